@@ -1,0 +1,66 @@
+"""Search a photo folder by describing the picture.
+
+    import clipsearch
+
+    with clipsearch.SearchEngine.open("~/Photos") as engine:
+        engine.index()
+        for hit in engine.search("a dog on a beach", top_k=5):
+            print(hit.rank, hit.score, hit.path)
+
+Importing this package is cheap: what a name needs is imported when the name is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from clipsearch.encoders import load_encoder
+    from clipsearch.engine import SearchEngine, Status
+    from clipsearch.errors import ClipsearchError, ClipsearchWarning
+    from clipsearch.images.discover import WalkRules
+    from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
+    from clipsearch.sync import SyncReport
+
+__all__ = [
+    "ClipsearchError",
+    "ClipsearchWarning",
+    "Embeddings",
+    "Failure",
+    "Hit",
+    "ImageFile",
+    "ImageInfo",
+    "ImageRecord",
+    "Query",
+    "SearchEngine",
+    "Status",
+    "SyncReport",
+    "Term",
+    "WalkRules",
+    "load_encoder",
+]
+
+_HOMES = {
+    "ClipsearchError": "errors",
+    "ClipsearchWarning": "errors",
+    "SearchEngine": "engine",
+    "Status": "engine",
+    "SyncReport": "sync",
+    "WalkRules": "images.discover",
+    "load_encoder": "encoders",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'schema')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,197 @@
+"""`index`, `status`, `failures` and `forget`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from clipsearch.cli.options import device_option, index_option, json_option, model_option
+
+if TYPE_CHECKING:
+    from clipsearch.engine import RootStatus
+    from clipsearch.sync import SyncReport
+
+SOME_FAILED, INTERRUPTED = 3, 130
+
+
+@click.command()
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...")
+@index_option
+@model_option("The model for a new index: mini, a hub id, or a checkpoint folder (see `clipsearch models`).")
+@device_option
+@click.option("--hidden", is_flag=True, help="Look into hidden files and folders too.")
+@click.option("--no-default-excludes", is_flag=True, help="Look into @eaDir, node_modules and the like too.")
+@click.option("--follow-links", is_flag=True, help="Enter folders that are symbolic links.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable.")
+@click.option("--prune", is_flag=True, help="Confirm that photos which are gone are to leave the index, however many.")
+@click.option("--jobs", type=click.IntRange(1), help="Photos decoded at once. Default: one a core.")
+@click.option(
+    "--max-seconds", type=click.FloatRange(0.1), default=30, show_default=True, help="Time limit for reading a photo."
+)
+@click.option(
+    "--max-megapixels", type=click.FloatRange(1), default=160, show_default=True, help="Size limit for a photo."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
+@json_option
+@click.pass_context
+def index(
+    context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
+    no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, jobs: int | None,
+    max_seconds: float, max_megapixels: float, quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Index the photos in folders, or bring their index up to date.
+
+    The index lies in the first folder's own .clipsearch, unless there is one at or above it, or --index names another.
+    Without folders, those indexed before. Unchanged photos cost next to nothing; Ctrl-C keeps what is done.
+
+    \b
+    clipsearch index ~/Photos
+    clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
+    clipsearch index                      # again, whatever was indexed before
+    """
+    from tqdm import tqdm
+
+    from clipsearch.config import index_for, remember_index
+    from clipsearch.engine import SearchEngine
+    from clipsearch.images.discover import WalkRules
+    from clipsearch.images.reader import ReadLimits
+    from clipsearch.render.text import to_json
+
+    rules = None
+    if hidden or no_default_excludes or follow_links or exclude:
+        rules = WalkRules(hidden=hidden, defaults=not no_default_excludes, follow_links=follow_links, exclude=exclude)
+    limits = ReadLimits(max_pixels=int(max_megapixels * 1_000_000), seconds=max_seconds)
+    with (
+        SearchEngine(index_for(folders, index_folder), model=model, device=device) as engine,
+        tqdm(unit=" photos", disable=True if quiet else None, leave=False, dynamic_ncols=True) as bar,
+    ):
+
+        def show(report: SyncReport, done: int, total: int) -> None:
+            bar.total = total
+            if report.failed:
+                bar.set_postfix(failed=report.failed, refresh=False)
+            bar.update(done - bar.n)
+
+        report = engine.index(*folders, rules=rules, prune=prune, jobs=jobs, limits=limits, progress=show)
+        remember_index(engine.index_folder)
+        name = engine.encoder.spec.fingerprint.model
+    if as_json:
+        counts = {key: value for key, value in asdict(report).items() if key != "unreadable"}
+        unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
+        click.echo(
+            to_json({"index": str(engine.index_folder), "model": name, **counts, "unreadable": unreadable}), nl=False
+        )
+    elif not quiet:
+        click.echo(_summary(report, str(engine.index_folder), name), nl=False)
+    for failure in report.unreadable:
+        click.echo(f"clipsearch: {failure.file.path}: {failure.reason}", err=True)
+    if report.interrupted:
+        context.exit(INTERRUPTED)
+    if report.failed or report.known_failures or report.unreadable:
+        context.exit(SOME_FAILED)
+
+
+@click.command()
+@index_option
+@click.option("--quick", is_flag=True, help="Do not compare with the folders on disk.")
+@json_option
+def status(index_folder: str | None, quick: bool, as_json: bool) -> None:
+    """What is indexed, by which model, and whether it is up to date.
+
+    \b
+    clipsearch status
+    clipsearch status --quick --json
+    """
+    from clipsearch.config import find_index
+    from clipsearch.engine import SearchEngine
+    from clipsearch.render.text import human_bytes, printable, to_json
+
+    with SearchEngine(find_index(index_folder)) as engine:
+        state = engine.status(scan=not quick)
+    if as_json:
+        click.echo(to_json({**asdict(state), "stale": state.stale}), nl=False)
+        return
+    model = f"{state.model.model} ({state.model.dim} values, {state.model.digest[:12]})" if state.model else "none yet"
+    click.echo(f"index    {printable(state.index)} ({human_bytes(state.index_bytes)}, {state.segments} segments)")
+    click.echo(f"model    {printable(model)}")
+    click.echo(f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})")
+    click.echo(f"failed   {state.failures:,}{'; see: clipsearch failures' if state.failures else ''}")
+    for root in state.roots:
+        click.echo(f"folder   {printable(root.path)}: {_freshness(root)}")
+
+
+@click.command()
+@index_option
+@json_option
+@click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by a NUL, for xargs -0.")
+def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
+    """The files that could not be indexed, and why. They are tried again once they change.
+
+    \b
+    clipsearch failures
+    clipsearch failures -0 | xargs -0 ls -l
+    """
+    from clipsearch.config import find_index
+    from clipsearch.engine import SearchEngine
+    from clipsearch.render.text import failures_table, to_json
+
+    with SearchEngine(find_index(index_folder)) as engine:
+        found = engine.failures()
+    if as_json:
+        items = [{"path": f.file.path, "size": f.file.size, "reason": f.reason} for f in found]
+        click.echo(to_json({"index": str(engine.index_folder), "failures": items}), nl=False)
+    elif print0:
+        click.get_binary_stream("stdout").write(b"".join(os.fsencode(f.file.path) + b"\0" for f in found))
+    else:
+        click.echo(failures_table(found, os.getcwd()), nl=False)  # noqa: PTH109
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+@index_option
+def forget(folders: tuple[str, ...], index_folder: str | None) -> None:
+    """Remove folders from the index. Nothing is deleted from the disk.
+
+    \b
+    clipsearch forget ~/Photos/screenshots
+    """
+    from clipsearch.config import find_index
+    from clipsearch.engine import SearchEngine
+
+    with SearchEngine(find_index(index_folder)) as engine:
+        count = engine.forget(*folders)
+    click.echo(f"forgot {count:,} photo{'' if count == 1 else 's'}")
+
+
+def _summary(report: SyncReport, index_folder: str, model: str) -> str:
+    from clipsearch.render.text import printable
+
+    counts = [
+        (report.added, "added"), (report.updated, "updated"), (report.moved, "moved"), (report.removed, "removed"),
+        (report.unchanged, "unchanged"),
+    ]  # fmt: skip
+    done = ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no photos found"
+    if report.copied:
+        done += f" ({report.copied:,} with content known already)"
+    lines = [f"{done} in {report.seconds:.1f} s"]
+    if failed := report.failed + report.known_failures:
+        lines.append(f"{failed:,} could not be read; see: clipsearch failures")
+    if report.others:
+        lines.append(f"{report.others:,} other files are no pictures")
+    lines.append(f"index: {printable(index_folder)} (model {printable(model)})")
+    if report.interrupted:
+        lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: clipsearch index")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _freshness(root: RootStatus) -> str:
+    if not root.present:
+        return "not there now (a drive that is not mounted?)"
+    if root.new is None:
+        return "not compared"
+    counts = [(root.new, "new"), (root.changed, "changed"), (root.missing, "missing")]
+    changes = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    return f"{changes}; to update: clipsearch index" if changes else "up to date"

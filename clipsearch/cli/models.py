@@ -1,0 +1,92 @@
+"""`models` and `eval`."""
+
+from __future__ import annotations
+
+import click
+
+from clipsearch.cli.options import device_option, json_option, model_option
+
+SOME_FAILED = 3
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
+    """List the models that can be used: quality, cost, size, licence, and whether each is on this machine.
+
+    \b
+    clipsearch models
+    clipsearch models pull openai/clip-vit-base-patch32
+    """
+    if context.invoked_subcommand:
+        return
+    from clipsearch.encoders.table import model_rows
+    from clipsearch.render.text import models_table, to_json
+
+    rows = model_rows()
+    click.echo(to_json({"models": rows}) if as_json else models_table(rows), nl=False)
+
+
+@models.command()
+@click.argument("model", metavar="ID")
+def pull(model: str) -> None:
+    """Download a checkpoint ahead of time, with progress; again to go on after an interruption.
+
+    \b
+    clipsearch models pull openai/clip-vit-base-patch32
+    """
+    from clipsearch.encoders import find_checkpoint
+    from clipsearch.encoders.table import MINI
+
+    if model == MINI:
+        click.echo("mini ships with clipsearch; there is nothing to download")
+        return
+    folder, _ = find_checkpoint(model)
+    click.echo(f"{model} is in {folder}")
+
+
+@click.command("eval")
+@click.argument("captions", type=click.Path(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl")
+@click.option(
+    "--images", type=click.Path(exists=True, file_okay=False), required=True, help="The folder of the photos."
+)
+@click.option("--split", help='Only the lines with this "split".')
+@model_option("The model to measure. Default: the one a new index would get.")
+@device_option
+@click.option("--jobs", type=click.IntRange(1), help="Photos decoded at once. Default: one a core.")
+@json_option
+@click.pass_context
+def eval_command(
+    context: click.Context, captions: str, images: str, split: str | None, model: str | None, device: str, jobs: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Measure a model on captioned photos: JSON lines, {"image": "a.jpg", "captions": ["...", "..."]}.
+
+    \b
+    recall@K     share of the queries whose right answer is among the best K
+    median rank  half of the queries find theirs at this rank or better
+    MRR          mean over the queries of 1 / rank
+
+    A rank is 1 + the wrong answers with a higher score + half of those with the same. Text to image, each caption looks
+    for its photo; image to text, each photo for the first of its captions.
+
+    \b
+    clipsearch eval data/photos/captions.jsonl --images data/photos --model mini
+    """
+    from tqdm import tqdm
+
+    from clipsearch.encoders import choose_default_model, load_encoder
+    from clipsearch.evaluate import evaluate, read_captions
+    from clipsearch.render.text import evaluation_table, to_json
+
+    items = read_captions(captions, split)
+    encoder = load_encoder(model or choose_default_model(), device=device)
+    total = len(items) + sum(len(item.captions) for item in items)
+    with tqdm(total=total, unit=" items", disable=None, leave=False, dynamic_ncols=True) as bar:
+        result = evaluate(encoder, items, images, jobs=jobs, progress=bar.update)
+    click.echo(to_json(result.to_json()) if as_json else evaluation_table(result.to_json()), nl=False)
+    for failure in result.failures:
+        click.echo(f"clipsearch: {failure.file.path}: {failure.reason}", err=True)
+    if result.failures:
+        context.exit(SOME_FAILED)

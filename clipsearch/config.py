@@ -1,0 +1,96 @@
+"""Which index a command means, when it does not say: the one around here, or the one used last."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import platformdirs
+
+from clipsearch.engine import INDEX_FOLDER
+from clipsearch.errors import CollectionNotFound
+
+_APP = "clipsearch"
+
+
+def find_index(given: str | None = None, start: Path | None = None) -> Path:
+    """The index folder to search: `given` (--index or CLIPSEARCH_INDEX), else the nearest one, else the one used last.
+
+    The nearest is the `.clipsearch` in `start` (the current folder) or closest above it, or the one kept in the user's
+    data folder for a folder that could not be written to. CollectionNotFound where there is none.
+    """
+    if given:
+        return as_index(Path(given))
+    start = start or Path.cwd()
+    if found := nearest_index(start):
+        return found
+    last = _last_used_file()
+    try:
+        remembered = Path(os.fsdecode(last.read_bytes().rstrip(b"\n")))
+    except OSError:
+        remembered = None
+    if remembered and _is_index(remembered):
+        return remembered
+    raise CollectionNotFound(
+        f"there is no index at or above {start}, and none used before. Make one with: clipsearch index FOLDER, or name one "
+        "with --index"
+    )
+
+
+def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
+    """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
+
+    A folder that cannot be written to has its index in the user's data folder instead.
+    """
+    if given:
+        return as_index(Path(given))
+    if not folders:
+        return find_index()
+    first = Path(os.path.abspath(os.path.expanduser(folders[0])))  # noqa: PTH100, PTH111
+    if found := nearest_index(first):
+        return found
+    return first / INDEX_FOLDER if not first.is_dir() or os.access(first, os.W_OK) else _outside_index(first)
+
+
+def nearest_index(start: Path) -> Path | None:
+    """The index of a folder, or of the closest folder above it that has one."""
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        for candidate in (folder / INDEX_FOLDER, _outside_index(folder)):
+            if _is_index(candidate):
+                return candidate
+    return None
+
+
+def as_index(path: Path) -> Path:
+    """An index folder from what a user names: the folder itself, or the photo folder that holds it."""
+    path = path.expanduser().absolute()
+    return path / INDEX_FOLDER if not _is_index(path) and _is_index(path / INDEX_FOLDER) else path
+
+
+def remember_index(index: Path) -> None:
+    """Make this the index used last. Failing to is no reason to stop."""
+    try:
+        file = _last_used_file()
+        if not file.is_file() or file.read_bytes() != os.fsencode(index):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(os.fsencode(index))
+    except OSError:
+        return
+
+
+def _is_index(path: Path) -> bool:
+    try:
+        return (path / "catalog.sqlite").is_file()
+    except OSError:
+        return False
+
+
+def _outside_index(folder: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(platformdirs.user_data_dir(_APP, appauthor=False)) / "indexes" / f"{folder.name or 'root'}-{name}"
+
+
+def _last_used_file() -> Path:
+    return Path(platformdirs.user_state_dir(_APP, appauthor=False)) / "last-index"

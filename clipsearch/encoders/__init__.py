@@ -1,0 +1,70 @@
+"""Models: which there are, and turning a name into an encoder."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from pathlib import Path
+
+from clipsearch.encoders import checkpoint, hub
+from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.table import DEFAULT_MODEL, MINI, MODELS
+from clipsearch.errors import ClipsearchWarning, ModelError
+
+__all__ = ["choose_default_model", "load_encoder"]
+
+
+def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto") -> Encoder:
+    """A model as an encoder of text and pictures.
+
+    `name_or_path` is "mini" (the model inside the package), the hub id of a CLIP-family checkpoint (fetched if it is not
+    cached), or a folder with one. `device` is "auto" (CUDA, else MPS, else CPU) or a torch device; `mini` runs on the CPU.
+
+    Raises ModelError, saying what to do, where there is no such model or it cannot be loaded. Weights are read from
+    safetensors only, and no code that comes with a checkpoint is ever run.
+    """
+    name = os.fspath(name_or_path)
+    if name == MINI:
+        from clipsearch.encoders.mini import MiniEncoder
+
+        return MiniEncoder()
+    folder, revision = find_checkpoint(name)
+    checkpoint.read_config(folder)  # say what is wrong with a folder before the seconds that importing torch takes
+    checkpoint.weight_files(folder)
+    checkpoint.read_pixel_spec(folder)
+    from clipsearch.encoders.torch_encoder import TorchEncoder
+
+    model = name if folder != Path(name).expanduser().absolute() else str(folder)
+    return TorchEncoder(folder, model, revision, device)
+
+
+def find_checkpoint(name: str) -> tuple[Path, str]:
+    """A checkpoint's folder and revision: a local folder, or one from the cache, or else fetched from the hub."""
+    folder = Path(name).expanduser().absolute()
+    if folder.is_dir():
+        return folder, ""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith((".", "/")):
+        raise ModelError(
+            f"there is no model {name!r}: give {MINI!r}, a hub id such as {DEFAULT_MODEL}, or a folder with a checkpoint"
+        )
+    revision = next((entry.revision for entry in MODELS if entry.model == name), "main")
+    cached = hub.cached_folder(name, revision) or hub.fetch(name, revision)
+    return cached, cached.name
+
+
+def choose_default_model() -> str:
+    """The model for a new index: the default checkpoint where it is cached or the hub answers, else `mini`.
+
+    It takes under a second, and says so with a ClipsearchWarning where it settles for `mini`.
+    """
+    revision = next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL)
+    if hub.cached_folder(DEFAULT_MODEL, revision) or hub.hub_answers():
+        return DEFAULT_MODEL
+    warnings.warn(
+        f"using {MINI!r}, the small model that ships with clipsearch, because {DEFAULT_MODEL} is not on this machine and the "
+        f"hub cannot be reached. For better results later, run `clipsearch models pull {DEFAULT_MODEL}` and make a new index",
+        ClipsearchWarning,
+        stacklevel=2,
+    )
+    return MINI

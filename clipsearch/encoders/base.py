@@ -1,0 +1,89 @@
+"""What an encoder is: text and pictures in, unit vectors of one space out."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import QueryError
+from clipsearch.images.pixels import minimum_size, preprocess
+from clipsearch.images.reader import read_image, to_rgb
+from clipsearch.schema import Embeddings, Fingerprint, PixelSpec
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model is, apart from what runs it."""
+
+    fingerprint: Fingerprint
+    pixels: PixelSpec
+    context_length: int  # tokens, with the special ones
+    logit_scale: float  # multiplies cosines into logits: CLIP's logit_scale.exp()
+    logit_bias: float = 0.0  # added to logits; SigLIP's
+    runtime: str = ""  # what runs it and where, for people: "torch 2.13 on cpu"
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self.fingerprint.dim
+
+
+class Encoder(ABC):
+    """One space for text and pictures. A subclass gives raw vectors; they are normalised here and nowhere else."""
+
+    spec: ModelSpec
+
+    @abstractmethod
+    def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Raw vectors (n, dim) of preprocessed pictures, float32 (n, 3, height, width)."""
+
+    @abstractmethod
+    def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
+        """Raw vectors (n, dim) of texts, none of them empty, each cut to the model's context length."""
+
+    def encode_pixels(self, pixels: NDArray[np.float32]) -> Embeddings:
+        """Unit vectors (n, dim) of pictures preprocessed for `spec.pixels`, float32 (n, 3, height, width)."""
+        return normalise(self.embed_pixels(pixels)) if len(pixels) else self._nothing()
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Unit vectors (n, dim) of texts. QueryError for an empty one; a ClipsearchWarning for one that was cut short."""
+        if isinstance(texts, str):
+            raise TypeError("encode_texts takes a list of strings, not one string")
+        cleaned = [text.strip() for text in texts]
+        if not all(cleaned):
+            raise QueryError("the text is empty; describe the photo you are looking for")
+        return normalise(self.embed_texts(cleaned)) if cleaned else self._nothing()
+
+    def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:
+        """Unit vectors (n, dim) of pictures given as PIL images or paths; ImageError for a file that cannot be read."""
+        least = minimum_size(self.spec.pixels)
+        pictures = [
+            read_image(image, least)[0] if isinstance(image, (str, os.PathLike)) else to_rgb(image) for image in images
+        ]
+        return self.encode_pixels(preprocess(pictures, self.spec.pixels)) if pictures else self._nothing()
+
+    def logits(self, images: Sequence[Image | str | os.PathLike[str]], texts: Sequence[str]) -> NDArray[np.float32]:
+        """What `model(**inputs).logits_per_image` is: float32 (images, texts), scale * cosine + bias."""
+        cosines = self.encode_images(images) @ self.encode_texts(texts).T
+        logits: NDArray[np.float32] = np.float32(self.spec.logit_scale) * cosines + np.float32(self.spec.logit_bias)
+        return logits
+
+    def _nothing(self) -> Embeddings:
+        return np.empty((0, self.spec.dim), np.float32)
+
+
+def normalise(vectors: NDArray[np.float32]) -> Embeddings:
+    """Rows scaled to Euclidean norm 1 (± 1e-6), float32. A row without a direction (zero, NaN) becomes NaN."""
+    wide = np.asarray(vectors, np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit: Embeddings = (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
+    return unit

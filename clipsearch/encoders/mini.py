@@ -1,0 +1,105 @@
+"""The embedded model: two ONNX graphs and a tokenizer that ship inside the package and need neither torch nor a hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.encoders.base import Encoder, ModelSpec
+from clipsearch.encoders.checkpoint import read_pixel_spec
+from clipsearch.errors import ClipsearchWarning, ModelError
+from clipsearch.schema import Fingerprint
+
+FOLDER = Path(__file__).resolve().parents[1] / "models" / "mini"
+
+
+class MiniEncoder(Encoder):
+    """`mini`, run by ONNX Runtime on the CPU. A tower is loaded when it is first used."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        try:
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"the embedded model is missing from this installation ({error}); reinstall clipsearch"
+            ) from error
+        self._folder = folder
+        identity = f"{config['image_sha256']} {config['text_sha256']} {read_pixel_spec(folder)}"
+        self.spec = ModelSpec(
+            fingerprint=Fingerprint(
+                model=config["name"],
+                revision=str(config["version"]),
+                digest=hashlib.sha256(identity.encode()).hexdigest(),
+                dim=config["projection_dim"],
+            ),
+            pixels=read_pixel_spec(folder),
+            context_length=config["context_length"],
+            logit_scale=config["logit_scale"],
+            runtime="onnxruntime on cpu",
+        )
+
+    def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See Encoder."""
+        (output,) = self._image_tower.run(None, {"pixel_values": pixels})
+        result: NDArray[np.float32] = output
+        return result
+
+    def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
+        """See Encoder."""
+        limit = self.spec.context_length
+        encodings = self._tokenizer.encode_batch(texts)
+        for text, encoding in zip(texts, encodings, strict=True):
+            length = len(encoding.ids) + sum(len(more.ids) for more in encoding.overflowing)
+            if encoding.overflowing:
+                warnings.warn(
+                    f"text of about {length} tokens cut to the model's {limit}: {text[:60]!r}…",
+                    ClipsearchWarning,
+                    stacklevel=3,
+                )
+        inputs = {
+            "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
+            "attention_mask": np.array([encoding.attention_mask for encoding in encodings], np.int64),
+        }
+        (output,) = self._text_tower.run(None, inputs)
+        result: NDArray[np.float32] = output
+        return result
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+        tokenizer.enable_truncation(self.spec.context_length)
+        tokenizer.enable_padding()
+        return tokenizer
+
+    @cached_property
+    def _image_tower(self) -> Any:
+        return _session(self._folder / "image.onnx", os.cpu_count() or 1)
+
+    @cached_property
+    def _text_tower(self) -> Any:
+        # One thread: a sentence is too little work to share, and on a busy machine a second thread only waits.
+        return _session(self._folder / "text.onnx", 1)
+
+
+def _session(path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own types, which it does not export
+        raise ModelError(f"the embedded model cannot be loaded ({error}); reinstall clipsearch") from error

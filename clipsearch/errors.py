@@ -1,0 +1,59 @@
+"""What can go wrong, as types.
+
+ClipsearchError              anything a user can act on; the message says what, where and what to do next
+├── ImageError               a file cannot be read as a photo
+├── ModelError               a model cannot be found, fetched or loaded
+├── QueryError               a query that asks for nothing, or cannot be understood
+├── SyncRefused              a run would lose too much of an index to go on without being told to
+└── CollectionError          something about an index
+├── CollectionNotFound   there is none here
+├── CollectionBusy       another process is writing to it
+├── CollectionDamaged    what is on disk is not what was written
+└── ModelMismatch        the index was made with another model
+"""
+
+from __future__ import annotations
+
+
+class ClipsearchError(Exception):
+    """Anything a user can act on."""
+
+
+class ImageError(ClipsearchError):
+    """A file cannot be read as a photo; the message is the reason, without the path."""
+
+
+class ModelError(ClipsearchError):
+    """A model cannot be found, fetched or loaded."""
+
+
+class QueryError(ClipsearchError):
+    """A query that asks for nothing, or cannot be understood."""
+
+
+class SyncRefused(ClipsearchError):  # noqa: N818 - a decision, not a fault
+    """A run would lose too much of an index to go on without being told to."""
+
+
+class CollectionError(ClipsearchError):
+    """Something about an index."""
+
+
+class CollectionNotFound(CollectionError):  # noqa: N818
+    """There is no index here."""
+
+
+class CollectionBusy(CollectionError):  # noqa: N818
+    """Another process is writing to the index."""
+
+
+class CollectionDamaged(CollectionError):  # noqa: N818
+    """What is on disk is not what was written."""
+
+
+class ModelMismatch(CollectionError):  # noqa: N818
+    """The index was made with another model."""
+
+
+class ClipsearchWarning(UserWarning):
+    """Something worth knowing that stops nothing: a text cut short, a model chosen for want of a better one."""

@@ -1,0 +1,268 @@
+"""Walk folders and find the photos in them, in an order that never depends on the file system."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from clipsearch.schema import ImageFile
+
+SKIPPED_FOLDERS = ("@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "lost+found", "__MACOSX")
+"""Folders that hold no photos of the user's, besides hidden ones: thumbnails of a NAS, packages, system folders."""
+
+IMAGE_SUFFIXES = frozenset(
+    [
+        ".apng",
+        ".avif",
+        ".avifs",
+        ".bmp",
+        ".cur",
+        ".dcx",
+        ".dds",
+        ".dib",
+        ".fit",
+        ".fits",
+        ".flc",
+        ".fli",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".icns",
+        ".ico",
+        ".im",
+        ".j2c",
+        ".j2k",
+        ".jfif",
+        ".jp2",
+        ".jpc",
+        ".jpe",
+        ".jpeg",
+        ".jpf",
+        ".jpg",
+        ".jpx",
+        ".mpo",
+        ".msp",
+        ".pbm",
+        ".pcd",
+        ".pcx",
+        ".pfm",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".psd",
+        ".pxr",
+        ".qoi",
+        ".ras",
+        ".rgb",
+        ".rgba",
+        ".sgi",
+        ".tga",
+        ".tif",
+        ".tiff",
+        ".vda",
+        ".vst",
+        ".webp",
+        ".xbm",
+        ".xpm",
+    ]
+)
+"""A file that ends so is taken for a photo; one that then cannot be read is a failure the user hears of."""
+
+OTHER_SUFFIXES = frozenset(
+    [
+        ".3gp",
+        ".7z",
+        ".aac",
+        ".aae",
+        ".avi",
+        ".db",
+        ".doc",
+        ".docx",
+        ".eps",
+        ".flac",
+        ".gz",
+        ".ini",
+        ".json",
+        ".jsonl",
+        ".m4a",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp3",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".ogg",
+        ".pdf",
+        ".ps",
+        ".py",
+        ".pyc",
+        ".rar",
+        ".sqlite",
+        ".tar",
+        ".thm",
+        ".wav",
+        ".webm",
+        ".wmv",
+        ".xlsx",
+        ".xmp",
+        ".zip",
+    ]
+)
+"""What commonly lies beside photos in great number and is not opened to look inside."""
+
+_SIGNATURES = (
+    b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"8BPS", b"qoif", b"DDS ",
+    b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51", b"icns", b"\x59\xa6\x6a\x95",
+    *(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b" \t\r\n"),
+)  # fmt: skip
+_FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+SIGNATURE_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class WalkRules:
+    """What a walk passes over, besides clipsearch's own folder."""
+
+    hidden: bool = False  # look into hidden files and folders too
+    defaults: bool = True  # skip SKIPPED_FOLDERS
+    follow_links: bool = False  # enter folders that are symbolic links; links to files always count
+    exclude: tuple[str, ...] = ()  # glob patterns for names of files and folders
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, for storing beside the root they were used on."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, object]) -> WalkRules:
+        """The inverse of `to_json`; unknown keys are passed over."""
+        exclude = data.get("exclude") or ()
+        return cls(
+            hidden=bool(data.get("hidden")),
+            defaults=bool(data.get("defaults", True)),
+            follow_links=bool(data.get("follow_links")),
+            exclude=tuple(str(pattern) for pattern in exclude) if isinstance(exclude, (list, tuple)) else (),
+        )
+
+    def skips_folder(self, name: str) -> bool:
+        """Whether a folder of this name is passed over."""
+        return name == ".clipsearch" or (self.defaults and name in SKIPPED_FOLDERS) or self.skips_file(name)
+
+    def skips_file(self, name: str) -> bool:
+        """Whether a file of this name is passed over."""
+        if name.startswith(".") and not self.hidden:
+            return True
+        return any(fnmatch.fnmatch(name, pattern) for pattern in self.exclude)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One folder's photos, sorted by name. `error` says why the folder could not be listed, if it could not."""
+
+    folder: str  # relative to the root, with "/" between parts; "" for the root itself
+    files: tuple[ImageFile, ...]
+    others: int = 0  # what else was there: files that are no pictures by name or content
+    error: str | None = None
+
+
+def looks_like_image(head: bytes) -> bool:
+    """Whether a file that begins with `head` (SIGNATURE_BYTES of it) is a picture, by its signature."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return True
+    if head[4:8] == b"ftyp":
+        return head[8:12] in _FTYP_BRANDS
+    return head.startswith(_SIGNATURES)
+
+
+def is_image_name(name: str) -> bool | None:
+    """Whether a name says "photo": yes, no, or None where only the content can tell."""
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+    return True if suffix in IMAGE_SUFFIXES else False if suffix in OTHER_SUFFIXES else None
+
+
+def has_image_signature(path: str) -> bool:
+    """Read a file's first bytes; False as well where they cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return False
+    try:
+        return looks_like_image(os.read(descriptor, SIGNATURE_BYTES))
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, under: str = "") -> Iterator[Listing]:
+    """Every folder below `root`, or below its folder `under`, one listing each, in the order of their names.
+
+    A folder that cannot be read is a listing with an error, so that its photos are not taken for deleted ones; one that
+    is not there (any more) has no listing. With
+    `follow_links`, a folder reached a second time (a loop, or a link beside its target) is passed over.
+    """
+    rules = rules or WalkRules()
+    base = os.fspath(root)
+    seen: set[tuple[int, int]] = set()
+    stack = [under]
+    while stack:
+        folder = stack.pop()
+        path = os.path.join(base, *folder.split("/")) if folder else base
+        try:
+            info = os.stat(path)  # noqa: PTH116
+            if info.st_ino and (info.st_dev, info.st_ino) in seen:
+                continue
+            seen.add((info.st_dev, info.st_ino))
+            with os.scandir(path) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            yield Listing(folder, (), error=error.strerror or str(error))
+            continue
+        files: list[ImageFile] = []
+        folders: list[str] = []
+        others = 0
+        for entry in found:
+            if _is_folder(entry, rules):
+                if not rules.skips_folder(entry.name):
+                    folders.append(f"{folder}/{entry.name}" if folder else entry.name)
+            elif not rules.skips_file(entry.name):
+                if file := _image_file(entry):
+                    files.append(file)
+                else:
+                    others += 1
+        yield Listing(folder, tuple(files), others)
+        stack.extend(reversed(folders))
+
+
+def find_images(root: str | os.PathLike[str], rules: WalkRules | None = None) -> Iterator[ImageFile]:
+    """Every photo below `root`, in a fixed order."""
+    for listing in list_images(Path(root).absolute(), rules):
+        yield from listing.files
+
+
+def _is_folder(entry: os.DirEntry[str], rules: WalkRules) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=rules.follow_links)
+    except OSError:
+        return False
+
+
+def _image_file(entry: os.DirEntry[str]) -> ImageFile | None:
+    named = is_image_name(entry.name)
+    if named is False:
+        return None
+    try:
+        info = entry.stat()
+    except OSError:  # it vanished, or is a link to nothing
+        return None
+    if not stat.S_ISREG(info.st_mode) or not (named or has_image_signature(entry.path)):
+        return None
+    return ImageFile(entry.path, info.st_size, info.st_mtime_ns)

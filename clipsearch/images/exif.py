@@ -1,0 +1,80 @@
+"""The few EXIF fields a search needs: when, with what, and where. Anything malformed is read as absent.
+
+Tag numbers: EXIF 2.32 (CIPA DC-008), tables 4 to 15.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+EXIF_IFD, GPS_IFD = 0x8769, 0x8825
+MAKE, MODEL, DATE_TIME = 0x010F, 0x0110, 0x0132
+DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED, OFFSET_ORIGINAL = 0x9003, 0x9004, 0x9011
+LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE = 1, 2, 3, 4
+
+_MAX_TEXT = 200  # characters kept of a camera's name
+
+
+def capture_time(main: Mapping[int, Any], exif: Mapping[int, Any]) -> datetime | None:
+    """When the shutter opened, by the camera's clock; with a zone only where the camera wrote its offset."""
+    for value in (exif.get(DATE_TIME_ORIGINAL), exif.get(DATE_TIME_DIGITIZED), main.get(DATE_TIME)):
+        match = re.match(r"\s*(\d{4})[:\-/](\d{1,2})[:\-/](\d{1,2})[ T](\d{1,2}):(\d{1,2}):(\d{1,2})", _text(value))
+        if match:
+            try:
+                year, month, day, hour, minute, second = map(int, match.groups())
+                return datetime(year, month, day, hour, minute, second, tzinfo=_offset(exif.get(OFFSET_ORIGINAL)))
+            except ValueError:
+                continue
+    return None
+
+
+def camera(main: Mapping[int, Any]) -> str | None:
+    """Maker and model as one name, without saying the maker twice ("Canon EOS 5D", not "Canon Canon EOS 5D")."""
+    make, model = _text(main.get(MAKE)), _text(main.get(MODEL))
+    if not model:
+        return make or None
+    if not make or model.lower().startswith(make.split()[0].lower()):
+        return model
+    return f"{make} {model}"
+
+
+def position(gps: Mapping[int, Any]) -> tuple[float, float] | None:
+    """(latitude, longitude) in degrees, WGS 84; south and west are negative. None also for (0, 0), "unknown"."""
+    latitude = _degrees(gps.get(LATITUDE), _text(gps.get(LATITUDE_REF)), "S", 90)
+    longitude = _degrees(gps.get(LONGITUDE), _text(gps.get(LONGITUDE_REF)), "W", 180)
+    if latitude is None or longitude is None or (latitude == 0 and longitude == 0):
+        return None
+    return latitude, longitude
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(c if c.isprintable() else " " for c in value.split("\0")[0]).split())[:_MAX_TEXT]
+
+
+def _offset(value: Any) -> timezone | None:
+    match = re.match(r"([+-])(\d{2}):(\d{2})$", _text(value))
+    if not match:
+        return None
+    minutes = int(match[2]) * 60 + int(match[3])
+    return timezone(timedelta(minutes=minutes if match[1] == "+" else -minutes)) if minutes < 24 * 60 else None
+
+
+def _degrees(value: Any, reference: str, negative: str, limit: int) -> float | None:
+    try:
+        parts = [float(part) for part in value]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    if not parts or not all(math.isfinite(part) for part in parts):
+        return None
+    degrees = sum(part / (1, 60, 3600)[i] for i, part in enumerate(parts[:3]))
+    if abs(degrees) > limit:
+        return None
+    return round(-degrees if reference.upper().startswith(negative) else degrees, 7)

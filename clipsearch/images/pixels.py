@@ -1,0 +1,65 @@
+"""Preprocessing: from an upright picture to the array a model takes, as Hugging Face's PIL processors do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsearch.schema import PixelSpec
+
+
+def minimum_size(spec: PixelSpec) -> tuple[int, int]:
+    """(width, height) under which a decoder must not shrink a picture for this model."""
+    if spec.resize_to:
+        return spec.resize_to[1], spec.resize_to[0]
+    edge = spec.shortest_edge or max(spec.output_size)
+    return edge, edge
+
+
+def resize_and_crop(image: Image.Image, spec: PixelSpec) -> Image.Image:
+    """The picture at the model's size: (width, height) = spec.output_size reversed, still 8-bit RGB.
+
+    Sizes are rounded down as in transformers' `get_resize_output_image_size`; a crop beyond the picture is black.
+    """
+    size = image.size
+    if spec.resize_to:
+        size = (spec.resize_to[1], spec.resize_to[0])
+    elif spec.shortest_edge:
+        short, long = sorted(image.size)
+        longer = int(spec.shortest_edge * long / short)
+        size = (spec.shortest_edge, longer) if image.width <= image.height else (longer, spec.shortest_edge)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling(spec.resample))
+    if spec.crop_to and spec.crop_to != (image.height, image.width):
+        height, width = spec.crop_to
+        left, top = _start(image.width, width), _start(image.height, height)
+        image = image.crop((left, top, left + width, top + height))
+    return image
+
+
+def normalise(pixels: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], spec: PixelSpec) -> NDArray[np.float32]:
+    """(n, height, width, 3) of 0..255 to float32 (n, 3, height, width): rescaled, mean taken off, divided by std."""
+    array = np.asarray(pixels)
+    out = np.empty((len(array), 3, *array.shape[1:3]), np.float32)
+    for channel, table in enumerate(_tables(spec)):
+        np.take(table, array[..., channel], out=out[:, channel])
+    return out
+
+
+def preprocess(images: Sequence[Image.Image], spec: PixelSpec) -> NDArray[np.float32]:
+    """8-bit RGB pictures to float32 (n, 3, height, width)."""
+    return normalise([np.asarray(resize_and_crop(image, spec)) for image in images], spec)
+
+
+def _start(size: int, crop: int) -> int:
+    """Where a centred crop begins; transformers rounds up where the crop is the larger one."""
+    return (size - crop) // 2 if size >= crop else -((crop - size + 1) // 2)
+
+
+def _tables(spec: PixelSpec) -> list[NDArray[np.float32]]:
+    """What each of the 256 values becomes in each channel, computed in transformers' own order and precision."""
+    values = (np.arange(256).astype(np.float64) * spec.rescale_factor).astype(np.float32)
+    return [(values - np.float32(m)) / np.float32(s) for m, s in zip(spec.mean, spec.std, strict=True)]

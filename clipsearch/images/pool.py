@@ -1,0 +1,180 @@
+"""Decode many files at once, each in a process that can be stopped, and hand them back in order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.images.reader import ReadLimits
+from clipsearch.images.worker import read_message, write_message
+from clipsearch.schema import Failure, ImageFile, ImageInfo, PixelSpec
+
+_LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
+_AHEAD = 8  # files read ahead for each worker; a decoded one is small (150 kB at 224 px)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A photo at the model's size: `pixels` is uint8 (height, width, 3)."""
+
+    file: ImageFile
+    info: ImageInfo
+    pixels: NDArray[np.uint8]
+
+
+class DecoderPool:
+    """Worker processes that decode for one model. Use as a context manager; no process outlives it.
+
+    `workers` processes run at once (default: one a core). Each is replaced when a file makes it hang or crash.
+    """
+
+    def __init__(self, spec: PixelSpec, limits: ReadLimits | None = None, workers: int | None = None) -> None:
+        self.spec = spec
+        self.limits = limits or ReadLimits()
+        self.workers = workers or os.cpu_count() or 1
+        self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="clipsearch-decode")
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def read(self, files: Iterable[ImageFile]) -> Iterator[Decoded | Failure]:
+        """Each file decoded, or why it was not, in the order given."""
+        waiting: deque[Future[Decoded | Failure]] = deque()
+        try:
+            for file in files:
+                waiting.append(self._threads.submit(self._read_one, file))
+                if len(waiting) >= self.workers * _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        """Stop every worker, also one in the middle of a file."""
+        with self._lock:
+            self._closed = True
+            workers = list(self._all)
+        for worker in workers:
+            worker.stop()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for worker in workers:
+            worker.close()
+
+    def __enter__(self) -> DecoderPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_one(self, file: ImageFile) -> Decoded | Failure:
+        worker = self._take()
+        if worker is None:
+            return Failure(file, "stopped")
+        outcome = worker.read(file)
+        with self._lock:
+            if worker.alive:
+                self._idle.append(worker)
+                return outcome
+            self._all.discard(worker)
+        worker.stop()
+        worker.close()
+        return outcome
+
+    def _take(self) -> _Worker | None:
+        with self._lock:
+            if self._closed:
+                return None
+            if self._idle:
+                return self._idle.pop()
+            worker = _Worker(self.spec, self.limits)
+            self._all.add(worker)
+            return worker
+
+
+class _Worker:
+    """One decoding process."""
+
+    def __init__(self, spec: PixelSpec, limits: ReadLimits) -> None:
+        self._spec = spec
+        self._limits = limits
+        options = json.dumps({"pixels": asdict(spec), "limits": limits.to_json()})
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _LAUNCH, options, *sys.path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to answer
+        )  # fmt: skip
+        self.alive = True
+
+    def read(self, file: ImageFile) -> Decoded | Failure:
+        """Ask for one file, and stop the process if it takes too long over it."""
+        too_late = threading.Event()
+        timer = threading.Timer(self._limits.seconds, self._give_up, [too_late])
+        timer.start()
+        try:
+            header, pixels = self._ask(file.path)
+        finally:
+            timer.cancel()
+        if header is None:
+            self.alive = False
+            reason = f"took longer than {self._limits.seconds:g} s" if too_late.is_set() else "the decoder crashed"
+            return Failure(file, reason)
+        if "reason" in header:
+            return Failure(file, header["reason"])
+        taken_at = header["info"].pop("taken_at")
+        gps = header["info"].pop("gps")
+        info = ImageInfo(
+            **header["info"],
+            taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
+            gps=(gps[0], gps[1]) if gps else None,
+        )
+        array = np.frombuffer(pixels, np.uint8).reshape(*self._spec.output_size, 3)
+        return Decoded(ImageFile(file.path, header["size"], header["mtime_ns"]), info, array)
+
+    def _give_up(self, too_late: threading.Event) -> None:
+        too_late.set()
+        self._process.kill()
+
+    def _ask(self, path: str) -> tuple[dict[str, Any] | None, bytes]:
+        assert self._process.stdin and self._process.stdout
+        try:
+            write_message(self._process.stdin, os.fsencode(path))  # type: ignore[arg-type]
+            self._process.stdin.flush()
+            header = read_message(self._process.stdout)  # type: ignore[arg-type]
+            pixels = read_message(self._process.stdout) if header is not None else None  # type: ignore[arg-type]
+        except (OSError, ValueError):  # the pipe is gone with the process
+            return None, b""
+        if header is None or pixels is None:
+            return None, b""
+        decoded: dict[str, Any] = json.loads(header)
+        return decoded, pixels
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Wait until the process is gone; nobody may be reading from it any more."""
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()

@@ -1,0 +1,221 @@
+"""One file in; an upright RGB picture and what it says about itself out."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from clipsearch.errors import ImageError
+from clipsearch.images import exif
+from clipsearch.schema import ImageFile, ImageInfo
+
+DRAFT_FACTOR = 2
+"""JPEGs are decoded at no less than this many times the size the model asks for; at 1 small photos lose accuracy."""
+
+# EPS runs Ghostscript; the others are stubs without a decoder or not pictures at all.
+_REFUSED_FORMATS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF", "XVTHUMB"}
+_ORIENTATION = 0x0112  # EXIF 2.32, table 4: what turns the stored picture upright, 1 to 8
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DECODING = threading.Lock()  # Pillow's pixel cap and Python's warning filters belong to the whole process
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What one file may cost. Beyond it, the file is a failure."""
+
+    max_pixels: int = 160_000_000  # decoded pixels; a JPEG shrunk while decoding counts as its shrunken self
+    max_bytes: int = 512 * 1024**2
+    seconds: float = 30.0  # kept by images.pool, which can stop a decoder
+    memory: int = 4 * 1024**3  # address space of a decoding process, bytes; kept by images.worker
+
+    def to_json(self) -> dict[str, float]:
+        """Plain values, for a worker's command line."""
+        return asdict(self)
+
+
+def read_image(path: str | os.PathLike[str], min_size: tuple[int, int] | None = None,
+               limits: ReadLimits | None = None) -> tuple[Image.Image, ImageInfo, ImageFile]:  # fmt: skip
+    """Decode a file: the picture, what it says about itself, and the file as it was when read.
+
+    The picture is RGB and upright: EXIF orientation applied, transparency laid on white, palettes, CMYK, grey and 16-bit
+    values brought to 8 bits a channel, the first frame of an animation. `min_size` (width, height; upright) lets a JPEG
+    be decoded at a fraction of its size, never under DRAFT_FACTOR times `min_size`.
+
+    Raises ImageError with the reason, whatever the decoder raised.
+    """
+    limits = limits or ReadLimits()
+    data, file = read_bytes(path, limits.max_bytes)
+    picture, info = decode_image(data, min_size, limits)
+    return picture, info, file
+
+
+def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, ImageFile]:
+    """A regular file's bytes and its size and time as read; ImageError if it changes meanwhile or is too big."""
+    name = os.fspath(path)
+    try:
+        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as stream:
+            before = os.fstat(stream.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise ImageError("not a regular file")
+            if before.st_size > max_bytes:
+                raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({before.st_size / 1024**2:.0f} MiB)")
+            data = stream.read(max_bytes + 1)
+            after = os.fstat(stream.fileno())
+    except OSError as error:
+        raise ImageError(error.strerror or str(error)) from error
+    if (after.st_size, after.st_mtime_ns) != (len(data), before.st_mtime_ns):
+        raise ImageError("changed while it was read")
+    return data, ImageFile(name, after.st_size, after.st_mtime_ns)
+
+
+def content_hash(path: str | os.PathLike[str], max_bytes: int) -> tuple[str, ImageFile]:
+    """A file's sha256, hexadecimal, and the file as it was when read. ImageError as in `read_bytes`."""
+    data, file = read_bytes(path, max_bytes)
+    return hashlib.sha256(data).hexdigest(), file
+
+
+def decode_image(data: bytes, min_size: tuple[int, int] | None, limits: ReadLimits) -> tuple[Image.Image, ImageInfo]:
+    """`read_image` for bytes already at hand."""
+    if not data:
+        raise ImageError("empty file")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    with _DECODING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pillows_cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours counts after `draft`
+        try:
+            return _decode(data, min_size, limits)
+        except ImageError:
+            raise
+        except MemoryError as error:
+            raise ImageError("needs more memory than a photo may take") from error
+        except Exception as error:  # decoders of untrusted bytes raise anything at all
+            raise ImageError(_reason(error)) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = pillows_cap
+
+
+def _decode(data: bytes, min_size: tuple[int, int] | None, limits: ReadLimits) -> tuple[Image.Image, ImageInfo]:
+    Image.init()
+    image = Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name not in _REFUSED_FORMATS])
+    image_format = image.format or "unknown"
+    size = image.size
+    if image_format in ("JPEG", "MPO"):
+        turned = _tags(image).main.get(_ORIENTATION) in (5, 6, 7, 8)
+        if min_size:
+            wanted = min_size[::-1] if turned else min_size
+            image.draft("RGB", (wanted[0] * DRAFT_FACTOR, wanted[1] * DRAFT_FACTOR))
+        upright_size = size[::-1] if turned else size
+    else:
+        upright_size = None
+    if image.size[0] * image.size[1] > limits.max_pixels:
+        raise ImageError(
+            f"{size[0]} x {size[1]} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed"
+        )
+    image.load()
+    tags = _tags(image)  # after loading: PNG may keep them behind the pixels, and TIFF is turned upright by loading
+    picture = _upright(to_rgb(image), tags.main.get(_ORIENTATION))
+    width, height = upright_size or picture.size
+    info = ImageInfo(
+        width=width,
+        height=height,
+        format=image_format,
+        content_hash=hashlib.sha256(data).hexdigest(),
+        taken_at=exif.capture_time(tags.main, tags.exif),
+        camera=exif.camera(tags.main),
+        gps=exif.position(tags.gps),
+    )
+    return picture, info
+
+
+def _upright(image: Image.Image, orientation: object) -> Image.Image:
+    method = _TURN.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any Pillow picture as 8-bit RGB: transparency on white, 16-bit, 32-bit and float values scaled to 8 bits."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_8_bits(image)
+    elif image.mode == "LAB":
+        from PIL import ImageCms
+
+        converted = ImageCms.profileToProfile(
+            image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+        assert converted is not None  # None is only for inPlace=True
+        return converted
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        clear = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(clear, mask=clear.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits: 16-bit values by their range, others by theirs where they leave 0..255."""
+    if image.mode == "F":
+        low, high = _extrema(image)
+        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (0.0, 255.0) if low >= 0 and high <= 255 else (low, high)
+    else:
+        if image.mode != "I":
+            image = image.convert("I")
+        low, high = _extrema(image)
+        low, high = (0.0, 65535.0) if low >= 0 and high <= 65535 else (low, high)
+    scale = 255 / (high - low) if high > low else 0.0
+    offset = -low * scale
+    return image.convert("F").point(lambda value: value * scale + offset).convert("L")
+
+
+def _extrema(image: Image.Image) -> tuple[float, float]:
+    low, high = image.getextrema()
+    if isinstance(low, tuple) or isinstance(high, tuple):
+        raise ImageError(f"unexpected bands in mode {image.mode}")
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tags:
+    main: Mapping[int, Any]
+    exif: Mapping[int, Any]
+    gps: Mapping[int, Any]
+
+
+def _tags(image: Image.Image) -> _Tags:
+    """The EXIF tables; empty ones where they cannot be parsed, for a broken tag must not cost the picture."""
+    try:
+        main = image.getexif()
+        return _Tags(dict(main), dict(main.get_ifd(exif.EXIF_IFD)), dict(main.get_ifd(exif.GPS_IFD)))
+    except Exception:
+        return _Tags({}, {}, {})
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture in a format we read"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:300]

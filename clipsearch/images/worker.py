@@ -1,0 +1,79 @@
+"""A process that decodes photos, one at a time, for images.pool.
+
+Untrusted bytes meet C decoders here and nowhere else, so that a hang, a crash or a memory bomb costs one file, not the
+run. It speaks length-prefixed messages on its standard streams: a path comes in, a JSON header and raw pixels go out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+from clipsearch.errors import ImageError
+from clipsearch.images.pixels import minimum_size, resize_and_crop
+from clipsearch.images.reader import ReadLimits, read_image
+from clipsearch.schema import PixelSpec
+
+LENGTH = struct.Struct("<I")
+
+
+def main(arguments: str) -> None:
+    """Serve until standard input ends. `arguments` is JSON: {"pixels": PixelSpec's fields, "limits": ReadLimits'}."""
+    options: dict[str, Any] = json.loads(arguments)
+    spec = pixel_spec_from_json(options["pixels"])
+    limits = ReadLimits(**options["limits"])
+    _limit_memory(limits.memory)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not get between the messages
+    requests = sys.stdin.buffer
+    while (path := read_message(requests)) is not None:
+        header, pixels = _read(os.fsdecode(path), spec, limits)
+        write_message(answers, json.dumps(header).encode())
+        write_message(answers, pixels)
+        answers.flush()
+
+
+def _read(path: str, spec: PixelSpec, limits: ReadLimits) -> tuple[dict[str, Any], bytes]:
+    try:
+        picture, info, file = read_image(path, minimum_size(spec), limits)
+        pixels = resize_and_crop(picture, spec).tobytes()
+    except ImageError as error:
+        return {"reason": str(error)}, b""
+    except MemoryError:
+        return {"reason": "needs more memory than a photo may take"}, b""
+    taken_at = info.taken_at.isoformat() if info.taken_at else None
+    return {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}, pixels
+
+
+def read_message(stream: BinaryIO) -> bytes | None:
+    """The next message, or None where the other side has gone."""
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    body = stream.read(length)
+    return body if len(body) == length else None
+
+
+def write_message(stream: BinaryIO, body: bytes) -> None:
+    """One message, its length first."""
+    stream.write(LENGTH.pack(len(body)) + body)
+
+
+def pixel_spec_from_json(data: dict[str, Any]) -> PixelSpec:
+    """A PixelSpec from its fields as JSON gives them back, lists for tuples."""
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    return PixelSpec(**fields)
+
+
+def _limit_memory(limit: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,1 @@
+"""Functions that turn results into strings; nothing here prints."""

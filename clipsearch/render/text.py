@@ -1,0 +1,99 @@
+"""Results as text and as JSON, the same in every terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from clipsearch.schema import Failure, Hit
+
+
+def hits_table(hits: Sequence[Hit], relative_to: str) -> str:
+    """One line a hit: rank, score and path, the path as short as it can be said from a folder."""
+    width = len(str(len(hits)))
+    return "".join(
+        f"{hit.rank:>{width}}  {hit.score:7.4f}  {printable(short_path(hit.path, relative_to))}\n" for hit in hits
+    )
+
+
+def hits_json(query: str, model: str, index: str, hits: Sequence[Hit]) -> str:
+    """One object: {"query", "model", "index", "hits": [{"rank", "score", "path", ...}]}. Keys are only ever added."""
+    return to_json({"query": query, "model": model, "index": index, "hits": [hit_object(hit) for hit in hits]})
+
+
+def hit_object(hit: Hit) -> dict[str, Any]:
+    """A hit in plain values."""
+    info = hit.record.info
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 6),
+        "path": hit.path,
+        "width": info.width,
+        "height": info.height,
+        "format": info.format,
+        "size": hit.record.file.size,
+        "taken_at": info.taken_at.isoformat() if info.taken_at else None,
+        "camera": info.camera,
+        "gps": list(info.gps) if info.gps else None,
+        "content_hash": info.content_hash,
+    }
+
+
+def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
+    """One line a file: its path, a tab, the reason."""
+    return "".join(f"{printable(short_path(f.file.path, relative_to))}\t{printable(f.reason)}\n" for f in failures)
+
+
+def evaluation_table(result: dict[str, Any]) -> str:
+    """An evaluation's plain values as a small table."""
+    columns = list(result["text_to_image"])
+    lines = [
+        f"model {printable(result['model'])}: {result['images']:,} photos, {result['captions']:,} captions",
+        " " * 14 + "".join(f"{column.replace('_', ' '):>13}" for column in columns),
+    ]
+    for direction in ("text_to_image", "image_to_text"):
+        values = "".join(f"{result[direction][column]:>13.4g}" for column in columns)
+        lines.append(f"{direction.replace('_', ' '):<14}{values}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def models_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The models that can be used, and where each figure is from."""
+    lines = [f"{'model':<44} {'here':<8} {'size':>8} {'cost':>6} {'quality':>8}  licence"]
+    lines += [
+        f"{row['model']:<44} {'yes' if row['available'] else 'no':<8} {human_bytes(row['bytes']):>8} "
+        f"{row['relative_cost']:>5g}x {row['quality']:>7.1f}%  {row['licence']}"
+        for row in rows
+    ]
+    lines += ["", "cost: arithmetic for one photo, relative to ViT-B/32. quality:"]
+    lines += [f"  {row['model']}: {row['measure']} ({row['source']})" for row in rows]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def to_json(value: Any) -> str:
+    """JSON on one line of valid UTF-8: bytes of a file name that are not become the escapes json.loads() undoes."""
+    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+
+
+def printable(text: str) -> str:
+    """A name that a terminal shows as one line and takes no orders from: what cannot be shown is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def short_path(path: str, relative_to: str) -> str:
+    """The path from a folder where it lies below it; else as it is."""
+    prefix = relative_to.rstrip(os.sep) + os.sep
+    return path[len(prefix) :] if path.startswith(prefix) else path
+
+
+def human_bytes(count: int) -> str:
+    """A size with a decimal unit and two digits or more, such as 1.5 GB."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,134 @@
+"""The nouns every other module speaks in."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Embeddings: TypeAlias = NDArray[np.float32]
+"""float32 array (n, dim) whose rows have Euclidean norm 1, so that an inner product is a cosine."""
+
+Ids: TypeAlias = NDArray[np.int64]
+"""int64 array of image ids; ids start at 1 and are never reused, -1 stands for "nothing"."""
+
+Scores: TypeAlias = NDArray[np.float64]
+"""float64 array of cosines in [-1, 1]; higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSpec:
+    """How a model wants its pictures, in the terms of a Hugging Face `preprocessor_config.json`.
+
+    Exactly one of `shortest_edge` and `resize_to` is set, unless the model takes pictures as they are.
+    """
+
+    shortest_edge: int | None
+    resize_to: tuple[int, int] | None  # (height, width); the aspect ratio is not kept
+    crop_to: tuple[int, int] | None  # (height, width), around the centre
+    resample: int  # a PIL.Image.Resampling value; 3 is bicubic
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    rescale_factor: float = 1 / 255
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """(height, width) of every picture after preprocessing, in pixels."""
+        if self.crop_to:
+            return self.crop_to
+        if self.resize_to:
+            return self.resize_to
+        raise ValueError("this preprocessing gives pictures of different sizes, which cannot share a batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Which model made a set of embeddings; only equal digests may be compared with each other."""
+
+    model: str  # what load_encoder() takes: "mini", a hub id, or a folder
+    revision: str  # the hub's commit, or "" where there is none
+    digest: str  # sha256 over the weights' identity and the preprocessing, hexadecimal
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """What a directory walk knows. `path` is absolute; bytes that are not UTF-8 are kept as lone surrogates."""
+
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.path)  # noqa: PTH119
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What decoding taught us. Width and height are those of the upright picture, in pixels."""
+
+    width: int
+    height: int
+    format: str  # Pillow's name: "JPEG", "PNG", "HEIF", ...
+    content_hash: str  # sha256 of the file's bytes, hexadecimal
+    taken_at: datetime | None = None  # the camera's clock; without a zone where the camera wrote none
+    camera: str | None = None
+    gps: tuple[float, float] | None = None  # (latitude, longitude), degrees, WGS 84
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """A row of the catalog."""
+
+    image_id: int
+    file: ImageFile
+    info: ImageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be indexed, and why."""
+
+    file: ImageFile
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a query. A negative weight steers away from it.
+
+    `content` is text (str), a picture (an os.PathLike or a PIL image), or an embedding (float32, (dim,)).
+    """
+
+    content: str | os.PathLike[str] | Image | NDArray[np.float32]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Everything the user asked."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result. Rank 1 is best; score is the cosine in [-1, 1], never a distance."""
+
+    rank: int
+    score: float
+    record: ImageRecord
+
+    @property
+    def path(self) -> str:
+        """Where the photo is, as an absolute path."""
+        return self.record.file.path

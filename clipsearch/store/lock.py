@@ -1,0 +1,55 @@
+"""One writer at a time, by a lock that the system lets go of when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from clipsearch.errors import CollectionBusy
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> None:
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # far behind the text, which others may then still read
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class WriterLock:
+    """Held from construction until `release`. CollectionBusy, with who holds it, where somebody else does."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _try_lock(self._descriptor)
+        except OSError as error:
+            holder = _holder(path)
+            os.close(self._descriptor)
+            raise CollectionBusy(
+                f"another process is writing to the index in {path.parent}{holder}; searching still works, and indexing "
+                "will once it has finished"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        os.write(self._descriptor, json.dumps({"pid": os.getpid(), "since": since}).encode())
+
+    def release(self) -> None:
+        """Let the next writer in."""
+        os.close(self._descriptor)
+
+
+def _holder(path: Path) -> str:
+    try:
+        about = json.loads(path.read_bytes())
+        return f" (pid {int(about['pid'])} since {about['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

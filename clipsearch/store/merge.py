@@ -1,0 +1,60 @@
+"""Which segments to put together, and when: in tiers, so that each vector is rewritten O(log n) times in all."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.schema import Embeddings, Ids
+from clipsearch.store.segments import Segment
+
+FAN_IN = 8  # this many segments of a tier become one of the next
+SMALLEST_TIER = 256  # rows; anything smaller is in the first tier
+FULL_BYTES = 256 * 1024**2  # of vectors; a segment half as large is left alone, which bounds a merge's memory
+DEAD_SHARE = 0.3  # of a segment's rows; beyond it, the segment is rewritten alone
+
+
+class View(Protocol):
+    """The segments and tombstones to decide over."""
+
+    segments: list[Segment]
+    tombstones: Ids
+
+
+def due(view: View) -> list[Segment]:
+    """Segments to merge now, if any; call again after merging them."""
+    tiers: dict[int, list[Segment]] = {}
+    for segment in view.segments:
+        dead = np.count_nonzero(segment.rows_of(view.tombstones) >= 0) if len(view.tombstones) else 0
+        if dead > DEAD_SHARE * len(segment.ids):
+            return [segment]
+        row_bytes = 4 * segment.vectors.shape[1]
+        if len(segment.ids) * row_bytes < FULL_BYTES / 2:
+            tier = int(math.log(max(len(segment.ids), SMALLEST_TIER) / SMALLEST_TIER, FAN_IN))
+            tiers.setdefault(tier, []).append(segment)
+    for _, group in sorted(tiers.items()):
+        if len(group) >= FAN_IN:
+            return _that_fit(group[:FAN_IN])
+    return []
+
+
+def together(group: list[Segment], dead: Ids) -> tuple[Ids, Embeddings]:
+    """The living rows of some segments: ids in ascending order and their vectors."""
+    ids = np.concatenate([segment.ids for segment in group])
+    alive: NDArray[np.bool_] = np.isin(ids, dead, invert=True)
+    vectors = np.concatenate([segment.vectors for segment in group])[alive]
+    order = np.argsort(ids[alive])
+    return ids[alive][order], vectors[order]
+
+
+def _that_fit(group: list[Segment]) -> list[Segment]:
+    """As many of the group, oldest first and at least two, as stay under a full segment."""
+    total = 0
+    for count, segment in enumerate(group):
+        total += segment.vectors.nbytes
+        if total > FULL_BYTES and count >= 2:
+            return group[:count]
+    return group
