@@ -98,14 +98,7 @@ class SearchEngine:
     @property
     def encoder(self) -> Encoder:
         """The index's model, loaded at first use. ModelMismatch where another was asked for."""
-        if self._encoder is None:
-            fingerprint = self._collection().fingerprint
-            name = self._model or (fingerprint.model if fingerprint else None)
-            encoder = load_encoder(name or choose_default_model(), device=self._device)
-            if fingerprint:
-                self._collection().require(encoder.spec.fingerprint)
-            self._encoder = encoder
-        return self._encoder
+        return self._load_encoder(self._collection())
 
     @property
     def model_name(self) -> str | None:
@@ -128,15 +121,26 @@ class SearchEngine:
         Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
         SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`.
         """
+        if not (self.index_folder / "catalog.sqlite").exists():  # then nothing may be left behind if this goes wrong
+            for folder in folders:
+                _require_folder(_absolute(folder))
+            self._encoder = self._encoder or load_encoder(self._model or choose_default_model(), device=self._device)
         with Collection(self.index_folder, writable=True) as collection:
             targets = self._targets(collection, folders, rules, prune)
-            encoder = self._encoder_for(collection)
-            collection.require(encoder.spec.fingerprint)
+            fingerprint = collection.fingerprint
+            if fingerprint is None or self._model not in (None, fingerprint.model):
+                collection.require(self._load_encoder(collection).spec.fingerprint)
             plans = [sync.plan_sync(collection, folder, root_id, walk) for folder, root_id, walk in targets]
             if not prune:
                 sync.check_loss(plans, len(collection))
             return sync.apply_sync(
-                collection, plans, encoder, limits=limits, jobs=jobs, batch_size=batch_size, progress=progress
+                collection,
+                plans,
+                lambda: self._load_encoder(collection),
+                limits=limits,
+                jobs=jobs,
+                batch_size=batch_size,
+                progress=progress,
             )
 
     def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> list[Hit]:
@@ -232,7 +236,7 @@ class SearchEngine:
             if any(folder != other and Path(folder).is_relative_to(other) for other in wanted):
                 continue
             place = collection.place(folder)
-            self._require_folder(collection, folder, place is not None, prune)
+            self._require_there(collection, folder, place is not None, prune)
             if place is None or (folder == known.get(place.root_id) and rules is not None):
                 root_id = collection.add_root(folder, (rules or WalkRules()).to_json())
             else:
@@ -240,24 +244,24 @@ class SearchEngine:
             targets.append((folder, root_id, rules or self._rules(collection, root_id)))
         return targets
 
-    def _require_folder(self, collection: Collection, folder: str, indexed: bool, prune: bool) -> None:
-        path = Path(folder)
-        if path.is_dir() or (indexed and prune):
+    def _require_there(self, collection: Collection, folder: str, indexed: bool, prune: bool) -> None:
+        if indexed and prune:
             return
-        if path.exists():
-            raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
-        if indexed and len(collection):
+        if indexed and len(collection) and not Path(folder).exists():
             raise SyncRefused(
                 f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "
                 "again; if it is really gone, confirm with --prune, or remove it with `clipsearch forget`. Nothing was changed"
             )
-        raise ClipsearchError(f"there is no folder {folder}")
+        _require_folder(folder)
 
-    def _encoder_for(self, collection: Collection) -> Encoder:
+    def _load_encoder(self, collection: Collection) -> Encoder:
         if self._encoder is None:
             fingerprint = collection.fingerprint
             name = self._model or (fingerprint.model if fingerprint else choose_default_model())
-            self._encoder = load_encoder(name, device=self._device)
+            encoder = load_encoder(name, device=self._device)
+            if fingerprint:
+                collection.require(encoder.spec.fingerprint)
+            self._encoder = encoder
         return self._encoder
 
     @staticmethod
@@ -273,6 +277,14 @@ class SearchEngine:
                     f"there is no index at {self.index_folder}; make one with: clipsearch index {self.index_folder.parent}"
                 ) from None
         return self._reader
+
+
+def _require_folder(folder: str) -> None:
+    path = Path(folder)
+    if not path.exists():
+        raise ClipsearchError(f"there is no folder {folder}")
+    if not path.is_dir():
+        raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
 
 
 def _absolute(folder: str | os.PathLike[str]) -> str:

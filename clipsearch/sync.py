@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -135,14 +136,17 @@ def check_loss(plans: list[SyncPlan], total: int) -> None:
 def apply_sync(
     collection: Collection,
     plans: list[SyncPlan],
-    encoder: Encoder,
+    load_encoder: Callable[[], Encoder],
     *,
     limits: ReadLimits | None = None,
     jobs: int | None = None,
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> SyncReport:
-    """Carry plans out, committing as it goes. Ctrl-C ends it early with everything finished so far committed."""
+    """Carry plans out, committing as it goes. Ctrl-C ends it early with everything finished so far committed.
+
+    `load_encoder` is called only once there is a picture to encode: moves and removals need no model.
+    """
     limits = limits or ReadLimits()
     start = time.monotonic()
     report = SyncReport(
@@ -156,14 +160,17 @@ def apply_sync(
     run.on_finished = lambda: progress(report, run.done, len(todo)) if progress else None
     run.on_finished()
     try:
-        with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
-            places: dict[str, Place] = {}
-            fresh = run.without_known_content(todo, places)
-            for outcomes in embed_files(fresh, encoder, pool, known=run.knows, batch_size=batch_size):
-                with uninterrupted():
-                    for outcome in outcomes:
-                        run.take(places.pop(outcome.file.path), outcome)
-                    run.commit_if_due()
+        places: dict[str, Place] = {}
+        fresh = run.without_known_content(todo, places)
+        for first in fresh:  # at most once: what is behind the first is taken inside
+            encoder = load_encoder()
+            with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
+                files = itertools.chain([first], fresh)
+                for outcomes in embed_files(files, encoder, pool, known=run.knows, batch_size=batch_size):
+                    with uninterrupted():
+                        for outcome in outcomes:
+                            run.take(places.pop(outcome.file.path), outcome)
+                        run.commit_if_due()
         with uninterrupted():
             run.remove_missing([place for plan in plans for place in plan.missing_failures])
     except KeyboardInterrupt:

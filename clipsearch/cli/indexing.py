@@ -77,7 +77,7 @@ def index(
 
         report = engine.index(*folders, rules=rules, prune=prune, jobs=jobs, limits=limits, progress=show)
         remember_index(engine.index_folder)
-        name = engine.encoder.spec.fingerprint.model
+        name = engine.model_name or ""
     if as_json:
         counts = {key: value for key, value in asdict(report).items() if key != "unreadable"}
         unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]

@@ -34,10 +34,17 @@ def query(
     """
     from clipsearch.config import find_index, remember_index
     from clipsearch.engine import SearchEngine
+    from clipsearch.errors import ClipsearchError
+    from clipsearch.images.discover import is_image_name
+    from clipsearch.query import parse_query
     from clipsearch.render.text import hits_json, hits_table
 
     text = " ".join(words)
-    wanted = Path(text) if os.path.isfile(text) else text  # noqa: PTH113 - False, not an error, for a very long text
+    if len(words) == 1 and is_image_name(text) and not os.path.isfile(text):  # noqa: PTH113
+        raise ClipsearchError(
+            f"there is no file {text}; to search for these words, add another one, as in 'photo {text}'"
+        )
+    wanted = parse_query(Path(text) if os.path.isfile(text) else text)  # noqa: PTH113 - False for a very long text
     with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
         hits = engine.search(wanted, top_k)
         remember_index(engine.index_folder)

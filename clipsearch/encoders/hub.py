@@ -22,14 +22,17 @@ _NOT_WANTED = ["*/*"]  # repositories keep other runtimes' weights in subfolders
 
 
 def cached_folder(model: str, revision: str = "main") -> Path | None:
-    """The folder of a checkpoint in the local cache; None unless it is there whole."""
+    """The folder of a checkpoint in the local cache, of this revision or else of any; None unless one is there whole."""
     cache = cache_folder() / f"models--{model.replace('/', '--')}"
-    try:
-        commit = (cache / "refs" / revision).read_text("utf-8").strip()
-    except OSError:
-        commit = revision
-    folder = cache / "snapshots" / commit
-    return folder if _is_whole(folder) else None
+    references = [cache / "refs" / revision, *sorted(path for path in (cache / "refs").rglob("*") if path.is_file())]
+    for reference in references:
+        try:
+            folder = cache / "snapshots" / reference.read_text("utf-8").strip()
+        except OSError:
+            continue
+        if _is_whole(folder):
+            return folder
+    return None
 
 
 def cache_folder() -> Path:
@@ -70,10 +73,12 @@ def fetch(model: str, revision: str = "main") -> Path:
     """
     if not hub_answers():
         raise ModelError(unreachable(model))
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
     try:
+        if not any(name.endswith(".safetensors") for name in HfApi().list_repo_files(model, revision=revision)):
+            revision = _conversion(model) or revision
         folder = Path(snapshot_download(model, revision=revision, allow_patterns=_WANTED, ignore_patterns=_NOT_WANTED))
     except GatedRepoError as error:
         raise ModelError(f"{model} needs an account that accepted its terms: log in with `hf auth login`") from error
@@ -81,7 +86,7 @@ def fetch(model: str, revision: str = "main") -> Path:
         raise ModelError(
             f"there is no model {model!r} on the hub, nor a folder of that name here; `clipsearch models` lists some"
         ) from error
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # of the network, of the disk, or an answer that is not what a hub says
         raise ModelError(f"{model} could not be downloaded ({error}); run the same command again to go on") from error
     checkpoint.weight_files(folder)
     return folder
@@ -94,6 +99,14 @@ def unreachable(model: str) -> str:
         f"`clipsearch models pull {model}`; copy the checkpoint here and give its folder with --model PATH; or use the "
         "small model that ships with clipsearch: --model mini"
     )
+
+
+def _conversion(model: str) -> str | None:
+    """The pull request in which the hub's own bot offers a model's pickled weights as safetensors."""
+    from huggingface_hub import HfApi
+
+    requests = HfApi().get_repo_discussions(model, author="SFconvertbot", discussion_type="pull_request")
+    return next((request.git_reference for request in requests if request.author == "SFconvertbot"), None)
 
 
 def _is_whole(folder: Path) -> bool:

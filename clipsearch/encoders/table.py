@@ -1,22 +1,78 @@
-"""The models we can recommend, with what others published of them."""
+"""The models we recommend: what others published of them, and what they cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from clipsearch.encoders import hub
+
 MINI = "mini"
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
+
+_IMAGENET = "zero-shot top-1 on ImageNet-1k"
+_OPEN_CLIP = "open_clip's docs/openclip_results.csv"
+_MINI_GFLOPS = 1.7  # EfficientNet-Lite2 at 260 px: 869 million multiply-adds, by its own authors' table
+_SIGLIP_2 = "big_vision's README_siglip2.md"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
+    """One model. Parameters and arithmetic are from open_clip's docs/model_profile.csv, or counted the same way."""
+
     model: str
-    revision: str
+    quality: float  # percent, of what `measure` says
+    measure: str
+    source: str
+    gflops: float  # for one picture; a multiplication and an addition are two
+    parameters: float  # millions, of both towers
+    licence: str
+    languages: str
+    revision: str = "main"  # a branch or pull request; OpenAI's own branch of ViT-B/32 has pickled weights only
 
 
-MODELS = (ModelEntry(DEFAULT_MODEL, "main"),)
+MODELS = (
+    ModelEntry(DEFAULT_MODEL, 63.3, _IMAGENET, _OPEN_CLIP, 8.82, 151.28, "MIT", "English", "refs/pr/15"),
+    ModelEntry("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", 66.6, _IMAGENET, _OPEN_CLIP, 8.82, 151.28, "MIT", "English"),
+    ModelEntry("google/siglip2-base-patch32-256", 74.0, _IMAGENET, _SIGLIP_2, 11.5, 376.9, "Apache-2.0", "many"),
+    ModelEntry("openai/clip-vit-base-patch16", 68.3, _IMAGENET, _OPEN_CLIP, 35.13, 149.62, "MIT", "English"),
+    ModelEntry("google/siglip2-base-patch16-224", 78.2, _IMAGENET, _SIGLIP_2, 35.42, 375.2, "Apache-2.0", "many"),
+    ModelEntry("openai/clip-vit-large-patch14", 75.5, _IMAGENET, _OPEN_CLIP, 162.03, 427.62, "MIT", "English"),
+    ModelEntry("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", 78.0, _IMAGENET, _OPEN_CLIP, 334.59, 986.11, "MIT", "English"),
+)  # fmt: skip
 
 
 def model_rows() -> list[dict[str, Any]]:
-    return []
+    """Every model as plain values, the embedded one first; `available` says whether it is on this machine."""
+    rows = [_mini_row()]
+    for entry in MODELS:
+        rows.append(
+            {
+                "model": entry.model,
+                "available": hub.cached_folder(entry.model, entry.revision) is not None,
+                "bytes": int(entry.parameters * 4e6),  # published in float32
+                "relative_cost": round(entry.gflops / MODELS[0].gflops, 1),
+                "quality": entry.quality,
+                "measure": entry.measure,
+                "source": entry.source,
+                "licence": entry.licence,
+                "languages": entry.languages,
+            }
+        )
+    return rows
+
+
+def _mini_row() -> dict[str, Any]:
+    from clipsearch.encoders.mini import FOLDER
+
+    return {
+        "model": MINI,
+        "available": True,
+        "bytes": sum(path.stat().st_size for path in FOLDER.iterdir()),
+        "relative_cost": round(_MINI_GFLOPS / MODELS[0].gflops, 1),
+        "quality": None,  # nobody else has measured it; ours, on other data, are not comparable
+        "measure": "see its model card",
+        "source": "clipsearch/models/mini/MODEL_CARD.md",
+        "licence": "Apache-2.0",
+        "languages": "English",
+    }

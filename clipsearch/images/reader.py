@@ -18,8 +18,12 @@ from clipsearch.errors import ImageError
 from clipsearch.images import exif
 from clipsearch.schema import ImageFile, ImageInfo
 
-DRAFT_FACTOR = 2
-"""JPEGs are decoded at no less than this many times the size the model asks for; at 1 small photos lose accuracy."""
+DRAFT_FACTOR = 4
+"""JPEGs are decoded at no less than this many times the size the model asks for.
+
+Measured on ten 12-megapixel JPEGs against decoding them whole, for 224 px: mean absolute difference of the pixels, in
+steps of 1/255, 0.20 to 0.43 at a factor of 2, 0.09 to 0.24 at 4, and all of it twice as long: 65 ms where 2 takes 35.
+"""
 
 # EPS runs Ghostscript; the others are stubs without a decoder or not pictures at all.
 _REFUSED_FORMATS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF", "XVTHUMB"}

@@ -64,12 +64,16 @@ def models_table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [f"{'model':<44} {'here':<8} {'size':>8} {'cost':>6} {'quality':>8}  licence"]
     lines += [
         f"{row['model']:<44} {'yes' if row['available'] else 'no':<8} {human_bytes(row['bytes']):>8} "
-        f"{row['relative_cost']:>5g}x {row['quality']:>7.1f}%  {row['licence']}"
+        f"{row['relative_cost']:>5g}x {_percent(row['quality']):>8}  {row['licence']}"
         for row in rows
     ]
     lines += ["", "cost: arithmetic for one photo, relative to ViT-B/32. quality:"]
     lines += [f"  {row['model']}: {row['measure']} ({row['source']})" for row in rows]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}%"
 
 
 def to_json(value: Any) -> str:

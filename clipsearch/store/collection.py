@@ -193,6 +193,10 @@ class Collection:
         """Every file that could not be read, by path."""
         return self.catalog.failures(self.roots())
 
+    def published_segments(self) -> list[Segment]:
+        """The segments of the last commit, open."""
+        return self._consistently(lambda view: view.segments)
+
     def vector(self, image_id: int) -> NDArray[np.float32]:
         """An image's unit vector (dim,), staged or published. KeyError where there is none."""
         if image_id in self._staged:

@@ -1,0 +1,191 @@
+"""The two towers as self-contained ONNX files with int8 weights.
+
+Only weights are rounded outside of the convolutional trunk, so a text's embedding cannot depend on what else is in its
+batch. Each weight is stored as int8 codes with one float scale per output channel and decoded by Cast and Mul, which
+the runtime folds into a float constant when it loads the file.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+from torch import nn
+
+from mini.graph import FLOAT, INT64, Graph
+from mini.minilm import CONTEXT_LENGTH, HEADS, LAYERS, NORM_EPSILON, WIDTH, MiniLM
+from mini.quantise import Ranges, float_trunk, quantised_trunk, trunk_model
+from mini.towers import ImageTower, TextTower
+from mini.vision import IMAGE_SIZE, Conv, Floats, Trunk
+
+MASKED = -1e4
+HEAD_EPSILON = 1e-5
+
+
+class Weights:
+    """Adds weights to a graph, rounded to int8 or kept in float32."""
+
+    def __init__(self, graph: Graph, int8: bool) -> None:
+        self.graph, self.int8 = graph, int8
+
+    def matrix(self, value: Floats, name: str, axis: int) -> str:
+        """A weight with one scale per index of `axis`."""
+        if not self.int8:
+            return self.graph.const(value.astype(np.float32), name)
+        others = tuple(i for i in range(value.ndim) if i != axis)
+        scale = np.maximum(np.abs(value).max(axis=others, keepdims=True) / 127, 1e-12).astype(np.float32)
+        codes = self.graph.const(np.round(value / scale).astype(np.int8), name)
+        decoded = self.graph.op("Cast", codes, to=FLOAT)
+        return self.graph.op("Mul", decoded, self.graph.const(scale, f"{name}_scale"))
+
+    def linear(self, x: str, weight: Floats, bias: Floats | None, name: str) -> str:
+        """X @ weight.T + bias with PyTorch's (out, in) weight."""
+        y = self.graph.op("MatMul", x, self.matrix(weight.T, f"{name}_weight", axis=1))
+        return y if bias is None else self.graph.op("Add", y, self.graph.const(bias.astype(np.float32), f"{name}_bias"))
+
+    def norm(self, x: str, weight: Floats, bias: Floats, epsilon: float, name: str) -> str:
+        """Layer normalisation over the last axis."""
+        scale, shift = self.graph.const(weight, f"{name}_scale"), self.graph.const(bias, f"{name}_shift")
+        return self.graph.op("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
+
+    def gelu(self, x: str) -> str:
+        """The exact GELU, x * (1 + erf(x / sqrt 2)) / 2."""
+        g = self.graph
+        erf = g.op("Erf", g.op("Div", x, g.const(math.sqrt(2), "sqrt2", np.float32)))
+        y = g.op("Mul", x, g.op("Add", erf, g.const(1.0, "one", np.float32)))
+        return g.op("Mul", y, g.const(0.5, "half", np.float32))
+
+    def head(self, x: str, state: dict[str, Floats], name: str) -> str:
+        """A projection head; `state` is `towers.Head`'s."""
+        h = self.norm(x, state["norm.weight"], state["norm.bias"], HEAD_EPSILON, f"{name}_norm")
+        straight = self.linear(h, state["linear.weight"], state["linear.bias"], f"{name}_linear")
+        hidden = self.gelu(self.linear(h, state["up.weight"], state["up.bias"], f"{name}_up"))
+        return self.graph.op(
+            "Add", straight, self.linear(hidden, state["down.weight"], state["down.bias"], f"{name}_down")
+        )
+
+    def unit(self, x: str) -> str:
+        """Rows scaled to length 1."""
+        return self.graph.op("LpNormalization", x, axis=-1, p=2)
+
+    def conv(self, x: str, conv: Conv) -> str:
+        """A float convolution whose weight is stored in int8, with its ReLU6."""
+        g = self.graph
+        weight = self.matrix(conv.weight, f"{conv.name}_w8", axis=0)
+        y = g.op(
+            "Conv", x, weight, g.const(conv.bias, f"{conv.name}_b"),
+            kernel_shape=list(conv.weight.shape[2:]), strides=[conv.stride] * 2, pads=list(conv.pads), group=conv.groups,
+        )  # fmt: skip
+        if not conv.relu6:
+            return y
+        return g.op("Clip", y, g.const(0.0, "zero_f", np.float32), g.const(6.0, "six_f", np.float32))
+
+
+def arrays(module: nn.Module) -> dict[str, Floats]:
+    """A module's state as numpy arrays."""
+    return {key: value.detach().numpy() for key, value in module.state_dict().items()}
+
+
+def under(state: dict[str, Floats], prefix: str) -> dict[str, Floats]:
+    """The part of a state whose names start with `prefix`, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def pooled(weights: Weights, x: str, convs: list[Conv]) -> str:
+    """The tail's convolutions and the average over space: (n, 1280)."""
+    for conv in convs:
+        x = weights.conv(x, conv)
+    return weights.graph.op("Flatten", weights.graph.op("GlobalAveragePool", x), axis=1)
+
+
+def image_model(trunk: Trunk, tower: ImageTower, ranges: Ranges | None) -> onnx.ModelProto:
+    """`pixel_values` (n, 3, s, s) to `image_embeds` (n, dim); int8 where `ranges` are given, else float32."""
+    blocks = trunk.blocks[:-1]
+    graph = float_trunk(blocks)[0] if ranges is None else quantised_trunk(blocks, ranges)
+    w = Weights(graph, ranges is not None)
+    state = arrays(tower)
+    base = [*trunk.blocks[-1].convs, trunk.head]
+    features = pooled(w, "mid", base)
+    sharpness = math.exp(state["temperature"])
+    logits = w.linear(features, trunk.fc * sharpness, trunk.fc_bias * sharpness, "classifier")
+    posterior = graph.op("Softmax", logits, axis=-1)
+    gated = w.matrix(state["classes"] * math.exp(state["gate"]), "classes", axis=1)
+    classes = graph.op("MatMul", posterior, gated)
+    own = pooled(w, "mid", tower.tail.folded())
+    head = under(state, "head.")
+    direct = w.unit(w.head(own, head, "image_head"))
+    graph.op("Add", direct, classes, output="image_embeds")
+    model = trunk_model(graph, [])
+    shape = onnx.helper.make_tensor_value_info("image_embeds", FLOAT, ["n", state["classes"].shape[1]])
+    model.graph.output.append(shape)
+    onnx.checker.check_model(model)
+    return model
+
+
+def text_model(encoder: MiniLM, tower: TextTower, int8: bool) -> onnx.ModelProto:
+    """`input_ids` and `attention_mask` (n, l), both int64, to `text_embeds` (n, dim)."""
+    graph = Graph()
+    w = Weights(graph, int8)
+    state = arrays(encoder)
+    x = embed_tokens(graph, state, int8)
+    start, length_axis, after = (graph.const([value]) for value in (0, 1, 2))
+    length = graph.op("Slice", graph.op("Shape", "input_ids"), length_axis, after)
+    table = graph.const(state["positions"][: 2 * CONTEXT_LENGTH], "positions")
+    positions = graph.op("Slice", table, start, length, start)
+    x = w.norm(graph.op("Add", x, positions), state["norm.weight"], state["norm.bias"], NORM_EPSILON, "embedding_norm")
+    mask = graph.op("Cast", "attention_mask", to=FLOAT)
+    absent = graph.op("Sub", graph.const(1.0, "one", np.float32), mask)
+    bias = graph.op(
+        "Unsqueeze", graph.op("Mul", absent, graph.const(MASKED, "masked", np.float32)), graph.const([1, 2])
+    )
+    for index in range(LAYERS):
+        x = encoder_layer(w, x, bias, under(state, f"layers.{index}."), f"layer{index}")
+    column = graph.op("Unsqueeze", mask, graph.const([2]))
+    total = graph.op("ReduceSum", graph.op("Mul", x, column), graph.const([1]), keepdims=0)
+    mean = graph.op("Div", total, graph.op("ReduceSum", column, graph.const([1]), keepdims=0))
+    head = w.head(mean, under(arrays(tower), "head."), "text_head")
+    graph.op("Identity", head, output="text_embeds")
+    ids: list[int | str | None] = ["n", "l"]
+    dim = tower.head.linear.out_features
+    return graph.model(
+        [("input_ids", INT64, ids), ("attention_mask", INT64, ids)], [("text_embeds", FLOAT, ["n", dim])]
+    )
+
+
+def embed_tokens(graph: Graph, state: dict[str, Floats], int8: bool) -> str:
+    """Rows of the vocabulary, decoded after the look-up so that the table stays int8 in memory."""
+    table = state["words.weight"]
+    if not int8:
+        return graph.op("Gather", graph.const(table, "words"), "input_ids", axis=0)
+    scale = np.maximum(np.abs(table).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)
+    codes = graph.op("Gather", graph.const(np.round(table / scale).astype(np.int8), "words"), "input_ids", axis=0)
+    scales = graph.op("Gather", graph.const(scale, "words_scale"), "input_ids", axis=0)
+    return graph.op("Mul", graph.op("Cast", codes, to=FLOAT), scales)
+
+
+def encoder_layer(w: Weights, x: str, bias: str, layer: dict[str, Floats], name: str) -> str:
+    """One post-norm transformer layer."""
+    graph = w.graph
+    width = WIDTH // HEADS
+    split = graph.const([0, 0, HEADS, width], "split_heads", np.int64)
+    scale = np.ones((3, 1), np.float32)
+    scale[0] = 1 / math.sqrt(width)  # folded into the query's projection
+    weights = (layer["qkv.weight"].reshape(3, WIDTH * WIDTH) * scale).reshape(3, WIDTH, WIDTH)
+    biases = layer["qkv.bias"].reshape(3, WIDTH) * scale
+    heads = []
+    for part, order in zip(range(3), ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True):
+        projected = w.linear(x, weights[part], biases[part], f"{name}_{'qkv'[part]}")
+        heads.append(graph.op("Transpose", graph.op("Reshape", projected, split), perm=order))
+    query, key, value = heads
+    attention = graph.op("Softmax", graph.op("Add", graph.op("MatMul", query, key), bias), axis=-1)
+    mixed = graph.op("Transpose", graph.op("MatMul", attention, value), perm=[0, 2, 1, 3])
+    joined = graph.op("Reshape", mixed, graph.const([0, 0, WIDTH], "join_heads", np.int64))
+    out = w.linear(joined, layer["out.weight"], layer["out.bias"], f"{name}_out")
+    x = w.norm(graph.op("Add", x, out), layer["norm1.weight"], layer["norm1.bias"], NORM_EPSILON, f"{name}_norm1")
+    hidden = w.gelu(w.linear(x, layer["up.weight"], layer["up.bias"], f"{name}_up"))
+    down = w.linear(hidden, layer["down.weight"], layer["down.bias"], f"{name}_down")
+    return w.norm(graph.op("Add", x, down), layer["norm2.weight"], layer["norm2.bias"], NORM_EPSILON, f"{name}_norm2")
+
+
+__all__ = ["IMAGE_SIZE", "image_model", "text_model"]

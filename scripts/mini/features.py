@@ -1,0 +1,86 @@
+"""Cached activations: every photo, in several random views, as the trunk's last 9 x 9 x 208 map in float16."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+from mini.vision import IMAGE_SIZE, PIXEL_MEAN, PIXEL_SCALE, Floats
+
+MAP_SHAPE = (208, 9, 9)
+CROP_AREA = (0.45, 1.0)
+CROP_RATIO = (3 / 4, 4 / 3)
+CHUNK = 50
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One row of Flickr8k."""
+
+    path: Path
+    split: str
+    captions: tuple[str, ...]
+
+
+def read_flickr8k(folder: Path) -> list[Photo]:
+    """All 8,091 rows of `captions.jsonl`, in file order."""
+    rows = [json.loads(line) for line in (folder / "captions.jsonl").read_text("utf-8").splitlines()]
+    return [Photo(folder / "images" / row["image"], row["split"], tuple(row["captions"])) for row in rows]
+
+
+def to_pixels(image: Image.Image) -> Floats:
+    """Squash to the model's square and normalise: float32 (3, s, s)."""
+    small = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+    return ((np.asarray(small, np.float32) - PIXEL_MEAN) / PIXEL_SCALE).transpose(2, 0, 1)
+
+
+def random_view(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A random crop of random area and aspect ratio, mirrored half of the time (as in Inception training, 1409.4842)."""
+    area = image.width * image.height * rng.uniform(*CROP_AREA)
+    ratio = math.exp(rng.uniform(math.log(CROP_RATIO[0]), math.log(CROP_RATIO[1])))
+    width = min(image.width, round(math.sqrt(area * ratio)))
+    height = min(image.height, round(math.sqrt(area / ratio)))
+    left = int(rng.integers(0, image.width - width + 1))
+    top = int(rng.integers(0, image.height - height + 1))
+    view = image.crop((left, top, left + width, top + height))
+    return ImageOps.mirror(view) if rng.random() < 0.5 else view
+
+
+def load_pixels(path: Path, view: int) -> Floats:
+    """View 0 is the whole photo; any other number seeds a random view of its own."""
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    if view:
+        seed = [view, *path.name.encode()]
+        image = random_view(image, np.random.default_rng(seed))
+    return to_pixels(image)
+
+
+def extract(model: Path, paths: Sequence[Path], view: int, out: Path) -> None:
+    """Write the maps of one view of `paths` to `out`, float16 (n, 208, 9, 9); does nothing where it exists."""
+    if out.exists():
+        return
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    maps = np.empty((len(paths), *MAP_SHAPE), np.float16)
+
+    def work(start: int) -> None:
+        pixels = np.stack([load_pixels(path, view) for path in paths[start : start + CHUNK]])
+        maps[start : start + CHUNK] = session.run(["mid"], {"pixel_values": pixels})[0]
+
+    starts = range(0, len(paths), CHUNK)
+    with ThreadPoolExecutor(2) as pool:
+        list(tqdm(pool.map(work, starts), total=len(starts), desc=out.name))
+    partial = out.with_suffix(".part.npy")
+    np.save(partial, maps)
+    partial.rename(out)

@@ -1,0 +1,64 @@
+"""The import rule of the design, and who owns which heavy library."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    "faiss",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "huggingface_hub",
+    "tokenizers",
+    "sqlite3",
+    "numpy",
+    "PIL",
+    "tqdm",
+}
+
+
+def test_imports_only_go_down():
+    result = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules in memory after running some code in a new interpreter."""
+    script = f"{code}\nimport sys; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    return set(output.split("\n")[-2].split())
+
+
+@pytest.mark.parametrize("code", ["import clipsearch", "import clipsearch.cli"])
+def test_starting_up_imports_nothing_heavy(code):
+    assert not loaded_by(code) & HEAVY
+
+
+def test_a_query_on_the_embedded_model_needs_neither_torch_nor_a_hub():
+    code = "import clipsearch; clipsearch.load_encoder('mini').encode_texts(['a dog'])"
+    assert not loaded_by(code) & {"torch", "transformers", "huggingface_hub", "faiss"}
+
+
+def test_the_public_names_are_exactly_all():
+    code = "import clipsearch, types; print(*[n for n in clipsearch.__all__ if getattr(clipsearch, n) is None])"
+    loaded_by(code)
+    import clipsearch
+
+    public = {name for name in vars(clipsearch) if not name.startswith("_")}
+    modules = {name for name in public if type(getattr(clipsearch, name)).__name__ == "module"}
+    assert public - modules - {"annotations", "Any", "TYPE_CHECKING", "import_module"} <= set(clipsearch.__all__)
+    assert all(getattr(clipsearch, name) is not None for name in clipsearch.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = clipsearch.nonsense
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "clipsearch").rglob("*.py")), ids=lambda path: path.name)
+def test_files_stay_readable_in_one_sitting(file):
+    assert len(file.read_text().splitlines()) <= 400

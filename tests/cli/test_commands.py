@@ -1,0 +1,210 @@
+"""The command line as a user meets it, in a process of its own, with the embedded model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import save_photo
+
+
+@pytest.fixture
+def clipsearch(tmp_path):
+    """Run `clipsearch ...` in a folder; (exit status, stdout, stderr)."""
+
+    def run(*arguments, cwd=tmp_path, **environment):
+        result = subprocess.run(
+            [sys.executable, "-m", "clipsearch", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120,
+            env={**os.environ, "PYTHONUTF8": "1", **environment},
+        )  # fmt: skip
+        assert "Traceback" not in result.stderr, result.stderr
+        return result.returncode, result.stdout, result.stderr
+
+    return run
+
+
+@pytest.fixture
+def indexed(clipsearch, photos):
+    status, output, _ = clipsearch("index", photos, "--model", "mini")
+    assert status == 0 and "5 added" in output
+    return photos
+
+
+def test_index_then_query(clipsearch, indexed):
+    status, output, errors = clipsearch("query", "the colour red", "-k", "2", cwd=indexed)
+    assert (status, errors) == (0, "")
+    rows = [line.split() for line in output.splitlines()]
+    assert [row[0] for row in rows] == ["1", "2"]
+    assert all(-1 <= float(row[1]) <= 1 and os.path.exists(indexed / row[2]) for row in rows)
+
+
+def test_json_is_one_object_with_the_agreed_keys(clipsearch, indexed):
+    _, output, _ = clipsearch("query", "red", "--json", "-k", "1", cwd=indexed)
+    value = json.loads(output)
+    assert list(value) == ["query", "model", "index", "hits"]
+    assert (value["query"], value["model"], value["index"]) == ("red", "mini", str(indexed / ".clipsearch"))
+    assert list(value["hits"][0])[:3] == ["rank", "score", "path"]
+
+
+def test_paths_come_bare_or_with_nul_for_any_name(clipsearch, photos, tmp_path):
+    odd = "a\n'\"\x1b $(x)\u202e.jpg"
+    save_photo(photos / odd, "red", note="odd")
+    clipsearch("index", photos, "--model", "mini")
+    _, output, _ = clipsearch("query", "red", "-0", cwd=photos)
+    assert str(photos / odd) in output.split("\0")
+    _, output, _ = clipsearch("query", "red", cwd=photos)
+    assert "\x1b" not in output and len(output.splitlines()) == 6
+    _, output, _ = clipsearch("query", "red", "--paths", "-k", "1", cwd=photos)
+    assert output.count("\n") == 1 or odd in output
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode there")
+def test_names_that_are_not_utf8_survive_every_output(clipsearch, photos):
+    name = os.fsencode(photos) + b"/caf\xe9.jpg"
+    os.rename(photos / "red.jpg", name)
+    assert clipsearch("index", photos, "--model", "mini")[0] == 0
+    _, output, _ = clipsearch("query", "red", "--json", cwd=photos)
+    assert os.fsdecode(name) in [hit["path"] for hit in json.loads(output)["hits"]]
+    assert "caf\\udce9.jpg" in clipsearch("query", "red", cwd=photos)[1]
+    result = subprocess.run([sys.executable, "-m", "clipsearch", "query", "red", "-0"], cwd=photos, capture_output=True)
+    assert name in result.stdout.split(b"\0")
+
+
+def test_an_image_file_is_a_query(clipsearch, indexed):
+    _, output, _ = clipsearch("query", indexed / "blue.jpg", "-k", "1", "--json", cwd=indexed)
+    hit = json.loads(output)["hits"][0]
+    assert hit["path"] == str(indexed / "blue.jpg") and hit["score"] > 0.999
+
+
+def test_an_image_file_that_is_not_there_is_not_taken_for_words(clipsearch, indexed):
+    status, _, errors = clipsearch("query", "nowhere.jpg", cwd=indexed)
+    assert status == 1 and "no file nowhere.jpg" in errors
+
+
+def test_words_need_no_quotes(clipsearch, indexed):
+    assert json.loads(clipsearch("query", "a", "red", "car", "--json", cwd=indexed)[1])["query"] == "a red car"
+
+
+def test_the_index_is_found_by_flag_environment_folder_and_last_use(clipsearch, indexed, tmp_path):
+    for arguments, folder, environment in [
+        (["--index", indexed / ".clipsearch"], tmp_path, {}),
+        (["--index", indexed], tmp_path, {}),
+        ([], tmp_path, {"CLIPSEARCH_INDEX": str(indexed)}),
+        ([], indexed / "trip", {}),
+        ([], tmp_path, {}),
+    ]:
+        assert clipsearch("query", "red", *arguments, cwd=folder, **environment)[0] == 0
+
+
+def test_status_and_failures_and_exit_status_3(clipsearch, indexed):
+    (indexed / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    status, output, _ = clipsearch("index", indexed)
+    assert status == 3 and "1 could not be read; see: clipsearch failures" in output
+    assert clipsearch("index", indexed)[0] == 3  # still there, though not tried again
+    assert "broken.jpg\t" in clipsearch("failures", cwd=indexed)[1]
+    assert json.loads(clipsearch("failures", "--json", cwd=indexed)[1])["failures"][0]["path"].endswith("broken.jpg")
+    assert clipsearch("failures", "-0", cwd=indexed)[1].endswith("broken.jpg\0")
+    output = clipsearch("status", cwd=indexed)[1]
+    assert "photos   5" in output and "failed   1" in output and "up to date" in output and "mini" in output
+    save_photo(indexed / "new.jpg", "red", note="new")
+    assert "1 new" in clipsearch("status", cwd=indexed)[1]
+    assert json.loads(clipsearch("status", "--json", cwd=indexed)[1])["stale"] == 1
+
+
+def test_forget(clipsearch, indexed):
+    assert clipsearch("forget", indexed / "trip", cwd=indexed)[1] == "forgot 1 photo\n"
+    assert clipsearch("forget", indexed / "trip", cwd=indexed)[0] == 1
+
+
+def test_index_json_and_quiet(clipsearch, photos):
+    value = json.loads(clipsearch("index", photos, "--model", "mini", "--json")[1])
+    assert (value["added"], value["model"]) == (5, "mini")
+    assert clipsearch("index", photos, "--quiet")[1:] == ("", "")
+
+
+def test_walk_flags(clipsearch, photos):
+    save_photo(photos / ".hidden" / "h.jpg", "red", note="h")
+    save_photo(photos / "node_modules" / "n.jpg", "red", note="n")
+    assert json.loads(clipsearch("index", photos, "--model", "mini", "--json", "--exclude", "*.png")[1])["added"] == 4
+    assert json.loads(clipsearch("index", photos, "--json", "--hidden", "--no-default-excludes")[1])["added"] == 3
+
+
+def test_eval(clipsearch, photos):
+    lines = [{"image": f"{colour}.jpg", "captions": [f"the colour {colour}"]} for colour in ("red", "blue")]
+    (photos / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    command = ["eval", photos / "captions.jsonl", "--images", photos, "--model", "mini"]
+    assert "recall@1" in clipsearch(*command)[1]
+    assert json.loads(clipsearch(*command, "--json")[1])["images"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query"], "Missing argument"),
+        (["query", "x", "-k", "0"], "not in the range"),
+        (["query", "x", "--index", "nowhere"], "there is no index at"),
+        (["query", "x"], "clipsearch index FOLDER"),
+        (["query", " "], "empty"),
+        (["index", "nowhere"], "there is no folder"),
+        (["index"], "there is no index"),
+        (["index", ".", "--model", "no-such"], "there is no model"),
+        (["status"], "there is no index"),
+        (["eval", "missing.jsonl", "--images", "."], "does not exist"),
+        (["frobnicate"], "No such command"),
+    ],
+)
+def test_wrong_use_is_status_1_and_one_clear_message(clipsearch, arguments, message, photos, tmp_path):
+    status, output, errors = clipsearch(*arguments)
+    assert status == 1
+    assert message in errors and output == ""
+    assert {path.name for path in tmp_path.iterdir()} <= {"photos"}  # nothing half-made is left behind
+
+
+def test_help_and_version(clipsearch):
+    status, output, _ = clipsearch("--help")
+    assert status == 0 and 'clipsearch query "a dog on a beach"' in output
+    assert clipsearch("--version")[1].startswith("clipsearch 0.")
+    for command in ("index", "query", "status", "failures", "forget", "models", "eval"):
+        assert f"\n  clipsearch {command}" in clipsearch(command, "--help")[1]
+
+
+def test_models_lists_mini_and_the_default(clipsearch):
+    output = clipsearch("models")[1]
+    assert "mini" in output and "openai/clip-vit-base-patch32" in output
+    rows = {row["model"]: row for row in json.loads(clipsearch("models", "--json")[1])["models"]}
+    assert rows["mini"]["available"] and not rows["openai/clip-vit-base-patch32"]["available"]
+    assert all(row["source"] and row["licence"] for row in rows.values())
+
+
+def test_a_second_writer_is_told_who_is_first(clipsearch, indexed):
+    from clipsearch.store.collection import Collection
+
+    with Collection(indexed / ".clipsearch", writable=True):
+        status, _, errors = clipsearch("index", indexed)
+        assert status == 1 and f"pid {os.getpid()}" in errors
+        assert clipsearch("query", "red", cwd=indexed)[0] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_done(photos, tmp_path):
+    for number in range(150):
+        save_photo(photos / f"{number:03}.jpg", (number, number // 2, 90), size=(900, 700), note=str(number))
+    command = [sys.executable, "-m", "clipsearch", "index", str(photos), "--model", "mini"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    catalog = photos / ".clipsearch" / "catalog.sqlite"
+    while not catalog.exists() and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors
+    if process.returncode == 0:
+        pytest.skip("this machine indexed everything before Ctrl-C came")
+    assert process.returncode == 130
+    result = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    report = json.loads(result.stdout)
+    assert report["added"] + report["unchanged"] == 155

@@ -1,0 +1,93 @@
+"""What all tests share: photos of plain colours, an encoder that knows colours, and a machine without a past."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsearch.encoders.base import Encoder, ModelSpec
+from clipsearch.schema import Fingerprint, PixelSpec
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+PHOTOS = ROOT / "data" / "photos"
+
+COLOURS = {
+    "red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (230, 220, 30), "grey": (128, 128, 128),
+}  # fmt: skip
+
+
+class ColourEncoder(Encoder):
+    """Pictures become their mean colour, and texts the colour they name: predictable, and quick."""
+
+    def __init__(self, name="colours"):
+        self.spec = ModelSpec(
+            fingerprint=Fingerprint(name, "", f"digest of {name}", 4),
+            pixels=PixelSpec(None, (8, 8), None, 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+            context_length=8,
+            logit_scale=10.0,
+        )
+        self.encoded = 0  # pictures, in all
+
+    def embed_pixels(self, pixels):
+        self.encoded += len(pixels)
+        means = pixels.mean(axis=(2, 3))
+        return np.concatenate([means, np.full((len(means), 1), 0.1)], axis=1).astype(np.float32)
+
+    def embed_texts(self, texts):
+        colours = [COLOURS.get(text.split()[-1], (1, 1, 1)) for text in texts]
+        return np.array([[*(value / 255 for value in colour), 0.1] for colour in colours], np.float32)
+
+
+def save_photo(path, colour="red", size=(32, 24), note=""):
+    """A photo of one colour; `note` makes its bytes differ from others of that colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", size, COLOURS.get(colour, colour))
+    exif = image.getexif()
+    exif[0x010E] = note or str(colour)
+    image.save(path, exif=exif)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder with five photos of five colours, one of them in a folder of its own."""
+    folder = tmp_path / "photos"
+    for colour in ("red", "green", "blue", "yellow"):
+        save_photo(folder / f"{colour}.jpg", colour)
+    save_photo(folder / "trip" / "grey.png", "grey")
+    return folder
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    """A ColourEncoder that every SearchEngine loads."""
+    colours = ColourEncoder()
+    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, device="auto": colours)
+    monkeypatch.setattr("clipsearch.engine.choose_default_model", lambda: "colours")
+    return colours
+
+
+@pytest.fixture(autouse=True)
+def a_machine_without_a_past(tmp_path_factory, monkeypatch):
+    """No index used before, no cached checkpoint, and a hub that is not asked."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME"):
+        monkeypatch.setenv(name, str(home / name))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name in ("CLIPSEARCH_INDEX", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def shared(part):
+    """A path in ../shared, or a skip that says what is missing."""
+    path = SHARED / part
+    if not path.exists():
+        pytest.skip(f"needs ../shared/{part}, which is not here")
+    return path
+
+
+def names(hits):
+    return [os.path.basename(hit.path) for hit in hits]

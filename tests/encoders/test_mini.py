@@ -1,0 +1,71 @@
+"""The embedded model, as it ships."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsearch import ClipsearchWarning, load_encoder
+from clipsearch.encoders.mini import FOLDER, MiniEncoder
+from clipsearch.errors import ModelError
+
+TEXTS = ["a dog on a beach", "snow", "two people are riding bicycles down a very long street in the city at night"]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder("mini")
+
+
+def test_it_fits_into_the_wheel():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 45_000_000
+
+
+def test_its_files_are_those_its_configuration_names():
+    config = json.loads((FOLDER / "config.json").read_text())
+    for part in ("image", "text"):
+        assert hashlib.sha256((FOLDER / f"{part}.onnx").read_bytes()).hexdigest() == config[f"{part}_sha256"]
+
+
+def test_embeddings_are_unit_vectors(encoder):
+    pictures = [Image.effect_noise((300, 200), 50).convert("RGB"), Image.new("RGB", (50, 400), "red")]
+    for embeddings in (encoder.encode_texts(TEXTS), encoder.encode_images(pictures)):
+        assert embeddings.dtype == np.float32 and embeddings.shape[1] == encoder.spec.dim
+        np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float64), axis=1), 1, atol=1e-6)
+
+
+def test_a_text_means_the_same_alone_and_in_company(encoder):
+    together = encoder.encode_texts(TEXTS)
+    for text, row in zip(TEXTS, together, strict=True):
+        np.testing.assert_allclose(encoder.encode_texts([text])[0], row, atol=1e-5)
+
+
+def test_a_picture_means_the_same_alone_and_in_company(encoder):
+    noise = np.random.default_rng(0)
+    pictures = [Image.fromarray(noise.integers(0, 256, (40, 60, 3), dtype=np.uint8)) for _ in range(3)]
+    together = encoder.encode_images(pictures)
+    for picture, row in zip(pictures, together, strict=True):
+        np.testing.assert_allclose(encoder.encode_images([picture])[0], row, atol=1e-4)
+
+
+def test_a_long_text_is_cut_and_said_so(encoder):
+    with pytest.warns(ClipsearchWarning, match="cut to the model's"):
+        encoder.encode_texts(["a dog and a cat " * 100])
+
+
+def test_logits_are_scaled_cosines(encoder):
+    picture = Image.new("RGB", (64, 64), "green")
+    cosine = encoder.encode_images([picture]) @ encoder.encode_texts(["grass"]).T
+    np.testing.assert_allclose(encoder.logits([picture], ["grass"]), encoder.spec.logit_scale * cosine, rtol=1e-6)
+
+
+def test_a_damaged_installation_is_a_clear_error(tmp_path):
+    with pytest.raises(ModelError, match="reinstall"):
+        MiniEncoder(tmp_path)
+    shutil.copytree(FOLDER, tmp_path / "mini")
+    (tmp_path / "mini" / "text.onnx").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="reinstall"):
+        MiniEncoder(tmp_path / "mini").encode_texts(["a dog"])

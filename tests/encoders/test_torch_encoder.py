@@ -1,0 +1,217 @@
+"""The reference against transformers itself, on small checkpoints with random weights."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from clipsearch import ClipsearchWarning, load_encoder
+from clipsearch.encoders import hub
+from clipsearch.encoders.checkpoint import read_config, read_pixel_spec
+from clipsearch.errors import ModelError, QueryError
+from tests.conftest import PHOTOS, SHARED
+
+TEXTS = ["a photo of a cat", "a photo of a dog", "red", "two people walk along the river"]
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+WORDS = {"[PAD]": 0, "[UNK]": 1, "[BOS]": 2, "[EOS]": 3} | {
+    word: number for number, word in enumerate(sorted({word for text in TEXTS for word in text.split()}), 4)
+}
+
+
+def save_tokenizer(folder, context, **options):
+    tokenizer = Tokenizer(models.WordLevel(WORDS, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing("[BOS] $A [EOS]", None, [("[BOS]", 2), ("[EOS]", 3)])
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", bos_token="[BOS]", eos_token="[EOS]",
+        model_max_length=context, **options,
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def make_clip(folder):
+    ids = {
+        "vocab_size": len(WORDS),
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "max_position_embeddings": 16,
+    }
+    config = transformers.CLIPConfig(
+        text_config={**SMALL, **ids}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}, projection_dim=24
+    )
+    transformers.CLIPModel(config).save_pretrained(folder)
+    transformers.CLIPImageProcessorPil(
+        size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}
+    ).save_pretrained(folder)  # fmt: skip
+    save_tokenizer(folder, 16)
+
+
+def make_siglip(folder):
+    ids = {
+        "vocab_size": len(WORDS),
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "max_position_embeddings": 16,
+    }
+    config = transformers.SiglipConfig(
+        text_config={**SMALL, **ids, "projection_size": 32}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}
+    )
+    model = transformers.SiglipModel(config)
+    model.logit_scale.data.fill_(1.3)
+    model.logit_bias.data.fill_(-2.5)
+    model.save_pretrained(folder)
+    transformers.SiglipImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
+    save_tokenizer(folder, 16, model_input_names=["input_ids"])
+
+
+def make_chinese_clip(folder):
+    config = transformers.ChineseCLIPConfig(
+        text_config={**SMALL, "vocab_size": len(WORDS), "pad_token_id": 0, "max_position_embeddings": 16},
+        vision_config={**SMALL, "image_size": 64, "patch_size": 16}, projection_dim=24,
+    )  # fmt: skip
+    transformers.ChineseCLIPModel(config).save_pretrained(folder)
+    transformers.ChineseCLIPImageProcessorPil(
+        size={"height": 64, "width": 64}, do_center_crop=False
+    ).save_pretrained(folder)  # fmt: skip
+    save_tokenizer(folder, 16)
+
+
+MAKERS = {"clip": make_clip, "siglip": make_siglip, "chinese_clip": make_chinese_clip}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def checkpoint(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        MAKERS[request.param](folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    noise = np.random.default_rng(0)
+    sizes = [(64, 64), (100, 64), (65, 200), (300, 301)]
+    return [Image.fromarray(noise.integers(0, 256, (h, w, 3), dtype=np.uint8)) for w, h in sizes]
+
+
+def reference_logits(folder, pictures, texts):
+    """`model(**inputs).logits_per_image`, with nothing of ours in between."""
+    kind = read_config(folder)["model_type"]
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    processor = {
+        "clip": transformers.CLIPImageProcessorPil, "siglip": transformers.SiglipImageProcessorPil,
+        "chinese_clip": transformers.ChineseCLIPImageProcessorPil,
+    }[kind].from_pretrained(folder)  # fmt: skip
+    padding = "max_length" if kind == "siglip" else True
+    inputs = tokenizer(texts, padding=padding, max_length=16, truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        return model(**inputs, **processor(pictures, return_tensors="pt")).logits_per_image.numpy()
+
+
+def test_logits_are_those_of_the_models_own_forward(checkpoint, pictures):
+    ours = load_encoder(checkpoint).logits(pictures, TEXTS)
+    assert ours.shape == (4, 4) and ours.dtype == np.float32
+    np.testing.assert_allclose(ours, reference_logits(checkpoint, pictures, TEXTS), atol=1e-4)
+
+
+def test_embeddings_are_unit_vectors_of_the_models_dimension(checkpoint, pictures):
+    encoder = load_encoder(checkpoint)
+    for embeddings in (encoder.encode_texts(TEXTS), encoder.encode_images(pictures)):
+        assert embeddings.shape == (4, encoder.spec.dim) and embeddings.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float64), axis=1), 1, atol=1e-6)
+    assert encoder.encode_texts([]).shape == encoder.encode_images([]).shape == (0, encoder.spec.dim)
+
+
+def test_the_models_own_features_are_not_normalised_so_that_this_test_means_something(checkpoint, pictures):
+    encoder = load_encoder(checkpoint)
+    pixels = np.zeros((1, 3, 64, 64), np.float32)
+    assert abs(np.linalg.norm(encoder.embed_pixels(pixels)) - 1) > 0.01
+
+
+def test_a_text_means_the_same_alone_and_in_company(checkpoint):
+    encoder = load_encoder(checkpoint)
+    together = encoder.encode_texts(TEXTS)
+    for text, row in zip(TEXTS, together, strict=True):
+        np.testing.assert_allclose(encoder.encode_texts([text])[0], row, atol=1e-6)
+
+
+def test_a_text_beyond_the_context_is_cut_as_the_tokenizer_does_and_said_so(checkpoint):
+    encoder = load_encoder(checkpoint)
+    long = "a photo of a cat " * 20
+    with pytest.warns(ClipsearchWarning, match="102 tokens cut to the model's 16"):
+        cut = encoder.encode_texts([long])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
+    words = tokenizer.decode(tokenizer(long, truncation=True, max_length=16)["input_ids"], skip_special_tokens=True)
+    np.testing.assert_allclose(cut, encoder.encode_texts([words]), atol=1e-6)
+
+
+@pytest.mark.parametrize("texts", [[""], ["a cat", " \n"]])
+def test_an_empty_text_is_an_error(checkpoint, texts):
+    with pytest.raises(QueryError, match="empty"):
+        load_encoder(checkpoint).encode_texts(texts)
+
+
+def test_one_string_is_not_taken_for_a_list(checkpoint):
+    with pytest.raises(TypeError, match="list"):
+        load_encoder(checkpoint).encode_texts("a cat")
+
+
+def test_pictures_may_be_paths(checkpoint, pictures, tmp_path):
+    pictures[1].save(tmp_path / "x.png")
+    encoder = load_encoder(checkpoint)
+    np.testing.assert_array_equal(encoder.encode_images([tmp_path / "x.png"]), encoder.encode_images([pictures[1]]))
+
+
+def test_a_device_that_is_not_there_is_a_clear_error(checkpoint):
+    with pytest.raises(ModelError, match="device 'nonsense'"):
+        load_encoder(checkpoint, device="nonsense")
+
+
+def test_the_same_weights_elsewhere_are_the_same_model(checkpoint, tmp_path):
+    (tmp_path / "copy").symlink_to(checkpoint)
+    first, second = load_encoder(checkpoint).spec.fingerprint, load_encoder(tmp_path / "copy").spec.fingerprint
+    assert first.digest == second.digest and first.model != second.model
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared, which is not here")
+def test_the_real_clip_tokenizer_and_layout(tmp_path, pictures):
+    import subprocess
+    import sys
+
+    tool = SHARED / "tools" / "make_clip_checkpoint.py"
+    subprocess.run([sys.executable, str(tool), str(tmp_path / "tiny"), "--tiny"], check=True, capture_output=True)
+    encoder = load_encoder(tmp_path / "tiny")
+    assert encoder.spec.context_length == 77
+    model = transformers.CLIPModel.from_pretrained(tmp_path / "tiny").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "tiny")
+    processor = transformers.CLIPImageProcessorPil.from_pretrained(tmp_path / "tiny")
+    texts = [*TEXTS, "Ünïcödé, ÉMOJI 🐕 and punctuation!?"]
+    with torch.inference_mode():
+        inputs = {**tokenizer(texts, padding=True, return_tensors="pt"), **processor(pictures, return_tensors="pt")}
+        expected = model(**inputs).logits_per_image.numpy()
+    np.testing.assert_allclose(encoder.logits(pictures, texts), expected, atol=1e-4)
+
+
+def test_the_published_logits_of_clip_large():
+    """The example on the model's own page: two cats on a couch against "a photo of a cat" and "a photo of a dog"."""
+    model = "openai/clip-vit-large-patch14"
+    picture = PHOTOS.parent / "coco-000000039769.jpg"
+    if not hub.cached_folder(model) or not picture.exists():
+        pytest.skip(f"needs {model} in the local cache, and COCO's photo 39769 as data/{picture.name}")
+    logits = load_encoder(model).logits([picture], ["a photo of a cat", "a photo of a dog"])
+    np.testing.assert_allclose(logits, [[18.9041, 11.7159]], atol=1e-3)
+
+
+def test_preprocessing_defaults_follow_the_architecture(checkpoint):
+    config = json.loads((checkpoint / "preprocessor_config.json").read_text())
+    assert read_pixel_spec(checkpoint).mean == tuple(config["image_mean"])

@@ -1,0 +1,139 @@
+"""Decoding in processes: in order, whatever a file does to its decoder."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from clipsearch.images import pool as pool_module
+from clipsearch.images.discover import find_images, list_images
+from clipsearch.images.pool import Decoded, DecoderPool
+from clipsearch.images.reader import ReadLimits
+from clipsearch.schema import Failure, ImageFile, PixelSpec
+from tests.conftest import SHARED, save_photo
+
+SPEC = PixelSpec(None, (16, 24), None, 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def files(tmp_path):
+    for number in range(40):
+        save_photo(tmp_path / f"{number:02}.jpg", (number * 6, 0, 0), note=str(number))
+    return list(find_images(tmp_path))
+
+
+def test_outcomes_come_in_the_order_of_the_files(files):
+    files.insert(7, ImageFile("/nowhere/x.jpg", 0, 0))
+    with DecoderPool(SPEC, workers=3) as pool:
+        outcomes = list(pool.read(files))
+    assert [outcome.file.path for outcome in outcomes] == [file.path for file in files]
+    assert isinstance(outcomes[7], Failure) and "No such file" in outcomes[7].reason
+    reds = [outcome.pixels[0, 0, 0] for outcome in outcomes if isinstance(outcome, Decoded)]
+    assert reds == sorted(reds) and outcomes[0].pixels.shape == (16, 24, 3)
+
+
+def test_info_survives_the_way_between_processes(tmp_path):
+    from PIL import Image
+
+    image = Image.new("RGB", (32, 24))
+    exif = image.getexif()
+    exif[0x010F], exif[0x0110], exif[0x0132] = "Maker", "Model", "2021:02:03 04:05:06"
+    exif.get_ifd(0x8825).update({1: "N", 2: (1.0, 30.0, 0.0), 3: "W", 4: (2.0, 0.0, 0.0)})
+    image.save(tmp_path / "x.jpg", exif=exif)
+    with DecoderPool(SPEC, workers=1) as pool:
+        (outcome,) = pool.read(find_images(tmp_path))
+    assert outcome.info.camera == "Maker Model" and outcome.info.taken_at.year == 2021
+    assert outcome.info.gps == (1.5, -2.0)
+    assert outcome.file.size == (tmp_path / "x.jpg").stat().st_size
+
+
+def test_a_file_over_its_time_is_stopped_and_the_others_are_read(files, monkeypatch):
+    """The decoder of one file is told to sleep: what a decoder in an endless loop looks like from outside."""
+    hang = pool_module._LAUNCH.replace(
+        "main(sys.argv[1])",
+        "import time, clipsearch.images.worker as w; real = w._read; "
+        "w._read = lambda path, *rest: time.sleep(60) if path.endswith('05.jpg') else real(path, *rest); main(sys.argv[1])",
+    )
+    monkeypatch.setattr(pool_module, "_LAUNCH", hang)
+    with DecoderPool(SPEC, ReadLimits(seconds=1.5), workers=2) as pool:
+        outcomes = list(pool.read(files))
+    assert [o.file.name for o in outcomes if isinstance(o, Failure)] == ["05.jpg"]
+    assert outcomes[5].reason == "took longer than 1.5 s"
+
+
+def test_a_file_that_crashes_its_decoder_costs_only_itself(files, monkeypatch):
+    crash = pool_module._LAUNCH.replace(
+        "main(sys.argv[1])",
+        "import os, clipsearch.images.worker as w; real = w._read; "
+        "w._read = lambda path, *rest: os.abort() if path.endswith(('05.jpg', '06.jpg')) else real(path, *rest); "
+        "main(sys.argv[1])",
+    )
+    monkeypatch.setattr(pool_module, "_LAUNCH", crash)
+    with DecoderPool(SPEC, workers=2) as pool:
+        outcomes = list(pool.read(files))
+    assert [o.file.name for o in outcomes if isinstance(o, Failure)] == ["05.jpg", "06.jpg"]
+    assert outcomes[5].reason == "the decoder crashed"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such limit on Windows")
+def test_a_memory_bomb_stops_at_its_limit(tmp_path):
+    from PIL import Image
+
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
+    save_photo(tmp_path / "good.jpg")
+    limits = ReadLimits(max_pixels=10**10, memory=1024**3)
+    with DecoderPool(SPEC, limits, workers=1) as pool:
+        bomb, good = pool.read(find_images(tmp_path))
+    assert isinstance(bomb, Failure) and isinstance(good, Decoded)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks for processes by number")
+def test_no_process_outlives_the_pool_not_even_a_busy_one(files):
+    with DecoderPool(SPEC, workers=2) as pool:
+        outcomes = pool.read(files)
+        next(outcomes)
+        pids = [worker._process.pid for worker in pool._all]
+        assert all(alive(pid) for pid in pids)
+    for pid in pids:
+        for _ in range(50):
+            if not alive(pid):
+                break
+            time.sleep(0.05)
+        assert not alive(pid)
+
+
+def test_printing_libraries_do_not_get_between_the_messages(files, monkeypatch):
+    chatty = pool_module._LAUNCH.replace(
+        "main(sys.argv[1])",
+        "import os, clipsearch.images.worker as w; real = w._read; "
+        "w._read = lambda *a: (os.write(1, b'a warning'), print('another'), real(*a))[2]; main(sys.argv[1])",
+    )
+    monkeypatch.setattr(pool_module, "_LAUNCH", chatty)
+    with DecoderPool(SPEC, workers=1) as pool:
+        assert all(isinstance(outcome, Decoded) for outcome in pool.read(files[:5]))
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared, which is not here")
+def test_every_awkward_file_is_read_or_says_why_not():
+    root = SHARED / "data" / "bad_images"
+    listings = list(list_images(root))
+    total = sum(len(names) for _, _, names in os.walk(root))
+    found = [file for listing in listings for file in listing.files]
+    assert len(found) + sum(listing.others for listing in listings) == total
+    with DecoderPool(SPEC, ReadLimits(seconds=10)) as pool:
+        outcomes = list(pool.read(found))
+    assert len(outcomes) == len(found)
+    assert all(isinstance(o, Decoded) or o.reason for o in outcomes)
+    assert sum(isinstance(o, Decoded) for o in outcomes) > 600
+    assert all(np.isfinite(o.pixels).all() for o in outcomes if isinstance(o, Decoded))

@@ -1,0 +1,45 @@
+"""Collections of vectors without photos."""
+
+import os
+
+import numpy as np
+
+from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
+from clipsearch.store.catalog import Place
+from clipsearch.store.collection import Collection
+
+
+def unit(array):
+    array = np.asarray(array, np.float64)
+    return (array / np.linalg.norm(array, axis=1, keepdims=True)).astype(np.float32)
+
+
+def random_units(count, dim, seed=0):
+    return unit(np.random.default_rng(seed).standard_normal((count, dim)))
+
+
+def writer(folder, dim):
+    """A writable collection for vectors of this dimension, with one root, its parent folder."""
+    collection = Collection(folder, writable=True)
+    collection.require(Fingerprint("random", "", f"digest {dim}", dim))
+    collection.add_root(str(folder.parent), {})
+    return collection
+
+
+def add(collection, names, vectors):
+    """Stage vectors under file names; their ids."""
+    (root_id,) = collection.roots()
+    root = collection.roots()[root_id]
+    return [
+        collection.add(
+            Place(root_id, "", name), ImageFile(f"{root}/{name}", len(name), 0), ImageInfo(1, 1, "JPEG", os.fsencode(name).hex()), vector
+        )
+        for name, vector in zip(names, vectors, strict=True)
+    ]  # fmt: skip
+
+
+def brute_force(vectors, names, query, top_k):
+    """The ranking by float64 inner products, ties by name: the definition of exact."""
+    scores = (vectors.astype(np.float64) * query.astype(np.float64)).sum(axis=1)
+    order = sorted(range(len(names)), key=lambda i: (-scores[i], names[i]))[:top_k]
+    return [names[i] for i in order], [min(max(float(scores[i]), -1), 1) for i in order]

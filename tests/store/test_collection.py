@@ -1,0 +1,321 @@
+"""One commit point, relative paths, one writer, many readers, and clear words for damage."""
+
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import faiss
+import numpy as np
+import pytest
+
+from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, CollectionNotFound
+from clipsearch.schema import ImageFile
+from clipsearch.store import merge
+from clipsearch.store.catalog import Catalog, Place
+from clipsearch.store.collection import Collection
+from tests.store.support import add, random_units, writer
+
+
+@pytest.fixture
+def index(tmp_path):
+    """A collection of 20 vectors, closed; its folder."""
+    with writer(tmp_path / "photos" / "index", 8) as collection:
+        add(collection, [f"{i:02}.jpg" for i in range(20)], random_units(20, 8))
+        collection.commit()
+    return tmp_path / "photos" / "index"
+
+
+def contents(folder):
+    with Collection(folder) as collection:
+        records = list(collection.catalog.all_records(collection.roots()))
+        return {record.file.name: collection.vector(record.image_id).tobytes() for record in records}
+
+
+def test_what_is_staged_is_invisible_until_the_commit(index):
+    with Collection(index, writable=True) as collection, Collection(index) as reader:
+        add(collection, ["new.jpg"], random_units(1, 8))
+        assert len(reader) == 20
+        collection.commit()
+        assert len(reader) == 21 and len(reader.search(random_units(1, 8), 50)[0]) == 21
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["clipsearch.store.collection.write_segment", "os.fsync", "pathlib.Path.replace",
+     "clipsearch.store.catalog.Catalog.commit", "clipsearch.store.segments.file_sha256"],
+)  # fmt: skip
+def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkeypatch, broken):
+    before = contents(index)
+    with Collection(index, writable=True) as collection:
+        add(collection, ["new.jpg", "00.jpg"], random_units(2, 8, seed=5))
+        with monkeypatch.context() as patch:
+            patch.setattr(broken, lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            with pytest.raises(OSError, match="No space"):
+                collection.commit()
+    assert contents(index) == before
+    with Collection(index, writable=True) as collection:
+        assert len(list((index / "segments").iterdir())) == 1  # what was left over is gone
+        add(collection, ["new.jpg"], random_units(1, 8))
+        collection.commit()
+    assert len(contents(index)) == 21
+
+
+def test_a_merge_that_fails_loses_nothing(index, monkeypatch):
+    monkeypatch.setattr(merge, "FAN_IN", 2)
+    before = contents(index)
+    with Collection(index, writable=True) as collection:
+        add(collection, ["new.jpg"], random_units(1, 8))
+        with monkeypatch.context() as patch:
+            patch.setattr(merge, "together", lambda *_: (_ for _ in ()).throw(OSError("disk gone")))
+            with pytest.raises(OSError, match="disk gone"):
+                collection.commit()
+    after = contents(index)
+    assert {name: after[name] for name in before} == before and len(after) == 21
+
+
+def test_ids_are_never_used_twice(index):
+    with Collection(index, writable=True) as collection:
+        first = add(collection, ["x.jpg"], random_units(1, 8))
+        collection.commit()
+        collection.remove(first)
+        collection.commit()
+        assert add(collection, ["x.jpg"], random_units(1, 8))[0] > first[0]
+
+
+def test_a_vector_that_is_not_of_norm_one_is_not_taken(index):
+    with Collection(index, writable=True) as collection:
+        for bad in (np.ones((1, 8), np.float32), np.full((1, 8), np.nan, np.float32), np.zeros((1, 8), np.float32)):
+            with pytest.raises(ValueError, match="norm 1"):
+                add(collection, ["x.jpg"], bad)
+
+
+def test_the_folder_can_be_moved(index, tmp_path):
+    moved = shutil.move(index.parent, tmp_path / "elsewhere")
+    with Collection(tmp_path / "elsewhere" / "index") as collection:
+        ((_, record), *_) = collection.search(random_units(1, 8), 1)[0]
+        assert record.file.path.startswith(str(moved))
+
+
+def test_names_that_are_not_utf8_come_back_as_they_were(index):
+    name = os.fsdecode(b"caf\xe9 \x80\xff.jpg")
+    with Collection(index, writable=True) as collection:
+        (image_id,) = add(collection, [name], random_units(1, 8))
+        collection.commit()
+        assert collection.records([image_id])[image_id].file.name == name
+
+
+def test_a_root_inside_a_new_one_becomes_part_of_it(tmp_path):
+    with writer(tmp_path / "a" / "b" / "index", 8) as collection:
+        (image_id,) = add(collection, ["x.jpg"], random_units(1, 8))
+        collection.fail(Place(1, "sub", "y.jpg"), ImageFile("y", 1, 1), "broken")
+        path = collection.records([image_id])[image_id].file.path
+        collection.add_root(str(tmp_path / "a"), {})
+        collection.commit()
+        assert list(collection.roots().values()) == [str(tmp_path / "a")]
+        assert collection.records([image_id])[image_id].file.path == path
+        assert collection.failures()[0].file.path == str(tmp_path / "a" / "b" / "sub" / "y.jpg")
+
+
+def test_a_second_writer_is_told_who_is_first_and_readers_go_on(index):
+    with Collection(index, writable=True):
+        with pytest.raises(CollectionBusy, match=f"pid {os.getpid()} since 20"):
+            Collection(index, writable=True)
+        with Collection(index) as reader:
+            assert len(reader) == 20
+    Collection(index, writable=True).close()
+
+
+def test_the_lock_of_a_killed_writer_is_free(index):
+    code = "import sys, time; from clipsearch.store.collection import Collection\n"
+    code += "Collection(sys.argv[1], writable=True); print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code, str(index)], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    with pytest.raises(CollectionBusy, match=f"pid {process.pid}"):
+        Collection(index, writable=True)
+    process.kill()
+    process.communicate()
+    Collection(index, writable=True).close()
+
+
+def test_reading_needs_no_right_to_write(index):
+    for path in [*index.rglob("*"), index]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        assert len(contents(index)) == 20
+    finally:
+        for path in [index, *index.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+# -- damage
+
+
+def test_no_index_is_not_an_empty_one(tmp_path):
+    with pytest.raises(CollectionNotFound, match="clipsearch index"):
+        Collection(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database" * 100])
+def test_a_catalog_that_is_none_is_damage(index, content):
+    (index / "catalog.sqlite").write_bytes(content)
+    with pytest.raises(CollectionError):
+        Collection(index)
+
+
+def test_a_newer_format_is_refused_politely(index):
+    database = sqlite3.connect(index / "catalog.sqlite")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    for writable in (False, True):
+        with pytest.raises(CollectionError, match=r"newer clipsearch.*Upgrade"):
+            Collection(index, writable=writable)
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "long", "other bytes", "other shape"])
+def test_a_damaged_segment_is_named_and_answers_nothing(index, damage):
+    (segment,) = (index / "segments").iterdir()
+    data = segment.read_bytes()
+    if damage == "missing":
+        segment.unlink()
+    elif damage == "other shape":
+        faiss.write_index(faiss.IndexFlatIP(3), str(segment))
+        data = segment.read_bytes()
+        with sqlite3.connect(index / "catalog.sqlite") as database:
+            database.execute("UPDATE segments SET size = ?", (len(data),))
+        database.close()
+    else:
+        segment.write_bytes({"short": data[:-9], "long": data + b"x", "other bytes": bytes(len(data))}[damage])
+    with Collection(index) as collection, pytest.raises(CollectionDamaged, match=segment.name):
+        collection.search(random_units(1, 8), 1)
+
+
+def test_a_catalog_cannot_name_files_elsewhere(index, tmp_path):
+    with sqlite3.connect(index / "catalog.sqlite") as database:
+        database.execute("UPDATE segments SET name = '../../secret.faiss'")
+    database.close()
+    with Collection(index) as collection, pytest.raises(CollectionDamaged, match="never does"):
+        collection.search(random_units(1, 8), 1)
+
+
+# -- merging
+
+
+def test_merging_keeps_segments_few_and_rewriting_cheap(tmp_path, monkeypatch):
+    written = []
+    real = merge.together
+    monkeypatch.setattr(
+        merge, "together", lambda group, dead: written.append(sum(len(s.ids) for s in group)) or real(group, dead)
+    )
+    monkeypatch.setattr(merge, "SMALLEST_TIER", 4)
+    vectors = random_units(1024, 4)
+    with writer(tmp_path / "index", 4) as collection:
+        for start in range(0, 1024, 4):
+            add(collection, [f"{i}.jpg" for i in range(start, start + 4)], vectors[start : start + 4])
+            collection.commit()
+        assert len(collection.catalog.segments()) <= 3 * merge.FAN_IN
+        assert sum(written) <= 1024 * 3  # a row is rewritten once a tier: log8(256 commits) < 3
+        assert len(collection) == 1024
+        assert len({path.name for path in (tmp_path / "index" / "segments").iterdir()}) == len(
+            collection.catalog.segments()
+        )
+
+
+def test_dead_rows_are_dropped_by_and_by(index):
+    with Collection(index, writable=True) as collection:
+        collection.remove(list(range(1, 16)))
+        collection.commit()
+        assert collection.catalog.tombstones() == []
+        assert [info.rows for info in collection.catalog.segments()] == [5]
+        collection.remove(list(range(16, 21)))
+        collection.commit()
+        assert collection.catalog.segments() == []
+        assert collection.search(random_units(1, 8), 3) == [[]]
+
+
+def test_full_segments_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(merge, "FULL_BYTES", 4 * 8 * 100)
+    monkeypatch.setattr(merge, "FAN_IN", 3)
+    monkeypatch.setattr(merge, "SMALLEST_TIER", 10)
+    with writer(tmp_path / "index", 8) as collection:
+        for start in range(0, 600, 20):
+            add(collection, [f"{i}.jpg" for i in range(start, start + 20)], random_units(20, 8, seed=start))
+            collection.commit()
+        assert max(info.rows for info in collection.catalog.segments()) <= 100
+        assert sum(info.rows for info in collection.catalog.segments()) == 600
+
+
+# -- readers beside a writer
+
+
+def search_until(folder, stop, found, errors):
+    try:
+        with Collection(folder) as reader:
+            while not stop.is_set():
+                answer = reader.search(random_units(1, 8), 10_000)[0]
+                found.append(len(answer))
+                assert len({record.image_id for _, record in answer}) == len(answer)
+    except Exception as error:
+        errors.append(error)
+
+
+def test_every_answer_beside_a_writer_is_that_of_one_commit(index, monkeypatch):
+    monkeypatch.setattr(merge, "FAN_IN", 3)
+    stop, found, errors = threading.Event(), [], []
+    readers = [threading.Thread(target=search_until, args=(index, stop, found, errors)) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    with Collection(index, writable=True) as collection:
+        for number in range(40):  # each commit adds seven and removes two
+            ids = add(collection, [f"n{number}-{i}.jpg" for i in range(7)], random_units(7, 8, seed=number))
+            collection.remove(ids[:2])
+            collection.commit()
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not errors
+    assert set(found) <= {20 + 5 * number for number in range(41)}
+    assert found
+
+
+def write_forever(folder):
+    with Collection(folder, writable=True) as collection:
+        number = len(collection)
+        while True:
+            add(collection, [f"w{number}-{i}.jpg" for i in range(5)], random_units(5, 8, seed=number))
+            collection.commit()
+            number += 1
+
+
+@pytest.mark.slow
+def test_a_killed_writer_leaves_whole_commits(index):
+    context = multiprocessing.get_context("spawn")
+    for kill in range(6):
+        process = context.Process(target=write_forever, args=(index,))
+        process.start()
+        time.sleep(0.9 + kill * 0.13)
+        process.kill()
+        process.join()
+        with Collection(index, writable=True) as collection:
+            records = list(collection.catalog.all_records(collection.roots()))
+            held = [i for segment in collection.published_segments() for i in segment.ids.tolist()]
+            dead = set(collection.catalog.tombstones())
+            assert sorted(set(held) - dead) == sorted(record.image_id for record in records)
+            assert len(held) == len(set(held)) and (len(records) - 20) % 5 == 0
+    assert len(records) > 20
+
+
+def test_a_catalog_that_was_never_finished_is_finished_by_the_next_writer(tmp_path):
+    sqlite3.connect(tmp_path / "catalog.sqlite").close()
+    (tmp_path / "catalog.sqlite").touch()
+    with pytest.raises(CollectionError, match="clipsearch index"):
+        Catalog(tmp_path / "catalog.sqlite")
+    with writer(tmp_path, 8) as collection:
+        add(collection, ["a.jpg"], random_units(1, 8))
+        collection.commit()
+        assert len(collection) == 1

@@ -1,0 +1,50 @@
+"""The photos in data/photos: their papers, and whether the embedded model finds them by plain descriptions."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from clipsearch import SearchEngine
+from tests.conftest import PHOTOS
+
+DESCRIPTIONS = PHOTOS.parents[1] / "tests" / "plain_descriptions.jsonl"
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_there_are_enough_photos_and_each_has_its_papers():
+    captions = lines(PHOTOS / "captions.jsonl")
+    files = {path.name for path in PHOTOS.iterdir() if path.suffix in (".jpg", ".png", ".webp")}
+    assert len(captions) >= 30 and {item["image"] for item in captions} == files
+    for item in captions:
+        assert (PHOTOS / item["image"]).stat().st_size <= 300_000
+        assert len(item["captions"]) == 2
+        assert all(item[key] for key in ("author", "source", "licence"))
+        with Image.open(PHOTOS / item["image"]) as image:
+            image.verify()
+
+
+def test_plain_descriptions_find_their_photo_first(tmp_path):
+    """They were written from looking at the photos, before any model had seen them, and are not tuned on."""
+    descriptions = lines(DESCRIPTIONS)
+    assert len(descriptions) == len({item["image"] for item in descriptions}) == 30
+    with SearchEngine(tmp_path / "index", model="mini") as engine:
+        assert engine.index(PHOTOS).failed == 0
+        wrong = []
+        for item in descriptions:
+            (hit,) = engine.search(item["query"], top_k=1)
+            if not hit.path.endswith(f"/{item['image']}"):
+                wrong.append((item["query"], hit.path.rsplit("/", 1)[1]))
+    assert len(wrong) <= 5, wrong
+
+
+@pytest.mark.slow
+def test_a_photo_finds_itself(tmp_path):
+    with SearchEngine(tmp_path / "index", model="mini") as engine:
+        engine.index(PHOTOS)
+        for path in sorted(PHOTOS.glob("*.jpg"))[:10]:
+            (hit,) = engine.search(path, top_k=1)
+            assert hit.path == str(path) and hit.score > 0.999

@@ -1,0 +1,276 @@
+"""An index follows its folder: whatever happens there, one run makes them agree."""
+
+import os
+import shutil
+import signal
+import threading
+
+import pytest
+
+from clipsearch.errors import ModelMismatch, SyncRefused
+from clipsearch.images.discover import WalkRules
+from clipsearch.store.collection import Collection
+from clipsearch.sync import apply_sync, check_loss, plan_sync, uninterrupted
+from tests.conftest import ColourEncoder, save_photo
+
+
+@pytest.fixture
+def index(photos, tmp_path):
+    """Bring the index of `photos` up to date; (report, encoder) of the run."""
+
+    def run(prune=False, **options):
+        encoder = ColourEncoder()
+        with Collection(tmp_path / "index", writable=True) as collection:
+            collection.require(encoder.spec.fingerprint)
+            root_id = collection.add_root(str(photos), {})
+            plan = plan_sync(collection, str(photos), root_id, WalkRules())
+            if not prune:
+                check_loss([plan], len(collection))
+            return apply_sync(collection, [plan], lambda: encoder, jobs=1, **options), encoder
+
+    return run
+
+
+@pytest.fixture
+def indexed(tmp_path):
+    """What the index holds: name → image id."""
+
+    def read():
+        with Collection(tmp_path / "index") as collection:
+            return {r.file.name: r.image_id for r in collection.catalog.all_records(collection.roots())}
+
+    return read
+
+
+def test_a_first_run_adds_everything(index, indexed):
+    report, encoder = index()
+    assert (report.added, report.failed, encoder.encoded) == (5, 0, 5)
+    assert set(indexed()) == {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
+
+
+def test_unchanged_files_are_neither_read_nor_encoded(index, monkeypatch):
+    index()
+    monkeypatch.setattr("clipsearch.images.pool._Worker.read", lambda *_: pytest.fail("a file was read"))
+    report, encoder = index()
+    assert (report.unchanged, report.added, encoder.encoded) == (5, 0, 0)
+
+
+def test_a_changed_file_is_encoded_again_under_a_new_id(index, indexed, photos):
+    index()
+    before = indexed()["red.jpg"]
+    save_photo(photos / "red.jpg", "blue", size=(40, 40))
+    report, encoder = index()
+    assert (report.updated, report.unchanged, encoder.encoded) == (1, 4, 1)
+    assert indexed()["red.jpg"] > before
+
+
+def test_a_touched_file_keeps_its_embedding(index, indexed, photos):
+    index()
+    before = indexed()
+    os.utime(photos / "red.jpg", (1, 1))
+    report, encoder = index()
+    assert (report.updated, encoder.encoded) == (1, 0)
+    assert indexed() == before
+    assert index()[0].unchanged == 5
+
+
+def test_a_renamed_file_and_a_renamed_folder_keep_their_embeddings(index, indexed, photos):
+    index()
+    before = indexed()
+    (photos / "red.jpg").rename(photos / "rouge.jpg")
+    (photos / "trip").rename(photos / "journey")
+    report, encoder = index()
+    assert (report.moved, report.added, report.removed, encoder.encoded) == (2, 0, 0, 0)
+    assert indexed()["rouge.jpg"] == before["red.jpg"]
+    assert indexed()["grey.png"] == before["grey.png"]
+
+
+def test_two_files_that_swap_names_swap_their_embeddings(index, indexed, photos, tmp_path):
+    index()
+    (photos / "red.jpg").rename(photos / "x.jpg")
+    (photos / "blue.jpg").rename(photos / "red.jpg")
+    (photos / "x.jpg").rename(photos / "blue.jpg")
+    index()
+    with Collection(tmp_path / "index") as collection:
+        for record in collection.catalog.all_records(collection.roots()):
+            vector = collection.vector(record.image_id)
+            if record.file.name in ("red.jpg", "blue.jpg"):
+                assert vector.argmax() == (2 if record.file.name == "red.jpg" else 0)
+
+
+def test_everything_moved_into_a_subfolder_is_no_loss(index, photos):
+    index()
+    (photos / "all").mkdir()
+    for file in list(photos.glob("*.jpg")):
+        file.rename(photos / "all" / file.name)
+    report, encoder = index()
+    assert (report.moved, report.removed, encoder.encoded) == (4, 0, 0)
+
+
+def test_identical_files_are_encoded_once(index, indexed, photos):
+    for number in range(4):
+        shutil.copy(photos / "red.jpg", photos / f"copy{number}.jpg")
+    report, encoder = index()
+    assert (report.added, report.copied, encoder.encoded) == (9, 4, 5)
+    shutil.copy(photos / "red.jpg", photos / "later.jpg")
+    report, encoder = index()
+    assert (report.added, report.copied, encoder.encoded) == (1, 1, 0)
+    assert len(indexed()) == 10
+
+
+def test_a_copy_outlives_its_original(index, indexed, photos, tmp_path):
+    shutil.copy(photos / "red.jpg", photos / "copy.jpg")
+    index()
+    (photos / "red.jpg").unlink()
+    report, _ = index()
+    assert report.removed == 1
+    with Collection(tmp_path / "index") as collection:
+        assert collection.vector(indexed()["copy.jpg"]).argmax() == 0
+
+
+def test_a_removed_file_leaves_the_index(index, indexed, photos):
+    index()
+    (photos / "red.jpg").unlink()
+    assert index()[0].removed == 1
+    assert "red.jpg" not in indexed()
+
+
+def test_a_broken_file_is_recorded_once_and_tried_again_only_when_it_changes(index, indexed, photos, tmp_path):
+    broken = photos / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff no picture")
+    assert index()[0].failed == 1
+    report, _ = index()
+    assert (report.failed, report.known_failures) == (0, 1)
+    with Collection(tmp_path / "index") as collection:
+        (failure,) = collection.failures()
+    assert failure.file.path == str(broken) and "picture" in failure.reason
+    save_photo(broken, "red", note="mended")
+    assert index()[0].added == 1
+    assert "broken.jpg" in indexed()
+
+
+def test_a_photo_that_breaks_leaves_the_results(index, indexed, photos, tmp_path):
+    index()
+    (photos / "red.jpg").write_bytes(b"\xff\xd8\xff")
+    assert index()[0].failed == 1
+    assert "red.jpg" not in indexed()
+
+
+def test_a_failure_that_vanishes_is_forgotten(index, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"")
+    index()
+    (photos / "broken.jpg").unlink()
+    index()
+    with Collection(tmp_path / "index") as collection:
+        assert collection.failures() == []
+
+
+def test_losing_more_than_half_is_refused_until_confirmed(index, indexed, photos):
+    index()
+    for name in ("red.jpg", "green.jpg", "blue.jpg"):
+        (photos / name).unlink()
+    with pytest.raises(SyncRefused, match=r"3 of the 5 .* --prune"):
+        index()
+    assert len(indexed()) == 5
+    assert index(prune=True)[0].removed == 3
+    assert len(indexed()) == 2
+
+
+def test_a_folder_that_lost_every_photo_is_refused(index, indexed, photos):
+    index()
+    shutil.rmtree(photos)
+    photos.mkdir()  # what an unmounted drive leaves behind
+    with pytest.raises(SyncRefused, match="has no photos any more"):
+        index()
+    assert len(indexed()) == 5
+
+
+def test_photos_in_a_folder_that_cannot_be_listed_are_kept(index, indexed, photos, monkeypatch):
+    index()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("trip"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    report, _ = index()
+    assert [failure.reason for failure in report.unreadable] == ["cannot list this folder: Permission denied"]
+    assert report.removed == 0 and "grey.png" in indexed()
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(index, indexed, photos):
+    for number in range(20):
+        save_photo(photos / f"more{number:02}.jpg", (number * 10, 0, 0), note=str(number))
+
+    def press(report, done, total):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    report, _ = index(progress=press, batch_size=4)
+    assert report.interrupted and report.left > 0
+    kept = len(indexed())
+    assert kept == 25 - report.left
+    report, encoder = index()
+    assert report.added == 25 - kept == encoder.encoded
+    assert len(indexed()) == 25
+
+
+def test_ctrl_c_is_held_back_while_a_photo_and_its_vector_are_staged():
+    steps = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        steps.append("went on")
+    assert steps == ["went on"]
+
+
+def test_threads_other_than_the_main_one_may_sync_too():
+    ran = []
+
+    def work():
+        with uninterrupted():
+            ran.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert ran == [True]
+
+
+def test_an_index_keeps_to_its_model(index, tmp_path):
+    index()
+    with (
+        Collection(tmp_path / "index", writable=True) as collection,
+        pytest.raises(ModelMismatch, match="another index"),
+    ):
+        collection.require(ColourEncoder("other colours").spec.fingerprint)
+
+
+def test_a_file_that_changes_between_walk_and_reading_is_indexed_as_read(index, photos, monkeypatch, tmp_path):
+    real = plan_sync
+
+    def late(*arguments):
+        plan = real(*arguments)
+        save_photo(photos / "red.jpg", "blue", size=(50, 50))
+        return plan
+
+    monkeypatch.setattr(f"{__name__}.plan_sync", late)
+    index()
+    monkeypatch.setattr(f"{__name__}.plan_sync", real)
+    assert index()[0].unchanged == 5
+
+
+def test_a_file_that_vanishes_after_the_walk_is_a_failure_for_one_run(index, indexed, photos, monkeypatch):
+    real = plan_sync
+
+    def late(*arguments):
+        plan = real(*arguments)
+        (photos / "red.jpg").unlink(missing_ok=True)
+        return plan
+
+    monkeypatch.setattr(f"{__name__}.plan_sync", late)
+    report, _ = index()
+    assert report.failed == 1 and report.added == 4
+    report, _ = index()
+    assert report.failed == report.known_failures == 0
