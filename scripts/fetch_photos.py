@@ -80,7 +80,6 @@ PHOTOS = [
     Photo("hedgehog.jpg", "gcompris-qt-data", f"{ANIMALS}/hedgehog.webp", 1024),
     Photo("hens.webp", "gcompris-qt-data", "src/activities/explore_farm_animals/resource/animals/chicken.webp"),
     Photo("honeybee.jpg", "palapeli-data", f"{PUZZLES}/european-honey-bee.jpg", 1024),
-    Photo("img-0297.jpg", "sigal", f"{SIGAL}/iptcTest/1.jpg"),
     Photo("jellyfish.jpg", "tuxpaint-data", f"{TEMPLATES}/jellyfish.jpg"),
     Photo("kingfisher.jpg", "gcompris-qt-data", "src/activities/erase/resource/kingfisher.webp", 1024),
     Photo("kite.jpg", "plasma-workspace-wallpapers", PLASMA.format("Kite"), 1280),
