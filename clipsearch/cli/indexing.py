@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
+from clipsearch.cli.output import print_paths
 
 if TYPE_CHECKING:
     from clipsearch.engine import RootStatus
@@ -115,7 +116,9 @@ def status(index_folder: str | None, quick: bool, as_json: bool) -> None:
         click.echo(to_json({**asdict(state), "stale": state.stale}), nl=False)
         return
     model = f"{state.model.model} ({state.model.dim} values, {state.model.digest[:12]})" if state.model else "none yet"
-    click.echo(f"index    {printable(state.index)} ({human_bytes(state.index_bytes)}, {state.segments} segments)")
+    click.echo(
+        f"index    {printable(state.index)} ({human_bytes(state.index_bytes)}, {state.segments} segment{'' if state.segments == 1 else 's'})"
+    )
     click.echo(f"model    {printable(model)}")
     click.echo(f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})")
     click.echo(f"failed   {state.failures:,}{'; see: clipsearch failures' if state.failures else ''}")
@@ -144,7 +147,7 @@ def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
         items = [{"path": f.file.path, "size": f.file.size, "reason": f.reason} for f in found]
         click.echo(to_json({"index": str(engine.index_folder), "failures": items}), nl=False)
     elif print0:
-        click.get_binary_stream("stdout").write(b"".join(os.fsencode(f.file.path) + b"\0" for f in found))
+        print_paths((failure.file.path for failure in found), b"\0")
     else:
         click.echo(failures_table(found, os.getcwd()), nl=False)  # noqa: PTH109
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
+from clipsearch.cli.output import print_paths
 
 
 @click.command()
@@ -52,8 +53,7 @@ def query(
             name = engine.model_name or ""
             click.echo(hits_json(text, name, str(engine.index_folder), hits), nl=False)
         elif print0 or paths:
-            end = b"\0" if print0 else b"\n"
-            click.get_binary_stream("stdout").write(b"".join(os.fsencode(hit.path) + end for hit in hits))
+            print_paths((hit.path for hit in hits), b"\0" if print0 else b"\n")
         else:
             click.echo(hits_table(hits, os.getcwd()), nl=False)  # noqa: PTH109
     if not hits:

@@ -44,22 +44,21 @@ MODELS = (
 
 def model_rows() -> list[dict[str, Any]]:
     """Every model as plain values, the embedded one first; `available` says whether it is on this machine."""
-    rows = [_mini_row()]
-    for entry in MODELS:
-        rows.append(
-            {
-                "model": entry.model,
-                "available": hub.cached_folder(entry.model, entry.revision) is not None,
-                "bytes": int(entry.parameters * 4e6),  # published in float32
-                "relative_cost": round(entry.gflops / MODELS[0].gflops, 1),
-                "quality": entry.quality,
-                "measure": entry.measure,
-                "source": entry.source,
-                "licence": entry.licence,
-                "languages": entry.languages,
-            }
-        )
-    return rows
+    return [_mini_row(), *map(_row, MODELS)]
+
+
+def _row(entry: ModelEntry) -> dict[str, Any]:
+    return {
+        "model": entry.model,
+        "available": hub.cached_folder(entry.model, entry.revision) is not None,
+        "bytes": int(entry.parameters * 4e6),  # published in float32
+        "relative_cost": round(entry.gflops / MODELS[0].gflops, 1),
+        "quality": entry.quality,
+        "measure": entry.measure,
+        "source": entry.source,
+        "licence": entry.licence,
+        "languages": entry.languages,
+    }
 
 
 def _mini_row() -> dict[str, Any]:

@@ -200,7 +200,7 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_done(photos, tmp_path):
         time.sleep(0.05)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
     if process.returncode == 0:
         pytest.skip("this machine indexed everything before Ctrl-C came")

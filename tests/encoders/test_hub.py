@@ -53,7 +53,8 @@ def fake_hub(checkpoint):
                 by = [("mallory", 2), ("SFconvertbot", 7)]
                 found = [
                     {"num": number, "title": "Adding safetensors", "status": "open", "author": {"name": name, "type": "user"},
-                     "isPullRequest": True, "createdAt": "2024-01-01T00:00:00.000Z", "repo": {"name": "team/pickled", "type": "model"}}
+                     "isPullRequest": True, "createdAt": "2024-01-01T00:00:00.000Z",
+                     "repo": {"name": "team/pickled", "type": "model"}}
                     for name, number in by
                 ]  # fmt: skip
                 return self.send(json.dumps({"discussions": found, "start": 0, "count": len(found)}).encode(), body)
@@ -159,7 +160,7 @@ def test_offline_a_missing_model_names_the_three_ways_out(tmp_path):
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b/c", "no-such-name", "", "team/", "https://x/y"])
 def test_names_that_cannot_be_models_are_refused_without_asking_anybody(name):
-    with pytest.raises(ModelError, match="there is no model|not a checkpoint folder"):
+    with pytest.raises(ModelError, match=r"there is no model|not a checkpoint folder"):
         load_encoder(name)
 
 

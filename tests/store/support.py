@@ -30,12 +30,11 @@ def add(collection, names, vectors):
     """Stage vectors under file names; their ids."""
     (root_id,) = collection.roots()
     root = collection.roots()[root_id]
-    return [
-        collection.add(
-            Place(root_id, "", name), ImageFile(f"{root}/{name}", len(name), 0), ImageInfo(1, 1, "JPEG", os.fsencode(name).hex()), vector
-        )
-        for name, vector in zip(names, vectors, strict=True)
-    ]  # fmt: skip
+    ids = []
+    for name, vector in zip(names, vectors, strict=True):
+        info = ImageInfo(1, 1, "JPEG", os.fsencode(name).hex())
+        ids.append(collection.add(Place(root_id, "", name), ImageFile(f"{root}/{name}", len(name), 0), info, vector))
+    return ids
 
 
 def brute_force(vectors, names, query, top_k):
