@@ -116,9 +116,8 @@ def status(index_folder: str | None, quick: bool, as_json: bool) -> None:
         click.echo(to_json({**asdict(state), "stale": state.stale}), nl=False)
         return
     model = f"{state.model.model} ({state.model.dim} values, {state.model.digest[:12]})" if state.model else "none yet"
-    click.echo(
-        f"index    {printable(state.index)} ({human_bytes(state.index_bytes)}, {state.segments} segment{'' if state.segments == 1 else 's'})"
-    )
+    segments = f"{state.segments} segment{'' if state.segments == 1 else 's'}"
+    click.echo(f"index    {printable(state.index)} ({human_bytes(state.index_bytes)}, {segments})")
     click.echo(f"model    {printable(model)}")
     click.echo(f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})")
     click.echo(f"failed   {state.failures:,}{'; see: clipsearch failures' if state.failures else ''}")

@@ -1,0 +1,33 @@
+"""The README's examples do what they say."""
+
+import doctest
+import re
+import shutil
+
+from tests.conftest import PHOTOS, ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_session_runs_as_printed(tmp_path, monkeypatch):
+    shutil.copytree(PHOTOS, tmp_path / "data" / "photos")
+    monkeypatch.chdir(tmp_path)
+    sessions = re.findall(r"```pycon\n(.*?)```", README, re.DOTALL)
+    assert sessions
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for session in sessions:
+        runner.run(parser.get_doctest(session, {}, "README.md", "README.md", 0))
+    assert runner.failures == 0 and runner.tries >= 8
+
+
+def test_every_command_shown_exists():
+    from clipsearch.cli import cli
+
+    shown = set(re.findall(r"^\$? ?clipsearch ([a-z]+)", README, re.MULTILINE))
+    assert {"index", "query", "status", "failures", "forget", "models", "eval"} <= shown
+    assert shown <= set(cli.commands)
+
+
+def test_every_file_named_exists():
+    for name in re.findall(r"\]\(([\w./-]+)\)", README):
+        assert (ROOT / name).exists(), name
