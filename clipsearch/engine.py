@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,7 @@ class SearchEngine:
         Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
         SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`.
         """
+        start = time.monotonic()
         if not (self.index_folder / "catalog.sqlite").exists():  # then nothing may be left behind if this goes wrong
             for folder in folders:
                 _require_folder(_absolute(folder))
@@ -133,7 +135,7 @@ class SearchEngine:
             plans = [sync.plan_sync(collection, folder, root_id, walk) for folder, root_id, walk in targets]
             if not prune:
                 sync.check_loss(plans, len(collection))
-            return sync.apply_sync(
+            report = sync.apply_sync(
                 collection,
                 plans,
                 lambda: self._load_encoder(collection),
@@ -142,6 +144,8 @@ class SearchEngine:
                 batch_size=batch_size,
                 progress=progress,
             )
+        report.seconds = time.monotonic() - start
+        return report
 
     def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> list[Hit]:
         """The `top_k` photos nearest to a text (str), a picture (a Path or PIL image), or an embedding (float32, (dim,)).

@@ -59,7 +59,7 @@ class SyncReport:
     unreadable: list[Failure] = field(default_factory=list)
     interrupted: bool = False
     left: int = 0  # files not reached before the interruption
-    seconds: float = 0.0
+    seconds: float = 0.0  # walk, model and all
 
 
 _HOW_TO_GO_ON = (
@@ -148,7 +148,6 @@ def apply_sync(
     `load_encoder` is called only once there is a picture to encode: moves and removals need no model.
     """
     limits = limits or ReadLimits()
-    start = time.monotonic()
     report = SyncReport(
         known_failures=sum(plan.known_failures for plan in plans),
         unchanged=sum(plan.unchanged for plan in plans),
@@ -177,7 +176,6 @@ def apply_sync(
         report.interrupted = True
     collection.commit()
     report.left = len(todo) - run.done
-    report.seconds = time.monotonic() - start
     return report
 
 
