@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except ClipsearchError as error:
         click.echo(f"clipsearch: {error}", err=True)
         code = ERROR
+    except OSError as error:  # no space, no rights, a drive that has gone: the system's own words say it best
+        click.echo(f"clipsearch: {error}", err=True)
+        code = ERROR
     except click.Abort:
         click.echo("\nclipsearch: interrupted", err=True)
         code = INTERRUPTED

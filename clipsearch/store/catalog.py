@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,41 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.errors import CollectionDamaged
 from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo, ImageRecord
+from clipsearch.store.database import open_database
 from clipsearch.store.segments import SegmentInfo
 
-FORMAT_VERSION = 1
-_APPLICATION_ID = 0x434C4950  # "CLIP"
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE roots (root_id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, rules TEXT NOT NULL);
-CREATE TABLE images (
-    image_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    root_id INTEGER NOT NULL REFERENCES roots,
-    folder BLOB NOT NULL, name BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    width INTEGER NOT NULL, height INTEGER NOT NULL, format TEXT NOT NULL,
-    content_hash BLOB NOT NULL,
-    taken_at TEXT, camera TEXT, latitude REAL, longitude REAL,
-    UNIQUE (root_id, folder, name)
-);
-CREATE INDEX images_by_hash ON images (content_hash);
-CREATE INDEX images_by_size ON images (size);
-CREATE TABLE failures (
-    root_id INTEGER NOT NULL REFERENCES roots,
-    folder BLOB NOT NULL, name BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (root_id, folder, name)
-) WITHOUT ROWID;
-CREATE TABLE segments (
-    segment_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL
-);
-CREATE TABLE tombstones (image_id INTEGER PRIMARY KEY);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +43,7 @@ class Catalog:
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
-        self._db = _connect(path, create)
-        try:
-            self._check(create)
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise CollectionDamaged(f"{path} is not a readable catalog: {error}") from error
-        except CollectionError:
-            self._db.close()
-            raise
+        self._db = open_database(path, create=create)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -321,43 +283,6 @@ class Catalog:
     def remove_tombstones(self, ids: Iterable[int]) -> None:
         """Forget those whose vectors are gone as well."""
         self._db.executemany("DELETE FROM tombstones WHERE image_id = ?", [(int(image_id),) for image_id in ids])
-
-    def _check(self, create: bool) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > FORMAT_VERSION:
-            raise CollectionError(
-                f"the index at {self.path.parent} has format {version}, written by a newer clipsearch; this one reads up to "
-                f"{FORMAT_VERSION}. Upgrade: pip install --upgrade clipsearch"
-            )
-        if version == 0 and create:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            script = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};"
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {script} COMMIT;")
-        elif version == 0:
-            raise CollectionDamaged(f"{self.path} was never finished; run `clipsearch index` on the photos again")
-
-
-def _connect(path: Path, create: bool) -> sqlite3.Connection:
-    mode = "rwc" if create else "rw"
-    for options in (f"mode={mode}", "mode=ro", "mode=ro&immutable=1"):  # the last is for a read-only file system
-        uri = f"{path.absolute().as_uri()}?{options}"
-        database = None
-        try:
-            database = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
-            database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-            database.execute("PRAGMA synchronous = FULL")
-        except sqlite3.OperationalError as error:
-            if database:
-                database.close()
-            if create or options.endswith("immutable=1"):
-                raise CollectionDamaged(f"{path} cannot be opened: {error}") from error
-        except sqlite3.DatabaseError as error:
-            if database:
-                database.close()
-            raise CollectionDamaged(f"{path} is not a readable catalog: {error}") from error
-        else:
-            return database
-    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _key(place: Place) -> tuple[int, bytes, bytes]:

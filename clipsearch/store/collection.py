@@ -17,9 +17,9 @@ from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageFile, 
 from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog, Place
 from clipsearch.store.lock import WriterLock
-from clipsearch.store.segments import Segment, exact_scores, rounding_bound, write_segment
+from clipsearch.store.ranking import View, nearest
+from clipsearch.store.segments import Segment, write_segment
 
-_SPARE = 16  # rows asked for beyond top_k, to tell at once whether the k-th is certain
 _UNIT_TOLERANCE = 1e-5
 _ATTEMPTS = 5  # states a reader tries to open while a writer keeps merging them away
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ class Collection:
             self._release()
             raise
         self._staged: dict[int, NDArray[np.float32]] = {}  # by image id, ascending
-        self._view = _View(-1, [], np.empty(0, np.int64))
+        self._view = View(-1, [], np.empty(0, np.int64))
         self._outdated = True
         if writable:
             self._remove_leftovers()
@@ -58,7 +58,7 @@ class Collection:
     def close(self) -> None:
         """Forget what was staged and let go of the files."""
         self.rollback()
-        self._view = _View(-1, [], np.empty(0, np.int64))
+        self._view = View(-1, [], np.empty(0, np.int64))
         self.catalog.close()
         self._release()
 
@@ -202,7 +202,7 @@ class Collection:
         if image_id in self._staged:
             return self._staged[image_id]
 
-        def find(view: _View) -> NDArray[np.float32]:
+        def find(view: View) -> NDArray[np.float32]:
             for segment in view.segments:
                 row = segment.rows_of(np.array([image_id], np.int64))[0]
                 if row >= 0:
@@ -220,40 +220,14 @@ class Collection:
         `allowed` (m,) limits the search to those ids. All answers come from one committed state.
         """
 
-        def answer(view: _View) -> list[list[tuple[float, ImageRecord]]]:
+        def answer(view: View) -> list[list[tuple[float, ImageRecord]]]:
             keeps = [view.keep(segment, allowed) for segment in view.segments]
-            return [self._nearest(view, keeps, query[None], top_k) for query in queries]
+            return [self._ranked(*nearest(view.segments, keeps, query[None], top_k), top_k) for query in queries]
 
         return self._consistently(answer)
 
-    def _nearest(
-        self, view: _View, keeps: list[NDArray[np.bool_] | None], query: Embeddings, top_k: int
-    ) -> list[tuple[float, ImageRecord]]:
-        """Take candidates by float32 scores until no other row can belong, then rank those in float64."""
-        bound = rounding_bound(query.shape[1])
-        count = top_k + _SPARE
-        while True:
-            found = [segment.search(query, count, keep) for segment, keep in zip(view.segments, keeps, strict=True)]
-            best = np.sort(np.concatenate([np.empty(0, np.float32), *(scores for scores, _ in found)]))[::-1]
-            # Both the k-th score and any other may be off by the bound, in opposite directions.
-            threshold = float(best[top_k - 1]) - 2 * bound if len(best) >= top_k else -np.inf
-            if not any(len(scores) >= count and float(scores[-1]) >= threshold for scores, _ in found):
-                break
-            count *= 4
-        scores64, ids = [np.empty(0, np.float64)], [np.empty(0, np.int64)]
-        for segment, (scores, rows) in zip(view.segments, found, strict=True):
-            rows = np.sort(rows[scores >= threshold])
-            scores64.append(exact_scores(segment.vectors[rows], query))
-            ids.append(segment.ids[rows])
-        return self._ranked(np.concatenate(scores64), np.concatenate(ids), top_k)
-
     def _ranked(self, scores: Scores, ids: Ids, top_k: int) -> list[tuple[float, ImageRecord]]:
-        """The best `top_k`, and before cutting, all that tie with the last of them: paths decide which of those stay."""
-        order = np.argsort(-scores)
-        scores, ids = scores[order], ids[order]
-        if len(scores) > top_k:
-            ties = int(np.searchsorted(-scores, -scores[top_k - 1], side="right"))
-            scores, ids = scores[:ties], ids[:ties]
+        """Candidates with their records, in order; among those that tie, paths decide which stay."""
         records = self.records(ids.tolist())
         pairs = [(score, records[image_id]) for score, image_id in zip(scores.tolist(), ids.tolist(), strict=True)]
         pairs.sort(key=lambda pair: (-pair[0], pair[1].file.path))
@@ -265,7 +239,7 @@ class Collection:
     def _segments(self) -> Path:
         return self.folder / "segments"
 
-    def _consistently(self, read: Callable[[_View], _T]) -> _T:
+    def _consistently(self, read: Callable[[View], _T]) -> _T:
         """Call `read` on one committed state; on the next one where a merge has just removed this one's files."""
         for _ in range(_ATTEMPTS):
             with self.catalog.reading():
@@ -279,7 +253,7 @@ class Collection:
             f"the index at {self.folder} is damaged: {missing} is missing. Delete the index folder and index the photos again"
         )
 
-    def _open_view(self) -> _View:
+    def _open_view(self) -> View:
         """The published segments; only those that a commit has changed are opened again."""
         version = self.catalog.version
         fingerprint = self.fingerprint
@@ -288,7 +262,7 @@ class Collection:
             segments = [
                 known.get(info) or Segment(self._segments, info, fingerprint.dim) for info in self.catalog.segments()
             ]
-            self._view = _View(version, segments, np.array(self.catalog.tombstones(), np.int64))
+            self._view = View(version, segments, np.array(self.catalog.tombstones(), np.int64))
             self._outdated = False
         return self._view
 
@@ -321,28 +295,6 @@ class Collection:
         if self._lock:
             self._lock.release()
             self._lock = None
-
-
-class _View:
-    """The segments and tombstones of one committed state."""
-
-    def __init__(self, version: int, segments: list[Segment], tombstones: Ids) -> None:
-        self.version = version
-        self.segments = segments
-        self.tombstones = tombstones
-
-    def keep(self, segment: Segment, allowed: Ids | None) -> NDArray[np.bool_] | None:
-        """Which rows of a segment may be found; None for all."""
-        keep = None
-        if allowed is not None:
-            keep = np.isin(segment.ids, allowed)
-        if len(self.tombstones):
-            rows = segment.rows_of(self.tombstones)
-            rows = rows[rows >= 0]
-            if len(rows):
-                keep = np.ones(len(segment.ids), bool) if keep is None else keep
-                keep[rows] = False
-        return keep
 
 
 def _relative(path: str, root: str) -> str | None:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.schema import Embeddings, Ids
+from clipsearch.store.ranking import View
 from clipsearch.store.segments import Segment
 
 FAN_IN = 8  # this many segments of a tier become one of the next
 SMALLEST_TIER = 256  # rows; anything smaller is in the first tier
 FULL_BYTES = 256 * 1024**2  # of vectors; a segment half as large is left alone, which bounds a merge's memory
 DEAD_SHARE = 0.3  # of a segment's rows; beyond it, the segment is rewritten alone
-
-
-class View(Protocol):
-    """The segments and tombstones to decide over."""
-
-    segments: list[Segment]
-    tombstones: Ids
 
 
 def due(view: View) -> list[Segment]:

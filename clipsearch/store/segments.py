@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import CollectionDamaged
+from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Embeddings, Ids, Scores
 
 
@@ -42,6 +42,7 @@ class Segment:
             self.ids: Ids = faiss.vector_to_array(mapped.id_map)
             self._mapped = mapped  # owns the memory that the others look into
         except (RuntimeError, AttributeError) as error:
+            path.stat()  # FileNotFoundError again, where a merge was quicker than we
             raise CollectionDamaged(f"{path} is not a vector segment: {str(error).splitlines()[0]}") from error
         shape, expected = (self._flat.ntotal, self._flat.d, len(self.ids)), (info.rows, dim, info.rows)
         if shape != expected or self._flat.metric_type != faiss.METRIC_INNER_PRODUCT:
@@ -102,7 +103,11 @@ def write_segment(folder: Path, name: str, ids: Ids, vectors: Embeddings) -> Seg
     index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
     index.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids, np.int64))
     path, partial = folder / name, folder / f"{name}.partial"
-    faiss.write_index(index, str(partial))
+    try:
+        faiss.write_index(index, str(partial))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise CollectionError(f"cannot write {path} ({reason}); what was committed before is safe") from error
     with partial.open("rb+") as stream:
         os.fsync(stream.fileno())
         sha256 = file_sha256(partial)

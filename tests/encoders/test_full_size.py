@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from tests.conftest import PHOTOS, shared
 
 from clipsearch import SearchEngine, load_encoder
 from clipsearch.images.reader import read_image
+from tests.conftest import PHOTOS, shared
 
 TEXTS = ["a photo of a cat", "a photo of a dog", "a very long sentence about mountains, lakes and the weather there"]
 

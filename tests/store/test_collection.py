@@ -65,6 +65,24 @@ def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkey
     assert len(contents(index)) == 21
 
 
+def test_a_full_disk_is_said_in_words(index, monkeypatch):
+    def full(*_):
+        raise RuntimeError("Error in write: No space left on device\nand a stack of C++")
+
+    monkeypatch.setattr(faiss, "write_index", full)
+    with Collection(index, writable=True) as collection:
+        add(collection, ["new.jpg"], random_units(1, 8))
+        with pytest.raises(CollectionError, match=r"No space left on device\); what was committed before is safe"):
+            collection.commit()
+
+
+def test_a_catalog_that_turns_bad_while_open_is_damage(index):
+    data = (index / "catalog.sqlite").read_bytes()
+    (index / "catalog.sqlite").write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+    with pytest.raises(CollectionDamaged), Collection(index) as collection:
+        list(collection.catalog.all_records(collection.roots()))
+
+
 def test_a_merge_that_fails_loses_nothing(index, monkeypatch):
     monkeypatch.setattr(merge, "FAN_IN", 2)
     before = contents(index)
