@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ClipsearchError, ImageError, SyncRefused
+from clipsearch.errors import ImageError, SyncRefused
 from clipsearch.images.discover import WalkRules, list_images
 from clipsearch.images.pool import DecoderPool
 from clipsearch.images.reader import ReadLimits, content_hash
@@ -220,10 +220,11 @@ class _Run:
             self._collection.fail(place, outcome.file, outcome.reason)
             self._report.failed += 1
         elif not self._settle(place, outcome.file, outcome.info.content_hash):
-            if outcome.vector is None:
-                raise ClipsearchError(f"{outcome.file.path}: its content was known a moment ago and is not any more")
-            self._count(place)
-            self._collection.add(place, outcome.file, outcome.info, outcome.vector)
+            if outcome.vector is None:  # the copy it was taken for has gone meanwhile; the next run will see it as new
+                self._report.failed += 1
+            else:
+                self._count(place)
+                self._collection.add(place, outcome.file, outcome.info, outcome.vector)
         self._finished()
 
     def commit_if_due(self) -> None:
