@@ -27,6 +27,7 @@ from mini.evaluate import evaluate as evaluate_files
 from mini.evaluate import measure
 from mini.export import image_model, text_model
 from mini.features import extract, load_pixels, read_flickr8k
+from mini.language import WEIGHT, read_language
 from mini.minilm import load_minilm
 from mini.quantise import Ranges, calibrate, quantised_trunk, trunk_model
 from mini.towers import ImageTower, TextTower
@@ -96,19 +97,25 @@ def train(data: Path, work: Path, views: int, wordnet: Path) -> None:
 
 
 @main.command()
+@data_option
 @work_option
 @out_option
+@wordnet_option
 @click.option("--stage", default=2, show_default=True, help="Which stage's weights to export.")
-def export(work: Path, out: Path, stage: int) -> None:
+def export(data: Path, work: Path, out: Path, wordnet: Path, stage: int) -> None:
     """Write the shipped int8 files to --out and float32 ones, for comparison, to the work folder."""
     trunk = load_trunk()
-    encoder, _, tokenizer = load_minilm()
+    encoder, tokenise, tokenizer = load_minilm()
     model = Model(ImageTower(trunk, 0.0), TextTower(0.0), encoder)
     model.load_state_dict(torch.load(work / f"stage{stage}.pt", weights_only=True))
     ranges: Ranges = {name: (low, high) for name, (low, high) in json.loads((work / "ranges.json").read_text()).items()}
-    scale = model.scale().item()
+    scale = model.scale().item() * (1 + WEIGHT)
+    classes = read_concepts(data / "imagenet_sample" / "labels.jsonl", wordnet)[:1000]
+    photos = [photo for photo in read_flickr8k(data / "flickr8k") if photo.split == "train"]
+    captions = [caption for photo in photos for caption in photo.captions]
+    language = read_language(model.encoder.eval(), tokenise, classes, captions)
     for folder, chosen, int8 in ((out, ranges, True), (work / "float32", None, False)):
-        image, text = image_model(trunk, model.image, chosen), text_model(encoder, model.text, int8)
+        image, text = image_model(trunk, model.image, language, chosen), text_model(encoder, model.text, language, int8)
         deliver(folder, image, text, tokenizer, scale)
 
 
@@ -139,7 +146,7 @@ def everything(context: click.Context, data: Path, work: Path, out: Path, views:
     context.invoke(prepare, data=data, work=work)
     context.invoke(features, data=data, work=work, views=views)
     context.invoke(train, data=data, work=work, views=views, wordnet=wordnet)
-    context.invoke(export, work=work, out=out, stage=2)
+    context.invoke(export, data=data, work=work, out=out, wordnet=wordnet, stage=2)
     context.invoke(evaluate, data=data, out=out, splits=("dev", "test"), names=True)
 
 

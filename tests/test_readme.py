@@ -15,8 +15,11 @@ def test_the_python_session_runs_as_printed(tmp_path, monkeypatch):
     sessions = re.findall(r"```pycon\n(.*?)```", README, re.DOTALL)
     assert sessions
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    names = {}
     for session in sessions:
-        runner.run(parser.get_doctest(session, {}, "README.md", "README.md", 0))
+        test = parser.get_doctest(session, names, "README.md", "README.md", 0)
+        runner.run(test, clear_globs=False)
+        names = test.globs
     assert runner.failures == 0 and runner.tries >= 8
 
 

@@ -43,8 +43,8 @@ def deliver(folder: Path, image: onnx.ModelProto, text: onnx.ModelProto, tokeniz
     config = {
         "model_type": "clipsearch-mini",
         "name": "mini",
-        "version": 1,
-        "projection_dim": DIM,
+        "version": 2,
+        "projection_dim": 2 * DIM,
         "context_length": CONTEXT_LENGTH,
         "logit_scale": round(logit_scale, 4),
         "licence": LICENCE,

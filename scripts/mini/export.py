@@ -14,9 +14,10 @@ import onnx
 from torch import nn
 
 from mini.graph import FLOAT, INT64, Graph
+from mini.language import SHARPNESS, WEIGHT, Language
 from mini.minilm import CONTEXT_LENGTH, HEADS, LAYERS, NORM_EPSILON, WIDTH, MiniLM
 from mini.quantise import Ranges, float_trunk, quantised_trunk, trunk_model
-from mini.towers import ImageTower, TextTower
+from mini.towers import DIM, ImageTower, TextTower
 from mini.vision import IMAGE_SIZE, Conv, Floats, Trunk
 
 MASKED = -1e4
@@ -69,6 +70,11 @@ class Weights:
         """Rows scaled to length 1."""
         return self.graph.op("LpNormalization", x, axis=-1, p=2)
 
+    def beside(self, trained: str, language: str, output: str) -> str:
+        """Both unit embeddings as one, in which the cosine is (trained + WEIGHT * language) / (1 + WEIGHT)."""
+        weight = self.graph.const(math.sqrt(WEIGHT), "language_weight", np.float32)
+        return self.graph.op("Concat", trained, self.graph.op("Mul", language, weight), output=output, axis=1)
+
     def conv(self, x: str, conv: Conv) -> str:
         """A float convolution whose weight is stored in int8, with its ReLU6."""
         g = self.graph
@@ -99,8 +105,8 @@ def pooled(weights: Weights, x: str, convs: list[Conv]) -> str:
     return weights.graph.op("Flatten", weights.graph.op("GlobalAveragePool", x), axis=1)
 
 
-def image_model(trunk: Trunk, tower: ImageTower, ranges: Ranges | None) -> onnx.ModelProto:
-    """`pixel_values` (n, 3, s, s) to `image_embeds` (n, dim); int8 where `ranges` are given, else float32."""
+def image_model(trunk: Trunk, tower: ImageTower, language: Language, ranges: Ranges | None) -> onnx.ModelProto:
+    """`pixel_values` (n, 3, s, s) to `image_embeds` (n, 2 * dim); int8 where `ranges` are given, else float32."""
     blocks = trunk.blocks[:-1]
     graph = float_trunk(blocks)[0] if ranges is None else quantised_trunk(blocks, ranges)
     w = Weights(graph, ranges is not None)
@@ -115,16 +121,19 @@ def image_model(trunk: Trunk, tower: ImageTower, ranges: Ranges | None) -> onnx.
     own = pooled(w, "mid", tower.tail.folded())
     head = under(state, "head.")
     direct = w.unit(w.head(own, head, "image_head"))
-    graph.op("Add", direct, classes, output="image_embeds")
+    softened = graph.op("Mul", logits, graph.const(SHARPNESS / sharpness, "sharpness", np.float32))
+    names = w.matrix(language.classes.numpy(), "names", axis=1)
+    named = w.unit(graph.op("MatMul", graph.op("Softmax", softened, axis=-1), names))
+    w.beside(w.unit(graph.op("Add", direct, classes)), named, "image_embeds")
     model = trunk_model(graph, [])
-    shape = onnx.helper.make_tensor_value_info("image_embeds", FLOAT, ["n", state["classes"].shape[1]])
+    shape = onnx.helper.make_tensor_value_info("image_embeds", FLOAT, ["n", 2 * DIM])
     model.graph.output.append(shape)
     onnx.checker.check_model(model)
     return model
 
 
-def text_model(encoder: MiniLM, tower: TextTower, int8: bool) -> onnx.ModelProto:
-    """`input_ids` and `attention_mask` (n, l), both int64, to `text_embeds` (n, dim)."""
+def text_model(encoder: MiniLM, tower: TextTower, language: Language, int8: bool) -> onnx.ModelProto:
+    """`input_ids` and `attention_mask` (n, l), both int64, to `text_embeds` (n, 2 * dim)."""
     graph = Graph()
     w = Weights(graph, int8)
     state = arrays(encoder)
@@ -145,11 +154,11 @@ def text_model(encoder: MiniLM, tower: TextTower, int8: bool) -> onnx.ModelProto
     total = graph.op("ReduceSum", graph.op("Mul", x, column), graph.const([1]), keepdims=0)
     mean = graph.op("Div", total, graph.op("ReduceSum", column, graph.const([1]), keepdims=0))
     head = w.head(mean, under(arrays(tower), "head."), "text_head")
-    graph.op("Identity", head, output="text_embeds")
+    centred = graph.op("Sub", w.unit(mean), graph.const(language.mean.numpy(), "language_mean"))
+    w.beside(w.unit(head), w.unit(centred), "text_embeds")
     ids: list[int | str | None] = ["n", "l"]
-    dim = tower.head.linear.out_features
     return graph.model(
-        [("input_ids", INT64, ids), ("attention_mask", INT64, ids)], [("text_embeds", FLOAT, ["n", dim])]
+        [("input_ids", INT64, ids), ("attention_mask", INT64, ids)], [("text_embeds", FLOAT, ["n", 2 * DIM])]
     )
 
 
