@@ -12,13 +12,16 @@ DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 
 _IMAGENET = "zero-shot top-1 on ImageNet-1k"
 _OPEN_CLIP = "open_clip's docs/openclip_results.csv"
-_MINI_GFLOPS = 1.7  # EfficientNet-Lite2 at 260 px: 869 million multiply-adds, by its own authors' table
+_MINI_GFLOPS = 1.7  # EfficientNet-Lite2 at 260 px: 869 million multiply-adds, from memory, not looked up
 _SIGLIP_2 = "big_vision's README_siglip2.md"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """One model. Parameters and arithmetic are from open_clip's docs/model_profile.csv, or counted the same way."""
+    """One model. Parameters and arithmetic are from open_clip's docs/model_profile.csv.
+
+    It does not list SigLIP 2: there parameters are our own estimate, and arithmetic that of models of the same shape.
+    """
 
     model: str
     quality: float  # percent, of what `measure` says
