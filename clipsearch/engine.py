@@ -8,22 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL.Image import Image
-
-from clipsearch import sync
 from clipsearch.encoders import choose_default_model, load_encoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ClipsearchError, CollectionNotFound, QueryError, SyncRefused
+from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch, QueryError, SyncRefused
 from clipsearch.images.discover import WalkRules
-from clipsearch.images.reader import ReadLimits
-from clipsearch.pipeline import BATCH_SIZE
 from clipsearch.query import parse_query
 from clipsearch.schema import Failure, Fingerprint, Hit, Query
 from clipsearch.search import embed_query, search
 from clipsearch.store.collection import Collection
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from clipsearch import sync  # imported where it is used: a query needs neither Pillow nor processes
+    from clipsearch.images.reader import ReadLimits
 
 INDEX_FOLDER = ".clipsearch"
 
@@ -65,22 +67,28 @@ class SearchEngine:
     Opening costs next to nothing: the index is opened and the model loaded when they are first needed, and both are kept.
     """
 
-    def __init__(self, index: str | os.PathLike[str], *, model: str | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, index: str | os.PathLike[str], *, model: str | None = None, device: str = "auto", precision: str = "auto"
+    ) -> None:
         self.index_folder = Path(os.path.abspath(os.path.expanduser(index)))  # noqa: PTH100, PTH111 - keeps links as they are
         self._model = model
         self._device = device
+        self._precision = precision
         self._encoder: Encoder | None = None
         self._reader: Collection | None = None
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], *, model: str | None = None, device: str = "auto") -> SearchEngine:
+    def open(
+        cls, folder: str | os.PathLike[str], *, model: str | None = None, device: str = "auto", precision: str = "auto"
+    ) -> SearchEngine:
         """The index of a photo folder (in its `.clipsearch`), or the index folder itself.
 
-        `model` is what load_encoder() takes; by default the index's own, or for a new index the best one at hand.
+        `model`, `device` and `precision` are what load_encoder() takes. By default the model is the index's own, or for a new
+        index the best one at hand; an index keeps its precision, and chooses it by its first 64 photos.
         """
         path = Path(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111
         is_index = path.name == INDEX_FOLDER or (path / "catalog.sqlite").is_file()
-        return cls(path if is_index else path / INDEX_FOLDER, model=model, device=device)
+        return cls(path if is_index else path / INDEX_FOLDER, model=model, device=device, precision=precision)
 
     def close(self) -> None:
         """Let go of the index and the model."""
@@ -113,7 +121,7 @@ class SearchEngine:
         rules: WalkRules | None = None,
         prune: bool = False,
         jobs: int | None = None,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int | None = None,
         limits: ReadLimits | None = None,
         progress: sync.Progress | None = None,
     ) -> sync.SyncReport:
@@ -122,11 +130,15 @@ class SearchEngine:
         Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
         SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`.
         """
+        from clipsearch import sync
+
         start = time.monotonic()
         if not (self.index_folder / "catalog.sqlite").exists():  # then nothing may be left behind if this goes wrong
             for folder in folders:
                 _require_folder(_absolute(folder))
-            self._encoder = self._encoder or load_encoder(self._model or choose_default_model(), device=self._device)
+            self._encoder = self._encoder or load_encoder(
+                self._model or choose_default_model(), device=self._device, precision=self._precision
+            )
         with Collection(self.index_folder, writable=True) as collection:
             targets = self._targets(collection, folders, rules, prune)
             fingerprint = collection.fingerprint
@@ -162,6 +174,8 @@ class SearchEngine:
 
     def status(self, *, scan: bool = True) -> Status:
         """What is indexed, by which model; with `scan`, also how far the folders have moved on since."""
+        from clipsearch import sync
+
         collection = self._collection()
         images, failures, photo_bytes = collection.catalog.counts()
         roots = []
@@ -262,7 +276,13 @@ class SearchEngine:
         if self._encoder is None:
             fingerprint = collection.fingerprint
             name = self._model or (fingerprint.model if fingerprint else choose_default_model())
-            encoder = load_encoder(name, device=self._device)
+            settled = fingerprint.precision if fingerprint else None
+            if settled and self._precision not in ("auto", settled):
+                raise ModelMismatch(
+                    f"the index at {self.index_folder} holds embeddings in {settled}, not in {self._precision}; leave "
+                    "--precision out, or make another index with --index"
+                )
+            encoder = load_encoder(name, device=self._device, precision=settled or self._precision)
             if fingerprint:
                 collection.require(encoder.spec.fingerprint)
             self._encoder = encoder

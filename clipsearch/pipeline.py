@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.pixels import normalise
 from clipsearch.images.pool import Decoded, DecoderPool
-from clipsearch.schema import Failure, ImageFile, ImageInfo
+from clipsearch.schema import Embeddings, Failure, ImageFile, ImageInfo
 
 BATCH_SIZE = 32
-"""Pictures encoded at once. Larger batches gain nothing on a CPU, and a batch is what an interruption may lose."""
+"""Pictures encoded at once. Larger batches gain nothing on a CPU, and two of them are what an interruption may lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,15 @@ class Embedded:
     file: ImageFile
     info: ImageInfo
     vector: NDArray[np.float32] | None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Files in order, and those of them that are to be encoded, by content hash."""
+
+    files: list[Decoded | Failure] = field(default_factory=list)
+    wanted: dict[str, Decoded] = field(default_factory=dict)
+    embeddings: Future[Embeddings] | None = None
 
 
 def embed_files(
@@ -36,29 +46,45 @@ def embed_files(
 ) -> Iterator[list[Embedded | Failure]]:
     """Every file's outcome, batch by batch, in the order given.
 
-    A file whose content hash is `known`, or equal to that of an earlier file of the same batch, is not encoded again.
-    Memory does not grow with the number of files.
+    A file whose content hash is `known`, or equal to that of an earlier file on its way, is not encoded again. While the model
+    works on a batch, the caller has the one before and the next is put together. Memory does not grow with the files.
     """
-    batch: list[Decoded | Failure] = []
-    wanted: dict[str, Decoded] = {}
-    for outcome in pool.read(files):
-        batch.append(outcome)
-        if isinstance(outcome, Decoded) and not known(outcome.info.content_hash):
-            wanted.setdefault(outcome.info.content_hash, outcome)
-        if len(wanted) >= batch_size or len(batch) >= 8 * batch_size:
-            yield _finish(batch, wanted, encoder)
-            batch, wanted = [], {}
-    if batch:
-        yield _finish(batch, wanted, encoder)
+    # Leaving early, by an error or Ctrl-C, waits for the batch that the model is at.
+    with ThreadPoolExecutor(1, thread_name_prefix="clipsearch-embed") as model:
+        running, batch = _Batch(), _Batch()
+        for outcome in pool.read(files):
+            batch.files.append(outcome)
+            if isinstance(outcome, Decoded):
+                content = outcome.info.content_hash
+                if content not in running.wanted and not known(content):
+                    batch.wanted.setdefault(content, outcome)
+            if len(batch.wanted) >= batch_size or len(batch.files) >= 8 * batch_size:
+                batch.embeddings = model.submit(_encode, list(batch.wanted.values()), encoder)
+                if running.files:
+                    yield _outcomes(running)
+                running, batch = batch, _Batch()
+        if running.files:
+            yield _outcomes(running)
+        batch.embeddings = model.submit(_encode, list(batch.wanted.values()), encoder)
+        yield _outcomes(batch)
 
 
-def _finish(batch: list[Decoded | Failure], wanted: dict[str, Decoded], encoder: Encoder) -> list[Embedded | Failure]:
-    vectors: dict[str, NDArray[np.float32]] = {}
-    if wanted:
-        pixels = normalise([decoded.pixels for decoded in wanted.values()], encoder.spec.pixels)
-        vectors = dict(zip(wanted, encoder.encode_pixels(pixels), strict=True))
+def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) -> NDArray[np.float32]:
+    """The readable ones of some files as the model takes them, float32 (n, 3, height, width)."""
+    pixels = [outcome.pixels for outcome in pool.read(files) if isinstance(outcome, Decoded)]
+    return normalise(pixels, encoder.spec.pixels) if pixels else np.empty((0, 3, 0, 0), np.float32)
+
+
+def _encode(pictures: list[Decoded], encoder: Encoder) -> Embeddings:
+    if not pictures:
+        return np.empty((0, encoder.spec.dim), np.float32)
+    return encoder.encode_pixels(normalise([decoded.pixels for decoded in pictures], encoder.spec.pixels))
+
+
+def _outcomes(batch: _Batch) -> list[Embedded | Failure]:
+    vectors = dict(zip(batch.wanted, batch.embeddings.result(), strict=True)) if batch.embeddings else {}
     outcomes: list[Embedded | Failure] = []
-    for item in batch:
+    for item in batch.files:
         if isinstance(item, Failure):
             outcomes.append(item)
             continue

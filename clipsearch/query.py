@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL.Image import Image
+from typing import TYPE_CHECKING
 
 from clipsearch.errors import QueryError
 from clipsearch.schema import Query, Term
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
 
 
 def parse_query(content: str | os.PathLike[str] | Image | NDArray[np.float32] | Query) -> Query:

@@ -56,6 +56,7 @@ class Fingerprint:
     revision: str  # the hub's commit, or "" where there is none
     digest: str  # sha256 over the weights' identity and the preprocessing, hexadecimal
     dim: int
+    precision: str | None = None  # of the pictures' embeddings: "fp32", "bf16", "int8"; None before it is settled
 
 
 @dataclass(frozen=True, slots=True)

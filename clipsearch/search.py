@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from PIL.Image import Image
 
 from clipsearch.encoders.base import Encoder, normalise
 from clipsearch.errors import ImageError, QueryError
-from clipsearch.images.pixels import normalise as normalise_pixels
-from clipsearch.images.pixels import preprocess
-from clipsearch.images.pool import DecoderPool
-from clipsearch.images.reader import to_rgb
 from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, Query, Term
 from clipsearch.store.collection import Collection
 
@@ -45,10 +40,12 @@ def _embed_term(term: Term, encoder: Encoder) -> Embeddings:
     content = term.content
     if isinstance(content, str):
         return encoder.encode_texts([content])
-    if isinstance(content, Image):
-        return encoder.encode_pixels(preprocess([to_rgb(content)], encoder.spec.pixels))
     if isinstance(content, os.PathLike):
         return _embed_file(os.fspath(content), encoder)
+    from PIL.Image import Image  # not for a text query
+
+    if isinstance(content, Image):
+        return encoder.encode_images([content])
     vector = np.asarray(content, np.float32).reshape(1, -1)
     if vector.shape[1] != encoder.spec.dim:
         raise QueryError(f"the embedding has {vector.shape[1]} values and this index's model makes {encoder.spec.dim}")
@@ -60,6 +57,9 @@ def _embed_term(term: Term, encoder: Encoder) -> Embeddings:
 
 def _embed_file(path: str, encoder: Encoder) -> Embeddings:
     """A picture from outside is decoded where the index's own are: in a process that can be stopped."""
+    from clipsearch.images.pixels import normalise as normalise_pixels  # Pillow and processes: not for a text query
+    from clipsearch.images.pool import DecoderPool
+
     with DecoderPool(encoder.spec.pixels, workers=1) as pool:
         (outcome,) = pool.read([ImageFile(path, 0, 0)])
     if isinstance(outcome, Failure):

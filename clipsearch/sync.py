@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.precision import JUDGED_PHOTOS
 from clipsearch.errors import ImageError, SyncRefused
 from clipsearch.images.discover import WalkRules, list_images
 from clipsearch.images.pool import DecoderPool
 from clipsearch.images.reader import ReadLimits, content_hash
-from clipsearch.pipeline import BATCH_SIZE, Embedded, embed_files
+from clipsearch.pipeline import BATCH_SIZE, Embedded, decode_for, embed_files
 from clipsearch.schema import Failure, ImageFile
 from clipsearch.store.catalog import Known, Place
 from clipsearch.store.collection import Collection
@@ -140,7 +141,7 @@ def apply_sync(
     *,
     limits: ReadLimits | None = None,
     jobs: int | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> SyncReport:
     """Carry plans out, committing as it goes. Ctrl-C ends it early with everything finished so far committed.
@@ -164,8 +165,8 @@ def apply_sync(
         for first in fresh:  # at most once: what is behind the first is taken inside
             encoder = load_encoder()
             with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
-                files = itertools.chain([first], fresh)
-                for outcomes in embed_files(files, encoder, pool, known=run.knows, batch_size=batch_size):
+                files = _settle_precision(collection, encoder, pool, itertools.chain([first], fresh))
+                for outcomes in embed_files(files, encoder, pool, known=run.knows, batch_size=batch_size or BATCH_SIZE):
                     with uninterrupted():
                         for outcome in outcomes:
                             run.take(places.pop(outcome.file.path), outcome)
@@ -177,6 +178,18 @@ def apply_sync(
     collection.commit()
     report.left = len(todo) - run.done
     return report
+
+
+def _settle_precision(
+    collection: Collection, encoder: Encoder, pool: DecoderPool, files: Iterator[ImageFile]
+) -> Iterator[ImageFile]:
+    """Let the encoder choose by the first photos, unless index, user or model say; the index remembers. The files come back."""
+    if encoder.spec.fingerprint.precision is None:
+        judged = list(itertools.islice(files, JUDGED_PHOTOS))
+        encoder.settle_precision(lambda: decode_for(encoder, judged, pool))
+        files = itertools.chain(judged, files)
+    collection.settle_precision(encoder.spec.fingerprint)
+    return files
 
 
 class _Run:

@@ -65,7 +65,7 @@ def photos(tmp_path):
 def encoder(monkeypatch):
     """A ColourEncoder that every SearchEngine loads."""
     colours = ColourEncoder()
-    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, device="auto": colours)
+    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: colours)
     monkeypatch.setattr("clipsearch.engine.choose_default_model", lambda: "colours")
     return colours
 

@@ -199,7 +199,7 @@ def test_indexing_what_is_no_folder_is_an_error(photos, encoder, name):
 
 def test_another_model_is_refused_for_searching_and_for_indexing(engine, photos, monkeypatch):
     other = ColourEncoder("other")
-    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, device="auto": other)
+    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: other)
     with SearchEngine.open(photos, model="other") as second:
         with pytest.raises(ModelMismatch, match="was made with the model 'colours'"):
             second.search("red")

@@ -42,6 +42,9 @@ for command in (index, query, status, failures, forget, models, eval_command):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit. Nothing that goes wrong reaches the user as a traceback."""
+    # A sentence is too little work to share: with one core busy, two BLAS threads took seven times as long as one. Read when
+    # numpy is imported, later; the image models have threads of their own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", ClipsearchWarning)
     warnings.showwarning = lambda message, *_: click.echo(f"clipsearch: note: {message}", err=True)

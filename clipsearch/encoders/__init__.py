@@ -12,31 +12,43 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.table import DEFAULT_MODEL, MINI, MODELS
 from clipsearch.errors import ClipsearchWarning, ModelError
 
-__all__ = ["choose_default_model", "load_encoder"]
+PRECISIONS = ("fp32", "bf16", "int8")
+
+__all__ = ["PRECISIONS", "choose_default_model", "load_encoder"]
 
 
-def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto") -> Encoder:
+def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> Encoder:
     """A model as an encoder of text and pictures.
 
     `name_or_path` is "mini" (the model inside the package), the hub id of a CLIP-family checkpoint (fetched if it is not
     cached), or a folder with one. `device` is "auto" (CUDA, else MPS, else CPU) or a torch device; `mini` runs on the CPU.
+    `precision`, of pictures, is "fp32", "bf16" or "int8" where the model can be run so, or "auto": fp32 for an encoder of its
+    own, while an index chooses by what it measures.
 
     Raises ModelError, saying what to do, where there is no such model or it cannot be loaded. Weights are read from
     safetensors only, and no code that comes with a checkpoint is ever run.
     """
     name = os.fspath(name_or_path)
+    if precision not in ("auto", *PRECISIONS):
+        raise ModelError(f"there is no precision {precision!r}: give auto, {', '.join(PRECISIONS)}")
     if name == MINI:
         from clipsearch.encoders.mini import MiniEncoder
 
+        if precision not in ("auto", "int8"):
+            raise ModelError(f"{MINI!r} runs in int8 only; leave the precision out")
         return MiniEncoder()
     folder, revision = find_checkpoint(name)
     checkpoint.read_config(folder)  # say what is wrong with a folder before the seconds that importing torch takes
     checkpoint.weight_files(folder)
     checkpoint.read_pixel_spec(folder)
+    model = name if folder != Path(name).expanduser().absolute() else str(folder)
+    if config := checkpoint.read_clip_config(folder):
+        from clipsearch.encoders.clip_encoder import ClipEncoder
+
+        return ClipEncoder(folder, config, model, revision, device, precision)
     from clipsearch.encoders.torch_encoder import TorchEncoder
 
-    model = name if folder != Path(name).expanduser().absolute() else str(folder)
-    return TorchEncoder(folder, model, revision, device)
+    return TorchEncoder(folder, model, revision, device, "fp32" if precision == "auto" else precision)
 
 
 def find_checkpoint(name: str) -> tuple[Path, str]:

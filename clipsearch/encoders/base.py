@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import QueryError
-from clipsearch.images.pixels import minimum_size, preprocess
-from clipsearch.images.reader import read_image, to_rgb
 from clipsearch.schema import Embeddings, Fingerprint, PixelSpec
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ class ModelSpec:
     context_length: int  # tokens, with the special ones
     logit_scale: float  # multiplies cosines into logits: CLIP's logit_scale.exp()
     logit_bias: float = 0.0  # added to logits; SigLIP's
-    runtime: str = ""  # what runs it and where, for people: "torch 2.13 on cpu"
 
     @property
     def dim(self) -> int:
@@ -50,6 +47,14 @@ class Encoder(ABC):
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """Raw vectors (n, dim) of texts, none of them empty, each cut to the model's context length."""
 
+    def settle_precision(self, pixels: Callable[[], NDArray[np.float32]]) -> None:
+        """Choose how precisely to encode pictures, where that is still open (`spec.fingerprint.precision` is None).
+
+        `pixels` gives preprocessed pictures to judge by, float32 (n, 3, height, width); it is called only if need be. With
+        fewer than `precision.JUDGED_PHOTOS` of them it stays open.
+        """
+        return
+
     def encode_pixels(self, pixels: NDArray[np.float32]) -> Embeddings:
         """Unit vectors (n, dim) of pictures preprocessed for `spec.pixels`, float32 (n, 3, height, width)."""
         return normalise(self.embed_pixels(pixels)) if len(pixels) else self._nothing()
@@ -65,6 +70,9 @@ class Encoder(ABC):
 
     def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:
         """Unit vectors (n, dim) of pictures given as PIL images or paths; ImageError for a file that cannot be read."""
+        from clipsearch.images.pixels import minimum_size, preprocess  # Pillow is not for the way of a text query
+        from clipsearch.images.reader import read_image, to_rgb
+
         least = minimum_size(self.spec.pixels)
         pictures = [
             read_image(image, least)[0] if isinstance(image, (str, os.PathLike)) else to_rgb(image) for image in images

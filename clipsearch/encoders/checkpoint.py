@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from clipsearch.schema import PixelSpec
 
 MODEL_TYPES = ("clip", "metaclip_2", "siglip", "chinese_clip")
 """Architectures with `get_image_features` and `get_text_features` that one pixel size and one code path serve."""
+
+ACTIVATIONS = ("quick_gelu", "gelu")
+"""Those of CLIP checkpoints that run without torch."""
 
 _CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
@@ -93,6 +97,71 @@ def digest(folder: Path, pixels: PixelSpec) -> str:
                 stream.seek(start)
                 total.update(stream.read(_SAMPLE_BYTES))
     return total.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TowerConfig:
+    """The shape of one of CLIP's two transformers."""
+
+    layers: int
+    heads: int
+    activation: str  # one of ACTIVATIONS
+    epsilon: float  # of its layer norms
+    end_token: int = -1  # the text tower's
+    image_size: int = 0  # the image tower's, pixels
+    patch_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipConfig:
+    """What it takes to run a CLIP checkpoint without transformers."""
+
+    text: TowerConfig
+    vision: TowerConfig
+    context_length: int  # tokens, with the special ones
+
+
+def read_clip_config(folder: Path) -> ClipConfig | None:
+    """The shape of a plain CLIP checkpoint, with transformers' defaults; None for anything else, which torch can run."""
+    config = read_config(folder)
+    if config["model_type"] != "clip":
+        return None
+    text = config.get("text_config_dict") or config.get("text_config") or {}  # in this order, as transformers has it
+    vision = config.get("vision_config_dict") or config.get("vision_config") or {}
+    tokenizer = _read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    files = ("tokenizer.json",), ("vocab.json", "merges.txt")
+    if not any(all((folder / name).is_file() for name in group) for group in files):
+        return None
+    try:
+        return ClipConfig(
+            text=TowerConfig(
+                layers=int(text.get("num_hidden_layers", 12)),
+                heads=int(text.get("num_attention_heads", 8)),
+                activation=_activation(text),
+                epsilon=float(text.get("layer_norm_eps", 1e-5)),
+                end_token=int(text.get("eos_token_id", 49407)),
+            ),
+            vision=TowerConfig(
+                layers=int(vision.get("num_hidden_layers", 12)),
+                heads=int(vision.get("num_attention_heads", 12)),
+                activation=_activation(vision),
+                epsilon=float(vision.get("layer_norm_eps", 1e-5)),
+                image_size=int(vision.get("image_size", 224)),
+                patch_size=int(vision.get("patch_size", 32)),
+            ),
+            context_length=int(
+                min(text.get("max_position_embeddings", 77), tokenizer.get("model_max_length", math.inf))
+            ),
+        )
+    except (TypeError, ValueError):
+        return None
+
+
+def _activation(tower: dict[str, Any]) -> str:
+    name = tower.get("hidden_act", "quick_gelu")
+    if name not in ACTIVATIONS:
+        raise ValueError(name)
+    return str(name)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import urllib.request
 from pathlib import Path
 
 from clipsearch.encoders import checkpoint
@@ -47,6 +46,8 @@ def hub_answers(patience: float = HUB_PATIENCE) -> bool:
     """Whether the hub can be reached now. It never takes longer than `patience` seconds."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         return False
+    import urllib.request  # a query has no need of it
+
     answered = threading.Event()
 
     def ask() -> None:

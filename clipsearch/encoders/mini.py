@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.encoders.checkpoint import read_pixel_spec
+from clipsearch.encoders.threads import Parts, Run
 from clipsearch.errors import ClipsearchWarning, ModelError
 from clipsearch.schema import Fingerprint
 
@@ -39,18 +39,16 @@ class MiniEncoder(Encoder):
                 revision=str(config["version"]),
                 digest=hashlib.sha256(identity.encode()).hexdigest(),
                 dim=config["projection_dim"],
+                precision="int8",  # as shipped
             ),
             pixels=read_pixel_spec(folder),
             context_length=config["context_length"],
             logit_scale=config["logit_scale"],
-            runtime="onnxruntime on cpu",
         )
 
     def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """See Encoder."""
-        (output,) = self._image_tower.run(None, {"pixel_values": pixels})
-        result: NDArray[np.float32] = output
-        return result
+        return self._image_tower(pixels)
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """See Encoder."""
@@ -82,8 +80,9 @@ class MiniEncoder(Encoder):
         return tokenizer
 
     @cached_property
-    def _image_tower(self) -> Any:
-        return _session(self._folder / "image.onnx", os.cpu_count() or 1)
+    def _image_tower(self) -> Run:
+        session = _session(self._folder / "image.onnx", 1)
+        return Parts(lambda pixels: session.run(None, {"pixel_values": pixels})[0])
 
     @cached_property
     def _text_tower(self) -> Any:

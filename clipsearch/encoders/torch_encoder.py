@@ -17,22 +17,31 @@ from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.errors import ClipsearchWarning, ModelError
 from clipsearch.schema import Fingerprint
 
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # SigLIP was trained on texts padded to its full context and has no attention mask to tell padding from words.
 _PADS_TO_CONTEXT = ("siglip",)
 
 
 class TorchEncoder(Encoder):
-    """A checkpoint folder, run in float32 as its own code runs it."""
+    """A checkpoint folder, run as its own code runs it, in "fp32" or "bf16"."""
 
-    def __init__(self, folder: Path, model: str, revision: str = "", device: str = "auto") -> None:
+    def __init__(
+        self, folder: Path, model: str, revision: str = "", device: str = "auto", precision: str = "fp32"
+    ) -> None:
+        if precision not in _DTYPES:
+            raise ModelError(f"torch runs this model in {' or '.join(_DTYPES)}, not in {precision}")
         config = checkpoint.read_config(folder)
         checkpoint.weight_files(folder)
         pixels = checkpoint.read_pixel_spec(folder)
-        self._device = _choose_device(device)
+        self._device = choose_device(device)
         try:
             with _quiet_transformers():
                 self._model: Any = transformers.AutoModel.from_pretrained(
-                    folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+                    folder,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                    dtype=_DTYPES[precision],
                 )
                 self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
                     folder, local_files_only=True, trust_remote_code=False
@@ -46,18 +55,19 @@ class TorchEncoder(Encoder):
         context = int(self._model.config.text_config.max_position_embeddings)
         bias = getattr(self._model, "logit_bias", None)
         self.spec = ModelSpec(
-            fingerprint=Fingerprint(model, revision, checkpoint.digest(folder, pixels), self._dim(pixels.output_size)),
+            fingerprint=Fingerprint(
+                model, revision, checkpoint.digest(folder, pixels), self._dim(pixels.output_size), precision
+            ),
             pixels=pixels,
             context_length=min(context, int(self._tokenizer.model_max_length)),
             logit_scale=math.exp(float(self._model.logit_scale.detach())),
             logit_bias=float(bias.detach()) if bias is not None else 0.0,
-            runtime=f"torch {torch.__version__.split('+')[0]} on {self._device.type}",
         )
 
     @torch.inference_mode()
     def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """See Encoder; `get_image_features` does not normalise."""
-        batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device)
+        batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device, self._model.dtype)
         return _pooled(self._model.get_image_features(pixel_values=batch))
 
     @torch.inference_mode()
@@ -96,7 +106,8 @@ def _pooled(output: Any) -> NDArray[np.float32]:
     return array
 
 
-def _choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The torch device of a name, or for "auto" the best there is. ModelError where it cannot be used."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from clipsearch.errors import CollectionDamaged
 from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo, ImageRecord
 from clipsearch.store.database import open_database
-from clipsearch.store.segments import SegmentInfo
+from clipsearch.store.segments import CompactInfo, SegmentInfo
 
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
@@ -253,8 +253,12 @@ class Catalog:
 
     def segments(self) -> list[SegmentInfo]:
         """The published segments, oldest first."""
+        compact: dict[str, CompactInfo] = {}
+        if self._db.version >= 2:
+            rows = self._db.execute("SELECT segment, size, sha256, scales, deltas, error FROM compact")
+            compact = {row[0]: CompactInfo(*row[1:]) for row in rows}
         rows = self._db.execute("SELECT name, rows, size, sha256 FROM segments ORDER BY segment_id")
-        segments = [SegmentInfo(*row) for row in rows]
+        segments = [SegmentInfo(name, count, size, sha256, compact.get(name)) for name, count, size, sha256 in rows]
         for segment in segments:
             if not re.fullmatch(r"[0-9]+\.faiss", segment.name):  # a catalog from elsewhere must not name other files
                 raise CollectionDamaged(f"{self.path} names a segment {segment.name!r}, which clipsearch never does")
@@ -272,9 +276,16 @@ class Catalog:
             (info.name, info.rows, info.size, info.sha256),
         )
 
+    def add_compact(self, segment: str, info: CompactInfo) -> None:
+        """Publish a segment's compact copy, with the transaction."""
+        values = (segment, info.size, info.sha256, info.scales, info.deltas, info.error)
+        self._db.execute("INSERT OR REPLACE INTO compact VALUES (?, ?, ?, ?, ?, ?)", values)
+
     def remove_segments(self, names: Iterable[str]) -> None:
-        """Withdraw segments, with the transaction."""
-        self._db.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in names])
+        """Withdraw segments and their compact copies, with the transaction."""
+        rows = [(name,) for name in names]
+        self._db.executemany("DELETE FROM compact WHERE segment = ?", rows)
+        self._db.executemany("DELETE FROM segments WHERE name = ?", rows)
 
     def tombstones(self) -> list[int]:
         """Images that are gone while some segment still holds their vector, ascending."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -18,7 +19,7 @@ from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog, Place
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.ranking import View, nearest
-from clipsearch.store.segments import Segment, write_segment
+from clipsearch.store.segments import Segment, write_compact, write_segment
 
 _UNIT_TOLERANCE = 1e-5
 _ATTEMPTS = 5  # states a reader tries to open while a writer keeps merging them away
@@ -89,6 +90,13 @@ class Collection:
                 f"used with {fingerprint.model!r}: their embeddings mean different things. Leave --model out, or make "
                 f"another index: clipsearch index FOLDER --model {fingerprint.model} --index OTHER_DIR"
             )
+
+    def settle_precision(self, fingerprint: Fingerprint) -> None:
+        """Stage how precisely pictures are encoded from now on, where that was still open."""
+        mine = self.fingerprint
+        if mine and mine.precision is None and fingerprint.precision:
+            self.catalog.begin()
+            self.catalog.set_fingerprint(replace(mine, precision=fingerprint.precision))
 
     def roots(self) -> dict[int, str]:
         """root_id → the absolute path it has today, wherever the index folder has been moved to."""
@@ -163,6 +171,11 @@ class Collection:
         return len(self._staged)
 
     def commit(self) -> None:
+        """Publish everything staged, then tidy up."""
+        self.publish()
+        self.tidy()
+
+    def publish(self) -> None:
         """Publish everything staged: the vectors' file first, whole and synced; then, at once, the catalog's transaction."""
         if not self._lock:
             raise CollectionError("this index is open for reading only")
@@ -172,8 +185,17 @@ class Collection:
             self.catalog.add_segment(write_segment(self._segments, self.catalog.next_segment_name(), ids, vectors))
         self.catalog.commit()
         self._forget_staged()
+
+    def tidy(self) -> None:
+        """Merge segments that are due, and make compact copies of large ones, each in a commit of its own."""
         while group := merge.due(self._open_view()):
             self._merge(group)
+        for segment in merge.not_compact(self._open_view()):
+            info = write_compact(self._segments, segment)
+            self.catalog.begin()
+            self.catalog.add_compact(segment.info.name, info)
+            self.catalog.commit()
+            self._outdated = True
 
     def rollback(self) -> None:
         """Forget everything staged since the last commit."""
@@ -281,7 +303,8 @@ class Collection:
 
     def _remove_leftovers(self) -> None:
         """Delete files in the segments folder that no commit names."""
-        named = {info.name for info in self.catalog.segments()}
+        segments = self.catalog.segments()
+        named = {info.name for info in segments} | {info.compact_name for info in segments if info.compact}
         for path in self._segments.iterdir():
             if path.name not in named and path.name.endswith((".faiss", ".partial")):
                 with contextlib.suppress(OSError):  # Windows keeps files that a reader has open; next time, then

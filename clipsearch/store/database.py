@@ -9,7 +9,7 @@ from typing import Any
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _PATIENCE = 30  # seconds to wait for another process's transaction
 
@@ -40,10 +40,20 @@ CREATE TABLE segments (
 );
 CREATE TABLE tombstones (image_id INTEGER PRIMARY KEY);
 """
+_COMPACT = """
+CREATE TABLE compact (
+    segment TEXT PRIMARY KEY REFERENCES segments (name),
+    size INTEGER NOT NULL, sha256 TEXT NOT NULL, scales BLOB NOT NULL, deltas BLOB NOT NULL, error REAL NOT NULL
+) WITHOUT ROWID;
+"""
+_MIGRATIONS = {1: _COMPACT}
+"""What brings a catalog of one format version to the next. Readers manage with any of them."""
 
 
 class Database(sqlite3.Connection):
     """A connection that says what went wrong, and what that means for the index."""
+
+    version = FORMAT_VERSION  # of the format on disk
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """One statement."""
@@ -78,7 +88,12 @@ def open_database(path: Path, *, create: bool) -> Database:
         if version == 0:
             database.execute("PRAGMA journal_mode = WAL")
             script = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};"
-            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {script} COMMIT;")
+            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {_COMPACT} {script} COMMIT;")
+        elif version < FORMAT_VERSION and create:
+            steps = " ".join(_MIGRATIONS[step] for step in range(version, FORMAT_VERSION))
+            database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
+        else:
+            database.version = version
         database.execute("PRAGMA synchronous = FULL")
     except BaseException:
         database.close()

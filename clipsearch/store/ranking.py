@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.schema import Embeddings, Ids, Scores
-from clipsearch.store.segments import Segment, exact_scores, rounding_bound
+from clipsearch.store.segments import Segment, exact_scores
 
-_SPARE = 16  # rows asked for beyond top_k, to tell at once whether the k-th is certain
+_SPARE = 54  # rows asked for beyond top_k; of 131,072 real vectors, 25 to 41 were within the compact copy's bound
+_WIDEST = 4096  # rows beyond which the compact copy gives way to the vectors themselves, whose bound is far narrower
 
 
 class View:
@@ -33,29 +34,57 @@ class View:
         return keep
 
 
+class _Part:
+    """One segment's share of a search."""
+
+    def __init__(self, segment: Segment, keep: NDArray[np.bool_] | None, query: Embeddings, count: int) -> None:
+        self._segment, self._keep, self._query, self._count = segment, keep, query, count
+        self._whole = False
+        self.found = segment.search(query, count, keep)
+        self.scores: Scores = np.empty(0)
+        self.ids: Ids = np.empty(0, np.int64)
+
+    def score(self, lowest: float) -> None:
+        """Score in float64 what was found and may be at least `lowest`."""
+        rows = np.sort(self.found.rows[self.found.scores + self.found.bound >= lowest])
+        self.scores = exact_scores(self._segment.vectors[rows], self._query)
+        self.ids = self._segment.ids[rows]
+
+    def certain(self, kth: float) -> bool:
+        """Whether no row that was not found can be as good as `kth`."""
+        scores = self.found.scores
+        return len(scores) < self._count or float(scores[-1]) + self.found.bound < kth
+
+    def widen(self) -> None:
+        """Find more."""
+        self._count *= 4
+        self._whole = self._whole or self._count > _WIDEST
+        self.found = self._segment.search(self._query, self._count, self._keep, whole=self._whole)
+
+
 def nearest(
     segments: list[Segment], keeps: list[NDArray[np.bool_] | None], query: Embeddings, top_k: int
 ) -> tuple[Scores, Ids]:
     """The best `top_k` for one query (1, dim), and all that tie with the last of them: cosines, best first, and ids.
 
-    Candidates are taken by float32 scores until no other row can belong, and ranked in float64.
+    Candidates are taken by quick scores with a proven error bound, those that can belong are scored in float64, and the search
+    widens until no row left out could have reached the k-th of these.
     """
-    bound = rounding_bound(query.shape[1])
-    count = top_k + _SPARE
+    parts = [_Part(segment, keep, query, top_k + _SPARE) for segment, keep in zip(segments, keeps, strict=True)]
     while True:
-        found = [segment.search(query, count, keep) for segment, keep in zip(segments, keeps, strict=True)]
-        best = np.sort(np.concatenate([np.empty(0, np.float32), *(scores for scores, _ in found)]))[::-1]
-        # Both the k-th score and any other may be off by the bound, in opposite directions.
-        threshold = float(best[top_k - 1]) - 2 * bound if len(best) >= top_k else -np.inf
-        if not any(len(scores) >= count and float(scores[-1]) >= threshold for scores, _ in found):
+        lowest = np.sort(np.concatenate([np.empty(0), *(part.found.scores - part.found.bound for part in parts)]))[::-1]
+        least = float(lowest[top_k - 1]) if len(lowest) >= top_k else -np.inf  # top_k rows are at least as good as this
+        for part in parts:
+            part.score(least)
+        exact = np.sort(np.concatenate([np.empty(0), *(part.scores for part in parts)]))[::-1]
+        kth = float(exact[top_k - 1]) if len(exact) >= top_k else -np.inf
+        doubtful = [part for part in parts if not part.certain(kth)]
+        if not doubtful:
             break
-        count *= 4
-    exact, ids = [np.empty(0, np.float64)], [np.empty(0, np.int64)]
-    for segment, (scores, rows) in zip(segments, found, strict=True):
-        rows = np.sort(rows[scores >= threshold])
-        exact.append(exact_scores(segment.vectors[rows], query))
-        ids.append(segment.ids[rows])
-    all_scores, all_ids = np.concatenate(exact), np.concatenate(ids)
+        for part in doubtful:
+            part.widen()
+    all_scores = np.concatenate([np.empty(0), *(part.scores for part in parts)])
+    all_ids = np.concatenate([np.empty(0, np.int64), *(part.ids for part in parts)])
     order = np.argsort(-all_scores)
     all_scores, all_ids = all_scores[order], all_ids[order]
     if len(all_scores) > top_k:
