@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from clipsearch import sync  # imported where it is used: a query needs neither Pillow nor processes
-    from clipsearch.images.reader import ReadLimits
+    from clipsearch.images.files import ReadLimits
 
 INDEX_FOLDER = ".clipsearch"
 

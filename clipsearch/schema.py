@@ -70,7 +70,7 @@ class ImageFile:
     @property
     def name(self) -> str:
         """The last part of the path."""
-        return os.path.basename(self.path)  # noqa: PTH119
+        return self.path.rpartition(os.sep)[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.precision import JUDGED_PHOTOS
 from clipsearch.errors import ImageError, SyncRefused
 from clipsearch.images.discover import WalkRules, list_images
-from clipsearch.images.pool import DecoderPool
-from clipsearch.images.reader import ReadLimits, content_hash
-from clipsearch.pipeline import BATCH_SIZE, Embedded, decode_for, embed_files
+from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.schema import Failure, ImageFile
-from clipsearch.store.catalog import Known, Place
+from clipsearch.store.catalog import Catalog, Place
 from clipsearch.store.collection import Collection
+
+if TYPE_CHECKING:  # what decodes and encodes is imported when there is something to decode
+    from clipsearch.encoders.base import Encoder
+    from clipsearch.images.pool import DecoderPool
+    from clipsearch.pipeline import Embedded
 
 COMMIT_IMAGES = 2048
 COMMIT_SECONDS = 5.0
@@ -84,37 +86,34 @@ def plan_sync(collection: Collection, folder: str, root_id: int, rules: WalkRule
         unseen.discard(listing.folder)
         plan.others += listing.others
         if listing.error:
-            path = os.path.join(root, *listing.folder.split("/")) if listing.folder else root
-            plan.unreadable.append(Failure(ImageFile(path, 0, 0), f"cannot list this folder: {listing.error}"))
+            plan.unreadable.append(Failure(ImageFile(listing.path, 0, 0), f"cannot list this folder: {listing.error}"))
             unseen = {name for name in unseen if listing.folder and not name.startswith(f"{listing.folder}/")}
             continue
-        known = catalog.known_in(root_id, listing.folder)
-        for file in listing.files:
-            _compare(plan, Place(root_id, listing.folder, file.name), file, known.pop(file.name, None))
-        _gone(plan, root_id, listing.folder, known)
+        _compare(plan, catalog, root_id, listing.folder, listing.path, listing.states)
     for name in sorted(unseen):
-        _gone(plan, root_id, name, catalog.known_in(root_id, name))
+        _compare(plan, catalog, root_id, name, "", {})
     return plan
 
 
-def _compare(plan: SyncPlan, place: Place, file: ImageFile, known: Known | None) -> None:
-    if known is None:
-        plan.todo.append((place, file))
-    elif (known.size, known.mtime_ns) != (file.size, file.mtime_ns):
-        plan.todo.append((place, file))
-        plan.changed += 1
-    elif known.image_id is None:
-        plan.known_failures += 1
-    else:
-        plan.unchanged += 1
-
-
-def _gone(plan: SyncPlan, root_id: int, folder: str, known: dict[str, Known]) -> None:
-    for name, row in known.items():
-        if row.image_id is None:
-            plan.missing_failures.append(Place(root_id, folder, name))
-        else:
+def _compare(
+    plan: SyncPlan, catalog: Catalog, root_id: int, folder: str, path: str, found: dict[str, tuple[int, int]]
+) -> None:
+    """One folder. Whole folders are compared at once: a loop over their files would take as long as asking the disk."""
+    images, failures = catalog.known_in(root_id, folder)
+    plan.unchanged += len(images.items() & found.items())
+    plan.known_failures += len(failures.items() & found.items())
+    if found == images and not failures:
+        return
+    known = images | failures
+    for name, state in sorted(found.items()):
+        if known.get(name) != state:
+            plan.todo.append((Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state)))
+            plan.changed += name in known
+    for name in sorted(images.keys() - found.keys()):
+        row = catalog.known_at(Place(root_id, folder, name))
+        if row and row.image_id is not None:
             plan.missing[row.image_id] = row.size
+    plan.missing_failures += [Place(root_id, folder, name) for name in sorted(failures.keys() - found.keys())]
 
 
 def check_loss(plans: list[SyncPlan], total: int) -> None:
@@ -163,6 +162,9 @@ def apply_sync(
         places: dict[str, Place] = {}
         fresh = run.without_known_content(todo, places)
         for first in fresh:  # at most once: what is behind the first is taken inside
+            from clipsearch.images.pool import DecoderPool
+            from clipsearch.pipeline import BATCH_SIZE, embed_files
+
             encoder = load_encoder()
             with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
                 files = _settle_precision(collection, encoder, pool, itertools.chain([first], fresh))
@@ -184,6 +186,9 @@ def _settle_precision(
     collection: Collection, encoder: Encoder, pool: DecoderPool, files: Iterator[ImageFile]
 ) -> Iterator[ImageFile]:
     """Let the encoder choose by the first photos, unless index, user or model say; the index remembers. The files come back."""
+    from clipsearch.encoders.precision import JUDGED_PHOTOS
+    from clipsearch.pipeline import decode_for
+
     if encoder.spec.fingerprint.precision is None:
         judged = list(itertools.islice(files, JUDGED_PHOTOS))
         encoder.settle_precision(lambda: decode_for(encoder, judged, pool))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import print_paths
+from clipsearch.cli.output import ProgressBar, print_paths
 
 if TYPE_CHECKING:
     from clipsearch.engine import RootStatus
@@ -61,12 +61,10 @@ def index(
     clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
     clipsearch index                      # again, whatever was indexed before
     """
-    from tqdm import tqdm
-
     from clipsearch.config import index_for, remember_index
     from clipsearch.engine import SearchEngine
     from clipsearch.images.discover import WalkRules
-    from clipsearch.images.reader import ReadLimits
+    from clipsearch.images.files import ReadLimits
     from clipsearch.render.text import to_json
 
     rules = None
@@ -75,15 +73,8 @@ def index(
     limits = ReadLimits(max_pixels=int(max_megapixels * 1_000_000), seconds=max_seconds)
     with (
         SearchEngine(index_for(folders, index_folder), model=model, device=device, precision=precision) as engine,
-        tqdm(unit=" photos", disable=True if quiet else None, leave=False, dynamic_ncols=True) as bar,
+        ProgressBar(quiet) as bar,
     ):
-
-        def show(report: SyncReport, done: int, total: int) -> None:
-            bar.total = total
-            if report.failed:
-                bar.set_postfix(failed=report.failed, refresh=False)
-            bar.update(done - bar.n)
-
         report = engine.index(
             *folders,
             rules=rules,
@@ -91,7 +82,7 @@ def index(
             jobs=jobs,
             batch_size=batch_size,
             limits=limits,
-            progress=show,
+            progress=bar.show,
         )
         remember_index(engine.index_folder)
         name = engine.model_name or ""

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from clipsearch.schema import ImageFile
@@ -156,19 +157,25 @@ class WalkRules:
 
     def skips_file(self, name: str) -> bool:
         """Whether a file of this name is passed over."""
-        if name.startswith(".") and not self.hidden:
+        if name[0] == "." and not self.hidden:
             return True
-        return any(fnmatch.fnmatch(name, pattern) for pattern in self.exclude)
+        return bool(self.exclude) and any(fnmatch.fnmatch(name, pattern) for pattern in self.exclude)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One folder's photos, sorted by name. `error` says why the folder could not be listed, if it could not."""
+    """One folder's photos. `error` says why the folder could not be listed, if it could not."""
 
     folder: str  # relative to the root, with "/" between parts; "" for the root itself
-    files: tuple[ImageFile, ...]
+    path: str
+    states: dict[str, tuple[int, int]]  # name → (size in bytes, mtime_ns), in no order
     others: int = 0  # what else was there: files that are no pictures by name or content
     error: str | None = None
+
+    @property
+    def files(self) -> tuple[ImageFile, ...]:
+        """The photos, by name."""
+        return tuple(ImageFile(os.path.join(self.path, name), *state) for name, state in sorted(self.states.items()))
 
 
 def looks_like_image(head: bytes) -> bool:
@@ -182,7 +189,13 @@ def looks_like_image(head: bytes) -> bool:
 
 def is_image_name(name: str) -> bool | None:
     """Whether a name says "photo": yes, no, or None where only the content can tell."""
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+    head, _, suffix = name.rpartition(".")
+    return _by_suffix(suffix) if head else None
+
+
+@lru_cache(1024)
+def _by_suffix(suffix: str) -> bool | None:
+    suffix = f".{suffix.lower()}"
     return True if suffix in IMAGE_SUFFIXES else False if suffix in OTHER_SUFFIXES else None
 
 
@@ -220,26 +233,27 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
                 continue
             seen.add((info.st_dev, info.st_ino))
             with os.scandir(path) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                found = list(entries)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            yield Listing(folder, (), error=error.strerror or str(error))
+            yield Listing(folder, path, {}, error=error.strerror or str(error))
             continue
-        files: list[ImageFile] = []
+        states: dict[str, tuple[int, int]] = {}
         folders: list[str] = []
         others = 0
         for entry in found:
-            if _is_folder(entry, rules):
-                if not rules.skips_folder(entry.name):
-                    folders.append(f"{folder}/{entry.name}" if folder else entry.name)
-            elif not rules.skips_file(entry.name):
-                if file := _image_file(entry):
-                    files.append(file)
+            name = entry.name
+            if _is_folder(entry, rules.follow_links):
+                if not rules.skips_folder(name):
+                    folders.append(f"{folder}/{name}" if folder else name)
+            elif not rules.skips_file(name):
+                if state := _image_state(entry, name):
+                    states[name] = state
                 else:
                     others += 1
-        yield Listing(folder, tuple(files), others)
-        stack.extend(reversed(folders))
+        yield Listing(folder, path, states, others)
+        stack.extend(sorted(folders, reverse=True))
 
 
 def find_images(root: str | os.PathLike[str], rules: WalkRules | None = None) -> Iterator[ImageFile]:
@@ -248,15 +262,16 @@ def find_images(root: str | os.PathLike[str], rules: WalkRules | None = None) ->
         yield from listing.files
 
 
-def _is_folder(entry: os.DirEntry[str], rules: WalkRules) -> bool:
+def _is_folder(entry: os.DirEntry[str], follow_links: bool) -> bool:
     try:
-        return entry.is_dir(follow_symlinks=rules.follow_links)
+        return entry.is_dir(follow_symlinks=follow_links)
     except OSError:
         return False
 
 
-def _image_file(entry: os.DirEntry[str]) -> ImageFile | None:
-    named = is_image_name(entry.name)
+def _image_state(entry: os.DirEntry[str], name: str) -> tuple[int, int] | None:
+    """(size, mtime_ns) of a photo; None for anything else."""
+    named = is_image_name(name)
     if named is False:
         return None
     try:
@@ -265,4 +280,4 @@ def _image_file(entry: os.DirEntry[str]) -> ImageFile | None:
         return None
     if not stat.S_ISREG(info.st_mode) or not (named or has_image_signature(entry.path)):
         return None
-    return ImageFile(entry.path, info.st_size, info.st_mtime_ns)
+    return info.st_size, info.st_mtime_ns

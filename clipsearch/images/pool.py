@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.images.reader import ReadLimits
+from clipsearch.images.files import ReadLimits
 from clipsearch.images.worker import read_message, write_message
 from clipsearch.schema import Failure, ImageFile, ImageInfo, PixelSpec
 

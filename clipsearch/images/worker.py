@@ -14,8 +14,9 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from clipsearch.errors import ImageError
+from clipsearch.images.files import ReadLimits
 from clipsearch.images.pixels import minimum_size, resize_and_crop
-from clipsearch.images.reader import ReadLimits, read_image
+from clipsearch.images.reader import read_image
 from clipsearch.schema import PixelSpec
 
 LENGTH = struct.Struct("<I")

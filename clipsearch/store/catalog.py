@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from clipsearch.errors import CollectionDamaged
 from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo, ImageRecord
 from clipsearch.store.database import open_database
 from clipsearch.store.segments import CompactInfo, SegmentInfo
 
+_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
@@ -29,9 +31,13 @@ class Place:
     name: str
 
 
+State: TypeAlias = tuple[int, int]
+"""(size in bytes, mtime_ns) of a file: what a directory walk compares."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the catalog knows of a place without decoding: a row to compare with a directory walk."""
+    """What the catalog knows of a place without decoding."""
 
     image_id: int | None  # None for a failure
     size: int
@@ -65,6 +71,11 @@ class Catalog:
         """Start changing, if not under way already."""
         if not self._db.in_transaction:
             self._db.execute("BEGIN IMMEDIATE")
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether something was changed since the last commit."""
+        return self._db.in_transaction
 
     def commit(self) -> None:
         """Publish everything changed since `begin`, durably."""
@@ -140,16 +151,17 @@ class Catalog:
         sql = f"SELECT folder FROM images WHERE {where} UNION SELECT folder FROM failures WHERE {where}"  # noqa: S608
         return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
 
-    def known_in(self, root_id: int, folder: str) -> dict[str, Known]:
-        """Name → what is known, for one folder (not those below it)."""
+    def known_in(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
+        """Name → what is known, for one folder (not those below it): of its images and of its failures."""
         values = (root_id, os.fsencode(folder))
-        rows = self._db.execute(
-            "SELECT name, image_id, size, mtime_ns FROM images WHERE root_id = ? AND folder = ?", values
+        images, failures = (
+            self._db.execute(f"SELECT name, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ?", values)  # noqa: S608
+            for table in ("images", "failures")
         )
-        known = {os.fsdecode(name): Known(image_id, size, mtime_ns) for name, image_id, size, mtime_ns in rows}
-        rows = self._db.execute("SELECT name, size, mtime_ns FROM failures WHERE root_id = ? AND folder = ?", values)
-        known.update({os.fsdecode(name): Known(None, size, mtime_ns) for name, size, mtime_ns in rows})
-        return known
+        return (
+            {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in images},
+            {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
+        )
 
     def known_at(self, place: Place) -> Known | None:
         """What is known of one place."""
@@ -275,6 +287,10 @@ class Catalog:
             "INSERT INTO segments (name, rows, size, sha256) VALUES (?, ?, ?, ?)",
             (info.name, info.rows, info.size, info.sha256),
         )
+
+    def wants_compact(self, rows: int) -> bool:
+        """Whether a segment of at least so many rows has no compact copy."""
+        return any(info.rows >= rows and not info.compact for info in self.segments())
 
     def add_compact(self, segment: str, info: CompactInfo) -> None:
         """Publish a segment's compact copy, with the transaction."""

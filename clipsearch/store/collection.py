@@ -19,7 +19,7 @@ from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog, Place
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.ranking import View, nearest
-from clipsearch.store.segments import Segment, write_compact, write_segment
+from clipsearch.store.segments import COMPACT_ROWS, Segment, write_compact, write_segment
 
 _UNIT_TOLERANCE = 1e-5
 _ATTEMPTS = 5  # states a reader tries to open while a writer keeps merging them away
@@ -171,14 +171,15 @@ class Collection:
         return len(self._staged)
 
     def commit(self) -> None:
-        """Publish everything staged, then tidy up."""
-        self.publish()
-        self.tidy()
+        """Publish everything staged, then tidy up. It costs nothing where nothing is staged."""
+        if not self._lock:
+            raise CollectionError("this index is open for reading only")
+        if self._staged or self.catalog.is_changing or self.catalog.wants_compact(COMPACT_ROWS):
+            self.publish()
+            self.tidy()
 
     def publish(self) -> None:
         """Publish everything staged: the vectors' file first, whole and synced; then, at once, the catalog's transaction."""
-        if not self._lock:
-            raise CollectionError("this index is open for reading only")
         self.catalog.begin()
         if self._staged:
             ids, vectors = np.array(list(self._staged), np.int64), np.stack(list(self._staged.values()))

@@ -9,15 +9,27 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Embeddings, Ids, Scores
+
+if TYPE_CHECKING:
+    import faiss
+else:
+
+    class _Faiss:
+        """faiss, imported when it is first needed: that takes 0.1 s, and many a command looks at no vector."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(import_module("faiss"), name)
+
+    faiss = _Faiss()
 
 _DECODING = 2e-5  # how far faiss's decoded codes, computed in float32, are from whole numbers; 8e-6 was seen
 _BLOCK = 8192  # rows made compact at once

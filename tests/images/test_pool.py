@@ -8,8 +8,8 @@ import pytest
 
 from clipsearch.images import pool as pool_module
 from clipsearch.images.discover import find_images, list_images
+from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import Decoded, DecoderPool
-from clipsearch.images.reader import ReadLimits
 from clipsearch.schema import Failure, ImageFile, PixelSpec
 from tests.conftest import SHARED, save_photo
 

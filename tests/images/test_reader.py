@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageError
-from clipsearch.images.reader import DRAFT_FACTOR, ReadLimits, content_hash, decode_image, read_image
+from clipsearch.images.files import ReadLimits, content_hash
+from clipsearch.images.reader import DRAFT_FACTOR, decode_image, read_image
 from tests.conftest import shared
 
 
@@ -231,7 +232,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(tmp_path, monkeypatch
             os.utime(path, (1, 1))
         return fstat(descriptor)
 
-    monkeypatch.setattr("clipsearch.images.reader.os.fstat", touch)
+    monkeypatch.setattr("clipsearch.images.files.os.fstat", touch)
     with pytest.raises(ImageError, match="changed while it was read"):
         read_image(path)
 

@@ -1,0 +1,51 @@
+"""A file's bytes, and what reading it may cost. Decoding, and Pillow with it, is in reader."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import asdict, dataclass
+
+from clipsearch.errors import ImageError
+from clipsearch.schema import ImageFile
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What one file may cost. Beyond it, the file is a failure."""
+
+    max_pixels: int = 160_000_000  # decoded pixels; a JPEG shrunk while decoding counts as its shrunken self
+    max_bytes: int = 512 * 1024**2
+    seconds: float = 30.0  # kept by images.pool, which can stop a decoder
+    memory: int = 4 * 1024**3  # address space of a decoding process, bytes; kept by images.worker
+
+    def to_json(self) -> dict[str, float]:
+        """Plain values, for a worker's command line."""
+        return asdict(self)
+
+
+def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, ImageFile]:
+    """A regular file's bytes and its size and time as read; ImageError if it changes meanwhile or is too big."""
+    name = os.fspath(path)
+    try:
+        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as stream:
+            before = os.fstat(stream.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise ImageError("not a regular file")
+            if before.st_size > max_bytes:
+                raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({before.st_size / 1024**2:.0f} MiB)")
+            data = stream.read(max_bytes + 1)
+            after = os.fstat(stream.fileno())
+    except OSError as error:
+        raise ImageError(error.strerror or str(error)) from error
+    if (after.st_size, after.st_mtime_ns) != (len(data), before.st_mtime_ns):
+        raise ImageError("changed while it was read")
+    return data, ImageFile(name, after.st_size, after.st_mtime_ns)
+
+
+def content_hash(path: str | os.PathLike[str], max_bytes: int) -> tuple[str, ImageFile]:
+    """A file's sha256, hexadecimal, and the file as it was when read. ImageError as in `read_bytes`."""
+    data, file = read_bytes(path, max_bytes)
+    return hashlib.sha256(data).hexdigest(), file
