@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.schema import Embeddings, Failure, ImageFile, ImageInfo
 
 BATCH_SIZE = 32
-"""Pictures encoded at once. Larger batches gain nothing on a CPU, and two of them are what an interruption may lose."""
+"""Pictures encoded at once. Larger batches gain nothing on a CPU, and three of them are what an interruption may lose."""
+
+_ENCODED_AT_ONCE = 2  # batches the model has, so that no core idles at the end of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +50,27 @@ def embed_files(
     """Every file's outcome, batch by batch, in the order given.
 
     A file whose content hash is `known`, or equal to that of an earlier file on its way, is not encoded again. While the model
-    works on a batch, the caller has the one before and the next is put together. Memory does not grow with the files.
+    works on some batches, the caller has the one before and the next is put together. Memory does not grow with the files.
     """
-    # Leaving early, by an error or Ctrl-C, waits for the batch that the model is at.
-    with ThreadPoolExecutor(1, thread_name_prefix="clipsearch-embed") as model:
-        running, batch = _Batch(), _Batch()
+    # Leaving early, by an error or Ctrl-C, waits for the batches that the model is at.
+    with ThreadPoolExecutor(_ENCODED_AT_ONCE, thread_name_prefix="clipsearch-embed") as model:
+        running: deque[_Batch] = deque()
+        batch = _Batch()
         for outcome in pool.read(files):
             batch.files.append(outcome)
             if isinstance(outcome, Decoded):
                 content = outcome.info.content_hash
-                if content not in running.wanted and not known(content):
+                if not known(content) and not any(content in before.wanted for before in running):
                     batch.wanted.setdefault(content, outcome)
             if len(batch.wanted) >= batch_size or len(batch.files) >= 8 * batch_size:
-                batch.embeddings = model.submit(_encode, list(batch.wanted.values()), encoder)
-                if running.files:
-                    yield _outcomes(running)
-                running, batch = batch, _Batch()
-        if running.files:
-            yield _outcomes(running)
-        batch.embeddings = model.submit(_encode, list(batch.wanted.values()), encoder)
-        yield _outcomes(batch)
+                running.append(_submitted(batch, model, encoder))
+                batch = _Batch()
+                if len(running) > _ENCODED_AT_ONCE:
+                    yield _outcomes(running.popleft())
+        if batch.files:
+            running.append(_submitted(batch, model, encoder))
+        while running:
+            yield _outcomes(running.popleft())
 
 
 def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) -> NDArray[np.float32]:
@@ -75,10 +79,11 @@ def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) 
     return normalise(pixels, encoder.spec.pixels) if pixels else np.empty((0, 3, 0, 0), np.float32)
 
 
-def _encode(pictures: list[Decoded], encoder: Encoder) -> Embeddings:
-    if not pictures:
-        return np.empty((0, encoder.spec.dim), np.float32)
-    return encoder.encode_pixels(normalise([decoded.pixels for decoded in pictures], encoder.spec.pixels))
+def _submitted(batch: _Batch, model: ThreadPoolExecutor, encoder: Encoder) -> _Batch:
+    if batch.wanted:
+        pixels = normalise([decoded.pixels for decoded in batch.wanted.values()], encoder.spec.pixels)
+        batch.embeddings = model.submit(encoder.encode_pixels, pixels)
+    return batch
 
 
 def _outcomes(batch: _Batch) -> list[Embedded | Failure]:

@@ -109,7 +109,11 @@ class ClipEncoder(Encoder):
                     stacklevel=2,
                 )
             else:
-                return Parts(VisionTower(self._weights, self._config, name, cores()).embed)
+                try:
+                    return Parts(VisionTower(self._weights, self._config, name, cores()).embed)
+                except (RuntimeError, ValueError) as error:
+                    reason = str(error).splitlines()[0]
+                    raise ModelError(f"the weights in {self._folder} do not fit its configuration: {reason}") from error
         from clipsearch.encoders.torch_encoder import TorchEncoder
 
         name = name if name in ("fp32", "bf16") else "fp32"  # an index in int8 goes on in what int8 was judged equal to

@@ -51,7 +51,10 @@ class TextTower:
         for numbers in by_length.values():
             for start in range(0, len(numbers), _AT_ONCE):
                 some = numbers[start : start + _AT_ONCE]
-                out[some] = self._forward(np.array([encodings[number].ids for number in some]))
+                try:
+                    out[some] = self._forward(np.array([encodings[number].ids for number in some]))
+                except (IndexError, ValueError) as error:
+                    raise ModelError(f"the weights in {self._folder} do not fit its configuration: {error}") from error
         return out
 
     def _forward(self, ids: NDArray[np.int64]) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,19 @@ from clipsearch.encoders.weights import Weights
 _INT8_GROUP = 64
 
 
+@cache
+def _core() -> Any:
+    """OpenVINO, one for the whole process and never let go of.
+
+    Its CPU plugin replaces the alternate signal stack of the thread that loads it. If another thread is the last to let go of it,
+    that stack is unmapped while still in use, and the next Ctrl-C is a segmentation fault.
+    """
+    return ov.Core()
+
+
 def available_precisions() -> tuple[str, ...]:
     """Those that this machine's processor has instructions for, cheapest first."""
-    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return tuple(name for name in ("int8", "bf16", "fp32") if name.upper() in capabilities)
 
 
@@ -40,7 +51,7 @@ class VisionTower:
             "NUM_STREAMS": threads,  # one thread each: no thread ever waits for another in the middle of a picture
         }
         graph = _Graph(weights, config, int8=precision == "int8").build()
-        self._compiled = ov.Core().compile_model(graph, "CPU", options)
+        self._compiled = _core().compile_model(graph, "CPU", options)
         self._local = threading.local()
 
     def embed(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

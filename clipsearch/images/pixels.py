@@ -45,7 +45,7 @@ def normalise(pixels: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], spec: Pix
     array = np.asarray(pixels)
     out = np.empty((len(array), 3, *array.shape[1:3]), np.float32)
     for channel, table in enumerate(_tables(spec)):
-        np.take(table, array[..., channel], out=out[:, channel])
+        out[:, channel] = table[array[..., channel]]
     return out
 
 

@@ -27,6 +27,10 @@ _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker
 _AHEAD = 64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
 
 
+IN_FLIGHT = 768 * 1024**2
+"""Bytes that large pictures may take at once, over all processes; one alone may take more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A photo at the model's size: `pixels` is uint8 (height, width, 3)."""
@@ -47,6 +51,7 @@ class DecoderPool:
         self.limits = limits or ReadLimits()
         self.workers = workers or os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="clipsearch-decode")
+        self._budget = _Budget(IN_FLIGHT)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._lock = threading.Lock()
@@ -105,16 +110,39 @@ class DecoderPool:
                 return None
             if self._idle:
                 return self._idle.pop()
-            worker = _Worker(self.spec, self.limits)
+            worker = _Worker(self.spec, self.limits, self._budget)
             self._all.add(worker)
             return worker
+
+
+class _Budget:
+    """Memory that several share. Who finds too little left waits until others have given theirs back."""
+
+    def __init__(self, total: int) -> None:
+        self._left = self._total = total
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def taking(self, size: int) -> Iterator[None]:
+        """Have `size` bytes inside; more than there are in all counts as all."""
+        size = min(size, self._total)
+        with self._changed:
+            self._changed.wait_for(lambda: self._left >= size)
+            self._left -= size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += size
+                self._changed.notify_all()
 
 
 class _Worker:
     """One decoding process."""
 
-    def __init__(self, spec: PixelSpec, limits: ReadLimits) -> None:
+    def __init__(self, spec: PixelSpec, limits: ReadLimits, budget: _Budget) -> None:
         self._spec = spec
+        self._budget = budget
         self._limits = limits
         options = json.dumps({"pixels": asdict(spec), "limits": limits.to_json()})
         self._process = subprocess.Popen(
@@ -123,19 +151,18 @@ class _Worker:
             start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to answer
         )  # fmt: skip
         self.alive = True
+        self._too_late = False
 
     def read(self, file: ImageFile) -> Decoded | Failure:
         """Ask for one file, and stop the process if it takes too long over it."""
-        too_late = threading.Event()
-        timer = threading.Timer(self._limits.seconds, self._give_up, [too_late])
-        timer.start()
-        try:
-            header, pixels = self._ask(file.path)
-        finally:
-            timer.cancel()
+        self._too_late = False
+        header, pixels = self._ask(os.fsencode(file.path))
+        if header and "wants" in header:
+            with self._budget.taking(header["wants"]):  # its time does not run while it waits
+                header, pixels = self._ask(b"")
         if header is None:
             self.alive = False
-            reason = f"took longer than {self._limits.seconds:g} s" if too_late.is_set() else "the decoder crashed"
+            reason = f"took longer than {self._limits.seconds:g} s" if self._too_late else "the decoder crashed"
             return Failure(file, reason)
         if "reason" in header:
             return Failure(file, header["reason"])
@@ -149,23 +176,27 @@ class _Worker:
         array = np.frombuffer(pixels, np.uint8).reshape(*self._spec.output_size, 3)
         return Decoded(ImageFile(file.path, header["size"], header["mtime_ns"]), info, array)
 
-    def _give_up(self, too_late: threading.Event) -> None:
-        too_late.set()
+    def _give_up(self) -> None:
+        self._too_late = True
         self._process.kill()
 
-    def _ask(self, path: str) -> tuple[dict[str, Any] | None, bytes]:
+    def _ask(self, message: bytes) -> tuple[dict[str, Any] | None, bytes]:
+        """Send a message and wait for the header and pixels; only the header of a request for memory; None from the dead."""
         assert self._process.stdin and self._process.stdout
+        timer = threading.Timer(self._limits.seconds, self._give_up)
+        timer.start()
         try:
-            write_message(self._process.stdin, os.fsencode(path))  # type: ignore[arg-type]
+            write_message(self._process.stdin, message)  # type: ignore[arg-type]
             self._process.stdin.flush()
-            header = read_message(self._process.stdout)  # type: ignore[arg-type]
-            pixels = read_message(self._process.stdout) if header is not None else None  # type: ignore[arg-type]
+            header = json.loads(read_message(self._process.stdout) or b"null")  # type: ignore[arg-type]
+            if header is None or "wants" in header:
+                return header, b""
+            pixels = read_message(self._process.stdout)  # type: ignore[arg-type]
         except (OSError, ValueError):  # the pipe is gone with the process
             return None, b""
-        if header is None or pixels is None:
-            return None, b""
-        decoded: dict[str, Any] = json.loads(header)
-        return decoded, pixels
+        finally:
+            timer.cancel()
+        return (None, b"") if pixels is None else (header, pixels)
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""

@@ -7,7 +7,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,23 +41,31 @@ _DECODING = threading.Lock()  # Pillow's pixel cap and Python's warning filters 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
-def read_image(path: str | os.PathLike[str], min_size: tuple[int, int] | None = None,
-               limits: ReadLimits | None = None) -> tuple[Image.Image, ImageInfo, ImageFile]:  # fmt: skip
+def read_image(
+    path: str | os.PathLike[str], min_size: tuple[int, int] | None = None, limits: ReadLimits | None = None,
+    before_loading: Callable[[int], None] | None = None,
+) -> tuple[Image.Image, ImageInfo, ImageFile]:  # fmt: skip
     """Decode a file: the picture, what it says about itself, and the file as it was when read.
 
     The picture is RGB and upright: EXIF orientation applied, transparency laid on white, palettes, CMYK, grey and 16-bit
     values brought to 8 bits a channel, the first frame of an animation. `min_size` (width, height; upright) lets a JPEG
-    be decoded at a fraction of its size, never under DRAFT_FACTOR times `min_size`.
+    be decoded at a fraction of its size, never under DRAFT_FACTOR times `min_size`. `before_loading` is called with the
+    bytes that the decoded picture will take.
 
     Raises ImageError with the reason, whatever the decoder raised.
     """
     limits = limits or ReadLimits()
     data, file = read_bytes(path, limits.max_bytes)
-    picture, info = decode_image(data, min_size, limits)
+    picture, info = decode_image(data, min_size, limits, before_loading)
     return picture, info, file
 
 
-def decode_image(data: bytes, min_size: tuple[int, int] | None, limits: ReadLimits) -> tuple[Image.Image, ImageInfo]:
+def decode_image(
+    data: bytes,
+    min_size: tuple[int, int] | None,
+    limits: ReadLimits,
+    before_loading: Callable[[int], None] | None = None,
+) -> tuple[Image.Image, ImageInfo]:
     """`read_image` for bytes already at hand."""
     if not data:
         raise ImageError("empty file")
@@ -69,7 +77,7 @@ def decode_image(data: bytes, min_size: tuple[int, int] | None, limits: ReadLimi
         warnings.simplefilter("ignore")
         pillows_cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours counts after `draft`
         try:
-            return _decode(data, min_size, limits)
+            return _decode(data, min_size, limits, before_loading)
         except ImageError:
             raise
         except MemoryError as error:
@@ -80,7 +88,9 @@ def decode_image(data: bytes, min_size: tuple[int, int] | None, limits: ReadLimi
             Image.MAX_IMAGE_PIXELS = pillows_cap
 
 
-def _decode(data: bytes, min_size: tuple[int, int] | None, limits: ReadLimits) -> tuple[Image.Image, ImageInfo]:
+def _decode(
+    data: bytes, min_size: tuple[int, int] | None, limits: ReadLimits, before_loading: Callable[[int], None] | None
+) -> tuple[Image.Image, ImageInfo]:
     Image.init()
     image = Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name not in _REFUSED_FORMATS])
     image_format = image.format or "unknown"
@@ -97,6 +107,8 @@ def _decode(data: bytes, min_size: tuple[int, int] | None, limits: ReadLimits) -
         raise ImageError(
             f"{size[0]} x {size[1]} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed"
         )
+    if before_loading:
+        before_loading(4 * image.size[0] * image.size[1])  # Pillow keeps RGB in four bytes a pixel
     image.load()
     tags = _tags(image)  # after loading: PNG may keep them behind the pixels, and TIFF is turned upright by loading
     picture = _upright(to_rgb(image), tags.main.get(_ORIENTATION))

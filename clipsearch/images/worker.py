@@ -1,7 +1,8 @@
 """A process that decodes photos, one at a time, for images.pool.
 
 Untrusted bytes meet C decoders here and nowhere else, so that a hang, a crash or a memory bomb costs one file, not the
-run. It speaks length-prefixed messages on its standard streams: a path comes in, a JSON header and raw pixels go out.
+run. It speaks length-prefixed messages on its standard streams: a path comes in, a JSON header and raw pixels go out. Before it
+decodes a large picture, it asks with a header {"wants": bytes} and waits for any message.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
@@ -18,6 +20,9 @@ from clipsearch.images.files import ReadLimits
 from clipsearch.images.pixels import minimum_size, resize_and_crop
 from clipsearch.images.reader import read_image
 from clipsearch.schema import PixelSpec
+
+LARGE = 64 * 1024**2
+"""Bytes from which a decoded picture is asked for: a 12-megapixel photo decoded whole takes 48 MB."""
 
 LENGTH = struct.Struct("<I")
 
@@ -32,15 +37,25 @@ def main(arguments: str) -> None:
     os.dup2(2, 1)  # whatever a library prints must not get between the messages
     requests = sys.stdin.buffer
     while (path := read_message(requests)) is not None:
-        header, pixels = _read(os.fsdecode(path), spec, limits)
+
+        def ask(size: int) -> None:
+            if size >= LARGE:
+                write_message(answers, json.dumps({"wants": size}).encode())
+                answers.flush()
+                if read_message(requests) is None:
+                    sys.exit()
+
+        header, pixels = _read(os.fsdecode(path), spec, limits, ask)
         write_message(answers, json.dumps(header).encode())
         write_message(answers, pixels)
         answers.flush()
 
 
-def _read(path: str, spec: PixelSpec, limits: ReadLimits) -> tuple[dict[str, Any], bytes]:
+def _read(
+    path: str, spec: PixelSpec, limits: ReadLimits, before_loading: Callable[[int], None] | None = None
+) -> tuple[dict[str, Any], bytes]:
     try:
-        picture, info, file = read_image(path, minimum_size(spec), limits)
+        picture, info, file = read_image(path, minimum_size(spec), limits, before_loading)
         pixels = resize_and_crop(picture, spec).tobytes()
     except ImageError as error:
         return {"reason": str(error)}, b""

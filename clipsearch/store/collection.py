@@ -18,10 +18,11 @@ from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageFile, 
 from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog, Place
 from clipsearch.store.lock import WriterLock
-from clipsearch.store.ranking import View, nearest
+from clipsearch.store.ranking import View, nearest, nearest_to_each
 from clipsearch.store.segments import COMPACT_ROWS, Segment, write_compact, write_segment
 
 _UNIT_TOLERANCE = 1e-5
+_TOGETHER = 4  # queries from which reading the vectors once for all is quicker than a compact copy for each
 _ATTEMPTS = 5  # states a reader tries to open while a writer keeps merging them away
 _T = TypeVar("_T")
 
@@ -245,7 +246,11 @@ class Collection:
 
         def answer(view: View) -> list[list[tuple[float, ImageRecord]]]:
             keeps = [view.keep(segment, allowed) for segment in view.segments]
-            return [self._ranked(*nearest(view.segments, keeps, query[None], top_k), top_k) for query in queries]
+            if len(queries) >= _TOGETHER:
+                found = nearest_to_each(view.segments, keeps, queries, top_k)
+            else:
+                found = [nearest(view.segments, keeps, query[None], top_k) for query in queries]
+            return [self._ranked(*one, top_k) for one in found]
 
         return self._consistently(answer)
 

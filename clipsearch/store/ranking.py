@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.schema import Embeddings, Ids, Scores
-from clipsearch.store.segments import Segment, exact_scores
+from clipsearch.store.segments import Segment, exact_scores, rounding_bound
 
 _SPARE = 54  # rows asked for beyond top_k; of 131,072 real vectors, 25 to 41 were within the compact copy's bound
+_BLOCK = 16_384  # rows scored at once for many queries
 _WIDEST = 4096  # rows beyond which the compact copy gives way to the vectors themselves, whose bound is far narrower
 
 
@@ -85,9 +86,59 @@ def nearest(
             part.widen()
     all_scores = np.concatenate([np.empty(0), *(part.scores for part in parts)])
     all_ids = np.concatenate([np.empty(0, np.int64), *(part.ids for part in parts)])
-    order = np.argsort(-all_scores)
-    all_scores, all_ids = all_scores[order], all_ids[order]
-    if len(all_scores) > top_k:
-        ties = int(np.searchsorted(-all_scores, -all_scores[top_k - 1], side="right"))
-        all_scores, all_ids = all_scores[:ties], all_ids[:ties]
-    return all_scores, all_ids
+    return _first(all_scores, all_ids, top_k)
+
+
+def nearest_to_each(
+    segments: list[Segment], keeps: list[NDArray[np.bool_] | None], queries: Embeddings, top_k: int
+) -> list[tuple[Scores, Ids]]:
+    """`nearest` for many queries (n, dim): one matrix product for all of them, so that the vectors are read once."""
+    bound = rounding_bound(queries.shape[1])
+    found = [_Candidates(top_k, bound) for _ in queries]
+    for segment, keep in zip(segments, keeps, strict=True):
+        for start in range(0, len(segment.ids), _BLOCK):
+            block = queries @ segment.vectors[start : start + _BLOCK].T
+            for candidates, scores in zip(found, block, strict=True):
+                candidates.take(segment, start, scores, keep)
+    return [candidates.ranked(query[None]) for candidates, query in zip(found, queries, strict=True)]
+
+
+class _Candidates:
+    """The rows that may yet be among one query's best, as blocks of scores go by."""
+
+    def __init__(self, top_k: int, bound: float) -> None:
+        self._top_k, self._bound = top_k, bound
+        self._least = -np.inf  # a row with less cannot belong any more
+        self._scores = np.empty(0, np.float32)
+        self._rows: list[tuple[Segment, NDArray[np.int64]]] = []
+
+    def take(self, segment: Segment, start: int, scores: NDArray[np.float32], keep: NDArray[np.bool_] | None) -> None:
+        """Look at the scores (rows,) of a block that begins at row `start`."""
+        rows = np.flatnonzero(scores >= self._least)
+        if keep is not None:
+            rows = rows[keep[start + rows]]
+        if not len(rows):
+            return
+        best = np.concatenate([self._scores, scores[rows]])
+        if len(best) > self._top_k:
+            best = np.partition(best, len(best) - self._top_k)[-self._top_k :]
+            # Both it and any other may be off, in opposite directions; the rest is for comparing in float32.
+            self._least = float(best.min()) - 2 * self._bound - 1e-7
+        self._scores = best
+        self._rows.append((segment, start + rows[scores[rows] >= self._least]))
+
+    def ranked(self, query: Embeddings) -> tuple[Scores, Ids]:
+        """The best of them by float64 scores, and all that tie with the last."""
+        exact = [exact_scores(segment.vectors[rows], query) for segment, rows in self._rows]
+        ids = [segment.ids[rows] for segment, rows in self._rows]
+        return _first(np.concatenate([np.empty(0), *exact]), np.concatenate([np.empty(0, np.int64), *ids]), self._top_k)
+
+
+def _first(scores: Scores, ids: Ids, top_k: int) -> tuple[Scores, Ids]:
+    """The best `top_k`, best first, and all that tie with the last of them."""
+    order = np.argsort(-scores)
+    scores, ids = scores[order], ids[order]
+    if len(scores) > top_k:
+        ties = int(np.searchsorted(-scores, -scores[top_k - 1], side="right"))
+        scores, ids = scores[:ties], ids[:ties]
+    return scores, ids

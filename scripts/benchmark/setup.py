@@ -77,7 +77,8 @@ class Setup:
         for number in range(len(originals), count):
             path = folder / f"{number:05d}.jpg"
             if not path.exists():
-                path.write_bytes((folder / f"{number % len(originals):05d}.jpg").read_bytes() + b"%d" % number)
+                # Bytes behind the picture: another content, and another size, for equal sizes would be hashed once more.
+                path.write_bytes((folder / f"{number % len(originals):05d}.jpg").read_bytes() + bytes(number))
         for path in sorted(folder.glob("*.jpg"))[count:]:
             path.unlink()
         return folder

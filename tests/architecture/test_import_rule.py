@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_starting_up_imports_nothing_heavy(code):
 def test_a_query_on_the_embedded_model_needs_neither_torch_nor_a_hub():
     code = "import clipsearch; clipsearch.load_encoder('mini').encode_texts(['a dog'])"
     assert not loaded_by(code) & {"torch", "transformers", "huggingface_hub", "faiss"}
+
+
+def test_a_text_query_on_a_checkpoint_needs_neither_torch_nor_openvino_nor_pillow(tmp_path):
+    from tests.encoders.test_torch_encoder import make_clip
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        make_clip(tmp_path)
+    code = f"import clipsearch.engine; clipsearch.load_encoder({str(tmp_path)!r}).encode_texts(['cat'])"
+    assert not loaded_by(code) & {"torch", "transformers", "huggingface_hub", "openvino", "onnxruntime", "PIL", "faiss"}
 
 
 def test_the_public_names_are_exactly_all():

@@ -85,6 +85,33 @@ def test_an_image_file_that_is_not_there_is_not_taken_for_words(clipsearch, inde
     assert status == 1 and "no file nowhere.jpg" in errors
 
 
+def test_queries_from_standard_input_are_answered_one_after_another(clipsearch, indexed):
+    red = str(indexed / "red.jpg").encode()
+    command = [sys.executable, "-m", "clipsearch", "query", "-", "-k", "1"]
+
+    def ask(lines, *flags):
+        return subprocess.run([*command, *flags], input=lines, cwd=indexed, capture_output=True, timeout=120)
+
+    result = ask(b"something red\n\n" + red + b"\nblue", "--json")
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.returncode == 0 and [answer["query"] for answer in answers] == ["something red", red.decode(), "blue"]
+    assert answers[1]["hits"][0]["path"] == red.decode()
+    result = ask(b"nothing.jpg\nthe colour red\n")
+    assert result.returncode == 1 and b"there is no file nothing.jpg" in result.stderr
+    assert [line[:1] for line in result.stdout.splitlines()] == [b"#", b"#", b"1"]
+
+
+def test_an_answer_comes_before_the_next_question(indexed):
+    command = [sys.executable, "-m", "clipsearch", "query", "-", "--json"]
+    with subprocess.Popen(command, cwd=indexed, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for text in (b"red\n", b"blue\n"):
+            process.stdin.write(text)
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["query"] == text.decode().strip()
+        process.stdin.close()
+    assert process.returncode == 0
+
+
 def test_words_need_no_quotes(clipsearch, indexed):
     assert json.loads(clipsearch("query", "a", "red", "car", "--json", cwd=indexed)[1])["query"] == "a red car"
 

@@ -48,6 +48,19 @@ def test_embeddings_and_logits_are_those_of_transformers(checkpoint):
 
 
 @pytest.mark.shared
+def test_tokens_are_those_of_transformers(checkpoint):
+    import transformers
+
+    ours, theirs = load_encoder(checkpoint)._text.tokenizer, transformers.AutoTokenizer.from_pretrained(checkpoint)
+    texts = [
+        *TEXTS, "It's 12 o'clock, isn't it?", "São Paulo; 雪だるま 🎉🎉", "  two\t spaces\n", "x" * 300, "a<|endoftext|>b",
+        "№½²…", "ﬁne Ångström e\u0301", "don't we'll I'm they're I've he'd", "UPPER lower", "\u202e\x00",
+    ]  # fmt: skip
+    for text in texts:
+        assert ours.encode(text).ids == theirs(text, truncation=True, max_length=77)["input_ids"], text
+
+
+@pytest.mark.shared
 @pytest.mark.slow
 def test_index_query_and_status_with_it(checkpoint, tmp_path):
     for path in sorted(PHOTOS.glob("*.jpg"))[:12]:

@@ -77,17 +77,17 @@ def difference_after_draft(photo, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["coffee.jpg", "mountain-trail.jpg", "forest-path.jpg"])
-def test_photos_of_12_megapixels_differ_by_less_than_a_fifth_of_a_step(name, tmp_path):
+def test_photos_of_12_megapixels_differ_by_a_quarter_of_a_step_at_most(name, tmp_path):
     with Image.open(PHOTOS / name) as small:
         size = (4000, 3000) if small.width >= small.height else (3000, 4000)
         photo = small.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     grain = Image.effect_noise(photo.size, 12).filter(ImageFilter.GaussianBlur(0.7)).convert("RGB")
     photo = Image.blend(photo, grain, 0.1)  # a camera's noise, which enlarging does not make
-    assert difference_after_draft(photo, tmp_path) <= 0.2
+    assert difference_after_draft(photo, tmp_path) <= 0.25
 
 
 @pytest.mark.shared
 def test_a_photo_as_a_camera_wrote_it(tmp_path):
     with Image.open(shared("data/bad_images/exif_orientation/Landscape_1.jpg")) as image:
         photo = image.convert("RGB").resize((4032, 3024), Image.Resampling.LANCZOS)
-    assert difference_after_draft(photo, tmp_path) <= 0.2
+    assert difference_after_draft(photo, tmp_path) <= 0.25

@@ -1,5 +1,6 @@
 """Decoding in processes: in order, whatever a file does to its decoder."""
 
+import contextlib
 import os
 import time
 
@@ -137,3 +138,34 @@ def test_every_awkward_file_is_read_or_says_why_not():
     assert all(isinstance(o, Decoded) or o.reason for o in outcomes)
     assert sum(isinstance(o, Decoded) for o in outcomes) > 600
     assert all(np.isfinite(o.pixels).all() for o in outcomes if isinstance(o, Decoded))
+
+
+def test_large_pictures_take_turns_with_the_memory(tmp_path, monkeypatch):
+    from PIL import Image
+
+    held, most = [], []
+    taking = pool_module._Budget.taking
+
+    @contextlib.contextmanager
+    def watch(budget, size):
+        with taking(budget, size):
+            held.append(size)
+            most.append(sum(held))
+            yield
+            held.remove(size)
+
+    monkeypatch.setattr(pool_module._Budget, "taking", watch)
+    monkeypatch.setattr(pool_module, "IN_FLIGHT", 150_000_000)
+    for number in range(6):
+        Image.new("RGB", (5000, 4000), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    with DecoderPool(SPEC, workers=3) as pool:
+        outcomes = list(pool.read(find_images(tmp_path)))
+    assert [outcome.pixels[0, 0, 0] for outcome in outcomes] == list(range(6))
+    assert len(most) == 6 and max(most) == 80_000_000  # one at a time: two would be 160 MB
+
+
+def test_a_picture_larger_than_all_the_memory_there_is_has_it_alone():
+    budget = pool_module._Budget(100)
+    with budget.taking(1000):
+        assert budget._left == 0
+    assert budget._left == 100

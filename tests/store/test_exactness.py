@@ -7,6 +7,13 @@ from tests.conftest import shared
 from tests.store.support import add, brute_force, random_units, unit, writer
 
 
+@pytest.fixture(autouse=True, params=["whole", "compact"])
+def with_and_without_compact_copies(request, monkeypatch):
+    rows = 1 if request.param == "compact" else 10**9
+    monkeypatch.setattr("clipsearch.store.merge.COMPACT_ROWS", rows)
+    monkeypatch.setattr("clipsearch.store.collection.COMPACT_ROWS", rows)
+
+
 def check(tmp_path, vectors, queries, top_k, commits=1, removed=(), allowed=None):
     """Store vectors in `commits` commits, remove some, and compare every answer with brute force."""
     names = [
@@ -22,6 +29,9 @@ def check(tmp_path, vectors, queries, top_k, commits=1, removed=(), allowed=None
         living = [i for i in range(len(vectors)) if i not in set(removed) and (allowed is None or i in set(allowed))]
         allowed_ids = None if allowed is None else np.array([ids[i] for i in allowed], np.int64)
         answers = collection.search(queries, top_k, allowed_ids)
+        assert [
+            collection.search(query[None], top_k, allowed_ids)[0] for query in queries
+        ] == answers  # one after another
     for query, answer in zip(queries, answers, strict=True):
         expected, scores = brute_force(vectors[living], [names[i] for i in living], query, top_k)
         assert [record.file.name for _, record in answer] == expected
