@@ -28,8 +28,8 @@ _INT8_GROUP = 64
 def _core() -> Any:
     """OpenVINO, one for the whole process and never let go of.
 
-    Its CPU plugin replaces the alternate signal stack of the thread that loads it. If another thread is the last to let go of it,
-    that stack is unmapped while still in use, and the next Ctrl-C is a segmentation fault.
+    Its CPU plugin replaces the alternate signal stack of the thread that loads it. If another thread is the last to let go of
+    it, that stack is unmapped while still in use, and the next Ctrl-C is a segmentation fault.
     """
     return ov.Core()
 
