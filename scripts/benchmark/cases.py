@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,7 @@ class Result:
 def start(setup: Setup) -> Iterator[Result]:
     """`--help` and `--version`."""
     for flag in ("--help", "--version"):
-        figures = alternate(
-            {"ours": lambda f, flag=flag: run_process(setup.clipsearch(flag), f)}, 2 * setup.repeats + 1
-        )
+        figures = alternate({"ours": partial(run_process, setup.clipsearch(flag))}, 2 * setup.repeats + 1)
         yield Result(f"clipsearch {flag}", figures["ours"])
 
 
@@ -58,19 +57,19 @@ def cold_query(setup: Setup) -> Iterator[Result]:
     for count in (1_000, 100_000, 1_000_000):
         index, nowhere = setup.index(count), setup.work / "nowhere"
         runs: dict[str, Callable[[Figures], object]] = {
-            "clipsearch": lambda f, index=index: run_process(setup.clipsearch("query", QUERY, "--index", index), f)
+            "clipsearch": partial(run_process, setup.clipsearch("query", QUERY, "--index", index))
         }
         sizes = {"clipsearch": folder_mb(index)}
         if setup.has("rclip"):
             home = setup.rclip_home(count)
             command = peers.rclip_query(setup.peer_dir, home, nowhere, QUERY)
-            runs["rclip"] = lambda f, command=command: run_process(command.popen, f)
+            runs["rclip"] = partial(run_process, command.popen)
             sizes["rclip"] = folder_mb(peers.rclip_data(home)) - folder_mb(peers.rclip_data(home) / "tokenizer")
             in_memory(peers.rclip_data(home) / peers.RCLIP_DATABASE)
         if setup.has("transformers"):
             array = setup.transformers_index(count)
             command = peers.transformers_query(setup.peer_dir, setup.checkpoint, array, QUERY)
-            runs["transformers"] = lambda f, command=command: run_process(command.popen, f)
+            runs["transformers"] = partial(run_process, command.popen)
             in_memory(array)
         in_memory(index, setup.checkpoint)
         for run in runs.values():
@@ -126,14 +125,14 @@ def indexing(setup: Setup) -> Iterator[Result]:
         in_memory(folder, setup.checkpoint)
         ours, loop = setup.work / "new-index", setup.work / "new.npy"
 
-        def index(figures: Figures, precision: str, folder: Path = folder, ours: Path = ours) -> None:
+        def index(precision: str, figures: Figures, folder: Path = folder, ours: Path = ours) -> None:
             shutil.rmtree(ours, ignore_errors=True)
             flags = ("--index", ours, "--model", setup.checkpoint, "--precision", precision, "--quiet")
             run_process(setup.clipsearch("index", folder, *flags), figures)
 
         runs: dict[str, Callable[[Figures], object]] = {
-            "ours": lambda f, index=index: index(f, "auto"),
-            "clipsearch fp32": lambda f, index=index: index(f, "fp32"),
+            "ours": partial(index, "auto"),
+            "clipsearch fp32": partial(index, "fp32"),
         }
         if setup.has("rclip"):
             home = setup.rclip_home(0)
@@ -145,12 +144,10 @@ def indexing(setup: Setup) -> Iterator[Result]:
             runs["rclip"] = rclip
         if setup.has("transformers"):
             command = peers.transformers_index(setup.peer_dir, setup.checkpoint, folder, loop)
-            runs["transformers"] = lambda f, command=command: run_process(command.popen, f)
+            runs["transformers"] = partial(run_process, command.popen)
         runs["ours"](Figures())  # the precision is settled once for a machine
         figures = alternate(runs, setup.repeats)
-        with Collection(ours) as collection:
-            assert collection.fingerprint
-        index(Figures(), "auto")
+        index("auto", Figures())
         with Collection(ours) as collection:
             assert collection.fingerprint
             chosen = collection.fingerprint.precision or "fp32"
@@ -191,7 +188,8 @@ def unchanged(setup: Setup) -> Iterator[Result]:
     bare = {"args": [sys.executable, "-c", walk, str(folder)], "env": peers.environment()}
     command = setup.clipsearch("index", "--index", index, "--json")
     runs: dict[str, Callable[[Figures], object]] = {
-        "ours": lambda f: run_process(command, f), "bare walk": lambda f: run_process(bare, f),
+        "ours": partial(run_process, command),
+        "bare walk": partial(run_process, bare),
     }  # fmt: skip
     for run in runs.values():
         run(Figures())

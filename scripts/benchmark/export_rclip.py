@@ -34,7 +34,8 @@ class Visual(torch.nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Project the class token, as CLIPModel does."""
-        return self.project(self.tower(pixel_values=pixels).pooler_output)
+        embeddings: torch.Tensor = self.project(self.tower(pixel_values=pixels).pooler_output)
+        return embeddings
 
 
 class Textual(torch.nn.Module):
@@ -56,7 +57,8 @@ class Textual(torch.nn.Module):
             hidden = layer(hidden, attention_mask=self.mask)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         ends = tokens.argmax(dim=-1)  # the end-of-text token is the largest of all
-        return self.project(self.norm(hidden)[torch.arange(tokens.shape[0]), ends])
+        embeddings: torch.Tensor = self.project(self.norm(hidden)[torch.arange(tokens.shape[0]), ends])
+        return embeddings
 
 
 def export(module: torch.nn.Module, example: torch.Tensor, path: Path) -> None:

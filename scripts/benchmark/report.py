@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from benchmark.cases import Result
+from benchmark.measure import Figures
 
 _COLUMNS = ("case", "clipsearch", "peer", "ratio", "limit", "of the limit", "notes")
 _COLOURS = {"rclip": "#4878a8", "transformers": "#c26d3f"}
@@ -64,6 +65,7 @@ def _time(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 0.2 else f"{1e3 * seconds:.1f} ms"
 
 
-def _memory(figures: object) -> str:
-    peak = getattr(figures, "peak_mb", None)
-    return f", {max(peak):,.0f} MB ({max(figures.anonymous_mb):,.0f} beyond mapped files)" if peak else ""
+def _memory(figures: Figures) -> str:
+    if not figures.peak_mb:
+        return ""
+    return f", {max(figures.peak_mb):,.0f} MB ({max(figures.anonymous_mb):,.0f} beyond mapped files)"

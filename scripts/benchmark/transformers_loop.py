@@ -24,7 +24,8 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 def unit(output: object) -> np.ndarray:
     """One normalised embedding; transformers 5 returns an output object, earlier ones a tensor."""
     features = output if isinstance(output, torch.Tensor) else output.pooler_output  # type: ignore[attr-defined]
-    return (features / features.norm(dim=-1, keepdim=True)).numpy()[0]
+    vector: np.ndarray = (features / features.norm(dim=-1, keepdim=True)).numpy()[0]
+    return vector
 
 
 def index(checkpoint: str, photos: Path, out: Path) -> None:
