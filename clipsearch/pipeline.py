@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.pixels import normalise
 from clipsearch.images.pool import Decoded, DecoderPool
+from clipsearch.machine import cores
 from clipsearch.schema import Embeddings, Failure, ImageFile, ImageInfo
-
-BATCH_SIZE = 32
-"""Pictures encoded at once. Larger batches gain nothing on a CPU, and three of them are what an interruption may lose."""
 
 _ENCODED_AT_ONCE = 2  # batches the model has, so that no core idles at the end of one
 
@@ -45,13 +43,14 @@ def embed_files(
     pool: DecoderPool,
     *,
     known: Callable[[str], bool] = lambda content_hash: False,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> Iterator[list[Embedded | Failure]]:
     """Every file's outcome, batch by batch, in the order given.
 
     A file whose content hash is `known`, or equal to that of an earlier file on its way, is not encoded again. While the model
     works on some batches, the caller has the one before and the next is put together. Memory does not grow with the files.
     """
+    batch_size = batch_size or default_batch_size()
     # Leaving early, by an error or Ctrl-C, waits for the batches that the model is at.
     with ThreadPoolExecutor(_ENCODED_AT_ONCE, thread_name_prefix="clipsearch-embed") as model:
         running: deque[_Batch] = deque()
@@ -71,6 +70,14 @@ def embed_files(
             running.append(_submitted(batch, model, encoder))
         while running:
             yield _outcomes(running.popleft())
+
+
+def default_batch_size() -> int:
+    """Pictures encoded at once: eight for each core, from which more gain nothing, and 32 to 256 in all.
+
+    Three batches are what an interruption may lose, and what decoded pictures take in memory.
+    """
+    return min(max(32, 8 * cores()), 256)
 
 
 def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) -> NDArray[np.float32]:

@@ -163,12 +163,12 @@ def apply_sync(
         fresh = run.without_known_content(todo, places)
         for first in fresh:  # at most once: what is behind the first is taken inside
             from clipsearch.images.pool import DecoderPool
-            from clipsearch.pipeline import BATCH_SIZE, embed_files
+            from clipsearch.pipeline import embed_files
 
             encoder = load_encoder()
             with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
                 files = _settle_precision(collection, encoder, pool, itertools.chain([first], fresh))
-                for outcomes in embed_files(files, encoder, pool, known=run.knows, batch_size=batch_size or BATCH_SIZE):
+                for outcomes in embed_files(files, encoder, pool, known=run.knows, batch_size=batch_size):
                     with uninterrupted():
                         for outcome in outcomes:
                             run.take(places.pop(outcome.file.path), outcome)

@@ -36,7 +36,9 @@ SOME_FAILED, INTERRUPTED = 3, 130
     help="How pictures are encoded; auto measures on the first 64 which is as good as fp32.",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Photos decoded at once. Default: one a core.")
-@click.option("--batch-size", type=click.IntRange(1), help="Photos encoded at once. Default: 32.")
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Photos encoded at once. Default: eight a core, 32 to 256 in all."
+)
 @click.option(
     "--max-seconds", type=click.FloatRange(0.1), default=30, show_default=True, help="Time limit for reading a photo."
 )

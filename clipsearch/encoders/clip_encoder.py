@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,9 +20,10 @@ from clipsearch.encoders import checkpoint, precision
 from clipsearch.encoders.base import Encoder, ModelSpec, normalise
 from clipsearch.encoders.checkpoint import ClipConfig
 from clipsearch.encoders.clip_text import TextTower
-from clipsearch.encoders.threads import Parts, Run, cores
+from clipsearch.encoders.threads import Parts, Run
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
+from clipsearch.machine import cores
 from clipsearch.schema import Embeddings, Fingerprint
 
 
@@ -53,6 +55,7 @@ class ClipEncoder(Encoder):
         self._weights = Weights(checkpoint.weight_files(folder))
         self._text = TextTower(folder, config, self._weights)
         self._towers: dict[str, Run] = {}
+        self._loading = threading.Lock()
         dim = len(self._weights["text_projection.weight"])
         digest = checkpoint.digest(folder, pixels)
         self.fidelity: precision.Fidelity | None = None
@@ -93,9 +96,10 @@ class ClipEncoder(Encoder):
         return lambda pixels: normalise(np.concatenate([tower(pixels[i : i + 32]) for i in range(0, len(pixels), 32)]))
 
     def _tower(self, name: str) -> Run:
-        if name not in self._towers:
-            self._towers[name] = self._load_tower(name)
-        return self._towers[name]
+        with self._loading:  # batches come from several threads
+            if name not in self._towers:
+                self._towers[name] = self._load_tower(name)
+            return self._towers[name]
 
     def _load_tower(self, name: str) -> Run:
         if self._where() == "cpu":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ class MiniEncoder(Encoder):
                 f"the embedded model is missing from this installation ({error}); reinstall clipsearch"
             ) from error
         self._folder = folder
+        self._loading = threading.Lock()
         identity = f"{config['image_sha256']} {config['text_sha256']} {read_pixel_spec(folder)}"
         self.spec = ModelSpec(
             fingerprint=Fingerprint(
@@ -48,7 +50,9 @@ class MiniEncoder(Encoder):
 
     def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """See Encoder."""
-        return self._image_tower(pixels)
+        with self._loading:  # batches come from several threads
+            tower = self._image_tower
+        return tower(pixels)
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """See Encoder."""

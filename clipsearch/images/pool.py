@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.worker import read_message, write_message
+from clipsearch.machine import cores
 from clipsearch.schema import Failure, ImageFile, ImageInfo, PixelSpec
 
 _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
@@ -49,7 +50,7 @@ class DecoderPool:
     def __init__(self, spec: PixelSpec, limits: ReadLimits | None = None, workers: int | None = None) -> None:
         self.spec = spec
         self.limits = limits or ReadLimits()
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or cores()
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="clipsearch-decode")
         self._budget = _Budget(IN_FLIGHT)
         self._idle: list[_Worker] = []
@@ -63,7 +64,7 @@ class DecoderPool:
         try:
             for file in files:
                 waiting.append(self._threads.submit(self._read_one, file))
-                if len(waiting) >= max(_AHEAD, 4 * self.workers):
+                if len(waiting) >= max(_AHEAD, 16 * self.workers):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

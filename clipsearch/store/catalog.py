@@ -256,6 +256,10 @@ class Catalog:
             for root_id, folder, name, size, mtime_ns, reason in rows
         ]
 
+    def count(self) -> int:
+        """How many images there are."""
+        return int(self._db.execute("SELECT COUNT(*) FROM images").fetchone()[0])
+
     def counts(self) -> tuple[int, int, int]:
         """(images, failures, bytes of all images' files)."""
         images, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM images").fetchone()

@@ -207,7 +207,7 @@ class Collection:
     # -- reading
 
     def __len__(self) -> int:
-        return self.catalog.counts()[0]
+        return self.catalog.count()
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist."""

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -141,6 +143,22 @@ except KeyboardInterrupt:
 
 
 # -- precision
+
+
+def test_a_tower_is_loaded_once_for_all_threads(folder, monkeypatch):
+    encoder, loaded = load_encoder(folder), []
+    load = encoder._load_tower
+
+    def watch(name):
+        loaded.append(name)
+        time.sleep(0.1)
+        return load(name)
+
+    monkeypatch.setattr(encoder, "_load_tower", watch)
+    with ThreadPoolExecutor(3) as threads:
+        results = list(threads.map(encoder.encode_pixels, [pixels()] * 3))
+    assert loaded == ["fp32"]
+    assert all((result == results[0]).all() for result in results)
 
 
 def test_int8_is_near_fp32_and_not_equal(folder):
