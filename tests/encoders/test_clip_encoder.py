@@ -124,6 +124,7 @@ def test_ctrl_c_is_no_crash_after_another_thread_has_let_go_of_the_model(folder)
 import gc, signal, sys, threading
 import numpy as np
 from clipsearch import load_encoder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 towers = [load_encoder({str(folder)!r}, precision=name) for name in ("fp32", "int8")]
 for encoder in towers:
     encoder.encode_pixels(np.zeros((2, 3, 64, 64), np.float32))
