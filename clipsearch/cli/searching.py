@@ -88,6 +88,6 @@ def _understand(text: str, *, one_word: bool) -> Query:
     from clipsearch.query import parse_query
 
     is_file = os.path.isfile(text)  # noqa: PTH113 - False for a very long text
-    if one_word and is_image_name(text) and not is_file:
+    if one_word and is_image_name(Path(text).name) and not is_file:
         raise QueryError(f"there is no file {text}; to search for these words, add another one, as in 'photo {text}'")
     return parse_query(Path(text) if is_file else text)

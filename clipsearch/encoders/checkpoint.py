@@ -134,18 +134,10 @@ def read_clip_config(folder: Path) -> ClipConfig | None:
         return None
     try:
         return ClipConfig(
-            text=TowerConfig(
-                layers=int(text.get("num_hidden_layers", 12)),
-                heads=int(text.get("num_attention_heads", 8)),
-                activation=_activation(text),
-                epsilon=float(text.get("layer_norm_eps", 1e-5)),
-                end_token=int(text.get("eos_token_id", 49407)),
-            ),
-            vision=TowerConfig(
-                layers=int(vision.get("num_hidden_layers", 12)),
-                heads=int(vision.get("num_attention_heads", 12)),
-                activation=_activation(vision),
-                epsilon=float(vision.get("layer_norm_eps", 1e-5)),
+            text=_tower(text, heads=8, end_token=int(text.get("eos_token_id", 49407))),
+            vision=_tower(
+                vision,
+                heads=12,
                 image_size=int(vision.get("image_size", 224)),
                 patch_size=int(vision.get("patch_size", 32)),
             ),
@@ -157,11 +149,17 @@ def read_clip_config(folder: Path) -> ClipConfig | None:
         return None
 
 
-def _activation(tower: dict[str, Any]) -> str:
-    name = tower.get("hidden_act", "quick_gelu")
-    if name not in ACTIVATIONS:
-        raise ValueError(name)
-    return str(name)
+def _tower(values: dict[str, Any], heads: int, **more: int) -> TowerConfig:
+    activation = values.get("hidden_act", "quick_gelu")
+    if activation not in ACTIVATIONS:
+        raise ValueError(activation)
+    return TowerConfig(
+        layers=int(values.get("num_hidden_layers", 12)),
+        heads=int(values.get("num_attention_heads", heads)),
+        activation=activation,
+        epsilon=float(values.get("layer_norm_eps", 1e-5)),
+        **more,
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

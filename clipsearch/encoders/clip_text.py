@@ -151,7 +151,7 @@ def _quick_gelu(x: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    """X Φ(x), by Abramowitz & Stegun 7.1.26 for the error function: off by at most 1.5e-7."""
+    """The input times Φ of it, by Abramowitz & Stegun 7.1.26 for the error function: off by at most 1.5e-7."""
     z = np.abs(x) * np.float32(math.sqrt(0.5))
     t = 1 / (1 + np.float32(0.3275911) * z)
     series = t * (

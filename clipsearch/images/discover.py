@@ -190,7 +190,7 @@ def looks_like_image(head: bytes) -> bool:
 def is_image_name(name: str) -> bool | None:
     """Whether a name says "photo": yes, no, or None where only the content can tell."""
     head, _, suffix = name.rpartition(".")
-    return _by_suffix(suffix) if head else None
+    return _by_suffix(suffix) if head.lstrip(".") else None  # as os.path.splitext has it
 
 
 @lru_cache(1024)

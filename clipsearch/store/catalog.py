@@ -292,10 +292,6 @@ class Catalog:
             (info.name, info.rows, info.size, info.sha256),
         )
 
-    def wants_compact(self, rows: int) -> bool:
-        """Whether a segment of at least so many rows has no compact copy."""
-        return any(info.rows >= rows and not info.compact for info in self.segments())
-
     def add_compact(self, segment: str, info: CompactInfo) -> None:
         """Publish a segment's compact copy, with the transaction."""
         values = (segment, info.size, info.sha256, info.scales, info.deltas, info.error)

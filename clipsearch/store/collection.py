@@ -19,7 +19,7 @@ from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog, Place
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.ranking import View, nearest, nearest_to_each
-from clipsearch.store.segments import COMPACT_ROWS, Segment, write_compact, write_segment
+from clipsearch.store.segments import Segment, write_compact, write_segment
 
 _UNIT_TOLERANCE = 1e-5
 _TOGETHER = 4  # queries from which reading the vectors once for all is quicker than a compact copy for each
@@ -175,7 +175,7 @@ class Collection:
         """Publish everything staged, then tidy up. It costs nothing where nothing is staged."""
         if not self._lock:
             raise CollectionError("this index is open for reading only")
-        if self._staged or self.catalog.is_changing or self.catalog.wants_compact(COMPACT_ROWS):
+        if self._staged or self.catalog.is_changing or any(info.wants_compact for info in self.catalog.segments()):
             self.publish()
             self.tidy()
 
@@ -192,7 +192,7 @@ class Collection:
         """Merge segments that are due, and make compact copies of large ones, each in a commit of its own."""
         while group := merge.due(self._open_view()):
             self._merge(group)
-        for segment in merge.not_compact(self._open_view()):
+        for segment in [segment for segment in self._open_view().segments if segment.info.wants_compact]:
             info = write_compact(self._segments, segment)
             self.catalog.begin()
             self.catalog.add_compact(segment.info.name, info)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clipsearch.schema import Embeddings, Ids
 from clipsearch.store.ranking import View
-from clipsearch.store.segments import COMPACT_ROWS, Segment
+from clipsearch.store.segments import Segment
 
 FAN_IN = 8  # this many segments of a tier become one of the next
 SMALLEST_TIER = 256  # rows; anything smaller is in the first tier
@@ -32,11 +32,6 @@ def due(view: View) -> list[Segment]:
         if len(group) >= FAN_IN:
             return _that_fit(group[:FAN_IN])
     return []
-
-
-def not_compact(view: View) -> list[Segment]:
-    """Segments that want a compact copy and have none."""
-    return [segment for segment in view.segments if segment.info.rows >= COMPACT_ROWS and not segment.info.compact]
 
 
 def together(group: list[Segment], dead: Ids) -> tuple[Ids, Embeddings]:

@@ -72,17 +72,16 @@ def nearest(
     widens until no row left out could have reached the k-th of these.
     """
     parts = [_Part(segment, keep, query, top_k + _SPARE) for segment, keep in zip(segments, keeps, strict=True)]
-    while True:
+    unsure = parts
+    while unsure:
         lowest = np.sort(np.concatenate([np.empty(0), *(part.found.scores - part.found.bound for part in parts)]))[::-1]
         least = float(lowest[top_k - 1]) if len(lowest) >= top_k else -np.inf  # top_k rows are at least as good as this
-        for part in parts:
+        for part in unsure:  # the others hold what may belong already
             part.score(least)
         exact = np.sort(np.concatenate([np.empty(0), *(part.scores for part in parts)]))[::-1]
         kth = float(exact[top_k - 1]) if len(exact) >= top_k else -np.inf
-        doubtful = [part for part in parts if not part.certain(kth)]
-        if not doubtful:
-            break
-        for part in doubtful:
+        unsure = [part for part in parts if not part.certain(kth)]
+        for part in unsure:
             part.widen()
     all_scores = np.concatenate([np.empty(0), *(part.scores for part in parts)])
     all_ids = np.concatenate([np.empty(0, np.int64), *(part.ids for part in parts)])

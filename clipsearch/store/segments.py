@@ -63,6 +63,11 @@ class SegmentInfo:
     compact: CompactInfo | None = None
 
     @property
+    def wants_compact(self) -> bool:
+        """Whether it is large enough for a compact copy and has none."""
+        return self.rows >= COMPACT_ROWS and self.compact is None
+
+    @property
     def compact_name(self) -> str:
         """The compact copy's file, beside the segment."""
         return self.name.replace(".faiss", ".int8.faiss")

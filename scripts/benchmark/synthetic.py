@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.encoders.base import normalise
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store.catalog import Place
 from clipsearch.store.collection import Collection
@@ -19,7 +20,7 @@ _SCATTER = 0.4  # length of the noise laid on a real unit vector: the cosine to 
 def real_embeddings(shared: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Real CLIP ViT-B/32 vectors of pictures and of texts, unit rows: (6616, 512) and (4648, 512)."""
     with np.load(shared / "data" / "embeddings" / "clip_b32_real.npz") as data:
-        return _unit(data["image"].astype(np.float32)), _unit(data["text"].astype(np.float32))
+        return normalise(data["image"].astype(np.float32)), normalise(data["text"].astype(np.float32))
 
 
 def scattered(real: NDArray[np.float32], count: int, seed: int = 0) -> Iterator[NDArray[np.float32]]:
@@ -29,7 +30,7 @@ def scattered(real: NDArray[np.float32], count: int, seed: int = 0) -> Iterator[
         rows = min(BLOCK, count - start)
         around = real[random.integers(0, len(real), rows)]
         noise = random.standard_normal(around.shape, np.float32) * np.float32(_SCATTER / np.sqrt(around.shape[1]))
-        yield _unit(around + noise)
+        yield normalise(around + noise)
 
 
 def names(count: int, start: int = 0) -> list[str]:
@@ -53,9 +54,3 @@ def fill(
                 collection.add(Place(root_id, folder, file), ImageFile(str(photos / name), number, 0), info, vector)
                 number += 1
             collection.commit()
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    wide = vectors.astype(np.float64)
-    unit: NDArray[np.float32] = (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
-    return unit

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -48,11 +47,9 @@ def test_a_query_on_the_embedded_model_needs_neither_torch_nor_a_hub():
 
 
 def test_a_text_query_on_a_checkpoint_needs_neither_torch_nor_openvino_nor_pillow(tmp_path):
-    from tests.encoders.test_torch_encoder import make_clip
+    from tests.encoders.test_torch_encoder import save_checkpoint
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        make_clip(tmp_path)
+    save_checkpoint(tmp_path)
     code = f"import clipsearch.engine; clipsearch.load_encoder({str(tmp_path)!r}).encode_texts(['cat'])"
     assert not loaded_by(code) & {"torch", "transformers", "huggingface_hub", "openvino", "onnxruntime", "PIL", "faiss"}
 

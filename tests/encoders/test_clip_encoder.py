@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import time
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,17 +19,12 @@ from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
 from tests.conftest import save_photo
-from tests.encoders.test_torch_encoder import TEXTS, make_clip
+from tests.encoders.test_torch_encoder import TEXTS, save_checkpoint
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("clip")
-    torch.manual_seed(1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        make_clip(folder)
-    return folder
+    return save_checkpoint(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture

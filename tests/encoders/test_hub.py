@@ -7,29 +7,22 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import torch
 
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders import choose_default_model, hub
 from clipsearch.encoders.table import DEFAULT_MODEL, MODELS
 from clipsearch.errors import ModelError
-from tests.encoders.test_torch_encoder import make_clip
+from tests.encoders.test_torch_encoder import save_checkpoint
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("clip")
-    torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        make_clip(folder)
-    return folder
+    return save_checkpoint(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture

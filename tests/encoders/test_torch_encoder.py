@@ -85,14 +85,18 @@ def make_chinese_clip(folder):
 MAKERS = {"clip": make_clip, "siglip": make_siglip, "chinese_clip": make_chinese_clip}
 
 
-@pytest.fixture(scope="module", params=MAKERS)
-def checkpoint(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
+def save_checkpoint(folder, kind="clip"):
+    """A small checkpoint of a kind with random weights, always the same; its folder."""
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        MAKERS[request.param](folder)
+        MAKERS[kind](folder)
     return folder
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def checkpoint(request, tmp_path_factory):
+    return save_checkpoint(tmp_path_factory.mktemp(request.param), request.param)
 
 
 @pytest.fixture(scope="module")

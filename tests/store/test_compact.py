@@ -14,8 +14,7 @@ from tests.store.support import add, random_units, unit, writer
 
 @pytest.fixture(autouse=True)
 def every_segment_gets_one(monkeypatch):
-    monkeypatch.setattr("clipsearch.store.merge.COMPACT_ROWS", 1)
-    monkeypatch.setattr("clipsearch.store.collection.COMPACT_ROWS", 1)
+    monkeypatch.setattr("clipsearch.store.segments.COMPACT_ROWS", 1)
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from tests.store.support import add, brute_force, random_units, unit, writer
 @pytest.fixture(autouse=True, params=["whole", "compact"])
 def with_and_without_compact_copies(request, monkeypatch):
     rows = 1 if request.param == "compact" else 10**9
-    monkeypatch.setattr("clipsearch.store.merge.COMPACT_ROWS", rows)
-    monkeypatch.setattr("clipsearch.store.collection.COMPACT_ROWS", rows)
+    monkeypatch.setattr("clipsearch.store.segments.COMPACT_ROWS", rows)
 
 
 def check(tmp_path, vectors, queries, top_k, commits=1, removed=(), allowed=None):
