@@ -100,10 +100,11 @@ def _compare(
 ) -> None:
     """One folder. Whole folders are compared at once: a loop over their files would take as long as asking the disk."""
     images, failures = catalog.known_in(root_id, folder)
+    if found == images and not failures:
+        plan.unchanged += len(found)
+        return
     plan.unchanged += len(images.items() & found.items())
     plan.known_failures += len(failures.items() & found.items())
-    if found == images and not failures:
-        return
     known = images | failures
     for name, state in sorted(found.items()):
         if known.get(name) != state:

@@ -2,7 +2,7 @@
 """Measure clipsearch beside its peers and beside what the machine can do.
 
     scripts/bench_peers.sh                       # once: the peers, each in an environment of its own
-    python scripts/bench.py                      # everything: half an hour, 15 GB in the work folder
+    python scripts/bench.py                      # everything: an hour, 15 GB in the work folder (45 with ten million)
     python scripts/bench.py cold warm --json     # some cases, as JSON
 
 Every case runs clipsearch and the peers in turn, in one run, and compares medians. Machines differ and are busy: ratios
@@ -38,7 +38,7 @@ def main() -> None:
         "--shared", type=Path, default=ROOT.parent / "shared", help="embeddings and the checkpoint tool"
     )
     parser.add_argument("--repeats", type=int, default=5, help="runs of each; a table shows their median")
-    parser.add_argument("--photos", type=int, default=96, help="of 12 megapixels; four times as many of 1 megapixel")
+    parser.add_argument("--photos", type=int, default=192, help="of 12 megapixels; twice as many of 1 megapixel")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--picture", type=Path, help="write the ratios to the peers as an SVG file")
     arguments = parser.parse_args()

@@ -163,8 +163,9 @@ class Collection:
 
     def remove(self, ids: Sequence[int]) -> None:
         """Stage that images are gone."""
-        self.catalog.begin()
-        self.catalog.remove_images(ids)
+        if ids:
+            self.catalog.begin()
+            self.catalog.remove_images(ids)
 
     @property
     def staged(self) -> int:
@@ -173,14 +174,14 @@ class Collection:
 
     def commit(self) -> None:
         """Publish everything staged, then tidy up. It costs nothing where nothing is staged."""
-        if not self._lock:
-            raise CollectionError("this index is open for reading only")
+        self._require_lock()
         if self._staged or self.catalog.is_changing or any(info.wants_compact for info in self.catalog.segments()):
             self.publish()
             self.tidy()
 
     def publish(self) -> None:
         """Publish everything staged: the vectors' file first, whole and synced; then, at once, the catalog's transaction."""
+        self._require_lock()
         self.catalog.begin()
         if self._staged:
             ids, vectors = np.array(list(self._staged), np.int64), np.stack(list(self._staged.values()))
@@ -190,6 +191,7 @@ class Collection:
 
     def tidy(self) -> None:
         """Merge segments that are due, and make compact copies of large ones, each in a commit of its own."""
+        self._require_lock()
         while group := merge.due(self._open_view()):
             self._merge(group)
         for segment in [segment for segment in self._open_view().segments if segment.info.wants_compact]:
@@ -319,6 +321,10 @@ class Collection:
     def _forget_staged(self) -> None:
         self._staged = {}
         self._outdated = True
+
+    def _require_lock(self) -> None:
+        if not self._lock:
+            raise CollectionError("this index is open for reading only")
 
     def _release(self) -> None:
         if self._lock:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.machine import cores
 from clipsearch.schema import Embeddings, Ids, Scores
 from clipsearch.store.segments import Segment, exact_scores, rounding_bound
 
 _SPARE = 54  # rows asked for beyond top_k; of 131,072 real vectors, 25 to 41 were within the compact copy's bound
 _BLOCK = 4096  # rows scored at once for many queries: 8 MB of 512 values, which a processor keeps at hand
+_LARGE = 100_000  # rows, in all, from which a second core is worth starting a thread
 _WIDEST = 4096  # rows beyond which the compact copy gives way to the vectors themselves, whose bound is far narrower
 
 
@@ -71,7 +75,7 @@ def nearest(
     Candidates are taken by quick scores with a proven error bound, those that can belong are scored in float64, and the search
     widens until no row left out could have reached the k-th of these.
     """
-    parts = [_Part(segment, keep, query, top_k + _SPARE) for segment, keep in zip(segments, keeps, strict=True)]
+    parts = _scanned(segments, keeps, query, top_k + _SPARE)
     unsure = parts
     while unsure:
         lowest = np.sort(np.concatenate([np.empty(0), *(part.found.scores - part.found.bound for part in parts)]))[::-1]
@@ -86,6 +90,18 @@ def nearest(
     all_scores = np.concatenate([np.empty(0), *(part.scores for part in parts)])
     all_ids = np.concatenate([np.empty(0, np.int64), *(part.ids for part in parts)])
     return _first(all_scores, all_ids, top_k)
+
+
+def _scanned(
+    segments: list[Segment], keeps: list[NDArray[np.bool_] | None], query: Embeddings, count: int
+) -> list[_Part]:
+    """Every segment's share. Large ones are scanned on all cores, each by one: none waits for another but at the end."""
+    if cores() < 2 or sum(segment.info.rows for segment in segments) < _LARGE:
+        return [_Part(segment, keep, query, count) for segment, keep in zip(segments, keeps, strict=True)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(cores()) as threads:
+        return list(threads.map(_Part, segments, keeps, repeat(query), repeat(count)))
 
 
 def nearest_to_each(

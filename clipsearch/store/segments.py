@@ -127,7 +127,7 @@ class Segment:
         if keep is not None:
             bits = np.packbits(keep, bitorder="little")
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg, arg-type]
-        # One thread: a lone query is bound by memory, and a second thread on a busy machine made it seven times slower.
+        # One thread: segments are shared among cores, and two that wait for each other take longer on a busy machine.
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)
         try:

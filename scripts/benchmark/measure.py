@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clipsearch.machine import cores
+
 _GLANCE = 0.004  # seconds between looks at a running process's memory
 
 
@@ -116,4 +118,4 @@ def machine() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
     uname = os.uname()
-    return f"{os.cpu_count()} cores of {name or uname.machine}, {uname.sysname}"
+    return f"{cores()} cores of {name or uname.machine}, {uname.sysname}"

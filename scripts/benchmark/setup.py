@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Setup:
     peer_dir: Path
     work: Path
     repeats: int
-    photos: int  # how many of 12 megapixels; four times as many of 1 megapixel
+    photos: int  # how many of 12 megapixels; twice as many of 1 megapixel
 
     @cached_property
     def checkpoint(self) -> Path:
@@ -63,7 +64,7 @@ class Setup:
     def photo_folder(self, kind: str) -> Path:
         """JPEGs of a size: photos of data/photos enlarged, with grain, and each with bytes of its own behind the picture."""
         folder = self.work / kind.replace(" ", "")
-        count = self.photos * (1 if kind == "12 MP" else 4)
+        count = self.photos * (1 if kind == "12 MP" else 2)
         folder.mkdir(parents=True, exist_ok=True)
         originals = sorted((ROOT / "data" / "photos").glob("*.jpg"))[:16]
         grain = np.random.default_rng(0).normal(0, _GRAIN, (SIZES[kind][1], SIZES[kind][0], 1)).astype(np.float32)
@@ -102,7 +103,8 @@ class Setup:
         """Our index of so many vectors."""
         folder = self.work / f"index-{count}"
         if not (folder / "complete").exists():
-            blocks = (self.vectors(count)[i : i + synthetic.BLOCK] for i in range(0, count, synthetic.BLOCK))
+            shutil.rmtree(folder, ignore_errors=True)  # half of one
+            blocks = synthetic.scattered(self.real[0], count)
             synthetic.fill(folder, self.work / "nowhere", self.encoder.spec.fingerprint, blocks)
             (folder / "complete").touch()
         return folder
