@@ -19,10 +19,11 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from clipsearch.encoders import load_encoder
-    from clipsearch.engine import SearchEngine, Status
+    from clipsearch.engine import SearchEngine
     from clipsearch.errors import ClipsearchError, ClipsearchWarning
     from clipsearch.images.discover import WalkRules
     from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
+    from clipsearch.status import Status
     from clipsearch.sync import SyncReport
 
 __all__ = [
@@ -47,7 +48,7 @@ _HOMES = {
     "ClipsearchError": "errors",
     "ClipsearchWarning": "errors",
     "SearchEngine": "engine",
-    "Status": "engine",
+    "Status": "status",
     "SyncReport": "sync",
     "WalkRules": "images.discover",
     "load_encoder": "encoders",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
-from clipsearch.engine import INDEX_FOLDER
 from clipsearch.errors import CollectionNotFound
+from clipsearch.roots import INDEX_FOLDER
 
 _APP = "clipsearch"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clipsearch.conditions import Condition
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -114,20 +116,41 @@ class Term:
     weight: float = 1.0
 
 
+Sort: TypeAlias = Literal["score", "date", "name"]
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Everything the user asked."""
+    """Everything the user asked, but how many hits.
+
+    `filters` must all hold. `prompts` are templates with one "{}" each, which every text is put into; the mean of the unit
+    vectors counts. A hit has at least `min_score` (a cosine) and `min_match` (a probability). `offset` hits are passed over.
+    `diverse` leaves out near-copies of better hits. `sort` orders the hits that were found; it does not choose them. A picture
+    that is part of the query is no hit of it, nor are its copies, unless `keep_own`.
+    """
 
     terms: tuple[Term, ...]
+    filters: tuple[Condition, ...] = ()
+    prompts: tuple[str, ...] = ()
+    min_score: float | None = None
+    min_match: float | None = None
+    offset: int = 0
+    diverse: bool = False
+    sort: Sort = "score"
+    keep_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One result. Rank 1 is best; score is the cosine in [-1, 1], never a distance."""
+    """One result. Rank 1 is best; score is the cosine in [-1, 1], never a distance.
+
+    `match` is the probability in [0, 1] that the photo shows what was asked for; None where it cannot be said.
+    """
 
     rank: int
     score: float
     record: ImageRecord
+    match: float | None = None
 
     @property
     def path(self) -> str:

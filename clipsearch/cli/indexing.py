@@ -12,7 +12,7 @@ from clipsearch.cli.options import device_option, index_option, json_option, mod
 from clipsearch.cli.output import ProgressBar, print_paths
 
 if TYPE_CHECKING:
-    from clipsearch.engine import RootStatus
+    from clipsearch.status import RootStatus
     from clipsearch.sync import SyncReport
 
 SOME_FAILED, INTERRUPTED = 3, 130

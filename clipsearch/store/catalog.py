@@ -13,9 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
-from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo, ImageRecord
+from clipsearch.schema import Failure, Fingerprint, Ids, ImageFile, ImageInfo, ImageRecord
 from clipsearch.store.database import open_database
+from clipsearch.store.filters import Places, below, to_sql
 from clipsearch.store.segments import CompactInfo, SegmentInfo
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
@@ -147,7 +151,7 @@ class Catalog:
 
     def folders(self, root_id: int, under: str = "") -> set[str]:
         """Every folder at or below `under` in which something is known."""
-        where, values = _below(root_id, under)
+        where, values = below(root_id, under)
         sql = f"SELECT folder FROM images WHERE {where} UNION SELECT folder FROM failures WHERE {where}"  # noqa: S608
         return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
 
@@ -236,14 +240,20 @@ class Catalog:
         for row in self._db.execute("SELECT * FROM images ORDER BY root_id, folder, name"):
             yield _record(row, roots)
 
+    def ids(self, condition: Condition | None, places: Places) -> Ids:
+        """The images that meet a condition, or all, int64 (n,), ascending."""
+        where, values = to_sql(condition, places) if condition else ("1", [])
+        rows = self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)  # noqa: S608
+        return np.sort(np.fromiter((image_id for (image_id,) in rows), np.int64))
+
     def ids_below(self, root_id: int, under: str) -> list[int]:
         """The images at or below a folder."""
-        where, values = _below(root_id, under)
+        where, values = below(root_id, under)
         return [image_id for (image_id,) in self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)]  # noqa: S608
 
     def remove_failures_below(self, root_id: int, under: str) -> int:
         """Forget the failures at or below a folder; how many they were."""
-        where, values = _below(root_id, under)
+        where, values = below(root_id, under)
         return self._db.execute(f"DELETE FROM failures WHERE {where}", values).rowcount  # noqa: S608
 
     def failures(self, roots: dict[int, str]) -> list[Failure]:
@@ -314,14 +324,6 @@ class Catalog:
 
 def _key(place: Place) -> tuple[int, bytes, bytes]:
     return place.root_id, os.fsencode(place.folder), os.fsencode(place.name)
-
-
-def _below(root_id: int, under: str) -> tuple[str, tuple[Any, ...]]:
-    """A WHERE clause for a folder and all below it: "0" is the character after "/"."""
-    if not under:
-        return "root_id = ?", (root_id,)
-    head = os.fsencode(under)
-    return "root_id = ? AND (folder = ? OR (folder >= ? AND folder < ?))", (root_id, head, head + b"/", head + b"0")
 
 
 def _path(roots: dict[int, str], root_id: int, folder: bytes, name: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
 from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageFile, ImageInfo, ImageRecord, Scores
 from clipsearch.store import merge
@@ -238,16 +239,17 @@ class Collection:
         return self._consistently(find)
 
     def search(
-        self, queries: Embeddings, top_k: int, allowed: Ids | None = None
+        self, queries: Embeddings, top_k: int, allowed: Ids | None = None, without: Sequence[int] = ()
     ) -> list[list[tuple[float, ImageRecord]]]:
         """For each of the queries (n, dim) its nearest images: (cosine, record), best first, at most `top_k`.
 
         Exact: the ranking is that of float64 inner products over the stored vectors, ties in the order of their paths.
-        `allowed` (m,) limits the search to those ids. All answers come from one committed state.
+        `allowed` (m,), ascending, limits the search to those ids, and `without` leaves some out. All answers come from one
+        committed state.
         """
 
         def answer(view: View) -> list[list[tuple[float, ImageRecord]]]:
-            keeps = [view.keep(segment, allowed) for segment in view.segments]
+            keeps = [view.keep(segment, allowed, without) for segment in view.segments]
             if len(queries) >= _TOGETHER:
                 found = nearest_to_each(view.segments, keeps, queries, top_k)
             else:
@@ -255,6 +257,29 @@ class Collection:
             return [self._ranked(*one, top_k) for one in found]
 
         return self._consistently(answer)
+
+    def ids(self, condition: Condition | None = None) -> Ids:
+        """The images that meet a condition, or all, int64 (n,), ascending."""
+        return self.catalog.ids(condition, self._places)
+
+    def scan(
+        self, condition: Condition | None = None, block: int = 4096
+    ) -> Iterator[tuple[list[ImageRecord], Embeddings]]:
+        """Every image that meets a condition, or all, `block` at a time: records and vectors (n, dim), by image id.
+
+        All blocks are of one committed state.
+        """
+        with self.catalog.reading():
+            segments = self._consistently(lambda view: view.segments)
+            ids = self.ids(condition)
+            for start in range(0, len(ids), block):
+                some = ids[start : start + block]
+                vectors = np.empty((len(some), segments[0].vectors.shape[1]), np.float32)
+                for segment in segments:
+                    rows = segment.rows_of(some)
+                    vectors[rows >= 0] = segment.vectors[rows[rows >= 0]]
+                records = self.records(some.tolist())
+                yield [records[image_id] for image_id in some.tolist()], vectors
 
     def _ranked(self, scores: Scores, ids: Ids, top_k: int) -> list[tuple[float, ImageRecord]]:
         """Candidates with their records, in order; among those that tie, paths decide which stay."""
@@ -264,6 +289,14 @@ class Collection:
         return [(min(max(score, -1.0), 1.0), record) for score, record in pairs[:top_k]]
 
     # -- inside
+
+    def _places(self, folder: str) -> list[tuple[int, str]]:
+        """A folder in the catalog's terms: itself below a root, or every root below it."""
+        inside = [(root_id, "") for root_id, root in self.roots().items() if _relative(root, folder) is not None]
+        place = self.place(folder)
+        if place and not inside:
+            inside = [(place.root_id, f"{place.folder}/{place.name}" if place.folder else place.name)]
+        return inside
 
     @property
     def _segments(self) -> Path:

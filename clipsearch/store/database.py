@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
+from clipsearch.store.filters import km_between
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _PATIENCE = 30  # seconds to wait for another process's transaction
 
@@ -46,7 +47,14 @@ CREATE TABLE compact (
     size INTEGER NOT NULL, sha256 TEXT NOT NULL, scales BLOB NOT NULL, deltas BLOB NOT NULL, error REAL NOT NULL
 ) WITHOUT ROWID;
 """
-_MIGRATIONS = {1: _COMPACT}
+_FILTERS = """
+CREATE INDEX images_by_date ON images (taken_at) WHERE taken_at IS NOT NULL;
+CREATE INDEX images_by_camera ON images (camera) WHERE camera IS NOT NULL;
+CREATE INDEX images_by_place ON images (latitude, longitude) WHERE latitude IS NOT NULL;
+CREATE INDEX images_by_shape ON images (width, height);
+CREATE INDEX images_by_format ON images (format);
+"""
+_MIGRATIONS = {1: _COMPACT, 2: _FILTERS}
 """What brings a catalog of one format version to the next. Readers manage with any of them."""
 
 
@@ -88,13 +96,14 @@ def open_database(path: Path, *, create: bool) -> Database:
         if version == 0:
             database.execute("PRAGMA journal_mode = WAL")
             script = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};"
-            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {_COMPACT} {script} COMMIT;")
+            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {_COMPACT} {_FILTERS} {script} COMMIT;")
         elif version < FORMAT_VERSION and create:
             steps = " ".join(_MIGRATIONS[step] for step in range(version, FORMAT_VERSION))
             database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
         else:
             database.version = version
         database.execute("PRAGMA synchronous = FULL")
+        database.create_function("km_between", 4, km_between, deterministic=True)
     except BaseException:
         database.close()
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import repeat
 
 import numpy as np
@@ -25,13 +26,17 @@ class View:
         self.segments = segments
         self.tombstones = tombstones
 
-    def keep(self, segment: Segment, allowed: Ids | None) -> NDArray[np.bool_] | None:
+    def keep(
+        self, segment: Segment, allowed: Ids | None = None, without: Sequence[int] = ()
+    ) -> NDArray[np.bool_] | None:
         """Which rows of a segment may be found; None for all."""
         keep = None
         if allowed is not None:
-            keep = np.isin(segment.ids, allowed)
-        if len(self.tombstones):
-            rows = segment.rows_of(self.tombstones)
+            rows = segment.rows_of(allowed)
+            keep = np.zeros(len(segment.ids), bool)
+            keep[rows[rows >= 0]] = True
+        if len(self.tombstones) or len(without):
+            rows = segment.rows_of(np.concatenate([self.tombstones, np.array(without, np.int64)]))
             rows = rows[rows >= 0]
             if len(rows):
                 keep = np.ones(len(segment.ids), bool) if keep is None else keep

@@ -77,14 +77,18 @@ def test_merging_and_forgetting_leave_no_copy_behind(index):
     assert files == names | {name.replace(".faiss", ".int8.faiss") for name in names}
 
 
-def test_an_index_of_format_1_is_read_as_it_is_and_brought_up_to_date_by_the_next_writer(index):
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_the_next_writer(index, version):
     before = answers(index)
-    for path in index.glob("segments/*.int8.faiss"):
-        path.unlink()
     with sqlite3.connect(index / "catalog.sqlite") as database:
-        database.execute("DROP TABLE compact")
-        database.execute("PRAGMA user_version = 1")
+        for what in ("date", "camera", "place", "shape", "format"):
+            database.execute(f"DROP INDEX images_by_{what}")
+        if version == 1:
+            database.execute("DROP TABLE compact")
+        database.execute(f"PRAGMA user_version = {version}")
     database.close()
+    for path in index.glob("segments/*.int8.faiss") if version == 1 else []:
+        path.unlink()
     assert answers(index) == before
     with Collection(index, writable=True) as collection:
         collection.commit()

@@ -1,0 +1,98 @@
+"""Which folders an index covers: choosing those to walk, and forgetting some."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.images.discover import WalkRules
+from clipsearch.store.collection import Collection
+
+INDEX_FOLDER = ".clipsearch"
+
+
+def targets(
+    collection: Collection, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
+) -> list[tuple[str, int, WalkRules]]:
+    """(folder to walk, the root that holds it, rules) for each; folders inside another one are dropped.
+
+    Without folders, those indexed before; for a new index, the folder it lies in. New ones become roots.
+    """
+    known = collection.roots()
+    wanted = [absolute(folder) for folder in folders] or list(known.values())
+    if not wanted:
+        if collection.folder.name != INDEX_FOLDER:
+            raise ClipsearchError(
+                f"the index at {collection.folder} has no folders yet; say which: clipsearch index FOLDER"
+            )
+        wanted = [str(collection.folder.parent)]
+    chosen = []
+    for folder in sorted(set(wanted)):
+        if any(folder != other and Path(folder).is_relative_to(other) for other in wanted):
+            continue
+        place = collection.place(folder)
+        _require_there(collection, folder, place is not None, prune)
+        if place is None or (folder == known.get(place.root_id) and rules is not None):
+            root_id = collection.add_root(folder, (rules or WalkRules()).to_json())
+        else:
+            root_id = place.root_id
+        chosen.append((folder, root_id, rules or rules_of(collection, root_id)))
+    return chosen
+
+
+def forget(collection: Collection, folder: str) -> int:
+    """Stage that a folder, or everything below it, leaves the index; how many photos go."""
+    place = collection.place(folder)
+    inside = [root_id for root_id, root in collection.roots().items() if Path(root).is_relative_to(folder)]
+    if not place and not inside:
+        raise ClipsearchError(f"{folder} is not in the index at {collection.folder}; `clipsearch status` lists what is")
+    catalog = collection.catalog
+    catalog.begin()
+    ids = [image_id for root_id in inside for image_id in catalog.ids_below(root_id, "")]
+    failures = sum(catalog.remove_failures_below(root_id, "") for root_id in inside)
+    if place and not inside:
+        under = f"{place.folder}/{place.name}" if place.folder else place.name
+        ids = catalog.ids_below(place.root_id, under)
+        failures = catalog.remove_failures_below(place.root_id, under)
+        known = catalog.known_at(place)
+        if known:  # a single file
+            collection.discard(place)
+            return 1
+    if not ids and not failures and not inside:
+        raise ClipsearchError(f"nothing below {folder} is in the index at {collection.folder}")
+    collection.remove(ids)
+    for root_id in inside:
+        catalog.drop_root(root_id)
+    return len(ids)
+
+
+def rules_of(collection: Collection, root_id: int) -> WalkRules:
+    """The rules that a root was walked by."""
+    return WalkRules.from_json(collection.catalog.roots()[root_id][1])
+
+
+def _require_there(collection: Collection, folder: str, indexed: bool, prune: bool) -> None:
+    if indexed and prune:
+        return
+    if indexed and len(collection) and not Path(folder).exists():
+        raise SyncRefused(
+            f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "
+            "again; if it is really gone, confirm with --prune, or remove it with `clipsearch forget`. Nothing was changed"
+        )
+    require_folder(folder)
+
+
+def require_folder(folder: str) -> None:
+    """ClipsearchError unless it is a folder."""
+    path = Path(folder)
+    if not path.exists():
+        raise ClipsearchError(f"there is no folder {folder}")
+    if not path.is_dir():
+        raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
+
+
+def absolute(folder: str | os.PathLike[str]) -> str:
+    """A folder as the user named it, without relative parts."""
+    return os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111 - keeps links

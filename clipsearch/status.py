@@ -1,0 +1,65 @@
+"""What an index holds, and how far its folders have moved on since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsearch.roots import rules_of
+from clipsearch.schema import Fingerprint
+from clipsearch.store.collection import Collection
+from clipsearch.sync import plan_sync
+
+
+@dataclass(frozen=True, slots=True)
+class RootStatus:
+    """One indexed folder, compared with the disk."""
+
+    path: str
+    present: bool  # whether the folder is there at all
+    new: int | None  # photos not indexed yet; None where nobody looked
+    changed: int | None
+    missing: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an index holds."""
+
+    index: str
+    model: Fingerprint | None
+    images: int
+    failures: int
+    photo_bytes: int
+    index_bytes: int
+    segments: int
+    roots: tuple[RootStatus, ...]
+
+    @property
+    def stale(self) -> int | None:
+        """How many files differ from what is indexed; None where nobody looked."""
+        counts = [count for root in self.roots for count in (root.new, root.changed, root.missing)]
+        return None if None in counts else sum(count for count in counts if count)
+
+
+def read_status(collection: Collection, scan: bool) -> Status:
+    """An index's status; with `scan`, its folders are walked and compared."""
+    images, failures, photo_bytes = collection.catalog.counts()
+    roots = []
+    for root_id, path in collection.roots().items():
+        present = Path(path).is_dir()
+        new = changed = missing = None
+        if scan and present:
+            plan = plan_sync(collection, path, root_id, rules_of(collection, root_id))
+            new, changed, missing = len(plan.todo) - plan.changed, plan.changed, len(plan.missing)
+        roots.append(RootStatus(path, present, new, changed, missing))
+    return Status(
+        index=str(collection.folder),
+        model=collection.fingerprint,
+        images=images,
+        failures=failures,
+        photo_bytes=photo_bytes,
+        index_bytes=sum(path.stat().st_size for path in collection.folder.rglob("*") if path.is_file()),
+        segments=len(collection.catalog.segments()),
+        roots=tuple(roots),
+    )
