@@ -4,6 +4,7 @@ ClipsearchError              anything a user can act on; the message says what, 
 ├── ImageError               a file cannot be read as a photo
 ├── ModelError               a model cannot be found, fetched or loaded
 ├── QueryError               a query that asks for nothing, or cannot be understood
+├── SidecarError             keywords cannot be written next to a photo
 ├── SyncRefused              a run would lose too much of an index to go on without being told to
 └── CollectionError          something about an index
 ├── CollectionNotFound   there is none here
@@ -29,6 +30,10 @@ class ModelError(ClipsearchError):
 
 class QueryError(ClipsearchError):
     """A query that asks for nothing, or cannot be understood."""
+
+
+class SidecarError(ClipsearchError):
+    """Keywords cannot be written next to a photo; the message is the reason, without the path. Nothing was changed."""
 
 
 class SyncRefused(ClipsearchError):  # noqa: N818 - a decision, not a fault

@@ -8,47 +8,27 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
-
-from clipsearch.conditions import Condition
-from clipsearch.errors import CollectionDamaged
-from clipsearch.schema import Failure, Fingerprint, Ids, ImageFile, ImageInfo, ImageRecord
-from clipsearch.store.database import open_database
-from clipsearch.store.filters import Places, below, to_sql
+from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.schema import Fingerprint
+from clipsearch.store.database import CHECKED, open_database
+from clipsearch.store.filters import below
+from clipsearch.store.image_rows import ImageRows
+from clipsearch.store.rows import (
+    WHAT_TO_DO,
+    check_of_all,
+)
 from clipsearch.store.segments import CompactInfo, SegmentInfo
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
+_CHECK = "check"
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a file is, in the catalog's terms: a root, a folder below it ("" for the root itself) and a name."""
-
-    root_id: int
-    folder: str
-    name: str
-
-
-State: TypeAlias = tuple[int, int]
-"""(size in bytes, mtime_ns) of a file: what a directory walk compares."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the catalog knows of a place without decoding."""
-
-    image_id: int | None  # None for a failure
-    size: int
-    mtime_ns: int
-
-
-class Catalog:
+class Catalog(ImageRows):
     """An open catalog. Changes happen inside `transaction()`."""
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
@@ -84,6 +64,7 @@ class Catalog:
     def commit(self) -> None:
         """Publish everything changed since `begin`, durably."""
         if self._db.in_transaction:
+            self.set_meta(_CHECK, json.dumps(self._small_checks()))
             self._db.execute("COMMIT")
 
     def rollback(self) -> None:
@@ -95,6 +76,40 @@ class Catalog:
     def version(self) -> int:
         """A number that differs once another connection has committed."""
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    @property
+    def format_version(self) -> int:
+        """The version of the format that it is in."""
+        return self._db.version
+
+    def integrity(self) -> list[str]:
+        """What SQLite itself finds wrong with its file."""
+        lines = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check")]
+        return [] if lines == ["ok"] else lines
+
+    def require_sound(self) -> None:
+        """Raise CollectionDamaged where what says which folders, files and model there are is not as it was committed."""
+        if tables := self.unsound_tables():
+            raise CollectionDamaged(f"the catalog {self.path} is damaged ({', '.join(tables)}); {WHAT_TO_DO}")
+
+    def unsound_tables(self) -> list[str]:
+        """The small tables that are not as they were committed. Before format 4 nobody can tell."""
+        said = self.meta(_CHECK) if self._db.version >= 4 else None
+        if said is None:
+            return []
+        try:
+            checks = dict(json.loads(said))
+        except (TypeError, ValueError):
+            return ["meta"]
+        return [table for table, check in self._small_checks().items() if checks.get(table) != check]
+
+    def _small_checks(self) -> dict[str, int]:
+        """A checksum of each of the small tables. Rows of images and failures have each their own."""
+        wheres = {"meta": f"key <> '{_CHECK}'", "roots": "1", "segments": "1", "compact": "1"}
+        return {
+            table: check_of_all(self._db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY 1"))  # noqa: S608
+            for table, where in wheres.items()
+        }
 
     # -- what the index is
 
@@ -109,6 +124,33 @@ class Catalog:
     def set_fingerprint(self, fingerprint: Fingerprint) -> None:
         """Remember the model."""
         self.set_meta("fingerprint", json.dumps(asdict(fingerprint)))
+
+    def salvage(self, table: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a table, with as many of a damaged one's as can be read."""
+        last, step = -(1 << 62), 1
+        by_number = table in ("images", "roots", "segments")  # the others have no row numbers to go on by
+        while step < 1 << 48:
+            try:
+                where = f"rowid > {last} ORDER BY rowid" if by_number else "1"
+                for row in self._db.execute(f"SELECT * FROM {table} WHERE {where}"):  # noqa: S608
+                    last, step = int(row[0]) if by_number else 0, 1
+                    yield row
+                return
+            except (CollectionError, ValueError, TypeError):
+                if not by_number:
+                    return
+            last, step = max(last, 0) + step, 2 * step
+
+    def restore(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Put rows into a table as they are."""
+        for row in rows:
+            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(row))})", row)  # noqa: S608
+
+    def never_reuse(self, table: str, last: int) -> None:
+        """Number a table's new rows from behind `last`, at least."""
+        self._db.execute("DELETE FROM sqlite_sequence WHERE name = ? AND seq < ?", (table, last))
+        if not self._db.execute("SELECT 1 FROM sqlite_sequence WHERE name = ?", (table,)).fetchone():
+            self._db.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last))
 
     def meta(self, key: str) -> str | None:
         """A remembered value."""
@@ -145,135 +187,14 @@ class Catalog:
                 "folder = CASE WHEN folder = x'' THEN ? ELSE CAST(? || '/' || folder AS BLOB) END WHERE root_id = ?",
                 (parent, head, head, child),
             )
+            where, values = below(parent, prefix)
+            self._check_rows(table, where, *values)
         self.drop_root(child)
 
-    # -- comparing with a directory walk
-
-    def folders(self, root_id: int, under: str = "") -> set[str]:
-        """Every folder at or below `under` in which something is known."""
-        where, values = below(root_id, under)
-        sql = f"SELECT folder FROM images WHERE {where} UNION SELECT folder FROM failures WHERE {where}"  # noqa: S608
-        return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
-
-    def known_in(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
-        """Name → what is known, for one folder (not those below it): of its images and of its failures."""
-        values = (root_id, os.fsencode(folder))
-        images, failures = (
-            self._db.execute(f"SELECT name, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ?", values)  # noqa: S608
-            for table in ("images", "failures")
-        )
-        return (
-            {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in images},
-            {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
-        )
-
-    def known_at(self, place: Place) -> Known | None:
-        """What is known of one place."""
-        for column, table in (("image_id", "images"), ("NULL", "failures")):
-            sql = f"SELECT {column}, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ? AND name = ?"  # noqa: S608
-            if row := self._db.execute(sql, _key(place)).fetchone():
-                return Known(*row)
-        return None
-
-    def has_size(self, size: int) -> bool:
-        """Whether any image has this many bytes; if not, no image has the same content."""
-        return self._db.execute("SELECT 1 FROM images WHERE size = ? LIMIT 1", (size,)).fetchone() is not None
-
-    def ids_by_hash(self, content_hash: str) -> list[int]:
-        """The images with this content, oldest first."""
-        rows = self._db.execute(
-            "SELECT image_id FROM images WHERE content_hash = ? ORDER BY image_id", (bytes.fromhex(content_hash),)
-        )
-        return [image_id for (image_id,) in rows]
-
-    # -- images and failures
-
-    def add_image(self, place: Place, file: ImageFile, info: ImageInfo) -> int:
-        """A new image at a place where there is none; its id."""
-        latitude, longitude = info.gps or (None, None)
-        cursor = self._db.execute(
-            "INSERT INTO images (root_id, folder, name, size, mtime_ns, width, height, format, content_hash, taken_at, "
-            "camera, latitude, longitude) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*_key(place), file.size, file.mtime_ns, info.width, info.height, info.format,
-             bytes.fromhex(info.content_hash), info.taken_at.isoformat() if info.taken_at else None, info.camera,
-             latitude, longitude),
-        )  # fmt: skip
-        assert cursor.lastrowid
-        return cursor.lastrowid
-
-    def move_image(self, image_id: int, place: Place, file: ImageFile) -> None:
-        """The same content is now at another place, or there with another size or time."""
-        self._db.execute(
-            "UPDATE images SET root_id = ?, folder = ?, name = ?, size = ?, mtime_ns = ? WHERE image_id = ?",
-            (*_key(place), file.size, file.mtime_ns, image_id),
-        )
-
-    def remove_images(self, ids: Iterable[int]) -> None:
-        """Drop images and leave tombstones for their vectors."""
-        rows = [(image_id,) for image_id in ids]
-        self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", rows)
-        self._db.executemany("DELETE FROM images WHERE image_id = ?", rows)
-
-    def add_failure(self, place: Place, file: ImageFile, reason: str) -> None:
-        """Remember that a file could not be read, and why."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)",
-            (*_key(place), file.size, file.mtime_ns, reason),
-        )
-
-    def remove_failure(self, place: Place) -> None:
-        """Forget one."""
-        self._db.execute("DELETE FROM failures WHERE root_id = ? AND folder = ? AND name = ?", _key(place))
-
-    def records(self, ids: Sequence[int], roots: dict[int, str]) -> dict[int, ImageRecord]:
-        """image_id → record, for those that exist. `roots` gives each root's absolute path."""
-        found: dict[int, ImageRecord] = {}
-        for start in range(0, len(ids), _MANY):
-            some = [int(image_id) for image_id in ids[start : start + _MANY]]
-            marks = ",".join("?" * len(some))
-            for row in self._db.execute(f"SELECT * FROM images WHERE image_id IN ({marks})", some):  # noqa: S608
-                found[row[0]] = _record(row, roots)
-        return found
-
-    def all_records(self, roots: dict[int, str]) -> Iterator[ImageRecord]:
-        """Every image, in the order of its path."""
-        for row in self._db.execute("SELECT * FROM images ORDER BY root_id, folder, name"):
-            yield _record(row, roots)
-
-    def ids(self, condition: Condition | None, places: Places) -> Ids:
-        """The images that meet a condition, or all, int64 (n,), ascending."""
-        where, values = to_sql(condition, places) if condition else ("1", [])
-        rows = self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)  # noqa: S608
-        return np.sort(np.fromiter((image_id for (image_id,) in rows), np.int64))
-
-    def ids_below(self, root_id: int, under: str) -> list[int]:
-        """The images at or below a folder."""
-        where, values = below(root_id, under)
-        return [image_id for (image_id,) in self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)]  # noqa: S608
-
-    def remove_failures_below(self, root_id: int, under: str) -> int:
-        """Forget the failures at or below a folder; how many they were."""
-        where, values = below(root_id, under)
-        return self._db.execute(f"DELETE FROM failures WHERE {where}", values).rowcount  # noqa: S608
-
-    def failures(self, roots: dict[int, str]) -> list[Failure]:
-        """Every failure, in the order of its path."""
-        rows = self._db.execute(
-            "SELECT root_id, folder, name, size, mtime_ns, reason FROM failures ORDER BY root_id, folder, name"
-        )
-        return [
-            Failure(ImageFile(_path(roots, root_id, folder, name), size, mtime_ns), reason)
-            for root_id, folder, name, size, mtime_ns, reason in rows
-        ]
-
-    def count(self) -> int:
-        """How many images there are."""
-        return int(self._db.execute("SELECT COUNT(*) FROM images").fetchone()[0])
-
-    def counts(self) -> tuple[int, int, int]:
-        """(images, failures, bytes of all images' files)."""
-        images, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM images").fetchone()
-        return int(images), int(self._db.execute("SELECT COUNT(*) FROM failures").fetchone()[0]), int(size)
+    @property
+    def has_unchecked(self) -> bool:
+        """Whether some image's vector has no checksum yet."""
+        return self.meta(CHECKED) is None
 
     # -- segments
 
@@ -320,30 +241,3 @@ class Catalog:
     def remove_tombstones(self, ids: Iterable[int]) -> None:
         """Forget those whose vectors are gone as well."""
         self._db.executemany("DELETE FROM tombstones WHERE image_id = ?", [(int(image_id),) for image_id in ids])
-
-
-def _key(place: Place) -> tuple[int, bytes, bytes]:
-    return place.root_id, os.fsencode(place.folder), os.fsencode(place.name)
-
-
-def _path(roots: dict[int, str], root_id: int, folder: bytes, name: bytes) -> str:
-    parts = os.fsdecode(folder).split("/") if folder else []
-    return os.path.join(roots[root_id], *parts, os.fsdecode(name))
-
-
-def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
-    (image_id, root_id, folder, name, size, mtime_ns, width, height, image_format, content_hash, taken_at, camera,
-     latitude, longitude) = row  # fmt: skip
-    return ImageRecord(
-        image_id,
-        ImageFile(_path(roots, root_id, folder, name), size, mtime_ns),
-        ImageInfo(
-            width=width,
-            height=height,
-            format=image_format,
-            content_hash=content_hash.hex(),
-            taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
-            camera=camera,
-            gps=(latitude, longitude) if latitude is not None else None,
-        ),
-    )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
+from clipsearch.store import guard
 from clipsearch.store.filters import km_between
+from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 _APPLICATION_ID = 0x434C4950  # "CLIP"
+_ROWS = 1000  # fetched at once
 _PATIENCE = 30  # seconds to wait for another process's transaction
 
 _SCHEMA = """
@@ -54,28 +60,75 @@ CREATE INDEX images_by_place ON images (latitude, longitude) WHERE latitude IS N
 CREATE INDEX images_by_shape ON images (width, height);
 CREATE INDEX images_by_format ON images (format);
 """
-_MIGRATIONS = {1: _COMPACT, 2: _FILTERS}
+_CHECKS = f"""
+ALTER TABLE images ADD COLUMN row_check INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE images ADD COLUMN vector_check INTEGER;
+ALTER TABLE failures ADD COLUMN row_check INTEGER NOT NULL DEFAULT 0;
+UPDATE images SET row_check = check_of({IMAGE_COLUMNS});
+UPDATE failures SET row_check = check_of({FAILURE_COLUMNS});
+"""  # noqa: S608
+CHECKED = "vectors checked"
+"""The key in `meta` that is there once every image has its vector's checksum, which a migration alone cannot know."""
+
+_ALL_CHECKED = f"INSERT INTO meta VALUES ('{CHECKED}', 'all');"  # noqa: S608
+_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS}
 """What brings a catalog of one format version to the next. Readers manage with any of them."""
+
+
+class _Cursor(sqlite3.Cursor):
+    """Rows; what goes wrong on the way through them is said in our words as well."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        while rows := self.fetchmany(_ROWS):
+            yield from rows
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        with _our_words():
+            return super().fetchmany(size or _ROWS)
+
+    def fetchone(self) -> Any:
+        with _our_words():
+            return super().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        with _our_words():
+            return super().fetchall()
 
 
 class Database(sqlite3.Connection):
     """A connection that says what went wrong, and what that means for the index."""
 
     version = FORMAT_VERSION  # of the format on disk
+    copy: TemporaryDirectory[str] | None = None  # that was opened in place of the file
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """One statement."""
-        try:
-            return super().execute(sql, parameters)
-        except sqlite3.DatabaseError as error:
-            raise _in_our_words(error) from error
+        with _our_words():
+            return self.cursor(_Cursor).execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
         """One statement, many times."""
-        try:
+        with _our_words():
             return super().executemany(sql, parameters)
-        except sqlite3.DatabaseError as error:
-            raise _in_our_words(error) from error
+
+    def executescript(self, sql_script: str) -> sqlite3.Cursor:
+        """Several statements."""
+        with _our_words():
+            return super().executescript(sql_script)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        super().close()
+        if self.copy:
+            self.copy.cleanup()
+
+
+@contextmanager
+def _our_words() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _in_our_words(error) from error
 
 
 def open_database(path: Path, *, create: bool) -> Database:
@@ -83,6 +136,7 @@ def open_database(path: Path, *, create: bool) -> Database:
 
     CollectionDamaged where it is none, CollectionError where it is of a newer format.
     """
+    guard.require_own_files(path.parent)
     database = _connect(path, create)
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -95,15 +149,18 @@ def open_database(path: Path, *, create: bool) -> Database:
             raise CollectionDamaged(f"{path} was never finished; run `clipsearch index` on the photos again")
         if version == 0:
             database.execute("PRAGMA journal_mode = WAL")
-            script = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};"
-            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {_COMPACT} {_FILTERS} {script} COMMIT;")
+            steps = (
+                f"{_SCHEMA} {' '.join(_MIGRATIONS.values())} {_ALL_CHECKED} PRAGMA application_id = {_APPLICATION_ID};"
+            )
+            database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
         elif version < FORMAT_VERSION and create:
+            guard.require_own_schema(database)
             steps = " ".join(_MIGRATIONS[step] for step in range(version, FORMAT_VERSION))
             database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
         else:
+            guard.require_own_schema(database)
             database.version = version
         database.execute("PRAGMA synchronous = FULL")
-        database.create_function("km_between", 4, km_between, deterministic=True)
     except BaseException:
         database.close()
         raise
@@ -113,14 +170,23 @@ def open_database(path: Path, *, create: bool) -> Database:
 def _connect(path: Path, create: bool) -> Database:
     attempts = ["mode=rwc"] if create else ["mode=rw", "mode=ro", "mode=ro&immutable=1"]  # the last: a read-only disk
     for attempt in attempts:
-        database = None
+        database, copy = None, None
         try:
+            copy = _copied(path) if "immutable" in attempt else None
+            opened = Path(copy.name, path.name) if copy else path.absolute()
             database = sqlite3.connect(
-                f"{path.absolute().as_uri()}?{attempt}", uri=True, isolation_level=None, timeout=_PATIENCE,
+                f"{opened.as_uri()}?{'mode=rw' if copy else attempt}", uri=True, isolation_level=None, timeout=_PATIENCE,
                 check_same_thread=False, factory=Database,
             )  # fmt: skip
+            database.copy = copy
+            if hasattr(database, "setlimit"):  # from Python 3.11
+                database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, guard.MOST_BYTES)
+            database.execute("PRAGMA trusted_schema = OFF")
+            database.execute("PRAGMA cell_size_check = ON")
             database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-        except (CollectionError, sqlite3.OperationalError) as error:
+            database.create_function("km_between", 4, km_between, deterministic=True)
+            database.create_function("check_of", -1, check_of, deterministic=True)
+        except (CollectionError, OSError, sqlite3.OperationalError) as error:
             if database:
                 database.close()
             if isinstance(error, CollectionDamaged) or attempt == attempts[-1]:
@@ -128,6 +194,21 @@ def _connect(path: Path, create: bool) -> Database:
         else:
             return database
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _copied(path: Path) -> TemporaryDirectory[str] | None:
+    """Where a writer was killed and nobody may write there now, a copy: its last commits are beside the file, not in it."""
+    log = path.with_name(f"{path.name}-wal")
+    if not (log.exists() and log.stat().st_size):
+        return None
+    copy = TemporaryDirectory(prefix="clipsearch-")
+    try:
+        for file in (path, log):
+            shutil.copyfile(file, Path(copy.name, file.name))
+    except BaseException:
+        copy.cleanup()
+        raise
+    return copy
 
 
 def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:

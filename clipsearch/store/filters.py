@@ -64,17 +64,19 @@ def km_between(latitude: float, longitude: float, other_latitude: float, other_l
 
 def _test(test: Test) -> Sql:
     column = _column(test.field)
-    if test.operator == "~":
-        sql = f"lower({column}) GLOB ?"
-        values: list[Any] = [str(test.value).lower()]
-    elif test.field == "taken" or test.field in _NUMBERS:
-        sql, values = f"{column} {_OPERATORS[test.operator]} ?", [test.value]
+    value: Any = test.value
+    if test.field in _NUMBERS:
+        sql = f"{column} {_OPERATORS[test.operator]} ?"
+    elif test.operator == "~":
+        sql, value = f"lower({column}) GLOB {_TEXT}", os.fsencode(str(value).lower())
     else:
-        sql, values = f"{column} {_OPERATORS[test.operator]} ? COLLATE NOCASE", [str(test.value)]
+        same = "" if test.field == "taken" else " COLLATE NOCASE"
+        sql, value = f"{column} {_OPERATORS[test.operator]} {_TEXT}{same}", os.fsencode(str(value))
     # A comparison with nothing is NULL, and so would be its negation.
-    return (f"{sql} AND {column} IS NOT NULL" if test.field in _OPTIONAL else sql), values
+    return (f"{sql} AND {column} IS NOT NULL" if test.field in _OPTIONAL else sql), [value]
 
 
+_TEXT = "CAST(? AS TEXT)"  # of bytes: a name may be none of Unicode's
 _OPTIONAL = {"taken", "camera", "latitude", "longitude"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import sys
@@ -31,16 +33,20 @@ class WriterLock:
         try:
             _try_lock(self._descriptor)
         except OSError as error:
-            holder = _holder(path)
             os.close(self._descriptor)
+            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):  # a file system that knows no locks, say
+                raise
+            holder = _holder(path)
             raise CollectionBusy(
                 f"another process is writing to the index in {path.parent}{holder}; searching still works, and indexing "
                 "will once it has finished"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
         since = datetime.now().astimezone().isoformat(timespec="seconds")
-        os.write(self._descriptor, json.dumps({"pid": os.getpid(), "since": since}).encode())
+        about = json.dumps({"pid": os.getpid(), "since": since}).ljust(64).encode()
+        with contextlib.suppress(OSError):  # a full disk: whoever wants in is told no pid, but a photo can be forgotten
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, about)
+            os.ftruncate(self._descriptor, len(about))
 
     def release(self) -> None:
         """Let the next writer in."""

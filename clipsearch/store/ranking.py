@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from clipsearch.machine import cores
 from clipsearch.schema import Embeddings, Ids, Scores
-from clipsearch.store.segments import Segment, exact_scores, rounding_bound
+from clipsearch.store.segments import Nearest, Segment, exact_scores, rounding_bound
 
 _SPARE = 54  # rows asked for beyond top_k; of 131,072 real vectors, 25 to 41 were within the compact copy's bound
 _BLOCK = 4096  # rows scored at once for many queries: 8 MB of 512 values, which a processor keeps at hand
 _LARGE = 100_000  # rows, in all, from which a second core is worth starting a thread
+FEW = 1 / 32  # of a segment's rows; as many are sooner scored one by one than passed over in a scan
 _WIDEST = 4096  # rows beyond which the compact copy gives way to the vectors themselves, whose bound is far narrower
 
 
@@ -50,7 +51,12 @@ class _Part:
     def __init__(self, segment: Segment, keep: NDArray[np.bool_] | None, query: Embeddings, count: int) -> None:
         self._segment, self._keep, self._query, self._count = segment, keep, query, count
         self._whole = False
-        self.found = segment.search(query, count, keep)
+        rows = None if keep is None else np.flatnonzero(keep)
+        self._all = rows is not None and len(rows) < FEW * len(segment.ids)
+        if rows is not None and self._all:
+            self.found = Nearest(exact_scores(segment.vectors[rows], query), rows, 0.0)
+        else:
+            self.found = segment.search(query, count, keep)
         self.scores: Scores = np.empty(0)
         self.ids: Ids = np.empty(0, np.int64)
 
@@ -63,7 +69,7 @@ class _Part:
     def certain(self, kth: float) -> bool:
         """Whether no row that was not found can be as good as `kth`."""
         scores = self.found.scores
-        return len(scores) < self._count or float(scores[-1]) + self.found.bound < kth
+        return self._all or len(scores) < self._count or float(scores[-1]) + self.found.bound < kth
 
     def widen(self) -> None:
         """Find more."""

@@ -57,7 +57,7 @@ class SegmentInfo:
     """What the catalog knows of a segment."""
 
     name: str  # of the file, inside the segments folder
-    rows: int
+    rows: int  # negative: not known
     size: int  # bytes
     sha256: str
     compact: CompactInfo | None = None
@@ -92,7 +92,8 @@ class Segment:
         except (RuntimeError, AttributeError) as error:
             path.stat()  # FileNotFoundError again, where a merge was quicker than we
             raise CollectionDamaged(f"{path} is not a vector segment: {str(error).splitlines()[0]}") from error
-        shape, expected = (self._flat.ntotal, self._flat.d, len(self.ids)), (info.rows, dim, info.rows)
+        rows = len(self.ids) if info.rows < 0 else info.rows
+        shape, expected = (self._flat.ntotal, self._flat.d, len(self.ids)), (rows, dim, rows)
         if shape != expected or self._flat.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise CollectionDamaged(f"{path} holds {shape} (rows, dim, ids) and should hold {expected}")
         _read_ahead(self._flat.get_xb(), self._flat.ntotal * self._flat.d * 4)
@@ -237,17 +238,25 @@ def write_compact(folder: Path, segment: Segment) -> CompactInfo:
 def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
     """Write an index so that it is there whole or not at all; its size in bytes and its sha256."""
     path, partial = folder / name, folder / f"{name}.partial"
+    total, size = hashlib.sha256(), 0
+
+    def take(block: bytes) -> None:
+        nonlocal size
+        total.update(block)
+        size += stream.write(block)
+
     try:
-        faiss.write_index(index, str(partial))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+        with partial.open("wb") as stream:
+            # Given a name, faiss only prints that the disk was full for the last of it, and all seems well.
+            faiss.write_index(index, faiss.PyCallbackIOWriter(take))  # type: ignore[attr-defined]
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        sync_folder(folder)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise CollectionError(f"cannot write {path} ({reason}); what was committed before is safe") from error
-    with partial.open("rb+") as stream:
-        os.fsync(stream.fileno())
-        sha256 = file_sha256(partial)
-    partial.replace(path)
-    sync_folder(folder)
-    return path.stat().st_size, sha256
+    return size, total.hexdigest()
 
 
 def _read_ahead(address: Any, length: int) -> None:

@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
-from clipsearch.store.catalog import Place
 from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
 
 
 def unit(array):

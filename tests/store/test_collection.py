@@ -16,8 +16,9 @@ import pytest
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, CollectionNotFound
 from clipsearch.schema import ImageFile
 from clipsearch.store import merge
-from clipsearch.store.catalog import Catalog, Place
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
 from tests.store.support import add, random_units, writer
 
 
@@ -47,7 +48,7 @@ def test_what_is_staged_is_invisible_until_the_commit(index):
 @pytest.mark.parametrize(
     "broken",
     ["clipsearch.store.collection.write_segment", "os.fsync", "pathlib.Path.replace",
-     "clipsearch.store.catalog.Catalog.commit", "clipsearch.store.segments.file_sha256"],
+     "clipsearch.store.catalog.Catalog.commit", "clipsearch.store.segments.sync_folder"],
 )  # fmt: skip
 def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkeypatch, broken):
     before = contents(index)
@@ -55,7 +56,7 @@ def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkey
         add(collection, ["new.jpg", "00.jpg"], random_units(2, 8, seed=5))
         with monkeypatch.context() as patch:
             patch.setattr(broken, lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-            with pytest.raises(OSError, match="No space"):
+            with pytest.raises((OSError, CollectionError), match="No space"):
                 collection.commit()
     assert contents(index) == before
     with Collection(index, writable=True) as collection:
@@ -206,6 +207,7 @@ def test_a_damaged_segment_is_named_and_answers_nothing(index, damage):
         data = segment.read_bytes()
         with sqlite3.connect(index / "catalog.sqlite") as database:
             database.execute("UPDATE segments SET size = ?", (len(data),))
+            database.execute("DELETE FROM meta WHERE key = 'check'")  # as somebody would who means it
         database.close()
     else:
         segment.write_bytes({"short": data[:-9], "long": data + b"x", "other bytes": bytes(len(data))}[damage])
@@ -216,6 +218,7 @@ def test_a_damaged_segment_is_named_and_answers_nothing(index, damage):
 def test_a_catalog_cannot_name_files_elsewhere(index, tmp_path):
     with sqlite3.connect(index / "catalog.sqlite") as database:
         database.execute("UPDATE segments SET name = '../../secret.faiss'")
+        database.execute("DELETE FROM meta WHERE key = 'check'")  # as somebody would who means it
     database.close()
     with Collection(index) as collection, pytest.raises(CollectionDamaged, match="never does"):
         collection.search(random_units(1, 8), 1)
@@ -315,8 +318,12 @@ def test_a_killed_writer_leaves_whole_commits(index):
     context = multiprocessing.get_context("spawn")
     for kill in range(6):
         process = context.Process(target=write_forever, args=(index,))
-        process.start()
-        time.sleep(0.9 + kill * 0.13)
+        with Collection(index) as collection:
+            before, patience = len(collection), time.monotonic() + 60
+            process.start()
+            while len(collection) == before and time.monotonic() < patience:  # starting takes its time on a busy machine
+                time.sleep(0.01)
+        time.sleep(kill * 0.13)
         process.kill()
         process.join()
         with Collection(index, writable=True) as collection:
@@ -325,7 +332,7 @@ def test_a_killed_writer_leaves_whole_commits(index):
             dead = set(collection.catalog.tombstones())
             assert sorted(set(held) - dead) == sorted(record.image_id for record in records)
             assert len(held) == len(set(held)) and (len(records) - 20) % 5 == 0
-    assert len(records) > 20
+            assert len(records) > before
 
 
 def test_a_catalog_that_was_never_finished_is_finished_by_the_next_writer(tmp_path):

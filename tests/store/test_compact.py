@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clipsearch.store.collection import Collection
 from clipsearch.store.segments import Segment, write_compact, write_segment
+from clipsearch.store.verify import verify
 from tests.store.support import add, random_units, unit, writer
 
 
@@ -77,11 +78,18 @@ def test_merging_and_forgetting_leave_no_copy_behind(index):
     assert files == names | {name.replace(".faiss", ".int8.faiss") for name in names}
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_the_next_writer(index, version):
     before = answers(index)
     with sqlite3.connect(index / "catalog.sqlite") as database:
-        for what in ("date", "camera", "place", "shape", "format"):
+        for column in (
+            "images DROP COLUMN row_check",
+            "images DROP COLUMN vector_check",
+            "failures DROP COLUMN row_check",
+        ):
+            database.execute(f"ALTER TABLE {column}")
+        database.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
+        for what in ("date", "camera", "place", "shape", "format") if version < 3 else ():
             database.execute(f"DROP INDEX images_by_{what}")
         if version == 1:
             database.execute("DROP TABLE compact")
@@ -93,7 +101,9 @@ def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_
     with Collection(index, writable=True) as collection:
         collection.commit()
         assert all(info.compact for info in collection.catalog.segments())
+        assert None not in collection.catalog.vector_checks(collection.ids().tolist()).values()
     assert answers(index) == before
+    assert verify(index).damages == ()
     assert len(list(index.glob("segments/*.int8.faiss"))) == 1
 
 

@@ -1,0 +1,107 @@
+"""`verify` and `repair`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from clipsearch.cli.options import index_option, json_option
+
+if TYPE_CHECKING:
+    from clipsearch.store.verify import Damage
+
+DAMAGED = 4
+_SHOWN = 20  # damages, and lost photos, of which a person sees each
+
+
+@click.command()
+@index_option
+@json_option
+@click.pass_context
+def verify(context: click.Context, index_folder: str | None, as_json: bool) -> None:
+    """Read everything in an index and compare it with its checksums. Changes nothing.
+
+    Exit status: 0 all is as it was written; 4 something is damaged.
+
+    \b
+    clipsearch verify
+    clipsearch verify --json
+    """
+    from clipsearch.config import find_index
+    from clipsearch.render.text import human_bytes, printable, to_json
+    from clipsearch.store.verify import verify as verify_index
+
+    folder = find_index(index_folder)
+    with _progress() as progress:
+        found = verify_index(folder, progress)
+    if as_json:
+        click.echo(to_json({"index": str(folder), **asdict(found), "clean": not found.damages}), nl=False)
+    elif found.damages:
+        _show(found.damages)
+        click.echo(f"the index at {printable(str(folder))} is damaged; to keep all that is good: clipsearch repair")
+    else:
+        click.echo(
+            f"{found.images:,} photos and {found.segments} segment{'' if found.segments == 1 else 's'} "
+            f"({human_bytes(found.bytes_read)}) are as they were written"
+        )
+    context.exit(DAMAGED if found.damages else 0)
+
+
+@click.command()
+@index_option
+@json_option
+def repair(index_folder: str | None, as_json: bool) -> None:
+    """Make a damaged index whole again, with all that can be proven good. The photos themselves are never touched.
+
+    What was lost is embedded again by the next `clipsearch index`.
+
+    \b
+    clipsearch repair
+    """
+    from clipsearch.config import find_index
+    from clipsearch.render.text import printable, to_json
+    from clipsearch.store.repair import repair as repair_index
+
+    folder = find_index(index_folder)
+    with _progress() as progress:
+        done = repair_index(folder, progress)
+    if as_json:
+        click.echo(to_json({"index": str(folder), **asdict(done)}), nl=False)
+        return
+    if not done.damages:
+        click.echo(f"nothing is damaged; all {done.kept:,} photos are as they were")
+        return
+    _show(done.damages)
+    click.echo(f"kept {done.kept:,} photos; {len(done.lost):,} must be embedded again: clipsearch index")
+    for path in done.lost[:_SHOWN]:
+        click.echo(f"  {printable(path)}")
+    if len(done.lost) > _SHOWN:
+        click.echo(f"  and {len(done.lost) - _SHOWN:,} more; --json lists all")
+
+
+def _show(damages: Iterable[Damage]) -> None:
+    from clipsearch.render.text import printable
+
+    damages = list(damages)
+    for damage in damages[:_SHOWN]:
+        click.echo(f"{printable(damage.where)}: {printable(damage.what)}")
+    if len(damages) > _SHOWN:
+        click.echo(f"and {len(damages) - _SHOWN:,} more; --json lists all")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar of bytes on standard error, where that is a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(unit="B", unit_scale=True, disable=None, leave=False, dynamic_ncols=True) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

@@ -1,0 +1,220 @@
+"""The catalog's tables of images and failures: a row for every file that is known."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from clipsearch.conditions import Condition
+from clipsearch.schema import Failure, Ids, ImageFile, ImageInfo, ImageRecord
+from clipsearch.store.database import Database
+from clipsearch.store.filters import Places, below, to_sql
+from clipsearch.store.rows import (
+    FAILURE_COLUMNS,
+    IMAGE_COLUMNS,
+    Known,
+    Place,
+    State,
+    check_of,
+    path_of,
+    place_key,
+    record_of,
+)
+
+_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
+_MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
+
+
+class ImageRows:
+    """What the catalog knows of files."""
+
+    _db: Database
+
+    # -- comparing with a directory walk
+
+    def folders(self, root_id: int, under: str = "") -> set[str]:
+        """Every folder at or below `under` in which something is known."""
+        where, values = below(root_id, under)
+        sql = f"SELECT folder FROM images WHERE {where} UNION SELECT folder FROM failures WHERE {where}"  # noqa: S608
+        return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
+
+    def known_in(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
+        """Name → what is known, for one folder (not those below it): of its images and of its failures."""
+        values = (root_id, os.fsencode(folder))
+        images, failures = (
+            self._db.execute(f"SELECT name, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ?", values)  # noqa: S608
+            for table in ("images", "failures")
+        )
+        return (
+            {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in images},
+            {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
+        )
+
+    def known_at(self, place: Place) -> Known | None:
+        """What is known of one place."""
+        for column, table in (("image_id", "images"), ("NULL", "failures")):
+            sql = f"SELECT {column}, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ? AND name = ?"  # noqa: S608
+            if row := self._db.execute(sql, place_key(place)).fetchone():
+                return Known(*row)
+        return None
+
+    def has_size(self, size: int) -> bool:
+        """Whether any image has this many bytes; if not, no image has the same content."""
+        return self._db.execute("SELECT 1 FROM images WHERE size = ? LIMIT 1", (size,)).fetchone() is not None
+
+    def ids_by_hash(self, content_hash: str) -> list[int]:
+        """The images with this content, oldest first."""
+        rows = self._db.execute(
+            "SELECT image_id FROM images WHERE content_hash = ? ORDER BY image_id", (bytes.fromhex(content_hash),)
+        )
+        return [image_id for (image_id,) in rows]
+
+    def ids_of_equal_content(self) -> Iterator[list[int]]:
+        """The images that share their content with others, by content, each oldest first."""
+        rows = self._db.execute(
+            "SELECT content_hash, image_id FROM images WHERE content_hash IN "
+            "(SELECT content_hash FROM images GROUP BY content_hash HAVING COUNT(*) > 1) ORDER BY content_hash, image_id"
+        )
+        for _, same in itertools.groupby(rows, key=lambda row: row[0]):
+            yield [image_id for _, image_id in same]
+
+    def select(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return self._db.execute(sql, values).fetchall()
+
+    # -- images and failures
+
+    def add_image(self, place: Place, file: ImageFile, info: ImageInfo, vector_check: int) -> int:
+        """A new image at a place where there is none; its id. `vector_check` is the checksum of its vector."""
+        latitude, longitude = info.gps or (None, None)
+        cursor = self._db.execute(
+            "INSERT INTO images (root_id, folder, name, size, mtime_ns, width, height, format, content_hash, taken_at, "
+            "camera, latitude, longitude, vector_check) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*place_key(place), file.size, file.mtime_ns, info.width, info.height, info.format,
+             bytes.fromhex(info.content_hash), info.taken_at.isoformat() if info.taken_at else None, info.camera,
+             latitude, longitude, vector_check),
+        )  # fmt: skip
+        assert cursor.lastrowid
+        self._check_rows("images", "image_id = ?", cursor.lastrowid)
+        return cursor.lastrowid
+
+    def move_image(self, image_id: int, place: Place, file: ImageFile) -> None:
+        """The same content is now at another place, or there with another size or time."""
+        self._db.execute(
+            "UPDATE images SET root_id = ?, folder = ?, name = ?, size = ?, mtime_ns = ? WHERE image_id = ?",
+            (*place_key(place), file.size, file.mtime_ns, image_id),
+        )
+        self._check_rows("images", "image_id = ?", image_id)
+
+    def _check_rows(self, table: str, where: str, *values: Any) -> None:
+        """Renew the checksums of rows that were written; of what SQLite made of the values."""
+        columns = IMAGE_COLUMNS if table == "images" else FAILURE_COLUMNS
+        self._db.execute(f"UPDATE {table} SET row_check = check_of({columns}) WHERE {where}", values)  # noqa: S608
+
+    def vector_checks(self, ids: Sequence[int]) -> dict[int, int | None]:
+        """image_id → the checksum of its vector; None where it is not known yet, as in an index of before format 4."""
+        if self._db.version < 4:
+            return dict.fromkeys(ids)
+        found: dict[int, int | None] = {}
+        for some in _in_parts(ids):
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT image_id, vector_check FROM images WHERE image_id IN ({marks})"  # noqa: S608
+            found.update(self._db.execute(sql, some))
+        return found
+
+    def set_vector_checks(self, checks: Iterable[tuple[int, int]]) -> None:
+        """Remember checksums of vectors: (checksum, image_id)."""
+        self._db.executemany("UPDATE images SET vector_check = ? WHERE image_id = ?", checks)
+
+    def remove_images(self, ids: Iterable[int]) -> None:
+        """Drop images and leave tombstones for their vectors."""
+        rows = [(image_id,) for image_id in ids]
+        self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", rows)
+        self._db.executemany("DELETE FROM images WHERE image_id = ?", rows)
+
+    def add_failure(self, place: Place, file: ImageFile, reason: str) -> None:
+        """Remember that a file could not be read, and why."""
+        self._db.execute(
+            f"INSERT OR REPLACE INTO failures ({FAILURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (*place_key(place), file.size, file.mtime_ns, reason),
+        )
+        self._check_rows("failures", "root_id = ? AND folder = ? AND name = ?", *place_key(place))
+
+    def remove_failure(self, place: Place) -> None:
+        """Forget one."""
+        self._db.execute("DELETE FROM failures WHERE root_id = ? AND folder = ? AND name = ?", place_key(place))
+
+    def records(self, ids: Sequence[int], roots: dict[int, str]) -> dict[int, ImageRecord]:
+        """image_id → record, for those that exist. `roots` gives each root's absolute path."""
+        found: dict[int, ImageRecord] = {}
+        for some in _in_parts(ids):
+            marks = ",".join("?" * len(some))
+            for row in self._db.execute(f"SELECT * FROM images WHERE image_id IN ({marks})", some):  # noqa: S608
+                found[row[0]] = record_of(row, roots)
+        return found
+
+    def all_records(self, roots: dict[int, str]) -> Iterator[ImageRecord]:
+        """Every image, in the order of its path."""
+        for row in self._db.execute("SELECT * FROM images ORDER BY root_id, folder, name"):
+            yield record_of(row, roots)
+
+    def ids(self, condition: Condition | None, places: Places) -> Ids:
+        """The images that meet a condition, or all, int64 (n,), ascending."""
+        where, values = to_sql(condition, places) if condition else ("1", [])
+        rows = self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)  # noqa: S608
+        return np.sort(np.fromiter((image_id for (image_id,) in rows), np.int64))
+
+    def all_ids(self) -> Ids:
+        """Every image's id, int64 (n,), ascending."""
+        return np.fromiter(
+            (row[0] for row in self._db.execute("SELECT image_id FROM images ORDER BY image_id")), np.int64
+        )
+
+    def unsound_rows(self) -> Iterator[tuple[str, int, tuple[Any, ...]]]:
+        """Rows that are not as they were written: table, its row number, values. Before format 4 nobody can tell."""
+        for table, columns in (
+            (("images", IMAGE_COLUMNS), ("failures", FAILURE_COLUMNS)) if self._db.version >= 4 else ()
+        ):
+            sql = f"SELECT {columns}, row_check FROM {table} ORDER BY 1"  # noqa: S608
+            for number, row in enumerate(self._db.execute(sql), 1):
+                if check_of(*row[:-1]) != row[-1]:
+                    yield table, number, row[:-1]
+
+    def ids_below(self, root_id: int, under: str) -> list[int]:
+        """The images at or below a folder."""
+        where, values = below(root_id, under)
+        return [image_id for (image_id,) in self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)]  # noqa: S608
+
+    def remove_failures_below(self, root_id: int, under: str) -> int:
+        """Forget the failures at or below a folder; how many they were."""
+        where, values = below(root_id, under)
+        return self._db.execute(f"DELETE FROM failures WHERE {where}", values).rowcount  # noqa: S608
+
+    def failures(self, roots: dict[int, str]) -> list[Failure]:
+        """Every failure, in the order of its path."""
+        rows = self._db.execute(
+            "SELECT root_id, folder, name, size, mtime_ns, reason FROM failures ORDER BY root_id, folder, name"
+        )
+        return [
+            Failure(ImageFile(path_of(roots, root_id, folder, name), size, mtime_ns), reason)
+            for root_id, folder, name, size, mtime_ns, reason in rows
+        ]
+
+    def count(self) -> int:
+        """How many images there are."""
+        return int(self._db.execute("SELECT COUNT(*) FROM images").fetchone()[0])
+
+    def counts(self) -> tuple[int, int, int]:
+        """(images, failures, bytes of all images' files)."""
+        images, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM images").fetchone()
+        return int(images), int(self._db.execute("SELECT COUNT(*) FROM failures").fetchone()[0]), int(size)
+
+
+def _in_parts(ids: Sequence[int]) -> Iterator[list[int]]:
+    for start in range(0, len(ids), _MANY):
+        yield [int(image_id) for image_id in ids[start : start + _MANY]]

@@ -1,0 +1,262 @@
+"""The reading half of a collection: what is in an index folder, and exact search over it."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.conditions import Condition
+from clipsearch.errors import CollectionDamaged
+from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord, Scores
+from clipsearch.store.catalog import Catalog
+from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
+from clipsearch.store.rows import WHAT_TO_DO, Place
+from clipsearch.store.segments import Segment, exact_scores
+
+_TOGETHER = 4  # queries from which reading the vectors once for all is quicker than a compact copy for each
+_ATTEMPTS = 5  # states a reader tries to open while a writer keeps merging them away
+_T = TypeVar("_T")
+
+
+class CollectionReader:
+    """An index folder, open for reading. Each of its answers comes from one committed state."""
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        self.folder = folder
+        self.catalog = Catalog(folder / "catalog.sqlite", create=create)
+        self._view = View(-1, [], np.empty(0, np.int64))
+        self._outdated = True
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._view = View(-1, [], np.empty(0, np.int64))
+        self.catalog.close()
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """The model whose embeddings it holds; None before the first."""
+        return self.catalog.fingerprint()
+
+    def roots(self) -> dict[int, str]:
+        """root_id → the absolute path it has today, wherever the index folder has been moved to."""
+        return {
+            root_id: os.path.normpath(os.path.join(self.folder, path))
+            for root_id, (path, _) in self.catalog.roots().items()
+        }
+
+    def place(self, path: str) -> Place | None:
+        """Where a path is in the catalog's terms; None where no root holds it."""
+        for root_id, root in self.roots().items():
+            if (relative := _relative(path, root)) is not None:
+                folder, _, name = relative.rpartition("/")
+                return Place(root_id, folder, name)
+        return None
+
+    def __len__(self) -> int:
+        return self.catalog.count()
+
+    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
+        """image_id → record, for those that exist."""
+        return self.catalog.records(ids, self.roots())
+
+    def failures(self) -> list[Failure]:
+        """Every file that could not be read, by path."""
+        return self.catalog.failures(self.roots())
+
+    def published_segments(self) -> list[Segment]:
+        """The segments of the last commit, open."""
+        return self._consistently(lambda view: view.segments)
+
+    def vector(self, image_id: int) -> NDArray[np.float32]:
+        """An image's unit vector (dim,), published. KeyError where there is none."""
+        vector: NDArray[np.float32] = self.vectors([image_id])[0]
+        return vector
+
+    def vectors(self, ids: Sequence[int]) -> Embeddings:
+        """The published unit vectors (n, dim) of some images, in their order. KeyError where there is none."""
+        wanted = np.array(ids, np.int64)
+
+        def read(view: View) -> Embeddings:
+            return self._proven(view.segments, wanted)
+
+        return self._consistently(read)
+
+    def search(
+        self, queries: Embeddings, top_k: int, allowed: Ids | None = None, without: Sequence[int] = ()
+    ) -> list[list[tuple[float, ImageRecord]]]:
+        """For each of the queries (n, dim) its nearest images: (cosine, record), best first, at most `top_k`.
+
+        Exact: the ranking is that of float64 inner products over the stored vectors, ties in the order of their paths.
+        `allowed` (m,), ascending, limits the search to those ids, and `without` leaves some out. All answers come from one
+        committed state.
+        """
+
+        def answer(view: View) -> list[list[tuple[float, ImageRecord]]]:
+            found = _nearest(view, queries, top_k, allowed, without)
+            return [
+                self._ranked(view.segments, query[None], *one, top_k) for query, one in zip(queries, found, strict=True)
+            ]
+
+        return self._consistently(answer)
+
+    def best_scores(self, queries: Embeddings, count: int) -> list[Scores]:
+        """For each of the queries (n, dim) its `count` highest cosines over all images, best first."""
+        return self._consistently(lambda view: [scores[:count] for scores, _ in _nearest(view, queries, count)])
+
+    def ids(self, condition: Condition | None = None) -> Ids:
+        """The images that meet a condition, or all, int64 (n,), ascending."""
+        return self.catalog.ids(condition, self.places)
+
+    def scan(
+        self, condition: Condition | None = None, block: int = 4096
+    ) -> Iterator[tuple[list[ImageRecord], Embeddings]]:
+        """Every image that meets a condition, or all, `block` at a time: records and vectors (n, dim), by image id.
+
+        All blocks are of one committed state.
+        """
+        for segments, ids in self._states(condition):
+            for start in range(0, len(ids), block):
+                some = ids[start : start + block]
+                records = self.records(some.tolist())
+                yield [records[image_id] for image_id in some.tolist()], self._proven(segments, some)
+
+    def _states(self, condition: Condition | None) -> Iterator[tuple[list[Segment], Ids]]:
+        """One committed state, that lasts until the next step: its segments, and the ids that meet a condition."""
+        for last in range(1, _ATTEMPTS + 1):
+            with self.catalog.reading():
+                try:
+                    segments = self._open_view().segments
+                except FileNotFoundError:  # a merge has just removed this state's files
+                    if last == _ATTEMPTS:
+                        raise CollectionDamaged(f"the index at {self.folder} is damaged; {WHAT_TO_DO}") from None
+                    continue
+                yield segments, self.ids(condition)
+                return
+
+    def scan_bytes(self, considered: int) -> int:
+        """How many bytes of vectors a search reads at first, where that many images are allowed."""
+        infos, fingerprint = self.catalog.segments(), self.fingerprint
+        dim, total = fingerprint.dim if fingerprint else 0, sum(info.rows for info in infos)
+        if considered < total * FEW:
+            return 4 * dim * considered
+        return sum(info.rows * dim * (1 if info.compact else 4) for info in infos)
+
+    def _ranked(
+        self, segments: list[Segment], query: Embeddings, scores: Scores, ids: Ids, top_k: int
+    ) -> list[tuple[float, ImageRecord]]:
+        """Candidates with their records, in order; among those that tie, paths decide which stay."""
+        if not len(ids):
+            return []
+        records = self.records(ids.tolist())
+        if len(records) < len(ids):
+            raise CollectionDamaged(f"the index at {self.folder} is damaged: it has vectors of no photo; {WHAT_TO_DO}")
+        pairs = [(score, records[image_id]) for score, image_id in zip(scores.tolist(), ids.tolist(), strict=True)]
+        pairs.sort(key=lambda pair: (-pair[0], pair[1].file.path))
+        del pairs[top_k:]
+        found = np.array([record.image_id for _, record in pairs], np.int64)
+        try:
+            proven = exact_scores(self._proven(segments, found), query)
+        except KeyError:  # ids that are out of order are not found again
+            proven = np.full(len(pairs), np.nan)
+        if not np.allclose(proven, [score for score, _ in pairs], rtol=0, atol=1e-9):  # a row with another image's id
+            raise CollectionDamaged(f"the index at {self.folder} is damaged: its ids are mixed up; {WHAT_TO_DO}")
+        return [(min(max(score, -1.0), 1.0), record) for score, record in pairs]
+
+    def _proven(self, segments: list[Segment], ids: Ids) -> Embeddings:
+        """The vectors (n, dim) of ids (n,). CollectionDamaged where one is not what was stored for its image.
+
+        KeyError where there is no such image.
+        """
+        vectors = gathered(segments, ids)
+        checks = self.catalog.vector_checks(ids.tolist())
+        for image_id, vector in zip(ids.tolist(), vectors, strict=True):
+            if checks[image_id] not in (None, vector_check(vector)):
+                raise CollectionDamaged(f"the vector of image {image_id} is damaged; {WHAT_TO_DO}")
+        return vectors
+
+    # -- inside
+
+    def places(self, folder: str) -> list[tuple[int, str]]:
+        """A folder in the catalog's terms: itself below a root, or every root below it."""
+        inside = [(root_id, "") for root_id, root in self.roots().items() if _relative(root, folder) is not None]
+        place = self.place(folder)
+        if place and not inside:
+            inside = [(place.root_id, f"{place.folder}/{place.name}" if place.folder else place.name)]
+        return inside
+
+    @property
+    def _segments(self) -> Path:
+        return self.folder / "segments"
+
+    def at_one_state(self, read: Callable[[], _T]) -> _T:
+        """Call something that asks several things, such that all answers come from one committed state."""
+        return self._consistently(lambda view: read())
+
+    def _consistently(self, read: Callable[[View], _T]) -> _T:
+        """Call `read` on one committed state; on the next one where a merge has just removed this one's files."""
+        for _ in range(_ATTEMPTS):
+            with self.catalog.reading():
+                try:
+                    view = self._open_view()
+                except FileNotFoundError as error:
+                    missing = error.filename
+                    continue
+                return read(view)
+        raise CollectionDamaged(f"the index at {self.folder} is damaged: {missing} is missing; {WHAT_TO_DO}")
+
+    def _open_view(self) -> View:
+        """The published segments; only those that a commit has changed are opened again."""
+        version = self.catalog.version
+        if self._outdated or self._view.version != version:
+            self.catalog.require_sound()
+        fingerprint = self.fingerprint
+        if fingerprint and (self._outdated or self._view.version != version):
+            known = {segment.info: segment for segment in self._view.segments}
+            segments = [
+                known.get(info) or Segment(self._segments, info, fingerprint.dim) for info in self.catalog.segments()
+            ]
+            self._view = View(version, segments, np.array(self.catalog.tombstones(), np.int64))
+            self._outdated = False
+        return self._view
+
+
+def _nearest(
+    view: View, queries: Embeddings, top_k: int, allowed: Ids | None = None, without: Sequence[int] = ()
+) -> list[tuple[Scores, Ids]]:
+    keeps = [view.keep(segment, allowed, without) for segment in view.segments]
+    if len(queries) >= _TOGETHER:
+        return nearest_to_each(view.segments, keeps, queries, top_k)
+    return [nearest(view.segments, keeps, query[None], top_k) for query in queries]
+
+
+def gathered(segments: list[Segment], ids: Ids) -> Embeddings:
+    """The vectors (n, dim) of ids (n,) from wherever they are. KeyError where one is nowhere."""
+    vectors = np.empty((len(ids), segments[0].vectors.shape[1] if segments else 0), np.float32)
+    found = np.zeros(len(ids), bool)
+    for segment in segments:
+        rows = segment.rows_of(ids)
+        here = rows >= 0
+        vectors[here] = segment.vectors[rows[here]]
+        found |= here
+    if not found.all():
+        raise KeyError(int(ids[~found][0]))
+    return vectors
+
+
+def vector_check(vector: NDArray[np.float32]) -> int:
+    """A checksum (CRC-32) of a vector (dim,)."""
+    return zlib.crc32(vector.astype("<f4", copy=False).tobytes())
+
+
+def _relative(path: str, root: str) -> str | None:
+    """`path` below `root`, with "/" between parts; None where it is not below it."""
+    if path == root:
+        return ""
+    prefix = root if root.endswith(os.sep) else root + os.sep
+    return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None

@@ -1,0 +1,211 @@
+"""A damaged index made whole again, with all that can be proven to be as it was written, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.schema import Embeddings, Fingerprint, Ids
+from clipsearch.store.catalog import Catalog
+from clipsearch.store.database import CHECKED
+from clipsearch.store.lock import WriterLock
+from clipsearch.store.reading import vector_check
+from clipsearch.store.rows import is_sound, path_of
+from clipsearch.store.segments import Segment, SegmentInfo, file_sha256, sync_folder, write_segment
+from clipsearch.store.swap import REPAIRED, finish
+from clipsearch.store.verify import Damage, Progress, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair did."""
+
+    damages: tuple[Damage, ...]  # as they were found; none, and nothing was done
+    kept: int  # images
+    lost: tuple[str, ...]  # paths, as far as they are known, of photos that must be embedded again
+
+
+def repair(folder: Path, progress: Progress | None = None) -> Repaired:
+    """Keep every image whose row and vector are provably what was written; the others are as if never indexed.
+
+    CollectionDamaged, with nothing changed, where not even the model or the folders can be made out. The damaged catalog is
+    kept beside as catalog.sqlite.damaged. A reader sees the old index or the new one.
+    """
+    lock = WriterLock(folder / "writer.lock")
+    try:
+        finish(folder)
+        verified = verify(folder, progress)
+        if not verified.damages:
+            return Repaired((), verified.images, ())
+        salvaged = _salvaged(folder)
+        kept, lost = _rebuilt(folder, salvaged)
+        finish(folder)
+        return Repaired(verified.damages, kept, tuple(sorted(lost)))
+    finally:
+        lock.release()
+
+
+@dataclass(slots=True)
+class _Salvaged:
+    """What could be read of a damaged catalog and is sound."""
+
+    fingerprint: Fingerprint
+    roots: list[tuple[Any, ...]]
+    roots_proven: bool
+    images: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    unsound: int = 0
+    failures: list[tuple[Any, ...]] = field(default_factory=list)
+    segments: list[SegmentInfo] = field(default_factory=list)
+    last_id: int = 0
+
+
+def _salvaged(folder: Path) -> _Salvaged:
+    nothing = CollectionDamaged(
+        f"nothing in {folder} can be proven to be what was written. Delete that folder and index the photos again; the photos "
+        "themselves are not touched"
+    )
+    try:
+        catalog = Catalog(folder / "catalog.sqlite")
+    except CollectionDamaged as error:
+        raise nothing from error
+    try:
+        with catalog.reading():
+            damaged = _tolerant(catalog.unsound_tables, ["meta", "roots", "segments", "compact"])
+            fingerprint = _tolerant(catalog.fingerprint, None)
+            roots = list(catalog.salvage("roots"))
+            if fingerprint is None or not roots or "meta" in damaged:
+                raise nothing
+            salvaged = _Salvaged(fingerprint, roots, "roots" not in damaged)
+            for row in catalog.salvage("images"):
+                salvaged.last_id = max(salvaged.last_id, int(row[0]))
+                if is_sound(row):
+                    salvaged.images[row[0]] = row
+                else:
+                    salvaged.unsound += 1
+            salvaged.failures = list(catalog.salvage("failures"))
+            salvaged.segments = [] if "segments" in damaged else _tolerant(catalog.segments, [])
+            return salvaged
+    finally:
+        catalog.close()
+
+
+def _tolerant(read: Callable[[], Any], instead: Any) -> Any:
+    try:
+        return read()
+    except CollectionError:
+        return instead
+
+
+def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
+    """Write the new catalog beside the old; how many images it has, and the paths that it has no more."""
+    inside = folder / "segments"
+    roots = {row[0]: os.path.normpath(os.path.join(folder, os.fsdecode(row[1]))) for row in salvaged.roots}
+    images = {image_id: row for image_id, row in salvaged.images.items() if row[1] in roots}
+    if not salvaged.roots_proven:  # then a photo that is where its row says proves that row's root
+        images = {image_id: row for image_id, row in images.items() if _is_there(row, roots)}
+    whole = [info for info in salvaged.segments if _is_whole(inside, info, salvaged.fingerprint.dim, images)]
+    kept: set[int] = set()
+    for info in whole:
+        kept.update(Segment(inside, info, salvaged.fingerprint.dim).ids.tolist())
+    held = set(kept)
+    ids, vectors = _proven(inside, {info.name for info in whole}, salvaged.fingerprint.dim, images, kept)
+    added = []
+    if len(ids):
+        added.append(write_segment(inside, _next_name(inside), ids, vectors))
+        kept.update(ids.tolist())
+    new_path = folder / f"{REPAIRED}.partial"
+    for path in (new_path, *(folder / f"{new_path.name}{suffix}" for suffix in ("-wal", "-shm"))):
+        path.unlink(missing_ok=True)
+    new = Catalog(new_path, create=True)
+    living = {image_id: row for image_id, row in images.items() if image_id in kept}
+    try:
+        new.begin()
+        new.set_fingerprint(salvaged.fingerprint)
+        new.restore("roots", salvaged.roots)
+        new.restore("images", living.values())
+        new.restore("failures", (row for row in salvaged.failures if len(row) == 7 and row[0] in roots))
+        new.never_reuse("images", max([salvaged.last_id, *held]))
+        for info in [*whole, *added]:
+            new.restore("segments", [(_number(info.name), info.name, info.rows, info.size, info.sha256)])
+            if info.compact and _file_is(inside / info.compact_name, info.compact.size, info.compact.sha256):
+                new.add_compact(info.name, info.compact)
+        new.restore("tombstones", ((image_id,) for image_id in held - living.keys()))
+        new.set_meta(CHECKED, "all")
+        new.commit()
+    finally:
+        new.close()
+    with new_path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    new_path.replace(folder / REPAIRED)
+    sync_folder(folder)
+    rest = (row for image_id, row in salvaged.images.items() if image_id not in living and row[1] in roots)
+    lost = [path_of(roots, *row[1:4]) for row in rest]
+    return len(living), lost
+
+
+def _is_there(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
+    try:
+        state = os.stat(path_of(roots, *row[1:4]))  # noqa: PTH116
+    except OSError:
+        return False
+    return (state.st_size, state.st_mtime_ns) == (row[4], row[5])
+
+
+def _is_whole(inside: Path, info: SegmentInfo, dim: int, images: dict[int, tuple[Any, ...]]) -> bool:
+    """Whether a segment's file is as it was written, and each of its vectors is that of its image."""
+    if not _file_is(inside / info.name, info.size, info.sha256):
+        return False
+    try:
+        segment = Segment(inside, info, dim)
+    except (CollectionError, OSError):
+        return False
+    return all(
+        _check(images, image_id) in (None, vector_check(vector))
+        for image_id, vector in zip(segment.ids.tolist(), segment.vectors, strict=True)
+    )
+
+
+def _proven(
+    inside: Path, without: Iterable[str], dim: int, images: dict[int, tuple[Any, ...]], kept: set[int]
+) -> tuple[Ids, Embeddings]:
+    """From files that are not whole, or that the catalog does not name: vectors that are those of images, ids ascending."""
+    found: dict[int, Any] = {}
+    for path in sorted(inside.glob("*.faiss")):
+        if path.name in without or ".int8." in path.name:
+            continue
+        with contextlib.suppress(CollectionError, OSError):
+            segment = Segment(inside, SegmentInfo(path.name, -1, path.stat().st_size, ""), dim)
+            for image_id, vector in zip(segment.ids.tolist(), segment.vectors, strict=True):
+                if image_id in images and image_id not in kept and _check(images, image_id) == vector_check(vector):
+                    found[image_id] = np.array(vector)
+    ids = np.array(sorted(found), np.int64)
+    return ids, np.array([found[image_id] for image_id in ids.tolist()], np.float32).reshape(-1, dim)
+
+
+def _check(images: dict[int, tuple[Any, ...]], image_id: int) -> int | None:
+    row = images.get(image_id, ())
+    return row[15] if len(row) > 15 else None
+
+
+def _file_is(path: Path, size: int, sha256: str) -> bool:
+    try:
+        return path.stat().st_size == size and file_sha256(path) == sha256
+    except OSError:
+        return False
+
+
+def _next_name(inside: Path) -> str:
+    return f"{max([0, *(_number(path.name) for path in inside.glob('*.faiss'))]) + 1:06d}.faiss"
+
+
+def _number(name: str) -> int:
+    """A segment's number, which its name is made of."""
+    number = name.partition(".")[0]
+    return int(number) if number.isdecimal() else 0

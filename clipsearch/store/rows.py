@@ -1,0 +1,99 @@
+"""The catalog's rows in our terms, and back."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from clipsearch.errors import CollectionDamaged
+from clipsearch.schema import ImageFile, ImageInfo, ImageRecord
+from clipsearch.store.guard import require_own_path
+
+WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file is, in the catalog's terms: a root, a folder below it ("" for the root itself) and a name."""
+
+    root_id: int
+    folder: str
+    name: str
+
+
+State: TypeAlias = tuple[int, int]
+"""(size in bytes, mtime_ns) of a file: what a directory walk compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalog knows of a place without decoding."""
+
+    image_id: int | None  # None for a failure
+    size: int
+    mtime_ns: int
+
+
+IMAGE_COLUMNS = (
+    "image_id, root_id, folder, name, size, mtime_ns, width, height, format, content_hash, "
+    "taken_at, camera, latitude, longitude"
+)
+FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
+
+
+def check_of(*values: Any) -> int:
+    """A checksum (CRC-32) of a row's values, as SQLite gives them: whatever else changes a byte of it is noticed."""
+    return zlib.crc32(ascii(values).encode())
+
+
+def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
+    """A checksum of several rows, in their order."""
+    total = 0
+    for row in rows:
+        total = zlib.crc32(ascii(row).encode(), total)
+    return total
+
+
+def is_sound(row: tuple[Any, ...]) -> bool:
+    """Whether a row of images, with its check behind its columns, is as it was written. Before format 4 there was none."""
+    return len(row) == _COLUMNS or check_of(*row[:_COLUMNS]) == row[_COLUMNS]
+
+
+_COLUMNS = IMAGE_COLUMNS.count(",") + 1
+
+
+def place_key(place: Place) -> tuple[int, bytes, bytes]:
+    """A place as its three columns."""
+    return place.root_id, os.fsencode(place.folder), os.fsencode(place.name)
+
+
+def path_of(roots: dict[int, str], root_id: int, folder: bytes, name: bytes) -> str:
+    """An absolute path; bytes that are not UTF-8 are kept as lone surrogates."""
+    require_own_path(folder, name)
+    parts = os.fsdecode(folder).split("/") if folder else []
+    return os.path.join(roots[root_id], *parts, os.fsdecode(name))
+
+
+def record_of(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
+    """A row of the table of images. CollectionDamaged where it is not as it was written."""
+    if not is_sound(row):
+        raise CollectionDamaged(f"the catalog's row of image {row[0]} is damaged; {WHAT_TO_DO}")
+    (image_id, root_id, folder, name, size, mtime_ns, width, height, image_format, content_hash, taken_at, camera,
+     latitude, longitude) = row[:_COLUMNS]  # fmt: skip
+    return ImageRecord(
+        image_id,
+        ImageFile(path_of(roots, root_id, folder, name), size, mtime_ns),
+        ImageInfo(
+            width=width,
+            height=height,
+            format=image_format,
+            content_hash=content_hash.hex(),
+            taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
+            camera=camera,
+            gps=(latitude, longitude) if latitude is not None else None,
+        ),
+    )

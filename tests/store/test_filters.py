@@ -1,0 +1,180 @@
+"""Conditions asked of the catalog, against the same conditions asked of the records in Python."""
+
+import math
+import random
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipsearch.conditions import All, Below, Either, Known, Near, Not, Test
+from clipsearch.schema import ImageFile, ImageInfo
+from clipsearch.store.collection import Collection
+from clipsearch.store.filters import km_between
+from clipsearch.store.rows import Place
+from tests.store.support import random_units, writer
+
+CAMERAS = [None, "Canon EOS 5D", "canon powershot", "NIKON D90", "Pixel 7 [main]"]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos") / ".clipsearch"
+    chance = random.Random(0)
+    with writer(folder, 8) as collection:
+        root_id = collection.add_root(str(folder.parent), {})
+        for number, vector in enumerate(random_units(300, 8)):
+            inside = chance.choice(["", "trip", "trip/day 1", "trip2", "Trip"])
+            name = f"{chance.choice(['IMG_', 'img ', 'ä'])}{number}.{chance.choice(['jpg', 'PNG'])}"
+            when = datetime(2023, 12, 30) + timedelta(minutes=chance.randrange(5000)) if chance.random() < 0.7 else None
+            info = ImageInfo(
+                width=chance.choice([100, 200, 300]), height=chance.choice([100, 200, 400]),
+                format=chance.choice(["JPEG", "PNG"]), content_hash=f"{number:064x}", taken_at=when,
+                camera=chance.choice(CAMERAS),
+                gps=(chance.uniform(-90, 90), chance.uniform(-180, 180)) if chance.random() < 0.8 else None,
+            )  # fmt: skip
+            file = ImageFile(str(folder.parent / inside / name), chance.randrange(10_000), 0)
+            collection.add(Place(root_id, inside, name), file, info, vector)
+        collection.commit()
+    return folder
+
+
+def holds(condition, record, root):
+    """The definition, in a few lines of Python."""
+    if isinstance(condition, All):
+        return all(holds(part, record, root) for part in condition.conditions)
+    if isinstance(condition, Either):
+        return any(holds(part, record, root) for part in condition.conditions)
+    if isinstance(condition, Not):
+        return not holds(condition.condition, record, root)
+    if isinstance(condition, Below):
+        return Path(record.file.path).is_relative_to(condition.folder) and record.file.path != condition.folder
+    if isinstance(condition, Near):
+        gps = record.info.gps
+        return gps is not None and km_between(*gps, condition.latitude, condition.longitude) <= condition.km
+    info, relative = record.info, Path(record.file.path).relative_to(root)
+    value = {
+        "name": relative.name, "folder": "" if relative.parent == Path() else relative.parent.as_posix(),
+        "path": relative.as_posix(), "format": info.format, "camera": info.camera, "width": info.width, "height": info.height,
+        "megapixels": info.width * info.height / 1e6, "size": record.file.size,
+        "taken": info.taken_at.isoformat() if info.taken_at else None,
+        "orientation": "landscape" if info.width > info.height else "portrait" if info.width < info.height else "square",
+        "latitude": info.gps and info.gps[0], "longitude": info.gps and info.gps[1],
+    }[condition.field]  # fmt: skip
+    if isinstance(condition, Known):
+        return value is not None
+    if value is None:
+        return False
+    other = condition.value
+    if condition.operator == "~":
+        return fnmatchcase(value.lower(), other.lower())
+    if isinstance(value, str) and condition.field != "taken":
+        value, other = value.lower(), other.lower()
+    return {
+        "=": value == other, "!=": value != other, "<": value < other, "<=": value <= other, ">": value > other,
+        ">=": value >= other,
+    }[condition.operator]  # fmt: skip
+
+
+LEAVES = [
+    Test("name", "~", "img*.jpg"), Test("name", "~", "*1?.png"), Test("name", "=", "img_3.JPG"), Test("name", "~", "Ä*"),
+    Test("name", "!=", "img 5.png"), Test("folder", "=", "trip"), Test("folder", "~", "trip/*"), Test("folder", "=", ""),
+    Test("path", "~", "trip/day*jpg"), Test("path", "~", "img*"), Test("format", "=", "png"), Test("camera", "~", "*canon*"),
+    Test("camera", "=", "nikon d90"), Test("camera", "!=", "NIKON D90"), Test("camera", "~", "*[[]main]"), Known("camera"),
+    Test("width", ">", 100), Test("height", "<=", 200), Test("width", "!=", 200), Test("megapixels", ">=", 0.04),
+    Test("size", "<", 5000), Test("taken", ">=", "2024-01-01T00:00:00"), Test("taken", "<", "2023-12-31T12:00:00"),
+    Known("taken"), Test("orientation", "=", "Portrait"), Test("latitude", ">", 0), Test("longitude", "<=", -10.5),
+    Known("latitude"), Near(0, 0, 5000), Near(80, 179, 3000), Near(-60, -170, 4000), Near(48, 11, 1), Near(10, 100, 20015.2),
+]  # fmt: skip
+
+
+def found_and_expected(index, condition):
+    with Collection(index) as collection:
+        records = list(collection.catalog.all_records(collection.roots()))
+        expected = sorted(record.image_id for record in records if holds(condition, record, str(index.parent)))
+        return collection.ids(condition).tolist(), expected
+
+
+@pytest.mark.parametrize("condition", LEAVES, ids=str)
+def test_a_condition_and_its_opposite(index, condition):
+    found, expected = found_and_expected(index, condition)
+    assert found == expected
+    opposite, expected = found_and_expected(index, Not(condition))
+    assert opposite == expected
+    assert len(found) + len(opposite) == 300
+
+
+def test_conditions_within_conditions(index):
+    chance = random.Random(1)
+
+    def some(depth):
+        if depth == 0:
+            return chance.choice(LEAVES)
+        parts = tuple(some(depth - 1) for _ in range(chance.randrange(3)))
+        return chance.choice([All(parts), Either(parts), Not(some(depth - 1))])
+
+    sizes = set()
+    for _ in range(150):
+        found, expected = found_and_expected(index, some(3))
+        assert found == expected
+        sizes.add(len(found))
+    assert len(sizes) > 20
+
+
+def test_a_folder_is_one_folder_and_not_others_that_begin_like_it(index):
+    root = index.parent
+    for folder in (root, root / "trip", root / "trip" / "day 1", root / "Trip", root.parent, Path(root.anchor)):
+        found, expected = found_and_expected(index, Below(str(folder)))
+        assert found == expected
+        assert found
+    for folder in (root / "tri", root / "trip" / "day", root.parent / "elsewhere", index):
+        assert found_and_expected(index, Below(str(folder)))[0] == []
+
+
+def test_values_are_never_part_of_the_statement(index):
+    for text in ("'; DROP TABLE images; --", '" OR 1=1 --', "%", "\0", "\udcff"):
+        for test in (Test("name", "=", text), Test("camera", "~", text), Test("taken", ">", text)):
+            with Collection(index) as collection:
+                assert len(collection.ids(test)) in (0, 300) or test.field == "taken"
+                assert len(collection) == 300
+
+
+def test_a_search_among_few_and_among_many_is_that_of_the_records_alone(index):
+    query = random_units(1, 8, seed=7)
+    with Collection(index) as collection:
+        every = collection.search(query, 300)[0]
+        for condition in (
+            Test("width", ">", 100),
+            Test("name", "~", "*17*"),
+            Test("name", "=", "no such"),
+            Known("taken"),
+        ):
+            allowed = collection.ids(condition)
+            inside = [(score, record) for score, record in every if record.image_id in set(allowed.tolist())]
+            assert collection.search(query, 10, allowed)[0] == inside[:10]
+            out = [record.image_id for _, record in inside[:3]]
+            assert (
+                collection.search(query, 10, allowed, out)[0]
+                == [pair for pair in inside if pair[1].image_id not in out][:10]
+            )
+
+
+def test_scanning_gives_every_record_with_its_own_vector(index):
+    with Collection(index) as collection:
+        blocks = list(collection.scan(Test("width", ">", 100), block=64))
+        records = [record for some, _ in blocks for record in some]
+        vectors = np.concatenate([vectors for _, vectors in blocks])
+        assert [record.image_id for record in records] == collection.ids(Test("width", ">", 100)).tolist()
+        assert max(len(some) for some, _ in blocks) == 64
+        for record, vector in zip(records, vectors, strict=True):
+            assert np.array_equal(vector, collection.vector(record.image_id))
+        assert list(collection.scan(Test("width", ">", 1e9))) == []
+
+
+def test_distances_on_the_globe():
+    munich, sydney = (48.1372, 11.5755), (-33.8688, 151.2093)
+    assert km_between(*munich, *sydney) == pytest.approx(16_310, abs=30)
+    assert km_between(0, 179.9, 0, -179.9) == pytest.approx(22.24, abs=0.01)
+    assert km_between(90, 0, -90, 77) == pytest.approx(math.pi * 6371.0088)
