@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from clipsearch.encoders import load_encoder
     from clipsearch.engine import SearchEngine
     from clipsearch.errors import ClipsearchError, ClipsearchWarning
+    from clipsearch.hits import Hits
     from clipsearch.images.discover import WalkRules
     from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
     from clipsearch.status import Status
     from clipsearch.sync import SyncReport
+    from clipsearch.where import parse_where
 
 __all__ = [
     "ClipsearchError",
@@ -32,6 +34,7 @@ __all__ = [
     "Embeddings",
     "Failure",
     "Hit",
+    "Hits",
     "ImageFile",
     "ImageInfo",
     "ImageRecord",
@@ -42,16 +45,19 @@ __all__ = [
     "Term",
     "WalkRules",
     "load_encoder",
+    "parse_where",
 ]
 
 _HOMES = {
     "ClipsearchError": "errors",
     "ClipsearchWarning": "errors",
+    "Hits": "hits",
     "SearchEngine": "engine",
     "Status": "status",
     "SyncReport": "sync",
     "WalkRules": "images.discover",
     "load_encoder": "encoders",
+    "parse_where": "where",
 }
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
+from clipsearch.errors import ClipsearchError
 from clipsearch.schema import Hit, Query
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +32,24 @@ class Hits(list[Hit]):
         super().__init__(hits)
         self.query = query
         self.explanation = explanation
+
+    def explain(self) -> dict[str, Any]:
+        """What was asked and how the answer came about, in the values that JSON has."""
+        from clipsearch.render.explain import query_object
+
+        return {**query_object(self.query), **asdict(self.explanation)}
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a hit; the columns are `render.table.FIELDS`. ClipsearchError where pandas is not installed."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ClipsearchError("to_pandas() needs pandas: pip install 'clipsearch[pandas]'") from error
+        from clipsearch.render.table import data_frame_columns
+
+        return pandas.DataFrame(data_frame_columns(self))
+
+    def _repr_html_(self) -> str:
+        from clipsearch.render.notebook import hits_html
+
+        return hits_html(self)

@@ -51,6 +51,14 @@ class PixelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """Room for a thumbnail, in pixels. A picture keeps its aspect ratio in it, and a small one its size."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """Which model made a set of embeddings; only equal digests may be compared with each other."""
 

@@ -3,43 +3,206 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
-from clipsearch.encoders.base import Encoder, normalise
+from clipsearch.conditions import All
+from clipsearch.encoders.base import Encoder, ModelSpec, normalise
+from clipsearch.encoders.prompts import embed_with_prompts
+from clipsearch.encoders.table import near_copy_cosine
 from clipsearch.errors import ImageError, QueryError
-from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, Query, Term
-from clipsearch.store.collection import Collection
+from clipsearch.hits import Explanation, Hits
+from clipsearch.query import EMPTY
+from clipsearch.relevance import RIVALS, match
+from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, ImageRecord, Query, Scores, Term
+from clipsearch.store.reading import CollectionReader
+
+JUDGED = 1000
+"""How many of the best by score are looked at, at least, for those with a `min_match`, or that are not near-copies."""
+
+_Ranked = list[tuple[float, ImageRecord]]
 
 
-def embed_query(query: Query, encoder: Encoder) -> Embeddings:
-    """A query's unit vector (1, dim): the weighted sum of its terms' unit vectors, normalised again.
+@dataclass(frozen=True, slots=True)
+class EmbeddedQuery:
+    """A query as vectors."""
+
+    vector: Embeddings  # (1, dim): the weighted sum of the terms' unit vectors, normalised again
+    terms: Embeddings  # (terms, dim)
+    own: tuple[int, ...]  # the images that are the query's own pictures, or copies of them
+
+
+def search(collection: CollectionReader, encoder: Encoder, query: Query, top_k: int) -> Hits:
+    """The `top_k` photos nearest to a query among those that meet its filters, best first.
+
+    Exact, by cosine. With a `min_match` or `diverse`, they are chosen from the JUDGED best, or four times as many as asked for.
+    QueryError where the query asks for nothing, or points nowhere.
+    """
+    if top_k < 1:
+        raise QueryError(f"top_k is {top_k}; ask for at least one result")
+    if query.offset < 0:
+        raise QueryError(f"the offset is {query.offset}; it cannot be negative")
+    if query.min_match is not None and not _is_text(query):
+        raise QueryError(
+            "a match can be told for texts only; leave --relevant and --min-match out where a picture is looked for"
+        )
+    clock = _Clock()
+    with clock.stage("encode"):
+        embedded = embed_query(query, encoder, collection)
+
+    def answer() -> tuple[list[Hit], Explanation]:
+        with clock.stage("filter"):
+            total = len(collection)
+            allowed = collection.ids(All(query.filters)) if query.filters else None
+            considered = total if allowed is None else len(allowed)
+        with clock.stage("search"):
+            end = query.offset + top_k
+            depth = max(JUDGED, 4 * end) if query.diverse or query.min_match is not None else max(end, RIVALS)
+            (ranked,) = collection.search(embedded.vector, depth, allowed, () if query.keep_own else embedded.own)
+        with clock.stage("choose"):
+            best = _best_scores(collection, query, embedded, ranked)
+            hits = _chosen(collection, encoder.spec, query, embedded, ranked, best, end)
+        return hits, Explanation(
+            model=encoder.spec.fingerprint.model,
+            index=str(collection.folder),
+            images=total,
+            considered=considered,
+            bytes_scanned=collection.scan_bytes(considered),
+            seconds=clock.seconds,
+        )
+
+    hits, explanation = collection.at_one_state(answer)
+    return Hits(_sorted(hits, query.sort), query, explanation)
+
+
+def embed_query(query: Query, encoder: Encoder, collection: CollectionReader | None = None) -> EmbeddedQuery:
+    """A query as vectors. A picture whose content is in `collection` is not encoded again.
 
     QueryError where there are no terms, or where they cancel each other out.
     """
     if not query.terms:
-        raise QueryError("the query is empty; describe the photo you are looking for")
-    vectors = np.concatenate([_embed_term(term, encoder) for term in query.terms]).astype(np.float64)
-    total = np.array([[term.weight for term in query.terms]]) @ vectors
+        raise QueryError(EMPTY)
+    vectors: list[Embeddings] = []
+    own: list[int] = []
+    for term in query.terms:
+        known, stored = _indexed(term, collection) if collection else ([], None)
+        own += known
+        vectors.append(_embed_term(term, encoder, query.prompts) if stored is None else stored)
+    terms = np.concatenate(vectors)
+    total = np.array([[term.weight for term in query.terms]]) @ terms.astype(np.float64)
     if not np.linalg.norm(total) > 1e-6:
         raise QueryError(
             "the parts of this query cancel each other out, so it points nowhere; change a part or a weight"
         )
-    return normalise(total.astype(np.float32))
+    return EmbeddedQuery(normalise(total.astype(np.float32)), terms, tuple(own))
 
 
-def search(collection: Collection, vector: Embeddings, top_k: int) -> list[Hit]:
-    """The `top_k` photos nearest to a unit vector (1, dim), best first."""
-    if top_k < 1:
-        raise QueryError(f"top_k is {top_k}; ask for at least one result")
-    (answer,) = collection.search(vector, top_k)
-    return [Hit(rank, score, record) for rank, (score, record) in enumerate(answer, 1)]
+def _best_scores(collection: CollectionReader, query: Query, embedded: EmbeddedQuery, ranked: _Ranked) -> list[Scores]:
+    """For each term of a query of texts alone, its highest scores over the whole index: the ranking's own, if it is that."""
+    if not _is_text(query):
+        return []
+    if len(query.terms) == 1 and query.terms[0].weight > 0 and not query.filters:
+        return [np.array([score for score, _ in ranked[:RIVALS]])]
+    return collection.best_scores(embedded.terms, RIVALS)
 
 
-def _embed_term(term: Term, encoder: Encoder) -> Embeddings:
+def _chosen(
+    collection: CollectionReader, spec: ModelSpec, query: Query, embedded: EmbeddedQuery, ranked: _Ranked, best: list[Scores],
+    end: int,
+) -> list[Hit]:  # fmt: skip
+    """From a ranking to hits: what is good enough, without near-copies, and the page asked for."""
+    if query.min_score is not None:
+        ranked = [pair for pair in ranked if pair[0] >= query.min_score]
+    if not (query.diverse or query.min_match is not None):
+        ranked = ranked[:end]
+    if not ranked:
+        return []
+    vectors = collection.vectors([record.image_id for _, record in ranked])
+    matches = _matches(spec, query, embedded, vectors, best) if best else [None] * len(ranked)
+    keep = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
+    if query.diverse:
+        keep = _distinct(vectors, keep, near_copy_cosine(spec.fingerprint.model))
+    page = list(enumerate(keep[:end], 1))[query.offset :]
+    return [Hit(rank, *ranked[row], matches[row]) for rank, row in page]
+
+
+def _is_text(query: Query) -> bool:
+    return all(isinstance(term.content, str) for term in query.terms)
+
+
+def _matches(
+    spec: ModelSpec, query: Query, embedded: EmbeddedQuery, vectors: Embeddings, best: list[Scores]
+) -> list[float | None]:
+    """The probability of each image (n, dim) to show every text that is wanted and none that is not."""
+    together = np.ones(len(vectors))
+    for term, vector, highest in zip(query.terms, embedded.terms, best, strict=True):
+        scores = vectors.astype(np.float64) @ vector.astype(np.float64)
+        shown = match(spec, str(term.content), scores, highest)
+        together *= shown if term.weight > 0 else 1 - shown
+    return [float(value) for value in together]
+
+
+def _distinct(vectors: Embeddings, rows: list[int], near: float) -> list[int]:
+    """Those of some rows, in order, that are no near-copy of one kept before."""
+    close = vectors[rows] @ vectors[rows].T >= near
+    kept: list[int] = []
+    for position in range(len(rows)):
+        if not close[position, kept].any():
+            kept.append(position)
+    return [rows[position] for position in kept]
+
+
+def _sorted(hits: list[Hit], sort: str) -> list[Hit]:
+    if sort == "date":  # newest first; those without a date behind
+        return sorted(hits, key=lambda hit: _date(hit.record), reverse=True)
+    if sort == "name":
+        return sorted(hits, key=lambda hit: (hit.record.file.name, hit.path))
+    return hits
+
+
+def _date(record: ImageRecord) -> str:
+    return record.info.taken_at.isoformat() if record.info.taken_at else ""
+
+
+class _Clock:
+    """How long each stage took, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+def _indexed(term: Term, collection: CollectionReader) -> tuple[list[int], Embeddings | None]:
+    """The images whose content is that of a picture's file, and their vector (1, dim)."""
+    if not isinstance(term.content, os.PathLike):
+        return [], None
+    from clipsearch.images.files import ReadLimits, content_hash  # not for a text query
+
+    try:
+        digest, _ = content_hash(os.fspath(term.content), ReadLimits().max_bytes)
+    except ImageError:
+        return [], None  # the reader will say why
+
+    def look() -> tuple[list[int], Embeddings | None]:
+        ids = collection.catalog.ids_by_hash(digest)
+        return ids, collection.vectors(ids[:1]) if ids else None
+
+    return collection.at_one_state(look)
+
+
+def _embed_term(term: Term, encoder: Encoder, prompts: Sequence[str]) -> Embeddings:
     content = term.content
     if isinstance(content, str):
-        return encoder.encode_texts([content])
+        return embed_with_prompts(encoder, [content], prompts)
     if isinstance(content, os.PathLike):
         return _embed_file(os.fspath(content), encoder)
     from PIL.Image import Image  # not for a text query

@@ -1,93 +1,222 @@
-"""`query`."""
+"""`query` and `similar`."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import print_paths
+from clipsearch.cli.filters import filter_options
+from clipsearch.cli.options import device_option, index_option, model_option
+from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
 
 if TYPE_CHECKING:
-    from clipsearch.schema import Query
+    from clipsearch.conditions import Condition
+    from clipsearch.engine import SearchEngine
+    from clipsearch.schema import Query, Sort
+
+RELEVANT = 0.5  # a hit with this match is as likely right as wrong
+
+_SHARED = (
+    click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True, help="How many photos to show."),
+    click.option("--offset", type=click.IntRange(0), default=0, help="Pass over so many hits."),
+    click.option("--page", type=click.IntRange(1), default=1, help="Pass over so many pages of --top-k, less one."),
+    click.option("--min-score", type=click.FloatRange(-1, 1), help="Only hits with at least this cosine."),
+    click.option("--diverse", is_flag=True, help="Leave out near-copies of better hits."),
+    click.option(
+        "--sort", type=click.Choice(["score", "date", "name"]), default="score", show_default=True,
+        help="The order of the hits that were found: best, newest or by name.",
+    ),
+    click.option("--keep-own", is_flag=True, help="Show the query's own picture, and copies of it, too."),
+)  # fmt: skip
+
+
+def _shared(command: Any) -> Any:
+    for option in reversed(_SHARED):
+        command = option(command)
+    return result_options(filter_options(index_option(model_option(_MODEL)(device_option(command)))))
+
+
+_MODEL = "The model, where it is not to be found under the name the index remembers."
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="TEXT|IMAGE")
-@click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True, help="How many photos to show.")
-@index_option
-@json_option
-@click.option("--paths", is_flag=True, help="Print only the paths, one a line.")
-@click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by a NUL, for xargs -0.")
-@model_option("The model, where it is not to be found under the name the index remembers.")
-@device_option
+@click.argument("words", nargs=-1, metavar="TEXT|IMAGE [+|- TEXT|IMAGE]...")
+@click.option("--like", "likes", multiple=True, metavar="[N:]TEXT|IMAGE", help="The same as + TEXT|IMAGE; repeatable.")
+@click.option(
+    "--unlike", "unlikes", multiple=True, metavar="[N:]TEXT|IMAGE", help="The same as - TEXT|IMAGE; repeatable."
+)
+@click.option("--relevant", is_flag=True, help="Only hits that match: --min-match 0.5.")
+@click.option(
+    "--min-match", type=click.FloatRange(0, 1), help="Only hits with at least this probability of being right."
+)
+@click.option(
+    "--prompt", "prompts", multiple=True, metavar="TEMPLATE", help="Put texts into this, as in 'a photo of a {}'."
+)
+@click.option("--ensemble", is_flag=True, help="Put texts into several templates, and search by the mean.")
+@click.option("--allow-url", is_flag=True, help="Download a picture that the query names by its http(s) address.")
+@_shared
 def query(
-    words: tuple[str, ...], top_k: int, index_folder: str | None, as_json: bool, paths: bool, print0: bool,
+    words: tuple[str, ...], likes: tuple[str, ...], unlikes: tuple[str, ...], relevant: bool, min_match: float | None,
+    prompts: tuple[str, ...], ensemble: bool, allow_url: bool, top_k: int, offset: int, page: int, min_score: float | None,
+    diverse: bool, sort: Sort, keep_own: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None,
     model: str | None, device: str,
 ) -> None:  # fmt: skip
-    """Find photos by describing them, or by an image file that they should look like.
+    """Find photos by describing them, by an image that they should look like, or by both.
 
-    Prints rank, score (the cosine; higher is better) and path, best first. With - as the query, reads one from each line of
-    standard input and answers as it goes: the index and the model stay open, and with --json every answer is one line.
+    Parts are joined by + and -, each a word of its own; 2:snow counts snow twice; '"2:1"' in double quotes is only text. Prints
+    rank, score (the cosine; higher is better), match (the probability of being right), date and path, best first.
+
+    With - as the query, reads one from each line of standard input and answers as it goes: the index and the model stay open,
+    and with --json every answer is one line.
 
     \b
     clipsearch query "a dog on a beach"
-    clipsearch query holiday.jpg -k 5
-    clipsearch query "a red car" -0 -k 20 | xargs -0 cp -t ~/cars
+    clipsearch query "a cup of coffee" --relevant
+    clipsearch query giraffe.jpg -k 5
+    clipsearch query "a cat" + "2:on a sofa" - people
+    clipsearch query --like cat.png --unlike "a dog" --diverse
+    clipsearch query "mountains" --taken 2019..2024 --orientation landscape
+    clipsearch query "a boat" --where 'megapixels > 0.3 and not format = png' --sort name
+    clipsearch query "a red car" -0 -k 20 | xargs -0 ls -l
+    clipsearch query "flowers" --contact-sheet flowers.jpg
     clipsearch query - --json < queries.txt
     """
+    from clipsearch.query import parse_terms
+    from clipsearch.schema import Query
+
+    if ensemble:
+        from clipsearch.encoders.prompts import ENSEMBLE
+
+        prompts += ENSEMBLE
+    if relevant and min_match is None:
+        min_match = RELEVANT
+    offset += (page - 1) * top_k
+    wish = Query((), filters, prompts, min_score, min_match, offset, diverse, sort, keep_own)
+    for sign, others in (("+", likes), ("-", unlikes)):
+        words += tuple(part for other in others for part in (sign, other))
+    if not words:
+        raise click.UsageError("describe the photo you are looking for: clipsearch query \"a dog on a beach\"")
+    with _Pictures(allow_url) as pictures:
+        if words == ("-",):
+            if results.open or results.contact_sheet:
+                raise click.UsageError("--open and --contact-sheet are for one query; standard input may hold many")
+            with _engine(index_folder, model, device) as engine:
+                status = _answer_lines(engine, wish, top_k, results, pictures)
+        else:
+            wanted = replace(wish, terms=parse_terms(words, pictures.picture))
+            with _engine(index_folder, model, device) as engine:
+                status = show(engine.search(wanted, top_k), results, " ".join(words))
+    click.get_current_context().exit(status)
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@_shared
+def similar(
+    images: tuple[str, ...], top_k: int, offset: int, page: int, min_score: float | None, diverse: bool, sort: Sort,
+    keep_own: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None, model: str | None,
+    device: str,
+) -> None:  # fmt: skip
+    """Find photos that look like an image, or like all of several. The image itself and its copies are left out.
+
+    \b
+    clipsearch similar giraffe.jpg
+    clipsearch similar cat.png giraffe.jpg -k 3 --diverse
+    """
+    from clipsearch.schema import Query, Term
+
+    for image in images:
+        if not os.path.isfile(image):  # noqa: PTH113
+            raise QueryError(f"there is no file {image}")
+    terms = tuple(Term(Path(image)) for image in images)
+    offset += (page - 1) * top_k
+    wanted = Query(terms, filters, (), min_score, None, offset, diverse, sort, keep_own)
+    with _engine(index_folder, model, device) as engine:
+        hits = engine.search(wanted, top_k)
+        status = show(hits, results, " + ".join(images))
+    click.get_current_context().exit(status)
+
+
+@contextmanager
+def _engine(index_folder: str | None, model: str | None, device: str) -> Iterator[SearchEngine]:
     from clipsearch.config import find_index, remember_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import hits_json, hits_table, printable
 
-    def answer(engine: SearchEngine, text: str, wanted: Query) -> None:
-        hits = engine.search(wanted, top_k)
-        if as_json:
-            click.echo(hits_json(text, engine.model_name or "", str(engine.index_folder), hits), nl=False)
-        elif print0 or paths:
-            print_paths((hit.path for hit in hits), b"\0" if print0 else b"\n")
-        else:
-            click.echo(hits_table(hits, os.getcwd()), nl=False)  # noqa: PTH109
-        if not hits:
-            click.echo(f"clipsearch: the index at {engine.index_folder} holds no photos", err=True)
-
-    text = " ".join(words)
-    if text != "-":
-        wanted = _understand(text, one_word=len(words) == 1)
-        with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
-            answer(engine, text, wanted)
-            remember_index(engine.index_folder)
-        return
-    refused = False
     with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
+        yield engine
         remember_index(engine.index_folder)
-        for line in sys.stdin.buffer:
-            text = os.fsdecode(line).rstrip("\r\n")  # as arguments are read: it may be any file's name
-            if not text.strip():
-                continue
-            if not (as_json or print0 or paths):
-                click.echo(f"# {printable(text)}")
-            try:
-                answer(engine, text, _understand(text, one_word=" " not in text))
-            except (QueryError, ImageError) as error:  # of this line; the next may be better
-                refused = True
-                click.echo(f"clipsearch: {error}", err=True)
-            sys.stdout.flush()
+
+
+def _answer_lines(engine: SearchEngine, wish: Query, top_k: int, results: ResultOptions, pictures: _Pictures) -> int:
+    """One query from each line of standard input; the highest exit status of all."""
+    from clipsearch.query import parse_terms, split_words
+    from clipsearch.render.text import printable
+
+    refused, status, first = False, 0, True
+    for line in sys.stdin.buffer:
+        text = os.fsdecode(line).rstrip("\r\n")  # as arguments are read: it may be any file's name
+        if not text.strip():
+            continue
+        if results.format == "table":
+            click.echo(f"# {printable(text)}")
+        try:
+            words = [text] if os.path.isfile(text) else split_words(text)  # noqa: PTH113 - False for a very long text
+            hits = engine.search(replace(wish, terms=parse_terms(words, pictures.picture)), top_k)
+            status = max(status, show(hits, results, text, first=first))
+            first = False
+        except (QueryError, ImageError) as error:  # of this line; the next may be better
+            refused = True
+            click.echo(f"clipsearch: {error}", err=True)
+        sys.stdout.flush()
     if refused:
         raise ClipsearchError("some queries could not be answered; see above")
+    return status
 
 
-def _understand(text: str, *, one_word: bool) -> Query:
-    """An image file where there is one of that name, else words."""
-    from clipsearch.images.discover import is_image_name
-    from clipsearch.query import parse_query
+class _Pictures:
+    """Which parts of a query are pictures: names of files and, if allowed, addresses. What is downloaded goes away again."""
 
-    is_file = os.path.isfile(text)  # noqa: PTH113 - False for a very long text
-    if one_word and is_image_name(Path(text).name) and not is_file:
-        raise QueryError(f"there is no file {text}; to search for these words, add another one, as in 'photo {text}'")
-    return parse_query(Path(text) if is_file else text)
+    def __init__(self, allow_url: bool) -> None:
+        self._allow_url = allow_url
+        self._folder: TemporaryDirectory[str] | None = None
+        self._fetched: dict[str, Path] = {}
+
+    def __enter__(self) -> _Pictures:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder:
+            self._folder.cleanup()
+
+    def picture(self, text: str) -> str | Path:
+        """A part of a query as the picture it names, or as it is. QueryError where it names one that is not there."""
+        from clipsearch.images.discover import is_image_name
+
+        if text.lower().startswith(("http://", "https://")) and " " not in text:
+            return self._fetch(text)
+        if os.path.isfile(text):  # noqa: PTH113 - False for a very long text
+            return Path(text)
+        if " " not in text and is_image_name(Path(text).name):
+            raise QueryError(f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'")
+        return text
+
+    def _fetch(self, url: str) -> Path:
+        if not self._allow_url:
+            raise QueryError(f"{url} is an address; --allow-url downloads the picture there, and nothing else does")
+        from clipsearch.images.fetch import fetch_image
+
+        if url not in self._fetched:
+            self._folder = self._folder or TemporaryDirectory(prefix="clipsearch-")
+            path = Path(self._folder.name) / f"{len(self._fetched)}"
+            path.write_bytes(fetch_image(url))
+            self._fetched[url] = path
+        return self._fetched[url]

@@ -1,0 +1,71 @@
+"""The flags that say which photos count, whatever is asked of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from clipsearch.conditions import Condition
+
+_FLAGS = (
+    click.option("--in", "folders", multiple=True, metavar="FOLDER", help="Only below this folder; repeated: any of them."),
+    click.option("--name", "names", multiple=True, metavar="GLOB", help="Only files of this name; repeated: any of them."),
+    click.option("--taken", metavar="DATE[..DATE]", help="Only taken then: 2024, 2024-07, 2024-07-15 or 2024-06..2024-08."),
+    click.option("--after", metavar="DATE", help="Only taken on this date or later."),
+    click.option("--before", metavar="DATE", help="Only taken before this date begins."),
+    click.option("--camera", metavar="TEXT", help="Only by a camera whose name contains this."),
+    click.option("--near", "place", metavar="LAT,LON[,KM]", help="Only taken near this point, within 1 km or KM."),
+    click.option("--min-width", type=click.IntRange(1), metavar="PIXELS", help="Only at least so wide."),
+    click.option("--min-height", type=click.IntRange(1), metavar="PIXELS", help="Only at least so high."),
+    click.option("--orientation", metavar="KIND", help="Only landscape, portrait or square."),
+    click.option("--format", "file_format", metavar="NAME", help="Only this file format: jpeg, png, heic, ..."),
+    click.option("--where", metavar="EXPR", help="Only where this holds, as in 'size > 5MB and not camera ~ \"*canon*\"'."),
+)  # fmt: skip
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags; the command gets them as one argument, `filters`: conditions that must all hold."""
+
+    @functools.wraps(command)
+    def with_filters(
+        *args: Any, folders: tuple[str, ...], names: tuple[str, ...], taken: str | None, after: str | None, before: str | None,
+        camera: str | None, place: str | None, min_width: int | None, min_height: int | None, orientation: str | None,
+        file_format: str | None, where: str | None, **more: Any,
+    ) -> Any:  # fmt: skip
+        filters: list[Condition] = []
+        if any(
+            (
+                folders,
+                names,
+                taken,
+                after,
+                before,
+                camera,
+                place,
+                min_width,
+                min_height,
+                orientation,
+                file_format,
+                where,
+            )
+        ):
+            from clipsearch import where as said
+            from clipsearch.conditions import Either, Test
+
+            single = (
+                (said.taken, taken), (said.taken_from, after), (said.taken_before, before), (said.camera, camera),
+                (said.near, place), (said.oriented, orientation), (said.of_format, file_format), (said.parse_where, where),
+            )  # fmt: skip
+            for several in ([said.in_folder(folder) for folder in folders], [said.named(name) for name in names]):
+                filters += [Either(tuple(several))] if several else []
+            filters += [make(text) for make, text in single if text is not None]
+            filters += [Test("width", ">=", min_width)] if min_width else []
+            filters += [Test("height", ">=", min_height)] if min_height else []
+        return command(*args, filters=tuple(filters), **more)
+
+    for flag in reversed(_FLAGS):
+        with_filters = flag(with_filters)
+    return with_filters

@@ -1,0 +1,138 @@
+"""What a Query can say beside its words: filters, pages, own pictures, near-copies, cutoffs."""
+
+import shutil
+from datetime import datetime
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsearch import Query, SearchEngine, Term
+from clipsearch.conditions import Not, Test
+from clipsearch.errors import QueryError
+from tests.conftest import save_photo
+
+
+@pytest.fixture
+def engine(photos, encoder):
+    with SearchEngine.open(photos) as engine:
+        engine.index()
+        yield engine
+
+
+def names(hits):
+    return [hit.record.file.name for hit in hits]
+
+
+def test_filters_leave_ranking_and_scores_as_they_are(engine):
+    every = engine.search("red", 10)
+    png = engine.search(Query((Term("red"),), (Test("format", "=", "png"),)), 10)
+    others = engine.search(Query((Term("red"),), (Not(Test("format", "=", "png")), Test("width", ">", 1))), 10)
+    assert names(png) == ["grey.png"]
+    assert names(others) == [name for name in names(every) if name != "grey.png"]
+    assert {hit.path: hit.score for hit in [*png, *others]} == {hit.path: hit.score for hit in every}
+    assert [hit.rank for hit in others] == [1, 2, 3, 4]
+    assert engine.search(Query((Term("red"),), (Test("width", ">", 10_000),))) == []
+
+
+def test_pages_go_on_where_the_one_before_ended(engine):
+    every = engine.search("red", 5)
+    pages = [engine.search(Query((Term("red"),), offset=offset), 2) for offset in (0, 2, 4, 6)]
+    assert [len(page) for page in pages] == [2, 2, 1, 0]
+    assert [hit for page in pages for hit in page] == list(every)
+    with pytest.raises(QueryError, match="offset"):
+        engine.search(Query((Term("red"),), offset=-1))
+
+
+def test_a_querys_own_picture_and_its_copies_are_no_hits_unless_asked_for(engine, photos, tmp_path):
+    shutil.copy(photos / "red.jpg", photos / "trip" / "copy of red.jpg")
+    engine.index()
+    outside = shutil.copy(photos / "red.jpg", tmp_path / "elsewhere.jpg")
+    for path in (photos / "red.jpg", tmp_path / outside):
+        hits = engine.search(path, 10)
+        assert len(hits) == 4
+        assert not [name for name in names(hits) if "red" in name]
+        kept = engine.search(Query((Term(path),), keep_own=True), 10)
+        assert sorted(names(kept[:2])) == ["copy of red.jpg", "red.jpg"]
+        assert kept[0].score == pytest.approx(1)
+    assert names(engine.search(Query((Term("red"), Term(photos / "blue.jpg", -1))), 10))[0] == "red.jpg"
+    assert "blue.jpg" not in names(engine.search(Query((Term("red"), Term(photos / "blue.jpg", -1))), 10))
+
+
+def test_a_picture_that_is_indexed_is_not_encoded_again(engine, photos, encoder, tmp_path):
+    before = encoder.encoded
+    engine.search(photos / "red.jpg")
+    assert encoder.encoded == before
+    engine.search(save_photo(tmp_path / "other.jpg", "red", note="other bytes"))
+    assert encoder.encoded == before + 1
+
+
+def test_near_copies_are_left_out_and_do_not_take_a_place(engine, photos):
+    for number in range(5):
+        save_photo(photos / f"red {number}.jpg", (220 - number, 20, 20))
+    engine.index()
+    assert sum("red" in name for name in names(engine.search("red", 6))) == 6
+    diverse = engine.search(Query((Term("red"),), diverse=True), 4)
+    assert len(diverse) == 4
+    assert sum("red" in name for name in names(diverse)) == 1
+    assert diverse[0] == engine.search("red", 1)[0]
+    assert [hit.rank for hit in diverse] == [1, 2, 3, 4]
+    following = engine.search(Query((Term("red"),), diverse=True, offset=1), 3)
+    assert [hit.path for hit in following] == [hit.path for hit in diverse[1:]]
+
+
+def test_a_score_below_the_least_is_no_hit(engine):
+    every = engine.search("red", 5)
+    least = every[2].score
+    assert engine.search(Query((Term("red"),), min_score=least), 5) == every[:3]
+    assert engine.search(Query((Term("red"),), min_score=1.0), 5) == []
+
+
+def test_sorting_orders_the_hits_and_chooses_none(engine, photos):
+    for number, colour in enumerate(("red", "yellow")):
+        image = Image.new("RGB", (9, 9), (200 + number, 10, 10))
+        exif = image.getexif()
+        exif.get_ifd(0x8769)[0x9003] = f"2024:0{number + 1}:01 10:00:00"
+        image.save(photos / f"dated {colour}.jpg", exif=exif)
+    engine.index()
+    best = engine.search("red", 3)
+    by_name = engine.search(Query((Term("red"),), sort="name"), 3)
+    assert names(by_name) == sorted(names(best))
+    assert {hit.path: hit.rank for hit in by_name} == {hit.path: hit.rank for hit in best}
+    by_date = engine.search(Query((Term("red"),), sort="date"), 3)
+    assert [hit.record.info.taken_at for hit in by_date] == [datetime(2024, 2, 1, 10), datetime(2024, 1, 1, 10), None]
+
+
+def test_prompts_are_put_around_texts_and_their_mean_counts(engine, encoder):
+    single = engine.search(Query((Term("red"),), prompts=("a photo that is {}",)), 1)[0]
+    assert single.score == pytest.approx(engine.search("red", 1)[0].score)
+    both = engine.search(Query((Term("x"),), prompts=("{} red", "{} green")), 2)
+    vectors = encoder.encode_texts(["red", "green"]).astype(np.float64)
+    mean = vectors.sum(axis=0) / np.linalg.norm(vectors.sum(axis=0))
+    expected = {hit.path: hit.score for hit in engine.search(mean.astype(np.float32), 5)}
+    assert {hit.path: hit.score for hit in both} == pytest.approx({hit.path: expected[hit.path] for hit in both}, abs=1e-6)
+    for wrong in ("no place", "{} and {}"):
+        with pytest.raises(QueryError, match=r"\{\}"):
+            engine.search(Query((Term("red"),), prompts=(wrong,)))
+
+
+def test_a_match_is_a_probability_told_for_texts_only(engine, photos):
+    hits = engine.search("red", 5)
+    assert all(hit.match is not None and 0 <= hit.match <= 1 for hit in hits)
+    assert [hit.match for hit in engine.search(photos / "red.jpg", 5)] == [None] * 4
+    least = sorted(hit.match for hit in hits)[2]
+    matching = engine.search(Query((Term("red"),), min_match=least), 5)
+    assert [hit.path for hit in matching] == [hit.path for hit in hits if hit.match >= least]
+    with pytest.raises(QueryError, match="texts only"):
+        engine.search(Query((Term(photos / "red.jpg"),), min_match=0.5))
+    without = engine.search(Query((Term("red"), Term("green", -1))), 5)
+    assert all(hit.match <= of.match for hit in without for of in hits if of.path == hit.path)
+
+
+def test_the_answer_says_how_it_came_about(engine, photos):
+    hits = engine.search(Query((Term("red"),), (Test("format", "=", "JPEG"),)), 2)
+    said = hits.explanation
+    assert (said.model, said.index, said.images, said.considered) == ("colours", str(photos / ".clipsearch"), 5, 4)
+    assert said.bytes_scanned == 5 * 4 * 4
+    assert set(said.seconds) == {"encode", "filter", "search", "choose"}
+    assert hits.query.filters == (Test("format", "=", "JPEG"),)
