@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.schema import PixelSpec
+from clipsearch.schema import Box, PixelSpec
 
 
-def minimum_size(spec: PixelSpec) -> tuple[int, int]:
-    """(width, height) under which a decoder must not shrink a picture for this model."""
+def minimum_size(spec: PixelSpec | Box) -> tuple[int, int]:
+    """(width, height) under which a decoder must not shrink a picture for this model or thumbnail."""
+    if isinstance(spec, Box):
+        return spec.width, 1  # no thumbnail is wider, and of one that is narrower, the height is enough as well
     if spec.resize_to:
         return spec.resize_to[1], spec.resize_to[0]
     edge = spec.shortest_edge or max(spec.output_size)
@@ -37,6 +39,12 @@ def resize_and_crop(image: Image.Image, spec: PixelSpec) -> Image.Image:
         height, width = spec.crop_to
         left, top = _start(image.width, width), _start(image.height, height)
         image = image.crop((left, top, left + width, top + height))
+    return image
+
+
+def fit_into(image: Image.Image, box: Box) -> Image.Image:
+    """The picture no larger than the box, with its aspect ratio; never enlarged. It may change the picture given."""
+    image.thumbnail((box.width, box.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return image
 
 

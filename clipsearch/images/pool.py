@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.worker import read_message, write_message
 from clipsearch.machine import cores
-from clipsearch.schema import Failure, ImageFile, ImageInfo, PixelSpec
+from clipsearch.schema import Box, Failure, ImageFile, ImageInfo, PixelSpec
 
 _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
 _AHEAD = 64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
@@ -34,7 +34,7 @@ IN_FLIGHT = 768 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A photo at the model's size: `pixels` is uint8 (height, width, 3)."""
+    """A photo at the size asked for: `pixels` is uint8 (height, width, 3)."""
 
     file: ImageFile
     info: ImageInfo
@@ -44,10 +44,12 @@ class Decoded:
 class DecoderPool:
     """Worker processes that decode for one model. Use as a context manager; no process outlives it.
 
+    With a Box for a `spec`, they make thumbnails.
+
     `workers` processes run at once (default: one a core). Each is replaced when a file makes it hang or crash.
     """
 
-    def __init__(self, spec: PixelSpec, limits: ReadLimits | None = None, workers: int | None = None) -> None:
+    def __init__(self, spec: PixelSpec | Box, limits: ReadLimits | None = None, workers: int | None = None) -> None:
         self.spec = spec
         self.limits = limits or ReadLimits()
         self.workers = workers or cores()
@@ -141,11 +143,11 @@ class _Budget:
 class _Worker:
     """One decoding process."""
 
-    def __init__(self, spec: PixelSpec, limits: ReadLimits, budget: _Budget) -> None:
-        self._spec = spec
+    def __init__(self, spec: PixelSpec | Box, limits: ReadLimits, budget: _Budget) -> None:
         self._budget = budget
         self._limits = limits
-        options = json.dumps({"pixels": asdict(spec), "limits": limits.to_json()})
+        wanted = "box" if isinstance(spec, Box) else "pixels"
+        options = json.dumps({wanted: asdict(spec), "limits": limits.to_json()})
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, options, *sys.path],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -174,7 +176,7 @@ class _Worker:
             taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
             gps=(gps[0], gps[1]) if gps else None,
         )
-        array = np.frombuffer(pixels, np.uint8).reshape(*self._spec.output_size, 3)
+        array = np.frombuffer(pixels, np.uint8).reshape(*header["shape"], 3)
         return Decoded(ImageFile(file.path, header["size"], header["mtime_ns"]), info, array)
 
     def _give_up(self) -> None:

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pixels import minimum_size, resize_and_crop
+from clipsearch.images.pixels import fit_into, minimum_size, resize_and_crop
 from clipsearch.images.reader import read_image
-from clipsearch.schema import PixelSpec
+from clipsearch.schema import Box, PixelSpec
 
 LARGE = 64 * 1024**2
 """Bytes from which a decoded picture is asked for: a 12-megapixel photo decoded whole takes 48 MB."""
@@ -28,9 +28,12 @@ LENGTH = struct.Struct("<I")
 
 
 def main(arguments: str) -> None:
-    """Serve until standard input ends. `arguments` is JSON: {"pixels": PixelSpec's fields, "limits": ReadLimits'}."""
+    """Serve until standard input ends.
+
+    `arguments` is JSON: {"pixels": PixelSpec's fields, "limits": ReadLimits'}, or "box", a Box's, in place of "pixels".
+    """
     options: dict[str, Any] = json.loads(arguments)
-    spec = pixel_spec_from_json(options["pixels"])
+    spec = Box(**options["box"]) if "box" in options else pixel_spec_from_json(options["pixels"])
     limits = ReadLimits(**options["limits"])
     _limit_memory(limits.memory)
     answers = os.fdopen(os.dup(1), "wb")
@@ -52,17 +55,19 @@ def main(arguments: str) -> None:
 
 
 def _read(
-    path: str, spec: PixelSpec, limits: ReadLimits, before_loading: Callable[[int], None] | None = None
+    path: str, spec: PixelSpec | Box, limits: ReadLimits, before_loading: Callable[[int], None] | None = None
 ) -> tuple[dict[str, Any], bytes]:
     try:
         picture, info, file = read_image(path, minimum_size(spec), limits, before_loading)
-        pixels = resize_and_crop(picture, spec).tobytes()
+        sized = fit_into(picture, spec) if isinstance(spec, Box) else resize_and_crop(picture, spec)
+        pixels = sized.tobytes()
     except ImageError as error:
         return {"reason": str(error)}, b""
     except MemoryError:
         return {"reason": "needs more memory than a photo may take"}, b""
     taken_at = info.taken_at.isoformat() if info.taken_at else None
-    return {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}, pixels
+    header = {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}
+    return {**header, "shape": [sized.height, sized.width]}, pixels
 
 
 def read_message(stream: BinaryIO) -> bytes | None:

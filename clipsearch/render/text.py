@@ -5,40 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clipsearch.schema import Failure, Hit
-
-
-def hits_table(hits: Sequence[Hit], relative_to: str) -> str:
-    """One line a hit: rank, score and path, the path as short as it can be said from a folder."""
-    width = len(str(len(hits)))
-    return "".join(
-        f"{hit.rank:>{width}}  {hit.score:7.4f}  {printable(short_path(hit.path, relative_to))}\n" for hit in hits
-    )
-
-
-def hits_json(query: str, model: str, index: str, hits: Sequence[Hit]) -> str:
-    """One object: {"query", "model", "index", "hits": [{"rank", "score", "path", ...}]}. Keys are only ever added."""
-    return to_json({"query": query, "model": model, "index": index, "hits": [hit_object(hit) for hit in hits]})
-
-
-def hit_object(hit: Hit) -> dict[str, Any]:
-    """A hit in plain values."""
-    info = hit.record.info
-    return {
-        "rank": hit.rank,
-        "score": round(hit.score, 6),
-        "path": hit.path,
-        "width": info.width,
-        "height": info.height,
-        "format": info.format,
-        "size": hit.record.file.size,
-        "taken_at": info.taken_at.isoformat() if info.taken_at else None,
-        "camera": info.camera,
-        "gps": list(info.gps) if info.gps else None,
-        "content_hash": info.content_hash,
-    }
+if TYPE_CHECKING:  # `doctor` prints by this also where numpy does not load
+    from clipsearch.schema import Failure
 
 
 def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
@@ -91,6 +61,11 @@ def short_path(path: str, relative_to: str) -> str:
     """The path from a folder where it lies below it; else as it is."""
     prefix = relative_to.rstrip(os.sep) + os.sep
     return path[len(prefix) :] if path.startswith(prefix) else path
+
+
+def percent(probability: float) -> str:
+    """A probability in whole percent, which never says that something is certain."""
+    return ">99%" if probability >= 0.995 else "<1%" if probability <= 0.005 else f"{probability:.0%}"
 
 
 def human_bytes(count: int) -> str:

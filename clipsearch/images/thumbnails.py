@@ -1,0 +1,23 @@
+"""Small pictures to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from clipsearch.images.pool import DecoderPool
+from clipsearch.machine import cores
+from clipsearch.schema import Box, Failure, ImageFile
+
+
+def thumbnails(paths: Sequence[str], box: tuple[int, int]) -> list[Image.Image | None]:
+    """Each file as an upright RGB picture that fits into (width, height) pixels, in the order given.
+
+    None for a file that cannot be read, or is gone. Files are decoded as for an index, in processes that can be stopped.
+    """
+    if not paths:
+        return []
+    with DecoderPool(Box(*box), workers=min(cores(), len(paths))) as pool:
+        outcomes = pool.read([ImageFile(path, 0, 0) for path in paths])
+        return [None if isinstance(found, Failure) else Image.fromarray(found.pixels) for found in outcomes]

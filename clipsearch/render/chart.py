@@ -1,0 +1,76 @@
+"""Counts as bars of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipsearch.render.text import printable
+from clipsearch.render.width import columns, pad, shorten
+
+_PARTS = " ▏▎▍▌▋▊▉"  # U+258F to U+2589: one to seven eighths of a cell
+_BLOCK = "█"
+_LEAST_BAR = 10  # cells that names give way for
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Counts under a title: (name, count) each, in their order; `note` is about what no bar shows.
+
+    `is_timeline` says that the names follow each other in time.
+    """
+
+    title: str
+    bars: tuple[tuple[str, int], ...]
+    note: str = ""
+    is_timeline: bool = False
+
+
+def can_draw_blocks(encoding: str | None) -> bool:
+    """Whether text in an encoding can have the block characters that bars are made of."""
+    try:
+        (_PARTS + _BLOCK + "…").encode(encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def charts_text(charts: Sequence[Chart], width: int, *, blocks: bool = True) -> str:
+    """Charts below each other in at most `width` terminal cells; without `blocks`, in ASCII alone."""
+    return "\n".join(_chart_text(chart, width, blocks) for chart in charts)
+
+
+def _chart_text(chart: Chart, width: int, blocks: bool) -> str:
+    names = [_plain(name, blocks) for name, _ in chart.bars]
+    counts = [f"{count:,}" for _, count in chart.bars]
+    most = max((count for _, count in chart.bars), default=0)
+    count_width = max(map(len, counts), default=0)
+    name_room = max(1, min(width * 2 // 5, width - count_width - _LEAST_BAR - 4))
+    names = [_shortened(name, name_room, blocks) for name in names]
+    name_width = max(map(columns, names), default=0)
+    room = max(1, width - name_width - count_width - 4)
+    lines = [_plain(chart.title, blocks)]
+    for name, count_text, (_, count) in zip(names, counts, chart.bars, strict=True):
+        bar = _bar(count / most if most else 0.0, room, blocks)
+        lines.append(f"{pad(name, name_width)}  {count_text:>{count_width}}  {bar}".rstrip())
+    if chart.note:
+        lines.append(_plain(chart.note, blocks))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _bar(share: float, room: int, blocks: bool) -> str:
+    """A bar as long as its share of the room; what is not nothing shows as something."""
+    if not blocks:
+        return "#" * max(round(share * room), 1 if share else 0)
+    eighths = max(round(share * room * 8), 1 if share else 0)
+    return (_BLOCK * (eighths // 8) + _PARTS[eighths % 8]).rstrip()
+
+
+def _plain(text: str, blocks: bool) -> str:
+    text = printable(text)
+    return text if blocks else text.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _shortened(text: str, width: int, blocks: bool) -> str:
+    text = shorten(text, width)
+    return text if blocks else text.replace("…", "~")

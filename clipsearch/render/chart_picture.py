@@ -1,0 +1,145 @@
+"""Counts as a PNG: timelines over the whole width, other charts in two columns under them."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from clipsearch.errors import ClipsearchError
+from clipsearch.render.chart import Chart
+from clipsearch.render.fonts import choose_font, fit
+from clipsearch.render.text import printable
+
+_WIDTH = 1600
+_MARGIN, _GAP = 64, 56  # pixels, around everything and between charts
+_TEXT, _ROW, _BAR = 22, 42, 24  # the size of letters; the height of a row and of its bar
+_TITLE = 34
+_PLOT = 260  # the height of a timeline's highest column
+_HEAD = 60  # from a chart's top to its first bar
+_PAPER, _INK, _FAINT, _LINE, _FILL = "#ffffff", "#1f2328", "#6b7280", "#e5e7eb", "#3d6fa8"
+
+
+def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
+    """A PNG of charts, 1,600 pixels wide and as high as it must be."""
+    placed = list(_placed([chart for chart in charts if chart.bars]))
+    height = max((y + _height(chart) for chart, (_, y, _) in placed), default=_top()) + _MARGIN
+    picture = Image.new("RGB", (_WIDTH, height), _PAPER)
+    draw = ImageDraw.Draw(picture)
+    _write(draw, (_MARGIN, _MARGIN + _TITLE), printable(title), _TITLE, _INK, _WIDTH - 2 * _MARGIN, bold=True)
+    _write(draw, (_MARGIN, _MARGIN + _TITLE + 40), printable(subtitle), _TEXT, _FAINT, _WIDTH - 2 * _MARGIN)
+    for chart, (x, y, width) in placed:
+        _write(draw, (x, y + _TEXT), printable(chart.title), 24, _INK, width, bold=True)
+        (_draw_timeline if chart.is_timeline else _draw_rows)(draw, chart, x, y + _HEAD, width)
+        if chart.note:
+            _write(draw, (x, y + _height(chart) - 4), printable(chart.note), 19, _FAINT, width)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write a picture whole or not at all. A file that is there is never replaced, unless `force`: ClipsearchError."""
+    target = Path(path).absolute()
+    if target.is_dir():
+        raise ClipsearchError(f"{path} is a folder; give the picture a file's name")
+    unfinished = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    try:
+        unfinished.write_bytes(data)
+        if not force:
+            target.open("xb").close()  # nobody else's from here on
+        unfinished.replace(target)
+    except FileExistsError:
+        raise ClipsearchError(f"{path} is there already; --force replaces it") from None
+    except OSError as error:
+        raise ClipsearchError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _top() -> int:
+    return _MARGIN + _TITLE + 40 + _GAP
+
+
+def _placed(charts: Sequence[Chart]) -> Iterator[tuple[Chart, tuple[int, int, int]]]:
+    """Each chart with its left, top and width: timelines first, then each of the others in the shorter of two columns."""
+    y = _top()
+    for chart in charts:
+        if chart.is_timeline:
+            yield chart, (_MARGIN, y, _WIDTH - 2 * _MARGIN)
+            y += _height(chart) + _GAP
+    width = (_WIDTH - 2 * _MARGIN - _GAP) // 2
+    ends = [y, y]
+    for chart in charts:
+        if not chart.is_timeline:
+            column = ends.index(min(ends))
+            yield chart, (_MARGIN + column * (width + _GAP), ends[column], width)
+            ends[column] += _height(chart) + _GAP
+
+
+def _height(chart: Chart) -> int:
+    body = _PLOT + 44 if chart.is_timeline else _ROW * len(chart.bars)
+    return _HEAD + body + (36 if chart.note else 0)
+
+
+def _draw_rows(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, width: int) -> None:
+    """Names, and bars that end in their counts."""
+    most = max(1, *(count for _, count in chart.bars))
+    names = [fit(printable(name), _TEXT, width * 0.42) for name, _ in chart.bars]
+    name_width = max(font.getlength(name) for font, name in names) + 18
+    count_font, _ = choose_font("0123456789,", 20)
+    room = width - name_width - max(count_font.getlength(f"{count:,}") for _, count in chart.bars) - 12
+    for row, ((font, name), (_, count)) in enumerate(zip(names, chart.bars, strict=True)):
+        middle = y + row * _ROW + _BAR / 2
+        end = x + name_width + (max(2.0, room * count / most) if count else 0)
+        draw.text((x, middle), name, _INK, font, anchor="lm")
+        if count:
+            draw.rectangle((x + name_width, middle - _BAR / 2, end, middle + _BAR / 2), _FILL)
+        draw.text((end + 10, middle), f"{count:,}", _FAINT, count_font, anchor="lm")
+
+
+def _draw_timeline(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, width: int) -> None:
+    """Columns over a scale; as many of their names as there is room for."""
+    most = max(1, *(count for _, count in chart.bars))
+    step = _round_step(most)
+    top = step * math.ceil(most / step)
+    font, _ = choose_font("0123456789,-", 19)
+    left = x + font.getlength(f"{top:,}") + 16
+    bottom = y + _PLOT
+    for value in range(0, top + 1, step):
+        level = bottom - _PLOT * value / top
+        draw.line((left, level, x + width, level), _LINE, 2)
+        draw.text((left - 12, level), f"{value:,}", _FAINT, font, anchor="rm")
+    pitch = (x + width - left) / len(chart.bars)
+    column = min(max(pitch * 0.76, 1.0), 72.0)
+    every = math.ceil((max(font.getlength(name) for name, _ in chart.bars) + 16) / pitch)
+    for place, (name, count) in enumerate(chart.bars):
+        middle = left + (place + 0.5) * pitch
+        if count:
+            level = bottom - max(2.0, _PLOT * count / top)
+            draw.rectangle((middle - column / 2, level, middle + column / 2, bottom), _FILL)
+        if place % every == 0:
+            draw.text((middle, bottom + 12), name, _FAINT, font, anchor="mt")
+
+
+def _round_step(most: int) -> int:
+    """A step of 1, 2 or 5 times a power of ten that divides a scale into at most five."""
+    power = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * power * 5 >= most:
+                return factor * power
+        power *= 10
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, size: int, colour: str, width: float, *,
+    bold: bool = False,
+) -> None:  # fmt: skip
+    """A line of text from its left end and base line, shortened to the width."""
+    font, shown = fit(text, size, width)
+    draw.text(corner, shown, colour, font, anchor="ls", stroke_width=size / 45 if bold else 0, stroke_fill=colour)

@@ -1,0 +1,184 @@
+"""Hits as pictures to print or to pass on: thumbnails in rows, with rank, match, score and name under each."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from clipsearch.errors import ClipsearchError
+from clipsearch.images.thumbnails import thumbnails
+from clipsearch.render.fonts import choose_font, fit
+from clipsearch.render.text import percent, printable
+from clipsearch.schema import Hit
+
+SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".pdf": "PDF"}
+
+MOST = 400
+"""Hits on a sheet that is one picture, 40 million pixels then. A PDF has pages, and no such limit."""
+
+_PAPER, _TILE, _INK, _FAINT = "#ffffff", "#f0f0f0", "#1a1a1a", "#767676"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a sheet is laid out, in pixels; a cell is a tile for the picture and two lines of text under it."""
+
+    columns: int
+    rows: int
+    tile: tuple[int, int]  # (width, height)
+    gap: int
+    margin: int
+    text: int  # the size of the letters
+
+    @property
+    def caption(self) -> int:
+        """The height of the lines under a tile."""
+        return round(3.1 * self.text)
+
+    @property
+    def title(self) -> int:
+        """The height of the line over all."""
+        return round(2.6 * self.text)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the sheet."""
+        width = 2 * self.margin + self.columns * (self.tile[0] + self.gap) - self.gap
+        height = 2 * self.margin + self.title + self.rows * (self.tile[1] + self.caption + self.gap) - self.gap
+        return width, height
+
+
+A4 = Layout(columns=4, rows=5, tile=(354, 322), gap=26, margin=80, text=24)
+"""A page of 1,654 x 2,339 pixels, which is A4 at 200 to the inch; the sheet may be a little lower than that."""
+
+_A4_SIZE = (1654, 2339)
+_A4_RESOLUTION = 200.0
+
+
+def one_sheet(count: int) -> Layout:
+    """The layout of a single picture for so many hits: about as wide as it is high, or wider."""
+    columns = max(1, min(count, max(3, math.ceil(math.sqrt(count * 1.15)))))
+    return Layout(columns, math.ceil(count / columns), tile=(280, 240), gap=20, margin=36, text=17)
+
+
+def check_sheet(path: str | os.PathLike[str], *, force: bool) -> None:
+    """ClipsearchError where a contact sheet cannot be written: an unknown suffix, no folder, or a file in its place."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ClipsearchError(f"a contact sheet is a .jpg, .png or .pdf file, and {path.name} is none by its name")
+    if not path.absolute().parent.is_dir():
+        raise ClipsearchError(f"there is no folder {path.absolute().parent} for the contact sheet")
+    if path.is_dir():
+        raise ClipsearchError(f"{path} is a folder; give the contact sheet a file's name")
+    if os.path.lexists(path) and not force:  # also a link that leads nowhere
+        raise ClipsearchError(f"{path} is there already; --force replaces it")
+
+
+def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title: str, *, force: bool = False) -> int:
+    """Write a sheet of some hits, by its suffix a JPEG, a PNG or a PDF of A4 pages; the number of pages.
+
+    A file that is there is never overwritten, unless `force`. ClipsearchError as in `check_sheet`, and where there are no hits,
+    or more than MOST for one picture.
+    """
+    check_sheet(path, force=force)
+    kind = SUFFIXES[Path(path).suffix.lower()]
+    if not hits:
+        raise ClipsearchError("no photo was found, so there is nothing to put on a contact sheet")
+    if kind != "PDF" and len(hits) > MOST:
+        raise ClipsearchError(f"one picture has room for {MOST} photos, not {len(hits)}; write a .pdf, which has pages")
+    target = Path(path).absolute()
+    with contextlib.nullcontext() if force else _reserved(target):
+        unfinished = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+        try:
+            if kind == "PDF":
+                pages = _save_pdf(hits, unfinished, title)
+            else:
+                (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)))
+                sheet.save(unfinished, kind, quality=90, optimize=True)
+                pages = 1
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return pages
+
+
+def draw_sheets(hits: Sequence[Hit], title: str, layout: Layout) -> Iterator[Image.Image]:
+    """Sheets of some hits, one after another; photos are read when their sheet is drawn."""
+    room = layout.columns * layout.rows
+    pages = math.ceil(len(hits) / room)
+    for page in range(pages):
+        some = hits[page * room : (page + 1) * room]
+        pictures = thumbnails([hit.path for hit in some], layout.tile)
+        yield _draw(some, pictures, title, f"{page + 1} / {pages}" if pages > 1 else "", layout)
+
+
+def _draw(
+    hits: Sequence[Hit], pictures: Sequence[Image.Image | None], title: str, page: str, layout: Layout
+) -> Image.Image:
+    sheet = Image.new("RGB", layout.size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    size, left, right = layout.text, layout.margin, layout.size[0] - layout.margin
+    page_font, page = choose_font(page, size)
+    page_width = page_font.getlength(page)
+    font, text = fit(printable(title), round(1.25 * size), right - left - page_width - size)
+    draw.text((left, layout.margin + 1.3 * size), text, _INK, font, anchor="ls")
+    draw.text((right, layout.margin + 1.3 * size), page, _FAINT, page_font, anchor="rs")
+    for place, (hit, picture) in enumerate(zip(hits, pictures, strict=True)):
+        row, column = divmod(place, layout.columns)
+        x = left + column * (layout.tile[0] + layout.gap)
+        y = layout.margin + layout.title + row * (layout.tile[1] + layout.caption + layout.gap)
+        _draw_cell(sheet, draw, hit, picture, (x, y), layout)
+    return sheet
+
+
+def _draw_cell(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, hit: Hit, picture: Image.Image | None, corner: tuple[int, int],
+    layout: Layout,
+) -> None:  # fmt: skip
+    x, y = corner
+    width, height = layout.tile
+    size = layout.text
+    draw.rectangle((x, y, x + width - 1, y + height - 1), _TILE)
+    if picture is None:
+        font, text = fit("cannot be read", size, width)
+        draw.text((x + width / 2, y + height / 2), text, _FAINT, font, anchor="mm")
+    else:
+        sheet.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))
+    first = y + height + 1.35 * size
+    font, rank = choose_font(str(hit.rank), size)
+    draw.text((x, first), rank, _INK, font, anchor="ls", stroke_width=size / 40, stroke_fill=_INK)
+    how_well = f"{hit.score:.4f}" if hit.match is None else f"{percent(hit.match)}   {hit.score:.4f}"
+    font, how_well = choose_font(how_well, size)
+    draw.text((x + width, first), how_well, _FAINT, font, anchor="rs")
+    font, name = fit(printable(hit.record.file.name), size, width)
+    draw.text((x, first + 1.4 * size), name, _INK, font, anchor="ls")
+
+
+def _save_pdf(hits: Sequence[Hit], path: Path, title: str) -> int:
+    pages = 0
+    for sheet in draw_sheets(hits, title, A4):
+        page = Image.new("RGB", _A4_SIZE, _PAPER)
+        page.paste(sheet)
+        page.save(path, "PDF", resolution=_A4_RESOLUTION, quality=90, append=pages > 0, title=printable(title))
+        pages += 1
+    return pages
+
+
+@contextlib.contextmanager
+def _reserved(path: Path) -> Iterator[None]:
+    """An empty file of that name, so that nobody else's is overwritten; it goes if what is to replace it does not come."""
+    try:
+        path.open("xb").close()
+    except FileExistsError:
+        raise ClipsearchError(f"{path} is there already; --force replaces it") from None
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,110 @@
+"""What was asked and how the answer came about, as plain values and as text."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import numpy as np
+
+from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test
+from clipsearch.render.text import human_bytes, printable
+from clipsearch.schema import Query, Term
+
+
+def query_object(query: Query) -> dict[str, Any]:
+    """A query in the values that JSON has.
+
+    {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],
+    "min_score", "min_match", "offset", "diverse", "sort"}
+    """
+    return {
+        "terms": [_term_object(term) for term in query.terms],
+        "filters": [condition_text(condition) for condition in query.filters],
+        "prompts": list(query.prompts),
+        "min_score": query.min_score,
+        "min_match": query.min_match,
+        "offset": query.offset,
+        "diverse": query.diverse,
+        "sort": query.sort,
+    }
+
+
+def explain_text(explained: dict[str, Any]) -> str:
+    """`Hits.explain()` as lines of a name and what there is to say."""
+    photos = f"{explained['images']:,}"
+    if explained["considered"] != explained["images"]:
+        photos += f", of which {explained['considered']:,} meet the filters"
+    lines = [
+        *(("term", f"{_content(term)} x {term['weight']:g}") for term in explained["terms"]),
+        *(("prompt", prompt) for prompt in explained["prompts"]),
+        *(("filter", text) for text in explained["filters"]),
+        *(("limit", text) for text in _limits(explained)),
+        ("model", explained["model"]),
+        ("index", explained["index"]),
+        ("photos", photos),
+        ("scanned", f"{human_bytes(explained['bytes_scanned'])} of vectors"),
+        ("time", ", ".join(f"{stage} {1000 * value:.1f} ms" for stage, value in explained["seconds"].items())),
+    ]
+    return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
+
+
+def _limits(explained: dict[str, Any]) -> list[str]:
+    limits = []
+    if explained["min_score"] is not None:
+        limits.append(f"score at least {explained['min_score']:g}")
+    if explained["min_match"] is not None:
+        limits.append(f"match at least {explained['min_match']:.0%}")
+    if explained["offset"]:
+        limits.append(f"the first {explained['offset']} passed over")
+    if explained["diverse"]:
+        limits.append("no near-copies")
+    if explained["sort"] != "score":
+        limits.append(f"sorted by {explained['sort']}")
+    return limits
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition as one would say it to --where; places and folders in words."""
+    if isinstance(condition, Test):
+        value = condition.value if isinstance(condition.value, str) else f"{condition.value:.10g}"
+        return f"{condition.field} {condition.operator} {_quoted(value)}"
+    if isinstance(condition, Known):
+        return f"{condition.field} is known"
+    if isinstance(condition, Below):
+        return f"in {_quoted(condition.folder)}"
+    if isinstance(condition, Near):
+        return f"within {condition.km:g} km of {condition.latitude:g},{condition.longitude:g}"
+    if isinstance(condition, Not):
+        return f"not {_bracketed(condition.condition)}"
+    word = " and " if isinstance(condition, All) else " or "
+    return word.join(map(_bracketed, condition.conditions))
+
+
+def _bracketed(condition: Condition) -> str:
+    text = condition_text(condition)
+    return f"({text})" if isinstance(condition, All | Either) else text
+
+
+def _quoted(text: str) -> str:
+    if re.fullmatch(r"[^\s()=<>!~'\"]+", text):
+        return text
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def _term_object(term: Term) -> dict[str, Any]:
+    content = term.content
+    if isinstance(content, str):
+        kind, said = "text", content
+    elif isinstance(content, np.ndarray):
+        kind, said = "embedding", f"{content.size} values"
+    elif isinstance(content, os.PathLike):
+        kind, said = "image", os.fspath(content)
+    else:
+        kind, said = "image", f"{content.width} x {content.height} pixels"
+    return {"kind": kind, "content": said, "weight": term.weight}
+
+
+def _content(term: dict[str, Any]) -> str:
+    return f'"{term["content"]}"' if term["kind"] == "text" else f"{term['kind']} {term['content']}"

@@ -1,0 +1,74 @@
+"""Fonts for pictures with names under them.
+
+Pillow brings one scalable font, which draws little beyond ASCII (not even an e with an accent), so other names are drawn with
+whatever the system has. What no font at hand can draw is escaped, as a terminal would have it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TypeAlias
+
+from PIL import ImageFont
+
+Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_SYSTEM_FONTS = (
+    "DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf",  # most of Linux
+    "NotoSansCJK-Regular.ttc", "DroidSansFallbackFull.ttf", "wqy-microhei.ttc", "wqy-zenhei.ttc", "FreeSans.ttf",
+    "Arial Unicode.ttf", "Hiragino Sans GB.ttc", "AppleSDGothicNeo.ttc", "Helvetica.ttc",  # macOS
+    "segoeui.ttf", "msyh.ttc", "msgothic.ttc", "malgun.ttf", "arial.ttf",  # Windows
+)  # fmt: skip
+_NOWHERE = "\U0010ffff"  # never a character, so every font draws it as a missing one
+
+
+def choose_font(text: str, size: int) -> tuple[Font, str]:
+    """The first font that can draw a printable text, and the text; else the one that can draw most of it, the rest escaped."""
+    best: tuple[int, Font, str] | None = None
+    for name in (None, *_SYSTEM_FONTS):
+        font = _load(name, size)
+        if font is None:
+            continue
+        missing = {character for character in set(text) if not _draws(name, character)}
+        if not missing:
+            return font, text
+        if best is None or len(missing) < best[0]:
+            best = len(missing), font, "".join(_escaped(c) if c in missing else c for c in text)
+    assert best  # Pillow's own font is always there
+    return best[1], best[2]
+
+
+def fit(text: str, size: int, width: float) -> tuple[Font, str]:
+    """A font and a text for `width` pixels: a longer text keeps its beginning and its end."""
+    font, text = choose_font(text, size)
+    ellipsis = "…" if _can_draw(font, "…") else "..."
+    keep = len(text)
+    shown = text
+    while keep > 2 and font.getlength(shown) > width:
+        keep -= 1
+        head = keep // 3
+        shown = text[:head].rstrip() + ellipsis + text[len(text) - (keep - head) :].lstrip()
+    return font, shown
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+@lru_cache(128)
+def _load(name: str | None, size: int) -> Font | None:
+    try:
+        return ImageFont.load_default(size) if name is None else ImageFont.truetype(name, size)
+    except OSError:
+        return None
+
+
+@lru_cache(8192)
+def _draws(name: str | None, character: str) -> bool:
+    font = _load(name, 24)
+    return font is not None and (character == " " or _can_draw(font, character))
+
+
+def _can_draw(font: Font, character: str) -> bool:
+    drawn, missing = font.getmask(character), font.getmask(_NOWHERE)
+    return (drawn.size, bytes(drawn)) != (missing.size, bytes(missing))

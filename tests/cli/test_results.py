@@ -1,0 +1,257 @@
+"""The flags that say what becomes of hits, without an index."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from clipsearch.cli import files
+from clipsearch.cli.files import put_into, safe_name
+from clipsearch.cli.results import ResultOptions, result_options, show
+from clipsearch.errors import ClipsearchError
+from tests.conftest import save_photo
+from tests.render.support import ANOTHER_DAY, answer, hit
+
+
+@pytest.fixture
+def run(photos, tmp_path, monkeypatch):
+    """Show three hits with some flags; click's result. The exit status is that of `show`."""
+    hits = answer(
+        hit(1, photos / "red.jpg", 0.3, 0.9, ANOTHER_DAY),
+        hit(2, photos / "trip" / "grey.png", 0.2, 0.1),
+        hit(3, photos / "gone.jpg"),
+    )
+    monkeypatch.chdir(photos)
+
+    def run(*arguments, hits=hits):
+        @click.command()
+        @result_options
+        def command(results):
+            click.get_current_context().exit(show(hits, results, "a query"))
+
+        return CliRunner().invoke(command, list(map(str, arguments)))
+
+    return run
+
+
+def test_the_default_is_a_table_without_escape_sequences(run):
+    result = run()
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[0] == "1   0.3000  90%  2024-07-15  red.jpg"
+    assert "\x1b" not in result.stdout
+
+
+def test_machines_get_what_they_ask_for(run, photos):
+    value = json.loads(run("--json", "--explain", "--group-by", "folder").stdout)
+    assert list(value) == ["query", "model", "index", "hits", "explanation"]
+    assert (value["query"], value["model"], value["index"]) == ("a query", "mini", "/photos/.clipsearch")
+    assert value["hits"][1]["group"] == str(photos / "trip")
+    assert [json.loads(line)["rank"] for line in run("--jsonl").stdout.splitlines()] == [1, 2, 3]
+    assert next(csv.DictReader(io.StringIO(run("--csv").stdout)))["path"] == str(photos / "red.jpg")
+    assert run("--paths").stdout.splitlines()[0] == str(photos / "red.jpg")
+    assert run("-0").stdout.split("\0")[2:] == [str(photos / "gone.jpg"), ""]
+
+
+@pytest.mark.parametrize("form", ["--json", "--jsonl", "--csv", "--paths", "-0"])
+def test_everything_but_results_goes_to_standard_error(run, form, tmp_path):
+    plain = run(form).stdout
+    result = run(
+        form, "--contact-sheet", tmp_path / "s.jpg", "--copy-to", tmp_path / "d", *(["--explain"] * (form != "--json"))
+    )
+    assert result.stdout == plain and "copied 2 photos" in result.stderr and "wrote" in result.stderr
+    assert form == "--json" or "encode 12.1 ms" in result.stderr
+
+
+def test_formats_exclude_each_other(run):
+    result = run("--json", "--csv", "--paths")
+    assert result.exit_code != 0 and "--json and --csv and --paths exclude each other" in result.stderr
+    assert result.stdout == ""
+
+
+def test_nothing_found_is_said_on_standard_error(run, tmp_path):
+    result = run("--json", hits=answer())
+    assert json.loads(result.stdout)["hits"] == [] and result.stderr == "clipsearch: no photo was found\n"
+    for flags in (["--open"], ["--contact-sheet", tmp_path / "s.jpg"]):
+        assert isinstance(run(*flags, hits=answer()).exception, ClipsearchError)
+
+
+def test_copies_are_numbered_and_what_fails_is_status_3(run, photos, tmp_path):
+    result = run("--copy-to", tmp_path / "new" / "copies")
+    assert result.exit_code == 3
+    assert f"{photos / 'gone.jpg'}: No such file" in result.stderr
+    copies = tmp_path / "new" / "copies"
+    assert sorted(os.listdir(copies)) == ["0001-red.jpg", "0002-grey.png"]
+    assert (copies / "0001-red.jpg").read_bytes() == (photos / "red.jpg").read_bytes()
+    assert not (copies / "0001-red.jpg").is_symlink()
+
+
+def test_numbers_go_on_where_a_folder_has_some(photos, tmp_path):
+    (tmp_path / "0041-mine.jpg").write_text("mine")
+    (tmp_path / "12345678901234-red.jpg").write_text("a phone's number")
+    for link in (False, True):
+        assert put_into(str(tmp_path), [str(photos / "red.jpg")], link=link) == (1, [])
+    assert {"0041-mine.jpg", "0042-red.jpg", "0043-red.jpg"} < set(os.listdir(tmp_path))
+    assert (tmp_path / "0041-mine.jpg").read_text() == "mine"
+
+
+def test_nothing_is_overwritten_even_if_it_comes_meanwhile(photos, tmp_path, monkeypatch):
+    (tmp_path / "0001-red.jpg").write_text("mine")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "0002-red.jpg")
+    monkeypatch.setattr(files, "_highest_number", lambda names: 0)
+    done, failures = put_into(str(tmp_path), [str(photos / "red.jpg")] * 2, link=False)
+    assert done == 0 and [reason for _, reason in failures] == ["File exists"] * 2
+    assert (tmp_path / "0001-red.jpg").read_text() == "mine" and not (tmp_path / "elsewhere").exists()
+
+
+def test_a_copy_that_fails_half_way_is_taken_away(photos, tmp_path, monkeypatch):
+    def fail(reader, writer, _):
+        writer.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.shutil, "copyfileobj", fail)
+    done, failures = put_into(str(tmp_path / "d"), [str(photos / "red.jpg")], link=False)
+    assert (done, failures[0][1], os.listdir(tmp_path / "d")) == (0, "No space left on device", [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
+def test_links_are_absolute(run, photos, tmp_path, monkeypatch):
+    assert run("--link-to", "links").exit_code == 3  # the third photo is gone
+    assert os.readlink(photos / "links" / "0002-grey.png") == str(photos / "trip" / "grey.png")
+    assert len(os.listdir(photos / "links")) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+def test_a_pipe_in_a_photos_place_does_not_stop_the_run(tmp_path):
+    os.mkfifo(tmp_path / "photo.jpg")
+    assert put_into(str(tmp_path / "d"), [str(tmp_path / "photo.jpg")], link=False)[1][0][1] == "not a regular file"
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(photos, run):
+    assert "cannot put photos into" in str(run("--copy-to", photos / "red.jpg" / "x").exception)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("a.jpg", "a.jpg"), ("a:b|c?.jpg", "a_b_c_.jpg"), ("a\n\x1b\u202e.jpg", "a___.jpg"), ("caf\udce9.jpg", "caf_.jpg"),
+        ("東京.jpg", "東京.jpg"), ("x. .", "x"), (".jpg", ".jpg"), ("...", "photo"),
+    ],
+)  # fmt: skip
+def test_safe_names(name, safe):
+    assert safe_name("/photos/" + name) == safe
+
+
+@pytest.mark.parametrize("character", ["x", "東"])
+def test_long_names_keep_their_suffix(character):
+    name = "0001-" + safe_name("/photos/" + character * 300 + ".jpeg")
+    assert len(name.encode()) <= 255 and name.endswith(character + ".jpeg")
+
+
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """A system whose opener writes down what it is asked to open; a function that says what that was."""
+    if sys.platform == "win32":
+        pytest.skip("os.startfile cannot be replaced by a script")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("xdg-open", "open"):
+        (folder / name).write_text(f'#!/bin/sh\n[ $# = 1 ] || exit 9\nprintf %s "$1" > {tmp_path}/opened\n')
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return lambda: (tmp_path / "opened").read_text()
+
+
+def test_open_shows_the_first_photo_or_the_contact_sheet(run, opened, photos):
+    assert run("--open").exit_code == 0 and opened() == str(photos / "red.jpg")
+    assert run("--open", "--contact-sheet", "s.jpg").exit_code == 0 and opened() == str(photos / "s.jpg")
+
+
+def test_open_goes_through_no_shell(run, opened, photos):
+    odd = save_photo(photos / "-a $(touch x); 'b\".jpg")
+    assert run("--open", hits=answer(hit(1, odd))).exit_code == 0
+    assert opened() == str(odd) and not (photos / "x").exists()
+
+
+def test_open_says_what_is_in_its_way(run, opened, photos, tmp_path, monkeypatch):
+    assert "is gone" in str(run("--open", hits=answer(hit(1, photos / "gone.jpg"))).exception)
+    script = photos / "run.desktop"
+    script.write_bytes((photos / "red.jpg").read_bytes())
+    assert "its name does not say so" in str(run("--open", hits=answer(hit(1, script))).exception)
+    for name in ("xdg-open", "open"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 3\n")
+    assert "exit status is 3" in str(run("--open").exception)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "there is no" in str(run("--open").exception)
+
+
+def test_a_contact_sheet_is_refused_before_a_search(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+
+    @click.command()
+    @result_options
+    def command(results):
+        raise AssertionError("this would search")
+
+    assert "--force" in str(CliRunner().invoke(command, ["--contact-sheet", "red.jpg"]).exception)
+
+
+def test_flags_become_one_argument(tmp_path, monkeypatch):
+    @click.command()
+    @click.option("-k", type=int)
+    @result_options
+    def command(k, results):
+        click.echo(repr((k, results)))
+
+    expected = ResultOptions("csv", group_by="day", open=True, link_to="d")
+    output = CliRunner().invoke(command, ["-k", "3", "--csv", "--open", "--link-to", "d", "--group-by", "day"]).stdout
+    assert output == f"{(3, expected)!r}\n"
+
+
+SCRIPT = """
+    import sys
+    from clipsearch.cli.results import ResultOptions, show
+    from tests.render.support import answer, hit
+    show(answer(hit(1, "/photos/" + "x" * 200 + ".jpg", match=0.5)), ResultOptions(), "q")
+    unwanted = {"PIL", "pandas"} & set(sys.modules)
+    assert not unwanted, unwanted
+"""
+
+
+def on_a_terminal(**environment):
+    """What a terminal of 60 columns is given."""
+    pty = pytest.importorskip("pty", reason="Windows has none")
+    ours, theirs = pty.openpty()
+    environment = {
+        "TERM": "xterm",
+        "COLUMNS": "60",
+        **{k: v for k, v in os.environ.items() if k != "NO_COLOR"},
+        **environment,
+    }
+    command = [sys.executable, "-c", textwrap.dedent(SCRIPT)]
+    result = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, env=environment, timeout=60)
+    assert result.returncode == 0, result.stderr
+    output = os.read(ours, 10_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    return output
+
+
+def test_a_terminal_gets_colours_a_heading_and_lines_that_fit():
+    output = on_a_terminal()
+    assert "\x1b[" in output
+    plain = on_a_terminal(NO_COLOR="1", COLUMNS="60").replace("\r\n", "\n")
+    heading, line = plain.splitlines()
+    assert "\x1b" not in plain and heading.split() == ["#", "score", "match", "photo"]
+    assert len(line) == 60 and "…" in line and line.endswith("x.jpg")
+
+
+def test_a_dumb_terminal_and_an_empty_no_color():
+    assert "\x1b" not in on_a_terminal(TERM="dumb")
+    assert "\x1b" in on_a_terminal(NO_COLOR="")  # as https://no-color.org has it

@@ -1,0 +1,20 @@
+"""Hits without an index."""
+
+from datetime import datetime
+
+from clipsearch.hits import Explanation, Hits
+from clipsearch.schema import Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
+
+ANOTHER_DAY = datetime(2024, 7, 15, 12, 30)
+
+
+def hit(rank, path, score=0.25, match=None, taken_at=None, camera=None, gps=None):
+    info = ImageInfo(40, 30, "JPEG", f"hash of {rank}", taken_at=taken_at, camera=camera, gps=gps)
+    return Hit(rank, score, ImageRecord(rank, ImageFile(str(path), 10, 0), info), match)
+
+
+def answer(*hits, query=None):
+    explanation = Explanation(
+        "mini", "/photos/.clipsearch", 1200, 1200, 4_915_200, {"encode": 0.0121, "search": 0.0003}
+    )
+    return Hits(hits, query or Query((Term("a dog"),)), explanation)

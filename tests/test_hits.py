@@ -1,0 +1,73 @@
+"""Hits in a notebook and as a data frame."""
+
+import base64
+import io
+import sys
+from datetime import datetime
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from clipsearch.errors import ClipsearchError
+from clipsearch.render.notebook import MOST
+from clipsearch.render.table import FIELDS
+from tests.render.support import ANOTHER_DAY, answer, hit
+
+
+class Page(HTMLParser):
+    """The tags of a page and its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_a_notebook_shows_thumbnails_that_need_no_other_file(photos):
+    page = Page(answer(hit(1, photos / "red.jpg", 0.25, 0.87), hit(2, photos / "gone.jpg"))._repr_html_())
+    (source,) = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
+    kind, _, data = source.partition(",")
+    assert kind == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (32, 24)
+    assert "87%, 0.2500" in page.text and "cannot be read" in page.text and "gone.jpg" in page.text
+
+
+@pytest.mark.parametrize("name", ['<img src=x onerror="alert(1)">.jpg', "a\"'><script>.jpg", "a\n\udcff.jpg"])
+def test_a_name_is_only_ever_text(name):
+    html = answer(hit(1, f"/photos/{name}"))._repr_html_()
+    html.encode("utf-8")
+    page = Page(html)
+    assert {tag for tag, _ in page.tags} == {"div", "figure", "figcaption", "b", "br"}
+    assert all(set(attributes) <= {"style", "title"} for _, attributes in page.tags)
+
+
+def test_a_notebook_shows_only_so_many(photos):
+    html = answer(*(hit(rank, photos / "gone.jpg") for rank in range(1, MOST + 4)))._repr_html_()
+    assert html.count("<figure") == MOST and "and 3 more" in html
+    assert "no photos" in answer()._repr_html_()
+
+
+def test_a_data_frame_has_a_row_a_hit():
+    pandas = pytest.importorskip("pandas")
+    hits = answer(
+        hit(1, "/photos/a.jpg", 0.123456789, 0.5, ANOTHER_DAY, gps=(1.5, -2.5)),
+        hit(2, "/photos/b.jpg", taken_at=datetime(2020, 1, 1)),
+    )
+    frame = hits.to_pandas()
+    assert tuple(frame.columns) == FIELDS and list(frame["rank"]) == [1, 2]
+    assert frame["score"][0] == 0.123456789 and pandas.isna(frame["match"][1])
+    assert frame["taken_at"].dt.year.tolist() == [2024, 2020]
+    assert tuple(answer().to_pandas().columns) == FIELDS
+
+
+def test_a_missing_pandas_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ClipsearchError, match=r"clipsearch\[pandas\]"):
+        answer().to_pandas()
