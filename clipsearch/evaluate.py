@@ -1,4 +1,4 @@
-"""How good a model is at retrieval, by captions written for photos."""
+"""How good a model is: at retrieval, by captions written for photos, and at telling things apart, by one label for each."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool
 from clipsearch.pipeline import Embedded, embed_files
 from clipsearch.schema import Embeddings, Failure, ImageFile
 
 CUTOFFS = (1, 5, 10)
+_FORMS = {
+    "captions": '{"image": "name", "captions": ["text", ...]}',
+    "labels": '{"image": "name", "label": "text"}',
+}
 _TEXT_BATCH = 64
 _SCORE_ROWS = 1024  # captions or images compared at once; bounds the memory for their scores
 
@@ -29,6 +34,17 @@ class Captioned:
 
     image: str
     captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A photo and the one label that is right."""
+
+    image: str
+    label: str
+
+
+_Item = TypeVar("_Item", Captioned, Labelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +88,44 @@ class Evaluation:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class ZeroShot:
+    """How often the right label is the likeliest (top1), or among the five likeliest (top5), of all labels there are.
+
+    Over the photos that could be read. A right label's rank is 1 + the wrong ones scored higher + half of those that tie.
+    """
+
+    model: str
+    images: int
+    labels: int
+    prompts: tuple[str, ...]
+    top1: float
+    top5: float
+    failures: tuple[Failure, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: {"model", "images", "labels", "prompts": [...], "top1", "top5", "failures": [...]}."""
+        return {
+            "model": self.model,
+            "images": self.images,
+            "labels": self.labels,
+            "prompts": list(self.prompts),
+            "top1": round(self.top1, 4),
+            "top5": round(self.top5, 4),
+            "failures": [{"path": failure.file.path, "reason": failure.reason} for failure in self.failures],
+        }
+
+
 def read_captions(path: str | os.PathLike[str], split: str | None = None) -> list[Captioned]:
     """Lines of JSON, {"image": ..., "captions": [...], "split": ...}; those of one split, or all."""
-    found: list[Captioned] = []
-    splits: set[str] = set()
-    try:
-        with Path(path).open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    item = _caption_line(line, f"{path}, line {number}")
-                    splits.add(str(item.get("split")))
-                    if split is None or item.get("split") == split:
-                        found.append(Captioned(item["image"], tuple(item["captions"])))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClipsearchError(f"{path} cannot be read: {error}") from error
-    if not found:
-        has = f"; it has {', '.join(sorted(splits))}" if splits else ""
-        raise ClipsearchError(f"{path} has no captions{f' in split {split!r}' if split else ''}{has}")
-    return found
+    return [
+        Captioned(item["image"], tuple(item["captions"])) for item in _read_lines(path, split, "captions", _caption)
+    ]
+
+
+def read_labelled(path: str | os.PathLike[str], split: str | None = None) -> list[Labelled]:
+    """Lines of JSON, {"image": ..., "label": ..., "split": ...}; those of one split, or all."""
+    return [Labelled(item["image"], item["label"].strip()) for item in _read_lines(path, split, "labels", _label)]
 
 
 def evaluate(
@@ -105,34 +141,47 @@ def evaluate(
     `progress` is called with how many photos or captions have just been embedded. Photos that cannot be read are left
     out, with their captions, and listed.
     """
-    files = [ImageFile(os.path.join(images, item.image), 0, 0) for item in items]
-    embedded: dict[str, NDArray[np.float32]] = {}
-    failures: list[Failure] = []
-    by_hash: dict[str, NDArray[np.float32]] = {}
-    with DecoderPool(encoder.spec.pixels, workers=jobs) as pool:
-        for outcomes in embed_files(files, encoder, pool, known=by_hash.__contains__):
-            for outcome in outcomes:
-                if isinstance(outcome, Embedded):
-                    vector = by_hash[outcome.info.content_hash] if outcome.vector is None else outcome.vector
-                    embedded[outcome.file.path] = by_hash[outcome.info.content_hash] = vector
-                else:
-                    failures.append(outcome)
-            if progress:
-                progress(len(outcomes))
-    kept = [(item, embedded[file.path]) for item, file in zip(items, files, strict=True) if file.path in embedded]
-    if not kept:
-        first = f" ({failures[0].file.path}: {failures[0].reason})" if failures else ""
-        raise ClipsearchError(f"none of the {len(items)} photos could be read from {images}{first}; check --images")
-    pictures: Embeddings = np.stack([vector for _, vector in kept])
-    texts = np.concatenate(list(_embed_captions(encoder, [item for item, _ in kept], progress)))
-    owners = np.repeat(np.arange(len(kept)), [len(item.captions) for item, _ in kept])
+    kept, pictures, failures = _embed_photos(encoder, items, images, jobs, progress)
+    texts = np.concatenate(list(_embed_captions(encoder, kept, progress)))
+    owners = np.repeat(np.arange(len(kept)), [len(item.captions) for item in kept])
     return Evaluation(
         model=encoder.spec.fingerprint.model,
         images=len(kept),
         captions=len(texts),
         text_to_image=_metrics(ranks(texts, owners, pictures, np.arange(len(kept)))),
         image_to_text=_metrics(ranks(pictures, np.arange(len(kept)), texts, owners)),
-        failures=tuple(failures),
+        failures=failures,
+    )
+
+
+def evaluate_zero_shot(
+    encoder: Encoder,
+    items: Sequence[Labelled],
+    images: str | os.PathLike[str],
+    *,
+    prompts: Sequence[str] | None = None,
+    jobs: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ZeroShot:
+    """Embed photos from the folder `images`, and the labels of all in `prompts`, and count how often the right one is best.
+
+    None takes the model's own prompts, () none. `progress` is called with how many photos or sentences have just been
+    embedded. Photos that cannot be read are left out and listed; their labels still compete.
+    """
+    templates = tuple(encoder.spec.label_prompts if prompts is None else prompts)
+    check_prompts(templates)
+    labels = {label: number for number, label in enumerate(dict.fromkeys(item.label for item in items))}
+    kept, pictures, failures = _embed_photos(encoder, items, images, jobs, progress)
+    texts = embed_with_prompts(encoder, list(labels), templates, progress)
+    of = ranks(pictures, np.array([labels[item.label] for item in kept]), texts, np.arange(len(labels)))
+    return ZeroShot(
+        model=encoder.spec.fingerprint.model,
+        images=len(kept),
+        labels=len(labels),
+        prompts=templates,
+        top1=float((of <= 1).mean()),
+        top5=float((of <= 5).mean()),
+        failures=failures,
     )
 
 
@@ -170,14 +219,71 @@ def _embed_captions(
             progress(len(batch))
 
 
-def _caption_line(line: str, where: str) -> dict[str, Any]:
+def _embed_photos(
+    encoder: Encoder,
+    items: Sequence[_Item],
+    images: str | os.PathLike[str],
+    jobs: int | None,
+    progress: Callable[[int], None] | None,
+) -> tuple[list[_Item], Embeddings, tuple[Failure, ...]]:
+    """Those whose photo could be read, their embeddings (n, dim), and the failures."""
+    files = [ImageFile(os.path.join(images, item.image), 0, 0) for item in items]
+    embedded: dict[str, NDArray[np.float32]] = {}
+    failures: list[Failure] = []
+    by_hash: dict[str, NDArray[np.float32]] = {}
+    with DecoderPool(encoder.spec.pixels, workers=jobs) as pool:
+        for outcomes in embed_files(files, encoder, pool, known=by_hash.__contains__):
+            for outcome in outcomes:
+                if isinstance(outcome, Embedded):
+                    vector = by_hash[outcome.info.content_hash] if outcome.vector is None else outcome.vector
+                    embedded[outcome.file.path] = by_hash[outcome.info.content_hash] = vector
+                else:
+                    failures.append(outcome)
+            if progress:
+                progress(len(outcomes))
+    kept = [(item, embedded[file.path]) for item, file in zip(items, files, strict=True) if file.path in embedded]
+    if not kept:
+        first = f" ({failures[0].file.path}: {failures[0].reason})" if failures else ""
+        raise ClipsearchError(f"none of the {len(items)} photos could be read from {images}{first}; check --images")
+    return [item for item, _ in kept], np.stack([vector for _, vector in kept]), tuple(failures)
+
+
+def _read_lines(
+    path: str | os.PathLike[str], split: str | None, what: str, good: Callable[[dict[str, Any]], bool]
+) -> list[dict[str, Any]]:
+    """Lines of JSON that are `good`; those of one split, or all. ClipsearchError for others, with the line."""
+    found: list[dict[str, Any]] = []
+    splits: set[str] = set()
+    try:
+        with Path(path).open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    item = _parsed(line, f"{path}, line {number}", _FORMS[what], good)
+                    splits.add(str(item.get("split")))
+                    if split is None or item.get("split") == split:
+                        found.append(item)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClipsearchError(f"{path} cannot be read: {error}") from error
+    if not found:
+        has = f"; it has {', '.join(sorted(splits))}" if splits else ""
+        raise ClipsearchError(f"{path} has no {what}{f' in split {split!r}' if split else ''}{has}")
+    return found
+
+
+def _parsed(line: str, where: str, form: str, good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     try:
         item = json.loads(line)
     except ValueError as error:
         raise ClipsearchError(f"{where}: not JSON ({error})") from error
-    captions = item.get("captions") if isinstance(item, dict) else None
-    good = isinstance(captions, list) and captions and all(isinstance(text, str) and text.strip() for text in captions)
-    if not good or not isinstance(item.get("image"), str):
-        raise ClipsearchError(f'{where}: expected {{"image": "name", "captions": ["text", ...]}}')
-    checked: dict[str, Any] = item
-    return checked
+    if not isinstance(item, dict) or not isinstance(item.get("image"), str) or not good(item):
+        raise ClipsearchError(f"{where}: expected {form}")
+    return item
+
+
+def _caption(item: dict[str, Any]) -> bool:
+    captions = item.get("captions")
+    return isinstance(captions, list) and bool(captions) and all(isinstance(c, str) and c.strip() for c in captions)
+
+
+def _label(item: dict[str, Any]) -> bool:
+    return isinstance(item.get("label"), str) and bool(item["label"].strip())

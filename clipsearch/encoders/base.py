@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ class ModelSpec:
     context_length: int  # tokens, with the special ones
     logit_scale: float  # multiplies cosines into logits: CLIP's logit_scale.exp()
     logit_bias: float = 0.0  # added to logits; SigLIP's
+    label_prompts: tuple[str, ...] = ()  # templates that suit labels best; see clipsearch.encoders.prompts
 
     @property
     def dim(self) -> int:
@@ -89,7 +90,7 @@ class Encoder(ABC):
         return np.empty((0, self.spec.dim), np.float32)
 
 
-def normalise(vectors: NDArray[np.float32]) -> Embeddings:
+def normalise(vectors: NDArray[np.floating[Any]]) -> Embeddings:
     """Rows scaled to Euclidean norm 1 (± 1e-6), float32. A row without a direction (zero, NaN) becomes NaN."""
     wide = np.asarray(vectors, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):

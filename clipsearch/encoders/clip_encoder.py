@@ -20,6 +20,7 @@ from clipsearch.encoders import checkpoint, precision
 from clipsearch.encoders.base import Encoder, ModelSpec, normalise
 from clipsearch.encoders.checkpoint import ClipConfig
 from clipsearch.encoders.clip_text import TextTower
+from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.encoders.threads import Parts, Run
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
@@ -64,6 +65,7 @@ class ClipEncoder(Encoder):
             pixels=pixels,
             context_length=config.context_length,
             logit_scale=math.exp(float(self._weights["logit_scale"])),
+            label_prompts=ENSEMBLE,
         )
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:

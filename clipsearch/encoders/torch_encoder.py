@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders import checkpoint
 from clipsearch.encoders.base import Encoder, ModelSpec
+from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.errors import ClipsearchWarning, ModelError
 from clipsearch.schema import Fingerprint
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # SigLIP was trained on texts padded to its full context and has no attention mask to tell padding from words.
 _PADS_TO_CONTEXT = ("siglip",)
+_NOT_ENGLISH = ("chinese_clip",)  # English templates would only confuse it
 
 
 class TorchEncoder(Encoder):
@@ -62,6 +64,7 @@ class TorchEncoder(Encoder):
             context_length=min(context, int(self._tokenizer.model_max_length)),
             logit_scale=math.exp(float(self._model.logit_scale.detach())),
             logit_bias=float(bias.detach()) if bias is not None else 0.0,
+            label_prompts=() if config["model_type"] in _NOT_ENGLISH else ENSEMBLE,
         )
 
     @torch.inference_mode()

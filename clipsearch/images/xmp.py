@@ -1,0 +1,266 @@
+"""Keywords in an XMP sidecar beside a photo, where photo managers look for them. The photo itself is never opened.
+
+The sidecar of photo.jpg is photo.jpg.xmp, as darktable, digiKam and Immich have it, and not photo.xmp, Adobe's name: a JPEG and
+the raw file it came from would share that one, and Adobe's programs keep the keywords of a JPEG inside it. Keywords go to
+dc:subject, which they all read; and to lr:hierarchicalSubject and digiKam:TagsList where the sidecar has these, because a
+program that finds them there does not look further.
+
+A sidecar that is there already is not written anew but added to: every byte of it stays as it is, in its place. What cannot be
+added to safely is left alone, and SidecarError says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
+
+from clipsearch.errors import SidecarError
+
+MAX_BYTES = 8_000_000
+"""Of a sidecar; those of darktable with long histories have some hundred thousand."""
+
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_SUBJECT = "http://purl.org/dc/elements/1.1/ subject"
+_LEVELS = {
+    "http://ns.adobe.com/lightroom/1.0/ hierarchicalSubject": "|",
+    "http://www.digikam.org/ns/1.0/ TagsList": "/",
+}
+_LISTS = (_SUBJECT, *_LEVELS)
+_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0
+_START_TAG = re.compile(rb"<([^\s<>/]+)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
+_STRANGE = "its sidecar has keywords in a form that is not understood"
+_EMPTY = (
+    f'<?xml version="1.0" encoding="UTF-8"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="clipsearch">\n'
+    f' <rdf:RDF xmlns:rdf="{_RDF}">\n </rdf:RDF>\n</x:xmpmeta>\n'
+).encode()
+
+
+def sidecar_path(photo: str) -> str:
+    """Where the sidecar of a photo is, or would be."""
+    return photo + ".xmp"
+
+
+def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
+    """Have keywords in a photo's sidecar; whether anything had to be written.
+
+    Those that are there in any case, upper or lower, are not added again. The new sidecar replaces the old one at once, whole
+    and synced, and has its permissions. SidecarError where that cannot be; nothing was changed then.
+    """
+    for keyword in keywords:
+        if _FORBIDDEN.search(keyword):
+            raise SidecarError(f"the keyword {keyword!r} has characters that XML cannot hold")
+    path = sidecar_path(photo)
+    try:
+        if not os.path.isfile(photo):  # noqa: PTH113
+            raise SidecarError("the photo is not there any more")
+        before, content = _read(path)
+        changed = with_keywords(content, keywords)
+        if changed != content:
+            _replace(path, changed, before)
+    except OSError as error:
+        raise SidecarError(f"its sidecar cannot be written: {error.strerror or error}") from error
+    return changed != content
+
+
+def with_keywords(content: bytes, keywords: Sequence[str]) -> bytes:
+    """A sidecar's bytes with keywords added; `content` itself where they are all there. SidecarError: see the module."""
+    tidy = dict.fromkeys(" ".join(word.split()) for word in keywords)
+    found = _Places(content)
+    new = [word for word in tidy if word and word.casefold() not in found.keywords()]
+    additions: list[tuple[int, int, bytes]] = []  # from here to there, this instead
+    for name, place in found.lists.items():
+        level = _LEVELS.get(name)  # a keyword that has it would become several
+        leaves = {item.rpartition(level)[2].casefold() for item in place.items} if level else set()
+        words = [word for word in new if not (level and (level in word or word.casefold() in leaves))]
+        if words:
+            additions.append(place.with_items(content, words))
+    if _SUBJECT not in found.lists and new:
+        line = content.rfind(b"\n", 0, found.end_of_rdf) + 1
+        offset = line if content[line : found.end_of_rdf].isspace() else found.end_of_rdf
+        additions.append((offset, offset, _description(found.about, new)))
+    for start, end, text in sorted(additions, reverse=True):
+        content = content[:start] + text + content[end:]
+    if new and not {word.casefold() for word in new} <= _Places(content).keywords():
+        raise SidecarError(_STRANGE)
+    return content
+
+
+@dataclass
+class _List:
+    """A Bag or Seq of keywords in a sidecar: where it is, and what is in it."""
+
+    start: int
+    prefix: str  # of RDF's namespace, there
+    end: int = -1  # where its end tag begins; without a meaning where it is one tag alone
+    items: list[str] = field(default_factory=list)
+
+    def with_items(self, content: bytes, words: Sequence[str]) -> tuple[int, int, bytes]:
+        li = f"{self.prefix}:li" if self.prefix else "li"
+        text = "".join(f"<{li}>{escape(word)}</{li}>" for word in words).encode()
+        tag = _START_TAG.match(content, self.start)
+        if tag is None:
+            raise SidecarError(_STRANGE)
+        if tag[0].endswith(b"/>"):
+            return self.start, tag.end(), tag[0][:-2] + b">" + text + b"</" + tag[1] + b">"
+        return self.end, self.end, text
+
+
+class _Places:
+    """Where things are in a sidecar: byte offsets, by expat, which expands no entity because a DOCTYPE is refused."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.lists: dict[str, _List] = {}
+        self.end_of_rdf = -1
+        self._rdf_is_one_tag = False
+        self.about = ""
+        self._stack: list[str] = []
+        self._list: _List | None = None
+        self._text: list[str] | None = None
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.namespace_prefixes = True
+        parser.buffer_text = True
+        self._offset: Callable[[], int] = lambda: parser.CurrentByteIndex
+        parser.XmlDeclHandler = self._declaration
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise SidecarError("its sidecar is not in UTF-8")
+        try:
+            parser.Parse(content, True)
+        except expat.ExpatError as error:
+            raise SidecarError(f"its sidecar is no XML that can be read ({error})") from error
+        if self.end_of_rdf < 0:
+            raise SidecarError("its sidecar holds no XMP")
+
+    def keywords(self) -> set[str]:
+        """Those of dc:subject, casefolded."""
+        return {item.casefold() for item in self.lists[_SUBJECT].items} if _SUBJECT in self.lists else set()
+
+    def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
+        if encoding and encoding.casefold() not in ("utf-8", "us-ascii"):
+            raise SidecarError(f"its sidecar is in {encoding}, not in UTF-8")
+
+    def _doctype(self, *_: object) -> None:
+        raise SidecarError("its sidecar has a DOCTYPE, which XMP never has")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        full, prefix = _split(name)
+        inside = self._stack[-1] if self._stack else ""
+        if inside == f"{_RDF} RDF" and full == f"{_RDF} Description" and self.end_of_rdf < 0:
+            self._describe({_split(key)[0]: value for key, value in attributes.items()})
+        elif full in _LISTS and self._stack[-2:] == [f"{_RDF} RDF", f"{_RDF} Description"]:
+            if full in self.lists:
+                raise SidecarError("its sidecar has the same list of keywords twice")
+            self.lists[full] = _List(-1, "")
+        elif inside in _LISTS and inside in self.lists and self.lists[inside].start < 0:
+            if full not in (f"{_RDF} Bag", f"{_RDF} Seq"):
+                raise SidecarError(_STRANGE)
+            self._list = self.lists[inside]
+            self._list.start, self._list.prefix = self._offset(), prefix
+        elif self._list is not None and full == f"{_RDF} li":
+            self._text = []
+        elif full == f"{_RDF} RDF":
+            tag = _START_TAG.match(self._content, self._offset())
+            self._rdf_is_one_tag = tag is None or tag[0].endswith(b"/>")
+        self._stack.append(full)
+
+    def _describe(self, attributes: dict[str, str]) -> None:
+        if any(name in attributes for name in _LISTS):
+            raise SidecarError(_STRANGE)
+        self.about = self.about or attributes.get(f"{_RDF} about", attributes.get("about", ""))
+
+    def _end(self, name: str) -> None:
+        full = self._stack.pop()
+        inside = self._stack[-1] if self._stack else ""
+        if full == f"{_RDF} li" and self._list is not None and self._text is not None:
+            self._list.items.append("".join(self._text).strip())
+            self._text = None
+        elif self._list is not None and full in (f"{_RDF} Bag", f"{_RDF} Seq") and inside in _LISTS:
+            self._list.end, self._list = self._offset(), None
+        elif full in _LISTS and full in self.lists and self.lists[full].start < 0:
+            raise SidecarError(_STRANGE)
+        elif full == f"{_RDF} RDF" and self.end_of_rdf < 0 and not self._rdf_is_one_tag:
+            self.end_of_rdf = self._offset()
+
+    def _characters(self, text: str) -> None:
+        if self._text is not None:
+            self._text.append(text)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Expat's "namespace name prefix" as ("namespace name", prefix)."""
+    parts = name.split(" ")
+    return " ".join(parts[:2]), parts[2] if len(parts) > 2 else ""
+
+
+def _description(about: str, keywords: Sequence[str]) -> bytes:
+    """A description of its own, which XMP (ISO 16684-1) allows: the one that is there may be a single tag."""
+    items = "".join(f"     <rdf:li>{escape(word)}</rdf:li>\n" for word in keywords)
+    return (
+        f'  <rdf:Description xmlns:rdf="{_RDF}" xmlns:dc="{_SUBJECT.split()[0]}" rdf:about={quoteattr(about)}>\n'
+        f"   <dc:subject>\n    <rdf:Bag>\n{items}    </rdf:Bag>\n   </dc:subject>\n  </rdf:Description>\n"
+    ).encode()
+
+
+def _read(path: str) -> tuple[os.stat_result | None, bytes]:
+    """A sidecar and what it is as a file; an empty one where there is none."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None, _EMPTY
+    if stat.S_ISLNK(found.st_mode):
+        raise SidecarError("its sidecar is a symbolic link")
+    if not stat.S_ISREG(found.st_mode):
+        raise SidecarError("its sidecar is not a file")
+    if found.st_size > MAX_BYTES:
+        raise SidecarError(f"its sidecar is larger than {MAX_BYTES // 1_000_000} MB")
+    if not os.access(path, os.W_OK):
+        raise SidecarError("its sidecar is read-only")
+    with open(path, "rb", opener=_open_no_link) as file:
+        return found, file.read(MAX_BYTES + 1)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
+def _replace(path: str, content: bytes, before: os.stat_result | None) -> None:
+    folder = os.path.dirname(path)  # noqa: PTH120
+    partial = os.path.join(folder, f".clipsearch-{secrets.token_hex(6)}.tmp")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if before else 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if before:
+            if hasattr(os, "chown"):
+                with contextlib.suppress(OSError):
+                    os.chown(partial, before.st_uid, before.st_gid)
+            if stat.S_IMODE(os.lstat(partial).st_mode) != (mode := stat.S_IMODE(before.st_mode)):
+                os.chmod(partial, mode)  # noqa: PTH101
+        if _identity(path) != (before and (before.st_ino, before.st_mtime_ns, before.st_size)):
+            raise SidecarError("its sidecar was changed by another program just now; run it again")
+        os.replace(partial, path)  # noqa: PTH105
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)  # noqa: PTH108
+        raise
+
+
+def _identity(path: str) -> tuple[int, int, int] | None:
+    try:
+        now = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return now.st_ino, now.st_mtime_ns, now.st_size
