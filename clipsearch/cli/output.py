@@ -20,14 +20,18 @@ class ProgressBar:
 
     def show(self, report: SyncReport, done: int, total: int) -> None:
         """A sync.Progress."""
+        self.count(done, total, report.failed)
+
+    def count(self, done: int, total: int, failed: int = 0) -> None:
+        """So many photos of so many are finished."""
         if self._quiet or not total:
             return
         if self._bar is None:
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit=" photos", disable=None, leave=False, dynamic_ncols=True)
-        if report.failed:
-            self._bar.set_postfix(failed=report.failed, refresh=False)
+        if failed:
+            self._bar.set_postfix(failed=failed, refresh=False)
         self._bar.update(done - self._bar.n)
 
     def __enter__(self) -> ProgressBar:

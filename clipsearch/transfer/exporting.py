@@ -1,0 +1,101 @@
+"""Out of an index: every image, or those that meet a condition, into files that other tools read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from clipsearch.conditions import All, Below, Condition
+from clipsearch.errors import ClipsearchError
+from clipsearch.schema import Fingerprint
+from clipsearch.store.collection import Collection
+from clipsearch.transfer.fields import FORMATS, Format, photo_fields
+from clipsearch.transfer.files import replacing
+from clipsearch.transfer.writers import Block, write_csv, write_jsonl, write_npy
+
+BLOCK = 4096
+"""Images read and written at once, and a row group of a Parquet file: 8 MB at 512 values."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with how many images are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was written: the first file has the vectors, a second one the rows of an .npy."""
+
+    files: tuple[str, ...]
+    format: Format
+    images: int
+    bytes: int
+    fingerprint: Fingerprint
+
+
+def export(
+    collection: Collection,
+    out: str | os.PathLike[str],
+    *,
+    format: Format | None = None,
+    condition: Condition | None = None,
+    relative_to: str | None = None,
+    embeddings: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Write the images of one committed state, by image id, with their unit vectors as stored, float32.
+
+    `format` is by default what the name of `out` ends in; a name that ends otherwise gets its ending. npy writes two files, the
+    vectors and a .jsonl of their rows. csv has no vectors unless `embeddings`. With `relative_to`, an absolute folder, only
+    what lies below it is written, by paths relative to it. Memory does not grow with the number of images, but for eight bytes
+    of each. Files appear when they are whole.
+
+    Raises ClipsearchError where there is nothing to write, a file exists (unless `force`), or pyarrow is needed and missing.
+    """
+    kind = format or _format_of(Path(out))
+    first = Path(os.path.abspath(os.path.expanduser(out)))  # noqa: PTH100, PTH111
+    if first.suffix.lower() != f".{kind}":
+        first = first.with_name(f"{first.name}.{kind}")
+    targets = [first, first.with_suffix(".jsonl")] if kind == "npy" else [first]
+    if relative_to is not None:
+        below = Below(relative_to)
+        condition = All((below, condition)) if condition else below
+    fingerprint = collection.fingerprint
+    total = len(collection.ids(condition))
+    if fingerprint is None or not total:
+        which = "that meet these conditions " if condition else ""
+        raise ClipsearchError(f"there are no photos {which}in the index at {collection.folder}: nothing to export")
+    with replacing(targets, force=force) as paths:
+        blocks = _blocks(collection, condition, relative_to, total, progress)
+        if kind == "npy":
+            count = write_npy(paths, blocks, fingerprint)
+        elif kind == "jsonl":
+            count = write_jsonl(paths[0], blocks, fingerprint)
+        elif kind == "csv":
+            count = write_csv(paths[0], blocks, fingerprint, embeddings)
+        else:
+            from clipsearch.transfer.parquet import write_parquet
+
+            count = write_parquet(paths[0], blocks, fingerprint)
+    size = sum(path.stat().st_size for path in targets)
+    return ExportReport(tuple(map(str, targets)), kind, count, size, fingerprint)
+
+
+def _blocks(
+    collection: Collection, condition: Condition | None, relative_to: str | None, total: int, progress: Progress | None
+) -> Iterator[Block]:
+    done = 0
+    for records, vectors in collection.scan(condition, BLOCK):
+        yield [photo_fields(record, relative_to) for record in records], vectors
+        done += len(records)
+        if progress:
+            progress(done, total)
+
+
+def _format_of(out: Path) -> Format:
+    for name in FORMATS:
+        if out.suffix.lower() == f".{name}":
+            return name
+    raise ClipsearchError(f"{out} does not end in .{', .'.join(FORMATS)}; say which with --format")

@@ -1,0 +1,118 @@
+"""What a file of embeddings says of each photo and of the model, by the same names in every format."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from clipsearch.encoders import PRECISIONS
+from clipsearch.errors import ClipsearchError
+from clipsearch.schema import Fingerprint, ImageInfo, ImageRecord
+
+Format: TypeAlias = Literal["npy", "parquet", "csv", "jsonl"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+PHOTO_FIELDS = (
+    "path", "size", "mtime_ns", "width", "height", "format", "content_hash", "taken_at", "camera", "latitude", "longitude",
+)  # fmt: skip
+"""The size is in bytes, width and height in pixels of the upright picture, `content_hash` the sha256 of the file's bytes in
+hexadecimal, `taken_at` ISO 8601 by the camera's clock, latitude and longitude degrees (WGS 84)."""
+
+MODEL_FIELDS = ("model", "model_revision", "model_digest", "model_dim", "precision")
+EMBEDDING = "embedding"
+
+_INFO_FIELDS = PHOTO_FIELDS[3:]
+_LONGEST_TEXT = 4096
+_LARGEST = 2**31 - 1  # pixels on an edge
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a file says of one photo. `number` counts from 1."""
+
+    number: int
+    path: str
+    content_hash: str | None
+    info: ImageInfo | None  # None unless the file says all of it, hash included
+
+
+def photo_fields(record: ImageRecord, relative_to: str | None = None) -> dict[str, Any]:
+    """PHOTO_FIELDS of an image. The path is absolute, or relative to a folder above it, then with "/" between parts."""
+    info, file = record.info, record.file
+    latitude, longitude = info.gps or (None, None)
+    path = file.path if relative_to is None else Path(file.path).relative_to(relative_to).as_posix()
+    values = (
+        path, file.size, file.mtime_ns, info.width, info.height, info.format, info.content_hash,
+        info.taken_at.isoformat() if info.taken_at else None, info.camera, latitude, longitude,
+    )  # fmt: skip
+    return dict(zip(PHOTO_FIELDS, values, strict=True))
+
+
+def model_fields(fingerprint: Fingerprint) -> dict[str, Any]:
+    """MODEL_FIELDS of a fingerprint."""
+    f = fingerprint
+    return dict(zip(MODEL_FIELDS, (f.model, f.revision, f.digest, f.dim, f.precision), strict=True))
+
+
+def stated_model(values: Mapping[str, Any], where: str) -> Fingerprint | None:
+    """The fingerprint that MODEL_FIELDS give; None where they give no digest. ClipsearchError where they make no sense."""
+    model, revision, digest, dim, precision = (values.get(name) for name in MODEL_FIELDS)
+    if digest is None:
+        return None
+    texts = all(isinstance(text, str) and len(text) <= _LONGEST_TEXT for text in (model, revision, digest))
+    if not texts or type(dim) is not int or dim < 1 or precision not in (None, *PRECISIONS):
+        raise ClipsearchError(f"{where}: cannot make sense of which model it names ({', '.join(MODEL_FIELDS)})")
+    return Fingerprint(str(model), str(revision), str(digest), dim, precision)
+
+
+def row_of(number: int, values: Mapping[str, Any], where: str) -> Row:
+    """A row of a file. ClipsearchError without a path; photo fields that make no sense count as missing."""
+    path = values.get("path")
+    if not isinstance(path, str) or not path or len(path) > _LONGEST_TEXT or "\0" in path:
+        raise ClipsearchError(f'{where}: row {number:,} has no "path"')
+    digest = values.get("content_hash")
+    if digest is not None and not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
+        raise ClipsearchError(f'{where}: row {number:,} has a "content_hash" that is no sha256 in hexadecimal')
+    return Row(number, path, digest, _info(values) if digest else None)
+
+
+def _info(values: Mapping[str, Any]) -> ImageInfo | None:
+    if not all(name in values for name in _INFO_FIELDS):
+        return None
+    width, height, image_format, content_hash, taken_at, camera, latitude, longitude = (
+        values[name] for name in _INFO_FIELDS
+    )
+    if not all(type(edge) is int and 0 < edge <= _LARGEST for edge in (width, height)):
+        return None
+    if not _is_text(image_format) or not all(text is None or _is_text(text) for text in (camera, taken_at)):
+        return None
+    gps = None
+    if latitude is not None or longitude is not None:
+        if not (_is_degrees(latitude, 90) and _is_degrees(longitude, 180)):
+            return None
+        gps = float(latitude), float(longitude)
+    try:
+        taken = datetime.fromisoformat(taken_at) if taken_at is not None else None
+    except ValueError:
+        return None
+    return ImageInfo(width, height, image_format, content_hash, taken, camera, gps)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text that the catalog can hold: without lone surrogates."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
+        return False
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_degrees(value: object, most: int) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= most  # type: ignore[arg-type]

@@ -1,0 +1,76 @@
+"""Which photo on disk a row of a file means, by the eyes of the walk that will look for it later."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from clipsearch.errors import ClipsearchError
+from clipsearch.images.discover import WalkRules, has_image_signature, is_image_name
+from clipsearch.schema import ImageFile
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+
+
+class Places:
+    """Finds photos below an index's roots, and below `folder` (absolute) if given, which relative paths begin at.
+
+    What `clipsearch index` would pass over is refused: the next run would take it for deleted.
+    """
+
+    def __init__(self, collection: Collection, folder: str | None) -> None:
+        roots = collection.roots()
+        stored = collection.catalog.roots()
+        if not roots:
+            raise ClipsearchError("the index has no folders yet; say where the photos are: --in FOLDER")
+        self._roots = {root_id: (path, WalkRules.from_json(stored[root_id][1])) for root_id, path in roots.items()}
+        self._collection = collection
+        self._start = folder if folder is not None else next(iter(roots.values())) if len(roots) == 1 else None
+        self._within = Path(folder) if folder is not None else None
+        self._verdicts: dict[tuple[int, str], str] = {}  # of folders
+
+    def find(self, path: str) -> tuple[Place, ImageFile] | str:
+        """A photo's place and its size and time, or why there is none."""
+        if not os.path.isabs(path):  # noqa: PTH117
+            if self._start is None:
+                return "the path is relative; say to which folder with --in FOLDER"
+            path = os.path.join(self._start, path)
+        path = os.path.normpath(path)
+        try:
+            os.fsencode(path)
+        except UnicodeEncodeError:
+            return "not a path of this system"
+        place = self._collection.place(path)
+        if place is None or not place.name:
+            return "not below a folder of this index"
+        if self._within and not Path(path).is_relative_to(self._within):
+            return f"not below {self._within}"
+        root, rules = self._roots[place.root_id]
+        try:
+            state = os.stat(path)  # noqa: PTH116
+        except FileNotFoundError:
+            return "there is no such file"
+        except (OSError, ValueError) as error:
+            return str(getattr(error, "strerror", None) or error)
+        if not stat.S_ISREG(state.st_mode):
+            return "not a regular file"
+        named = is_image_name(place.name)
+        if rules.skips_file(place.name) or named is False or (named is None and not has_image_signature(path)):
+            return "`clipsearch index` passes over files of this name"
+        key = place.root_id, place.folder
+        if key not in self._verdicts:
+            self._verdicts[key] = _verdict(root, place.folder, rules)
+        return self._verdicts[key] or (place, ImageFile(path, state.st_size, state.st_mtime_ns))
+
+
+def _verdict(root: str, folder: str, rules: WalkRules) -> str:
+    """Why a walk by these rules does not come to a folder; "" if it does."""
+    path = root
+    for name in folder.split("/") if folder else []:
+        path = os.path.join(path, name)
+        if rules.skips_folder(name):
+            return f"`clipsearch index` passes over the folder {name}"
+        if not rules.follow_links and os.path.islink(path):  # noqa: PTH114
+            return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
+    return ""

@@ -1,0 +1,111 @@
+"""`export` and `import` as a user meets them, in processes of their own, with the embedded model."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conftest import save_photo
+
+
+@pytest.fixture
+def clipsearch(tmp_path):
+    """Run `clipsearch ...` in a folder; (exit status, stdout, stderr)."""
+
+    def run(*arguments, cwd=tmp_path):
+        result = subprocess.run(
+            [sys.executable, "-m", "clipsearch", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120,
+            env={**os.environ, "PYTHONUTF8": "1"},
+        )  # fmt: skip
+        assert "Traceback" not in result.stderr, result.stderr
+        return result.returncode, result.stdout, result.stderr
+
+    return run
+
+
+@pytest.fixture
+def indexed(clipsearch, photos):
+    assert clipsearch("index", photos, "--model", "mini")[0] == 0
+    return photos
+
+
+def test_export_then_import_then_index(clipsearch, indexed, tmp_path):
+    status, output, errors = clipsearch("export", tmp_path / "out.npy", cwd=indexed)
+    assert (status, errors) == (0, "") and output.startswith("wrote 5 photos") and "model mini" in output
+    index = ("--index", tmp_path / "other")
+    status, output, errors = clipsearch("import", tmp_path / "out.npy", "--in", indexed, "--model", "mini", *index)
+    assert (status, errors) == (0, "") and "5 added" in output
+    assert "5 unchanged" in clipsearch("index", indexed, *index)[1]
+    assert clipsearch("query", "red", *index, cwd=indexed)[1] == clipsearch("query", "red", cwd=indexed)[1]
+    assert "5 unchanged" in clipsearch("import", tmp_path / "out.npy", *index)[1]
+    assert clipsearch("import", tmp_path / "out.npy", "-q", *index)[1:] == ("", "")
+
+
+def test_json(clipsearch, indexed, tmp_path):
+    value = json.loads(clipsearch("export", tmp_path / "out.csv", "--json", cwd=indexed)[1])
+    assert list(value) == ["index", "files", "format", "images", "bytes", "fingerprint"]
+    assert (value["images"], value["format"], value["fingerprint"]["model"]) == (5, "csv", "mini")
+    clipsearch("export", tmp_path / "out.jsonl", cwd=indexed)
+    value = json.loads(clipsearch("import", tmp_path / "out.jsonl", "--json", cwd=indexed)[1])
+    assert (value["unchanged"], value["refused"], value["index"]) == (5, [], str(indexed / ".clipsearch"))
+
+
+def test_rows_that_are_refused_are_told_with_status_3(clipsearch, indexed, tmp_path):
+    clipsearch("export", tmp_path / "out.jsonl", cwd=indexed)
+    save_photo(indexed / "red.jpg", "blue", note="changed")
+    os.remove(indexed / "green.jpg")
+    status, output, errors = clipsearch("import", tmp_path / "out.jsonl", cwd=indexed)
+    assert status == 3 and "3 unchanged, 2 refused" in output
+    assert "green.jpg: there is no such file" in errors and "red.jpg: stale" in errors
+    status, output, _ = clipsearch("import", tmp_path / "out.jsonl", "--json", cwd=indexed)
+    assert (
+        status == 3 and [set(refused) for refused in json.loads(output)["refused"]] == [{"row", "path", "reason"}] * 2
+    )
+
+
+def test_choosing_and_relative_paths(clipsearch, indexed, tmp_path):
+    command = ("export", tmp_path / "out.jsonl", "--in", indexed / "trip", "--relative", "--where", "format = png")
+    assert "wrote 1 photos" in clipsearch(*command, cwd=indexed)[1]
+    assert json.loads((tmp_path / "out.jsonl").read_text())["path"] == "grey.png"
+    assert clipsearch("import", tmp_path / "out.jsonl", "--in", indexed / "trip", cwd=indexed)[0] == 0
+
+
+def test_embeddings_of_who_knows_what(clipsearch, indexed, tmp_path):
+    clipsearch("export", tmp_path / "out.npy", cwd=indexed)
+    np.save(tmp_path / "out.npy", np.load(tmp_path / "out.npy") * 3)
+    rows = [json.loads(line)["path"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    (tmp_path / "out.jsonl").write_text("".join(json.dumps({"path": path}) + "\n" for path in rows))
+    flags = ["--model", "mini", "--trust-model", "--normalise"]
+    for count, message in ((0, "--model"), (1, "--model"), (2, "--trust-model"), (3, "--normalise")):
+        status, output, errors = clipsearch("import", tmp_path / "out.npy", *flags[:count], cwd=indexed)
+        assert status == 1 and message in errors and output == ""
+    status, output, _ = clipsearch("import", tmp_path / "out.npy", *flags, cwd=indexed)
+    assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export"], "Missing argument"),
+        (["export", "out.txt"], "--format"),
+        (["export", "out.npy", "--relative"], "--in FOLDER"),
+        (["export", "out.npy", "--embeddings"], "csv"),
+        (["export", "out.npy", "--in", "nowhere"], "nothing to export"),
+        (["export", "out.npy", "--where", "nonsense"], "nonsense"),
+        (["import", "nowhere.npy"], "no file"),
+        (["import", "red.jpg"], "import reads"),
+    ],
+)
+def test_wrong_use_is_status_1_and_one_clear_message(clipsearch, indexed, arguments, message):
+    before = set(os.listdir(indexed))
+    status, output, errors = clipsearch(*arguments, cwd=indexed)
+    assert status == 1 and message in errors and output == ""
+    assert set(os.listdir(indexed)) == before
+
+
+def test_help_has_examples(clipsearch):
+    for command in ("export", "import"):
+        assert f"\n  clipsearch {command}" in clipsearch(command, "--help")[1]
