@@ -11,21 +11,30 @@ from typing import TYPE_CHECKING
 from clipsearch import roots
 from clipsearch.encoders import choose_default_model, load_encoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import CollectionNotFound, ModelMismatch, QueryError
+from clipsearch.errors import CollectionNotFound, ModelMismatch
+from clipsearch.hits import Explanation, Hits
 from clipsearch.query import parse_query
-from clipsearch.schema import Failure, Hit, Query
-from clipsearch.search import embed_query, search
+from clipsearch.schema import Failure, Query
+from clipsearch.search import search
 from clipsearch.store.collection import Collection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     from clipsearch import sync  # imported where it is used: a query needs neither Pillow nor processes
+    from clipsearch.conditions import Condition
+    from clipsearch.duplicates import Duplicates
     from clipsearch.images.discover import WalkRules
     from clipsearch.images.files import ReadLimits
+    from clipsearch.labels import LabelledImage
+    from clipsearch.stats import By, Stats
     from clipsearch.status import Status
+    from clipsearch.transfer import exporting, importing
+    from clipsearch.transfer.fields import Format
 
 
 class SearchEngine:
@@ -126,18 +135,33 @@ class SearchEngine:
         report.seconds = time.monotonic() - start
         return report
 
-    def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> list[Hit]:
-        """The `top_k` photos nearest to a text (str), a picture (a Path or PIL image), or an embedding (float32, (dim,)).
+    def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> Hits:
+        """The `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding (float32, (dim,)), or a Query.
 
-        Scores are exact cosines; equal scores are in the order of their paths.
+        A text may have several parts, as `clipsearch.query` explains: "a dog + snow - people". Scores are exact cosines; equal
+        scores are in the order of their paths.
         """
         wanted = parse_query(query)
-        if top_k < 1:
-            raise QueryError(f"top_k is {top_k}; ask for at least one result")
         collection = self._collection()
         if collection.fingerprint is None:
-            return []
-        return search(collection, embed_query(wanted, self.encoder), top_k)
+            return Hits([], wanted, Explanation("", str(self.index_folder), 0, 0, 0, {}))
+        return search(collection, self.encoder, wanted, top_k)
+
+    def label(
+        self,
+        labels: Sequence[str],
+        *,
+        prompts: Sequence[str] | None = None,
+        condition: Condition | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Generator[LabelledImage, None, None]:
+        """Every photo with the probability of each label, as `labels.label_images` says; to be read while this is open."""
+        from clipsearch.labels import LabelledImage, check_labels, label_images
+
+        collection, texts = self._collection(), check_labels(labels)
+        if collection.fingerprint is None:
+            return (image for image in list[LabelledImage]())
+        return label_images(collection, self.encoder, texts, prompts=prompts, condition=condition, progress=progress)
 
     def status(self, *, scan: bool = True) -> Status:
         """What is indexed, by which model; with `scan`, also how far the folders have moved on since."""
@@ -158,6 +182,93 @@ class SearchEngine:
                 forgotten += roots.forget(collection, roots.absolute(folder))
             collection.commit()
         return forgotten
+
+    def export(
+        self, out: str | os.PathLike[str], *, format: Format | None = None, condition: Condition | None = None,
+        relative_to: str | None = None, embeddings: bool = False, force: bool = False,
+        progress: exporting.Progress | None = None,
+    ) -> exporting.ExportReport:  # fmt: skip
+        """Write photos and their embeddings to npy, parquet, csv or jsonl files, as `transfer.exporting.export` says."""
+        from clipsearch.transfer.exporting import export
+
+        return export(
+            self._collection(), out, format=format, condition=condition, relative_to=relative_to, embeddings=embeddings,
+            force=force, progress=progress,
+        )  # fmt: skip
+
+    def import_embeddings(
+        self, file: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None, any_length: bool = False,
+        trust_model: bool = False, jobs: int | None = None, progress: importing.Progress | None = None,
+    ) -> importing.ImportReport:  # fmt: skip
+        """Take embeddings made elsewhere for photos below the indexed folders, or below `folder`, which becomes one.
+
+        The file is a .npy with its .jsonl, a .jsonl or a .parquet. It must be from the index's model, or for a new index from
+        the one this engine was opened with; where it does not say, that model must be named and `trust_model` confirms it.
+        Vectors must be of length 1, unless `any_length`. Rows that are not taken, stale ones above all, are in the report.
+        ClipsearchError, before anything is written, where the file as a whole cannot be taken.
+        """
+        from clipsearch.transfer import checking, importing, readers
+
+        start = time.monotonic()
+        exists = (self.index_folder / "catalog.sqlite").exists()
+        below = None if folder is None else roots.absolute(folder)
+        if below is not None:
+            roots.require_folder(below)
+        elif not exists:
+            raise CollectionNotFound(
+                f"there is no index at {self.index_folder}; for a new one, say where the photos are: --in FOLDER"
+            )
+        source = readers.open_source(Path(roots.absolute(file)))
+        index = self._collection().fingerprint if exists else None
+        asked = index if index and index.model == self._model else None
+        if self._model and not asked:
+            asked = load_encoder(self._model, device=self._device, precision=self._precision).spec.fingerprint
+        fingerprint = checking.agreed_model(source, index, asked, trust=trust_model)
+        total = checking.count_rows(source, any_length=any_length)
+        with Collection(self.index_folder, writable=True) as collection:
+            collection.require(fingerprint)
+            collection.settle_precision(fingerprint)
+            if below is not None:
+                roots.targets(collection, [below], None, False)
+            report = importing.import_rows(
+                collection, source, total, folder=below, any_length=any_length, jobs=jobs, progress=progress
+            )
+        report.seconds = time.monotonic() - start
+        return report
+
+    def duplicates(
+        self,
+        condition: Condition | None = None,
+        *,
+        exact_only: bool = False,
+        least_cosine: float | None = None,
+        jobs: int | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Duplicates:
+        """Groups of photos that are copies of each other, as `duplicates.find_duplicates` says. Nothing is deleted."""
+        from clipsearch.duplicates import find_duplicates
+
+        return find_duplicates(
+            self._collection(),
+            condition,
+            exact_only=exact_only,
+            least_cosine=least_cosine,
+            jobs=jobs,
+            progress=progress,
+        )
+
+    def stats(
+        self,
+        by: Sequence[By] | None = None,
+        condition: Condition | None = None,
+        *,
+        top: int = 10,
+        depth: int = 1,
+    ) -> Stats:
+        """How many photos there are by year, camera, folder, format and the like, as `stats.count_photos` says."""
+        from clipsearch.stats import USUAL_BY, count_photos
+
+        return count_photos(self._collection(), by or USUAL_BY, condition, top=top, depth=depth)
 
     def _load_encoder(self, collection: Collection) -> Encoder:
         if self._encoder is None:

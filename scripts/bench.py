@@ -15,14 +15,22 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmark import peers
-from benchmark.cases import CASES, Result
+from benchmark.indexing import adding, indexing, unchanged
 from benchmark.measure import machine
+from benchmark.querying import cold_query, filtered, huge, start, warm_query
 from benchmark.report import picture, table
+from benchmark.result import Result
 from benchmark.setup import ROOT, Setup
+
+CASES: dict[str, Callable[[Setup], Iterator[Result]]] = {
+    "start": start, "cold": cold_query, "warm": warm_query, "filtered": filtered, "huge": huge,
+    "indexing": indexing, "unchanged": unchanged, "adding": adding,
+}  # fmt: skip
 
 
 def main() -> None:

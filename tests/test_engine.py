@@ -41,7 +41,7 @@ def test_hits_are_ranked_cosines(engine):
 
 
 def test_a_picture_finds_itself(engine, photos):
-    assert names(engine.search(photos / "blue.jpg", 1)) == ["blue.jpg"]
+    assert names(engine.search(Query((Term(photos / "blue.jpg"),), keep_own=True), 1)) == ["blue.jpg"]
     with Image.open(photos / "blue.jpg") as image:
         assert names(engine.search(image, 1)) == ["blue.jpg"]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from clipsearch import SearchEngine
+from clipsearch import Query, SearchEngine, Term
 from tests.conftest import PHOTOS
 
 
@@ -45,5 +45,5 @@ def test_a_photo_finds_itself(tmp_path):
     with SearchEngine(tmp_path / "index", model="mini") as engine:
         engine.index(PHOTOS)
         for path in sorted(PHOTOS.glob("*.jpg"))[:10]:
-            (hit,) = engine.search(path, top_k=1)
+            (hit,) = engine.search(Query((Term(path),), keep_own=True), top_k=1)
             assert hit.path == str(path) and hit.score > 0.999

@@ -1,6 +1,7 @@
 """The `clipsearch` command: parse flags, call the engine, render, print.
 
-Exit status: 0 fine; 1 wrong use, or an error that is told; 3 finished, but some files failed; 130 interrupted.
+Exit status: 0 fine; 1 wrong use, or an error that is told; 3 finished, but some files failed; 4 the index is damaged;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from typing import NoReturn
 import click
 
 from clipsearch import __version__
+from clipsearch.cli.doctor import doctor
+from clipsearch.cli.health import repair, verify
 from clipsearch.cli.indexing import failures, forget, index, status
+from clipsearch.cli.labels import label
 from clipsearch.cli.models import eval_command, models
-from clipsearch.cli.searching import query
+from clipsearch.cli.neighbours import duplicates, stats
+from clipsearch.cli.searching import query, similar
+from clipsearch.cli.transfer import export_command, import_command
 from clipsearch.errors import ClipsearchError, ClipsearchWarning
 
 ERROR, INTERRUPTED = 1, 130
@@ -32,11 +38,14 @@ def cli() -> None:
     clipsearch index ~/Photos
     clipsearch query "a dog on a beach"
 
-    Exit status: 0 fine; 1 wrong use or an error; 3 finished, but some files failed; 130 interrupted.
+    Exit status: 0 fine; 1 wrong use or an error; 3 finished, but some files failed; 4 the index is damaged; 130 interrupted.
     """
 
 
-for command in (index, query, status, failures, forget, models, eval_command):
+for command in (
+    index, query, similar, label, duplicates, stats, status, failures, forget, verify, repair, export_command, import_command,
+    models, eval_command, doctor,
+):  # fmt: skip
     cli.add_command(command)
 
 

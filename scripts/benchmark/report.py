@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from benchmark.cases import Result
 from benchmark.measure import Figures
+from benchmark.result import Result
 
 _COLUMNS = ("case", "clipsearch", "peer", "ratio", "limit", "of the limit", "notes")
 _COLOURS = {"rclip": "#4878a8", "transformers": "#c26d3f"}

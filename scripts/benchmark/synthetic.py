@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders.base import normalise
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
-from clipsearch.store.catalog import Place
 from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
 
 BLOCK = 16384
 _SCATTER = 0.4  # length of the noise laid on a real unit vector: the cosine to it is then about 0.93
@@ -38,6 +39,23 @@ def names(count: int, start: int = 0) -> list[str]:
     return [f"{number // 1000:05d}/{number:08d}.jpg" for number in range(start, start + count)]
 
 
+def facts(number: int) -> ImageInfo:
+    """What a photo of this number might be: one every ten minutes from 2005 on, all over the globe, by a few cameras.
+
+    One in 20,000 is a HEIF of a rare camera.
+    """
+    rare = number % 20_000 == 7
+    return ImageInfo(
+        width=4000 if number % 3 else 3000,
+        height=3000 if number % 3 else 4000,
+        format="HEIF" if rare else "JPEG",
+        content_hash=f"{number:064x}",
+        taken_at=datetime(2005, 1, 1) + timedelta(minutes=10 * number),
+        camera="Rare One" if rare else f"Common {number % 5}",
+        gps=(number * 0.618033988749895 % 1 * 180 - 90, number * 0.7548776662466927 % 1 * 360 - 180),
+    )
+
+
 def fill(
     index: Path, photos: Path, fingerprint: Fingerprint, blocks: Iterator[NDArray[np.float32]], start: int = 0
 ) -> None:
@@ -49,8 +67,7 @@ def fill(
         for block in blocks:
             for name, vector in zip(names(len(block), number), block, strict=True):
                 folder, _, file = name.rpartition("/")
-                content = f"{number:064x}"
-                info = ImageInfo(width=4000, height=3000, format="JPEG", content_hash=content)
-                collection.add(Place(root_id, folder, file), ImageFile(str(photos / name), number, 0), info, vector)
+                image = ImageFile(str(photos / name), number, 0)
+                collection.add(Place(root_id, folder, file), image, facts(number), vector)
                 number += 1
             collection.commit()

@@ -1,0 +1,83 @@
+"""Every example in the help texts and in the README runs as it is printed, on data/photos."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clipsearch.cli import cli
+from tests.conftest import PHOTOS, ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the examples are for a Unix shell")
+
+
+def examples():
+    """(where it is printed, the line) for each, in an order in which each finds what it needs."""
+    found = []
+
+    def visit(command, name):
+        lines = [line.strip() for line in (command.help or "").splitlines()]
+        found.extend((name, line) for line in lines if line.startswith("clipsearch "))
+        for child in getattr(command, "commands", {}).values():
+            visit(child, child.name)
+
+    visit(cli, "clipsearch")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    found += [("README", line) for line in re.findall(r"^\$ (clipsearch .*)$", readme, re.MULTILINE)]
+    order = ["index", "export"]  # before the rest; forgetting comes last
+    return sorted(found, key=lambda item: (item[1].split()[1] not in order, item[1].split()[1] == "forget"))
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory):
+    """A home with ~/Photos, indexed by mini, and a folder to work in. Nothing of this machine's is used or changed."""
+    home = tmp_path_factory.mktemp("home")
+    photos, work = home / "Photos", home / "work"
+    pictures = [path for path in sorted(PHOTOS.iterdir()) if path.suffix in (".jpg", ".png", ".webp")]
+    for folder, some in (("", pictures[4:]), ("2024", pictures[:2]), ("phone", pictures[2:3]), ("screenshots", pictures[3:4])):
+        (photos / folder).mkdir(parents=True, exist_ok=True)
+        for path in some:
+            shutil.copy(path, photos / folder)
+    shutil.copy(PHOTOS / "giraffe.jpg", photos / "phone" / "giraffe again.jpg")
+    (home / "cars").mkdir()
+    work.mkdir()
+    shutil.copytree(PHOTOS, work / "data" / "photos")
+    for name in ("giraffe.jpg", "cat.png"):
+        shutil.copy(PHOTOS / name, work)
+    (work / "queries.txt").write_text("a dog\na cup of coffee + a table\n")
+    (work / "labels.txt").write_text("cat\ndog\nmountains\na cup of coffee\n")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("CLIPSEARCH_", "XDG_"))},
+        "HOME": str(home), "HF_HUB_OFFLINE": "1", "HF_HOME": str(home / "hub"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+
+    def run(line):
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line], cwd=work, env=environment, capture_output=True, text=True, timeout=300
+        )  # fmt: skip
+
+    first = run("clipsearch index ~/Photos --model mini")
+    assert first.returncode == 0, first.stderr
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "line"), [pytest.param(*item, id=f"{item[0]}: {item[1]}") for item in examples()])
+def test_it_runs(sandbox, where, line):
+    done = sandbox(line)
+    assert "Traceback" not in done.stderr and "unexpected" not in done.stderr
+    if "openai/" in line:  # the hub is not there, and that is said
+        assert done.returncode == 1 and "hub" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout or "failures" in line or "forget" in line or " cp " in line
+
+
+def test_there_are_examples_for_every_command():
+    shown = {line.split()[1] for _, line in examples()}
+    assert shown >= set(cli.commands)
