@@ -96,6 +96,7 @@ class SearchEngine:
         *folders: str | os.PathLike[str],
         rules: WalkRules | None = None,
         prune: bool = False,
+        paranoid: bool = False,
         jobs: int | None = None,
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
@@ -104,7 +105,8 @@ class SearchEngine:
         """Make the index agree with folders: add, update, move and remove what has changed there.
 
         Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
-        SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`.
+        SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`. With `paranoid`, every
+        photo is read and compared by its content, also where its size and time have not changed.
         """
         from clipsearch import sync
 
@@ -120,7 +122,10 @@ class SearchEngine:
             fingerprint = collection.fingerprint
             if fingerprint is None or self._model not in (None, fingerprint.model):
                 collection.require(self._load_encoder(collection).spec.fingerprint)
-            plans = [sync.plan_sync(collection, folder, root_id, walk) for folder, root_id, walk in targets]
+            plans = [
+                sync.plan_sync(collection, folder, root_id, walk, paranoid=paranoid)
+                for folder, root_id, walk in targets
+            ]
             if not prune:
                 sync.check_loss(plans, len(collection))
             report = sync.apply_sync(

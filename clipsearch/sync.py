@@ -18,8 +18,9 @@ from clipsearch.errors import ImageError, SyncRefused
 from clipsearch.images.discover import WalkRules, list_images
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.schema import Failure, ImageFile
-from clipsearch.store.catalog import Catalog, Place
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
 
 if TYPE_CHECKING:  # what decodes and encodes is imported when there is something to decode
     from clipsearch.encoders.base import Encoder
@@ -41,6 +42,7 @@ class SyncPlan:
     missing_failures: list[Place] = field(default_factory=list)
     changed: int = 0  # how many of `todo` were known before
     unchanged: int = 0
+    doubted: list[tuple[Place, ImageFile]] = field(default_factory=list)  # of the unchanged: to be compared by content
     known_failures: int = 0  # unchanged files that could not be read before
     others: int = 0  # files beside the photos that are none
     unreadable: list[Failure] = field(default_factory=list)  # folders that could not be listed: none is missing
@@ -75,8 +77,13 @@ Progress = Callable[[SyncReport, int, int], None]
 """Called with the report so far, how many files are finished, and how many there are to do."""
 
 
-def plan_sync(collection: Collection, folder: str, root_id: int, rules: WalkRules) -> SyncPlan:
-    """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat."""
+def plan_sync(
+    collection: Collection, folder: str, root_id: int, rules: WalkRules, *, paranoid: bool = False
+) -> SyncPlan:
+    """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat.
+
+    If `paranoid`, photos of the same size and time are not believed to be unchanged: they will be read.
+    """
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
     plan = SyncPlan(folder)
@@ -89,17 +96,28 @@ def plan_sync(collection: Collection, folder: str, root_id: int, rules: WalkRule
             plan.unreadable.append(Failure(ImageFile(listing.path, 0, 0), f"cannot list this folder: {listing.error}"))
             unseen = {name for name in unseen if listing.folder and not name.startswith(f"{listing.folder}/")}
             continue
-        _compare(plan, catalog, root_id, listing.folder, listing.path, listing.states)
+        _compare(plan, catalog, root_id, listing.folder, listing.path, listing.states, paranoid)
     for name in sorted(unseen):
         _compare(plan, catalog, root_id, name, "", {})
     return plan
 
 
 def _compare(
-    plan: SyncPlan, catalog: Catalog, root_id: int, folder: str, path: str, found: dict[str, tuple[int, int]]
+    plan: SyncPlan,
+    catalog: Catalog,
+    root_id: int,
+    folder: str,
+    path: str,
+    found: dict[str, tuple[int, int]],
+    paranoid: bool = False,
 ) -> None:
     """One folder. Whole folders are compared at once: a loop over their files would take as long as asking the disk."""
     images, failures = catalog.known_in(root_id, folder)
+    if paranoid:
+        plan.doubted += [
+            (Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state))
+            for name, state in sorted(images.items() & found.items())
+        ]
     if found == images and not failures:
         plan.unchanged += len(found)
         return
@@ -151,11 +169,11 @@ def apply_sync(
     limits = limits or ReadLimits()
     report = SyncReport(
         known_failures=sum(plan.known_failures for plan in plans),
-        unchanged=sum(plan.unchanged for plan in plans),
+        unchanged=sum(plan.unchanged - len(plan.doubted) for plan in plans),
         others=sum(plan.others for plan in plans),
         unreadable=[failure for plan in plans for failure in plan.unreadable],
     )
-    todo = [item for plan in plans for item in plan.todo]
+    todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
     run = _Run(collection, report, {image_id for plan in plans for image_id in plan.missing}, limits)
     run.on_finished = lambda: progress(report, run.done, len(todo)) if progress else None
     run.on_finished()
@@ -265,6 +283,9 @@ class _Run:
         if not same:
             return False
         known = self._collection.catalog.known_at(place)
+        if known and known.image_id in same and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
+            self._report.unchanged += 1
+            return True
         if known and known.image_id in same:
             self._collection.move(known.image_id, place, file)
             self._report.updated += 1

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from clipsearch.cli import cli
-from tests.conftest import PHOTOS, ROOT
+from tests.conftest import PHOTOS, ROOT, SHARED
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the examples are for a Unix shell")
 
@@ -28,8 +29,10 @@ def examples():
     visit(cli, "clipsearch")
     readme = (ROOT / "README.md").read_text("utf-8")
     found += [("README", line) for line in re.findall(r"^\$ (clipsearch .*)$", readme, re.MULTILINE)]
-    order = ["index", "export"]  # before the rest; forgetting comes last
-    return sorted(found, key=lambda item: (item[1].split()[1] not in order, item[1].split()[1] == "forget"))
+    lines = {}
+    for where, line in found:
+        lines.setdefault(line.partition("  #")[0].strip(), where)
+    return sorted(((where, line) for line, where in lines.items()), key=lambda item: "forget" in item[1])
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +41,33 @@ def sandbox(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     photos, work = home / "Photos", home / "work"
     pictures = [path for path in sorted(PHOTOS.iterdir()) if path.suffix in (".jpg", ".png", ".webp")]
-    for folder, some in (("", pictures[4:]), ("2024", pictures[:2]), ("phone", pictures[2:3]), ("screenshots", pictures[3:4])):
+    for folder, some in (
+        ("", pictures[4:]),
+        ("2024", pictures[:2]),
+        ("phone", pictures[2:3]),
+        ("screenshots", pictures[3:4]),
+    ):
         (photos / folder).mkdir(parents=True, exist_ok=True)
         for path in some:
             shutil.copy(path, photos / folder)
-    shutil.copy(PHOTOS / "giraffe.jpg", photos / "phone" / "giraffe again.jpg")
+    for name in ("giraffe again.jpg", "giraffe once more.jpg"):
+        shutil.copy(PHOTOS / "giraffe.jpg", photos / "phone" / name)
+    with Image.open(PHOTOS / "mountain-trail.jpg") as image:
+        exif = image.getexif()
+        exif.get_ifd(0x8769)[0x9003] = "2024:07:15 12:30:00"
+        exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 24.0), 3: "E", 4: (11.0, 34.0, 48.0)})
+        image.save(photos / "2024" / "dated.jpg", exif=exif)
     (home / "cars").mkdir()
     work.mkdir()
     shutil.copytree(PHOTOS, work / "data" / "photos")
     for name in ("giraffe.jpg", "cat.png"):
         shutil.copy(PHOTOS / name, work)
+    (work / "DIR").symlink_to(work / "data" / "photos")
+    (work / "labels.jsonl").write_text(
+        '{"image": "giraffe.jpg", "label": "giraffe"}\n{"image": "cat.png", "label": "cat"}\n'
+    )
+    if SHARED.is_dir():
+        (home / "shared").symlink_to(SHARED)
     (work / "queries.txt").write_text("a dog\na cup of coffee + a table\n")
     (work / "labels.txt").write_text("cat\ndog\nmountains\na cup of coffee\n")
     environment = {
@@ -61,14 +81,32 @@ def sandbox(tmp_path_factory):
             ["bash", "-o", "pipefail", "-c", line], cwd=work, env=environment, capture_output=True, text=True, timeout=300
         )  # fmt: skip
 
-    first = run("clipsearch index ~/Photos --model mini")
-    assert first.returncode == 0, first.stderr
-    return run
+    for line in (
+        "index ~/Photos --model mini",
+        "export photos.npy",
+        "export other.jsonl",
+        "export laptop.npy --in ~/Photos --relative",
+    ):
+        first = run(f"clipsearch {line}")
+        assert first.returncode == 0, first.stderr
+    given = set(work.iterdir())
+
+    def run_afresh(line):
+        done = run(line)
+        for path in set(work.iterdir()) - given:  # the next example may make it again
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return done
+
+    return run_afresh
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("where", "line"), [pytest.param(*item, id=f"{item[0]}: {item[1]}") for item in examples()])
 def test_it_runs(sandbox, where, line):
+    if "../shared" in line and not SHARED.is_dir():
+        pytest.skip("needs ../shared")
+    if line.startswith(("clipsearch export photos.npy", "clipsearch export laptop.npy")):
+        line += " --force"  # the fixture has made it, to be imported
     done = sandbox(line)
     assert "Traceback" not in done.stderr and "unexpected" not in done.stderr
     if "openai/" in line:  # the hub is not there, and that is said

@@ -28,6 +28,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
 @click.option("--follow-links", is_flag=True, help="Enter folders that are symbolic links.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable.")
 @click.option("--prune", is_flag=True, help="Confirm that photos which are gone are to leave the index, however many.")
+@click.option("--paranoid", is_flag=True, help="Read every photo, also where its size and time have not changed.")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "int8"]),
@@ -50,7 +51,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
 @click.pass_context
 def index(
     context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
-    no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, precision: str,
+    no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, precision: str,
     jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Index the photos in folders, or bring their index up to date.
@@ -81,6 +82,7 @@ def index(
             *folders,
             rules=rules,
             prune=prune,
+            paranoid=paranoid,
             jobs=jobs,
             batch_size=batch_size,
             limits=limits,

@@ -44,7 +44,7 @@ def export_command(
     \b
     clipsearch export photos.npy
     clipsearch export photos.parquet --in ~/Photos/2024
-    clipsearch export photos.jsonl --where 'taken >= 2024' --force
+    clipsearch export recent.jsonl --where 'taken >= 2024'
     clipsearch export laptop.npy --in ~/Photos --relative     # there: clipsearch import laptop.npy --in FOLDER
     """
     from clipsearch.config import find_index
@@ -112,7 +112,7 @@ def import_command(
 
     \b
     clipsearch import photos.npy
-    clipsearch import laptop.npy --in ~/Photos --model openai/clip-vit-base-patch32
+    clipsearch import laptop.npy --in ~/Photos --model mini
     clipsearch import other.jsonl --model mini --trust-model --normalise
     """
     from clipsearch.config import find_index, index_for, remember_index

@@ -25,6 +25,7 @@ from clipsearch.store.segments import CompactInfo, SegmentInfo
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _CHECK = "check"
+_MOST_VALUES = 1 << 16  # of an embedding
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
@@ -67,6 +68,12 @@ class Catalog(ImageRows):
             self.set_meta(_CHECK, json.dumps(self._small_checks()))
             self._db.execute("COMMIT")
 
+    def gather(self) -> None:
+        """Put all that was committed into the file itself. CollectionError where it does not all go there."""
+        busy, pages, done = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy or pages != done:
+            raise CollectionError(f"{self.path} could not be written to its end; what was committed before is safe")
+
     def rollback(self) -> None:
         """Forget everything changed since `begin`."""
         if self._db.in_transaction:
@@ -99,7 +106,7 @@ class Catalog(ImageRows):
             return []
         try:
             checks = dict(json.loads(said))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             return ["meta"]
         return [table for table, check in self._small_checks().items() if checks.get(table) != check]
 
@@ -117,8 +124,8 @@ class Catalog(ImageRows):
         """The model, once one has been chosen."""
         value = self.meta("fingerprint")
         try:
-            return Fingerprint(**json.loads(value)) if value else None
-        except (TypeError, ValueError) as error:
+            return _fingerprint(json.loads(value)) if value else None
+        except (TypeError, ValueError, RecursionError) as error:
             raise CollectionDamaged(f"{self.path}: the model's fingerprint cannot be read") from error
 
     def set_fingerprint(self, fingerprint: Fingerprint) -> None:
@@ -164,7 +171,10 @@ class Catalog(ImageRows):
     def roots(self) -> dict[int, tuple[str, dict[str, object]]]:
         """root_id → (path as stored: absolute, or relative to the index folder; the walk's rules)."""
         rows = self._db.execute("SELECT root_id, path, rules FROM roots ORDER BY root_id")
-        return {root_id: (os.fsdecode(path), json.loads(rules)) for root_id, path, rules in rows}
+        try:
+            return {root_id: (os.fsdecode(path), dict(json.loads(rules))) for root_id, path, rules in rows}
+        except (TypeError, ValueError, RecursionError) as error:
+            raise CollectionDamaged(f"{self.path}: the folders that it names cannot be read") from error
 
     def set_root(self, path: str, rules: dict[str, object]) -> int:
         """Add a root or change its rules; its id."""
@@ -203,11 +213,13 @@ class Catalog(ImageRows):
         compact: dict[str, CompactInfo] = {}
         if self._db.version >= 2:
             rows = self._db.execute("SELECT segment, size, sha256, scales, deltas, error FROM compact")
-            compact = {row[0]: CompactInfo(*row[1:]) for row in rows}
+            compact = {row[0]: CompactInfo(*row[1:]) for row in rows if isinstance(row[0], str)}
         rows = self._db.execute("SELECT name, rows, size, sha256 FROM segments ORDER BY segment_id")
         segments = [SegmentInfo(name, count, size, sha256, compact.get(name)) for name, count, size, sha256 in rows]
         for segment in segments:
-            if not re.fullmatch(r"[0-9]+\.faiss", segment.name):  # a catalog from elsewhere must not name other files
+            if not re.fullmatch(
+                r"[0-9]+\.faiss", str(segment.name)
+            ):  # a catalog from elsewhere must not name other files
                 raise CollectionDamaged(f"{self.path} names a segment {segment.name!r}, which clipsearch never does")
         return segments
 
@@ -241,3 +253,15 @@ class Catalog(ImageRows):
     def remove_tombstones(self, ids: Iterable[int]) -> None:
         """Forget those whose vectors are gone as well."""
         self._db.executemany("DELETE FROM tombstones WHERE image_id = ?", [(int(image_id),) for image_id in ids])
+
+
+def _fingerprint(data: dict[str, Any]) -> Fingerprint:
+    found = Fingerprint(**data)
+    texts = (found.model, found.revision, found.digest, found.precision or "")
+    if (
+        not all(isinstance(text, str) for text in texts)
+        or type(found.dim) is not int
+        or not 0 < found.dim <= _MOST_VALUES
+    ):
+        raise ValueError("no fingerprint")
+    return found

@@ -16,6 +16,7 @@ from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
+from clipsearch.store.guard import require_own_files
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.reading import CollectionReader, vector_check
 from clipsearch.store.rows import Place
@@ -38,6 +39,7 @@ class Collection(CollectionReader):
         if not writable and not (folder / "catalog.sqlite").is_file():
             raise CollectionNotFound(f"there is no index at {folder}; make one with: clipsearch index FOLDER")
         if writable:
+            require_own_files(folder)
             try:
                 _make_folder(folder / "segments")
                 self._lock = WriterLock(folder / "writer.lock")

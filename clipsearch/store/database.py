@@ -18,6 +18,7 @@ from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of
 FORMAT_VERSION = 4
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _ROWS = 1000  # fetched at once
+_LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, which sqlite3 names from Python 3.11
 _PATIENCE = 30  # seconds to wait for another process's transaction
 
 _SCHEMA = """
@@ -180,7 +181,7 @@ def _connect(path: Path, create: bool) -> Database:
             )  # fmt: skip
             database.copy = copy
             if hasattr(database, "setlimit"):  # from Python 3.11
-                database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, guard.MOST_BYTES)
+                database.setlimit(_LIMIT_LENGTH, guard.MOST_BYTES)
             database.execute("PRAGMA trusted_schema = OFF")
             database.execute("PRAGMA cell_size_check = ON")
             database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()

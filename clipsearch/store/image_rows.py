@@ -6,11 +6,13 @@ import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from clipsearch.conditions import Condition
+from clipsearch.errors import CollectionDamaged
 from clipsearch.schema import Failure, Ids, ImageFile, ImageInfo, ImageRecord
 from clipsearch.store.database import Database
 from clipsearch.store.filters import Places, below, to_sql
@@ -41,7 +43,8 @@ class ImageRows:
         """Every folder at or below `under` in which something is known."""
         where, values = below(root_id, under)
         sql = f"SELECT folder FROM images WHERE {where} UNION SELECT folder FROM failures WHERE {where}"  # noqa: S608
-        return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
+        with _as_written():
+            return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
 
     def known_in(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
         """Name → what is known, for one folder (not those below it): of its images and of its failures."""
@@ -50,10 +53,11 @@ class ImageRows:
             self._db.execute(f"SELECT name, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ?", values)  # noqa: S608
             for table in ("images", "failures")
         )
-        return (
-            {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in images},
-            {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
-        )
+        with _as_written():
+            return (
+                {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in images},
+                {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
+            )
 
     def known_at(self, place: Place) -> Known | None:
         """What is known of one place."""
@@ -200,10 +204,11 @@ class ImageRows:
         rows = self._db.execute(
             "SELECT root_id, folder, name, size, mtime_ns, reason FROM failures ORDER BY root_id, folder, name"
         )
-        return [
-            Failure(ImageFile(path_of(roots, root_id, folder, name), size, mtime_ns), reason)
-            for root_id, folder, name, size, mtime_ns, reason in rows
-        ]
+        with _as_written():
+            return [
+                Failure(ImageFile(path_of(roots, root_id, folder, name), int(size), int(mtime_ns)), str(reason))
+                for root_id, folder, name, size, mtime_ns, reason in rows
+            ]
 
     def count(self) -> int:
         """How many images there are."""
@@ -213,6 +218,14 @@ class ImageRows:
         """(images, failures, bytes of all images' files)."""
         images, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM images").fetchone()
         return int(images), int(self._db.execute("SELECT COUNT(*) FROM failures").fetchone()[0]), int(size)
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise CollectionDamaged("the catalog's rows hold what clipsearch never writes") from error
 
 
 def _in_parts(ids: Sequence[int]) -> Iterator[list[int]]:

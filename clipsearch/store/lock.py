@@ -29,7 +29,8 @@ class WriterLock:
     """Held from construction until `release`. CollectionBusy, with who holds it, where somebody else does."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # whatever a link led to would be emptied
+        self._descriptor = os.open(path, flags, 0o644)
         try:
             _try_lock(self._descriptor)
         except OSError as error:

@@ -15,6 +15,7 @@ from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
 from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord, Scores
 from clipsearch.store.catalog import Catalog
+from clipsearch.store.guard import absolute_root
 from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
 from clipsearch.store.rows import WHAT_TO_DO, Place
 from clipsearch.store.segments import Segment, exact_scores
@@ -45,10 +46,7 @@ class CollectionReader:
 
     def roots(self) -> dict[int, str]:
         """root_id → the absolute path it has today, wherever the index folder has been moved to."""
-        return {
-            root_id: os.path.normpath(os.path.join(self.folder, path))
-            for root_id, (path, _) in self.catalog.roots().items()
-        }
+        return {root_id: absolute_root(self.folder, path) for root_id, (path, _) in self.catalog.roots().items()}
 
     def place(self, path: str) -> Place | None:
         """Where a path is in the catalog's terms; None where no root holds it."""

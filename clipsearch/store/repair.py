@@ -15,9 +15,10 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Embeddings, Fingerprint, Ids
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.database import CHECKED
+from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.reading import vector_check
-from clipsearch.store.rows import is_sound, path_of
+from clipsearch.store.rows import is_plausible, is_sound, path_of
 from clipsearch.store.segments import Segment, SegmentInfo, file_sha256, sync_folder, write_segment
 from clipsearch.store.swap import REPAIRED, finish
 from clipsearch.store.verify import Damage, Progress, verify
@@ -38,6 +39,7 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     CollectionDamaged, with nothing changed, where not even the model or the folders can be made out. The damaged catalog is
     kept beside as catalog.sqlite.damaged. A reader sees the old index or the new one.
     """
+    require_own_files(folder)
     lock = WriterLock(folder / "writer.lock")
     try:
         finish(folder)
@@ -79,7 +81,7 @@ def _salvaged(folder: Path) -> _Salvaged:
         with catalog.reading():
             damaged = _tolerant(catalog.unsound_tables, ["meta", "roots", "segments", "compact"])
             fingerprint = _tolerant(catalog.fingerprint, None)
-            roots = list(catalog.salvage("roots"))
+            roots = [row for row in catalog.salvage("roots") if _is_root(folder, row)]
             if fingerprint is None or not roots or "meta" in damaged:
                 raise nothing
             salvaged = _Salvaged(fingerprint, roots, "roots" not in damaged)
@@ -106,8 +108,9 @@ def _tolerant(read: Callable[[], Any], instead: Any) -> Any:
 def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
     """Write the new catalog beside the old; how many images it has, and the paths that it has no more."""
     inside = folder / "segments"
-    roots = {row[0]: os.path.normpath(os.path.join(folder, os.fsdecode(row[1]))) for row in salvaged.roots}
-    images = {image_id: row for image_id, row in salvaged.images.items() if row[1] in roots}
+    roots = {row[0]: absolute_root(folder, os.fsdecode(row[1])) for row in salvaged.roots}
+    salvaged.images = {image_id: row for image_id, row in salvaged.images.items() if is_plausible(row, roots)}
+    images = dict(salvaged.images)
     if not salvaged.roots_proven:  # then a photo that is where its row says proves that row's root
         images = {image_id: row for image_id, row in images.items() if _is_there(row, roots)}
     whole = [info for info in salvaged.segments if _is_whole(inside, info, salvaged.fingerprint.dim, images)]
@@ -139,15 +142,23 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.restore("tombstones", ((image_id,) for image_id in held - living.keys()))
         new.set_meta(CHECKED, "all")
         new.commit()
+        new.gather()  # or, on a full disk, a part of it would stay beside the file, and be left behind
     finally:
         new.close()
     with new_path.open("rb+") as stream:
         os.fsync(stream.fileno())
     new_path.replace(folder / REPAIRED)
     sync_folder(folder)
-    rest = (row for image_id, row in salvaged.images.items() if image_id not in living and row[1] in roots)
+    rest = (row for image_id, row in salvaged.images.items() if image_id not in living)
     lost = [path_of(roots, *row[1:4]) for row in rest]
     return len(living), lost
+
+
+def _is_root(folder: Path, row: tuple[Any, ...]) -> bool:
+    try:
+        return isinstance(row[1], bytes) and bool(absolute_root(folder, os.fsdecode(row[1])))
+    except CollectionDamaged:
+        return False
 
 
 def _is_there(row: tuple[Any, ...], roots: dict[int, str]) -> bool:

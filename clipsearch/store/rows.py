@@ -82,8 +82,29 @@ def record_of(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
     """A row of the table of images. CollectionDamaged where it is not as it was written."""
     if not is_sound(row):
         raise CollectionDamaged(f"the catalog's row of image {row[0]} is damaged; {WHAT_TO_DO}")
+    try:
+        return _record(row, roots)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise CollectionDamaged(f"the catalog's row of image {row[0]} holds what clipsearch never writes") from error
+
+
+def is_plausible(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
+    """Whether a row of images is one that clipsearch could have written."""
+    try:
+        record_of(row, roots)
+    except CollectionDamaged:
+        return False
+    return True
+
+
+def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
     (image_id, root_id, folder, name, size, mtime_ns, width, height, image_format, content_hash, taken_at, camera,
      latitude, longitude) = row[:_COLUMNS]  # fmt: skip
+    if not all(isinstance(value, int) for value in (size, mtime_ns, width, height)) or not (
+        isinstance(image_format, str) and isinstance(camera or "", str) and isinstance(latitude or 0.0, (int, float))
+        and isinstance(longitude or 0.0, (int, float))
+    ):  # fmt: skip
+        raise TypeError
     return ImageRecord(
         image_id,
         ImageFile(path_of(roots, root_id, folder, name), size, mtime_ns),

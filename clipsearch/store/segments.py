@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Embeddings, Ids, Scores
+from clipsearch.store import layout
 
 if TYPE_CHECKING:
     import faiss
@@ -85,13 +86,14 @@ class Segment:
         if size != info.size:
             raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
         try:
+            layout.require_flat(path, dim, info.rows)  # before faiss allocates what a header asks for
             mapped: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
             self._flat = faiss.downcast_index(mapped.index)
             self.ids: Ids = faiss.vector_to_array(mapped.id_map)
             self._mapped = mapped  # owns the memory that the others look into
-        except (RuntimeError, AttributeError) as error:
+        except (RuntimeError, AttributeError, ValueError, TypeError) as error:
             path.stat()  # FileNotFoundError again, where a merge was quicker than we
-            raise CollectionDamaged(f"{path} is not a vector segment: {str(error).splitlines()[0]}") from error
+            raise CollectionDamaged(f"{path} is not a vector segment: {(str(error) or '?').splitlines()[0]}") from error
         rows = len(self.ids) if info.rows < 0 else info.rows
         shape, expected = (self._flat.ntotal, self._flat.d, len(self.ids)), (rows, dim, rows)
         if shape != expected or self._flat.metric_type != faiss.METRIC_INNER_PRODUCT:
@@ -146,7 +148,7 @@ class Segment:
             return None
         try:
             return _Compact(self._folder / self.info.compact_name, info, self.info.rows, self._flat.d)
-        except (OSError, RuntimeError, AttributeError, ValueError):
+        except (OSError, RuntimeError, AttributeError, ValueError, TypeError):
             return None
 
 
@@ -165,11 +167,15 @@ class _Compact:
     def __init__(self, path: Path, info: CompactInfo, rows: int, dim: int) -> None:
         if path.stat().st_size != info.size:
             raise ValueError(f"{path} is not {info.size} bytes long")
+        layout.require_compact(path, dim, rows)
         index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         self.index = index
         self._scales, self._deltas = np.frombuffer(info.scales, "<f4"), np.frombuffer(info.deltas, "<f4")
-        self._error = info.error
-        if (index.ntotal, index.d, index.code_size) != (rows, dim, dim) or len(self._scales) != dim:
+        self._error = float(info.error)
+        bounds = np.array([self._error, *self._scales, *self._deltas])
+        if (index.ntotal, index.d, index.code_size) != (rows, dim, dim) or len(bounds) != 1 + 2 * dim:
+            raise ValueError(f"{path} does not fit its segment")
+        if not (np.isfinite(bounds).all() and (bounds >= 0).all()):
             raise ValueError(f"{path} does not fit its segment")
         _read_ahead(index.codes.data(), rows * dim)
 
@@ -246,7 +252,8 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
         size += stream.write(block)
 
     try:
-        with partial.open("wb") as stream:
+        partial.unlink(missing_ok=True)
+        with partial.open("xb") as stream:  # never through a link that lay there
             # Given a name, faiss only prints that the disk was full for the last of it, and all seems well.
             faiss.write_index(index, faiss.PyCallbackIOWriter(take))  # type: ignore[attr-defined]
             stream.flush()
