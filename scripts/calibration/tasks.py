@@ -1,0 +1,78 @@
+"""Queries with known answers together with a model's scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from calibration.queries import QuerySet, absent, descriptions, words
+from clipsearch.encoders.base import Encoder
+from clipsearch.evaluate import read_captions
+from clipsearch.schema import Embeddings
+
+DATA = Path(__file__).resolve().parents[2] / "data" / "relevance"
+_BATCH = 32
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Some queries and their cosines with all photos, float64 (queries, photos)."""
+
+    queries: QuerySet
+    scores: NDArray[np.float64]
+
+    def some(self, rows: slice | NDArray[np.intp]) -> Task:
+        """Some of the queries."""
+        queries = self.queries
+        texts = tuple(np.array(queries.texts, object)[rows])
+        return Task(QuerySet(queries.name, texts, queries.relevant[rows], queries.judged[rows]), self.scores[rows])
+
+    def among(self, photos: NDArray[np.intp]) -> Task:
+        """As if the index held only some of the photos."""
+        queries = self.queries
+        part = QuerySet(queries.name, queries.texts, queries.relevant[:, photos], queries.judged[:, photos])
+        return Task(part, self.scores[:, photos])
+
+
+def flickr8k(encoder: Encoder, folder: Path, split: str, half: int, work: Path) -> list[Task]:
+    """All captions of a split of Flickr8k, and every second of the words and of what is absent (`half`, 0 or 1).
+
+    Embeddings are kept in `work`.
+    """
+    photos = read_captions(folder / "captions.jsonl", split)
+    paths = [folder / "images" / photo.image for photo in photos]
+    name = f"{encoder.spec.fingerprint.digest[:12]}-{split}"
+    pictures = _kept(work / f"{name}-photos.npy", paths, encoder.encode_images)
+    tasks = []
+    for queries in (descriptions(photos), words(DATA / "words.txt", photos), absent(DATA / "absent.txt", photos)):
+        texts = _kept(work / f"{name}-{queries.name}.npy", queries.texts, encoder.encode_texts)
+        task = Task(queries, texts.astype(np.float64) @ pictures.T.astype(np.float64))
+        tasks.append(task if queries.name == "descriptions" else task.some(slice(half, None, 2)))
+    return tasks
+
+
+def removed(task: Task) -> Task:
+    """Descriptions, each with its own photo taken out of the index, so that nothing is relevant."""
+    queries = task.queries
+    nothing = np.zeros_like(queries.relevant)
+    scores = np.where(queries.relevant, -1.0, task.scores)  # last of all, as good as gone
+    return Task(QuerySet("removed", queries.texts, nothing, ~nothing), scores)
+
+
+def _kept(path: Path, items: Sequence[_Item], embed: Callable[[Sequence[_Item]], Embeddings]) -> Embeddings:
+    """Embeddings (n, dim) of `items` (n), from a file if it has them."""
+    if path.is_file() and len(known := np.load(path, allow_pickle=False)) == len(items):
+        kept: Embeddings = known
+        return kept
+    batches = range(0, len(items), _BATCH)
+    made: Embeddings = np.concatenate([embed(items[i : i + _BATCH]) for i in tqdm(batches, desc=path.stem)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, made)
+    return made
