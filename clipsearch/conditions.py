@@ -18,7 +18,7 @@ class Test:
 
     `value` is a number for width and height (pixels), megapixels, size (bytes), latitude and longitude (degrees), and text for
     the others; for "taken" an instant of the camera's clock, "2024-07-01T12:30:00" or a beginning of that. Texts compare
-    without case (of ASCII letters). "~" is a glob: `*` any characters, `?` one, `[abc]` one of these.
+    without case. "~" is a glob: `*` any characters, `?` one, `[abc]` one of these.
     """
 
     __test__ = False  # not one of pytest's

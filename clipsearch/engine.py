@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import roots
-from clipsearch.encoders import choose_default_model, load_encoder
+from clipsearch.encoders import choose_default_model, load_encoder, require_expected
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import CollectionNotFound, ModelMismatch
 from clipsearch.hits import Explanation, Hits
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from clipsearch.labels import LabelledImage
     from clipsearch.stats import By, Stats
     from clipsearch.status import Status
+    from clipsearch.store.lock import OnBusy
     from clipsearch.transfer import exporting, importing
     from clipsearch.transfer.fields import Format
 
@@ -101,6 +102,7 @@ class SearchEngine:
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
         progress: sync.Progress | None = None,
+        on_busy: OnBusy | None = None,
     ) -> sync.SyncReport:
         """Make the index agree with folders: add, update, move and remove what has changed there.
 
@@ -117,7 +119,7 @@ class SearchEngine:
             self._encoder = self._encoder or load_encoder(
                 self._model or choose_default_model(), device=self._device, precision=self._precision
             )
-        with Collection(self.index_folder, writable=True) as collection:
+        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             targets = roots.targets(collection, folders, rules, prune)
             fingerprint = collection.fingerprint
             if fingerprint is None or self._model not in (None, fingerprint.model):
@@ -178,10 +180,10 @@ class SearchEngine:
         """Every file that could not be indexed, and why, by path."""
         return self._collection().failures()
 
-    def forget(self, *folders: str | os.PathLike[str]) -> int:
+    def forget(self, *folders: str | os.PathLike[str], on_busy: OnBusy | None = None) -> int:
         """Remove folders from the index, never from the disk; how many photos went. They return if indexed again."""
         self._collection()  # refuse before a lock or a folder is made
-        with Collection(self.index_folder, writable=True) as collection:
+        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             forgotten = 0
             for folder in folders:
                 forgotten += roots.forget(collection, roots.absolute(folder))
@@ -279,6 +281,8 @@ class SearchEngine:
         if self._encoder is None:
             fingerprint = collection.fingerprint
             name = self._model or (fingerprint.model if fingerprint else choose_default_model())
+            if fingerprint and not self._model:
+                require_expected(name, self.index_folder)
             settled = fingerprint.precision if fingerprint else None
             if settled and self._precision not in ("auto", settled):
                 raise ModelMismatch(

@@ -67,6 +67,7 @@ def encoder(monkeypatch):
     colours = ColourEncoder()
     monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: colours)
     monkeypatch.setattr("clipsearch.engine.choose_default_model", lambda: "colours")
+    monkeypatch.setattr("clipsearch.engine.require_expected", lambda model, index_folder: None)
     return colours
 
 

@@ -10,6 +10,7 @@ import click
 
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, print_paths
+from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
 
 if TYPE_CHECKING:
     from clipsearch.status import RootStatus
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 SOME_FAILED, INTERRUPTED = 3, 130
 
 
-@click.command()
+@click.command(cls=CommandThatWaits)
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...")
 @index_option
 @model_option("The model for a new index: mini, a hub id, or a checkpoint folder (see `clipsearch models`).")
@@ -46,13 +47,15 @@ SOME_FAILED, INTERRUPTED = 3, 130
 @click.option(
     "--max-megapixels", type=click.FloatRange(1), default=160, show_default=True, help="Size limit for a photo."
 )
+@wait_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 @json_option
 @click.pass_context
 def index(
     context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
     no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, precision: str,
-    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, quiet: bool, as_json: bool,
+    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, wait: float | None, quiet: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Index the photos in folders, or bring their index up to date.
 
@@ -87,6 +90,7 @@ def index(
             batch_size=batch_size,
             limits=limits,
             progress=bar.show,
+            on_busy=Patience(wait),
         )
         remember_index(engine.index_folder)
         name = engine.model_name or ""
@@ -165,10 +169,11 @@ def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
         click.echo(failures_table(found, os.getcwd()), nl=False)  # noqa: PTH109
 
 
-@click.command()
+@click.command(cls=CommandThatWaits)
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @index_option
-def forget(folders: tuple[str, ...], index_folder: str | None) -> None:
+@wait_option
+def forget(folders: tuple[str, ...], index_folder: str | None, wait: float | None) -> None:
     """Remove folders from the index. Nothing is deleted from the disk.
 
     \b
@@ -178,7 +183,7 @@ def forget(folders: tuple[str, ...], index_folder: str | None) -> None:
     from clipsearch.engine import SearchEngine
 
     with SearchEngine(find_index(index_folder)) as engine:
-        count = engine.forget(*folders)
+        count = engine.forget(*folders, on_busy=Patience(wait))
     click.echo(f"forgot {count:,} photo{'' if count == 1 else 's'}")
 
 

@@ -13,8 +13,9 @@ from clipsearch.encoders.table import DEFAULT_MODEL, MINI, MODELS
 from clipsearch.errors import ClipsearchWarning, ModelError
 
 PRECISIONS = ("fp32", "bf16", "int8")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
-__all__ = ["PRECISIONS", "choose_default_model", "load_encoder"]
+__all__ = ["PRECISIONS", "choose_default_model", "load_encoder", "require_expected"]
 
 
 def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> Encoder:
@@ -56,13 +57,36 @@ def find_checkpoint(name: str) -> tuple[Path, str]:
     folder = Path(name).expanduser().absolute()
     if folder.is_dir():
         return folder, ""
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith((".", "/")):
+    if not _HUB_ID.fullmatch(name) or name.startswith((".", "/")):
         raise ModelError(
             f"there is no model {name!r}: give {MINI!r}, a hub id such as {DEFAULT_MODEL}, or a folder with a checkpoint"
         )
     revision = next((entry.revision for entry in MODELS if entry.model == name), "main")
     cached = hub.cached_folder(name, revision) or hub.fetch(name, revision)
     return cached, cached.name
+
+
+def require_expected(model: str, index_folder: Path) -> None:
+    """Raise ModelError where an index names a model that nobody here has asked for, so that the user must: with --model.
+
+    That is a folder that may have come with the index, or on another computer, or a checkpoint that is neither recommended nor
+    on this machine. No model runs code, but its files meet parsers, and a download is a thing to be asked about.
+    """
+    folder, around = Path(model), Path(os.path.realpath(index_folder.parent))
+    if folder.is_absolute():
+        came_along = Path(os.path.realpath(folder)).is_relative_to(around) or folder.is_relative_to(index_folder.parent)
+        own = Path(os.path.realpath(Path.home())).is_relative_to(
+            around
+        )  # nobody receives the folder that their home is in
+        if (own or not came_along) and not model.startswith(("//", "\\\\")):  # which Windows would ask the network for
+            return
+    known = any(entry.model == model for entry in MODELS)
+    if model == MINI or (_HUB_ID.fullmatch(model) and not folder.exists() and (known or hub.cached_folder(model))):
+        return
+    raise ModelError(
+        f"the index at {index_folder} names the model {model!r}, which is not one that clipsearch loads without being told to; "
+        "if you trust it, name it: --model"
+    )
 
 
 def choose_default_model() -> str:

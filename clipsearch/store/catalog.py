@@ -226,6 +226,8 @@ class Catalog(ImageRows):
     def next_segment_name(self) -> str:
         """A file name never used before, by the order in which segments were published."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'segments'").fetchone()
+        if row and type(row[0]) is not int:
+            raise CollectionDamaged(f"{self.path}: its numbers of segments make no sense")
         return f"{(row[0] if row else 0) + 1:06d}.faiss"
 
     def add_segment(self, info: SegmentInfo) -> None:

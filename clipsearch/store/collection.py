@@ -17,7 +17,7 @@ from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import require_own_files
-from clipsearch.store.lock import WriterLock
+from clipsearch.store.lock import OnBusy, WriterLock
 from clipsearch.store.reading import CollectionReader, vector_check
 from clipsearch.store.rows import Place
 from clipsearch.store.segments import Segment, file_sha256, sync_folder, write_compact, write_segment
@@ -30,10 +30,13 @@ class Collection(CollectionReader):
     """An index folder, open. Use as a context manager.
 
     Any number of readers may be open, before, during and after a commit; each sees whole commits only. Opened with
-    `writable=True`, it is the one writer, and what it stages becomes visible to others with `commit`.
+    `writable=True`, it is the one writer, and what it stages becomes visible to others with `commit`. Where there is another
+    writer, `on_busy` is asked whether to try again; without it, CollectionBusy is raised at once.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, writable: bool = False) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], *, writable: bool = False, on_busy: OnBusy | None = None
+    ) -> None:
         folder = Path(folder).absolute()
         self._lock: WriterLock | None = None
         if not writable and not (folder / "catalog.sqlite").is_file():
@@ -42,7 +45,7 @@ class Collection(CollectionReader):
             require_own_files(folder)
             try:
                 _make_folder(folder / "segments")
-                self._lock = WriterLock(folder / "writer.lock")
+                self._lock = WriterLock(folder / "writer.lock", on_busy)
             except OSError as error:
                 raise CollectionError(f"cannot write an index at {folder}: {error.strerror or error}") from error
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store import guard
-from clipsearch.store.filters import km_between
+from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of
 
 FORMAT_VERSION = 4
@@ -186,6 +186,7 @@ def _connect(path: Path, create: bool) -> Database:
             database.execute("PRAGMA cell_size_check = ON")
             database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
             database.create_function("km_between", 4, km_between, deterministic=True)
+            database.create_function("fits", 3, fits, deterministic=True)
             database.create_function("check_of", -1, check_of, deterministic=True)
         except (CollectionError, OSError, sqlite3.OperationalError) as error:
             if database:

@@ -7,8 +7,10 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from clipsearch.errors import CollectionBusy
 
@@ -25,23 +27,40 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-class WriterLock:
-    """Held from construction until `release`. CollectionBusy, with who holds it, where somebody else does."""
+OnBusy: TypeAlias = Callable[[CollectionBusy], bool]
+"""Called with what is in the way, however often; True to try again."""
 
-    def __init__(self, path: Path) -> None:
+
+class WriterLock:
+    """Held from construction until `release`. CollectionBusy, with who holds it, where somebody else does.
+
+    `on_busy` is asked first: it may wait.
+    """
+
+    def __init__(self, path: Path, on_busy: OnBusy | None = None) -> None:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # whatever a link led to would be emptied
         self._descriptor = os.open(path, flags, 0o644)
         try:
-            _try_lock(self._descriptor)
-        except OSError as error:
+            while True:
+                try:
+                    _try_lock(self._descriptor)
+                    break
+                except OSError as error:
+                    if error.errno not in (
+                        errno.EAGAIN,
+                        errno.EACCES,
+                        errno.EDEADLK,
+                    ):  # a file system that knows no locks
+                        raise
+                    busy = CollectionBusy(
+                        f"another process is writing to the index in {path.parent}{_holder(path)}; searching still works, "
+                        "and indexing will once it has finished"
+                    )
+                    if not (on_busy and on_busy(busy)):
+                        raise busy from error
+        except BaseException:
             os.close(self._descriptor)
-            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):  # a file system that knows no locks, say
-                raise
-            holder = _holder(path)
-            raise CollectionBusy(
-                f"another process is writing to the index in {path.parent}{holder}; searching still works, and indexing "
-                "will once it has finished"
-            ) from error
+            raise
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         about = json.dumps({"pid": os.getpid(), "since": since}).ljust(64).encode()
         with contextlib.suppress(OSError):  # a full disk: whoever wants in is told no pid, but a photo can be forgotten

@@ -102,7 +102,7 @@ def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
      latitude, longitude) = row[:_COLUMNS]  # fmt: skip
     if not all(isinstance(value, int) for value in (size, mtime_ns, width, height)) or not (
         isinstance(image_format, str) and isinstance(camera or "", str) and isinstance(latitude or 0.0, (int, float))
-        and isinstance(longitude or 0.0, (int, float))
+        and isinstance(longitude or 0.0, (int, float)) and (latitude is None) == (longitude is None)
     ):  # fmt: skip
         raise TypeError
     return ImageRecord(

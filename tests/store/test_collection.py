@@ -321,7 +321,9 @@ def test_a_killed_writer_leaves_whole_commits(index):
         with Collection(index) as collection:
             before, patience = len(collection), time.monotonic() + 60
             process.start()
-            while len(collection) == before and time.monotonic() < patience:  # starting takes its time on a busy machine
+            while (
+                len(collection) == before and time.monotonic() < patience
+            ):  # starting takes its time on a busy machine
                 time.sleep(0.01)
         time.sleep(kill * 0.13)
         process.kill()

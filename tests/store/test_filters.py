@@ -79,6 +79,7 @@ def holds(condition, record, root):
 
 
 LEAVES = [
+    Test("name", "=", "Ä7.JPG"), Test("name", "!=", "Ä9.png"), Test("name", "~", "*_1%*"), Test("name", "~", "Ä[12]*"),
     Test("name", "~", "img*.jpg"), Test("name", "~", "*1?.png"), Test("name", "=", "img_3.JPG"), Test("name", "~", "Ä*"),
     Test("name", "!=", "img 5.png"), Test("folder", "=", "trip"), Test("folder", "~", "trip/*"), Test("folder", "=", ""),
     Test("path", "~", "trip/day*jpg"), Test("path", "~", "img*"), Test("format", "=", "png"), Test("camera", "~", "*canon*"),
