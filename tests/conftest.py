@@ -71,6 +71,16 @@ def encoder(monkeypatch):
     return colours
 
 
+@pytest.fixture
+def engine(photos, encoder):
+    """The five photos, indexed."""
+    from clipsearch import SearchEngine
+
+    with SearchEngine.open(photos) as engine:
+        engine.index()
+        yield engine
+
+
 @pytest.fixture(autouse=True)
 def a_machine_without_a_past(tmp_path_factory, monkeypatch):
     """No index used before, no cached checkpoint, and a hub that is not asked."""

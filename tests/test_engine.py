@@ -20,13 +20,6 @@ from clipsearch.images.discover import WalkRules
 from tests.conftest import COLOURS, ColourEncoder, names, save_photo
 
 
-@pytest.fixture
-def engine(photos, encoder):
-    with SearchEngine.open(photos) as engine:
-        engine.index()
-        yield engine
-
-
 def test_words_find_the_photo_they_describe(engine):
     for colour in COLOURS:
         assert names(engine.search(f"something {colour}", 1))[0].startswith(colour)

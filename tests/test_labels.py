@@ -16,13 +16,6 @@ from tests.conftest import PHOTOS
 COLOURS = ["red", "green", "blue", "yellow", "grey"]
 
 
-@pytest.fixture
-def engine(photos, encoder):
-    with SearchEngine.open(photos) as engine:
-        engine.index()
-        yield engine
-
-
 def by_name(found):
     return {image.record.file.name.split(".")[0]: image for image in found}
 

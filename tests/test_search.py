@@ -7,17 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import Query, SearchEngine, Term
+from clipsearch import Query, Term
 from clipsearch.conditions import Not, Test
 from clipsearch.errors import QueryError
 from tests.conftest import save_photo
-
-
-@pytest.fixture
-def engine(photos, encoder):
-    with SearchEngine.open(photos) as engine:
-        engine.index()
-        yield engine
 
 
 def names(hits):
