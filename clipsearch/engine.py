@@ -108,7 +108,8 @@ class SearchEngine:
 
         Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
         SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`. With `paranoid`, every
-        photo is read and compared by its content, also where its size and time have not changed.
+        photo is read and compared by its content, also where its size and time have not changed. Where another process is
+        writing, `on_busy` says, as often as it is asked, whether to try again; without it, CollectionBusy.
         """
         from clipsearch import sync
 

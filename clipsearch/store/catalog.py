@@ -217,9 +217,10 @@ class Catalog(ImageRows):
         rows = self._db.execute("SELECT name, rows, size, sha256 FROM segments ORDER BY segment_id")
         segments = [SegmentInfo(name, count, size, sha256, compact.get(name)) for name, count, size, sha256 in rows]
         for segment in segments:
-            if not re.fullmatch(
-                r"[0-9]+\.faiss", str(segment.name)
-            ):  # a catalog from elsewhere must not name other files
+            if type(segment.rows) is not int or type(segment.size) is not int or segment.rows < 0:
+                raise CollectionDamaged(f"{self.path}: what it says of the segment {segment.name!r} makes no sense")
+            # a catalog from elsewhere must not name other files
+            if not re.fullmatch(r"[0-9]+\.faiss", str(segment.name)):
                 raise CollectionDamaged(f"{self.path} names a segment {segment.name!r}, which clipsearch never does")
         return segments
 

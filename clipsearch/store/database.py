@@ -130,6 +130,8 @@ def _our_words() -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise _in_our_words(error) from error
+    except UnicodeDecodeError as error:  # of what SQLite says of a damaged schema
+        raise CollectionDamaged(f"the index's catalog is damaged ({error})") from error
 
 
 def open_database(path: Path, *, create: bool) -> Database:
@@ -217,6 +219,8 @@ def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
     text = str(error)
     if "locked" in text:
         return CollectionBusy(f"another process is in the middle of writing to the index ({text}); try again")
+    if "decode to UTF-8" in text or "no such column" in text or "no such table" in text:
+        return CollectionDamaged(f"the index's catalog is damaged ({text})")
     if isinstance(error, sqlite3.OperationalError):  # no space, no rights, no such device
         return CollectionError(f"the index's catalog cannot be used ({text}); what was committed before is safe")
     return CollectionDamaged(f"the index's catalog is damaged ({text})")

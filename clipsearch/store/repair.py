@@ -124,7 +124,7 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         added.append(write_segment(inside, _next_name(inside), ids, vectors))
         kept.update(ids.tolist())
     new_path = folder / f"{REPAIRED}.partial"
-    for path in (new_path, *(folder / f"{new_path.name}{suffix}" for suffix in ("-wal", "-shm"))):
+    for path in (new_path, *(folder / f"{new_path.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))):
         path.unlink(missing_ok=True)
     new = Catalog(new_path, create=True)
     living = {image_id: row for image_id, row in images.items() if image_id in kept}

@@ -18,7 +18,7 @@ def finish(folder: Path) -> None:
         return
     if old.exists():
         shutil.copyfile(old, folder / "catalog.sqlite.damaged")
-    for suffix in ("-wal", "-shm"):  # they belong to the old one, and would be taken for the new one's
+    for suffix in ("-wal", "-shm", "-journal"):  # they belong to the old one, and would be taken for the new one's
         (folder / f"catalog.sqlite{suffix}").unlink(missing_ok=True)
     sync_folder(folder)  # or the power could go with the new one there and these as well
     new.replace(old)

@@ -1,0 +1,96 @@
+"""`doctor`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from clipsearch.cli.options import index_option, json_option
+
+NOT_WELL, DAMAGED = 1, 4
+_BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
+
+
+@click.command()
+@index_option
+@json_option
+@click.pass_context
+def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> None:
+    """Look at this machine, this installation and the index, on one page to paste into a bug report.
+
+    It names no photo and says no secret; a home folder becomes ~. Changes nothing, and takes a few seconds at most. `clipsearch
+    verify` reads the whole index.
+
+    Exit status: 0 all is well; 1 something does not work; 4 the index is damaged.
+
+    \b
+    clipsearch doctor
+    clipsearch doctor --json
+    """
+    from clipsearch import __version__, diagnosis
+    from clipsearch.render.text import to_json
+
+    versions, loads = diagnosis.packages(), diagnosis.runtimes()
+    health = _index(index_folder, all(loads[name] == "ok" for name in ("numpy", "faiss")))
+    absent = [name for name, version in versions.items() if version is None and name not in diagnosis.OPTIONAL]
+    problems = [f"{name} is not installed" for name in absent]
+    problems += [f"{name} {said}" for name, said in loads.items() if said != "ok"]
+    problems += [f"index: {said}" for said in health.problems if health.state in ("damaged", "unknown")]
+    report: dict[str, Any] = {
+        "clipsearch": __version__,
+        "environment": diagnosis.environment(),
+        "packages": versions,
+        "runtimes": loads,
+        "models": diagnosis.models(),
+        "index": {"state": health.state, **health.facts, "problems": list(health.problems)},
+        "problems": problems,
+    }
+    click.echo(to_json(report) if as_json else _page(report), nl=False)
+    context.exit(DAMAGED if health.state == "damaged" else NOT_WELL if problems else 0)
+
+
+def _index(given: str | None, look_at_vectors: bool) -> Any:
+    from clipsearch import diagnosis
+
+    try:
+        from clipsearch.config import find_index
+
+        folder = find_index(given)
+    except Exception as error:  # there is none, or what would find it does not work
+        none = type(error).__name__ == "CollectionNotFound"
+        return diagnosis.IndexHealth("none" if none else "unknown", {}, (diagnosis.without_home(str(error)),))
+    return diagnosis.index_health(folder, look_at_vectors=look_at_vectors)
+
+
+def _page(report: dict[str, Any]) -> str:
+    from clipsearch.render.text import printable
+
+    lines = [f"clipsearch {report['clipsearch']}"]
+    for section in ("environment", "packages", "runtimes", "models", "index"):
+        lines += ["", section]
+        for name, value in report[section].items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{key}={what}" for key, what in value.items())
+            if value not in ("", []) and name != "problems":
+                lines.append(f"  {name.replace('_', ' '):<20} {printable(_shown(name, value))}")
+    lines += ["", *(f"PROBLEM  {printable(problem)}" for problem in report["problems"])]
+    if report["index"]["state"] == "well":
+        lines.append("the index looks well; to read everything in it: clipsearch verify")
+    elif report["index"]["state"] == "damaged":
+        lines.append("the index is damaged; all of it: clipsearch verify; to keep what is good: clipsearch repair")
+    if not report["problems"]:
+        lines.append("nothing is wrong that can be seen from here")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _shown(name: str, value: Any) -> str:
+    from clipsearch.render.text import human_bytes
+
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return human_bytes(value) if name in _BYTES else f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

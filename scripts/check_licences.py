@@ -1,0 +1,131 @@
+"""Check what clipsearch installs: every package says a licence that lets anyone use it, or is listed below with a reason.
+
+    python scripts/check_licences.py
+
+Read from the metadata of the packages that are installed, with those that they need; nothing is downloaded. Native libraries
+that a wheel brings along are looked for by their names, since the metadata seldom says what they are under.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import metadata
+
+PERMISSIVE = frozenset(
+    (
+        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "HPND", "ISC",
+        "LLVM-exception", "MIT", "MIT-CMU", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib",
+    )
+)  # fmt: skip
+"""SPDX identifiers."""
+
+WORDS = {
+    r"apache.*2|apache software": "Apache-2.0", r"(3-clause|new|modified).*bsd|bsd.*3": "BSD-3-Clause",
+    r"bsd.*2|(2-clause|simplified).*bsd": "BSD-2-Clause", r"^bsd( license)?$": "BSD-3-Clause", r"^(the )?mit\b": "MIT",
+    r"\bisc\b": "ISC", r"python software foundation": "PSF-2.0", r"^(hpnd|historical permission)": "HPND",
+}  # fmt: skip
+"""What older metadata says, and the SPDX identifier that it means."""
+
+ALLOWED = {
+    "tqdm": "MPL-2.0 in part: copyleft by the file, and its files are used as they are",
+    "certifi": "MPL-2.0: a list of certificates, used as it is",
+    "pathspec": "MPL-2.0: used as it is, and by developers only",
+    "hypothesis": "MPL-2.0: used as it is, and by developers only",
+}
+ALLOWED_FAMILIES = {
+    "nvidia-": "CUDA's libraries: proprietary and free to use; only where torch's CUDA build is chosen",
+}
+COPYLEFT_LIBRARIES = re.compile(
+    r"(?:^|/)lib(x26[45]|avcodec|avformat|readline|fftw3|mysqlclient)[-.\w]*\.(so|dylib)|x26[45]\S*\.dll"
+)
+ALLOWED_LIBRARIES = {
+    ("pillow-heif", "x265"): "GPL-2.0: an encoder, which clipsearch never calls; we do not pass the wheel on, pip fetches it. "
+    "pi-heif is without it, but its last release (1.4.0) has older decoders, and decoding is what meets strangers' bytes",
+}  # fmt: skip
+EXTRAS = ("", "pandas", "parquet", "siglip")
+
+
+def needed(name: str, extras: tuple[str, ...] = ("",)) -> dict[str, metadata.Distribution]:
+    """The installed packages that one needs, itself included, by their normalised names."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, metadata.Distribution] = {}
+    waiting = [(name, extras)]
+    done = set()
+    while waiting:
+        name, extras = waiting.pop()
+        key = normalised(name)
+        if (key, extras) in done:
+            continue
+        done.add((key, extras))
+        try:
+            found[key] = package = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # of an extra, or of another system
+            continue
+        for text in package.requires or ():
+            wanted = Requirement(text)
+            if wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append((wanted.name, ("", *sorted(wanted.extras))))
+    return found
+
+
+def normalised(name: str) -> str:
+    """A package's name as all tools write it alike."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def licence(package: metadata.Distribution) -> str:
+    """What a package's metadata says, the most exact first; "" where it says nothing."""
+    about = package.metadata
+    classifiers = [
+        line.split(" :: ")[-1] for line in about.get_all("Classifier") or () if line.startswith("License ::")
+    ]
+    first, *_ = [*(about.get("License") or "").strip().splitlines(), ""]
+    said = (about.get("License-Expression"), " AND ".join(classifiers), first.removeprefix("OSI Approved :: "))
+    return next((one for one in said if one), "")
+
+
+def is_permissive(said: str) -> bool:
+    """Whether a licence expression can be met by permissive licences alone."""
+    choices = (re.split(r"\bAND\b|\bWITH\b", choice) for choice in re.split(r"\bOR\b", said))
+    return any(all(_identifier(part) in PERMISSIVE for part in choice) for choice in choices)
+
+
+def _identifier(part: str) -> str:
+    part = part.strip(" ()")
+    if part in PERMISSIVE:
+        return part
+    return next((spdx for pattern, spdx in WORDS.items() if re.search(pattern, part, re.I)), part)
+
+
+def libraries(package: metadata.Distribution) -> set[str]:
+    """Copyleft libraries inside a package's files."""
+    matches = (COPYLEFT_LIBRARIES.search(str(file)) for file in package.files or ())
+    return {match[1] or "x265" for match in matches if match}
+
+
+def problems(packages: dict[str, metadata.Distribution]) -> list[str]:
+    """What is not permissive and not listed, one line each."""
+    found = []
+    for name, package in sorted(packages.items()):
+        said = licence(package)
+        if name not in ALLOWED and not name.startswith(tuple(ALLOWED_FAMILIES)) and not is_permissive(said):
+            found.append(f"{name} {package.version}: {said or 'says no licence'}")
+        copyleft = sorted(library for library in libraries(package) if (name, library) not in ALLOWED_LIBRARIES)
+        found += [f"{name} {package.version}: brings the library {library}, which is copyleft" for library in copyleft]
+    return found
+
+
+def main() -> int:
+    """Print what is wrong; 1 where something is."""
+    packages = needed("clipsearch", EXTRAS)
+    found = problems(packages)
+    for line in found:
+        print(line)
+    print(f"{len(packages)} packages, {len(found)} with a licence that is neither permissive nor listed in {__file__}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

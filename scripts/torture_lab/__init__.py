@@ -1,0 +1,1 @@
+"""What scripts/torture.py does to an index, and how it finds out what became of it."""

@@ -1,0 +1,145 @@
+"""Whether an index is, exactly, one of the states that it may be in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+from clipsearch.store.collection import Collection
+from clipsearch.store.repair import repair
+from clipsearch.store.verify import verify
+from torture_lab.workload import State, Step, after, apply, opened, small_tiers, states, vector
+
+
+class Loss(Exception):  # noqa: N818
+    """Something committed is lost, doubled or changed, or an index cannot go on without a person."""
+
+
+def reached(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
+    """Which state an index is in. Loss unless it is that of the last acknowledged commit, or of the next one.
+
+    It is looked at as a reader, then as the next writer opens it, and must be clean both times.
+    """
+    if not (folder / "catalog.sqlite").exists():
+        if acknowledged:
+            raise Loss(f"commit {acknowledged} was acknowledged, and there is no index")
+        return 0
+    number = _state(folder, expected, acknowledged, writable=True)
+    if _state(folder, expected, acknowledged, writable=False) != number:
+        raise Loss("a reader sees another state than the writer before it")
+    named = _named(folder)
+    if stray := {path.name for path in (folder / "segments").iterdir()} - named:
+        raise Loss(f"files that nobody names stay: {stray}")
+    return number
+
+
+def as_read(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
+    """The same for somebody who only reads, and finds whatever a fault left."""
+    return _state(folder, expected, acknowledged, writable=False)
+
+
+def _state(folder: Path, expected: Sequence[State], acknowledged: int, *, writable: bool) -> int:
+    with Collection(folder, writable=writable) as collection:
+        found: State = {}
+        for records, vectors in collection.scan():
+            for record, one in zip(records, vectors, strict=True):
+                name = os.path.relpath(record.file.path, folder.parent).replace(os.sep, "/")
+                if name in found:
+                    raise Loss(f"{name} is there twice")
+                found[name] = record.info.width
+                if one.tobytes() != vector(name, record.info.width).tobytes():
+                    raise Loss(f"{name} has another vector than it was given")
+    if damages := verify(folder).damages:
+        raise Loss(f"verify finds {damages[0].where}: {damages[0].what}")
+    for number in (acknowledged, acknowledged + 1):
+        if number < len(expected) and found == expected[number]:
+            return number
+    here = expected[acknowledged]
+    lost, changed = here.keys() - found.keys(), {name for name in found if here.get(name) != found[name]}
+    raise Loss(
+        f"not the state after commit {acknowledged}, nor the next: without {sorted(lost)}, other {sorted(changed)}"
+    )
+
+
+def _named(folder: Path) -> set[str]:
+    with Collection(folder) as collection:
+        infos = collection.catalog.segments()
+    return {info.name for info in infos} | {info.compact_name for info in infos if info.compact}
+
+
+def finish(folder: Path, steps: list[Step], start: int, expected: Sequence[State]) -> None:
+    """Run what is left of a plan to its end; Loss where that does not end as it should."""
+    with small_tiers(), opened(folder) as collection:
+        for step in steps[start:]:
+            apply(collection, step)
+    if reached(folder, expected, len(steps)) != len(steps):
+        raise Loss("running it again did not complete it")
+
+
+# -- what there may be before
+
+
+def build(folder: Path, steps: list[Step]) -> State:
+    """An index after some steps; its state."""
+    with small_tiers(), opened(folder) as collection:
+        for step in steps:
+            apply(collection, step)
+    return states(steps)[-1]
+
+
+def copy(index: Path, folder: Path) -> None:
+    """An index, somewhere else."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(index, folder)
+
+
+def damage(folder: Path, state: State, chance: Random) -> State:
+    """Break one photo's vector or row; the state that a repair can keep."""
+    victim = chance.choice(sorted(state))
+    if chance.random() < 0.5:
+        wanted = vector(victim, state[victim]).tobytes()
+        for path in sorted((folder / "segments").glob("*.faiss")):
+            data = bytearray(path.read_bytes())
+            if (place := data.find(wanted)) >= 0 and ".int8." not in path.name:
+                data[place + chance.randrange(len(wanted))] ^= 1 << chance.randrange(8)
+                path.write_bytes(data)
+    else:
+        with closing(sqlite3.connect(folder / "catalog.sqlite")) as database, database:
+            database.execute("UPDATE images SET height = 99 WHERE width = ?", (state[victim],))
+    return {name: version for name, version in state.items() if name != victim}
+
+
+def mended(folder: Path) -> None:
+    """Repair, as a person does who was told that it is damaged; Loss where that does not end it."""
+    repair(folder)
+    if damages := verify(folder).damages:
+        raise Loss(f"repaired, and verify finds {damages[0].where}: {damages[0].what}")
+
+
+def downgrade(folder: Path, version: int) -> None:
+    """Make an index what an earlier clipsearch would have written, in the format of that number."""
+    with closing(sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)) as database:
+        for table, column in (("images", "row_check"), ("images", "vector_check"), ("failures", "row_check")):
+            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        database.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
+        if version < 3:
+            for index in ("date", "camera", "place", "shape", "format"):
+                database.execute(f"DROP INDEX images_by_{index}")
+        if version < 2:
+            database.execute("DROP TABLE compact")
+            for path in (folder / "segments").glob("*.int8.faiss"):
+                path.unlink()
+        database.execute(f"PRAGMA user_version = {version}")
+
+
+def later_states(first: State, steps: list[Step], start: int) -> list[State]:
+    """The states by number, where the one at `start` is given; those before it are the same, and do not come again."""
+    reached_there = [first] * (start + 1)
+    for step in steps[start:]:
+        reached_there.append(after(reached_there[-1], step))
+    return reached_there

@@ -1,0 +1,87 @@
+"""Processes that carry jobs out and may be killed: how they begin, and what they said."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from unittest.mock import patch
+
+from torture_lab.checking import Loss
+from torture_lab.workload import Job, work
+
+_PATIENCE = 120  # seconds for a child that takes less than one
+
+
+@dataclass(slots=True)
+class Said:
+    """What a child said before it ended."""
+
+    acknowledged: int
+    mended: bool = False
+    ended: bool = False
+    calls: int = 0
+    error: str = ""
+    seconds: float = 0.0  # from its start to its end
+
+
+@cache
+def _context() -> ForkServerContext:
+    """What children come from: a process that has imported everything, with one thread, so that one takes milliseconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torture_lab.workload"])
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    with patch.dict(os.environ, {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}):
+        forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def child(job: Job) -> Iterator[tuple[ForkServerProcess, Callable[[], None], Callable[[], Said]]]:
+    """A process that waits to carry a job out: itself, what makes it begin, and what waits for its end."""
+    context = _context()
+    reading, line = context.Pipe(duplex=False)
+    waiting, go = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(job, line, waiting))
+    process.start()
+    line.close()
+    waiting.close()
+    stream = os.fdopen(os.dup(reading.fileno()), "rb")
+    reading.close()
+    stream.readline()  # READY
+
+    def ended() -> Said:
+        start = time.monotonic()
+        said = Said(job.start)
+        for text in stream.read().decode().splitlines():
+            word, _, rest = text.partition(" ")
+            if word == "ACK":
+                said.acknowledged = int(rest)
+            elif word == "CALLS":
+                said.calls = int(rest)
+            elif word == "ERROR":
+                said.error = rest
+            said.ended |= word == "END"
+            said.mended |= word == "MENDED"
+        process.join(_PATIENCE)
+        said.seconds = time.monotonic() - start
+        if said.error.startswith("raw"):
+            raise Loss(f"an error that nobody put into words: {said.error}")
+        return said
+
+    try:
+        yield process, lambda: go.send_bytes(b"go"), ended
+    finally:
+        if process.is_alive():
+            process.kill()
+        process.join()
+        process.close()
+        stream.close()
+        go.close()

@@ -1,0 +1,131 @@
+"""System calls of a running process, watched and made to fail by strace; and disks that are small or cannot be written to."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+CHANGING = ("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink", "mkdir")
+_WATCHED = ("openat", "close", "lseek", "writev", *CHANGING)
+_CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+)")
+_TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A system call that succeeded."""
+
+    name: str
+    result: int
+    texts: tuple[bytes, ...]  # paths, or what was written
+    numbers: tuple[int, ...]  # its other arguments that are numbers, in their order
+    flags: str
+    acknowledges: int | None = None
+
+
+@cache
+def available() -> bool:
+    """Whether there is an strace that may attach to a process."""
+    if not shutil.which("strace"):
+        return False
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            with traced(process.pid, Path(os.devnull)):
+                return True
+        except RuntimeError:
+            return False
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _strace(pid: int | None, *options: str) -> Iterator[None]:
+    assert pid is not None
+    tracer = subprocess.Popen(["strace", *options, "-p", str(pid)], stderr=subprocess.PIPE)
+    try:
+        assert tracer.stderr
+        if b"attached" not in (said := tracer.stderr.readline()):
+            raise RuntimeError(said.decode())
+        yield
+    finally:
+        with suppress(subprocess.TimeoutExpired):
+            tracer.wait(0 if pid_is_gone(pid) is False else 20)
+        tracer.kill()
+        tracer.communicate()
+
+
+def pid_is_gone(pid: int) -> bool:
+    """Whether a process has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+@contextmanager
+def traced(pid: int | None, out: Path) -> Iterator[None]:
+    """Write down a process's calls, with all that it writes."""
+    with _strace(pid, "-xx", "-s", "100000000", "-e", f"trace={','.join(_WATCHED)}", "-o", str(out)):
+        yield
+
+
+@contextmanager
+def failing(pid: int | None, name: str, number: int, what: str, out: Path) -> Iterator[None]:
+    """Inside, a process's n-th call of a kind fails, or has it killed."""
+    with _strace(pid, "-e", f"trace={name}", "-e", f"inject={name}:{what}:when={number}", "-o", str(out)):
+        yield
+
+
+def events(trace: Path) -> Iterator[Event]:
+    """The calls of a trace, in their order."""
+    with trace.open() as lines:
+        for line in lines:
+            found = _CALL.match(line)
+            if not found or int(found[3]) < 0:
+                continue
+            texts = tuple(bytes.fromhex(text.replace(r"\x", "")) for text in _TEXT.findall(found[2]))
+            rest = _TEXT.sub("", found[2])
+            numbers = tuple(int(number) for number in re.findall(r"(?<![\w])\d+(?![\w])", rest))
+            said = re.match(rb"ACK (\d+)\n", texts[0]) if found[1] == "writev" and texts else None
+            yield Event(found[1], int(found[3]), texts, numbers, rest, int(said[1]) if said else None)
+
+
+def counts(trace: Path) -> Counter[str]:
+    """How many calls of each kind there were."""
+    return Counter(event.name for event in events(trace))
+
+
+def mounted(folder: Path, size: int) -> bool:
+    """Mount an empty disk of so many kilobytes; False where that is not allowed."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "torture", str(folder)]
+    return os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Inside, a folder and all in it cannot be written to: mounted so for root, whom rights do not hold back."""
+    mount = ["mount", "--bind", "-o", "ro", str(folder), str(folder)]
+    if os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0:
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+            yield
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+        return
+    paths = [folder, *folder.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        yield
+    finally:
+        for path in paths:
+            path.chmod(0o755 if path.is_dir() else 0o644)

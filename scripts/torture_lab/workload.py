@@ -1,0 +1,196 @@
+"""A run of commits that a seed decides, the states it goes through, and the process that carries it out and may die."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch import roots
+from clipsearch.errors import ClipsearchError
+from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
+from clipsearch.store import merge, segments
+from clipsearch.store.collection import Collection
+from clipsearch.store.repair import repair
+from clipsearch.store.rows import Place
+from torture_lab.faults import Fault
+
+DIM = 16
+_FOLDERS = ("", "trip", "trip/day 2", "ünï")
+
+State: TypeAlias = dict[str, int]
+"""A photo's path below the root → which version of its content is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one commit publishes."""
+
+    adds: dict[str, int]
+    removes: tuple[str, ...]
+    forget: str | None  # a folder, whole
+
+
+def plan(seed: int, count: int) -> list[Step]:
+    """Steps that add, replace, remove and forget; the same for the same seed."""
+    chance, known, version, steps = random.Random(seed), set[str](), 0, []
+    for number in range(count):
+        adds: dict[str, int] = {}
+        for _ in range(chance.randint(1, 14)):
+            folder = chance.choice(_FOLDERS)
+            adds[f"{folder}/{chance.randrange(40):02}.jpg".lstrip("/")] = (version := version + 1)
+        going = sorted(known - adds.keys())
+        removes = tuple(chance.sample(going, min(len(going), chance.choice((0, 0, 1, 4)))))
+        forget = chance.choice(_FOLDERS[1:]) if number % 5 == 4 else None
+        steps.append(Step(adds, removes, forget))
+        known = set(after(dict.fromkeys(known, 0), steps[-1]))
+    return steps
+
+
+def after(state: State, step: Step) -> State:
+    """The state that a step leads to."""
+    kept = {
+        name: version
+        for name, version in state.items()
+        if name not in step.removes and not (step.forget and name.startswith(f"{step.forget}/"))
+    }
+    return kept | step.adds
+
+
+def states(steps: list[Step], first: State | None = None) -> list[State]:
+    """The state before the first step, and after each."""
+    reached = [first or {}]
+    for step in steps:
+        reached.append(after(reached[-1], step))
+    return reached
+
+
+def vector(name: str, version: int) -> NDArray[np.float32]:
+    """The unit vector of a photo's version."""
+    values = np.random.default_rng([zlib.crc32(name.encode()), version]).standard_normal(DIM)
+    unit: NDArray[np.float32] = (values / np.linalg.norm(values)).astype(np.float32)
+    return unit
+
+
+def fingerprint() -> Fingerprint:
+    """The model that the vectors are said to be from."""
+    return Fingerprint("torture", "", "digest", DIM)
+
+
+def apply(collection: Collection, step: Step) -> None:
+    """Stage a step and commit it. Doing it again changes nothing."""
+    ((root_id, root),) = collection.roots().items()
+    if step.forget:
+        with suppress(ClipsearchError):  # it is forgotten already
+            roots.forget(collection, os.path.join(root, step.forget))
+    for name in step.removes:
+        collection.discard(place_of(root_id, name))
+    for name, version in step.adds.items():
+        file, info = (
+            ImageFile(os.path.join(root, name), version, version),
+            ImageInfo(version, 1, "JPEG", f"{version:08x}"),
+        )
+        collection.add(place_of(root_id, name), file, info, vector(name, version))
+    collection.commit()
+
+
+def place_of(root_id: int, name: str) -> Place:
+    """Where a photo is in the catalog's terms."""
+    folder, _, last = name.rpartition("/")
+    return Place(root_id, folder, last)
+
+
+@contextmanager
+def small_tiers() -> Iterator[None]:
+    """Merges and compact copies after a few commits, as a large index has them after many."""
+    before = merge.FAN_IN, merge.SMALLEST_TIER, segments.COMPACT_ROWS
+    merge.FAN_IN, merge.SMALLEST_TIER, segments.COMPACT_ROWS = 3, 8, 48
+    try:
+        yield
+    finally:
+        merge.FAN_IN, merge.SMALLEST_TIER, segments.COMPACT_ROWS = before
+
+
+def opened(folder: Path) -> Collection:
+    """The index, open for writing, with its model and its root."""
+    collection = Collection(folder, writable=True)
+    try:
+        collection.require(fingerprint())
+        collection.add_root(str(folder.parent), {})
+        collection.commit()
+    except BaseException:
+        collection.close()
+        raise
+    return collection
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a child process does to an index."""
+
+    folder: Path
+    steps: list[Step]
+    start: int = 0  # the steps before it are done
+    mends: bool = False  # repair first
+    fault: Fault = field(default_factory=Fault)
+    tries: int = 1  # how often a step that fails is tried again, in the same process
+    user: int | None = None  # becomes this one first
+    largest: int | None = None  # bytes that a file may have
+
+
+def work(job: Job, line: Connection, go: Connection) -> None:
+    """Carry a job out, in a process of its own, saying on the line what is done: `ACK n`, `ERROR type: words`, `END`."""
+    os.nice(5)
+    _restrict(job)
+
+    def say(text: str) -> None:
+        os.writev(line.fileno(), [f"{text}\n".encode()])  # no `write`, which faults are injected into
+
+    say("READY")
+    go.recv_bytes()
+    try:
+        with small_tiers(), job.fault.armed(say):
+            _carry_out(job, say)
+        say("END")
+    except Exception as error:
+        kind = "told" if isinstance(error, (ClipsearchError, OSError)) else "raw"
+        say(f"ERROR {kind} {type(error).__name__}: {error}".replace("\n", " "))
+    finally:
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _carry_out(job: Job, say: Any) -> None:
+    if job.mends:
+        repair(job.folder)
+        say("MENDED")
+    with opened(job.folder) as collection:
+        for number in range(job.start, len(job.steps)):
+            for attempt in range(1, job.tries + 1):
+                try:
+                    apply(collection, job.steps[number])
+                    break
+                except (ClipsearchError, OSError):
+                    if attempt == job.tries:
+                        raise
+            say(f"ACK {number + 1}")
+
+
+def _restrict(job: Job) -> None:
+    if job.largest is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest, job.largest))
+    if job.user is not None:
+        os.setgid(job.user)
+        os.setuid(job.user)

@@ -1,0 +1,153 @@
+"""`clipsearch doctor`: one page about machine, installation and index, whatever is broken, and nothing private in it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from clipsearch import diagnosis
+from clipsearch.schema import ImageFile
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from tests.store.support import add, random_units, writer
+
+
+@pytest.fixture
+def doctor(tmp_path):
+    """Run it; (exit status, stdout)."""
+
+    def run(*arguments, cwd=tmp_path, **environment):
+        result = subprocess.run(
+            [sys.executable, "-m", "clipsearch", "doctor", *map(str, arguments)], cwd=cwd, capture_output=True, text=True,
+            timeout=120, env={**os.environ, "PYTHONUTF8": "1", **environment},
+        )  # fmt: skip
+        assert result.stderr == ""
+        return result.returncode, result.stdout
+
+    return run
+
+
+@pytest.fixture
+def index(tmp_path):
+    with writer(tmp_path / "photos" / ".clipsearch", 4) as collection:
+        add(collection, ["my-secret-party.jpg", "b.jpg"], random_units(2, 4))
+        place = Place(next(iter(collection.roots())), "", "broken-party.jpg")
+        collection.fail(place, ImageFile("broken-party.jpg", 1, 1), "no picture")
+        collection.commit()
+    return tmp_path / "photos" / ".clipsearch"
+
+
+def test_one_page_says_what_is_installed_and_how_the_index_is(doctor, index):
+    status, page = doctor("--index", index)
+    assert status == 0
+    for part in ("environment", "packages", "runtimes", "models", "index", "numpy", "OpenVINO", "clipsearch verify"):
+        assert part in page
+    assert len(page.splitlines()) < 100
+
+
+def test_json_holds_the_same(doctor, index):
+    status, output = doctor("--index", index, "--json")
+    report = json.loads(output)
+    assert status == 0 and report["index"]["state"] == "well" and report["problems"] == []
+    assert (report["index"]["photos"], report["index"]["failures"], report["index"]["segments"]) == (2, 1, 1)
+    assert report["models"]["hub_answers"] is False and report["environment"]["cores"] >= 1
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_nothing_private_is_in_it(doctor, index, tmp_path, form):
+    secrets = {"HF_TOKEN": "hf_1234567", "CLIPSEARCH_INDEX": str(index), "HTTPS_PROXY": "http://me:5ecret@proxy:1/"}
+    _, page = doctor(*form, HOME=str(tmp_path), **secrets)
+    assert "party" not in page and "hf_1234567" not in page and "5ecret" not in page
+    assert str(tmp_path) not in page and f"~{os.sep}photos" in page.replace("\\\\", "\\")
+
+
+def test_it_needs_no_index_and_makes_none(doctor, tmp_path):
+    status, output = doctor("--json")
+    assert status == 0 and json.loads(output)["index"]["state"] == "none"
+    assert doctor("--index", tmp_path / "nowhere")[0] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def shorten(index):
+    (segment,) = (index / "segments").glob("*.faiss")
+    os.truncate(segment, segment.stat().st_size - 1)
+
+
+def overwrite(index):
+    (segment,) = (index / "segments").glob("*.faiss")
+    segment.write_bytes(b"\xff" * segment.stat().st_size)
+
+
+def change(sql):
+    def damage(index):
+        import sqlite3
+
+        with sqlite3.connect(index / "catalog.sqlite") as database:
+            database.execute(sql)
+        database.close()
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        shorten,
+        overwrite,
+        lambda index: next((index / "segments").glob("*.faiss")).unlink(),
+        lambda index: (index / "catalog.sqlite").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000),
+        lambda index: (index / "catalog.sqlite").write_bytes(b""),
+        change("DROP TABLE images"),
+        change("UPDATE segments SET rows = 'many'"),
+        change("UPDATE meta SET value = '[[1, 2], 3]'"),
+        change("UPDATE roots SET path = 5"),
+    ],
+)
+def test_damage_is_found_and_no_exception(index, damage):
+    damage(index)
+    health = diagnosis.index_health(index)
+    assert health.state == "damaged" and health.problems
+
+
+def test_damage_is_said_with_status_4(doctor, index):
+    shorten(index)
+    status, page = doctor("--index", index)
+    assert status == 4 and "PROBLEM  index: segment 000001.faiss is" in page and "clipsearch repair" in page
+
+
+def test_a_newer_format_is_no_damage(index):
+    change("PRAGMA user_version = 99")(index)
+    health = diagnosis.index_health(index)
+    assert health.state == "unknown" and "newer clipsearch" in health.problems[0]
+
+
+def test_libraries_that_do_not_load_are_told(doctor, index, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for module, code in [
+        ("openvino", "raise ImportError('libtbb.so.12 is missing')"),
+        ("onnxruntime", "import os; os.abort()"),
+        ("numpy", "raise ValueError('numpy.dtype size changed')"),
+        ("sqlite3", "raise ImportError('no _sqlite3')"),
+    ]:
+        (broken / f"{module}.py").write_text(code)
+    status, page = doctor("--index", index, PYTHONPATH=str(broken))
+    assert status == 1
+    assert "PROBLEM  OpenVINO fails: ImportError: libtbb.so.12 is missing" in page
+    assert "PROBLEM  numpy fails: ValueError: numpy.dtype size changed" in page
+    assert "PROBLEM  ONNX Runtime " in page and "ONNX Runtime         ok" not in page and "PROBLEM  index: " in page
+    (broken / "numpy.py").unlink()
+    assert "PROBLEM  index: no _sqlite3" in doctor("--index", index, PYTHONPATH=str(broken))[1]
+
+
+def test_what_is_not_installed_is_told(monkeypatch):
+    monkeypatch.setattr(diagnosis, "PACKAGES", ("no-such-package", "click"))
+    assert diagnosis.packages()["no-such-package"] is None and diagnosis.packages()["click"]
+
+
+def test_a_writer_at_work_is_not_in_its_way(index):
+    with Collection(index, writable=True) as collection:
+        collection.catalog.begin()
+        assert diagnosis.index_health(index).state == "well"

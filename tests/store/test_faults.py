@@ -1,0 +1,147 @@
+"""What a full disk, a failing one and one that cannot be written to must not do. Each of these lost something once."""
+
+import errno
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
+from clipsearch.store import database, lock
+from clipsearch.store.catalog import Catalog
+from clipsearch.store.collection import Collection
+from clipsearch.store.segments import write_segment
+from clipsearch.store.verify import verify
+from tests.store.support import add, random_units, writer
+
+resource = pytest.importorskip("resource") if sys.platform != "win32" else None
+
+
+@pytest.fixture
+def index(tmp_path):
+    folder = tmp_path / "photos" / ".clipsearch"
+    with writer(folder, 16) as collection:
+        add(collection, [f"{number}.jpg" for number in range(20)], random_units(20, 16))
+        collection.commit()
+    return folder
+
+
+@pytest.fixture
+def largest_file():
+    """Call it with a number of bytes, and no file can be longer until the end of the test."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_a_segment_whose_end_does_not_fit_is_no_segment(tmp_path, largest_file):
+    """FAISS, given a file name, only prints that the last block could not be written."""
+    largest_file(4096)
+    with pytest.raises(CollectionError, match="what was committed before is safe"):
+        write_segment(tmp_path, "000001.faiss", np.arange(64), random_units(64, 16))
+    assert not (tmp_path / "000001.faiss").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_no_room_for_a_new_catalog_is_said_in_words(tmp_path, largest_file):
+    largest_file(1000)
+    with pytest.raises(CollectionError, match="catalog"):
+        Collection(tmp_path / "new", writable=True)
+
+
+@pytest.mark.parametrize("rolled_back", [True, False])
+def test_a_commit_that_failed_forgets_all_of_itself(index, monkeypatch, rolled_back):
+    """SQLite drops its transaction after some errors, not after all; a second attempt must not publish half of the first."""
+    real = Catalog.commit
+
+    def fail(catalog):
+        if rolled_back:
+            catalog.rollback()
+        monkeypatch.setattr(Catalog, "commit", real)
+        raise CollectionError("no space")
+
+    with Collection(index, writable=True) as collection:
+        add(collection, ["new.jpg"], random_units(1, 16))
+        monkeypatch.setattr(Catalog, "commit", fail)
+        with pytest.raises(CollectionError, match="no space"):
+            collection.commit()
+        collection.commit()
+        assert len(collection) == 20
+        add(collection, ["newer.jpg"], random_units(1, 16, seed=3))
+        collection.commit()
+    found = verify(index)
+    assert found.damages == () and found.images == 21
+
+
+def test_an_open_that_fails_lets_go_of_the_lock(index, monkeypatch):
+    def fail(collection):
+        raise CollectionDamaged("as it happens")
+
+    monkeypatch.setattr(Collection, "_remove_leftovers", fail)
+    for _ in range(2):  # the second time, it would be busy: with us
+        with pytest.raises(CollectionDamaged, match="as it happens"):
+            Collection(index, writable=True)
+    monkeypatch.undo()
+    Collection(index, writable=True).close()
+
+
+def test_a_full_disk_does_not_keep_a_writer_out(index, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lock.os, "write", full)
+    taken = lock.WriterLock(index / "writer.lock")
+    taken.release()
+    lock.WriterLock(index / "writer.lock").release()
+
+
+def test_a_file_system_without_locks_is_not_busy(index, monkeypatch):
+    def none(descriptor):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock, "_try_lock", none)
+    with pytest.raises(CollectionError, match="No locks available") as caught:
+        Collection(index, writable=True)
+    assert not isinstance(caught.value, CollectionBusy)
+
+
+def test_a_killed_writers_commits_are_read_where_nobody_may_write(index, tmp_path, monkeypatch):
+    """They are in the log beside the catalog, which SQLite does not look at in a file that it takes for immutable."""
+    killed = tmp_path / "elsewhere" / ".clipsearch"
+    with Collection(index, writable=True) as collection:
+        add(collection, ["new.jpg"], random_units(1, 16, seed=9))
+        collection.commit()
+        shutil.copytree(index, killed)
+    (killed / "catalog.sqlite-shm").unlink()
+    real = database.sqlite3.connect
+
+    def connect(address, **options):
+        if "elsewhere" in address and "immutable" not in address:
+            raise database.sqlite3.OperationalError("unable to open database file")
+        return real(address, **options)
+
+    monkeypatch.setattr(database.sqlite3, "connect", connect)
+    before = {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()}
+    with Collection(killed) as collection:
+        assert len(collection) == 21 and len(collection.search(random_units(1, 16), 50)[0]) == 21
+        copy = collection.catalog._db.copy.name
+    assert not os.path.exists(copy)
+    assert {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()} == before
+
+
+def test_a_catalog_that_cannot_be_gathered_says_so(index):
+    catalog, reader = Catalog(index / "catalog.sqlite", create=True), Catalog(index / "catalog.sqlite")
+    catalog._db.execute("PRAGMA busy_timeout = 0")
+    with reader.reading():
+        reader.meta("fingerprint")
+        catalog.begin()
+        catalog.set_meta("more", "of it")
+        catalog.commit()
+        with pytest.raises(CollectionError):
+            catalog.gather()
+    catalog.gather()
+    reader.close()
+    catalog.close()

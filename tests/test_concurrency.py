@@ -1,0 +1,191 @@
+"""Many readers beside a writer that works, merges, is killed and starts again; and two writers."""
+
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from clipsearch.cli import cli
+from clipsearch.engine import SearchEngine
+from clipsearch.errors import CollectionBusy
+from clipsearch.store.collection import Collection
+from clipsearch.store.lock import WriterLock
+
+if sys.platform == "win32":
+    pytest.skip("SIGKILL is a Unix matter", allow_module_level=True)
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+from torture_lab.checking import reached
+from torture_lab.children import child
+from torture_lab.workload import Job, opened, plan, small_tiers, states, vector
+from torture_lab.workload import apply as carry_out
+
+STEPS = plan(11, 24)
+STATES = states(STEPS)
+TOP = 12
+QUERIES = np.stack([vector("query", number) for number in range(3)])
+
+
+def exact(state, query):
+    """The definition: float64 inner products over all, best first, ties by path."""
+    scores = {
+        name: float((vector(name, version).astype(np.float64) * query.astype(np.float64)).sum())
+        for name, version in state.items()
+    }
+    order = sorted(scores, key=lambda name: (-scores[name], name))[:TOP]
+    return [(name, state[name]) for name in order], [scores[name] for name in order]
+
+
+def read_on(folder, stop, line):
+    """Ask until told to stop; then say how many answers there were, and of which commits."""
+    expected = [[exact(state, query) for query in QUERIES] for state in STATES]
+    asked, seen, last = 0, set(), 0
+    try:
+        with Collection(folder) as collection:
+            while not stop.is_set():
+                number = asked % len(QUERIES)
+                found = collection.search(QUERIES[number : number + 1], TOP)[0]
+                named = [(os.path.relpath(record.file.path, folder.parent), record.info.width) for _, record in found]
+                same = [at for at in range(last, len(STATES)) if expected[at][number][0] == named]
+                assert same, f"an answer of no commit from {last} on: {named}"
+                scores = expected[same[0]][number][1]
+                assert np.allclose([score for score, _ in found], scores, rtol=0, atol=1e-12)
+                last = same[0]
+                seen.add(last)
+                asked += 1
+                time.sleep(0.02)  # or eight of them leave the writer no time on a small machine
+        line.send((asked, seen, ""))
+    except Exception as error:
+        line.send((asked, seen, f"{type(error).__name__}: {error}"))
+
+
+@pytest.mark.slow
+def test_every_answer_of_eight_readers_is_that_of_a_commit(tmp_path):
+    folder, chance = tmp_path / "photos" / ".clipsearch", Random(5)
+    with small_tiers(), opened(folder) as collection:
+        carry_out(collection, STEPS[0])
+    context = multiprocessing.get_context("forkserver")
+    stop, lines, readers = context.Event(), [], []
+    with child(Job(folder, STEPS, 1)):  # has the fork server started as the laboratory wants it
+        pass
+    for _ in range(8):
+        line, theirs = context.Pipe(duplex=False)
+        readers.append(context.Process(target=read_on, args=(folder, stop, theirs)))
+        readers[-1].start()
+        theirs.close()
+        lines.append(line)
+    done, kills, patience = 1, 0, time.monotonic() + 60
+    while done < len(STEPS) and time.monotonic() < patience:
+        with child(Job(folder, STEPS, done)) as (process, begin, ended):
+            begin()
+            process.join(chance.uniform(0.1, 0.6))
+            kills += process.is_alive()
+            process.kill()
+            said = ended()
+        with pytest.MonkeyPatch.context() as patch:  # the other readers may look at what the check cleans up
+            patch.setattr("torture_lab.checking._named", lambda folder: {p.name for p in folder.glob("segments/*")})
+            done = reached(folder, STATES, said.acknowledged)
+    stop.set()
+    answers = [line.recv() for line in lines]
+    for reader, line in zip(readers, lines, strict=True):
+        reader.join()
+        reader.close()
+        line.close()
+    assert [error for _, _, error in answers if error] == []
+    assert done == len(STEPS) and kills >= 2
+    assert all(asked for asked, _, _ in answers) and len(set.union(*(seen for _, seen, _ in answers))) > 3
+
+
+def test_a_second_writer_is_told_who_and_since_when(tmp_path):
+    with (
+        opened(tmp_path / "index"),
+        pytest.raises(CollectionBusy, match=rf"pid {os.getpid()} since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d"),
+    ):
+        Collection(tmp_path / "index", writable=True)
+    opened(tmp_path / "index").close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\x00garbage" * 99, b'{"pid": 1, "since": "2001-01-01T00:00:00+00:00"}', b"[]"]
+)
+def test_a_lock_file_that_was_left_blocks_nobody(tmp_path, content):
+    opened(tmp_path / "index").close()
+    (tmp_path / "index" / "writer.lock").write_bytes(content)
+    with opened(tmp_path / "index"), pytest.raises(CollectionBusy, match=f"pid {os.getpid()} since 20"):
+        Collection(tmp_path / "index", writable=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00garbage", b'{"pid": "x"}', b"[]"])
+def test_who_cannot_be_made_out_is_left_out(tmp_path, content):
+    with opened(tmp_path / "index"):
+        (tmp_path / "index" / "writer.lock").write_bytes(content)
+        with pytest.raises(CollectionBusy, match=r"writing to the index in [^(]*;"):
+            Collection(tmp_path / "index", writable=True)
+
+
+def test_a_killed_holder_is_no_obstacle(tmp_path):
+    folder = tmp_path / "photos" / ".clipsearch"
+    with child(Job(folder, STEPS)) as (process, begin, ended):
+        begin()
+        while not (folder / "writer.lock").exists() and process.is_alive():
+            time.sleep(0.001)
+        process.kill()
+        ended()
+    opened(folder).close()
+
+
+# -- --wait
+
+
+def run(arguments):
+    return cli.main(arguments, prog_name="clipsearch", standalone_mode=False)
+
+
+def test_wait_waits_for_the_other_writer(photos, encoder, capsys):
+    with SearchEngine.open(photos) as engine:
+        engine.index(photos)
+    lock = WriterLock(photos / ".clipsearch" / "writer.lock")
+    threading.Timer(0.6, lock.release).start()
+    assert run(["index", "--wait", str(photos)]) in (0, None)  # what follows is no number, so it is a folder
+    said = capsys.readouterr()
+    assert said.err.count(f"pid {os.getpid()} since") == 1 and "Ctrl-C gives up" in said.err
+    assert "5 unchanged" in said.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--wait", "0.3"], ["--wait=0.3"]])
+def test_wait_ends(photos, encoder, arguments):
+    with SearchEngine.open(photos) as engine:
+        engine.index(photos)
+    lock = WriterLock(photos / ".clipsearch" / "writer.lock")
+    try:
+        for command in (["index", str(photos)], ["forget", str(photos / "trip"), "--index", str(photos)]):
+            with pytest.raises(CollectionBusy, match="pid"):
+                run([*command, *arguments])
+    finally:
+        lock.release()
+    run(["forget", "--wait", str(photos / "trip"), "--index", str(photos)])
+    with SearchEngine.open(photos) as engine:
+        assert engine.status().images == 4
+
+
+def test_ctrl_c_ends_a_wait_at_once(photos, encoder):
+    with SearchEngine.open(photos) as engine:
+        engine.index(photos)
+    lock = WriterLock(photos / ".clipsearch" / "writer.lock")
+    command = [sys.executable, "-m", "clipsearch", "forget", str(photos / "trip"), "--index", str(photos), "--wait"]
+    try:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert re.search(r"pid \d+ since .*Waiting", process.stderr.readline())
+            process.send_signal(signal.SIGINT)
+            assert "interrupted" in process.communicate()[1] and process.returncode == 130
+    finally:
+        lock.release()
