@@ -103,7 +103,9 @@ def test_prompts_are_put_around_texts_and_their_mean_counts(engine, encoder):
     vectors = encoder.encode_texts(["red", "green"]).astype(np.float64)
     mean = vectors.sum(axis=0) / np.linalg.norm(vectors.sum(axis=0))
     expected = {hit.path: hit.score for hit in engine.search(mean.astype(np.float32), 5)}
-    assert {hit.path: hit.score for hit in both} == pytest.approx({hit.path: expected[hit.path] for hit in both}, abs=1e-6)
+    assert {hit.path: hit.score for hit in both} == pytest.approx(
+        {hit.path: expected[hit.path] for hit in both}, abs=1e-6
+    )
     for wrong in ("no place", "{} and {}"):
         with pytest.raises(QueryError, match=r"\{\}"):
             engine.search(Query((Term("red"),), prompts=(wrong,)))

@@ -104,7 +104,7 @@ def query(
     for sign, others in (("+", likes), ("-", unlikes)):
         words += tuple(part for other in others for part in (sign, other))
     if not words:
-        raise click.UsageError("describe the photo you are looking for: clipsearch query \"a dog on a beach\"")
+        raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')
     with _Pictures(allow_url) as pictures:
         if words == ("-",):
             if results.open or results.contact_sheet:
