@@ -29,7 +29,9 @@ def examples():
     visit(cli, "clipsearch")
     readme = (ROOT / "README.md").read_text("utf-8")
     shown = re.findall(r"^\$ (clipsearch .*)$", readme, re.MULTILINE)
-    found += [("README", line) for line in shown if "../shared" not in line]  # that is a figure of minutes, not an example
+    found += [
+        ("README", line) for line in shown if "../shared" not in line
+    ]  # that is a figure of minutes, not an example
     lines = {}
     for where, line in found:
         lines.setdefault(line.partition("  #")[0].strip(), where)
