@@ -1,6 +1,7 @@
 """What all tests share: photos of plain colours, an encoder that knows colours, and a machine without a past."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from PIL import Image
 
 from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.schema import Fingerprint, PixelSpec
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background jobs begin so, and what tests start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

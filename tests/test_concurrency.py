@@ -186,6 +186,6 @@ def test_ctrl_c_ends_a_wait_at_once(photos, encoder):
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             assert re.search(r"pid \d+ since .*Waiting", process.stderr.readline())
             process.send_signal(signal.SIGINT)
-            assert "interrupted" in process.communicate()[1] and process.returncode == 130
+            assert "interrupted" in process.communicate(timeout=60)[1] and process.returncode == 130
     finally:
         lock.release()

@@ -7,7 +7,7 @@ import random
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import roots
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, CollectionError
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge, segments
 from clipsearch.store.collection import Collection
@@ -91,8 +91,12 @@ def apply(collection: Collection, step: Step) -> None:
     """Stage a step and commit it. Doing it again changes nothing."""
     ((root_id, root),) = collection.roots().items()
     if step.forget:
-        with suppress(ClipsearchError):  # it is forgotten already
+        try:
             roots.forget(collection, os.path.join(root, step.forget))
+        except CollectionError:
+            raise
+        except ClipsearchError:
+            pass  # it is forgotten already
     for name in step.removes:
         collection.discard(place_of(root_id, name))
     for name, version in step.adds.items():
