@@ -11,7 +11,9 @@ from PIL import Image
 from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.schema import Fingerprint, PixelSpec
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background jobs begin so, and what tests start inherits it
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # a shell's background jobs begin so, and what tests start inherits it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
