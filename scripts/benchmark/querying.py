@@ -32,7 +32,9 @@ def cold_query(setup: Setup) -> Iterator[Result]:
     for count in (1_000, 100_000, 1_000_000):
         index, nowhere = setup.index(count), setup.work / "nowhere"
         runs: dict[str, Callable[[Figures], object]] = {
-            "clipsearch": partial(run_process, setup.clipsearch("query", QUERY, "--index", index))
+            "clipsearch": partial(
+                run_process, setup.clipsearch("query", QUERY, "--index", index, "--model", setup.checkpoint)
+            )
         }
         sizes = {"clipsearch": folder_mb(index)}
         if setup.has("rclip"):
@@ -137,7 +139,7 @@ def huge(setup: Setup) -> Iterator[Result]:
         print(f"ten million vectors are left out: they take {room / 1e9:.0f} GB of disk", file=sys.stderr)
         return
     index = setup.index(count)
-    run = partial(run_process, setup.clipsearch("query", QUERY, "--index", index))
+    run = partial(run_process, setup.clipsearch("query", QUERY, "--index", index, "--model", setup.checkpoint))
     run(Figures())
     figures = alternate({"clipsearch": run}, setup.repeats)
     notes: dict[str, float | str] = {"index, MB": round(folder_mb(index))}
