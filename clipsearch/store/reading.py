@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -118,24 +119,12 @@ class CollectionReader:
 
         All blocks are of one committed state.
         """
-        for segments, ids in self._states(condition):
+        for view in self._states():
+            ids = self.ids(condition)
             for start in range(0, len(ids), block):
                 some = ids[start : start + block]
                 records = self.records(some.tolist())
-                yield [records[image_id] for image_id in some.tolist()], self._proven(segments, some)
-
-    def _states(self, condition: Condition | None) -> Iterator[tuple[list[Segment], Ids]]:
-        """One committed state, that lasts until the next step: its segments, and the ids that meet a condition."""
-        for last in range(1, _ATTEMPTS + 1):
-            with self.catalog.reading():
-                try:
-                    segments = self._open_view().segments
-                except FileNotFoundError:  # a merge has just removed this state's files
-                    if last == _ATTEMPTS:
-                        raise CollectionDamaged(f"the index at {self.folder} is damaged; {WHAT_TO_DO}") from None
-                    continue
-                yield segments, self.ids(condition)
-                return
+                yield [records[image_id] for image_id in some.tolist()], self._proven(view.segments, some)
 
     def scan_bytes(self, considered: int) -> int:
         """How many bytes of vectors a search reads at first, where that many images are allowed."""
@@ -197,7 +186,12 @@ class CollectionReader:
         return self._consistently(lambda view: read())
 
     def _consistently(self, read: Callable[[View], _T]) -> _T:
-        """Call `read` on one committed state; on the next one where a merge has just removed this one's files."""
+        """Call `read` on one committed state."""
+        with closing(self._states()) as states:
+            return read(next(states))
+
+    def _states(self) -> Generator[View, None, None]:
+        """One committed state, which lasts until the next step: where a merge has just removed its files, the one after it."""
         for _ in range(_ATTEMPTS):
             with self.catalog.reading():
                 try:
@@ -205,7 +199,8 @@ class CollectionReader:
                 except FileNotFoundError as error:
                     missing = error.filename
                     continue
-                return read(view)
+                yield view
+                return
         raise CollectionDamaged(f"the index at {self.folder} is damaged: {missing} is missing; {WHAT_TO_DO}")
 
     def _open_view(self) -> View:
