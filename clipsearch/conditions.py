@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -73,3 +74,8 @@ class Not:
 
 
 Condition: TypeAlias = Test | Known | Below | Near | All | Either | Not
+
+
+def all_of(conditions: Sequence[Condition]) -> Condition | None:
+    """Every one of some conditions, as one; None, which is no condition, of none."""
+    return All(tuple(conditions)) if conditions else None

@@ -22,7 +22,7 @@ class Explanation:
     images: int  # in the index
     considered: int  # of them, those that meet the filters
     bytes_scanned: int  # of vectors
-    seconds: dict[str, float]  # by stage: "encode", "filter", "search", "match"
+    seconds: dict[str, float]  # by stage: "encode", "filter", "search", "choose"
 
 
 class Hits(list[Hit]):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipsearch.conditions import All
+from clipsearch.conditions import all_of
 from clipsearch.encoders.base import Encoder, ModelSpec, normalise
 from clipsearch.encoders.prompts import embed_with_prompts
 from clipsearch.encoders.table import near_copy_cosine
@@ -20,6 +20,7 @@ from clipsearch.query import EMPTY
 from clipsearch.relevance import RIVALS, match
 from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, ImageRecord, Query, Scores, Term
 from clipsearch.store.reading import CollectionReader
+from clipsearch.store.segments import exact_scores
 
 JUDGED = 1000
 """How many of the best by score are looked at, at least, for those with a `min_match`, or that are not near-copies."""
@@ -57,11 +58,12 @@ def search(collection: CollectionReader, encoder: Encoder, query: Query, top_k: 
     def answer() -> tuple[list[Hit], Explanation]:
         with clock.stage("filter"):
             total = len(collection)
-            allowed = collection.ids(All(query.filters)) if query.filters else None
+            allowed = collection.ids(condition) if (condition := all_of(query.filters)) else None
             considered = total if allowed is None else len(allowed)
         with clock.stage("search"):
             end = query.offset + top_k
-            depth = max(JUDGED, 4 * end) if query.diverse or query.min_match is not None else max(end, RIVALS)
+            choosing = query.diverse or query.min_match is not None
+            depth = max(JUDGED, 4 * end) if choosing else max(end, RIVALS) if _is_text(query) else end
             (ranked,) = collection.search(embedded.vector, depth, allowed, () if query.keep_own else embedded.own)
         with clock.stage("choose"):
             best = _best_scores(collection, query, embedded, ranked)
@@ -105,7 +107,7 @@ def _best_scores(collection: CollectionReader, query: Query, embedded: EmbeddedQ
     """For each term of a query of texts alone, its highest scores over the whole index: the ranking's own, if it is that."""
     if not _is_text(query):
         return []
-    if len(query.terms) == 1 and query.terms[0].weight > 0 and not query.filters:
+    if _is_lone(query) and not query.filters:
         return [np.array([score for score, _ in ranked[:RIVALS]])]
     return collection.best_scores(embedded.terms, RIVALS)
 
@@ -121,8 +123,13 @@ def _chosen(
         ranked = ranked[:end]
     if not ranked:
         return []
-    vectors = collection.vectors([record.image_id for _, record in ranked])
-    matches = _matches(spec, query, embedded, vectors, best) if best else [None] * len(ranked)
+    if query.diverse or (best and not _is_lone(query)):
+        vectors = collection.vectors([record.image_id for _, record in ranked])
+    matches: list[float | None] = [None] * len(ranked)
+    if best:
+        ranking = np.array([score for score, _ in ranked])
+        scores = [ranking] if _is_lone(query) else [exact_scores(vectors, term[None]) for term in embedded.terms]
+        matches = _matches(spec, query, scores, best)
     keep = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
     if query.diverse:
         keep = _distinct(vectors, keep, near_copy_cosine(spec.fingerprint.model))
@@ -134,14 +141,19 @@ def _is_text(query: Query) -> bool:
     return all(isinstance(term.content, str) for term in query.terms)
 
 
-def _matches(
-    spec: ModelSpec, query: Query, embedded: EmbeddedQuery, vectors: Embeddings, best: list[Scores]
-) -> list[float | None]:
-    """The probability of each image (n, dim) to show every text that is wanted and none that is not."""
-    together = np.ones(len(vectors))
-    for term, vector, highest in zip(query.terms, embedded.terms, best, strict=True):
-        scores = vectors.astype(np.float64) @ vector.astype(np.float64)
-        shown = match(spec, str(term.content), scores, highest)
+def _is_lone(query: Query) -> bool:
+    """Whether it is one term that is wanted: then the ranking's scores are the term's own."""
+    return len(query.terms) == 1 and query.terms[0].weight > 0
+
+
+def _matches(spec: ModelSpec, query: Query, scores: list[Scores], best: list[Scores]) -> list[float | None]:
+    """The probability of each image to show every text that is wanted and none that is not.
+
+    For each term, `scores` (n,) are its cosines with the images, and `best` its highest over the whole index.
+    """
+    together = np.ones(len(scores[0]))
+    for term, own, highest in zip(query.terms, scores, best, strict=True):
+        shown = match(spec, str(term.content), own, highest)
         together *= shown if term.weight > 0 else 1 - shown
     return [float(value) for value in together]
 

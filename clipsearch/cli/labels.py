@@ -14,6 +14,7 @@ import click
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import print_paths
+from clipsearch.conditions import all_of
 
 if TYPE_CHECKING:
     from clipsearch.conditions import Condition
@@ -97,7 +98,7 @@ def label(
         chosen = (*prompts, *(ENSEMBLE if ensemble else ()))
         templates = chosen or (engine.encoder.spec.label_prompts if name else ())
         with _bar(len(texts) * max(1, len(templates)), "texts") as bar:
-            found = engine.label(texts, prompts=templates, condition=_all(filters), progress=bar.update)
+            found = engine.label(texts, prompts=templates, condition=all_of(filters), progress=bar.update)
         show = _printer(texts, top_labels, as_jsonl, paths, print0)
         hidden = sys.stdout.isatty() and not as_json  # lines are progress enough
         with closing(found), _bar(None, "photos", hidden=hidden) as bar:
@@ -170,12 +171,6 @@ def _printer(
     if sys.stdout.isatty():
         click.echo(table.heading(), nl=False)
     return lambda value: click.echo(table.line(value), nl=False)
-
-
-def _all(filters: Sequence[Condition]) -> Condition | None:
-    from clipsearch.conditions import All
-
-    return All(tuple(filters)) if filters else None
 
 
 def _bar(total: int | None, unit: str, *, hidden: bool = False) -> Any:

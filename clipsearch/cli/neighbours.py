@@ -13,6 +13,7 @@ import click
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import print_paths
+from clipsearch.conditions import all_of
 
 if TYPE_CHECKING:
     from clipsearch.conditions import Condition
@@ -76,7 +77,7 @@ def duplicates(
 
     with SearchEngine(find_index(index_folder)) as engine, _StageBar(quiet) as bar:
         found = engine.duplicates(
-            _all(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=bar.show
+            all_of(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=bar.show
         )
     if as_json:
         click.echo(to_json(_duplicates_object(str(engine.index_folder), found)), nl=False)
@@ -130,7 +131,7 @@ def stats(
     from clipsearch.stats import USUAL_BY
 
     with SearchEngine(find_index(index_folder)) as engine:
-        found = engine.stats(by or USUAL_BY, _all(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
+        found = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
     if png is not None:
         from clipsearch.render.chart_picture import charts_png, save_png
 
@@ -143,12 +144,6 @@ def stats(
     width = shutil.get_terminal_size().columns
     click.echo("\n".join(_headline(found)) + "\n")
     click.echo(charts_text(shown, width, blocks=can_draw_blocks(sys.stdout.encoding)), nl=False)
-
-
-def _all(filters: tuple[Condition, ...]) -> Condition | None:
-    from clipsearch.conditions import All
-
-    return All(filters) if filters else None
 
 
 class _StageBar:

@@ -56,7 +56,7 @@ def export_command(
         raise click.UsageError("--relative needs --in FOLDER, the folder that the paths are to be relative to")
     if embeddings and not (file_format == "csv" or out.lower().endswith(".csv")):
         raise click.UsageError("--embeddings is for csv; the other formats have them anyway")
-    from clipsearch.conditions import All
+    from clipsearch.conditions import all_of
 
     conditions = [in_folder(folder)] if folder is not None else []
     conditions += [parse_where(where)] if where else []
@@ -64,7 +64,7 @@ def export_command(
         report = engine.export(
             out,
             format=file_format,
-            condition=All(tuple(conditions)) if conditions else None,
+            condition=all_of(conditions),
             relative_to=_absolute(folder) if relative and folder is not None else None,
             embeddings=embeddings,
             force=force,

@@ -2,28 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from tests.conftest import save_photo
-
-
-@pytest.fixture
-def clipsearch(tmp_path):
-    """Run `clipsearch ...` in a folder; (exit status, stdout, stderr)."""
-
-    def run(*arguments, cwd=tmp_path):
-        result = subprocess.run(
-            [sys.executable, "-m", "clipsearch", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120,
-            env={**os.environ, "PYTHONUTF8": "1"},
-        )  # fmt: skip
-        assert "Traceback" not in result.stderr, result.stderr
-        return result.returncode, result.stdout, result.stderr
-
-    return run
 
 
 @pytest.fixture
