@@ -9,12 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import roots
+from clipsearch.embedding import QueryEmbedder
 from clipsearch.encoders import choose_default_model, load_encoder, require_expected
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import CollectionNotFound, ModelMismatch
+from clipsearch.errors import CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.hits import Explanation, Hits
 from clipsearch.query import parse_query
-from clipsearch.schema import Failure, Query
+from clipsearch.schema import Failure, ImageRecord, Order, Query
 from clipsearch.search import search
 from clipsearch.store.collection import Collection
 
@@ -52,6 +53,7 @@ class SearchEngine:
         self._device = device
         self._precision = precision
         self._encoder: Encoder | None = None
+        self._embedder: QueryEmbedder | None = None
         self._reader: Collection | None = None
 
     @classmethod
@@ -71,7 +73,7 @@ class SearchEngine:
         """Let go of the index and the model."""
         if self._reader:
             self._reader.close()
-        self._reader = self._encoder = None
+        self._reader = self._encoder = self._embedder = None
 
     def __enter__(self) -> SearchEngine:
         return self
@@ -98,6 +100,7 @@ class SearchEngine:
         rules: WalkRules | None = None,
         prune: bool = False,
         paranoid: bool = False,
+        settled_for: float = 0.0,
         jobs: int | None = None,
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
@@ -108,8 +111,9 @@ class SearchEngine:
 
         Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
         SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`. With `paranoid`, every
-        photo is read and compared by its content, also where its size and time have not changed. Where another process is
-        writing, `on_busy` says, as often as it is asked, whether to try again; without it, CollectionBusy.
+        photo is read and compared by its content, also where its size and time have not changed. Files written within the last
+        `settled_for` seconds may not be whole yet, and are left for a later run. Where another process is writing, `on_busy`
+        says, as often as it is asked, whether to try again; without it, CollectionBusy.
         """
         from clipsearch import sync
 
@@ -126,7 +130,7 @@ class SearchEngine:
             if fingerprint is None or self._model not in (None, fingerprint.model):
                 collection.require(self._load_encoder(collection).spec.fingerprint)
             plans = [
-                sync.plan_sync(collection, folder, root_id, walk, paranoid=paranoid)
+                sync.plan_sync(collection, folder, root_id, walk, paranoid=paranoid, settled_for=settled_for)
                 for folder, root_id, walk in targets
             ]
             if not prune:
@@ -149,11 +153,37 @@ class SearchEngine:
         A text may have several parts, as `clipsearch.query` explains: "a dog + snow - people". Scores are exact cosines; equal
         scores are in the order of their paths.
         """
-        wanted = parse_query(query)
+        (hits,) = self.search_many([parse_query(query)], top_k)
+        return hits
+
+    def search_many(self, queries: Sequence[Query], top_k: int = 10) -> list[Hits]:
+        """What `search` finds for each of many queries, sooner: texts are encoded together, and share scans.
+
+        An error of one of them is raised for all.
+        """
         collection = self._collection()
         if collection.fingerprint is None:
-            return Hits([], wanted, Explanation("", str(self.index_folder), 0, 0, 0, {}))
-        return search(collection, self.encoder, wanted, top_k)
+            return [Hits([], query, Explanation("", str(self.index_folder), 0, 0, 0, {})) for query in queries]
+        self._embedder = self._embedder or QueryEmbedder(self.encoder)
+        return search(collection, self._embedder, queries, top_k)
+
+    def browse(
+        self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50
+    ) -> tuple[list[ImageRecord], int]:
+        """Photos without a query, the newest first or by name: `top_k` after the first `offset`; and how many there are."""
+        if top_k < 1 or offset < 0:
+            raise QueryError(
+                f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first or later"
+            )
+        return self._collection().browse(condition, sort, offset, top_k)
+
+    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
+        """image_id → record, for those that are in the index."""
+        return self._collection().records(ids)
+
+    def vector(self, image_id: int) -> NDArray[np.float32]:
+        """A photo's unit vector (dim,). KeyError where there is no such photo."""
+        return self._collection().vector(image_id)
 
     def label(
         self,

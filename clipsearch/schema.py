@@ -124,6 +124,7 @@ class Term:
     weight: float = 1.0
 
 
+Order: TypeAlias = Literal["date", "name"]
 Sort: TypeAlias = Literal["score", "date", "name"]
 
 

@@ -1,24 +1,22 @@
-"""From a Query to its hits."""
+"""From queries to their hits."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from clipsearch.conditions import all_of
-from clipsearch.encoders.base import Encoder, ModelSpec, normalise
-from clipsearch.encoders.prompts import embed_with_prompts
+from clipsearch.conditions import Condition, all_of
+from clipsearch.embedding import EmbeddedQuery, QueryEmbedder
+from clipsearch.encoders.base import ModelSpec
 from clipsearch.encoders.table import near_copy_cosine
-from clipsearch.errors import ImageError, QueryError
+from clipsearch.errors import QueryError
 from clipsearch.hits import Explanation, Hits
-from clipsearch.query import EMPTY
 from clipsearch.relevance import RIVALS, match
-from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, ImageRecord, Query, Scores, Term
+from clipsearch.schema import Embeddings, Hit, Ids, ImageRecord, Query, Scores
 from clipsearch.store.reading import CollectionReader
 from clipsearch.store.segments import exact_scores
 
@@ -28,79 +26,88 @@ JUDGED = 1000
 _Ranked = list[tuple[float, ImageRecord]]
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddedQuery:
-    """A query as vectors."""
-
-    vector: Embeddings  # (1, dim): the weighted sum of the terms' unit vectors, normalised again
-    terms: Embeddings  # (terms, dim)
-    own: tuple[int, ...]  # the images that are the query's own pictures, or copies of them
-
-
-def search(collection: CollectionReader, encoder: Encoder, query: Query, top_k: int) -> Hits:
-    """The `top_k` photos nearest to a query among those that meet its filters, best first.
+def search(collection: CollectionReader, embedder: QueryEmbedder, queries: Sequence[Query], top_k: int) -> list[Hits]:
+    """For each query, the `top_k` photos nearest to it among those that meet its filters, best first.
 
     Exact, by cosine. With a `min_match` or `diverse`, they are chosen from the JUDGED best, or four times as many as asked for.
-    QueryError where the query asks for nothing, or points nowhere.
+    All answers come from one committed state; their seconds are those of all queries together. QueryError where one of them
+    asks for nothing, or points nowhere.
     """
     if top_k < 1:
         raise QueryError(f"top_k is {top_k}; ask for at least one result")
+    for query in queries:
+        _check(query)
+    clock = _Clock()
+    with clock.stage("encode"):
+        embedded = embedder.embed(queries, collection)
+    spec = embedder.encoder.spec
+
+    def answer() -> list[tuple[list[Hit], Explanation]]:
+        with clock.stage("filter"):
+            total = len(collection)
+            allowed = {query.filters: _allowed(collection, query) for query in queries}
+        with clock.stage("search"):
+            rankings = _rankings(collection, queries, embedded, top_k, allowed)
+        with clock.stage("choose"):
+            chosen = []
+            for query, one, ranked in zip(queries, embedded, rankings, strict=True):
+                best = _best_scores(collection, query, one, ranked)
+                chosen.append(_chosen(collection, spec, query, one, ranked, best, query.offset + top_k))
+        answers = []
+        for query, hits in zip(queries, chosen, strict=True):
+            some = allowed[query.filters]
+            considered = total if some is None else len(some)
+            explanation = Explanation(
+                model=spec.fingerprint.model,
+                index=str(collection.folder),
+                images=total,
+                considered=considered,
+                bytes_scanned=collection.scan_bytes(considered),
+                seconds=clock.seconds,
+            )
+            answers.append((hits, explanation))
+        return answers
+
+    answers = collection.at_one_state(answer)
+    return [
+        Hits(_sorted(hits, query.sort), query, explanation)
+        for query, (hits, explanation) in zip(queries, answers, strict=True)
+    ]
+
+
+def _check(query: Query) -> None:
     if query.offset < 0:
         raise QueryError(f"the offset is {query.offset}; it cannot be negative")
     if query.min_match is not None and not _is_text(query):
         raise QueryError(
             "a match can be told for texts only; leave --relevant and --min-match out where a picture is looked for"
         )
-    clock = _Clock()
-    with clock.stage("encode"):
-        embedded = embed_query(query, encoder, collection)
-
-    def answer() -> tuple[list[Hit], Explanation]:
-        with clock.stage("filter"):
-            total = len(collection)
-            allowed = collection.ids(condition) if (condition := all_of(query.filters)) else None
-            considered = total if allowed is None else len(allowed)
-        with clock.stage("search"):
-            end = query.offset + top_k
-            choosing = query.diverse or query.min_match is not None
-            depth = max(JUDGED, 4 * end) if choosing else max(end, RIVALS) if _is_text(query) else end
-            (ranked,) = collection.search(embedded.vector, depth, allowed, () if query.keep_own else embedded.own)
-        with clock.stage("choose"):
-            best = _best_scores(collection, query, embedded, ranked)
-            hits = _chosen(collection, encoder.spec, query, embedded, ranked, best, end)
-        return hits, Explanation(
-            model=encoder.spec.fingerprint.model,
-            index=str(collection.folder),
-            images=total,
-            considered=considered,
-            bytes_scanned=collection.scan_bytes(considered),
-            seconds=clock.seconds,
-        )
-
-    hits, explanation = collection.at_one_state(answer)
-    return Hits(_sorted(hits, query.sort), query, explanation)
 
 
-def embed_query(query: Query, encoder: Encoder, collection: CollectionReader | None = None) -> EmbeddedQuery:
-    """A query as vectors. A picture whose content is in `collection` is not encoded again.
+def _allowed(collection: CollectionReader, query: Query) -> Ids | None:
+    condition = all_of(query.filters)
+    return collection.ids(condition) if condition else None
 
-    QueryError where there are no terms, or where they cancel each other out.
-    """
-    if not query.terms:
-        raise QueryError(EMPTY)
-    vectors: list[Embeddings] = []
-    own: list[int] = []
-    for term in query.terms:
-        known, stored = _indexed(term, collection) if collection else ([], None)
-        own += known
-        vectors.append(_embed_term(term, encoder, query.prompts) if stored is None else stored)
-    terms = np.concatenate(vectors)
-    total = np.array([[term.weight for term in query.terms]]) @ terms.astype(np.float64)
-    if not np.linalg.norm(total) > 1e-6:
-        raise QueryError(
-            "the parts of this query cancel each other out, so it points nowhere; change a part or a weight"
-        )
-    return EmbeddedQuery(normalise(total.astype(np.float32)), terms, tuple(own))
+
+def _rankings(
+    collection: CollectionReader, queries: Sequence[Query], embedded: Sequence[EmbeddedQuery], top_k: int,
+    allowed: Mapping[tuple[Condition, ...], Ids | None],
+) -> list[_Ranked]:  # fmt: skip
+    """As deep a ranking for each query as is needed to choose from. Those that are alike but for their words share a scan."""
+    alike: dict[Any, list[int]] = {}
+    for position, (query, one) in enumerate(zip(queries, embedded, strict=True)):
+        end = query.offset + top_k
+        choosing = query.diverse or query.min_match is not None
+        depth = max(JUDGED, 4 * end) if choosing else max(end, RIVALS) if _is_text(query) else end
+        without = () if query.keep_own else one.own
+        alike.setdefault((depth, query.filters, without), []).append(position)
+    rankings: list[_Ranked] = [[] for _ in queries]
+    for (depth, filters, without), some in alike.items():
+        vectors = np.concatenate([embedded[position].vector for position in some])
+        found = collection.search(vectors, depth, allowed[filters], without)
+        for position, ranked in zip(some, found, strict=True):
+            rankings[position] = ranked
+    return rankings
 
 
 def _best_scores(collection: CollectionReader, query: Query, embedded: EmbeddedQuery, ranked: _Ranked) -> list[Scores]:
@@ -191,52 +198,3 @@ class _Clock:
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
-
-
-def _indexed(term: Term, collection: CollectionReader) -> tuple[list[int], Embeddings | None]:
-    """The images whose content is that of a picture's file, and their vector (1, dim)."""
-    if not isinstance(term.content, os.PathLike):
-        return [], None
-    from clipsearch.images.files import ReadLimits, content_hash  # not for a text query
-
-    try:
-        digest, _ = content_hash(os.fspath(term.content), ReadLimits().max_bytes)
-    except ImageError:
-        return [], None  # the reader will say why
-
-    def look() -> tuple[list[int], Embeddings | None]:
-        ids = collection.catalog.ids_by_hash(digest)
-        return ids, collection.vectors(ids[:1]) if ids else None
-
-    return collection.at_one_state(look)
-
-
-def _embed_term(term: Term, encoder: Encoder, prompts: Sequence[str]) -> Embeddings:
-    content = term.content
-    if isinstance(content, str):
-        return embed_with_prompts(encoder, [content], prompts)
-    if isinstance(content, os.PathLike):
-        return _embed_file(os.fspath(content), encoder)
-    from PIL.Image import Image  # not for a text query
-
-    if isinstance(content, Image):
-        return encoder.encode_images([content])
-    vector = np.asarray(content, np.float32).reshape(1, -1)
-    if vector.shape[1] != encoder.spec.dim:
-        raise QueryError(f"the embedding has {vector.shape[1]} values and this index's model makes {encoder.spec.dim}")
-    unit = normalise(vector)
-    if not np.isfinite(unit).all():
-        raise QueryError("the embedding is zero or not finite, so it points nowhere")
-    return unit
-
-
-def _embed_file(path: str, encoder: Encoder) -> Embeddings:
-    """A picture from outside is decoded where the index's own are: in a process that can be stopped."""
-    from clipsearch.images.pixels import normalise as normalise_pixels  # Pillow and processes: not for a text query
-    from clipsearch.images.pool import DecoderPool
-
-    with DecoderPool(encoder.spec.pixels, workers=1) as pool:
-        (outcome,) = pool.read([ImageFile(path, 0, 0)])
-    if isinstance(outcome, Failure):
-        raise ImageError(f"{path}: {outcome.reason}")
-    return encoder.encode_pixels(normalise_pixels([outcome.pixels], encoder.spec.pixels))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, get_args
 
@@ -38,6 +39,25 @@ def parse_where(text: str) -> Condition:
     return condition
 
 
+def chosen(
+    *, folders: Iterable[str] = (), names: Iterable[str] = (), taken: str | None = None, after: str | None = None,
+    before: str | None = None, camera: str | None = None, near: str | None = None, min_width: int | None = None,
+    min_height: int | None = None, orientation: str | None = None, format: str | None = None, where: str | None = None,
+) -> tuple[Condition, ...]:  # fmt: skip
+    """What the filters that everybody needs say, as conditions that must all hold; of several folders or names, any does."""
+    conditions: list[Condition] = []
+    for several in ([in_folder(folder) for folder in folders], [named(name) for name in names]):
+        conditions += [Either(tuple(several))] if several else []
+    said = (
+        (taken_in, taken), (taken_from, after), (taken_before, before), (taken_by, camera), (taken_near, near),
+        (oriented, orientation), (of_format, format), (parse_where, where),
+    )  # fmt: skip
+    conditions += [condition(text) for condition, text in said if text is not None]
+    least: tuple[tuple[Field, int | None], ...] = (("width", min_width), ("height", min_height))
+    conditions += [Test(field, ">=", pixels) for field, pixels in least if pixels is not None]
+    return tuple(conditions)
+
+
 def in_folder(folder: str | os.PathLike[str]) -> Condition:
     """In a folder or anywhere below it."""
     return Below(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111 - keeps links as they are
@@ -48,7 +68,7 @@ def named(glob: str) -> Condition:
     return Test("name", "~", glob)
 
 
-def taken(period: str) -> Condition:
+def taken_in(period: str) -> Condition:
     """Taken within a date, 2024-07, or from one to another, 2024-06..2024-08, both included."""
     first, _, last = period.partition("..")
     start, end = _period(first)[0], _period(last or first)[1]
@@ -67,13 +87,13 @@ def taken_before(date: str) -> Condition:
     return Test("taken", "<", _period(date)[0])
 
 
-def camera(text: str) -> Condition:
+def taken_by(text: str) -> Condition:
     """A camera whose name contains a text."""
     escaped = re.sub(r"([*?\[])", r"[\1]", text)
     return Test("camera", "~", f"*{escaped}*")
 
 
-def near(text: str) -> Condition:
+def taken_near(text: str) -> Condition:
     """LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM; one kilometre if not said."""
     try:
         latitude, longitude, *more = (float(part) for part in text.split(","))

@@ -73,11 +73,11 @@ def parse_queries(data: bytes) -> None:
 
     text = data.decode("utf-8", "surrogateescape")
     for parse in (
-        where.taken,
+        where.taken_in,
         where.taken_from,
         where.taken_before,
-        where.near,
-        where.camera,
+        where.taken_near,
+        where.taken_by,
         where.of_format,
         parse_query,
     ):

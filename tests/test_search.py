@@ -131,3 +131,63 @@ def test_the_answer_says_how_it_came_about(engine, photos):
     assert said.bytes_scanned == 5 * 4 * 4
     assert set(said.seconds) == {"encode", "filter", "search", "choose"}
     assert hits.query.filters == (Test("format", "=", "JPEG"),)
+
+
+def test_many_queries_find_what_each_finds_alone(engine, photos):
+    queries = [
+        Query((Term("red"),)),
+        Query((Term("green"), Term("blue", -0.5))),
+        Query((Term("yellow"),), (Test("format", "=", "png"),)),
+        Query((Term("blue"),), offset=1),
+        Query((Term(photos / "red.jpg"),)),
+        Query((Term("grey"),), sort="name"),
+        Query((Term("red"),), min_match=0.0, diverse=True),
+    ]
+    together = engine.search_many(queries, 3)
+    assert [hits.query for hits in together] == queries
+    for query, hits in zip(queries, together, strict=True):
+        alone = engine.search(query, 3)
+        assert [(hit.rank, hit.path) for hit in hits] == [(hit.rank, hit.path) for hit in alone]
+        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in alone])
+        assert hits.explanation.considered == alone.explanation.considered
+    assert engine.search_many([], 3) == []
+
+
+def test_a_text_is_encoded_once_however_often_it_is_asked_for(engine, encoder, monkeypatch):
+    asked = []
+    encode = encoder.encode_texts
+    monkeypatch.setattr(encoder, "encode_texts", lambda texts: asked.append(list(texts)) or encode(texts))
+    engine.search("red")
+    engine.search_many([Query((Term("red"),)), Query((Term("blue"), Term("red", -0.5))), Query((Term("blue"),))])
+    engine.search(Query((Term("red"),), prompts=("a {} thing",)))
+    assert asked == [["red"], ["blue"], ["a red thing"]]
+
+
+def test_the_vectors_of_the_texts_asked_for_last_are_kept(engine, encoder, monkeypatch):
+    monkeypatch.setattr("clipsearch.embedding._REMEMBERED", 2)
+    for text in ("red", "blue", "red", "green"):
+        engine.search(text)
+    asked = []
+    encode = encoder.encode_texts
+    monkeypatch.setattr(encoder, "encode_texts", lambda texts: asked.append(list(texts)) or encode(texts))
+    engine.search_many([Query((Term(text),)) for text in ("red", "green", "blue")])
+    assert asked == [["blue"]]
+
+
+def test_photos_can_be_looked_through_without_a_query(engine, photos):
+    by_name = [record.file.name for record in engine.browse(sort="name")[0]]
+    assert by_name == ["blue.jpg", "green.jpg", "grey.png", "red.jpg", "yellow.jpg"]
+    assert [record.file.name for record in engine.browse(sort="name", offset=3, top_k=1)[0]] == ["red.jpg"]
+    png = Test("format", "=", "png")
+    assert [record.file.name for record in engine.browse(png)[0]] == ["grey.png"]
+    assert (engine.browse(png)[1], engine.browse(top_k=1)[1]) == (1, 5)
+    for name, year in (("red.jpg", "2023"), ("blue.jpg", "2024")):
+        dated = Image.open(photos / name)
+        exif = dated.getexif()
+        exif.get_ifd(0x8769)[0x9003] = f"{year}:07:01 10:00:00"
+        dated.save(photos / name, exif=exif)
+    engine.index()
+    newest = [record.file.name for record in engine.browse()[0]]
+    assert newest == ["blue.jpg", "red.jpg", "green.jpg", "yellow.jpg", "grey.png"]
+    with pytest.raises(QueryError, match="at least one photo"):
+        engine.browse(top_k=0)

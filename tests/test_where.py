@@ -4,7 +4,17 @@ import pytest
 
 from clipsearch.conditions import All, Below, Either, Known, Near, Not, Test
 from clipsearch.errors import QueryError
-from clipsearch.where import camera, in_folder, near, of_format, oriented, parse_where, taken, taken_before, taken_from
+from clipsearch.where import (
+    in_folder,
+    of_format,
+    oriented,
+    parse_where,
+    taken_before,
+    taken_by,
+    taken_from,
+    taken_in,
+    taken_near,
+)
 
 JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024-08-01T00:00:00")))
 
@@ -73,15 +83,15 @@ def test_what_makes_no_sense_is_refused_with_its_place(text, says):
 def test_single_filters(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert in_folder("trip") == Below(str(tmp_path / "trip"))
-    assert taken("2024-07") == JULY
-    assert taken("2023..2024") == All(
+    assert taken_in("2024-07") == JULY
+    assert taken_in("2023..2024") == All(
         (Test("taken", ">=", "2023-01-01T00:00:00"), Test("taken", "<", "2025-01-01T00:00:00"))
     )
     assert taken_from("2024-07-15") == Test("taken", ">=", "2024-07-15T00:00:00")
     assert taken_before("2024-12-31") == Test("taken", "<", "2024-12-31T00:00:00")
-    assert near("48.1,11.6") == Near(48.1, 11.6, 1)
-    assert near("-33.9, 151.2, 20") == Near(-33.9, 151.2, 20)
-    assert camera("5D [II]*") == Test("camera", "~", "*5D [[]II][*]*")
+    assert taken_near("48.1,11.6") == Near(48.1, 11.6, 1)
+    assert taken_near("-33.9, 151.2, 20") == Near(-33.9, 151.2, 20)
+    assert taken_by("5D [II]*") == Test("camera", "~", "*5D [[]II][*]*")
     assert of_format(".TIF") == of_format("tiff") == Test("format", "=", "TIFF")
     assert oriented("Portrait") == Test("orientation", "=", "portrait")
 
@@ -89,9 +99,9 @@ def test_single_filters(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["here", "1", "91,0", "0,181", "0,0,0", "0,0,-1", "nan,0", "0,0,inf", "1,2,3,4"])
 def test_a_place_that_is_none(text):
     with pytest.raises(QueryError, match="is no place"):
-        near(text)
+        taken_near(text)
 
 
 def test_a_period_that_ends_before_it_begins():
     with pytest.raises(QueryError, match="ends before"):
-        taken("2024..2023")
+        taken_in("2024..2023")

@@ -17,12 +17,16 @@ _FLAGS = (
     click.option("--after", metavar="DATE", help="Only taken on this date or later."),
     click.option("--before", metavar="DATE", help="Only taken before this date begins."),
     click.option("--camera", metavar="TEXT", help="Only by a camera whose name contains this."),
-    click.option("--near", "place", metavar="LAT,LON[,KM]", help="Only taken near this point, within 1 km or KM."),
+    click.option("--near", metavar="LAT,LON[,KM]", help="Only taken near this point, within 1 km or KM."),
     click.option("--min-width", type=click.IntRange(1), metavar="PIXELS", help="Only at least so wide."),
     click.option("--min-height", type=click.IntRange(1), metavar="PIXELS", help="Only at least so high."),
     click.option("--orientation", metavar="KIND", help="Only landscape, portrait or square."),
-    click.option("--format", "file_format", metavar="NAME", help="Only this file format: jpeg, png, heic, ..."),
+    click.option("--format", metavar="NAME", help="Only this file format: jpeg, png, heic, ..."),
     click.option("--where", metavar="EXPR", help="Only where this holds, as in 'size > 5MB and not camera ~ \"*canon*\"'."),
+)  # fmt: skip
+_NAMES = (
+    "folders", "names", "taken", "after", "before", "camera", "near", "min_width", "min_height", "orientation", "format",
+    "where",
 )  # fmt: skip
 
 
@@ -30,41 +34,14 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags; the command gets them as one argument, `filters`: conditions that must all hold."""
 
     @functools.wraps(command)
-    def with_filters(
-        *args: Any, folders: tuple[str, ...], names: tuple[str, ...], taken: str | None, after: str | None, before: str | None,
-        camera: str | None, place: str | None, min_width: int | None, min_height: int | None, orientation: str | None,
-        file_format: str | None, where: str | None, **more: Any,
-    ) -> Any:  # fmt: skip
-        filters: list[Condition] = []
-        if any(
-            (
-                folders,
-                names,
-                taken,
-                after,
-                before,
-                camera,
-                place,
-                min_width,
-                min_height,
-                orientation,
-                file_format,
-                where,
-            )
-        ):
-            from clipsearch import where as said
-            from clipsearch.conditions import Either, Test
+    def with_filters(**values: Any) -> Any:
+        said = {name: values.pop(name) for name in _NAMES}
+        filters: tuple[Condition, ...] = ()
+        if any(value not in (None, ()) for value in said.values()):
+            from clipsearch.where import chosen
 
-            single = (
-                (said.taken, taken), (said.taken_from, after), (said.taken_before, before), (said.camera, camera),
-                (said.near, place), (said.oriented, orientation), (said.of_format, file_format), (said.parse_where, where),
-            )  # fmt: skip
-            for several in ([said.in_folder(folder) for folder in folders], [said.named(name) for name in names]):
-                filters += [Either(tuple(several))] if several else []
-            filters += [make(text) for make, text in single if text is not None]
-            filters += [Test("width", ">=", min_width)] if min_width else []
-            filters += [Test("height", ">=", min_height)] if min_height else []
-        return command(*args, filters=tuple(filters), **more)
+            filters = chosen(**said)
+        return command(filters=filters, **values)
 
     for flag in reversed(_FLAGS):
         with_filters = flag(with_filters)

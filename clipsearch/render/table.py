@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from clipsearch.render.text import percent, printable, short_path, to_json
 from clipsearch.render.width import columns, pad, shorten
-from clipsearch.schema import Hit
+from clipsearch.schema import Hit, ImageRecord
 
 GroupBy: TypeAlias = Literal["folder", "day"]
 
@@ -121,21 +121,29 @@ def hits_csv(hits: Sequence[Hit], query: str, *, group_by: GroupBy | None = None
 
 def hit_object(hit: Hit, group_by: GroupBy | None = None) -> dict[str, Any]:
     """A hit in the values that JSON has; with "group" where hits are grouped: a folder's path, or a day, or None."""
-    info = hit.record.info
     return {
         "rank": hit.rank,
         "score": round(hit.score, 6),
-        "path": hit.path,
+        "match": None if hit.match is None else round(hit.match, 6),
+        **record_object(hit.record),
+        **({} if group_by is None else {"group": group_of(hit, group_by)}),
+    }
+
+
+def record_object(record: ImageRecord) -> dict[str, Any]:
+    """A photo of the index in the values that JSON has."""
+    info = record.info
+    return {
+        "id": record.image_id,
+        "path": record.file.path,
         "width": info.width,
         "height": info.height,
         "format": info.format,
-        "size": hit.record.file.size,
+        "size": record.file.size,
         "taken_at": info.taken_at.isoformat() if info.taken_at else None,
         "camera": info.camera,
         "gps": list(info.gps) if info.gps else None,
         "content_hash": info.content_hash,
-        "match": None if hit.match is None else round(hit.match, 6),
-        **({} if group_by is None else {"group": group_of(hit, group_by)}),
     }
 
 

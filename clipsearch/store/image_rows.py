@@ -13,7 +13,7 @@ import numpy as np
 
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
-from clipsearch.schema import Failure, Ids, ImageFile, ImageInfo, ImageRecord
+from clipsearch.schema import Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 from clipsearch.store.database import Database
 from clipsearch.store.filters import Places, below, to_sql
 from clipsearch.store.rows import (
@@ -173,6 +173,13 @@ class ImageRows:
         rows = self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)  # noqa: S608
         return np.sort(np.fromiter((image_id for (image_id,) in rows), np.int64))
 
+    def page(self, condition: Condition | None, places: Places, order: Order, offset: int, count: int) -> list[int]:
+        """Some of the images that meet a condition, or of all: the newest first and those without a date last, or by name."""
+        where, values = to_sql(condition, places) if condition else ("1", [])
+        by = "taken_at IS NULL, taken_at DESC, root_id, folder, name" if order == "date" else "name, root_id, folder"
+        sql = f"SELECT image_id FROM images WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608
+        return [image_id for (image_id,) in self._db.execute(sql, [*values, count, offset])]
+
     def all_ids(self) -> Ids:
         """Every image's id, int64 (n,), ascending."""
         return np.fromiter(
@@ -210,9 +217,10 @@ class ImageRows:
                 for root_id, folder, name, size, mtime_ns, reason in rows
             ]
 
-    def count(self) -> int:
-        """How many images there are."""
-        return int(self._db.execute("SELECT COUNT(*) FROM images").fetchone()[0])
+    def count(self, condition: Condition | None = None, places: Places = lambda folder: ()) -> int:
+        """How many images there are, or meet a condition."""
+        where, values = to_sql(condition, places) if condition else ("1", [])
+        return int(self._db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", values).fetchone()[0])  # noqa: S608
 
     def counts(self) -> tuple[int, int, int]:
         """(images, failures, bytes of all images' files)."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
-from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord, Scores
+from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord, Order, Scores
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.guard import absolute_root
 from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
@@ -111,6 +111,18 @@ class CollectionReader:
     def ids(self, condition: Condition | None = None) -> Ids:
         """The images that meet a condition, or all, int64 (n,), ascending."""
         return self.catalog.ids(condition, self.places)
+
+    def browse(
+        self, condition: Condition | None, order: Order, offset: int, count: int
+    ) -> tuple[list[ImageRecord], int]:
+        """`count` of the images that meet a condition, or of all, after the first `offset`; and how many there are in all."""
+
+        def read(view: View) -> tuple[list[ImageRecord], int]:
+            ids = self.catalog.page(condition, self.places, order, offset, count)
+            records = self.records(ids)
+            return [records[image_id] for image_id in ids], self.catalog.count(condition, self.places)
+
+        return self._consistently(read)
 
     def scan(
         self, condition: Condition | None = None, block: int = 4096

@@ -103,11 +103,11 @@ def filtered(setup: Setup) -> Iterator[Result]:
     """A warm query among what filters leave of a million photos, beside the same query among all."""
     count = 1_000_000
     conditions = {
-        "--taken, within a day": said.taken("2010-05-05"),
+        "--taken, within a day": said.taken_in("2010-05-05"),
         "--in, one folder": said.in_folder(setup.work / "nowhere" / "00077"),
-        "--camera rare": said.camera("rare"),
+        "--camera rare": said.taken_by("rare"),
         "--format heic": said.of_format("heic"),
-        "--near, 150 km": said.near("0,0,150"),
+        "--near, 150 km": said.taken_near("0,0,150"),
         "--name, 50 of them": said.named("000*77*07.jpg"),
         "--where with two of these": said.parse_where("taken = 2010-05 and camera ~ 'rare*'"),
         "--min-width, two thirds": said.parse_where("width >= 4000"),

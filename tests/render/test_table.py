@@ -92,7 +92,8 @@ def test_json_keeps_the_agreed_keys_and_any_name():
     value = json.loads(text)
     assert list(value) == ["query", "model", "index", "hits"]
     assert list(value["hits"][0]) == [
-        "rank", "score", "path", "width", "height", "format", "size", "taken_at", "camera", "gps", "content_hash", "match",
+        "rank", "score", "match", "id", "path", "width", "height", "format", "size", "taken_at", "camera", "gps",
+        "content_hash",
     ]  # fmt: skip
     assert value["hits"][0]["path"] == HOSTILE and value["hits"][0]["match"] == 0.5
 
