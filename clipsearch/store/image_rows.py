@@ -167,11 +167,24 @@ class ImageRows:
         for row in self._db.execute("SELECT * FROM images ORDER BY root_id, folder, name"):
             yield record_of(row, roots)
 
-    def ids(self, condition: Condition | None, places: Places) -> Ids:
-        """The images that meet a condition, or all, int64 (n,), ascending."""
+    def ids(self, condition: Condition | None, places: Places, among: Ids | None = None) -> Ids:
+        """The images that meet a condition, or all, int64 (n,), ascending; only `among` (m,), if given, is looked."""
         where, values = to_sql(condition, places) if condition else ("1", [])
+        if among is not None:
+            where = f"image_id IN ({','.join(map(str, among.tolist()))}) AND ({where})"
         rows = self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)  # noqa: S608
         return np.sort(np.fromiter((image_id for (image_id,) in rows), np.int64))
+
+    def names(self) -> tuple[bytes, Ids]:
+        """Every image's file name, as "/a/b/c/" in lower case as SQLite has it, and their ids, int64 (n,)."""
+        sql = "SELECT CAST('/' || group_concat(CAST(name AS TEXT), '/') || '/' AS BLOB), group_concat(image_id) FROM images"
+        text, ids = self._db.execute(sql).fetchone()
+        return (text or b"/").lower(), np.fromstring(ids or "", np.int64, sep=",")
+
+    @property
+    def state(self) -> object:
+        """What differs once anybody has changed anything."""
+        return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
 
     def page(self, condition: Condition | None, places: Places, order: Order, offset: int, count: int) -> list[int]:
         """Some of the images that meet a condition, or of all: the newest first and those without a date last, or by name."""

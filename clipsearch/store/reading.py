@@ -17,6 +17,7 @@ from clipsearch.errors import CollectionDamaged
 from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord, Order, Scores
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.guard import absolute_root
+from clipsearch.store.names import NameFinder
 from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
 from clipsearch.store.rows import WHAT_TO_DO, Place
 from clipsearch.store.segments import Segment, exact_scores
@@ -32,6 +33,7 @@ class CollectionReader:
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.folder = folder
         self.catalog = Catalog(folder / "catalog.sqlite", create=create)
+        self._names = NameFinder(self.catalog)
         self._view = View(-1, [], np.empty(0, np.int64))
         self._outdated = True
 
@@ -110,7 +112,9 @@ class CollectionReader:
 
     def ids(self, condition: Condition | None = None) -> Ids:
         """The images that meet a condition, or all, int64 (n,), ascending."""
-        return self.catalog.ids(condition, self.places)
+        with self.catalog.reading():
+            among = self._names.among(condition) if condition else None
+            return self.catalog.ids(condition, self.places, among)
 
     def browse(
         self, condition: Condition | None, order: Order, offset: int, count: int

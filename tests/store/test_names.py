@@ -1,0 +1,86 @@
+"""File names in memory, for globs that are asked again."""
+
+import pytest
+
+from clipsearch.conditions import All, Below, Either, Not, Test
+from clipsearch.schema import ImageFile, ImageInfo
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from tests.store.support import random_units, writer
+
+NAMES = [f"IMG_{number:04}.jpg" for number in range(500)] + [
+    "Dog [1].png",
+    "salt\xadlake.PNG",
+    "dog\nfood.png",
+    "Kelvin.png",
+]
+
+
+def add(collection, names):
+    root_id = collection.add_root(str(collection.folder.parent), {})
+    for name, vector in zip(names, random_units(len(names), 8), strict=True):
+        info = ImageInfo(width=1, height=1, format="PNG", content_hash=f"{abs(hash(name)):064x}"[-64:])
+        collection.add(Place(root_id, "", name), ImageFile(str(collection.folder.parent / name), 1, 1), info, vector)
+    collection.commit()
+
+
+@pytest.fixture
+def index(tmp_path):
+    with writer(tmp_path / ".clipsearch", 8) as collection:
+        add(collection, NAMES)
+    return tmp_path / ".clipsearch"
+
+
+def found(collection, condition):
+    return sorted(record.file.name for record in collection.records(collection.ids(condition).tolist()).values())
+
+
+def narrowed(collection, condition):
+    """How many images are left to look at, once names have been asked for before; None where all are."""
+    collection.ids(condition)
+    with collection.catalog.reading():
+        among = collection._names.among(condition)
+    return None if among is None else len(among)
+
+
+@pytest.mark.parametrize(
+    ("condition", "left"),
+    [
+        (Test("name", "~", "*_01?7*"), None),
+        (Test("name", "~", "*_012?*jpg"), 10),
+        (Test("name", "~", "img_0123.JPG"), 1),
+        (Test("name", "=", "img_0123.JPG"), 1),
+        (Test("name", "~", "*dog*[[]1]*"), 1),
+        (Test("name", "~", "dog*food*"), 1),
+        (Either((Test("name", "~", "*0042*"), Test("name", "~", "dog*"))), 3),
+        (All((Below("/"), Test("name", "~", "*0042*"))), 1),
+        (Test("name", "~", "*nothing like it*"), 0),
+        (Test("name", "~", "*jpg"), None),  # most have it
+        (Test("name", "~", "*7*"), None),  # too short to be worth it
+        (Test("name", "~", "*\xad*"), None),  # SQLite and Python agree on capitals of ASCII only
+        (Not(Test("name", "~", "*0042*")), None),
+        (Either((Test("name", "~", "*0042*"), Below("/"))), None),
+        (Test("folder", "~", "*0042*"), None),
+    ],
+    ids=str,
+)
+def test_few_names_are_left_to_look_at_and_none_is_missed(index, condition, left):
+    with Collection(index) as collection:
+        before = found(collection, condition)
+        assert narrowed(collection, condition) == left
+        assert found(collection, condition) == before
+        assert left is None or len(before) <= left
+
+
+def test_names_that_another_process_adds_are_found(index):
+    with Collection(index) as reader:
+        glob = Test("name", "~", "*zebra*")
+        assert [found(reader, glob) for _ in range(3)] == [[], [], []]
+        with writer(index, 8) as collection:
+            add(collection, ["zebra 1.jpg"])
+        assert [found(reader, glob) for _ in range(3)] == [["zebra 1.jpg"]] * 3
+
+
+def test_an_index_without_photos_has_no_names(tmp_path):
+    with writer(tmp_path / ".clipsearch", 8) as collection:
+        assert [found(collection, Test("name", "~", "*dog*")) for _ in range(3)] == [[], [], []]
