@@ -34,7 +34,8 @@ def targets(
             continue
         place = collection.place(folder)
         _require_there(collection, folder, place is not None, prune)
-        if place is None or (folder == known.get(place.root_id) and rules is not None):
+        is_root = place is not None and folder == known.get(place.root_id)
+        if place is None or (is_root and rules is not None and rules != rules_of(collection, place.root_id)):
             root_id = collection.add_root(folder, (rules or WalkRules()).to_json())
         else:
             root_id = place.root_id

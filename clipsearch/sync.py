@@ -43,6 +43,8 @@ class SyncPlan:
     changed: int = 0  # how many of `todo` were known before
     unchanged: int = 0
     doubted: list[tuple[Place, ImageFile]] = field(default_factory=list)  # of the unchanged: to be compared by content
+    recent: range = range(0)  # files of such a time, in nanoseconds, may still be being written: left for a later run
+    waiting: int = 0  # how many of those there are, new or changed
     known_failures: int = 0  # unchanged files that could not be read before
     others: int = 0  # files beside the photos that are none
     unreadable: list[Failure] = field(default_factory=list)  # folders that could not be listed: none is missing
@@ -60,6 +62,7 @@ class SyncReport:
     failed: int = 0  # in this run
     known_failures: int = 0  # not tried again: they have not changed
     unchanged: int = 0
+    waiting: int = 0  # written a moment ago, and left for a later run
     others: int = 0
     unreadable: list[Failure] = field(default_factory=list)
     interrupted: bool = False
@@ -78,15 +81,17 @@ Progress = Callable[[SyncReport, int, int], None]
 
 
 def plan_sync(
-    collection: Collection, folder: str, root_id: int, rules: WalkRules, *, paranoid: bool = False
-) -> SyncPlan:
+    collection: Collection, folder: str, root_id: int, rules: WalkRules, *, paranoid: bool = False, settled_for: float = 0.0
+) -> SyncPlan:  # fmt: skip
     """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat.
 
-    If `paranoid`, photos of the same size and time are not believed to be unchanged: they will be read.
+    If `paranoid`, photos of the same size and time are not believed to be unchanged: they will be read. Files written within
+    the last `settled_for` seconds are left for a later run.
     """
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
-    plan = SyncPlan(folder)
+    now, moment = time.time_ns(), int(settled_for * 1e9)
+    plan = SyncPlan(folder, recent=range(now - moment, now + moment))
     catalog = collection.catalog
     unseen = catalog.folders(root_id, under)
     for listing in list_images(root, rules, under):
@@ -125,7 +130,9 @@ def _compare(
     plan.known_failures += len(failures.items() & found.items())
     known = images | failures
     for name, state in sorted(found.items()):
-        if known.get(name) != state:
+        if known.get(name) != state and state[1] in plan.recent:
+            plan.waiting += 1
+        elif known.get(name) != state:
             plan.todo.append((Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state)))
             plan.changed += name in known
     for name in sorted(images.keys() - found.keys()):
@@ -170,6 +177,7 @@ def apply_sync(
     report = SyncReport(
         known_failures=sum(plan.known_failures for plan in plans),
         unchanged=sum(plan.unchanged - len(plan.doubted) for plan in plans),
+        waiting=sum(plan.waiting for plan in plans),
         others=sum(plan.others for plan in plans),
         unreadable=[failure for plan in plans for failure in plan.unreadable],
     )
