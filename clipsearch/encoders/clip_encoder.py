@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders import checkpoint, precision
+from clipsearch.encoders import checkpoint
 from clipsearch.encoders.base import Encoder, ModelSpec, normalise
 from clipsearch.encoders.checkpoint import ClipConfig
 from clipsearch.encoders.clip_text import TextTower
@@ -26,6 +27,9 @@ from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
 from clipsearch.machine import cores
 from clipsearch.schema import Embeddings, Fingerprint
+
+if TYPE_CHECKING:
+    from clipsearch.encoders import precision
 
 
 class ClipEncoder(Encoder):
@@ -78,6 +82,8 @@ class ClipEncoder(Encoder):
 
     def settle_precision(self, pixels: Callable[[], NDArray[np.float32]]) -> None:
         """See Encoder. What was found for this model on this machine before holds."""
+        from clipsearch.encoders import precision  # what only pictures need, a lone text does not wait for
+
         device = self._where()
         key = f"{self.spec.fingerprint.digest} {device} {platform.processor()} {platform.machine()} {_runtime_version(device)}"
         found = precision.remembered(key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ class Parts:
     """
 
     def __init__(self, run: Run) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # not for a lone text
+
         self._run = run
         self._count = cores()
         self._threads = ThreadPoolExecutor(self._count, thread_name_prefix="clipsearch-model")
