@@ -15,7 +15,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.errors import CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.hits import Explanation, Hits
 from clipsearch.query import parse_query
-from clipsearch.schema import Failure, ImageRecord, Order, Query
+from clipsearch.schema import Failure, Fingerprint, ImageRecord, Order, Query
 from clipsearch.search import search
 from clipsearch.store.collection import Collection
 
@@ -94,6 +94,11 @@ class SearchEngine:
         fingerprint = self._collection().fingerprint
         return fingerprint.model if fingerprint else None
 
+    @property
+    def version(self) -> int:
+        """A number that differs once somebody else, another engine or process, has committed to the index."""
+        return self._collection().catalog.version
+
     def index(
         self,
         *folders: str | os.PathLike[str],
@@ -115,26 +120,24 @@ class SearchEngine:
         `settled_for` seconds may not be whole yet, and are left for a later run. Where another process is writing, `on_busy`
         says, as often as it is asked, whether to try again; without it, CollectionBusy.
         """
-        from clipsearch import sync
+        from clipsearch import plan, sync
 
         start = time.monotonic()
         if not (self.index_folder / "catalog.sqlite").exists():  # then nothing may be left behind if this goes wrong
             for folder in folders:
                 roots.require_folder(roots.absolute(folder))
-            self._encoder = self._encoder or load_encoder(
-                self._model or choose_default_model(), device=self._device, precision=self._precision
-            )
+            self._encoder = self._encoder or self._load(self._model or choose_default_model(), self._precision)
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             targets = roots.targets(collection, folders, rules, prune)
             fingerprint = collection.fingerprint
             if fingerprint is None or self._model not in (None, fingerprint.model):
                 collection.require(self._load_encoder(collection).spec.fingerprint)
             plans = [
-                sync.plan_sync(collection, folder, root_id, walk, paranoid=paranoid, settled_for=settled_for)
+                plan.plan_sync(collection, folder, root_id, walk, paranoid=paranoid, settled_for=settled_for)
                 for folder, root_id, walk in targets
             ]
             if not prune:
-                sync.check_loss(plans, len(collection))
+                plan.check_loss(plans, len(collection))
             report = sync.apply_sync(
                 collection,
                 plans,
@@ -180,6 +183,10 @@ class SearchEngine:
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for those that are in the index."""
         return self._collection().records(ids)
+
+    def same_content(self, content_hash: str) -> list[int]:
+        """The photos whose file has this sha256 (hexadecimal), oldest first."""
+        return self._collection().catalog.ids_by_hash(content_hash)
 
     def vector(self, image_id: int) -> NDArray[np.float32]:
         """A photo's unit vector (dim,). KeyError where there is no such photo."""
@@ -245,34 +252,19 @@ class SearchEngine:
         Vectors must be of length 1, unless `any_length`. Rows that are not taken, stale ones above all, are in the report.
         ClipsearchError, before anything is written, where the file as a whole cannot be taken.
         """
-        from clipsearch.transfer import checking, importing, readers
+        from clipsearch.transfer.admission import import_file
 
-        start = time.monotonic()
-        exists = (self.index_folder / "catalog.sqlite").exists()
-        below = None if folder is None else roots.absolute(folder)
-        if below is not None:
-            roots.require_folder(below)
-        elif not exists:
-            raise CollectionNotFound(
-                f"there is no index at {self.index_folder}; for a new one, say where the photos are: --in FOLDER"
-            )
-        source = readers.open_source(Path(roots.absolute(file)))
-        index = self._collection().fingerprint if exists else None
-        asked = index if index and index.model == self._model else None
-        if self._model and not asked:
-            asked = load_encoder(self._model, device=self._device, precision=self._precision).spec.fingerprint
-        fingerprint = checking.agreed_model(source, index, asked, trust=trust_model)
-        total = checking.count_rows(source, any_length=any_length)
-        with Collection(self.index_folder, writable=True) as collection:
-            collection.require(fingerprint)
-            collection.settle_precision(fingerprint)
-            if below is not None:
-                roots.targets(collection, [below], None, False)
-            report = importing.import_rows(
-                collection, source, total, folder=below, any_length=any_length, jobs=jobs, progress=progress
-            )
-        report.seconds = time.monotonic() - start
-        return report
+        index = self._collection().fingerprint if (self.index_folder / "catalog.sqlite").exists() else None
+
+        def asked() -> Fingerprint | None:
+            if index and index.model == self._model:
+                return index
+            return self._load(self._model, self._precision).spec.fingerprint if self._model else None
+
+        return import_file(
+            self.index_folder, index, file, asked, folder=folder, any_length=any_length, trust_model=trust_model, jobs=jobs,
+            progress=progress,
+        )  # fmt: skip
 
     def duplicates(
         self,
@@ -308,6 +300,9 @@ class SearchEngine:
 
         return count_photos(self._collection(), by or USUAL_BY, condition, top=top, depth=depth)
 
+    def _load(self, name: str, precision: str) -> Encoder:
+        return load_encoder(name, device=self._device, precision=precision)
+
     def _load_encoder(self, collection: Collection) -> Encoder:
         if self._encoder is None:
             fingerprint = collection.fingerprint
@@ -320,7 +315,7 @@ class SearchEngine:
                     f"the index at {self.index_folder} holds embeddings in {settled}, not in {self._precision}; leave "
                     "--precision out, or make another index with --index"
                 )
-            encoder = load_encoder(name, device=self._device, precision=settled or self._precision)
+            encoder = self._load(name, settled or self._precision)
             if fingerprint:
                 collection.require(encoder.spec.fingerprint)
             self._encoder = encoder

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch.plan import plan_sync
 from clipsearch.roots import rules_of
 from clipsearch.schema import Fingerprint
 from clipsearch.store.collection import Collection
-from clipsearch.sync import plan_sync
 
 
 @dataclass(frozen=True, slots=True)

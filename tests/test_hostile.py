@@ -149,9 +149,9 @@ def test_a_photo_that_becomes_a_folder_and_one_that_becomes_a_pipe_leave(engine,
 
 @posix
 def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engine, photos, monkeypatch):
-    from clipsearch import sync
+    from clipsearch import plan
 
-    real = sync.plan_sync
+    real = plan.plan_sync
 
     def late(*arguments, **options):
         plan = real(*arguments, **options)
@@ -161,16 +161,16 @@ def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engi
         (photos / "blue.jpg").symlink_to("/dev/zero")
         return plan
 
-    monkeypatch.setattr(sync, "plan_sync", late)
+    monkeypatch.setattr(plan, "plan_sync", late)
     report = indexed(engine, limits=ReadLimits(seconds=10))
     assert report.failed == 2 and report.added == 3
 
 
 def test_a_photo_that_grows_while_it_is_read_is_not_taken_as_it_was(engine, photos, monkeypatch):
     """Appended to between stat and read, time and again: it is a failure, or read whole, and never half of each."""
-    from clipsearch import sync
+    from clipsearch import plan
 
-    real = sync.plan_sync
+    real = plan.plan_sync
 
     def late(*arguments, **options):
         plan = real(*arguments, **options)
@@ -178,9 +178,9 @@ def test_a_photo_that_grows_while_it_is_read_is_not_taken_as_it_was(engine, phot
             file.write(b"more" * 1000)
         return plan
 
-    monkeypatch.setattr(sync, "plan_sync", late)
+    monkeypatch.setattr(plan, "plan_sync", late)
     indexed(engine)
-    monkeypatch.setattr(sync, "plan_sync", real)
+    monkeypatch.setattr(plan, "plan_sync", real)
     report = indexed(engine)
     assert report.unchanged == 5 and report.updated == 0
 

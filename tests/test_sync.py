@@ -9,8 +9,9 @@ import pytest
 
 from clipsearch.errors import ModelMismatch, SyncRefused
 from clipsearch.images.discover import WalkRules
+from clipsearch.plan import check_loss, plan_sync
 from clipsearch.store.collection import Collection
-from clipsearch.sync import apply_sync, check_loss, plan_sync, uninterrupted
+from clipsearch.sync import apply_sync, uninterrupted
 from tests.conftest import ColourEncoder, save_photo
 
 
