@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +15,11 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.images.pixels import normalise
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.machine import cores
-from clipsearch.schema import Embeddings, Failure, ImageFile, ImageInfo
+from clipsearch.schema import Embeddings, Failure, ImageFile, ImageInfo, PixelSpec
 
+_A_CORE = 8  # pictures of a batch
+_AT_ONCE = 4  # pictures a core; more make no model on a CPU faster, and Ctrl-C waits for two batches' worth
+_PATIENCE = 0.5  # seconds that Ctrl-C waits for the model
 _ENCODED_AT_ONCE = 2  # batches the model has, so that no core idles at the end of one
 
 
@@ -49,12 +53,24 @@ def embed_files(
 
     A file whose content hash is `known`, or equal to that of an earlier file on its way, is not encoded again. While the model
     works on some batches, the caller has the one before and the next is put together. Memory does not grow with the files.
+    Leaving early, by an error or Ctrl-C too, stops the pool; a model that is slow then ends its last pictures in a thread.
     """
+    at_once = batch_size or _AT_ONCE * cores()
     batch_size = batch_size or default_batch_size()
-    # Leaving early, by an error or Ctrl-C, waits for the batches that the model is at.
-    with ThreadPoolExecutor(_ENCODED_AT_ONCE, thread_name_prefix="clipsearch-embed") as model:
-        running: deque[_Batch] = deque()
-        batch = _Batch()
+    leaving = threading.Event()
+
+    def encode(pixels: NDArray[np.float32]) -> Embeddings:
+        parts = []
+        for start in range(0, len(pixels), at_once):
+            if leaving.is_set():
+                raise CancelledError
+            parts.append(encoder.encode_pixels(pixels[start : start + at_once]))
+        return np.concatenate(parts)
+
+    model = ThreadPoolExecutor(_ENCODED_AT_ONCE, thread_name_prefix="clipsearch-embed")
+    running: deque[_Batch] = deque()
+    batch = _Batch()
+    try:
         for outcome in pool.read(files):
             batch.files.append(outcome)
             if isinstance(outcome, Decoded):
@@ -62,14 +78,29 @@ def embed_files(
                 if not known(content) and not any(content in before.wanted for before in running):
                     batch.wanted.setdefault(content, outcome)
             if len(batch.wanted) >= batch_size or len(batch.files) >= 8 * batch_size:
-                running.append(_submitted(batch, model, encoder))
+                running.append(_submitted(batch, model, encode, encoder.spec.pixels))
                 batch = _Batch()
                 if len(running) > _ENCODED_AT_ONCE:
-                    yield _outcomes(running.popleft())
+                    outcomes = _outcomes(running[0])
+                    running.popleft()
+                    yield outcomes
         if batch.files:
-            running.append(_submitted(batch, model, encoder))
+            running.append(_submitted(batch, model, encode, encoder.spec.pixels))
         while running:
-            yield _outcomes(running.popleft())
+            outcomes = _outcomes(running[0])
+            running.popleft()
+            yield outcomes
+    except BaseException as error:
+        leaving.set()
+        model.shutdown(wait=False, cancel_futures=True)
+        pool.close()  # or the model would have to share the processor until it is done
+        patience = None if isinstance(error, Exception) else _PATIENCE
+        begun = [batch.embeddings for batch in running if batch.embeddings and not batch.embeddings.cancelled()]
+        late = wait(begun, patience).not_done  # on a busy machine; whoever pressed Ctrl-C has been kept long enough
+        if not late:
+            model.shutdown()
+        raise
+    model.shutdown()
 
 
 def default_batch_size() -> int:
@@ -77,7 +108,7 @@ def default_batch_size() -> int:
 
     Three batches are what an interruption may lose, and what decoded pictures take in memory.
     """
-    return min(max(32, 8 * cores()), 256)
+    return min(max(32, _A_CORE * cores()), 256)
 
 
 def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) -> NDArray[np.float32]:
@@ -86,10 +117,11 @@ def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) 
     return normalise(pixels, encoder.spec.pixels) if pixels else np.empty((0, 3, 0, 0), np.float32)
 
 
-def _submitted(batch: _Batch, model: ThreadPoolExecutor, encoder: Encoder) -> _Batch:
+def _submitted(
+    batch: _Batch, model: ThreadPoolExecutor, encode: Callable[[NDArray[np.float32]], Embeddings], spec: PixelSpec
+) -> _Batch:
     if batch.wanted:
-        pixels = normalise([decoded.pixels for decoded in batch.wanted.values()], encoder.spec.pixels)
-        batch.embeddings = model.submit(encoder.encode_pixels, pixels)
+        batch.embeddings = model.submit(encode, normalise([decoded.pixels for decoded in batch.wanted.values()], spec))
     return batch
 
 

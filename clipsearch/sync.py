@@ -100,7 +100,10 @@ def apply_sync(
             run.remove_missing([place for plan in plans for place in plan.missing_failures])
     except KeyboardInterrupt:
         report.interrupted = True
-    collection.commit()
+    if report.interrupted:
+        collection.publish()  # merging can wait for the next run, and who pressed Ctrl-C does not want to
+    else:
+        collection.commit()
     report.left = len(todo) - run.done
     return report
 
@@ -153,7 +156,7 @@ class _Run:
 
     def knows(self, digest: str) -> bool:
         """Whether some image has this content."""
-        return bool(self._collection.catalog.ids_by_hash(digest))
+        return bool(self._collection.catalog.ids_by_hash(digest, 1))
 
     def take(self, place: Place, outcome: Embedded | Failure) -> None:
         """Stage one outcome."""
@@ -183,7 +186,7 @@ class _Run:
 
     def _settle(self, place: Place, file: ImageFile, digest: str) -> bool:
         """Stage a file whose content some image has already: the same one touched, one that moved here, or a copy."""
-        same = self._collection.catalog.ids_by_hash(digest)[:_COPIES_LOOKED_AT]
+        same = self._collection.catalog.ids_by_hash(digest, _COPIES_LOOKED_AT)
         if not same:
             return False
         known = self._collection.catalog.known_at(place)

@@ -61,8 +61,9 @@ def find_checkpoint(name: str) -> tuple[Path, str]:
         raise ModelError(
             f"there is no model {name!r}: give {MINI!r}, a hub id such as {DEFAULT_MODEL}, or a folder with a checkpoint"
         )
-    revision = next((entry.revision for entry in MODELS if entry.model == name), "main")
-    cached = hub.cached_folder(name, revision) or hub.fetch(name, revision)
+    entry = next((entry for entry in MODELS if entry.model == name), None)
+    revision, known = (entry.revision, dict(entry.sha256s)) if entry else ("main", {})
+    cached = hub.cached_folder(name, revision) or hub.fetch(name, revision, known)
     return cached, cached.name
 
 

@@ -5,13 +5,19 @@ The cache and its location are huggingface_hub's own (HF_HOME, HF_HUB_CACHE, HF_
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipsearch.encoders import checkpoint
 from clipsearch.errors import ModelError
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
 
 HUB_PATIENCE = 0.8
 """Seconds the hub has to answer before it counts as out of reach; name resolution included."""
@@ -23,6 +29,8 @@ _NOT_WANTED = ["*/*"]  # repositories keep other runtimes' weights in subfolders
 def cached_folder(model: str, revision: str = "main") -> Path | None:
     """The folder of a checkpoint in the local cache, of this revision or else of any; None unless one is there whole."""
     cache = cache_folder() / f"models--{model.replace('/', '--')}"
+    if _is_whole(cache / "snapshots" / revision):  # a commit: no reference names it
+        return cache / "snapshots" / revision
     references = [cache / "refs" / revision, *sorted(path for path in (cache / "refs").rglob("*") if path.is_file())]
     for reference in references:
         try:
@@ -67,10 +75,11 @@ def endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
-def fetch(model: str, revision: str = "main") -> Path:
+def fetch(model: str, revision: str = "main", known: Mapping[str, str] | None = None) -> Path:
     """Download a checkpoint into the cache, with progress, or what is missing of it; its folder.
 
-    ModelError with the ways out where the hub cannot be reached or does not have it.
+    Every weights file is held against the sha256 that the hub has of it, and against those `known` here, by name. ModelError
+    with the ways out where it is another, or where the hub cannot be reached or does not have the model.
     """
     if not hub_answers():
         raise ModelError(unreachable(model))
@@ -78,8 +87,10 @@ def fetch(model: str, revision: str = "main") -> Path:
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
     try:
-        if not any(name.endswith(".safetensors") for name in HfApi().list_repo_files(model, revision=revision)):
+        info = HfApi().model_info(model, revision=revision, files_metadata=True)
+        if not _published(info):
             revision = _conversion(model) or revision
+            info = HfApi().model_info(model, revision=revision, files_metadata=True)
         folder = Path(snapshot_download(model, revision=revision, allow_patterns=_WANTED, ignore_patterns=_NOT_WANTED))
     except GatedRepoError as error:
         raise ModelError(f"{model} needs an account that accepted its terms: log in with `hf auth login`") from error
@@ -89,8 +100,24 @@ def fetch(model: str, revision: str = "main") -> Path:
         ) from error
     except Exception as error:  # of the network, of the disk, or an answer that is not what a hub says
         raise ModelError(f"{model} could not be downloaded ({error}); run the same command again to go on") from error
+    require_published(folder, {name: sha256 for name, sha256 in _published(info).items() if sha256})
+    require_published(folder, known or {})
     checkpoint.weight_files(folder)
     return folder
+
+
+def require_published(folder: Path, sha256s: Mapping[str, str]) -> None:
+    """Raise ModelError where a file of a checkpoint is not the one of that sha256 (name → hexadecimal), and delete the file."""
+    for name, sha256 in sha256s.items():
+        path = folder / name
+        if path.is_file() and _sha256(path) != sha256:
+            found = path.resolve()  # the cache's own copy, which the folder only links to
+            path.unlink()
+            found.unlink(missing_ok=True)
+            raise ModelError(
+                f"{name} as it was downloaded is not the file that was published: its sha256 is not {sha256}. It was deleted; "
+                "run the same command again, and if that does not help, do not use this connection or this model"
+            )
 
 
 def unreachable(model: str) -> str:
@@ -100,6 +127,24 @@ def unreachable(model: str) -> str:
         f"`clipsearch models pull {model}`; copy the checkpoint here and give its folder with --model PATH; or use the "
         "small model that ships with clipsearch: --model mini"
     )
+
+
+def _published(info: ModelInfo) -> dict[str, str]:
+    """The safetensors files of a revision: name → sha256, "" where the hub does not say."""
+    files = {file.rfilename: file.lfs for file in info.siblings or ()}
+    return {
+        name: (stored.sha256 if stored else "")
+        for name, stored in files.items()
+        if name.endswith(".safetensors") and "/" not in name
+    }
+
+
+def _sha256(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()
 
 
 def _conversion(model: str) -> str | None:

@@ -31,16 +31,25 @@ class ModelEntry:
     parameters: float  # millions, of both towers
     licence: str
     languages: str
-    revision: str = "main"  # a branch or pull request; OpenAI's own branch of ViT-B/32 has pickled weights only
+    revision: str = "main"  # a branch or, where we know one, a commit, which nobody can change
+    sha256s: tuple[tuple[str, str], ...] = ()  # (weights file, its sha256) of that commit, as far as we know them
+
+
+# Commits and sha256 were not looked up on the hub but are those that many public repositories agree on (November 2026).
+_B32 = "c237dc49a33fc61debc9276459120b7eac67e7ef"  # of the pull request with safetensors; OpenAI's branch has pickled weights
+_L14 = "32bd64288804d66eefd0ccbe215aa642df71cc41"
+_L14_SHA256 = ("model.safetensors", "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb")
 
 
 MODELS = (
-    ModelEntry(DEFAULT_MODEL, 63.3, _IMAGENET, _OPEN_CLIP, 8.82, 151.28, "MIT", "English", "refs/pr/15"),
+    ModelEntry(DEFAULT_MODEL, 63.3, _IMAGENET, _OPEN_CLIP, 8.82, 151.28, "MIT", "English", _B32),
     ModelEntry("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", 66.6, _IMAGENET, _OPEN_CLIP, 8.82, 151.28, "MIT", "English"),
     ModelEntry("google/siglip2-base-patch32-256", 74.0, _IMAGENET, _SIGLIP_2, 11.5, 376.9, "Apache-2.0", "many"),
     ModelEntry("openai/clip-vit-base-patch16", 68.3, _IMAGENET, _OPEN_CLIP, 35.13, 149.62, "MIT", "English"),
     ModelEntry("google/siglip2-base-patch16-224", 78.2, _IMAGENET, _SIGLIP_2, 35.42, 375.2, "Apache-2.0", "many"),
-    ModelEntry("openai/clip-vit-large-patch14", 75.5, _IMAGENET, _OPEN_CLIP, 162.03, 427.62, "MIT", "English"),
+    ModelEntry(
+        "openai/clip-vit-large-patch14", 75.5, _IMAGENET, _OPEN_CLIP, 162.03, 427.62, "MIT", "English", _L14, (_L14_SHA256,)
+    ),
     ModelEntry("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", 78.0, _IMAGENET, _OPEN_CLIP, 334.59, 986.11, "MIT", "English"),
 )  # fmt: skip
 

@@ -68,7 +68,8 @@ class Collection(CollectionReader):
     def close(self) -> None:
         """Forget what was staged and let go of the files."""
         try:
-            self.rollback()
+            if self._lock:
+                self.rollback()
         finally:
             super().close()
             self._release()

@@ -71,10 +71,11 @@ class ImageRows:
         """Whether any image has this many bytes; if not, no image has the same content."""
         return self._db.execute("SELECT 1 FROM images WHERE size = ? LIMIT 1", (size,)).fetchone() is not None
 
-    def ids_by_hash(self, content_hash: str) -> list[int]:
-        """The images with this content, oldest first."""
+    def ids_by_hash(self, content_hash: str, most: int = -1) -> list[int]:
+        """The images with this content, oldest first; at most so many of them, or all."""
         rows = self._db.execute(
-            "SELECT image_id FROM images WHERE content_hash = ? ORDER BY image_id", (bytes.fromhex(content_hash),)
+            "SELECT image_id FROM images WHERE content_hash = ? ORDER BY image_id LIMIT ?",
+            (bytes.fromhex(content_hash), most),
         )
         return [image_id for (image_id,) in rows]
 

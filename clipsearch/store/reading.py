@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.conditions import Condition
-from clipsearch.errors import CollectionDamaged
+from clipsearch.errors import CollectionDamaged, ModelMismatch
 from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord, Order, Scores
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.guard import absolute_root
@@ -32,20 +32,49 @@ class CollectionReader:
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.folder = folder
-        self.catalog = Catalog(folder / "catalog.sqlite", create=create)
-        self._names = NameFinder(self.catalog)
-        self._view = View(-1, [], np.empty(0, np.int64))
-        self._outdated = True
+        self._alone = create  # a writer's lock keeps repairs away
+        self._former: list[Catalog] = []  # replaced; somebody may still be in the middle of their rows
+        self._digest = ""  # of the model, once it is known
+        self._open(create)
 
     def close(self) -> None:
         """Let go of the files."""
         self._view = View(-1, [], np.empty(0, np.int64))
-        self.catalog.close()
+        for catalog in (*self._former, self._catalog):
+            catalog.close()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog; between two transactions, where a repair has put another file in its place, that one."""
+        if not self._alone and not self._catalog.is_changing and self._is_replaced():
+            former = self._catalog
+            self._open()
+            self._former.append(former)
+        return self._catalog
+
+    def _open(self, create: bool = False) -> None:
+        path = self.folder / "catalog.sqlite"
+        identity = _identity(path)
+        self._catalog = Catalog(path, create=create)
+        self._identity = identity or _identity(path)
+        self._names = NameFinder(self._catalog)
+        self._view = View(-1, [], np.empty(0, np.int64))
+        self._outdated = True
+
+    def _is_replaced(self) -> bool:
+        identity = _identity(self._catalog.path)
+        return identity is not None and identity != self._identity
 
     @property
     def fingerprint(self) -> Fingerprint | None:
-        """The model whose embeddings it holds; None before the first."""
-        return self.catalog.fingerprint()
+        """The model whose embeddings it holds; None before the first. ModelMismatch where it is another than it was."""
+        found = self.catalog.fingerprint()
+        if found and not self._alone and self._digest not in ("", found.digest):
+            raise ModelMismatch(
+                f"an index of the model {found.model!r} has taken the place of {self.folder}; open it again"
+            )
+        self._digest = found.digest if found else self._digest
+        return found
 
     def roots(self) -> dict[int, str]:
         """root_id → the absolute path it has today, wherever the index folder has been moved to."""
@@ -256,6 +285,15 @@ def gathered(segments: list[Segment], ids: Ids) -> Embeddings:
     if not found.all():
         raise KeyError(int(ids[~found][0]))
     return vectors
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to; None where there is none."""
+    try:
+        state = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 def vector_check(vector: NDArray[np.float32]) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -27,8 +28,18 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def fake_hub(checkpoint):
-    """A hub that has one model, "team/tiny"; yields its address and the paths it was asked for."""
+    """A hub that has one model, "team/tiny"; yields its address and the paths it was asked for.
+
+    Where "tampered" is among these, somebody on the way changes a byte of the weights.
+    """
     asked = []
+
+    def stored(name):
+        if not name.endswith(".safetensors"):
+            return {"rfilename": name}
+        data = (checkpoint / name).read_bytes()
+        about = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+        return {"rfilename": name, "size": len(data), "blobId": "0" * 40, "lfs": about}
 
     class Hub(BaseHTTPRequestHandler):
         def do_HEAD(self):
@@ -60,21 +71,23 @@ def fake_hub(checkpoint):
                     return self.send(json.dumps(tree).encode(), body)
                 info = {"id": "team/tiny", "modelId": "team/tiny", "sha": COMMIT, "private": False, "disabled": False,
                         "gated": False, "tags": [], "downloads": 0, "likes": 0,
-                        "siblings": [{"rfilename": name} for name in names]}  # fmt: skip
+                        "siblings": [stored(name) for name in names]}  # fmt: skip
                 return self.send(json.dumps(info).encode(), body)
             prefix = f"/team/{'pickled' if 'pickled' in path else 'tiny'}/resolve/{COMMIT}/"
             if path.startswith(prefix) and (checkpoint / path[len(prefix) :]).is_file():
-                return self.send((checkpoint / path[len(prefix) :]).read_bytes(), body)
+                data = (checkpoint / path[len(prefix) :]).read_bytes()
+                changed = "tampered" in asked and path.endswith(".safetensors")
+                return self.send(data[:-1] + bytes([data[-1] ^ 1]) if changed else data, body, data)
             self.send_response(404)
             self.send_header("X-Error-Code", "RepoNotFound")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return None
 
-        def send(self, data, body):
+        def send(self, data, body, published=None):
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
-            self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+            self.send_header("ETag", f'"{hashlib.sha256(published or data).hexdigest()}"')
             self.send_header("X-Repo-Commit", COMMIT)
             self.end_headers()
             if body:
@@ -135,6 +148,48 @@ def test_safetensors_that_only_the_hubs_own_bot_offers_are_found(fake_hub, tmp_p
     assert any("pr%2F7" in path or "pr/7" in path for path in asked)
     assert not any("pr%2F2" in path or "pr/2" in path for path in asked)
     assert run("models", "pull", "team/pickled", home=tmp_path, offline=True).returncode == 0
+
+
+def test_weights_that_were_changed_on_the_way_are_refused_and_not_kept(fake_hub, tmp_path, monkeypatch):
+    endpoint, asked = fake_hub
+    asked.append("tampered")
+    result = run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint)
+    assert result.returncode == 1 and "model.safetensors as it was downloaded is not the file" in result.stderr
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert hub.cached_folder("team/tiny") is None
+    asked.remove("tampered")
+    assert run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint).returncode == 0
+    assert load_encoder("team/tiny").spec.dim == 24
+
+
+def test_weights_are_held_against_what_is_known_here_whatever_the_hub_says(tmp_path):
+    blob, folder = tmp_path / "blobs" / "x", tmp_path / "snapshots" / COMMIT
+    blob.parent.mkdir()
+    folder.mkdir(parents=True)
+    blob.write_bytes(b"weights")
+    (folder / "model.safetensors").symlink_to(blob)
+    hub.require_published(
+        folder, {"model.safetensors": hashlib.sha256(b"weights").hexdigest(), "other.safetensors": "0"}
+    )
+    with pytest.raises(ModelError, match="not the file that was published"):
+        hub.require_published(folder, {"model.safetensors": hashlib.sha256(b"others").hexdigest()})
+    assert not blob.exists() and list(folder.iterdir()) == []
+
+
+def test_commits_and_hashes_in_the_table_are_such():
+    for entry in MODELS:
+        assert entry.revision == "main" or re.fullmatch("[0-9a-f]{40}", entry.revision)
+        assert all(re.fullmatch("[0-9a-f]{64}", sha256) for _, sha256 in entry.sha256s)
+        assert not entry.sha256s or entry.revision != "main"  # what moves has no one hash
+    assert next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL) != "main"
+
+
+def test_a_commit_is_found_in_the_cache_without_a_reference(monkeypatch, tmp_path, checkpoint):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "models--team--big" / "snapshots" / COMMIT
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(checkpoint)
+    assert hub.cached_folder("team/big", COMMIT) == folder and hub.cached_folder("team/big") is None
 
 
 def test_a_model_the_hub_does_not_have_is_one_clear_sentence(fake_hub, tmp_path):

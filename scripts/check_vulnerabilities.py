@@ -1,0 +1,114 @@
+"""Check that nothing clipsearch installs, or would be content with, has a vulnerability that is known.
+
+    python scripts/check_vulnerabilities.py
+
+What is known is in advisories.json beside this, of the day that it says: no package on PyPI, npm or Debian brings a free and
+current list that can be read without a network. So this holds what is installed, and the least versions that pyproject.toml
+asks for, against the advisories that were found of what clipsearch needs. With a network, ask for all there are today:
+
+    python -m pip install pip-audit && pip-audit --skip-editable
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from check_licences import needed, normalised
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # which pytest brings
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Advisory:
+    """Versions of a package before `fixed`, or all where that is None, have a vulnerability."""
+
+    package: str
+    fixed: str | None
+    ids: tuple[str, ...]
+    about: str
+    not_reached: str = ""  # why it does no harm here, whatever the version
+    no_fix_where: str = ""  # an environment marker: there, no version has the fix, and users are told so
+
+    def concerns(self, version: Version | None, marker: Marker | None = None) -> bool:
+        """Whether a version has it; None is any version at all. `marker` says where it is asked for."""
+        if self.not_reached or (self.no_fix_where and marker == Marker(self.no_fix_where)):
+            return False
+        return self.fixed is None or version is None or version < Version(self.fixed)
+
+    def __str__(self) -> str:
+        remedy = f"fixed in {self.fixed}" if self.fixed else "not fixed yet"
+        return f"{self.ids[0]}, {remedy}: {self.about}"
+
+
+def read(path: Path) -> tuple[str, list[Advisory]]:
+    """The day of which a list of advisories is, and the advisories."""
+    data = json.loads(path.read_text("utf-8"))
+    return data["as_of"], [Advisory(**{**entry, "ids": tuple(entry["ids"])}) for entry in data["advisories"]]
+
+
+def least(requirement: Requirement) -> Version | None:
+    """The least version that a requirement is content with; None where it sets none."""
+    bounds = (Version(one.version) for one in requirement.specifier if one.operator in (">=", "==", "~=", "===", ">"))
+    return max(bounds, default=None)
+
+
+def requirements(project: Path) -> list[Requirement]:
+    """What a pyproject.toml asks for, extras and all."""
+    about = tomllib.loads(project.read_text("utf-8"))["project"]
+    extras: Mapping[str, list[str]] = about.get("optional-dependencies", {})
+    return [
+        Requirement(text) for text in [*about["dependencies"], *(text for texts in extras.values() for text in texts)]
+    ]
+
+
+def problems(
+    advisories: Iterable[Advisory], asked: Iterable[Requirement], installed: Mapping[str, Version]
+) -> list[str]:
+    """What has a known vulnerability, one line each."""
+    found = []
+    asked = list(asked)
+    for advisory in advisories:
+        version, here = (
+            installed.get(advisory.package),
+            Marker(advisory.no_fix_where) if advisory.no_fix_where else None,
+        )
+        if version and advisory.concerns(version, here if here and here.evaluate() else None):
+            found.append(f"{advisory.package} {version} is installed: {advisory}")
+        found += [
+            f"pyproject.toml is content with {requirement}: {advisory}"
+            for requirement in asked
+            if normalised(requirement.name) == advisory.package
+            and advisory.concerns(least(requirement), requirement.marker)
+        ]
+    return found
+
+
+def main() -> int:
+    """Print what is wrong; 1 where something is."""
+    as_of, advisories = read(HERE / "advisories.json")
+    asked = requirements(HERE.parent / "pyproject.toml")
+    extras = tuple(
+        tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    )
+    installed = {name: Version(package.version) for name, package in needed("clipsearch", ("", *extras)).items()}
+    found = problems(advisories, asked, installed)
+    for line in found:
+        print(line)
+    print(f"{len(installed)} packages, {len(advisories)} advisories of {as_of}, {len(found)} known vulnerabilities")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""An index that stays open while a repair puts another catalog in the place of its own."""
+
+import os
+import shutil
+import sqlite3
+import sys
+
+import numpy as np
+import pytest
+
+from clipsearch.errors import CollectionDamaged, ModelMismatch
+from clipsearch.schema import Fingerprint
+from clipsearch.store.collection import Collection
+from clipsearch.store.repair import repair
+from clipsearch.store.verify import verify
+from tests.store.support import add, random_units, writer
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+
+DIM, PHOTOS = 8, 60
+VECTORS = random_units(PHOTOS, DIM)
+NAMES = [f"{number:02}.jpg" for number in range(PHOTOS)]
+
+
+@pytest.fixture
+def index(tmp_path):
+    folder = tmp_path / "photos" / ".clipsearch"
+    with writer(folder, DIM) as collection:
+        for start in (0, 30):
+            add(collection, NAMES[start : start + 30], VECTORS[start : start + 30])
+            collection.commit()
+    return folder
+
+
+def damage_row(index, image_id):
+    with sqlite3.connect(index / "catalog.sqlite") as database:
+        database.execute("UPDATE images SET name = x'6f74686572' WHERE image_id = ?", (image_id,))
+    database.close()
+
+
+def found(reader):
+    return {record.file.name for _, record in reader.search(VECTORS[:1], PHOTOS)[0]}
+
+
+def test_an_open_reader_answers_from_the_repaired_index(index):
+    with Collection(index) as reader:
+        assert found(reader) == set(NAMES)
+        damage_row(index, 5)
+        with pytest.raises(CollectionDamaged, match="image 5"):
+            reader.search(VECTORS[:1], PHOTOS)
+        assert repair(index).kept == PHOTOS - 1
+        assert found(reader) == set(NAMES) - {NAMES[4]} and len(reader) == PHOTOS - 1
+        with Collection(index, writable=True) as collection:
+            add(collection, [NAMES[4]], VECTORS[4:5])
+            collection.commit()
+        assert found(reader) == set(NAMES)
+    assert verify(index).damages == ()
+
+
+def test_what_was_begun_goes_on_with_the_old_one(index):
+    with Collection(index) as reader:
+        scan = reader.scan(block=10)
+        records = [record for record, _ in zip(next(scan)[0], range(10), strict=True)]
+        rows = reader.catalog.all_records(reader.roots())
+        next(rows)
+        damage_row(index, 60)
+        repair(index)
+        for some, _ in scan:
+            records += some
+        assert [record.file.name for record in records] == NAMES  # as it was when it began
+        assert len(reader) == PHOTOS - 1
+        assert sum(1 for _ in rows) == PHOTOS - 1  # of 60, the first was taken before
+
+
+def test_a_reader_that_is_closed_after_takes_nothing_away(index):
+    """SQLite deletes a log when its last reader goes; not that of another file which has the name now."""
+    reader = Collection(index)
+    assert found(reader) == set(NAMES)
+    damage_row(index, 5)
+    repair(index)
+    with Collection(index, writable=True) as collection:
+        add(collection, [NAMES[4]], VECTORS[4:5])
+        collection.commit()
+        assert (index / "catalog.sqlite-wal").stat().st_size
+        reader._catalog.close()  # as one that has not noticed
+        copy = shutil.copytree(index, index.parent.parent / "killed" / ".clipsearch")
+    with Collection(copy) as left:
+        assert found(left) == set(NAMES)
+
+
+def test_an_index_of_another_model_is_not_searched_with_the_vectors_of_the_first(index, tmp_path):
+    other = tmp_path / "other" / ".clipsearch"
+    with Collection(other, writable=True) as collection:
+        collection.require(Fingerprint("other", "", "another digest", DIM))
+        collection.add_root(str(other.parent), {})
+        add(collection, NAMES[:3], VECTORS[:3])
+        collection.commit()
+    with Collection(index) as reader:
+        assert found(reader) == set(NAMES)
+        shutil.rmtree(index)
+        shutil.copytree(other, index)
+        for _ in range(2):
+            with pytest.raises(ModelMismatch, match="open it again"):
+                reader.search(VECTORS[:1], 3)
+    with Collection(index) as reader:
+        assert found(reader) == set(NAMES[:3])
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks /proc")
+def test_nothing_stays_open_and_an_index_that_is_gone_is_no_new_one(index):
+    before = len(os.listdir("/proc/self/fd"))
+    with Collection(index) as reader:
+        for number in (3, 4, 5):
+            found(reader)
+            damage_row(index, number)
+            repair(index)
+        assert len(found(reader)) == PHOTOS - 3
+        vector = np.array(reader.vector(1))
+        (index / "catalog.sqlite").rename(index / "elsewhere")
+        assert (reader.vector(1) == vector).all()
+    assert len(os.listdir("/proc/self/fd")) == before
