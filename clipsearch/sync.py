@@ -49,7 +49,7 @@ class SyncReport:
     seconds: float = 0.0  # walk, model and all
 
 
-_COPIES_LOOKED_AT = 64  # of a content, for one that has moved here; beyond it, a further copy is only a copy
+_COPIES_LOOKED_AT = 8  # of a content, for one that has moved here; beyond them, a further copy is only a copy
 
 Progress = Callable[[SyncReport, int, int], None]
 """Called with the report so far, how many files are finished, and how many there are to do."""
