@@ -24,6 +24,9 @@ Measured on Flickr8k: of its 32.7 million pairs of photos one is that close, and
 moment of its scene. Of 297 photos' copies 97% and more are that close, and 100% of all but the cropped and framed ones.
 """
 
+_REASONS = (  # in the order of _worth
+    "the most pixels", "the most details (date, camera, place)", "the largest file", "the shortest path", "the first path",
+)  # fmt: skip
 _BLOCK = 1024  # photos grouped at once: at worst a million pairs of them, with 64 bytes of hashes each
 _GONE = "is no longer there; to update the index: clipsearch index"
 _CHANGED = "has changed since it was indexed; to update the index: clipsearch index"
@@ -54,6 +57,12 @@ class CopyGroup:
     def spare_bytes(self) -> int:
         """What the copies take on disk."""
         return sum(copy.record.file.size for copy in self.copies)
+
+    @property
+    def reason(self) -> str:
+        """What makes the best the best: the first thing it has before the next best."""
+        worths = zip(_REASONS, _worth(self.best), min(_worth(copy.record) for copy in self.copies), strict=True)
+        return next(reason for reason, best, other in worths if best != other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from clipsearch import SearchEngine, duplicates
 from clipsearch.conditions import Below
+from clipsearch.duplicates import Copy, CopyGroup
+from clipsearch.schema import ImageFile, ImageInfo, ImageRecord
 from clipsearch.store import neighbours
 from tests.conftest import PHOTOS, save_photo
 
@@ -240,3 +242,20 @@ def test_groups_do_not_depend_on_how_many_are_looked_at_at_once(find, folder, mo
     for stage in ("comparing", "reading", "grouping"):
         done = [step[1:] for step in steps if step[0] == stage]
         assert done == sorted(done) and done[-1][0] == done[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("best", "other", "reason"),
+    [
+        (((40, 30), None, 10, "/b.jpg"), ((30, 30), "c", 99, "/a.jpg"), "the most pixels"),
+        (((40, 30), "c", 10, "/b.jpg"), ((40, 30), None, 99, "/a.jpg"), "the most details (date, camera, place)"),
+        (((40, 30), "c", 99, "/b.jpg"), ((40, 30), "c", 10, "/a.jpg"), "the largest file"),
+        (((40, 30), "c", 10, "/b.jpg"), ((40, 30), "c", 10, "/aa.jpg"), "the shortest path"),
+        (((40, 30), "c", 10, "/a.jpg"), ((40, 30), "c", 10, "/b.jpg"), "the first path"),
+    ],
+)
+def test_a_group_says_why_its_best_is_the_best(best, other, reason):
+    def record(size, camera, length, path):
+        return ImageRecord(1, ImageFile(path, length, 0), ImageInfo(*size, "JPEG", "hash", camera=camera))
+
+    assert CopyGroup(record(*best), (Copy(record(*other), False),)).reason == reason

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsearch.cli.options import index_option, json_option
+from clipsearch.cli.output import progress_bar
 
 if TYPE_CHECKING:
     from clipsearch.store.verify import Damage
@@ -95,10 +96,8 @@ def _show(damages: Iterable[Damage]) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar of bytes on standard error, where that is a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(unit="B", unit_scale=True, disable=None, leave=False, dynamic_ncols=True) as bar:
+    """A bar of bytes."""
+    with progress_bar(unit="B", unit_scale=True) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipsearch.cli.filters import filter_options
+from clipsearch.cli.galleries import check_html, html_option, write_html
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import print_paths
+from clipsearch.cli.output import print_paths, progress_bar
 from clipsearch.conditions import all_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ LEAST = 0.9  # nine of ten keywords are right then, where one photo in five show
     help="Only labels at least so likely, and only photos with one. Default: 0; with --write-sidecar, --paths and -0, "
     f"{LEAST}.",
 )
+@html_option
 @click.option("--write-sidecar", is_flag=True, help="Add the labels, as keywords, to photo.jpg.xmp beside each photo.")
 @filter_options
 @index_option
@@ -56,8 +58,9 @@ LEAST = 0.9  # nine of ten keywords are right then, where one photo in five show
 @click.pass_context
 def label(
     context: click.Context, words: tuple[str, ...], files: tuple[str, ...], prompts: tuple[str, ...], ensemble: bool,
-    top_labels: int, min_probability: float | None, write_sidecar: bool, filters: tuple[Condition, ...],
-    index_folder: str | None, as_json: bool, as_jsonl: bool, paths: bool, print0: bool, model: str | None, device: str,
+    top_labels: int, min_probability: float | None, html: str | None, force: bool, write_sidecar: bool,
+    filters: tuple[Condition, ...], index_folder: str | None, as_json: bool, as_jsonl: bool, paths: bool, print0: bool,
+    model: str | None, device: str,
 ) -> None:  # fmt: skip
     """Say which of some labels suits each photo, and how likely each is.
 
@@ -74,6 +77,7 @@ def label(
     clipsearch label --labels labels.txt --write-sidecar
     clipsearch label --label receipt --label screenshot --label photo --jsonl
     clipsearch label --label giraffe -0 | xargs -0 ls -l
+    clipsearch label --labels labels.txt --html labels.html
     """
     from clipsearch.config import find_index, remember_index
     from clipsearch.encoders.prompts import ENSEMBLE
@@ -86,28 +90,36 @@ def label(
         raise click.UsageError("--json, --jsonl, --paths and -0 exclude each other; choose one way to print the photos")
     if not words and not files:
         raise click.UsageError("there are no labels; give --label TEXT, once or more often, or --labels FILE")
+    check_html(html, force)
     texts = check_labels(list(dict.fromkeys([*words, *(text for file in files for text in read_labels(file))])))
     least = min_probability
     if least is None:
         least = LEAST if write_sidecar or paths or print0 else 0.0
     objects: list[dict[str, Any]] = []
     sidecars, others = _Sidecars(), 0
+    page = None
+    if html is not None:
+        from clipsearch.render.gallery_cards import LabelledPhotos
+
+        page = LabelledPhotos(texts)
     with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
         remember_index(engine.index_folder)
         name, index = engine.model_name or "", str(engine.index_folder)
         chosen = (*prompts, *(ENSEMBLE if ensemble else ()))
         templates = chosen or (engine.encoder.spec.label_prompts if name else ())
-        with _bar(len(texts) * max(1, len(templates)), "texts") as bar:
+        with progress_bar(total=len(texts) * max(1, len(templates)), unit=" texts", delay=1) as bar:
             found = engine.label(texts, prompts=templates, condition=all_of(filters), progress=bar.update)
         show = _printer(texts, top_labels, as_jsonl, paths, print0)
-        hidden = sys.stdout.isatty() and not as_json  # lines are progress enough
-        with closing(found), _bar(None, "photos", hidden=hidden) as bar:
+        hidden = True if sys.stdout.isatty() and not as_json else None  # lines are progress enough
+        with closing(found), progress_bar(unit=" photos", delay=1, disable=hidden) as bar:
             for image in found:
                 bar.update()
                 best = [(texts[position], p) for position, p in image.best(top_labels, least)]
                 if not best:
                     others += 1
                     continue
+                if page:
+                    page.add(image.record, image.match, best)
                 value = labels_object(image.record, image.match, best)
                 if write_sidecar:
                     value["sidecar"] = sidecars.write(image.record.file.path, [text for text, _ in best])
@@ -118,6 +130,8 @@ def label(
     if as_json:
         answer = {"model": name, "index": index, "labels": texts, "prompts": list(templates), "images": objects}
         click.echo(to_json({**answer, "failures": sidecars.failures}), nl=False)
+    if html is not None and page:
+        write_html(page.gallery(name), html, force)
     if not name:
         _note(f"the index at {index} holds no photos")
     if write_sidecar:
@@ -171,14 +185,6 @@ def _printer(
     if sys.stdout.isatty():
         click.echo(table.heading(), nl=False)
     return lambda value: click.echo(table.line(value), nl=False)
-
-
-def _bar(total: int | None, unit: str, *, hidden: bool = False) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total, unit=f" {unit}", disable=hidden or None, leave=False, dynamic_ncols=True, delay=1
-    )  # fmt: skip
 
 
 def _note(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from clipsearch.cli.options import device_option, json_option, model_option
+from clipsearch.cli.output import progress_bar
 
 SOME_FAILED = 3
 
@@ -86,8 +87,6 @@ def eval_command(
     clipsearch eval data/photos/captions.jsonl --images data/photos --model mini
     clipsearch eval labels.jsonl --images DIR --zero-shot --ensemble --model mini
     """
-    from tqdm import tqdm
-
     from clipsearch.encoders import choose_default_model, load_encoder
     from clipsearch.encoders.prompts import ENSEMBLE, check_prompts
     from clipsearch.evaluate import Evaluation, ZeroShot, evaluate, evaluate_zero_shot, read_captions, read_labelled
@@ -104,14 +103,14 @@ def eval_command(
         encoder = load_encoder(model or choose_default_model(), device=device)
         templates = chosen or encoder.spec.label_prompts
         total = len(labelled) + len({item.label for item in labelled}) * max(1, len(templates))
-        with tqdm(total=total, unit=" items", disable=None, leave=False, dynamic_ncols=True) as bar:
+        with progress_bar(total=total, unit=" items") as bar:
             result = evaluate_zero_shot(encoder, labelled, images, prompts=templates, jobs=jobs, progress=bar.update)
         table = zero_shot_table
     else:
         items = read_captions(captions, split)
         encoder = load_encoder(model or choose_default_model(), device=device)
         total = len(items) + sum(len(item.captions) for item in items)
-        with tqdm(total=total, unit=" items", disable=None, leave=False, dynamic_ncols=True) as bar:
+        with progress_bar(total=total, unit=" items") as bar:
             result = evaluate(encoder, items, images, jobs=jobs, progress=bar.update)
         table = evaluation_table
     click.echo(to_json(result.to_json()) if as_json else table(result.to_json()), nl=False)

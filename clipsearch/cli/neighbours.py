@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipsearch.cli.filters import filter_options
+from clipsearch.cli.galleries import check_html, duplicates_gallery, html_option, write_html
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_paths
+from clipsearch.cli.output import print_paths, progress_bar
 from clipsearch.conditions import all_of
 
 if TYPE_CHECKING:
@@ -50,12 +51,13 @@ _BY = (
 @click.option(
     "-0", "--print0", is_flag=True, help="Print only the paths of the copies, each ended by a NUL, for xargs -0."
 )
+@html_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 @json_option
 @click.pass_context
 def duplicates(
     context: click.Context, index_folder: str | None, filters: tuple[Condition, ...], exact: bool, min_cosine: float | None,
-    jobs: int | None, paths: bool, print0: bool, quiet: bool, as_json: bool,
+    jobs: int | None, paths: bool, print0: bool, html: str | None, force: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Find photos that are copies of each other. Nothing is ever deleted.
 
@@ -70,11 +72,13 @@ def duplicates(
     clipsearch duplicates
     clipsearch duplicates --exact --in ~/Photos/phone
     clipsearch duplicates -0 | xargs -0 ls -l       # the copies, without the best of each group
+    clipsearch duplicates --html copies.html        # side by side, to look at
     """
     from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
     from clipsearch.render.text import human_bytes, to_json
 
+    check_html(html, force)
     with SearchEngine(find_index(index_folder)) as engine, _StageBar(quiet) as bar:
         found = engine.duplicates(
             all_of(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=bar.show
@@ -90,6 +94,8 @@ def duplicates(
             groups = f"{len(found.groups):,} group{'' if len(found.groups) == 1 else 's'}"
             what = f"{found.copies:,} cop{'y' if found.copies == 1 else 'ies'} of {human_bytes(found.spare_bytes)}"
             click.echo(f"clipsearch: {found.images:,} photos, {groups}, {what}; nothing was deleted", err=True)
+    if html is not None:
+        write_html(duplicates_gallery(found), html, force)
     for failure in found.failures:
         click.echo(f"clipsearch: {failure.file.path}: {failure.reason}", err=True)
     if found.failures:
@@ -147,7 +153,7 @@ def stats(
 
 
 class _StageBar:
-    """tqdm's bar on standard error, one for each stage; nothing where that is no terminal."""
+    """A bar for each stage."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -159,13 +165,9 @@ class _StageBar:
         if self._quiet:
             return
         if stage != self._stage:
-            from tqdm import tqdm
-
             self.close()
             unit = " pairs" if stage == "comparing" else " photos"
-            self._bar = tqdm(
-                desc=stage, total=total, unit=unit, unit_scale=True, disable=None, leave=False, dynamic_ncols=True
-            )
+            self._bar = progress_bar(desc=stage, total=total, unit=unit, unit_scale=True)
             self._stage = stage
         self._bar.update(done - self._bar.n)
 

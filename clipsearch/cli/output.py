@@ -7,12 +7,21 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import click
+
 if TYPE_CHECKING:
     from clipsearch.sync import SyncReport
 
 
+def progress_bar(**options: Any) -> Any:
+    """A bar of tqdm's on standard error, which goes when done; none where that is no terminal. `options` are tqdm's."""
+    from tqdm import tqdm
+
+    return tqdm(**{"disable": None, "leave": False, "dynamic_ncols": True, **options})
+
+
 class ProgressBar:
-    """tqdm's bar on standard error, once there is something to do; nothing where that is no terminal."""
+    """A bar of photos, once there is something to do."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -27,9 +36,7 @@ class ProgressBar:
         if self._quiet or not total:
             return
         if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, unit=" photos", disable=None, leave=False, dynamic_ncols=True)
+            self._bar = progress_bar(total=total, unit=" photos")
         if failed:
             self._bar.set_postfix(failed=failed, refresh=False)
         self._bar.update(done - self._bar.n)
@@ -46,3 +53,10 @@ def print_paths(paths: Iterable[str], end: bytes) -> None:
     """Paths alone on standard output, byte for byte as the file system has them."""
     sys.stdout.buffer.write(b"".join(os.fsencode(path) + end for path in paths))
     sys.stdout.buffer.flush()
+
+
+def say(text: str, *, to_errors: bool = False) -> None:
+    """Text for people: what the terminal's encoding lacks is escaped, so that no name ends the run."""
+    stream = sys.stderr if to_errors else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False, err=to_errors, color=True)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from clipsearch.cli.output import print_paths
+from clipsearch.cli.galleries import check_html, html_flag, write_html
+from clipsearch.cli.output import print_paths, say
+from clipsearch.cli.previews import Preview, can_preview, preview_flag, print_preview
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
@@ -27,11 +29,13 @@ class ResultOptions:
 
     format: Literal["table", "json", "jsonl", "csv", "paths", "print0"] = "table"
     group_by: Literal["folder", "day"] | None = None
+    preview: Preview | None = None
     explain: bool = False
     open: bool = False
     copy_to: str | None = None
     link_to: str | None = None
     contact_sheet: str | None = None
+    html: str | None = None
     force: bool = False
 
 
@@ -45,14 +49,16 @@ _OPTIONS = (
     click.option("--paths", "paths", is_flag=True, help="Print only the paths, one a line."),
     click.option("-0", "--print0", "print0", is_flag=True, help="Print only the paths, each ended by a NUL, for xargs -0."),
     click.option("--group-by", type=click.Choice(["folder", "day"]), help="Put photos of one folder or day together."),
+    preview_flag,
     click.option("--explain", is_flag=True, help="Say how the query was understood and where the time went."),
-    click.option("--open", "open", is_flag=True, help="Show the best photo, or the contact sheet, in the system's viewer."),
+    click.option("--open", "open", is_flag=True, help="Show the best photo, or the file written, in the system's viewer."),
     click.option("--copy-to", type=_FOLDER, metavar="DIR", help="Copy the photos there, as 0001-name.jpg; never overwrites."),
     click.option("--link-to", type=_FOLDER, metavar="DIR", help="Put symbolic links there, as 0001-name.jpg."),
     click.option(
         "--contact-sheet", type=click.Path(), metavar="FILE", help="Write thumbnails to a .jpg, .png or .pdf file."
     ),
-    click.option("--force", is_flag=True, help="Let --contact-sheet replace a file."),
+    html_flag,
+    click.option("--force", is_flag=True, help="Let --contact-sheet and --html replace a file."),
 )  # fmt: skip
 
 
@@ -83,7 +89,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if options.explain and options.format != "json":
         from clipsearch.render.explain import explain_text
 
-        _say(explain_text(hits.explain()), to_errors=True)
+        say(explain_text(hits.explain()), to_errors=True)
     status = 0
     for folder, link in ((options.copy_to, False), (options.link_to, True)):
         if folder is not None:
@@ -93,8 +99,12 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
 
         pages = save_contact_sheet(hits, options.contact_sheet, query, force=options.force)
         _note(f"wrote {options.contact_sheet}" + (f", {pages} pages" if pages > 1 else ""))
+    if options.html is not None:
+        from clipsearch.render.gallery_cards import hits_gallery
+
+        write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
     if options.open:
-        _open(hits, options.contact_sheet)
+        _open(hits, options.html or options.contact_sheet)
     return status
 
 
@@ -103,10 +113,13 @@ def _checked(formats: list[str], options: dict[str, Any]) -> ResultOptions:
     if len(formats) > 1:
         flags = " and ".join(_FORMATS[name] for name in formats)
         raise click.UsageError(f"{flags} exclude each other; choose one way to print the photos")
+    if formats and options["preview"]:
+        raise click.UsageError(f"--preview is for people, and {_FORMATS[formats[0]]} for programs; choose one of them")
     if options["contact_sheet"] is not None:
         from clipsearch.render.contact_sheet import check_sheet
 
         check_sheet(options["contact_sheet"], force=options["force"])
+    check_html(options["html"], options["force"])
     options["format"] = formats[0] if formats else "table"
     return ResultOptions(**options)
 
@@ -119,13 +132,15 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
     from clipsearch.render.text import to_json
 
     group_by = options.group_by
-    if options.format == "table":
+    if options.preview and can_preview(options.preview):
+        print_preview(hits, options.preview, group_by)
+    elif options.format == "table":
         terminal = sys.stdout.isatty()
         text = table.hits_table(
             hits, os.getcwd(), width=shutil.get_terminal_size().columns if terminal else None,  # noqa: PTH109
             colours=terminal and _wants_colours(), heading=terminal, group_by=group_by,
         )  # fmt: skip
-        _say(text)
+        say(text)
     elif options.format == "json":
         explanation = hits.explain() if options.explain else None
         answer = table.hits_json(
@@ -157,12 +172,12 @@ def _put_into(folder: str, hits: Hits, link: bool) -> int:
     return SOME_FAILED if failures else 0
 
 
-def _open(hits: Hits, contact_sheet: str | None) -> None:
+def _open(hits: Hits, written: str | None) -> None:
     from clipsearch.cli.files import open_in_viewer
     from clipsearch.images.discover import is_image_name
 
-    if contact_sheet is not None:
-        open_in_viewer(contact_sheet)
+    if written is not None:
+        open_in_viewer(written)
     elif not hits:
         raise ClipsearchError("no photo was found, so there is none to open")
     elif not is_image_name(hits[0].record.file.name):  # photos are known by content: the name may be a program's
@@ -175,13 +190,6 @@ def _wants_colours() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"  # https://no-color.org
 
 
-def _say(text: str, *, to_errors: bool = False) -> None:
-    """Text for people: what the terminal's encoding lacks is escaped, so that no name ends the run."""
-    stream = sys.stderr if to_errors else sys.stdout
-    encoding = stream.encoding or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False, err=to_errors, color=True)
-
-
 def _write(text: str) -> None:
     """Text for programs: UTF-8, whatever the terminal's encoding."""
     sys.stdout.flush()
@@ -190,4 +198,4 @@ def _write(text: str) -> None:
 
 
 def _note(text: str) -> None:
-    _say(f"clipsearch: {text}\n", to_errors=True)
+    say(f"clipsearch: {text}\n", to_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 from PIL import Image
 
@@ -16,8 +16,13 @@ def thumbnails(paths: Sequence[str], box: tuple[int, int]) -> list[Image.Image |
 
     None for a file that cannot be read, or is gone. Files are decoded as for an index, in processes that can be stopped.
     """
+    return [None if isinstance(found, Failure) else found for found in each_thumbnail(paths, box)]
+
+
+def each_thumbnail(paths: Sequence[str], box: tuple[int, int]) -> Generator[Image.Image | Failure, None, None]:
+    """`thumbnails` one after another, so that thousands need no more memory than some, with the reason where there is none."""
     if not paths:
-        return []
+        return
     with DecoderPool(Box(*box), workers=min(cores(), len(paths))) as pool:
-        outcomes = pool.read([ImageFile(path, 0, 0) for path in paths])
-        return [None if isinstance(found, Failure) else Image.fromarray(found.pixels) for found in outcomes]
+        for found in pool.read([ImageFile(path, 0, 0) for path in paths]):
+            yield found if isinstance(found, Failure) else Image.fromarray(found.pixels)

@@ -14,6 +14,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.render.chart import Chart
 from clipsearch.render.fonts import choose_font, fit
 from clipsearch.render.text import printable
+from clipsearch.replacing import replacing
 
 _WIDTH = 1600
 _MARGIN, _GAP = 64, 56  # pixels, around everything and between charts
@@ -44,21 +45,11 @@ def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
 
 def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
     """Write a picture whole or not at all. A file that is there is never replaced, unless `force`: ClipsearchError."""
-    target = Path(path).absolute()
-    if target.is_dir():
-        raise ClipsearchError(f"{path} is a folder; give the picture a file's name")
-    unfinished = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
     try:
-        unfinished.write_bytes(data)
-        if not force:
-            target.open("xb").close()  # nobody else's from here on
-        unfinished.replace(target)
-    except FileExistsError:
-        raise ClipsearchError(f"{path} is there already; --force replaces it") from None
+        with replacing([Path(path)], force=force) as (unfinished,):
+            unfinished.write_bytes(data)
     except OSError as error:
         raise ClipsearchError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _top() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.fonts import choose_font, fit
 from clipsearch.render.text import percent, printable
+from clipsearch.replacing import replacing, require_free
 from clipsearch.schema import Hit
 
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".pdf": "PDF"}
@@ -72,12 +72,7 @@ def check_sheet(path: str | os.PathLike[str], *, force: bool) -> None:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ClipsearchError(f"a contact sheet is a .jpg, .png or .pdf file, and {path.name} is none by its name")
-    if not path.absolute().parent.is_dir():
-        raise ClipsearchError(f"there is no folder {path.absolute().parent} for the contact sheet")
-    if path.is_dir():
-        raise ClipsearchError(f"{path} is a folder; give the contact sheet a file's name")
-    if os.path.lexists(path) and not force:  # also a link that leads nowhere
-        raise ClipsearchError(f"{path} is there already; --force replaces it")
+    require_free(path, force=force)
 
 
 def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title: str, *, force: bool = False) -> int:
@@ -92,19 +87,13 @@ def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title:
         raise ClipsearchError("no photo was found, so there is nothing to put on a contact sheet")
     if kind != "PDF" and len(hits) > MOST:
         raise ClipsearchError(f"one picture has room for {MOST} photos, not {len(hits)}; write a .pdf, which has pages")
-    target = Path(path).absolute()
-    with contextlib.nullcontext() if force else _reserved(target):
-        unfinished = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
-        try:
-            if kind == "PDF":
-                pages = _save_pdf(hits, unfinished, title)
-            else:
-                (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)))
-                sheet.save(unfinished, kind, quality=90, optimize=True)
-                pages = 1
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with replacing([Path(path)], force=force) as (unfinished,):
+        if kind == "PDF":
+            pages = _save_pdf(hits, unfinished, title)
+        else:
+            (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)))
+            sheet.save(unfinished, kind, quality=90, optimize=True)
+            pages = 1
     return pages
 
 
@@ -168,17 +157,3 @@ def _save_pdf(hits: Sequence[Hit], path: Path, title: str) -> int:
         page.save(path, "PDF", resolution=_A4_RESOLUTION, quality=90, append=pages > 0, title=printable(title))
         pages += 1
     return pages
-
-
-@contextlib.contextmanager
-def _reserved(path: Path) -> Iterator[None]:
-    """An empty file of that name, so that nobody else's is overwritten; it goes if what is to replace it does not come."""
-    try:
-        path.open("xb").close()
-    except FileExistsError:
-        raise ClipsearchError(f"{path} is there already; --force replaces it") from None
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

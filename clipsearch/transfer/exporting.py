@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 from clipsearch.conditions import All, Below, Condition
 from clipsearch.errors import ClipsearchError
+from clipsearch.replacing import replacing
 from clipsearch.schema import Fingerprint
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.fields import FORMATS, Format, photo_fields
-from clipsearch.transfer.files import replacing
 from clipsearch.transfer.writers import Block, write_csv, write_jsonl, write_npy
 
 BLOCK = 4096

@@ -1,0 +1,121 @@
+"use strict";
+// The page is whole without this; it adds the keyboard, the larger view and copying.
+(() => {
+  const tiles = Array.from(document.querySelectorAll(".picture"));
+  const view = document.getElementById("view");
+  const help = document.getElementById("help");
+  const at = (id) => document.getElementById(id);
+  let current = 0;
+  let viewed = 0; // what the browser focuses when the larger view closes is the photo that it was opened from
+
+  function choose(index, focus = true) {
+    if (!tiles.length) return;
+    tiles[current].tabIndex = -1;
+    current = Math.max(0, Math.min(tiles.length - 1, index));
+    tiles[current].tabIndex = 0;
+    if (focus) tiles[current].focus({ preventScroll: true });
+    if (focus) tiles[current].closest("li").scrollIntoView({ block: "nearest" });
+  }
+
+  // The photo in the nearest row above (-1) or below (1) whose middle is nearest to that of the current one.
+  function beyond(direction) {
+    const here = tiles[current].getBoundingClientRect();
+    const middle = here.left + here.width / 2;
+    let best = current, bestRow = Infinity, bestAside = Infinity;
+    tiles.forEach((tile, index) => {
+      const box = tile.getBoundingClientRect();
+      const row = direction * (box.top - here.top);
+      if (row < 4) return;
+      const aside = Math.abs(box.left + box.width / 2 - middle);
+      if (row < bestRow - 4 || (row <= bestRow + 4 && aside < bestAside)) {
+        best = index;
+        bestRow = row;
+        bestAside = aside;
+      }
+    });
+    return best;
+  }
+
+  function show(index) {
+    choose(index, false);
+    viewed = current;
+    const tile = tiles[current];
+    const item = tile.closest("li");
+    const picture = tile.querySelector("img, .missing").cloneNode(true);
+    if (picture.matches("img")) picture.alt = item.querySelector(".name").textContent;
+    at("picture").replaceChildren(picture);
+    at("name").textContent = item.querySelector(".name").textContent;
+    at("place").textContent = `${current + 1} / ${tiles.length}`;
+    at("facts").replaceChildren(...Array.from(item.querySelector("dl").cloneNode(true).children));
+    at("absolute").textContent = item.dataset.path;
+    at("relative").textContent = item.dataset.relative || "";
+    at("relatively").hidden = !item.dataset.relative;
+    at("original").href = item.dataset.href;
+    at("said").textContent = "";
+    at("previous").disabled = current === 0;
+    at("next").disabled = current === tiles.length - 1;
+    if (!view.open) {
+      view.showModal();
+      view.focus(); // and not the first button: the arrow keys are for the photos
+    }
+    at("panel").scrollTop = 0;
+  }
+
+  async function copy(id) {
+    const text = at(id).textContent;
+    let done = false;
+    try {
+      await navigator.clipboard.writeText(text);
+      done = true;
+    } catch {
+      // some browsers have no clipboard for files: the old way, by a selection
+      const range = document.createRange();
+      range.selectNodeContents(at(id));
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      done = document.execCommand("copy");
+    }
+    at("said").textContent = done ? "Copied." : "It is selected; press Ctrl-C to copy it.";
+  }
+
+  const moves = {
+    ArrowLeft: () => current - 1,
+    ArrowRight: () => current + 1,
+    Home: () => 0,
+    End: () => tiles.length - 1,
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { key } = event;
+    if (key === "?" && !help.open) {
+      if (view.open) view.close();
+      help.showModal();
+    } else if (help.open || !tiles.length) {
+      return;
+    } else if (view.open) {
+      if (key in moves) show(moves[key]());
+      else if (key === "c") copy("absolute");
+      else return;
+    } else if (key in moves) choose(moves[key]());
+    else if (key === "ArrowUp" || key === "ArrowDown") choose(beyond(key === "ArrowUp" ? -1 : 1));
+    else return;
+    event.preventDefault();
+  });
+
+  tiles.forEach((tile, index) => {
+    tile.tabIndex = -1;
+    tile.addEventListener("click", () => show(index));
+    tile.addEventListener("focus", () => choose(index, false));
+  });
+  view.addEventListener("close", () => choose(viewed));
+  at("picture").addEventListener("click", () => view.close());
+  at("previous").addEventListener("click", () => show(current - 1));
+  at("next").addEventListener("click", () => show(current + 1));
+  at("close").addEventListener("click", () => view.close());
+  at("copy-absolute").addEventListener("click", () => copy("absolute"));
+  at("copy-relative").addEventListener("click", () => copy("relative"));
+  at("ask").addEventListener("click", () => help.showModal());
+  at("enough").addEventListener("click", () => help.close());
+  choose(0, false);
+})();

@@ -1,0 +1,227 @@
+"""Photos as one HTML file to look through: no other file, no network, no server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from html import escape
+from itertools import islice
+from pathlib import Path
+from string import Template
+from urllib.parse import quote
+
+from PIL import Image
+
+from clipsearch.errors import ClipsearchError
+from clipsearch.images.thumbnails import each_thumbnail
+from clipsearch.machine import cores
+from clipsearch.render.text import printable, short_path
+from clipsearch.replacing import replacing, require_free
+from clipsearch.schema import Failure, ImageRecord
+
+MOST = 1000
+"""Photos in one file. The others are counted."""
+
+SIZES = ((60, 1280), (250, 800), (MOST, 400))
+"""(photos, pixels): with at most so many photos, no side of a picture is longer than this. README has the files' sizes."""
+
+_ASSETS = Path(__file__).resolve().parent / "assets"
+_NARROWEST, _WIDEST = (
+    0.66,
+    2.4,
+)  # width / height of a tile; of pictures beyond that the middle is shown, and all when larger
+_QUALITY = 80  # of JPEG: WebP would be a fifth smaller, and take four times as long
+_AT_ONCE = 16  # pictures that are made smaller or written at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A photo and what is said of it: `label`, its name and `worth` in the first line under it, `more` in the second.
+
+    `facts` are (name, value) for its larger view. `share`, 0 to 1, is drawn as a bar. `badge` marks it among the others.
+    """
+
+    record: ImageRecord
+    facts: tuple[tuple[str, str], ...]
+    label: str = ""
+    worth: str = ""
+    more: str = ""
+    share: float | None = None
+    badge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Photos that belong together; the only section of a gallery needs no title."""
+
+    cards: tuple[Card, ...]
+    title: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """A page: its title, lines about all of it, and its photos."""
+
+    title: str
+    about: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+
+def check_gallery(path: str | os.PathLike[str], *, force: bool) -> None:
+    """ClipsearchError where a gallery cannot be written: another suffix, no folder, or a file in its place."""
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ClipsearchError(f"a gallery is an .html file, and {path.name} is none by its name")
+    require_free(path, force=force)
+
+
+def save_gallery(gallery: Gallery, path: str | os.PathLike[str], *, force: bool = False) -> int:
+    """Write a gallery of at most MOST photos, whole or not at all; how many photos had no room.
+
+    A file that is there is never replaced, unless `force`. A photo that cannot be read is a tile with the reason. Links to
+    photos below the gallery's folder are relative, so that both can be moved together. ClipsearchError as in `check_gallery`.
+    """
+    check_gallery(path, force=force)
+    sections = tuple(_limited(gallery.sections))
+    left = sum(len(section.cards) for section in gallery.sections) - sum(len(section.cards) for section in sections)
+    about = (*gallery.about, f"and {left:,} more photos, for which there is no room here") if left else gallery.about
+    with (
+        replacing([Path(path)], force=force) as (unfinished,),
+        unfinished.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.writelines(_page(Gallery(gallery.title, about, sections), os.path.abspath(os.path.dirname(path))))  # noqa: PTH100, PTH120
+    return left
+
+
+def _limited(sections: Iterable[Section]) -> Iterator[Section]:
+    room = MOST
+    for section in sections:
+        cards = section.cards[:room]
+        room -= len(cards)
+        if cards:
+            yield Section(cards, section.title, section.note)
+
+
+def _page(gallery: Gallery, folder: str) -> Iterator[str]:
+    cards = [card for section in gallery.sections for card in section.cards]
+    style = (_ASSETS / "gallery.css").read_text("utf-8") + _ratio_rules(cards)
+    script = (_ASSETS / "gallery.js").read_text("utf-8")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_source(style)}; script-src {_source(script)}; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'"
+    )
+    about = "\n".join(f'<p class="about">{_text(line)}</p>' for line in gallery.about)
+    start, end = (_ASSETS / "gallery.html").read_text("utf-8").split("$sections")
+    yield Template(start).substitute(title=_text(gallery.title), policy=policy, style=style, about=about)
+    common = _common_folder([card.record.file.path for card in cards])
+    with closing(_pictures(cards)) as pictures:
+        for number, section in enumerate(gallery.sections):
+            named = f' aria-labelledby="section-{number}"' if section.title else ""
+            yield f"<section{named}>\n"
+            if section.title:
+                note = f" <small>{_text(section.note)}</small>" if section.note else ""
+                yield f'<h2 id="section-{number}">{_text(section.title)}{note}</h2>\n'
+            yield '<ol class="photos">\n'
+            for card in section.cards:
+                yield _tile(card, next(pictures), folder, common)
+            yield "</ol>\n</section>\n"
+    if not cards:
+        yield '<p class="note">no photo was found</p>\n'
+    yield Template(end).substitute(script=script)
+
+
+def _tile(card: Card, picture: str | Failure, folder: str, common: str) -> str:
+    record = card.record
+    name = _text(short_path(record.file.path, common))
+    shown = (
+        f'<span class="missing">cannot be read: {_text(picture.reason)}</span>'
+        if isinstance(picture, Failure)
+        else picture
+    )
+    badge = f'<span class="badge">{_text(card.badge)}</span>' if card.badge else ""
+    bar = ""
+    if card.share is not None:
+        bar = (
+            '<svg class="bar" viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">'
+            f'<rect width="{100 * card.share:.1f}" height="3"/></svg>'
+        )
+    label = f"<b>{_text(card.label)}</b> " if card.label else ""
+    worth = f' <span class="worth">{_text(card.worth)}</span>' if card.worth else ""
+    more = f'<p class="more">{_text(card.more)}</p>' if card.more else ""
+    facts = "".join(f"<dt>{_text(key)}</dt><dd>{_text(value)}</dd>" for key, value in card.facts)
+    relative = short_path(record.file.path, folder)
+    also = f' data-relative="{_text(relative)}"' if relative != record.file.path else ""
+    return (
+        f'<li class="{_ratio_class(record)}{" marked" if card.badge else ""}" data-path="{_text(record.file.path)}"{also} '
+        f'data-href="{escape(_address(record.file.path, relative))}">'
+        f'<button type="button" class="picture" aria-label="{_text(f"{card.label} {record.file.name}".strip())}">'
+        f"{shown}{badge}</button>{bar}"
+        f'<p class="caption">{label}<span class="name">{name}</span>{worth}</p>{more}<dl hidden>{facts}</dl></li>\n'
+    )
+
+
+def _text(text: str) -> str:
+    """A text that is only text: what has a meaning in HTML, and what a terminal would not show, is escaped."""
+    return escape(printable(text))
+
+
+def _source(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
+
+
+def _ratio(record: ImageRecord) -> int:
+    """Width / height of a photo's tile, in hundredths."""
+    ratio = record.info.width / max(1, record.info.height)
+    return round(100 * min(max(ratio, _NARROWEST), _WIDEST))
+
+
+def _ratio_class(record: ImageRecord) -> str:
+    return f"r{_ratio(record)}"
+
+
+def _ratio_rules(cards: Iterable[Card]) -> str:
+    """Rules instead of style attributes, which the policy does not let in."""
+    return "".join(
+        f".r{ratio} {{ --r: {ratio / 100:g}; }}\n" for ratio in sorted({_ratio(card.record) for card in cards})
+    )
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    try:
+        return os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+    except ValueError:  # there are none, or they are on several drives
+        return os.sep
+
+
+def _address(path: str, relative: str) -> str:
+    """Where the page finds a photo, byte for byte."""
+    if relative != path:
+        return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))
+    return "file://" + quote(os.fsencode("/" * (not path.startswith("/")) + path.replace(os.sep, "/")), safe="/:")
+
+
+def _pictures(cards: Sequence[Card]) -> Generator[str | Failure, None, None]:
+    """An img for each card in turn, or why there is none. They are read, made smaller and encoded at the same time."""
+    side = next((pixels for most, pixels in SIZES if len(cards) <= most), SIZES[-1][1])
+    found = each_thumbnail([card.record.file.path for card in cards], (side, side))
+    with closing(found), ThreadPoolExecutor(cores(), thread_name_prefix="clipsearch-encode") as threads:
+        while some := list(islice(found, _AT_ONCE)):
+            yield from threads.map(_img, some)
+
+
+def _img(picture: Image.Image | Failure) -> str | Failure:
+    if isinstance(picture, Failure):
+        return picture
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
+    content = base64.b64encode(data.getvalue()).decode("ascii")
+    size = f'width="{picture.width}" height="{picture.height}"'
+    return f'<img alt="" decoding="async" {size} src="data:image/jpeg;base64,{content}">'

@@ -1,0 +1,111 @@
+"""Pictures as what terminals draw: Kitty's and iTerm2's graphics protocols, Sixel, and coloured half-blocks."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Protocol: TypeAlias = Literal["kitty", "iterm2", "sixel", "blocks"]
+
+_CHUNK = 4096  # bytes of base64 in one command: https://sw.kovidgoyal.net/kitty/graphics-protocol
+_REGISTERS = 256  # colours of a sixel picture, as many as a VT340's successors have
+_RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)  # shorter runs take no less when counted
+_CUBE = np.array([0, 95, 135, 175, 215, 255])  # xterm's colours 16 to 231 are 6 x 6 x 6 of these, 232 to 255 are greys
+
+
+def kitty(picture: Image.Image, columns: int | None = None, rows: int | None = None) -> str:
+    """A command that draws a picture at the cursor, and moves the cursor; the terminal answers nothing.
+
+    With `columns` or `rows` it is that wide or high, in cells, and keeps its shape; else it has its own size in pixels.
+    """
+    data = io.BytesIO()
+    picture.save(data, "PNG", compress_level=3)
+    content = base64.b64encode(data.getvalue()).decode("ascii")
+    size = "".join(f",{key}={cells}" for key, cells in (("c", columns), ("r", rows)) if cells)
+    chunks = [content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK)]
+    parts = []
+    for number, chunk in enumerate(chunks, 1):
+        keys = f"a=T,f=100,q=2{size}," if number == 1 else "q=2,"
+        parts.append(f"\x1b_G{keys}m={int(number < len(chunks))};{chunk}\x1b\\")
+    return "".join(parts)
+
+
+def iterm2(picture: Image.Image, columns: int, rows: int) -> str:
+    """A command that draws a picture at the cursor, as large as fits into so many cells.
+
+    As in https://iterm2.com/documentation-images.html.
+    """
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=88)
+    content = base64.b64encode(data.getvalue()).decode("ascii")
+    size = f"size={len(data.getvalue())};width={columns};height={rows};preserveAspectRatio=1"
+    return f"\x1b]1337;File=inline=1;{size}:{content}\x07"
+
+
+def sixel(picture: Image.Image) -> str:
+    """A device control string that draws a picture at the cursor, pixel by pixel: VT330/VT340 manual, volume 2, chapter 14."""
+    reduced = picture.convert("RGB").quantize(_REGISTERS, dither=Image.Dither.FLOYDSTEINBERG)
+    pixels = np.asarray(reduced)
+    palette = np.array(reduced.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    height, width = pixels.shape
+    colours = "".join(
+        f"#{number};2;{';'.join(str(round(100 * value / 255)) for value in palette[number].tolist())}"
+        for number in np.unique(pixels).tolist()
+    )
+    bands = "-".join("$".join(_band(pixels[top : top + 6])) for top in range(0, height, 6))
+    return f'\x1bP0;1;0q"1;1;{width};{height}{colours}{bands}\x1b\\'
+
+
+def blocks(picture: Image.Image, *, all_colours: bool) -> list[str]:
+    """Lines of upper half-blocks, two pixels a cell; in 24-bit colours, or in the 256 that every terminal has."""
+    pixels = np.asarray(picture.convert("RGB")).astype(np.int64)
+    if len(pixels) % 2:
+        pixels = np.concatenate([pixels, pixels[-1:]])
+    codes = (pixels @ [65536, 256, 1] if all_colours else _nearest_of_256(pixels)).tolist()
+    return [_block_line(upper, lower, all_colours) for upper, lower in zip(codes[::2], codes[1::2], strict=True)]
+
+
+def _band(rows: NDArray[np.uint8]) -> Iterator[str]:
+    """Up to six rows of pixels (n, width), a pass for each of their colours."""
+    bits = 1 << np.arange(len(rows))
+    for number in np.unique(rows).tolist():
+        sixels = ((rows == number) * bits[:, None]).sum(axis=0)
+        passes = (sixels + 63).astype(np.uint8).tobytes().rstrip(b"?")
+        counted = _RUN.sub(lambda run: b"!%d%c" % (len(run[0]), run[1][0]), passes)
+        yield f"#{number}{counted.decode('ascii')}"
+
+
+def _block_line(upper: list[int], lower: list[int], all_colours: bool) -> str:
+    parts = []
+    before: tuple[int | None, int | None] = (None, None)
+    for pair in zip(upper, lower, strict=True):
+        changed = [
+            f"{ground};{_colour(code, all_colours)}"
+            for ground, code, old in zip((38, 48), pair, before, strict=True)
+            if code != old
+        ]
+        parts.append(f"\x1b[{';'.join(changed)}m▀" if changed else "▀")
+        before = pair
+    return "".join(parts) + "\x1b[0m"
+
+
+def _colour(code: int, all_colours: bool) -> str:
+    """An SGR parameter: ISO 8613-6, 13.1.8."""
+    return f"2;{code >> 16};{code >> 8 & 255};{code & 255}" if all_colours else f"5;{code}"
+
+
+def _nearest_of_256(pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Colours (..., 3) of 0..255 as the nearest of the colour cube or the grey ramp."""
+    steps = np.abs(pixels[..., None] - _CUBE).argmin(axis=-1)
+    grey = np.clip(np.round((pixels.mean(axis=-1) - 8) / 10), 0, 23).astype(np.int64)
+    cube_error = ((_CUBE[steps] - pixels) ** 2).sum(axis=-1)
+    grey_error = (((8 + 10 * grey)[..., None] - pixels) ** 2).sum(axis=-1)
+    nearest: NDArray[np.int64] = np.where(grey_error < cube_error, 232 + grey, 16 + steps @ [36, 6, 1])
+    return nearest

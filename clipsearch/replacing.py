@@ -1,0 +1,63 @@
+"""Files that appear whole or not at all, and replace others only when told to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from clipsearch.errors import ClipsearchError
+
+
+@contextmanager
+def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
+    """Paths beside some targets to write to; they get the targets' names, the first one last, if all goes well.
+
+    Where it does not, nothing is left of them. A target that exists is an error unless `force`. Of several targets the first
+    stands for all: while it is there, the others are of the same run.
+    """
+    for target in targets:
+        require_free(target, force=force)
+    partial = [
+        target.with_name(f".{target.name[:50]}.{os.getpid()}-{number}.partial") for number, target in enumerate(targets)
+    ]
+    try:
+        yield partial
+        for path, target in zip(partial, targets, strict=True):
+            require_free(target, force=force)
+            _to_disk(path)
+        if force and len(targets) > 1:
+            targets[0].unlink(missing_ok=True)
+        for path, target in reversed(list(zip(partial, targets, strict=True))):
+            if not force:
+                _reserve(target)
+            path.replace(target)
+    finally:
+        for path in partial:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def require_free(target: Path, *, force: bool) -> None:
+    """ClipsearchError where a file cannot get this name: a folder has it, or a file unless `force`; or there is no folder."""
+    if target.is_dir():
+        raise ClipsearchError(f"{target} is a folder; name a file")
+    if not target.absolute().parent.is_dir():
+        raise ClipsearchError(f"there is no folder {target.absolute().parent}")
+    if not force and os.path.lexists(target):  # also a link that leads nowhere
+        raise ClipsearchError(f"{target} is there already; --force replaces it")
+
+
+def _reserve(target: Path) -> None:
+    """An empty file of that name, so that nobody else's, made a moment ago, is overwritten."""
+    try:
+        target.open("xb").close()
+    except FileExistsError:
+        raise ClipsearchError(f"{target} is there already; --force replaces it") from None
+
+
+def _to_disk(path: Path) -> None:
+    with open(path, "rb+") as stream:
+        os.fsync(stream.fileno())

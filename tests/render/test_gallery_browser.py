@@ -1,0 +1,160 @@
+"""The gallery in a browser, from a file and without a network. It needs playwright and a chromium of the system."""
+
+import re
+import shutil
+
+import pytest
+
+from clipsearch.render.gallery import save_gallery
+from clipsearch.render.gallery_cards import hits_gallery
+from tests.conftest import PHOTOS
+from tests.render.support import ANOTHER_DAY, hit
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, which is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+NAMES = ("giraffe.jpg", "cat.png", "coffee.jpg", "red-panda.jpg", "mountain-trail.jpg", "kitten.jpg", "dogs-window.jpg")
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which is not here")]
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    """A gallery of real photos, a missing one and one with a name that would be a script, beside its photos."""
+    folder = tmp_path_factory.mktemp("stick")
+    for name in NAMES:
+        shutil.copy(PHOTOS / name, folder)
+    awkward = "<img src=x onerror=document.title='hacked'>.jpg"
+    shutil.copy(PHOTOS / "wave.jpg", folder / awkward)
+    hits = [
+        hit(rank, folder / name, 0.3 - rank / 100, 1 - rank / 10, ANOTHER_DAY, "Pixel 8", (48.1, 11.5))
+        for rank, name in enumerate([*NAMES, awkward, "gone.jpg"], 1)
+    ]
+    explained = {"considered": 9, "images": 9, "model": "mini", "filters": ["width > 10"]}
+    save_gallery(hits_gallery(hits, "an <b>animal</b>", explained), folder / "page.html")
+    return folder / "page.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request, browser, page_file):
+    """The gallery, opened from its file without a network; nothing may be logged or asked for."""
+    context = browser.new_context(
+        viewport={"width": 1000, "height": 700}, color_scheme=request.param, offline=True, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    told, asked = [], []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(page_file.as_uri())
+    yield page
+    assert told == []
+    assert [url for url in asked if not url.startswith(("data:", "file:"))] == [] and asked.count(
+        page_file.as_uri()
+    ) == 1
+    context.close()
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.closest('li')?.dataset.relative ?? document.activeElement.id")
+
+
+def test_all_photos_are_shown_and_no_name_is_code(page):
+    assert page.title() == "an <b>animal</b>"
+    loaded = "Array.from(document.images).every((image) => image.complete && image.naturalWidth > 0)"
+    page.wait_for_function(loaded)
+    assert page.locator(".picture img").count() == 8
+    assert "cannot be read: No such file" in page.locator(".missing").text_content()
+    assert page.evaluate("document.body.scrollWidth <= innerWidth")
+
+
+def test_the_keyboard_goes_everywhere(page):
+    page.keyboard.press("ArrowRight")
+    assert focused(page) == NAMES[1]
+    page.keyboard.press("End")
+    assert focused(page) == "gone.jpg"
+    page.keyboard.press("ArrowRight")
+    assert focused(page) == "gone.jpg"
+    page.keyboard.press("ArrowUp")
+    above = focused(page)
+    assert above not in ("gone.jpg", "page")
+    page.keyboard.press("Home")
+    assert focused(page) == NAMES[0]
+    page.keyboard.press("ArrowDown")
+    boxes = page.evaluate(
+        "[0, document.activeElement].map(one => (one || document.querySelector('.picture')).getBoundingClientRect().top)"
+    )
+    assert boxes[1] > boxes[0]
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    assert page.locator("#view").is_visible() and page.locator("#name").text_content() == NAMES[0]
+    assert page.locator("#absolute").text_content().endswith(f"/{NAMES[0]}")
+    assert "Pixel 8" in page.locator("#facts").text_content()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#name").text_content() == NAMES[1] and page.locator("#place").text_content() == "2 / 9"
+    page.keyboard.press("Escape")
+    assert not page.locator("#view").is_visible() and focused(page) == NAMES[1]
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
+
+
+def test_the_path_is_copied(page, page_file):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".picture").nth(2).click()
+    page.locator("#copy-absolute").click()
+    page.wait_for_function("document.getElementById('said').textContent == 'Copied.'")
+    assert page.evaluate("navigator.clipboard.readText()") == str(page_file.parent / NAMES[2])
+    page.locator("#copy-relative").click()
+    page.wait_for_function("navigator.clipboard.readText().then((text) => !text.includes('/'))")
+    assert page.evaluate("navigator.clipboard.readText()") == NAMES[2]
+    assert page.locator("#original").get_attribute("href") == f"./{NAMES[2]}"
+
+
+def test_it_is_accessible(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    for keys in ((), ("Home", "Enter"), ("Escape", "?")):
+        for key in keys:
+            page.keyboard.press(key)
+        found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        assert [(one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_a_script_or_a_style_that_is_not_ours_does_nothing(browser, page_file, tmp_path):
+    text = page_file.read_text("utf-8")
+    changed = tmp_path / "changed.html"
+    bad = "<script>document.title = 'hacked'</script><p style='color: red' onclick='1'>x</p><img src='x.png'>"
+    changed.write_text(text.replace("</main>", f"{bad}</main>"), "utf-8")
+    page = browser.new_page()
+    refused = []
+    page.on("console", lambda message: refused.append(message.text))
+    page.goto(changed.as_uri())
+    assert page.title() == "an <b>animal</b>"
+    assert len([text for text in refused if re.search("Content Security Policy", text)]) >= 3
+    page.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 3840])
+def test_it_fits_every_screen_and_paper(browser, page_file, width):
+    page = browser.new_page(viewport={"width": width, "height": 700})
+    page.goto(page_file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Enter") or page.locator(".picture").first.click()
+    page.wait_for_selector("#view[open]")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Escape")
+    page.emulate_media(media="print")
+    assert not page.locator("#ask").is_visible()
+    page.close()

@@ -1,0 +1,54 @@
+"""Files that appear whole or not at all."""
+
+import pytest
+
+from clipsearch.errors import ClipsearchError
+from clipsearch.replacing import replacing
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    target = tmp_path / "a.txt"
+    with replacing([target], force=False) as (path,):
+        path.write_text("whole")
+        assert not target.exists() and path.parent == tmp_path
+    assert target.read_text() == "whole" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_fails_leaves_nothing_and_takes_nothing(tmp_path, force):
+    old = tmp_path / "old.txt"
+    old.write_text("mine")
+    target = old if force else tmp_path / "new.txt"
+    with pytest.raises(KeyboardInterrupt), replacing([target], force=force) as (path,):
+        path.write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == [old] and old.read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_what_is_there_is_refused(tmp_path, kind):
+    target = tmp_path / "a.txt"
+    {
+        "file": target.touch,
+        "folder": target.mkdir,
+        "link": lambda: target.symlink_to(tmp_path / "nowhere"),
+    }[kind]()
+    said = "is a folder" if kind == "folder" else "there already; --force"
+    with pytest.raises(ClipsearchError, match=said), replacing([target], force=False):
+        raise AssertionError("not this far")
+
+
+def test_a_file_that_comes_meanwhile_is_kept(tmp_path):
+    target = tmp_path / "a.txt"
+    with pytest.raises(ClipsearchError, match="there already"), replacing([target], force=False) as (path,):
+        path.write_text("ours")
+        target.write_text("theirs")
+    assert target.read_text() == "theirs" and list(tmp_path.iterdir()) == [target]
+
+
+def test_long_names_that_begin_alike_do_not_meet(tmp_path):
+    targets = [tmp_path / f"{'名' * 80}.{suffix}" for suffix in ("npy", "jsonl")]
+    with replacing(targets, force=False) as paths:
+        for number, path in enumerate(paths):
+            path.write_text(str(number))
+    assert [target.read_text() for target in targets] == ["0", "1"]
