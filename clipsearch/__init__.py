@@ -12,10 +12,14 @@ Importing this package is cheap: what a name needs is imported when the name is 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# ONNX Runtime, from 1.29 on, reports to its maker unless it finds this when it is loaded (its Privacy.md). Nothing leaves here.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from clipsearch.encoders import load_encoder
