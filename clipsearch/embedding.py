@@ -68,7 +68,7 @@ class QueryEmbedder:
         if not query.terms:
             raise QueryError(EMPTY)
         vectors: list[Embeddings] = []
-        own: list[int] = []
+        own = list(query.own)
         for term in query.terms:
             known, stored = _indexed(term, collection)
             own += known

@@ -135,7 +135,8 @@ class Query:
     `filters` must all hold. `prompts` are templates with one "{}" each, which every text is put into; the mean of the unit
     vectors counts. A hit has at least `min_score` (a cosine) and `min_match` (a probability). `offset` hits are passed over.
     `diverse` leaves out near-copies of better hits. `sort` orders the hits that were found; it does not choose them. A picture
-    that is part of the query is no hit of it, nor are its copies, unless `keep_own`.
+    that is part of the query is no hit of it, nor are its copies, unless `keep_own`. Where the query has only its embedding,
+    `own` says which images it is.
     """
 
     terms: tuple[Term, ...]
@@ -147,6 +148,7 @@ class Query:
     diverse: bool = False
     sort: Sort = "score"
     keep_own: bool = False
+    own: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import click
 import pytest
 from PIL import Image
 
@@ -23,8 +26,8 @@ def examples():
     def visit(command, name):
         lines = [line.strip() for line in (command.help or "").splitlines()]
         found.extend((name, line) for line in lines if line.startswith("clipsearch "))
-        for child in getattr(command, "commands", {}).values():
-            visit(child, child.name)
+        for child in command.list_commands(None) if isinstance(command, click.Group) else ():
+            visit(command.get_command(None, child), child)
 
     visit(cli, "clipsearch")
     readme = (ROOT / "README.md").read_text("utf-8")
@@ -79,7 +82,8 @@ def sandbox(tmp_path_factory):
 
     def run(line):
         return subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line], cwd=work, env=environment, capture_output=True, text=True, timeout=300
+            ["bash", "-o", "pipefail", "-c", line], cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=300,
         )  # fmt: skip
 
     for line in (
@@ -92,8 +96,21 @@ def sandbox(tmp_path_factory):
         assert first.returncode == 0, first.stderr
     given = set(work.iterdir())
 
+    def run_until_told(line):
+        """What works until it is told to stop: its exit status and what it has printed."""
+        quietly = "exec " + line.replace("clipsearch serve", "clipsearch serve --no-open --port 0")
+        process = subprocess.Popen(
+            ["bash", "-c", quietly], cwd=work, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )  # fmt: skip
+        first = (process.stdout if "serve" in line else process.stderr).readline()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(line, process.returncode, first + output, errors)
+
     def run_afresh(line):
-        done = run(line)
+        works_on = line.startswith("clipsearch serve") or "--watch" in line
+        done = run_until_told(line) if works_on else run(line)
         for path in set(work.iterdir()) - given:  # the next example may make it again
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return done
@@ -108,13 +125,20 @@ def test_it_runs(sandbox, where, line):
         line += " --force"  # the fixture has made it, to be imported
     done = sandbox(line)
     assert "Traceback" not in done.stderr and "unexpected" not in done.stderr
-    if "openai/" in line:  # the hub is not there, and that is said
+    if line.startswith("clipsearch browse"):  # there is no terminal; tests/test_browse.py has more
+        assert done.returncode == 1 and ("needs a terminal" in done.stderr or "clipsearch[tui]" in done.stderr)
+    elif line.startswith("clipsearch serve") or "--watch" in line:
+        assert done.returncode in (0, 130) and done.stdout, done.stderr
+        assert "--watch" in line or done.stdout.startswith("http://127.0.0.1:")
+    elif "--server" in line:  # there is none; tests/test_client.py has more
+        assert done.returncode == 1 and "http://127.0.0.1:8100" in done.stderr
+    elif "openai/" in line:  # the hub is not there, and that is said
         assert done.returncode == 1 and "hub" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
-        assert done.stdout or "failures" in line or "forget" in line or " cp " in line
+        assert done.stdout or "failures" in line or "forget" in line or " cp " in line or "mcp" in line
 
 
 def test_there_are_examples_for_every_command():
     shown = {line.split()[1] for _, line in examples()}
-    assert shown >= set(cli.commands)
+    assert shown >= set(cli.list_commands(None))

@@ -6,30 +6,64 @@ Exit status: 0 fine; 1 wrong use, or an error that is told; 3 finished, but some
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import traceback
+import threading
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from clipsearch import __version__
-from clipsearch.cli.doctor import doctor
-from clipsearch.cli.health import repair, verify
-from clipsearch.cli.indexing import failures, forget, index, status
-from clipsearch.cli.labels import label
-from clipsearch.cli.models import eval_command, models
-from clipsearch.cli.neighbours import duplicates, stats
-from clipsearch.cli.searching import query, similar
-from clipsearch.cli.transfer import export_command, import_command
 from clipsearch.errors import ClipsearchError, ClipsearchWarning
 
 ERROR, INTERRUPTED = 1, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_COMMANDS = {
+    "index": ("indexing.index", "Index the photos in folders, or bring their index up to date."),
+    "query": ("searching.query", "Find photos by describing them, by an image, or by both."),
+    "similar": ("searching.similar", "Find photos that look like an image."),
+    "browse": ("browsing.browse", "Search in the terminal, as you type."),
+    "serve": ("serving.serve", "Search in the browser, and answer programs over HTTP."),
+    "mcp": ("assistant.mcp", "Let an assistant search: the Model Context Protocol."),
+    "label": ("labels.label", "Say which of some labels suits each photo."),
+    "duplicates": ("neighbours.duplicates", "Find photos that are copies of each other."),
+    "stats": ("neighbours.stats", "Count the photos by year, camera, folder, format."),
+    "status": ("indexing.status", "What is indexed, by which model, and whether it is up to date."),
+    "failures": ("indexing.failures", "The files that could not be indexed, and why."),
+    "forget": ("indexing.forget", "Remove folders from the index, never from the disk."),
+    "export": ("transfer.export_command", "Write the photos' embeddings to a file."),
+    "import": ("transfer.import_command", "Take embeddings made elsewhere."),
+    "verify": ("health.verify", "Compare everything in an index with its checksums."),
+    "repair": ("health.repair", "Make a damaged index whole again."),
+    "doctor": ("doctor.doctor", "Machine, installation and index on one page, for a bug report."),
+    "models": ("models.models", "List the models that can be used, and download one."),
+    "eval": ("models.eval_command", "Measure a model on captioned photos."),
+}
+"""Each command, where it is, and what it does: only the one that is asked for is imported."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, command = _COMMANDS[name][0].split(".")
+        found: click.Command = getattr(import_module(f"{__name__}.{module}"), command)
+        return found
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="clipsearch %(version)s")
 def cli() -> None:
     """Search a photo folder by describing the picture. Everything stays on this machine.
@@ -40,13 +74,6 @@ def cli() -> None:
 
     Exit status: 0 fine; 1 wrong use or an error; 3 finished, but some files failed; 4 the index is damaged; 130 interrupted.
     """
-
-
-for command in (
-    index, query, similar, label, duplicates, stats, status, failures, forget, verify, repair, export_command, import_command,
-    models, eval_command, doctor,
-):  # fmt: skip
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -73,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     except Exception as error:
         if os.environ.get("CLIPSEARCH_DEBUG"):
+            import traceback
+
             traceback.print_exc()
         click.echo(
             f"clipsearch: unexpected {type(error).__name__}: {error}\nThis is a bug. Run it again with CLIPSEARCH_DEBUG=1 and "
@@ -80,4 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             err=True,
         )
         code = ERROR
+    if code == INTERRUPTED and threading.active_count() > 1:  # of a model that is in the middle of a picture
+        with contextlib.suppress(OSError):  # whoever read it has gone
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, print_paths
+from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
+from clipsearch.errors import SyncRefused
 
 if TYPE_CHECKING:
+    from clipsearch.engine import SearchEngine
     from clipsearch.status import RootStatus
     from clipsearch.sync import SyncReport
 
@@ -47,6 +53,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
 @click.option(
     "--max-megapixels", type=click.FloatRange(1), default=160, show_default=True, help="Size limit for a photo."
 )
+@click.option("--watch", is_flag=True, help="Then wait for changes below the folders, and index again; Ctrl-C ends it.")
 @wait_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 @json_option
@@ -54,8 +61,8 @@ SOME_FAILED, INTERRUPTED = 3, 130
 def index(
     context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
     no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, precision: str,
-    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, wait: float | None, quiet: bool,
-    as_json: bool,
+    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool, wait: float | None,
+    quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Index the photos in folders, or bring their index up to date.
 
@@ -66,55 +73,51 @@ def index(
     clipsearch index ~/Photos
     clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
     clipsearch index                      # again, whatever was indexed before
+    clipsearch index ~/Photos --watch     # and again whenever something changes there
     """
     from clipsearch.config import index_for, remember_index
     from clipsearch.engine import SearchEngine
     from clipsearch.images.discover import WalkRules
     from clipsearch.images.files import ReadLimits
-    from clipsearch.render.text import to_json
 
     rules = None
     if hidden or no_default_excludes or follow_links or exclude:
         rules = WalkRules(hidden=hidden, defaults=not no_default_excludes, follow_links=follow_links, exclude=exclude)
     limits = ReadLimits(max_pixels=int(max_megapixels * 1_000_000), seconds=max_seconds)
-    with (
-        SearchEngine(index_for(folders, index_folder), model=model, device=device, precision=precision) as engine,
-        ProgressBar(quiet) as bar,
-    ):
-        report = engine.index(
-            *folders,
-            rules=rules,
-            prune=prune,
-            paranoid=paranoid,
-            jobs=jobs,
-            batch_size=batch_size,
-            limits=limits,
-            progress=bar.show,
-            on_busy=Patience(wait),
-        )
-        remember_index(engine.index_folder)
-        name = engine.model_name or ""
-    if as_json:
-        counts = {key: value for key, value in asdict(report).items() if key != "unreadable"}
-        unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
-        click.echo(
-            to_json({"index": str(engine.index_folder), "model": name, **counts, "unreadable": unreadable}), nl=False
-        )
-    elif not quiet:
-        click.echo(_summary(report, str(engine.index_folder), name), nl=False)
-    for failure in report.unreadable:
-        click.echo(f"clipsearch: {failure.file.path}: {failure.reason}", err=True)
-    if report.interrupted:
+    options: dict[str, Any] = {"rules": rules, "jobs": jobs, "batch_size": batch_size, "limits": limits}
+    if watch:
+        from clipsearch.watch import QUIET, require_watchfiles
+
+        require_watchfiles()  # before an hour of indexing, not after it
+        options["settled_for"] = QUIET
+    with SearchEngine(index_for(folders, index_folder), model=model, device=device, precision=precision) as engine:
+        report = None
+        try:
+            with ProgressBar(quiet) as bar:
+                report = engine.index(
+                    *folders, prune=prune, paranoid=paranoid, progress=bar.show, on_busy=Patience(wait), **options
+                )
+        except SyncRefused as refusal:  # a drive that is not mounted yet, say
+            if not watch:
+                raise
+            click.echo(f"clipsearch: note: {refusal}", err=True)
+        else:
+            remember_index(engine.index_folder)
+            _show(report, engine, quiet, as_json)
+        if watch and not (report and report.interrupted):
+            report = _watch(engine, folders, options, quiet, as_json)
+    if report and report.interrupted:
         context.exit(INTERRUPTED)
-    if report.failed or report.known_failures or report.unreadable:
+    if report and (report.failed or report.known_failures or report.unreadable):
         context.exit(SOME_FAILED)
 
 
 @click.command()
 @index_option
-@click.option("--quick", is_flag=True, help="Do not compare with the folders on disk.")
+@server_option
+@click.option("--quick", is_flag=True, help="Do not compare with the folders on disk. A server never does.")
 @json_option
-def status(index_folder: str | None, quick: bool, as_json: bool) -> None:
+def status(index_folder: str | None, server: str | None, quick: bool, as_json: bool) -> None:
     """What is indexed, by which model, and whether it is up to date.
 
     \b
@@ -125,8 +128,13 @@ def status(index_folder: str | None, quick: bool, as_json: bool) -> None:
     from clipsearch.engine import SearchEngine
     from clipsearch.render.text import human_bytes, printable, to_json
 
-    with SearchEngine(find_index(index_folder)) as engine:
-        state = engine.status(scan=not quick)
+    client = server_to_ask(server)
+    if client:
+        with client:
+            state = client.status()
+    else:
+        with SearchEngine(find_index(index_folder)) as engine:
+            state = engine.status(scan=not quick)
     if as_json:
         click.echo(to_json({**asdict(state), "stale": state.stale}), nl=False)
         return
@@ -187,6 +195,62 @@ def forget(folders: tuple[str, ...], index_folder: str | None, wait: float | Non
     click.echo(f"forgot {count:,} photo{'' if count == 1 else 's'}")
 
 
+def _show(report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool) -> None:
+    """What a run did, on standard output."""
+    from clipsearch.render.text import to_json
+
+    name = engine.model_name or ""
+    if as_json:
+        counts = {key: value for key, value in asdict(report).items() if key != "unreadable"}
+        unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
+        answer = {"index": str(engine.index_folder), "model": name, **counts, "unreadable": unreadable}
+        click.echo(to_json(answer), nl=False)
+    elif not quiet:
+        click.echo(_summary(report, str(engine.index_folder), name), nl=False)
+    for failure in report.unreadable:
+        click.echo(f"clipsearch: {failure.file.path}: {failure.reason}", err=True)
+
+
+def _watch(
+    engine: SearchEngine, folders: tuple[str, ...], options: dict[str, Any], quiet: bool, as_json: bool
+) -> SyncReport | None:
+    """Index again after every change, for as long as nobody presses Ctrl-C; what the last round did."""
+    from clipsearch.render.text import printable
+    from clipsearch.watch import Watch
+
+    def update(some: Sequence[str]) -> SyncReport:
+        with ProgressBar(quiet) as bar:
+            return engine.index(*some, progress=bar.show, on_busy=Patience(math.inf), **options)
+
+    def say(text: str) -> None:
+        click.echo(f"clipsearch: {printable(text)}", err=True)
+
+    watch = Watch(
+        engine.index_folder, folders, options["rules"], update=update, notice=lambda text: say(f"note: {text}")
+    )
+    if not quiet:
+        say("waiting for changes; Ctrl-C ends this")
+    report = None
+    for report in watch.rounds():
+        done = _changes(report)
+        if as_json and done:
+            _show(report, engine, quiet, as_json)
+        elif not quiet and done:
+            say(f"{time.strftime('%H:%M:%S')} {done} in {report.seconds:.1f} s")
+        if report.interrupted:
+            break
+    return report
+
+
+def _changes(report: SyncReport) -> str:
+    """What a round has changed, in a line; "" for nothing."""
+    counts = [
+        (report.added, "added"), (report.updated, "updated"), (report.moved, "moved"), (report.removed, "removed"),
+        (report.failed, "failed"),
+    ]  # fmt: skip
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
+
+
 def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     from clipsearch.render.text import printable
 
@@ -194,12 +258,15 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
         (report.added, "added"), (report.updated, "updated"), (report.moved, "moved"), (report.removed, "removed"),
         (report.unchanged, "unchanged"),
     ]  # fmt: skip
-    done = ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no photos found"
+    done = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    done = done or ("nothing to index yet" if report.waiting else "no photos found")
     if report.copied:
         done += f" ({report.copied:,} with content known already)"
     lines = [f"{done} in {report.seconds:.1f} s"]
     if failed := report.failed + report.known_failures:
         lines.append(f"{failed:,} could not be read; see: clipsearch failures")
+    if report.waiting:
+        lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
     if report.others:
         lines.append(f"{report.others:,} other files are no pictures")
     lines.append(f"index: {printable(index_folder)} (model {printable(model)})")

@@ -15,10 +15,13 @@ import click
 
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import device_option, index_option, model_option
+from clipsearch.cli.previews import CommandWithPreview
+from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
 
 if TYPE_CHECKING:
+    from clipsearch.client import Client
     from clipsearch.conditions import Condition
     from clipsearch.engine import SearchEngine
     from clipsearch.schema import Query, Sort
@@ -42,13 +45,13 @@ _SHARED = (
 def _shared(command: Any) -> Any:
     for option in reversed(_SHARED):
         command = option(command)
-    return result_options(filter_options(index_option(model_option(_MODEL)(device_option(command)))))
+    return result_options(filter_options(index_option(server_option(model_option(_MODEL)(device_option(command))))))
 
 
 _MODEL = "The model, where it is not to be found under the name the index remembers."
 
 
-@click.command()
+@click.command(cls=CommandWithPreview)
 @click.argument("words", nargs=-1, metavar="TEXT|IMAGE [+|- TEXT|IMAGE]...")
 @click.option("--like", "likes", multiple=True, metavar="[N:]TEXT|IMAGE", help="The same as + TEXT|IMAGE; repeatable.")
 @click.option(
@@ -68,7 +71,7 @@ def query(
     words: tuple[str, ...], likes: tuple[str, ...], unlikes: tuple[str, ...], relevant: bool, min_match: float | None,
     prompts: tuple[str, ...], ensemble: bool, allow_url: bool, top_k: int, offset: int, page: int, min_score: float | None,
     diverse: bool, sort: Sort, keep_own: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None,
-    model: str | None, device: str,
+    server: str | None, model: str | None, device: str,
 ) -> None:  # fmt: skip
     """Find photos by describing them, by an image that they should look like, or by both.
 
@@ -88,6 +91,9 @@ def query(
     clipsearch query "a boat" --where 'megapixels > 0.3 and not format = png' --sort name
     clipsearch query "a red car" -0 -k 20 | xargs -0 ls -l
     clipsearch query "flowers" --contact-sheet flowers.jpg
+    clipsearch query "flowers" -k 100 --html flowers.html
+    clipsearch query "flowers" --preview
+    clipsearch query "a dog" --server http://127.0.0.1:8100
     clipsearch query - --json < queries.txt
     """
     from clipsearch.query import parse_terms
@@ -107,24 +113,26 @@ def query(
         raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')
     with _Pictures(allow_url) as pictures:
         if words == ("-",):
-            if results.open or results.contact_sheet:
-                raise click.UsageError("--open and --contact-sheet are for one query; standard input may hold many")
-            with _engine(index_folder, model, device) as engine:
+            if results.open or results.contact_sheet or results.html:
+                raise click.UsageError(
+                    "--open, --contact-sheet and --html are for one query; standard input may hold many"
+                )
+            with _engine(index_folder, model, device, server_to_ask(server, results)) as engine:
                 status = _answer_lines(engine, wish, top_k, results, pictures)
         else:
             wanted = replace(wish, terms=parse_terms(words, pictures.picture))
-            with _engine(index_folder, model, device) as engine:
+            with _engine(index_folder, model, device, server_to_ask(server, results)) as engine:
                 status = show(engine.search(wanted, top_k), results, " ".join(words))
     click.get_current_context().exit(status)
 
 
-@click.command()
+@click.command(cls=CommandWithPreview)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @_shared
 def similar(
     images: tuple[str, ...], top_k: int, offset: int, page: int, min_score: float | None, diverse: bool, sort: Sort,
-    keep_own: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None, model: str | None,
-    device: str,
+    keep_own: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None, server: str | None,
+    model: str | None, device: str,
 ) -> None:  # fmt: skip
     """Find photos that look like an image, or like all of several. The image itself and its copies are left out.
 
@@ -140,14 +148,21 @@ def similar(
     terms = tuple(Term(Path(image)) for image in images)
     offset += (page - 1) * top_k
     wanted = Query(terms, filters, (), min_score, None, offset, diverse, sort, keep_own)
-    with _engine(index_folder, model, device) as engine:
+    with _engine(index_folder, model, device, server_to_ask(server, results)) as engine:
         hits = engine.search(wanted, top_k)
         status = show(hits, results, " + ".join(images))
     click.get_current_context().exit(status)
 
 
 @contextmanager
-def _engine(index_folder: str | None, model: str | None, device: str) -> Iterator[SearchEngine]:
+def _engine(
+    index_folder: str | None, model: str | None, device: str, client: Client | None
+) -> Iterator[SearchEngine | Client]:
+    """Who answers: a server, or the index of this machine."""
+    if client:
+        with client:
+            yield client
+        return
     from clipsearch.config import find_index, remember_index
     from clipsearch.engine import SearchEngine
 
@@ -156,7 +171,9 @@ def _engine(index_folder: str | None, model: str | None, device: str) -> Iterato
         remember_index(engine.index_folder)
 
 
-def _answer_lines(engine: SearchEngine, wish: Query, top_k: int, results: ResultOptions, pictures: _Pictures) -> int:
+def _answer_lines(
+    engine: SearchEngine | Client, wish: Query, top_k: int, results: ResultOptions, pictures: _Pictures
+) -> int:
     """One query from each line of standard input; the highest exit status of all."""
     from clipsearch.query import parse_terms, split_words
     from clipsearch.render.text import printable

@@ -18,6 +18,11 @@ HEAVY = {
     "numpy",
     "PIL",
     "tqdm",
+    "fastapi",
+    "uvicorn",
+    "textual",
+    "mcp",
+    "watchfiles",
 }
 
 
@@ -36,7 +41,10 @@ def loaded_by(code: str) -> set[str]:
     return set(output.split("\n")[-2].split())
 
 
-@pytest.mark.parametrize("code", ["import clipsearch", "import clipsearch.cli"])
+EVERY_COMMAND = "from clipsearch.cli import cli; [cli.get_command(None, name) for name in cli.list_commands(None)]"
+
+
+@pytest.mark.parametrize("code", ["import clipsearch", "import clipsearch.cli", EVERY_COMMAND])
 def test_starting_up_imports_nothing_heavy(code):
     assert not loaded_by(code) & HEAVY
 

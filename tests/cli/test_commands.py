@@ -188,7 +188,7 @@ def test_help_and_version(clipsearch):
     status, output, _ = clipsearch("--help")
     assert status == 0 and 'clipsearch query "a dog on a beach"' in output
     assert clipsearch("--version")[1].startswith("clipsearch 0.")
-    for command in cli.commands:
+    for command in cli.list_commands(None):
         assert f"\n  clipsearch {command}" in clipsearch(command, "--help")[1]
 
 

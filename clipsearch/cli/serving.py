@@ -1,0 +1,92 @@
+"""`serve`."""
+
+from __future__ import annotations
+
+import click
+
+from clipsearch.cli.options import device_option, index_option, model_option
+from clipsearch.errors import ClipsearchError
+
+
+@click.command()
+@index_option
+@model_option("The model, where it is not to be found under the name the index remembers.")
+@device_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; others than this need --token.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8100, show_default=True, help="0 takes any free port.")
+@click.option(
+    "--token",
+    envvar="CLIPSEARCH_TOKEN",
+    metavar="TEXT",
+    help="Ask for this before anything is shown. $CLIPSEARCH_TOKEN",
+)
+@click.option("--no-open", is_flag=True, help="Do not open the browser.")
+@click.option("--watch", is_flag=True, help="Index again whenever something changes below the indexed folders.")
+def serve(
+    index_folder: str | None, model: str | None, device: str, host: str, port: int, token: str | None, no_open: bool,
+    watch: bool,
+) -> None:  # fmt: skip
+    """Search in the browser, and answer programs over HTTP. Only this machine can reach it, unless --host says otherwise.
+
+    Prints its address first. Ctrl-C stops it.
+
+    \b
+    clipsearch serve
+    clipsearch serve --index ~/Photos --watch
+    clipsearch serve --port 0 --no-open
+    """
+    from clipsearch.config import find_index, remember_index
+
+    try:
+        from clipsearch.server.app import make_app
+        from clipsearch.server.guard import check_exposure
+        from clipsearch.server.running import address_of, listen, run
+        from clipsearch.server.service import Service
+        from clipsearch.watch import require_watchfiles
+    except ImportError as error:
+        raise ClipsearchError("serve needs a web framework: pip install 'clipsearch[web]'") from error
+
+    check_exposure(host, token)
+    if watch:
+        require_watchfiles()
+    folder = find_index(index_folder)
+    listener = listen(host, port)
+    address = address_of(listener, host)
+    service = Service(folder, model=model, device=device)
+    try:
+        _say(f"loading the index at {folder} and its model")
+        fingerprint, images = service.load()
+        what = f"{images:,} photos, model {fingerprint.model}" if fingerprint else "no photos yet"
+        remember_index(folder)
+        app = make_app(service, host=host, port=listener.getsockname()[1], token=token)
+
+        def ready() -> None:
+            click.echo(address)
+            _say(f"{what}; Ctrl-C stops")
+            if watch:
+                service.watch(_say)
+            if not no_open:
+                _open(f"{address}?token={token}" if token else address)
+
+        run(app, service, listener, ready)
+    finally:
+        service.close()
+        listener.close()
+
+
+def _say(text: str) -> None:
+    from clipsearch.render.text import printable
+
+    click.echo(f"clipsearch: {printable(text)}", err=True)
+
+
+def _open(address: str) -> None:
+    """Have the browser show it, if there is one outside the terminal. In a thread: some are waited for."""
+    import os
+    import sys
+    import threading
+    import webbrowser
+
+    if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))):
+        return
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -1,0 +1,251 @@
+"""A client of clipsearch's server, `clipsearch serve`: the same questions and answers as SearchEngine's.
+
+    with Client("http://127.0.0.1:8100") as client:
+        for hit in client.search("a dog on a beach", top_k=5):
+            print(hit.rank, hit.score, hit.path)
+
+It needs nothing but Python's own http.client: that is quick to import, takes no proxy between, and few requests are made.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from clipsearch.asking import Parameters, filter_parameters, picture_bytes, picture_name, search_parameters
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
+from clipsearch.hits import Explanation, Hits
+from clipsearch.query import parse_query
+from clipsearch.schema import Failure, Fingerprint, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from clipsearch.conditions import Condition
+    from clipsearch.status import Status
+
+MOST_BYTES = 64 * 1024**2  # that a server takes of a picture
+_ERRORS: dict[str, type[ClipsearchError]] = {
+    "bad-query": QueryError, "bad-parameter": QueryError, "unknown-parameter": QueryError, "no-picture": ImageError,
+}  # fmt: skip
+
+
+class Client:
+    """A server, by its address. Use as a context manager, or call `close`. It belongs to one thread at a time.
+
+    `token` is what the server asks for, if it does; the address may have it at its end, as `clipsearch serve` opens it. An
+    answer takes at most `timeout` seconds. Every method raises ClipsearchError with the server's own sentence, or with one that
+    says that there is no server; QueryError and ImageError where the question is what is wrong.
+    """
+
+    def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise ClipsearchError(f"{url} is no address of a server ({error})") from error
+        if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+            raise ClipsearchError(f"{url} is no address of a server; give one such as http://127.0.0.1:8100")
+        self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        self.is_local = _is_loopback(host)
+        self._base = parts.path.rstrip("/")
+        self._headers = {"Clipsearch-Client": "python", "Accept-Encoding": "identity"}
+        if token := token or parse_qs(parts.query).get("token", [None])[0]:
+            self._headers["Authorization"] = f"Bearer {token}"
+            if parts.scheme == "http" and not self.is_local:
+                warnings.warn(f"the token goes to {host} unencrypted, for all on the way to read", ClipsearchWarning, 2)
+        self._connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            self._connection = http.client.HTTPSConnection(host, port, timeout=timeout)
+        else:
+            self._connection = http.client.HTTPConnection(host, port, timeout=timeout)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def search(self, query: str | os.PathLike[str] | Image | Query, top_k: int = 10) -> Hits:
+        """The `top_k` photos nearest to a text, a picture (a Path or PIL image; it is uploaded), or a Query.
+
+        As SearchEngine.search, to the last digit; the Query's filters name folders as the server's machine does.
+        """
+        wanted = parse_query(query)
+        said, pictures = search_parameters(wanted, top_k)
+        said += [(name, picture_name(term, self._upload(term))) for term, name in pictures]
+        return self._hits("/api/search", said, wanted)
+
+    def similar(
+        self, image: int | os.PathLike[str] | Image, top_k: int = 10, *, filters: Sequence[Condition] = (),
+        offset: int = 0, diverse: bool = False,
+    ) -> Hits:  # fmt: skip
+        """Photos that look like an indexed one, by its id, or like a picture. The photo itself and its copies are left out."""
+        if not isinstance(image, int):
+            return self.search(Query((Term(image),), tuple(filters), offset=offset, diverse=diverse), top_k)
+        said = [("id", str(image)), ("top_k", str(top_k)), ("offset", str(offset)), *filter_parameters(filters)]
+        said += [("diverse", "true")] if diverse else []
+        return self._hits("/api/similar", said, Query((), tuple(filters), offset=offset, diverse=diverse))
+
+    def images(
+        self,
+        filters: Sequence[Condition] = (),
+        *,
+        sort: Literal["date", "name"] = "date",
+        offset: int = 0,
+        top_k: int = 50,
+    ) -> tuple[list[ImageRecord], int]:
+        """Photos without a query, the newest first or by name; and how many meet the filters."""
+        said = [("sort", sort), ("offset", str(offset)), ("top_k", str(top_k)), *filter_parameters(filters)]
+        answer = self._json("GET", "/api/images", said)
+        return [_record(one) for one in answer["images"]], int(answer["considered"])
+
+    def image(self, image_id: int) -> ImageRecord:
+        """One photo."""
+        return _record(self._json("GET", f"/api/images/{image_id}"))
+
+    def file(self, image_id: int) -> bytes:
+        """A photo as a browser gets it: the file itself, or a JPEG made of it."""
+        return self._request("GET", f"/api/images/{image_id}/file")
+
+    def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
+        """A photo in a square of so many pixels, as WebP or JPEG."""
+        return self._request("GET", f"/api/thumbnails/{image_id}", [("size", str(size))])
+
+    def status(self) -> Status:
+        """What is indexed, by which model. The folders are not compared with the disk."""
+        from clipsearch.status import RootStatus, Status
+
+        answer = self._json("GET", "/api/status")
+        answer.pop("stale", None)
+        model = Fingerprint(**answer.pop("model")) if answer["model"] else answer.pop("model")
+        roots = tuple(RootStatus(**root) for root in answer.pop("roots"))
+        return Status(**answer, model=model, roots=roots)
+
+    def failures(self) -> list[Failure]:
+        """The files that could not be indexed, and why."""
+        answer = self._json("GET", "/api/failures")["failures"]
+        return [Failure(ImageFile(one["path"], int(one.get("size", 0)), 0), one["reason"]) for one in answer]
+
+    def facets(self, filters: Sequence[Condition] = ()) -> dict[str, dict[str, int]]:
+        """How many photos there are: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
+        answer = self._json("GET", "/api/facets", filter_parameters(filters))["facets"]
+        return {by: {one["value"]: one["images"] for one in counts} for by, counts in answer.items()}
+
+    def start_index(self, folders: Sequence[str] = ()) -> dict[str, Any]:
+        """Have the server index again what is indexed, or some of those folders; how the job is, as `index_job`."""
+        body = json.dumps({"folders": list(folders)} if folders else {}).encode()
+        return dict(self._json("POST", "/api/index", body=body, kind="application/json")["job"])
+
+    def index_job(self) -> dict[str, Any]:
+        """How the indexing is: "state" (idle, running, done, failed, cancelled), "done", "total", "added", ..."""
+        return self._json("GET", "/api/index")
+
+    def cancel_index(self) -> dict[str, Any]:
+        """End the indexing soon; what is finished is kept."""
+        return self._json("DELETE", "/api/index")
+
+    def _hits(self, path: str, said: Parameters, query: Query) -> Hits:
+        answer = self._json("GET", path, [*said, ("explain", "true"), ("exact", "true")])
+        about = answer["explanation"]
+        explanation = Explanation(**{field.name: about[field.name] for field in fields(Explanation)})
+        return Hits(
+            [Hit(one["rank"], one["score"], _record(one), one["match"]) for one in answer["hits"]], query, explanation
+        )
+
+    def _upload(self, term: Term) -> str:
+        content = term.content
+        if isinstance(content, os.PathLike) and Path(content).stat().st_size > MOST_BYTES:
+            raise ImageError(f"{content} is larger than the {MOST_BYTES // 1024**2} MB that a server takes")
+        try:
+            answer = self._json("POST", "/api/uploads", body=picture_bytes(content), kind="application/octet-stream")
+        except ImageError as error:
+            name = f"{os.fspath(content)}: " if isinstance(content, os.PathLike) else ""
+            raise ImageError(f"{name}{error}") from error
+        return str(answer["token"])
+
+    def _json(
+        self, method: str, path: str, said: Parameters | None = None, *, body: bytes | None = None, kind: str = ""
+    ) -> dict[str, Any]:
+        data = self._request(method, path, said, body=body, kind=kind)
+        try:
+            return dict(json.loads(data))
+        except (ValueError, TypeError) as error:
+            raise ClipsearchError(f"{self.url} is no clipsearch server, or one that is damaged") from error
+
+    def _request(
+        self, method: str, path: str, said: Parameters | None = None, *, body: bytes | None = None, kind: str = ""
+    ) -> bytes:
+        try:
+            address = quote(self._base) + path + (f"?{urlencode(said, errors='strict')}" if said else "")
+        except UnicodeEncodeError as error:
+            raise QueryError("a name that is not UTF-8 cannot be sent to a server") from error
+        headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
+        try:
+            response, data = self._exchange(method, address, body, headers)
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise ClipsearchError(
+                f"no clipsearch server answers at {self.url} ({reason}); start one with: clipsearch serve"
+            ) from error
+        if response.getheader("Clipsearch-Api") is None:
+            raise ClipsearchError(f"what answers at {self.url} is no clipsearch server")
+        if response.status >= 300:
+            raise _error(response.status, data)
+        return data
+
+    def _exchange(
+        self, method: str, address: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """One request; again where the server had closed the connection that was kept from the one before."""
+        kept = self._connection.sock is not None
+        try:
+            self._connection.request(method, address, body, headers)
+            response = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            self._connection.close()
+            if not kept:
+                raise
+            self._connection.request(method, address, body, headers)
+            response = self._connection.getresponse()
+        return response, response.read()
+
+
+def _record(one: dict[str, Any]) -> ImageRecord:
+    """What `render.table.record_object` makes, back again; the time of the file is not in it."""
+    info = ImageInfo(
+        width=one["width"], height=one["height"], format=one["format"], content_hash=one["content_hash"],
+        taken_at=datetime.fromisoformat(one["taken_at"]) if one["taken_at"] else None, camera=one["camera"],
+        gps=(one["gps"][0], one["gps"][1]) if one["gps"] else None,
+    )  # fmt: skip
+    return ImageRecord(one["id"], ImageFile(one["path"], one["size"], 0), info)
+
+
+def _error(status: int, data: bytes) -> ClipsearchError:
+    try:
+        said = json.loads(data)["error"]
+        kind, text = _ERRORS.get(said["code"], ClipsearchError), str(said["message"])
+    except (ValueError, TypeError, KeyError):
+        return ClipsearchError(f"the server refused, without saying why (HTTP {status})")
+    return kind(text)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -1,0 +1,88 @@
+"""What the server does, counted for Prometheus."""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_STREAMS = ("/api/events", "/api/index/events")  # they last as long as somebody listens
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+
+
+class Metrics:
+    """Counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "clipsearch_http_requests", "Requests answered.", ["route", "method", "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "clipsearch_http_request_seconds", "From a request to the end of its answer.", ["route"], buckets=_SECONDS,
+            registry=registry,
+        )  # fmt: skip
+        self.batch_size = Histogram(
+            "clipsearch_search_batch_size", "Searches answered together.", buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=registry,
+        )  # fmt: skip
+        self.batch_seconds = Histogram(
+            "clipsearch_search_batch_seconds", "What they took together.", buckets=_SECONDS, registry=registry
+        )
+        self.thumbnails = Counter(
+            "clipsearch_thumbnails", "Thumbnails found in the cache (hit) or not (miss).", ["result"], registry=registry
+        )
+        self.images = Gauge("clipsearch_images", "Photos in the index.", registry=registry)
+        self.cache_bytes = Gauge("clipsearch_thumbnail_cache_bytes", "Thumbnails on disk.", registry=registry)
+        self.listeners = Gauge("clipsearch_event_listeners", "Clients that listen to events.", registry=registry)
+        self.job_running = Gauge("clipsearch_index_job_running", "Whether photos are being indexed.", registry=registry)
+        self.job_done = Gauge(
+            "clipsearch_index_job_files_done", "Of the job that runs, or the last.", registry=registry
+        )
+        self.job_total = Gauge("clipsearch_index_job_files", "Of the job that runs, or the last.", registry=registry)
+
+    def batch(self, size: int, seconds: float) -> None:
+        """So many searches took so long together."""
+        self.batch_size.observe(size)
+        self.batch_seconds.observe(seconds)
+
+    def thumbnail(self, result: str) -> None:
+        """One was a "hit" or a "miss"."""
+        self.thumbnails.labels(result).inc()
+
+    def text(self) -> bytes:
+        """Everything, as Prometheus reads it."""
+        return generate_latest(self._registry)
+
+
+class Measured:
+    """ASGI middleware that counts requests and their time, by route."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on and count."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 0
+
+        async def watched_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in _METHODS else "other"  # a client must not make up labels
+            self._metrics.requests.labels(route, method, status).inc()
+            if route not in _STREAMS:
+                self._metrics.seconds.labels(route).observe(time.perf_counter() - start)

@@ -1,0 +1,204 @@
+"""What a client can ask with, as the command line's flags of the same names.
+
+All of it together stays under `running.LONGEST_REQUEST`, also with every letter as an escape of twelve bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from clipsearch.conditions import Condition
+from clipsearch.errors import QueryError
+from clipsearch.where import chosen
+
+RELEVANT = 0.5  # what --relevant stands for
+MOST_HITS = 1000
+FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
+
+_PICTURE = r"^(?:\d{1,6}(?:\.\d{1,6})?:)?(?:[1-9]\d{0,17}|upload:[A-Za-z0-9_-]{1,64})$"
+
+Text = Annotated[str, StringConstraints(max_length=2000)]
+Word = Annotated[str, StringConstraints(max_length=300)]
+FolderPath = Annotated[str, StringConstraints(max_length=4096)]  # Linux's PATH_MAX
+Picture = Annotated[str, StringConstraints(pattern=_PICTURE)]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+class Nothing(BaseModel):
+    """No parameters: a misspelt one must not pass for none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Filters(Nothing):
+    """Which photos count at all."""
+
+    in_: list[FolderPath] = Field(
+        [],
+        alias="in",
+        max_length=20,
+        description="Only below this folder, by its absolute path; several: any of them.",
+        examples=[["/photos/2024"]],
+    )
+    name: list[Word] = Field(
+        [],
+        max_length=20,
+        description="Only files whose name this glob fits, as `*beach*.jpg`; several: any of them.",
+        examples=[["*beach*.jpg"]],
+    )
+    taken: Word | None = Field(
+        None,
+        description="Taken then: `2024`, `2024-07`, `2024-07-15` or `2024-06..2024-08`.",
+        examples=["2024-06..2024-08"],
+    )
+    after: Word | None = Field(None, description="Taken on this date or later.", examples=["2023"])
+    before: Word | None = Field(None, description="Taken before this date begins.", examples=["2024-07-15"])
+    camera: Word | None = Field(None, description="Taken by a camera whose name contains this.", examples=["canon"])
+    near: Word | None = Field(
+        None,
+        description="Taken near `LATITUDE,LONGITUDE` (within 1 km) or `LATITUDE,LONGITUDE,KM`.",
+        examples=["48.14,11.58,50"],
+    )
+    min_width: int | None = Field(
+        None, ge=1, le=1_000_000, description="At least so many pixels wide.", examples=[1920]
+    )
+    min_height: int | None = Field(
+        None, ge=1, le=1_000_000, description="At least so many pixels high.", examples=[1080]
+    )
+    orientation: Literal["landscape", "portrait", "square"] | None = Field(None, description="Of the upright picture.")
+    format: Word | None = Field(
+        None, description="Only this file format: `jpeg`, `png`, `heic`, ...", examples=["jpeg"]
+    )
+    where: Text | None = Field(
+        None,
+        description="An expression, as `size > 5MB and not camera ~ '*canon*'`.",
+        examples=["megapixels > 2 and taken is known"],
+    )
+
+    def conditions(self, query: bytes) -> tuple[Condition, ...]:
+        """What must all hold. QueryError where something makes no sense.
+
+        `query` is what these parameters were read from: names that are not UTF-8 are taken from there, as bytes.
+        """
+        folders, names = self.in_, self.name
+        if b"%" in query:
+            exact = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
+            folders, names = ([value for key, value in exact if key == one] for one in ("in", "name"))
+        for folder in folders:
+            if not Path(folder).is_absolute():
+                raise QueryError(f"{folder!r} is no absolute path; name a folder by its whole path")
+        return chosen(
+            folders=folders, names=names, taken=self.taken, after=self.after, before=self.before,
+            camera=self.camera, near=self.near, min_width=self.min_width, min_height=self.min_height,
+            orientation=self.orientation, format=self.format, where=self.where,
+        )  # fmt: skip
+
+
+class Page(Filters):
+    """Some of the hits."""
+
+    top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many hits at most.")
+    offset: int = Field(0, ge=0, le=FARTHEST, description="Pass over so many.")
+
+
+class Choice(Page):
+    """Which hits, and in which order."""
+
+    min_score: float | None = Field(
+        None, ge=-1, le=1, allow_inf_nan=False, description="Only with at least this cosine."
+    )
+    diverse: bool = Field(False, description="Leave out near-copies of better hits.")
+    sort: Literal["score", "date", "name"] = Field("score", description="The order of the hits that were found.")
+    group_by: Literal["folder", "day"] | None = Field(None, description="Give each hit its `group`.")
+    keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
+    explain: bool = Field(False, description="Say how the query was understood and where the time went.")
+    exact: bool = Field(False, description="Every digit of scores and matches, where usually six are enough.")
+
+
+class Search(Choice):
+    """A search by texts and pictures."""
+
+    q: Text | None = Field(
+        None,
+        description="What to look for: `a dog + 2:snow - people`. It never names a file.",
+        examples=["a dog on a beach", "a cat + 2:snow - people"],
+    )
+    like: list[Picture] = Field(
+        [],
+        max_length=50,
+        description="An indexed photo's id or `upload:TOKEN`, with a weight before it if you like: `2:17`.",
+        examples=[["17", "2:4"]],
+    )
+    unlike: list[Picture] = Field([], max_length=50, description="The same, to steer away from.", examples=[["23"]])
+    min_match: float | None = Field(
+        None, ge=0, le=1, allow_inf_nan=False, description="Only with at least this probability of being right."
+    )
+    relevant: bool = Field(False, description="Only hits that match: `min_match=0.5`.")
+    ensemble: bool = Field(False, description="Put texts into several templates, and search by the mean.")
+    prompt: list[Word] = Field(
+        [], max_length=20, description="Put texts into this, as in `a photo of a {}`.", examples=[["a photo of a {}"]]
+    )
+
+
+class Similar(Choice):
+    """A search by one picture: exactly one of `id` and `upload`."""
+
+    id: Id | None = Field(None, description="An indexed photo.")
+    upload: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="An uploaded picture's token.")
+
+
+class Browse(Filters):
+    """Photos without a query."""
+
+    top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
+    offset: int = Field(0, ge=0, le=1_000_000_000, description="Pass over so many.")
+    sort: Literal["date", "name"] = Field("date", description="The newest first, or by name.")
+
+
+class Facets(Filters):
+    """Counts."""
+
+    top: int = Field(50, ge=1, le=1000, description="How many cameras, folders, formats at most.")
+    depth: int = Field(1, ge=0, le=20, description="How deep folders are told apart.")
+
+
+class Places(Filters):
+    """Where photos were taken."""
+
+    q: Text | None = Field(None, description="Only of the first 1000 hits of this search.")
+
+
+def _as_int(text: object) -> object:
+    """Literals are not read from text as other numbers are."""
+    return int(text) if isinstance(text, str) and text.isdecimal() else text
+
+
+class ThumbnailSize(Nothing):
+    """How large."""
+
+    size: Annotated[Literal[256, 512, 1024], BeforeValidator(_as_int)] = Field(
+        256, description="The room it has, in pixels a side; it is never enlarged."
+    )
+
+
+REPEATABLE = frozenset({"in", "name", "like", "unlike", "prompt"})
+NAMES = sorted(
+    {
+        field.alias or name
+        for model in (Search, Similar, Browse, Facets, Places, ThumbnailSize)
+        for name, field in model.model_fields.items()
+    }
+)
+
+
+def weight_and_picture(text: str) -> tuple[float, str]:
+    """A Picture as its weight and what comes behind it. QueryError for a weight of 0."""
+    weight, _, picture = re.sub(r"^(\d[\d.]*):", r"\1|", text).rpartition("|")
+    if weight and float(weight) == 0:
+        raise QueryError(f"the weight {weight} makes no sense; give a number above 0")
+    return float(weight or 1), picture

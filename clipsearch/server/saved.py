@@ -1,0 +1,58 @@
+"""Searches that a user has given names, in a file of theirs for each index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from clipsearch.replacing import replacing
+
+MOST = 1000
+
+
+class SavedSearches:
+    """The saved searches of one index. The file is read anew for every question, so that several servers agree.
+
+    It belongs to one thread.
+    """
+
+    def __init__(self, index_folder: Path, folder: Path | None = None) -> None:
+        folder = folder or Path(platformdirs.user_data_dir("clipsearch", appauthor=False)) / "saved-searches"
+        self._file = folder / f"{hashlib.sha256(os.fsencode(index_folder)).hexdigest()[:32]}.json"
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Name → parameters, by name. A file that cannot be understood counts as none."""
+        try:
+            searches = json.loads(self._file.read_bytes())["searches"]
+            found = {str(name): dict(parameters) for name, parameters in searches.items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {}
+        return dict(sorted(found.items()))
+
+    def put(self, name: str, parameters: dict[str, Any]) -> bool:
+        """Save a search under a name, in place of what had it; False where there are MOST already."""
+        searches = self.all()
+        if name not in searches and len(searches) >= MOST:
+            return False
+        self._write({**searches, name: parameters})
+        return True
+
+    def remove(self, name: str) -> bool:
+        """Forget a search; whether there was one."""
+        searches = self.all()
+        if searches.pop(name, None) is None:
+            return False
+        self._write(searches)
+        return True
+
+    def _write(self, searches: dict[str, dict[str, Any]]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with replacing([self._file], force=True) as (unfinished,):
+            unfinished.write_text(json.dumps({"searches": searches}))

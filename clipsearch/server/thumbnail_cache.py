@@ -1,0 +1,95 @@
+"""Thumbnails on disk, by the photo's content and the size, so that no index and no run makes one again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+MOST_BYTES = 1_000_000_000
+_KEPT = 0.9  # of MOST_BYTES, when those used longest ago have to go
+_STALE = 3600.0  # seconds after which using one is written down again
+
+
+class ThumbnailCache:
+    """Files of at most `most_bytes` in all; those used longest ago go first. For many threads, and beside other processes.
+
+    Whatever goes wrong on disk is no error: then there is no cache.
+    """
+
+    def __init__(self, folder: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
+        self.folder = folder or Path(platformdirs.user_cache_dir("clipsearch", appauthor=False)) / "thumbnails"
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._size: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes, in all."""
+        with self._lock:
+            return self._counted()
+
+    def get(self, name: str) -> bytes | None:
+        """The thumbnail of this name, or None. Names are hexadecimal digests with a suffix."""
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+            if time.time() - path.stat().st_mtime > _STALE:
+                os.utime(path)
+        except OSError:
+            return None
+        return data or None
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep a thumbnail, whole or not at all."""
+        path = self._path(name)
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._lock:
+                self._counted()
+            descriptor, unfinished = tempfile.mkstemp(suffix=".partial", dir=path.parent)
+            try:
+                with open(descriptor, "wb") as stream:
+                    stream.write(data)
+                os.replace(unfinished, path)  # noqa: PTH105
+            except OSError:
+                os.unlink(unfinished)  # noqa: PTH108
+                raise
+            with self._lock:
+                self._size = self._counted() + len(data)
+                if self._size > self._most_bytes:
+                    self._shrink()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name[:2] / name
+
+    def _counted(self) -> int:
+        if self._size is None:
+            self._size = sum(size for _, size, _ in self._files())
+        return self._size
+
+    def _files(self) -> Iterator[tuple[float, int, str]]:
+        """(when it was used, bytes, path) of every file."""
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                path = os.path.join(folder, name)
+                with contextlib.suppress(OSError):
+                    state = os.stat(path)  # noqa: PTH116
+                    yield state.st_mtime, state.st_size, path
+
+    def _shrink(self) -> None:
+        files = sorted(self._files())
+        total = sum(size for _, size, _ in files)
+        for _, size, path in files:
+            if total <= self._most_bytes * _KEPT:
+                break
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108
+                total -= size
+        self._size = total

@@ -1,0 +1,98 @@
+"""From a request's parameters to a Query. What needs the index is looked up later, in the thread that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clipsearch.encoders.prompts import ENSEMBLE
+from clipsearch.errors import QueryError
+from clipsearch.query import parse_terms, split_words
+from clipsearch.schema import Query, Term
+from clipsearch.server.answers import Wish
+from clipsearch.server.parameters import RELEVANT, Search, Similar, weight_and_picture
+from clipsearch.server.refusals import Refusal
+from clipsearch.server.uploads import Uploads
+
+if TYPE_CHECKING:
+    from clipsearch.conditions import Condition
+    from clipsearch.engine import SearchEngine
+
+_UPLOAD = "upload:"
+
+
+def search_wish(asked: Search, query_string: bytes, uploads: Uploads) -> tuple[Wish, str]:
+    """A search, and what was asked for as a text. QueryError where it makes no sense."""
+    if asked.q is None and not (asked.like or asked.unlike):
+        raise QueryError("say what to look for, with q or like; /api/images has all photos")
+    terms = parse_terms(split_words(asked.q)) if asked.q is not None else ()
+    pictures = [(sign * weight, name) for sign, some in ((1, asked.like), (-1, asked.unlike))
+                for weight, name in map(weight_and_picture, some)]  # fmt: skip
+    words = [asked.q] if asked.q is not None else []
+    for sign, some in (("+", asked.like), ("-", asked.unlike)):
+        words += [part for one in some for part in (sign, one)]
+    least = RELEVANT if asked.relevant and asked.min_match is None else asked.min_match
+    prompts = (*asked.prompt, *(ENSEMBLE if asked.ensemble else ()))
+    query = Query(
+        terms, asked.conditions(query_string), prompts, asked.min_score, least, asked.offset, asked.diverse,
+        asked.sort, asked.keep_own,
+    )  # fmt: skip
+    return Wish(_with_pictures(query, pictures, uploads), asked.top_k), " ".join(words)
+
+
+def similar_wish(asked: Similar, query_string: bytes, uploads: Uploads) -> tuple[Wish, str]:
+    """A search by one picture, and its name."""
+    if (asked.id is None) == (asked.upload is None):
+        raise QueryError("say which picture: either id or upload")
+    name = str(asked.id) if asked.upload is None else f"{_UPLOAD}{asked.upload}"
+    query = Query(
+        (),
+        asked.conditions(query_string),
+        (),
+        asked.min_score,
+        None,
+        asked.offset,
+        asked.diverse,
+        asked.sort,
+        asked.keep_own,
+    )
+    return Wish(_with_pictures(query, [(1.0, name)], uploads), asked.top_k), name
+
+
+def text_wish(text: str, filters: tuple[Condition, ...], top_k: int) -> Wish:
+    """A search by a text alone."""
+    query = Query(parse_terms(split_words(text)), filters)
+    return Wish(lambda engine: query, top_k)
+
+
+def _with_pictures(
+    query: Query, pictures: list[tuple[float, str]], uploads: Uploads
+) -> Callable[[SearchEngine], Query]:
+    def make(engine: SearchEngine) -> Query:
+        terms, own = list(query.terms), list[int]()
+        for weight, name in pictures:
+            term, same = _picture(engine, weight, name, uploads)
+            terms.append(term)
+            own += same
+        return Query(
+            tuple(terms), query.filters, query.prompts, query.min_score, query.min_match, query.offset, query.diverse,
+            query.sort, query.keep_own, tuple(own),
+        )  # fmt: skip
+
+    return make
+
+
+def _picture(engine: SearchEngine, weight: float, name: str, uploads: Uploads) -> tuple[Term, list[int]]:
+    """A picture's embedding as a term, and the photos that have its content."""
+    if name.startswith(_UPLOAD):
+        upload = uploads.get(name.removeprefix(_UPLOAD))
+        if upload is None:
+            raise Refusal(404, "no-such-upload", f"there is no {name}; uploads are kept for an hour at most")
+        same = engine.same_content(upload.content_hash)  # then it is what is indexed, to the last bit
+        vector, content = engine.vector(same[0]) if same else upload.vector, upload.content_hash
+    else:
+        record = engine.records([int(name)]).get(int(name))
+        if record is None:
+            raise Refusal(404, "no-such-photo", f"there is no photo {name} in the index")
+        vector, content = engine.vector(record.image_id), record.info.content_hash
+    return Term(vector, weight), engine.same_content(content)

@@ -1,0 +1,71 @@
+"""What tests of the server share: it in this process, with five photos of five colours, and as a process of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from starlette.testclient import TestClient
+
+from clipsearch.server.app import make_app
+from clipsearch.server.service import Service
+from tests.cli.conftest import clipsearch  # noqa: F401 - a fixture
+
+ADDRESS = "http://127.0.0.1:8100"
+MAY_CHANGE = {"Clipsearch-Client": "tests"}
+
+
+@pytest.fixture
+def service(engine):
+    """A service of the five photos; `engine` is another one's, as another process would have it."""
+    service = Service(engine.index_folder)
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def client(service):
+    """What asks it, as the page would."""
+    app = make_app(service, host="127.0.0.1", port=8100)
+    with TestClient(app, base_url=ADDRESS, headers=MAY_CHANGE) as client:
+        yield client
+
+
+def ids(client):
+    """File name → id."""
+    found = client.get("/api/images?top_k=1000").json()["images"]
+    return {os.path.basename(photo["path"]): photo["id"] for photo in found}
+
+
+def found_names(answer):
+    return [os.path.basename(hit["path"]) for hit in answer.json()["hits"]]
+
+
+def wait_for_job(client, seconds=20):
+    """The job's state once it has ended."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        job = client.get("/api/index").json()
+        if job["state"] not in ("running", "idle"):
+            return job
+        time.sleep(0.02)
+    raise AssertionError(f"the job has not ended: {job}")
+
+
+@contextmanager
+def serving(folder, *arguments, **environment):
+    """`clipsearch serve` as a process: (the process, its address)."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clipsearch", "serve", "--index", str(folder), "--port", "0", "--no-open", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUTF8": "1", **environment},
+    )  # fmt: skip
+    try:
+        address = process.stdout.readline().strip()
+        if not address:
+            raise AssertionError(process.communicate(timeout=30)[1])
+        yield process, address
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,318 @@
+"""The client, and `--server`: to the byte what the command line prints without."""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import warnings
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from clipsearch import Query, SearchEngine, Term, load_encoder, parse_where
+from clipsearch.asking import filter_parameters, search_parameters
+from clipsearch.cli import cli
+from clipsearch.client import Client
+from clipsearch.conditions import All, Below, Either, Near, Not, Test
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
+from clipsearch.query import parse_query
+from clipsearch.where import chosen
+from tests.conftest import PHOTOS, save_photo
+from tests.server.conftest import serving
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    """The 47 photos of the repository and one with an awkward name, indexed with mini."""
+    folder = tmp_path_factory.mktemp("index")
+    odd = tmp_path_factory.mktemp("odd")
+    save_photo(odd / "=a\n'\"\x1b.jpg", "red")
+    if os.name == "posix":
+        save_photo(odd / "plain.jpg", "blue")
+        with contextlib.suppress(OSError):  # names are Unicode on some systems
+            os.rename(odd / "plain.jpg", os.fsencode(odd) + b"/caf\xe9.jpg")
+    (odd / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    with SearchEngine(folder, model="mini") as engine:
+        engine.index(PHOTOS, odd)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(index, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    places = {name: str(home / name) for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    with serving(index, **places) as (_, address):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return load_encoder("mini")
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(mini, monkeypatch):
+    """The model that every query of this process would load again."""
+    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: mini)
+
+
+def printed(*arguments, stdin=None):
+    result = CliRunner().invoke(cli, list(map(str, arguments)), input=stdin)
+    return result.exit_code, result.stdout_bytes, result.stderr_bytes
+
+
+GIRAFFE, CAT = str(PHOTOS / "giraffe.jpg"), str(PHOTOS / "cat.png")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["query", "a cup of coffee"],
+        ["query", "a", "red", "car"],
+        ["query", "a cat", "+", "2:on a sofa", "-", "people"],
+        ["query", '"salt + pepper"', "-", "0.125:snow"],
+        ["query", 'a sign that says "open"'],
+        ["query", "salt + pepper"],
+        ["query", GIRAFFE, "-k", "5"],
+        ["query", "a dog", "+", f"0.5:{CAT}", "-", f"2:{GIRAFFE}"],
+        ["query", "--like", CAT, "--unlike", "a dog", "--diverse", "--keep-own"],
+        ["query", "water", "--relevant", "--sort", "name", "--page", "2", "-k", "3"],
+        ["query", "water", "--min-score", "0.1", "--sort", "date", "--offset", "2"],
+        ["query", "a drawing", "--ensemble", "--prompt", "a sketch of a {}"],
+        ["query", "snow", "--where", "width > 800 and (format = jpeg or not camera is known)"],
+        [
+            "query",
+            "snow",
+            "--in",
+            str(PHOTOS),
+            "--name",
+            "*c*",
+            "--name",
+            "*g*",
+            "--min-width",
+            "300",
+            "--format",
+            "jpg",
+        ],
+        ["query", "snow", "--after", "2001", "--camera", "c[a]*n", "--orientation", "landscape"],
+        ["query", "snow", "--near", "48.14,11.58,20000"],
+        ["query", "red", "-k", "100", "--group-by", "folder"],
+        ["query", "nothing", "--in", "/nowhere"],
+        ["similar", CAT],
+        ["similar", CAT, GIRAFFE, "-k", "3", "--diverse"],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:60],
+)
+def test_a_server_prints_what_the_index_does(index, server, arguments):
+    for flags in ([], ["--json"], ["--jsonl"], ["--csv"], ["--paths"], ["-0"]):
+        own = printed(*arguments, *flags, "--index", index)
+        assert printed(*arguments, *flags, "--server", server) == own
+        assert own[0] == 0
+
+
+def test_an_explanation_is_the_same_but_for_the_time(index, server):
+    said = []
+    for where in (["--index", index], ["--server", server]):
+        status, output, _ = printed("query", "a dog", "+", CAT, "--after", "2001", "--json", "--explain", *where)
+        said.append(json.loads(output))
+        assert set(said[-1]["explanation"].pop("seconds")) and status == 0
+    assert said[0] == said[1]
+
+
+def test_lines_of_standard_input_are_answered_one_by_one(index, server):
+    lines = f"a dog\n\n{GIRAFFE}\nnowhere.jpg\na +\n".encode()
+    for flags in ([], ["--json"], ["--csv"]):
+        own = printed("query", "-", *flags, "--index", index, stdin=lines)
+        assert own[0] == 1 and b"no file nowhere.jpg" in own[2]
+        assert printed("query", "-", *flags, "--server", server, stdin=lines) == own
+
+
+def test_status_is_that_of_quick(index, server):
+    for flags in ([], ["--json"]):
+        assert printed("status", *flags, "--server", server) == printed("status", "--quick", *flags, "--index", index)
+
+
+def test_the_environment_names_a_server_and_flags_win(index, server, monkeypatch):
+    monkeypatch.setenv("CLIPSEARCH_SERVER", server)
+    assert json.loads(printed("query", "a dog", "--json")[1])["index"] == str(index)
+    status, _, errors = printed("query", "a dog", "--index", "/nowhere")
+    assert status != 0 and b"unexpected" not in errors
+
+
+def test_a_photo_that_cannot_be_read_is_told_as_without_a_server(index, server, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xffnothing")
+    arguments = ["query", tmp_path / "broken.jpg"]
+    own = CliRunner().invoke(cli, [*map(str, arguments), "--index", str(index)])
+    through = CliRunner().invoke(cli, [*map(str, arguments), "--server", server])
+    assert isinstance(own.exception, ImageError) and str(through.exception) == str(own.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query", "a", "--index", "x"], "--index cannot be chosen for a server"),
+        (["query", "a", "--model", "mini", "--device", "cpu"], "--model and --device cannot be chosen"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused(server, arguments, message):
+    status, _, errors = printed(*arguments, "--server", server)
+    assert status != 0 and message in errors.decode()
+
+
+def test_files_of_a_far_server_are_not_here():
+    result = CliRunner().invoke(cli, ["query", "a", "--copy-to", "x", "--open", "--server", "http://192.0.2.1:8100"])
+    assert "--open and --copy-to cannot be done here" in str(result.exception)
+
+
+def test_nobody_answers():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"http://127.0.0.1:{held.getsockname()[1]}"
+        with Client(address) as client, pytest.raises(ClipsearchError, match="start one with: clipsearch serve"):
+            client.status()
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://127.0.0.1", "http://", "http://user:secret@127.0.0.1", "http://127.0.0.1:x"]
+)
+def test_what_is_no_address_is_told(address):
+    with pytest.raises(ClipsearchError, match="no address of a server"):
+        Client(address)
+
+
+def test_another_server_is_not_taken_for_ours():
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"hi")
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as other:
+        thread = threading.Thread(target=other.serve_forever)
+        thread.start()
+        try:
+            with (
+                Client(f"http://127.0.0.1:{other.server_port}") as client,
+                pytest.raises(ClipsearchError, match="is no clipsearch server"),
+            ):
+                client.status()
+        finally:
+            other.shutdown()
+            thread.join()
+
+
+def test_a_token_is_sent_and_told_of_where_others_could_read_it(index, tmp_path):
+    token = "a-token-of-some-length"
+    with serving(index, "--token", token, XDG_STATE_HOME=str(tmp_path)) as (_, address):
+        with Client(address) as client, pytest.raises(ClipsearchError, match="needs a token"):
+            client.status()
+        for client in (Client(address, token), Client(f"{address}?token={token}")):
+            with client:
+                assert client.status().images >= 48
+        for said, status in ((token, 0), ("another-one-that-is-wrong", 1)):
+            result = CliRunner(env={"CLIPSEARCH_TOKEN": said}).invoke(cli, ["query", "a dog", "--server", address])
+            assert result.exit_code == status
+    with pytest.warns(ClipsearchWarning, match="unencrypted"):
+        Client("http://192.0.2.1:8100", token)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Client("https://192.0.2.1:8100", token)
+
+
+def test_the_client_finds_what_the_engine_does(index, server):
+    wanted = Query((Term("a dog"), Term("snow", -0.3)), filters=(parse_where("width > 300"),), diverse=True)
+    with SearchEngine(index) as engine, Client(server) as client:
+        for query in ("a cup of coffee", PHOTOS / "giraffe.jpg", wanted):
+            own, through = engine.search(query, top_k=7), client.search(query, top_k=7)
+            assert [
+                (hit.rank, hit.score, hit.match, hit.record.image_id, hit.path, hit.record.info) for hit in through
+            ] == [(hit.rank, hit.score, hit.match, hit.record.image_id, hit.path, hit.record.info) for hit in own]
+        with Image.open(CAT) as picture:
+            assert client.search(picture.convert("RGB"), 1)[0].path == CAT  # other bytes, so not the query's own
+        (first,) = client.search("a giraffe", 1)
+        number = first.record.image_id
+        assert number not in [hit.record.image_id for hit in client.similar(number, 5)]
+        records, considered = client.images((parse_where("format = jpeg"),), sort="name", top_k=2)
+        assert len(records) == 2 < considered and client.image(number) == first.record
+        assert client.file(number) == (PHOTOS / first.record.file.name).read_bytes()
+        assert client.thumbnail(number)[:4] in (b"RIFF", b"\xff\xd8\xff\xe0")
+        (failure,) = client.failures()
+        assert failure.file.name == "broken.jpg" and failure.reason
+        assert sum(client.facets()["format"].values()) == client.status().images == engine.status(scan=False).images
+        assert client.index_job()["state"] in ("idle", "done")
+        with pytest.raises(ClipsearchError, match="no photo 9999"):
+            client.image(9999)
+        with pytest.raises(QueryError, match="no field 'colour'"):
+            client._hits("/api/search", [("q", "a"), ("where", "colour = red")], Query(()))
+
+
+def test_a_client_outlives_the_server_s_patience(server):
+    with Client(server) as client:
+        client.status()
+        client._connection.sock.shutdown(socket.SHUT_RDWR)  # as a server does with a connection that idles
+        assert client.status().images
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        chosen(folders=("/a", "/b c"), names=("*.jpg",), taken="2024-07", camera="it's [new]", near="1e-7,-3.5"),
+        chosen(after="2020", before="2024-07-15", min_width=1, min_height=2, orientation="Square", format="heic"),
+        (parse_where('not (size > 2.5MB or taken != 2024) and camera ~ "*\'s*" and latitude is not known'),),
+        (
+            Below("/a"),
+            All((Test("width", ">", 2.0),)),
+            Not(Either((Test("name", "=", "x"), Test("height", "<", 1e20)))),
+        ),
+    ],
+)
+def test_filters_travel_and_mean_the_same(filters):
+    said = {}
+    for name, value in filter_parameters(filters):
+        said.setdefault(name, []).append(value)
+    again = chosen(folders=said.get("in", ()), near=said.get("near", [None])[0], where=said.get("where", [None])[0])
+    assert flat(again) == flat(filters)
+
+
+def flat(conditions):
+    """Conditions that must all hold, one by one and without brackets around a single one, in an order of their own."""
+    found = []
+    for one in conditions:
+        if isinstance(one, All) or (isinstance(one, Either) and len(one.conditions) == 1):
+            found += flat(one.conditions)
+        else:
+            found.append(one)
+    return sorted(found, key=repr)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (Query((Term(np.zeros(3, np.float32)),)), "an embedding cannot be sent"),
+        (Query((Term('a "b" + c'),)), "double quotes and signs"),
+        (Query((Term("a"),), (Not(Below("/a")),)), "filters of their own"),
+        (Query((Term("a"),), (Near(1, 2, 3), Near(1, 2, 4))), "one choice of folders and one place"),
+        (Query((Term("a"),), (Test("camera", "=", "both ' and \""),)), "both kinds of quotes"),
+        (Query((Term("a"),), (Test("taken", "=", "2024"),)), "this filter cannot be sent"),
+        (Query((Term("a"),), (Below("/caf\udce9"),)), "not UTF-8"),
+    ],
+)
+def test_what_cannot_be_said_is_told_before_anything_else_is_asked_for(query, message):
+    with Client("http://127.0.0.1:1") as client, pytest.raises(QueryError, match=message):
+        client.search(query)
+
+
+def test_a_query_in_words_stays_what_it_is():
+    for text in ("a dog", 'a "b" c', "2:a + .5:b - c", '"a  b" - "2:1"', "12:30"):
+        (_, said), *_ = search_parameters(parse_query(text), 10)[0]
+        assert parse_query(said).terms == parse_query(text).terms

@@ -1,0 +1,110 @@
+"""Indexing while the server runs, and what listeners are told."""
+
+import json
+import os
+import threading
+import time
+
+import httpx2
+import pytest
+
+from clipsearch import SearchEngine
+from clipsearch.store.collection import Collection
+from tests.conftest import save_photo
+from tests.server.conftest import ids, serving, wait_for_job
+
+
+def test_a_job_brings_the_index_up_to_date(client, photos):
+    assert client.get("/api/index").json()["state"] == "idle"
+    save_photo(photos / "new.jpg", "red", note="new")
+    os.unlink(photos / "blue.jpg")
+    answer = client.post("/api/index")
+    assert answer.status_code == 202 and answer.json()["job"]["state"] == "running"
+    job = wait_for_job(client)
+    assert (job["state"], job["added"], job["removed"], job["done"], job["total"]) == ("done", 1, 1, 1, 1)
+    assert "error" not in job
+    assert {"new.jpg"} < set(ids(client)) and "blue.jpg" not in ids(client)
+
+
+def test_only_indexed_folders_can_be_indexed(client, photos, tmp_path):
+    assert client.post("/api/index", json={"folders": [str(photos)]}).status_code == 202
+    assert wait_for_job(client)["state"] == "done"
+    for folder in (tmp_path, photos / "trip", "/", str(photos / ".." / "other")):
+        answer = client.post("/api/index", json={"folders": [str(folder)]})
+        assert answer.status_code == 403 and answer.json()["error"]["code"] == "not-indexed"
+    assert client.post("/api/index", json={"folder": str(photos)}).status_code == 422
+
+
+def test_a_second_job_has_to_wait_and_the_first_can_be_cancelled(client, photos, monkeypatch):
+    for number in range(6):
+        save_photo(photos / f"{number}.jpg", (number, 0, 99), note=str(number))
+    go, begun = threading.Event(), threading.Event()
+    original = SearchEngine.index
+
+    def slow(self, *folders, progress=None, **options):
+        def held(report, done, total):
+            if done:
+                begun.set()
+                go.wait(10)
+            progress(report, done, total)
+
+        return original(self, *folders, progress=held, **options)
+
+    monkeypatch.setattr(SearchEngine, "index", slow)
+    client.post("/api/index")
+    assert begun.wait(20)
+    answer = client.post("/api/index")
+    assert answer.status_code == 409 and answer.json()["error"]["code"] == "running"
+    assert "clipsearch_index_job_running 1.0" in client.get("/metrics").text
+    assert client.delete("/api/index").status_code == 200
+    go.set()
+    job = wait_for_job(client)
+    assert job["state"] == "cancelled" and 1 <= job["added"] < 6
+    assert client.get("/api/images").json()["considered"] == 5 + job["added"]
+    client.post("/api/index")
+    assert wait_for_job(client)["state"] == "done" and client.get("/api/images").json()["considered"] == 11
+
+
+def test_why_a_job_failed_is_told(client, engine, photos):
+    with Collection(engine.index_folder, writable=True):
+        client.post("/api/index")
+        job = wait_for_job(client)
+    assert job["state"] == "failed" and "another process is writing" in job["error"]
+    for name in ("red", "green", "blue", "yellow"):
+        os.unlink(photos / f"{name}.jpg")
+    client.post("/api/index")
+    job = wait_for_job(client)
+    assert job["state"] == "failed" and "no longer there" in job["error"]
+
+
+def events(lines):
+    """(event, data) from the lines of a stream."""
+    name = None
+    for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+@pytest.fixture
+def indexed(photos):
+    with SearchEngine.open(photos, model="mini") as engine:
+        engine.index()
+    return photos
+
+
+def test_listeners_are_told_of_progress_and_commits(indexed):
+    headers = {"Clipsearch-Client": "tests"}
+    with serving(indexed) as (_, address), httpx2.Client(base_url=address, timeout=30, headers=headers) as client:
+        for number in range(3):
+            save_photo(indexed / f"{number}.jpg", (number, 0, 99), note=str(number))
+        with client.stream("GET", "api/events") as news, client.stream("GET", "api/index/events") as progress:
+            assert news.headers["content-type"].startswith("text/event-stream")
+            told = events(progress.iter_lines())
+            assert next(told) == ("progress", client.get("api/index").json())
+            time.sleep(0.3)  # the other stream has looked at the index by now
+            client.post("api/index")
+            *_, (last, job) = told
+            assert last == "done" and job["added"] == 3
+            assert next(events(news.iter_lines())) == ("changed", {"images": 8})

@@ -1,0 +1,137 @@
+"""Thumbnails and photos as a browser gets them."""
+
+import io
+import os
+import threading
+
+import pytest
+from PIL import Image
+
+from clipsearch.server.pictures import browser_type, disposition
+from clipsearch.server.thumbnail_cache import ThumbnailCache
+from tests.conftest import save_photo
+from tests.server.conftest import ids
+
+
+def picture(answer):
+    return Image.open(io.BytesIO(answer.content))
+
+
+def test_a_thumbnail_fits_its_size_and_is_never_enlarged(client, engine, photos):
+    save_photo(photos / "large.jpg", "red", size=(1600, 900), note="large")
+    engine.index()
+    number = ids(client)
+    for size in (256, 512, 1024):
+        answer = client.get(f"/api/thumbnails/{number['large.jpg']}?size={size}")
+        assert answer.headers["content-type"] == "image/webp" and picture(answer).size == (size, size * 9 // 16)
+        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert picture(client.get(f"/api/thumbnails/{number['red.jpg']}")).size == (32, 24)
+    assert client.get(f"/api/thumbnails/{number['red.jpg']}?size=4000").status_code == 422
+
+
+def test_a_thumbnail_is_made_once_and_then_comes_from_the_cache(client, engine, photos):
+    number = ids(client)["red.jpg"]
+    first = client.get(f"/api/thumbnails/{number}")
+    os.unlink(photos / "red.jpg")
+    second = client.get(f"/api/thumbnails/{number}")
+    assert first.content == second.content and first.headers["etag"] == second.headers["etag"]
+    again = client.get(f"/api/thumbnails/{number}", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304 and again.content == b"" and again.headers["etag"] == first.headers["etag"]
+    counts = client.get("/metrics").text
+    assert 'clipsearch_thumbnails_total{result="miss"} 1.0' in counts
+    assert 'clipsearch_thumbnails_total{result="hit"} 1.0' in counts
+
+
+def test_many_who_ask_at_once_are_answered_by_one_making(client, service, monkeypatch):
+    number, made, go = ids(client)["red.jpg"], [], threading.Event()
+    decode = service.decoders.decode
+
+    def slow(path, spec):
+        made.append(path)
+        go.wait(10)
+        return decode(path, spec)
+
+    monkeypatch.setattr(service.decoders, "decode", slow)
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(client.get(f"/api/thumbnails/{number}"))) for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    threading.Timer(0.5, go.set).start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1 and {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+
+
+def test_a_photo_is_sent_as_it_is(client, photos):
+    number = ids(client)
+    for name, kind in (("red.jpg", "image/jpeg"), ("grey.png", "image/png")):
+        answer = client.get(f"/api/images/{number[name]}/file")
+        path = photos / name if name == "red.jpg" else photos / "trip" / name
+        assert answer.content == path.read_bytes() and answer.headers["content-type"] == kind
+        assert answer.headers["content-disposition"] == f"inline; filename=\"{name}\"; filename*=UTF-8''{name}"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "tiff"])
+def test_a_format_that_no_browser_shows_becomes_a_jpeg(client, engine, photos, suffix):
+    Image.new("RGB", (60, 40), "red").save(photos / f"scan.{suffix}")
+    engine.index()
+    answer = client.get(f"/api/images/{ids(client)[f'scan.{suffix}']}/file")
+    assert answer.headers["content-type"] == "image/jpeg" and picture(answer).size == (60, 40)
+
+
+def test_what_is_gone_or_another_picture_now_is_404(client, photos):
+    number = ids(client)
+    os.unlink(photos / "red.jpg")
+    save_photo(photos / "blue.jpg", "green", note="another one")
+    os.unlink(photos / "green.jpg")
+    os.mkfifo(photos / "green.jpg")
+    for name in ("red.jpg", "blue.jpg", "green.jpg"):
+        for address in (f"/api/images/{number[name]}/file", f"/api/thumbnails/{number[name]}"):
+            answer = client.get(address)
+            assert answer.status_code == 404 and answer.json()["error"]["code"] == "gone", (name, address)
+
+
+def test_a_photo_that_was_only_touched_is_still_the_same(client, photos):
+    os.utime(photos / "red.jpg", (1, 1))
+    assert client.get(f"/api/images/{ids(client)['red.jpg']}/file").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF89a", "image/gif"),
+        (b"RIFF1234WEBPVP8 ", "image/webp"), (b"\0\0\0 ftypavif", "image/avif"), (b"\0\0\0 ftypheic", None),
+        (b"<svg onload=alert(1)>", None), (b"<!DOCTYPE html>", None), (b"", None), (b"BM", None),
+    ],
+)  # fmt: skip
+def test_the_type_is_that_of_the_bytes(data, kind):
+    assert browser_type(data) == kind
+
+
+def test_no_name_breaks_out_of_its_header():
+    said = disposition('a"\r\nSet-Cookie: x=1;\\ é\udce9.jpg')
+    assert "\r" not in said and "\n" not in said and said.isascii() and said.count('"') == 2
+
+
+def test_the_cache_drops_what_was_used_longest_ago(tmp_path):
+    cache = ThumbnailCache(tmp_path, most_bytes=1000)
+    for number in range(10):
+        cache.put(f"{number:064}-256.webp", b"x" * 100)
+        os.utime(cache._path(f"{number:064}-256.webp"), (number + 1000, number + 1000))
+    assert cache.size == 1000
+    assert cache.get(f"{0:064}-256.webp") == b"x" * 100  # used again, and so the newest
+    cache.put(f"{10:064}-256.webp", b"x" * 100)
+    left = [number for number in range(11) if cache.get(f"{number:064}-256.webp")]
+    assert left == [0, 3, 4, 5, 6, 7, 8, 9, 10] and cache.size == 900
+    assert ThumbnailCache(tmp_path, most_bytes=1000).size == 900
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_cache_that_cannot_be_written_is_none(tmp_path, client, service, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(service.pictures._cache, "folder", tmp_path / "file" / "thumbnails")
+    assert client.get(f"/api/thumbnails/{ids(client)['red.jpg']}").status_code == 200

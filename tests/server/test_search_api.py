@@ -1,0 +1,218 @@
+"""/api/search and its kin: the same answers as the command line's."""
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+
+from clipsearch.cli import cli
+from clipsearch.store.repair import repair
+from tests.conftest import save_photo
+from tests.server.conftest import found_names, ids
+
+
+def command_line(engine, *arguments):
+    """What `clipsearch query ... --json` prints."""
+    result = CliRunner().invoke(
+        cli, ["query", "--json", "--index", str(engine.index_folder), *arguments], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "flags", "parameters"),
+    [
+        (["red"], [], {}),
+        (["a", "+", "2:red", "-", "blue"], [], {}),
+        (["red"], ["-k", "2", "--offset", "1"], {"top_k": 2, "offset": 1}),
+        (["red"], ["--name", "*e*", "--name", "y*", "--format", "jpeg"], {"name": ["*e*", "y*"], "format": "jpeg"}),
+        (["red"], ["--where", "width >= 32 and not format = png"], {"where": "width >= 32 and not format = png"}),
+        (["red"], ["--min-score", "0.5", "--sort", "name"], {"min_score": 0.5, "sort": "name"}),
+        (["red"], ["--group-by", "folder", "--diverse"], {"group_by": "folder", "diverse": True}),
+        (["red"], ["--ensemble", "--prompt", "a red {}"], {"ensemble": True, "prompt": "a red {}"}),
+        (["red"], ["--min-width", "30", "--orientation", "landscape"], {"min_width": 30, "orientation": "landscape"}),
+        (["red"], ["--relevant"], {"relevant": True}),
+    ],
+)
+def test_a_search_answers_as_the_command_line_does(client, engine, words, flags, parameters):
+    answer = client.get("/api/search", params={"q": " ".join(words), "top_k": 10, **parameters})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert 0 <= found.pop("considered") <= 5 and found.pop("seconds") >= 0
+    assert found == command_line(engine, *flags, "--", *words)
+    assert answer.headers["Server-Timing"].startswith("search;dur=")
+
+
+def test_a_folder_and_an_explanation(client, engine, photos):
+    found = client.get("/api/search", params={"q": "grey", "in": str(photos / "trip"), "explain": True}).json()
+    said = command_line(engine, "grey", "--in", str(photos / "trip"), "--explain")
+    assert found["considered"] == 1 and found["hits"] == said["hits"] and len(found["hits"]) == 1
+    for explanation in (found["explanation"], said["explanation"]):
+        del explanation["seconds"]
+    assert found["explanation"] == said["explanation"]
+
+
+def test_a_photo_is_a_query_without_itself_and_its_copies(client, engine, photos):
+    red = (photos / "red.jpg").read_bytes()
+    (photos / "trip" / "copy.jpg").write_bytes(red)
+    engine.index()
+    number = ids(client)["red.jpg"]
+    for address in (f"/api/similar?id={number}", f"/api/search?like={number}"):
+        assert sorted(found_names(client.get(address))) == ["blue.jpg", "green.jpg", "grey.png", "yellow.jpg"]
+    both = found_names(client.get(f"/api/similar?id={number}&keep_own=true"))
+    assert sorted(both[:2]) == ["copy.jpg", "red.jpg"]
+    said = command_line(engine, str(photos / "red.jpg"))["hits"]
+    assert client.get(f"/api/similar?id={number}&top_k=10").json()["hits"] == said
+
+
+def test_texts_and_photos_are_weighed_together(client):
+    number = ids(client)
+    answer = client.get(
+        "/api/search", params={"q": "grey", "like": f"3:{number['blue.jpg']}", "unlike": number["red.jpg"]}
+    )
+    assert answer.json()["query"] == f"grey + 3:{number['blue.jpg']} - {number['red.jpg']}"
+    assert found_names(answer)[0] in ("green.jpg", "grey.png") and "blue.jpg" not in found_names(answer)
+
+
+def test_photos_without_a_query_come_newest_first_in_pages(client, engine, photos):
+    for number, day in enumerate(("2021:05:01", "2023:05:01", "2022:05:01")):
+        from PIL import Image
+
+        image = Image.new("RGB", (20, 20), (number, 0, 0))
+        exif = image.getexif()
+        exif[0x0132] = f"{day} 10:00:00"
+        exif.get_ifd(0x8769)[0x9003] = f"{day} 10:00:00"
+        image.save(photos / f"dated{number}.jpg", exif=exif)
+    engine.index()
+    answer = client.get("/api/images?top_k=3").json()
+    assert [photo["taken_at"][:4] for photo in answer["images"]] == ["2023", "2022", "2021"] and answer[
+        "considered"
+    ] == 8
+    assert "rank" not in answer["images"][0] and "score" not in answer["images"][0]
+    second = client.get("/api/images?top_k=3&offset=3&sort=name").json()
+    assert [os.path.basename(photo["path"]) for photo in second["images"]] == ["dated2.jpg", "green.jpg", "grey.png"]
+    assert client.get("/api/images?taken=2022").json()["considered"] == 1
+    facets = client.get("/api/facets").json()
+    assert facets["facets"]["year"] == [{"value": year, "images": 1} for year in ("2021", "2022", "2023")]
+    assert facets["images"] == 8 and {one["value"] for one in facets["facets"]["format"]} == {"JPEG", "PNG"}
+    assert client.get("/api/facets?format=png").json()["images"] == 1
+
+
+def test_places_are_those_of_the_filters_or_of_a_search(client, engine, photos):
+    from PIL import Image
+
+    image = Image.new("RGB", (20, 20), (210, 20, 20))
+    exif = image.getexif()
+    exif[0x8825] = {1: "N", 2: (48.0, 8.0, 0.0), 3: "E", 4: (11.0, 30.0, 0.0)}
+    image.save(photos / "munich.jpg", exif=exif)
+    engine.index()
+    number = ids(client)["munich.jpg"]
+    (place,) = client.get("/api/places").json()["places"]
+    assert place["id"] == number and place["latitude"] == pytest.approx(48 + 8 / 60) and place["longitude"] == 11.5
+    assert client.get("/api/places?q=red").json() == {"places": [place]}
+    assert client.get("/api/places?format=png").json() == {"places": []}
+    photo = client.get(f"/api/images/{number}").json()
+    assert photo["gps"] == [place["latitude"], place["longitude"]] and photo["exif"]["gps"] == photo["gps"]
+
+
+WRONG = (
+    ("/api/search", 400, "bad-query", "q or like"),
+    ("/api/search?q=", 400, "bad-query", "empty"),
+    ("/api/search?q=a+%2B", 400, "bad-query", "nothing after the +"),
+    ("/api/search?q=a&taken=never", 400, "bad-query", "no date"),
+    ("/api/search?q=a&where=colour%3Dred", 400, "bad-query", "no field"),
+    ("/api/search?q=a&in=relative", 400, "bad-query", "absolute"),
+    ("/api/search?q=a&prompt=none", 400, "bad-query", "exactly one"),
+    ("/api/search?like=1&relevant=true", 400, "bad-query", "for texts only"),
+    ("/api/search?q=red&unlike=0.5:99", 404, "no-such-photo", "99"),
+    ("/api/search?like=0:1", 400, "bad-query", "weight"),
+    ("/api/search?like=upload:abc", 404, "no-such-upload", "upload:abc"),
+    ("/api/search?like=red.jpg", 422, "bad-parameter", "like"),
+    ("/api/search?q=a&tpo_k=2", 422, "unknown-parameter", "did you mean top_k"),
+    ("/api/search?q=a&q=b", 422, "bad-parameter", "more than once"),
+    ("/api/search?q=a&top_k=0", 422, "bad-parameter", "top_k"),
+    ("/api/search?q=a&top_k=1001", 422, "bad-parameter", "top_k"),
+    ("/api/search?q=a&min_width=99999999999999999999", 422, "bad-parameter", "min_width"),
+    ("/api/search?q=a&min_score=nan", 422, "bad-parameter", "min_score"),
+    ("/api/search?q=a&sort=size", 422, "bad-parameter", "sort"),
+    ("/api/similar", 400, "bad-query", "either id or upload"),
+    ("/api/similar?id=1&upload=x", 400, "bad-query", "either id or upload"),
+    ("/api/similar?id=99", 404, "no-such-photo", "99"),
+    ("/api/images/99", 404, "no-such-photo", "99"),
+    ("/api/images/0", 422, "bad-parameter", "id"),
+    ("/api/status?scan=true", 422, "unknown-parameter", "scan"),
+    ("/api/nothing", 404, "not-found", "address"),
+)
+
+
+def test_what_makes_no_sense_is_said_in_one_shape(client):
+    for address, status, code, said in WRONG:
+        answer = client.get(address)
+        assert answer.status_code == status, (address, answer.text)
+        error = answer.json()["error"]
+        assert error["code"] == code and said in error["message"], (address, error)
+
+
+def test_status_and_failures_are_what_the_command_line_says(client, engine, photos):
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    engine.index()
+    said = json.loads(
+        CliRunner().invoke(cli, ["status", "--quick", "--json", "--index", str(engine.index_folder)]).stdout
+    )
+    assert client.get("/api/status").json() == said and said["failures"] == 1
+    (failure,) = client.get("/api/failures").json()["failures"]
+    assert failure["path"] == str(photos / "broken.jpg") and failure["reason"]
+
+
+def test_answers_follow_what_another_process_commits(client, engine, photos):
+    assert len(found_names(client.get("/api/search?q=red"))) == 5
+    save_photo(photos / "ruby.jpg", (219, 19, 20), note="new")
+    engine.index()
+    assert "ruby.jpg" in found_names(client.get("/api/search?q=red"))
+    assert client.get("/api/images").json()["considered"] == 6
+    os.unlink(photos / "red.jpg")
+    engine.index()
+    assert "red.jpg" not in found_names(client.get("/api/search?q=red"))
+
+
+def test_answers_follow_a_repair(client, engine):
+    import sqlite3
+
+    number = client.get("/api/search?q=red").json()["hits"][0]["id"]
+    with sqlite3.connect(engine.index_folder / "catalog.sqlite") as catalog:
+        catalog.execute("UPDATE images SET width = 99999 WHERE image_id = ?", (number,))
+    catalog.close()
+    answer = client.get("/api/search?q=red")
+    assert answer.status_code == 503 and answer.json()["error"]["code"] == "index-damaged"
+    repair(engine.index_folder)
+    found = client.get("/api/search?q=red").json()["hits"]
+    assert len(found) == 4 and number not in [hit["id"] for hit in found]
+    assert client.get("/api/images").json()["considered"] == 4
+
+
+def test_an_empty_index_answers(client, engine, photos):
+    engine.forget(photos)
+    assert client.get("/api/search?q=red").json()["hits"] == []
+    assert client.get("/api/images").json() == {"images": [], "considered": 0}
+    assert client.get("/api/facets").json()["images"] == 0
+
+
+def test_an_index_without_a_model_answers(tmp_path, encoder):
+    from starlette.testclient import TestClient
+
+    from clipsearch import SearchEngine
+    from clipsearch.server.app import make_app
+    from clipsearch.server.service import Service
+
+    (tmp_path / "empty").mkdir()
+    with SearchEngine.open(tmp_path / "empty") as engine:
+        engine.index()
+    service = Service(tmp_path / "empty" / ".clipsearch")
+    assert service.load() == (None, 0) or service.load()[1] == 0
+    app = make_app(service, host="127.0.0.1", port=8100)
+    with TestClient(app, base_url="http://127.0.0.1:8100", headers={"Clipsearch-Client": "t"}) as client:
+        for address in ("/api/search?q=red", "/api/images", "/api/facets", "/api/places", "/api/status", "/metrics"):
+            assert client.get(address).status_code == 200, address
+        assert client.get("/api/similar?id=1").status_code == 404

@@ -1,0 +1,100 @@
+"""`clipsearch serve` as a process: its address, its end, what it leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx2
+import pytest
+
+from clipsearch import SearchEngine
+from tests.conftest import save_photo
+from tests.server.conftest import serving
+
+
+@pytest.fixture
+def indexed(photos):
+    with SearchEngine.open(photos, model="mini") as engine:
+        engine.index()
+    return photos
+
+
+def children(process):
+    listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout
+    return [int(number) for number in listing.split()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_at_once_and_leaves_nothing(indexed, number, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with serving(indexed, TMPDIR=str(scratch)) as (process, address):
+        assert address.startswith("http://127.0.0.1:")
+        with httpx2.Client(base_url=address, timeout=30) as client:
+            photo = client.get("api/images").json()["images"][0]
+            assert client.get(f"api/thumbnails/{photo['id']}").status_code == 200
+            decoders = children(process)
+            with client.stream("GET", "api/events"), client.stream("GET", "api/index/events") as stream:
+                next(stream.iter_lines())
+                start = time.monotonic()
+                process.send_signal(number)
+                process.wait(10)
+                took = time.monotonic() - start
+        output, errors = process.communicate()
+        assert process.returncode in (0, 130) and "Traceback" not in errors and "rror" not in errors, errors
+        assert took < 3  # one second, on a machine that is not busy
+        assert decoders and not [pid for pid in decoders if os.path.exists(f"/proc/{pid}")]
+    left = [name for name in os.listdir(scratch) if name != ".ses"]  # onnxruntime's
+    assert left == [] and output == ""
+
+
+def test_the_first_line_is_the_address_and_the_rest_goes_to_standard_error(indexed):
+    with serving(indexed) as (process, address):
+        assert httpx2.get(f"{address}api/status").json()["images"] == 5
+        process.terminate()
+        output, errors = process.communicate(timeout=20)
+        assert output == "" and "5 photos, model mini" in errors
+
+
+def test_a_port_that_is_taken_is_said(clipsearch, indexed):
+    with serving(indexed) as (_, address):
+        port = address.rstrip("/").rpartition(":")[2]
+        status, output, errors = clipsearch("serve", "--index", indexed, "--port", port, "--no-open")
+    assert status == 1 and output == "" and "--port 0 takes any free port" in errors
+
+
+def test_no_index_and_no_such_host_are_said(clipsearch, indexed, tmp_path):
+    status, _, errors = clipsearch("serve", "--index", tmp_path / "nowhere", "--no-open")
+    assert status == 1 and "there is no index" in errors
+    token = "x" * 20
+    status, _, errors = clipsearch(
+        "serve", "--index", indexed, "--host", "no-such-host.invalid", "--token", token, "--no-open"
+    )
+    assert status == 1 and "no address no-such-host.invalid" in errors
+
+
+def test_the_token_can_come_from_the_environment(indexed):
+    with serving(indexed, CLIPSEARCH_TOKEN="x" * 20) as (_, address):
+        assert httpx2.get(f"{address}api/status").status_code == 401
+        answer = httpx2.get(f"{address}api/status", headers={"Authorization": f"Bearer {'x' * 20}"})
+        assert answer.status_code == 200
+
+
+def test_without_the_web_framework_it_says_what_to_install(clipsearch, indexed, tmp_path):
+    (tmp_path / "blocked").mkdir()
+    (tmp_path / "blocked" / "fastapi.py").write_text("raise ImportError('not here')")
+    status, _, errors = clipsearch("serve", "--index", indexed, "--no-open", PYTHONPATH=str(tmp_path / "blocked"))
+    assert status == 1 and "pip install 'clipsearch[web]'" in errors
+
+
+def test_it_watches_the_folders(indexed):
+    pytest.importorskip("watchfiles")
+    with serving(indexed, "--watch") as (_, address):
+        save_photo(indexed / "new.jpg", "red", note="new")
+        end = time.monotonic() + 30
+        while time.monotonic() < end and httpx2.get(f"{address}api/status").json()["images"] < 6:
+            time.sleep(0.1)
+        assert httpx2.get(f"{address}api/status").json()["images"] == 6
