@@ -1,0 +1,99 @@
+/** The server's HTTP API: requests, its errors as sentences, and whether it is there at all. */
+
+import { encodePairs } from "./url.js";
+
+/** @typedef {import("./url.js").Pair} Pair */
+/**
+ * @typedef {object} Photo one record of the catalog; a hit of a search has rank, score and match too
+ * @property {number} id
+ * @property {string} path
+ * @property {number} width
+ * @property {number} height
+ * @property {string} format
+ * @property {number} size bytes
+ * @property {string | null} taken_at
+ * @property {string | null} camera
+ * @property {[number, number] | null} gps latitude and longitude
+ * @property {string} content_hash
+ * @property {number} [rank]
+ * @property {number} [score]
+ * @property {number | null} [match]
+ */
+
+/** What the server said is wrong; `message` is a sentence for people. */
+export class ApiError extends Error {
+  /** @param {number} status @param {string} code @param {string} message */
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** The server does not answer. */
+export class ServerGone extends Error {}
+
+/** Tells "gone" when the server stops answering, and "back" when it answers again. */
+export const connection = new EventTarget();
+let gone = false;
+
+/**
+ * One request, answered with JSON.
+ * @param {string} path
+ * @param {{pairs?: Pair[], method?: string, body?: any, signal?: AbortSignal}} [options] a body is sent as JSON, a Blob as it is
+ * @returns {Promise<any>} null where the answer has no content
+ * @throws {ApiError | ServerGone | DOMException} the last where `signal` was aborted
+ */
+export async function ask(path, { pairs = [], method = "GET", body, signal } = {}) {
+  const query = encodePairs(pairs);
+  /** @type {Record<string, string>} */
+  const headers = method === "GET" ? {} : { "Clipsearch-Client": "page" };
+  if (body !== undefined) headers["Content-Type"] = body instanceof Blob ? body.type || "application/octet-stream" : "application/json";
+  let response;
+  try {
+    response = await fetch(query ? `${path}?${query}` : path, {
+      method, headers, signal, body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    tellGone();
+    throw new ServerGone("The server does not answer.");
+  }
+  const text = await response.text();
+  const answer = text && response.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : null;
+  if (!response.ok) {
+    const { code = "unknown", message = `The server answered ${response.status}.` } = answer?.error ?? {};
+    throw new ApiError(response.status, code, message);
+  }
+  return answer;
+}
+
+/** @param {number} id @param {256 | 512 | 1024} size */
+export const thumbnailUrl = (id, size) => `/api/thumbnails/${id}?size=${size}`;
+
+/** @param {number} id */
+export const fileUrl = (id) => `/api/images/${id}/file`;
+
+/** Whether an error only says that nobody waits for the answer any more. @param {unknown} error */
+export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
+
+function tellGone() {
+  if (gone) return;
+  gone = true;
+  connection.dispatchEvent(new Event("gone"));
+  knock(500);
+}
+
+/** @param {number} wait milliseconds; longer each time, and never more than five seconds */
+function knock(wait) {
+  setTimeout(async () => {
+    try {
+      await fetch("/api/status", { cache: "no-store" });
+    } catch {
+      knock(Math.min(wait * 1.5, 5000));
+      return;
+    }
+    gone = false;
+    connection.dispatchEvent(new Event("back"));
+  }, wait);
+}

@@ -1,0 +1,70 @@
+/** One photo in the rows. */
+
+import { thumbnailUrl } from "./api.js";
+import { element, iconButton } from "./dom.js";
+import { day, fileName, percent } from "./format.js";
+
+/** @typedef {import("./api.js").Photo} Photo */
+
+/**
+ * @typedef {object} Card
+ * @property {HTMLElement} element
+ * @property {HTMLButtonElement} button opens the photo; the one thing in a card that the Tab key may reach
+ * @property {HTMLButtonElement} pick
+ * @property {HTMLImageElement} image
+ * @property {256 | 512 | 1024 | 0} size of the thumbnail it shows
+ */
+
+/**
+ * @param {Photo} photo
+ * @param {{open: (event: MouseEvent) => void, pick: (event: MouseEvent) => void, similar: () => void}} acts
+ * @returns {Card}
+ */
+export function makeCard(photo, acts) {
+  const image = element("img", { alt: "", decoding: "async", loading: "lazy" });
+  const name = fileName(photo.path);
+  const button = element("button", { type: "button", class: "open", tabindex: "-1", onclick: acts.open }, image);
+  const pick = element("button", { type: "button", class: "pick", tabindex: "-1", "aria-label": `Select ${name}`, "aria-pressed": "false", onclick: acts.pick });
+  const card = element("div", { class: "photo", draggable: "true" }, button, pick);
+  const dress = () => { // only when it is looked at: hundreds are scrolled past
+    if (button.childElementCount > 1) return;
+    button.append(element("span", { class: "caption" }, element("bdi", {}, name), photo.match != null && element("span", {}, percent(photo.match))));
+    card.append(iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }));
+  };
+  card.addEventListener("pointerenter", dress);
+  card.addEventListener("focusin", dress);
+  image.addEventListener("load", () => card.classList.add("loaded"));
+  image.addEventListener("error", () => {
+    dress();
+    card.classList.add("broken");
+  });
+  card.addEventListener("dragstart", (event) => event.dataTransfer?.setData("application/x-clipsearch-photo", String(photo.id)));
+  return { element: card, button, pick, image, size: 0 };
+}
+
+/**
+ * What a card is called: what the picture cannot tell to somebody who does not see it.
+ * @param {Photo} photo @param {number} index @param {number} total
+ */
+export function cardLabel(photo, index, total) {
+  const match = photo.match == null ? "" : `, match ${percent(photo.match)}`;
+  const taken = photo.taken_at ? `, taken ${day(photo.taken_at)}` : "";
+  return `${fileName(photo.path)}, ${index + 1} of ${total}${match}${taken}`;
+}
+
+/**
+ * Give a card its place, and a thumbnail as large as the screen can show there.
+ * @param {Card} card @param {Photo} photo @param {import("./layout.js").Box} box
+ */
+export function placeCard(card, photo, box) {
+  const { style } = card.element;
+  style.transform = `translate(${box.left}px, ${box.top}px)`;
+  style.width = `${box.width}px`;
+  style.height = `${box.height}px`;
+  const shown = Math.max(box.width, box.height, (photo.width / photo.height) * box.height) * devicePixelRatio;
+  const size = shown <= 256 * 1.15 ? 256 : shown <= 512 * 1.15 ? 512 : 1024; // a little too small cannot be seen
+  if (size > card.size) {
+    card.size = size;
+    card.image.src = thumbnailUrl(photo.id, size);
+  }
+}

@@ -1,0 +1,134 @@
+/** The panel of filters: how many photos there are of each year, folder, camera and so on, and the choice among them. */
+
+import { ask } from "./api.js";
+import { datesSection } from "./dates.js";
+import { byId, element, iconButton, keepingFocus } from "./dom.js";
+import { folderTree } from "./folders.js";
+import { count, visible } from "./format.js";
+import { photos } from "./photos.js";
+import { changes, changeSearch, currentSearch, EMPTY, filterPairs } from "./state.js";
+import { encodePairs } from "./url.js";
+
+/** @typedef {import("./state.js").Search} Search */
+/** @typedef {{value: string, images: number}} Count */
+/** @typedef {Record<string, Count[]>} Facets */
+
+const SHOWN = 8; // cameras, before the rest is asked for
+
+const panel = byId("filters");
+const body = element("div", { class: "facets" });
+/** @type {Map<string, Promise<Facets>>} by parameters; the counts of an index stay until it changes */
+const known = new Map();
+let allCameras = false;
+
+panel.append(
+  element("div", { class: "panel-head" }, element("h2", { id: "filters-title" }, "Filters"), iconButton("close", "Close the filters", () => toggleFilters(false, false))),
+  body,
+  element("form", { class: "facet", onsubmit: useTexts },
+    textField("name", "File name", "beach, or IMG_*.jpg"),
+    textField("where", "Expression", "width > 2000 and not camera ~ '*canon*'"),
+    element("button", { type: "submit", class: "offscreen", tabindex: "-1" }, "Use"),
+  ),
+);
+panel.addEventListener("close", () => byId("toggle-filters").setAttribute("aria-expanded", "false"));
+changes.addEventListener("search", refresh);
+photos.addEventListener("shown", () => panel.open && !panel.querySelector(".facet-list") && refresh());
+
+/**
+ * Show the filters beside the photos where there is room, and over them where there is not.
+ * @param {boolean} beside
+ * @param {boolean} [open] by default, the opposite of what is
+ */
+export function toggleFilters(beside, open = !panel.open) {
+  const wasModal = panel.matches(":modal");
+  if (panel.open) panel.close();
+  if (open && beside) panel.setAttribute("open", ""); // show() would take the focus from the search box
+  else if (open) panel.showModal();
+  byId("toggle-filters").setAttribute("aria-expanded", String(open));
+  document.documentElement.classList.toggle("with-filters", open && beside);
+  if (beside || (!open && !wasModal)) localStorage.setItem("clipsearch-filters", open ? "open" : "closed");
+  if (open) refresh();
+}
+
+/** The index has changed. */
+export function forgetCounts() {
+  known.clear();
+  refresh();
+}
+
+async function refresh() {
+  if (!panel.open) return;
+  const search = currentSearch();
+  try {
+    // of each filter's own values all stay to be chosen from, so they are counted without it
+    const [dates, folders, cameras, formats, orientations] = await Promise.all([
+      countsWithout(search, "from", "to"), countsWithout(search, "folders"), countsWithout(search, "camera"),
+      countsWithout(search, "format"), countsWithout(search, "orientation"),
+    ]);
+    if (search !== currentSearch()) return;
+    keepingFocus(panel, () => {
+      body.replaceChildren(
+        datesSection(dates.year, dates.month, search),
+        section("Folders", folderTree(folders.folder, search.folders, refresh)),
+        section("Camera", choices("camera", cameras.camera)),
+        section("Shape", choices("orientation", orientations.orientation)),
+        section("Format", choices("format", formats.format)),
+      );
+      for (const name of ["name", "where"]) /** @type {any} */ (panel.querySelector(`[name=${name}]`)).value = search[/** @type {"name"} */ (name)];
+    });
+  } catch (error) {
+    body.replaceChildren(element("p", { class: "soft" }, /** @type {Error} */ (error).message));
+  }
+}
+
+/** @param {Readonly<Search>} search @param {...keyof Search} names @returns {Promise<Facets>} */
+function countsWithout(search, ...names) {
+  const without = { ...search, ...Object.fromEntries(names.map((name) => [name, EMPTY[name]])) };
+  const key = encodePairs(filterPairs(without));
+  let counts = known.get(key);
+  if (!counts) {
+    if (known.size > 50) known.clear();
+    counts = ask("/api/facets", { pairs: [...filterPairs(without), ["top", "500"], ["depth", "8"]] }).then((answer) => answer.facets);
+    counts.catch(() => known.delete(key));
+    known.set(key, counts);
+  }
+  return counts;
+}
+
+/** @param {string} title @param {HTMLElement} content */
+function section(title, content) {
+  return element("section", { class: "facet" }, element("h3", {}, title), content);
+}
+
+/** @param {"camera" | "format" | "orientation"} name @param {Count[]} counts */
+function choices(name, counts) {
+  const chosen = currentSearch()[name];
+  const isChosen = (/** @type {string} */ value) => value.toLowerCase() === chosen.toLowerCase();
+  const shown = name === "camera" && !allCameras ? counts.filter(({ value }, i) => i < SHOWN || isChosen(value)) : counts;
+  const list = element("ul", { class: "facet-list" }, ...shown.map(({ value, images }) =>
+    element("li", {}, element("button", {
+      type: "button", "aria-pressed": String(isChosen(value)), "data-key": `${name} ${value}`,
+      onclick: () => changeSearch({ [name]: isChosen(value) ? "" : name === "camera" ? value : value.toLowerCase() }),
+    }, element("bdi", {}, visible(value)), element("span", { class: "count" }, count(images))))));
+  if (shown.length < counts.length) {
+    list.append(element("li", {}, element("button", {
+      type: "button", class: "link", "data-key": `${name} more`, onclick: () => ((allCameras = true), refresh()),
+    }, `${count(counts.length - shown.length)} more`)));
+  }
+  if (!counts.length) list.append(element("li", { class: "soft" }, "None known"));
+  return list;
+}
+
+/** @param {string} name @param {string} label @param {string} example */
+function textField(name, label, example) {
+  return element("label", { class: "field" }, label, element("input", { name, placeholder: example, autocomplete: "off", spellcheck: "false", onchange: useTexts }));
+}
+
+/** @param {Event} event */
+function useTexts(event) {
+  event.preventDefault();
+  const form = /** @type {HTMLElement} */ (event.target).closest("form");
+  const { name, where } = Object.fromEntries(new FormData(form ?? undefined));
+  const glob = String(name).trim();
+  changeSearch({ name: glob && !/[*?[]/.test(glob) ? `*${glob}*` : glob, where: String(where).trim() });
+}

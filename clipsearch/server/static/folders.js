@@ -1,0 +1,88 @@
+/** The tree of folders that have photos, as far as it is unfolded. */
+
+import { element, icon } from "./dom.js";
+import { count, visible } from "./format.js";
+import { changeSearch } from "./state.js";
+
+/**
+ * @typedef {object} Folder
+ * @property {string} path
+ * @property {string} name
+ * @property {number} images in it and below
+ * @property {Folder[]} inside
+ */
+
+/** @type {Set<string>} paths */
+const unfolded = new Set();
+
+/**
+ * @param {{value: string, images: number}[]} counts of absolute folders, each without what is below it
+ * @param {string[]} chosen
+ * @param {() => void} render what shows the tree anew
+ */
+export function folderTree(counts, chosen, render) {
+  const tops = tree(counts);
+  if (tops.length === 1) unfolded.add(tops[0].path);
+  const whole = list(tops);
+  whole.classList.toggle("flat", tops.every((folder) => !folder.inside.length)); // then there is nothing to unfold
+  return whole;
+
+  /** @param {Folder[]} folders @returns {HTMLElement} */
+  function list(folders) {
+    return element("ul", { class: "facet-list tree" }, ...folders.map(item));
+  }
+
+  /** @param {Folder} folder */
+  function item(folder) {
+    const { path, name, images, inside } = folder;
+    const isOpen = unfolded.has(path) || chosen.some((other) => other.startsWith(`${path}/`));
+    const isChosen = chosen.includes(path);
+    const fold = () => {
+      if (!unfolded.delete(path)) unfolded.add(path);
+      render();
+    };
+    return element("li", {},
+      element("div", { class: "branch" },
+        inside.length > 0 && element("button", {
+          type: "button", class: "fold", "aria-expanded": String(isOpen), "aria-label": `Folders in ${visible(name)}`, "data-key": `fold ${path}`, onclick: fold,
+        }, icon("right")),
+        element("button", {
+          type: "button", title: visible(path), "aria-pressed": String(isChosen), "data-key": `folder ${path}`,
+          onclick: () => changeSearch({ folders: isChosen ? [] : [path] }),
+        }, element("bdi", {}, visible(name)), element("span", { class: "count" }, count(images))),
+      ),
+      isOpen && inside.length > 0 && list(inside),
+    );
+  }
+}
+
+/**
+ * Folders within each other. Those that have nothing but one other folder are left out.
+ * @param {{value: string, images: number}[]} counts
+ * @returns {Folder[]}
+ */
+function tree(counts) {
+  const separator = counts.some(({ value }) => value.startsWith("/")) ? "/" : "\\";
+  /** @type {Folder} */
+  const all = { path: "", name: "", images: 0, inside: [] };
+  for (const { value, images } of counts) {
+    let folder = all;
+    let path = "";
+    for (const name of value.split(separator)) {
+      path += path || value.startsWith(separator) ? (name && separator) + name : name;
+      if (!name) continue;
+      let next = folder.inside.find((one) => one.path === path);
+      if (!next) folder.inside.push((next = { path, name, images: 0, inside: [] }));
+      next.images += images;
+      folder = next;
+    }
+  }
+  return all.inside.map(shortened);
+}
+
+/** @param {Folder} folder @returns {Folder} */
+function shortened(folder) {
+  while (folder.inside.length === 1 && folder.inside[0].images === folder.images) folder = folder.inside[0];
+  const inside = folder.inside.map(shortened).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  return { ...folder, inside };
+}

@@ -1,0 +1,58 @@
+/** Numbers, dates, names and places as people read them. */
+
+const NUMBER = new Intl.NumberFormat("en");
+const DAY = new Intl.DateTimeFormat("en", { weekday: "short", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+
+/** @param {number} value */
+export const count = (value) => NUMBER.format(value);
+
+/** "1 photo", "2,000 photos". @param {number} value @param {string} [thing] */
+export const counted = (value, thing = "photo") => `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
+
+/** A probability in whole percent, which never says that something is certain. @param {number} value */
+export function percent(value) {
+  return value >= 0.995 ? ">99%" : value <= 0.005 ? "<1%" : `${Math.round(value * 100)}%`;
+}
+
+/** @param {number} size in bytes */
+export function bytes(size) {
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (size < 1000) return `${unit === "B" || size >= 100 ? Math.round(size) : size.toFixed(1)} ${unit}`;
+    size /= 1000;
+  }
+  return `${size.toFixed(1)} TB`;
+}
+
+/** The camera's clock, which has no time zone to convert from. @param {string} takenAt ISO 8601 */
+export function day(takenAt) {
+  return `${DAY.format(clock(takenAt))}, ${takenAt.slice(11, 16)}`;
+}
+
+/** "July 2019". @param {string} takenAt "2019-07" or longer */
+export const month = (takenAt) => MONTH.format(clock(takenAt.slice(0, 7)));
+
+/** @param {string} takenAt */
+function clock(takenAt) {
+  return new Date(`${takenAt.slice(0, 16)}${takenAt.length > 10 ? "Z" : ""}`);
+}
+
+/** "48.1374° N, 11.5755° E". @param {number} latitude @param {number} longitude */
+export function place(latitude, longitude) {
+  return `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(4)}° ${longitude < 0 ? "W" : "E"}`;
+}
+
+/** The last part of a path, or the path where it has none. @param {string} path */
+export const fileName = (path) => visible(path.split(/[/\\]/).pop() || path);
+
+/** The path of what a path lies in. @param {string} path */
+export const folderOf = (path) => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"), 0)) || "/";
+
+/**
+ * A name that stays one line and runs in one direction: control characters, marks that turn the direction of writing, and bytes
+ * that are no text are shown as escapes. The joiners that emoji are made with stay.
+ * @param {string} text
+ */
+export function visible(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (c) => ("\u200c\u200d".includes(c) ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`));
+}

@@ -1,0 +1,78 @@
+/**
+ * The query language, as clipsearch/query.py reads it, so that the parts of a text can be shown and changed one by one:
+ *
+ *     query := term { ("+" | "-") term }
+ *     term  := [WEIGHT ":"] words | [WEIGHT ":"] '"' anything '"'
+ */
+
+/**
+ * @typedef {object} TextTerm
+ * @property {string} text as it was typed, with its quotes
+ * @property {number} weight above 0
+ * @property {boolean} negative whether it steers away
+ */
+
+const WORD = /(?:\d*\.?\d+:)?"[^"]*"(?=\s|$)|\S+/g;
+const WEIGHT = /^(\d+\.?\d*|\.\d+):(?=[^\s\d])/;
+
+/** The weights that − and + step through. */
+const STEPS = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5];
+
+/**
+ * The terms of a text. What is still being typed, a sign with nothing after it, is no term yet.
+ * @param {string} query
+ * @returns {TextTerm[]}
+ */
+export function parseTerms(query) {
+  /** @type {TextTerm[]} */
+  const terms = [];
+  let negative = false;
+  /** @type {string[]} */
+  let words = [];
+  const finish = () => {
+    if (words.length) terms.push(term(words, negative));
+    words = [];
+  };
+  for (const [word] of query.matchAll(WORD)) {
+    if (word === "+" || word === "-") {
+      finish();
+      negative = word === "-";
+    } else {
+      words.push(word);
+    }
+  }
+  finish();
+  return terms;
+}
+
+/** @param {string[]} words @param {boolean} negative @returns {TextTerm} */
+function term(words, negative) {
+  const text = words.join(" ");
+  const found = WEIGHT.exec(text);
+  return found ? { text: text.slice(found[0].length), weight: Number(found[1]), negative } : { text, weight: 1, negative };
+}
+
+/**
+ * The opposite of parseTerms.
+ * @param {TextTerm[]} terms
+ */
+export function formatTerms(terms) {
+  return terms
+    .map(({ text, weight, negative }, i) => {
+      const sign = negative ? "- " : i ? "+ " : "";
+      const safe = weight !== 1 && /^\d/.test(text) ? `"${text}"` : text; // "2:2 dogs" would be no weight
+      return `${sign}${weight === 1 ? "" : `${weight}:`}${safe}`;
+    })
+    .join(" ");
+}
+
+/** A text without a sign at its end that nothing follows yet, as it can be asked for. @param {string} query */
+export function finished(query) {
+  return query.replace(/(^|\s)[+-]\s*$/, "").trim();
+}
+
+/** The next weight above or below one. @param {number} weight @param {1 | -1} direction */
+export function stepWeight(weight, direction) {
+  const next = direction > 0 ? STEPS.find((step) => step > weight) : STEPS.findLast((step) => step < weight);
+  return next ?? weight;
+}

@@ -1,0 +1,154 @@
+/** The index: what is in it, looking for new photos, what could not be read, and the news of changes. */
+
+import { ask } from "./api.js";
+import { byId, element } from "./dom.js";
+import { bytes, count, counted, visible } from "./format.js";
+import { announce, explainEmpty } from "./messages.js";
+import { openPanel } from "./panel.js";
+
+/**
+ * @typedef {object} Job how far indexing is, or how it ended
+ * @property {"idle" | "running" | "done" | "failed" | "cancelled"} state
+ * @property {number} done
+ * @property {number} total
+ * @property {number} added
+ * @property {number} updated
+ * @property {number} removed
+ * @property {number} failed
+ * @property {string} [error]
+ */
+
+/** @type {EventSource | null} */
+let news = null;
+/** @type {EventSource | null} */
+let following = null;
+const progress = element("div", { class: "indexing" });
+
+/** Tell when photos have come or gone, as long as the page is seen. @param {() => void} changed */
+export async function watchIndex(changed) {
+  let known = "";
+  const listen = () => {
+    news?.close(); // a browser has few connections to a server, and pages that nobody sees need none
+    news = document.hidden ? null : new EventSource("/api/events");
+    news?.addEventListener("changed", () => tell());
+  };
+  const tell = async () => {
+    const { images, failures, index_bytes: size } = await ask("/api/status");
+    const now = `${images} ${failures} ${size}`;
+    if (known && now !== known) {
+      changed();
+      if (byId("filters").open) (await import("./filters.js")).forgetCounts();
+    }
+    known = now;
+  };
+  document.addEventListener("visibilitychange", () => {
+    listen();
+    if (!document.hidden) tell().catch(() => {}); // that the server is gone is told elsewhere
+  });
+  listen();
+  await tell();
+  show(await ask("/api/index"));
+}
+
+/** Say in the place of the photos that there are none yet, and what to do. */
+export async function explainNoPhotos() {
+  const { roots } = await ask("/api/status");
+  if (!roots.length) {
+    explainEmpty("No photos are indexed yet", { text: "Index a folder from the command line, and its photos appear here:", code: "clipsearch index FOLDER", symbol: "folder" });
+    return;
+  }
+  explainEmpty("No photos are indexed yet", {
+    text: `${roots.map((/** @type {{path: string}} */ root) => visible(root.path)).join(", ")} ${roots.length === 1 ? "has" : "have"} no photo that is known.`,
+    actions: [{ label: "Look for photos", act: openLibrary }],
+    symbol: "folder",
+  });
+}
+
+export async function openLibrary() {
+  openPanel("Index", element("p", { class: "soft" }, "…"));
+  try {
+    const [status, { failures }, job] = await Promise.all([ask("/api/status"), ask("/api/failures"), ask("/api/index")]);
+    openPanel("Index", facts(status), progress, failureList(failures));
+    show(job);
+  } catch (error) {
+    openPanel("Index", element("p", {}, /** @type {Error} */ (error).message));
+  }
+}
+
+/** @param {any} status */
+function facts(status) {
+  /** @type {[string, string][]} */
+  const rows = [
+    ["Photos", `${count(status.images)}, ${bytes(status.photo_bytes)}`],
+    ["Model", status.model ? `${status.model.model}, ${status.model.dim} dimensions` : "none yet"],
+    ["Index", `${visible(status.index)}, ${bytes(status.index_bytes)}`],
+    ...status.roots.map((/** @type {any} */ root) => ["Folder", visible(root.path) + (root.present ? "" : " (not there now)")]),
+  ];
+  return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, element("bdi", {}, value))]));
+}
+
+/** @param {{path: string, reason: string}[]} failures */
+function failureList(failures) {
+  if (!failures.length) return element("p", { class: "soft" }, "Every photo could be read.");
+  return element("details", { class: "failures", open: failures.length < 20 },
+    element("summary", {}, `${counted(failures.length, "file")} could not be read`),
+    element("ul", {}, ...failures.slice(0, 1000).map(({ path, reason }) => element("li", {}, element("bdi", {}, visible(path)), element("span", { class: "soft" }, visible(reason))))),
+  );
+}
+
+/** Start indexing, or end it. @param {"POST" | "DELETE"} method */
+async function command(method) {
+  try {
+    const answer = await ask("/api/index", { method, body: method === "POST" ? {} : undefined });
+    show(answer.job ?? answer);
+  } catch (error) {
+    announce(/** @type {Error} */ (error).message);
+  }
+}
+
+/** @param {Job} job */
+function show(job) {
+  const running = job.state === "running";
+  if (running) follow();
+  const button = byId("open-library");
+  button.classList.toggle("running", running);
+  button.title = running ? `Indexing: ${count(job.done)} of ${count(job.total)}` : "The index: new photos, failures";
+  const hadFocus = progress.contains(document.activeElement);
+  progress.replaceChildren(
+    running && job.total ? element("progress", { max: String(job.total), value: String(job.done), "aria-label": "Indexing" }) : running ? element("progress", { "aria-label": "Indexing" }) : "",
+    element("p", { role: "status" }, summary(job)),
+    running
+      ? element("button", { type: "button", onclick: () => command("DELETE") }, "Cancel")
+      : element("button", { type: "button", class: "primary", onclick: () => command("POST") }, "Look for new photos"),
+  );
+  if (hadFocus) progress.querySelector("button")?.focus();
+}
+
+/** @param {Job} job */
+function summary({ state, done, total, added, updated, removed, failed, error }) {
+  const found = [[added, "added"], [updated, "updated"], [removed, "removed"], [failed, "failed"]].filter(([n]) => n).map(([n, what]) => `${count(Number(n))} ${what}`).join(", ");
+  switch (state) {
+    case "idle": return "New, changed and deleted photos are found when you ask for it.";
+    case "running": return total ? `${count(done)} of ${counted(total)}${found && `: ${found}`}` : "Looking for what has changed…";
+    case "failed": return error ?? "It failed.";
+    case "cancelled": return `Cancelled; what was finished is kept${found && `: ${found}`}.`;
+    default: return found ? `Done: ${found}.` : "Done: everything was up to date.";
+  }
+}
+
+/** Show how a job goes on until it ends. */
+function follow() {
+  if (following) return;
+  following = new EventSource("/api/index/events");
+  following.addEventListener("progress", (event) => show(JSON.parse(event.data)));
+  for (const end of ["done", "failed", "cancelled"]) {
+    following.addEventListener(end, (event) => {
+      following?.close();
+      following = null;
+      const job = JSON.parse(/** @type {MessageEvent} */ (event).data);
+      show(job);
+      announce(summary(job));
+      if (byId("panel").open && progress.isConnected) openLibrary(); // the counts and the failures have changed
+    });
+  }
+}

@@ -1,0 +1,39 @@
+/** Lists of photos as files to download, with the columns and keys that `clipsearch query` prints. */
+
+/** @typedef {import("./api.js").Photo} Photo */
+
+const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run it (OWASP, "CSV Injection")
+
+/** @param {Photo[]} photos @param {"csv" | "json"} kind */
+export function download(photos, kind) {
+  const text = kind === "csv" ? toCsv(photos) : `${JSON.stringify(photos, null, 1)}\n`;
+  const url = URL.createObjectURL(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = `photos.${kind}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/**
+ * Rows as in RFC 4180, but with plain newlines; texts are quoted, and one that a spreadsheet would take for a formula gets an
+ * apostrophe before it.
+ * @param {Photo[]} photos
+ */
+export function toCsv(photos) {
+  const rows = photos.map((photo) => [
+    photo.rank, photo.score, photo.match, photo.path, photo.width, photo.height, photo.format, photo.size, photo.taken_at,
+    photo.camera, photo.gps?.[0], photo.gps?.[1], photo.content_hash,
+  ]);
+  const names = [
+    "rank", "score", "match", "path", "width", "height", "format", "size", "taken_at", "camera", "latitude", "longitude",
+    "content_hash",
+  ];
+  return [names, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
+}
+
+/** @param {string | number | null | undefined} value */
+function cell(value) {
+  if (typeof value !== "string") return value ?? "";
+  return `"${(FORMULA.test(value) ? `'${value}` : value).replaceAll('"', '""')}"`;
+}

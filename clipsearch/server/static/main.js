@@ -1,0 +1,198 @@
+/** The page: what happens when the search changes, and which part is loaded when it is first needed. */
+
+import { ApiError, ask, connection } from "./api.js";
+import { byId } from "./dom.js";
+import { between, setUpGridKeys } from "./grid-keys.js";
+import { Grid } from "./grid.js";
+import { groupsOf } from "./groups.js";
+import { announce, explainEmpty, setUpConnectionBanner } from "./messages.js";
+import { photos } from "./photos.js";
+import { setUpPictures } from "./pictures.js";
+import { setUpPills } from "./pills.js";
+import { setUpSearchBox } from "./searchbox.js";
+import { selection, setUpSelectionBar } from "./selection.js";
+import { setUpShortcuts } from "./shortcuts.js";
+import * as state from "./state.js";
+import { setUpTerms } from "./terms.js";
+import { setUpThemeSwitch } from "./theme-switch.js";
+import { setUpToolbar } from "./toolbar.js";
+
+/** @typedef {import("./api.js").Photo} Photo */
+
+const WIDE = matchMedia("(min-width: 75rem)"); // where the filters have room beside the photos
+
+const similar = (/** @type {Photo} */ photo) => state.newSearch({ pictures: [{ source: String(photo.id), weight: 1 }] });
+const grid = new Grid(byId("photos"), {
+  open: (index) => {
+    grid.moveTo(index);
+    state.openPhoto(grid.photos[index].id);
+  },
+  pick: (index, event) => {
+    if (event.shiftKey) selection.add(between(grid, grid.anchor, index));
+    else selection.toggle(grid.photos[index]);
+    grid.anchor = index;
+    grid.moveTo(index, { focus: false });
+  },
+  similar,
+  nearEnd: () => photos.more(),
+});
+
+let asked = ""; // what was asked for last: words that change nothing are not asked again
+let scrollAfter = 0; // where the page is scrolled to when the answer is there
+let headingsFrom = 0; // how many photos the choice of headings was made by, which later pages must not change
+
+/** @param {{returning?: boolean, again?: boolean}} [options] */
+function search({ returning = false, again = false } = {}) {
+  const wanted = state.currentSearch();
+  const key = JSON.stringify([state.queryPairs(wanted), state.filterPairs(wanted), wanted.sort]);
+  document.title = wanted.q ? `${wanted.q} – clipsearch` : "clipsearch";
+  if (key === asked && !again) return;
+  asked = key;
+  const { scroll, shown } = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.list.length } : { scroll: 0, shown: 0 };
+  scrollAfter = scroll;
+  headingsFrom = 0;
+  photos.start(wanted, shown);
+}
+
+function showPhotos(isMore = false) {
+  if (!photos.search) return;
+  headingsFrom ||= photos.list.length;
+  grid.show(photos.list, groupsOf(photos.list, photos.search, headingsFrom), { total: photos.complete ? photos.list.length : photos.considered, isMore });
+  if (photos.list.length) explainEmpty();
+  else explainNothing();
+}
+
+/** Say why there is no photo: nothing is indexed, or nothing fits. */
+async function explainNothing() {
+  const wanted = state.currentSearch();
+  if (!state.isQuery(wanted) && !state.isFiltered(wanted)) {
+    const { explainNoPhotos } = await import("./library.js");
+    explainNoPhotos();
+    return;
+  }
+  const actions = [];
+  if (wanted.relevant) actions.push({ label: "Show the nearest anyway", act: () => state.changeSearch({ relevant: false }) });
+  if (state.isFiltered(wanted)) actions.push({ label: "Clear the filters", act: () => state.changeSearch(state.withoutFilters()) });
+  if (state.isQuery(wanted)) actions.push({ label: "All photos", act: () => state.newSearch({}) });
+  explainEmpty("Nothing found", {
+    text: wanted.relevant
+      ? "No photo is likely enough to show this. Fewer or plainer words may help: what is to be seen, rather than what it means."
+      : "No photo meets all of the filters.",
+    actions,
+  });
+}
+
+/** @param {{error: unknown, isFirst: boolean}} failure */
+function explainError({ error, isFirst }) {
+  if (isFirst) asked = "";
+  if (!(error instanceof ApiError)) return; // the banner says that the server is gone
+  if (!isFirst) {
+    announce(error.message);
+    return;
+  }
+  grid.show([], []);
+  byId("status").textContent = "";
+  if (error.code === "no-index") {
+    explainEmpty("No photos are indexed yet", { text: `${error.message[0].toUpperCase()}${error.message.slice(1)}.`, symbol: "folder" });
+  } else {
+    explainEmpty("That did not work", {
+      text: `${error.message[0].toUpperCase()}${error.message.slice(1)}.`,
+      actions: [{ label: "Try again", act: () => search({ again: true }) }],
+      symbol: "warning",
+    });
+  }
+}
+
+/** Open or close the viewer, as the address of the page says. */
+async function showPhoto() {
+  const id = state.openPhotoId();
+  if (id === null && !byId("viewer").open) return;
+  const { viewer } = await import("./viewer.js");
+  if (id === null) {
+    const { current } = grid; // closing gives the focus back to where it came from, which is not where it has got to
+    viewer.close();
+    grid.moveTo(current);
+    return;
+  }
+  const index = photos.list.findIndex((photo) => photo.id === id);
+  if (index >= 0) {
+    grid.moveTo(index, { focus: false });
+    viewer.show(photos.list[index], {
+      before: photos.list[index - 1],
+      after: photos.list[index + 1],
+      similar,
+    });
+    if (index > photos.list.length - 5) photos.more();
+  } else {
+    try {
+      viewer.show(await ask(`/api/images/${id}`), { similar });
+    } catch (error) {
+      state.closePhoto();
+      announce(/** @type {Error} */ (error).message);
+    }
+  }
+}
+
+/** The panels beside and above the photos are loaded when they are first opened. */
+function setUpPanels() {
+  const filters = byId("toggle-filters");
+  const toggleFilters = async (/** @type {boolean | undefined} */ open) => (await import("./filters.js")).toggleFilters(WIDE.matches, open);
+  filters.addEventListener("click", () => toggleFilters(undefined));
+  WIDE.addEventListener("change", async () => {
+    if (byId("filters").open) await toggleFilters(WIDE.matches);
+  });
+  if (document.documentElement.classList.contains("with-filters")) toggleFilters(true);
+  byId("toggle-map").addEventListener("click", async () => (await import("./map.js")).toggleMap());
+  byId("open-saved").addEventListener("click", async () => (await import("./saved.js")).openSaved());
+  byId("open-library").addEventListener("click", async () => (await import("./library.js")).openLibrary());
+  byId("open-help").addEventListener("click", async () => (await import("./help.js")).openHelp());
+}
+
+function setUpPhotos() {
+  photos.addEventListener("shown", () => {
+    showPhotos();
+    scrollTo({ top: scrollAfter, behavior: "instant" });
+    showPhoto();
+  });
+  photos.addEventListener("more", () => {
+    showPhotos(true);
+    if (state.openPhotoId() !== null) showPhoto();
+  });
+  photos.addEventListener("failed", (event) => explainError(/** @type {CustomEvent} */ (event).detail));
+  photos.addEventListener("busy", () => byId("progress").classList.add("busy"));
+  photos.addEventListener("idle", () => byId("progress").classList.remove("busy"));
+}
+
+/** Look again where the index has changed, unless that would pull away what is being looked at. */
+function indexChanged() {
+  if (scrollY < 200 && state.openPhotoId() === null && !selection.size) search({ again: true });
+  else announce("The index has changed.", { label: "Show", act: () => search({ again: true }) });
+}
+
+setUpSearchBox();
+setUpTerms();
+setUpPills();
+setUpToolbar((scale) => grid.rescale(scale));
+setUpSelectionBar(() => grid.photos);
+setUpGridKeys(byId("photos"), grid, similar);
+setUpPictures();
+setUpThemeSwitch();
+setUpPhotos();
+setUpPanels();
+setUpConnectionBanner(() => search({ again: true }));
+setUpShortcuts(grid);
+byId("home").addEventListener("click", (/** @type {MouseEvent} */ event) => {
+  event.preventDefault();
+  state.newSearch({});
+});
+history.scrollRestoration = "manual";
+state.changes.addEventListener("search", (event) => search(/** @type {CustomEvent} */ (event).detail ?? {}));
+state.changes.addEventListener("photo", showPhoto);
+state.changes.addEventListener("leaving", () => state.rememberScroll(photos.list.length));
+addEventListener("pagehide", () => state.rememberScroll(photos.list.length));
+search({ returning: true });
+photos.addEventListener("shown", async () => {
+  const { watchIndex } = await import("./library.js"); // not before there is something to see
+  watchIndex(indexChanged);
+}, { once: true });
+connection.addEventListener("gone", () => byId("progress").classList.remove("busy"));

@@ -1,0 +1,53 @@
+/** What the page says by itself: short notes, that the server is gone, and why there is nothing to see. */
+
+import { connection } from "./api.js";
+import { byId, element, icon } from "./dom.js";
+
+let hiding = 0;
+
+/**
+ * A short note, also read aloud, that goes by itself.
+ * @param {string} text
+ * @param {{label: string, act: () => void}} [action]
+ */
+export function announce(text, action) {
+  const note = byId("note");
+  note.replaceChildren(element("span", {}, text));
+  if (action) {
+    note.append(element("button", { type: "button", class: "link", onclick: () => (note.hidePopover(), action.act()) }, action.label));
+  }
+  note.hidePopover();
+  note.showPopover(); // in the top layer, above a dialog that is open
+  clearTimeout(hiding);
+  hiding = setTimeout(() => note.hidePopover(), action ? 12_000 : 5000);
+}
+
+/** @param {() => void} whenBack */
+export function setUpConnectionBanner(whenBack) {
+  const banner = byId("gone");
+  connection.addEventListener("gone", () => (banner.hidden = false));
+  connection.addEventListener("back", () => {
+    banner.hidden = true;
+    announce("The server is back.");
+    whenBack();
+  });
+}
+
+/**
+ * Fill the place of the photos with why there are none; no title clears it.
+ * @param {string} [title]
+ * @param {{text?: string, code?: string, actions?: {label: string, act: () => void}[], symbol?: string}} [more]
+ */
+export function explainEmpty(title, { text, code, actions = [], symbol = "search" } = {}) {
+  const empty = byId("empty");
+  empty.hidden = !title;
+  empty.replaceChildren();
+  if (!title) return;
+  empty.append(
+    icon(symbol),
+    element("h2", {}, title),
+    ...(text ? [element("p", {}, text)] : []),
+    ...(code ? [element("p", {}, element("code", {}, code))] : []),
+    element("div", { class: "actions" }, ...actions.map(({ label, act }) => element("button", { type: "button", onclick: act }, label))),
+  );
+}

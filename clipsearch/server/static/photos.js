@@ -1,0 +1,88 @@
+/** The photos of the current search, page by page. A newer search always wins over an older answer. */
+
+import { ask, isAbort } from "./api.js";
+import { filterPairs, isQuery, queryPairs } from "./state.js";
+
+/** @typedef {import("./api.js").Photo} Photo */
+/** @typedef {import("./state.js").Search} Search */
+
+const PAGE = 60;
+const MOST_AT_ONCE = 1000; // the server's own limit
+const SORTED = 300; // how many of the best are sorted by date or name
+
+/** "shown" tells that there are other photos, "more" that some were added, "failed" (detail: the error, and whether it was the first page), "busy", "idle". */
+export const photos = new (class extends EventTarget {
+  /** @type {Photo[]} */
+  list = [];
+  /** @type {Readonly<Search> | null} the search that `list` answers */
+  search = null;
+  considered = 0; // photos that meet the filters
+  seconds = 0;
+  complete = false; // whether `list` is all there is
+  #running = new AbortController();
+  #loading = false;
+
+  /**
+   * Ask for the first photos of a search, and forget the one before.
+   * @param {Readonly<Search>} search
+   * @param {number} [wanted] how many to begin with
+   */
+  async start(search, wanted = PAGE) {
+    this.#running.abort();
+    const running = (this.#running = new AbortController());
+    const bySort = isQuery(search) && search.sort !== "" && search.sort !== "score";
+    const size = bySort ? SORTED : Math.min(Math.max(wanted, PAGE), MOST_AT_ONCE);
+    const answer = await this.#ask(search, 0, size, running);
+    if (!answer) return;
+    this.list = answer.found;
+    this.search = search;
+    this.considered = answer.considered;
+    this.seconds = answer.seconds;
+    this.complete = bySort || answer.found.length < size;
+    this.dispatchEvent(new Event("shown"));
+  }
+
+  /** The next page, unless there is none or it is on its way. */
+  async more() {
+    if (this.complete || this.#loading || !this.search) return;
+    const answer = await this.#ask(this.search, this.list.length, PAGE, this.#running);
+    if (!answer) return;
+    const known = new Set(this.list.map((photo) => photo.id)); // the index may have changed between two pages
+    this.list = this.list.concat(answer.found.filter((photo) => !known.has(photo.id)));
+    this.complete = answer.found.length < PAGE || this.list.length >= answer.considered;
+    this.dispatchEvent(new Event("more"));
+  }
+
+  /**
+   * @param {Readonly<Search>} search @param {number} offset @param {number} size @param {AbortController} running
+   * @returns {Promise<{found: Photo[], considered: number, seconds: number} | null>} null where nobody waits for it any more
+   */
+  async #ask(search, offset, size, running) {
+    const querying = isQuery(search);
+    this.#loading = true;
+    this.dispatchEvent(new Event("busy"));
+    try {
+      const answer = await ask(querying ? "/api/search" : "/api/images", {
+        pairs: [
+          ...(querying ? queryPairs(search) : []), ...filterPairs(search),
+          ...(search.sort && (querying || search.sort !== "score") ? [/** @type {[string, string]} */ (["sort", search.sort])] : []),
+          ["top_k", String(size)], ["offset", String(offset)],
+        ],
+        signal: running.signal,
+      });
+      if (running !== this.#running) return null;
+      return { found: answer.hits ?? answer.images, considered: answer.considered, seconds: answer.seconds ?? 0 };
+    } catch (error) {
+      if (running !== this.#running || isAbort(error)) return null;
+      this.complete ||= offset > 0; // what is there stays, and is all there is
+      this.dispatchEvent(new CustomEvent("failed", { detail: { error, isFirst: offset === 0 } }));
+      return null;
+    } finally {
+      if (running === this.#running) {
+        this.#loading = false;
+        this.dispatchEvent(new Event("idle"));
+      }
+    }
+  }
+})();
+

@@ -1,0 +1,95 @@
+/** Searching by pictures that are chosen, dropped or pasted. They go to this server alone, which forgets them within the hour. */
+
+import { ask } from "./api.js";
+import { byId } from "./dom.js";
+import { announce } from "./messages.js";
+import { changeSearch, currentSearch } from "./state.js";
+
+const LARGEST = 64 * 1024 ** 2; // bytes that the server takes
+const INDEXED = "application/x-clipsearch-photo"; // a photo of the index that is dragged
+
+/** @type {Map<string, string>} from "upload:TOKEN" to an address of the picture, as long as the page lives */
+const previews = new Map();
+
+/** @param {string} source @returns {string | undefined} */
+export const previewOf = (source) => previews.get(source);
+
+export function setUpPictures() {
+  const chooser = byId("picture-file");
+  byId("add-picture").addEventListener("click", () => chooser.click());
+  chooser.addEventListener("change", async () => {
+    await searchBy([...chooser.files]);
+    chooser.value = ""; // so that the same file can be chosen again
+  });
+  document.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return; // words are pasted as usual
+    event.preventDefault();
+    searchBy(files);
+  });
+  setUpDropping();
+}
+
+function setUpDropping() {
+  const target = byId("drop");
+  let depth = 0; // every element that is dragged over is entered before the one before is left
+  const carries = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.some((type) => type === "Files" || type === INDEXED);
+  addEventListener("dragenter", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    depth++;
+    target.hidden = false;
+  });
+  addEventListener("dragleave", (event) => {
+    if (carries(event) && --depth <= 0) target.hidden = true;
+  });
+  addEventListener("dragover", (event) => {
+    if (carries(event)) event.preventDefault();
+  });
+  addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    depth = 0;
+    target.hidden = true;
+    const id = event.dataTransfer?.getData(INDEXED);
+    if (id) addPhoto(id);
+    else searchBy([...(event.dataTransfer?.files ?? [])]);
+  });
+}
+
+/** Add a photo of the index to what is searched for. @param {string} id */
+function addPhoto(id) {
+  const { pictures } = currentSearch();
+  if (!pictures.some((picture) => picture.source === id)) changeSearch({ pictures: [...pictures, { source: id, weight: 1 }] });
+}
+
+/**
+ * Search by pictures instead of those before, and by the words that are there.
+ * @param {File[]} files
+ */
+async function searchBy(files) {
+  const pictures = files.filter((file) => !file.type || file.type.startsWith("image/"));
+  if (!pictures.length) {
+    announce("That is no picture.");
+    return;
+  }
+  const tooLarge = pictures.find((file) => file.size > LARGEST);
+  if (tooLarge) {
+    announce("That picture is larger than 64 MB.");
+    return;
+  }
+  try {
+    const sources = await Promise.all(pictures.map(upload));
+    changeSearch({ pictures: sources.map((source) => ({ source, weight: 1 })) });
+  } catch (error) {
+    announce(/** @type {Error} */ (error).message);
+  }
+}
+
+/** @param {File} file @returns {Promise<string>} "upload:TOKEN" */
+async function upload(file) {
+  const { token } = await ask("/api/uploads", { method: "POST", body: file });
+  const source = `upload:${token}`;
+  previews.set(source, URL.createObjectURL(file));
+  return source;
+}

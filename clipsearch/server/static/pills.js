@@ -1,0 +1,54 @@
+/** The filters that are in use, each with a button that takes it away. */
+
+import { byId, element, icon } from "./dom.js";
+import { count, fileName, place, visible } from "./format.js";
+import { changes, changeSearch, currentSearch, isFiltered, withoutFilters } from "./state.js";
+
+/** @typedef {import("./state.js").Search} Search */
+
+export function setUpPills() {
+  changes.addEventListener("search", render);
+  render();
+}
+
+function render() {
+  const list = byId("pills");
+  const search = currentSearch();
+  const pills = pillsOf(search);
+  list.hidden = !isFiltered(search);
+  if (pills.length > 1) pills.push({ text: "Clear all", change: withoutFilters() });
+  list.replaceChildren(...pills.map(({ text, change }) =>
+    element("li", {}, element("button", { type: "button", class: "pill", title: "Remove this filter", onclick: () => changeSearch(change) },
+      element("bdi", {}, text), element("span", { class: "offscreen" }, " remove"), icon("close"))),
+  ));
+}
+
+/** @param {Readonly<Search>} search @returns {{text: string, change: Partial<Search>}[]} */
+function pillsOf(search) {
+  const pills = search.folders.map((folder) => ({
+    text: fileName(folder), change: { folders: search.folders.filter((other) => other !== folder) },
+  }));
+  /** @param {Partial<Search>} change @param {string} text */
+  const add = (change, text) => pills.push({ text, change: /** @type {any} */ (change) });
+  if (search.from || search.to) add({ from: "", to: "" }, period(search.from, search.to));
+  if (search.camera) add({ camera: "" }, visible(search.camera));
+  if (search.near) add({ near: "" }, surroundings(search.near));
+  if (search.orientation) add({ orientation: "" }, search.orientation);
+  if (search.format) add({ format: "" }, search.format.toUpperCase());
+  if (search.name) add({ name: "" }, `name ${visible(search.name)}`);
+  if (search.where) add({ where: "" }, visible(search.where));
+  for (const other of search.others) add({ others: search.others.filter((one) => one !== other) }, visible(`${other[0].replace("_", " ")} ${other[1]}`));
+  return pills;
+}
+
+/** @param {string} from @param {string} to */
+function period(from, to) {
+  if (from === to) return from;
+  return from && to ? `${from} to ${to}` : from ? `since ${from}` : `until ${to}`;
+}
+
+/** @param {string} near */
+function surroundings(near) {
+  const [latitude, longitude, km = 1] = near.split(",").map(Number);
+  return `${count(Math.round(km * 10) / 10)} km around ${place(latitude, longitude)}`;
+}

@@ -1,0 +1,81 @@
+/** Searches that were given names; the server keeps them with the index. */
+
+import { ask } from "./api.js";
+import { element, iconButton } from "./dom.js";
+import { visible } from "./format.js";
+import { announce } from "./messages.js";
+import { closePanel, openPanel } from "./panel.js";
+import { currentSearch, fromPairs, isFiltered, isQuery, newSearch, toPairs } from "./state.js";
+
+/** @typedef {import("./url.js").Pair} Pair */
+/** @typedef {Record<string, string | number | boolean | string[]>} Parameters */
+
+const REPEATED = ["like", "unlike", "in", "name"];
+
+export async function openSaved() {
+  openPanel("Saved searches", element("p", { class: "soft" }, "…"));
+  await show();
+}
+
+async function show() {
+  try {
+    const { searches } = await ask("/api/saved-searches");
+    openPanel("Saved searches", saveForm(), list(searches));
+  } catch (error) {
+    openPanel("Saved searches", element("p", {}, /** @type {Error} */ (error).message));
+  }
+}
+
+/** A field for the name of the current search, or why it cannot have one. */
+function saveForm() {
+  const search = currentSearch();
+  if (!isQuery(search) && !isFiltered(search)) return element("p", { class: "soft" }, "Search for something, or filter, and it can be saved here under a name.");
+  if (search.pictures.some((picture) => picture.source.startsWith("upload:"))) {
+    return element("p", { class: "soft" }, "This search has a picture that the server forgets within the hour, so it cannot be saved.");
+  }
+  const name = element("input", { name: "name", required: true, maxlength: "200", value: search.q, "aria-label": "Name of this search", autocomplete: "off" });
+  return element("form", { class: "inline-form", onsubmit: async (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    try {
+      await ask(`/api/saved-searches/${encodeURIComponent(name.value.trim())}`, { method: "PUT", body: { parameters: toParameters(toPairs(search)) } });
+      announce("The search is saved.");
+      await show();
+    } catch (error) {
+      announce(/** @type {Error} */ (error).message);
+    }
+  } }, name, element("button", { type: "submit", class: "primary" }, "Save this search"));
+}
+
+/** @param {{name: string, parameters: Parameters}[]} searches */
+function list(searches) {
+  if (!searches.length) return element("p", { class: "soft" }, "None yet.");
+  return element("ul", { class: "rows" }, ...searches.map(({ name, parameters }) => element("li", {},
+    element("button", { type: "button", class: "row", onclick: () => (closePanel(), newSearch(fromPairs(toPairsOf(parameters)))) },
+      element("bdi", {}, visible(name)), element("span", { class: "soft" }, described(parameters))),
+    iconButton("trash", `Forget ${visible(name)}`, async () => {
+      await ask(`/api/saved-searches/${encodeURIComponent(name)}`, { method: "DELETE" }).catch((error) => announce(error.message));
+      await show();
+    }),
+  )));
+}
+
+/** @param {Parameters} parameters */
+function described(parameters) {
+  return visible(toPairsOf(parameters).map(([name, value]) => (name === "q" ? value : name === "like" ? "a picture" : `${name} ${value}`)).join(" · "));
+}
+
+/** Parameters as JSON has them: lists for those that may be repeated. @param {Pair[]} pairs @returns {Parameters} */
+function toParameters(pairs) {
+  /** @type {Record<string, any>} */
+  const found = {};
+  for (const [name, value] of pairs) {
+    if (REPEATED.includes(name)) (found[name] ??= []).push(value);
+    else found[name] = name === "relevant" ? true : value;
+  }
+  return found;
+}
+
+/** @param {Parameters} parameters @returns {Pair[]} */
+function toPairsOf(parameters) {
+  return Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((one) => /** @type {Pair} */ ([name, String(one)])));
+}

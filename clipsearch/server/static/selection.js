@@ -1,0 +1,67 @@
+/** Which photos are selected, and the bar that says what can be done with them. */
+
+import { byId } from "./dom.js";
+import { counted } from "./format.js";
+import { announce } from "./messages.js";
+
+/** @typedef {import("./api.js").Photo} Photo */
+
+/** "change" tells that other photos are selected. */
+export const selection = new (class extends EventTarget {
+  /** @type {Map<number, Photo>} in the order of selecting */
+  #chosen = new Map();
+
+  get size() {
+    return this.#chosen.size;
+  }
+
+  /** @returns {Photo[]} */
+  get photos() {
+    return [...this.#chosen.values()];
+  }
+
+  /** @param {Photo} photo */
+  has(photo) {
+    return this.#chosen.has(photo.id);
+  }
+
+  /** @param {Photo} photo */
+  toggle(photo) {
+    if (!this.#chosen.delete(photo.id)) this.#chosen.set(photo.id, photo);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {Photo[]} photos */
+  add(photos) {
+    for (const photo of photos) this.#chosen.set(photo.id, photo);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  clear() {
+    this.#chosen.clear();
+    this.dispatchEvent(new Event("change"));
+  }
+})();
+
+/** @param {() => Photo[]} shown the photos that "Select all" selects */
+export function setUpSelectionBar(shown) {
+  const bar = byId("selection");
+  selection.addEventListener("change", () => {
+    bar.hidden = selection.size === 0;
+    document.documentElement.classList.toggle("selecting", selection.size > 0);
+    byId("selection-count").textContent = `${counted(selection.size)} selected`;
+  });
+  byId("selection-all").addEventListener("click", () => selection.add(shown()));
+  byId("selection-clear").addEventListener("click", () => selection.clear());
+  byId("selection-copy").addEventListener("click", async () => {
+    const { copyText } = await import("./clipboard.js");
+    const copied = await copyText(selection.photos.map((photo) => photo.path).join("\n"));
+    announce(copied ? `${counted(selection.size, "path")} copied.` : "The browser does not allow copying here.");
+  });
+  for (const kind of /** @type {const} */ (["csv", "json"])) {
+    byId(`selection-${kind}`).addEventListener("click", async () => {
+      const { download } = await import("./lists.js");
+      download(selection.photos, kind);
+    });
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * What is searched for, and which photo is open: kept in the address of the page and nowhere else, so that back, forward,
+ * reload and bookmarks work.
+ */
+
+import { finished } from "./language.js";
+import { decodePairs, encodePairs } from "./url.js";
+
+/** @typedef {import("./url.js").Pair} Pair */
+/**
+ * @typedef {object} Picture a picture that is part of the search
+ * @property {string} source an indexed photo's id, or "upload:TOKEN"
+ * @property {number} weight negative where the search steers away from it
+ */
+/**
+ * @typedef {object} Search
+ * @property {string} q in the query language
+ * @property {Picture[]} pictures
+ * @property {string[]} folders absolute; photos lie below one of them
+ * @property {string} from a date, or as much of it as is known: 2024, 2024-07, 2024-07-15
+ * @property {string} to likewise, included
+ * @property {string} camera
+ * @property {string} near LATITUDE,LONGITUDE,KM
+ * @property {string} orientation
+ * @property {string} format
+ * @property {string} name a glob that file names must fit
+ * @property {string} where an expression of the language of --where
+ * @property {Pair[]} others filters that the page has no field for, as an address may have them
+ * @property {boolean} relevant only what matches
+ * @property {"" | "score" | "date" | "name"} sort "" is by score, or by date where nothing is searched for
+ */
+
+/** @type {Readonly<Search>} */
+export const EMPTY = Object.freeze({
+  q: "", pictures: [], folders: [], from: "", to: "", camera: "", near: "", orientation: "", format: "", name: "", where: "",
+  others: [], relevant: false, sort: "",
+});
+
+const TEXTS = /** @type {const} */ (["q", "sort", "camera", "near", "orientation", "format", "name", "where"]);
+const FILTERS = /** @type {const} */ (["folders", "from", "to", "camera", "near", "orientation", "format", "name", "where", "others"]);
+const OTHERS = ["before", "min_width", "min_height"];
+const BEGINNING = "0001"; // of time, for a period that has only an end
+
+/** "search" tells that the search has changed, "photo" that another photo is open, or none. */
+export const changes = new EventTarget();
+
+let { search, photo } = read(location.search);
+let typing = false; // whether the newest entry of the history was made by typing, and can be typed over
+
+/** @returns {Readonly<Search>} */
+export const currentSearch = () => search;
+
+/** @returns {number | null} the id of the photo that is open */
+export const openPhotoId = () => photo;
+
+/**
+ * Change the search. Words typed one after another are one step back in the history, not one each.
+ * @param {Partial<Search>} change
+ * @param {{asTyping?: boolean}} [options]
+ */
+export function changeSearch(change, { asTyping = false } = {}) {
+  const next = { ...search, ...change };
+  if (address(next, null) === address(search, photo)) {
+    typing &&= asTyping;
+    return;
+  }
+  const wasOpen = photo !== null;
+  search = next;
+  photo = null;
+  write(asTyping && typing ? "replaceState" : "pushState");
+  typing = asTyping;
+  if (wasOpen) changes.dispatchEvent(new Event("photo"));
+  changes.dispatchEvent(new Event("search"));
+}
+
+/** A search that keeps nothing of the one before but how it is sorted. @param {Partial<Search>} wanted */
+export const newSearch = (wanted) => changeSearch({ ...EMPTY, ...wanted });
+
+/** @param {number} id */
+export function openPhoto(id) {
+  const wasOpen = photo !== null;
+  photo = id;
+  write(wasOpen ? "replaceState" : "pushState", { opened: wasOpen ? history.state?.opened : true });
+  changes.dispatchEvent(new Event("photo"));
+}
+
+export function closePhoto() {
+  if (photo === null) return;
+  if (history.state?.opened) {
+    history.back(); // the step that opened it
+    return;
+  }
+  photo = null;
+  write("replaceState");
+  changes.dispatchEvent(new Event("photo"));
+}
+
+/** What the page remembers beside the address, for coming back to this entry: how much was shown, and where. */
+export function rememberScroll(/** @type {number} */ shown) {
+  history.replaceState({ ...history.state, scroll: scrollY, shown }, "");
+}
+
+/** @returns {{scroll: number, shown: number}} */
+export const rememberedScroll = () => ({ scroll: history.state?.scroll ?? 0, shown: history.state?.shown ?? 0 });
+
+window.addEventListener("popstate", () => {
+  const before = address(search, null);
+  const openBefore = photo;
+  ({ search, photo } = read(location.search));
+  typing = false;
+  if (address(search, null) !== before) changes.dispatchEvent(new CustomEvent("search", { detail: { returning: true } }));
+  if (photo !== openBefore) changes.dispatchEvent(new Event("photo"));
+});
+
+/** Whether anything is searched for, rather than all photos looked at. @param {Search} search */
+export const isQuery = (search) => finished(search.q) !== "" || search.pictures.length > 0;
+
+/** Whether only some photos count. @param {Search} search */
+export const isFiltered = (search) => FILTERS.some((name) => search[name].length > 0);
+
+/** The search without its filters, or with some of them taken out. @param {readonly (keyof Search)[]} [names] */
+export function withoutFilters(names = FILTERS) {
+  return Object.fromEntries(names.map((name) => [name, EMPTY[name]]));
+}
+
+/**
+ * A search as the parameters of the page's address, of a saved search, and of the server's API: they are the same.
+ * @param {Search} search
+ * @returns {Pair[]}
+ */
+export function toPairs(search) {
+  /** @type {Pair[]} */
+  const pairs = search.q ? [["q", search.q]] : [];
+  pairs.push(...picturePairs(search), ...filterPairs(search));
+  if (search.relevant) pairs.push(["relevant", "true"]);
+  if (search.sort) pairs.push(["sort", search.sort]);
+  return pairs;
+}
+
+/** @param {Pair[]} pairs @returns {Search} */
+export function fromPairs(pairs) {
+  /** @type {any} */
+  const found = { ...EMPTY, pictures: [], folders: [], others: [] };
+  for (const [name, value] of pairs) {
+    if (name === "in") found.folders.push(value);
+    else if (name === "like" || name === "unlike") found.pictures.push(parsePicture(value, name === "unlike"));
+    else if (name === "relevant") found.relevant = value === "true";
+    else if (name === "after") found.from = value;
+    else if (name === "taken") Object.assign(found, parsePeriod(value));
+    else if (OTHERS.includes(name)) found.others.push([name, value]);
+    else if (TEXTS.some((text) => text === name)) found[name] = value;
+  }
+  return found;
+}
+
+/**
+ * Only the filters of a search, as parameters.
+ * @param {Search} search
+ * @returns {Pair[]}
+ */
+export function filterPairs(search) {
+  /** @type {Pair[]} */
+  const pairs = search.folders.map((folder) => ["in", folder]);
+  if (search.to) pairs.push(["taken", search.from === search.to ? search.to : `${search.from || BEGINNING}..${search.to}`]);
+  else if (search.from) pairs.push(["after", search.from]);
+  for (const name of /** @type {const} */ (["camera", "near", "orientation", "format", "name", "where"])) {
+    if (search[name]) pairs.push([name, search[name]]);
+  }
+  return [...pairs, ...search.others];
+}
+
+/**
+ * Only what is looked for, as parameters. A match can be told for texts only, and a text that is still being typed may end in
+ * a sign with nothing after it.
+ * @param {Search} search
+ * @returns {Pair[]}
+ */
+export function queryPairs(search) {
+  const pairs = picturePairs(search);
+  const q = finished(search.q);
+  if (q) pairs.unshift(["q", q]);
+  if (search.relevant && canJudge(search)) pairs.push(["relevant", "true"]);
+  return pairs;
+}
+
+/** Whether the server can say of a photo how likely it is what was asked for. @param {Search} search */
+export const canJudge = (search) => finished(search.q) !== "" && !search.pictures.length;
+
+/** @param {Search} search @returns {Pair[]} */
+function picturePairs(search) {
+  return search.pictures.map(({ source, weight }) => {
+    const size = Math.abs(weight);
+    return [weight < 0 ? "unlike" : "like", size === 1 ? source : `${size}:${source}`];
+  });
+}
+
+/** @param {string} text "[weight:]ID" or "[weight:]upload:TOKEN" @param {boolean} unlike @returns {Picture} */
+function parsePicture(text, unlike) {
+  const found = /^(?:(\d*\.?\d+):)?(.*)$/s.exec(text);
+  const weight = Number(found?.[1] ?? 1) || 1;
+  return { source: found?.[2] ?? text, weight: unlike ? -weight : weight };
+}
+
+/** @param {string} text */
+function parsePeriod(text) {
+  const [from, to = from] = text.split("..");
+  return { from: from === BEGINNING ? "" : from, to };
+}
+
+/** @param {string} query */
+function read(query) {
+  const pairs = decodePairs(query);
+  const id = pairs.find(([name]) => name === "photo")?.[1];
+  return { search: fromPairs(pairs), photo: id && /^\d+$/.test(id) ? Number(id) : null };
+}
+
+/** @param {Search} search @param {number | null} photo */
+function address(search, photo) {
+  const pairs = toPairs(search);
+  if (photo !== null) pairs.push(["photo", String(photo)]);
+  return `${location.pathname}${pairs.length ? "?" : ""}${encodePairs(pairs)}`;
+}
+
+/** @param {"pushState" | "replaceState"} how @param {object} [state] */
+function write(how, state = {}) {
+  if (how === "pushState") changes.dispatchEvent(new Event("leaving"));
+  history[how](state, "", address(search, photo));
+}

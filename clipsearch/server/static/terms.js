@@ -1,0 +1,84 @@
+/** The parts of the search as chips: each can be weighed, turned into its opposite, and taken away. */
+
+import { thumbnailUrl } from "./api.js";
+import { byId, element, icon, keepingFocus } from "./dom.js";
+import { formatTerms, parseTerms, stepWeight } from "./language.js";
+import { previewOf } from "./pictures.js";
+import { typeMore } from "./searchbox.js";
+import { changes, changeSearch, currentSearch } from "./state.js";
+
+/**
+ * @typedef {object} Part
+ * @property {string} label
+ * @property {Node | string} shown
+ * @property {number} weight above 0
+ * @property {boolean} negative
+ * @property {(changed: {weight?: number, negative?: boolean}) => void} change
+ * @property {() => void} remove
+ */
+
+export function setUpTerms() {
+  changes.addEventListener("search", render);
+  render();
+}
+
+function render() {
+  const list = byId("terms");
+  const parts = [...pictureParts(), ...textParts()];
+  list.hidden = parts.length === 0;
+  keepingFocus(list, () => list.replaceChildren(...parts.map(chip), adder("and", "plus", " + "), adder("without", "minus", " - ")));
+}
+
+/** @param {string} word @param {string} symbol @param {string} sign */
+function adder(word, symbol, sign) {
+  return element("li", {}, element("button", { type: "button", class: "ghost", "data-key": word, onclick: () => typeMore(sign) }, icon(symbol), word));
+}
+
+/** @returns {Part[]} */
+function textParts() {
+  const terms = parseTerms(currentSearch().q);
+  return terms.map((term, i) => ({
+    label: term.text,
+    shown: element("bdi", {}, term.text),
+    weight: term.weight,
+    negative: term.negative,
+    change: (changed) => changeSearch({ q: formatTerms(terms.with(i, { ...term, ...changed })) }),
+    remove: () => changeSearch({ q: formatTerms(terms.toSpliced(i, 1)) }),
+  }));
+}
+
+/** @returns {Part[]} */
+function pictureParts() {
+  const { pictures } = currentSearch();
+  return pictures.map((picture, i) => {
+    const preview = picture.source.startsWith("upload:") ? previewOf(picture.source) : thumbnailUrl(Number(picture.source), 256);
+    const weight = Math.abs(picture.weight);
+    const negative = picture.weight < 0;
+    return {
+      label: "the picture",
+      shown: preview ? element("img", { src: preview, alt: "Picture" }) : element("span", { class: "unseen" }, icon("picture"), "Picture"),
+      weight,
+      negative,
+      change: (changed) => {
+        const now = { weight, negative, ...changed };
+        changeSearch({ pictures: pictures.with(i, { ...picture, weight: now.negative ? -now.weight : now.weight }) });
+      },
+      remove: () => changeSearch({ pictures: pictures.toSpliced(i, 1) }),
+    };
+  });
+}
+
+/** @param {Part} part @param {number} i */
+function chip({ label, shown, weight, negative, change, remove }, i) {
+  /** @param {string} kind @param {string} name @param {string} says @param {() => void} onclick @param {object} [more] */
+  const button = (kind, name, says, onclick, more = {}) =>
+    element("button", { type: "button", class: kind, "data-key": `${kind}-${i}`, "aria-label": says, title: says, onclick, ...more }, icon(name));
+  return element("li", { class: negative ? "chip negative" : "chip" },
+    button("sign", negative ? "minus" : "plus", negative ? `Without ${label}: look for it instead` : `With ${label}: steer away from it instead`, () => change({ negative: !negative })),
+    element("span", { class: "term" }, shown),
+    button("less", "minus", `${label} counts less`, () => change({ weight: stepWeight(weight, -1) }), { disabled: stepWeight(weight, -1) === weight }),
+    element("span", { class: "weight", title: "How much it counts" }, `${weight}×`),
+    button("more", "plus", `${label} counts more`, () => change({ weight: stepWeight(weight, 1) }), { disabled: stepWeight(weight, 1) === weight }),
+    button("remove", "close", `Remove ${label}`, remove),
+  );
+}

@@ -1,0 +1,52 @@
+/** The line above the photos: how many there are, in which order, and how large. */
+
+import { byId } from "./dom.js";
+import { counted } from "./format.js";
+import { photos } from "./photos.js";
+import { canJudge, changes, changeSearch, currentSearch, isQuery } from "./state.js";
+
+/** @typedef {import("./state.js").Search} Search */
+
+/** @param {(scale: number) => void} rescale */
+export function setUpToolbar(rescale) {
+  const sort = byId("sort");
+  const relevant = byId("relevant");
+  const scale = byId("scale");
+  const show = () => {
+    const search = currentSearch();
+    const querying = isQuery(search);
+    sort.options[0].hidden = sort.options[0].disabled = !querying;
+    sort.value = search.sort || (querying ? "score" : "date");
+    relevant.checked = search.relevant;
+    relevant.disabled = !canJudge(search);
+    relevant.closest("label").hidden = !querying;
+    relevant.closest("label").classList.toggle("off", relevant.disabled);
+    relevant.closest("label").title = canJudge(search) ? "" : "A match can be told for words only, not for pictures";
+  };
+  sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isQuery(currentSearch()) ? "score" : "date") ? "" : sort.value }));
+  relevant.addEventListener("change", () => changeSearch({ relevant: relevant.checked }));
+  scale.value = localStorage.getItem("clipsearch-scale") ?? "1";
+  scale.addEventListener("input", () => {
+    localStorage.setItem("clipsearch-scale", scale.value);
+    rescale(Number(scale.value));
+  });
+  rescale(Number(scale.value));
+  changes.addEventListener("search", show);
+  photos.addEventListener("shown", showStatus);
+  photos.addEventListener("more", showStatus);
+  show();
+}
+
+function showStatus() {
+  byId("status").textContent = photos.search ? summary(photos.search) : "";
+}
+
+/** @param {Readonly<Search>} search */
+function summary(search) {
+  const { list, considered, complete } = photos;
+  if (!isQuery(search)) return counted(considered);
+  if (search.relevant && canJudge(search)) return `${counted(list.length)}${complete ? "" : " and more"} of ${counted(considered)} match`;
+  if (search.sort === "date" || search.sort === "name") return list.length < considered ? `The best ${list.length} of ${counted(considered)}` : counted(considered);
+  const time = photos.seconds ? `, ${Math.max(1, Math.round(photos.seconds * 1000))} ms` : "";
+  return `${counted(considered)}${time}`;
+}

@@ -1,0 +1,109 @@
+/** A photo in its stage: as large as fits, or nearer, and then moved about. */
+
+import { onGestures } from "./gestures.js";
+
+const LARGEST_SMALL = 2.5; // times its own size, beyond which a small photo is not blown up to fit
+const NEAREST = 8;
+const SWIPE = 70; // pixels
+
+export class Zoom {
+  #stage;
+  #photo;
+  #size = { width: 1, height: 1 };
+  #fitted = { width: 1, height: 1 };
+  #scale = 1;
+  #x = 0;
+  #y = 0;
+  #stepped;
+
+  /**
+   * @param {HTMLElement} stage @param {HTMLElement} photo what is zoomed, in the middle of it
+   * @param {(direction: -1 | 1 | 0) => void} stepped somebody swiped to the next, to the one before, or (0) down
+   */
+  constructor(stage, photo, stepped) {
+    this.#stage = stage;
+    this.#photo = photo;
+    this.#stepped = stepped;
+    onGestures(stage, {
+      pan: (dx, dy) => this.move(dx, dy),
+      zoom: (factor, x, y) => this.by(factor, x - stage.clientWidth / 2, y - stage.clientHeight / 2),
+      end: (_x, _y, moved, total) => moved && this.#swiped(total),
+    });
+    stage.addEventListener("dblclick", (event) => {
+      const box = stage.getBoundingClientRect();
+      if (this.isNear) this.reset();
+      else this.by(this.#ownScale(), event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2);
+    });
+    new ResizeObserver(() => this.#fit()).observe(stage);
+  }
+
+  get isNear() {
+    return this.#scale > 1.001;
+  }
+
+  /** Another photo, of so many pixels. @param {number} width @param {number} height */
+  start(width, height) {
+    this.#size = { width, height };
+    this.reset();
+    this.#fit();
+  }
+
+  reset() {
+    this.#scale = 1;
+    this.#x = this.#y = 0;
+    this.#apply();
+  }
+
+  /** Zoom around a point, in pixels from the middle of the stage. @param {number} factor */
+  by(factor, x = 0, y = 0) {
+    const before = this.#scale;
+    this.#scale = Math.min(Math.max(before * factor, 1), Math.max(NEAREST, this.#ownScale()));
+    const grown = this.#scale / before;
+    this.#x = x - (x - this.#x) * grown;
+    this.#y = y - (y - this.#y) * grown;
+    this.#apply();
+  }
+
+  /** @param {number} dx pixels @param {number} dy */
+  move(dx, dy) {
+    this.#x += dx;
+    this.#y += dy;
+    this.#apply(!this.isNear);
+  }
+
+  /** How much nearer one pixel of the photo is one of the screen; 2 where the photo is no larger than the stage. */
+  #ownScale() {
+    return Math.max(this.#size.width / devicePixelRatio / this.#fitted.width, 2);
+  }
+
+  #fit() {
+    const { clientWidth, clientHeight } = this.#stage;
+    const { width, height } = this.#size;
+    const scale = Math.min(clientWidth / width, clientHeight / height, LARGEST_SMALL);
+    this.#fitted = { width: width * scale, height: height * scale };
+    this.#photo.style.width = `${this.#fitted.width}px`;
+    this.#photo.style.height = `${this.#fitted.height}px`;
+    this.#apply();
+  }
+
+  /** @param {boolean} [freely] while a finger swipes, the photo may leave its place */
+  #apply(freely = false) {
+    if (!freely) {
+      const beyond = (/** @type {number} */ length, /** @type {number} */ room) => Math.max(0, (length * this.#scale - room) / 2);
+      const [x, y] = [beyond(this.#fitted.width, this.#stage.clientWidth), beyond(this.#fitted.height, this.#stage.clientHeight)];
+      this.#x = Math.min(Math.max(this.#x, -x), x);
+      this.#y = Math.min(Math.max(this.#y, -y), y);
+    }
+    this.#photo.style.transform = `translate(-50%, -50%) translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`;
+    this.#stage.classList.toggle("near", this.isNear);
+  }
+
+  /** @param {{dx: number, dy: number}} total */
+  #swiped({ dx, dy }) {
+    const wasFree = !this.isNear;
+    this.#apply();
+    if (!wasFree) return;
+    if (Math.abs(dx) > SWIPE && Math.abs(dx) > Math.abs(dy)) this.#stepped(dx < 0 ? 1 : -1);
+    else if (dy > SWIPE) this.#stepped(0);
+  }
+}

@@ -1,0 +1,208 @@
+"""What the page's tests share: a real server on a real index, and a Chromium that looks at it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from urllib.request import urlopen
+
+import pytest
+from PIL import Image
+
+from tests.conftest import PHOTOS
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+DATES = {
+    "rio.jpg": "2016:07:01 10:00:00", "wave.jpg": "2016:07:02 10:00:00", "kite.jpg": "2018:03:04 10:00:00",
+    "pagoda.jpg": "2019:07:05 10:00:00", "rowing-boats.jpg": "2019:08:06 10:00:00", "giraffe.jpg": "2021:01:07 10:00:00",
+}  # fmt: skip
+PLACES = {"rio.jpg": (-22.95, -43.21), "wave.jpg": (-22.98, -43.19), "pagoda.jpg": (35.71, 139.79)}
+ODD_NAMES = (
+    "<script>window.hacked=1<script>.png", "'\"><img src=x onerror=window.hacked=1>.png", "two\nlines.png",
+    "right\u202eto-left gpj.png", b"no-utf8-\xff.png",
+)  # fmt: skip
+PAUSE = 10_000  # milliseconds for what should take a hundred, on a machine that may be busy
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser, once for all tests."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[dev]'")
+    if CHROMIUM is None:
+        pytest.skip("needs a Chromium: apt install chromium")
+    pytest.importorskip("fastapi", reason="needs the server: pip install '.[web]'")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def window(chromium):
+    """What most pages are opened in: they share its cache, so that each photo is fetched once."""
+    context = make_context(chromium)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def new_page(chromium, window):
+    """A function that makes a page; with options, in a context of its own. What goes wrong in any of them fails the test."""
+    pages, troubles = [], []
+
+    def make(**options):
+        page = (make_context(chromium, **options) if options else window).new_page()
+        page.set_default_timeout(PAUSE)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
+        page.troubles = troubles
+        pages.append(page)
+        return page
+
+    yield make
+    for page in pages:
+        if not page.is_closed() and page.url.startswith("http"):
+            page.evaluate("localStorage.clear()")
+        page.close()
+        if page.context is not window:
+            page.context.close()
+    assert troubles == []
+
+
+def make_context(chromium, **options):
+    """Where pages have a history and a storage of their own, and say so when the policy for contents forbids them something."""
+    context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+    context.add_init_script(
+        "addEventListener('securitypolicyviolation', (event) => console.error('CSP: ' + event.violatedDirective))"
+    )
+    return context
+
+
+@pytest.fixture
+def page(new_page, address):
+    """The page, with the newest photos in it."""
+    page = new_page()
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+    return page
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory):
+    """The photos of data/photos in two folders, some with dates and places, beside odd names and a file that is no photo."""
+    folder = tmp_path_factory.mktemp("album")
+    for number, photo in enumerate(sorted(PHOTOS.iterdir())):
+        if photo.suffix in (".jpg", ".png", ".webp"):
+            place_photo(photo, folder / ("first" if number % 2 else "second") / photo.name)
+    (folder / "odd").mkdir()
+    for number, name in enumerate(ODD_NAMES):
+        Image.new("RGB", (40, 30), (250, 10 * number, 10)).save(folder / "picture.png")
+        (folder / "picture.png").rename(
+            os.path.join(os.fsencode(folder / "odd"), os.fsencode(name)).decode("utf-8", "surrogateescape")
+        )
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
+    index(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(album):
+    """Where the album's server is."""
+    with serving(album / ".clipsearch") as (_, address):
+        yield address
+
+
+def place_photo(photo, target):
+    """Copy a photo, with the date and the place that a test wants it to have."""
+    target.parent.mkdir(exist_ok=True)
+    if photo.name not in DATES:
+        shutil.copy(photo, target)
+        return
+    image = Image.open(photo)
+    exif = image.getexif()
+    exif.get_ifd(0x8769)[0x9003] = DATES[photo.name]
+    exif[0x010F], exif[0x0110] = "Testing", "Camera 1"
+    if photo.name in PLACES:
+        latitude, longitude = PLACES[photo.name]
+        gps = exif.get_ifd(0x8825)
+        gps[1], gps[2] = "N" if latitude > 0 else "S", (abs(latitude), 0.0, 0.0)
+        gps[3], gps[4] = "E" if longitude > 0 else "W", (abs(longitude), 0.0, 0.0)
+    image.save(target, exif=exif, quality=90)
+
+
+def environment():
+    """What a process of ours is started with; the variables of this test's own empty home."""
+    return {**os.environ, "HF_HUB_OFFLINE": "1"}
+
+
+def index(folder, model="mini"):
+    run = subprocess.run(
+        [sys.executable, "-m", "clipsearch", "index", str(folder), "--model", str(model), "-q"],
+        capture_output=True, text=True, env=environment(),
+    )  # fmt: skip
+    assert run.returncode in (0, 3), run.stderr
+
+
+@contextmanager
+def serving(index_folder, *arguments, port=0):
+    """`clipsearch serve` as a process: (the process, its address without a slash at its end)."""
+    command = [
+        sys.executable,
+        "-m",
+        "clipsearch",
+        "serve",
+        "--index",
+        str(index_folder),
+        "--no-open",
+        "--port",
+        str(port),
+    ]
+    process = subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
+    )
+    try:
+        address = process.stdout.readline().strip().rstrip("/")
+        assert address, "the server has not started"
+        urlopen(f"{address}/api/status").close()
+        yield process, address
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def shown(page):
+    """The names of the photos in the rows, in their order."""
+    labels = page.locator(".photo .open").evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
+    return [label.split(", ")[0] for label in labels]
+
+
+@contextmanager
+def answered(page, what="/api/images"):
+    """What is done in this context asks the server for photos; afterwards they are in the rows."""
+    with page.expect_response(lambda response: what in response.url and response.ok):
+        yield
+    page.wait_for_function("() => !document.querySelector('#progress').classList.contains('busy')")
+
+
+def search(page, words):
+    """Type words, and wait for their answer."""
+    with answered(page, "/api/search"):
+        page.fill("#query", words)
+
+
+def wait_until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not come about"
+        time.sleep(0.05)

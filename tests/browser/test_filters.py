@@ -1,0 +1,119 @@
+"""The panel of filters, and the map."""
+
+import re
+
+import pytest
+
+from tests.browser.conftest import answered, shown
+
+
+@pytest.fixture
+def filters(page):
+    page.wait_for_selector("#filters .facet-list")
+    return page.locator("#filters")
+
+
+def test_dates_by_bars_and_by_days(page, filters):
+    with answered(page):
+        filters.get_by_role("button", name="2019: 2 photos").click()
+    assert shown(page) == ["rowing-boats.jpg", "pagoda.jpg"]
+    with answered(page):
+        filters.get_by_role("button", name="July 2019: 1 photo").click()
+    assert shown(page) == ["pagoda.jpg"]
+    assert page.locator("#pills").inner_text().startswith("2019-07")
+    with answered(page):
+        filters.get_by_role("button", name="All years").click()
+    with answered(page):
+        filters.get_by_label("From").fill("2018-01-01")
+        filters.get_by_label("From").dispatch_event("change")
+    with answered(page):
+        filters.get_by_label("To", exact=True).fill("2019-07-31")
+        filters.get_by_label("To", exact=True).dispatch_event("change")
+    assert shown(page) == ["pagoda.jpg", "kite.jpg"]
+
+
+def test_folders_cameras_shapes_and_formats_have_counts(page, filters, album):
+    first = filters.get_by_role("button", name=re.compile("^first"))
+    expected = sum(1 for path in (album / "first").iterdir())
+    assert first.inner_text().split() == ["first", str(expected)]
+    with answered(page):
+        first.click()
+    assert page.locator("#status").inner_text() == f"{expected} photos"
+    assert first.get_attribute("aria-pressed") == "true"
+    with answered(page):
+        page.locator("#pills button").first.click()
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Testing Camera 1")).click()
+    assert page.locator("#status").inner_text() == "6 photos"
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^landscape")).click()
+    with answered(page):
+        page.get_by_role("button", name="Clear all").click()
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^WEBP")).click()
+    assert {name.rsplit(".")[1] for name in shown(page)} == {"webp"}
+
+
+def test_names_and_expressions(page, filters):
+    with answered(page):
+        filters.get_by_label("File name").fill("giraffe")
+        filters.get_by_label("File name").press("Enter")
+    assert shown(page) == ["giraffe.jpg"]
+    with answered(page):
+        page.locator("#pills button").first.click()
+    with answered(page):
+        filters.get_by_label("Expression").fill("taken < 2017 and camera ~ '*testing*'")
+        filters.get_by_label("Expression").press("Enter")
+    assert shown(page) == ["wave.jpg", "rio.jpg"]
+
+
+def test_filters_stay_with_the_next_words(page, filters):
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Testing Camera 1")).click()
+    with answered(page, "/api/search"):
+        page.fill("#query", "boats on water")
+    assert shown(page)[0] in ("rowing-boats.jpg", "wave.jpg", "rio.jpg")
+    assert len(shown(page)) == 6
+
+
+def test_on_a_phone_the_filters_come_over_the_photos(new_page, address):
+    page = new_page(viewport={"width": 320, "height": 640}, has_touch=True)
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+    assert not page.locator("#filters").is_visible()
+    page.click("#toggle-filters")
+    with answered(page):
+        page.locator("#filters").get_by_role("button", name=re.compile("^WEBP")).click()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#filters", state="hidden")
+    assert page.evaluate("document.activeElement.id") == "toggle-filters"
+    assert page.evaluate("document.documentElement.scrollWidth <= 320")
+    assert len(shown(page)) == 3
+
+
+def test_the_map_shows_places_and_filters_by_them(page):
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark")
+    assert page.locator(".map-note").inner_text() == "4 photos with a place"
+    assert sum(int(text) for text in page.locator(".mark").all_inner_texts()) == 4
+    with answered(page):
+        page.get_by_role("button", name="2 photos taken here").click()
+    assert shown(page) == ["wave.jpg", "rio.jpg"]
+    assert "near=" in page.url
+    page.get_by_label("All places").click()
+    page.wait_for_function("() => [...document.querySelectorAll('.mark')].length >= 3")
+    drawn = page.evaluate(
+        "() => { const canvas = document.querySelector('#map canvas');"
+        " const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
+        " return data.some((value, i) => i % 4 === 3 && value > 0); }"
+    )
+    assert drawn
+
+
+def test_the_map_is_moved_by_keys(page):
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark")
+    page.locator("#map").focus()
+    before = page.locator(".mark").first.bounding_box()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(x) => document.querySelector('.mark').getBoundingClientRect().x !== x", arg=before["x"])

@@ -1,0 +1,115 @@
+"""The index behind the page: what could not be read, new photos, a server that goes away."""
+
+import json
+import re
+import socket
+
+import pytest
+
+from tests.browser.conftest import index, serving, shown
+from tests.conftest import save_photo
+
+
+@pytest.fixture
+def small(tmp_path):
+    """An index of three photos."""
+    folder = tmp_path / "small"
+    for colour in ("red", "green", "blue"):
+        save_photo(folder / f"{colour}.jpg", colour)
+    index(folder)
+    return folder
+
+
+def test_what_could_not_be_read_is_listed(page, album):
+    page.click("#open-library")
+    page.wait_for_selector(".failures li")
+    assert "1 file could not be read" in page.locator(".failures").inner_text()
+    assert str(album / "broken.jpg") in page.locator(".failures li").inner_text()
+
+
+def test_new_photos_are_indexed_and_appear(new_page, small):
+    with serving(small / ".clipsearch") as (_, address):
+        page = new_page()
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        for number in range(30):
+            save_photo(small / f"new-{number}.jpg", (8 * number, 99, 200), size=(900, 600), note=str(number))
+        page.click("#open-library")
+        page.get_by_role("button", name="Look for new photos").click()
+        page.wait_for_selector("#panel progress, .indexing p:has-text('Done')")
+        page.wait_for_selector(".indexing p:has-text('Done: 30 added')", timeout=30_000)
+        page.keyboard.press("Escape")
+        page.wait_for_function("() => document.querySelector('#status').textContent === '33 photos'")
+        assert len(shown(page)) == 33
+        page.close()  # before the server, which it would miss
+
+
+def test_indexing_is_followed_and_cancelled(new_page, address):
+    """The server's side is told by hand here: a real run ends sooner than a test can look at it."""
+    page = new_page()
+    job = {"state": "running", "done": 5, "total": 20, "added": 5, "updated": 0, "removed": 0, "failed": 0}
+    asked = []
+
+    def answer(route):
+        asked.append(route.request.method)
+        ended = {**job, "state": "cancelled"}
+        route.fulfill(
+            json={"job": job}
+            if route.request.method == "POST"
+            else ended
+            if "DELETE" in asked
+            else {**job, "state": "idle"}
+        )
+
+    def events(route):
+        state = "cancelled" if "DELETE" in asked else "running"
+        name = "progress" if state == "running" else state
+        data = json.dumps({**job, "state": state})
+        route.fulfill(content_type="text/event-stream", body=f"retry: 200\nevent: {name}\ndata: {data}\n\n")
+
+    page.route("**/api/index", answer)
+    page.route("**/api/index/events", events)
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+    page.click("#open-library")
+    page.get_by_role("button", name="Look for new photos").click()
+    page.wait_for_selector(".indexing p:has-text('5 of 20 photos: 5 added')")
+    assert page.locator("#panel progress").get_attribute("value") == "5"
+    assert "running" in page.locator("#open-library").get_attribute("class")
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_selector(".indexing p:has-text('Cancelled')")
+    assert asked.count("POST") == asked.count("DELETE") == 1
+
+
+def test_an_index_without_photos_says_so(new_page, tmp_path):
+    (tmp_path / "none").mkdir()
+    index(tmp_path / "none")
+    with serving(tmp_path / "none" / ".clipsearch") as (_, address):
+        page = new_page()
+        page.goto(address)
+        page.wait_for_selector("#empty h2")
+        assert page.locator("#empty h2").inner_text() == "No photos are indexed yet"
+        page.get_by_role("button", name="Look for photos").click()
+        page.wait_for_selector("#panel[open] .indexing")
+        page.close()
+
+
+def test_a_server_that_goes_away_is_told_and_comes_back(new_page, small):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = new_page()
+    with serving(small / ".clipsearch", port=port) as (process, address):
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        process.kill()
+        process.wait()
+        page.fill("#query", "red")
+        page.wait_for_selector("#gone", state="visible")
+        assert shown(page)  # what was there stays
+    with serving(small / ".clipsearch", port=port):
+        page.wait_for_selector("#gone", state="hidden", timeout=20_000)
+        page.wait_for_function("() => document.querySelector('#status').textContent.includes('ms')")
+        page.close()
+    assert all(re.search("ERR_|Failed to load", trouble) for trouble in page.troubles)
+    page.troubles.clear()

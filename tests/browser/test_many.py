@@ -1,0 +1,72 @@
+"""A thousand photos: all can be reached, and none makes the page stutter."""
+
+import os
+
+import pytest
+
+from tests.browser.conftest import index, serving
+from tests.conftest import PHOTOS
+
+COUNT = 1000
+LONGEST = 100  # milliseconds that a task may take while somebody scrolls
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """The address of a server with a thousand photos; many are the same, which is embedded once and soon made."""
+    photos = [photo for photo in sorted(PHOTOS.iterdir()) if photo.suffix in (".jpg", ".png", ".webp")]
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(COUNT):
+        photo = photos[number % len(photos)]
+        os.symlink(photo, folder / f"{number:04}-{photo.name}")
+    index(folder)
+    with serving(folder / ".clipsearch") as (_, address):
+        yield address
+
+
+@pytest.mark.slow
+def test_a_thousand_results_scroll_without_a_long_task(new_page, many):
+    for _ in range(3):  # another program may have the processor for a moment
+        page = new_page()
+        page.goto(f"{many}/?q=a+dog")
+        page.wait_for_selector(".photo.loaded")
+        longest = page.evaluate("""async (wanted) => {
+            let longest = 0;
+            const observer = new PerformanceObserver((list) => {
+                for (const task of list.getEntries()) longest = Math.max(longest, task.duration);
+            });
+            observer.observe({ type: "longtask" });
+            const label = () => [...document.querySelectorAll(".photo .open")].at(-1).getAttribute("aria-label");
+            const last = () => Number(label().match(/, (\\d+) of/)[1]);
+            const end = performance.now() + 30000;
+            while (last() < wanted && performance.now() < end) {
+                scrollBy(0, 700);
+                await new Promise((done) => setTimeout(done, 50));
+            }
+            observer.disconnect();
+            return longest;
+        }""", COUNT)  # fmt: skip
+        assert page.locator(f".photo .open[aria-label*=', {COUNT} of {COUNT},']").count() == 1
+        assert page.locator(".photo").count() < 150  # the others are not in the document
+        if longest <= LONGEST:
+            return
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip(f"a task of {longest:.0f} ms, on a machine that has more to do than it can")
+    raise AssertionError(f"a task of {longest:.0f} ms, three times")
+
+
+@pytest.mark.slow
+def test_coming_back_finds_the_place(new_page, many):
+    page = new_page()
+    page.goto(f"{many}/?q=a+dog")
+    page.wait_for_selector(".photo.loaded")
+    page.evaluate("""async () => {
+        for (let i = 0; i < 12; i++) { scrollBy(0, 900); await new Promise((done) => setTimeout(done, 120)); }
+    }""")
+    before = page.evaluate("scrollY")
+    assert before > 4000
+    page.fill("#query", "a boat")
+    page.press("#query", "Enter")
+    page.wait_for_function("() => scrollY === 0")
+    page.go_back()
+    page.wait_for_function("(y) => Math.abs(scrollY - y) < 5", arg=before)

@@ -1,0 +1,209 @@
+"""Words, pictures and the parts of a search, as a person uses them."""
+
+import base64
+import json
+
+import pytest
+
+from clipsearch.query import parse_terms, split_words
+from tests.browser.conftest import answered, search, shown
+from tests.conftest import PHOTOS
+
+
+def test_the_newest_photos_come_first_and_words_find_theirs(page):
+    assert shown(page)[:2] == ["giraffe.jpg", "rowing-boats.jpg"]
+    assert page.locator("#status").inner_text() == "52 photos"
+    search(page, "a cup of coffee")
+    assert shown(page)[0] in ("coffee.jpg", "cups.jpg")
+    assert "52 photos" in page.locator("#status").inner_text()
+
+
+def test_an_older_answer_never_replaces_a_newer_one(page):
+    held = []
+
+    def hold(route):
+        if "q=gir" in route.request.url:
+            held.append(route)  # answered last
+        else:
+            route.continue_()
+
+    page.route("**/api/search*", hold)
+    page.fill("#query", "gir")
+    page.wait_for_timeout(400)
+    assert held
+    search(page, "a cup of coffee")
+    for route in held:
+        route.fulfill(json={"hits": [], "considered": 0, "seconds": 0})
+    page.wait_for_timeout(200)
+    assert shown(page)[0] in ("coffee.jpg", "cups.jpg")
+
+
+def test_typing_asks_once_the_fingers_rest(page):
+    asked = []
+    page.on("request", lambda request: "/api/search" in request.url and asked.append(request.url))
+    with answered(page, "/api/search"):
+        page.locator("#query").press_sequentially("a red panda", delay=20)
+    page.wait_for_timeout(300)
+    assert len(asked) <= 2
+    assert "q=a+red+panda" in asked[-1]
+
+
+def test_the_address_remembers_the_search(page):
+    search(page, "a rocket")
+    assert "q=a+rocket" in page.url
+    first = shown(page)[0]
+    page.click("#relevant")
+    page.wait_for_function("() => location.search.includes('relevant=true')")
+    page.go_back()
+    page.wait_for_function("() => !document.querySelector('#relevant').checked")
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    assert page.input_value("#query") == "a rocket"
+    assert shown(page)[0] == first
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('#query').value === ''")
+
+
+def test_chips_weigh_turn_and_remove_the_parts(page):
+    search(page, "a cat + snow")
+    chips = page.locator("#terms .chip")
+    assert chips.count() == 2
+    with answered(page, "/api/search"):
+        chips.nth(1).get_by_label("snow counts more").click()
+    assert page.input_value("#query") == "a cat + 1.5:snow"
+    with answered(page, "/api/search"):
+        chips.nth(1).get_by_label("With snow").click()
+    assert page.input_value("#query") == "a cat - 1.5:snow"
+    assert "negative" in chips.nth(1).get_attribute("class")
+    with answered(page, "/api/search"):
+        chips.nth(0).get_by_label("Remove a cat").click()
+    assert page.input_value("#query") == "- 1.5:snow"
+    page.get_by_role("button", name="and", exact=True).click()
+    page.keyboard.type("mountains")
+    page.wait_for_function("() => new URLSearchParams(location.search).get('q') === '- 1.5:snow + mountains'")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a dog",
+        "a dog + 2:snow - people",
+        '"salt + pepper"',
+        '- 2:"a b" + .5:c',
+        "12:30 at night",
+        'one "two three" four',
+        "2:x",
+    ],
+)
+def test_the_page_reads_the_query_language_as_python_does(page, text):
+    found = page.evaluate("async (text) => (await import('/static/language.js')).parseTerms(text)", text)
+    theirs = [(part["text"].strip('"'), part["weight"] * (-1 if part["negative"] else 1)) for part in found]
+    assert theirs == [(str(term.content).strip('"'), term.weight) for term in parse_terms(split_words(text))]
+    again = page.evaluate(
+        "async (text) => { const { formatTerms, parseTerms } = await import('/static/language.js');"
+        " return formatTerms(parseTerms(text)); }",
+        text,
+    )
+    assert parse_terms(split_words(again)) == parse_terms(split_words(text))
+
+
+def picture_event(kind, name):
+    """A script that drops or pastes a photo, as the browser itself would tell of it."""
+    data = base64.b64encode((PHOTOS / name).read_bytes()).decode()
+    event, field = {"drop": ("DragEvent", "dataTransfer"), "paste": ("ClipboardEvent", "clipboardData")}[kind]
+    return f"""async () => {{
+        const bytes = Uint8Array.from(atob({json.dumps(data)}), (c) => c.charCodeAt(0));
+        const data = new DataTransfer();
+        data.items.add(new File([bytes], {json.dumps(name)}, {{ type: "image/jpeg" }}));
+        document.body.dispatchEvent(new {event}("{kind}", {{ {field}: data, bubbles: true, cancelable: true }}));
+    }}"""
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
+    with answered(page, "/api/search"):
+        page.evaluate(picture_event(kind, "kitten.jpg"))
+    page.wait_for_selector("#terms .chip img")
+    assert "like=upload:" in page.url.replace("%3A", ":")
+    assert page.locator("#relevant").is_disabled()  # a match can be told for words only
+    alone = shown(page)
+    assert "cat.png" in alone[:3]
+    search(page, "a red car")
+    assert page.locator("#terms .chip").count() == 2
+    assert shown(page) != alone
+
+
+def test_a_file_is_chosen(page):
+    with answered(page, "/api/search"):
+        page.set_input_files("#picture-file", PHOTOS / "drum-kit.jpg")
+    page.wait_for_selector("#terms .chip img")
+    assert "drum-festival.jpg" in shown(page)[:5]
+
+
+def test_what_is_no_picture_is_said_to_be_none(page, tmp_path):
+    (tmp_path / "words.png").write_text("not a picture")
+    page.set_input_files("#picture-file", tmp_path / "words.png")
+    page.wait_for_selector("#note:popover-open")
+    assert page.locator("#note").inner_text().strip()
+    page.troubles[:] = [trouble for trouble in page.troubles if "status of 4" not in trouble]  # the browser's own line
+
+
+def test_more_like_this_from_the_rows(page):
+    search(page, "a kitten")
+    card = page.locator(".photo").first
+    card.hover()
+    with answered(page, "like="):
+        card.locator(".similar").click()
+    page.wait_for_selector("#terms .chip img")
+    assert page.input_value("#query") == ""
+
+
+def test_a_photo_of_the_rows_can_be_dragged_into_the_search(page):
+    search(page, "mountains")
+    source = page.locator(".photo").first
+    with answered(page, "like="):
+        source.drag_to(page.locator("#query"))
+    assert page.input_value("#query") == "mountains"
+    assert page.locator("#terms .chip").count() == 2
+
+
+def test_an_error_is_the_servers_own_sentence(page, address):
+    page.goto(f"{address}/?where=width+%3E")
+    page.wait_for_selector("#empty h2")
+    assert "ends where" in page.locator("#empty").inner_text()
+    page.troubles[:] = [trouble for trouble in page.troubles if "status of 4" not in trouble]
+
+
+def test_nothing_found_says_what_to_do(page):
+    search(page, "zzzz qqqq")
+    page.click("#relevant")
+    page.get_by_role("button", name="Show the nearest anyway").click()
+    page.wait_for_selector(".photo")
+    assert not page.locator("#relevant").is_checked()
+
+
+def test_a_later_page_that_fails_leaves_what_is_there(page, address):
+    page.route(
+        "**/api/images*offset=60*",
+        lambda route: route.fulfill(status=503, json={"error": {"code": "x", "message": "Busy now"}}),
+    )
+    photo = {
+        "path": "/a.jpg",
+        "width": 4,
+        "height": 3,
+        "format": "JPEG",
+        "size": 1,
+        "taken_at": None,
+        "camera": None,
+        "gps": None,
+    }
+    first = [{**photo, "id": 1000 + number, "content_hash": "c"} for number in range(60)]
+    page.route("**/api/images*offset=0*", lambda route: route.fulfill(json={"images": first, "considered": 90}))
+    page.route("**/api/thumbnails/*", lambda route: route.fulfill(path=PHOTOS / "cat.png"))
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector(".photo[draggable]")
+    page.evaluate("scrollTo(0, 1e6)")
+    page.wait_for_selector("#note:popover-open")
+    assert page.locator("#note").inner_text() == "Busy now"
+    assert len(shown(page)) > 20
+    page.troubles[:] = [trouble for trouble in page.troubles if "status of 5" not in trouble]

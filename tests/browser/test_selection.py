@@ -1,0 +1,82 @@
+"""Selecting photos, and what can be done with them; searches that are kept."""
+
+import csv
+import io
+import json
+import os
+
+from tests.browser.conftest import answered, search, shown
+
+
+def test_clicks_ranges_and_keys_select(page):
+    cards = page.locator(".photo")
+    cards.nth(1).hover()
+    cards.nth(1).locator(".pick").click()
+    cards.nth(4).hover()
+    cards.nth(4).locator(".pick").click(modifiers=["Shift"])
+    assert page.locator("#selection-count").inner_text() == "4 photos selected"
+    cards.nth(4).locator(".open").focus()
+    page.keyboard.press("x")
+    assert page.locator("#selection-count").inner_text() == "3 photos selected"
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.locator("#selection-count").inner_text() == "5 photos selected"
+    page.keyboard.press("Control+a")
+    assert page.locator("#selection-count").inner_text() == "52 photos selected"
+    page.keyboard.press("Escape")
+    assert page.locator("#selection").is_hidden()
+    assert page.locator(".photo.picked").count() == 0
+
+
+def test_paths_are_copied_and_lists_downloaded(page, album):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    search(page, "a guitar")
+    names = shown(page)[:2]
+    for card in page.locator(".photo").all()[:2]:
+        card.hover()
+        card.locator(".pick").click()
+    page.click("#selection-copy")
+    page.wait_for_selector("#note:popover-open")
+    paths = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert [os.path.basename(path) for path in paths] == names
+    assert all(os.path.exists(path) for path in paths)
+    with page.expect_download() as download:
+        page.click("#selection-csv")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert [row["path"] for row in rows] == paths
+    assert rows[0].keys() >= {"rank", "score", "match", "width", "height", "taken_at", "content_hash"}
+    with page.expect_download() as download:
+        page.click("#selection-json")
+    assert [photo["path"] for photo in json.loads(download.value.path().read_text())] == paths
+
+
+def test_a_list_runs_no_formula(page):
+    text = page.evaluate(
+        """async () => (await import("/static/lists.js")).toCsv([{
+            path: "/a \\"b\\".jpg", camera: "=cmd()", gps: [1.5, -2], id: 1, width: 2, height: 3, format: "PNG", size: 4,
+            taken_at: null, content_hash: "c",
+        }])"""
+    )
+    row = next(csv.DictReader(io.StringIO(text)))
+    assert (row["path"], row["camera"], row["longitude"], row["taken_at"]) == ('/a "b".jpg', "'=cmd()", "-2", "")
+
+
+def test_a_search_is_saved_used_and_forgotten(page):
+    search(page, "a cat + 2:snow")
+    with answered(page, "orientation="):
+        page.locator("#filters").get_by_role("button", name="landscape").click()
+    names, url = shown(page), page.url
+    page.click("#open-saved")
+    page.get_by_label("Name of this search").fill("snow/cats & <b>")
+    page.get_by_role("button", name="Save this search").click()
+    page.wait_for_selector(".rows .row")
+    page.keyboard.press("Escape")
+    with answered(page):
+        page.click("#home")
+    page.click("#open-saved")
+    with answered(page, "/api/search"):
+        page.get_by_role("button", name="snow/cats & <b>").first.click()
+    assert (shown(page), page.url) == (names, url)
+    page.click("#open-saved")
+    page.get_by_label("Forget snow/cats & <b>").click()
+    page.wait_for_selector(".rows", state="detached")
+    assert "None yet" in page.locator("#panel").inner_text()

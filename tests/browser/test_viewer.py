@@ -1,0 +1,183 @@
+"""One photo as large as the window, and the way there and back by keys alone."""
+
+import re
+
+import pytest
+
+from tests.browser.conftest import answered, search, shown
+
+
+@pytest.fixture
+def viewer(page):
+    """The viewer, with the second of the photos."""
+    page.locator(".photo .open").nth(1).click()
+    page.wait_for_selector("#viewer[open] img.full")
+    return page.locator("#viewer")
+
+
+def title(page):
+    return page.locator(".viewer-title").inner_text()
+
+
+def wait_for_title(page, name):
+    page.wait_for_function("(name) => document.querySelector('.viewer-title').textContent === name", arg=name)
+
+
+def scale(page):
+    """How much larger the photo is than it would fit."""
+    return page.evaluate("() => new DOMMatrix(getComputedStyle(document.querySelector('.frame')).transform).a")
+
+
+def test_it_shows_the_photo_with_what_is_known_of_it(page, viewer, album):
+    assert title(page) == "rowing-boats.jpg"
+    facts = viewer.locator(".photo-facts").inner_text()
+    for fact in (
+        "Tue, August 6, 2019, 10:00",
+        "Testing Camera 1",
+        "1024 \u00d7 640",
+        "JPEG",
+        f"{album}/",
+        "/rowing-boats.jpg",
+    ):
+        assert fact in facts
+    page.wait_for_function("() => document.querySelector('img.full').naturalWidth === 1024")
+    box, stage = viewer.locator("img.full").bounding_box(), viewer.locator(".stage").bounding_box()
+    assert box["width"] == pytest.approx(stage["width"], abs=1) or box["height"] == pytest.approx(
+        stage["height"], abs=1
+    )
+
+
+def test_a_search_tells_score_and_match(page):
+    search(page, "a red panda")
+    page.locator(".photo .open").first.click()
+    page.wait_for_selector("#viewer[open]")
+    facts = page.locator(".photo-facts").inner_text()
+    assert re.search(r"Match\s+\d+%|Match\s+[<>]\d+%", facts)
+    assert re.search(r"Score\s+0\.\d{4} \(rank 1\)", facts)
+
+
+def test_next_previous_and_back(page, viewer):
+    viewer.get_by_label("Next photo").click()
+    wait_for_title(page, "pagoda.jpg")
+    page.keyboard.press("ArrowLeft")
+    wait_for_title(page, "rowing-boats.jpg")
+    page.keyboard.press("ArrowLeft")
+    wait_for_title(page, "giraffe.jpg")
+    assert not viewer.get_by_label("Previous photo").is_visible()
+    page.go_back()
+    page.wait_for_selector("#viewer", state="hidden")
+    page.go_forward()
+    page.wait_for_selector("#viewer[open]")
+    page.reload()
+    page.wait_for_selector("#viewer[open]")
+    assert title(page) == "giraffe.jpg"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    assert "photo=" not in page.url
+
+
+def test_zoom_by_wheel_keys_double_click_and_moving(page, viewer):
+    stage = viewer.locator(".stage").bounding_box()
+    middle = (stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2)
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -300)
+    page.wait_for_function("() => document.querySelector('.stage').classList.contains('near')")
+    near = scale(page)
+    assert near > 1.2
+    page.keyboard.press("+")
+    assert scale(page) == pytest.approx(near * 1.5)
+    before = viewer.locator(".frame").bounding_box()["x"]
+    page.mouse.down()
+    page.mouse.move(middle[0] + 40, middle[1])
+    page.mouse.up()
+    assert viewer.locator(".frame").bounding_box()["x"] == pytest.approx(before + 40, abs=1)
+    page.keyboard.press("ArrowRight")  # moves a photo that is zoomed
+    assert title(page) == "rowing-boats.jpg"
+    assert viewer.locator(".frame").bounding_box()["x"] == pytest.approx(before - 40, abs=1)
+    page.keyboard.press("0")
+    assert scale(page) == 1
+    page.mouse.dblclick(*middle)
+    assert scale(page) > 1
+
+
+def test_two_fingers_zoom(page, viewer):
+    page.evaluate("""() => {
+        const stage = document.querySelector(".stage");
+        stage.setPointerCapture = () => {};
+        const box = stage.getBoundingClientRect();
+        const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+        const finger = (kind, id, dx) => stage.dispatchEvent(new PointerEvent(kind, {
+            pointerId: id, pointerType: "touch", button: kind === "pointermove" ? -1 : 0, clientX: x + dx, clientY: y,
+            bubbles: true,
+        }));
+        finger("pointerdown", 11, -50); finger("pointerdown", 12, 50);
+        finger("pointermove", 11, -100); finger("pointermove", 12, 100);
+        finger("pointerup", 11, -100); finger("pointerup", 12, 100);
+    }""")
+    assert scale(page) == pytest.approx(2, abs=0.05)
+
+
+def test_the_path_is_copied(page, viewer, album):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    viewer.get_by_label("Copy the path").click()
+    page.wait_for_selector("#note:popover-open")
+    assert page.evaluate("navigator.clipboard.readText()") in (
+        str(album / "first" / "rowing-boats.jpg"), str(album / "second" / "rowing-boats.jpg")
+    )  # fmt: skip
+
+
+def test_more_like_this_closes_it_and_searches(page, viewer):
+    with answered(page, "like="):
+        viewer.get_by_label("More like this").click()
+    page.wait_for_selector("#viewer", state="hidden")
+    assert "rowing-boats.jpg" not in shown(page)
+    assert page.locator("#terms .chip img").is_visible()
+
+
+def test_a_photo_that_is_gone_is_said_to_be(page, viewer, new_page, address):
+    page.keyboard.press("Escape")
+    other = new_page()
+    other.route("**/file", lambda route: route.fulfill(status=404, json={"error": {"code": "gone", "message": "gone"}}))
+    other.goto(page.url)
+    other.locator(".photo .open").first.click()
+    other.wait_for_selector(".missing")
+    other.troubles.clear()
+
+
+def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
+    page.keyboard.press("/")
+    page.keyboard.type("boats")
+    page.wait_for_function("() => location.search.includes('q=boats')")
+    page.wait_for_function("() => !document.querySelector('#progress').classList.contains('busy')")
+    page.keyboard.press("ArrowDown")
+    names = shown(page)
+
+    def focused():
+        return page.evaluate("document.activeElement.getAttribute('aria-label') ?? ''").split(", ")[0]
+
+    assert focused() == names[0]
+    page.keyboard.press("ArrowRight")
+    assert focused() == names[1]
+    page.keyboard.press("ArrowDown")
+    assert focused() in names[3:]
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[open]")
+    assert title(page) == names[1]
+    for _ in range(25):  # the focus stays within
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "document.activeElement === document.body || document.activeElement.closest('#viewer') !== null"
+        )
+    page.keyboard.press("PageDown")
+    wait_for_title(page, names[2])
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    assert focused() == names[2]
+    assert page.locator(".photo .open[tabindex='0']").count() == 1
+    page.keyboard.press("?")
+    page.wait_for_selector("#panel[open]")
+    assert "Keys" in page.locator("#panel").inner_text()
+    page.keyboard.press("Escape")
+    assert focused() == names[2]
