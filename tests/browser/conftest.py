@@ -30,9 +30,9 @@ ODD_NAMES = (
 PAUSE = 10_000  # milliseconds for what should take a hundred, on a machine that may be busy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A browser, once for all tests."""
+    """A browser. While it is there, so is its event loop, and other tests could not have theirs: not for the whole session."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[dev]'")
     if CHROMIUM is None:
         pytest.skip("needs a Chromium: apt install chromium")
@@ -43,7 +43,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def window(chromium):
     """What most pages are opened in: they share its cache, so that each photo is fetched once."""
     context = make_context(chromium)

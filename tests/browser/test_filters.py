@@ -6,6 +6,8 @@ import pytest
 
 from tests.browser.conftest import answered, shown
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def filters(page):

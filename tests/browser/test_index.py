@@ -9,6 +9,8 @@ import pytest
 from tests.browser.conftest import index, serving, shown
 from tests.conftest import save_photo
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def small(tmp_path):

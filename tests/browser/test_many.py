@@ -7,6 +7,8 @@ import pytest
 from tests.browser.conftest import index, serving
 from tests.conftest import PHOTOS
 
+pytestmark = pytest.mark.long
+
 COUNT = 1000
 LONGEST = 100  # milliseconds that a task may take while somebody scrolls
 

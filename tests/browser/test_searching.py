@@ -29,7 +29,10 @@ def test_an_older_answer_never_replaces_a_newer_one(page):
 
     page.route("**/api/search*", hold)
     page.fill("#query", "gir")
-    page.wait_for_timeout(400)
+    for _ in range(50):
+        page.wait_for_timeout(100)
+        if held:
+            break
     assert held
     search(page, "a cup of coffee")
     for route in held:

@@ -5,7 +5,11 @@ import io
 import json
 import os
 
+import pytest
+
 from tests.browser.conftest import answered, search, shown
+
+pytestmark = pytest.mark.long
 
 
 def test_clicks_ranges_and_keys_select(page):

@@ -33,7 +33,7 @@ def test_json_is_one_object_with_the_agreed_keys(clipsearch, indexed):
     value = json.loads(output)
     assert list(value) == ["query", "model", "index", "hits"]
     assert (value["query"], value["model"], value["index"]) == ("red", "mini", str(indexed / ".clipsearch"))
-    assert list(value["hits"][0])[:3] == ["rank", "score", "path"]
+    assert list(value["hits"][0])[:5] == ["rank", "score", "match", "id", "path"]
 
 
 def test_paths_come_bare_or_with_nul_for_any_name(clipsearch, photos, tmp_path):

@@ -59,7 +59,8 @@ def page(request, browser, page_file):
     page.on("request", lambda request: asked.append(request.url))
     page.goto(page_file.as_uri())
     yield page
-    assert told == []
+    # A key that is pressed before the page has drawn itself leaves Chromium nothing to focus by itself, which it says.
+    assert [text for text in told if not text.startswith("Autofocus processing was blocked")] == []
     assert [url for url in asked if not url.startswith(("data:", "file:"))] == [] and asked.count(
         page_file.as_uri()
     ) == 1
