@@ -122,7 +122,9 @@ def test_a_model_that_does_not_come_back_is_not_waited_for(tmp_path, monkeypatch
             while len(encoder.asked) < 2:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGINT)
-            while not answered.wait(10):  # one that Python happens to raise in a finaliser is lost; people press again, too
+            while not answered.wait(
+                10
+            ):  # one that Python happens to raise in a finaliser is lost; people press again, too
                 os.kill(os.getpid(), signal.SIGINT)
 
         answered = threading.Event()
