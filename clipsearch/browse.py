@@ -24,11 +24,11 @@ from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool
 from clipsearch.query import parse_terms, split_words
+from clipsearch.relevance import RELEVANT
 from clipsearch.render.terminal_pictures import blocks
 from clipsearch.render.text import human_bytes, percent, printable, short_path
 from clipsearch.schema import Box, Failure, ImageFile, ImageRecord, Query, Term
 
-RELEVANT = 0.5  # the match that `r` asks for
 _PAUSE = 0.12  # seconds without a key, after which a text is worth an answer
 _BOX = Box(
     320, 320

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import ModelSpec
 from clipsearch.schema import Scores
 
+RELEVANT = 0.5
+"""The match that `--relevant` asks for: such a hit is as likely right as wrong."""
+
 RIVALS = 100
 """How many of the index's best photos for a text a hit is compared with."""
 

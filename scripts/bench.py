@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -25,7 +24,7 @@ from benchmark.measure import machine
 from benchmark.querying import cold_query, filtered, huge, start, warm_query
 from benchmark.report import picture, table
 from benchmark.result import Result
-from benchmark.setup import ROOT, Setup
+from benchmark.setup import KEPT, Setup, add_folders
 
 CASES: dict[str, Callable[[Setup], Iterator[Result]]] = {
     "start": start, "cold": cold_query, "warm": warm_query, "filtered": filtered, "huge": huge,
@@ -35,16 +34,12 @@ CASES: dict[str, Callable[[Setup], Iterator[Result]]] = {
 
 def main() -> None:
     """Run the cases asked for."""
-    cache = Path(os.environ.get("CLIPSEARCH_BENCH", "~/.cache/clipsearch-bench")).expanduser()
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0] if __doc__ else "", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"some of: {', '.join(CASES)}; all without any")
-    parser.add_argument("--peers", type=Path, default=cache, help="where bench_peers.sh put them")
-    parser.add_argument("--work", type=Path, default=cache / "work", help="for photos and indexes, which are kept")
-    parser.add_argument(
-        "--shared", type=Path, default=ROOT.parent / "shared", help="embeddings and the checkpoint tool"
-    )
+    parser.add_argument("--peers", type=Path, default=KEPT, help="where bench_peers.sh put them")
+    add_folders(parser)
     parser.add_argument("--repeats", type=int, default=5, help="runs of each; a table shows their median")
     parser.add_argument("--photos", type=int, default=192, help="of 12 megapixels; twice as many of 1 megapixel")
     parser.add_argument("--json", action="store_true", help="print JSON")

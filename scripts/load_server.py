@@ -30,7 +30,7 @@ from urllib.parse import quote, urlsplit
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line has it; read when numpy is imported
 
 from benchmark.measure import machine
-from benchmark.setup import ROOT, Setup
+from benchmark.setup import KEPT, Setup, add_folders
 
 from clipsearch import SearchEngine
 from clipsearch.query import parse_query
@@ -81,17 +81,13 @@ class Row:
 
 def main() -> None:
     """Measure, and print a table or JSON."""
-    cache = Path(os.environ.get("CLIPSEARCH_BENCH", "~/.cache/clipsearch-bench")).expanduser()
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0] if __doc__ else "", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--index", type=Path, help="an index; without one, a synthetic one is made")
     parser.add_argument("--model", help="its model, where it is not to be found under the name the index remembers")
     parser.add_argument("--images", type=int, default=100_000, help="photos in the synthetic index")
-    parser.add_argument("--work", type=Path, default=cache / "work", help="where the synthetic index is kept")
-    parser.add_argument(
-        "--shared", type=Path, default=ROOT.parent / "shared", help="embeddings and the checkpoint tool"
-    )
+    add_folders(parser)
     parser.add_argument("--clients", type=int, default=64, help="at once")
     parser.add_argument("--queries", type=int, default=1280, help="of each case of the server; the engine gets fewer")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -99,7 +95,7 @@ def main() -> None:
     index, model = arguments.index, arguments.model
     if index is None:
         arguments.work.mkdir(parents=True, exist_ok=True)
-        setup = Setup(arguments.shared, cache, arguments.work, 1, 0)
+        setup = Setup(arguments.shared, KEPT, arguments.work, 1, 0)
         index, model = setup.index(arguments.images), str(setup.checkpoint)
     texts = _new_texts()
     again = [next(texts) for _ in range(REPEATED)]

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.schema import Query, Sort
 
-RELEVANT = 0.5  # a hit with this match is as likely right as wrong
-
 _SHARED = (
     click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True, help="How many photos to show."),
     click.option("--offset", type=click.IntRange(0), default=0, help="Pass over so many hits."),
@@ -97,6 +95,7 @@ def query(
     clipsearch query - --json < queries.txt
     """
     from clipsearch.query import parse_terms
+    from clipsearch.relevance import RELEVANT
     from clipsearch.schema import Query
 
     if ensemble:

@@ -5,7 +5,6 @@ The cache and its location are huggingface_hub's own (HF_HOME, HF_HUB_CACHE, HF_
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipsearch.checksums import file_sha256
 from clipsearch.encoders import checkpoint
 from clipsearch.errors import ModelError
 
@@ -110,7 +110,7 @@ def require_published(folder: Path, sha256s: Mapping[str, str]) -> None:
     """Raise ModelError where a file of a checkpoint is not the one of that sha256 (name → hexadecimal), and delete the file."""
     for name, sha256 in sha256s.items():
         path = folder / name
-        if path.is_file() and _sha256(path) != sha256:
+        if path.is_file() and file_sha256(path) != sha256:
             found = path.resolve()  # the cache's own copy, which the folder only links to
             path.unlink()
             found.unlink(missing_ok=True)
@@ -137,14 +137,6 @@ def _published(info: ModelInfo) -> dict[str, str]:
         for name, stored in files.items()
         if name.endswith(".safetensors") and "/" not in name
     }
-
-
-def _sha256(path: Path) -> str:
-    total = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
 
 
 def _conversion(model: str) -> str | None:

@@ -16,7 +16,6 @@ from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
 from clipsearch.where import chosen
 
-RELEVANT = 0.5  # what --relevant stands for
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
 

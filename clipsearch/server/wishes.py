@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.errors import QueryError
 from clipsearch.query import parse_terms, split_words
+from clipsearch.relevance import RELEVANT
 from clipsearch.schema import Query, Term
 from clipsearch.server.answers import Wish
-from clipsearch.server.parameters import RELEVANT, Search, Similar, weight_and_picture
+from clipsearch.server.parameters import Search, Similar, weight_and_picture
 from clipsearch.server.refusals import Refusal
 from clipsearch.server.uploads import Uploads
 

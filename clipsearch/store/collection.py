@@ -12,6 +12,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
@@ -20,7 +21,7 @@ from clipsearch.store.guard import require_own_files
 from clipsearch.store.lock import OnBusy, WriterLock
 from clipsearch.store.reading import CollectionReader, vector_check
 from clipsearch.store.rows import Place
-from clipsearch.store.segments import Segment, file_sha256, sync_folder, write_compact, write_segment
+from clipsearch.store.segments import Segment, sync_folder, write_compact, write_segment
 from clipsearch.store.swap import finish
 
 _UNIT_TOLERANCE = 1e-5

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Embeddings, Fingerprint, Ids
 from clipsearch.store.catalog import Catalog
@@ -19,7 +20,7 @@ from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.reading import vector_check
 from clipsearch.store.rows import is_plausible, is_sound, path_of
-from clipsearch.store.segments import Segment, SegmentInfo, file_sha256, sync_folder, write_segment
+from clipsearch.store.segments import Segment, SegmentInfo, sync_folder, write_segment
 from clipsearch.store.swap import REPAIRED, finish
 from clipsearch.store.verify import Damage, Progress, verify
 

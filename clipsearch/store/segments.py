@@ -275,15 +275,6 @@ def _read_ahead(address: Any, length: int) -> None:
     libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(int(address) + length - start), mmap.MADV_NORMAL)
 
 
-def file_sha256(path: Path) -> str:
-    """A file's sha256, hexadecimal."""
-    total = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
-
-
 def sync_folder(folder: Path) -> None:
     """Make a rename in a folder durable, where the system lets a folder be synced at all."""
     if os.name != "posix":

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Ids
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.reading import vector_check
-from clipsearch.store.segments import Segment, SegmentInfo, file_sha256
+from clipsearch.store.segments import Segment, SegmentInfo
 
 _BLOCK = 4096  # vectors looked at together
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -18,9 +20,20 @@ from clipsearch import load_encoder
 from clipsearch.encoders.base import Encoder
 
 ROOT = Path(__file__).resolve().parents[2]
+KEPT = Path(os.environ.get("CLIPSEARCH_BENCH", "~/.cache/clipsearch-bench")).expanduser()
+"""Where bench_peers.sh puts the peers, and what the cases need is kept."""
+
 SIZES = {"12 MP": (4000, 3000), "1 MP": (1152, 864)}
 QUERY = "a dog"
 _GRAIN = 6  # standard deviation of the noise laid on enlarged photos, of 255: a 12-megapixel JPEG then has 3.5 MB, as a phone's
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """The options that say where a Setup's things come from and go to."""
+    parser.add_argument("--work", type=Path, default=KEPT / "work", help="for photos and indexes, which are kept")
+    parser.add_argument(
+        "--shared", type=Path, default=ROOT.parent / "shared", help="embeddings and the checkpoint tool"
+    )
 
 
 @dataclass(frozen=True)
