@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,21 +17,20 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
 from PIL import Image
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from clipsearch import __version__
+from clipsearch.assistant.answers import Found, Root, State, error_result, found, result, text_of
 from clipsearch.conditions import All, Below, Test
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
-from clipsearch.hits import Hits
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.query import parse_terms, split_words
-from clipsearch.render.text import to_json
-from clipsearch.schema import Hit, ImageRecord, Query, Term
+from clipsearch.relevance import RELEVANT
+from clipsearch.schema import ImageRecord, Query, Term
 from clipsearch.where import chosen
 
 MOST_HITS = 50
-RELEVANT = 0.5  # as the command line's --relevant
 _RESOURCE_SIDE = 512  # pixels
 _RESULT_SIDE = 256  # pixels; a picture in an answer costs an assistant more than its line of text
 
@@ -52,50 +51,6 @@ _Thumbnails = Annotated[
 ]
 _MOST_THUMBNAILS = 20
 _T = TypeVar("_T")
-
-
-class Photo(BaseModel):
-    """A photo that was found."""
-
-    id: int = Field(description="For `similar` and clipsearch://thumbnails/{id}; never given to another photo.")
-    path: str = Field(
-        description="Where the file is. Bytes that are not UTF-8 are escapes: then the id is exact, and this is not."
-    )
-    rank: int
-    score: float = Field(description="Cosine, -1 to 1. Comparable within one answer only.")
-    match: float | None = Field(description="Probability of showing what was asked for; null where it cannot be said.")
-    taken_at: str | None = Field(description="ISO 8601, by the camera's clock.")
-    camera: str | None
-    gps: tuple[float, float] | None = Field(description="Latitude and longitude in degrees.")
-    width: int
-    height: int
-    format: str
-
-
-class Found(BaseModel):
-    """An answer."""
-
-    query: str
-    images: int = Field(description="How many photos are in the index.")
-    considered: int = Field(description="How many of them meet the filters.")
-    hits: list[Photo] = Field(description="The best first.")
-
-
-class Root(BaseModel):
-    """An indexed folder."""
-
-    path: str
-    present: bool = Field(description="Whether it is there now; a drive may not be mounted.")
-
-
-class State(BaseModel):
-    """What is indexed."""
-
-    index: str
-    model: str | None
-    images: int
-    failures: int = Field(description="Files that could not be read.")
-    folders: list[Root]
 
 
 class Assistant:
@@ -187,7 +142,7 @@ class Assistant:
                 diverse,
                 sort,
             )
-            return _found(query, engine.search(wanted, top_k))
+            return found(query, engine.search(wanted, top_k))
 
         return await self._answer(look, top_k, thumbnails)
 
@@ -203,7 +158,7 @@ class Assistant:
         def look(engine: SearchEngine) -> Found:
             record = _photo(engine, photo)
             own = tuple(engine.same_content(record.info.content_hash))
-            return _found(
+            return found(
                 record.file.path,
                 engine.search(Query((Term(engine.vector(record.image_id)),), diverse=diverse, own=own), top_k),
             )
@@ -216,17 +171,17 @@ class Assistant:
         def look(engine: SearchEngine) -> State:
             state = engine.status(scan=False)
             return State(
-                index=_text(state.index),
+                index=text_of(state.index),
                 model=state.model.model if state.model else None,
                 images=state.images,
                 failures=state.failures,
-                folders=[Root(path=_text(root.path), present=root.present) for root in state.roots],
+                folders=[Root(path=text_of(root.path), present=root.present) for root in state.roots],
             )
 
         try:
-            return _result(await self._ask(look))
+            return result(await self._ask(look))
         except (ClipsearchError, OSError) as error:
-            return _error(error)
+            return error_result(error)
 
     async def thumbnail(self, id: int) -> bytes:
         """A photo as a small JPEG."""
@@ -245,25 +200,25 @@ class Assistant:
                 raise QueryError(
                     f"with thumbnails, top_k is at most {_MOST_THUMBNAILS}; ask for fewer, or for the next by offset"
                 )
-            found = look(engine)
+            answer = look(engine)
             if not pictures:
-                return _result(found)
-            records = engine.records([hit.id for hit in found.hits])
-            paths = [records[hit.id].file.path for hit in found.hits]
+                return result(answer)
+            records = engine.records([hit.id for hit in answer.hits])
+            paths = [records[hit.id].file.path for hit in answer.hits]
             shown: list[ContentBlock] = []
-            for hit, made in zip(found.hits, thumbnails(paths, (_RESULT_SIDE, _RESULT_SIDE)), strict=True):
+            for hit, made in zip(answer.hits, thumbnails(paths, (_RESULT_SIDE, _RESULT_SIDE)), strict=True):
                 shown.append(
                     TextContent(text=f"{hit.rank}. id {hit.id}: {hit.path}" + ("" if made else " (cannot be read now)"))
                 )
                 shown += (
                     [ImageContent(data=base64.b64encode(_jpeg(made)).decode(), mime_type="image/jpeg")] if made else []
                 )
-            return _result(found, shown)
+            return result(answer, shown)
 
         try:
             return await self._ask(work)
         except (ClipsearchError, OSError) as error:
-            return _error(error)
+            return error_result(error)
 
     async def _ask(self, question: Callable[[SearchEngine], _T]) -> _T:
         """What the engine gives, in its own thread: SQLite and encoders belong to one."""
@@ -302,31 +257,6 @@ def _absolute(path: str) -> str:
     return str(whole)
 
 
-def _found(query: str, hits: Hits) -> Found:
-    about = hits.explanation
-    return Found(query=_text(query), images=about.images, considered=about.considered, hits=[_hit(hit) for hit in hits])
-
-
-def _hit(hit: Hit) -> Photo:
-    info = hit.record.info
-    return Photo(
-        id=hit.record.image_id, path=_text(hit.path), rank=hit.rank, score=round(hit.score, 6),
-        match=None if hit.match is None else round(hit.match, 6),
-        taken_at=info.taken_at.isoformat() if info.taken_at else None, camera=info.camera and _text(info.camera),
-        gps=info.gps, width=info.width, height=info.height, format=info.format,
-    )  # fmt: skip
-
-
-def _result(answer: BaseModel, shown: Sequence[ContentBlock] = ()) -> CallToolResult:
-    """An answer as values, and as text for those that read only that."""
-    values = answer.model_dump(mode="json")
-    return CallToolResult(content=[TextContent(text=to_json(values)), *shown], structured_content=values)
-
-
-def _error(error: Exception) -> CallToolResult:
-    return CallToolResult(content=[TextContent(text=_text(str(error)))], is_error=True)
-
-
 def _thumbnail(path: str) -> bytes:
     (made,) = thumbnails([path], (_RESOURCE_SIDE, _RESOURCE_SIDE))
     if made is None:
@@ -338,8 +268,3 @@ def _jpeg(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
     picture.save(stream, format="JPEG", quality=80)
     return stream.getvalue()
-
-
-def _text(text: str) -> str:
-    """Text that JSON can hold in UTF-8: bytes of names that are not become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
