@@ -110,6 +110,7 @@ class SearchEngine:
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
         progress: sync.Progress | None = None,
+        stopped: Callable[[], bool] = lambda: False,
         on_busy: OnBusy | None = None,
     ) -> sync.SyncReport:
         """Make the index agree with folders: add, update, move and remove what has changed there.
@@ -117,8 +118,9 @@ class SearchEngine:
         Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
         SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`. With `paranoid`, every
         photo is read and compared by its content, also where its size and time have not changed. Files written within the last
-        `settled_for` seconds may not be whole yet, and are left for a later run. Where another process is writing, `on_busy`
-        says, as often as it is asked, whether to try again; without it, CollectionBusy.
+        `settled_for` seconds may not be whole yet, and are left for a later run. Where `stopped`, asked again and again, says
+        so, the run ends early, with what is finished, as by Ctrl-C. Where another process is writing, `on_busy` says, as often
+        as it is asked, whether to try again; without it, CollectionBusy.
         """
         from clipsearch import plan, sync
 
@@ -146,6 +148,7 @@ class SearchEngine:
                 jobs=jobs,
                 batch_size=batch_size,
                 progress=progress,
+                stopped=stopped,
             )
         report.seconds = time.monotonic() - start
         return report

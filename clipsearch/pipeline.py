@@ -20,6 +20,7 @@ from clipsearch.schema import Embeddings, Failure, ImageFile, ImageInfo, PixelSp
 _A_CORE = 8  # pictures of a batch
 _AT_ONCE = 4  # pictures a core; more make no model on a CPU faster, and Ctrl-C waits for two batches' worth
 _PATIENCE = 0.5  # seconds that Ctrl-C waits for the model
+_LOOK = 0.1  # seconds between two looks whether to stop
 _ENCODED_AT_ONCE = 2  # batches the model has, so that no core idles at the end of one
 
 
@@ -48,12 +49,14 @@ def embed_files(
     *,
     known: Callable[[str], bool] = lambda content_hash: False,
     batch_size: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[list[Embedded | Failure]]:
     """Every file's outcome, batch by batch, in the order given.
 
     A file whose content hash is `known`, or equal to that of an earlier file on its way, is not encoded again. While the model
     works on some batches, the caller has the one before and the next is put together. Memory does not grow with the files.
     Leaving early, by an error or Ctrl-C too, stops the pool; a model that is slow then ends its last pictures in a thread.
+    Where `stopped`, which is asked often, says so, KeyboardInterrupt is raised, as by Ctrl-C.
     """
     at_once = batch_size or _AT_ONCE * cores()
     batch_size = batch_size or default_batch_size()
@@ -81,13 +84,13 @@ def embed_files(
                 running.append(_submitted(batch, model, encode, encoder.spec.pixels))
                 batch = _Batch()
                 if len(running) > _ENCODED_AT_ONCE:
-                    outcomes = _outcomes(running[0])
+                    outcomes = _outcomes(running[0], stopped)
                     running.popleft()
                     yield outcomes
         if batch.files:
             running.append(_submitted(batch, model, encode, encoder.spec.pixels))
         while running:
-            outcomes = _outcomes(running[0])
+            outcomes = _outcomes(running[0], stopped)
             running.popleft()
             yield outcomes
     except BaseException as error:
@@ -125,7 +128,11 @@ def _submitted(
     return batch
 
 
-def _outcomes(batch: _Batch) -> list[Embedded | Failure]:
+def _outcomes(batch: _Batch, stopped: Callable[[], bool]) -> list[Embedded | Failure]:
+    while batch.embeddings and not stopped() and wait([batch.embeddings], _LOOK).not_done:
+        pass
+    if stopped():
+        raise KeyboardInterrupt
     vectors = dict(zip(batch.wanted, batch.embeddings.result(), strict=True)) if batch.embeddings else {}
     outcomes: list[Embedded | Failure] = []
     for item in batch.files:

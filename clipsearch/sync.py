@@ -64,8 +64,9 @@ def apply_sync(
     jobs: int | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> SyncReport:
-    """Carry plans out, committing as it goes. Ctrl-C ends it early with everything finished so far committed.
+    """Carry plans out, committing as it goes. Ctrl-C, or `stopped`, ends it early with everything finished so far committed.
 
     `load_encoder` is called only once there is a picture to encode: moves and removals need no model.
     """
@@ -83,7 +84,7 @@ def apply_sync(
     try:
         run.on_finished()
         places: dict[str, Place] = {}
-        fresh = run.without_known_content(todo, places)
+        fresh = run.without_known_content(todo, places, stopped)
         for first in fresh:  # at most once: what is behind the first is taken inside
             from clipsearch.images.pool import DecoderPool
             from clipsearch.pipeline import embed_files
@@ -91,7 +92,9 @@ def apply_sync(
             encoder = load_encoder()
             with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
                 files = _settle_precision(collection, encoder, pool, itertools.chain([first], fresh))
-                for outcomes in embed_files(files, encoder, pool, known=run.knows, batch_size=batch_size):
+                for outcomes in embed_files(
+                    files, encoder, pool, known=run.knows, batch_size=batch_size, stopped=stopped
+                ):
                     with uninterrupted():
                         for outcome in outcomes:
                             run.take(places.pop(outcome.file.path), outcome)
@@ -136,10 +139,12 @@ class _Run:
         self._committed = time.monotonic()
 
     def without_known_content(
-        self, todo: list[tuple[Place, ImageFile]], places: dict[str, Place]
+        self, todo: list[tuple[Place, ImageFile]], places: dict[str, Place], stopped: Callable[[], bool]
     ) -> Iterator[ImageFile]:
         """The files that must be decoded; those whose size and then hash are known are settled here without."""
         for place, file in todo:
+            if stopped():
+                raise KeyboardInterrupt
             if self._collection.catalog.has_size(file.size):
                 try:
                     digest, as_read = content_hash(file.path, self._limits.max_bytes)

@@ -39,32 +39,47 @@ class BlockedEncoder(ColourEncoder):
         return super().embed_pixels(pixels)
 
 
-def interrupted(folder, batch_size=None):
-    """Embed 150 photos until the model has all that it takes at once, then press Ctrl-C; the encoder."""
+def interrupted(folder, press, batch_size=None):
+    """Embed 150 photos; once the model has all that it takes at once, `press(let_go, answered)`.
+
+    Gives the encoder, and what lets it go on.
+    """
     paths = [save_photo(folder / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(150)]
-    let_go = threading.Event()
+    let_go, answered = threading.Event(), threading.Event()
     with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
         encoder = BlockedEncoder(lambda: pool._closed, let_go)
 
-        def press():
+        def wait_and_press():
             while len(encoder.asked) < 2:
                 time.sleep(0.01)
-            time.sleep(0.5)  # until the third batch waits for its turn
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.3)
-            let_go.set()
+            press(let_go, answered)
 
-        finger = threading.Thread(target=press)
+        finger = threading.Thread(target=wait_and_press)
         finger.start()
         with pytest.raises(KeyboardInterrupt):
             list(embed_files((ImageFile(str(path), 0, 0) for path in paths), encoder, pool, batch_size=batch_size))
+        answered.set()
         finger.join()
-    return encoder
+    return encoder, let_go
+
+
+def once(let_go, answered):
+    time.sleep(0.5)  # until the third batch waits for its turn
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.3)
+    let_go.set()
+
+
+def until_answered(let_go, answered):
+    """One that Python happens to raise in a finaliser is lost; people press again, too."""
+    os.kill(os.getpid(), signal.SIGINT)
+    while not answered.wait(10):
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 @posix
 def test_only_what_the_model_is_at_is_waited_for_and_the_decoders_are_stopped_first(tmp_path):
-    encoder = interrupted(tmp_path, batch_size=4)
+    encoder, _ = interrupted(tmp_path, once, batch_size=4)
     assert encoder.asked == [4, 4]  # and not the third
     assert encoder.decoders_were_stopped == [True, True]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("clipsearch-embed")]
@@ -73,7 +88,8 @@ def test_only_what_the_model_is_at_is_waited_for_and_the_decoders_are_stopped_fi
 @posix
 def test_a_large_batch_is_left_in_the_middle(tmp_path, monkeypatch):
     monkeypatch.setattr("clipsearch.pipeline.cores", lambda: 1)
-    assert interrupted(tmp_path).asked == [4, 4]  # of two batches of 32, the first four of each
+    encoder, _ = interrupted(tmp_path, once)
+    assert encoder.asked == [4, 4]  # of two batches of 32, the first four of each
 
 
 def test_pieces_of_a_batch_are_put_together_in_order(tmp_path, monkeypatch):
@@ -113,30 +129,23 @@ def test_a_run_that_is_interrupted_publishes_what_it_has_and_merges_nothing(phot
 def test_a_model_that_does_not_come_back_is_not_waited_for(tmp_path, monkeypatch):
     """As on a machine with much else to do: the answer comes without it, and its thread ends by itself."""
     monkeypatch.setattr("clipsearch.pipeline._PATIENCE", 0.05)
-    paths = [save_photo(tmp_path / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(150)]
-    let_go = threading.Event()
-    with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
-        encoder = BlockedEncoder(lambda: pool._closed, let_go)
-
-        def press():
-            while len(encoder.asked) < 2:
-                time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGINT)
-            while not answered.wait(
-                10
-            ):  # one that Python happens to raise in a finaliser is lost; people press again, too
-                os.kill(os.getpid(), signal.SIGINT)
-
-        answered = threading.Event()
-        finger = threading.Thread(target=press)
-        finger.start()
-        with pytest.raises(KeyboardInterrupt):
-            list(embed_files((ImageFile(str(path), 0, 0) for path in paths), encoder, pool, batch_size=4))
-        answered.set()
-        finger.join()
+    encoder, let_go = interrupted(tmp_path, until_answered, batch_size=4)
     assert encoder.decoders_were_stopped == []  # it is still at them
     let_go.set()
     for thread in threading.enumerate():
         if thread.name.startswith("clipsearch-embed"):
             thread.join(60)
     assert encoder.asked == [4, 4] and encoder.decoders_were_stopped == [True, True]
+
+
+def test_a_run_can_be_stopped_from_another_thread_while_the_model_is_at_work(tmp_path):
+    let_go, stop = threading.Event(), threading.Event()
+    paths = [save_photo(tmp_path / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(20)]
+    with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
+        encoder = BlockedEncoder(lambda: pool._closed, let_go)
+        threading.Timer(0.3, stop.set).start()
+        threading.Timer(0.6, let_go.set).start()
+        with pytest.raises(KeyboardInterrupt):
+            files = (ImageFile(str(path), 0, 0) for path in paths)
+            list(embed_files(files, encoder, pool, batch_size=4, stopped=stop.is_set))
+    assert len(encoder.asked) <= 2  # of five batches

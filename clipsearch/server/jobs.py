@@ -99,7 +99,7 @@ class Jobs:
     def _work(self, folders: Sequence[str], **options: Any) -> SyncReport:
         try:
             with self._make() as engine:
-                report = engine.index(*folders, progress=self._progress, **options)
+                report = engine.index(*folders, progress=self._progress, stopped=self._cancelled.is_set, **options)
         except (ClipsearchError, OSError) as error:
             self._fail(str(error))
             raise
@@ -111,8 +111,6 @@ class Jobs:
 
     def _progress(self, report: SyncReport, done: int, total: int) -> None:
         self._tell(report, done=done, total=total)
-        if self._cancelled.is_set():
-            raise KeyboardInterrupt  # what sync takes for the user's wish to end
 
     def _tell(self, report: SyncReport, **more: Any) -> None:
         counts = {name: getattr(report, name) for name in ("added", "updated", "removed", "failed")}

@@ -6,7 +6,6 @@ import threading
 import time
 
 import httpx2
-import pytest
 
 from clipsearch import SearchEngine
 from clipsearch.store.collection import Collection
@@ -48,7 +47,7 @@ def test_a_second_job_has_to_wait_and_the_first_can_be_cancelled(client, photos,
                 go.wait(10)
             progress(report, done, total)
 
-        return original(self, *folders, progress=held, **options)
+        return original(self, *folders, progress=held, batch_size=1, **options)
 
     monkeypatch.setattr(SearchEngine, "index", slow)
     client.post("/api/index")
@@ -85,13 +84,6 @@ def events(lines):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             yield name, json.loads(line.removeprefix("data: "))
-
-
-@pytest.fixture
-def indexed(photos):
-    with SearchEngine.open(photos, model="mini") as engine:
-        engine.index()
-    return photos
 
 
 def test_listeners_are_told_of_progress_and_commits(indexed):
