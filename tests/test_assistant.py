@@ -17,8 +17,6 @@ from tests.conftest import PHOTOS
 mcp = pytest.importorskip("mcp")
 from mcp.client.stdio import StdioServerParameters  # noqa: E402 - only where the extra is installed
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from PIL import Image
 
 from clipsearch import Query, SearchEngine, Term
@@ -40,7 +39,6 @@ def test_plain_descriptions_find_their_photo_first(tmp_path):
     assert len(wrong) <= 7, wrong  # the aim is 5; 23 of 30 is what this model reaches
 
 
-@pytest.mark.slow
 def test_a_photo_finds_itself(tmp_path):
     with SearchEngine(tmp_path / "index", model="mini") as engine:
         engine.index(PHOTOS)

@@ -184,7 +184,6 @@ class Folder(RuleBasedStateMachine):
         assert verify(self.engine.index_folder).damages == ()
 
 
-@pytest.mark.slow
 def test_an_index_follows_its_folder_through_anything():
     few = settings(
         max_examples=25, stateful_step_count=20, deadline=None, derandomize=True, database=None,

@@ -21,7 +21,6 @@ def lab(tmp_path_factory):
     return Lab(tmp_path_factory.mktemp("lab"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "rounds"), [("kill", 6), ("fault", 8), ("syscall", 5), ("full", 4), ("read-only", 2), ("power", 1)]
 )

@@ -18,7 +18,6 @@ from clipsearch.watch import QUIET, Watch
 from tests.conftest import save_photo
 
 pytest.importorskip("watchfiles")
-pytestmark = pytest.mark.slow
 
 PATIENCE = 60  # seconds after which something will not happen any more
 

@@ -26,7 +26,6 @@ def many(tmp_path_factory):
         yield address
 
 
-@pytest.mark.slow
 def test_a_thousand_results_scroll_without_a_long_task(new_page, many):
     for _ in range(3):  # another program may have the processor for a moment
         page = new_page()
@@ -57,7 +56,6 @@ def test_a_thousand_results_scroll_without_a_long_task(new_page, many):
     raise AssertionError(f"a task of {longest:.0f} ms, three times")
 
 
-@pytest.mark.slow
 def test_coming_back_finds_the_place(new_page, many):
     page = new_page()
     page.goto(f"{many}/?q=a+dog")

@@ -1,4 +1,4 @@
-"""What tests of the command line share: running it as a process."""
+"""What tests of the command line share: running it."""
 
 import os
 import subprocess
@@ -6,10 +6,23 @@ import sys
 
 import pytest
 
+from tests.cli.running import run_here
+
 
 @pytest.fixture
 def clipsearch(tmp_path):
     """Run `clipsearch ...` in a folder; (exit status, stdout, stderr)."""
+
+    def run(*arguments, cwd=tmp_path, **environment):
+        status, output, errors = run_here(*arguments, cwd=cwd, **environment)
+        return status, output.decode("utf-8", "surrogateescape"), errors
+
+    return run
+
+
+@pytest.fixture
+def clipsearch_process(tmp_path):
+    """The same as a user meets it: in a process of its own."""
 
     def run(*arguments, cwd=tmp_path, **environment):
         result = subprocess.run(

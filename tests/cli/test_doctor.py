@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -11,6 +9,7 @@ from clipsearch import diagnosis
 from clipsearch.schema import ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from tests.cli.running import run_here
 from tests.store.support import add, random_units, writer
 
 
@@ -19,12 +18,9 @@ def doctor(tmp_path):
     """Run it; (exit status, stdout)."""
 
     def run(*arguments, cwd=tmp_path, **environment):
-        result = subprocess.run(
-            [sys.executable, "-m", "clipsearch", "doctor", *map(str, arguments)], cwd=cwd, capture_output=True, text=True,
-            timeout=120, env={**os.environ, "PYTHONUTF8": "1", **environment},
-        )  # fmt: skip
-        assert result.stderr == ""
-        return result.returncode, result.stdout
+        status, output, errors = run_here("doctor", *arguments, cwd=cwd, **environment)
+        assert errors == ""
+        return status, output.decode()
 
     return run
 
@@ -123,7 +119,7 @@ def test_a_newer_format_is_no_damage(index):
     assert health.state == "unknown" and "newer clipsearch" in health.problems[0]
 
 
-def test_libraries_that_do_not_load_are_told(doctor, index, tmp_path):
+def test_libraries_that_do_not_load_are_told(clipsearch_process, index, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
     for module, code in [
@@ -133,13 +129,14 @@ def test_libraries_that_do_not_load_are_told(doctor, index, tmp_path):
         ("sqlite3", "raise ImportError('no _sqlite3')"),
     ]:
         (broken / f"{module}.py").write_text(code)
-    status, page = doctor("--index", index, PYTHONPATH=str(broken))
+    status, page, _ = clipsearch_process("doctor", "--index", index, PYTHONPATH=str(broken))
     assert status == 1
     assert "PROBLEM  OpenVINO fails: ImportError: libtbb.so.12 is missing" in page
     assert "PROBLEM  numpy fails: ValueError: numpy.dtype size changed" in page
     assert "PROBLEM  ONNX Runtime " in page and "ONNX Runtime         ok" not in page and "PROBLEM  index: " in page
     (broken / "numpy.py").unlink()
-    assert "PROBLEM  index: no _sqlite3" in doctor("--index", index, PYTHONPATH=str(broken))[1]
+    page = clipsearch_process("doctor", "--index", index, PYTHONPATH=str(broken))[1]
+    assert "PROBLEM  index: no _sqlite3" in page
 
 
 def test_what_is_not_installed_is_told(monkeypatch):

@@ -1,16 +1,14 @@
 """`label` and `eval --zero-shot` as a user meets them: most in this process, with an encoder that knows colours."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import warnings
 
 import pytest
 
 from clipsearch.cli import main
 from clipsearch.engine import SearchEngine
+from tests.cli.running import run_here
 from tests.conftest import PHOTOS, save_photo
 
 RED_BLUE = ("--label", "red", "--label", "blue")
@@ -165,15 +163,10 @@ def test_mini_writes_keywords_where_it_is_sure(tmp_path):
     for name in ("cat.png", "coffee.jpg", "rocket.jpg"):
         shutil.copy(PHOTOS / name, save_photo(tmp_path / name).parent)
 
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "clipsearch", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120,
-            env={**os.environ, "PYTHONUTF8": "1"},
-        )  # fmt: skip
-
-    assert run("index", ".", "--model", "mini").returncode == 0
-    result = run("label", "--label", "cat", "--label", "cup of coffee", "--write-sidecar", "--json")
-    value = json.loads(result.stdout)
-    assert result.returncode == 0 and "Traceback" not in result.stderr
+    assert run_here("index", ".", "--model", "mini", cwd=tmp_path)[0] == 0
+    labels = ("--label", "cat", "--label", "cup of coffee")
+    status, output, _ = run_here("label", *labels, "--write-sidecar", "--json", cwd=tmp_path)
+    value = json.loads(output)
+    assert status == 0
     assert value["prompts"] == ["a photo of a {}"]
     assert sorted(path.name for path in tmp_path.glob("*.xmp")) == ["cat.png.xmp", "coffee.jpg.xmp"]

@@ -4,23 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 from PIL import Image
 
+from tests.cli.running import run_here
 from tests.conftest import PHOTOS
-
-
-def run(*arguments, cwd, **environment):
-    """(exit status, standard output, standard error) of `clipsearch ...` in a folder."""
-    result = subprocess.run(
-        [sys.executable, "-m", "clipsearch", *map(str, arguments)], cwd=cwd, capture_output=True, timeout=120,
-        env={**os.environ, "PYTHONUTF8": "1", **environment},
-    )  # fmt: skip
-    errors = result.stderr.decode()
-    assert "Traceback" not in errors, errors
-    return result.returncode, result.stdout, errors
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +22,7 @@ def once(tmp_path_factory):
     shutil.copy(PHOTOS / "coffee.jpg", folder / "copies" / "cof\nfee.jpg")
     with Image.open(PHOTOS / "giraffe.jpg") as giraffe:
         giraffe.resize((giraffe.width // 2, giraffe.height // 2)).save(folder / "copies" / "small.jpg", quality=60)
-    status, _, errors = run("index", folder, "--model", "mini", cwd=folder)
+    status, _, errors = run_here("index", folder, "--model", "mini", cwd=folder)
     assert status == 0, errors
     return folder
 
@@ -46,7 +35,7 @@ def indexed(once, tmp_path):
 
 def test_groups_are_printed_with_the_best_first_and_nothing_is_deleted(indexed):
     before = sorted(os.listdir(indexed)), sorted(os.listdir(indexed / "copies"))
-    status, output, errors = run("duplicates", cwd=indexed)
+    status, output, errors = run_here("duplicates", cwd=indexed)
     lines = output.decode().splitlines()
     groups = "\n".join(lines).split("\n\n")
     assert status == 0 and "4 photos, 2 groups, 2 copies of" in errors and "nothing was deleted" in errors
@@ -59,17 +48,19 @@ def test_groups_are_printed_with_the_best_first_and_nothing_is_deleted(indexed):
 
 def test_paths_are_those_of_the_copies_alone(indexed):
     copies = {indexed / "copies" / "cof\nfee.jpg", indexed / "copies" / "small.jpg"}
-    status, output, errors = run("duplicates", "-0", cwd=indexed)
+    status, output, errors = run_here("duplicates", "-0", cwd=indexed)
     assert (status, errors) == (0, "")
     assert set(output.split(b"\0")[:-1]) == {os.fsencode(path) for path in copies}
-    assert run("duplicates", "--paths", "--exact", cwd=indexed)[1] == os.fsencode(indexed / "copies" / "cof\nfee.jpg\n")
+    assert run_here("duplicates", "--paths", "--exact", cwd=indexed)[1] == os.fsencode(
+        indexed / "copies" / "cof\nfee.jpg\n"
+    )
     if shutil.which("xargs"):
         listing = subprocess.run(["xargs", "-0", "ls", "-l"], input=output, capture_output=True)
         assert listing.returncode == 0 and b"small.jpg" in listing.stdout
 
 
 def test_json_is_one_object(indexed):
-    status, output, _ = run("duplicates", "--json", cwd=indexed)
+    status, output, _ = run_here("duplicates", "--json", cwd=indexed)
     value = json.loads(output)
     assert status == 0 and list(value) == ["index", "images", "copies", "bytes", "groups", "failures"]
     assert (value["images"], value["copies"], value["failures"]) == (4, 2, [])
@@ -84,7 +75,7 @@ def test_json_is_one_object(indexed):
 
 def test_files_that_are_gone_are_told_with_a_status_of_their_own(indexed):
     os.remove(indexed / "coffee.jpg")
-    status, output, errors = run("duplicates", "--exact", "--quiet", cwd=indexed)
+    status, output, errors = run_here("duplicates", "--exact", "--quiet", cwd=indexed)
     assert (status, output) == (3, b"")
     assert (
         errors == f"clipsearch: {indexed / 'coffee.jpg'}: is no longer there; to update the index: clipsearch index\n"
@@ -92,13 +83,13 @@ def test_files_that_are_gone_are_told_with_a_status_of_their_own(indexed):
 
 
 def test_a_folder_limits_both(indexed):
-    assert run("duplicates", "--in", indexed / "copies", "--json", "-q", cwd=indexed)[1].count(b'"exact"') == 0
-    value = json.loads(run("stats", "--in", indexed / "copies", "--json", cwd=indexed)[1])
+    assert run_here("duplicates", "--in", indexed / "copies", "--json", "-q", cwd=indexed)[1].count(b'"exact"') == 0
+    value = json.loads(run_here("stats", "--in", indexed / "copies", "--json", cwd=indexed)[1])
     assert value["images"] == 2
 
 
-def test_counts_are_bars_that_fit(indexed):
-    status, output, errors = run("stats", cwd=indexed, COLUMNS="60")
+def test_counts_are_bars_that_fit(clipsearch_process, indexed):
+    status, output, errors = run_here("stats", cwd=indexed, COLUMNS="60")
     text = output.decode()
     assert (status, errors) == (0, "") and text.startswith("4 photos, ")
     assert (
@@ -107,12 +98,12 @@ def test_counts_are_bars_that_fit(indexed):
         and "█" in text
         and all(len(line) <= 60 for line in text.splitlines())
     )
-    ascii_output = run("stats", cwd=indexed, PYTHONUTF8="0", PYTHONIOENCODING="ascii")[1]
-    assert b"##" in ascii_output and ascii_output.isascii()
+    ascii_output = clipsearch_process("stats", cwd=indexed, PYTHONUTF8="0", PYTHONIOENCODING="ascii")[1]
+    assert "##" in ascii_output and ascii_output.isascii()
 
 
 def test_counts_as_json(indexed):
-    value = json.loads(run("stats", "--by", "folder", "--by", "format", "--top", "1", "--json", cwd=indexed)[1])
+    value = json.loads(run_here("stats", "--by", "folder", "--by", "format", "--top", "1", "--json", cwd=indexed)[1])
     assert list(value) == ["index", "images", "bytes", "with_date", "with_place", "first", "last", "by"]
     assert value["by"]["format"]["counts"] == [{"value": "JPEG", "images": 4}]
     assert value["by"]["folder"]["counts"] == [{"value": str(indexed), "images": 2}]
@@ -120,21 +111,21 @@ def test_counts_as_json(indexed):
 
 
 def test_counts_as_a_picture_that_replaces_nothing_unasked(indexed):
-    assert run("stats", "--png", "out.png", cwd=indexed)[0] == 0
+    assert run_here("stats", "--png", "out.png", cwd=indexed)[0] == 0
     with Image.open(indexed / "out.png") as picture:
         assert picture.format == "PNG"
     (indexed / "out.png").write_bytes(b"mine")
-    status, output, errors = run("stats", "--png", "out.png", cwd=indexed)
+    status, output, errors = run_here("stats", "--png", "out.png", cwd=indexed)
     assert (status, output) == (1, b"") and "--force" in errors and (indexed / "out.png").read_bytes() == b"mine"
-    assert run("stats", "--png", "out.png", "--force", cwd=indexed)[0] == 0
+    assert run_here("stats", "--png", "out.png", "--force", cwd=indexed)[0] == 0
     assert (indexed / "out.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_wrong_use_is_told(indexed, tmp_path):
     for arguments in (["stats", "--by", "mood"], ["stats", "--top", "0"], ["duplicates", "--min-cosine", "2"]):
-        status, _, errors = run(*arguments, cwd=indexed)
+        status, _, errors = run_here(*arguments, cwd=indexed)
         assert status == 1 and "Error" in errors
     (tmp_path / "elsewhere").mkdir()
     for command in ("stats", "duplicates"):
-        status, _, errors = run(command, "--index", tmp_path / "elsewhere", cwd=tmp_path)
+        status, _, errors = run_here(command, "--index", tmp_path / "elsewhere", cwd=tmp_path)
         assert status == 1 and "there is no index" in errors

@@ -12,6 +12,8 @@ from clipsearch import SearchEngine, load_encoder
 from clipsearch.images.reader import read_image
 from tests.conftest import PHOTOS, shared
 
+pytestmark = [pytest.mark.long, pytest.mark.shared]
+
 TEXTS = ["a photo of a cat", "a photo of a dog", "a very long sentence about mountains, lakes and the weather there"]
 
 
@@ -23,8 +25,6 @@ def checkpoint(tmp_path_factory):
     return folder
 
 
-@pytest.mark.shared
-@pytest.mark.slow
 def test_embeddings_and_logits_are_those_of_transformers(checkpoint):
     import torch
     import transformers
@@ -47,7 +47,6 @@ def test_embeddings_and_logits_are_those_of_transformers(checkpoint):
         assert (ours * theirs).sum(axis=1).min() >= 0.99999
 
 
-@pytest.mark.shared
 def test_tokens_are_those_of_transformers(checkpoint):
     import transformers
 
@@ -60,8 +59,6 @@ def test_tokens_are_those_of_transformers(checkpoint):
         assert ours.encode(text).ids == theirs(text, truncation=True, max_length=77)["input_ids"], text
 
 
-@pytest.mark.shared
-@pytest.mark.slow
 def test_index_query_and_status_with_it(checkpoint, tmp_path):
     for path in sorted(PHOTOS.glob("*.jpg"))[:12]:
         (tmp_path / path.name).write_bytes(path.read_bytes())

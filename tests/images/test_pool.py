@@ -124,7 +124,6 @@ def test_printing_libraries_do_not_get_between_the_messages(files, monkeypatch):
 
 
 @pytest.mark.shared
-@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared, which is not here")
 def test_every_awkward_file_is_read_or_says_why_not():
     root = SHARED / "data" / "bad_images"

@@ -9,12 +9,21 @@ from contextlib import contextmanager
 import pytest
 from starlette.testclient import TestClient
 
+from clipsearch import SearchEngine
 from clipsearch.server.app import make_app
 from clipsearch.server.service import Service
-from tests.cli.conftest import clipsearch  # noqa: F401 - a fixture
+from tests.cli.conftest import clipsearch, clipsearch_process  # noqa: F401 - fixtures
 
 ADDRESS = "http://127.0.0.1:8100"
 MAY_CHANGE = {"Clipsearch-Client": "tests"}
+
+
+@pytest.fixture
+def indexed(photos):
+    """The five photos' folder, indexed by mini: for a server that is a process of its own."""
+    with SearchEngine.open(photos, model="mini") as engine:
+        engine.index()
+    return photos
 
 
 @pytest.fixture

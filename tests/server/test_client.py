@@ -24,8 +24,6 @@ from clipsearch.where import chosen
 from tests.conftest import PHOTOS, save_photo
 from tests.server.conftest import serving
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):

@@ -17,8 +17,6 @@ import requests  # noqa: E402 - comes with it
 from schemathesis.core.failures import FailureGroup  # noqa: E402
 from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402 - texts in languages of our own may be wrong
 
-pytestmark = pytest.mark.slow
-
 NO_HTTP = b"Invalid HTTP request received."  # what uvicorn says to addresses that are too long, before it hangs up
 LONGEST = 2**16  # bytes of an address
 EXAMPLES = int(os.environ.get("CLIPSEARCH_SCHEMA_EXAMPLES", "12"))

@@ -9,16 +9,8 @@ import time
 import httpx2
 import pytest
 
-from clipsearch import SearchEngine
 from tests.conftest import save_photo
 from tests.server.conftest import serving
-
-
-@pytest.fixture
-def indexed(photos):
-    with SearchEngine.open(photos, model="mini") as engine:
-        engine.index()
-    return photos
 
 
 def children(process):
@@ -83,10 +75,11 @@ def test_the_token_can_come_from_the_environment(indexed):
         assert answer.status_code == 200
 
 
-def test_without_the_web_framework_it_says_what_to_install(clipsearch, indexed, tmp_path):
+def test_without_the_web_framework_it_says_what_to_install(clipsearch_process, indexed, tmp_path):
     (tmp_path / "blocked").mkdir()
     (tmp_path / "blocked" / "fastapi.py").write_text("raise ImportError('not here')")
-    status, _, errors = clipsearch("serve", "--index", indexed, "--no-open", PYTHONPATH=str(tmp_path / "blocked"))
+    blocked = str(tmp_path / "blocked")
+    status, _, errors = clipsearch_process("serve", "--index", indexed, "--no-open", PYTHONPATH=blocked)
     assert status == 1 and "pip install 'clipsearch[web]'" in errors
 
 

@@ -39,6 +39,6 @@ def add(collection, names, vectors):
 
 def brute_force(vectors, names, query, top_k):
     """The ranking by float64 inner products, ties by name: the definition of exact."""
-    scores = (vectors.astype(np.float64) * query.astype(np.float64)).sum(axis=1)
-    order = sorted(range(len(names)), key=lambda i: (-scores[i], names[i]))[:top_k]
+    scores = (vectors.astype(np.float64, copy=False) * query.astype(np.float64)).sum(axis=1)
+    order = np.lexsort((names, -scores))[:top_k]
     return [names[i] for i in order], [min(max(float(scores[i]), -1), 1) for i in order]

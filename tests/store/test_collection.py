@@ -313,10 +313,9 @@ def write_forever(folder):
             number += 1
 
 
-@pytest.mark.slow
 def test_a_killed_writer_leaves_whole_commits(index):
     context = multiprocessing.get_context("spawn")
-    for kill in range(6):
+    for kill in range(3):
         process = context.Process(target=write_forever, args=(index,))
         with Collection(index) as collection:
             before, patience = len(collection), time.monotonic() + 60
@@ -325,7 +324,7 @@ def test_a_killed_writer_leaves_whole_commits(index):
                 len(collection) == before and time.monotonic() < patience
             ):  # starting takes its time on a busy machine
                 time.sleep(0.01)
-        time.sleep(kill * 0.13)
+        time.sleep(kill * 0.3)
         process.kill()
         process.join()
         with Collection(index, writable=True) as collection:

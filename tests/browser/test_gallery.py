@@ -1,4 +1,4 @@
-"""The gallery in a browser, from a file and without a network. It needs playwright and a chromium of the system."""
+"""The gallery in a browser, from a file and without a network."""
 
 import re
 import shutil
@@ -10,15 +10,7 @@ from clipsearch.render.gallery_cards import hits_gallery
 from tests.conftest import PHOTOS
 from tests.render.support import ANOTHER_DAY, hit
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, which is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 NAMES = ("giraffe.jpg", "cat.png", "coffee.jpg", "red-panda.jpg", "mountain-trail.jpg", "kitten.jpg", "dogs-window.jpg")
-
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which is not here")]
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +30,10 @@ def page_file(tmp_path_factory):
     return folder / "page.html"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(params=["light", "dark"])
-def page(request, browser, page_file):
+def page(request, chromium, page_file):
     """The gallery, opened from its file without a network; nothing may be logged or asked for."""
-    context = browser.new_context(
+    context = chromium.new_context(
         viewport={"width": 1000, "height": 700}, color_scheme=request.param, offline=True, reduced_motion="reduce"
     )
     page = context.new_page()
@@ -133,12 +117,12 @@ def test_it_is_accessible(page):
         assert [(one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")] == []
 
 
-def test_a_script_or_a_style_that_is_not_ours_does_nothing(browser, page_file, tmp_path):
+def test_a_script_or_a_style_that_is_not_ours_does_nothing(chromium, page_file, tmp_path):
     text = page_file.read_text("utf-8")
     changed = tmp_path / "changed.html"
     bad = "<script>document.title = 'hacked'</script><p style='color: red' onclick='1'>x</p><img src='x.png'>"
     changed.write_text(text.replace("</main>", f"{bad}</main>"), "utf-8")
-    page = browser.new_page()
+    page = chromium.new_page()
     refused = []
     page.on("console", lambda message: refused.append(message.text))
     page.goto(changed.as_uri())
@@ -148,8 +132,8 @@ def test_a_script_or_a_style_that_is_not_ours_does_nothing(browser, page_file, t
 
 
 @pytest.mark.parametrize("width", [320, 390, 3840])
-def test_it_fits_every_screen_and_paper(browser, page_file, width):
-    page = browser.new_page(viewport={"width": width, "height": 700})
+def test_it_fits_every_screen_and_paper(chromium, page_file, width):
+    page = chromium.new_page(viewport={"width": width, "height": 700})
     page.goto(page_file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.keyboard.press("Enter") or page.locator(".picture").first.click()

@@ -1,0 +1,28 @@
+"""The command line, run in this process: a new one takes most of a second to import what this one has at hand."""
+
+import io
+import os
+import sys
+import warnings
+
+import pytest
+
+from clipsearch.cli import main
+
+
+def run_here(*arguments, cwd, **environment):
+    """`clipsearch ...` in a folder, with nothing to read from standard input: (exit status, output in bytes, errors)."""
+    output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors="surrogateescape") for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+        patch.chdir(cwd)
+        for name, value in {"OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"), **environment}.items():
+            patch.setenv(name, str(value))
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        patch.setattr(sys, "stdout", output)
+        patch.setattr(sys, "stderr", errors)
+        main([str(argument) for argument in arguments])
+    for stream in (output, errors):
+        stream.flush()
+    said = errors.buffer.getvalue().decode()
+    assert "unexpected" not in said, said
+    return ended.value.code or 0, output.buffer.getvalue(), said
