@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.encoders.bpe import END, START, WORDS, PlainTokenizer, plain_tokenizer
 from clipsearch.encoders.checkpoint import ClipConfig
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
 
 Array = NDArray[np.float32]
+_FEW = 4  # texts, for which the library's tables are not worth building
 _AT_ONCE = 64  # sentences of one length in a batch; it bounds memory
 
 
@@ -35,6 +37,26 @@ class TextTower:
 
     def embed(self, texts: list[str]) -> Array:
         """Raw vectors (n, dim), float32. A text is never padded: the tower is causal, so padding changes nothing."""
+        tokens = self._tokens(texts)
+        by_length: dict[int, list[int]] = {}
+        for number, ids in enumerate(tokens):
+            by_length.setdefault(len(ids), []).append(number)
+        out = np.empty((len(texts), self._projection.shape[0]), np.float32)
+        for numbers in by_length.values():
+            for start in range(0, len(numbers), _AT_ONCE):
+                some = numbers[start : start + _AT_ONCE]
+                try:
+                    out[some] = self._forward(np.array([tokens[number] for number in some]))
+                except (IndexError, ValueError) as error:
+                    raise ModelError(f"the weights in {self._folder} do not fit its configuration: {error}") from error
+        return out
+
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        """The ids of each text's tokens, cut to the context length, which is said."""
+        if len(texts) <= _FEW and "tokenizer" not in vars(self):
+            few = [self._plain(text) for text in texts]
+            if all(0 < len(ids) <= self.context_length for ids in few):
+                return few
         encodings = self.tokenizer.encode_batch(texts)
         for text, encoding in zip(texts, encodings, strict=True):
             if encoding.overflowing:
@@ -42,20 +64,9 @@ class TextTower:
                 warnings.warn(
                     f"text of {length} tokens cut to the model's {self.context_length}: {text[:60]!r}…",
                     ClipsearchWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
-        by_length: dict[int, list[int]] = {}
-        for number, encoding in enumerate(encodings):
-            by_length.setdefault(len(encoding.ids), []).append(number)
-        out = np.empty((len(texts), self._projection.shape[0]), np.float32)
-        for numbers in by_length.values():
-            for start in range(0, len(numbers), _AT_ONCE):
-                some = numbers[start : start + _AT_ONCE]
-                try:
-                    out[some] = self._forward(np.array([encodings[number].ids for number in some]))
-                except (IndexError, ValueError) as error:
-                    raise ModelError(f"the weights in {self._folder} do not fit its configuration: {error}") from error
-        return out
+        return [encoding.ids for encoding in encodings]
 
     def _forward(self, ids: NDArray[np.int64]) -> Array:
         weights, config = self._weights, self._config
@@ -103,6 +114,10 @@ class TextTower:
         return self._weights["text_projection.weight"]
 
     @cached_property
+    def _plain(self) -> PlainTokenizer:
+        return plain_tokenizer(self._folder)
+
+    @cached_property
     def tokenizer(self) -> Any:
         """The checkpoint's own, without padding, cut to the context length."""
         from tokenizers import Tokenizer
@@ -124,22 +139,20 @@ def _tokenizer_of_vocabulary(folder: Path) -> Any:
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
     from tokenizers.models import BPE
 
-    start, end = "<|startoftext|>", "<|endoftext|>"
     files = str(folder / "vocab.json"), str(folder / "merges.txt")
-    tokenizer: Any = Tokenizer(BPE.from_file(*files, end_of_word_suffix="</w>", fuse_unk=False, unk_token=end))
+    tokenizer: Any = Tokenizer(BPE.from_file(*files, end_of_word_suffix="</w>", fuse_unk=False, unk_token=END))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
     )
-    words = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(words), behavior="removed", invert=True),
+            pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True),
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )
-    tokenizer.add_special_tokens([start, end])
+    tokenizer.add_special_tokens([START, END])
     tokenizer.post_processor = processors.RobertaProcessing(
-        (end, tokenizer.token_to_id(end)), (start, tokenizer.token_to_id(start)), False, False
+        (END, tokenizer.token_to_id(END)), (START, tokenizer.token_to_id(START)), False, False
     )
     return tokenizer
 

@@ -63,8 +63,11 @@ class Command:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of this process without its Python paths, offline, with `extra`."""
-    ours = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
+    """The environment of this process without its Python paths, offline, with `extra`.
+
+    Compiled modules are kept: installing a package makes them, but clipsearch may run from a clone.
+    """
+    ours = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return kept | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONUNBUFFERED": "1"} | extra
 
