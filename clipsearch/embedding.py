@@ -101,7 +101,7 @@ class QueryEmbedder:
 
     def _embed_file(self, path: str) -> Embeddings:
         """A picture from outside is decoded where the index's own are: in a process that can be stopped."""
-        from clipsearch.images.pixels import normalise as normalise_pixels  # Pillow and processes: not for a text query
+        from clipsearch.images.arrays import normalise as normalise_pixels  # Pillow and processes: not for a text query
         from clipsearch.images.pool import DecoderPool
 
         pixels = self.encoder.spec.pixels

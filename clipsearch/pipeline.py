@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.images.pixels import normalise
+from clipsearch.images.arrays import normalise
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.machine import cores
 from clipsearch.schema import Embeddings, Failure, ImageFile, ImageInfo, PixelSpec

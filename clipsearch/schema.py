@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clipsearch.conditions import Condition
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what decodes photos or only compares folders needs no numpy
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-Embeddings: TypeAlias = NDArray[np.float32]
+    from clipsearch.conditions import Condition
+
+Embeddings: TypeAlias = "NDArray[np.float32]"
 """float32 array (n, dim) whose rows have Euclidean norm 1, so that an inner product is a cosine."""
 
-Ids: TypeAlias = NDArray[np.int64]
+Ids: TypeAlias = "NDArray[np.int64]"
 """int64 array of image ids; ids start at 1 and are never reused, -1 stands for "nothing"."""
 
-Scores: TypeAlias = NDArray[np.float64]
+Scores: TypeAlias = "NDArray[np.float64]"
 """float64 array of cosines in [-1, 1]; higher is better."""
 
 

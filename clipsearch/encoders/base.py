@@ -71,7 +71,8 @@ class Encoder(ABC):
 
     def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:
         """Unit vectors (n, dim) of pictures given as PIL images or paths; ImageError for a file that cannot be read."""
-        from clipsearch.images.pixels import minimum_size, preprocess  # Pillow is not for the way of a text query
+        from clipsearch.images.arrays import preprocess  # Pillow is not for the way of a text query
+        from clipsearch.images.pixels import minimum_size
         from clipsearch.images.reader import read_image, to_rgb
 
         least = minimum_size(self.spec.pixels)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
-from clipsearch.images.pixels import normalise
+from clipsearch.images.arrays import normalise
 from clipsearch.render.table import record_object
 from clipsearch.schema import ImageRecord
 from clipsearch.server import shapes

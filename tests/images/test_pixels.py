@@ -8,8 +8,9 @@ import transformers
 from PIL import Image, ImageFilter
 
 from clipsearch.encoders.checkpoint import read_pixel_spec
+from clipsearch.images.arrays import preprocess
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pixels import minimum_size, preprocess
+from clipsearch.images.pixels import minimum_size
 from clipsearch.images.reader import decode_image
 from tests.conftest import PHOTOS, shared
 
