@@ -70,6 +70,7 @@ class Photo(BaseModel):
     width: int
     height: int
     format: str
+    caption: str | None = Field(description="What a data set says of it.")
 
 
 class Found(BaseModel):
@@ -164,7 +165,7 @@ class Assistant:
             str | None,
             Field(
                 description="Only where this holds: fields name folder path format camera orientation width height megapixels "
-                "size taken latitude longitude, with = != < <= > >= ~ (glob), 'is known', and, or, not, brackets: "
+                "size taken latitude longitude caption, with = != < <= > >= ~ (glob), 'is known', and, or, not, brackets: "
                 '"size > 5MB and (format = jpeg or taken is not known)".'
             ),
         ] = None,
@@ -314,6 +315,7 @@ def _hit(hit: Hit) -> Photo:
         match=None if hit.match is None else round(hit.match, 6),
         taken_at=info.taken_at.isoformat() if info.taken_at else None, camera=info.camera and _text(info.camera),
         gps=info.gps, width=info.width, height=info.height, format=info.format,
+        caption=info.caption and _text(info.caption),
     )  # fmt: skip
 
 
