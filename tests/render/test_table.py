@@ -48,7 +48,7 @@ def test_captions_have_a_column_where_there_is_room_for_one():
     long = [hit(1, "/photos/" + "p" * 100, caption="c" * 100 + "\x1b[31m" + "c" * 100, match=0.5)]
     for width in (40, 60, 100, 400):
         (line,) = hits_table(long, "/photos", width=width).splitlines()
-        assert columns(line) <= width and ("ccc" in line) == (width > 60) and line.isprintable()
+        assert columns(line) <= width and ("ccc" in line) == (width > 40) and line.isprintable()
 
 
 def test_a_hostile_name_takes_one_line_and_gives_no_orders():
