@@ -294,5 +294,6 @@ def _facts(record: ImageRecord) -> str:
         printable(record.file.name),
         about,
         "  ".join(part for part in (taken, printable(info.camera or "")) if part),
+        printable(info.caption or ""),
     )
     return "\n".join(line for line in lines if line)

@@ -230,7 +230,7 @@ def _record(one: dict[str, Any]) -> ImageRecord:
     info = ImageInfo(
         width=one["width"], height=one["height"], format=one["format"], content_hash=one["content_hash"],
         taken_at=datetime.fromisoformat(one["taken_at"]) if one["taken_at"] else None, camera=one["camera"],
-        gps=(one["gps"][0], one["gps"][1]) if one["gps"] else None,
+        gps=(one["gps"][0], one["gps"][1]) if one["gps"] else None, caption=one.get("caption"),
     )  # fmt: skip
     return ImageRecord(one["id"], ImageFile(one["path"], one["size"], 0), info)
 

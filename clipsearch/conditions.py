@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 Field: TypeAlias = Literal[
     "name", "folder", "path", "format", "camera", "width", "height", "megapixels", "size", "taken", "orientation",
-    "latitude", "longitude",
+    "latitude", "longitude", "caption",
 ]  # fmt: skip
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 
@@ -31,7 +31,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whether a photo has the field at all: a date, a camera, a place."""
+    """Whether a photo has the field at all: a date, a camera, a place, a caption."""
 
     field: Field
 

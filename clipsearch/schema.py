@@ -23,6 +23,9 @@ Ids: TypeAlias = "NDArray[np.int64]"
 Scores: TypeAlias = "NDArray[np.float64]"
 """float64 array of cosines in [-1, 1]; higher is better."""
 
+LONGEST_CAPTION = 2_000
+"""Characters of a caption that an index keeps; the longest of the usual data sets, those of alt texts, have some hundred."""
+
 
 @dataclass(frozen=True, slots=True)
 class PixelSpec:
@@ -93,6 +96,23 @@ class ImageInfo:
     taken_at: datetime | None = None  # the camera's clock; without a zone where the camera wrote none
     camera: str | None = None
     gps: tuple[float, float] | None = None  # (latitude, longitude), degrees, WGS 84
+    caption: str | None = None  # what a data set says of it, as `clean_caption` gives it; no decoder knows one
+
+
+def clean_caption(text: object) -> str | None:
+    """What an index keeps of a caption: one line without control characters, at most LONGEST_CAPTION characters long.
+
+    Runs of white space become one space each; what cannot be printed, lone surrogates too, is left out. None where nothing is
+    left, or where it is no text.
+    """
+    if not isinstance(text, str):
+        return None
+    words = text[: 8 * LONGEST_CAPTION].split()
+    line = "".join(sign for sign in " ".join(words) if sign.isprintable() or sign in _JOINERS)
+    return " ".join(line[:LONGEST_CAPTION].split()) or None
+
+
+_JOINERS = "\u200c\u200d"  # no picture of their own, but Persian and emoji are made with them
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def parse_queries(data: bytes) -> None:
         return
     database = sqlite3.connect(":memory:", factory=Database)
     database.create_function("km_between", 4, km_between, deterministic=True)
-    database.execute(f"CREATE TABLE images ({IMAGE_COLUMNS})")
+    database.execute(f"CREATE TABLE images ({IMAGE_COLUMNS}, caption)")
     try:
         text.encode()
         database.execute(f"SELECT image_id FROM images WHERE {sql}", values).fetchall()

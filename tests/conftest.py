@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.schema import Fingerprint, PixelSpec
+from clipsearch.store.collection import Collection
 
 if (
     signal.getsignal(signal.SIGINT) == signal.SIG_IGN
@@ -55,6 +57,17 @@ def save_photo(path, colour="red", size=(32, 24), note=""):
     exif[0x010E] = note or str(colour)
     image.save(path, exif=exif)
     return path
+
+
+def give_captions(index_folder, captions):
+    """Give photos captions, by file name, as a data set that brings them would; the photos have new ids then."""
+    with Collection(index_folder, writable=True) as collection:
+        for records, vectors in list(collection.scan()):
+            for record, vector in zip(records, vectors, strict=True):
+                if caption := captions.get(record.file.name):
+                    info = replace(record.info, caption=caption)
+                    collection.add(collection.place(record.file.path), record.file, info, vector)
+        collection.commit()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch
 from clipsearch.schema import Fingerprint
 from clipsearch.store.collection import Collection
 from clipsearch.transfer import checking, exporting, importing, readers, writers
-from tests.conftest import ColourEncoder, names, save_photo
+from tests.conftest import ColourEncoder, give_captions, names, save_photo
 
 ROUND = ("npy", "jsonl", "parquet")
 
@@ -275,6 +275,37 @@ def test_what_a_file_says_of_a_photo_counts_only_with_its_hash(engine, other, ph
     assert known[rows[0]["path"]][2].camera == "Box Brownie"
     for row in rows[1:]:
         assert known[row["path"]] == true[row["path"]]
+
+
+@pytest.mark.parametrize("ending", ROUND)
+def test_captions_travel_and_are_cleaned_on_the_way(engine, other, photos, tmp_path, ending):
+    pytest.importorskip("pyarrow")
+    give_captions(engine.index_folder, {"red.jpg": "a red wall", "blue.jpg": "'the', \"sea\" ünï"})
+    engine.export(tmp_path / f"out.{ending}")
+    assert other.import_embeddings(tmp_path / f"out.{ending}", folder=photos).added == 5
+    assert held(other) == held(engine)
+    assert sorted(info.caption for _, _, info in held(other).values() if info.caption) == [
+        "'the', \"sea\" ünï",
+        "a red wall",
+    ]
+    assert other.import_embeddings(tmp_path / f"out.{ending}", folder=photos).unchanged == 5
+
+
+def test_a_caption_is_added_changed_and_kept(engine, photos, tmp_path):
+    rows = rows_of(engine, tmp_path / "out.jsonl")
+    red = next(row for row in rows if row["path"].endswith("red.jpg"))
+
+    def caption_after(**changes):
+        engine.import_embeddings(write_rows(tmp_path / "in.jsonl", [{**red, **changes}]))
+        return held(engine)[red["path"]][2].caption
+
+    bare = {"content_hash": None, "width": None}  # the photo is read, and says nothing of a caption
+    assert caption_after(caption=" a\x1b\nwall\0", **bare) == "a wall"
+    assert caption_after(caption="a red wall") == "a red wall"
+    assert caption_after(caption=None) == caption_after() == "a red wall"
+    assert caption_after(caption=7, embedding=red["embedding"][::-1]) == "a red wall"  # another vector, the same photo
+    save_photo(photos / "red.jpg", "blue")
+    assert caption_after(**bare) is None
 
 
 def test_rows_that_cannot_be_taken_are_told_and_the_others_are_taken(engine, other, photos, tmp_path):

@@ -15,7 +15,7 @@ from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, CollectionDamaged, ModelError
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
-from clipsearch.store.rows import IMAGE_COLUMNS, check_of
+from clipsearch.store.rows import IMAGE_COLUMNS, image_check
 from clipsearch.store.segments import write_segment
 from clipsearch.store.verify import verify
 from tests.store.support import add, random_units, writer
@@ -44,7 +44,7 @@ def victim(tmp_path):
 def craft(index, *statements, values=()):
     """Change a catalog as somebody would who means it: with sound checksums, or without any where they allow that."""
     with sqlite3.connect(index / "catalog.sqlite") as database:
-        database.create_function("check_of", -1, check_of)
+        database.create_function("image_check", -1, image_check)
         for statement in statements:
             database.execute(statement, values)
         if database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").fetchone():
@@ -52,7 +52,7 @@ def craft(index, *statements, values=()):
     database.close()
 
 
-SOUND = f"UPDATE images SET row_check = check_of({IMAGE_COLUMNS})"
+SOUND = f"UPDATE images SET row_check = image_check({IMAGE_COLUMNS}, caption)"
 
 
 def everything(index):
@@ -259,7 +259,8 @@ def literal(value):
 @pytest.mark.parametrize(
     "change",
     ["size = 'x'", "mtime_ns = 1.5", "width = x'00'", "format = x'00'", "content_hash = 'text'", "taken_at = 'never'",
-     "taken_at = 5", "camera = x'ff'", "latitude = 'north'", "root_id = 77", "root_id = 'one'", "latitude = 1"],
+     "taken_at = 5", "camera = x'ff'", "latitude = 'north'", "root_id = 77", "root_id = 'one'", "latitude = 1",
+     "caption = x'00'", "caption = printf('%03000d', 0)"],
 )  # fmt: skip
 def test_values_of_another_kind_are_damage(index, change):
     craft(index, f"UPDATE images SET {change} WHERE image_id = 2", SOUND)

@@ -28,6 +28,7 @@ class Photo(BaseModel):
     width: int
     height: int
     format: str
+    caption: str | None = Field(description="What a data set says of it.")
 
 
 class Found(BaseModel):
@@ -71,6 +72,7 @@ def _hit(hit: Hit) -> Photo:
         match=None if hit.match is None else round(hit.match, 6),
         taken_at=info.taken_at.isoformat() if info.taken_at else None, camera=info.camera and text_of(info.camera),
         gps=info.gps, width=info.width, height=info.height, format=info.format,
+        caption=info.caption and text_of(info.caption),
     )  # fmt: skip
 
 

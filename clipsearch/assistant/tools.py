@@ -119,7 +119,7 @@ class Assistant:
             str | None,
             Field(
                 description="Only where this holds: fields name folder path format camera orientation width height megapixels "
-                "size taken latitude longitude, with = != < <= > >= ~ (glob), 'is known', and, or, not, brackets: "
+                "size taken latitude longitude caption, with = != < <= > >= ~ (glob), 'is known', and, or, not, brackets: "
                 '"size > 5MB and (format = jpeg or taken is not known)".'
             ),
         ] = None,

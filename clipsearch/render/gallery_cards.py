@@ -77,6 +77,7 @@ def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
     info = record.info
     pixels = f"{info.width} x {info.height}, {info.width * info.height / 1e6:.1f} megapixels"
     known = (
+        ("caption", info.caption or ""),
         ("taken", info.taken_at.isoformat(" ", "minutes")[:16] if info.taken_at else ""),
         ("camera", info.camera or ""),
         ("place", place(info.gps) if info.gps else ""),

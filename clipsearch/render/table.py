@@ -18,13 +18,13 @@ NO_DAY = "no date"
 
 FIELDS = (
     "rank", "score", "match", "path", "width", "height", "format", "size", "taken_at", "camera", "latitude", "longitude",
-    "content_hash",
+    "content_hash", "caption",
 )  # fmt: skip
 """A hit's columns in CSV and in a data frame; width and height in pixels, size in bytes, places in degrees."""
 
 _BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"  # ECMA-48, select graphic rendition
-_STYLES = {"#": _DIM, "score": _CYAN, "match": _GREEN, "day": _DIM, "photo": ""}
-_ROOM = 16  # cells for a path, under which other columns have to go
+_STYLES = {"#": _DIM, "score": _CYAN, "match": _GREEN, "day": _DIM, "photo": "", "caption": _DIM}
+_ROOM = 16  # cells for a path or a caption, under which other columns have to go
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
 
 
@@ -32,10 +32,11 @@ def hits_table(
     hits: Sequence[Hit], relative_to: str, *, width: int | None = None, colours: bool = False, heading: bool = False,
     group_by: GroupBy | None = None,
 ) -> str:  # fmt: skip
-    """One line a hit: rank, score, match, day and path, the path as short as it can be said from a folder.
+    """One line a hit: rank, score, match, day, path and caption, the path as short as it can be said from a folder.
 
-    Columns that no hit has a value for are left out. Lines take at most `width` terminal cells, the path being shortened in its
-    middle; without a width nothing is. `colours` adds escape sequences. Groups are in the order of their first hits.
+    Columns that no hit has a value for are left out. Lines take at most `width` terminal cells, path and caption being
+    shortened in their middle; without a width nothing is. `colours` adds escape sequences. Groups are in the order of their
+    first hits.
     """
     if not hits:
         return ""
@@ -43,13 +44,19 @@ def hits_table(
     shown = [name for name in rows[0] if name in ("#", "score", "photo") or any(row[name] for row in rows)]
     widths = {name: max(columns(row[name]) for row in [*rows, *([{name: name}] if heading else [])]) for name in shown}
     indent = 2 if group_by else 0
-    room = 0
+    room, caption_room = 0, 0
     if width is not None:
         for spare in ("day", "match", ""):
-            room = width - indent - sum(widths[name] + 2 for name in shown if name != "photo")
+            room = width - indent - sum(widths[name] + 2 for name in shown if name not in ("photo", "caption"))
             if room < _ROOM and spare in shown:
                 shown.remove(spare)
         room = max(room, 1)
+        if "caption" in shown:
+            for_path = min(widths["photo"], room // 2)
+            if (caption_room := room - for_path - 2) >= _ROOM:
+                room = for_path
+            else:
+                shown.remove("caption")
 
     def line(row: dict[str, str], *, dim: bool = False) -> str:
         cells = []
@@ -57,6 +64,15 @@ def hits_table(
             text = row[name]
             if name == "photo":
                 text = text if width is None else shorten(text, room)
+                text = (
+                    pad(text, widths[name] if width is None else room)
+                    if "caption" in shown and row["caption"]
+                    else text
+                )
+            elif name == "caption":
+                if not text:
+                    continue
+                text = text if width is None else shorten(text, caption_room)
             elif name == "day":
                 text = pad(text, widths[name])
             else:
@@ -100,8 +116,8 @@ def hits_jsonl(hits: Sequence[Hit], query: str, *, group_by: GroupBy | None = No
 def hits_csv(hits: Sequence[Hit], query: str, *, group_by: GroupBy | None = None, heading: bool = True) -> str:
     """Rows of "query", FIELDS and, where asked for, "group", as in RFC 4180 but with plain newlines; texts are quoted.
 
-    A spreadsheet would take some texts for a formula. Paths begin with a slash or a drive, so this concerns the query and the
-    camera, which a stranger may have written into a photo: such a text gets an apostrophe before it. Bytes of names that are
+    A spreadsheet would take some texts for a formula. Paths begin with a slash or a drive, so this concerns the query, and
+    camera and caption, which are a stranger's: such a text gets an apostrophe before it. Bytes of names that are
     not UTF-8 become escapes, which cannot be told from a name that has them: JSON and -0 are exact.
     """
     text = io.StringIO()
@@ -131,7 +147,7 @@ def hit_object(hit: Hit, group_by: GroupBy | None = None) -> dict[str, Any]:
 
 
 def record_object(record: ImageRecord) -> dict[str, Any]:
-    """A photo of the index in the values that JSON has."""
+    """A photo of the index in the values that JSON has; with "caption" where it has one."""
     info = record.info
     return {
         "id": record.image_id,
@@ -144,6 +160,7 @@ def record_object(record: ImageRecord) -> dict[str, Any]:
         "camera": info.camera,
         "gps": list(info.gps) if info.gps else None,
         "content_hash": info.content_hash,
+        **({} if info.caption is None else {"caption": info.caption}),
     }
 
 
@@ -153,7 +170,7 @@ def hit_row(hit: Hit) -> dict[str, Any]:
     latitude, longitude = info.gps or (None, None)
     values = (
         hit.rank, hit.score, hit.match, hit.path, info.width, info.height, info.format, hit.record.file.size, info.taken_at,
-        info.camera, latitude, longitude, info.content_hash,
+        info.camera, latitude, longitude, info.content_hash, info.caption,
     )  # fmt: skip
     return dict(zip(FIELDS, values, strict=True))
 
@@ -180,6 +197,7 @@ def _row(hit: Hit, relative_to: str, group_by: GroupBy | None) -> dict[str, str]
         "match": "" if hit.match is None else percent(hit.match),
         "day": "" if group_by == "day" else _day(hit),
         "photo": printable(path),
+        "caption": printable(hit.record.info.caption or ""),
     }
 
 

@@ -49,6 +49,7 @@ class Photo(BaseModel):
     content_hash: str = Field(
         description="sha256 of the file.", examples=["52daa39473f2bb8817f03f5ccafa7bb874cf2b200ef74dc1cdf513fd1c06d594"]
     )
+    caption: str | None = Field(None, description="Only where a data set gave one.", examples=["a dog on a beach"])
 
 
 class PhotoDetails(Photo):

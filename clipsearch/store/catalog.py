@@ -168,6 +168,10 @@ class Catalog(ImageRows):
         """Remember a value."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    def remove_meta(self, key: str) -> None:
+        """Forget one."""
+        self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
+
     def roots(self) -> dict[int, tuple[str, dict[str, object]]]:
         """root_id → (path as stored: absolute, or relative to the index folder; the walk's rules)."""
         rows = self._db.execute("SELECT root_id, path, rules FROM roots ORDER BY root_id")

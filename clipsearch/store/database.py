@@ -13,9 +13,9 @@ from typing import Any
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store import guard
 from clipsearch.store.filters import fits, km_between
-from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of
+from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, image_check
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _ROWS = 1000  # fetched at once
 _LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, which sqlite3 names from Python 3.11
@@ -72,7 +72,8 @@ CHECKED = "vectors checked"
 """The key in `meta` that is there once every image has its vector's checksum, which a migration alone cannot know."""
 
 _ALL_CHECKED = f"INSERT INTO meta VALUES ('{CHECKED}', 'all');"  # noqa: S608
-_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS}
+_CAPTIONS = "ALTER TABLE images ADD COLUMN caption TEXT;"  # SQLite leaves the rows as they are: it takes no time
+_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS}
 """What brings a catalog of one format version to the next. Readers manage with any of them."""
 
 
@@ -190,6 +191,7 @@ def _connect(path: Path, create: bool) -> Database:
             database.create_function("km_between", 4, km_between, deterministic=True)
             database.create_function("fits", 3, fits, deterministic=True)
             database.create_function("check_of", -1, check_of, deterministic=True)
+            database.create_function("image_check", -1, image_check, deterministic=True)
         except (CollectionError, OSError, sqlite3.OperationalError) as error:
             if database:
                 database.close()

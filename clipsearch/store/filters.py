@@ -25,6 +25,7 @@ _TEXTS = {
     "path": "CASE WHEN folder = x'' THEN CAST(name AS TEXT) ELSE CAST(folder AS TEXT) || '/' || CAST(name AS TEXT) END",
     "format": "format",
     "camera": "camera",
+    "caption": "caption",
     "orientation": "CASE WHEN width > height THEN 'landscape' WHEN width < height THEN 'portrait' ELSE 'square' END",
 }
 _NUMBERS = {
@@ -54,6 +55,15 @@ def to_sql(condition: Condition, places: Places) -> Sql:
     if isinstance(condition, Below):
         return _below(list(places(condition.folder)))
     return _near(condition)
+
+
+def without_captions(condition: Condition) -> Condition:
+    """A condition for an index in which no photo has a caption, because its format has no place for one."""
+    if isinstance(condition, (All, Either)):
+        return type(condition)(tuple(map(without_captions, condition.conditions)))
+    if isinstance(condition, Not):
+        return Not(without_captions(condition.condition))
+    return Either(()) if isinstance(condition, (Test, Known)) and condition.field == "caption" else condition
 
 
 def km_between(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
@@ -111,7 +121,7 @@ def _values_of(column: str) -> str:
 
 _FEW_VALUES = {"camera": _values_of("camera"), "format": _values_of("format")}
 _TEXT = "CAST(? AS TEXT)"  # of bytes: a name may be none of Unicode's
-_OPTIONAL = {"taken", "camera", "latitude", "longitude"}
+_OPTIONAL = {"taken", "camera", "latitude", "longitude", "caption"}
 
 
 def _column(field: str) -> str:

@@ -13,9 +13,9 @@ import numpy as np
 
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
-from clipsearch.schema import Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
+from clipsearch.schema import LONGEST_CAPTION, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 from clipsearch.store.database import Database
-from clipsearch.store.filters import Places, below, to_sql
+from clipsearch.store.filters import Places, Sql, below, to_sql, without_captions
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
@@ -23,6 +23,7 @@ from clipsearch.store.rows import (
     Place,
     State,
     check_of,
+    image_check,
     path_of,
     place_key,
     record_of,
@@ -92,17 +93,25 @@ class ImageRows:
         """The rows of a query."""
         return self._db.execute(sql, values).fetchall()
 
+    def where(self, condition: Condition | None, places: Places) -> Sql:
+        """A condition, or none, as an SQL expression over this catalog's images."""
+        if condition and self._db.version < 5:
+            condition = without_captions(condition)
+        return to_sql(condition, places) if condition else ("1", [])
+
     # -- images and failures
 
     def add_image(self, place: Place, file: ImageFile, info: ImageInfo, vector_check: int) -> int:
         """A new image at a place where there is none; its id. `vector_check` is the checksum of its vector."""
+        if len(info.caption or "") > LONGEST_CAPTION:
+            raise ValueError(f"a caption has at most {LONGEST_CAPTION:,} characters")
         latitude, longitude = info.gps or (None, None)
         cursor = self._db.execute(
             "INSERT INTO images (root_id, folder, name, size, mtime_ns, width, height, format, content_hash, taken_at, "
-            "camera, latitude, longitude, vector_check) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "camera, latitude, longitude, vector_check, caption) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*place_key(place), file.size, file.mtime_ns, info.width, info.height, info.format,
              bytes.fromhex(info.content_hash), info.taken_at.isoformat() if info.taken_at else None, info.camera,
-             latitude, longitude, vector_check),
+             latitude, longitude, vector_check, info.caption),
         )  # fmt: skip
         assert cursor.lastrowid
         self._check_rows("images", "image_id = ?", cursor.lastrowid)
@@ -118,8 +127,8 @@ class ImageRows:
 
     def _check_rows(self, table: str, where: str, *values: Any) -> None:
         """Renew the checksums of rows that were written; of what SQLite made of the values."""
-        columns = IMAGE_COLUMNS if table == "images" else FAILURE_COLUMNS
-        self._db.execute(f"UPDATE {table} SET row_check = check_of({columns}) WHERE {where}", values)  # noqa: S608
+        check = f"image_check({IMAGE_COLUMNS}, caption)" if table == "images" else f"check_of({FAILURE_COLUMNS})"
+        self._db.execute(f"UPDATE {table} SET row_check = {check} WHERE {where}", values)  # noqa: S608
 
     def vector_checks(self, ids: Sequence[int]) -> dict[int, int | None]:
         """image_id → the checksum of its vector; None where it is not known yet, as in an index of before format 4."""
@@ -170,7 +179,7 @@ class ImageRows:
 
     def ids(self, condition: Condition | None, places: Places, among: Ids | None = None) -> Ids:
         """The images that meet a condition, or all, int64 (n,), ascending; only `among` (m,), if given, is looked."""
-        where, values = to_sql(condition, places) if condition else ("1", [])
+        where, values = self.where(condition, places)
         if among is not None:
             where = f"image_id IN ({','.join(map(str, among.tolist()))}) AND ({where})"
         rows = self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)  # noqa: S608
@@ -189,7 +198,7 @@ class ImageRows:
 
     def page(self, condition: Condition | None, places: Places, order: Order, offset: int, count: int) -> list[int]:
         """Some of the images that meet a condition, or of all: the newest first and those without a date last, or by name."""
-        where, values = to_sql(condition, places) if condition else ("1", [])
+        where, values = self.where(condition, places)
         by = "taken_at IS NULL, taken_at DESC, root_id, folder, name" if order == "date" else "name, root_id, folder"
         sql = f"SELECT image_id FROM images WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608
         return [image_id for (image_id,) in self._db.execute(sql, [*values, count, offset])]
@@ -202,12 +211,16 @@ class ImageRows:
 
     def unsound_rows(self) -> Iterator[tuple[str, int, tuple[Any, ...]]]:
         """Rows that are not as they were written: table, its row number, values. Before format 4 nobody can tell."""
-        for table, columns in (
-            (("images", IMAGE_COLUMNS), ("failures", FAILURE_COLUMNS)) if self._db.version >= 4 else ()
+        if self._db.version < 4:
+            return
+        caption = "caption" if self._db.version >= 5 else "NULL"
+        for table, columns, check in (
+            ("images", f"{IMAGE_COLUMNS}, {caption}", image_check),
+            ("failures", FAILURE_COLUMNS, check_of),
         ):
             sql = f"SELECT {columns}, row_check FROM {table} ORDER BY 1"  # noqa: S608
             for number, row in enumerate(self._db.execute(sql), 1):
-                if check_of(*row[:-1]) != row[-1]:
+                if check(*row[:-1]) != row[-1]:
                     yield table, number, row[:-1]
 
     def ids_below(self, root_id: int, under: str) -> list[int]:
@@ -233,7 +246,7 @@ class ImageRows:
 
     def count(self, condition: Condition | None = None, places: Places = lambda folder: ()) -> int:
         """How many images there are, or meet a condition."""
-        where, values = to_sql(condition, places) if condition else ("1", [])
+        where, values = self.where(condition, places)
         return int(self._db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", values).fetchone()[0])  # noqa: S608
 
     def counts(self) -> tuple[int, int, int]:

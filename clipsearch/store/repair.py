@@ -19,7 +19,7 @@ from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.reading import vector_check
-from clipsearch.store.rows import is_plausible, is_sound, path_of
+from clipsearch.store.rows import in_todays_format, is_plausible, is_sound, path_of
 from clipsearch.store.segments import Segment, SegmentInfo, sync_folder, write_segment
 from clipsearch.store.swap import REPAIRED, finish
 from clipsearch.store.verify import Damage, Progress, verify
@@ -133,7 +133,7 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.begin()
         new.set_fingerprint(salvaged.fingerprint)
         new.restore("roots", salvaged.roots)
-        new.restore("images", living.values())
+        new.restore("images", map(in_todays_format, living.values()))
         new.restore("failures", (row for row in salvaged.failures if len(row) == 7 and row[0] in roots))
         new.never_reuse("images", max([salvaged.last_id, *held]))
         for info in [*whole, *added]:
@@ -141,7 +141,10 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
             if info.compact and _file_is(inside / info.compact_name, info.compact.size, info.compact.sha256):
                 new.add_compact(info.name, info.compact)
         new.restore("tombstones", ((image_id,) for image_id in held - living.keys()))
-        new.set_meta(CHECKED, "all")
+        if all(_check(living, image_id) is not None for image_id in living):
+            new.set_meta(CHECKED, "all")
+        else:  # of before format 4: the next writer adds what is missing
+            new.remove_meta(CHECKED)
         new.commit()
         new.gather()  # or, on a full disk, a part of it would stay beside the file, and be left behind
     finally:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from clipsearch.errors import CollectionDamaged
-from clipsearch.schema import ImageFile, ImageInfo, ImageRecord
+from clipsearch.schema import LONGEST_CAPTION, ImageFile, ImageInfo, ImageRecord
 from clipsearch.store.guard import require_own_path
 
 WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
@@ -42,12 +42,22 @@ IMAGE_COLUMNS = (
     "image_id, root_id, folder, name, size, mtime_ns, width, height, format, content_hash, "
     "taken_at, camera, latitude, longitude"
 )
+"""Of the table of images; behind them come `row_check` and `vector_check` from format 4 on, and `caption` from 5 on."""
+
 FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
 
 
 def check_of(*values: Any) -> int:
     """A checksum (CRC-32) of a row's values, as SQLite gives them: whatever else changes a byte of it is noticed."""
     return zlib.crc32(ascii(values).encode())
+
+
+def image_check(*values: Any) -> int:
+    """A checksum of a row of images: of its IMAGE_COLUMNS and its caption.
+
+    Without a caption it is what it was before format 5, so that no row had to be written again for that.
+    """
+    return check_of(*(values[:-1] if values[-1] is None else values))
 
 
 def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
@@ -59,8 +69,19 @@ def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
 
 
 def is_sound(row: tuple[Any, ...]) -> bool:
-    """Whether a row of images, with its check behind its columns, is as it was written. Before format 4 there was none."""
-    return len(row) == _COLUMNS or check_of(*row[:_COLUMNS]) == row[_COLUMNS]
+    """Whether a row of images, as it is on disk, is as it was written. Before format 4 there was no check."""
+    return len(row) == _COLUMNS or image_check(*row[:_COLUMNS], _caption_of(row)) == row[_COLUMNS]
+
+
+def _caption_of(row: tuple[Any, ...]) -> Any:
+    return row[_COLUMNS + 2] if len(row) > _COLUMNS + 2 else None
+
+
+def in_todays_format(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row of images of any format, with the columns that it has today."""
+    if len(row) == _COLUMNS:
+        row = (*row, image_check(*row, None))
+    return (*row, *[None] * (_COLUMNS + 3 - len(row)))
 
 
 _COLUMNS = IMAGE_COLUMNS.count(",") + 1
@@ -100,9 +121,11 @@ def is_plausible(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
 def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
     (image_id, root_id, folder, name, size, mtime_ns, width, height, image_format, content_hash, taken_at, camera,
      latitude, longitude) = row[:_COLUMNS]  # fmt: skip
+    caption = _caption_of(row)
     if not all(isinstance(value, int) for value in (size, mtime_ns, width, height)) or not (
         isinstance(image_format, str) and isinstance(camera or "", str) and isinstance(latitude or 0.0, (int, float))
         and isinstance(longitude or 0.0, (int, float)) and (latitude is None) == (longitude is None)
+        and isinstance(caption or "", str) and len(caption or "") <= LONGEST_CAPTION
     ):  # fmt: skip
         raise TypeError
     return ImageRecord(
@@ -116,5 +139,6 @@ def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
             taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
             camera=camera,
             gps=(latitude, longitude) if latitude is not None else None,
+            caption=caption,
         ),
     )

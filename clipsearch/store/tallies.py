@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 from clipsearch.conditions import Condition
-from clipsearch.store.filters import to_sql
 from clipsearch.store.reading import CollectionReader
 
 Tally: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
@@ -34,7 +33,7 @@ _TOTALS: dict[Total, tuple[str, str]] = {
 def tally(collection: CollectionReader, what: Tally, condition: Condition | None = None) -> list[tuple[Any, ...]]:
     """How many images have what in common: rows of its values and a count, by value. Images that lack it are left out."""
     values, needed = _TALLIES[what]
-    where, bound = to_sql(condition, collection.places) if condition else ("1", [])
+    where, bound = collection.catalog.where(condition, collection.places)
     sql = f"SELECT {values}, COUNT(*) FROM images WHERE {needed} IS NOT NULL AND ({where}) "  # noqa: S608
     return collection.catalog.select(f"{sql} GROUP BY {values} ORDER BY {values}", bound)
 
@@ -42,6 +41,6 @@ def tally(collection: CollectionReader, what: Tally, condition: Condition | None
 def total(collection: CollectionReader, what: Total, condition: Condition | None = None) -> Any:
     """One number over all images that meet a condition, or all; None where nothing is there to take it from."""
     value, needed = _TOTALS[what]
-    where, bound = to_sql(condition, collection.places) if condition else ("1", [])
+    where, bound = collection.catalog.where(condition, collection.places)
     sql = f"SELECT {value} FROM images WHERE {needed} IS NOT NULL AND ({where})"  # noqa: S608
     return collection.catalog.select(sql, bound)[0][0]

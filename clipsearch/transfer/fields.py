@@ -12,13 +12,14 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
-from clipsearch.schema import Fingerprint, ImageInfo, ImageRecord
+from clipsearch.schema import Fingerprint, ImageInfo, ImageRecord, clean_caption
 
 Format: TypeAlias = Literal["npy", "parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 PHOTO_FIELDS = (
     "path", "size", "mtime_ns", "width", "height", "format", "content_hash", "taken_at", "camera", "latitude", "longitude",
+    "caption",
 )  # fmt: skip
 """The size is in bytes, width and height in pixels of the upright picture, `content_hash` the sha256 of the file's bytes in
 hexadecimal, `taken_at` ISO 8601 by the camera's clock, latitude and longitude degrees (WGS 84)."""
@@ -26,7 +27,7 @@ hexadecimal, `taken_at` ISO 8601 by the camera's clock, latitude and longitude d
 MODEL_FIELDS = ("model", "model_revision", "model_digest", "model_dim", "precision")
 EMBEDDING = "embedding"
 
-_INFO_FIELDS = PHOTO_FIELDS[3:]
+_INFO_FIELDS = PHOTO_FIELDS[3:-1]  # files from before there were captions have all of these
 _LONGEST_TEXT = 4096
 _LARGEST = 2**31 - 1  # pixels on an edge
 
@@ -38,7 +39,8 @@ class Row:
     number: int
     path: str
     content_hash: str | None
-    info: ImageInfo | None  # None unless the file says all of it, hash included
+    info: ImageInfo | None  # None unless the file says all of it, hash included; without the caption
+    caption: str | None = None
 
 
 def photo_fields(record: ImageRecord, relative_to: str | None = None) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def photo_fields(record: ImageRecord, relative_to: str | None = None) -> dict[st
     values = (
         path, file.size, file.mtime_ns, info.width, info.height, info.format, info.content_hash,
         info.taken_at.isoformat() if info.taken_at else None, info.camera, latitude, longitude,
+        info.caption,
     )  # fmt: skip
     return dict(zip(PHOTO_FIELDS, values, strict=True))
 
@@ -78,7 +81,7 @@ def row_of(number: int, values: Mapping[str, Any], where: str) -> Row:
     digest = values.get("content_hash")
     if digest is not None and not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
         raise ClipsearchError(f'{where}: row {number:,} has a "content_hash" that is no sha256 in hexadecimal')
-    return Row(number, path, digest, _info(values) if digest else None)
+    return Row(number, path, digest, _info(values) if digest else None, clean_caption(values.get("caption")))
 
 
 def _info(values: Mapping[str, Any]) -> ImageInfo | None:

@@ -169,10 +169,16 @@ class _Run:
             if replaces in self._had:
                 self._refuse(row, _TWICE)
                 continue
+            info = replace(info, caption=row.caption or self._former_caption(replaces, info))
             image_id = self._collection.add(candidate.place, file, info, candidate.vector)
             self._had.add(image_id)
             self._report.added += replaces is None
             self._report.updated += replaces is not None
+
+    def _former_caption(self, image_id: int | None, info: ImageInfo) -> str | None:
+        """The caption that an image has, if it is of this content."""
+        record = self._collection.records([image_id]).get(image_id) if image_id is not None else None
+        return record.info.caption if record and record.info.content_hash == info.content_hash else None
 
     def _without_unchanged(self, candidates: list[_Candidate]) -> list[_Candidate]:
         """Those that differ from what is indexed: in the file's size or time, the content or the vector."""
@@ -190,6 +196,7 @@ class _Run:
             if (
                 image_id is not None and record and record.file == one.file
                 and one.row.content_hash in (None, record.info.content_hash)
+                and one.row.caption in (None, record.info.caption)
                 and np.array_equal(stored.get(image_id, ()), one.vector)
             ):  # fmt: skip
                 self._had.add(image_id)

@@ -29,7 +29,9 @@ def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint)
     """
     pa, pq = _pyarrow()
     texts, integers = pa.string(), pa.int64()
-    types = dict(zip(PHOTO_FIELDS, [texts, *[integers] * 4, *[texts] * 4, pa.float64(), pa.float64()], strict=True))
+    types = dict(
+        zip(PHOTO_FIELDS, [texts, *[integers] * 4, *[texts] * 4, pa.float64(), pa.float64(), texts], strict=True)
+    )
     fields = [pa.field(name, kind) for name, kind in types.items()]
     fields += [pa.field(_PATH_BYTES, pa.binary()), pa.field(EMBEDDING, pa.list_(pa.float32(), fingerprint.dim))]
     schema = pa.schema(fields, metadata={_METADATA: json.dumps(model_fields(fingerprint)).encode()})

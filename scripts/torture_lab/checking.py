@@ -124,9 +124,11 @@ def mended(folder: Path) -> None:
 def downgrade(folder: Path, version: int) -> None:
     """Make an index what an earlier clipsearch would have written, in the format of that number."""
     with closing(sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)) as database:
-        for table, column in (("images", "row_check"), ("images", "vector_check"), ("failures", "row_check")):
-            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        database.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
+        database.execute("ALTER TABLE images DROP COLUMN caption")
+        if version < 4:
+            for table, column in (("images", "row_check"), ("images", "vector_check"), ("failures", "row_check")):
+                database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+            database.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
         if version < 3:
             for index in ("date", "camera", "place", "shape", "format"):
                 database.execute(f"DROP INDEX images_by_{index}")

@@ -69,7 +69,7 @@ class Lab:
         if at == "repair":
             state = checking.damage(folder, state, chance)
         if at == "migrate":
-            checking.downgrade(folder, chance.choice((1, 2, 3)))
+            checking.downgrade(folder, chance.choice((1, 2, 3, 4)))
         job = Job(folder, steps, start, mends=at == "repair")
         return Setting(folder, job, checking.later_states(state, steps, start), damaged=at == "repair")
 

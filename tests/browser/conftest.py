@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 from PIL import Image
 
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, give_captions
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -27,6 +27,7 @@ ODD_NAMES = (
     "<script>window.hacked=1<script>.png", "'\"><img src=x onerror=window.hacked=1>.png", "two\nlines.png",
     "right\u202eto-left gpj.png", b"no-utf8-\xff.png",
 )  # fmt: skip
+CAPTION = "a giraffe <img src=x onerror=window.hacked=1>"
 PAUSE = 10_000  # milliseconds for what should take a hundred, on a machine that may be busy
 
 
@@ -108,6 +109,7 @@ def album(tmp_path_factory):
         )
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
     index(folder)
+    give_captions(folder / ".clipsearch", {"giraffe.jpg": CAPTION})
     return folder
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import answered, search, shown
+from tests.browser.conftest import CAPTION, answered, search, shown
 
 
 @pytest.fixture
@@ -45,6 +45,16 @@ def test_it_shows_the_photo_with_what_is_known_of_it(page, viewer, album):
     assert box["width"] == pytest.approx(stage["width"], abs=1) or box["height"] == pytest.approx(
         stage["height"], abs=1
     )
+
+
+def test_a_caption_is_shown_as_text(page):
+    card = page.get_by_role("button", name="giraffe.jpg, 1 of")
+    card.hover()
+    assert card.get_attribute("title") == CAPTION
+    card.click()
+    page.wait_for_selector("#viewer[open] img.full")
+    facts = page.locator(".photo-facts")
+    assert CAPTION in facts.inner_text() and facts.locator("img").count() == 0
 
 
 def test_a_search_tells_score_and_match(page):

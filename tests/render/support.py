@@ -8,8 +8,8 @@ from clipsearch.schema import Hit, ImageFile, ImageInfo, ImageRecord, Query, Ter
 ANOTHER_DAY = datetime(2024, 7, 15, 12, 30)
 
 
-def hit(rank, path, score=0.25, match=None, taken_at=None, camera=None, gps=None):
-    info = ImageInfo(40, 30, "JPEG", f"hash of {rank}", taken_at=taken_at, camera=camera, gps=gps)
+def hit(rank, path, score=0.25, match=None, taken_at=None, camera=None, gps=None, caption=None):
+    info = ImageInfo(40, 30, "JPEG", f"hash of {rank}", taken_at=taken_at, camera=camera, gps=gps, caption=caption)
     return Hit(rank, score, ImageRecord(rank, ImageFile(str(path), 10, 0), info), match)
 
 

@@ -37,6 +37,20 @@ def test_match_and_day_have_columns_where_one_hit_has_them():
     assert hits_table([], "/photos", heading=True) == ""
 
 
+def test_captions_have_a_column_where_there_is_room_for_one():
+    hits = [hit(1, "/photos/a.jpg", caption="a dog on a beach"), hit(2, "/photos/trip/b.jpg")]
+    assert hits_table(hits, "/photos", heading=True).splitlines() == [
+        "#    score  photo       caption",
+        "1   0.2500  a.jpg       a dog on a beach",
+        "2   0.2500  trip/b.jpg",
+    ]
+    assert "beach" not in hits_table(hits, "/photos", width=30)
+    long = [hit(1, "/photos/" + "p" * 100, caption="c" * 100 + "\x1b[31m" + "c" * 100, match=0.5)]
+    for width in (40, 60, 100, 400):
+        (line,) = hits_table(long, "/photos", width=width).splitlines()
+        assert columns(line) <= width and ("ccc" in line) == (width > 40) and line.isprintable()
+
+
 def test_a_hostile_name_takes_one_line_and_gives_no_orders():
     table = hits_table([hit(1, HOSTILE)], "/photos")
     assert table.splitlines() == [table[:-1]]
@@ -96,6 +110,7 @@ def test_json_keeps_the_agreed_keys_and_any_name():
         "content_hash",
     ]  # fmt: skip
     assert value["hits"][0]["path"] == HOSTILE and value["hits"][0]["match"] == 0.5
+    assert hits_json([hit(1, HOSTILE, caption="a dog")], "q", "m", "/i")["hits"][0]["caption"] == "a dog"
 
 
 def test_json_has_groups_and_an_explanation_where_asked_for():
@@ -132,6 +147,6 @@ def test_csv_is_utf8_whatever_a_name_is():
 
 @pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1"])
 def test_a_spreadsheet_takes_no_text_of_ours_for_a_formula(text):
-    (row,) = read_csv(hits_csv([hit(1, "/photos/a.jpg", camera=text, gps=(-1.0, 2.0))], text))
-    assert row["camera"] == row["query"] == "'" + text
+    (row,) = read_csv(hits_csv([hit(1, "/photos/a.jpg", camera=text, gps=(-1.0, 2.0), caption=text)], text))
+    assert row["camera"] == row["query"] == row["caption"] == "'" + text
     assert row["latitude"] == "-1.0"

@@ -21,7 +21,7 @@ from clipsearch.conditions import All, Below, Either, Near, Not, Test
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query import parse_query
 from clipsearch.where import chosen
-from tests.conftest import PHOTOS, save_photo
+from tests.conftest import PHOTOS, give_captions, save_photo
 from tests.server.conftest import serving
 
 
@@ -38,6 +38,9 @@ def index(tmp_path_factory):
     (odd / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with SearchEngine(folder, model="mini") as engine:
         engine.index(PHOTOS, odd)
+        give_captions(
+            engine.index_folder, {"coffee.jpg": 'Coffee, two "cups"', "cat.png": "=1+1", "giraffe.jpg": "ünï"}
+        )
     return folder
 
 
@@ -100,6 +103,7 @@ GIRAFFE, CAT = str(PHOTOS / "giraffe.jpg"), str(PHOTOS / "cat.png")
         ],
         ["query", "snow", "--after", "2001", "--camera", "c[a]*n", "--orientation", "landscape"],
         ["query", "snow", "--near", "48.14,11.58,20000"],
+        ["query", "snow", "--where", "caption ~ '*CUPS*' or not caption is known and format = png"],
         ["query", "red", "-k", "100", "--group-by", "folder"],
         ["query", "nothing", "--in", "/nowhere"],
         ["similar", CAT],
@@ -244,6 +248,8 @@ def test_the_client_finds_what_the_engine_does(index, server):
         assert len(records) == 2 < considered and client.image(number) == first.record
         assert client.file(number) == (PHOTOS / first.record.file.name).read_bytes()
         assert client.thumbnail(number)[:4] in (b"RIFF", b"\xff\xd8\xff\xe0")
+        (giraffe,), _ = client.images((parse_where("caption = ÜNÏ"),))
+        assert (giraffe.file.name, giraffe.info.caption, first.record.info.caption) == ("giraffe.jpg", "ünï", None)
         (failure,) = client.failures()
         assert failure.file.name == "broken.jpg" and failure.reason
         assert sum(client.facets()["format"].values()) == client.status().images == engine.status(scan=False).images

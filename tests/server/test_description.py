@@ -3,6 +3,7 @@
 import pytest
 
 from clipsearch.server.parameters import NAMES
+from tests.conftest import give_captions
 from tests.server.conftest import ids
 
 
@@ -42,7 +43,8 @@ def test_every_parameter_is_described(described):
     assert all(parameter.get("description") for parameter in said.values())
 
 
-def test_answers_have_the_keys_that_are_described(client, described):
+def test_answers_have_the_keys_that_are_described(client, engine, described):
+    give_captions(engine.index_folder, {"red.jpg": "a red wall"})  # the key that a photo without one has not
     number = ids(client)["red.jpg"]
     for path, address in (
         ("/api/search", "/api/search?q=red&explain=true&group_by=day"), ("/api/images", "/api/images"),

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from clipsearch.cli import cli
 from clipsearch.store.repair import repair
-from tests.conftest import save_photo
+from tests.conftest import give_captions, save_photo
 from tests.server.conftest import found_names, ids
 
 
@@ -43,6 +43,15 @@ def test_a_search_answers_as_the_command_line_does(client, engine, words, flags,
     assert 0 <= found.pop("considered") <= 5 and found.pop("seconds") >= 0
     assert found == command_line(engine, *flags, "--", *words)
     assert answer.headers["Server-Timing"].startswith("search;dur=")
+
+
+def test_a_photo_has_a_caption_where_a_data_set_gave_one(client, engine):
+    give_captions(engine.index_folder, {"red.jpg": "A red <b>wall</b>", "blue.jpg": "the sea"})
+    found = client.get("/api/search", params={"q": "red", "where": 'caption ~ "*WALL*"'}).json()
+    assert [hit["caption"] for hit in found["hits"]] == ["A red <b>wall</b>"] and found["considered"] == 1
+    assert client.get(f"/api/images/{found['hits'][0]['id']}").json()["caption"] == "A red <b>wall</b>"
+    others = client.get("/api/images", params={"where": "caption is not known"}).json()["images"]
+    assert len(others) == 3 and not any("caption" in photo for photo in others)
 
 
 def test_a_folder_and_an_explanation(client, engine, photos):

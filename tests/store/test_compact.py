@@ -78,17 +78,19 @@ def test_merging_and_forgetting_leave_no_copy_behind(index):
     assert files == names | {name.replace(".faiss", ".int8.faiss") for name in names}
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_the_next_writer(index, version):
     before = answers(index)
     with sqlite3.connect(index / "catalog.sqlite") as database:
-        for column in (
-            "images DROP COLUMN row_check",
-            "images DROP COLUMN vector_check",
-            "failures DROP COLUMN row_check",
-        ):
-            database.execute(f"ALTER TABLE {column}")
-        database.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
+        database.execute("ALTER TABLE images DROP COLUMN caption")
+        if version < 4:
+            for column in (
+                "images DROP COLUMN row_check",
+                "images DROP COLUMN vector_check",
+                "failures DROP COLUMN row_check",
+            ):
+                database.execute(f"ALTER TABLE {column}")
+            database.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
         for what in ("date", "camera", "place", "shape", "format") if version < 3 else ():
             database.execute(f"DROP INDEX images_by_{what}")
         if version == 1:

@@ -34,6 +34,7 @@ def index(tmp_path_factory):
                 format=chance.choice(["JPEG", "PNG"]), content_hash=f"{number:064x}", taken_at=when,
                 camera=chance.choice(CAMERAS),
                 gps=(chance.uniform(-90, 90), chance.uniform(-180, 180)) if chance.random() < 0.8 else None,
+                caption=chance.choice([None, "A dog on a beach", "two DOGS", "ein Käfer [rot]", "100% cat"]),
             )  # fmt: skip
             file = ImageFile(str(folder.parent / inside / name), chance.randrange(10_000), 0)
             collection.add(Place(root_id, inside, name), file, info, vector)
@@ -61,7 +62,7 @@ def holds(condition, record, root):
         "megapixels": info.width * info.height / 1e6, "size": record.file.size,
         "taken": info.taken_at.isoformat() if info.taken_at else None,
         "orientation": "landscape" if info.width > info.height else "portrait" if info.width < info.height else "square",
-        "latitude": info.gps and info.gps[0], "longitude": info.gps and info.gps[1],
+        "latitude": info.gps and info.gps[0], "longitude": info.gps and info.gps[1], "caption": info.caption,
     }[condition.field]  # fmt: skip
     if isinstance(condition, Known):
         return value is not None
@@ -88,6 +89,8 @@ LEAVES = [
     Test("size", "<", 5000), Test("taken", ">=", "2024-01-01T00:00:00"), Test("taken", "<", "2023-12-31T12:00:00"),
     Known("taken"), Test("orientation", "=", "Portrait"), Test("latitude", ">", 0), Test("longitude", "<=", -10.5),
     Known("latitude"), Near(0, 0, 5000), Near(80, 179, 3000), Near(-60, -170, 4000), Near(48, 11, 1), Near(10, 100, 20015.2),
+    Test("caption", "~", "*dog*"), Test("caption", "=", "TWO dogs"), Test("caption", "!=", "two dogs"), Known("caption"),
+    Test("caption", "~", "*KÄFER*"), Test("caption", "~", "*[[]rot]"), Test("caption", "~", "100%*"),
 ]  # fmt: skip
 
 

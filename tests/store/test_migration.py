@@ -36,9 +36,11 @@ def old(request, tmp_path):
         add(collection, [f"{number}.jpg" for number in range(40)], VECTORS)
         collection.commit()
     with sqlite3.connect(index / "catalog.sqlite") as catalog:
-        for column in CHECKS:
+        catalog.execute("ALTER TABLE images DROP COLUMN caption")
+        for column in CHECKS if request.param < 4 else ():
             catalog.execute(f"ALTER TABLE {column}")
-        catalog.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
+        if request.param < 4:
+            catalog.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
         for what in ("date", "camera", "place", "shape", "format") if request.param < 3 else ():
             catalog.execute(f"DROP INDEX images_by_{what}")
         if request.param < 2:

@@ -15,6 +15,7 @@ import { encodePairs } from "./url.js";
  * @property {string | null} camera
  * @property {[number, number] | null} gps latitude and longitude
  * @property {string} content_hash
+ * @property {string} [caption] what a data set says of it
  * @property {number} [rank]
  * @property {number} [score]
  * @property {number | null} [match]

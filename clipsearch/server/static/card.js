@@ -28,6 +28,7 @@ export function makeCard(photo, acts) {
   const card = element("div", { class: "photo", draggable: "true" }, button, pick);
   const dress = () => { // only when it is looked at: hundreds are scrolled past
     if (button.childElementCount > 1) return;
+    if (photo.caption) button.title = photo.caption;
     button.append(element("span", { class: "caption" }, element("bdi", {}, name), photo.match != null && element("span", {}, percent(photo.match))));
     card.append(iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }));
   };

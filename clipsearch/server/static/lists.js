@@ -23,11 +23,11 @@ export function download(photos, kind) {
 export function toCsv(photos) {
   const rows = photos.map((photo) => [
     photo.rank, photo.score, photo.match, photo.path, photo.width, photo.height, photo.format, photo.size, photo.taken_at,
-    photo.camera, photo.gps?.[0], photo.gps?.[1], photo.content_hash,
+    photo.camera, photo.gps?.[0], photo.gps?.[1], photo.content_hash, photo.caption,
   ]);
   const names = [
     "rank", "score", "match", "path", "width", "height", "format", "size", "taken_at", "camera", "latitude", "longitude",
-    "content_hash",
+    "content_hash", "caption",
   ];
   return [names, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
 }

@@ -16,6 +16,7 @@ export function photoFacts(photo) {
   const folder = folderOf(path);
   /** @type {[string, Node | string | null | false | undefined][]} */
   const rows = [
+    ["Caption", photo.caption && element("bdi", {}, visible(photo.caption))],
     ["Match", photo.match != null && matchBar(photo.match)],
     ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
     ["Taken", photo.taken_at && day(photo.taken_at)],
