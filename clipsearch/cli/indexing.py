@@ -109,7 +109,7 @@ def index(
         require_watchfiles()  # before an hour of indexing, not after it
         options["settled_for"] = QUIET
     with SearchEngine(index_for(folders, index_folder), model=model, device=device, precision=precision) as engine:
-        report = None
+        report: SyncReport | None = None
         try:
             with ProgressBar(quiet) as bar:
                 once = {

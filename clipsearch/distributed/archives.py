@@ -91,7 +91,7 @@ def _members(reading: _Reading) -> tuple[list[_Member], dict[str, _Member], str]
     try:
         with tarfile.open(fileobj=reading, mode="r:") as tar:  # type: ignore[call-overload]
             while (member := tar.next()) is not None:
-                tar.members = []  # type: ignore[attr-defined] - or it would remember all of them
+                tar.members = []  # or it would remember all of them
                 name = "/".join(part for part in member.name.split("/") if part not in ("", ".", ".."))
                 name = name.replace("\0", "")[:1024]
                 if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse or not name or name in seen:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 
-from clipsearch import __version__
 from clipsearch.distributed.chunks import Chunk
 from clipsearch.distributed.parts import Written, write_part
 from clipsearch.distributed.reading import Photos, open_chunk
@@ -29,7 +29,7 @@ class Job:
     device: str = "auto"
     jobs: int | None = None
     batch_size: int | None = None
-    version: str = __version__
+    version: str = field(default_factory=lambda: own_version())
 
 
 class EmbedFiles:
@@ -73,8 +73,8 @@ class EmbedFiles:
         job = self._job
         with self._lock:
             if self._encoder is None:
-                if job.version != __version__:
-                    raise ClipsearchError(f"a node has clipsearch {__version__}, and the driver {job.version}")
+                if job.version != own_version():
+                    raise ClipsearchError(f"a node has clipsearch {own_version()}, and the driver {job.version}")
                 self._encoder = load_encoder(
                     job.fingerprint.model, device=job.device, precision=job.fingerprint.precision or "auto"
                 )
@@ -82,6 +82,11 @@ class EmbedFiles:
             if self._pool is None or self._pool.closed:
                 self._pool = DecoderPool(self._encoder.spec.pixels, job.limits, job.jobs)
             return self._encoder, self._pool
+
+
+def own_version() -> str:
+    """The clipsearch of this machine. The package itself is above this module, which must not import its name."""
+    return str(import_module("clipsearch").__version__)
 
 
 def require_same(mine: Fingerprint, wanted: Fingerprint) -> None:
