@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -66,26 +67,37 @@ class Cluster:
 
         self._ray: Any = ray
         self._scratch: str | None = None
+        self._environment: dict[str, str | None] = {}
         self._ours = not ray.is_initialized()
-        if self._ours:
-            options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-            if address == LOCAL:
-                self._scratch = tempfile.mkdtemp(prefix="clipsearch-ray-")
-                options |= {
-                    "num_cpus": cores(), "include_dashboard": False, "object_store_memory": _OBJECTS, "_temp_dir": self._scratch
-                }  # fmt: skip
-            try:
-                ray.init(address=address, **options)
-            except Exception as error:  # Ray's errors have no family of their own
-                self._clean()
-                said = " ".join(str(error).split())[:300]
-                raise ClipsearchError(f"there is no Ray cluster at {address!r}: {said}") from error
+        if not self._ours:
+            return
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+        if address == LOCAL:
+            options |= {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": _OBJECTS}
+            options["_temp_dir"] = self._scratch = tempfile.mkdtemp(prefix="clipsearch-ray-", dir=_short_folder())
+            self._set(
+                "RAY_AUTH_MODE", "token"
+            )  # Ray listens on all of this machine's addresses: others must not get in
+            self._set("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        try:
+            ray.init(address=address, **options)
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, Exception):
+                raise
+            said = " ".join(str(error).split())[:300]  # Ray's errors have no family of their own
+            raise ClipsearchError(f"there is no Ray cluster at {address!r}: {said}") from error
 
     def close(self) -> None:
         """Disconnect, and stop what was started here."""
         if self._ours:
             self._ray.shutdown()
-        self._clean()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        for name, value in self._environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
     def __enter__(self) -> Cluster:
         return self
@@ -107,9 +119,15 @@ class Cluster:
         finally:
             run.stop()
 
-    def _clean(self) -> None:
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+    def _set(self, name: str, value: str) -> None:
+        self._environment[name] = os.environ.get(name)
+        os.environ[name] = value
+
+
+def _short_folder() -> str:
+    """Where temporary files go; the name of a socket below it has 107 bytes in all."""
+    folder = tempfile.gettempdir()
+    return "/tmp" if len(folder) > 24 and os.path.isdir("/tmp") else folder  # noqa: S108, PTH112 - a new folder of our own
 
 
 class _Run:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from clipsearch.distributed.chunks import Chunk
+from clipsearch.addresses import is_remote
+from clipsearch.distributed.chunks import Chunk, FilesChunk
 from clipsearch.distributed.parts import Written, write_part
 from clipsearch.distributed.reading import Photos, open_chunk
 from clipsearch.encoders import load_encoder
@@ -51,6 +53,7 @@ class EmbedFiles:
         ModelMismatch where this machine has another model by that name; StorageError and OSError where the part cannot be
         written or the photos' storage not be reached. What is wrong with one photo is in the part.
         """
+        require_seen(chunk)
         encoder, pool = self._start()
         with open_chunk(chunk, self._job.limits) as photos:
             outcomes = self._outcomes(photos, encoder, pool)
@@ -87,6 +90,17 @@ class EmbedFiles:
 def own_version() -> str:
     """The clipsearch of this machine. The package itself is above this module, which must not import its name."""
     return str(import_module("clipsearch").__version__)
+
+
+def require_seen(chunk: Chunk) -> None:
+    """Raise StorageError where this machine sees none of a chunk's files: its disk is at fault, and not the photos."""
+    if isinstance(chunk, FilesChunk):
+        paths = [file.path for file in chunk.files]
+        if not any(is_remote(path) or os.path.lexists(path) for path in paths):
+            raise StorageError(
+                f"a node has no {paths[0]}, nor what lies beside it; the photos must be at the same place on all nodes, as on "
+                "a network drive, or in storage that all reach (s3://...)"
+            )
 
 
 def require_same(mine: Fingerprint, wanted: Fingerprint) -> None:
