@@ -8,7 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
-from clipsearch.errors import CollectionNotFound
+from clipsearch.addresses import is_remote
+from clipsearch.errors import ClipsearchError, CollectionNotFound
 from clipsearch.roots import INDEX_FOLDER
 
 _APP = "clipsearch"
@@ -47,7 +48,13 @@ def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
         return as_index(Path(given))
     if not folders:
         return find_index()
+    if is_remote(folders[0]):
+        raise ClipsearchError(
+            f"{folders[0]} cannot hold its own index; say where on this machine it is to be: --index DIR"
+        )
     first = Path(os.path.abspath(os.path.expanduser(folders[0])))  # noqa: PTH100, PTH111
+    if first.is_file():  # an archive of photos
+        first = first.parent
     if found := nearest_index(first):
         return found
     return first / INDEX_FOLDER if not first.is_dir() or os.access(first, os.W_OK) else _outside_index(first)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.addresses import is_gone
 from clipsearch.conditions import Condition
 from clipsearch.encoders.table import candidate_cosine
 from clipsearch.schema import Failure, Ids, ImageFile, ImageRecord
@@ -223,7 +224,7 @@ def _read(collection: Collection, ids: Ids, jobs: int | None, tell: Progress) ->
         outcomes = pool.read(record.file for record in wanted)
         for done, (record, outcome) in enumerate(zip(wanted, outcomes, strict=True), 1):
             if isinstance(outcome, Failure):
-                failures.append(outcome if os.path.exists(record.file.path) else Failure(record.file, _GONE))  # noqa: PTH110
+                failures.append(Failure(record.file, _GONE) if is_gone(record.file.path) else outcome)
             elif outcome.info.content_hash != record.info.content_hash:
                 failures.append(Failure(record.file, _CHANGED))
             elif not are_plain(outcome.pixels[None])[0]:

@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import roots
+from clipsearch.addresses import is_remote
 from clipsearch.embedding import QueryEmbedder
 from clipsearch.encoders import choose_default_model, load_encoder, require_expected
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import CollectionNotFound, ModelMismatch, QueryError
+from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.hits import Explanation, Hits
 from clipsearch.query import parse_query
 from clipsearch.schema import Failure, Fingerprint, ImageRecord, Order, Query
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from clipsearch import sync  # imported where it is used: a query needs neither Pillow nor processes
     from clipsearch.conditions import Condition
+    from clipsearch.distributed.indexing import ClusterReport
     from clipsearch.duplicates import Duplicates
     from clipsearch.images.discover import WalkRules
     from clipsearch.images.files import ReadLimits
@@ -149,6 +151,53 @@ class SearchEngine:
                 batch_size=batch_size,
                 progress=progress,
                 stopped=stopped,
+            )
+        report.seconds = time.monotonic() - start
+        return report
+
+    def index_on_cluster(
+        self,
+        *sources: str,
+        ray: str = "local",
+        parts: str | None = None,
+        rules: WalkRules | None = None,
+        prune: bool = False,
+        paranoid: bool = False,
+        jobs: int | None = None,
+        batch_size: int | None = None,
+        limits: ReadLimits | None = None,
+        progress: sync.Progress | None = None,
+        on_busy: OnBusy | None = None,
+    ) -> ClusterReport:
+        """What `index` does, by workers of a Ray cluster; `ray` is its address, and "local" starts one in place.
+
+        Sources are folders, URLs of folders in storage elsewhere, and tar and Parquet files of photos, on this machine or
+        elsewhere; without any, all that the index knows. Workers write to `parts`, a folder or URL that all machines share, by
+        default in the index folder; all is committed at once, as `distributed.indexing` says. `jobs` is how many processors a
+        worker takes, by default its whole node.
+        """
+        from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
+
+        start = time.monotonic()
+        if not (self.index_folder / "catalog.sqlite").exists():
+            for source in sources:
+                if not is_remote(source) and not Path(source).expanduser().exists():
+                    raise ClipsearchError(f"there is no {source}")
+            self._encoder = self._encoder or self._load(self._model or choose_default_model(), self._precision)
+        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+            fingerprint = collection.fingerprint
+            if fingerprint is None or self._model not in (None, fingerprint.model):
+                collection.require(self._load_encoder(collection).spec.fingerprint)
+            report = index_on_cluster(
+                collection,
+                sources,
+                lambda: self._load_encoder(collection),
+                ClusterOptions(ray, parts, self._device, jobs, batch_size),
+                rules=rules,
+                prune=prune,
+                paranoid=paranoid,
+                limits=limits,
+                progress=progress,
             )
         report.seconds = time.monotonic() - start
         return report

@@ -4,6 +4,7 @@ ClipsearchError              anything a user can act on; the message says what, 
 ├── ImageError               a file cannot be read as a photo
 ├── ModelError               a model cannot be found, fetched or loaded
 ├── QueryError               a query that asks for nothing, or cannot be understood
+├── StorageError             what is stored elsewhere cannot be reached
 ├── SidecarError             keywords cannot be written next to a photo
 ├── SyncRefused              a run would lose too much of an index to go on without being told to
 └── CollectionError          something about an index
@@ -34,6 +35,10 @@ class QueryError(ClipsearchError):
 
 class SidecarError(ClipsearchError):
     """Keywords cannot be written next to a photo; the message is the reason, without the path. Nothing was changed."""
+
+
+class StorageError(ClipsearchError):
+    """What is stored elsewhere cannot be reached."""
 
 
 class SyncRefused(ClipsearchError):  # noqa: N818 - a decision, not a fault

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
+from clipsearch.addresses import is_remote
 from clipsearch.errors import SyncRefused
-from clipsearch.images.discover import WalkRules, list_images
+from clipsearch.images.discover import Listing, WalkRules, list_images
 from clipsearch.schema import Failure, ImageFile
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+
+Walk: TypeAlias = Callable[[str, WalkRules, str], Iterable[Listing]]
+"""From a root, its rules and a folder below it ("" for the root) to what is there, as `list_images` says it."""
+
+FindArchive: TypeAlias = Callable[[str, str], "tuple[str, int] | None"]
+"""What `archive_at` says."""
 
 _HOW_TO_GO_ON = (
     "If a drive is not mounted, mount it and run this again; if they are really gone, confirm with --prune. "
@@ -36,16 +46,33 @@ class SyncPlan:
     waiting: int = 0  # how many of those there are, new or changed
     known_failures: int = 0  # unchanged files that could not be read before
     others: int = 0  # files beside the photos that are none
+    changed_archives: set[str] = field(default_factory=set)  # relative to the root
     unreadable: list[Failure] = field(default_factory=list)  # folders that could not be listed: none is missing
 
 
+def archive_at(root: str, folder: str) -> tuple[str, int] | None:
+    """The archive on this machine that a folder of the catalog is, or is inside: relative to the root, and its mtime_ns."""
+    parts = folder.split("/") if folder and not is_remote(root) else []
+    for count in range(len(parts), 0, -1):
+        try:
+            state = os.stat(os.path.join(root, *parts[:count]))  # noqa: PTH116
+        except OSError:
+            continue
+        return ("/".join(parts[:count]), state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+    return None
+
+
 def plan_sync(
-    collection: Collection, folder: str, root_id: int, rules: WalkRules, *, paranoid: bool = False, settled_for: float = 0.0
+    collection: Collection, folder: str, root_id: int, rules: WalkRules, *, paranoid: bool = False, settled_for: float = 0.0,
+    walk: Walk = list_images, find_archive: FindArchive = archive_at,
 ) -> SyncPlan:  # fmt: skip
     """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat.
 
     If `paranoid`, photos of the same size and time are not believed to be unchanged: they will be read. Files written within
-    the last `settled_for` seconds are left for a later run.
+    the last `settled_for` seconds are left for a later run. `walk` and `find_archive` look at folders that are elsewhere.
+
+    Photos inside an archive (a file where the index knows a folder) are what they were while the archive is; if it has changed,
+    it is one of `changed_archives`, and its photos stay as they are until somebody reads it.
     """
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
@@ -53,20 +80,25 @@ def plan_sync(
     plan = SyncPlan(folder, recent=range(now - moment, now + moment))
     catalog = collection.catalog
     unseen = catalog.folders(root_id, under)
-    for listing in list_images(root, rules, under):
+    for listing in walk(root, rules, under):
         unseen.discard(listing.folder)
         plan.others += listing.others
         if listing.error:
             plan.unreadable.append(Failure(ImageFile(listing.path, 0, 0), f"cannot list this folder: {listing.error}"))
             unseen = {name for name in unseen if listing.folder and not name.startswith(f"{listing.folder}/")}
             continue
-        _compare(plan, catalog, root_id, listing.folder, listing.path, listing.states, paranoid)
+        compare_folder(plan, catalog, root_id, listing.folder, listing.path, listing.states, paranoid)
     for name in sorted(unseen):
-        _compare(plan, catalog, root_id, name, "", {})
+        archive, time_ns = find_archive(root, name) or (None, 0)
+        images, failures = catalog.known_in(root_id, name) if archive else ({}, {})
+        if archive and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
+            plan.changed_archives.add(archive)
+        else:
+            compare_folder(plan, catalog, root_id, name, "", images | failures)
     return plan
 
 
-def _compare(
+def compare_folder(
     plan: SyncPlan,
     catalog: Catalog,
     root_id: int,
@@ -75,7 +107,7 @@ def _compare(
     found: dict[str, tuple[int, int]],
     paranoid: bool = False,
 ) -> None:
-    """One folder. Whole folders are compared at once: a loop over their files would take as long as asking the disk."""
+    """Add how one folder differs. All at once: a loop over its files would take as long as asking the disk."""
     images, failures = catalog.known_in(root_id, folder)
     if paranoid:
         plan.doubted += [

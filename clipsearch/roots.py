@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from clipsearch.addresses import is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
-from clipsearch.images.discover import WalkRules
+from clipsearch.images.discover import ARCHIVES_ONLY, WalkRules
 from clipsearch.store.collection import Collection
 
 INDEX_FOLDER = ".clipsearch"
@@ -18,11 +19,12 @@ def targets(
 ) -> list[tuple[str, int, WalkRules]]:
     """(folder to walk, the root that holds it, rules) for each; folders inside another one are dropped.
 
-    Without folders, those indexed before; for a new index, the folder it lies in. New ones become roots.
+    Without folders, those indexed before that are on this machine; for a new index, the folder it lies in. New ones become
+    roots.
     """
     known = collection.roots()
-    wanted = [absolute(folder) for folder in folders] or list(known.values())
-    if not wanted:
+    wanted = [absolute(folder) for folder in folders] or [root for root in known.values() if not is_remote(root)]
+    if not wanted and not known:
         if collection.folder.name != INDEX_FOLDER:
             raise ClipsearchError(
                 f"the index at {collection.folder} has no folders yet; say which: clipsearch index FOLDER"
@@ -35,8 +37,10 @@ def targets(
         place = collection.place(folder)
         _require_there(collection, folder, place is not None, prune)
         is_root = place is not None and folder == known.get(place.root_id)
-        if place is None or (is_root and rules is not None and rules != rules_of(collection, place.root_id)):
-            root_id = collection.add_root(folder, (rules or WalkRules()).to_json())
+        walked = rules_of(collection, place.root_id) if place else None
+        wished = rules or (WalkRules() if folders and walked == ARCHIVES_ONLY else walked)
+        if place is None or (is_root and wished != walked):
+            root_id = collection.add_root(folder, (wished or WalkRules()).to_json())
         else:
             root_id = place.root_id
         chosen.append((folder, root_id, rules or rules_of(collection, root_id)))
@@ -75,6 +79,8 @@ def rules_of(collection: Collection, root_id: int) -> WalkRules:
 
 
 def _require_there(collection: Collection, folder: str, indexed: bool, prune: bool) -> None:
+    if is_remote(folder):
+        require_folder(folder)
     if indexed and prune:
         return
     if indexed and len(collection) and not Path(folder).exists():
@@ -86,7 +92,9 @@ def _require_there(collection: Collection, folder: str, indexed: bool, prune: bo
 
 
 def require_folder(folder: str) -> None:
-    """ClipsearchError unless it is a folder."""
+    """ClipsearchError unless it is a folder on this machine."""
+    if is_remote(folder):
+        raise ClipsearchError(f"{folder} is not on this machine; to index it: clipsearch index {folder} --ray local")
     path = Path(folder)
     if not path.exists():
         raise ClipsearchError(f"there is no folder {folder}")
@@ -95,5 +103,6 @@ def require_folder(folder: str) -> None:
 
 
 def absolute(folder: str | os.PathLike[str]) -> str:
-    """A folder as the user named it, without relative parts."""
-    return os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111 - keeps links
+    """A folder as the user named it, without relative parts; a URL as it is."""
+    text = os.fspath(folder)
+    return text.rstrip("/") if is_remote(text) else os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111 - keeps links

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch.addresses import is_remote
 from clipsearch.plan import plan_sync
 from clipsearch.roots import rules_of
 from clipsearch.schema import Fingerprint
@@ -16,9 +17,9 @@ class RootStatus:
     """One indexed folder, compared with the disk."""
 
     path: str
-    present: bool  # whether the folder is there at all
+    present: bool  # whether the folder is there at all; one elsewhere is taken to be, and not compared
     new: int | None  # photos not indexed yet; None where nobody looked
-    changed: int | None
+    changed: int | None  # photos, and archives of photos
     missing: int | None
 
 
@@ -47,11 +48,13 @@ def read_status(collection: Collection, scan: bool) -> Status:
     images, failures, photo_bytes = collection.catalog.counts()
     roots = []
     for root_id, path in collection.roots().items():
-        present = Path(path).is_dir()
+        elsewhere = is_remote(path)
+        present = elsewhere or Path(path).is_dir()
         new = changed = missing = None
-        if scan and present:
+        if scan and present and not elsewhere:
             plan = plan_sync(collection, path, root_id, rules_of(collection, root_id))
-            new, changed, missing = len(plan.todo) - plan.changed, plan.changed, len(plan.missing)
+            new, missing = len(plan.todo) - plan.changed, len(plan.missing)
+            changed = plan.changed + len(plan.changed_archives)
         roots.append(RootStatus(path, present, new, changed, missing))
     return Status(
         index=str(collection.folder),

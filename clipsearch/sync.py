@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from clipsearch.addresses import is_gone
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.plan import SyncPlan
@@ -65,10 +65,13 @@ def apply_sync(
     batch_size: int | None = None,
     progress: Progress | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    outcomes: Iterator[list[Embedded | Failure]] | None = None,
 ) -> SyncReport:
     """Carry plans out, committing as it goes. Ctrl-C, or `stopped`, ends it early with everything finished so far committed.
 
-    `load_encoder` is called only once there is a picture to encode: moves and removals need no model.
+    `load_encoder` is called only once there is a picture to encode: moves and removals need no model. With `outcomes`, files
+    are not read here: what came of them elsewhere is taken, in any order, and all of it is committed at once. A Ctrl-C then
+    leaves everything as it was, and is raised.
     """
     limits = limits or ReadLimits()
     report = SyncReport(
@@ -84,7 +87,13 @@ def apply_sync(
     try:
         run.on_finished()
         places: dict[str, Place] = {}
-        fresh = run.without_known_content(todo, places, stopped)
+        if outcomes is not None:
+            places.update((file.path, place) for place, file in todo)
+            for some in outcomes:
+                for outcome in some:
+                    if place := places.pop(outcome.file.path, None):
+                        run.take(place, outcome)
+        fresh = run.without_known_content(todo if outcomes is None else [], places, stopped)
         for first in fresh:  # at most once: what is behind the first is taken inside
             from clipsearch.images.pool import DecoderPool
             from clipsearch.pipeline import embed_files
@@ -92,16 +101,19 @@ def apply_sync(
             encoder = load_encoder()
             with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
                 files = _settle_precision(collection, encoder, pool, itertools.chain([first], fresh))
-                for outcomes in embed_files(
+                for some in embed_files(
                     files, encoder, pool, known=run.knows, batch_size=batch_size, stopped=stopped
                 ):
                     with uninterrupted():
-                        for outcome in outcomes:
+                        for outcome in some:
                             run.take(places.pop(outcome.file.path), outcome)
                         run.commit_if_due()
         with uninterrupted():
             run.remove_missing([place for plan in plans for place in plan.missing_failures])
     except KeyboardInterrupt:
+        if outcomes is not None:
+            collection.rollback()
+            raise
         report.interrupted = True
     if report.interrupted:
         collection.publish()  # merging can wait for the next run, and who pressed Ctrl-C does not want to
@@ -168,7 +180,7 @@ class _Run:
         if isinstance(outcome, Failure):
             self._collection.fail(place, outcome.file, outcome.reason)
             self._report.failed += 1
-        elif not self._settle(place, outcome.file, outcome.info.content_hash):
+        elif not self._settle(place, outcome.file, outcome.info.content_hash, outcome.info.caption):
             if outcome.vector is None:  # the copy it was taken for has gone meanwhile; the next run will see it as new
                 self._report.failed += 1
             else:
@@ -189,7 +201,7 @@ class _Run:
         for place in failures:
             self._collection.discard(place)
 
-    def _settle(self, place: Place, file: ImageFile, digest: str) -> bool:
+    def _settle(self, place: Place, file: ImageFile, digest: str, caption: str | None = None) -> bool:
         """Stage a file whose content some image has already: the same one touched, one that moved here, or a copy."""
         same = self._collection.catalog.ids_by_hash(digest, _COPIES_LOOKED_AT)
         if not same:
@@ -199,21 +211,32 @@ class _Run:
             self._report.unchanged += 1
             return True
         if known and known.image_id in same:
-            self._collection.move(known.image_id, place, file)
+            self._move(known.image_id, place, file, caption)
             self._report.updated += 1
             return True
         records = self._collection.records(same)
         for image_id in same:
-            if image_id in self._missing or not os.path.lexists(records[image_id].file.path):
+            if image_id in self._missing or is_gone(records[image_id].file.path):
                 self._missing.discard(image_id)
-                self._collection.move(image_id, place, file)
+                self._move(image_id, place, file, caption)
                 self._report.moved += 1
                 return True
         self._count(place)
         self._report.copied += 1
         source = records[same[0]]
-        self._collection.add(place, file, source.info, self._collection.vector(source.image_id))
+        info = replace(source.info, caption=caption or source.info.caption)
+        self._collection.add(place, file, info, self._collection.vector(source.image_id))
         return True
+
+    def _move(self, image_id: int, place: Place, file: ImageFile, caption: str | None) -> None:
+        """Stage that an image is at a place now, with a new caption where one is said."""
+        info = self._collection.records([image_id])[image_id].info if caption is not None else None
+        if info is None or info.caption == caption:
+            self._collection.move(image_id, place, file)
+        else:
+            vector = self._collection.vector(image_id)
+            self._collection.remove([image_id])
+            self._collection.add(place, file, replace(info, caption=caption), vector)
 
     def _count(self, place: Place) -> None:
         known = self._collection.catalog.known_at(place)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch import roots
+from clipsearch.addresses import is_remote
 from clipsearch.errors import ClipsearchError, CollectionNotFound, SyncRefused
 from clipsearch.images.discover import WalkRules, is_image_name
 from clipsearch.store.collection import Collection
@@ -163,7 +164,7 @@ class Watch:
             return []
         watched = []
         with collection:
-            for folder in self._folders or collection.roots().values():
+            for folder in self._folders or [root for root in collection.roots().values() if not is_remote(root)]:
                 place = collection.place(folder)
                 rules = self._rules or (roots.rules_of(collection, place.root_id) if place else WalkRules())
                 filled = _holds_something(folder) or any(

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, get_args
 
+from clipsearch.addresses import is_remote
 from clipsearch.conditions import All, Below, Condition, Either, Field, Known, Near, Not, Operator, Test
 from clipsearch.errors import QueryError
 
@@ -59,7 +60,9 @@ def chosen(
 
 
 def in_folder(folder: str | os.PathLike[str]) -> Condition:
-    """In a folder or anywhere below it."""
+    """In a folder or anywhere below it. It may be a URL, or an archive."""
+    if is_remote(os.fspath(folder)):
+        return Below(os.fspath(folder).rstrip("/"))
     return Below(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111 - keeps links as they are
 
 

@@ -136,6 +136,8 @@ def test_it_runs(sandbox, where, line):
     elif line.startswith("clipsearch serve") or "--watch" in line:
         assert done.returncode in (0, 130) and done.stdout, done.stderr
         assert "--watch" in line or done.stdout.startswith("http://127.0.0.1:")
+    elif "--ray" in line:  # all is indexed, so that no cluster is started; tests/distributed has more
+        assert done.returncode == 0 or "clipsearch[ray]" in done.stderr, done.stderr
     elif "--server" in line:  # there is none; tests/test_client.py has more
         assert done.returncode == 1 and "http://127.0.0.1:8100" in done.stderr
     elif "openai/" in line:  # the hub is not there, and that is said

@@ -11,7 +11,9 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
+from clipsearch.addresses import is_elsewhere
 from clipsearch.errors import ClipsearchError
+from clipsearch.images.files import ELSEWHERE
 
 _LONGEST = 240  # bytes of a file name with its number; file systems take 255
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in a name on Windows, and on drives that Windows reads too
@@ -42,7 +44,7 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, lis
                 _copy(path, target)
             done += 1
         except OSError as error:
-            failures.append((path, error.strerror or str(error)))
+            failures.append((path, ELSEWHERE if is_elsewhere(path) else error.strerror or str(error)))
     return done, failures
 
 
@@ -60,6 +62,8 @@ def open_in_viewer(path: str) -> None:
 
     ClipsearchError where the file is gone, or nothing can show it.
     """
+    if is_elsewhere(path):
+        raise ClipsearchError(f"{path} is {ELSEWHERE}, so it cannot be opened")
     if not os.path.exists(path):  # noqa: PTH110
         raise ClipsearchError(f"{path} is gone, so it cannot be opened")
     if sys.platform == "win32":

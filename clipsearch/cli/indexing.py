@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -54,6 +56,17 @@ SOME_FAILED, INTERRUPTED = 3, 130
     "--max-megapixels", type=click.FloatRange(1), default=160, show_default=True, help="Size limit for a photo."
 )
 @click.option("--watch", is_flag=True, help="Then wait for changes below the folders, and index again; Ctrl-C ends it.")
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Have a Ray cluster do it: local, auto, HOST:PORT or ray://HOST:PORT. FOLDER may then be a URL (s3://...), a .tar "
+    "or a .parquet.",
+)
+@click.option(
+    "--parts",
+    metavar="DIR|URL",
+    help="With --ray: where workers put their results until all is done, for all machines to see. Default: the index.",
+)
 @wait_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 @json_option
@@ -61,8 +74,8 @@ SOME_FAILED, INTERRUPTED = 3, 130
 def index(
     context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
     no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, precision: str,
-    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool, wait: float | None,
-    quiet: bool, as_json: bool,
+    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool, ray: str | None,
+    parts: str | None, wait: float | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Index the photos in folders, or bring their index up to date.
 
@@ -74,6 +87,7 @@ def index(
     clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
     clipsearch index                      # again, whatever was indexed before
     clipsearch index ~/Photos --watch     # and again whenever something changes there
+    clipsearch index ~/Photos --ray local # on a Ray cluster, here one of this machine alone
     """
     from clipsearch.config import index_for, remember_index
     from clipsearch.engine import SearchEngine
@@ -85,18 +99,31 @@ def index(
         rules = WalkRules(hidden=hidden, defaults=not no_default_excludes, follow_links=follow_links, exclude=exclude)
     limits = ReadLimits(max_pixels=int(max_megapixels * 1_000_000), seconds=max_seconds)
     options: dict[str, Any] = {"rules": rules, "jobs": jobs, "batch_size": batch_size, "limits": limits}
+    if parts and not ray:
+        raise click.UsageError("--parts is for --ray")
+    if watch and ray:
+        raise click.UsageError("--watch and --ray exclude each other")
     if watch:
         from clipsearch.watch import QUIET, require_watchfiles
 
         require_watchfiles()  # before an hour of indexing, not after it
         options["settled_for"] = QUIET
     with SearchEngine(index_for(folders, index_folder), model=model, device=device, precision=precision) as engine:
-        report = None
+        report: SyncReport | None = None
         try:
             with ProgressBar(quiet) as bar:
-                report = engine.index(
-                    *folders, prune=prune, paranoid=paranoid, progress=bar.show, on_busy=Patience(wait), **options
-                )
+                once = {
+                    "prune": prune,
+                    "paranoid": paranoid,
+                    "progress": bar.show,
+                    "on_busy": Patience(wait),
+                    **options,
+                }
+                if ray:
+                    with contextlib.redirect_stdout(sys.stderr):  # Ray prints what its nodes say
+                        report = engine.index_on_cluster(*folders, ray=ray, parts=parts, **once)
+                else:
+                    report = engine.index(*folders, **once)
         except SyncRefused as refusal:  # a drive that is not mounted yet, say
             if not watch:
                 raise

@@ -37,6 +37,7 @@ class ProgressBar:
             return
         if self._bar is None:
             self._bar = progress_bar(total=total, unit=" photos")
+        self._bar.total = total  # it grows where an archive turns out to hold more
         if failed:
             self._bar.set_postfix(failed=failed, refresh=False)
         self._bar.update(done - self._bar.n)

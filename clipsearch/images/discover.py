@@ -162,6 +162,10 @@ class WalkRules:
         return bool(self.exclude) and any(fnmatch.fnmatch(name, pattern) for pattern in self.exclude)
 
 
+ARCHIVES_ONLY = WalkRules(exclude=("*",))
+"""Of a folder in which nothing was asked for but archives: a walk finds no photos in it, and leaves what they hold alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One folder's photos. `error` says why the folder could not be listed, if it could not."""

@@ -7,8 +7,11 @@ import os
 import stat
 from dataclasses import asdict, dataclass
 
+from clipsearch.addresses import is_elsewhere
 from clipsearch.errors import ImageError
 from clipsearch.schema import ImageFile
+
+ELSEWHERE = "not a file on this machine: it is in storage elsewhere, or inside an archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, Ima
             data = stream.read(max_bytes + 1)
             after = os.fstat(stream.fileno())
     except OSError as error:
-        raise ImageError(error.strerror or str(error)) from error
+        raise ImageError(ELSEWHERE if is_elsewhere(name) else error.strerror or str(error)) from error
     if (after.st_size, after.st_mtime_ns) != (len(data), before.st_mtime_ns):
         raise ImageError("changed while it was read")
     return data, ImageFile(name, after.st_size, after.st_mtime_ns)

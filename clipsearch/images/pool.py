@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.worker import read_message, write_message
+from clipsearch.images.worker import BYTES, PATH, read_message, write_message
 from clipsearch.machine import cores
 from clipsearch.schema import Box, Failure, ImageFile, ImageInfo, PixelSpec
 
@@ -39,6 +40,16 @@ class Decoded:
     file: ImageFile
     info: ImageInfo
     pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class FileElsewhere(ImageFile):
+    """A photo that is no file on this machine. `load` gives its bytes, or raises an ImageError that says why there are none.
+
+    It is called in a thread of the pool's, ahead of decoding. Where the bytes are read, `size` is theirs.
+    """
+
+    load: Callable[[], bytes]
 
 
 class DecoderPool:
@@ -74,6 +85,11 @@ class DecoderPool:
             for future in waiting:
                 future.cancel()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was stopped: from then on, files that it cannot read may be good ones."""
+        return self._closed
+
     def close(self) -> None:
         """Stop every worker, also one in the middle of a file."""
         with self._lock:
@@ -94,10 +110,16 @@ class DecoderPool:
         self.close()
 
     def _read_one(self, file: ImageFile) -> Decoded | Failure:
+        data = None
+        if isinstance(file, FileElsewhere):
+            try:
+                data = file.load()
+            except ImageError as error:
+                return Failure(file, str(error))
         worker = self._take()
         if worker is None:
             return Failure(file, "stopped")
-        outcome = worker.read(file)
+        outcome = worker.read(file, data)
         with self._lock:
             if worker.alive:
                 self._idle.append(worker)
@@ -156,10 +178,10 @@ class _Worker:
         self.alive = True
         self._too_late = False
 
-    def read(self, file: ImageFile) -> Decoded | Failure:
-        """Ask for one file, and stop the process if it takes too long over it."""
+    def read(self, file: ImageFile, data: bytes | None = None) -> Decoded | Failure:
+        """Ask for one file, or for the picture in `data`, and stop the process if it takes too long over it."""
         self._too_late = False
-        header, pixels = self._ask(os.fsencode(file.path))
+        header, pixels = self._ask(PATH + os.fsencode(file.path) if data is None else BYTES + data)
         if header and "wants" in header:
             with self._budget.taking(header["wants"]):  # its time does not run while it waits
                 header, pixels = self._ask(b"")
@@ -177,7 +199,8 @@ class _Worker:
             gps=(gps[0], gps[1]) if gps else None,
         )
         array = np.frombuffer(pixels, np.uint8).reshape(*header["shape"], 3)
-        return Decoded(ImageFile(file.path, header["size"], header["mtime_ns"]), info, array)
+        mtime_ns = header["mtime_ns"] if data is None else file.mtime_ns
+        return Decoded(ImageFile(file.path, header["size"], mtime_ns), info, array)
 
     def _give_up(self) -> None:
         self._too_late = True

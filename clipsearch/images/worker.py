@@ -1,8 +1,9 @@
 """A process that decodes photos, one at a time, for images.pool.
 
 Untrusted bytes meet C decoders here and nowhere else, so that a hang, a crash or a memory bomb costs one file, not the
-run. It speaks length-prefixed messages on its standard streams: a path comes in, a JSON header and raw pixels go out. Before it
-decodes a large picture, it asks with a header {"wants": bytes} and waits for any message.
+run. It speaks length-prefixed messages on its standard streams: PATH and a path, or BYTES and a file's, come in; a JSON
+header and raw pixels go out. Before it decodes a large picture, it asks with a header {"wants": bytes} and waits for any
+message.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from typing import Any, BinaryIO
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pixels import fit_into, minimum_size, resize_and_crop
-from clipsearch.images.reader import read_image
-from clipsearch.schema import Box, PixelSpec
+from clipsearch.images.reader import decode_image, read_image
+from clipsearch.schema import Box, ImageFile, PixelSpec
 
 LARGE = 64 * 1024**2
 """Bytes from which a decoded picture is asked for: a 12-megapixel photo decoded whole takes 48 MB."""
 
 LENGTH = struct.Struct("<I")
+PATH, BYTES = b"p", b"b"
 
 
 def main(arguments: str) -> None:
@@ -39,7 +41,7 @@ def main(arguments: str) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the messages
     requests = sys.stdin.buffer
-    while (path := read_message(requests)) is not None:
+    while (request := read_message(requests)) is not None:
 
         def ask(size: int) -> None:
             if size >= LARGE:
@@ -48,17 +50,22 @@ def main(arguments: str) -> None:
                 if read_message(requests) is None:
                     sys.exit()
 
-        header, pixels = _read(os.fsdecode(path), spec, limits, ask)
+        photo = request[1:] if request[:1] == BYTES else os.fsdecode(request[1:])
+        header, pixels = _read(photo, spec, limits, ask)
         write_message(answers, json.dumps(header).encode())
         write_message(answers, pixels)
         answers.flush()
 
 
 def _read(
-    path: str, spec: PixelSpec | Box, limits: ReadLimits, before_loading: Callable[[int], None] | None = None
+    photo: str | bytes, spec: PixelSpec | Box, limits: ReadLimits, before_loading: Callable[[int], None] | None = None
 ) -> tuple[dict[str, Any], bytes]:
     try:
-        picture, info, file = read_image(path, minimum_size(spec), limits, before_loading)
+        if isinstance(photo, bytes):
+            picture, info = decode_image(photo, minimum_size(spec), limits, before_loading)
+            file = ImageFile("", len(photo), 0)
+        else:
+            picture, info, file = read_image(photo, minimum_size(spec), limits, before_loading)
         sized = fit_into(picture, spec) if isinstance(spec, Box) else resize_and_crop(picture, spec)
         pixels = sized.tobytes()
     except ImageError as error:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from clipsearch.addresses import is_remote
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import each_thumbnail
 from clipsearch.machine import cores
@@ -203,6 +204,8 @@ def _common_folder(paths: Sequence[str]) -> str:
 
 def _address(path: str, relative: str) -> str:
     """Where the page finds a photo, byte for byte."""
+    if is_remote(path):
+        return quote(path, safe=":/")
     if relative != path:
         return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))
     return "file://" + quote(os.fsencode("/" * (not path.startswith("/")) + path.replace(os.sep, "/")), safe="/:")

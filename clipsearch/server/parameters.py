@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from clipsearch.addresses import is_remote
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
 from clipsearch.where import chosen
@@ -89,7 +90,7 @@ class Filters(Nothing):
             exact = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
             folders, names = ([value for key, value in exact if key == one] for one in ("in", "name"))
         for folder in folders:
-            if not Path(folder).is_absolute():
+            if not Path(folder).is_absolute() and not is_remote(folder):
                 raise QueryError(f"{folder!r} is no absolute path; name a folder by its whole path")
         return chosen(
             folders=folders, names=names, taken=self.taken, after=self.after, before=self.before,

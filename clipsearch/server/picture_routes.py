@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from clipsearch.addresses import is_elsewhere
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
 from clipsearch.images.arrays import normalise
@@ -65,7 +66,7 @@ def picture_routes(service: Service) -> APIRouter:
         try:
             data, kind = await service.answer(request, service.pictures.original(record))
         except ImageError as error:
-            raise Refusal(404, "gone", str(error)) from error
+            raise Refusal(404, "elsewhere" if is_elsewhere(record.file.path) else "gone", str(error)) from error
         headers = {**_cached(record, "file"), "Content-Disposition": disposition(record.file.name)}
         return Response(data, headers=headers, media_type=kind)
 
@@ -81,7 +82,7 @@ def picture_routes(service: Service) -> APIRouter:
         try:
             data = await service.answer(request, service.pictures.smaller(record, asked.size))
         except ImageError as error:
-            raise Refusal(404, "gone", str(error)) from error
+            raise Refusal(404, "elsewhere" if is_elsewhere(record.file.path) else "gone", str(error)) from error
         return Response(data, headers=headers, media_type="image/webp")
 
     @router.post(

@@ -24,6 +24,9 @@ from clipsearch.store.rows import Place
 from clipsearch.store.segments import Segment, sync_folder, write_compact, write_segment
 from clipsearch.store.swap import finish
 
+MOST_STAGED = 128 * 1024**2
+"""Bytes of vectors that are kept in memory; a commit of more has several segments."""
+
 _UNIT_TOLERANCE = 1e-5
 
 
@@ -57,6 +60,7 @@ class Collection(CollectionReader):
             self._release()
             raise
         self._staged: dict[int, NDArray[np.float32]] = {}  # by image id, ascending
+        self._written: list[Segment] = []  # staged as well, but in files that the next commit publishes
         if writable:
             try:
                 self._remove_leftovers()
@@ -127,7 +131,9 @@ class Collection(CollectionReader):
         with self._all_or_nothing():
             self.discard(place)
             image_id = self.catalog.add_image(place, file, info, vector_check(stored))
-        self._staged[image_id] = stored
+            self._staged[image_id] = stored
+            if len(self._staged) * stored.nbytes >= MOST_STAGED:
+                self._write_staged()
         return image_id
 
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
@@ -164,17 +170,24 @@ class Collection(CollectionReader):
 
     def vector(self, image_id: int) -> NDArray[np.float32]:
         """An image's unit vector (dim,), staged or published. KeyError where there is none."""
-        return self._staged[image_id] if image_id in self._staged else super().vector(image_id)
+        if image_id in self._staged:
+            return self._staged[image_id]
+        for segment in self._written:
+            (row,) = segment.rows_of(np.array([image_id], np.int64))
+            if row >= 0:
+                vector: NDArray[np.float32] = segment.vectors[row]
+                return vector
+        return super().vector(image_id)
 
     @property
     def staged(self) -> int:
         """How many vectors wait for the next commit."""
-        return len(self._staged)
+        return len(self._staged) + sum(segment.info.rows for segment in self._written)
 
     def commit(self) -> None:
         """Publish everything staged, then tidy up. It costs nothing where nothing is staged."""
         self._require_lock()
-        if self._staged or self.catalog.is_changing or any(info.wants_compact for info in self.catalog.segments()):
+        if self.staged or self.catalog.is_changing or any(info.wants_compact for info in self.catalog.segments()):
             self.publish()
             self.tidy()
 
@@ -187,8 +200,7 @@ class Collection(CollectionReader):
         with self._all_or_nothing():
             self.catalog.begin()
             if self._staged:
-                ids, vectors = np.array(list(self._staged), np.int64), np.stack(list(self._staged.values()))
-                self.catalog.add_segment(write_segment(self._segments, self.catalog.next_segment_name(), ids, vectors))
+                self._write_staged()
             self.catalog.commit()
         self._forget_staged()
 
@@ -209,6 +221,14 @@ class Collection(CollectionReader):
         """Forget everything staged since the last commit."""
         self.catalog.rollback()
         self._forget_staged()
+
+    def _write_staged(self) -> None:
+        """Put staged vectors into a file that the next commit publishes, so that memory does not grow until then."""
+        ids, vectors = np.array(list(self._staged), np.int64), np.stack(list(self._staged.values()))
+        info = write_segment(self._segments, self.catalog.next_segment_name(), ids, vectors)
+        self.catalog.add_segment(info)
+        self._written.append(Segment(self._segments, info, vectors.shape[1]))
+        self._staged = {}
 
     def _merge(self, group: list[Segment]) -> None:
         """Put segments into one, without what is dead in them, in a commit of its own."""
@@ -256,6 +276,7 @@ class Collection(CollectionReader):
 
     def _forget_staged(self) -> None:
         self._staged = {}
+        self._written = []
         self._outdated = True
 
     def _require_lock(self) -> None:

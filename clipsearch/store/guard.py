@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipsearch.addresses import is_remote_folder
 from clipsearch.errors import CollectionDamaged
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def require_own_path(folder: bytes, name: bytes) -> None:
 
 
 def absolute_root(index_folder: Path, stored: str) -> str:
-    """A root's path from what the catalog says: absolute, or relative to the index folder and then inside its parent."""
+    """A root's path from what the catalog says: absolute, relative to the index folder and then inside its parent, or a URL."""
+    if is_remote_folder(stored):
+        return stored
     path = os.path.normpath(os.path.join(index_folder, stored))
     if "\0" in stored or not (
         Path(stored).is_absolute() or Path(path).is_relative_to(os.path.normpath(index_folder.parent))

@@ -251,8 +251,8 @@ class CollectionReader:
     def _open_view(self) -> View:
         """The published segments; only those that a commit has changed are opened again."""
         version = self.catalog.version
-        if self._outdated or self._view.version != version:
-            self.catalog.require_sound()
+        if (self._outdated or self._view.version != version) and not self.catalog.is_changing:
+            self.catalog.require_sound()  # in the middle of a change, what it says is not committed yet
         fingerprint = self.fingerprint
         if fingerprint and (self._outdated or self._view.version != version):
             known = {segment.info: segment for segment in self._view.segments}

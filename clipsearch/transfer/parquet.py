@@ -1,4 +1,4 @@
-"""Parquet files of embeddings. The only user of pyarrow, which is an extra."""
+"""Parquet files of embeddings. The only module that imports pyarrow, which is an extra."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint)
 
     `embedding` is a fixed-size list of float32. ClipsearchError where pyarrow is not installed.
     """
-    pa, pq = _pyarrow()
+    pa, pq = pyarrow_and_parquet()
     texts, integers = pa.string(), pa.int64()
     types = dict(
         zip(PHOTO_FIELDS, [texts, *[integers] * 4, *[texts] * 4, pa.float64(), pa.float64(), texts], strict=True)
@@ -65,7 +65,7 @@ class ParquetSource(Source):
                 if schema.names.count(name) != 1:
                     raise ClipsearchError(f"{path} has no column {name!r}, or several")
             self._columns = [name for name in (*PHOTO_FIELDS, _PATH_BYTES, EMBEDDING) if schema.names.count(name) == 1]
-            pa, _ = _pyarrow()
+            pa, _ = pyarrow_and_parquet()
             kind = schema.field(EMBEDDING).type
             lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
             if not lists or not pa.types.is_floating(kind.value_type):
@@ -132,19 +132,19 @@ class _Reading:
         self._file: Any = None
 
     def __enter__(self) -> Any:
-        _, pq = _pyarrow()
+        _, pq = pyarrow_and_parquet()
         try:
             self._file = pq.ParquetFile(
                 os.fspath(self._path), buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
             )
-        except _broken() as error:
+        except broken_parquet() as error:
             raise self._in_our_words(error) from error
         return self._file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._file:
             self._file.close()
-        if isinstance(error, _broken()):
+        if isinstance(error, broken_parquet()):
             raise self._in_our_words(error) from error
 
     def _in_our_words(self, error: BaseException) -> ClipsearchError:
@@ -167,12 +167,13 @@ def _joined_path(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "path": os.fsdecode(raw) if isinstance(raw, bytes) else raw}
 
 
-def _broken() -> tuple[type[BaseException], ...]:
+def broken_parquet() -> tuple[type[BaseException], ...]:
     """What pyarrow raises where a file is not what it says."""
-    return (_pyarrow()[0].ArrowException, OSError, ValueError, OverflowError, MemoryError)
+    return (pyarrow_and_parquet()[0].ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow_and_parquet() -> tuple[Any, Any]:
+    """`pyarrow` and `pyarrow.parquet`. ClipsearchError where they are not installed."""
     try:
         import pyarrow
         import pyarrow.parquet

@@ -1,0 +1,1 @@
+"""Indexing on many machines: chunks of photos become immutable parts on shared storage, which are committed once."""

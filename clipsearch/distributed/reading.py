@@ -1,0 +1,79 @@
+"""A chunk's photos, wherever they are, as the pipeline takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from clipsearch.addresses import is_remote
+from clipsearch.distributed.archives import open_archive
+from clipsearch.distributed.chunks import ArchiveChunk, Chunk, FilesChunk
+from clipsearch.distributed.manifests import open_rows
+from clipsearch.distributed.storage import read_remote
+from clipsearch.errors import ClipsearchError, StorageError
+from clipsearch.images.files import ReadLimits
+from clipsearch.images.pool import FileElsewhere
+from clipsearch.schema import Failure, ImageFile
+
+_AT_ONCE = 16  # files elsewhere that are read ahead of their decoding
+
+
+@dataclass(slots=True)
+class Photos:
+    """What is in a chunk: files in order, captions by path once the file has been taken, and what failed as a whole."""
+
+    files: Iterator[ImageFile]
+    captions: dict[str, str] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+@contextmanager
+def open_chunk(chunk: Chunk, limits: ReadLimits) -> Iterator[Photos]:
+    """A chunk, open until all of it has been read. An archive that cannot be read is a failure of its own."""
+    if isinstance(chunk, FilesChunk):
+        if not any(is_remote(file.path) for file in chunk.files):
+            yield Photos(iter(chunk.files))
+            return
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="clipsearch-read") as threads:
+            try:
+                yield Photos(_elsewhere(chunk.files, limits, threads))
+            finally:
+                threads.shutdown(cancel_futures=True)
+    elif isinstance(chunk, ArchiveChunk):
+        with open_archive(chunk.archive, limits) as (files, captions, failures):
+            yield Photos(iter(files), captions, failures)
+    elif not chunk.stop:
+        yield Photos(iter(()), {}, [Failure(chunk.archive, chunk.reason)])
+    else:
+        with open_rows(chunk.archive, chunk.start, chunk.stop, limits) as (rows, captions):
+            photos = Photos(iter(()), captions)
+            photos.files = _as_far_as_possible(rows, photos.failures, chunk.archive)
+            yield photos
+
+
+def _elsewhere(
+    files: tuple[ImageFile, ...], limits: ReadLimits, threads: ThreadPoolExecutor
+) -> Iterator[FileElsewhere]:
+    """Files with their bytes: at most `_AT_ONCE` are read, or wait to be decoded, at a time."""
+    for file in files:
+        future: Future[bytes] = threads.submit(read_remote, file, limits.max_bytes)
+        yield FileElsewhere(file.path, file.size, file.mtime_ns, partial(_taken, [future]))
+
+
+def _taken(futures: list[Future[bytes]]) -> bytes:
+    return futures.pop().result()  # nobody keeps the bytes any longer than their decoding
+
+
+def _as_far_as_possible(
+    rows: Iterator[FileElsewhere], failures: list[Failure], archive: ImageFile
+) -> Iterator[ImageFile]:
+    """Rows until the file turns out to be damaged; that is then a failure of its own."""
+    try:
+        yield from rows
+    except StorageError:
+        raise
+    except ClipsearchError as error:
+        failures.append(Failure(archive, str(error)))

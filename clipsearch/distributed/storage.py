@@ -1,0 +1,266 @@
+"""Files elsewhere, through fsspec: listed, read, written. The only user of fsspec, which is an extra."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import IO, Any
+
+from clipsearch.addresses import SCHEMES, is_remote, is_remote_folder
+from clipsearch.errors import ClipsearchError, ImageError, StorageError
+from clipsearch.images.discover import Listing, WalkRules, is_image_name
+from clipsearch.schema import ImageFile
+
+_ATTEMPTS = 3
+_PAUSE = 1.0  # seconds before the second attempt, and twice as long before the third
+_BLOCK = 1 << 20
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
+_TAGS = ("ETag", "etag", "blob_id", "md5Hash", "content_md5")
+
+
+def plain_url(url: str) -> str:
+    """A URL of storage as an index keeps it. ClipsearchError where it is none that can be read."""
+    url = url.rstrip("/")
+    if not is_remote_folder(url):
+        raise ClipsearchError(
+            f"{url} cannot be read: give a folder as SCHEME://BUCKET/FOLDER, with a scheme of {', '.join(SCHEMES)}"
+        )
+    return url
+
+
+def expand(path: str) -> list[str]:
+    """The files that a URL with * or ? in its last part means; any other path is itself. ClipsearchError for none."""
+    folder, _, pattern = path.rpartition("/")
+    if not is_remote(path) or not {"*", "?"} & set(pattern):
+        return [path]
+    names = [name for name in names_in(plain_url(folder)) if fnmatchcase(name, pattern)]
+    if not names:
+        raise ClipsearchError(f"there is no {path}")
+    return [f"{folder}/{name}" for name in names]
+
+
+def file_at(path: str) -> ImageFile:
+    """A file's size and time, on this machine or elsewhere. ClipsearchError where it is not there."""
+    file = find_file(path)
+    if file is None:
+        raise ClipsearchError(f"there is no {path}")
+    return file
+
+
+def find_file(path: str) -> ImageFile | None:
+    """A file's size and time, on this machine or elsewhere; None where it is not there. StorageError."""
+    if not is_remote(path):
+        try:
+            state = os.stat(path)  # noqa: PTH116
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+        return ImageFile(path, state.st_size, state.st_mtime_ns)
+    files, inside = _files(path)
+    try:
+        files.invalidate_cache()
+        return ImageFile(path, *_state(files.info(inside)))
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # each storage raises errors of its own
+        raise _unreachable(path, error) from error
+
+
+def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listing]:
+    """What `list_images` says of a folder on this machine, of one elsewhere. Photos are told by their names alone.
+
+    The time of a file is the storage's, or where it keeps none, a number made of its tag of the content.
+    """
+    files, base = _files(root)
+    files.invalidate_cache()
+    stack = [under]
+    while stack:
+        folder = stack.pop()
+        inside, path = (f"{base}/{folder}", f"{root}/{folder}") if folder else (base, root)
+        try:
+            entries = files.ls(inside, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except Exception as error:
+            yield Listing(folder, path, {}, error=" ".join(str(error).split())[:300] or type(error).__name__)
+            continue
+        states: dict[str, tuple[int, int]] = {}
+        folders: list[str] = []
+        others = 0
+        for entry in entries:
+            full = str(entry["name"]).rstrip("/")
+            name = full.rpartition("/")[2]
+            if full == inside.rstrip("/") or name in ("", ".", "..") or "\0" in name:
+                continue
+            if entry["type"] == "directory":
+                if not rules.skips_folder(name):
+                    folders.append(f"{folder}/{name}" if folder else name)
+            elif not rules.skips_file(name):
+                if is_image_name(name):
+                    states[name] = _state(entry)
+                else:
+                    others += 1
+        yield Listing(folder, path, states, others)
+        stack.extend(sorted(folders, reverse=True))
+
+
+def read_remote(file: ImageFile, max_bytes: int) -> bytes:
+    """The bytes of a file elsewhere, as it was when listed. ImageError where there is no such file any more, or it is too big.
+
+    StorageError where the storage cannot be reached, again and again: that is not the file's fault.
+    """
+    if file.size > max_bytes:
+        raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({file.size / 1024**2:.0f} MiB)")
+    if not file.size:
+        return b""
+    files, inside = _files(file.path)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            data: bytes = files.cat_file(inside, start=0, end=file.size + 1)
+            break
+        except FileNotFoundError as error:
+            raise ImageError("there is no such file any more") from error
+        except PermissionError as error:
+            raise ImageError("reading it is not allowed") from error
+        except Exception as error:
+            if attempt == _ATTEMPTS:
+                raise _unreachable(file.path, error) from error
+            time.sleep(_PAUSE * attempt)
+    if len(data) != file.size:
+        raise ImageError("changed while it was read")
+    return data
+
+
+def open_whole(path: str) -> IO[bytes]:
+    """A file to read anywhere in; one elsewhere is first copied to a nameless file on this machine. StorageError, OSError."""
+    if not is_remote(path):
+        return open(path, "rb")
+    copy = tempfile.TemporaryFile()  # noqa: SIM115
+    try:
+        with open_stream(path) as source:
+            while block := source.read(_BLOCK):
+                copy.write(block)
+    except BaseException as error:
+        copy.close()
+        if isinstance(error, Exception) and not isinstance(error, ClipsearchError):
+            raise _unreachable(path, error) from error
+        raise
+    copy.seek(0)
+    return copy
+
+
+def open_stream(path: str) -> IO[bytes]:
+    """A file to read some of, piece by piece. StorageError, OSError."""
+    if not is_remote(path):
+        return open(path, "rb")
+    files, inside = _files(path)
+    try:
+        stream: IO[bytes] = files.open(inside, "rb")
+    except Exception as error:
+        raise _unreachable(path, error) from error
+    return stream
+
+
+def put_file(source: Path, folder: str, name: str) -> None:
+    """Copy a file from this machine into a folder, under a name that is there only once it is whole. StorageError, OSError."""
+    if not is_remote(folder):
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        partial = Path(folder, f".{name[:32]}-{secrets.token_hex(4)}.partial")
+        try:
+            with open(source, "rb") as reader, partial.open("xb") as writer:
+                while block := reader.read(_BLOCK):
+                    writer.write(block)
+                writer.flush()
+                os.fsync(writer.fileno())
+            partial.replace(Path(folder, name))
+        finally:
+            partial.unlink(missing_ok=True)
+        return
+    files, inside = _files(folder)
+    try:
+        files.put_file(os.fspath(source), f"{inside}/{name}")
+    except Exception as error:
+        raise _unreachable(f"{folder}/{name}", error) from error
+
+
+def names_in(folder: str) -> list[str]:
+    """The names of the files in a folder; none where it is not there. StorageError."""
+    if not is_remote(folder):
+        path = Path(folder)
+        return sorted(entry.name for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
+    files, inside = _files(folder)
+    try:
+        files.invalidate_cache()
+        return sorted(str(entry["name"]).rpartition("/")[2] for entry in files.ls(inside, detail=True))
+    except FileNotFoundError:
+        return []
+    except Exception as error:
+        raise _unreachable(folder, error) from error
+
+
+def remove_file(folder: str, name: str) -> None:
+    """Remove a file, if it is there. StorageError, OSError."""
+    if not is_remote(folder):
+        Path(folder, name).unlink(missing_ok=True)
+        return
+    files, inside = _files(folder)
+    try:
+        files.rm_file(f"{inside}/{name}")
+    except FileNotFoundError:
+        return
+    except Exception as error:
+        raise _unreachable(f"{folder}/{name}", error) from error
+
+
+def sha256_of(stream: IO[bytes]) -> str:
+    """The sha256 of all that a stream holds, hexadecimal; it is at its beginning afterwards."""
+    total = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        total.update(block)
+    stream.seek(0)
+    return total.hexdigest()
+
+
+def _state(entry: dict[str, Any]) -> tuple[int, int]:
+    """Size in bytes, and time in nanoseconds, of a file as a storage describes it."""
+    size = int(entry.get("size") or 0)
+    for key in _TIMES:
+        value = entry.get(key)
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            except ValueError:
+                continue
+        if isinstance(value, datetime):
+            return size, int(value.timestamp() * 1e9)
+        if isinstance(value, (int, float)):
+            return size, int(value * 1e9)
+    tag = next((str(entry[key]) for key in _TAGS if entry.get(key)), "")
+    return size, int.from_bytes(hashlib.sha256(tag.encode()).digest()[:8], "big") >> 1 if tag else 0
+
+
+def _files(url: str) -> tuple[Any, str]:
+    """A file system, and what it calls a URL's place."""
+    try:
+        import fsspec
+    except ImportError as error:
+        raise ClipsearchError("this needs fsspec: pip install 'clipsearch[ray]'") from error
+    try:
+        files, inside = fsspec.url_to_fs(url)
+    except ImportError as error:  # fsspec names the package
+        raise ClipsearchError(f"{url} cannot be read: {error}") from error
+    except Exception as error:
+        raise _unreachable(url, error) from error
+    return files, str(inside).rstrip("/")
+
+
+def _unreachable(path: str, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be reached: {' '.join(str(error).split())[:300] or type(error).__name__}")

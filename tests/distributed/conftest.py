@@ -1,0 +1,93 @@
+"""What tests of indexing on a cluster share: a cluster that is this very process, and files of photos."""
+
+import io
+import json
+import tarfile
+from typing import ClassVar
+
+import pytest
+from PIL import Image
+
+from clipsearch.distributed.embedding import EmbedFiles
+from tests.conftest import COLOURS
+
+
+class InPlace:
+    """A cluster of one worker that is this process. `done` are the chunks it was given; `die_after` of them, a Ctrl-C comes."""
+
+    done: ClassVar = []
+    die_after = None
+
+    def __init__(self, address):
+        self.address = address
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def embed(self, job, chunks):
+        worker = EmbedFiles(job)
+        try:
+            for number, (name, chunk) in enumerate(chunks):
+                if number == self.die_after:
+                    raise KeyboardInterrupt
+                InPlace.done.append(chunk)
+                yield worker.embed(name, chunk)
+        finally:
+            worker.close()
+
+
+@pytest.fixture
+def in_place(monkeypatch, encoder):
+    monkeypatch.setattr("clipsearch.distributed.indexing.Cluster", InPlace)
+    monkeypatch.setattr("clipsearch.distributed.indexing.require_ray", lambda: None)
+    monkeypatch.setattr("clipsearch.distributed.embedding.load_encoder", lambda name, **options: encoder)
+    monkeypatch.setattr(InPlace, "done", [])
+    return InPlace
+
+
+def jpeg(colour="red", note="", size=(32, 24)):
+    """The bytes of a photo of one colour."""
+    image = Image.new("RGB", size, COLOURS.get(colour, colour))
+    exif = image.getexif()
+    exif[0x010E] = note or str(colour)
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", exif=exif)
+    return stream.getvalue()
+
+
+def save_tar(path, members):
+    """A tar file of (name, bytes or JSON or text)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in members:
+            data = content if isinstance(content, bytes) else content.encode() if isinstance(content, str) else None
+            data = json.dumps(content).encode() if data is None else data
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def save_parquet(path, columns, **options):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def content(index):
+    """What an index says, whatever it was made by: path → (hash, size, caption) and its vector, and failures."""
+    from clipsearch.store.collection import Collection
+
+    with Collection(index) as collection:
+        found = {
+            record.file.path: (record.info.content_hash, record.file.size, record.info.caption, vector.tobytes())
+            for records, vectors in collection.scan()
+            for record, vector in zip(records, vectors, strict=True)
+        }
+        assert sum(len(records) for records, _ in collection.scan()) == len(found) == len(collection)
+        return found, {failure.file.path: failure.reason for failure in collection.failures()}

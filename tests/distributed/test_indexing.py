@@ -1,0 +1,379 @@
+"""Indexing in chunks, parts and one commit; the cluster is this process."""
+
+import os
+import shutil
+
+import fsspec
+import pytest
+
+from clipsearch import SearchEngine
+from clipsearch.distributed import chunks, storage
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionError, ModelMismatch, SyncRefused
+from clipsearch.store import collection as collection_module
+from clipsearch.store.collection import Collection
+from tests.conftest import ColourEncoder, names, save_photo
+from tests.distributed.conftest import content, jpeg, save_parquet, save_tar
+
+pytest.importorskip("pyarrow")
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A folder with 130 photos, two of them equal, one in a folder of its own, and a file that is none."""
+    folder = tmp_path / "many"
+    for number in range(128):
+        save_photo(folder / f"{number:03}.jpg", (number, 255 - number, 40), note=str(number))
+    shutil.copy(folder / "007.jpg", folder / "copy.jpg")
+    save_photo(folder / "trip" / "grey.png", "grey")
+    (folder / "bad.jpg").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture
+def memory():
+    """Storage elsewhere that is this process's memory."""
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+    yield files
+    files.store.clear()
+
+
+def run(index, *sources, **options):
+    with SearchEngine(index) as engine:
+        return engine.index_on_cluster(*map(str, sources), **options)
+
+
+def test_the_index_is_the_one_that_one_machine_makes(many, tmp_path, in_place):
+    with SearchEngine(tmp_path / "plain") as engine:
+        plain = engine.index(many)
+    report = run(tmp_path / "index", many)
+    assert content(tmp_path / "index") == content(tmp_path / "plain")
+    assert (report.added, report.copied, report.failed) == (plain.added, plain.copied, plain.failed) == (130, 1, 1)
+    assert report.parts == len(in_place.done) > 1 and report.reused == 0
+    assert not list((tmp_path / "index" / "parts").iterdir())
+    with Collection(tmp_path / "index") as collection:
+        assert len(collection.catalog.segments()) == 1  # all in one commit
+
+
+def test_nothing_is_done_again(many, tmp_path, in_place):
+    run(tmp_path / "index", many)
+    in_place.done.clear()
+    report = run(tmp_path / "index")
+    assert (report.unchanged, report.known_failures, report.parts, in_place.done) == (130, 1, 0, [])
+
+
+def test_moved_and_removed_photos_are_not_embedded(many, tmp_path, in_place, encoder):
+    run(tmp_path / "index", many)
+    before, encoded = content(tmp_path / "index")[0], encoder.encoded
+    (many / "trip").rename(many / "elsewhere")
+    (many / "000.jpg").unlink()
+    os.utime(many / "001.jpg", ns=(1, 1))
+    report = run(tmp_path / "index", many)
+    assert (report.moved, report.removed, report.updated, encoder.encoded) == (1, 1, 1, encoded)
+    after = content(tmp_path / "index")[0]
+    assert after[str(many / "elsewhere" / "grey.png")] == before[str(many / "trip" / "grey.png")]
+    assert str(many / "000.jpg") not in after
+
+
+def test_ctrl_c_keeps_finished_parts_and_commits_nothing(many, tmp_path, in_place, monkeypatch):
+    monkeypatch.setattr(in_place, "die_after", 2)
+    report = run(tmp_path / "index", many)
+    assert report.interrupted and content(tmp_path / "index") == ({}, {})
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "index" / "parts").iterdir()}
+    assert len(kept) == 2
+    monkeypatch.setattr(in_place, "die_after", None)
+    finished = list(in_place.done)
+    report = run(tmp_path / "index", many)
+    assert report.reused == 2 and report.added == 130
+    assert len(in_place.done) == report.parts and not set(in_place.done[2:]) & set(finished)
+
+
+def test_a_part_that_was_damaged_is_made_again(many, tmp_path, in_place, monkeypatch):
+    monkeypatch.setattr(in_place, "die_after", 2)
+    run(tmp_path / "index", many)
+    damaged = next((tmp_path / "index" / "parts").iterdir())
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    monkeypatch.setattr(in_place, "die_after", None)
+    with pytest.warns(ClipsearchWarning, match="damaged and made again"):
+        report = run(tmp_path / "index", many)
+    assert report.reused == 1 and report.added == 130
+
+
+def test_a_commit_that_fails_leaves_all_as_it_was(many, tmp_path, in_place, monkeypatch):
+    run(tmp_path / "index", many / "trip")
+    before = content(tmp_path / "index")
+
+    def fail(self):
+        raise CollectionError("no space")
+
+    monkeypatch.setattr("clipsearch.store.catalog.Catalog.commit", fail)
+    with pytest.raises(CollectionError):
+        run(tmp_path / "index", many / "trip", many)
+    monkeypatch.undo()
+    assert content(tmp_path / "index") == before
+
+
+def test_large_commits_are_written_as_they_grow(many, tmp_path, in_place, monkeypatch):
+    monkeypatch.setattr(collection_module, "MOST_STAGED", 50 * 16)
+    run(tmp_path / "index", many)
+    with SearchEngine(tmp_path / "plain") as engine:
+        engine.index(many)
+    assert content(tmp_path / "index") == content(tmp_path / "plain")
+    with Collection(tmp_path / "index") as collection:
+        assert len(collection.catalog.segments()) == 3
+
+
+def test_a_worker_with_another_model_is_refused(many, tmp_path, in_place, monkeypatch):
+    monkeypatch.setattr("clipsearch.distributed.embedding.load_encoder", lambda name, **options: ColourEncoder("other"))
+    with pytest.raises(ModelMismatch, match="put the same checkpoint on all"):
+        run(tmp_path / "index", many)
+
+
+def test_a_part_of_another_chunk_is_refused(many, tmp_path, in_place, monkeypatch):
+    monkeypatch.setattr(in_place, "die_after", 2)
+    run(tmp_path / "index", many)
+    first, second = sorted((tmp_path / "index" / "parts").iterdir())
+    swapped = first.with_name(first.name[:33] + second.name[33:])
+    first.unlink()
+    shutil.copy(second, swapped)
+    monkeypatch.setattr(in_place, "die_after", None)
+    with pytest.raises(ClipsearchError, match="not about the photos"):
+        run(tmp_path / "index", many)
+    assert content(tmp_path / "index") == ({}, {})
+
+
+def test_a_folder_that_lost_its_photos_is_refused(many, tmp_path, in_place):
+    run(tmp_path / "index", many)
+    shutil.rmtree(many)
+    many.mkdir()
+    with pytest.raises(SyncRefused):
+        run(tmp_path / "index", many)
+    assert run(tmp_path / "index", many, prune=True).removed == 130
+
+
+# -- storage elsewhere
+
+
+def test_a_url_is_a_folder_like_any_other(memory, tmp_path, in_place):
+    for number in range(5):
+        memory.pipe(f"/bucket/photos/{number}.jpg", jpeg((number * 50, 9, 9), str(number)))
+    memory.pipe("/bucket/photos/trip/copy.jpg", memory.cat("/bucket/photos/1.jpg"))
+    memory.pipe("/bucket/photos/notes.txt", b"no picture")
+    memory.pipe("/bucket/photos/bad.jpg", b"no picture")
+    report = run(tmp_path / "index", "memory://bucket/photos/")
+    found, failures = content(tmp_path / "index")
+    assert (report.added, report.moved, report.failed, report.others) == (6, 0, 1, 1)
+    assert sorted(found)[-1] == "memory://bucket/photos/trip/copy.jpg"
+    assert list(failures) == ["memory://bucket/photos/bad.jpg"]
+    in_place.done.clear()
+    assert run(tmp_path / "index").unchanged == 6 and not in_place.done
+
+    memory.rm("/bucket/photos/0.jpg")
+    memory.pipe("/bucket/photos/2.jpg", jpeg("grey", "longer than it was before"))
+    report = run(tmp_path / "index", "memory://bucket/photos")
+    assert (report.removed, report.updated, report.unchanged) == (1, 1, 4)
+    with SearchEngine(tmp_path / "index") as engine:
+        assert names(engine.search("grey", 1)) == ["2.jpg"]
+        assert engine.status().roots[0].path == "memory://bucket/photos"
+        with pytest.raises(ClipsearchError, match="--ray"):
+            engine.index("memory://bucket/photos")
+        assert engine.index().removed == 0  # what is elsewhere is left alone
+        assert engine.forget("memory://bucket/photos/trip") == 1
+        assert engine.forget("memory://bucket/photos") == 4
+
+
+def test_a_url_with_nothing_there_is_refused(memory, tmp_path, in_place):
+    memory.pipe("/bucket/photos/1.jpg", jpeg())
+    run(tmp_path / "index", "memory://bucket/photos")
+    memory.rm("/bucket/photos", recursive=True)
+    with pytest.raises(SyncRefused):
+        run(tmp_path / "index", "memory://bucket/photos")
+    assert len(content(tmp_path / "index")[0]) == 1
+
+
+def test_storage_that_cannot_be_reached_costs_no_photo(memory, tmp_path, in_place, monkeypatch):
+    memory.pipe("/bucket/photos/1.jpg", jpeg())
+    monkeypatch.setattr(storage, "_PAUSE", 0)
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.cat_file", lambda *_, **__: 1 / 0)
+    with pytest.raises(ClipsearchError, match="cannot be reached"):
+        run(tmp_path / "index", "memory://bucket/photos")
+    assert content(tmp_path / "index") == ({}, {})
+
+
+def test_parts_can_lie_elsewhere(memory, many, tmp_path, in_place, monkeypatch):
+    monkeypatch.setattr(in_place, "die_after", 1)
+    run(tmp_path / "index", many, parts="memory://bucket/parts")
+    assert len(memory.ls("/bucket/parts")) == 1
+    monkeypatch.setattr(in_place, "die_after", None)
+    assert run(tmp_path / "index", many, parts="memory://bucket/parts").reused == 1
+    assert memory.ls("/bucket/parts") == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://host/photos", "s3://bucket/../other", "s3://", "file:///etc", "simplecache::s3://bucket", "s3://a//b"],
+)
+def test_other_urls_are_refused(tmp_path, in_place, url):
+    with pytest.raises(ClipsearchError):
+        run(tmp_path / "index", url)
+
+
+# -- archives
+
+
+def test_a_tar_file_is_a_folder_of_its_photos(tmp_path, in_place):
+    archive = save_tar(
+        tmp_path / "set" / "00000.tar",
+        [
+            ("000.jpg", jpeg("red")), ("000.txt", "a red\nwall"), ("000.json", {"caption": "not this one"}),
+            ("001.jpg", jpeg("green")), ("001.json", {"caption": "a lawn"}),
+            ("sub/002.png", jpeg("blue")), ("003.jpg", b"no picture"), ("notes.pdf", b"%PDF"),
+            ("../../004.jpg", jpeg("yellow")), ("copy.jpg", jpeg("red")),
+        ],
+    )  # fmt: skip
+    save_photo(tmp_path / "set" / "beside.jpg")
+    report = run(tmp_path / "index", archive)
+    found, failures = content(tmp_path / "index")
+    assert {path.removeprefix(f"{archive}/"): caption for path, (_, _, caption, _) in found.items()} == {
+        "000.jpg": "a red wall", "001.jpg": "a lawn", "sub/002.png": None, "004.jpg": None, "copy.jpg": "a red wall",
+    }  # fmt: skip
+    assert list(failures) == [f"{archive}/003.jpg"] and report.failed == 1 and report.copied == 1
+
+    in_place.done.clear()
+    assert run(tmp_path / "index", archive).unchanged == 5 and not in_place.done
+    with SearchEngine(tmp_path / "index") as engine:
+        report = engine.index()  # one machine leaves archives alone, and what lies beside them
+        assert (report.removed, report.added, len(content(tmp_path / "index")[0])) == (0, 0, 5)
+        from clipsearch.schema import Query, Term
+        from clipsearch.where import in_folder
+
+        query = Query((Term("red"),), filters=(in_folder(archive / "sub"),))
+        assert names(engine.search(query)) == ["002.png"]
+
+    save_tar(archive, [("000.jpg", jpeg("red")), ("000.txt", "a red wall"), ("009.jpg", jpeg("grey"))])
+    os.utime(archive, ns=(5, 5))
+    with SearchEngine(tmp_path / "index") as engine:
+        assert engine.index().removed == 0  # it has changed, and is read again by a cluster only
+    with pytest.raises(SyncRefused):
+        run(tmp_path / "index", archive)
+    report = run(tmp_path / "index", archive, prune=True)
+    assert (report.added, report.updated, report.removed) == (1, 1, 4)
+    archive.unlink()
+    with SearchEngine(tmp_path / "index") as engine, pytest.raises(SyncRefused):
+        engine.index()
+
+
+def test_a_tar_file_that_is_cut_short_is_a_failure_and_costs_nothing_that_was_known(tmp_path, in_place):
+    archive = save_tar(tmp_path / "a.tar", [(f"{n}.jpg", jpeg((n, 9, 9), str(n) * 400, (300, 200))) for n in range(9)])
+    run(tmp_path / "index", archive)
+    data = archive.read_bytes()
+    archive.write_bytes(data[: len(data) // 2])
+    report = run(tmp_path / "index", archive)
+    found, failures = content(tmp_path / "index")
+    assert len(found) + len(failures) >= 9 and "tar file" in failures[str(archive)] and report.removed == 0
+    archive.write_bytes(data)
+    run(tmp_path / "index", archive)
+    assert len(content(tmp_path / "index")[0]) == 9 and not content(tmp_path / "index")[1]
+
+
+def test_equal_photos_in_two_archives_are_both_there(tmp_path, in_place):
+    one = save_tar(tmp_path / "1.tar", [("a.jpg", jpeg("red"))])
+    run(tmp_path / "index", one)
+    two = save_tar(tmp_path / "2.tar", [("b.jpg", jpeg("red")), ("b.txt", "another caption")])
+    report = run(tmp_path / "index", two)
+    assert (report.added, report.copied, report.moved) == (1, 1, 0)
+    assert {path: caption for path, (_, _, caption, _) in content(tmp_path / "index")[0].items()} == {
+        f"{one}/a.jpg": None, f"{two}/b.jpg": "another caption",
+    }  # fmt: skip
+
+
+def test_a_tar_file_elsewhere(memory, tmp_path, in_place):
+    save_tar(tmp_path / "a.tar", [("a.jpg", jpeg("red"))])
+    for name in ("0.tar", "1.tar"):
+        memory.put_file(str(tmp_path / "a.tar"), f"/bucket/set/{name}")
+    assert run(tmp_path / "index", "memory://bucket/set/*.tar").added == 2
+    in_place.done.clear()
+    assert run(tmp_path / "index").failed == 0 and not in_place.done
+    assert sorted(content(tmp_path / "index")[0]) == [f"memory://bucket/set/{n}.tar/a.jpg" for n in (0, 1)]
+
+
+def test_a_parquet_file_of_pictures(tmp_path, in_place):
+    manifest = save_parquet(
+        tmp_path / "00000.parquet",
+        {
+            "key": [f"{n:05}" for n in range(600)], "jpg": [jpeg((n % 200, n // 200, 9), str(n)) for n in range(599)] + [None],
+            "txt": [f"photo {n}" for n in range(600)], "url": ["http://localhost/x.jpg"] * 600,
+        },
+        row_group_size=100,
+    )  # fmt: skip
+    report = run(tmp_path / "index", manifest)
+    found, failures = content(tmp_path / "index")
+    assert (report.added, report.failed, report.parts) == (599, 1, 2)
+    assert found[f"{manifest}/00042-000000042.jpg"][2] == "photo 42"
+    assert failures == {f"{manifest}/00599-000000599.jpg": "this row has no picture and no address of one"}
+    assert run(tmp_path / "index").unchanged == 599
+
+
+def test_a_parquet_file_as_hugging_face_has_them(tmp_path, in_place):
+    images = [{"bytes": jpeg(colour), "path": None} for colour in ("red", "green")]
+    manifest = save_parquet(tmp_path / "a.parquet", {"image": images, "caption": ["a", "b"]})
+    run(tmp_path / "index", manifest)
+    assert [caption for _, _, caption, _ in content(tmp_path / "index")[0].values()] == ["a", "b"]
+
+
+def test_a_parquet_file_of_addresses(tmp_path, in_place, monkeypatch):
+    """Addresses are fetched by images.fetch, which asks nobody in a private network."""
+    manifest = save_parquet(
+        tmp_path / "a.parquet",
+        {
+            "URL": [f"https://example.org/{n}.jpg" for n in range(40)] + ["http://127.0.0.1/a.jpg", "file:///etc/passwd", None],
+            "TEXT": [f"photo {n}" for n in range(43)],
+        },
+    )  # fmt: skip
+    from clipsearch.distributed import manifests
+
+    real = manifests.fetch_image
+
+    def fetch(url, **options):
+        return jpeg((int(url[20:-4]), 9, 9)) if url.startswith("https://example") else real(url, **options)
+
+    monkeypatch.setattr(manifests, "fetch_image", fetch)
+    report = run(tmp_path / "index", manifest)
+    found, failures = content(tmp_path / "index")
+    assert report.added == 40 and found[f"{manifest}/000000003-https%3A%2F%2Fexample.org%2F3.jpg"][2] == "photo 3"
+    assert [
+        "private network" in reason or "only http" in reason or "no address" in reason for reason in failures.values()
+    ]
+    assert len(failures) == 3
+
+
+def test_a_parquet_file_that_is_none_is_a_failure(tmp_path, in_place):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 or not")
+    other = save_parquet(tmp_path / "b.parquet", {"n": [1]})
+    report = run(tmp_path / "index", tmp_path / "a.parquet", other)
+    reasons = content(tmp_path / "index")[1]
+    assert report.failed == 2 and "no column" in reasons[str(other)]
+    assert run(tmp_path / "index").known_failures == 0  # of the folder's photos there are none
+
+
+# -- chunks
+
+
+def test_one_file_more_changes_one_chunk():
+    from clipsearch.schema import ImageFile
+
+    files = [ImageFile(f"/photos/{n:05}.jpg", 1, 1) for n in range(20_000)]
+    before = set(chunks.chunks_of_files(files))
+    assert sum(len(chunk.files) for chunk in before) == 20_000
+    assert max(len(chunk.files) for chunk in before) <= 2 * chunks.MOST
+    files.insert(777, ImageFile("/photos/00776b.jpg", 1, 1))
+    assert len(set(chunks.chunks_of_files(files)) - before) <= 2
+
+
+def test_without_ray_the_extra_is_named(many, tmp_path, encoder, monkeypatch):
+    monkeypatch.setattr("clipsearch.distributed.cluster.find_spec", lambda name: None)
+    with pytest.raises(ClipsearchError, match=r"pip install 'clipsearch\[ray\]'"):
+        run(tmp_path / "index", many)
