@@ -275,6 +275,11 @@ def _read_ahead(address: Any, length: int) -> None:
     libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(int(address) + length - start), mmap.MADV_NORMAL)
 
 
+def faiss_version() -> str:
+    """The version of faiss that is installed."""
+    return str(faiss.__version__)
+
+
 def file_sha256(path: Path) -> str:
     """A file's sha256, hexadecimal."""
     total = hashlib.sha256()
