@@ -28,7 +28,7 @@ MOST_FOR_A_GRAPH = 250_000
 
 _IMAGE_QUERIES = 256
 _SUBJECTS = (
-    "a dog", "two cats", "a bird", "a horse and its rider", "an old man", "a young woman", "a boy on a bicycle",
+    "a black dog", "two cats", "a bird", "a horse and its rider", "an old man", "a young woman", "a boy on a bicycle",
     "a girl with a balloon", "a group of tourists", "a couple holding hands", "a family having a picnic", "a baby asleep",
     "a street musician", "a cook", "a cyclist", "a runner", "a fisherman", "workers in helmets", "a red car", "a white van",
     "a yellow taxi", "an old truck", "a motorcycle", "a train", "a small boat", "a cruise ship", "an aeroplane", "a caravan",

@@ -17,6 +17,8 @@ import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before numpy is loaded
+
 from benchmark.ann import as_json, measured
 from benchmark.ann_report import picture, table
 from benchmark.measure import machine

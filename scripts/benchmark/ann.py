@@ -24,7 +24,7 @@ from clipsearch.store.approximate.tuning import DEEPEST, Questions, efforts, exa
 from clipsearch.store.collection import Collection
 
 QUERIES = 256  # texts, and as many images
-_TIMED = 64
+_TIMED = 48
 _CANDIDATES = (100, 400, 1600)
 _PEER_SCRIPT = Path(__file__).with_name("ann_peers.py")
 
@@ -98,7 +98,8 @@ def _ours(setup: Setup, source: Source, bench: Bench, kind: Kind) -> Iterator[Po
         seconds = time.perf_counter() - start
         index = Approximate(Path(folder), card)
         base = Point(bench.rows, kind, "", 0.0, 0.0, 0.0, card.size / 1e6, seconds)
-        for effort in efforts(card.shape):
+        best = 0.0
+        for effort in list(efforts(card.shape))[::2]:
             done = []
             for count in _CANDIDATES:
                 if not card.shape.lists and count > max(effort, _CANDIDATES[0]):
@@ -110,7 +111,10 @@ def _ours(setup: Setup, source: Source, bench: Bench, kind: Kind) -> Iterator[Po
                     replace(base, setting=f"{effort}, {count}", text=text, image=image, milliseconds=milliseconds)
                 )
             yield from done
-            if min(point.milliseconds for point in done) > bench.exact.milliseconds or done[0].text > 0.9995:
+            before, best = best, max(point.text for point in done)
+            if min(point.milliseconds for point in done) > 1.5 * bench.exact.milliseconds or done[0].text > 0.9995:
+                break
+            if effort > 32 and best < before + 0.001:  # more of it finds nothing more
                 break
 
 

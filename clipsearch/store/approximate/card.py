@@ -132,8 +132,6 @@ def _card(found: Mapping[str, Any]) -> Card:
     sizes = {name: _whole(shape[name]) for name in ("rows", "dim", "lists", "links", "last_id")}
     if not sizes["rows"] or not sizes["dim"] or bool(sizes["lists"]) == (shape["kind"] == "hnsw-sq8"):
         raise ValueError("its card holds what clipsearch never writes")
-    whole = {name: _whole(measured[name]) for name in ("k", "text_queries", "image_queries")}
-    real = {name: _real(measured[name]) for name in _REAL}
     return Card(
         shape=Shape(shape["kind"], **sizes),
         file=found["file"],
@@ -145,13 +143,20 @@ def _card(found: Mapping[str, Any]) -> Card:
         digest=_text(found["digest"]),
         segments=tuple(map(_text, _list(found["segments"]))),
         samples=tuple((_whole(one), _whole(check)) for one, check in _list(found["samples"])),
-        measured=Measured(**whole, **real),
+        measured=Measured(
+            asked=_real(measured["asked"]),
+            k=_whole(measured["k"]),
+            text=_real(measured["text"]),
+            image=_real(measured["image"]),
+            text_at_100=_real(measured["text_at_100"]),
+            text_queries=_whole(measured["text_queries"]),
+            image_queries=_whole(measured["image_queries"]),
+            milliseconds=_real(measured["milliseconds"]),
+            exact_milliseconds=_real(measured["exact_milliseconds"]),
+        ),
         faiss=_text(found["faiss"]),
         made=datetime.fromisoformat(_text(found["made"])).isoformat(timespec="seconds"),
     )
-
-
-_REAL = ("asked", "text", "image", "text_at_100", "milliseconds", "exact_milliseconds")
 
 
 def _whole(value: object) -> int:

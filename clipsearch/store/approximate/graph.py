@@ -40,7 +40,7 @@ class Graph:
 
     def search(self, queries: Embeddings, count: int, effort: int) -> Ids:
         """For each of the queries (n, dim) the ids (n, count) of about the nearest; -1 for none. `effort` kept on the way."""
-        parameters = faiss.SearchParametersHNSW(efSearch=max(effort, count))
+        parameters = faiss.SearchParametersHNSW(efSearch=max(effort, count))  # type: ignore[attr-defined]
         with one_thread():
             _, rows = self._index.search(np.ascontiguousarray(queries), count, params=parameters)
         return np.where(rows < 0, -1, self._ids[rows])
@@ -79,7 +79,8 @@ class GraphBuilder:
 
 
 def _index(dim: int) -> Any:
-    index: Any = faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_8bit, _LINKS, faiss.METRIC_INNER_PRODUCT)
+    kind: Any = faiss.ScalarQuantizer.QT_8bit
+    index: Any = faiss.IndexHNSWSQ(dim, kind, _LINKS, faiss.METRIC_INNER_PRODUCT)
     return index
 
 

@@ -51,7 +51,7 @@ class Inverted:
 
     def search(self, queries: Embeddings, count: int, effort: int) -> Ids:
         """For each of the queries (n, dim) the ids (n, count) of about the nearest, best first; -1 for none. `effort` parts."""
-        parameters = faiss.SearchParametersIVF(nprobe=min(effort, self._most))
+        parameters = faiss.SearchParametersIVF(nprobe=min(effort, self._most))  # type: ignore[call-arg]
         with one_thread():
             _, ids = self._index.search(_turned(queries, self._rotation), count, params=parameters)
         found: Ids = ids
@@ -153,7 +153,8 @@ def _on_disk(path: Path, shape: Shape, sizes: NDArray[np.int64]) -> Any:
     if not hasattr(faiss, "OnDiskInvertedLists"):
         return _in_memory(path, width, sizes)
     lists: Any = faiss.OnDiskInvertedLists(shape.lists, width, str(path))
-    lists.set_all_lists_sizes(faiss.swig_ptr(np.ascontiguousarray(sizes, np.uint64)))
+    lengths = np.array(sizes, np.uint64)  # named, because what faiss gets is a bare address
+    lists.set_all_lists_sizes(faiss.swig_ptr(lengths))
     lists.totsize = shape.rows * (width + _ID)
     lists.read_only = True
     lists.prefetch_nthread = 0  # else every search starts 32 threads that read ahead

@@ -23,7 +23,7 @@ FOLDER = "approximate"
 DEEPEST = 100
 """Results for which it is used; a deeper ranking is exact."""
 
-_ROUNDS = 4  # of asking for more, where candidates are gone from the collection
+_MOST_TIMES = 64  # the usual effort, where candidates are gone from the collection; beyond it the search is exact
 _ATTEMPTS = 3  # at opening, while another optimise puts a new one in its place
 
 
@@ -57,9 +57,9 @@ class Approximate:
                 raise ValueError(f"faiss {card.faiss} has made it, and may lay it out otherwise than {faiss_version()}")
             self._searcher = Inverted(folder / card.file, card.shape, arrays)
 
-    def candidate_ids(self, queries: Embeddings, count: int) -> Ids:
-        """For each of the queries (n, dim) the ids (n, count) that it names, best first; -1 for none."""
-        return self._searcher.search(queries, count, self.effort)
+    def candidate_ids(self, queries: Embeddings, count: int, *, times: int = 1) -> Ids:
+        """For each of the queries (n, dim) the ids (n, count) that it names, best first; -1 for none, by `times` its effort."""
+        return self._searcher.search(queries, count, self.effort * times)
 
     def covers(self, ids: Ids) -> NDArray[np.bool_]:
         """Which images (n,) are in it."""
@@ -85,15 +85,17 @@ class Approximate:
     def _answer(
         self, view: View, query: Embeddings, top_k: int, without: Sequence[int], ids: Ids
     ) -> tuple[Scores, Ids]:
-        asked = len(ids)
-        enough, living = max(top_k, asked - asked // 8 - len(without)), self._living(ids, without)
-        for _ in range(_ROUNDS):
-            if len(living) >= enough or np.count_nonzero(ids >= 0) < asked:
-                break
-            asked *= 4  # some are gone, and perhaps all that were near
-            ids = self.candidate_ids(query, asked)[0]
-            living = self._living(ids, without)
-        scores, found = _scored(view.segments, living, query, top_k)
+        count, times = len(ids), 1
+        found, vectors = self._living(view, ids, without)
+        while (named := int(np.count_nonzero(ids >= 0))) - len(found) > named // 8 + len(without) and len(
+            found
+        ) < count:
+            times *= 4  # many are gone, and perhaps all that were near
+            if times > _MOST_TIMES:
+                return self._exactly(view, query, top_k, without)
+            ids = self.candidate_ids(query, count * times, times=times)[0]
+            found, vectors = self._living(view, ids, without)
+        scores, found = _scored(vectors, found, query, top_k)
         segments, fresh = self.fresh(view)
         if segments:
             keeps: list[NDArray[np.bool_] | None] = []
@@ -103,21 +105,30 @@ class Approximate:
             more_scores, more = nearest(segments, keeps, query, top_k)
             scores, found = np.concatenate([scores, more_scores]), np.concatenate([found, more])
         if len(found) < top_k:  # the parts that it looked into have no more
-            return nearest(
-                view.segments, [view.keep(segment, None, without) for segment in view.segments], query, top_k
-            )
+            return self._exactly(view, query, top_k, without)
         return best_first(scores, found, top_k)
 
-    def _living(self, ids: Ids, without: Sequence[int]) -> Ids:
-        """Those of some ids that it covers and that are there, ascending."""
+    def _exactly(self, view: View, query: Embeddings, top_k: int, without: Sequence[int]) -> tuple[Scores, Ids]:
+        keeps = [view.keep(segment, None, without) for segment in view.segments]
+        return nearest(view.segments, keeps, query, top_k)
+
+    def _living(self, view: View, ids: Ids, without: Sequence[int]) -> tuple[Ids, Embeddings]:
+        """Those of some ids that it covers and that are in the collection (n,), with their vectors (n, dim)."""
         ids = np.unique(ids)
         ids = ids[self.covers(ids)]
         if len(without):
             ids = ids[np.isin(ids, np.array(without, np.int64), invert=True)]
-        if not len(self._gone):
-            return ids
-        at = np.minimum(np.searchsorted(self._gone, ids), len(self._gone) - 1)
-        return ids[self._gone[at] != ids]
+        if len(self._gone):
+            at = np.minimum(np.searchsorted(self._gone, ids), len(self._gone) - 1)
+            ids = ids[self._gone[at] != ids]
+        found, vectors = [np.empty(0, np.int64)], [np.empty((0, self.card.shape.dim), np.float32)]
+        for segment in view.segments:
+            rows = segment.rows_of(ids)
+            here = rows >= 0
+            if here.any():
+                found.append(ids[here])
+                vectors.append(segment.vectors[rows[here]])
+        return np.concatenate(found), np.concatenate(vectors)
 
     def _look_at(self, view: View) -> None:
         if self._view is view:
@@ -197,21 +208,10 @@ def require_same_images(card: Card, catalog: Catalog, fingerprint: Fingerprint) 
         raise ValueError("it was made of other images")
 
 
-def _scored(segments: Sequence[Segment], ids: Ids, query: Embeddings, top_k: int) -> tuple[Scores, Ids]:
-    """Cosines, in float64, of those ids (ascending) that can be among the best `top_k`; ids of no segment are dropped."""
-    vectors: list[Embeddings] = []
-    found: list[Ids] = []
-    for segment in segments:
-        rows = segment.rows_of(ids)
-        here = rows >= 0
-        if here.any():
-            vectors.append(segment.vectors[rows[here]])
-            found.append(ids[here])
-    if not found:
-        return np.empty(0), np.empty(0, np.int64)
-    stored, known = np.concatenate(vectors), np.concatenate(found)
-    if len(known) > top_k:
-        quick = stored @ query[0]
-        least = np.partition(quick, len(quick) - top_k)[-top_k] - 2 * rounding_bound(stored.shape[1]) - 1e-7
-        stored, known = stored[quick >= least], known[quick >= least]
-    return exact_scores(stored, query), known
+def _scored(vectors: Embeddings, ids: Ids, query: Embeddings, top_k: int) -> tuple[Scores, Ids]:
+    """Cosines, in float64, of those of some vectors (n, dim) that can be among the best `top_k`, and their ids."""
+    if len(ids) > top_k:
+        quick = vectors @ query[0]
+        least = np.partition(quick, len(quick) - top_k)[-top_k] - 2 * rounding_bound(vectors.shape[1]) - 1e-7
+        vectors, ids = vectors[quick >= least], ids[quick >= least]
+    return exact_scores(vectors, query), ids

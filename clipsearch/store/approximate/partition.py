@@ -42,7 +42,8 @@ def nearest_centroids(blocks: Iterator[Embeddings], centroids: Embeddings) -> It
     """For each block of vectors (n, dim), the parts (n,) that they belong to."""
 
     def compare(vectors: Embeddings) -> NDArray[np.int32]:
-        return (vectors @ centroids.T).argmax(axis=1).astype(np.int32)
+        parts: NDArray[np.int32] = (vectors @ centroids.T).argmax(axis=1).astype(np.int32)
+        return parts
 
     threads = ThreadPoolExecutor(cores())
     try:
