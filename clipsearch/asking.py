@@ -36,6 +36,7 @@ def search_parameters(query: Query, top_k: int) -> tuple[Parameters, list[tuple[
     limits = (("min_score", query.min_score), ("min_match", query.min_match))
     said += [(name, repr(float(value))) for name, value in limits if value is not None]
     said += [(name, "true") for name, wanted in (("diverse", query.diverse), ("keep_own", query.keep_own)) if wanted]
+    said += [("approximate", "false")] if query.exact else []
     return [*said, ("offset", str(query.offset)), ("top_k", str(top_k)), ("sort", query.sort)], pictures
 
 

@@ -128,12 +128,14 @@ class Client:
     def status(self) -> Status:
         """What is indexed, by which model. The folders are not compared with the disk."""
         from clipsearch.status import RootStatus, Status
+        from clipsearch.store.approximate.keeping import ApproximateStatus
 
         answer = self._json("GET", "/api/status")
         answer.pop("stale", None)
         model = Fingerprint(**answer.pop("model")) if answer["model"] else answer.pop("model")
         roots = tuple(RootStatus(**root) for root in answer.pop("roots"))
-        return Status(**answer, model=model, roots=roots)
+        about = answer.pop("approximate", None)
+        return Status(**answer, model=model, roots=roots, approximate=ApproximateStatus(**about) if about else None)
 
     def failures(self) -> list[Failure]:
         """The files that could not be indexed, and why."""
@@ -161,7 +163,9 @@ class Client:
     def _hits(self, path: str, said: Parameters, query: Query) -> Hits:
         answer = self._json("GET", path, [*said, ("explain", "true"), ("exact", "true")])
         about = answer["explanation"]
-        explanation = Explanation(**{field.name: about[field.name] for field in fields(Explanation)})
+        explanation = Explanation(
+            **{field.name: about[field.name] for field in fields(Explanation) if field.name in about}
+        )
         return Hits(
             [Hit(one["rank"], one["score"], _record(one), one["match"]) for one in answer["hits"]], query, explanation
         )

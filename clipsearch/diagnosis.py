@@ -169,6 +169,7 @@ def _look(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vect
             infos = catalog.segments()
             facts["segments"], facts["vectors"] = len(infos), sum(info.rows for info in infos)
             facts["tombstones"] = len(catalog.tombstones())
+            facts["approximate"] = _approximate(folder)
             for info in infos:
                 _look_at_segment(
                     folder / "segments", info, fingerprint.dim if fingerprint else 0, problems, look_at_vectors
@@ -199,8 +200,26 @@ def _look_at_segment(inside: Path, info: Any, dim: int, problems: list[str], ope
         problems.append(_said(error))
 
 
+def _approximate(folder: Path) -> str | None:
+    """What an approximate index says of itself, or why it cannot be read; None where there is none."""
+    from clipsearch.store.approximate.card import read_card
+    from clipsearch.store.approximate.opened import FOLDER
+
+    try:
+        card = read_card(folder / FOLDER)
+        size = (folder / FOLDER / card.file).stat().st_size
+    except FileNotFoundError as error:
+        return "its file is missing" if str(error.filename).endswith(".vectors") else None
+    except (OSError, ValueError) as error:
+        return f"not used: {_said(error)}"
+    recall = f"recall@{card.measured.k} {card.measured.text:.3f} for texts, {card.measured.image:.3f} for images"
+    return f"{card.shape.kind} of {card.shape.rows:,} photos, {recall}, {size:,} bytes, made {card.made}"
+
+
 def _files(folder: Path) -> Iterable[os.DirEntry[str]]:
-    for inside in (folder, folder / "segments"):
+    for inside in (folder, folder / "segments", folder / "approximate"):
+        if not inside.is_dir():
+            continue
         with os.scandir(inside) as entries:
             yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
 

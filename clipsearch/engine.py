@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from clipsearch.images.discover import WalkRules
     from clipsearch.images.files import ReadLimits
     from clipsearch.labels import LabelledImage
+    from clipsearch.optimizing import OptimizeReport, Progress
     from clipsearch.stats import By, Stats
     from clipsearch.status import Status
+    from clipsearch.store.approximate.card import Kind
     from clipsearch.store.lock import OnBusy
     from clipsearch.transfer import exporting, importing
     from clipsearch.transfer.fields import Format
@@ -279,6 +281,24 @@ class SearchEngine:
                 forgotten += roots.forget(collection, roots.absolute(folder))
             collection.commit()
         return forgotten
+
+    def optimize(
+        self, *, recall: float = 0.99, max_milliseconds: float | None = None, max_bytes: int | None = None,
+        kinds: Sequence[Kind] | None = None, force: bool = False, progress: Progress | None = None,
+    ) -> OptimizeReport:  # fmt: skip
+        """Make an approximate index, which searches then use, as `optimizing.optimize` says; `Query.exact` bypasses it."""
+        from clipsearch.optimizing import optimize
+
+        return optimize(
+            self._collection(), lambda: self.encoder, recall=recall, max_milliseconds=max_milliseconds, max_bytes=max_bytes,
+            kinds=kinds, force=force, progress=progress,
+        )  # fmt: skip
+
+    def remove_approximate(self) -> bool:
+        """Go back to exact searches alone; whether there was an approximate index."""
+        from clipsearch.store.approximate.keeping import remove
+
+        return remove(self._collection().folder)
 
     def export(
         self, out: str | os.PathLike[str], *, format: Format | None = None, condition: Condition | None = None,

@@ -23,6 +23,9 @@ class Explanation:
     considered: int  # of them, those that meet the filters
     bytes_scanned: int  # of vectors
     seconds: dict[str, float]  # by stage: "encode", "filter", "search", "choose"
+    approximate: dict[str, Any] | None = (
+        None  # "kind", "k" and "recall", measured for texts, "made"; None for an exact search
+    )
 
 
 class Hits(list[Hit]):

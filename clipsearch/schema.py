@@ -155,7 +155,7 @@ class Query:
     vectors counts. A hit has at least `min_score` (a cosine) and `min_match` (a probability). `offset` hits are passed over.
     `diverse` leaves out near-copies of better hits. `sort` orders the hits that were found; it does not choose them. A picture
     that is part of the query is no hit of it, nor are its copies, unless `keep_own`. Where the query has only its embedding,
-    `own` says which images it is.
+    `own` says which images it is. `exact` bypasses an approximate index.
     """
 
     terms: tuple[Term, ...]
@@ -168,6 +168,7 @@ class Query:
     sort: Sort = "score"
     keep_own: bool = False
     own: tuple[int, ...] = ()
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,10 @@ _Ranked = list[tuple[float, ImageRecord]]
 def search(collection: CollectionReader, embedder: QueryEmbedder, queries: Sequence[Query], top_k: int) -> list[Hits]:
     """For each query, the `top_k` photos nearest to it among those that meet its filters, best first.
 
-    Exact, by cosine. With a `min_match` or `diverse`, they are chosen from the JUDGED best, or four times as many as asked for.
-    All answers come from one committed state; their seconds are those of all queries together. QueryError where one of them
-    asks for nothing, or points nowhere.
+    Scores are exact cosines, and so is the ranking, unless the index has an approximate one and the query does not say `exact`.
+    With a `min_match` or `diverse`, they are chosen from the JUDGED best, or four times as many as asked for. All answers come
+    from one committed state; their seconds are those of all queries together. QueryError where one of them asks for nothing, or
+    points nowhere.
     """
     if top_k < 1:
         raise QueryError(f"top_k is {top_k}; ask for at least one result")
@@ -56,14 +57,16 @@ def search(collection: CollectionReader, embedder: QueryEmbedder, queries: Seque
         answers = []
         for query, hits in zip(queries, chosen, strict=True):
             some = allowed[query.filters]
+            card = collection.approximation(_depth(query, top_k), some, exact=query.exact)
             considered = total if some is None else len(some)
             explanation = Explanation(
                 model=spec.fingerprint.model,
                 index=str(collection.folder),
                 images=total,
                 considered=considered,
-                bytes_scanned=collection.scan_bytes(considered),
+                bytes_scanned=card.scan_bytes if card else collection.scan_bytes(considered),
                 seconds=clock.seconds,
+                approximate=card.said if card else None,
             )
             answers.append((hits, explanation))
         return answers
@@ -96,18 +99,23 @@ def _rankings(
     """As deep a ranking for each query as is needed to choose from. Those that are alike but for their words share a scan."""
     alike: dict[Any, list[int]] = {}
     for position, (query, one) in enumerate(zip(queries, embedded, strict=True)):
-        end = query.offset + top_k
-        choosing = query.diverse or query.min_match is not None
-        depth = max(JUDGED, 4 * end) if choosing else max(end, RIVALS) if _is_text(query) else end
         without = () if query.keep_own else one.own
-        alike.setdefault((depth, query.filters, without), []).append(position)
+        alike.setdefault((_depth(query, top_k), query.filters, without, query.exact), []).append(position)
     rankings: list[_Ranked] = [[] for _ in queries]
-    for (depth, filters, without), some in alike.items():
+    for (depth, filters, without, exact), some in alike.items():
         vectors = np.concatenate([embedded[position].vector for position in some])
-        found = collection.search(vectors, depth, allowed[filters], without)
+        found = collection.search(vectors, depth, allowed[filters], without, exact=exact)
         for position, ranked in zip(some, found, strict=True):
             rankings[position] = ranked
     return rankings
+
+
+def _depth(query: Query, top_k: int) -> int:
+    """How many of the best a query's hits are chosen from."""
+    end = query.offset + top_k
+    if query.diverse or query.min_match is not None:
+        return max(JUDGED, 4 * end)
+    return max(end, RIVALS) if _is_text(query) else end
 
 
 def _best_scores(collection: CollectionReader, query: Query, embedded: EmbeddedQuery, ranked: _Ranked) -> list[Scores]:
@@ -116,7 +124,7 @@ def _best_scores(collection: CollectionReader, query: Query, embedded: EmbeddedQ
         return []
     if _is_lone(query) and not query.filters:
         return [np.array([score for score, _ in ranked[:RIVALS]])]
-    return collection.best_scores(embedded.terms, RIVALS)
+    return collection.best_scores(embedded.terms, RIVALS, exact=query.exact)
 
 
 def _chosen(

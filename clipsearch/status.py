@@ -9,6 +9,8 @@ from clipsearch.addresses import is_remote
 from clipsearch.plan import plan_sync
 from clipsearch.roots import rules_of
 from clipsearch.schema import Fingerprint
+from clipsearch.store.approximate.keeping import ApproximateStatus
+from clipsearch.store.approximate.keeping import read_status as read_approximate
 from clipsearch.store.collection import Collection
 
 
@@ -35,6 +37,7 @@ class Status:
     index_bytes: int
     segments: int
     roots: tuple[RootStatus, ...]
+    approximate: ApproximateStatus | None = None
 
     @property
     def stale(self) -> int | None:
@@ -65,4 +68,5 @@ def read_status(collection: Collection, scan: bool) -> Status:
         index_bytes=sum(path.stat().st_size for path in collection.folder.rglob("*") if path.is_file()),
         segments=len(collection.catalog.segments()),
         roots=tuple(roots),
+        approximate=read_approximate(collection),
     )

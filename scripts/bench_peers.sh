@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes one environment per peer that scripts/bench.py measures clipsearch against.
+# Makes one environment per peer that scripts/bench.py and scripts/bench_ann.py measure clipsearch against.
 #
 #   scripts/bench_peers.sh [DIR]    default: $CLIPSEARCH_BENCH, else ~/.cache/clipsearch-bench
 #
-# DIR/rclip, DIR/transformers, DIR/export (writes rclip's ONNX files) and DIR/clip-retrieval. What is there is left as it is;
+# DIR/rclip, DIR/transformers, DIR/export (writes rclip's ONNX files), DIR/autofaiss, DIR/usearch and DIR/clip-retrieval. What is there is left as it is;
 # a peer that cannot be had here leaves DIR/<peer>.failed with the reason. Remove that file to have it tried again.
 set -euo pipefail
 
@@ -63,6 +63,15 @@ if ! ready export; then
     touch "$dir/export/.ready"
 fi
 
+for peer in autofaiss usearch; do
+    if ! ready "$peer"; then
+        echo "$peer ..."
+        venv "$peer"
+        pip_in "$peer" install --quiet "$peer" numpy
+        touch "$dir/$peer/.ready"
+    fi
+done
+
 make_clip_retrieval() {
     # Held at this torch while its other requirements are resolved. One of them imports pkg_resources, gone in setuptools 81.
     # Chained, because `set -e` does not hold in a condition.
@@ -95,6 +104,8 @@ print("Python", sys.version.split()[0], *(f"{p} {importlib.metadata.version(p)}"
 version rclip rclip onnxruntime numpy pillow
 version transformers transformers torch numpy pillow
 version export torch transformers onnx onnxscript
+version autofaiss autofaiss faiss-cpu numpy
+version usearch usearch numpy
 if ready clip-retrieval; then
     version clip-retrieval clip-retrieval torch transformers faiss-cpu
 else

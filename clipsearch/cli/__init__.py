@@ -36,6 +36,7 @@ _COMMANDS = {
     "status": ("indexing.status", "What is indexed, by which model, and whether it is up to date."),
     "failures": ("indexing.failures", "The files that could not be indexed, and why."),
     "forget": ("indexing.forget", "Remove folders from the index, never from the disk."),
+    "optimize": ("optimizing.optimize", "Search large indexes sooner: an approximate index, measured."),
     "export": ("transfer.export_command", "Write the photos' embeddings to a file."),
     "import": ("transfer.import_command", "Take embeddings made elsewhere."),
     "verify": ("health.verify", "Compare everything in an index with its checksums."),

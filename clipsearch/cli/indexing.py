@@ -22,6 +22,7 @@ from clipsearch.errors import SyncRefused
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.status import RootStatus
+    from clipsearch.store.approximate.keeping import ApproximateStatus
     from clipsearch.sync import SyncReport
 
 SOME_FAILED, INTERRUPTED = 3, 130
@@ -174,6 +175,8 @@ def status(index_folder: str | None, server: str | None, quick: bool, as_json: b
     click.echo(f"model    {printable(model)}")
     click.echo(f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})")
     click.echo(f"failed   {state.failures:,}{'; see: clipsearch failures' if state.failures else ''}")
+    if state.approximate:
+        click.echo(f"search   {printable(_approximate(state.approximate))}")
     for root in state.roots:
         click.echo(f"folder   {printable(root.path)}: {_freshness(root)}")
 
@@ -300,6 +303,22 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     if report.interrupted:
         lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: clipsearch index")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _approximate(state: ApproximateStatus) -> str:
+    from clipsearch.render.text import human_bytes
+
+    if state.problem is not None:
+        return f"exact; the approximate index is not used: {state.problem}; to make it anew: clipsearch optimize"
+    changes = [
+        f"{count:,} photos {what} since" for count, what in ((state.new, "added"), (state.gone, "gone")) if count
+    ]
+    return (
+        f"approximate, {state.kind} of {(state.made or '')[:16].replace('T', ' ')}, {human_bytes(state.bytes or 0)}: "
+        f"recall@{state.recall_k} {state.text_recall:.3f} for texts, {state.image_recall:.3f} for images, "
+        f"{state.milliseconds:.1f} ms instead of {state.exact_milliseconds:.1f}; "
+        f"{' and '.join(changes) or 'all photos are in it'}"
+    )
 
 
 def _freshness(root: RootStatus) -> str:

@@ -37,6 +37,7 @@ _SHARED = (
         help="The order of the hits that were found: best, newest or by name.",
     ),
     click.option("--keep-own", is_flag=True, help="Show the query's own picture, and copies of it, too."),
+    click.option("--exact", is_flag=True, help="Look at all photos, also where `clipsearch optimize` has made it needless."),
 )  # fmt: skip
 
 
@@ -68,8 +69,8 @@ _MODEL = "The model, where it is not to be found under the name the index rememb
 def query(
     words: tuple[str, ...], likes: tuple[str, ...], unlikes: tuple[str, ...], relevant: bool, min_match: float | None,
     prompts: tuple[str, ...], ensemble: bool, allow_url: bool, top_k: int, offset: int, page: int, min_score: float | None,
-    diverse: bool, sort: Sort, keep_own: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None,
-    server: str | None, model: str | None, device: str,
+    diverse: bool, sort: Sort, keep_own: bool, exact: bool, filters: tuple[Condition, ...], results: ResultOptions,
+    index_folder: str | None, server: str | None, model: str | None, device: str,
 ) -> None:  # fmt: skip
     """Find photos by describing them, by an image that they should look like, or by both.
 
@@ -105,7 +106,7 @@ def query(
     if relevant and min_match is None:
         min_match = RELEVANT
     offset += (page - 1) * top_k
-    wish = Query((), filters, prompts, min_score, min_match, offset, diverse, sort, keep_own)
+    wish = Query((), filters, prompts, min_score, min_match, offset, diverse, sort, keep_own, exact=exact)
     for sign, others in (("+", likes), ("-", unlikes)):
         words += tuple(part for other in others for part in (sign, other))
     if not words:
@@ -130,8 +131,8 @@ def query(
 @_shared
 def similar(
     images: tuple[str, ...], top_k: int, offset: int, page: int, min_score: float | None, diverse: bool, sort: Sort,
-    keep_own: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None, server: str | None,
-    model: str | None, device: str,
+    keep_own: bool, exact: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None,
+    server: str | None, model: str | None, device: str,
 ) -> None:  # fmt: skip
     """Find photos that look like an image, or like all of several. The image itself and its copies are left out.
 
@@ -146,7 +147,7 @@ def similar(
             raise QueryError(f"there is no file {image}")
     terms = tuple(Term(Path(image)) for image in images)
     offset += (page - 1) * top_k
-    wanted = Query(terms, filters, (), min_score, None, offset, diverse, sort, keep_own)
+    wanted = Query(terms, filters, (), min_score, None, offset, diverse, sort, keep_own, exact=exact)
     with _engine(index_folder, model, device, server_to_ask(server, results)) as engine:
         hits = engine.search(wanted, top_k)
         status = show(hits, results, " + ".join(images))

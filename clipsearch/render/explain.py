@@ -17,7 +17,7 @@ def query_object(query: Query) -> dict[str, Any]:
     """A query in the values that JSON has.
 
     {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],
-    "min_score", "min_match", "offset", "diverse", "sort"}
+    "min_score", "min_match", "offset", "diverse", "sort", "exact"}
     """
     return {
         "terms": [_term_object(term) for term in query.terms],
@@ -28,6 +28,7 @@ def query_object(query: Query) -> dict[str, Any]:
         "offset": query.offset,
         "diverse": query.diverse,
         "sort": query.sort,
+        "exact": query.exact,
     }
 
 
@@ -44,10 +45,18 @@ def explain_text(explained: dict[str, Any]) -> str:
         ("model", explained["model"]),
         ("index", explained["index"]),
         ("photos", photos),
+        ("search", _exactness(explained["approximate"])),
         ("scanned", f"{human_bytes(explained['bytes_scanned'])} of vectors"),
         ("time", ", ".join(f"{stage} {1000 * value:.1f} ms" for stage, value in explained["seconds"].items())),
     ]
     return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
+
+
+def _exactness(approximate: dict[str, Any] | None) -> str:
+    if approximate is None:
+        return "exact"
+    recall = f"recall@{approximate['k']} {approximate['recall']:.3f} measured on texts"
+    return f"approximate ({recall}, {approximate['kind']} of {approximate['made'][:10]}); --exact looks at all"
 
 
 def _limits(explained: dict[str, Any]) -> list[str]:

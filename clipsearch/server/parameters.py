@@ -117,6 +117,9 @@ class Choice(Page):
     group_by: Literal["folder", "day"] | None = Field(None, description="Give each hit its `group`.")
     keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
     explain: bool = Field(False, description="Say how the query was understood and where the time went.")
+    approximate: bool = Field(
+        True, description="Search by the approximate index, where there is one; false looks at all photos."
+    )
     exact: bool = Field(False, description="Every digit of scores and matches, where usually six are enough.")
 
 

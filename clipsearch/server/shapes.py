@@ -142,6 +142,23 @@ class RootObject(BaseModel):
     missing: int | None
 
 
+class ApproximateObject(BaseModel):
+    """An approximate index, or why the one that is there is not used."""
+
+    problem: str | None
+    kind: str | None
+    recall_k: int | None
+    text_recall: float | None
+    image_recall: float | None
+    milliseconds: float | None
+    exact_milliseconds: float | None
+    bytes: int | None
+    made: str | None
+    images: int | None
+    new: int | None
+    gone: int | None
+
+
 class StatusAnswer(BaseModel):
     """What `clipsearch status --quick --json` prints."""
 
@@ -153,6 +170,7 @@ class StatusAnswer(BaseModel):
     index_bytes: int
     segments: int
     roots: list[RootObject]
+    approximate: ApproximateObject | None
     stale: int | None
 
 

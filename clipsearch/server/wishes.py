@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipsearch.encoders.prompts import ENSEMBLE
@@ -36,7 +37,7 @@ def search_wish(asked: Search, query_string: bytes, uploads: Uploads) -> tuple[W
     prompts = (*asked.prompt, *(ENSEMBLE if asked.ensemble else ()))
     query = Query(
         terms, asked.conditions(query_string), prompts, asked.min_score, least, asked.offset, asked.diverse,
-        asked.sort, asked.keep_own,
+        asked.sort, asked.keep_own, exact=not asked.approximate,
     )  # fmt: skip
     return Wish(_with_pictures(query, pictures, uploads), asked.top_k), " ".join(words)
 
@@ -56,6 +57,7 @@ def similar_wish(asked: Similar, query_string: bytes, uploads: Uploads) -> tuple
         asked.diverse,
         asked.sort,
         asked.keep_own,
+        exact=not asked.approximate,
     )
     return Wish(_with_pictures(query, [(1.0, name)], uploads), asked.top_k), name
 
@@ -75,10 +77,7 @@ def _with_pictures(
             term, same = _picture(engine, weight, name, uploads)
             terms.append(term)
             own += same
-        return Query(
-            tuple(terms), query.filters, query.prompts, query.min_score, query.min_match, query.offset, query.diverse,
-            query.sort, query.keep_own, tuple(own),
-        )  # fmt: skip
+        return replace(query, terms=tuple(terms), own=tuple(own))
 
     return make
 

@@ -159,6 +159,11 @@ class Catalog(ImageRows):
         if not self._db.execute("SELECT 1 FROM sqlite_sequence WHERE name = ?", (table,)).fetchone():
             self._db.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last))
 
+    def last_id(self) -> int:
+        """The highest image id that was ever given."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'images'").fetchone()
+        return int(row[0]) if row else 0
+
     def meta(self, key: str) -> str | None:
         """A remembered value."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

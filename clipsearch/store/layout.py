@@ -29,7 +29,7 @@ def require_flat(path: Path, dim: int, rows: int) -> None:
 
     `rows` below 0: any number of them. OSError where it cannot be read; nothing is followed that is not a file.
     """
-    with _open(path) as stream:
+    with open_file(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         outer, inner = (_HEADER.unpack(_exactly(stream.read(_HEADER.size), _HEADER.size)) for _ in range(2))
         (values,) = _LENGTH.unpack(_exactly(stream.read(_LENGTH.size), _LENGTH.size))
@@ -49,7 +49,7 @@ def require_flat(path: Path, dim: int, rows: int) -> None:
 
 def require_compact(path: Path, dim: int, rows: int) -> None:
     """Raise ValueError unless a file is an IndexScalarQuantizer of that shape, of one byte a value. OSError as above."""
-    with _open(path) as stream:
+    with open_file(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         kind, found_dim, found_rows, *_, metric = _HEADER.unpack(_exactly(stream.read(_HEADER.size), _HEADER.size))
         how, _, _, sq_dim, code_size, trained = _QUANTIZER.unpack(
@@ -63,7 +63,8 @@ def require_compact(path: Path, dim: int, rows: int) -> None:
         _require("its length", size, stream.tell() + rows * dim)
 
 
-def _open(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
+    """A file for reading: a plain one, and none that a link leads to. ValueError for anything else; OSError."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
         stream = os.fdopen(os.open(path, flags), "rb")

@@ -100,7 +100,7 @@ def nearest(
             part.widen()
     all_scores = np.concatenate([np.empty(0), *(part.scores for part in parts)])
     all_ids = np.concatenate([np.empty(0, np.int64), *(part.ids for part in parts)])
-    return _first(all_scores, all_ids, top_k)
+    return best_first(all_scores, all_ids, top_k)
 
 
 def _scanned(
@@ -158,10 +158,12 @@ class _Candidates:
         """The best of them by float64 scores, and all that tie with the last."""
         exact = [exact_scores(segment.vectors[rows], query) for segment, rows in self._rows]
         ids = [segment.ids[rows] for segment, rows in self._rows]
-        return _first(np.concatenate([np.empty(0), *exact]), np.concatenate([np.empty(0, np.int64), *ids]), self._top_k)
+        return best_first(
+            np.concatenate([np.empty(0), *exact]), np.concatenate([np.empty(0, np.int64), *ids]), self._top_k
+        )
 
 
-def _first(scores: Scores, ids: Ids, top_k: int) -> tuple[Scores, Ids]:
+def best_first(scores: Scores, ids: Ids, top_k: int) -> tuple[Scores, Ids]:
     """The best `top_k`, best first, and all that tie with the last of them."""
     order = np.argsort(-scores)
     scores, ids = scores[order], ids[order]

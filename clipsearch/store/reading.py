@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ from clipsearch.store.names import NameFinder
 from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
 from clipsearch.store.rows import WHAT_TO_DO, Place
 from clipsearch.store.segments import Segment, exact_scores
+
+if TYPE_CHECKING:
+    from clipsearch.store.approximate.card import Card
+    from clipsearch.store.approximate.opened import Approximate, Beside
 
 _TOGETHER = 4  # queries from which reading the vectors once for all is quicker than a compact copy for each
 _ATTEMPTS = 5  # states a reader tries to open while a writer keeps merging them away
@@ -58,6 +62,7 @@ class CollectionReader:
         self._catalog = Catalog(path, create=create)
         self._identity = identity or _identity(path)
         self._names = NameFinder(self._catalog)
+        self._beside: Beside | None = None
         self._view = View(-1, [], np.empty(0, np.int64))
         self._outdated = True
 
@@ -118,26 +123,46 @@ class CollectionReader:
         return self._consistently(read)
 
     def search(
-        self, queries: Embeddings, top_k: int, allowed: Ids | None = None, without: Sequence[int] = ()
-    ) -> list[list[tuple[float, ImageRecord]]]:
+        self, queries: Embeddings, top_k: int, allowed: Ids | None = None, without: Sequence[int] = (), *, exact: bool = False
+    ) -> list[list[tuple[float, ImageRecord]]]:  # fmt: skip
         """For each of the queries (n, dim) its nearest images: (cosine, record), best first, at most `top_k`.
 
-        Exact: the ranking is that of float64 inner products over the stored vectors, ties in the order of their paths.
-        `allowed` (m,), ascending, limits the search to those ids, and `without` leaves some out. All answers come from one
-        committed state.
+        The ranking is that of float64 inner products over the stored vectors, ties in the order of their paths: over all of
+        them, or where `approximation` says so and not `exact`, over the approximate index's candidates. `allowed` (m,),
+        ascending, limits the search to those ids, and `without` leaves some out. All answers come from one committed state.
         """
 
         def answer(view: View) -> list[list[tuple[float, ImageRecord]]]:
-            found = _nearest(view, queries, top_k, allowed, without)
+            index = self._approximate(top_k, allowed, exact)
+            found = (
+                index.nearest(view, queries, top_k, without)
+                if index
+                else _nearest(view, queries, top_k, allowed, without)
+            )
             return [
                 self._ranked(view.segments, query[None], *one, top_k) for query, one in zip(queries, found, strict=True)
             ]
 
         return self._consistently(answer)
 
-    def best_scores(self, queries: Embeddings, count: int) -> list[Scores]:
-        """For each of the queries (n, dim) its `count` highest cosines over all images, best first."""
-        return self._consistently(lambda view: [scores[:count] for scores, _ in _nearest(view, queries, count)])
+    def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
+        """For each of the queries (n, dim) its `count` highest cosines over all images, best first; found as `search` does."""
+
+        def best(view: View) -> list[Scores]:
+            index = self._approximate(count, None, exact)
+            found = index.nearest(view, queries, count) if index else _nearest(view, queries, count)
+            return [scores[:count] for scores, _ in found]
+
+        return self._consistently(best)
+
+    def approximation(self, top_k: int, allowed: Ids | None = None, *, exact: bool = False) -> Card | None:
+        """What is known of the approximate index that `search` would use; None where it would be exact."""
+        index = self._consistently(lambda view: self._approximate(top_k, allowed, exact))
+        return index.card if index else None
+
+    def state(self) -> View:
+        """The last commit's segments and tombstones, open for as long as somebody has them."""
+        return self._consistently(lambda view: view)
 
     def ids(self, condition: Condition | None = None) -> Ids:
         """The images that meet a condition, or all, int64 (n,), ascending."""
@@ -213,6 +238,19 @@ class CollectionReader:
         return vectors
 
     # -- inside
+
+    def _approximate(self, top_k: int, allowed: Ids | None, exact: bool) -> Approximate | None:
+        """The approximate index, where there is one that is fit for a search.
+
+        It is not for few of the images, which are sooner looked at one by one: its candidates might all be others.
+        """
+        fingerprint = None if exact or allowed is not None else self.fingerprint
+        if fingerprint is None or not (self._beside or (self.folder / "approximate").is_dir()):
+            return None
+        from clipsearch.store.approximate.opened import DEEPEST, Beside
+
+        self._beside = self._beside or Beside(self.folder)
+        return self._beside.current(self.catalog, fingerprint) if top_k <= DEEPEST else None
 
     def places(self, folder: str) -> list[tuple[int, str]]:
         """A folder in the catalog's terms: itself below a root, or every root below it."""

@@ -14,6 +14,8 @@ import numpy as np
 from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Embeddings, Fingerprint, Ids
+from clipsearch.store.approximate.keeping import remove as remove_approximate
+from clipsearch.store.approximate.opened import FOLDER as APPROXIMATE
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
@@ -47,6 +49,9 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
         verified = verify(folder, progress)
         if not verified.damages:
             return Repaired((), verified.images, ())
+        remove_approximate(folder)  # derived: what it was made of is about to change, or it is what is damaged
+        if all(damage.where.startswith(f"{APPROXIMATE}/") for damage in verified.damages):
+            return Repaired(verified.damages, verified.images, ())
         salvaged = _salvaged(folder)
         kept, lost = _rebuilt(folder, salvaged)
         finish(folder)

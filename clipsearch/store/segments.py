@@ -275,6 +275,11 @@ def _read_ahead(address: Any, length: int) -> None:
     libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(int(address) + length - start), mmap.MADV_NORMAL)
 
 
+def faiss_version() -> str:
+    """The version of faiss that is installed."""
+    return str(faiss.__version__)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in a folder durable, where the system lets a folder be synced at all."""
     if os.name != "posix":

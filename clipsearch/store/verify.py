@@ -11,6 +11,7 @@ import numpy as np
 from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Ids
+from clipsearch.store.approximate.keeping import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.reading import vector_check
 from clipsearch.store.segments import Segment, SegmentInfo
@@ -72,6 +73,7 @@ class _Examination:
             damages += list(self._vector_damages(infos, known))
         except CollectionError as error:  # the catalog cannot be read to its end
             damages.append(Damage("catalog.sqlite", str(error)))
+        damages += [Damage(where, what) for where, what in approximate_damages(self._folder.parent)]
         return Verified(images, segments, self._read, tuple(damages))
 
     def _catalog_damages(self) -> Iterator[Damage]:

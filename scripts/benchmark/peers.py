@@ -84,6 +84,11 @@ def version(peer_dir: Path, peer: str, package: str | None = None) -> str:
     return subprocess.run(argv, env=environment(), check=True, capture_output=True, text=True).stdout.strip()
 
 
+def run_script(peer_dir: Path, peer: str, script: Path, *arguments: str | Path) -> Command:
+    """One of our scripts in a peer's environment."""
+    return Command([_python(peer_dir, peer), str(script), *map(str, arguments)], environment())
+
+
 def _python(peer_dir: Path, peer: str) -> str:
     return str(peer_dir.resolve() / peer / "bin" / "python")
 

@@ -99,6 +99,11 @@ class Setup:
 
     def vectors(self, count: int) -> NDArray[np.float32]:
         """`count` unit vectors around real ones, (count, 512), memory-mapped."""
+        mapped: NDArray[np.float32] = np.load(self.vectors_file(count), mmap_mode="r")
+        return mapped
+
+    def vectors_file(self, count: int) -> Path:
+        """The same as a .npy file."""
         path = self.work / f"vectors-{count}.npy"
         if not path.exists():
             partial = path.with_suffix(".partial")
@@ -109,8 +114,7 @@ class Setup:
                 row += len(block)
             out.flush()
             partial.rename(path)
-        mapped: NDArray[np.float32] = np.load(path, mmap_mode="r")
-        return mapped
+        return path
 
     def index(self, count: int) -> Path:
         """Our index of so many vectors."""

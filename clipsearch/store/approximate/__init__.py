@@ -1,0 +1,1 @@
+"""An approximate index beside the segments: derived from them, measured, and never needed."""

@@ -1,0 +1,385 @@
+"""An approximate index is as good as it says, is never needed, and never leads to what is not there."""
+
+import dataclasses
+import json
+import os
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionBusy
+from clipsearch.store.approximate.arrays import opened, small_crc
+from clipsearch.store.approximate.card import CARD, KINDS, read_card, write_card
+from clipsearch.store.approximate.keeping import read_status, remove
+from clipsearch.store.approximate.opened import DEEPEST
+from clipsearch.store.collection import Collection
+from clipsearch.store.repair import repair
+from clipsearch.store.verify import verify
+from tests.store.approximating import (
+    DIM,
+    PHOTOS,
+    best,
+    clustered,
+    filled,
+    found,
+    names,
+    optimized,
+    queries,
+    recall,
+)  # fmt: skip
+from tests.store.support import add, unit
+
+VECTORS = clustered(PHOTOS)
+QUERIES = queries(60)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """An index of 6,000 photos, searched exactly."""
+    return filled(tmp_path_factory.mktemp("plain") / "photos" / ".clipsearch", VECTORS)
+
+
+@pytest.fixture(scope="module")
+def quick(plain, tmp_path_factory):
+    """The same with an approximate index."""
+    folder = shutil.copytree(plain, tmp_path_factory.mktemp("quick") / "photos" / ".clipsearch")
+    assert optimized(folder, kinds=["ivf-sq8"]).chosen
+    return folder
+
+
+@pytest.fixture
+def index(quick, tmp_path):
+    return shutil.copytree(quick, tmp_path / "photos" / ".clipsearch")
+
+
+def changed(folder, **values):
+    """Write other values on the card."""
+    card = dataclasses.replace(read_card(folder / "approximate"), **values)
+    write_card(folder / "approximate", card)
+    return card
+
+
+def careless(folder):
+    """Have the index look into few parts, and so miss much."""
+    changed(folder, effort=4)
+
+
+def is_exact(collection, some=QUERIES[:5], **options):
+    return all(found(collection, query, **options) == best(VECTORS, query) for query in some)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_reaches_the_recall_asked_for_by_queries_of_nobody_s_choice(plain, tmp_path, kind):
+    folder = shutil.copytree(plain, tmp_path / "photos" / ".clipsearch")
+    report = optimized(folder, kinds=[kind])
+    measured = report.chosen.measured
+    assert report.chosen.shape.kind == kind and min(measured.text, measured.image) >= 0.95
+    with Collection(folder) as collection:
+        assert collection.approximation(10).shape.kind == kind
+        assert recall(collection, VECTORS, queries(300)) >= 0.95
+        scores = [score for score, _ in collection.search(QUERIES[:1], 10)[0]]
+        exact = np.sort(VECTORS.astype(np.float64) @ QUERIES[0].astype(np.float64))[::-1]
+        assert np.isin(np.round(scores, 12), np.round(exact, 12)).all()  # what it finds has its exact score
+
+
+@pytest.mark.long
+def test_the_quickest_of_the_kinds_that_reach_it_is_kept(plain, tmp_path):
+    folder = shutil.copytree(plain, tmp_path / "photos" / ".clipsearch")
+    report = optimized(folder, kinds=["ivf-sq8", "ivf-pq"])
+    good = [card for card in report.tried if min(card.measured.text, card.measured.image) >= 0.95]
+    assert report.chosen == min(good, key=lambda card: card.measured.milliseconds)
+    files = {path.name for path in (folder / "approximate").iterdir()}
+    assert files == {CARD, "writer.lock", report.chosen.file}
+
+
+@pytest.mark.long
+def test_where_nothing_reaches_it_the_best_is_told_and_nothing_is_left(plain, tmp_path):
+    folder = shutil.copytree(plain, tmp_path / "photos" / ".clipsearch")
+    with pytest.raises(ClipsearchError, match=r"within 1e-06 ms.*The best was ivf-sq8 with [01]\.\d+ for texts"):
+        optimized(folder, kinds=["ivf-sq8"], max_milliseconds=1e-6)
+    with pytest.raises(ClipsearchError, match=r"within 1e-06 GB: ivf-sq8: it would have 0\.\d+ GB"):
+        optimized(folder, kinds=["ivf-sq8"], max_bytes=1000)
+    assert {path.name for path in (folder / "approximate").iterdir()} == {"writer.lock"}
+
+
+def test_few_photos_are_left_as_they_are(tmp_path):
+    folder = filled(tmp_path / "photos" / ".clipsearch", VECTORS[:50])
+    from clipsearch.optimizing import optimize
+
+    with Collection(folder) as collection:
+        report = optimize(collection, lambda: pytest.fail("the model is not needed"), recall=0.99)
+    assert report.chosen is None and "50 photos" in report.reason and not (folder / "approximate").exists()
+
+
+def test_new_photos_are_found_exactly_and_those_that_are_gone_never(index):
+    near = unit(QUERIES[0] + 0.05 * np.random.default_rng(1).standard_normal((40, DIM)))
+    with Collection(index, writable=True) as collection:
+        add(collection, names(PHOTOS, PHOTOS + 40), near)
+        collection.commit()
+    both = np.concatenate([VECTORS, near])
+    with Collection(index) as collection:
+        assert collection.approximation(10) and found(collection, QUERIES[0]) == best(both, QUERIES[0])
+        state = read_status(collection)
+        assert (state.problem, state.images, state.new, state.gone) == (None, PHOTOS, 40, 0)
+        assert recall(collection, both, QUERIES) >= 0.93
+    gone = best(both, QUERIES[0], 400)  # more than it would name
+    with Collection(index, writable=True) as collection:
+        collection.remove(gone)
+        collection.commit()
+    with Collection(index) as collection:
+        assert collection.approximation(10)
+        right = best(both, QUERIES[0], without=set(gone))
+        assert len(set(found(collection, QUERIES[0])) & set(right)) >= 8
+        state = read_status(collection)
+        assert state.gone + 40 - state.new == 400
+
+
+def test_exact_filters_and_deep_rankings_bypass_it(index):
+    careless(index)
+    with Collection(index) as collection:
+        assert recall(collection, VECTORS, QUERIES) < 0.9  # so these differ
+        assert is_exact(collection, exact=True)
+        assert is_exact(collection, allowed=np.arange(1, PHOTOS + 1))
+        deep = [found(collection, query, DEEPEST + 1)[:10] for query in QUERIES[:5]]
+        assert deep == [best(VECTORS, query) for query in QUERIES[:5]]
+        right = np.sort(VECTORS.astype(np.float64) @ QUERIES[0].astype(np.float64))[::-1][:100]
+        assert np.allclose(collection.best_scores(QUERIES[:1], 100, exact=True)[0], right)
+        right = [np.sort(VECTORS.astype(np.float64) @ query.astype(np.float64))[::-1][:100] for query in QUERIES]
+        assert not np.allclose(collection.best_scores(QUERIES, 100), right)
+        assert np.allclose(collection.best_scores(QUERIES, 100, exact=True), right)
+
+
+def test_a_photo_is_left_out_of_its_own_answer_and_many_queries_are_answered_at_once(index):
+    with Collection(index) as collection:
+        ranked = collection.search(VECTORS[:20], 10)
+        assert [one[0][1].image_id for one in ranked] == list(range(1, 21))
+        without = [record.image_id for _, record in collection.search(VECTORS[6:7], 10, without=[7])[0]]
+        assert 7 not in without and len(set(without) & set(best(VECTORS, VECTORS[6], without={7}))) >= 8
+
+
+def test_merges_and_compact_copies_do_not_touch_it(index, monkeypatch):
+    with Collection(index) as reader:
+        before = [found(reader, query) for query in QUERIES[:10]]
+        with monkeypatch.context() as patch, Collection(index, writable=True) as collection:
+            patch.setattr("clipsearch.store.merge.FAN_IN", 2)
+            patch.setattr("clipsearch.store.merge.SMALLEST_TIER", 100_000)
+            segments = len(collection.catalog.segments())
+            add(collection, names(PHOTOS, PHOTOS + 1), -QUERIES[:1])
+            collection.commit()
+            assert len(collection.catalog.segments()) == 1 < segments
+        assert [found(reader, query) for query in QUERIES[:10]] == before
+        state = read_status(reader)
+        assert reader.approximation(10) and (state.new, state.gone) == (1, 0)
+        assert found(reader, -QUERIES[0])[0] == PHOTOS + 1
+
+
+@pytest.mark.long
+def test_a_reader_notices_that_it_is_made_anew_or_removed(plain, tmp_path):
+    folder = shutil.copytree(plain, tmp_path / "photos" / ".clipsearch")
+    with Collection(folder) as reader:
+        assert reader.approximation(10) is None and is_exact(reader)
+        first = optimized(folder, kinds=["ivf-sq8"]).chosen
+        assert reader.approximation(10) == read_card(folder / "approximate") == first
+        second = optimized(folder, kinds=["ivf-pq"], recall=0.9).chosen
+        assert reader.approximation(10) == second and recall(reader, VECTORS, QUERIES) >= 0.85
+        assert remove(folder) and not remove(folder)
+        assert reader.approximation(10) is None and is_exact(reader)
+    assert not (folder / "approximate").exists()
+
+
+def test_ctrl_c_leaves_nothing_behind_and_what_was_there_in_use(index):
+    before = read_card(index / "approximate")
+
+    def press(what, done, total):
+        if what.startswith("tuning"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        optimized(index, kinds=["ivf-pq"], progress=press)
+    assert {path.name for path in (index / "approximate").iterdir()} == {CARD, "writer.lock", before.file}
+    with Collection(index) as collection:
+        assert collection.approximation(10) == before
+
+
+def test_one_at_a_time(index):
+    from clipsearch.store.approximate.keeping import making
+
+    with making(index), pytest.raises(CollectionBusy):
+        optimized(index)
+
+
+def cut(folder, card):
+    path = folder / card.file
+    os.truncate(path, card.size - 1)
+
+
+def flip_a_centroid(folder, card):
+    place = opened(folder, card)["entries"].nbytes + card.shape.lists * 8 + 200
+    with open(folder / card.file, "r+b") as stream:
+        stream.seek(place)
+        byte = stream.read(1)
+        stream.seek(place)
+        stream.write(bytes([byte[0] ^ 1]))
+
+
+def link_the_file(folder, card):
+    (folder / card.file).rename(folder.parent / "elsewhere")
+    (folder / card.file).symlink_to(folder.parent / "elsewhere")
+
+
+def link_the_folder(folder, card):
+    folder.rename(folder.parent / "elsewhere")
+    folder.symlink_to(folder.parent / "elsewhere")
+
+
+def write_on_card(**values):
+    def write(folder, card):
+        about = json.loads((folder / CARD).read_text())
+        for name, value in values.items():
+            part, _, key = name.rpartition("__")
+            (about[part] if part else about)[key] = value
+        (folder / CARD).write_text(json.dumps(about))
+
+    return write
+
+
+def negative_sizes(folder, card):
+    """Lists whose lengths add up but cannot be, with a checksum that says they are right."""
+    start = -(-opened(folder, card)["entries"].nbytes // 64) * 64
+    with open(folder / card.file, "r+b") as stream:
+        stream.seek(start)
+        sizes = np.frombuffer(stream.read(16), "<i8").copy()
+        stream.seek(start)
+        stream.write((sizes + np.array([10**9, -(10**9)])).astype("<i8").tobytes())
+    arrays = dict(opened(folder, dataclasses.replace(card, small_crc=crc_of(folder, card))))
+    assert (arrays["sizes"] < 0).any()
+    write_card(folder, dataclasses.replace(card, small_crc=small_crc(arrays)))
+
+
+def crc_of(folder, card):
+    from clipsearch.store.approximate import arrays
+
+    places, size = arrays._places(card.shape)
+    with open(folder / card.file, "rb") as stream:
+        views = arrays._views(bytearray(stream.read(size)), places)
+    return small_crc(views)
+
+
+DAMAGES = {
+    "cut": cut,
+    "gone": lambda folder, card: (folder / card.file).unlink(),
+    "a flipped bit": flip_a_centroid,
+    "a link for the file": link_the_file,
+    "a link for the folder": link_the_folder,
+    "a folder for the file": lambda folder, card: ((folder / card.file).unlink(), (folder / card.file).mkdir()),
+    "half a card": lambda folder, card: os.truncate(folder / CARD, 100),
+    "no JSON": lambda folder, card: (folder / CARD).write_bytes(b"\xff\x00 nothing"),
+    "deep JSON": lambda folder, card: (folder / CARD).write_text("[" * 100_000),
+    "another JSON": lambda folder, card: (folder / CARD).write_text("[1, 2]"),
+    "a huge card": lambda folder, card: (folder / CARD).write_bytes(b" " * (2 << 20)),
+    "a fifo": lambda folder, card: ((folder / CARD).unlink(), os.mkfifo(folder / CARD)),
+    "another file": write_on_card(file="../../catalog.sqlite"),
+    "another model": write_on_card(digest="of another"),
+    "another width": write_on_card(shape__dim=DIM * 2),
+    "another format": write_on_card(format=2),
+    "an unknown kind": write_on_card(shape__kind="flat"),
+    "too many rows": write_on_card(shape__rows=2**61),
+    "negative rows": write_on_card(shape__rows=-5),
+    "no rows": write_on_card(shape__rows=0),
+    "rows of text": write_on_card(shape__rows="many"),
+    "true rows": write_on_card(shape__rows=True),
+    "more lists": write_on_card(shape__lists=2**40),
+    "no number": write_on_card(measured__text=float("nan")),
+    "other images": write_on_card(samples=[[1, 12345]]),
+    "later images": write_on_card(shape__last_id=PHOTOS + 1),
+    "lists of negative length": negative_sizes,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_whatever_is_not_one_of_ours_is_told_once_and_done_without(index, damage):
+    damage(index / "approximate", read_card(index / "approximate"))
+    with Collection(index) as collection:
+        with pytest.warns(ClipsearchWarning, match=r"is not used: .*The search is exact.*clipsearch optimize"):
+            assert is_exact(collection)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert is_exact(collection)
+        assert collection.approximation(10) is None and read_status(collection).problem
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "a flipped bit", "half a card"])
+def test_verify_finds_it_and_repair_takes_it_away_and_nothing_else(index, damage):
+    DAMAGES[damage](index / "approximate", read_card(index / "approximate"))
+    assert [one.where.startswith("approximate/") for one in verify(index).damages] == [True]
+    repaired = repair(index)
+    assert repaired.kept == PHOTOS and repaired.lost == () and not (index / "approximate").exists()
+    assert not verify(index).damages
+    with Collection(index) as collection:
+        assert is_exact(collection)
+
+
+def test_flipped_codes_cost_recall_at_most_and_verify_finds_them(index):
+    card = read_card(index / "approximate")
+    assert not verify(index).damages
+    with open(index / "approximate" / card.file, "r+b") as stream:  # codes and ids alike
+        stream.write(np.random.default_rng(0).bytes(opened(index / "approximate", card)["entries"].nbytes))
+    with Collection(index) as collection:
+        for query in QUERIES[:10]:
+            answer = collection.search(query[None], 10)[0]
+            ids = [record.image_id for _, record in answer]
+            assert len(set(ids)) == 10
+            right = VECTORS[np.array(ids) - 1].astype(np.float64) @ query.astype(np.float64)
+            assert np.allclose([score for score, _ in answer], right, rtol=0, atol=1e-12)
+    (damage,) = verify(index).damages
+    assert damage.where == f"approximate/{card.file}" and "bytes" in damage.what
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    """800 photos and a graph of them."""
+    folder = filled(tmp_path_factory.mktemp("graph") / "photos" / ".clipsearch", VECTORS[:800])
+    assert optimized(folder, recall=0.5, kinds=["hnsw-sq8"]).chosen
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("array", "value"),
+    [("neighbours", 800), ("neighbours", 2**31 - 1), ("neighbours", -2), ("levels", 0), ("levels", 10**6), ("levels", -1),
+     ("entry", 800), ("entry", -1)],
+)  # fmt: skip
+def test_a_graph_that_leads_out_of_itself_is_not_entered(graph, tmp_path, array, value):
+    from clipsearch.store.approximate import arrays
+
+    folder = shutil.copytree(graph, tmp_path / "photos" / ".clipsearch")
+    card = read_card(folder / "approximate")
+    start, kind, _ = arrays._places(card.shape)[0][array]
+    with open(folder / "approximate" / card.file, "r+b") as stream:
+        stream.seek(start)
+        stream.write(np.array([value], kind).tobytes())
+    write_card(folder / "approximate", dataclasses.replace(card, small_crc=crc_of(folder / "approximate", card)))
+    with Collection(folder) as collection, pytest.warns(ClipsearchWarning, match="not as it was written"):
+        found(collection, QUERIES[0])
+
+
+def test_an_index_restored_from_before_does_without_it(index, plain):
+    """Its next photos get ids that the approximate index takes for others'."""
+    with Collection(index, writable=True) as collection:
+        add(collection, names(PHOTOS, PHOTOS + 5), clustered(5, seed=3))
+        collection.commit()
+    optimized(index, kinds=["ivf-sq8"])
+    for path in index.iterdir():
+        if path.name.startswith("catalog"):
+            path.unlink()
+    shutil.rmtree(index / "segments")
+    shutil.copytree(plain, index, dirs_exist_ok=True)
+    with Collection(index) as collection, pytest.warns(ClipsearchWarning, match="of other images"):
+        assert is_exact(collection)
+    with Collection(index, writable=True) as collection:
+        add(collection, names(PHOTOS, PHOTOS + 9), clustered(9, seed=4))
+        collection.commit()
+    with Collection(index) as collection, pytest.warns(ClipsearchWarning, match="of other images"):
+        assert is_exact(collection)
