@@ -14,6 +14,7 @@ import click
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, print_paths
 from clipsearch.cli.remote import server_option, server_to_ask
+from clipsearch.cli.stores import push_to, show_push, show_store, store_option, store_to_ask
 from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
 from clipsearch.errors import SyncRefused
 
@@ -54,6 +55,8 @@ SOME_FAILED, INTERRUPTED = 3, 130
     "--max-megapixels", type=click.FloatRange(1), default=160, show_default=True, help="Size limit for a photo."
 )
 @click.option("--watch", is_flag=True, help="Then wait for changes below the folders, and index again; Ctrl-C ends it.")
+@store_option("Then push to a vector database, as `clipsearch push` does; not together with --watch.", variable=False)
+@click.option("--take-over", is_flag=True, help="With --store: replace what another copy of this index has pushed.")
 @wait_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 @json_option
@@ -61,8 +64,8 @@ SOME_FAILED, INTERRUPTED = 3, 130
 def index(
     context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
     no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, precision: str,
-    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool, wait: float | None,
-    quiet: bool, as_json: bool,
+    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool, store: str | None,
+    take_over: bool, wait: float | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Index the photos in folders, or bring their index up to date.
 
@@ -85,6 +88,8 @@ def index(
         rules = WalkRules(hidden=hidden, defaults=not no_default_excludes, follow_links=follow_links, exclude=exclude)
     limits = ReadLimits(max_pixels=int(max_megapixels * 1_000_000), seconds=max_seconds)
     options: dict[str, Any] = {"rules": rules, "jobs": jobs, "batch_size": batch_size, "limits": limits}
+    if watch and store:
+        raise click.UsageError("--watch and --store exclude each other; push again when you want to")
     if watch:
         from clipsearch.watch import QUIET, require_watchfiles
 
@@ -104,6 +109,9 @@ def index(
         else:
             remember_index(engine.index_folder)
             _show(report, engine, quiet, as_json)
+        if store and report and not report.interrupted:
+            pushed = push_to(engine, store, prune=prune, take_over=take_over, wait=wait, quiet=quiet)
+            show_push(pushed, quiet, as_json)
         if watch and not (report and report.interrupted):
             report = _watch(engine, folders, options, quiet, as_json)
     if report and report.interrupted:
@@ -115,9 +123,10 @@ def index(
 @click.command()
 @index_option
 @server_option
+@store_option("What a vector database holds:")
 @click.option("--quick", is_flag=True, help="Do not compare with the folders on disk. A server never does.")
 @json_option
-def status(index_folder: str | None, server: str | None, quick: bool, as_json: bool) -> None:
+def status(index_folder: str | None, server: str | None, store: str | None, quick: bool, as_json: bool) -> None:
     """What is indexed, by which model, and whether it is up to date.
 
     \b
@@ -128,6 +137,10 @@ def status(index_folder: str | None, server: str | None, quick: bool, as_json: b
     from clipsearch.engine import SearchEngine
     from clipsearch.render.text import human_bytes, printable, to_json
 
+    if address := store_to_ask(store):
+        with SearchEngine(store=address) as engine:
+            show_store(engine.store_status(), as_json)
+        return
     client = server_to_ask(server)
     if client:
         with client:
