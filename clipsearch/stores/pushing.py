@@ -32,6 +32,9 @@ from clipsearch.stores.walking import windows
 LINEAGE, COPY = "store lineage", "store copy"
 """Keys in the catalog's meta: all copies of an index have the same lineage, and each is a copy of its own."""
 
+GRACE = 5.0
+"""Seconds for which outdated rows are left: whoever asked for the version before it was published may still be reading it."""
+
 _MOST_DEAD = 4000  # rows that one version withdraws: more would not fit into its note
 _BLOCK = 2000  # rows that are read, sent and read back at once
 
@@ -173,6 +176,8 @@ class _Push:
                 "--prune that they are to leave the store. Nothing was changed"
             )
         resumed, leftover = self._resumable(found, local, same, dead)
+        if found.outdated:
+            time.sleep(GRACE)
         self._table.delete([*leftover, *found.outdated])
         todo = sorted(local.keys() - same - resumed)
         report.removed, report.unchanged, report.resumed = len(gone), len(same), len(resumed)
@@ -194,6 +199,8 @@ class _Push:
                     dead=tuple(chunk), dead_until=until,
                 )  # fmt: skip
                 self._publish(manifest)
+                if chunk:
+                    time.sleep(GRACE)
                 self._table.delete([found.current[image_id][0] for image_id in chunk])
         else:
             manifest = self._before
@@ -307,7 +314,7 @@ class _Push:
 
     def _publish(self, manifest: Manifest) -> None:
         self._lease.renew()
-        self._table.publish(manifest)
+        self._table.publish(replace(manifest, after=self._table.written_at))
 
     def _verify(self, manifest: Manifest, local: Checks) -> None:
         """Count what is there, and compare the checksums that are there with the index's own."""

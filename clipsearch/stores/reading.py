@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -33,6 +36,9 @@ from clipsearch.stores.walking import fields_of, windows
 MOST_SIFTED = 1_000_000
 """Photos that are looked at one by one for what the store cannot say; of more, it is refused."""
 
+TRUSTED = 2.0
+"""Seconds for which what was published is taken for what is: a writer leaves outdated rows for longer (pushing.GRACE)."""
+
 _SPARE = 54  # rows asked for beyond top_k, as the index on this machine does
 _NAMED = 2000  # ids that are named in an expression; more are left out of what comes back
 _ATTEMPTS = 5  # versions that are tried while somebody keeps publishing
@@ -53,13 +59,18 @@ class Selection:
 
 
 class StoreReader(Places):
-    """A store, open for reading. Each of its answers comes from one published version. Use as a context manager."""
+    """A store, open for reading. Each of its answers comes from one published version. Use as a context manager.
+
+    Threads may share it; they are answered one after the other.
+    """
 
     def __init__(self, address: StoreAddress) -> None:
         self.address = address
         self.table = Table(address)
         self._manifest: Manifest | None = None  # the last that was seen
+        self._asked = -math.inf  # when that was, by time.monotonic()
         self._inside = False  # at_one_state()
+        self._one_at_a_time = threading.RLock()
         self._selections: dict[Condition, Selection] = {}
 
     def close(self) -> None:
@@ -187,19 +198,25 @@ class StoreReader(Places):
     def at_one_state(self, read: Callable[[], _T]) -> _T:
         """Call something that asks several things, such that all answers come from one published version.
 
-        The rows of a version are all there until the next one is published: what was read is good if it still is the last.
+        The rows of a version are there until the next one is published, and for GRACE seconds after that. So what was read is
+        good if it took less than TRUSTED seconds since the store was asked for its version, or if that still is the last.
         """
-        if self._inside:
-            return read()
+        with self._one_at_a_time:
+            return read() if self._inside else self._at_one_state(read)
+
+    def _at_one_state(self, read: Callable[[], _T]) -> _T:
         self._inside = True
         try:
-            manifest = self._manifest or self._seen(self._latest())
+            trusted = self._manifest and time.monotonic() - self._asked < TRUSTED / 2
+            manifest = self._manifest if self._manifest and trusted else self._seen(self._latest())
             for _ in range(_ATTEMPTS):
                 error: CollectionDamaged | KeyError | None = None
                 try:
                     answer = read()
                 except (CollectionDamaged, KeyError) as problem:  # of rows that were deleted meanwhile, maybe
                     error = problem
+                if error is None and time.monotonic() - self._asked < TRUSTED:
+                    return answer
                 latest = self._seen(self._latest())
                 if latest.version == manifest.version:
                     if error:
@@ -222,11 +239,13 @@ class StoreReader(Places):
         return self._manifest or self.manifest
 
     def _latest(self) -> Manifest:
+        asked = time.monotonic()
         found = self.table.manifest()
         if found is None:
             raise CollectionNotFound(
                 f"nothing was pushed to {self.name} yet; to do so: clipsearch push --store {self.name}"
             )
+        self._asked = asked
         return found
 
     def _seen(self, manifest: Manifest) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -140,6 +141,17 @@ class Table:
                     timeout=self._timeout,
                 )  # fmt: skip
 
+    @property
+    def written_at(self) -> int:
+        """The store's own timestamp of what was written last from here; 0 where it cannot be told, and readers see to it."""
+        try:
+            from pymilvus.client.ts_utils import get_collection_ts
+
+            handler = self._client._get_connection()
+            return int(get_collection_ts(self.address.collection, handler.server_address, self.address.database) or 0)
+        except (ImportError, AttributeError, TypeError):  # none of these is promised to stay
+            return 0
+
     def query(self, expression: str, fields: Sequence[str], *, after: int = 0) -> list[dict[str, Any]]:
         """The rows that an expression holds of, in no order."""
         with self._our_words():
@@ -194,6 +206,7 @@ class Table:
                 from pymilvus import MilvusClient
             except ImportError as error:
                 raise ClipsearchError("a store needs pymilvus: pip install 'clipsearch[milvus]'") from error
+            logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints what is raised here as well
             address = self.address
             options = {} if address.is_local else {"token": address.token, "db_name": address.database}
             self._opened = MilvusClient(uri=address.uri, timeout=min(self._timeout, _PATIENCE), **options)

@@ -60,7 +60,8 @@ def _relay(connect):
         except OSError:
             writer.close()
             return
-        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer), return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer), return_exceptions=True)
 
     return serve
 

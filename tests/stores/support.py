@@ -26,7 +26,7 @@ def make_index(folder, count=300, seed=0):
     """An index with photos of every kind; some have the same vector, so that they tie."""
     chance = random.Random(seed)
     vectors = random_units(count, DIM, seed)
-    vectors[50:90] = vectors[50]
+    vectors[count // 6 : count // 6 + count // 7] = vectors[count // 6]
     with writer(folder, DIM) as collection:
         root_id = collection.add_root(str(folder.parent), {"hidden": True})
         for number, vector in enumerate(vectors):

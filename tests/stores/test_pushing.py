@@ -208,6 +208,29 @@ def test_a_reader_in_the_middle_of_something_begins_again(index, url):
             assert ids == set(collection.ids().tolist())
 
 
+def test_what_a_reader_trusts_is_left_for_longer(index, url, monkeypatch):
+    """Within TRUSTED seconds a reader does not ask for the version again: the rows of the one before are still there."""
+    push_index(index, url)
+    old = local(index)
+    monkeypatch.setattr("clipsearch.stores.reading.TRUSTED", 1000.0)
+    with StoreReader(parse_address(url)) as reader:
+        assert contents(reader) == old
+        waited = []
+
+        def wait(seconds):
+            waited.append(seconds)
+            assert contents(reader) == old  # published, and not deleted yet
+            assert stored(url) == local(index)
+
+        monkeypatch.setattr("clipsearch.stores.pushing.GRACE", 5.0)
+        monkeypatch.setattr("clipsearch.stores.pushing.time.sleep", wait)
+        change(index)
+        push_index(index, url)
+        assert waited == [5.0]
+        reader._asked -= 2000
+        assert contents(reader) == local(index)
+
+
 def test_a_store_is_not_emptied_by_accident(index, url):
     push_index(index, url)
     with Collection(index, writable=True) as collection:
