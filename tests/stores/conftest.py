@@ -18,13 +18,6 @@ def _server(request):
     return lambda: f"milvus://{address}/photos_{next(_numbers)}"
 
 
-@pytest.fixture(autouse=True)
-def nobody_waits(monkeypatch):
-    """A reader asks for the version after every answer, so that a writer need not wait for it."""
-    monkeypatch.setattr("clipsearch.stores.reading.TRUSTED", 0.0)
-    monkeypatch.setattr("clipsearch.stores.pushing.GRACE", 0.0)
-
-
 STORES = [pytest.param("lite"), pytest.param("server", marks=pytest.mark.long)]
 
 

@@ -28,6 +28,13 @@ def place(request):
     return request.param
 
 
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch):
+    """A reader asks for the version after every answer, so that a writer need not wait for it."""
+    monkeypatch.setattr("clipsearch.stores.reading.TRUSTED", 0.0)
+    monkeypatch.setattr("clipsearch.stores.pushing.GRACE", 0.0)
+
+
 @pytest.fixture
 def index(tmp_path):
     return make_index(tmp_path / "photos" / ".clipsearch", 60)
