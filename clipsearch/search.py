@@ -124,8 +124,8 @@ def _best_scores(
 
 
 def _chosen(
-    collection: VectorStore[SelectionT], spec: ModelSpec, query: Query, embedded: EmbeddedQuery, ranked: _Ranked, best: list[Scores],
-    end: int,
+    collection: VectorStore[SelectionT], spec: ModelSpec, query: Query, embedded: EmbeddedQuery, ranked: _Ranked,
+    best: list[Scores], end: int,
 ) -> list[Hit]:  # fmt: skip
     """From a ranking to hits: what is good enough, without near-copies, and the page asked for."""
     if query.min_score is not None:

@@ -103,7 +103,7 @@ class Expressions:
         column, text = f"{test.field}_folded", str(test.value)
         folded = text.lower()
         if test.operator in ("=", "!="):
-            # The catalog folds ASCII alone where the text is ASCII; all that differs is the Kelvin sign, which is a k to Python.
+            # Where the text is ASCII, the catalog folds ASCII alone. All that differs is the Kelvin sign, to Python a k.
             exact = not (text.isascii() and "k" in folded)
             same = Expression(f'{column} == "{_hex(folded)}"', exact)
             if test.operator == "=":

@@ -85,8 +85,8 @@ def _require_there(collection: Collection, reader: StoreReader, prune: bool) -> 
     lost = local.keys() - _checks(reader).keys() if local and not prune else ()
     if lost:
         raise SyncRefused(
-            f"{len(lost):,} photos of the index at {collection.folder} are not in the store; confirm with --prune that they are to "
-            "leave the index, or push first. Nothing was changed"
+            f"{len(lost):,} photos of the index at {collection.folder} are not in the store; confirm with --prune that they "
+            "are to leave the index, or push first. Nothing was changed"
         )
 
 
@@ -155,8 +155,8 @@ def _verified(collection: Collection, manifest: Manifest, report: PullReport, st
     report.version, report.images, report.digest = manifest.version, len(local), digest_of(local)
     if (report.images, report.digest) != (manifest.count, manifest.digest):
         raise CollectionDamaged(
-            f"{report.store} says it has {manifest.count:,} photos, and gave {report.images:,}, or others than it says; the index at "
-            f"{report.index} is no copy of it"
+            f"{report.store} says it has {manifest.count:,} photos, and gave {report.images:,}, or others than it says; "
+            f"the index at {report.index} is no copy of it"
         )
     report.seconds = time.monotonic() - start
     return report

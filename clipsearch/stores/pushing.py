@@ -137,8 +137,8 @@ def _require_own(before: Manifest | None, collection: Collection, lineage: str, 
     mine, theirs = (fingerprint.digest, fingerprint.dim), (before.fingerprint.digest, before.fingerprint.dim)
     if mine != theirs:
         raise ModelMismatch(
-            f"the store holds embeddings of the model {before.fingerprint.model!r}, and the index at {collection.folder} those of "
-            f"{fingerprint.model!r}; push into another collection"
+            f"the store holds embeddings of the model {before.fingerprint.model!r}, and the index at {collection.folder} those "
+            f"of {fingerprint.model!r}; push into another collection"
         )
     if lineage != before.lineage:
         raise SyncRefused(
@@ -146,8 +146,8 @@ def _require_own(before: Manifest | None, collection: Collection, lineage: str, 
         )
     if copy != before.copy and not take_over:
         raise SyncRefused(
-            "another copy of this index was pushed to the store. To replace what it holds by what is here: --take-over. Nothing "
-            "was changed"
+            "another copy of this index was pushed to the store. To replace what it holds by what is here: --take-over. "
+            "Nothing was changed"
         )
 
 
@@ -298,7 +298,7 @@ class _Push:
 
     def _values(self, column: str) -> tuple[str, ...]:
         rows = self._collection.catalog.select(
-            f"SELECT DISTINCT {column} FROM images WHERE {column} IS NOT NULL ORDER BY 1",
+            f"SELECT DISTINCT {column} FROM images WHERE {column} IS NOT NULL ORDER BY 1",  # noqa: S608
             (),
         )
         return tuple(value for (value,) in rows)
@@ -325,6 +325,6 @@ class _Push:
         self._report.version, self._report.digest = manifest.version, digest_of(there)
         if there != local or self._report.images != len(local) or self._report.digest != manifest.digest:
             raise CollectionDamaged(
-                f"the store {self._report.store} says it has {self._report.images:,} photos and should have {len(local):,}, or has "
-                "others than it should; push again"
+                f"the store {self._report.store} says it has {self._report.images:,} photos and should have {len(local):,}, or "
+                "has others than it should; push again"
             )

@@ -280,8 +280,8 @@ class StoreReader(Places):
         count = self.table.count(text, after=manifest.after)
         if count > MOST_SIFTED:
             raise QueryError(
-                f"{count:,} photos of the store would have to be looked at one by one for this; narrow it down by a folder, a date "
-                "or a camera"
+                f"{count:,} photos of the store would have to be looked at one by one for this; narrow it down by a folder, a "
+                "date or a camera"
             )
         names = ["image_id", *(CATALOG_NAMES.get(column, column) for column in columns)]
         sieve = Sieve()

@@ -41,7 +41,8 @@ _NO_PHOTO: dict[str, Any] = {
 class Table:
     """Rows of photos and notes, in one collection of a server or of Milvus Lite. It connects when it is first used.
 
-    Every call waits for the address's timeout at most. StoreUnreachable where nobody answers, CollectionError where the store refuses.
+    Every call waits for the address's timeout at most. StoreUnreachable where nobody answers, CollectionError where the store
+    refuses.
     """
 
     def __init__(self, address: StoreAddress) -> None:

@@ -25,7 +25,7 @@ def windows(table: Table, text: str, fields: Sequence[str], *, after: int = 0) -
             continue
         rows = table.query(here, fields, after=after)
         if rows:
-            yield sorted(rows, key=lambda row: (row["image_id"], row["row"] if "row" in row else 0))
+            yield sorted(rows, key=lambda row: (row["image_id"], row.get("row", 0)))
         low += width
         if len(rows) < width // 2:
             if not table.count(both(text, f"image_id >= {low}"), after=after):

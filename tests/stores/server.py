@@ -1,6 +1,6 @@
 """A Milvus server (the package `milvus` of PyPI) that nobody else can reach.
 
-It listens on all addresses, on ports of which most have no password; so it runs in a network namespace that has nothing but `lo`.
+It listens on all addresses, on ports of which most have no password; so it runs in a network namespace that has only `lo`.
 What is said to a port of 127.0.0.1 here goes to its port there through a socket in a folder of the tests.
 """
 
@@ -89,7 +89,8 @@ def _main(folder):
     loop.run_until_complete(asyncio.start_unix_server(relay, folder / "socket"))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     sys.stdin.read()
     server.stop()
     os._exit(0)

@@ -43,7 +43,8 @@ def test_milvus_lite_is_in_a_folder_of_this_machine(tmp_path, monkeypatch):
     "text",
     [
         "milvus://", "milvus://host", "milvus://host/", "milvus:photos", "milvus://host/a/b/c", "milvus://host/ph;otos",
-        "milvus://host:99999/p", "milvus://secret@host/1p", "milvus://host/p?tls=2", "milvus://host/p?timeout=0", "milvus://host/p?timeout=x", "milvus://host/p?user=x", "milvus+lite:photos",
+        "milvus://host:99999/p", "milvus://secret@host/1p", "milvus://host/p?tls=2", "milvus://host/p?timeout=0", "milvus://host/p?timeout=x",
+        "milvus://host/p?user=x", "milvus+lite:photos",
         "milvuss://secret@host/p?tls=0", "milvus://secret@host/p#x", "milvus+lite:a/b c",
     ],
 )  # fmt: skip
@@ -55,8 +56,8 @@ def test_what_is_no_address_is_refused_without_telling_secrets(text):
 
 def test_a_store_only_answers_queries(tmp_path):
     assert not is_address("/photos") and not is_address(tmp_path)
-    with SearchEngine.open("milvus://host/photos") as engine:
-        with pytest.raises(ClipsearchError, match="clipsearch pull --store milvus://host:19530/photos"):
-            engine.stats()
+    what_to_do = "clipsearch pull --store milvus://host:19530/photos"
+    with SearchEngine.open("milvus://host/photos") as engine, pytest.raises(ClipsearchError, match=what_to_do):
+        engine.stats()
     with pytest.raises(ClipsearchError, match="not both"):
         SearchEngine(tmp_path, store="milvus://host/photos")

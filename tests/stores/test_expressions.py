@@ -9,8 +9,8 @@ from clipsearch.stores.expressions import EVERYTHING, NOTHING, Expressions, both
 from tests.store.test_filters import LEAVES
 
 ATTACKS = [
-    'x" or row > 0 or name == "', "' or 1 == 1 --", "\\", "\\\\", "%", "_", "100%_\\", '"', "''", "a\nb", "\0", "{a}", "\udcff", "ä",
-    "] or row in [1", "x%' like '",
+    'x" or row > 0 or name == "', "' or 1 == 1 --", "\\", "\\\\", "%", "_", "100%_\\", '"', "''", "a\nb", "\0", "{a}", "\udcff",
+    "ä", "] or row in [1", "x%' like '",
 ]  # fmt: skip
 PLAIN = re.compile(r'(?:[a-z_]+|"x?[0-9a-f%]*"|-?\d+(?:\.\d+)?|==|!=|<=|>=|[<>(),\[\]]|\s)+')
 

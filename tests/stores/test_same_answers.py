@@ -61,7 +61,7 @@ def expected(everything, query, top_k, keep=lambda record: True):
     return [(min(max(score, -1.0), 1.0), record) for score, record in pairs[:top_k]]
 
 
-@pytest.mark.parametrize("top_k", [1, 7, 60, 299, 1000])
+@pytest.mark.parametrize("top_k", [7, *(pytest.param(top_k, marks=pytest.mark.long) for top_k in (1, 60, 299, 1000))])
 def test_rankings_are_those_of_brute_force(source, everything, top_k):
     tied = everything[1][50]  # forty photos have this vector
     queries = np.concatenate([random_units(4, DIM, seed=9), tied[None], unit(-tied[None])])
@@ -74,10 +74,10 @@ def test_rankings_are_those_of_brute_force(source, everything, top_k):
         assert np.allclose(scores, [score for score, _ in expected(everything, query, top_k)], rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("batch", range(6))
+@pytest.mark.parametrize("batch", [0, *(pytest.param(batch, marks=pytest.mark.long) for batch in range(1, 12))])
 def test_conditions_mean_the_same(source, index, everything, batch):
     root, query = str(index.parent), random_units(1, DIM, seed=3)
-    for condition in [*LEAVES, *MORE][batch::6]:
+    for condition in [*LEAVES, *MORE][batch::12]:
         for one in (condition, Not(condition)):
             with Collection(index) as collection:
                 meant = set(collection.ids(one).tolist())
@@ -90,6 +90,7 @@ def test_conditions_mean_the_same(source, index, everything, batch):
     assert len(source) == 300
 
 
+@pytest.mark.long
 def test_conditions_within_conditions(source, index, everything):
     chance, query = random.Random(1), random_units(1, DIM, seed=4)
     leaves = [*LEAVES, *MORE, *(Below(str(index.parent / part)) for part in ("trip", "tr%p", "tr%p/\udcff", "", "no"))]
