@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from clipsearch.stores.pulling import PullReport
     from clipsearch.stores.pushing import PushReport
     from clipsearch.stores.reading import StoreReader
-    from clipsearch.stores.status import StoreStatus
     from clipsearch.transfer import exporting, importing
     from clipsearch.transfer.fields import Format
     from clipsearch.vector_store import SelectionT, VectorStore
@@ -236,15 +235,6 @@ class SearchEngine:
     def failures(self) -> list[Failure]:
         """Every file that could not be indexed, and why, by path."""
         return self._collection().failures()
-
-    def store_status(self) -> StoreStatus:
-        """What the store holds, and which version of it is published."""
-        from clipsearch.stores.status import read_store_status
-
-        store = self._open_store()
-        if store is None:
-            raise ClipsearchError(f"{self.index_folder} is an index; name a store")
-        return read_store_status(store)
 
     def push(
         self, store: str, *, prune: bool = False, take_over: bool = False,

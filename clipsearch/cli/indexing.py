@@ -21,6 +21,7 @@ from clipsearch.errors import SyncRefused
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.status import RootStatus
+    from clipsearch.stores.pushing import PushReport
     from clipsearch.sync import SyncReport
 
 SOME_FAILED, INTERRUPTED = 3, 130
@@ -108,10 +109,14 @@ def index(
             click.echo(f"clipsearch: note: {refusal}", err=True)
         else:
             remember_index(engine.index_folder)
-            _show(report, engine, quiet, as_json)
-        if store and report and not report.interrupted:
-            pushed = push_to(engine, store, prune=prune, take_over=take_over, wait=wait, quiet=quiet)
-            show_push(pushed, quiet, as_json)
+            pushed = None
+            try:
+                if store and not report.interrupted:
+                    pushed = push_to(engine, store, prune=prune, take_over=take_over, wait=wait, quiet=quiet)
+            finally:
+                _show(report, engine, quiet, as_json, pushed)
+            if pushed and not as_json:
+                show_push(pushed, quiet, as_json)
         if watch and not (report and report.interrupted):
             report = _watch(engine, folders, options, quiet, as_json)
     if report and report.interrupted:
@@ -138,8 +143,7 @@ def status(index_folder: str | None, server: str | None, store: str | None, quic
     from clipsearch.render.text import human_bytes, printable, to_json
 
     if address := store_to_ask(store):
-        with SearchEngine(store=address) as engine:
-            show_store(engine.store_status(), as_json)
+        show_store(address, as_json)
         return
     client = server_to_ask(server)
     if client:
@@ -208,7 +212,9 @@ def forget(folders: tuple[str, ...], index_folder: str | None, wait: float | Non
     click.echo(f"forgot {count:,} photo{'' if count == 1 else 's'}")
 
 
-def _show(report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool) -> None:
+def _show(
+    report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool, pushed: PushReport | None = None
+) -> None:
     """What a run did, on standard output."""
     from clipsearch.render.text import to_json
 
@@ -217,6 +223,7 @@ def _show(report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool) 
         counts = {key: value for key, value in asdict(report).items() if key != "unreadable"}
         unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
         answer = {"index": str(engine.index_folder), "model": name, **counts, "unreadable": unreadable}
+        answer |= {"push": asdict(pushed)} if pushed else {}
         click.echo(to_json(answer), nl=False)
     elif not quiet:
         click.echo(_summary(report, str(engine.index_folder), name), nl=False)

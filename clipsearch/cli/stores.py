@@ -16,7 +16,6 @@ from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.stores.pushing import PushReport
-    from clipsearch.stores.status import StoreStatus
 
 URL = "milvus://HOST:PORT/COLLECTION"
 
@@ -137,10 +136,12 @@ def show_push(report: PushReport, quiet: bool, as_json: bool) -> None:
         )
 
 
-def show_store(state: StoreStatus, as_json: bool) -> None:
+def show_store(address: str, as_json: bool) -> None:
     """What a store holds, on standard output."""
     from clipsearch.render.text import human_bytes, printable, to_json
+    from clipsearch.stores.status import store_status
 
+    state = store_status(address)
     if as_json:
         click.echo(to_json(asdict(state)), nl=False)
         return

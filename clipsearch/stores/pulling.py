@@ -16,9 +16,9 @@ from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store.collection import Collection
 from clipsearch.store.lock import OnBusy
 from clipsearch.stores.address import StoreAddress
+from clipsearch.stores.checks import LINEAGE, Checks, checks_of, digest_of, identity
 from clipsearch.stores.expressions import among, both
 from clipsearch.stores.manifest import Manifest
-from clipsearch.stores.pushing import LINEAGE, Checks, checks_of, digest_of, identity
 from clipsearch.stores.reading import StoreReader
 from clipsearch.stores.rows import CHECKS, FIELDS, VECTOR, catalog_row, checked_vector, record
 

@@ -7,10 +7,7 @@ one published version; and a push that comes after a killed one goes on with the
 
 from __future__ import annotations
 
-import hashlib
-import struct
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -22,6 +19,7 @@ from clipsearch.errors import CollectionDamaged, CollectionError, ModelMismatch,
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import IMAGE_COLUMNS
 from clipsearch.stores.address import StoreAddress
+from clipsearch.stores.checks import Checks, checks_of, digest_of, identity
 from clipsearch.stores.expressions import among
 from clipsearch.stores.lease import Lease
 from clipsearch.stores.manifest import Manifest
@@ -29,17 +27,11 @@ from clipsearch.stores.rows import CHECKS, FIELDS, VECTOR, catalog_row, checked_
 from clipsearch.stores.table import Table
 from clipsearch.stores.walking import windows
 
-LINEAGE, COPY = "store lineage", "store copy"
-"""Keys in the catalog's meta: all copies of an index have the same lineage, and each is a copy of its own."""
-
 GRACE = 5.0
 """Seconds for which outdated rows are left: whoever asked for the version before it was published may still be reading it."""
 
 _MOST_DEAD = 4000  # rows that one version withdraws: more would not fit into its note
 _BLOCK = 2000  # rows that are read, sent and read back at once
-
-Checks: TypeAlias = dict[int, tuple[int, int]]
-"""image_id → the checksums of its row and of its vector."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how many rows were sent, and how many there are to send."""
@@ -90,43 +82,17 @@ def push(
         if not table.exists():
             table.create(fingerprint.dim)
             table.exists()
-        before = table.manifest()
-        _require_own(before, collection, lineage, copy, take_over)
         lease = Lease(table, copy)
         try:
-            report = _Push(collection, table, lease, table.manifest(), progress).run(lineage, copy, prune)
+            before = table.manifest()
+            _require_own(before, collection, lineage, copy, take_over)
+            report = _Push(collection, table, lease, before, progress).run(lineage, copy, prune)
         finally:
             lease.release()
     finally:
         table.close()
     report.seconds = time.monotonic() - start
     return report
-
-
-def identity(collection: Collection, lineage: str | None = None) -> tuple[str, str]:
-    """An index's lineage and copy, made where there are none yet; a given lineage is taken."""
-    catalog = collection.catalog
-    found = lineage or catalog.meta(LINEAGE) or uuid.uuid4().hex, catalog.meta(COPY) or uuid.uuid4().hex
-    if found != (catalog.meta(LINEAGE), catalog.meta(COPY)):
-        catalog.begin()
-        catalog.set_meta(LINEAGE, found[0])
-        catalog.set_meta(COPY, found[1])
-        catalog.commit()
-    return found
-
-
-def checks_of(collection: Collection) -> Checks:
-    """The checksums of everything that is published in an index."""
-    rows = collection.catalog.select("SELECT image_id, row_check, vector_check FROM images", ())
-    return {image_id: (row_check, vector_check) for image_id, row_check, vector_check in rows}
-
-
-def digest_of(checks: Checks) -> str:
-    """A sha256 of checksums, hexadecimal: of image_id, row_check and vector_check, little-endian, by image id."""
-    total = hashlib.sha256()
-    for image_id in sorted(checks):
-        total.update(struct.pack("<qII", image_id, *checks[image_id]))
-    return total.hexdigest()
 
 
 def _require_own(before: Manifest | None, collection: Collection, lineage: str, copy: str, take_over: bool) -> None:

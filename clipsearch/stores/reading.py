@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -14,13 +13,13 @@ import numpy as np
 
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
-from clipsearch.schema import Embeddings, Fingerprint, Ids, ImageRecord, Order, Scores
+from clipsearch.schema import Embeddings, Fingerprint, ImageRecord, Order, Scores
 from clipsearch.store.places import Places
-from clipsearch.store.segments import exact_scores, rounding_bound
 from clipsearch.store.sieve import Sieve
 from clipsearch.stores.address import StoreAddress
 from clipsearch.stores.expressions import Expressions, among, both
 from clipsearch.stores.manifest import Manifest
+from clipsearch.stores.ranking import NAMED, Selection, nearest, ranked
 from clipsearch.stores.rows import (
     CATALOG_NAMES,
     COLUMNS_OF,
@@ -30,7 +29,7 @@ from clipsearch.stores.rows import (
     checked_vector,
     record,
 )
-from clipsearch.stores.table import MOST_FOUND, Table
+from clipsearch.stores.table import Table
 from clipsearch.stores.walking import fields_of, windows
 
 MOST_SIFTED = 1_000_000
@@ -39,23 +38,9 @@ MOST_SIFTED = 1_000_000
 TRUSTED = 2.0
 """Seconds for which what was published is taken for what is: a writer leaves outdated rows for longer (pushing.GRACE)."""
 
-_SPARE = 54  # rows asked for beyond top_k, as the index on this machine does
-_NAMED = 2000  # ids that are named in an expression; more are left out of what comes back
 _ATTEMPTS = 5  # versions that are tried while somebody keeps publishing
 _REMEMBERED = 64  # selections of one version
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The photos that meet a condition: an expression, how many they are, and where it holds of more, which they are."""
-
-    text: str
-    count: int
-    ids: Ids | None = None  # ascending
-
-    def __len__(self) -> int:
-        return self.count
 
 
 class StoreReader(Places):
@@ -131,8 +116,9 @@ class StoreReader(Places):
         """
 
         def answer() -> list[list[tuple[float, ImageRecord]]]:
-            found = self._nearest(queries, top_k, allowed, without)
-            return [self._ranked(*one, top_k) for one in found]
+            manifest = self._current
+            found = nearest(self.table, manifest, queries, top_k, allowed, without)
+            return [ranked(*one, top_k, manifest.roots) for one in found]
 
         return self.at_one_state(answer)
 
@@ -140,7 +126,8 @@ class StoreReader(Places):
         """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""
 
         def answer() -> list[Scores]:
-            return [np.sort(scores)[::-1][:count] for scores, _ in self._nearest(queries, count, None, ())]
+            found = nearest(self.table, self._current, queries, count)
+            return [np.sort(scores)[::-1][:count] for scores, _ in found]
 
         return self.at_one_state(answer)
 
@@ -256,7 +243,7 @@ class StoreReader(Places):
 
     def _select(self, condition: Condition) -> Selection:
         known = self._selections.pop(condition, None)
-        found = known or self._selected(condition)
+        found = self._selected(condition) if known is None else known
         self._selections[condition] = found
         for old in list(self._selections)[:-_REMEMBERED]:
             del self._selections[old]
@@ -300,74 +287,6 @@ class StoreReader(Places):
     def _rows(self, ids: Sequence[int], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
         manifest = self._current
         wanted = sorted(set(ids))
-        for start in range(0, len(wanted), _NAMED):
-            some = wanted[start : start + _NAMED]
+        for start in range(0, len(wanted), NAMED):
+            some = wanted[start : start + NAMED]
             yield from self.table.query(both(manifest.current, among("image_id", some)), fields, after=manifest.after)
-
-    def _nearest(
-        self, queries: Embeddings, top_k: int, allowed: Selection | None, without: Sequence[int]
-    ) -> list[tuple[Scores, list[dict[str, Any]]]]:
-        """For each query, float64 scores and rows of all that may be among the `top_k`, and all that tie with the last."""
-        wanted = Selection(self._current.current, self._current.count) if allowed is None else allowed
-        if not wanted.count:
-            return [(np.empty(0), []) for _ in queries]
-        if wanted.ids is not None and wanted.count <= _NAMED:
-            wanted = replace(wanted, text=both(self._current.current, among("image_id", wanted.ids)), ids=None)
-        if without:
-            wanted = replace(wanted, text=both(wanted.text, f"not ({among('image_id', without)})"))
-        after, count = self._current.after, min(top_k + _SPARE, MOST_FOUND)
-        found = self.table.search(queries, wanted.text, count, (*FIELDS, VECTOR), after=after)
-        return [
-            self._enough(query[None], top_k, count, wanted, *first) for query, first in zip(queries, found, strict=True)
-        ]
-
-    def _enough(
-        self, query: Embeddings, top_k: int, count: int, wanted: Selection, rough: Scores, rows: list[dict[str, Any]]
-    ) -> tuple[Scores, list[dict[str, Any]]]:
-        """Widen a search until no row that was not found can be as good as the k-th."""
-        after, bound = self._current.after, rounding_bound(query.shape[1])
-        while True:
-            whole = len(rows) < count
-            last = float(rough[-1]) if len(rows) else -np.inf
-            scores, some = self._exact(query, rows, wanted)
-            kth = float(np.sort(scores)[-top_k]) if len(scores) >= top_k else -np.inf
-            if whole or last + bound < kth:
-                return scores, some
-            if count >= MOST_FOUND:
-                return self._scanned(query, top_k, wanted)
-            count = min(4 * count, MOST_FOUND)
-            ((rough, rows),) = self.table.search(query, wanted.text, count, (*FIELDS, VECTOR), after=after)
-
-    def _scanned(self, query: Embeddings, top_k: int, wanted: Selection) -> tuple[Scores, list[dict[str, Any]]]:
-        """The same by looking at every row: where more tie, or are asked for, than a store finds at once."""
-        best: list[dict[str, Any]] = []
-        scores: Scores = np.empty(0)
-        for rows in windows(self.table, wanted.text, (*FIELDS, VECTOR), after=self._current.after):
-            more, some = self._exact(query, rows, wanted)
-            scores, best = np.concatenate([scores, more]), best + some
-            if len(scores) > top_k:
-                kept = np.flatnonzero(scores >= np.sort(scores)[-top_k])
-                scores, best = scores[kept], [best[position] for position in kept.tolist()]
-        return scores, best
-
-    def _exact(
-        self, query: Embeddings, rows: list[dict[str, Any]], wanted: Selection
-    ) -> tuple[Scores, list[dict[str, Any]]]:
-        if wanted.ids is not None:
-            ids = np.array([row["image_id"] for row in rows], np.int64)
-            rows = [rows[position] for position in np.flatnonzero(np.isin(ids, wanted.ids)).tolist()]
-        if not rows:
-            return np.empty(0), []
-        vectors = np.array([checked_vector(row, query.shape[1]) for row in rows])
-        return exact_scores(vectors, query), rows
-
-    def _ranked(self, scores: Scores, rows: list[dict[str, Any]], top_k: int) -> list[tuple[float, ImageRecord]]:
-        """Candidates in order, with their records; among those that tie, paths decide which stay."""
-        if not len(scores):
-            return []
-        kth = float(np.sort(scores)[-min(top_k, len(scores))])
-        kept = np.flatnonzero(scores >= kth).tolist()
-        roots = self.roots()
-        pairs = [(float(scores[one]), record(rows[one], roots)) for one in kept]
-        pairs.sort(key=lambda pair: (-pair[0], pair[1].file.path))
-        return [(min(max(score, -1.0), 1.0), found) for score, found in pairs[:top_k]]

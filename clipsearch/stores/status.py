@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clipsearch.schema import Fingerprint
+from clipsearch.stores.address import parse_address
 from clipsearch.stores.reading import StoreReader
 
 
@@ -25,24 +26,25 @@ class StoreStatus:
     roots: tuple[str, ...]  # on the machine that pushed
 
 
-def read_store_status(reader: StoreReader) -> StoreStatus:
-    """A store's status. CollectionNotFound where nothing was pushed there."""
+def store_status(address: str) -> StoreStatus:
+    """The status of the store at an address. CollectionNotFound where nothing was pushed there."""
+    with StoreReader(parse_address(address)) as reader:
+        return reader.at_one_state(lambda: _read(reader))
 
-    def read() -> StoreStatus:
-        manifest, table = reader.manifest, reader.table
-        born = table.count(f"row > 0 and born <= {manifest.version}")
-        return StoreStatus(
-            store=reader.name,
-            server=table.server,
-            model=manifest.fingerprint,
-            images=manifest.count,
-            failures=manifest.failures,
-            photo_bytes=manifest.photo_bytes,
-            version=manifest.version,
-            pushed_at=manifest.pushed_at,
-            outdated=born - manifest.count,
-            unpublished=table.count("row > 0") - born,
-            roots=tuple(manifest.roots.values()),
-        )
 
-    return reader.at_one_state(read)
+def _read(reader: StoreReader) -> StoreStatus:
+    manifest, table = reader.manifest, reader.table
+    born = table.count(f"row > 0 and born <= {manifest.version}")
+    return StoreStatus(
+        store=reader.name,
+        server=table.server,
+        model=manifest.fingerprint,
+        images=manifest.count,
+        failures=manifest.failures,
+        photo_bytes=manifest.photo_bytes,
+        version=manifest.version,
+        pushed_at=manifest.pushed_at,
+        outdated=born - manifest.count,
+        unpublished=table.count("row > 0") - born,
+        roots=tuple(manifest.roots.values()),
+    )

@@ -13,9 +13,9 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.stores import pushing
 from clipsearch.stores.address import parse_address
+from clipsearch.stores.checks import checks_of, digest_of
 from clipsearch.stores.lease import Lease
 from clipsearch.stores.pulling import pull
-from clipsearch.stores.pushing import checks_of, digest_of
 from clipsearch.stores.reading import StoreReader
 from clipsearch.stores.table import Table
 from tests.store.support import random_units, writer
