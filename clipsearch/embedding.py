@@ -14,7 +14,7 @@ from clipsearch.encoders.prompts import embed_with_prompts
 from clipsearch.errors import ImageError, QueryError
 from clipsearch.query import EMPTY
 from clipsearch.schema import Embeddings, Failure, ImageFile, Query, Term
-from clipsearch.store.reading import CollectionReader
+from clipsearch.vector_store import SelectionT, VectorStore
 
 _REMEMBERED = 4096  # texts; with 768 dimensions, 13 MB
 
@@ -37,7 +37,7 @@ class QueryEmbedder:
         self.encoder = encoder
         self._texts: dict[_Text, Embeddings] = {}  # (1, dim) each, the last used at the end
 
-    def embed(self, queries: Sequence[Query], collection: CollectionReader) -> list[EmbeddedQuery]:
+    def embed(self, queries: Sequence[Query], collection: VectorStore[SelectionT]) -> list[EmbeddedQuery]:
         """Queries as vectors, their texts encoded together. A picture whose content is in `collection` is not encoded again.
 
         QueryError for one that has no terms, or whose terms cancel each other out.
@@ -64,7 +64,7 @@ class QueryEmbedder:
             vectors = embed_with_prompts(self.encoder, some, prompts)
             self._texts.update({(prompts, text): vector[None] for text, vector in zip(some, vectors, strict=True)})
 
-    def _embed(self, query: Query, collection: CollectionReader) -> EmbeddedQuery:
+    def _embed(self, query: Query, collection: VectorStore[SelectionT]) -> EmbeddedQuery:
         if not query.terms:
             raise QueryError(EMPTY)
         vectors: list[Embeddings] = []
@@ -112,7 +112,7 @@ class QueryEmbedder:
         return self.encoder.encode_pixels(normalise_pixels([outcome.pixels], pixels))
 
 
-def _indexed(term: Term, collection: CollectionReader) -> tuple[list[int], Embeddings | None]:
+def _indexed(term: Term, collection: VectorStore[SelectionT]) -> tuple[list[int], Embeddings | None]:
     """The images whose content is that of a picture's file, and their vector (1, dim)."""
     if not isinstance(term.content, os.PathLike):
         return [], None
@@ -124,7 +124,7 @@ def _indexed(term: Term, collection: CollectionReader) -> tuple[list[int], Embed
         return [], None  # the reader will say why
 
     def look() -> tuple[list[int], Embeddings | None]:
-        ids = collection.catalog.ids_by_hash(digest)
+        ids = collection.same_content(digest)
         return ids, collection.vectors(ids[:1]) if ids else None
 
     return collection.at_one_state(look)

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipsearch import roots
 from clipsearch.addresses import is_remote
@@ -19,6 +19,7 @@ from clipsearch.query import parse_query
 from clipsearch.schema import Failure, Fingerprint, ImageRecord, Order, Query
 from clipsearch.search import search
 from clipsearch.store.collection import Collection
+from clipsearch.stores.address import is_address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -39,8 +40,12 @@ if TYPE_CHECKING:
     from clipsearch.status import Status
     from clipsearch.store.approximate.card import Kind
     from clipsearch.store.lock import OnBusy
+    from clipsearch.stores.pulling import PullReport
+    from clipsearch.stores.pushing import PushReport
+    from clipsearch.stores.reading import StoreReader
     from clipsearch.transfer import exporting, importing
     from clipsearch.transfer.fields import Format
+    from clipsearch.vector_store import SelectionT, VectorStore
 
 
 class SearchEngine:
@@ -50,9 +55,17 @@ class SearchEngine:
     """
 
     def __init__(
-        self, index: str | os.PathLike[str], *, model: str | None = None, device: str = "auto", precision: str = "auto"
-    ) -> None:
-        self.index_folder = Path(os.path.abspath(os.path.expanduser(index)))  # noqa: PTH100, PTH111 - keeps links as they are
+        self, index: str | os.PathLike[str] | None = None, *, store: str | None = None, model: str | None = None,
+        device: str = "auto", precision: str = "auto",
+    ) -> None:  # fmt: skip
+        if (index is None) == (store is None):
+            raise ClipsearchError("name an index or a store, and not both")
+        self._address = parse_address(store) if store is not None else None
+        folder = os.path.abspath(os.path.expanduser(index or ""))  # noqa: PTH100, PTH111 - keeps links as they are
+        self.index_folder = Path(
+            self._address.shown if self._address else folder
+        )  # of a store: its name, and no folder
+        self._store: StoreReader | None = None
         self._model = model
         self._device = device
         self._precision = precision
@@ -64,20 +77,23 @@ class SearchEngine:
     def open(
         cls, folder: str | os.PathLike[str], *, model: str | None = None, device: str = "auto", precision: str = "auto"
     ) -> SearchEngine:
-        """The index of a photo folder (in its `.clipsearch`), or the index folder itself.
+        """The index of a photo folder (in its `.clipsearch`), the index folder itself, or a store by its address.
 
         `model`, `device` and `precision` are what load_encoder() takes. By default the model is the index's own, or for a new
         index the best one at hand; an index keeps its precision, and chooses it by its first 64 photos.
         """
+        if is_address(folder):
+            return cls(store=str(folder), model=model, device=device, precision=precision)
         path = Path(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111
         is_index = path.name == roots.INDEX_FOLDER or (path / "catalog.sqlite").is_file()
         return cls(path if is_index else path / roots.INDEX_FOLDER, model=model, device=device, precision=precision)
 
     def close(self) -> None:
         """Let go of the index and the model."""
-        if self._reader:
-            self._reader.close()
-        self._reader = self._encoder = self._embedder = None
+        for opened in (self._reader, self._store):
+            if opened:
+                opened.close()
+        self._reader = self._store = self._encoder = self._embedder = None
 
     def __enter__(self) -> SearchEngine:
         return self
@@ -90,18 +106,19 @@ class SearchEngine:
     @property
     def encoder(self) -> Encoder:
         """The index's model, loaded at first use. ModelMismatch where another was asked for."""
-        return self._load_encoder(self._collection())
+        return self._load_encoder(self._source())
 
     @property
     def model_name(self) -> str | None:
         """The index's model by name; None before the first photo."""
-        fingerprint = self._collection().fingerprint
+        fingerprint = self._source().fingerprint
         return fingerprint.model if fingerprint else None
 
     @property
     def version(self) -> int:
         """A number that differs once somebody else, another engine or process, has committed to the index."""
-        return self._collection().catalog.version
+        store = self._open_store()
+        return store.manifest.version if store else self._collection().catalog.version
 
     def index(
         self,
@@ -218,9 +235,9 @@ class SearchEngine:
 
         An error of one of them is raised for all.
         """
-        collection = self._collection()
+        collection = self._source()
         if collection.fingerprint is None:
-            return [Hits([], query, Explanation("", str(self.index_folder), 0, 0, 0, {})) for query in queries]
+            return [Hits([], query, Explanation("", collection.name, 0, 0, 0, {})) for query in queries]
         self._embedder = self._embedder or QueryEmbedder(self.encoder)
         return search(collection, self._embedder, queries, top_k)
 
@@ -232,19 +249,20 @@ class SearchEngine:
             raise QueryError(
                 f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first or later"
             )
-        return self._collection().browse(condition, sort, offset, top_k)
+        return self._source().browse(condition, sort, offset, top_k)
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for those that are in the index."""
-        return self._collection().records(ids)
+        return self._source().records(ids)
 
     def same_content(self, content_hash: str) -> list[int]:
         """The photos whose file has this sha256 (hexadecimal), oldest first."""
-        return self._collection().catalog.ids_by_hash(content_hash)
+        return self._source().same_content(content_hash)
 
     def vector(self, image_id: int) -> NDArray[np.float32]:
         """A photo's unit vector (dim,). KeyError where there is no such photo."""
-        return self._collection().vector(image_id)
+        vector: NDArray[np.float32] = self._source().vectors([image_id])[0]
+        return vector
 
     def label(
         self,
@@ -271,6 +289,29 @@ class SearchEngine:
     def failures(self) -> list[Failure]:
         """Every file that could not be indexed, and why, by path."""
         return self._collection().failures()
+
+    def push(
+        self, store: str, *, prune: bool = False, take_over: bool = False,
+        progress: Callable[[int, int], None] | None = None, on_busy: OnBusy | None = None,
+    ) -> PushReport:  # fmt: skip
+        """Make a store hold what the index holds, as `stores.pushing.push` says. It can be interrupted and run again."""
+        from clipsearch.stores.pushing import push
+
+        self._collection()  # refuse before a lock or a folder is made
+        address = parse_address(store)
+        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+            return push(collection, address, prune=prune, take_over=take_over, progress=progress)
+
+    def pull(
+        self, store: str, *, prune: bool = False, progress: Callable[[int, int], None] | None = None,
+        on_busy: OnBusy | None = None,
+    ) -> PullReport:  # fmt: skip
+        """Make the index hold what a store holds, as `stores.pulling.pull` says. It can be interrupted and run again."""
+        from clipsearch.stores.pulling import pull
+
+        if self._address:
+            self._collection()  # says that it is none
+        return pull(parse_address(store), self.index_folder, prune=prune, progress=progress, on_busy=on_busy)
 
     def forget(self, *folders: str | os.PathLike[str], on_busy: OnBusy | None = None) -> int:
         """Remove folders from the index, never from the disk; how many photos went. They return if indexed again."""
@@ -375,7 +416,7 @@ class SearchEngine:
     def _load(self, name: str, precision: str) -> Encoder:
         return load_encoder(name, device=self._device, precision=precision)
 
-    def _load_encoder(self, collection: Collection) -> Encoder:
+    def _load_encoder(self, collection: VectorStore[SelectionT]) -> Encoder:
         if self._encoder is None:
             fingerprint = collection.fingerprint
             name = self._model or (fingerprint.model if fingerprint else choose_default_model())
@@ -393,7 +434,23 @@ class SearchEngine:
             self._encoder = encoder
         return self._encoder
 
+    def _source(self) -> VectorStore[Any]:
+        """What answers queries: the store, or the index."""
+        return self._open_store() or self._collection()
+
+    def _open_store(self) -> StoreReader | None:
+        if self._address and self._store is None:
+            from clipsearch.stores.reading import StoreReader
+
+            self._store = StoreReader(self._address)
+        return self._store
+
     def _collection(self) -> Collection:
+        if self._address:
+            raise ClipsearchError(
+                f"{self._address} is a store, which answers queries and nothing else; to have an index of its photos here: "
+                f"clipsearch pull --store {self._address}"
+            )
         if self._reader is None:
             try:
                 self._reader = Collection(self.index_folder)

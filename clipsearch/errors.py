@@ -11,7 +11,8 @@ ClipsearchError              anything a user can act on; the message says what, 
 ├── CollectionNotFound   there is none here
 ├── CollectionBusy       another process is writing to it
 ├── CollectionDamaged    what is on disk is not what was written
-└── ModelMismatch        the index was made with another model
+├── ModelMismatch        the index was made with another model
+└── StoreUnreachable     the vector database does not answer
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class CollectionDamaged(CollectionError):  # noqa: N818
 
 class ModelMismatch(CollectionError):  # noqa: N818
     """The index was made with another model."""
+
+
+class StoreUnreachable(CollectionError):  # noqa: N818
+    """The vector database does not answer."""
 
 
 class ClipsearchWarning(UserWarning):

@@ -16,9 +16,9 @@ from clipsearch.encoders.table import near_copy_cosine
 from clipsearch.errors import QueryError
 from clipsearch.hits import Explanation, Hits
 from clipsearch.relevance import RIVALS, match
-from clipsearch.schema import Embeddings, Hit, Ids, ImageRecord, Query, Scores
-from clipsearch.store.reading import CollectionReader
+from clipsearch.schema import Embeddings, Hit, ImageRecord, Query, Scores
 from clipsearch.store.segments import exact_scores
+from clipsearch.vector_store import SelectionT, VectorStore
 
 JUDGED = 1000
 """How many of the best by score are looked at, at least, for those with a `min_match`, or that are not near-copies."""
@@ -26,7 +26,9 @@ JUDGED = 1000
 _Ranked = list[tuple[float, ImageRecord]]
 
 
-def search(collection: CollectionReader, embedder: QueryEmbedder, queries: Sequence[Query], top_k: int) -> list[Hits]:
+def search(
+    collection: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Sequence[Query], top_k: int
+) -> list[Hits]:
     """For each query, the `top_k` photos nearest to it among those that meet its filters, best first.
 
     Scores are exact cosines, and so is the ranking, unless the index has an approximate one and the query does not say `exact`.
@@ -61,7 +63,7 @@ def search(collection: CollectionReader, embedder: QueryEmbedder, queries: Seque
             considered = total if some is None else len(some)
             explanation = Explanation(
                 model=spec.fingerprint.model,
-                index=str(collection.folder),
+                index=collection.name,
                 images=total,
                 considered=considered,
                 bytes_scanned=card.scan_bytes if card else collection.scan_bytes(considered),
@@ -87,14 +89,14 @@ def _check(query: Query) -> None:
         )
 
 
-def _allowed(collection: CollectionReader, query: Query) -> Ids | None:
+def _allowed(collection: VectorStore[SelectionT], query: Query) -> SelectionT | None:
     condition = all_of(query.filters)
-    return collection.ids(condition) if condition else None
+    return collection.select(condition) if condition else None
 
 
 def _rankings(
-    collection: CollectionReader, queries: Sequence[Query], embedded: Sequence[EmbeddedQuery], top_k: int,
-    allowed: Mapping[tuple[Condition, ...], Ids | None],
+    collection: VectorStore[SelectionT], queries: Sequence[Query], embedded: Sequence[EmbeddedQuery], top_k: int,
+    allowed: Mapping[tuple[Condition, ...], SelectionT | None],
 ) -> list[_Ranked]:  # fmt: skip
     """As deep a ranking for each query as is needed to choose from. Those that are alike but for their words share a scan."""
     alike: dict[Any, list[int]] = {}
@@ -118,7 +120,9 @@ def _depth(query: Query, top_k: int) -> int:
     return max(end, RIVALS) if _is_text(query) else end
 
 
-def _best_scores(collection: CollectionReader, query: Query, embedded: EmbeddedQuery, ranked: _Ranked) -> list[Scores]:
+def _best_scores(
+    collection: VectorStore[SelectionT], query: Query, embedded: EmbeddedQuery, ranked: _Ranked
+) -> list[Scores]:
     """For each term of a query of texts alone, its highest scores over the whole index: the ranking's own, if it is that."""
     if not _is_text(query):
         return []
@@ -128,8 +132,8 @@ def _best_scores(collection: CollectionReader, query: Query, embedded: EmbeddedQ
 
 
 def _chosen(
-    collection: CollectionReader, spec: ModelSpec, query: Query, embedded: EmbeddedQuery, ranked: _Ranked, best: list[Scores],
-    end: int,
+    collection: VectorStore[SelectionT], spec: ModelSpec, query: Query, embedded: EmbeddedQuery, ranked: _Ranked,
+    best: list[Scores], end: int,
 ) -> list[Hit]:  # fmt: skip
     """From a ranking to hits: what is good enough, without near-copies, and the page asked for."""
     if query.min_score is not None:

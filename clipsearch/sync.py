@@ -101,9 +101,7 @@ def apply_sync(
             encoder = load_encoder()
             with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
                 files = _settle_precision(collection, encoder, pool, itertools.chain([first], fresh))
-                for some in embed_files(
-                    files, encoder, pool, known=run.knows, batch_size=batch_size, stopped=stopped
-                ):
+                for some in embed_files(files, encoder, pool, known=run.knows, batch_size=batch_size, stopped=stopped):
                     with uninterrupted():
                         for outcome in some:
                             run.take(places.pop(outcome.file.path), outcome)

@@ -43,7 +43,7 @@ ALLOWED_LIBRARIES = {
     ("pillow-heif", "x265"): "GPL-2.0: an encoder, which clipsearch never calls; we do not pass the wheel on, pip fetches it. "
     "pi-heif is without it, but its last release (1.4.0) has older decoders, and decoding is what meets strangers' bytes",
 }  # fmt: skip
-EXTRAS = ("", "mcp", "pandas", "parquet", "ray", "siglip", "tui", "watch", "web")
+EXTRAS = ("", "mcp", "milvus", "pandas", "parquet", "ray", "siglip", "tui", "watch", "web")
 
 
 def needed(name: str, extras: tuple[str, ...] = ("",)) -> dict[str, metadata.Distribution]:

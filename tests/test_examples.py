@@ -140,6 +140,8 @@ def test_it_runs(sandbox, where, line):
         assert done.returncode == 0 or "clipsearch[ray]" in done.stderr, done.stderr
     elif "--server" in line:  # there is none; tests/test_client.py has more
         assert done.returncode == 1 and "http://127.0.0.1:8100" in done.stderr
+    elif "--store" in line:  # nor is that there; tests/stores has more
+        assert done.returncode == 5 and "milvus://127.0.0.1:19530/photos does not answer" in done.stderr
     elif "openai/" in line:  # the hub is not there, and that is said
         assert done.returncode == 1 and "hub" in done.stderr
     else:

@@ -1,7 +1,7 @@
 """The `clipsearch` command: parse flags, call the engine, render, print.
 
 Exit status: 0 fine; 1 wrong use, or an error that is told; 3 finished, but some files failed; 4 the index is damaged;
-130 interrupted.
+5 a store does not answer; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import NoReturn
 import click
 
 from clipsearch import __version__
-from clipsearch.errors import ClipsearchError, ClipsearchWarning
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, StoreUnreachable
 
-ERROR, INTERRUPTED = 1, 130
+ERROR, UNREACHABLE, INTERRUPTED = 1, 5, 130
 
 
 _COMMANDS = {
@@ -39,6 +39,8 @@ _COMMANDS = {
     "optimize": ("optimizing.optimize", "Search large indexes sooner: an approximate index, measured."),
     "export": ("transfer.export_command", "Write the photos' embeddings to a file."),
     "import": ("transfer.import_command", "Take embeddings made elsewhere."),
+    "push": ("stores.push", "Put the index into a vector database."),
+    "pull": ("stores.pull", "Make an index of what a vector database holds."),
     "verify": ("health.verify", "Compare everything in an index with its checksums."),
     "repair": ("health.repair", "Make a damaged index whole again."),
     "doctor": ("doctor.doctor", "Machine, installation and index on one page, for a bug report."),
@@ -73,7 +75,8 @@ def cli() -> None:
     clipsearch index ~/Photos
     clipsearch query "a dog on a beach"
 
-    Exit status: 0 fine; 1 wrong use or an error; 3 finished, but some files failed; 4 the index is damaged; 130 interrupted.
+    Exit status: 0 fine; 1 wrong use or an error; 3 finished, but some files failed; 4 the index is damaged; 5 a store does not
+    answer; 130 interrupted.
     """
 
 
@@ -92,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = ERROR
     except ClipsearchError as error:
         click.echo(f"clipsearch: {error}", err=True)
-        code = ERROR
+        code = UNREACHABLE if isinstance(error, StoreUnreachable) else ERROR
     except OSError as error:  # no space, no rights, a drive that has gone: the system's own words say it best
         click.echo(f"clipsearch: {error}", err=True)
         code = ERROR

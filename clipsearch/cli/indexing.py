@@ -16,6 +16,7 @@ import click
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, print_paths
 from clipsearch.cli.remote import server_option, server_to_ask
+from clipsearch.cli.stores import push_to, show_push, show_store, store_option, store_to_ask
 from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
 from clipsearch.errors import SyncRefused
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.status import RootStatus
     from clipsearch.store.approximate.keeping import ApproximateStatus
+    from clipsearch.stores.pushing import PushReport
     from clipsearch.sync import SyncReport
 
 SOME_FAILED, INTERRUPTED = 3, 130
@@ -68,6 +70,8 @@ SOME_FAILED, INTERRUPTED = 3, 130
     metavar="DIR|URL",
     help="With --ray: where workers put their results until all is done, for all machines to see. Default: the index.",
 )
+@store_option("Then push to a vector database, as `clipsearch push` does; not together with --watch.", variable=False)
+@click.option("--take-over", is_flag=True, help="With --store: replace what another copy of this index has pushed.")
 @wait_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 @json_option
@@ -76,7 +80,7 @@ def index(
     context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
     no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, precision: str,
     jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool, ray: str | None,
-    parts: str | None, wait: float | None, quiet: bool, as_json: bool,
+    parts: str | None, store: str | None, take_over: bool, wait: float | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Index the photos in folders, or bring their index up to date.
 
@@ -104,6 +108,8 @@ def index(
         raise click.UsageError("--parts is for --ray")
     if watch and ray:
         raise click.UsageError("--watch and --ray exclude each other")
+    if watch and store:
+        raise click.UsageError("--watch and --store exclude each other; push again when you want to")
     if watch:
         from clipsearch.watch import QUIET, require_watchfiles
 
@@ -131,7 +137,14 @@ def index(
             click.echo(f"clipsearch: note: {refusal}", err=True)
         else:
             remember_index(engine.index_folder)
-            _show(report, engine, quiet, as_json)
+            pushed = None
+            try:
+                if store and not report.interrupted:
+                    pushed = push_to(engine, store, prune=prune, take_over=take_over, wait=wait, quiet=quiet)
+            finally:
+                _show(report, engine, quiet, as_json, pushed)
+            if pushed and not as_json:
+                show_push(pushed, quiet, as_json)
         if watch and not (report and report.interrupted):
             report = _watch(engine, folders, options, quiet, as_json)
     if report and report.interrupted:
@@ -143,9 +156,10 @@ def index(
 @click.command()
 @index_option
 @server_option
+@store_option("What a vector database holds:")
 @click.option("--quick", is_flag=True, help="Do not compare with the folders on disk. A server never does.")
 @json_option
-def status(index_folder: str | None, server: str | None, quick: bool, as_json: bool) -> None:
+def status(index_folder: str | None, server: str | None, store: str | None, quick: bool, as_json: bool) -> None:
     """What is indexed, by which model, and whether it is up to date.
 
     \b
@@ -156,6 +170,9 @@ def status(index_folder: str | None, server: str | None, quick: bool, as_json: b
     from clipsearch.engine import SearchEngine
     from clipsearch.render.text import human_bytes, printable, to_json
 
+    if address := store_to_ask(store):
+        show_store(address, as_json)
+        return
     client = server_to_ask(server)
     if client:
         with client:
@@ -225,7 +242,9 @@ def forget(folders: tuple[str, ...], index_folder: str | None, wait: float | Non
     click.echo(f"forgot {count:,} photo{'' if count == 1 else 's'}")
 
 
-def _show(report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool) -> None:
+def _show(
+    report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool, pushed: PushReport | None = None
+) -> None:
     """What a run did, on standard output."""
     from clipsearch.render.text import to_json
 
@@ -234,6 +253,7 @@ def _show(report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool) 
         counts = {key: value for key, value in asdict(report).items() if key != "unreadable"}
         unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
         answer = {"index": str(engine.index_folder), "model": name, **counts, "unreadable": unreadable}
+        answer |= {"push": asdict(pushed)} if pushed else {}
         click.echo(to_json(answer), nl=False)
     elif not quiet:
         click.echo(_summary(report, str(engine.index_folder), name), nl=False)

@@ -18,6 +18,7 @@ from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.previews import CommandWithPreview
 from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.results import ResultOptions, result_options, show
+from clipsearch.cli.stores import store_option, store_to_ask
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ _SHARED = (
 def _shared(command: Any) -> Any:
     for option in reversed(_SHARED):
         command = option(command)
-    return result_options(filter_options(index_option(server_option(model_option(_MODEL)(device_option(command))))))
+    where = index_option(server_option(_STORE(model_option(_MODEL)(device_option(command)))))
+    return result_options(filter_options(where))
 
 
+_STORE = store_option("Ask a vector database that an index was pushed to:")
 _MODEL = "The model, where it is not to be found under the name the index remembers."
 
 
@@ -70,7 +73,7 @@ def query(
     words: tuple[str, ...], likes: tuple[str, ...], unlikes: tuple[str, ...], relevant: bool, min_match: float | None,
     prompts: tuple[str, ...], ensemble: bool, allow_url: bool, top_k: int, offset: int, page: int, min_score: float | None,
     diverse: bool, sort: Sort, keep_own: bool, exact: bool, filters: tuple[Condition, ...], results: ResultOptions,
-    index_folder: str | None, server: str | None, model: str | None, device: str,
+    index_folder: str | None, server: str | None, store: str | None, model: str | None, device: str,
 ) -> None:  # fmt: skip
     """Find photos by describing them, by an image that they should look like, or by both.
 
@@ -93,6 +96,7 @@ def query(
     clipsearch query "flowers" -k 100 --html flowers.html
     clipsearch query "flowers" --preview
     clipsearch query "a dog" --server http://127.0.0.1:8100
+    clipsearch query "a dog" --store milvus://127.0.0.1:19530/photos
     clipsearch query - --json < queries.txt
     """
     from clipsearch.query import parse_terms
@@ -117,11 +121,11 @@ def query(
                 raise click.UsageError(
                     "--open, --contact-sheet and --html are for one query; standard input may hold many"
                 )
-            with _engine(index_folder, model, device, server_to_ask(server, results)) as engine:
+            with _engine(index_folder, model, device, server, store, results) as engine:
                 status = _answer_lines(engine, wish, top_k, results, pictures)
         else:
             wanted = replace(wish, terms=parse_terms(words, pictures.picture))
-            with _engine(index_folder, model, device, server_to_ask(server, results)) as engine:
+            with _engine(index_folder, model, device, server, store, results) as engine:
                 status = show(engine.search(wanted, top_k), results, " ".join(words))
     click.get_current_context().exit(status)
 
@@ -132,7 +136,7 @@ def query(
 def similar(
     images: tuple[str, ...], top_k: int, offset: int, page: int, min_score: float | None, diverse: bool, sort: Sort,
     keep_own: bool, exact: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None,
-    server: str | None, model: str | None, device: str,
+    server: str | None, store: str | None, model: str | None, device: str,
 ) -> None:  # fmt: skip
     """Find photos that look like an image, or like all of several. The image itself and its copies are left out.
 
@@ -148,7 +152,7 @@ def similar(
     terms = tuple(Term(Path(image)) for image in images)
     offset += (page - 1) * top_k
     wanted = Query(terms, filters, (), min_score, None, offset, diverse, sort, keep_own, exact=exact)
-    with _engine(index_folder, model, device, server_to_ask(server, results)) as engine:
+    with _engine(index_folder, model, device, server, store, results) as engine:
         hits = engine.search(wanted, top_k)
         status = show(hits, results, " + ".join(images))
     click.get_current_context().exit(status)
@@ -156,9 +160,16 @@ def similar(
 
 @contextmanager
 def _engine(
-    index_folder: str | None, model: str | None, device: str, client: Client | None
+    index_folder: str | None,
+    model: str | None,
+    device: str,
+    server: str | None,
+    store: str | None,
+    results: ResultOptions,
 ) -> Iterator[SearchEngine | Client]:
-    """Who answers: a server, or the index of this machine."""
+    """Who answers: a store, a server, or the index of this machine."""
+    address = store_to_ask(store)
+    client = None if address else server_to_ask(server, results)
     if client:
         with client:
             yield client
@@ -166,6 +177,10 @@ def _engine(
     from clipsearch.config import find_index, remember_index
     from clipsearch.engine import SearchEngine
 
+    if address:
+        with SearchEngine(store=address, model=model, device=device) as engine:
+            yield engine
+        return
     with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
         yield engine
         remember_index(engine.index_folder)

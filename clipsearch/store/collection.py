@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +136,18 @@ class Collection(CollectionReader):
             if len(self._staged) * stored.nbytes >= MOST_STAGED:
                 self._write_staged()
         return image_id
+
+    def restore(self, row: Sequence[Any], vector: NDArray[np.float32] | None) -> None:
+        """Stage an image as another copy of this index has it, under its own id, or in place of what that id has here.
+
+        `row` is one of the catalog's images, its two checksums behind its columns, and `vector` its unit vector (dim,), or None
+        where that is here already. Images are to come in the order of their ids.
+        """
+        with self._all_or_nothing():
+            self.catalog.begin()
+            self.catalog.restore("images", [row])
+        if vector is not None:
+            self._staged[row[0]] = np.ascontiguousarray(vector, np.float32)
 
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
         """Stage that an image's content is now at a place, whatever was known there before."""

@@ -171,6 +171,22 @@ def open_database(path: Path, *, create: bool) -> Database:
     return database
 
 
+def open_memory() -> Database:
+    """An empty catalog without a file."""
+    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Database)
+    _add_functions(database)
+    database.executescript(f"{_SCHEMA} {' '.join(_MIGRATIONS.values())}")
+    return database
+
+
+def _add_functions(database: Database) -> None:
+    """What our SQL calls."""
+    database.create_function("km_between", 4, km_between, deterministic=True)
+    database.create_function("fits", 3, fits, deterministic=True)
+    database.create_function("check_of", -1, check_of, deterministic=True)
+    database.create_function("image_check", -1, image_check, deterministic=True)
+
+
 def _connect(path: Path, create: bool) -> Database:
     attempts = ["mode=rwc"] if create else ["mode=rw", "mode=ro", "mode=ro&immutable=1"]  # the last: a read-only disk
     for attempt in attempts:
@@ -188,10 +204,7 @@ def _connect(path: Path, create: bool) -> Database:
             database.execute("PRAGMA trusted_schema = OFF")
             database.execute("PRAGMA cell_size_check = ON")
             database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-            database.create_function("km_between", 4, km_between, deterministic=True)
-            database.create_function("fits", 3, fits, deterministic=True)
-            database.create_function("check_of", -1, check_of, deterministic=True)
-            database.create_function("image_check", -1, image_check, deterministic=True)
+            _add_functions(database)
         except (CollectionError, OSError, sqlite3.OperationalError) as error:
             if database:
                 database.close()

@@ -18,8 +18,9 @@ from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.guard import absolute_root
 from clipsearch.store.names import NameFinder
+from clipsearch.store.places import Places
 from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
-from clipsearch.store.rows import WHAT_TO_DO, Place
+from clipsearch.store.rows import WHAT_TO_DO
 from clipsearch.store.segments import Segment, exact_scores
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _ATTEMPTS = 5  # states a reader tries to open while a writer keeps merging them
 _T = TypeVar("_T")
 
 
-class CollectionReader:
+class CollectionReader(Places):
     """An index folder, open for reading. Each of its answers comes from one committed state."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
@@ -71,6 +72,11 @@ class CollectionReader:
         return identity is not None and identity != self._identity
 
     @property
+    def name(self) -> str:
+        """The index folder."""
+        return str(self.folder)
+
+    @property
     def fingerprint(self) -> Fingerprint | None:
         """The model whose embeddings it holds; None before the first. ModelMismatch where it is another than it was."""
         found = self.catalog.fingerprint()
@@ -84,14 +90,6 @@ class CollectionReader:
     def roots(self) -> dict[int, str]:
         """root_id → the absolute path it has today, wherever the index folder has been moved to."""
         return {root_id: absolute_root(self.folder, path) for root_id, (path, _) in self.catalog.roots().items()}
-
-    def place(self, path: str) -> Place | None:
-        """Where a path is in the catalog's terms; None where no root holds it."""
-        for root_id, root in self.roots().items():
-            if (relative := _relative(path, root)) is not None:
-                folder, _, name = relative.rpartition("/")
-                return Place(root_id, folder, name)
-        return None
 
     def __len__(self) -> int:
         return self.catalog.count()
@@ -169,6 +167,14 @@ class CollectionReader:
         with self.catalog.reading():
             among = self._names.among(condition) if condition else None
             return self.catalog.ids(condition, self.places, among)
+
+    def select(self, condition: Condition) -> Ids:
+        """The images that meet a condition, int64 (n,), ascending."""
+        return self.ids(condition)
+
+    def same_content(self, content_hash: str) -> list[int]:
+        """The images whose file has this sha256 (hexadecimal), oldest first."""
+        return self.catalog.ids_by_hash(content_hash)
 
     def browse(
         self, condition: Condition | None, order: Order, offset: int, count: int
@@ -252,14 +258,6 @@ class CollectionReader:
         self._beside = self._beside or Beside(self.folder)
         return self._beside.current(self.catalog, fingerprint) if top_k <= DEEPEST else None
 
-    def places(self, folder: str) -> list[tuple[int, str]]:
-        """A folder in the catalog's terms: itself below a root, or every root below it."""
-        inside = [(root_id, "") for root_id, root in self.roots().items() if _relative(root, folder) is not None]
-        place = self.place(folder)
-        if place and not inside:
-            inside = [(place.root_id, f"{place.folder}/{place.name}" if place.folder else place.name)]
-        return inside
-
     @property
     def _segments(self) -> Path:
         return self.folder / "segments"
@@ -337,11 +335,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def vector_check(vector: NDArray[np.float32]) -> int:
     """A checksum (CRC-32) of a vector (dim,)."""
     return zlib.crc32(vector.astype("<f4", copy=False).tobytes())
-
-
-def _relative(path: str, root: str) -> str | None:
-    """`path` below `root`, with "/" between parts; None where it is not below it."""
-    if path == root:
-        return ""
-    prefix = root if root.endswith(os.sep) else root + os.sep
-    return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None

@@ -22,6 +22,8 @@ HEAVY = {
     "uvicorn",
     "textual",
     "mcp",
+    "pymilvus",
+    "grpc",
     "watchfiles",
 }
 

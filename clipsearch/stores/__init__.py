@@ -1,0 +1,1 @@
+"""Vector databases: the photos of an index, kept and searched elsewhere."""

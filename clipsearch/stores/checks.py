@@ -1,0 +1,47 @@
+"""Which copy of which index one is, and what is in it, in checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import uuid
+from typing import TypeAlias
+
+from clipsearch.errors import CollectionDamaged
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import WHAT_TO_DO
+
+LINEAGE, COPY = "store lineage", "store copy"
+"""Keys in the catalog's meta: all copies of an index have the same lineage, and each is a copy of its own."""
+
+Checks: TypeAlias = dict[int, tuple[int, int]]
+"""image_id → the checksums of its row and of its vector."""
+
+
+def identity(collection: Collection, lineage: str | None = None) -> tuple[str, str]:
+    """An index's lineage and copy, made where there are none yet; a given lineage is taken."""
+    catalog = collection.catalog
+    found = lineage or catalog.meta(LINEAGE) or uuid.uuid4().hex, catalog.meta(COPY) or uuid.uuid4().hex
+    if found != (catalog.meta(LINEAGE), catalog.meta(COPY)):
+        catalog.begin()
+        catalog.set_meta(LINEAGE, found[0])
+        catalog.set_meta(COPY, found[1])
+        catalog.commit()
+    return found
+
+
+def checks_of(collection: Collection) -> Checks:
+    """The checksums of everything that is published in an index. CollectionDamaged where a vector has none."""
+    rows = collection.catalog.select("SELECT image_id, row_check, vector_check FROM images", ())
+    for image_id, _, vector_check in rows:
+        if vector_check is None:  # of an index from before there were any, and its file is not what it was
+            raise CollectionDamaged(f"the vector of image {image_id} is damaged; {WHAT_TO_DO}")
+    return {image_id: (row_check, vector_check) for image_id, row_check, vector_check in rows}
+
+
+def digest_of(checks: Checks) -> str:
+    """A sha256 of checksums, hexadecimal: of image_id, row_check and vector_check, little-endian, by image id."""
+    total = hashlib.sha256()
+    for image_id in sorted(checks):
+        total.update(struct.pack("<qII", image_id, *checks[image_id]))
+    return total.hexdigest()

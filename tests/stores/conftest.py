@@ -1,0 +1,45 @@
+"""Where the tests of stores have theirs: Milvus Lite in a folder, and a real server in a network of its own."""
+
+import itertools
+
+import pytest
+
+_numbers = itertools.count()
+
+
+def _lite(tmp_path_factory):
+    pytest.importorskip("milvus_lite", reason="needs Milvus Lite: pip install milvus-lite")
+    folder = tmp_path_factory.mktemp("lite") / "store.db"
+    return lambda: f"milvus+lite:{folder}/photos_{next(_numbers)}"
+
+
+def _server(request):
+    address = request.getfixturevalue("milvus_server")
+    return lambda: f"milvus://{address}/photos_{next(_numbers)}"
+
+
+STORES = [pytest.param("lite"), pytest.param("server", marks=pytest.mark.long)]
+
+
+@pytest.fixture(scope="module", params=["index", *STORES])
+def place(request):
+    """What answers: an index, or a store."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def new_url(request, place, tmp_path_factory):
+    """Addresses of collections that are not there yet."""
+    if place == "index":
+        return None
+    return _lite(tmp_path_factory) if place == "lite" else _server(request)
+
+
+@pytest.fixture(scope="session")
+def milvus_server(tmp_path_factory):
+    """HOST:PORT of a Milvus server of this machine, for this machine alone."""
+    from tests.stores.server import running
+
+    pytest.importorskip("milvus", reason="needs a Milvus server: pip install milvus")
+    with running(tmp_path_factory.mktemp("milvus")) as address:
+        yield address

@@ -1,0 +1,100 @@
+"""A Milvus server (the package `milvus` of PyPI) that nobody else can reach.
+
+It listens on all addresses, on ports of which most have no password; so it runs in a network namespace that has only `lo`.
+What is said to a port of 127.0.0.1 here goes to its port there through a socket in a folder of the tests.
+"""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+_PORT = 19530
+_SECONDS = 120  # a start takes 8
+
+
+@contextlib.contextmanager
+def running(folder):
+    """HOST:PORT of a server whose data is in a folder."""
+    if sys.platform != "linux" or subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode:
+        pytest.skip("needs a network namespace, which this machine does not give")
+    socket = folder / "socket"
+    process = subprocess.Popen(
+        ["unshare", "-rn", sys.executable, __file__, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    loop = asyncio.new_event_loop()
+    try:
+        said = process.stdout.readline()
+        assert said == "ready\n", f"the server did not start: {said}{process.stdout.read()}"
+        listening = loop.run_until_complete(
+            asyncio.start_server(_relay(lambda: asyncio.open_unix_connection(socket)), "127.0.0.1", 0)
+        )
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        yield "{}:{}".format(*listening.sockets[0].getsockname())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        listening.close()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0.1))
+    finally:
+        process.stdin.close()  # which tells it to stop
+        process.wait(60)
+        process.stdout.close()
+        loop.close()
+
+
+def _relay(connect):
+    async def serve(reader, writer):
+        try:
+            there, back = await connect()
+        except OSError:
+            writer.close()
+            return
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer), return_exceptions=True)
+
+    return serve
+
+
+async def _pass_on(reader, writer):
+    try:
+        while block := await reader.read(1 << 18):
+            writer.write(block)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+def _main(folder):
+    """Inside the namespace: start the server, say "ready", and pass on what comes through the socket, until stdin ends."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    from milvus import MilvusServer
+
+    server = MilvusServer()
+    server.set_base_dir(str(folder / "data"))
+    server.listen_port = _PORT
+    server.start()
+    loop = asyncio.new_event_loop()
+    relay = _relay(lambda: asyncio.open_connection("127.0.0.1", _PORT))
+    loop.run_until_complete(asyncio.start_unix_server(relay, folder / "socket"))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.stop()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

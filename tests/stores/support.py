@@ -1,0 +1,65 @@
+"""An index of awkward photos without pictures, and what it should answer."""
+
+import os
+import random
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from clipsearch.schema import ImageFile, ImageInfo
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from clipsearch.stores.address import parse_address
+from clipsearch.stores.pushing import push
+from tests.store.support import random_units, writer
+from tests.store.test_filters import CAMERAS
+
+DIM = 16
+AWKWARD = [
+    "a'b.jpg", 'a"b.jpg', "a\\b.jpg", "100%.jpg", "under_score.jpg", "un%er_score.jpg", "\udcff\udcfe.jpg", "new\nline.jpg",
+    "' or row > 0 or name == '.jpg", '" or row > 0 or name == ".jpg', "{brace}.jpg", "\u212a.jpg", "İ.jpg", "ΟΔΟΣ.jpg", "K.jpg",
+    "[x].jpg", "\x7f.jpg", "😀.jpg",
+]  # fmt: skip
+
+
+def make_index(folder, count=300, seed=0):
+    """An index with photos of every kind; some have the same vector, so that they tie."""
+    chance = random.Random(seed)
+    vectors = random_units(count, DIM, seed)
+    vectors[count // 6 : count // 6 + count // 7] = vectors[count // 6]
+    with writer(folder, DIM) as collection:
+        root_id = collection.add_root(str(folder.parent), {"hidden": True})
+        for number, vector in enumerate(vectors):
+            add_photo(collection, root_id, folder, number, vector, chance)
+        collection.commit()
+    return folder
+
+
+def add_photo(collection, root_id, folder, number, vector, chance):
+    inside = chance.choice(["", "trip", "trip/day 1", "trip2", "Trip", "tr%p/\udcff", "o'brien"])
+    name = f"{chance.choice(['IMG_', 'img ', 'ä'])}{number}.{chance.choice(['jpg', 'PNG'])}"
+    name = AWKWARD[number] if number < len(AWKWARD) else name
+    when = datetime(2023, 12, 30) + timedelta(minutes=chance.randrange(5000)) if chance.random() < 0.7 else None
+    info = ImageInfo(
+        width=chance.choice([100, 200, 300]), height=chance.choice([100, 200, 400]), format=chance.choice(["JPEG", "PNG"]),
+        content_hash=f"{number // 2:064x}", taken_at=when, camera=chance.choice([*CAMERAS, 'x" or 1 == 1', ""]),
+        gps=(chance.uniform(-90, 90), chance.uniform(-180, 180)) if chance.random() < 0.8 else None,
+    )  # fmt: skip
+    file = ImageFile(os.path.join(folder.parent, inside, name), chance.randrange(10_000), number)
+    return collection.add(Place(root_id, inside, name), file, info, vector)
+
+
+def push_index(folder, url, **options):
+    with Collection(folder, writable=True) as collection:
+        return push(collection, parse_address(url), **options)
+
+
+def contents(reader):
+    """Everything that a reader finds, as values that can be compared."""
+
+    def read():
+        found = reader.browse(None, "name", 0, 10_000)[0]
+        vectors = reader.vectors([record.image_id for record in found]) if found else np.empty((0, 0))
+        return {record: vector.tobytes() for record, vector in zip(found, vectors, strict=True)}
+
+    return reader.at_one_state(read)

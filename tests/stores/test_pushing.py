@@ -1,0 +1,378 @@
+"""An index into a store and back: what readers see meanwhile, and what is left where it is killed at any point."""
+
+import contextlib
+import random
+import threading
+
+import numpy as np
+import pytest
+
+from clipsearch.conditions import Test
+from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, SyncRefused
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from clipsearch.stores import pushing
+from clipsearch.stores.address import parse_address
+from clipsearch.stores.checks import checks_of, digest_of
+from clipsearch.stores.lease import Lease
+from clipsearch.stores.pulling import pull
+from clipsearch.stores.reading import StoreReader
+from clipsearch.stores.table import Table
+from tests.store.support import random_units, writer
+from tests.stores.conftest import STORES
+from tests.stores.support import DIM, add_photo, contents, make_index, push_index
+
+
+@pytest.fixture(scope="module", params=STORES)
+def place(request):
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch):
+    """A reader asks for the version after every answer, so that a writer need not wait for it."""
+    monkeypatch.setattr("clipsearch.stores.reading.TRUSTED", 0.0)
+    monkeypatch.setattr("clipsearch.stores.pushing.GRACE", 0.0)
+
+
+@pytest.fixture
+def index(tmp_path):
+    return make_index(tmp_path / "photos" / ".clipsearch", 60)
+
+
+@pytest.fixture
+def url(new_url):
+    return new_url()
+
+
+def change(folder, seed=1):
+    """Ten photos more, ten that move, ten that go."""
+    chance = random.Random(seed)
+    with Collection(folder, writable=True) as collection:
+        (root_id,) = collection.roots()
+        ids = collection.ids().tolist()
+        collection.remove(ids[:10])
+        records = collection.records(ids[10:20])
+        for image_id in ids[10:20]:
+            place = Place(root_id, f"moved {seed}", f"{image_id}.jpg")
+            collection.move(image_id, place, records[image_id].file)
+        for number, vector in enumerate(random_units(10, DIM, seed=seed + 100), 1000 * seed):
+            add_photo(collection, root_id, folder, number, vector, chance)
+        collection.commit()
+
+
+def local(folder):
+    with Collection(folder) as collection:
+        return contents(collection)
+
+
+def stored(url):
+    with StoreReader(parse_address(url)) as reader:
+        return contents(reader)
+
+
+def test_only_what_differs_is_sent(index, url):
+    first = push_index(index, url)
+    assert (first.sent, first.unchanged, first.removed, first.images, first.version) == (60, 0, 0, 60, 1)
+    assert stored(url) == local(index)
+    again = push_index(index, url)
+    assert (again.sent, again.unchanged, again.version, again.digest) == (0, 60, 1, first.digest)
+    change(index)
+    third = push_index(index, url)
+    assert (third.sent, third.unchanged, third.removed, third.images) == (20, 40, 10, 60)
+    assert stored(url) == local(index)
+    with Collection(index) as collection, StoreReader(parse_address(url)) as reader:
+        assert third.digest == digest_of(checks_of(collection)) == reader.manifest.digest
+        assert reader.table.count("row > 0") == 60  # nothing outdated is left
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed_at(monkeypatch, number, *, after):
+    """Every writing call to a store counts; the one of this number is the last. Whether it was reached is in the list."""
+    reached = []
+    calls = iter(range(1000))
+
+    def counted(function):
+        def call(*arguments, **options):
+            here = next(calls)
+            if here > number:  # what is dead does nothing more
+                raise Killed
+            if here == number:
+                reached.append(number)
+                if after:
+                    function(*arguments, **options)
+                raise Killed
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("insert", "delete"):
+        monkeypatch.setattr(Table, name, counted(getattr(Table, name)))
+    return reached
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("most_dead", [4000, 7])
+def test_killed_at_any_point_it_shows_what_was_published_and_goes_on(
+    tmp_path, new_url, monkeypatch, most_dead, after, place
+):
+    monkeypatch.setattr(pushing, "_BLOCK", 8)
+    monkeypatch.setattr(pushing, "_MOST_DEAD", most_dead)
+    steps = 0
+    for number in itertools_from(after, place):
+        folder, url = make_index(tmp_path / f"{number}" / ".clipsearch", 40), new_url()
+        push_index(folder, url)
+        old = local(folder)
+        change(folder)
+        new = local(folder)
+        with monkeypatch.context() as patch:
+            reached = killed_at(patch, number, after=after)
+            with contextlib.suppress(Killed):
+                push_index(folder, url)
+        found = stored(url)
+        if most_dead == 4000:
+            assert found in (old, new)
+        else:  # in several versions: of each photo the old or the new, of those that stay never none
+            assert {record.image_id for record in found} >= {record.image_id for record in new} & {
+                record.image_id for record in old
+            }
+            assert found.items() <= {**old, **new}.items()
+        if not reached:
+            break
+        steps += 1
+        report = push_index(folder, url)
+        assert stored(url) == new == local(folder)
+        assert report.images == 40
+        with StoreReader(parse_address(url)) as reader:
+            assert reader.table.count("row > 0") == 40
+    assert steps >= (3 if place == "server" else 8)
+
+
+def itertools_from(after, place):
+    """Every call; of a server, which takes its time, some."""
+    return range(100) if place == "lite" else [*range(2 + int(after), 14, 4), 99]
+
+
+def test_a_killed_push_is_not_sent_again(index, url, monkeypatch):
+    monkeypatch.setattr(pushing, "_BLOCK", 10)
+    with monkeypatch.context() as patch:
+        killed_at(patch, 4, after=True)
+        with pytest.raises(Killed):
+            push_index(index, url)
+    with pytest.raises(CollectionNotFound, match="nothing was pushed"):
+        stored(url)
+    report = push_index(index, url)
+    assert report.resumed >= 20 and report.sent + report.resumed == 60
+    assert stored(url) == local(index)
+
+
+@pytest.mark.long
+def test_a_reader_meanwhile_sees_one_version_or_the_other(index, url, monkeypatch):
+    monkeypatch.setattr(pushing, "_BLOCK", 5)
+    push_index(index, url)
+    versions, seen, stop = [local(index)], [], threading.Event()
+
+    def read():
+        with StoreReader(parse_address(url)) as reader:
+            while not stop.is_set():
+                with contextlib.suppress(CollectionBusy):
+                    seen.append(contents(reader))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for seed in (1, 2, 3):
+            change(index, seed)
+            versions.append(local(index))
+            push_index(index, url)
+    finally:
+        stop.set()
+        thread.join()
+    assert len(seen) > 2
+    assert all(found in versions for found in seen)
+    order = [versions.index(found) for found in seen]
+    assert order == sorted(order)
+
+
+def test_a_reader_in_the_middle_of_something_begins_again(index, url):
+    push_index(index, url)
+    with StoreReader(parse_address(url)) as reader:
+        times = []
+
+        def read():
+            times.append(1)
+            count = len(reader.select(Test("name", "~", "*")))
+            if len(times) == 1:
+                change(index)
+                push_index(index, url)
+            return count, set(reader.records(range(1, 100)))
+
+        count, ids = reader.at_one_state(read)
+        assert (len(times), count) == (2, 60)
+        with Collection(index) as collection:
+            assert ids == set(collection.ids().tolist())
+
+
+def test_what_a_reader_trusts_is_left_for_longer(index, url, monkeypatch):
+    """Within TRUSTED seconds a reader does not ask for the version again: the rows of the one before are still there."""
+    push_index(index, url)
+    old = local(index)
+    monkeypatch.setattr("clipsearch.stores.reading.TRUSTED", 1000.0)
+    with StoreReader(parse_address(url)) as reader:
+        assert contents(reader) == old
+        waited = []
+
+        def wait(seconds):
+            waited.append(seconds)
+            assert contents(reader) == old  # published, and not deleted yet
+            assert stored(url) == local(index)
+
+        monkeypatch.setattr("clipsearch.stores.pushing.GRACE", 5.0)
+        monkeypatch.setattr("clipsearch.stores.pushing.time.sleep", wait)
+        change(index)
+        push_index(index, url)
+        assert waited == [5.0]
+        reader._asked -= 2000
+        assert contents(reader) == local(index)
+
+
+def test_a_store_is_not_emptied_by_accident(index, url):
+    push_index(index, url)
+    with Collection(index, writable=True) as collection:
+        collection.remove(collection.ids().tolist()[:31])
+        collection.commit()
+    with pytest.raises(SyncRefused, match="31 of the 60 photos"):
+        push_index(index, url)
+    assert len(stored(url)) == 60
+    assert push_index(index, url, prune=True).images == 29
+    assert stored(url) == local(index)
+
+
+def test_a_store_belongs_to_one_copy_of_one_index(index, url, tmp_path):
+    push_index(index, url)
+    other = make_index(tmp_path / "other" / ".clipsearch", 60, seed=5)
+    with pytest.raises(SyncRefused, match="another index"):
+        push_index(other, url, prune=True, take_over=True)
+    copy = tmp_path / "copy"
+    pull(parse_address(url), copy)
+    with pytest.raises(SyncRefused, match="--take-over"):
+        push_index(copy, url)
+    assert push_index(copy, url, take_over=True).sent == 0
+    with pytest.raises(SyncRefused, match="--take-over"):
+        push_index(index, url)
+    with writer(tmp_path / "model" / ".clipsearch", 8) as collection:
+        collection.commit()
+    with pytest.raises(ModelMismatch, match="another collection"):
+        push_index(tmp_path / "model" / ".clipsearch", url)
+
+
+def test_one_writer_at_a_time(index, url):
+    push_index(index, url)
+    table = Table(parse_address(url))
+    lease = Lease(table, "another copy")
+    with pytest.raises(CollectionBusy, match="being pushed"):
+        push_index(index, url)
+    lease.release()
+    push_index(index, url)
+    killed = Lease(table, "another copy")
+    killed._since -= 1000
+    table.delete([killed._number])
+    killed._number = killed._written()
+    table.close()
+
+
+def test_a_lease_that_nobody_renews_ends(index, url, monkeypatch):
+    push_index(index, url)
+    table = Table(parse_address(url))
+    with monkeypatch.context() as patch:
+        patch.setattr("clipsearch.stores.lease.SECONDS", -1.0)
+        dead = Lease(table, "another copy")
+    assert push_index(index, url).images == 60
+    with pytest.raises(CollectionBusy, match="another one has begun"):
+        dead._since = 0
+        dead.renew()
+    table.close()
+
+
+def test_pulled_it_is_the_same_index(index, url, tmp_path):
+    pushed = push_index(index, url)
+    copy = tmp_path / "copy" / ".clipsearch"
+    report = pull(parse_address(url), copy)
+    assert (report.fetched, report.images, report.digest) == (60, 60, pushed.digest)
+    assert local(copy) == local(index)
+    with Collection(copy) as there, Collection(index) as here:
+        assert there.roots() == here.roots() and there.catalog.roots()[1][1] == {"hidden": True}
+        query = random_units(3, DIM, seed=2)
+        assert there.search(query, 20) == here.search(query, 20)
+    from clipsearch.store.verify import verify
+
+    assert not verify(copy).damages
+    assert pull(parse_address(url), copy).fetched == 0
+    change(index)
+    push_index(index, url)
+    assert pull(parse_address(url), copy, prune=True).fetched == 20
+    assert local(copy) == local(index)
+    with Collection(copy, writable=True) as collection:  # new photos get ids that no photo ever had
+        (root_id,) = collection.roots()
+        added = add_photo(collection, root_id, copy, 5000, random_units(1, DIM, seed=77)[0], random.Random(0))
+    assert added > max(record.image_id for record in local(index))
+
+
+def test_a_pull_that_is_killed_goes_on(index, url, tmp_path, monkeypatch):
+    push_index(index, url)
+    copy = tmp_path / "copy" / ".clipsearch"
+    monkeypatch.setattr("clipsearch.stores.pulling._BLOCK", 10)
+    monkeypatch.setattr("clipsearch.stores.pulling._COMMIT", 20)
+
+    def stop(done, total):
+        if done == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(parse_address(url), copy, progress=stop)
+    report = pull(parse_address(url), copy)
+    assert (report.fetched, report.unchanged, report.images) == (40, 20, 60)
+    assert local(copy) == local(index)
+
+
+def test_a_pull_takes_nothing_that_is_damaged_and_nothing_away(index, url, tmp_path):
+    push_index(index, url)
+    with pytest.raises(SyncRefused, match="something else"):
+        pull(parse_address(url), make_index(tmp_path / "own" / ".clipsearch", 5, seed=3))
+    copy = tmp_path / "copy" / ".clipsearch"
+    pull(parse_address(url), copy)
+    with Collection(index, writable=True) as collection:
+        collection.remove([7])
+        collection.commit()
+    push_index(index, url)
+    with pytest.raises(SyncRefused, match="1 photos of the index"):
+        pull(parse_address(url), copy)
+    table = Table(parse_address(url))
+    (row,) = table.query("image_id == 20", ["*"])
+    for number, wrong in enumerate(({"vector": random_units(1, DIM)[0]}, {"folder": b"..".hex()}), 1):
+        table.delete([row["row"] + number - 1])
+        table.insert([{**row, **wrong, "row": row["row"] + number}])
+        with pytest.raises(CollectionDamaged):
+            pull(parse_address(url), tmp_path / f"wrong {number}")
+    table.delete([row["row"] + 2])
+    with pytest.raises(CollectionDamaged, match="says it has 59 photos, and gave 58"):
+        pull(parse_address(url), tmp_path / "less")
+    table.close()
+
+
+def test_vectors_are_kept_bit_by_bit(tmp_path, url):
+    tiny = np.zeros((3, DIM), np.float32)
+    tiny[:, 0] = 1
+    tiny[0, 1], tiny[1, 2], tiny[2, 3] = 1e-42, -0.0, np.float32(1) / 3e6
+    folder = tmp_path / "photos" / ".clipsearch"
+    with writer(folder, DIM) as collection:
+        for number, vector in enumerate(tiny):
+            add_photo(collection, next(iter(collection.roots())), folder, number, vector, random.Random(0))
+        collection.commit()
+    push_index(folder, url)
+    with StoreReader(parse_address(url)) as reader:
+        assert reader.vectors([1, 2, 3]).tobytes() == tiny.tobytes()
