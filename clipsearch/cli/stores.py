@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.stores.pushing import PushReport
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 URL = "milvus://HOST:PORT/COLLECTION"
 
 
-def store_option(what: str, *, required: bool = False, variable: bool = True) -> Any:
+def store_option(what: str, *, required: bool = False, variable: bool = True) -> Callable[[_F], _F]:
     """--store, or with `variable` also CLIPSEARCH_STORE, saying what it does here."""
     return click.option(
         "--store", envvar="CLIPSEARCH_STORE" if variable else None, metavar="URL", required=required,

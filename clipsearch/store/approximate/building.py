@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.checksums import file_sha256
 from clipsearch.schema import Embeddings, Ids
 from clipsearch.store.approximate.arrays import Arrays, file_size, small_crc, writing
 from clipsearch.store.approximate.card import Card, Kind, Measured, Shape
 from clipsearch.store.approximate.partition import centroids_of, nearest_centroids
 from clipsearch.store.ranking import View
 from clipsearch.store.reading import vector_check
-from clipsearch.store.segments import Segment, faiss_version, file_sha256
+from clipsearch.store.segments import Segment, faiss_version
 
 _BLOCK = 8192  # vectors read at once
 _FOR_EACH_PART = 32  # vectors of the sample

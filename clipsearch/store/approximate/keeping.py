@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.arrays import opened
 from clipsearch.store.approximate.card import CARD, Card, Kind, read_card, write_card
 from clipsearch.store.approximate.opened import FOLDER, open_approximate
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.reading import CollectionReader
-from clipsearch.store.segments import file_sha256, sync_folder
+from clipsearch.store.segments import sync_folder
 
 _LOCK = "writer.lock"
 
