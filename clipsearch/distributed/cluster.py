@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 import warnings
@@ -63,11 +64,16 @@ class Cluster:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # and two kinds of chatter are left out
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
         require_ray()
+        self._scratch: str | None = None
+        self._environment: dict[str, str | None] = {}
+        if address == LOCAL and "ray" not in sys.modules:  # it looks when it is imported
+            self._set(
+                "RAY_AUTH_MODE", "token"
+            )  # Ray listens on all of this machine's addresses: others must not get in
+            self._set("RAY_AUTH_TOKEN", secrets.token_hex(32))
         import ray
 
         self._ray: Any = ray
-        self._scratch: str | None = None
-        self._environment: dict[str, str | None] = {}
         self._ours = not ray.is_initialized()
         if not self._ours:
             return

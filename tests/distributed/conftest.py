@@ -44,6 +44,7 @@ def in_place(monkeypatch, encoder):
     monkeypatch.setattr("clipsearch.distributed.indexing.Cluster", InPlace)
     monkeypatch.setattr("clipsearch.distributed.indexing.require_ray", lambda: None)
     monkeypatch.setattr("clipsearch.distributed.embedding.load_encoder", lambda name, **options: encoder)
+    monkeypatch.setattr("clipsearch.distributed.chunks.FEWEST", 16)  # photos of a chunk: there are several then
     monkeypatch.setattr(InPlace, "done", [])
     return InPlace
 
