@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 URL = "milvus://HOST:PORT/COLLECTION"
 
 
-def store_option(what: str, *, required: bool = False, variable: bool = True) -> Any:
+def store_option(what: str, *, required: bool = False, variable: bool = True) -> Callable[[Any], Any]:
     """--store, or with `variable` also CLIPSEARCH_STORE, saying what it does here."""
     return click.option(
         "--store", envvar="CLIPSEARCH_STORE" if variable else None, metavar="URL", required=required,
