@@ -60,9 +60,9 @@ def pull(
             _require_copy(collection, reader.manifest)
             _require_there(collection, reader, prune)
             for _ in range(_ATTEMPTS):
-                manifest = reader.manifest
+                manifest = reader.latest()
                 _take(collection, reader, manifest, report, progress)
-                if reader.manifest.version == manifest.version:
+                if reader.latest().version == manifest.version:
                     return _verified(collection, manifest, report, start)
     raise CollectionBusy(f"somebody keeps publishing to {address}; pull again")
 

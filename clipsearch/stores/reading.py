@@ -77,8 +77,13 @@ class StoreReader(Places):
 
     @property
     def manifest(self) -> Manifest:
-        """What it holds. CollectionNotFound where nothing was pushed there."""
-        return self._manifest if self._manifest and self._inside else self._seen(self._latest())
+        """What it holds, or held up to a second ago. CollectionNotFound where nothing was pushed there."""
+        fresh = self._inside or time.monotonic() - self._asked < TRUSTED / 2
+        return self._manifest if self._manifest and fresh else self.latest()
+
+    def latest(self) -> Manifest:
+        """What it holds at this moment. CollectionNotFound where nothing was pushed there."""
+        return self._seen(self._latest())
 
     @property
     def fingerprint(self) -> Fingerprint | None:
@@ -196,10 +201,9 @@ class StoreReader(Places):
             return read() if self._inside else self._at_one_state(read)
 
     def _at_one_state(self, read: Callable[[], _T]) -> _T:
+        manifest = self.manifest
         self._inside = True
         try:
-            trusted = self._manifest and time.monotonic() - self._asked < TRUSTED / 2
-            manifest = self._manifest if self._manifest and trusted else self._seen(self._latest())
             for _ in range(_ATTEMPTS):
                 error: CollectionDamaged | KeyError | None = None
                 try:
@@ -208,7 +212,7 @@ class StoreReader(Places):
                     error = problem
                 if error is None and time.monotonic() - self._asked < TRUSTED:
                     return answer
-                latest = self._seen(self._latest())
+                latest = self.latest()
                 if latest.version == manifest.version:
                     if error:
                         raise error

@@ -42,7 +42,7 @@ def test_what_makes_no_sense_together(clipsearch, photos):  # noqa: F811
         status, _, err = clipsearch(*command)
         assert status == 1 and "exclude each other" in err
     status, _, err = clipsearch("query", "a cat", "--store", "milvus://top-secret@host")
-    assert status == 1 and "no address of a store" in err and "secret" not in err
+    assert status == 1 and "name of a collection" in err and "secret" not in err
 
 
 def test_to_a_store_and_back(clipsearch, photos, tmp_path):  # noqa: F811
