@@ -63,14 +63,19 @@ if ! ready export; then
     touch "$dir/export/.ready"
 fi
 
-for peer in autofaiss usearch; do
-    if ! ready "$peer"; then
-        echo "$peer ..."
-        venv "$peer"
-        pip_in "$peer" install --quiet "$peer" numpy
-        touch "$dir/$peer/.ready"
-    fi
-done
+if ! ready autofaiss; then
+    echo "autofaiss ..."
+    venv autofaiss
+    pip_in autofaiss install --quiet autofaiss 'pyarrow<21' # it asks for a numpy before 2, and later ones of pyarrow for 2
+    touch "$dir/autofaiss/.ready"
+fi
+
+if ! ready usearch; then
+    echo "usearch ..."
+    venv usearch
+    pip_in usearch install --quiet usearch numpy
+    touch "$dir/usearch/.ready"
+fi
 
 make_clip_retrieval() {
     # Held at this torch while its other requirements are resolved. One of them imports pkg_resources, gone in setuptools 81.

@@ -19,11 +19,11 @@ from tests.store.approximating import Texts, clustered, filled, optimized
 from tests.store.support import unit
 
 
-def run(engine, *arguments, status=0):
-    """What a command prints on standard output."""
+def run(engine, *arguments, errors=False):
+    """What a command prints on standard output; with `errors`, all that it prints."""
     result = CliRunner().invoke(cli, [arguments[0], "--index", str(engine.index_folder), *arguments[1:]])
-    assert result.exit_code == status, result.output
-    return result.stdout
+    assert result.exit_code == 0, result.output
+    return result.output if errors else result.stdout
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_it_says_what_it_is_everywhere(quick):
         0,
         card.size,
     )
-    explained = run(quick, "query", "red", "--explain")
+    explained = run(quick, "query", "red", "--explain", errors=True)
     assert "approximate (recall@10 1.000 measured on texts, ivf-sq8 of 20" in explained
     said = json.loads(run(quick, "query", "red", "--explain", "--json"))["explanation"]
     assert said["approximate"] == {"kind": "ivf-sq8", "k": 10, "recall": 1.0, "made": card.made} and not said["exact"]
@@ -72,7 +72,7 @@ def test_exact_searches_say_so(quick):
         said = json.loads(run(quick, "query", "red", "--explain", "--json", *arguments))["explanation"]
         assert said["approximate"] is None and said["exact"] == (arguments == ["--exact"])
     similar = os.path.join(os.path.dirname(quick.index_folder), "red.jpg")
-    assert "exact\n" in run(quick, "similar", similar, "--exact", "--explain")
+    assert "search   exact\n" in run(quick, "similar", similar, "--exact", "--explain", errors=True)
     assert quick.search(Query((Term("red"),), exact=True)).explanation.approximate is None
     assert quick.search("red").explanation.approximate["kind"] == "ivf-sq8"
 

@@ -100,7 +100,7 @@ def small_crc(arrays: Arrays) -> int:
     total = 0
     for name, array in arrays.items():
         if name not in _LARGE:
-            total = zlib.crc32(array.reshape(-1).view(np.uint8).data, total)
+            total = zlib.crc32(array.tobytes(), total)
     return total
 
 
