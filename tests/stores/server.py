@@ -21,11 +21,11 @@ _SECONDS = 120  # a start takes 8
 @contextlib.contextmanager
 def running(folder):
     """HOST:PORT of a server whose data is in a folder."""
-    if sys.platform != "linux" or subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode:
+    if sys.platform != "linux" or subprocess.run(["unshare", "-rnpf", "true"], capture_output=True).returncode:
         pytest.skip("needs a network namespace, which this machine does not give")
     socket = folder / "socket"
     process = subprocess.Popen(
-        ["unshare", "-rn", sys.executable, __file__, str(folder)],
+        ["unshare", "-rnpf", "--kill-child", sys.executable, __file__, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
