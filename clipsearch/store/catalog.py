@@ -35,6 +35,7 @@ class Catalog(ImageRows):
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         self._db = open_database(path, create=create)
+        self._changing = False
 
     def close(self) -> None:
         """Let go of the file."""
@@ -56,17 +57,26 @@ class Catalog(ImageRows):
         """Start changing, if not under way already."""
         if not self._db.in_transaction:
             self._db.execute("BEGIN IMMEDIATE")
+            self._changing = True
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether it is in the middle of reading or changing."""
+        return self._db.in_transaction
 
     @property
     def is_changing(self) -> bool:
         """Whether something was changed since the last commit."""
-        return self._db.in_transaction
+        return (
+            self._changing and self._db.in_transaction
+        )  # which SQLite ends by itself after some errors, and readers have too
 
     def commit(self) -> None:
         """Publish everything changed since `begin`, durably."""
         if self._db.in_transaction:
             self.set_meta(_CHECK, json.dumps(self._small_checks()))
             self._db.execute("COMMIT")
+        self._changing = False
 
     def gather(self) -> None:
         """Put all that was committed into the file itself. CollectionError where it does not all go there."""
@@ -78,6 +88,7 @@ class Catalog(ImageRows):
         """Forget everything changed since `begin`."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
+        self._changing = False
 
     @property
     def version(self) -> int:

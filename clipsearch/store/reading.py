@@ -51,7 +51,7 @@ class CollectionReader(Places):
     @property
     def catalog(self) -> Catalog:
         """The catalog; between two transactions, where a repair has put another file in its place, that one."""
-        if not self._alone and not self._catalog.is_changing and self._is_replaced():
+        if not self._alone and not self._catalog.in_transaction and self._is_replaced():
             former = self._catalog
             self._open()
             self._former.append(former)

@@ -78,6 +78,8 @@ class Expressions:
             return Expression(_box(condition), False)
         if condition.field in ("camera", "format"):
             return self._one_of(condition)
+        if condition.field == "caption":
+            return self._of_known(condition)
         if condition.field in ("name", "folder"):
             return self._text(condition)
         if condition.field == "orientation":
@@ -99,19 +101,26 @@ class Expressions:
         passed = [text_key(value) for value in passing(test, values)]
         return Expression(f"{test.field} in {_texts(passed)}" if passed else NOTHING)
 
-    def _text(self, test: Test) -> Expression:
+    def _of_known(self, test: Test) -> Expression:
+        """A text that a photo may not have at all, which meets no test of it."""
+        found = self._text(test, "x")
+        return Expression(both(_known(test.field) or EVERYTHING, found.text), found.exact)
+
+    def _text(self, test: Test, head: str = "") -> Expression:
+        """A test of a column without case, whose texts have `head` before their digits."""
         column, text = f"{test.field}_folded", str(test.value)
         folded = text.lower()
         if test.operator in ("=", "!="):
             # Where the text is ASCII, the catalog folds ASCII alone. All that differs is the Kelvin sign, to Python a k.
             exact = not (text.isascii() and "k" in folded)
-            same = Expression(f'{column} == "{_hex(folded)}"', exact)
+            same = Expression(f'{column} == "{head}{_hex(folded)}"', exact)
             if test.operator == "=":
                 return same
             return Expression(f"not ({same.text})") if exact else Expression(EVERYTHING, False)
         if test.operator != "~":
             return Expression(EVERYTHING, False)
         first, *rest = [_hex(piece) for piece in _WILD.split(folded)]
+        first = head + first
         if not rest:
             return Expression(f'{column} == "{first}"', False)
         if not self._infix:
@@ -128,6 +137,11 @@ def text_key(text: str | None) -> str:
 def folded_key(text: str) -> str:
     """A name or folder without case, as its column has it."""
     return _hex(text.lower())
+
+
+def folded_text_key(text: str | None) -> str:
+    """A text of its own without case, as its column has it: "" for none."""
+    return text_key(None if text is None else text.lower())
 
 
 def among(column: str, numbers: Iterable[int]) -> str:
@@ -155,7 +169,7 @@ def _any(expressions: Iterable[str]) -> str:
 
 
 def _known(field: str) -> str | None:
-    if field in ("camera", "taken"):
+    if field in ("camera", "taken", "caption"):
         return f'{field} != ""'
     return f"{field} < {NOWHERE}" if field in ("latitude", "longitude") else None
 

@@ -222,7 +222,7 @@ class _Push:
         for start in range(0, len(todo), _BLOCK):
             ids = todo[start : start + _BLOCK]
             marks = ",".join(map(str, ids))
-            sql = f"SELECT {IMAGE_COLUMNS}, row_check, vector_check FROM images WHERE image_id IN ({marks}) ORDER BY image_id"  # noqa: S608
+            sql = f"SELECT {IMAGE_COLUMNS}, row_check, vector_check, caption FROM images WHERE image_id IN ({marks}) ORDER BY 1"  # noqa: S608
             rows = self._collection.catalog.select(sql, ())
             vectors = self._collection.vectors(ids)
             sent = [row_of(row, vector, born[row[0]]) for row, vector in zip(rows, vectors, strict=True)]
@@ -242,7 +242,7 @@ class _Push:
                 raise CollectionDamaged(
                     f"the store has not kept image {row['image_id']} as it was sent; nothing was published"
                 )
-            if catalog_row(found)[-2:] != local[row["image_id"]]:
+            if catalog_row(found)[-3:-1] != local[row["image_id"]]:
                 raise CollectionDamaged(
                     f"the index's own row of image {row['image_id']} is damaged; run clipsearch verify"
                 )

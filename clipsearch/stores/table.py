@@ -31,7 +31,7 @@ _WHOLE = (
 )  # fmt: skip
 _TEXTS = {
     "folder": _LONG, "folder_folded": _LONG, "name": _SHORT, "name_folded": _SHORT, "format": _SHORT, "camera": _LONG,
-    "taken": _SHORT, "content": 64, NOTE: _LONGEST,
+    "taken": _SHORT, "content": 64, "caption": _LONG, "caption_folded": _LONG, NOTE: _LONGEST,
 }  # fmt: skip
 _NO_PHOTO: dict[str, Any] = {
     **dict.fromkeys(_WHOLE, 0), **dict.fromkeys(_TEXTS, ""), "latitude": 0.0, "longitude": 0.0, "born": _UNBORN,
@@ -118,7 +118,8 @@ class Table:
         """Add rows, whose numbers are new."""
         if not rows:
             return
-        some = max(1, _AT_ONCE // (4 * len(rows[0][VECTOR]) + 1024))
+        captions = 2 * max(len(row["caption"]) for row in rows)
+        some = max(1, _AT_ONCE // (4 * len(rows[0][VECTOR]) + captions + 1024))
         for start in range(0, len(rows), some):
             with self._our_words():
                 self._client.insert(

@@ -10,13 +10,13 @@ from clipsearch.stores.expressions import both
 from clipsearch.stores.rows import VECTOR
 from clipsearch.stores.table import Table
 
-_ROWS, _ROWS_WITH_VECTORS = 8192, 2048  # at once: some megabytes
+_ROWS, _LONG_ROWS = 8192, 2048  # at once: some megabytes, and of the longest captions 33 MB
 _LAST = 2**31  # no image has this id, or a higher one
 
 
 def windows(table: Table, text: str, fields: Sequence[str], *, after: int = 0) -> Iterator[list[dict[str, Any]]]:
     """The rows that an expression holds of, by image id; each block is of a range of ids, which grows where they are rare."""
-    usual = _ROWS_WITH_VECTORS if VECTOR in fields else _ROWS
+    usual = _LONG_ROWS if VECTOR in fields or "caption" in fields else _ROWS
     low, width = 1, usual
     while low < _LAST:
         here = both(text, f"image_id >= {low} and image_id < {low + width}")
