@@ -92,7 +92,7 @@ def index(
     clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
     clipsearch index                      # again, whatever was indexed before
     clipsearch index ~/Photos --watch     # and again whenever something changes there
-    clipsearch index ~/Photos --ray local # on a Ray cluster, here one of this machine alone
+    clipsearch index ~/Photos --ray local  # on a Ray cluster, here one of this machine alone
     """
     from clipsearch.config import index_for, remember_index
     from clipsearch.engine import SearchEngine
