@@ -66,7 +66,7 @@ fi
 if ! ready autofaiss; then
     echo "autofaiss ..."
     venv autofaiss
-    pip_in autofaiss install --quiet autofaiss 'pyarrow<21' # it asks for a numpy before 2, and later ones of pyarrow for 2
+    pip_in autofaiss install --quiet autofaiss 'pyarrow<21' 'faiss-cpu<1.9' # what it was made for: numpy before 2, and faiss's old names
     touch "$dir/autofaiss/.ready"
 fi
 
