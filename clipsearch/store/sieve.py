@@ -13,7 +13,6 @@ from clipsearch.store.rows import IMAGE_COLUMNS
 _UNKNOWN: dict[str, Any] = {
     "root_id": 0, "folder": b"", "size": 0, "mtime_ns": 0, "width": 1, "height": 1, "format": "", "content_hash": b"",
     "taken_at": None, "camera": None, "latitude": None, "longitude": None,
-    "caption": None,
 }  # fmt: skip
 _COLUMNS = IMAGE_COLUMNS.split(", ")
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from clipsearch.schema import ImageFile, ImageInfo
+from clipsearch.schema import LONGEST_CAPTION, ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.stores.address import parse_address
@@ -19,6 +19,10 @@ AWKWARD = [
     "a'b.jpg", 'a"b.jpg', "a\\b.jpg", "100%.jpg", "under_score.jpg", "un%er_score.jpg", "\udcff\udcfe.jpg", "new\nline.jpg",
     "' or row > 0 or name == '.jpg", '" or row > 0 or name == ".jpg', "{brace}.jpg", "\u212a.jpg", "İ.jpg", "ΟΔΟΣ.jpg", "K.jpg",
     "[x].jpg", "\x7f.jpg", "😀.jpg",
+]  # fmt: skip
+CAPTIONS = [
+    None, "A dog on a beach", "two DOGS", "ein Käfer [rot]", "100% cat", "", "\u212a2 in snow", "k2 in snow",
+    '" or row > 0 or caption == "', "😀" * LONGEST_CAPTION, None,
 ]  # fmt: skip
 
 
@@ -44,6 +48,7 @@ def add_photo(collection, root_id, folder, number, vector, chance):
         width=chance.choice([100, 200, 300]), height=chance.choice([100, 200, 400]), format=chance.choice(["JPEG", "PNG"]),
         content_hash=f"{number // 2:064x}", taken_at=when, camera=chance.choice([*CAMERAS, 'x" or 1 == 1', ""]),
         gps=(chance.uniform(-90, 90), chance.uniform(-180, 180)) if chance.random() < 0.8 else None,
+        caption=CAPTIONS[number % len(CAPTIONS)],
     )  # fmt: skip
     file = ImageFile(os.path.join(folder.parent, inside, name), chance.randrange(10_000), number)
     return collection.add(Place(root_id, inside, name), file, info, vector)

@@ -22,9 +22,15 @@ def expressions(infix=True, cameras=("Canon", 'a" or 1'), formats=("JPEG",)):
 @pytest.mark.parametrize("text", ATTACKS)
 @pytest.mark.parametrize("infix", [True, False])
 def test_no_text_leaves_its_place(text, infix):
-    tests = [Test(field, operator, text) for field in ("name", "folder", "path", "camera", "format", "orientation", "taken")
-             for operator in ("=", "!=", "~")]  # fmt: skip
-    for condition in [*tests, Test("taken", "<", text), Test("name", "~", f"*{text}*b"), Below(f"/{text}")]:
+    fields = ("name", "folder", "path", "camera", "format", "orientation", "taken", "caption")
+    tests = [Test(field, operator, text) for field in fields for operator in ("=", "!=", "~")]
+    for condition in [
+        *tests,
+        Test("taken", "<", text),
+        Test("name", "~", f"*{text}*b"),
+        Test("caption", "~", f"*{text}*b"),
+        Below(f"/{text}"),
+    ]:
         for one in (condition, Not(condition), All((condition, Known("camera"))), Either((Not(condition), condition))):
             said = expressions(infix).of(one)
             assert PLAIN.fullmatch(said.text), said.text
@@ -79,6 +85,12 @@ def test_what_cannot_be_said_is_said_more_widely():
     assert expressions(infix=False).of(Test("name", "~", "*.jpg")).text == EVERYTHING
     assert said.of(Not(Test("name", "~", "a*"))).text == EVERYTHING
     assert said.of(Not(All((Test("name", "~", "a*"), Known("taken"))))).text == f'({EVERYTHING}) or (not (taken != ""))'
+    assert said.of(Test("caption", "~", "*Dog*")).text == '(caption != "") and (caption_folded like "x%646f67%")'
+    assert (
+        expressions(infix=False).of(Test("caption", "~", "*dog*")).text
+        == '(caption != "") and (caption_folded like "x%")'
+    )
+    assert said.of(Not(Known("caption"))).exact and said.of(Test("caption", "!=", "a dog")).exact
     assert not said.of(Near(48, 11, 5)).exact
     assert not expressions(cameras=None).of(Test("camera", "=", "x")).exact
     assert said.of(Test("camera", "~", "*CANON*")).text == f'camera in ["{text_key("Canon")}"]'

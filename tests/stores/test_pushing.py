@@ -7,20 +7,21 @@ import threading
 import numpy as np
 import pytest
 
-from clipsearch.conditions import Test
+from clipsearch.conditions import Known, Not, Test
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, SyncRefused
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.stores import pushing
 from clipsearch.stores.address import parse_address
 from clipsearch.stores.checks import checks_of, digest_of
+from clipsearch.stores.expressions import text_key
 from clipsearch.stores.lease import Lease
 from clipsearch.stores.pulling import pull
 from clipsearch.stores.reading import StoreReader
 from clipsearch.stores.table import Table
 from tests.store.support import random_units, writer
 from tests.stores.conftest import STORES
-from tests.stores.support import DIM, add_photo, contents, make_index, push_index
+from tests.stores.support import CAPTIONS, DIM, add_photo, contents, make_index, push_index
 
 
 @pytest.fixture(scope="module", params=STORES)
@@ -320,6 +321,54 @@ def test_pulled_it_is_the_same_index(index, url, tmp_path):
         (root_id,) = collection.roots()
         added = add_photo(collection, root_id, copy, 5000, random_units(1, DIM, seed=77)[0], random.Random(0))
     assert added > max(record.image_id for record in local(index))
+
+
+def set_caption(folder, image_id, caption):
+    """Another caption for a photo that is otherwise the same, its id too."""
+    with Collection(folder, writable=True) as collection:
+        catalog = collection.catalog
+        catalog.begin()
+        catalog.select("UPDATE images SET caption = ? WHERE image_id = ?", (caption, image_id))
+        catalog._check_rows("images", "image_id = ?", image_id)
+        catalog.commit()
+
+
+def test_captions_go_to_the_store_and_back(index, url, tmp_path):
+    first, copy = push_index(index, url), tmp_path / "copy" / ".clipsearch"
+    pull(parse_address(url), copy)
+    assert {record.info.caption for record in local(copy)} == set(CAPTIONS)
+    with Collection(index) as collection, StoreReader(parse_address(url)) as reader:
+        query = random_units(1, DIM, seed=5)
+        for condition in (
+            Test("caption", "~", "*DOG*"),
+            Test("caption", "=", "a DOG on a beach"),
+            Not(Known("caption")),
+        ):
+            meant = collection.ids(condition).tolist()
+            ((*hits,),) = reader.search(query, 60, reader.select(condition))
+            assert 0 < len(hits) < 30 and sorted(record.image_id for _, record in hits) == meant
+            assert {record.image_id: record for _, record in hits} == collection.records(meant)
+    for caption in ("a zebra", "a Zebra", "", None):
+        set_caption(index, 3, caption)
+        again = push_index(index, url)
+        assert (again.sent, again.unchanged, again.images) == (1, 59, 60) and again.digest != first.digest
+        assert next(record for record in stored(url) if record.image_id == 3).info.caption == caption
+        with StoreReader(parse_address(url)) as reader:
+            assert len(reader.select(Test("caption", "=", "A ZEBRA"))) == (caption in ("a zebra", "a Zebra"))
+        assert pull(parse_address(url), copy).fetched == 1
+        assert local(copy) == local(index) == stored(url)
+
+
+def test_a_caption_that_is_not_as_it_was_sent_is_noticed(index, url, tmp_path):
+    push_index(index, url)
+    table = Table(parse_address(url))
+    (row,) = table.query("image_id == 20", ["*"])
+    for number, wrong in enumerate(("", text_key("something else"), "xff", "xzz"), 1):
+        table.delete([row["row"] + number - 1])
+        table.insert([{**row, "caption": wrong, "row": row["row"] + number}])
+        with pytest.raises(CollectionDamaged):
+            pull(parse_address(url), tmp_path / f"wrong {number}")
+    table.close()
 
 
 def test_a_pull_that_is_killed_goes_on(index, url, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from clipsearch.stores.reading import StoreReader
 from tests.conftest import save_photo
 from tests.store.support import random_units, unit
 from tests.store.test_filters import LEAVES, holds
-from tests.stores.support import AWKWARD, DIM, make_index, push_index
+from tests.stores.support import AWKWARD, CAPTIONS, DIM, make_index, push_index
 
 MORE = [
     *(Test("name", operator, name) for name in AWKWARD for operator in ("=", "!=", "~")),
@@ -24,6 +24,9 @@ MORE = [
     Test("folder", "~", "tr%p/*"), Test("path", "~", "o'b*"), Test("taken", "~", "2024-*T0*"), Test("megapixels", "=", 0.02),
     Test("size", "=", 2.5), Test("orientation", "!=", "square"), Test("orientation", "~", "*a*"), Test("name", "=", "k.jpg"),
     Test("name", "~", "?.jpg"), Test("longitude", "!=", 0.0), Test("latitude", ">=", -1e-9),
+    *(Test("caption", operator, text or "") for text in CAPTIONS[2:-1] for operator in ("=", "!=", "~")),
+    *(Test("caption", "~", f"{text[:1]}*{text[-3:].upper()}") for text in CAPTIONS[1:-1]), Test("caption", "~", "*"),
+    Test("caption", "~", "k*snow"), Test("caption", "~", "*[K-L]äfer*"), Test("caption", "~", "?0?% cat"),
 ]  # fmt: skip
 
 
