@@ -158,6 +158,7 @@ def itertools_from(after, place):
     return range(100) if place == "lite" else [*range(2 + int(after), 14, 4), 99]
 
 
+@pytest.mark.long
 def test_a_killed_push_is_not_sent_again(index, url, monkeypatch):
     monkeypatch.setattr(pushing, "_BLOCK", 10)
     with monkeypatch.context() as patch:
@@ -199,6 +200,7 @@ def test_a_reader_meanwhile_sees_one_version_or_the_other(index, url, monkeypatc
     assert order == sorted(order)
 
 
+@pytest.mark.long
 def test_a_reader_in_the_middle_of_something_begins_again(index, url):
     push_index(index, url)
     with StoreReader(parse_address(url)) as reader:
@@ -286,6 +288,7 @@ def test_one_writer_at_a_time(index, url):
     table.close()
 
 
+@pytest.mark.long
 def test_a_lease_that_nobody_renews_ends(index, url, monkeypatch):
     push_index(index, url)
     table = Table(parse_address(url))
@@ -348,17 +351,18 @@ def test_captions_go_to_the_store_and_back(index, url, tmp_path):
             ((*hits,),) = reader.search(query, 60, reader.select(condition))
             assert 0 < len(hits) < 30 and sorted(record.image_id for _, record in hits) == meant
             assert {record.image_id: record for _, record in hits} == collection.records(meant)
-    for caption in ("a zebra", "a Zebra", "", None):
+    for caption in ("a zebra", None):
         set_caption(index, 3, caption)
         again = push_index(index, url)
         assert (again.sent, again.unchanged, again.images) == (1, 59, 60) and again.digest != first.digest
         assert next(record for record in stored(url) if record.image_id == 3).info.caption == caption
         with StoreReader(parse_address(url)) as reader:
-            assert len(reader.select(Test("caption", "=", "A ZEBRA"))) == (caption in ("a zebra", "a Zebra"))
+            assert len(reader.select(Test("caption", "=", "A ZEBRA"))) == (caption is not None)
         assert pull(parse_address(url), copy).fetched == 1
         assert local(copy) == local(index) == stored(url)
 
 
+@pytest.mark.long
 def test_a_caption_that_is_not_as_it_was_sent_is_noticed(index, url, tmp_path):
     push_index(index, url)
     table = Table(parse_address(url))

@@ -77,10 +77,10 @@ def test_rankings_are_those_of_brute_force(source, everything, top_k):
         assert np.allclose(scores, [score for score, _ in expected(everything, query, top_k)], rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("batch", [0, *(pytest.param(batch, marks=pytest.mark.long) for batch in range(1, 12))])
+@pytest.mark.parametrize("batch", [0, *(pytest.param(batch, marks=pytest.mark.long) for batch in range(1, 24))])
 def test_conditions_mean_the_same(source, index, everything, batch):
     root, query = str(index.parent), random_units(1, DIM, seed=3)
-    for condition in [*LEAVES, *MORE][batch::12]:
+    for condition in [*LEAVES, *MORE][batch::24]:
         for one in (condition, Not(condition)):
             with Collection(index) as collection:
                 meant = set(collection.ids(one).tolist())
@@ -154,7 +154,7 @@ def test_photos_in_order(source, index):
     with Collection(index) as collection:
         for condition in (None, Known("taken"), Test("name", "~", "*1*")):
             for order in ("date", "name"):
-                for offset, count in ((0, 10), (37, 20), (290, 50)):
+                for offset, count in ((37, 20), (290, 50)):
                     assert source.browse(condition, order, offset, count) == collection.browse(
                         condition, order, offset, count
                     )
