@@ -53,10 +53,12 @@ class SyncPlan:
 def archive_at(root: str, folder: str) -> tuple[str, int] | None:
     """The archive on this machine that a folder of the catalog is, or is inside: relative to the root, and its mtime_ns."""
     parts = folder.split("/") if folder and not is_remote(root) else []
+    if ".." in parts:  # which no catalog of ours has
+        return None
     for count in range(len(parts), 0, -1):
         try:
             state = os.stat(os.path.join(root, *parts[:count]))  # noqa: PTH116
-        except OSError:
+        except (OSError, ValueError):
             continue
         return ("/".join(parts[:count]), state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
     return None
