@@ -231,3 +231,4 @@ def _clean_up(folder: str, done: set[str] | None) -> None:
     for part in storing.find_parts(folder):
         if done is None or part.chunk in done:
             storing.remove_part(folder, part)
+    storing.remove_unfinished(folder, done)

@@ -22,6 +22,7 @@ from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, model_fields, ph
 from clipsearch.transfer.parquet import broken_parquet, pyarrow_and_parquet
 
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})\.parquet")
+_UNFINISHED = re.compile(r"\.([0-9a-f]{32})-[0-9a-f]{8}\.partial")  # as storage.put_file names what it is at
 _METADATA = b"clipsearch"
 _ROWS = 512  # of a row group
 _UNIT = 1e-5  # how far a vector's norm may be from 1
@@ -60,6 +61,14 @@ def is_whole(folder: str, part: Part) -> bool:
     """Whether a part's bytes are those that its name says. StorageError, OSError."""
     with open_whole(f"{folder}/{part.name}") as stream:
         return sha256_of(stream) == part.sha256
+
+
+def remove_unfinished(folder: str, chunks: set[str] | None) -> None:
+    """Remove what workers that were killed have left of the parts of these chunks, or of all. StorageError, OSError."""
+    for name in names_in(folder):
+        found = _UNFINISHED.fullmatch(name)
+        if found and (chunks is None or found[1] in chunks):
+            remove_file(folder, name)
 
 
 def remove_part(folder: str, part: Part) -> None:

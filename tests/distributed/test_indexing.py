@@ -84,8 +84,10 @@ def test_ctrl_c_keeps_finished_parts_and_commits_nothing(many, tmp_path, in_plac
     assert len(kept) == 2
     monkeypatch.setattr(in_place, "die_after", None)
     finished = list(in_place.done)
+    left_by_a_killed_worker = tmp_path / "index" / "parts" / f".{'0' * 32}-{'1' * 8}.partial"
+    left_by_a_killed_worker.touch()
     report = run(tmp_path / "index", many)
-    assert report.reused == 2 and report.added == 130
+    assert report.reused == 2 and report.added == 130 and not any(left_by_a_killed_worker.parent.iterdir())
     assert len(in_place.done) == report.parts and not set(in_place.done[2:]) & set(finished)
 
 
