@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import progress_bar
+from clipsearch.cli.output import progress_bar, say
 
 if TYPE_CHECKING:
     from clipsearch.optimizing import OptimizeReport
@@ -54,7 +54,7 @@ def optimize(
     """
     from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import printable, to_json
+    from clipsearch.render.text import to_json
     from clipsearch.store.approximate.card import KINDS
 
     with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
@@ -83,7 +83,7 @@ def optimize(
         answer = {"index": str(engine.index_folder), "images": report.images, "reason": report.reason, **about}
         click.echo(to_json({**answer, "skipped": report.skipped}), nl=False)
     elif not quiet:
-        click.echo(printable(_summary(report)), nl=False)
+        say(_summary(report))
 
 
 def _about(card: Card) -> dict[str, Any]:
