@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from clipsearch.asking import Parameters, filter_parameters, picture_bytes, picture_name, search_parameters
+from clipsearch.closing import Closing
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.hits import Explanation, Hits
 from clipsearch.query import parse_query
@@ -39,7 +40,7 @@ _ERRORS: dict[str, type[ClipsearchError]] = {
 }  # fmt: skip
 
 
-class Client:
+class Client(Closing):
     """A server, by its address. Use as a context manager, or call `close`. It belongs to one thread at a time.
 
     `token` is what the server asks for, if it does; the address may have it at its end, as `clipsearch serve` opens it. An
@@ -72,12 +73,6 @@ class Client:
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def search(self, query: str | os.PathLike[str] | Image | Query, top_k: int = 10) -> Hits:
         """The `top_k` photos nearest to a text, a picture (a Path or PIL image; it is uploaded), or a Query.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from clipsearch import roots
 from clipsearch.addresses import is_remote
+from clipsearch.closing import Closing
 from clipsearch.embedding import QueryEmbedder
 from clipsearch.encoders import choose_default_model, load_encoder, require_expected
 from clipsearch.encoders.base import Encoder
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from clipsearch.vector_store import SelectionT, VectorStore
 
 
-class SearchEngine(Exchange):
+class SearchEngine(Exchange, Closing):
     """An index and the model it was made with. Use as a context manager, or call `close`.
 
     Opening costs next to nothing: the index is opened and the model loaded when they are first needed, and both are kept.
@@ -91,14 +91,6 @@ class SearchEngine(Exchange):
             if opened:
                 opened.close()
         self._reader = self._store = self._encoder = self._embedder = None
-
-    def __enter__(self) -> SearchEngine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def encoder(self) -> Encoder:

@@ -72,3 +72,8 @@ class StoreUnreachable(CollectionError):  # noqa: N818
 
 class ClipsearchWarning(UserWarning):
     """Something worth knowing that stops nothing: a text cut short, a model chosen for want of a better one."""
+
+
+def one_line(error: BaseException, most: int = 300) -> str:
+    """What a library's error says, on one line and in so many characters at most."""
+    return " ".join(str(error).split())[:most]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from clipsearch.distributed.storage import open_whole
-from clipsearch.errors import ClipsearchError, ImageError
+from clipsearch.errors import ClipsearchError, ImageError, one_line
 from clipsearch.images.discover import SIGNATURE_BYTES, is_image_name, looks_like_image
-from clipsearch.images.files import ReadLimits
+from clipsearch.images.files import ReadLimits, require_at_most
 from clipsearch.images.pool import FileElsewhere
 from clipsearch.schema import Failure, ImageFile, clean_caption
 
@@ -108,7 +108,7 @@ def _members(reading: _Reading) -> tuple[list[_Member], dict[str, _Member], str]
         if reading.part(at, tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which tarfile takes for an end too
             return images, texts, f"not a tar file that can be read to its end: that is missing, at byte {at:,}"
     except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
+        said = one_line(error, 200) or type(error).__name__
         return images, texts, f"not a tar file that can be read to its end: {said}"
     return images, texts, ""
 
@@ -146,8 +146,7 @@ def _files(archive: ImageFile, images: list[_Member], reading: _Reading, limits:
     for member in images:
 
         def load(member: _Member = member) -> bytes:
-            if member.size > limits.max_bytes:
-                raise ImageError(f"larger than {limits.max_bytes / 1024**2:.0f} MiB ({member.size / 1024**2:.0f} MiB)")
+            require_at_most(limits.max_bytes, member.size)
             data = reading.part(member.offset, member.size)
             if len(data) != member.size:
                 raise ImageError("the archive ends in the middle of it")

@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from types import TracebackType
 from typing import Any
 
+from clipsearch.closing import Closing
 from clipsearch.distributed.chunks import Chunk
 from clipsearch.distributed.embedding import EmbedFiles, Job
 from clipsearch.distributed.parts import Written
-from clipsearch.errors import ClipsearchError, ClipsearchWarning, StorageError
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, StorageError, one_line
 from clipsearch.machine import cores
 
 LOCAL = "local"
@@ -52,7 +52,7 @@ class _Worker:
     running: dict[Any, Named] = field(default_factory=dict)
 
 
-class Cluster:
+class Cluster(Closing):
     """A Ray cluster, connected. Use as a context manager; what was started here ends with it, and no other part of the cluster.
 
     `address` is "local", which starts one in place for as long as this lasts, or what ray.init() takes: "auto", HOST:PORT or
@@ -91,7 +91,7 @@ class Cluster:
             self.close()
             if not isinstance(error, Exception):
                 raise
-            said = " ".join(str(error).split())[:300]  # Ray's errors have no family of their own
+            said = one_line(error)  # Ray's errors have no family of their own
             raise ClipsearchError(f"there is no Ray cluster at {address!r}: {said}") from error
 
     def close(self) -> None:
@@ -104,14 +104,6 @@ class Cluster:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-
-    def __enter__(self) -> Cluster:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def embed(self, job: Job, chunks: Sequence[Named]) -> Iterator[Written]:
         """The part of each chunk, in the order in which they are finished.
@@ -199,7 +191,7 @@ class _Run:
             return
         self._workers.remove(worker)
         self._end(worker)
-        self._last_words = " ".join(str(error).split())[:300]
+        self._last_words = one_line(error)
         if worker.there is not None:
             self._in_vain[worker.node] = self._in_vain.get(worker.node, 0) + 1
         for named in worker.running.values():
@@ -207,7 +199,7 @@ class _Run:
 
     def _again(self, named: Named, error: Exception) -> None:
         if self._begun[named[0]] >= ATTEMPTS:
-            said = " ".join(str(error).split())[:300]
+            said = one_line(error)
             raise ClipsearchError(
                 f"a chunk of photos failed on {ATTEMPTS} workers, the last time with: {said}. What is finished is kept"
             )

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from clipsearch.addresses import is_remote
 from clipsearch.distributed.storage import open_stream
-from clipsearch.errors import ClipsearchError, ImageError, StorageError
+from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.fetch import MAX_BYTES, fetch_image
-from clipsearch.images.files import ReadLimits
+from clipsearch.images.files import ReadLimits, require_at_most
 from clipsearch.images.pool import FileElsewhere
 from clipsearch.schema import ImageFile, clean_caption
 from clipsearch.transfer.parquet import broken_parquet, pyarrow_and_parquet
@@ -134,8 +134,7 @@ def _nothing() -> bytes:
 
 def _giver(data: bytes, max_bytes: int) -> Callable[[], bytes]:
     def give() -> bytes:
-        if len(data) > max_bytes:
-            raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({len(data) / 1024**2:.0f} MiB)")
+        require_at_most(max_bytes, len(data))
         return data
 
     return give
@@ -207,7 +206,7 @@ def _our_words(path: str) -> Iterator[None]:
     try:
         yield
     except broken_parquet() as error:
-        said = " ".join(str(error).split())[:300]
+        said = one_line(error)
         if is_remote(path) and isinstance(error, OSError):
             raise StorageError(f"{path} cannot be read: {said}") from error
         raise ClipsearchError(f"{path} is not a Parquet file that can be read: {said}") from error

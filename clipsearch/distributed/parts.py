@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from clipsearch.distributed.storage import names_in, open_whole, put_file, remove_file, sha256_of
-from clipsearch.errors import ClipsearchError, ModelMismatch
+from clipsearch.errors import ClipsearchError, ModelMismatch, one_line
 from clipsearch.pipeline import Embedded
 from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageRecord, clean_caption
+from clipsearch.store.vectors import is_unit
 from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, model_fields, photo_fields, row_of, stated_model
 from clipsearch.transfer.parquet import broken_parquet, pyarrow_and_parquet
 
@@ -25,7 +26,6 @@ _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})\.parquet")
 _UNFINISHED = re.compile(r"\.([0-9a-f]{32})-[0-9a-f]{8}\.partial")  # as storage.put_file names what it is at
 _METADATA = b"clipsearch"
 _ROWS = 512  # of a row group
-_UNIT = 1e-5  # how far a vector's norm may be from 1
 _LONGEST_REASON = 1000
 
 
@@ -143,7 +143,7 @@ def _open(folder: str, part: Part) -> Iterator[Any]:
         try:
             file = pq.ParquetFile(stream, pre_buffer=False)
         except broken_parquet() as error:
-            raise ClipsearchError(f"{where} is no part: {' '.join(str(error).split())[:300]}") from error
+            raise ClipsearchError(f"{where} is no part: {one_line(error)}") from error
         yield file
 
 
@@ -192,7 +192,7 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
     if values[EMBEDDING] is None:
         return Embedded(file, info, None)
     vector = np.array(values[EMBEDDING], np.float32)
-    if not abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) <= _UNIT:  # NaN fails it too
+    if not is_unit(vector):
         raise ClipsearchError(f"{where}: row {number:,} has an embedding that is no unit vector")
     return Embedded(file, info, vector)
 

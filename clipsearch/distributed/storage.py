@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from clipsearch.addresses import SCHEMES, is_remote, is_remote_folder
-from clipsearch.errors import ClipsearchError, ImageError, StorageError
+from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.discover import Listing, WalkRules, is_image_name
+from clipsearch.images.files import require_at_most
 from clipsearch.schema import ImageFile
 
 _ATTEMPTS = 3
@@ -90,7 +91,7 @@ def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listin
         except (FileNotFoundError, NotADirectoryError):
             continue
         except Exception as error:
-            yield Listing(folder, path, {}, error=" ".join(str(error).split())[:300] or type(error).__name__)
+            yield Listing(folder, path, {}, error=one_line(error) or type(error).__name__)
             continue
         states: dict[str, tuple[int, int]] = {}
         folders: list[str] = []
@@ -117,8 +118,7 @@ def read_remote(file: ImageFile, max_bytes: int) -> bytes:
 
     StorageError where the storage cannot be reached, again and again: that is not the file's fault.
     """
-    if file.size > max_bytes:
-        raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({file.size / 1024**2:.0f} MiB)")
+    require_at_most(max_bytes, file.size)
     if not file.size:
         return b""
     files, inside = _files(file.path)
@@ -263,4 +263,4 @@ def _files(url: str) -> tuple[Any, str]:
 
 
 def _unreachable(path: str, error: Exception) -> StorageError:
-    return StorageError(f"{path} cannot be reached: {' '.join(str(error).split())[:300] or type(error).__name__}")
+    return StorageError(f"{path} cannot be reached: {one_line(error) or type(error).__name__}")

@@ -28,6 +28,12 @@ class ReadLimits:
         return asdict(self)
 
 
+def require_at_most(max_bytes: int, size: int) -> None:
+    """Raise ImageError where a file of this size, in bytes, is too big."""
+    if size > max_bytes:
+        raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({size / 1024**2:.0f} MiB)")
+
+
 def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, ImageFile]:
     """A regular file's bytes and its size and time as read; ImageError if it changes meanwhile or is too big."""
     name = os.fspath(path)
@@ -37,8 +43,7 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, Ima
             before = os.fstat(stream.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise ImageError("not a regular file")
-            if before.st_size > max_bytes:
-                raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({before.st_size / 1024**2:.0f} MiB)")
+            require_at_most(max_bytes, before.st_size)
             data = stream.read(max_bytes + 1)
             after = os.fstat(stream.fileno())
     except OSError as error:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.closing import Closing
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.worker import BYTES, PATH, read_message, write_message
@@ -52,7 +52,7 @@ class FileElsewhere(ImageFile):
     load: Callable[[], bytes]
 
 
-class DecoderPool:
+class DecoderPool(Closing):
     """Worker processes that decode for one model. Use as a context manager; no process outlives it.
 
     With a Box for a `spec`, they make thumbnails.
@@ -100,14 +100,6 @@ class DecoderPool:
         self._threads.shutdown(wait=True, cancel_futures=True)
         for worker in workers:
             worker.close()
-
-    def __enter__(self) -> DecoderPool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _read_one(self, file: ImageFile) -> Decoded | Failure:
         data = None

@@ -7,31 +7,30 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.checksums import file_sha256
+from clipsearch.closing import Closing
 from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import require_own_files
 from clipsearch.store.lock import OnBusy, WriterLock
-from clipsearch.store.reading import CollectionReader, vector_check
+from clipsearch.store.reading import CollectionReader
 from clipsearch.store.rows import Place
 from clipsearch.store.segments import Segment, sync_folder, write_compact, write_segment
 from clipsearch.store.swap import finish
+from clipsearch.store.vectors import is_unit, vector_check
 
 MOST_STAGED = 128 * 1024**2
 """Bytes of vectors that are kept in memory; a commit of more has several segments."""
 
-_UNIT_TOLERANCE = 1e-5
 
-
-class Collection(CollectionReader):
+class Collection(CollectionReader, Closing):
     """An index folder, open. Use as a context manager.
 
     Any number of readers may be open, before, during and after a commit; each sees whole commits only. Opened with
@@ -80,14 +79,6 @@ class Collection(CollectionReader):
             super().close()
             self._release()
 
-    def __enter__(self) -> Collection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def require(self, fingerprint: Fingerprint) -> None:
         """Raise ModelMismatch unless embeddings of this model belong here; a new index remembers it."""
         mine = self.fingerprint
@@ -126,7 +117,7 @@ class Collection(CollectionReader):
 
     def add(self, place: Place, file: ImageFile, info: ImageInfo, vector: NDArray[np.float32]) -> int:
         """Stage an image with its unit vector (dim,); its id. What was known at the place is replaced."""
-        if not abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) <= _UNIT_TOLERANCE:  # NaN fails it too
+        if not is_unit(vector):
             raise ValueError("an embedding must have norm 1")
         stored = np.ascontiguousarray(vector, np.float32)
         with self._all_or_nothing():

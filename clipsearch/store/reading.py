@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +21,7 @@ from clipsearch.store.places import Places
 from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
 from clipsearch.store.rows import WHAT_TO_DO
 from clipsearch.store.segments import Segment, exact_scores
+from clipsearch.store.vectors import vector_check
 
 if TYPE_CHECKING:
     from clipsearch.store.approximate.card import Card
@@ -330,8 +330,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return state.st_dev, state.st_ino
-
-
-def vector_check(vector: NDArray[np.float32]) -> int:
-    """A checksum (CRC-32) of a vector (dim,)."""
-    return zlib.crc32(vector.astype("<f4", copy=False).tobytes())

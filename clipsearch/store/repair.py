@@ -20,10 +20,10 @@ from clipsearch.store.catalog import Catalog
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
-from clipsearch.store.reading import vector_check
 from clipsearch.store.rows import in_todays_format, is_plausible, is_sound, path_of
 from clipsearch.store.segments import Segment, SegmentInfo, sync_folder, write_segment
 from clipsearch.store.swap import REPAIRED, finish
+from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, Progress, verify
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from clipsearch.closing import Closing
 from clipsearch.conditions import Test
 from clipsearch.store.database import open_memory
 from clipsearch.store.image_rows import ImageRows
@@ -17,17 +18,11 @@ _UNKNOWN: dict[str, Any] = {
 _COLUMNS = IMAGE_COLUMNS.split(", ")
 
 
-class Sieve(ImageRows):
+class Sieve(ImageRows, Closing):
     """Images in memory, to be asked by conditions. Use as a context manager."""
 
     def __init__(self) -> None:
         self._db = open_memory()
-
-    def __enter__(self) -> Sieve:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Forget everything."""

@@ -13,8 +13,8 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Ids
 from clipsearch.store.approximate.keeping import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.reading import vector_check
 from clipsearch.store.segments import Segment, SegmentInfo
+from clipsearch.store.vectors import vector_check
 
 _BLOCK = 4096  # vectors looked at together
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import struct
 import uuid
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.collection import Collection
@@ -37,6 +38,11 @@ def checks_of(collection: Collection) -> Checks:
         if vector_check is None:  # of an index from before there were any, and its file is not what it was
             raise CollectionDamaged(f"the vector of image {image_id} is damaged; {WHAT_TO_DO}")
     return {image_id: (row_check, vector_check) for image_id, row_check, vector_check in rows}
+
+
+def checks_in(blocks: Iterable[list[dict[str, Any]]]) -> Checks:
+    """The checksums that rows of a store say they have."""
+    return {row["image_id"]: (row["row_check"], row["vector_check"]) for rows in blocks for row in rows}
 
 
 def digest_of(checks: Checks) -> str:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, SyncRefused
 from clipsearch.store.collection import Collection
 from clipsearch.store.lock import OnBusy
+from clipsearch.store.vectors import is_unit
 from clipsearch.stores.address import StoreAddress
-from clipsearch.stores.checks import LINEAGE, Checks, checks_of, digest_of, identity
+from clipsearch.stores.checks import LINEAGE, Checks, checks_in, checks_of, digest_of, identity
 from clipsearch.stores.expressions import among, both
 from clipsearch.stores.manifest import Manifest
 from clipsearch.stores.reading import StoreReader
@@ -91,13 +90,7 @@ def _require_there(collection: Collection, reader: StoreReader, prune: bool) -> 
 
 
 def _checks(reader: StoreReader) -> Checks:
-    def read() -> Checks:
-        found: Checks = {}
-        for rows in reader.walk(CHECKS):
-            found.update({row["image_id"]: (row["row_check"], row["vector_check"]) for row in rows})
-        return found
-
-    return reader.at_one_state(read)
+    return reader.at_one_state(lambda: checks_in(reader.walk(CHECKS)))
 
 
 def _take(
@@ -137,7 +130,7 @@ def _take(
         for row in rows:
             record(row, manifest.roots)  # or what it says makes no sense
             vector = checked_vector(row, dim)
-            if not abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) <= 1e-5:
+            if not is_unit(vector):
                 raise CollectionDamaged(f"the store's vector of image {row['image_id']} is not of length 1")
             collection.restore(catalog_row(row), None if row["image_id"] in here else vector)
         done += len(rows)

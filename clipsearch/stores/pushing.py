@@ -19,7 +19,7 @@ from clipsearch.errors import CollectionDamaged, CollectionError, ModelMismatch,
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import IMAGE_COLUMNS
 from clipsearch.stores.address import StoreAddress
-from clipsearch.stores.checks import Checks, checks_of, digest_of, identity
+from clipsearch.stores.checks import Checks, checks_in, checks_of, digest_of, identity
 from clipsearch.stores.expressions import among
 from clipsearch.stores.lease import Lease
 from clipsearch.stores.manifest import Manifest
@@ -253,12 +253,11 @@ class _Push:
         assert fingerprint
         _, failures, photo_bytes = catalog.counts()
         cameras, formats = (self._values(column) for column in ("camera", "format"))
-        last = catalog.select("SELECT seq FROM sqlite_sequence WHERE name = 'images'", ())
         return Manifest(
             sequence=before.sequence if before else 0, version=before.version if before else 0, count=0, digest="",
             fingerprint=fingerprint, roots=collection.roots(),
             rules={root_id: rules for root_id, (_, rules) in catalog.roots().items()},
-            last_id=last[0][0] if last else 0, lineage=lineage, copy=copy, cameras=cameras, formats=formats,
+            last_id=catalog.last_id(), lineage=lineage, copy=copy, cameras=cameras, formats=formats,
             photo_bytes=photo_bytes, failures=failures, pushed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )  # fmt: skip
 
@@ -284,9 +283,7 @@ class _Push:
 
     def _verify(self, manifest: Manifest, local: Checks) -> None:
         """Count what is there, and compare the checksums that are there with the index's own."""
-        there: Checks = {}
-        for rows in windows(self._table, manifest.current, CHECKS):
-            there.update({row["image_id"]: (row["row_check"], row["vector_check"]) for row in rows})
+        there = checks_in(windows(self._table, manifest.current, CHECKS))
         self._report.images = self._table.count(manifest.current)
         self._report.version, self._report.digest = manifest.version, digest_of(there)
         if there != local or self._report.images != len(local) or self._report.digest != manifest.digest:

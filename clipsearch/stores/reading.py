@@ -6,11 +6,11 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
 
+from clipsearch.closing import Closing
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.schema import Embeddings, Fingerprint, ImageRecord, Order, Scores
@@ -43,7 +43,7 @@ _REMEMBERED = 64  # selections of one version
 _T = TypeVar("_T")
 
 
-class StoreReader(Places):
+class StoreReader(Places, Closing):
     """A store, open for reading. Each of its answers comes from one published version. Use as a context manager.
 
     Threads may share it; they are answered one after the other.
@@ -61,14 +61,6 @@ class StoreReader(Places):
     def close(self) -> None:
         """Let go of the connection."""
         self.table.close()
-
-    def __enter__(self) -> StoreReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def name(self) -> str:

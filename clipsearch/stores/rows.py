@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import CollectionDamaged
 from clipsearch.schema import ImageRecord
-from clipsearch.store.reading import vector_check
 from clipsearch.store.rows import image_check, record_of
+from clipsearch.store.vectors import vector_check
 from clipsearch.stores.expressions import NOWHERE, folded_key, folded_text_key, text_key
 
 CHECKS = ("row", "born", "image_id", "row_check", "vector_check")

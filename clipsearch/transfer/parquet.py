@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, one_line
 from clipsearch.schema import Fingerprint
 from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, Row, model_fields, row_of, stated_model
 from clipsearch.transfer.readers import Source
@@ -148,9 +148,7 @@ class _Reading:
             raise self._in_our_words(error) from error
 
     def _in_our_words(self, error: BaseException) -> ClipsearchError:
-        return ClipsearchError(
-            f"{self._path} is not a Parquet file that can be read: {' '.join(str(error).split())[:300]}"
-        )
+        return ClipsearchError(f"{self._path} is not a Parquet file that can be read: {one_line(error)}")
 
 
 def _split_path(row: dict[str, Any]) -> None:

@@ -17,8 +17,8 @@ from clipsearch.store.approximate.arrays import Arrays, file_size, small_crc, wr
 from clipsearch.store.approximate.card import Card, Kind, Measured, Shape
 from clipsearch.store.approximate.partition import centroids_of, nearest_centroids
 from clipsearch.store.ranking import View
-from clipsearch.store.reading import vector_check
 from clipsearch.store.segments import Segment, faiss_version
+from clipsearch.store.vectors import vector_check
 
 _BLOCK = 8192  # vectors read at once
 _FOR_EACH_PART = 32  # vectors of the sample

@@ -16,7 +16,7 @@ from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.arrays import opened
 from clipsearch.store.approximate.card import CARD, Card, Kind, read_card, write_card
-from clipsearch.store.approximate.opened import FOLDER, open_approximate
+from clipsearch.store.approximate.opened import FOLDER, open_approximate, reason_of
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.reading import CollectionReader
 from clipsearch.store.segments import sync_folder
@@ -111,7 +111,7 @@ def read_status(collection: CollectionReader) -> ApproximateStatus | None:
     try:
         index = open_approximate(folder, collection.catalog, fingerprint)
     except (OSError, ValueError, RuntimeError) as error:
-        return ApproximateStatus((str(error) or type(error).__name__).splitlines()[0])
+        return ApproximateStatus(reason_of(error))
     if index is None:
         return None
     card, measured = index.card, index.card.measured

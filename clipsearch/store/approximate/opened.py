@@ -163,7 +163,7 @@ class Beside:
                 try:
                     self._index = open_approximate(self._folder, catalog, fingerprint)
                 except (OSError, ValueError, RuntimeError, MemoryError) as error:
-                    reason = (str(error) or type(error).__name__).splitlines()[0]
+                    reason = reason_of(error)
                     warnings.warn(
                         f"the approximate index in {self._folder} is not used: {reason}. The search is exact; to make it anew: "
                         "clipsearch optimize",
@@ -178,6 +178,11 @@ class Beside:
         except OSError:
             return None
         return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def reason_of(error: Exception) -> str:
+    """Why an approximate index cannot be used, on one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def open_approximate(folder: Path, catalog: Catalog, fingerprint: Fingerprint) -> Approximate | None:

@@ -139,7 +139,7 @@ def recalls(index: Approximate, some: Questions) -> tuple[float, float]:
         min(np.isin(truth, ids).sum(), DEEPEST) / min(len(truth), DEEPEST)
         for truth, ids in zip(some.deep, found, strict=True)
     ]
-    return float(_found_at(found, some.best).__lt__(count).mean()), float(np.mean(deep))
+    return float((_found_at(found, some.best) < count).mean()), float(np.mean(deep))
 
 
 def _judged(
