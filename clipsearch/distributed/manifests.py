@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Semaphore
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -73,36 +73,50 @@ def open_rows(
 
 
 class _Fetching:
-    """Asks addresses ahead of those who need them, some at a time."""
+    """Fetches the pictures of rows ahead of those who take them, some at a time, in the order asked for.
+
+    Who takes one that is not begun begins it. So nobody waits for anything but a picture, whichever are taken, in any order.
+    """
 
     def __init__(self, threads: ThreadPoolExecutor, max_bytes: int) -> None:
         self._threads = threads
         self._max_bytes = min(max_bytes, MAX_BYTES)
-        self._room = Semaphore(_AT_ONCE)
-        self._stopped = False
+        self._lock = Lock()
+        self._waiting: dict[int, str] = {}  # row → address
+        self._begun: dict[int, Future[bytes]] = {}  # and not taken
 
-    def begin(self, url: str) -> Callable[[], bytes]:
+    def later(self, row: int, url: str) -> Callable[[], bytes]:
         """Have a picture fetched; what waits for it and gives it, once."""
-        future = self._threads.submit(self._fetch, url)
-        return lambda: self._taken(future)
+        with self._lock:
+            self._waiting[row] = url
+            self._begin_some()
+        return lambda: self._taken(row)
 
     def stop(self) -> None:
-        """Let those go that wait for room."""
-        self._stopped = True
-        for _ in range(_AT_ONCE):
-            self._room.release()
+        """Begin no more."""
+        with self._lock:
+            self._waiting.clear()
 
-    def _fetch(self, url: str) -> bytes:
-        self._room.acquire()
-        if self._stopped:
+    def _taken(self, row: int) -> bytes:
+        with self._lock:
+            if row in self._waiting:
+                self._begin(row)
+            future = self._begun.get(row)
+        if future is None:
             raise ImageError("stopped")
-        return fetch_image(url, max_bytes=self._max_bytes)
-
-    def _taken(self, future: Future[bytes]) -> bytes:
         try:
             return future.result()
         finally:
-            self._room.release()
+            with self._lock:
+                del self._begun[row]
+                self._begin_some()
+
+    def _begin_some(self) -> None:
+        while self._waiting and len(self._begun) < _AT_ONCE:
+            self._begin(next(iter(self._waiting)))
+
+    def _begin(self, row: int) -> None:
+        self._begun[row] = self._threads.submit(fetch_image, self._waiting.pop(row), max_bytes=self._max_bytes)
 
 
 def _files(
@@ -121,7 +135,7 @@ def _files(
         elif columns.url:
             url = row[columns.url]
             if isinstance(url, str) and 0 < len(url) <= _LONGEST_URL and url.isprintable():
-                name, load = f"{number:09d}-{quote(url, safe='')}", fetching.begin(url)
+                name, load = f"{number:09d}-{quote(url, safe='')}", fetching.later(number, url)
         path = f"{manifest.path}/{name}"
         if columns.caption and (caption := clean_caption(row[columns.caption])):
             captions[path] = caption

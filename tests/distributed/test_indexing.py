@@ -352,6 +352,33 @@ def test_a_parquet_file_of_addresses(tmp_path, in_place, monkeypatch):
     assert len(failures) == 3
 
 
+@pytest.mark.parametrize("order", ["first to last", "last to first", "some, in between"])
+def test_pictures_at_addresses_can_be_taken_in_any_order(tmp_path, monkeypatch, order):
+    from clipsearch.distributed import manifests
+    from clipsearch.images.files import ReadLimits
+    from clipsearch.schema import ImageFile
+
+    asked, at_once = [], []
+
+    def fetch(url, max_bytes):
+        asked.append(url)
+        at_once.append(len(asked) - len(taken))
+        return url.encode()
+
+    monkeypatch.setattr(manifests, "fetch_image", fetch)
+    urls = [f"https://example.org/{n}.jpg" for n in range(100)]
+    manifest = save_parquet(tmp_path / "a.parquet", {"url": urls})
+    rows = {"first to last": range(100), "last to first": range(99, -1, -1), "some, in between": range(90, 10, -7)}[
+        order
+    ]
+    taken = []
+    with manifests.open_rows(ImageFile(str(manifest), 0, 0), 0, 100, ReadLimits()) as (files, _):
+        files = list(files)
+        taken.extend(files[row].load() for row in rows)
+    assert taken == [urls[row].encode() for row in rows]
+    assert len(asked) == len(set(asked)) and max(at_once) <= 17  # nobody is asked twice, nor too many ahead
+
+
 def test_a_parquet_file_that_is_none_is_a_failure(tmp_path, in_place):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 or not")
     other = save_parquet(tmp_path / "b.parquet", {"n": [1]})
