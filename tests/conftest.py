@@ -27,6 +27,13 @@ COLOURS = {
 }  # fmt: skip
 
 
+def pytest_collection_modifyitems(items):
+    """Long tests may take longer."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 class ColourEncoder(Encoder):
     """Pictures become their mean colour, and texts the colour they name: predictable, and quick."""
 

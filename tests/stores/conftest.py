@@ -7,9 +7,17 @@ import pytest
 _numbers = itertools.count()
 
 
-def _lite(tmp_path_factory):
-    pytest.importorskip("milvus_lite", reason="needs Milvus Lite: pip install milvus-lite")
+@pytest.fixture(scope="module")
+def milvus_lite(tmp_path_factory):
+    """A folder of Milvus Lite, which serves it in this process for as long as tests ask it."""
+    manager = pytest.importorskip("milvus_lite.server_manager", reason="needs Milvus Lite: pip install milvus-lite")
     folder = tmp_path_factory.mktemp("lite") / "store.db"
+    yield folder
+    manager.server_manager_instance.release_server(str(folder))
+
+
+def _lite(request):
+    folder = request.getfixturevalue("milvus_lite")
     return lambda: f"milvus+lite:{folder}/photos_{next(_numbers)}"
 
 
@@ -28,11 +36,11 @@ def place(request):
 
 
 @pytest.fixture(scope="module")
-def new_url(request, place, tmp_path_factory):
+def new_url(request, place):
     """Addresses of collections that are not there yet."""
     if place == "index":
         return None
-    return _lite(tmp_path_factory) if place == "lite" else _server(request)
+    return _lite(request) if place == "lite" else _server(request)
 
 
 @pytest.fixture(scope="session")

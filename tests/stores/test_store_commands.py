@@ -45,17 +45,16 @@ def test_what_makes_no_sense_together(clipsearch, photos):  # noqa: F811
     assert status == 1 and "name of a collection" in err and "secret" not in err
 
 
-def test_to_a_store_and_back(clipsearch, photos, tmp_path, monkeypatch):  # noqa: F811
+def test_to_a_store_and_back(clipsearch, photos, milvus_lite, monkeypatch):  # noqa: F811
     monkeypatch.setattr("clipsearch.stores.pushing.GRACE", 0.0)  # nobody reads meanwhile
-    pytest.importorskip("milvus_lite", reason="needs Milvus Lite: pip install milvus-lite")
-    store = f"milvus+lite:{tmp_path}/store/photos"
+    store = f"milvus+lite:{milvus_lite.with_suffix('')}/commands"
     status, out, err = clipsearch("index", photos, "--model", "mini", "--store", store)
     assert status == 0, err
     assert "4 sent and read back" in out and "4 photos, checksum" in out
     mine = clipsearch("query", "a cat", "--index", photos, "--json", "--where", "width > 10 and name ~ '*a*'")
     theirs = clipsearch("query", "a cat", "--store", store, "--json", "--where", "width > 10 and name ~ '*a*'")
     mine, theirs = json.loads(mine[1]), json.loads(theirs[1])
-    assert theirs.pop("index") == f"milvus+lite:{tmp_path}/store.db/photos" and mine.pop("index")
+    assert theirs.pop("index") == f"milvus+lite:{milvus_lite}/commands" and mine.pop("index")
     assert mine == theirs and len(mine["hits"]) == 3
     state = json.loads(clipsearch("status", "--store", store, "--json")[1])
     assert (state["images"], state["version"], state["outdated"], state["unpublished"]) == (4, 1, 0, 0)
