@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -13,10 +14,11 @@ from clipsearch.encoders.precision import query_bank
 from clipsearch.encoders.prompts import embed_with_prompts
 from clipsearch.errors import ClipsearchError
 from clipsearch.schema import Embeddings
+from clipsearch.store.approximate.arrays import CODES
 from clipsearch.store.approximate.building import Source, Tell, build, expected_bytes
-from clipsearch.store.approximate.card import KINDS, Card, Kind
+from clipsearch.store.approximate.card import KINDS, Card, Kind, read_card
 from clipsearch.store.approximate.keeping import making, put
-from clipsearch.store.approximate.opened import Approximate
+from clipsearch.store.approximate.opened import FOLDER, Approximate
 from clipsearch.store.approximate.tuning import Questions, Tried, exact_milliseconds, questions, tune
 from clipsearch.store.reading import CollectionReader
 
@@ -84,10 +86,11 @@ def optimize(
     start, tell = time.monotonic(), progress or (lambda what, done, total: None)
     images = len(collection)
     fingerprint = collection.fingerprint
-    if fingerprint is None or not images or (images < LEAST_IMAGES and not force):
+    if fingerprint is None or images < 2 or (images < LEAST_IMAGES and not force):
         reason = (
             f"{images:,} photos are searched exactly as quickly; an approximate index is for {LEAST_IMAGES:,} and more"
         )
+        reason += _stays(collection.folder / FOLDER)
         return OptimizeReport(images, None, None, reason, (), {}, time.monotonic() - start)
     with making(collection.folder) as folder:
         source = Source(collection.state(), fingerprint.digest)
@@ -120,7 +123,7 @@ def optimize(
             reason = (
                 f"an exact search takes {exact_ms:.1f} ms, and the quickest approximate one of that recall {_ms(best):.1f}: "
                 "nothing was made"
-            )
+            ) + _stays(folder)
         else:
             put(folder, best.card)
         chosen = None if reason else best.card
@@ -168,9 +171,20 @@ def _why_not(kind: Kind, source: Source, max_bytes: int | None, *, asked: bool) 
 
         if not supports(kind, source.dim):
             return "the faiss that is here cannot make it of these vectors"
+    if kind == "ivf-pq" and len(source.ids) < CODES:
+        return f"its codes are learned from {CODES} photos at least"
     if max_bytes is not None and (size := expected_bytes(kind, source)) > max_bytes:
         return f"it would have {size / 1e9:.3g} GB"
     return ""
+
+
+def _stays(folder: Path) -> str:
+    """What is to be said of an index that was made before and goes on being used."""
+    try:
+        before = read_card(folder)
+    except (OSError, ValueError):
+        return ""
+    return f"; the one made before, for a recall of {before.measured.asked:g}, stays in use (--remove takes it away)"
 
 
 def _ms(tried: Tried) -> float:

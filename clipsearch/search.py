@@ -52,14 +52,15 @@ def search(
         with clock.stage("search"):
             rankings = _rankings(collection, queries, embedded, top_k, allowed)
         with clock.stage("choose"):
-            chosen = []
+            chosen, cards = [], []
             for query, one, ranked in zip(queries, embedded, rankings, strict=True):
-                best = _best_scores(collection, query, one, ranked)
+                card = collection.approximation(_depth(query, top_k), allowed[query.filters], exact=query.exact)
+                best = _best_scores(collection, query, one, ranked, exact=card is None)
                 chosen.append(_chosen(collection, spec, query, one, ranked, best, query.offset + top_k))
+                cards.append(card)
         answers = []
-        for query, hits in zip(queries, chosen, strict=True):
+        for query, hits, card in zip(queries, chosen, cards, strict=True):
             some = allowed[query.filters]
-            card = collection.approximation(_depth(query, top_k), some, exact=query.exact)
             considered = total if some is None else len(some)
             explanation = Explanation(
                 model=spec.fingerprint.model,
@@ -121,14 +122,17 @@ def _depth(query: Query, top_k: int) -> int:
 
 
 def _best_scores(
-    collection: VectorStore[SelectionT], query: Query, embedded: EmbeddedQuery, ranked: _Ranked
+    collection: VectorStore[SelectionT], query: Query, embedded: EmbeddedQuery, ranked: _Ranked, *, exact: bool
 ) -> list[Scores]:
-    """For each term of a query of texts alone, its highest scores over the whole index: the ranking's own, if it is that."""
+    """For each term of a query of texts alone, its highest scores over the whole index: the ranking's own, if it is that.
+
+    They are exact where the ranking is, so that a match does not change with how photos were looked for.
+    """
     if not _is_text(query):
         return []
     if _is_lone(query) and not query.filters:
         return [np.array([score for score, _ in ranked[:RIVALS]])]
-    return collection.best_scores(embedded.terms, RIVALS, exact=query.exact)
+    return collection.best_scores(embedded.terms, RIVALS, exact=exact)
 
 
 def _chosen(

@@ -9,8 +9,12 @@ import warnings
 import numpy as np
 import pytest
 
+from clipsearch import Query, Term
+from clipsearch.conditions import Test
+from clipsearch.embedding import QueryEmbedder
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionBusy
-from clipsearch.store.approximate.arrays import opened, small_crc
+from clipsearch.search import search
+from clipsearch.store.approximate.arrays import file_size, opened, small_crc
 from clipsearch.store.approximate.card import CARD, KINDS, read_card, write_card
 from clipsearch.store.approximate.keeping import read_status, remove
 from clipsearch.store.approximate.opened import DEEPEST
@@ -20,6 +24,7 @@ from clipsearch.store.verify import verify
 from tests.store.approximating import (
     DIM,
     PHOTOS,
+    Texts,
     best,
     clustered,
     filled,
@@ -152,6 +157,21 @@ def test_exact_filters_and_deep_rankings_bypass_it(index):
         assert np.allclose(collection.best_scores(QUERIES, 100, exact=True), right)
 
 
+def test_a_match_is_exact_where_the_search_is(index):
+    careless(index)
+    every = Test("width", ">", 0)
+    asked = [Query((Term(f"unheard of {number}"),), filters=(every,)) for number in range(20)]
+    with Collection(index) as collection:
+        answers = [
+            search(collection, QueryEmbedder(Texts()), [dataclasses.replace(one, exact=exact) for one in asked], 10)
+            for exact in (False, True)
+        ]
+    assert [[(hit.score, hit.match) for hit in hits] for hits in answers[0]] == [
+        [(hit.score, hit.match) for hit in hits] for hits in answers[1]
+    ]
+    assert answers[0][0].explanation.approximate is None
+
+
 def test_a_photo_is_left_out_of_its_own_answer_and_many_queries_are_answered_at_once(index):
     with Collection(index) as collection:
         ranked = collection.search(VECTORS[:20], 10)
@@ -187,7 +207,7 @@ def test_a_reader_notices_that_it_is_made_anew_or_removed(plain, tmp_path):
         assert reader.approximation(10) == second and recall(reader, VECTORS, QUERIES) >= 0.85
         assert remove(folder) and not remove(folder)
         assert reader.approximation(10) is None and is_exact(reader)
-    assert not (folder / "approximate").exists()
+    assert {path.name for path in (folder / "approximate").iterdir()} == {"writer.lock"}
 
 
 def test_ctrl_c_leaves_nothing_behind_and_what_was_there_in_use(index):
@@ -209,6 +229,64 @@ def test_one_at_a_time(index):
 
     with making(index), pytest.raises(CollectionBusy):
         optimized(index)
+    assert remove(index)
+    with making(index) as folder:  # a lock that was taken away would be one that nobody else sees
+        (folder / "0123456789abcdef.vectors").write_bytes(b"half made")
+        with pytest.raises(CollectionBusy):
+            remove(index)
+        assert (folder / "0123456789abcdef.vectors").exists()
+
+
+def test_photos_that_come_back_with_an_older_catalog_are_found(index):
+    """They are in a segment that the approximate index has read, and not in it."""
+    backup = shutil.copytree(index, index.parent / "backup", ignore=shutil.ignore_patterns("approximate"))
+    gone = best(VECTORS, QUERIES[0], 5)
+    with Collection(index, writable=True) as collection:
+        collection.remove(gone)
+        collection.commit()
+    assert optimized(index, recall=0.8, kinds=["ivf-sq8"]).chosen
+    with Collection(index) as collection:
+        right = best(VECTORS, QUERIES[0], without=set(gone))
+        assert len(set(found(collection, QUERIES[0])) & set(right)) >= 6
+    for path in index.glob("catalog*"):
+        path.unlink()
+    shutil.rmtree(index / "segments")
+    shutil.copytree(backup, index, dirs_exist_ok=True)
+    with Collection(index) as collection:
+        assert read_status(collection).new == 5
+        assert found(collection, QUERIES[0])[:5] == gone
+
+
+@pytest.mark.parametrize("count", [2, 3, 100])
+def test_few_photos_are_no_trouble_when_forced(tmp_path, count):
+    folder = filled(tmp_path / "photos" / ".clipsearch", VECTORS[:count], commits=1)
+    report = optimized(folder, recall=0.1)
+    assert report.chosen and "256 photos" in report.skipped["ivf-pq"]
+    with Collection(folder) as collection:
+        assert found(collection, QUERIES[0]) == best(VECTORS[:count], QUERIES[0])
+
+
+def test_one_photo_needs_nothing(tmp_path):
+    folder = filled(tmp_path / "photos" / ".clipsearch", VECTORS[:1], commits=1)
+    assert not optimized(folder).chosen
+
+
+def test_what_stays_in_use_is_said(index):
+    from clipsearch.optimizing import optimize
+
+    with Collection(index) as collection:
+        report = optimize(collection, lambda: pytest.fail("the model is not needed"), recall=0.99)
+    assert not report.chosen and "for a recall of 0.95, stays in use" in report.reason
+
+
+def test_a_later_version_s_is_left_alone(index):
+    """What cannot be read is not swept away because another could not be made."""
+    path = index / "approximate" / CARD
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps({**card, "format": 99}))
+    with pytest.raises(ClipsearchError, match="reaches"):
+        optimized(index, recall=1, kinds=["ivf-pq"], max_milliseconds=1e-6)
+    assert (index / "approximate" / card["file"]).exists()
 
 
 def cut(folder, card):
@@ -268,6 +346,14 @@ def crc_of(folder, card):
     return small_crc(views)
 
 
+def hollow(folder, card):
+    """A file that is as long as a million parts need, and takes no space."""
+    shape = dataclasses.replace(card.shape, lists=1_000_000)
+    for size in (0, file_size(shape)):
+        os.truncate(folder / card.file, size)
+    write_on_card(shape__lists=shape.lists, size=file_size(shape))(folder, card)
+
+
 DAMAGES = {
     "cut": cut,
     "gone": lambda folder, card: (folder / card.file).unlink(),
@@ -292,6 +378,7 @@ DAMAGES = {
     "rows of text": write_on_card(shape__rows="many"),
     "true rows": write_on_card(shape__rows=True),
     "more lists": write_on_card(shape__lists=2**40),
+    "parts without contents": hollow,
     "no number": write_on_card(measured__text=float("nan")),
     "other images": write_on_card(samples=[[1, 12345]]),
     "later images": write_on_card(shape__last_id=PHOTOS + 1),
@@ -316,7 +403,11 @@ def test_verify_finds_it_and_repair_takes_it_away_and_nothing_else(index, damage
     DAMAGES[damage](index / "approximate", read_card(index / "approximate"))
     assert [one.where.startswith("approximate/") for one in verify(index).damages] == [True]
     repaired = repair(index)
-    assert repaired.kept == PHOTOS and repaired.lost == () and not (index / "approximate").exists()
+    assert (
+        repaired.kept == PHOTOS
+        and repaired.lost == ()
+        and {path.name for path in (index / "approximate").iterdir()} <= {"writer.lock"}
+    )
     assert not verify(index).damages
     with Collection(index) as collection:
         assert is_exact(collection)

@@ -26,6 +26,8 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 _ALIGNED = 64  # bytes
 _LARGE = frozenset({"entries", "codes", "ids", "neighbours"})  # left on the disk until they are looked at
 _ID = 8  # bytes
+CODES = 256
+"""Values of a product quantiser's code; each is learned from one photo at least."""
 
 
 def code_bytes(shape: Shape) -> int:
@@ -50,7 +52,7 @@ def array_types(shape: Shape) -> dict[str, tuple[str, tuple[int, ...]]]:
             "trained": ("<f4", (2, shape.dim)),
             "covered": covered,
         }
-    trained = {"ivf-sq8": (2, shape.dim), "ivf-pq": (256, shape.dim), "ivf-rabitq": (shape.dim, shape.dim)}
+    trained = {"ivf-sq8": (2, shape.dim), "ivf-pq": (CODES, shape.dim), "ivf-rabitq": (shape.dim, shape.dim)}
     return {
         "entries": ("u1", (shape.rows * (code_bytes(shape) + _ID),)),  # for each part: its codes, then its ids
         "sizes": ("<i8", (shape.lists,)),
@@ -100,7 +102,7 @@ def small_crc(arrays: Arrays) -> int:
     total = 0
     for name, array in arrays.items():
         if name not in _LARGE:
-            total = zlib.crc32(array.tobytes(), total)
+            total = zlib.crc32(np.ascontiguousarray(array).data, total)
     return total
 
 

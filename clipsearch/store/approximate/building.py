@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from clipsearch.checksums import file_sha256
 from clipsearch.schema import Embeddings, Ids
 from clipsearch.store.approximate.arrays import Arrays, file_size, small_crc, writing
-from clipsearch.store.approximate.card import Card, Kind, Measured, Shape
+from clipsearch.store.approximate.card import Card, Kind, Measured, Shape, parts_for
 from clipsearch.store.approximate.partition import centroids_of, nearest_centroids
 from clipsearch.store.ranking import View
 from clipsearch.store.segments import Segment, faiss_version
@@ -74,14 +73,14 @@ class Source:
             self._parts = centroids, np.concatenate(found)
         return self._parts
 
+    @property
+    def whole(self) -> list[Segment]:
+        """Segments none of whose images were removed: those of the others could come back, with an older catalog."""
+        return [segment for keep, segment in zip(self._keeps, self.view.segments, strict=True) if keep is None]
+
     def _selected(self) -> Iterator[tuple[Ids, Segment]]:
         for keep, segment in zip(self._keeps, self.view.segments, strict=True):
             yield (segment.ids if keep is None else segment.ids[keep]), segment
-
-
-def parts_for(rows: int) -> int:
-    """How many parts to divide vectors into: then comparing a query with them costs as much as looking into some."""
-    return min(2 * isqrt(rows), rows)
 
 
 def expected_bytes(kind: Kind, source: Source) -> int:
@@ -124,7 +123,7 @@ def build(folder: Path, kind: Kind, source: Source, tell: Tell) -> Card:
         effort=1,
         candidates=1,
         digest=source.digest,
-        segments=tuple(segment.info.sha256 for segment in source.view.segments),
+        segments=tuple(segment.info.sha256 for segment in source.whole),
         samples=tuple(_samples(source)),
         measured=_UNMEASURED,
         faiss=faiss_version(),

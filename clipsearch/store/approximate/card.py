@@ -89,6 +89,11 @@ class Card:
         return int(share * self.size) + 4 * self.shape.dim * (self.candidates + self.shape.lists)
 
 
+def parts_for(rows: int) -> int:
+    """How many parts to divide vectors into: then comparing a query with them costs as much as looking into some."""
+    return min(2 * math.isqrt(rows), rows)
+
+
 def read_card(folder: Path) -> Card:
     """The card in an approximate index's folder. FileNotFoundError where there is none; ValueError where it is none of ours."""
     try:
@@ -130,7 +135,12 @@ def _card(found: Mapping[str, Any]) -> Card:
     if not _FILE.fullmatch(found["file"]):
         raise ValueError("it names a file that clipsearch never makes")
     sizes = {name: _whole(shape[name]) for name in ("rows", "dim", "lists", "links", "last_id")}
-    if not sizes["rows"] or not sizes["dim"] or bool(sizes["lists"]) == (shape["kind"] == "hnsw-sq8"):
+    if (
+        not 0 < sizes["rows"] <= sizes["last_id"]
+        or not sizes["dim"]
+        or bool(sizes["lists"]) == (shape["kind"] == "hnsw-sq8")
+        or sizes["lists"] > parts_for(sizes["rows"])
+    ):
         raise ValueError("its card holds what clipsearch never writes")
     return Card(
         shape=Shape(shape["kind"], **sizes),

@@ -73,7 +73,7 @@ def put(folder: Path, card: Card) -> None:
 
 
 def remove(collection: Path) -> bool:
-    """Take a collection's approximate index away; whether there was one."""
+    """Take a collection's approximate index away; whether there was one. The folder stays, with the lock in it."""
     folder = collection / FOLDER
     if not os.path.lexists(folder):
         return False
@@ -81,9 +81,6 @@ def remove(collection: Path) -> bool:
     there = os.path.lexists(folder / CARD)
     with making(collection):
         (folder / CARD).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # something else lies there, or another process is about to make one
-        (folder / _LOCK).unlink()
-        folder.rmdir()
     return there
 
 
@@ -98,8 +95,8 @@ def damages(collection: Path) -> Iterator[tuple[str, str]]:
     except FileNotFoundError as error:
         if os.path.lexists(folder / CARD):
             yield f"{FOLDER}/{CARD}", f"its file {os.path.basename(str(error.filename))} is missing"  # noqa: PTH119
-    except (OSError, ValueError) as error:
-        yield f"{FOLDER}/{CARD}", str(error)
+    except (OSError, ValueError, MemoryError) as error:
+        yield f"{FOLDER}/{CARD}", reason_of(error)
 
 
 def read_status(collection: CollectionReader) -> ApproximateStatus | None:
@@ -110,7 +107,7 @@ def read_status(collection: CollectionReader) -> ApproximateStatus | None:
     view = collection.state()
     try:
         index = open_approximate(folder, collection.catalog, fingerprint)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
         return ApproximateStatus(reason_of(error))
     if index is None:
         return None
@@ -133,11 +130,13 @@ def _require_folder(folder: Path) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete files of ours that no card names."""
+    """Delete files of ours that no card names; none where a card cannot be read, which may be a later version's."""
     try:
         named = read_card(folder).file
-    except (OSError, ValueError):
+    except FileNotFoundError:
         named = ""
+    except (OSError, ValueError):
+        return
     for path in folder.iterdir():
         if path.name != named and path.name.endswith((".vectors", ".partial")):
             with contextlib.suppress(OSError):  # Windows keeps files that a reader has open; next time, then

@@ -42,7 +42,8 @@ class Approximate:
         self.card, self.effort, self.candidates = card, card.effort, card.candidates
         self._covered: NDArray[np.uint8] = arrays["covered"]
         self._whole = frozenset(card.segments)
-        self._fresh: dict[str, NDArray[np.bool_] | None] = {}  # by a segment's sha256: rows that it does not cover
+        self._uncovered: dict[str, NDArray[np.bool_]] = {}  # by a segment's sha256, unless it is whole: rows not in it
+        self._fresh: list[tuple[Segment, NDArray[np.bool_]]] = []  # the view's segments with living ones of these
         self._view: View | None = None
         self._gone: Ids = np.empty(0, np.int64)  # the view's tombstones, ascending
         self._searcher: Searcher
@@ -59,19 +60,14 @@ class Approximate:
 
     def candidate_ids(self, queries: Embeddings, count: int, *, times: int = 1) -> Ids:
         """For each of the queries (n, dim) the ids (n, count) that it names, best first; -1 for none, by `times` its effort."""
-        return self._searcher.search(queries, count, self.effort * times)
+        rows = self.card.shape.rows
+        return self._searcher.search(queries, min(count, rows), min(self.effort * times, rows))
 
     def covers(self, ids: Ids) -> NDArray[np.bool_]:
         """Which images (n,) are in it."""
         known = (ids >= 0) & (ids >> 3 < len(self._covered))
         known[known] = (self._covered[ids[known] >> 3] >> (ids[known] & 7)) & 1 == 1
         return known
-
-    def fresh(self, view: View) -> tuple[list[Segment], list[NDArray[np.bool_]]]:
-        """Segments with images that it does not cover, and which rows these are."""
-        self._look_at(view)
-        found = [(segment, self._fresh[segment.info.sha256]) for segment in view.segments]
-        return [segment for segment, rows in found if rows is not None], [rows for _, rows in found if rows is not None]
 
     def nearest(
         self, view: View, queries: Embeddings, top_k: int, without: Sequence[int] = ()
@@ -85,24 +81,23 @@ class Approximate:
     def _answer(
         self, view: View, query: Embeddings, top_k: int, without: Sequence[int], ids: Ids
     ) -> tuple[Scores, Ids]:
-        count, times = len(ids), 1
+        count, times, rows = len(ids), 1, self.card.shape.rows
         found, vectors = self._living(view, ids, without)
         while (named := int(np.count_nonzero(ids >= 0))) - len(found) > named // 8 + len(without) and len(
             found
         ) < count:
             times *= 4  # many are gone, and perhaps all that were near
-            if times > _MOST_TIMES:
+            if times > _MOST_TIMES or count * times >= rows:
                 return self._exactly(view, query, top_k, without)
             ids = self.candidate_ids(query, count * times, times=times)[0]
             found, vectors = self._living(view, ids, without)
         scores, found = _scored(vectors, found, query, top_k)
-        segments, fresh = self.fresh(view)
-        if segments:
+        if self._fresh:
             keeps: list[NDArray[np.bool_] | None] = []
-            for segment, rows in zip(segments, fresh, strict=True):
-                keep = view.keep(segment, None, without)
-                keeps.append(rows if keep is None else rows & keep)
-            more_scores, more = nearest(segments, keeps, query, top_k)
+            for segment, fresh in self._fresh:
+                keep = view.keep(segment, None, without) if len(without) else None
+                keeps.append(fresh if keep is None else fresh & keep)
+            more_scores, more = nearest([segment for segment, _ in self._fresh], keeps, query, top_k)
             scores, found = np.concatenate([scores, more_scores]), np.concatenate([found, more])
         if len(found) < top_k:  # the parts that it looked into have no more
             return self._exactly(view, query, top_k, without)
@@ -133,17 +128,18 @@ class Approximate:
     def _look_at(self, view: View) -> None:
         if self._view is view:
             return
-        fresh: dict[str, NDArray[np.bool_] | None] = {}
+        uncovered: dict[str, NDArray[np.bool_]] = {}
+        fresh: list[tuple[Segment, NDArray[np.bool_]]] = []
         for segment in view.segments:
             key = segment.info.sha256
-            if key in self._fresh:
-                fresh[key] = self._fresh[key]
-            elif key in self._whole:
-                fresh[key] = None
-            else:
-                rows = ~self.covers(segment.ids)
-                fresh[key] = rows if rows.any() else None
-        self._view, self._fresh, self._gone = view, fresh, np.sort(view.tombstones)
+            if key in self._whole:
+                continue
+            rows = uncovered[key] = self._uncovered[key] if key in self._uncovered else ~self.covers(segment.ids)
+            keep = view.keep(segment)
+            living = rows if keep is None else rows & keep
+            if living.any():
+                fresh.append((segment, living))
+        self._view, self._uncovered, self._fresh, self._gone = view, uncovered, fresh, np.sort(view.tombstones)
 
 
 class Beside:
