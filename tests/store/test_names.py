@@ -72,6 +72,17 @@ def test_few_names_are_left_to_look_at_and_none_is_missed(index, condition, left
         assert left is None or len(before) <= left
 
 
+def test_a_glob_of_many_signs_takes_no_time(tmp_path):
+    """Names that begin as the glob does and end otherwise: all ways to spread its signs over one of them are millions."""
+    with writer(tmp_path / ".clipsearch", 8) as collection:
+        others = [f"photo {number}.jpg" for number in range(500)]
+        add(collection, [*others, *(f"IMG_20240101_123456_HDR_{number:03}.heic" for number in range(9))])
+    with Collection(tmp_path / ".clipsearch") as collection:
+        glob = Test("name", "~", "IMG_????????_??????.jpg")
+        assert [found(collection, glob) for _ in range(2)] == [[], []]
+        assert narrowed(collection, glob) == 0
+
+
 def test_names_that_another_process_adds_are_found(index):
     with Collection(index) as reader:
         glob = Test("name", "~", "*zebra*")
