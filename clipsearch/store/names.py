@@ -14,7 +14,7 @@ from clipsearch.store.image_rows import ImageRows
 _SHORTEST = 2  # bytes of a name that are worth looking for
 _FEW = 1 / 50  # of all names; where more of them have what is looked for, the catalog's own way is no slower
 _Pattern: TypeAlias = tuple[bytes, ...]
-_SPECIAL = re.compile(r"\[\]?[^]]*\]|[*?\[]")  # in a glob
+_SPECIAL = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one class
 
 
 class NameFinder:

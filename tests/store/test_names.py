@@ -52,6 +52,8 @@ def narrowed(collection, condition):
         (Test("name", "=", "img_0123.JPG"), 1),
         (Test("name", "~", "*dog*[[]1]*"), 1),
         (Test("name", "~", "dog*food*"), 1),
+        (Test("name", "~", "[^]a]og*"), 2),
+        (Test("name", "~", "[!]a]og*"), 2),
         (Either((Test("name", "~", "*0042*"), Test("name", "~", "dog*"))), 3),
         (All((Below("/"), Test("name", "~", "*0042*"))), 1),
         (Test("name", "~", "*nothing like it*"), 0),
