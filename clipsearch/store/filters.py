@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test
+from clipsearch.errors import QueryError
 
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""
@@ -36,6 +37,7 @@ _NUMBERS = {
     "latitude": "latitude",
     "longitude": "longitude",
 }
+_CLASS = re.compile(r"\[(?:(?:([!^])|(?![!^]))(.[^]]*\]))?", re.DOTALL)  # in a glob: its sign, and what it is made of
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -89,18 +91,32 @@ def _test(test: Test) -> Sql:
 
 def _text_test(column: str, test: Test) -> Sql:
     text, is_glob = str(test.value), test.operator == "~"
-    value = os.fsencode(text)
+    value = _bytes(text)
     if test.field != "taken" and not text.isascii():  # SQLite tells capitals of ASCII only
         sql = f"fits(CAST({column} AS BLOB), ?, {int(is_glob)})"
-        return (f"NOT {sql}" if test.operator == "!=" else sql), [value]
+        wanted = _bytes(_negated_by("!", text)) if is_glob else value
+        return (f"NOT {sql}" if test.operator == "!=" else sql), [wanted]
     if not is_glob:
         same = "" if test.field == "taken" else " COLLATE NOCASE"
         return f"{column} {_OPERATORS[test.operator]} {_TEXT}{same}", [value]
     if "[" in text:
-        return f"lower({column}) GLOB {_TEXT}", [value.lower()]
+        return f"lower({column}) GLOB {_TEXT}", [_bytes(_negated_by("^", text)).lower()]
     # LIKE needs no lower(), and takes half the time.
     pattern = re.sub(r"([\\%_])", r"\\\1", text).replace("*", "%").replace("?", "_")
-    return f"{column} LIKE {_TEXT} ESCAPE '\\'", [os.fsencode(pattern)]
+    return f"{column} LIKE {_TEXT} ESCAPE '\\'", [_bytes(pattern)]
+
+
+def _bytes(text: str) -> bytes:
+    """A text as the catalog has it. QueryError where it can be nobody's name."""
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:
+        raise QueryError(f"{text!r} holds half of a character, which no name or text does") from None
+
+
+def _negated_by(sign: str, glob: str) -> str:
+    """A glob that says "none of these" by one sign: fnmatch knows "!" alone, SQLite "^". A bracket left open is itself."""
+    return _CLASS.sub(lambda found: f"[{sign if found[1] else ''}{found[2]}" if found[2] else "[[]", glob)
 
 
 def fits(value: bytes | None, wanted: bytes, is_glob: int) -> bool | None:
@@ -137,7 +153,7 @@ def below(root_id: int, folder: str) -> Sql:
     """Images in a root's folder ("" for the root itself) and below it: "0" is the character after "/"."""
     if not folder:
         return "root_id = ?", [root_id]
-    head = os.fsencode(folder)
+    head = _bytes(folder)
     sql = "(root_id = ? AND folder = ? OR root_id = ? AND folder >= ? AND folder < ?)"  # each side is answered by an index
     return sql, [root_id, head, root_id, head + b"/", head + b"0"]
 

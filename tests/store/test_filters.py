@@ -2,6 +2,7 @@
 
 import math
 import random
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from clipsearch.conditions import All, Below, Either, Known, Near, Not, Test
+from clipsearch.errors import QueryError
 from clipsearch.schema import ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.filters import km_between
 from clipsearch.store.rows import Place
+from clipsearch.store.sieve import Sieve
 from tests.store.support import random_units, writer
 
 CAMERAS = [None, "Canon EOS 5D", "canon powershot", "NIKON D90", "Pixel 7 [main]"]
@@ -127,6 +130,58 @@ def test_conditions_within_conditions(index):
         assert found == expected
         sizes.add(len(found))
     assert len(sizes) > 20
+
+
+@contextmanager
+def matching(names):
+    """What tells the names that a glob finds."""
+    with Sieve() as sieve:
+        sieve.add(["image_id", "name"], [(number, name.encode()) for number, name in enumerate(names)])
+        yield lambda glob: {names[number] for number in sieve.ids(Test("name", "~", glob), lambda folder: ()).tolist()}
+
+
+@pytest.mark.parametrize("head", ["", "é"], ids=["by SQLite", "by Python"])
+@pytest.mark.parametrize(
+    ("glob", "found"),
+    [
+        ("[!a]1", "b1 !1 ^1 [1 ]1"),
+        ("[^A]1", "b1 !1 ^1 [1 ]1"),
+        ("[!]a]1", "b1 !1 ^1 [1"),
+        ("[^]a]1", "b1 !1 ^1 [1"),
+        ("[]a]1", "a1 ]1"),
+        ("[a!^]1", "a1 !1 ^1"),
+        ("[[!]1", "[1 !1"),
+        ("[^^]1", "a1 b1 !1 [1 ]1"),
+        ("[a-b]1", "a1 b1"),
+        ("[1", "[1"),
+        ("[[]1", "[1"),
+        ("[!]1", ""),
+    ],
+)
+def test_a_glob_means_the_same_whatever_its_letters(head, glob, found):
+    with matching([head + name for name in ("a1", "b1", "!1", "^1", "[1", "]1")]) as found_by:
+        assert found_by(head + glob) == {head + name for name in found.split()}
+
+
+def test_globs_of_all_kinds_mean_the_same_to_sqlite_and_to_python():
+    chance = random.Random(2)
+    names = sorted({"".join(chance.choices("ab[]^!", k=chance.randint(1, 4))) for _ in range(300)})
+    found = 0
+    with matching(names) as by_sqlite, matching([f"é{name}" for name in names]) as by_python:
+        for _ in range(400):
+            glob = "".join(chance.choices(["a", "b", "[", "]", "!", "^", "*", "?", "[!", "[^", "[]", "[^]"], k=4))
+            said = by_sqlite(glob)
+            assert {f"é{name}" for name in said} == by_python(f"é{glob}"), glob
+            found += bool(said)
+    assert found > 100
+
+
+def test_a_text_that_can_be_in_no_name_is_said_to_be(index):
+    for operator in ("=", "!=", "~"):
+        with Collection(index) as collection, pytest.raises(QueryError, match="half of a character"):
+            collection.ids(Test("name", operator, "a\ud800"))
+    with Collection(index) as collection, pytest.raises(QueryError, match="half of a character"):
+        collection.ids(Below(str(index.parent / "a\ud800")))
 
 
 def test_a_folder_is_one_folder_and_not_others_that_begin_like_it(index):
