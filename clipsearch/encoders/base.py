@@ -61,12 +61,20 @@ class Encoder(ABC):
         return normalise(self.embed_pixels(pixels)) if len(pixels) else self._nothing()
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Unit vectors (n, dim) of texts. QueryError for an empty one; a ClipsearchWarning for one that was cut short."""
+        """Unit vectors (n, dim) of texts.
+
+        QueryError for an empty one, and for one that is none of Unicode's; a ClipsearchWarning for one that was cut short.
+        """
         if isinstance(texts, str):
             raise TypeError("encode_texts takes a list of strings, not one string")
         cleaned = [text.strip() for text in texts]
         if not all(cleaned):
             raise QueryError("the text is empty; describe the photo you are looking for")
+        for text in cleaned:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise QueryError(f"the text {text[:60]!r} has bytes that are not UTF-8, so no model can read it") from None
         return normalise(self.embed_texts(cleaned)) if cleaned else self._nothing()
 
     def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders.mini import FOLDER, MiniEncoder
-from clipsearch.errors import ModelError
+from clipsearch.errors import ModelError, QueryError
 
 TEXTS = ["a dog on a beach", "snow", "two people are riding bicycles down a very long street in the city at night"]
 
@@ -35,6 +35,12 @@ def test_embeddings_are_unit_vectors(encoder):
     for embeddings in (encoder.encode_texts(TEXTS), encoder.encode_images(pictures)):
         assert embeddings.dtype == np.float32 and embeddings.shape[1] == encoder.spec.dim
         np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float64), axis=1), 1, atol=1e-6)
+
+
+def test_a_text_with_bytes_that_are_not_utf8_is_said_to_be_none(encoder):
+    for text in ("caf\udce9", "a dog \ud83d"):
+        with pytest.raises(QueryError, match=r"not UTF-8"):
+            encoder.encode_texts(["a dog", text])
 
 
 def test_a_text_means_the_same_alone_and_in_company(encoder):
