@@ -70,11 +70,10 @@ class Encoder(ABC):
         cleaned = [text.strip() for text in texts]
         if not all(cleaned):
             raise QueryError("the text is empty; describe the photo you are looking for")
-        for text in cleaned:
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise QueryError(f"the text {text[:60]!r} has bytes that are not UTF-8, so no model can read it") from None
+        try:
+            "".join(cleaned).encode()
+        except UnicodeEncodeError:
+            raise QueryError("the text has bytes that are not UTF-8, so no model can read it") from None
         return normalise(self.embed_texts(cleaned)) if cleaned else self._nothing()
 
     def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:
