@@ -23,6 +23,10 @@ from clipsearch.vector_store import SelectionT, VectorStore
 JUDGED = 1000
 """How many of the best by score are looked at, at least, for those with a `min_match`, or that are not near-copies."""
 
+FARTHEST_CHOSEN = 10_000
+"""The largest offset where hits are chosen so: for a page behind it, the vectors of four times as many would be looked at."""
+
+_AT_ONCE = 256  # rows compared with each other and with what is kept; it bounds memory
 _Ranked = list[tuple[float, ImageRecord]]
 
 
@@ -84,6 +88,10 @@ def search(
 def _check(query: Query) -> None:
     if query.offset < 0:
         raise QueryError(f"the offset is {query.offset}; it cannot be negative")
+    if query.offset > FARTHEST_CHOSEN and (query.diverse or query.min_match is not None):
+        raise QueryError(
+            f"the offset is {query.offset}; where near-copies or bad matches are left out, it is {FARTHEST_CHOSEN:,} at most"
+        )
     if query.min_match is not None and not _is_text(query):
         raise QueryError(
             "a match can be told for texts only; leave --relevant and --min-match out where a picture is looked for"
@@ -155,7 +163,7 @@ def _chosen(
         matches = _matches(spec, query, scores, best)
     keep = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
     if query.diverse:
-        keep = _distinct(vectors, keep, near_copy_cosine(spec.fingerprint.model))
+        keep = _distinct(vectors, keep, near_copy_cosine(spec.fingerprint.model), end)
     page = list(enumerate(keep[:end], 1))[query.offset :]
     return [Hit(rank, *ranked[row], matches[row]) for rank, row in page]
 
@@ -181,14 +189,24 @@ def _matches(spec: ModelSpec, query: Query, scores: list[Scores], best: list[Sco
     return [float(value) for value in together]
 
 
-def _distinct(vectors: Embeddings, rows: list[int], near: float) -> list[int]:
-    """Those of some rows, in order, that are no near-copy of one kept before."""
-    close = vectors[rows] @ vectors[rows].T >= near
+def _distinct(vectors: Embeddings, rows: list[int], near: float, most: int) -> list[int]:
+    """The first `most` of some rows, in order, that are no near-copy of one kept before."""
     kept: list[int] = []
-    for position in range(len(rows)):
-        if not close[position, kept].any():
-            kept.append(position)
-    return [rows[position] for position in kept]
+    best = np.empty((min(most, len(rows)), vectors.shape[1]), np.float32)  # the vectors of what is kept
+    for start in range(0, len(rows), _AT_ONCE):
+        if len(kept) == len(best):
+            break
+        some = rows[start : start + _AT_ONCE]
+        block, before = vectors[some], len(kept)
+        close, known = block @ block.T >= near, (block @ best[:before].T >= near).any(axis=1)
+        new: list[int] = []
+        for position in np.flatnonzero(~known).tolist():
+            if not close[position, new].any():
+                new.append(position)
+        new = new[: len(best) - before]
+        best[before : before + len(new)] = block[new]
+        kept += [some[position] for position in new]
+    return kept
 
 
 def _sorted(hits: list[Hit], sort: str) -> list[Hit]:

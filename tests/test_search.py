@@ -1,6 +1,7 @@
 """What a Query can say beside its words: filters, pages, own pictures, near-copies, cutoffs."""
 
 import shutil
+import tracemalloc
 from datetime import datetime
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from clipsearch import Query, Term
 from clipsearch.conditions import Not, Test
 from clipsearch.errors import QueryError
+from clipsearch.search import _distinct
 from tests.conftest import save_photo
 
 
@@ -72,6 +74,51 @@ def test_near_copies_are_left_out_and_do_not_take_a_place(engine, photos):
     assert [hit.rank for hit in diverse] == [1, 2, 3, 4]
     following = engine.search(Query((Term("red"),), diverse=True, offset=1), 3)
     assert [hit.path for hit in following] == [hit.path for hit in diverse[1:]]
+
+
+def clusters(rows):
+    """Vectors around a fifth as many directions: (rows, 16)."""
+    chance = np.random.default_rng(0)
+    centres = chance.standard_normal((max(1, rows // 5), 16))
+    vectors = centres[chance.integers(len(centres), size=rows)] + 0.1 * chance.standard_normal((rows, 16))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_near_copies_are_those_that_comparing_each_with_each_tells():
+    vectors = clusters(1500)
+    rows = np.random.default_rng(1).permutation(1500)[:1300].tolist()
+    close = vectors @ vectors.T >= 0.95
+    expected = []
+    for row in rows:
+        if not close[row, expected].any():
+            expected.append(row)
+    assert 250 < len(expected) < 1000
+    for most in (1, 100, 256, 257, len(expected), 5000):
+        assert _distinct(vectors, rows, 0.95, most) == expected[:most]
+    assert _distinct(vectors, [], 0.95, 10) == []
+
+
+def test_leaving_out_near_copies_takes_little_memory():
+    vectors = clusters(6000)
+    tracemalloc.start()
+    try:
+        kept = _distinct(vectors, list(range(6000)), 0.95, 2000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(kept) > 900
+    assert peak < 10e6  # comparing each with each takes 144 MB
+
+
+def test_pages_of_chosen_hits_do_not_go_on_for_ever(engine):
+    for query in (
+        Query((Term("red"),), diverse=True, offset=10_001),
+        Query((Term("red"),), min_match=0.1, offset=10**9),
+    ):
+        with pytest.raises(QueryError, match="10,000 at most"):
+            engine.search(query)
+    assert engine.search(Query((Term("red"),), diverse=True, offset=10_000)) == []
+    assert engine.search(Query((Term("red"),), offset=10_001)) == []
 
 
 def test_a_score_below_the_least_is_no_hit(engine):
