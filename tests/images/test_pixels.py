@@ -8,9 +8,10 @@ import transformers
 from PIL import Image, ImageFilter
 
 from clipsearch.encoders.checkpoint import read_pixel_spec
+from clipsearch.images import pixels
 from clipsearch.images.arrays import preprocess
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pixels import minimum_size
+from clipsearch.images.pixels import minimum_size, resize_and_crop
 from clipsearch.images.reader import decode_image
 from tests.conftest import PHOTOS, shared
 
@@ -59,6 +60,16 @@ def test_pictures_that_need_no_draft_come_out_identical(processor, size):
     image = noise(size)
     expected = theirs(image, return_tensors="np")["pixel_values"]
     np.testing.assert_array_equal(preprocess([image], spec), expected)
+
+
+@pytest.mark.parametrize("size", [(1, 900), (900, 1), (3, 1301), (1301, 3), (480, 640)])
+def test_of_thin_pictures_the_middle_alone_is_resized(processor, size, monkeypatch):
+    _, spec = processor
+    whole = np.asarray(resize_and_crop(noise(size), spec)).astype(int)
+    monkeypatch.setattr(pixels, "_MOST", 1000)
+    part = np.asarray(resize_and_crop(noise(size), spec)).astype(int)
+    assert part.shape == whole.shape
+    assert np.abs(part - whole).mean() < 1 and np.abs(part - whole).max() < 32
 
 
 def difference_after_draft(photo, tmp_path):

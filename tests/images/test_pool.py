@@ -97,6 +97,19 @@ def test_a_memory_bomb_stops_at_its_limit(tmp_path):
     assert isinstance(bomb, Failure) and isinstance(good, Decoded)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no such limit on Windows")
+def test_a_thin_picture_takes_no_more_memory_than_others(tmp_path):
+    save_photo(tmp_path / "tall.png", "red", (2, 30_000))
+    save_photo(tmp_path / "wide.png", "blue", (30_000, 1))
+    spec = PixelSpec(224, None, (224, 224), 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    with DecoderPool(spec, ReadLimits(memory=1024**3), workers=1) as pool:
+        tall, wide = pool.read([ImageFile(str(tmp_path / name), 0, 0) for name in ("tall.png", "wide.png")])
+    assert isinstance(tall, Decoded) and isinstance(wide, Decoded)
+    assert tall.pixels.shape == wide.pixels.shape == (224, 224, 3)
+    assert (tall.info.width, tall.info.height) == (2, 30_000)
+    assert np.ptp(tall.pixels, axis=(0, 1)).max() == np.ptp(wide.pixels, axis=(0, 1)).max() == 0
+
+
 @pytest.mark.skipif(os.name != "posix", reason="asks for processes by number")
 def test_no_process_outlives_the_pool_not_even_a_busy_one(files):
     with DecoderPool(SPEC, workers=2) as pool:
