@@ -74,12 +74,14 @@ class QueryEmbedder:
             own += known
             vectors.append(self._embed_term(term, query.prompts) if stored is None else stored)
         terms = np.concatenate(vectors)
-        total = np.array([[term.weight for term in query.terms]]) @ terms.astype(np.float64)
+        weights = np.array([[term.weight for term in query.terms]], np.float64)
+        with np.errstate(invalid="ignore"):  # of infinite weights
+            total = weights / (np.abs(weights).max() or 1) @ terms.astype(np.float64)
         if not np.linalg.norm(total) > 1e-6:
             raise QueryError(
                 "the parts of this query cancel each other out, so it points nowhere; change a part or a weight"
             )
-        return EmbeddedQuery(normalise(total.astype(np.float32)), terms, tuple(own))
+        return EmbeddedQuery(normalise(total), terms, tuple(own))
 
     def _embed_term(self, term: Term, prompts: tuple[str, ...]) -> Embeddings:
         content = term.content

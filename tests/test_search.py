@@ -171,6 +171,18 @@ def test_a_match_is_a_probability_told_for_texts_only(engine, photos):
     assert all(hit.match <= of.match for hit in without for of in hits if of.path == hit.path)
 
 
+def test_weights_count_by_their_proportion_however_large_they_are(engine):
+    once = engine.search(Query((Term("red"), Term("green", 0.5))), 5)
+    for factor in (1e-40, 1e-9, 1e41, 1e307):
+        hits = engine.search(Query((Term("red", factor), Term("green", factor / 2))), 5)
+        assert names(hits) == names(once)
+        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in once])
+    assert names(engine.search(f"{'9' * 42}:red", 1)) == ["red.jpg"]
+    for weight in (0.0, float("inf"), float("nan")):
+        with pytest.raises(QueryError, match="points nowhere"):
+            engine.search(Query((Term("red", weight),)), 5)
+
+
 def test_the_answer_says_how_it_came_about(engine, photos):
     hits = engine.search(Query((Term("red"),), (Test("format", "=", "JPEG"),)), 2)
     said = hits.explanation
