@@ -24,6 +24,8 @@ _NORMALIZERS = [
     {"type": "Lowercase"},
 ]
 
+_LONGEST = 500  # characters of a text: merging takes time by the square of a word's, and a longer text is cut anyway
+
 PlainTokenizer = Callable[[str], "list[int]"]
 """From a text to the ids of its tokens, with those of start and end; none where the text is not plain."""
 
@@ -49,7 +51,7 @@ def plain_tokenizer(folder: Path) -> PlainTokenizer:
         return lambda text: []
 
     def encode(text: str) -> list[int]:
-        if not (text.isascii() and text.isprintable()) or "<|" in text:
+        if len(text) > _LONGEST or not (text.isascii() and text.isprintable()) or "<|" in text:
             return []
         tokens = [token for word in _OF_ASCII.findall(text.lower()) for token in _merged(word, ranks)]
         return [start, *map(vocabulary.__getitem__, tokens), end] if all(map(vocabulary.__contains__, tokens)) else []

@@ -83,7 +83,9 @@ def test_plain_texts_have_the_tokens_of_the_library(folder, vocabulary):
         assert plain(text) == ([] if "<|" in text else library.encode(text).ids), text
 
 
-@pytest.mark.parametrize("text", ["café", "犬", "a\tb", "a\nb", f"a {END} b", "İstanbul", "a\x00b", "\u212a"])
+@pytest.mark.parametrize(
+    "text", ["café", "犬", "a\tb", "a\nb", f"a {END} b", "İstanbul", "a\x00b", "\u212a", "a" * 600]
+)
 def test_other_texts_are_left_to_the_library(folder, text):
     assert plain_tokenizer(folder)(text) == []
 
