@@ -13,20 +13,25 @@ from typing import Any
 
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 MAKE, MODEL, DATE_TIME = 0x010F, 0x0110, 0x0132
-DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED, OFFSET_ORIGINAL = 0x9003, 0x9004, 0x9011
+DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED = 0x9003, 0x9004
+OFFSET, OFFSET_ORIGINAL, OFFSET_DIGITIZED = 0x9010, 0x9011, 0x9012  # of the three times, each its own
 LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE = 1, 2, 3, 4
 
 _MAX_TEXT = 200  # characters kept of a camera's name
 
 
 def capture_time(main: Mapping[int, Any], exif: Mapping[int, Any]) -> datetime | None:
-    """When the shutter opened, by the camera's clock; with a zone only where the camera wrote its offset."""
-    for value in (exif.get(DATE_TIME_ORIGINAL), exif.get(DATE_TIME_DIGITIZED), main.get(DATE_TIME)):
+    """When the shutter opened, by the camera's clock; with a zone only where the camera wrote that time's offset."""
+    for value, offset in (
+        (exif.get(DATE_TIME_ORIGINAL), OFFSET_ORIGINAL),
+        (exif.get(DATE_TIME_DIGITIZED), OFFSET_DIGITIZED),
+        (main.get(DATE_TIME), OFFSET),
+    ):
         match = re.match(r"\s*(\d{4})[:\-/](\d{1,2})[:\-/](\d{1,2})[ T](\d{1,2}):(\d{1,2}):(\d{1,2})", _text(value))
         if match:
             try:
                 year, month, day, hour, minute, second = map(int, match.groups())
-                return datetime(year, month, day, hour, minute, second, tzinfo=_offset(exif.get(OFFSET_ORIGINAL)))
+                return datetime(year, month, day, hour, minute, second, tzinfo=_offset(exif.get(offset)))
             except ValueError:
                 continue
     return None
