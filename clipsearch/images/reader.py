@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import threading
 import warnings
@@ -168,9 +169,16 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _extrema(image: Image.Image) -> tuple[float, float]:
+    """The lowest and highest of the values that are finite."""
     low, high = image.getextrema()
     if isinstance(low, tuple) or isinstance(high, tuple):
         raise ImageError(f"unexpected bands in mode {image.mode}")
+    if not (math.isfinite(low) and math.isfinite(high)):
+        import numpy as np  # for few pictures
+
+        values = np.asarray(image)
+        values = values[np.isfinite(values)]
+        low, high = (values.min(), values.max()) if len(values) else (0, 0)
     return float(low), float(high)
 
 

@@ -110,6 +110,20 @@ def test_every_kind_of_pixel_becomes_rgb(image, format, expected):
         assert np.abs(array[0, 0].astype(int) - expected).max() <= 2
 
 
+@pytest.mark.parametrize("place", [(0, 0), (2, 3)])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_value_that_is_not_finite_costs_its_own_pixel_alone(value, place):
+    values = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    whole = pixels(encode(Image.fromarray(values), "TIFF"))
+    values[place] = value
+    picture = pixels(encode(Image.fromarray(values), "TIFF"))
+    others = np.full((8, 8), True)
+    others[place] = False
+    assert np.array_equal(picture[others], whole[others])
+    nothing = Image.fromarray(np.full((2, 2), value, np.float32))
+    assert pixels(encode(nothing, "TIFF")).shape == (2, 2, 3)
+
+
 def test_lab_becomes_rgb():
     array = pixels(encode(Image.new("LAB", (4, 4), (255, 128, 128)), "TIFF"))
     assert array.shape == (4, 4, 3) and array.mean() > 200
