@@ -20,6 +20,7 @@ Places: TypeAlias = Callable[[str], Iterable[tuple[int, str]]]
 
 EARTH_KM = 6371.0088  # mean radius, IUGG
 _KM_A_DEGREE = EARTH_KM * math.pi / 180
+_AT_ONCE = 30  # expressions in a row
 _TEXTS = {
     "name": "CAST(name AS TEXT)",
     "folder": "CAST(folder AS TEXT)",
@@ -53,7 +54,7 @@ def to_sql(condition: Condition, places: Places) -> Sql:
     if isinstance(condition, (All, Either)):
         word, empty = ("AND", "1") if isinstance(condition, All) else ("OR", "0")
         parts = [to_sql(part, places) for part in condition.conditions]
-        return f" {word} ".join(f"({sql})" for sql, _ in parts) or empty, [value for _, some in parts for value in some]
+        return _joined(word, [sql for sql, _ in parts]) or empty, [value for _, some in parts for value in some]
     if isinstance(condition, Below):
         return _below(list(places(condition.folder)))
     return _near(condition)
@@ -74,6 +75,14 @@ def km_between(latitude: float, longitude: float, other_latitude: float, other_l
     across = math.sin(math.radians(other_longitude - longitude) / 2) ** 2
     share = math.sin((b - a) / 2) ** 2 + math.cos(a) * math.cos(b) * across
     return 2 * EARTH_KM * math.asin(math.sqrt(min(1.0, share)))
+
+
+def _joined(word: str, parts: list[str]) -> str:
+    """Expressions as one, in groups of groups: SQLite takes 1,000 within each other, and in a row each is within the next."""
+    while len(parts) > _AT_ONCE:
+        groups = [parts[start : start + _AT_ONCE] for start in range(0, len(parts), _AT_ONCE)]
+        parts = [_joined(word, group) for group in groups]
+    return f" {word} ".join(f"({part})" for part in parts)
 
 
 def _test(test: Test) -> Sql:
@@ -146,7 +155,7 @@ def _column(field: str) -> str:
 
 def _below(places: list[tuple[int, str]]) -> Sql:
     found = [below(root_id, folder) for root_id, folder in places]
-    return " OR ".join(sql for sql, _ in found) or "0", [value for _, some in found for value in some]
+    return _joined("OR", [sql for sql, _ in found]) or "0", [value for _, some in found for value in some]
 
 
 def below(root_id: int, folder: str) -> Sql:

@@ -184,6 +184,26 @@ def test_a_text_that_can_be_in_no_name_is_said_to_be(index):
         collection.ids(Below(str(index.parent / "a\ud800")))
 
 
+def test_conditions_may_be_many(index):
+    many = [Test("width", "=", number) for number in range(2_500)]
+    for condition, meant in (
+        (Either(tuple(many)), Known("width")),
+        (Either(tuple(many[150:])), Test("width", ">", 150)),
+        (All(tuple(map(Not, many[150:]))), Test("width", "<", 150)),
+        (Either((All(tuple(map(Not, many))), Either(tuple(many[150:])))), Test("width", ">", 150)),
+    ):
+        with Collection(index) as collection:
+            assert collection.ids(condition).tolist() == collection.ids(meant).tolist()
+            assert len(collection.ids(condition))
+
+
+def test_a_folder_may_have_many_roots():
+    with Sieve() as sieve:
+        sieve.add(["image_id", "root_id", "folder"], [(number, number, b"trip") for number in range(1, 2001)])
+        places = [(number, "trip" if number % 2 else "other") for number in range(1, 2001)]
+        assert sieve.ids(Below("/photos"), lambda folder: places).tolist() == list(range(1, 2001, 2))
+
+
 def test_a_folder_is_one_folder_and_not_others_that_begin_like_it(index):
     root = index.parent
     for folder in (root, root / "trip", root / "trip" / "day 1", root / "Trip", root.parent, Path(root.anchor)):
