@@ -30,6 +30,7 @@ from clipsearch.store.rows import (
 )
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
+_NAMES_AT_ONCE = 20_000
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
@@ -187,9 +188,17 @@ class ImageRows:
 
     def names(self) -> tuple[bytes, Ids]:
         """Every image's file name, as "/a/b/c/" in lower case as SQLite has it, and their ids, int64 (n,)."""
-        sql = "SELECT CAST('/' || group_concat(CAST(name AS TEXT), '/') || '/' AS BLOB), group_concat(image_id) FROM images"
-        text, ids = self._db.execute(sql).fetchone()
-        return (text or b"/").lower(), np.fromstring(ids or "", np.int64, sep=",")
+        sql = (
+            "SELECT CAST(group_concat(CAST(name AS TEXT), '/') || '/' AS BLOB), group_concat(image_id), MAX(image_id) "
+            "FROM (SELECT name, image_id FROM images WHERE image_id > ? ORDER BY image_id LIMIT ?)"
+        )
+        texts, numbers, last = [b"/"], [np.empty(0, np.int64)], -1
+        # In parts: of a value larger than guard.MOST_BYTES, SQLite would say that there is no such thing.
+        while (row := self._db.execute(sql, (last, _NAMES_AT_ONCE)).fetchone())[2] is not None:
+            text, ids, last = row
+            texts.append(text.lower())
+            numbers.append(np.fromstring(ids, np.int64, sep=","))
+        return b"".join(texts), np.concatenate(numbers)
 
     @property
     def state(self) -> object:

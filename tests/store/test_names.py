@@ -1,9 +1,12 @@
 """File names in memory, for globs that are asked again."""
 
+import sys
+
 import pytest
 
 from clipsearch.conditions import All, Below, Either, Not, Test
 from clipsearch.schema import ImageFile, ImageInfo
+from clipsearch.store import guard, image_rows
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from tests.store.support import random_units, writer
@@ -92,6 +95,21 @@ def test_names_that_another_process_adds_are_found(index):
         with writer(index, 8) as collection:
             add(collection, ["zebra 1.jpg"])
         assert [found(reader, glob) for _ in range(3)] == [["zebra 1.jpg"]] * 3
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="SQLite's limit cannot be set")
+def test_all_names_may_be_more_than_a_value_of_the_catalog_may_have(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(image_rows, "_NAMES_AT_ONCE", 100, raising=False)
+    with writer(tmp_path / ".clipsearch", 8) as collection:
+        add(collection, [f"{number:0200}.jpg" for number in range(1, 1050)])
+        collection.remove([1, 100, 101, 777])
+        collection.commit()
+    with Collection(tmp_path / ".clipsearch") as collection:
+        glob, meant = Test("name", "~", "*0099*"), [99, *range(990, 1000)]
+        assert found(collection, glob) == [f"{number:0200}.jpg" for number in meant]
+        assert narrowed(collection, glob) == len(meant)
+        assert found(collection, glob) == [f"{number:0200}.jpg" for number in meant]
 
 
 def test_an_index_without_photos_has_no_names(tmp_path):
