@@ -176,7 +176,8 @@ class _Run:
     def take(self, place: Place, outcome: Embedded | Failure) -> None:
         """Stage one outcome."""
         if isinstance(outcome, Failure):
-            self._collection.fail(place, outcome.file, outcome.reason)
+            if not is_gone(outcome.file.path):  # else the next walk tells: a drive that went is no damage to its photos
+                self._collection.fail(place, outcome.file, outcome.reason)
             self._report.failed += 1
         elif not self._settle(place, outcome.file, outcome.info.content_hash, outcome.info.caption):
             if outcome.vector is None:  # the copy it was taken for has gone meanwhile; the next run will see it as new

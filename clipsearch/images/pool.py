@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -71,16 +71,18 @@ class DecoderPool(Closing):
         self._lock = threading.Lock()
         self._closed = False
 
-    def read(self, files: Iterable[ImageFile]) -> Iterator[Decoded | Failure]:
-        """Each file decoded, or why it was not, in the order given."""
+    def read(
+        self, files: Iterable[ImageFile], stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[Decoded | Failure]:
+        """Each file decoded, or why it was not, in the order given. KeyboardInterrupt once `stopped` says so."""
         waiting: deque[Future[Decoded | Failure]] = deque()
         try:
             for file in files:
                 waiting.append(self._threads.submit(self._read_one, file))
                 if len(waiting) >= max(_AHEAD, 16 * self.workers):
-                    yield waiting.popleft().result()
+                    yield _result(waiting.popleft(), stopped)
             while waiting:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft(), stopped)
         finally:
             for future in waiting:
                 future.cancel()
@@ -130,6 +132,13 @@ class DecoderPool(Closing):
             worker = _Worker(self.spec, self.limits, self._budget)
             self._all.add(worker)
             return worker
+
+
+def _result(future: Future[Decoded | Failure], stopped: Callable[[], bool]) -> Decoded | Failure:
+    while wait([future], 0.1).not_done:
+        if stopped():
+            raise KeyboardInterrupt
+    return future.result()
 
 
 class _Budget:

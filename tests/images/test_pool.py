@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 import time
 
 import numpy as np
@@ -110,6 +111,17 @@ def test_no_process_outlives_the_pool_not_even_a_busy_one(files):
                 break
             time.sleep(0.05)
         assert not alive(pid)
+
+
+def test_whoever_waits_for_a_decoder_that_hangs_can_stop(files, monkeypatch):
+    end = threading.Event()
+    monkeypatch.setattr(DecoderPool, "_read_one", lambda self, file: end.wait(60))  # as on a drive that does not answer
+    with DecoderPool(SPEC, workers=2) as pool:
+        asked = threading.Event()
+        threading.Timer(0.3, asked.set).start()
+        with pytest.raises(KeyboardInterrupt):
+            list(pool.read(files, asked.is_set))
+        end.set()
 
 
 def test_printing_libraries_do_not_get_between_the_messages(files, monkeypatch):
