@@ -189,7 +189,7 @@ class SearchEngine(Exchange, Closing):
         start = time.monotonic()
         if not (self.index_folder / "catalog.sqlite").exists():
             for source in sources:
-                if not is_remote(source) and not Path(source).expanduser().exists():
+                if not is_remote(source) and not os.path.exists(os.path.expanduser(source)):  # noqa: PTH110, PTH111
                     raise ClipsearchError(f"there is no {source}")
             self._encoder = self._encoder or self._load(self._model or choose_default_model(), self._precision)
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
