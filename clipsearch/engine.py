@@ -107,7 +107,7 @@ class SearchEngine(Exchange, Closing):
     def version(self) -> int:
         """A number that differs once somebody else, another engine or process, has committed to the index."""
         store = self._open_store()
-        return store.manifest.version if store is not None else self._collection().catalog.version
+        return store.manifest.state if store is not None else self._collection().catalog.version
 
     def index(
         self,

@@ -25,7 +25,6 @@ from clipsearch.images.files import ReadLimits
 from clipsearch.pipeline import Embedded
 from clipsearch.plan import check_loss
 from clipsearch.schema import Failure, Fingerprint, ImageFile
-from clipsearch.stores.checks import COPY
 from clipsearch.sync import SyncReport, apply_sync
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from clipsearch.sync import Progress
 
 _FOLDER = "parts"  # in the index folder, where nothing else is said
+_OWNER = "parts owner"  # a key in the catalog's meta
 
 
 @dataclass(slots=True)
@@ -251,11 +251,11 @@ def _folder_for_parts(collection: Collection, parts: str | None) -> str:
 
 def _identity(collection: Collection) -> str:
     """What tells this index from others with the same photos, whose parts may lie in the same folder."""
-    known = collection.catalog.meta(COPY)
+    known = collection.catalog.meta(_OWNER)
     if known is None:
         known = uuid.uuid4().hex
         collection.catalog.begin()
-        collection.catalog.set_meta(COPY, known)
+        collection.catalog.set_meta(_OWNER, known)
     return known
 
 
