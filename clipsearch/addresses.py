@@ -8,6 +8,9 @@ import re
 SCHEMES = ("abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a")
 """Storage elsewhere whose folders an index may have, by the scheme of its URLs."""
 
+TAR, MANIFEST = ".tar", ".parquet"
+"""What the names of archives end with, in small letters."""
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")  # of two letters or more: one is a drive of Windows'
 _PLACE = re.compile(r"[a-z0-9]+://[^\0/]+(/[^\0/]+)*")
 
