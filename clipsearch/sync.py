@@ -205,6 +205,9 @@ class _Run:
         if not same:
             return False
         known = self._collection.catalog.known_at(place)
+        if known and known.image_id is not None and known.image_id not in same:  # of many copies, it may be a later one
+            itself = self._collection.records([known.image_id])[known.image_id]
+            same += [known.image_id] if itself.info.content_hash == digest else []
         if known and known.image_id in same and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
             self._report.unchanged += 1
             return True
@@ -213,12 +216,13 @@ class _Run:
             self._report.updated += 1
             return True
         records = self._collection.records(same)
-        for image_id in same:
-            if image_id in self._missing or is_gone(records[image_id].file.path):
-                self._missing.discard(image_id)
-                self._move(image_id, place, file, caption)
-                self._report.moved += 1
-                return True
+        gone = {i: records[i].file.path for i in same if i in self._missing or is_gone(records[i].file.path)}
+        if gone:  # of several, the one with the most alike path: b/1.jpg was a/1.jpg and not a/2.jpg
+            image_id = max(gone, key=lambda i: _alike_at_the_end(gone[i], file.path))
+            self._missing.discard(image_id)
+            self._move(image_id, place, file, caption)
+            self._report.moved += 1
+            return True
         self._count(place)
         self._report.copied += 1
         source = records[same[0]]
@@ -246,6 +250,12 @@ class _Run:
     def _finished(self) -> None:
         self.done += 1
         self.on_finished()
+
+
+def _alike_at_the_end(path: str, other: str) -> int:
+    """How many of the last characters of two paths are the same."""
+    pairs = zip(reversed(path), reversed(other), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 @contextmanager

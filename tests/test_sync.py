@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from clipsearch.images.discover import WalkRules
 from clipsearch.plan import check_loss, plan_sync
 from clipsearch.store.collection import Collection
 from clipsearch.sync import apply_sync, uninterrupted
-from tests.conftest import ColourEncoder, save_photo
+from tests.conftest import ColourEncoder, give_captions, save_photo
 
 
 @pytest.fixture
@@ -39,6 +40,20 @@ def indexed(tmp_path):
     def read():
         with Collection(tmp_path / "index") as collection:
             return {r.file.name: r.image_id for r in collection.catalog.all_records(collection.roots())}
+
+    return read
+
+
+@pytest.fixture
+def captions(tmp_path):
+    """The captions that the index holds: path below `photos` → caption, where there is one."""
+
+    def read():
+        with Collection(tmp_path / "index") as collection:
+            records = collection.catalog.all_records(collection.roots())
+            return {
+                os.path.relpath(r.file.path, tmp_path / "photos"): r.info.caption for r in records if r.info.caption
+            }
 
     return read
 
@@ -127,6 +142,35 @@ def test_a_copy_outlives_its_original(index, indexed, photos, tmp_path):
     assert report.removed == 1
     with Collection(tmp_path / "index") as collection:
         assert collection.vector(indexed()["copy.jpg"]).argmax() == 0
+
+
+def test_a_touched_file_stays_itself_however_many_copies_it_has(index, indexed, captions, photos, tmp_path):
+    for number in range(12):
+        shutil.copy(photos / "red.jpg", photos / f"copy{number:02}.jpg")
+    index()
+    give_captions(tmp_path / "index", {f"copy{number:02}.jpg": f"caption {number}" for number in range(12)})
+    before, said = indexed(), captions()
+    os.utime(photos / "copy11.jpg", (1, 1))
+    report, _ = index()
+    assert (report.updated, report.copied) == (1, 0)
+    assert (indexed(), captions()) == (before, said)
+
+
+def test_copies_keep_their_captions_when_their_folder_is_renamed(index, captions, photos, tmp_path):
+    for name in ("a/1", "a/x/2", "a/y/2"):
+        save_photo(photos / f"{name}.jpg", "red", note="the same")
+    index()
+    with Collection(tmp_path / "index", writable=True) as collection:
+        records = list(collection.catalog.all_records(collection.roots()))
+        for record in reversed(records):  # so that the last has the first id
+            if "/a/" in record.file.path:
+                info, vector = replace(record.info, caption=record.file.path[-7:]), collection.vector(record.image_id)
+                collection.add(collection.place(record.file.path), record.file, info, vector)
+        collection.commit()
+    before = captions()
+    (photos / "a").rename(photos / "b")
+    assert index()[0].moved == 3
+    assert captions() == {path.replace("a/", "b/", 1): caption for path, caption in before.items()}
 
 
 def test_a_removed_file_leaves_the_index(index, indexed, photos):
