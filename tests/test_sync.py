@@ -1,5 +1,6 @@
 """An index follows its folder: whatever happens there, one run makes them agree."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -243,6 +244,78 @@ def test_photos_in_a_folder_that_cannot_be_listed_are_kept(index, indexed, photo
     report, _ = index()
     assert [failure.reason for failure in report.unreadable] == ["cannot list this folder: Permission denied"]
     assert report.removed == 0 and "grey.png" in indexed()
+
+
+@pytest.fixture
+def refuse_to_look(monkeypatch):
+    """What is in a folder that may be listed but not entered, as one of mode r-- or of a drive with an error; never as root."""
+
+    class Entry:
+        def __init__(self, entry):
+            self.name, self.path, self.is_dir = entry.name, entry.path, entry.is_dir
+
+        def stat(self):
+            raise PermissionError(13, "Permission denied")
+
+    def refuse(folder):
+        def refusing(real):
+            def call(path, **options):
+                if str(path).startswith(f"{folder}{os.sep}"):
+                    raise PermissionError(13, "Permission denied")
+                return real(path, **options)
+
+            return call
+
+        scandir = os.scandir
+        monkeypatch.setattr("os.stat", refusing(os.stat))
+        monkeypatch.setattr("os.lstat", refusing(os.lstat))
+        monkeypatch.setattr(
+            "os.scandir",
+            lambda path: (
+                contextlib.nullcontext([Entry(one) for one in scandir(path)]) if path == folder else scandir(path)
+            ),
+        )
+
+    return refuse
+
+
+def test_photos_that_cannot_be_looked_at_are_kept(index, indexed, photos, tmp_path, refuse_to_look):
+    save_photo(photos / "trip" / "deep" / "red.jpg", "red", note="deep")
+    save_photo(photos / "trip" / "second.jpg")
+    (photos / "trip" / "broken.jpg").write_bytes(b"")
+    (photos / "trip" / "a.zip").write_bytes(b"PK")
+    index()
+    with Collection(tmp_path / "index", writable=True) as collection:
+        inside = collection.place(str(photos / "trip" / "a.zip" / "1.jpg"))
+        red = next(one for one in collection.catalog.all_records(collection.roots()) if one.file.name == "red.jpg")
+        file = replace(red.file, mtime_ns=(photos / "trip" / "a.zip").stat().st_mtime_ns)
+        collection.add(inside, file, red.info, collection.vector(red.image_id))
+        collection.commit()
+    before = indexed()
+    shutil.copy(photos / "trip" / "grey.png", photos / "copy.png")
+    refuse_to_look(str(photos / "trip"))
+    report, _ = index()
+    assert {name: image_id for name, image_id in indexed().items() if name != "copy.png"} == before
+    assert (report.removed, report.moved, report.copied) == (0, 0, 1)
+    assert [failure.reason for failure in report.unreadable] == [
+        "cannot look at this file (nor at 2 others in its folder): Permission denied",
+        "cannot list this folder: Permission denied",
+    ]
+    with Collection(tmp_path / "index") as collection:
+        assert len(collection.failures()) == 1
+
+
+def test_a_photo_without_a_suffix_that_cannot_be_opened_is_kept(index, indexed, photos, monkeypatch):
+    (photos / "red.jpg").rename(photos / "red")
+    index()
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("clipsearch.images.discover.has_image_signature", refuse)
+    report, _ = index()
+    assert report.removed == 0 and "red" in indexed()
+    assert [failure.reason for failure in report.unreadable] == ["cannot look at this file: Permission denied"]
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(index, indexed, photos):

@@ -56,7 +56,11 @@ class Places:
         if not stat.S_ISREG(state.st_mode):
             return "not a regular file"
         named = is_image_name(place.name)
-        if rules.skips_file(place.name) or named is False or (named is None and not has_image_signature(path)):
+        try:
+            passed_over = rules.skips_file(place.name) or not (has_image_signature(path) if named is None else named)
+        except OSError as error:
+            return error.strerror or str(error)
+        if passed_over:
             return "`clipsearch index` passes over files of this name"
         key = place.root_id, place.folder
         if key not in self._verdicts:
