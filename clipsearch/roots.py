@@ -102,6 +102,15 @@ def require_folder(folder: str) -> None:
         raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
 
 
+def holds_something(folder: str) -> bool:
+    """Whether a folder is there and something is in it: empty, it may be a drive that is not mounted."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
+
+
 def absolute(folder: str | os.PathLike[str]) -> str:
     """A folder as the user named it, without relative parts; a URL as it is."""
     text = os.fspath(folder)

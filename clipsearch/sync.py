@@ -15,6 +15,7 @@ from clipsearch.addresses import is_gone
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.plan import SyncPlan
+from clipsearch.roots import holds_something
 from clipsearch.schema import Failure, ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -216,7 +217,7 @@ class _Run:
             self._report.updated += 1
             return True
         records = self._collection.records(same)
-        gone = {i: records[i].file.path for i in same if i in self._missing or is_gone(records[i].file.path)}
+        gone = {i: records[i].file.path for i in same if i in self._missing or self._is_gone(records[i].file.path)}
         if gone:  # of several, the one with the most alike path: b/1.jpg was a/1.jpg and not a/2.jpg
             image_id = max(gone, key=lambda i: _alike_at_the_end(gone[i], file.path))
             self._missing.discard(image_id)
@@ -229,6 +230,11 @@ class _Run:
         info = replace(source.info, caption=caption or source.info.caption)
         self._collection.add(place, file, info, self._collection.vector(source.image_id))
         return True
+
+    def _is_gone(self, path: str) -> bool:
+        """Whether a photo is gone, and not the drive that it is on."""
+        place = self._collection.place(path)
+        return is_gone(path) and place is not None and holds_something(self._collection.roots()[place.root_id])
 
     def _move(self, image_id: int, place: Place, file: ImageFile, caption: str | None) -> None:
         """Stage that an image is at a place now, with a new caption where one is said."""
