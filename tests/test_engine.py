@@ -121,6 +121,27 @@ def test_indexing_a_parent_folder_takes_its_children_in(photos, tmp_path, encode
         assert len(engine.status().roots) == 1
 
 
+def test_a_parent_folder_drops_nothing_of_its_children_unasked(photos, tmp_path, encoder):
+    secret, thumbs = photos / ".secret", photos / "trip" / "@eaDir"
+    save_photo(secret / "red.jpg", "red", note="secret")
+    save_photo(thumbs / "red.jpg", "red", note="thumb")
+    with SearchEngine(tmp_path / "index") as engine:
+        engine.index(photos / "trip", rules=WalkRules(defaults=False))
+        with pytest.raises(SyncRefused, match=r"trip is indexed already, .* pass over 1 of its photos"):
+            engine.index(photos)
+        engine.index(secret)
+        with pytest.raises(SyncRefused, match=r"secret is indexed already, .* pass over 1 of its photos"):
+            engine.index(photos, rules=WalkRules(defaults=False))
+        with pytest.raises(SyncRefused, match="pass over 2 of its photos"):
+            engine.index(photos, rules=WalkRules(hidden=True, defaults=False, exclude=("*.jpg", "*.png")))
+        assert len(engine.status().roots) == 2 and engine.status().images == 3
+        report = engine.index(photos, rules=WalkRules(hidden=True, defaults=False))
+        assert (report.added, report.removed, report.unchanged) == (4, 0, 3)
+    with SearchEngine(tmp_path / "other") as engine:
+        engine.index(secret)
+        assert engine.index(photos, prune=True).removed == 1
+
+
 @pytest.mark.parametrize("mount_point_left", [True, False])
 def test_a_drive_that_is_not_mounted_loses_nothing_to_copies_of_its_photos(photos, tmp_path, encoder, mount_point_left):
     drive = tmp_path / "drive"

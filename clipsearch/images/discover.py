@@ -268,6 +268,18 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
         stack.extend(sorted(folders, reverse=True))
 
 
+def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
+    """Why a walk of `root` by these rules does not come to a folder, relative to it; "" if it does."""
+    path = root
+    for name in folder.split("/") if folder else []:
+        path = os.path.join(path, name)
+        if rules.skips_folder(name):
+            return f"`clipsearch index` passes over the folder {name}"
+        if not rules.follow_links and os.path.islink(path):  # noqa: PTH114
+            return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
+    return ""
+
+
 def find_images(root: str | os.PathLike[str], rules: WalkRules | None = None) -> Iterator[ImageFile]:
     """Every photo below `root`, in a fixed order."""
     for listing in list_images(Path(root).absolute(), rules):
