@@ -1,12 +1,14 @@
 """An index follows its folder: whatever happens there, one run makes them agree."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from clipsearch.errors import ModelMismatch, SyncRefused
@@ -14,7 +16,7 @@ from clipsearch.images.discover import WalkRules
 from clipsearch.plan import check_loss, plan_sync
 from clipsearch.store.collection import Collection
 from clipsearch.sync import apply_sync, uninterrupted
-from tests.conftest import ColourEncoder, give_captions, save_photo
+from tests.conftest import COLOURS, ColourEncoder, give_captions, save_photo
 
 
 @pytest.fixture
@@ -102,17 +104,35 @@ def test_a_renamed_file_and_a_renamed_folder_keep_their_embeddings(index, indexe
     assert indexed()["grey.png"] == before["grey.png"]
 
 
-def test_two_files_that_swap_names_swap_their_embeddings(index, indexed, photos, tmp_path):
+@pytest.mark.parametrize("ring", [("red", "blue"), ("red", "green", "blue", "yellow")])
+def test_files_that_swap_names_swap_their_embeddings_and_captions(index, captions, photos, tmp_path, ring):
     index()
-    (photos / "red.jpg").rename(photos / "x.jpg")
-    (photos / "blue.jpg").rename(photos / "red.jpg")
-    (photos / "x.jpg").rename(photos / "blue.jpg")
-    index()
+    give_captions(tmp_path / "index", {f"{colour}.jpg": colour for colour in ring})
+    (photos / f"{ring[-1]}.jpg").rename(photos / "x.jpg")
+    for colour, after in reversed(list(itertools.pairwise(ring))):
+        (photos / f"{colour}.jpg").rename(photos / f"{after}.jpg")
+    (photos / "x.jpg").rename(photos / f"{ring[0]}.jpg")
+    report, encoder = index()
+    assert (report.updated, report.failed, encoder.encoded) == (len(ring), 0, 0)
+    assert captions() == {f"{colour}.jpg": ring[number - 1] for number, colour in enumerate(ring)}
     with Collection(tmp_path / "index") as collection:
         for record in collection.catalog.all_records(collection.roots()):
-            vector = collection.vector(record.image_id)
-            if record.file.name in ("red.jpg", "blue.jpg"):
-                assert vector.argmax() == (2 if record.file.name == "red.jpg" else 0)
+            if record.info.caption:
+                rgb = collection.vector(record.image_id)[:3]
+                colour = np.array(COLOURS[record.info.caption])
+                assert rgb @ colour / np.linalg.norm(rgb) / np.linalg.norm(colour) > 0.99
+
+
+def test_files_that_all_move_up_by_one_name_keep_their_embeddings_and_captions(index, captions, photos, tmp_path):
+    for number in range(6):
+        save_photo(photos / f"{number}.jpg", "red", note=f"note {number}")
+    index()
+    give_captions(tmp_path / "index", {f"{number}.jpg": str(number) for number in range(6)})
+    for number in reversed(range(6)):
+        (photos / f"{number}.jpg").rename(photos / f"{number + 1}.jpg")
+    report, encoder = index()
+    assert (report.failed, encoder.encoded) == (0, 0)
+    assert captions() == {f"{number + 1}.jpg": str(number) for number in range(6)}
 
 
 def test_everything_moved_into_a_subfolder_is_no_loss(index, photos):
