@@ -12,6 +12,9 @@ SCHEMES = ("abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a")
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 """Errors that say there is no such file. After any other, nobody can tell."""
 
+TAR, MANIFEST = ".tar", ".parquet"
+"""What the names of archives end with, in small letters."""
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")  # of two letters or more: one is a drive of Windows'
 _PLACE = re.compile(r"[a-z0-9]+://[^\0/]+(/[^\0/]+)*")
 

@@ -145,6 +145,8 @@ def picture_bytes(content: str | os.PathLike[str] | Image | object) -> bytes:
         raise QueryError("an embedding cannot be sent to a server; send its text or picture")
     import io
 
+    from clipsearch.images.reader import to_rgb
+
     file = io.BytesIO()
-    content.save(file, format="PNG")
+    to_rgb(content).save(file, format="PNG")
     return file.getvalue()

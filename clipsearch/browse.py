@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
@@ -21,7 +20,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.images.pool import DecoderPool
 from clipsearch.query import parse_terms, split_words
 from clipsearch.relevance import RELEVANT
@@ -224,9 +223,9 @@ class BrowseApp(App[None]):
                 Row(record) for record in records
             ], f"the newest of {count:,} photos" if count else "there are no photos"
         like = wish.like
-        terms = (Term(Path(like.file.path)),) if like else parse_terms(split_words(wish.text))
+        terms, own = _alike(self._engine, like) if like else (parse_terms(split_words(wish.text)), ())
         least = RELEVANT if wish.relevant and not like else None
-        hits = self._engine.search(replace(self._query, terms=terms, min_match=least), self._top_k)
+        hits = self._engine.search(replace(self._query, terms=terms, min_match=least, own=own), self._top_k)
         explained = hits.explanation
         what = f"photos like {printable(like.file.name)}" if like else "photos"
         which = " that match" if least is not None else ""
@@ -284,6 +283,15 @@ class BrowseApp(App[None]):
             if len(self._pictures) > _KEPT:
                 self._pictures.popitem(last=False)
         return self._pictures[path]
+
+
+def _alike(engine: SearchEngine, record: ImageRecord) -> tuple[tuple[Term, ...], tuple[int, ...]]:
+    """A photo as what to look for, by what the index has of it, and the photos of that content."""
+    try:
+        vector = engine.vector(record.image_id)
+    except KeyError:
+        raise QueryError(f"{record.file.name} has just been removed") from None
+    return (Term(vector),), tuple(engine.same_content(record.info.content_hash))
 
 
 def _facts(record: ImageRecord) -> str:

@@ -61,6 +61,10 @@ class Client(Closing):
         self._base = parts.path.rstrip("/")
         self._headers = {"Clipsearch-Client": "python", "Accept-Encoding": "identity"}
         if token := token or parse_qs(parts.query).get("token", [None])[0]:
+            if not (token.isascii() and token.isprintable()):
+                raise ClipsearchError(
+                    "a server's token has only letters, digits and signs of ASCII; this one has others"
+                )
             self._headers["Authorization"] = f"Bearer {token}"
             if parts.scheme == "http" and not self.is_local:
                 warnings.warn(f"the token goes to {host} unencrypted, for all on the way to read", ClipsearchWarning, 2)
@@ -167,12 +171,17 @@ class Client(Closing):
 
     def _upload(self, term: Term) -> str:
         content = term.content
-        if isinstance(content, os.PathLike) and Path(content).stat().st_size > MOST_BYTES:
-            raise ImageError(f"{content} is larger than the {MOST_BYTES // 1024**2} MB that a server takes")
+        name = f"{os.fspath(content)}: " if isinstance(content, os.PathLike) else ""
         try:
-            answer = self._json("POST", "/api/uploads", body=picture_bytes(content), kind="application/octet-stream")
+            too_large = isinstance(content, os.PathLike) and Path(content).stat().st_size > MOST_BYTES
+            body = b"" if too_large else picture_bytes(content)
+        except OSError as error:
+            raise ImageError(f"{name}{error.strerror or error}") from error
+        if too_large or len(body) > MOST_BYTES:
+            raise ImageError(f"{name}it is larger than the {MOST_BYTES // 1024**2} MB that a server takes")
+        try:
+            answer = self._json("POST", "/api/uploads", body=body, kind="application/octet-stream")
         except ImageError as error:
-            name = f"{os.fspath(content)}: " if isinstance(content, os.PathLike) else ""
             raise ImageError(f"{name}{error}") from error
         return str(answer["token"])
 
@@ -195,8 +204,7 @@ class Client(Closing):
         headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
         try:
             response, data = self._exchange(method, address, body, headers)
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a host that no name can be
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise ClipsearchError(
                 f"no clipsearch server answers at {self.url} ({reason}); start one with: clipsearch serve"
@@ -213,15 +221,19 @@ class Client(Closing):
         """One request; again where the server had closed the connection that was kept from the one before."""
         kept = self._connection.sock is not None
         try:
-            self._connection.request(method, address, body, headers)
-            response = self._connection.getresponse()
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            try:
+                self._connection.request(method, address, body, headers)
+                response = self._connection.getresponse()
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                self._connection.close()
+                if not kept:
+                    raise
+                self._connection.request(method, address, body, headers)
+                response = self._connection.getresponse()
+            return response, response.read()
+        except BaseException:  # a Ctrl-C, too, leaves half an answer in it
             self._connection.close()
-            if not kept:
-                raise
-            self._connection.request(method, address, body, headers)
-            response = self._connection.getresponse()
-        return response, response.read()
+            raise
 
 
 def _record(one: dict[str, Any]) -> ImageRecord:

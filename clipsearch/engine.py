@@ -88,7 +88,7 @@ class SearchEngine(Exchange, Closing):
     def close(self) -> None:
         """Let go of the index and the model."""
         for opened in (self._reader, self._store):
-            if opened:
+            if opened is not None:  # an empty one counts as false, and is asked how many it has
                 opened.close()
         self._reader = self._store = self._encoder = self._embedder = None
 
@@ -107,7 +107,7 @@ class SearchEngine(Exchange, Closing):
     def version(self) -> int:
         """A number that differs once somebody else, another engine or process, has committed to the index."""
         store = self._open_store()
-        return store.manifest.version if store else self._collection().catalog.version
+        return store.manifest.state if store is not None else self._collection().catalog.version
 
     def index(
         self,
@@ -189,7 +189,7 @@ class SearchEngine(Exchange, Closing):
         start = time.monotonic()
         if not (self.index_folder / "catalog.sqlite").exists():
             for source in sources:
-                if not is_remote(source) and not Path(source).expanduser().exists():
+                if not is_remote(source) and not os.path.exists(os.path.expanduser(source)):  # noqa: PTH110, PTH111
                     raise ClipsearchError(f"there is no {source}")
             self._encoder = self._encoder or self._load(self._model or choose_default_model(), self._precision)
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
@@ -360,11 +360,14 @@ class SearchEngine(Exchange, Closing):
             if fingerprint:
                 collection.require(encoder.spec.fingerprint)
             self._encoder = encoder
+        elif collection.fingerprint:  # another index may have taken its place
+            collection.require(self._encoder.spec.fingerprint)
         return self._encoder
 
     def _source(self) -> VectorStore[Any]:
         """What answers queries: the store, or the index."""
-        return self._open_store() or self._collection()
+        store = self._open_store()
+        return self._collection() if store is None else store
 
     def _open_store(self) -> StoreReader | None:
         if self._address and self._store is None:

@@ -74,7 +74,7 @@ def embed_files(
     running: deque[_Batch] = deque()
     batch = _Batch()
     try:
-        for outcome in pool.read(files):
+        for outcome in pool.read(files, stopped):
             batch.files.append(outcome)
             if isinstance(outcome, Decoded):
                 content = outcome.info.content_hash

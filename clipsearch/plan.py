@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
-from clipsearch.addresses import NOT_THERE, is_remote
+from clipsearch.addresses import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
 from clipsearch.images.discover import Listing, WalkRules, is_image_name, list_images
 from clipsearch.schema import Failure, ImageFile
@@ -48,6 +48,7 @@ class SyncPlan:
     known_failures: int = 0  # unchanged files that could not be read before
     others: int = 0  # files beside the photos that are none
     changed_archives: set[str] = field(default_factory=set)  # relative to the root
+    says_captions: bool = False  # whether who reads its files says what captions they have, and that others have none
     unreadable: list[Failure] = field(default_factory=list)  # not to be listed or looked at: nothing there is missing
 
 
@@ -81,7 +82,8 @@ def plan_sync(
     the last `settled_for` seconds are left for a later run. `walk` and `find_archive` look at folders that are elsewhere.
 
     Photos inside an archive (a file where the index knows a folder) are what they were while the archive is; if it has changed,
-    it is one of `changed_archives`, and its photos stay as they are until somebody reads it.
+    it is one of `changed_archives`, and its photos stay as they are until somebody reads it. So do those of one that could not
+    be read to its end, while it is what it was then.
     """
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
@@ -103,14 +105,35 @@ def plan_sync(
                 if not (name.startswith(above) and name[len(above) :].partition("/")[0] in listing.unsure)
             }  # fmt: skip
         compare_folder(plan, catalog, root_id, listing.folder, listing.path, listing.states, paranoid, listing.unsure)
-    for name in sorted(unseen):
-        archive, time_ns = find_archive(root, name) or (None, 0)
-        images, failures = catalog.known_in(root_id, name) if archive else ({}, {})
-        if archive and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
+    inside = {name: find_archive(root, name) for name in sorted(unseen)}
+    for name in [name for name, archive in inside.items() if not archive]:
+        compare_folder(plan, catalog, root_id, name, "", {})
+    damaged = _keep_damaged(plan, catalog, lambda name: find_archive(root, name))
+    for name, (archive, time_ns) in [(name, archive) for name, archive in inside.items() if archive]:
+        images, failures = catalog.known_in(root_id, name)
+        if archive not in damaged and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
             plan.changed_archives.add(archive)
         else:
             compare_folder(plan, catalog, root_id, name, "", images | failures)
     return plan
+
+
+def _keep_damaged(plan: SyncPlan, catalog: Catalog, find: Callable[[str], tuple[str, int] | None]) -> set[str]:
+    """Keep what was wrong with archives that are there, though no walk lists them; those that are what they were then."""
+    found, damaged = plan.missing_failures, set()
+    plan.missing_failures = []
+    for place in found:
+        name = f"{place.folder}/{place.name}" if place.folder else place.name
+        archive, time_ns = (find(name) if name.lower().endswith((TAR, MANIFEST)) else None) or (None, 0)
+        known = catalog.known_at(place)
+        if archive != name:
+            plan.missing_failures.append(place)
+        elif known and known.mtime_ns == time_ns:
+            plan.known_failures += 1
+            damaged.add(name)
+        else:
+            plan.changed_archives.add(name)
+    return damaged
 
 
 def compare_folder(

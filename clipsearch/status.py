@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +66,17 @@ def read_status(collection: Collection, scan: bool) -> Status:
         images=images,
         failures=failures,
         photo_bytes=photo_bytes,
-        index_bytes=sum(path.stat().st_size for path in collection.folder.rglob("*") if path.is_file()),
+        index_bytes=_bytes_below(collection.folder),
         segments=len(collection.catalog.segments()),
         roots=tuple(roots),
         approximate=read_approximate(collection),
     )
+
+
+def _bytes_below(folder: Path) -> int:
+    """What the files in a folder have, those that come and go meanwhile or not."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total

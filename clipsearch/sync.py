@@ -87,7 +87,7 @@ def apply_sync(
         unreadable=[failure for plan in plans for failure in plan.unreadable],
     )
     todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
-    run = _Run(collection, report, {image_id for plan in plans for image_id in plan.missing}, limits)
+    run = _Run(collection, report, plans, limits)
     run.on_finished = lambda: progress(report, run.done, len(todo)) if progress else None
     try:
         run.on_finished()
@@ -144,12 +144,17 @@ def _settle_precision(
 class _Run:
     """The state of one apply_sync: what is still missing, and when to commit."""
 
-    def __init__(self, collection: Collection, report: SyncReport, missing: set[int], limits: ReadLimits) -> None:
+    def __init__(self, collection: Collection, report: SyncReport, plans: list[SyncPlan], limits: ReadLimits) -> None:
         self.done = 0
         self.on_finished: Callable[[], None] = lambda: None
         self._collection = collection
         self._report = report
-        self._missing = missing  # images whose file is gone, until their content turns up somewhere else
+        self._missing = {image_id for plan in plans for image_id in plan.missing}
+        """Images whose file is gone, until their content turns up somewhere else."""
+        said = [plan for plan in plans if plan.says_captions]
+        self._captioned = {file.path for plan in said for _, file in plan.todo}
+        """Files whose captions are said, also that they have none."""
+        self._were_captioned = {image_id for plan in said for image_id in plan.missing}
         self._limits = limits
         self._replaced: dict[str, tuple[ImageInfo, NDArray[np.float32]]] = {}  # by hash, as it may turn up elsewhere
         self._replaced_sizes: set[int] = set()
@@ -183,9 +188,13 @@ class _Run:
     def take(self, place: Place, outcome: Embedded | Failure) -> None:
         """Stage one outcome."""
         if isinstance(outcome, Failure):
-            self._collection.fail(place, outcome.file, outcome.reason)
+            if not is_gone(outcome.file.path):  # else the next walk tells: a drive that went is no damage to its photos
+                self._collection.fail(place, outcome.file, outcome.reason)
             self._report.failed += 1
-        elif not self._settle(place, outcome.file, outcome.info.content_hash, outcome.info.caption):
+            self._finished()
+            return
+        said = outcome.info if outcome.file.path in self._captioned else None
+        if not self._settle(place, outcome.file, outcome.info.content_hash, said):
             if outcome.vector is None:  # the copy it was taken for has gone meanwhile; the next run will see it as new
                 self._report.failed += 1
             else:
@@ -207,8 +216,11 @@ class _Run:
         for place in failures:
             self._collection.discard(place)
 
-    def _settle(self, place: Place, file: ImageFile, digest: str, caption: str | None = None) -> bool:
-        """Stage a file whose content some image has already: the same one touched, one that moved here, or a copy."""
+    def _settle(self, place: Place, file: ImageFile, digest: str, said: ImageInfo | None = None) -> bool:
+        """Stage a file whose content some image has already: the same one touched, one that moved here, or a copy.
+
+        Where its caption is `said`, it has that or none; a photo from elsewhere keeps its own where none is said here.
+        """
         same = self._collection.catalog.ids_by_hash(digest, _COPIES_LOOKED_AT)
         if not same and digest not in self._replaced:
             return False
@@ -220,7 +232,7 @@ class _Run:
             self._report.unchanged += 1
             return True
         if known and known.image_id in same:
-            self._move(known.image_id, place, file, caption)
+            self._move(known.image_id, place, file, said)
             self._report.updated += 1
             return True
         records = self._collection.records(same)
@@ -229,7 +241,8 @@ class _Run:
             image_id = max(gone, key=lambda i: _alike_at_the_end(gone[i], file.path))
             self._missing.discard(image_id)
             self._remember_replaced(place)
-            self._move(image_id, place, file, caption)
+            keeps = said is None or (said.caption is None and image_id not in self._were_captioned)
+            self._move(image_id, place, file, None if keeps else said)
             self._report.moved += 1
             return True
         self._count(place)
@@ -239,7 +252,7 @@ class _Run:
             info, vector = self._replaced.pop(digest)
         else:
             info, vector = records[same[0]].info, self._collection.vector(same[0])
-        self._collection.add(place, file, replace(info, caption=caption or info.caption), vector)
+        self._collection.add(place, file, replace(info, caption=said.caption) if said else info, vector)
         return True
 
     def _remember_replaced(self, place: Place) -> None:
@@ -257,15 +270,15 @@ class _Run:
         place = self._collection.place(path)
         return is_gone(path) and place is not None and holds_something(self._collection.roots()[place.root_id])
 
-    def _move(self, image_id: int, place: Place, file: ImageFile, caption: str | None) -> None:
-        """Stage that an image is at a place now, with a new caption where one is said."""
-        info = self._collection.records([image_id])[image_id].info if caption is not None else None
-        if info is None or info.caption == caption:
+    def _move(self, image_id: int, place: Place, file: ImageFile, said: ImageInfo | None) -> None:
+        """Stage that an image is at a place now, with the caption that is said there."""
+        info = self._collection.records([image_id])[image_id].info if said else None
+        if said is None or info is None or info.caption == said.caption:
             self._collection.move(image_id, place, file)
         else:
             vector = self._collection.vector(image_id)
             self._collection.remove([image_id])
-            self._collection.add(place, file, replace(info, caption=caption), vector)
+            self._collection.add(place, file, replace(info, caption=said.caption), vector)
 
     def _count(self, place: Place) -> None:
         known = self._collection.catalog.known_at(place)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clipsearch import roots
 from clipsearch.addresses import is_remote
-from clipsearch.errors import ClipsearchError, CollectionNotFound, SyncRefused
+from clipsearch.errors import ClipsearchError, CollectionError, CollectionNotFound, SyncRefused
 from clipsearch.images.discover import WalkRules, is_image_name
 from clipsearch.store.collection import Collection
 from clipsearch.sync import SyncReport
@@ -108,7 +108,7 @@ class Watch:
     def _round(self, folders: list[str]) -> SyncReport | None:
         try:
             report = self._update(folders)
-        except (SyncRefused, OSError) as error:
+        except (SyncRefused, CollectionError, OSError) as error:
             self._trouble("round", str(error))
             return None
         except ClipsearchError:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, CollectionError
 from clipsearch.images.discover import WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.watch import QUIET, Watch
@@ -232,6 +232,24 @@ def test_where_the_system_cannot_say_folders_are_compared(engine, photos, monkey
         watch.until(lambda: watch.total("added") == 1)
     (notice,) = watch.notices
     assert "max_user_watches" in notice
+
+
+def test_a_full_disk_is_waited_for(engine, photos, monkeypatch):
+    monkeypatch.setattr("clipsearch.watch._COMPARE_BLINDLY", 1.0)
+    full, index = [True], engine.index
+
+    def on_a_full_disk(*folders, **options):
+        if full:
+            raise CollectionError("the catalog cannot be written (database or disk is full)")
+        return index(*folders, **options)
+
+    monkeypatch.setattr(engine, "index", on_a_full_disk)
+    with watching(engine) as watch:
+        watch.until(lambda: watch.notices)
+        full.clear()
+        old(save_photo(photos / "new.jpg", "red", note="new"))
+        watch.until(lambda: watch.total("added") == 1)
+    assert "disk is full" in watch.notices[0]
 
 
 def test_without_watchfiles_the_extra_is_named(engine, monkeypatch):

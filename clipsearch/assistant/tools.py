@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -23,7 +24,8 @@ from clipsearch import __version__
 from clipsearch.assistant.answers import Found, Root, State, error_result, found, result, text_of
 from clipsearch.conditions import All, Below, Test
 from clipsearch.engine import SearchEngine
-from clipsearch.errors import ClipsearchError, ImageError, QueryError
+from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
+from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.query import parse_terms, split_words
 from clipsearch.relevance import RELEVANT
@@ -158,10 +160,11 @@ class Assistant:
         def look(engine: SearchEngine) -> Found:
             record = _photo(engine, photo)
             own = tuple(engine.same_content(record.info.content_hash))
-            return found(
-                record.file.path,
-                engine.search(Query((Term(engine.vector(record.image_id)),), diverse=diverse, own=own), top_k),
-            )
+            try:
+                vector = engine.vector(record.image_id)
+            except KeyError:
+                raise QueryError(f"photo {record.image_id} has just been removed; search again") from None
+            return found(record.file.path, engine.search(Query((Term(vector),), diverse=diverse, own=own), top_k))
 
         return await self._answer(look, top_k, thumbnails)
 
@@ -186,7 +189,7 @@ class Assistant:
     async def thumbnail(self, id: int) -> bytes:
         """A photo as a small JPEG."""
         try:
-            return await self._ask(lambda engine: _thumbnail(_photo(engine, id).file.path))
+            return await self._ask(lambda engine: _thumbnail(_photo(engine, id)))
         except QueryError as error:
             raise ResourceNotFoundError(str(error)) from error
         except (ClipsearchError, OSError) as error:
@@ -204,9 +207,9 @@ class Assistant:
             if not pictures:
                 return result(answer)
             records = engine.records([hit.id for hit in answer.hits])
-            paths = [records[hit.id].file.path for hit in answer.hits]
+            pictures_of = _pictures([records[hit.id] for hit in answer.hits], _RESULT_SIDE)
             shown: list[ContentBlock] = []
-            for hit, made in zip(answer.hits, thumbnails(paths, (_RESULT_SIDE, _RESULT_SIDE)), strict=True):
+            for hit, made in zip(answer.hits, pictures_of, strict=True):
                 shown.append(
                     TextContent(text=f"{hit.rank}. id {hit.id}: {hit.path}" + ("" if made else " (cannot be read now)"))
                 )
@@ -224,20 +227,29 @@ class Assistant:
         """What the engine gives, in its own thread: SQLite and encoders belong to one."""
 
         def answer() -> _T:
-            self._engine = self._engine or self._make()
-            return question(self._engine)
+            for last in (False, True):
+                self._engine = self._engine or self._make()
+                try:
+                    return question(self._engine)
+                except ModelMismatch:  # the index was made anew, with another model
+                    self._close()
+                    if last:
+                        raise
+            raise AssertionError
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, answer)
 
     def _close(self) -> None:
         if self._engine:
             self._engine.close()
+        self._engine = None
 
 
 def _photo(engine: SearchEngine, photo: int | str) -> ImageRecord:
     """An indexed photo by its id or path. QueryError where there is none."""
     if isinstance(photo, int) or photo.isdecimal():
-        record = engine.records([int(photo)]).get(int(photo)) if int(photo) < 1 << 63 else None
+        number = int(photo) if isinstance(photo, int) or len(photo) < 20 else 0
+        record = engine.records([number]).get(number) if 0 < number < 1 << 63 else None
         if record is None:
             raise QueryError(f"there is no photo with the id {photo}; search again, the index may have changed")
         return record
@@ -251,17 +263,31 @@ def _photo(engine: SearchEngine, photo: int | str) -> ImageRecord:
 
 
 def _absolute(path: str) -> str:
-    whole = Path(path).expanduser()
+    whole = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises where there is no such user
     if not whole.is_absolute():
         raise QueryError(f"{path!r} is no absolute path; `status` names the indexed folders")
     return str(whole)
 
 
-def _thumbnail(path: str) -> bytes:
-    (made,) = thumbnails([path], (_RESOURCE_SIDE, _RESOURCE_SIDE))
+def _thumbnail(record: ImageRecord) -> bytes:
+    (made,) = _pictures([record], _RESOURCE_SIDE)
     if made is None:
-        raise ImageError(f"{path} cannot be read now")
+        raise ImageError(f"{record.file.path} cannot be read now, or is not the picture that was indexed")
     return _jpeg(made)
+
+
+def _pictures(records: Sequence[ImageRecord], side: int) -> Iterator[Image.Image | None]:
+    """Photos within a square of so many pixels; None for one that cannot be read, or whose file has another picture now."""
+    made = thumbnails([record.file.path for record in records], (side, side))
+    for record, picture in zip(records, made, strict=True):
+        yield picture if picture and _is_same(record) else None
+
+
+def _is_same(record: ImageRecord) -> bool:
+    try:
+        return content_hash(record.file.path, ReadLimits().max_bytes)[0] == record.info.content_hash
+    except (OSError, ImageError):
+        return False
 
 
 def _jpeg(picture: Image.Image) -> bytes:

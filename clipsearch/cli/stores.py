@@ -59,7 +59,9 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bar and n
 @store_option("Where to:", required=True)
 @index_option
 @_prune
-@click.option("--take-over", is_flag=True, help="Replace what another copy of this index has pushed.")
+@click.option(
+    "--take-over", is_flag=True, help="Replace what another copy of this index has pushed, or a later state of it."
+)
 @wait_option
 @_quiet
 @json_option
@@ -154,7 +156,7 @@ def show_store(address: str, as_json: bool) -> None:
     )
     click.echo(f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})")
     click.echo(f"failed   {state.failures:,}")
-    click.echo(f"version  {state.version}, pushed {state.pushed_at}")
+    click.echo(f"version  {state.version}, pushed {printable(state.pushed_at)}")
     if state.outdated or state.unpublished:
         click.echo(
             f"rows     {state.unpublished:,} not published, {state.outdated:,} to be deleted: a push goes on or was interrupted"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from clipsearch.distributed.storage import open_whole
-from clipsearch.errors import ClipsearchError, ImageError, one_line
+from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.discover import SIGNATURE_BYTES, is_image_name, looks_like_image
 from clipsearch.images.files import ReadLimits, require_at_most
 from clipsearch.images.pool import FileElsewhere
@@ -41,14 +41,17 @@ def open_archive(
     """The photos of a tar file in its order, captions by their paths, and why the rest of it could not be read, if so.
 
     A photo's path is the tar file's with its name inside behind it; its time is the tar file's. ClipsearchError where the tar
-    file is not the one that was planned.
+    file is not the one that was planned, StorageError and OSError where its storage cannot be read.
     """
     with open_whole(archive.path) as stream:
         size = stream.seek(0, os.SEEK_END)
         if size != archive.size:
             raise ClipsearchError(f"{archive.path} changed while it was read; run this again")
         reading = _Reading(stream, size)
-        images, texts, broken = _members(reading)
+        try:
+            images, texts, broken = _members(reading)
+        except OSError as error:  # of this machine's disk: no verdict on the archive
+            raise StorageError(f"{archive.path} cannot be read: {error.strerror or error}") from error
         captions = _captions(archive.path, images, texts, reading)
         failures = [Failure(archive, broken)] if broken else []
         yield (_files(archive, images, reading, limits), captions, failures)
@@ -78,39 +81,53 @@ class _Reading:
         return data
 
     def part(self, offset: int, size: int) -> bytes:
+        if not 0 <= offset <= self.size:
+            return b""
         with self._lock:
             self._stream.seek(offset)
             return self._stream.read(size)
 
 
 def _members(reading: _Reading) -> tuple[list[_Member], dict[str, _Member], str]:
-    """The photos, the other members by their names, and why there are no more, if something is wrong."""
+    """The photos, the texts by their names with the suffix in lower case, and why there are no more, if something is wrong."""
     images: list[_Member] = []
     texts: dict[str, _Member] = {}
     seen: set[str] = set()
+    before = -1
     try:
         with tarfile.open(fileobj=reading, mode="r:") as tar:  # type: ignore[call-overload]
             while (member := tar.next()) is not None:
                 tar.members = []  # or it would remember all of them
-                name = "/".join(part for part in member.name.split("/") if part not in ("", ".", ".."))
-                name = name.replace("\0", "")[:1024]
+                if member.size < 0 or tar.offset <= before:  # which would be read again and again
+                    raise tarfile.ReadError("a member of a size that cannot be")
+                before = tar.offset
+                name = _plain(member.name)
                 if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse or not name or name in seen:
                     continue
                 seen.add(name)
                 if len(seen) > MOST_MEMBERS:
                     return images, texts, f"it has more than {MOST_MEMBERS:,} members"
                 one = _Member(name, member.offset_data, member.size)
-                if name.lower().endswith((*_TEXTS, ".json")):
-                    texts[name] = one
+                suffix = next((suffix for suffix in (*_TEXTS, ".json") if name.lower().endswith(suffix)), "")
+                if suffix:
+                    texts.setdefault(name[: -len(suffix)] + suffix, one)
                 elif _is_image(one, reading):
                     images.append(one)
             at = tar.offset
         if reading.part(at, tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which tarfile takes for an end too
             return images, texts, f"not a tar file that can be read to its end: that is missing, at byte {at:,}"
-    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # what tarfile raises of broken files is not listed: RecursionError and IndexError too
         said = one_line(error, 200) or type(error).__name__
         return images, texts, f"not a tar file that can be read to its end: {said}"
     return images, texts, ""
+
+
+def _plain(name: str) -> str:
+    """A member's name as the path of a file can end with it: two names that are one on a disk are one here."""
+    name = "/".join(part for part in name.replace("\0", "").split("/") if part not in ("", ".", ".."))
+    return os.fsdecode(os.fsencode(name))[:1024]
 
 
 def _is_image(member: _Member, reading: _Reading) -> bool:

@@ -59,7 +59,10 @@ def chunks_of_files(files: Sequence[ImageFile]) -> Iterator[FilesChunk]:
         yield FilesChunk(tuple(some))
 
 
-def chunk_id(chunk: Chunk, fingerprint: Fingerprint, limits: ReadLimits) -> str:
-    """A name (32 hexadecimal digits) that only the same photos, embedded by the same model within the same limits, have."""
-    said = [type(chunk).__name__, asdict(chunk), asdict(fingerprint), limits.to_json()]
+def chunk_id(chunk: Chunk, fingerprint: Fingerprint, limits: ReadLimits, salt: str = "") -> str:
+    """A name (32 hexadecimal digits) that only the same photos, embedded by the same model within the same limits, have.
+
+    With another `salt`, they have another.
+    """
+    said = [type(chunk).__name__, asdict(chunk), asdict(fingerprint), limits.to_json(), *([salt] if salt else [])]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]

@@ -67,10 +67,7 @@ class Cluster(Closing):
         self._scratch: str | None = None
         self._environment: dict[str, str | None] = {}
         if address == LOCAL and "ray" not in sys.modules:  # it looks when it is imported
-            self._set(
-                "RAY_AUTH_MODE", "token"
-            )  # Ray listens on all of this machine's addresses: others must not get in
-            self._set("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            self._lock_out()
         import ray
 
         self._ray: Any = ray
@@ -81,10 +78,7 @@ class Cluster(Closing):
         if address == LOCAL:
             options |= {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": _OBJECTS}
             options["_temp_dir"] = self._scratch = tempfile.mkdtemp(prefix="clipsearch-ray-", dir=_short_folder())
-            self._set(
-                "RAY_AUTH_MODE", "token"
-            )  # Ray listens on all of this machine's addresses: others must not get in
-            self._set("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            self._lock_out()
         try:
             ray.init(address=address, **options)
         except BaseException as error:
@@ -104,6 +98,7 @@ class Cluster(Closing):
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+        self._environment.clear()
 
     def embed(self, job: Job, chunks: Sequence[Named]) -> Iterator[Written]:
         """The part of each chunk, in the order in which they are finished.
@@ -117,15 +112,27 @@ class Cluster(Closing):
         finally:
             run.stop()
 
-    def _set(self, name: str, value: str) -> None:
-        self._environment[name] = os.environ.get(name)
-        os.environ[name] = value
+    def _lock_out(self) -> None:
+        """Ray listens on all of this machine's addresses: others must not get in."""
+        for name, value in {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
+            self._environment.setdefault(name, os.environ.get(name))  # as it was, also the second time
+            os.environ[name] = value
 
 
 def _short_folder() -> str:
     """Where temporary files go; the name of a socket below it has 107 bytes in all."""
     folder = tempfile.gettempdir()
     return "/tmp" if len(folder) > 24 and os.path.isdir("/tmp") else folder  # noqa: S108, PTH112 - a new folder of our own
+
+
+@contextlib.contextmanager
+def _reached() -> Iterator[None]:
+    """Whatever Ray raises where the cluster's head is gone is a ClipsearchError; its errors have no family of their own."""
+    try:
+        yield
+    except Exception as error:
+        said = one_line(error) or type(error).__name__
+        raise ClipsearchError(f"the cluster cannot be reached any more: {said}. What is finished is kept") from error
 
 
 class _Run:
@@ -150,7 +157,8 @@ class _Run:
             if not promises:
                 time.sleep(0.2)
                 continue
-            ready, _ = self._ray.wait(list(promises), num_returns=1, timeout=1.0)
+            with _reached():
+                ready, _ = self._ray.wait(list(promises), num_returns=1, timeout=1.0)
             for ref in ready:
                 written = self._take(promises[ref], ref)
                 if written:
@@ -227,18 +235,20 @@ class _Run:
         if time.monotonic() - self._looked < _LOOK:
             return
         self._looked = time.monotonic()
-        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        with _reached():
+            nodes = [node for node in self._ray.nodes() if node["Alive"]]
         there = {node["NodeID"] for node in nodes}
         for worker in [worker for worker in self._workers if worker.node not in there]:
             self._lose(worker, ConnectionError("its node is gone"))
         taken = {(worker.node, worker.share) for worker in self._workers}
-        usable = [node for node in nodes if self._in_vain.get(node["NodeID"], 0) < _STARTS]
+        able = [node for node in nodes if self._shares(node["Resources"])[0]]
+        usable = [node for node in able if self._in_vain.get(node["NodeID"], 0) < _STARTS]
         for node in usable:
             shares, processors, gpus = self._shares(node["Resources"])
             for share in range(shares):
                 if (node["NodeID"], share) not in taken:
                     self._workers.append(self._start(node["NodeID"], share, processors, gpus))
-        if self._in_vain and not usable:
+        if able and not usable and not self._workers:
             raise ClipsearchError(f"no node of the cluster can start a worker: {self._last_words}")
 
     def _shares(self, resources: dict[str, float]) -> tuple[int, int, int]:

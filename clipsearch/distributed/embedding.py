@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -12,11 +13,12 @@ from clipsearch.addresses import is_remote
 from clipsearch.distributed.chunks import Chunk, FilesChunk
 from clipsearch.distributed.parts import Written, write_part
 from clipsearch.distributed.reading import Photos, open_chunk
+from clipsearch.distributed.storage import NOT_ALLOWED
 from clipsearch.encoders import load_encoder
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ClipsearchError, ModelMismatch, StorageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pool import DecoderPool
+from clipsearch.images.pool import DecoderPool, PoolStopped
 from clipsearch.pipeline import Embedded, embed_files
 from clipsearch.schema import Failure, Fingerprint
 
@@ -42,39 +44,57 @@ class EmbedFiles:
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._pool: DecoderPool | None = None
+        self._closed = False
 
     def is_here(self) -> bool:
         """True, once there is something to ask."""
         return True
 
     def embed(self, name: str, chunk: Chunk) -> Written:
-        """Embed a chunk's photos and write its part, under the chunk's name.
+        """Embed a chunk's photos and write its part, under the chunk's name; again, where another chunk's failure ended it.
 
         ModelMismatch where this machine has another model by that name; StorageError and OSError where the part cannot be
         written or the photos' storage not be reached. What is wrong with one photo is in the part.
         """
         require_seen(chunk)
-        encoder, pool = self._start()
-        with open_chunk(chunk, self._job.limits) as photos:
-            outcomes = self._outcomes(photos, encoder, pool)
-            return write_part(self._job.parts, name, outcomes, photos.captions, self._job.fingerprint)
+        while True:
+            encoder, pool = self._start()
+            with (
+                open_chunk(chunk, self._job.limits) as photos,
+                closing(self._outcomes(photos, encoder, pool)) as outcomes,  # before the chunk they read from
+                suppress(PoolStopped),
+            ):
+                return write_part(self._job.parts, name, outcomes, photos.captions, self._job.fingerprint)
 
     def close(self) -> None:
         """Stop every process that decodes."""
         with self._lock:
+            self._closed = True
             if self._pool:
                 self._pool.close()
 
-    def _outcomes(self, photos: Photos, encoder: Encoder, pool: DecoderPool) -> Iterator[Embedded | Failure]:
+    def _outcomes(
+        self, photos: Photos, encoder: Encoder, pool: DecoderPool
+    ) -> Generator[Embedded | Failure, None, None]:
+        total = refused = 0
         for some in embed_files(photos.files, encoder, pool, batch_size=self._job.batch_size):
             if pool.closed:  # by another chunk that failed; what the pool says from then on is no judgement on photos
-                raise StorageError("another chunk failed on this machine")
+                raise PoolStopped
+            total += len(some)
+            refused += sum(isinstance(outcome, Failure) and outcome.reason == NOT_ALLOWED for outcome in some)
             yield from some
+        if total == refused > 1:
+            raise StorageError(
+                f"a node may read none of {total:,} photos, as {some[-1].file.path}: all nodes need the right to; photos that "
+                "nobody may read are left out with --exclude"
+            )
         yield from photos.failures
 
     def _start(self) -> tuple[Encoder, DecoderPool]:
         job = self._job
         with self._lock:
+            if self._closed:
+                raise StorageError("this worker was stopped")
             if self._encoder is None:
                 if job.version != own_version():
                     raise ClipsearchError(f"a node has clipsearch {own_version()}, and the driver {job.version}")

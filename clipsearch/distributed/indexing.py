@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +28,16 @@ from clipsearch.schema import Failure, Fingerprint, ImageFile
 from clipsearch.sync import SyncReport, apply_sync
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from clipsearch.encoders.base import Encoder
     from clipsearch.images.discover import WalkRules
     from clipsearch.store.collection import Collection
     from clipsearch.sync import Progress
 
 _FOLDER = "parts"  # in the index folder, where nothing else is said
+_OWNER = "parts owner"  # a key in the catalog's meta
 
 
 @dataclass(slots=True)
@@ -76,7 +82,8 @@ def index_on_cluster(
     names: dict[int, str] = {}
     if chunks:
         fingerprint = _settled(collection, load_encoder(), chunks, limits, options.jobs)
-        names = {id(chunk): chunk_id(chunk, fingerprint, limits) for chunk in chunks}
+        salt = _identity(collection) if options.parts else ""
+        names = {id(chunk): chunk_id(chunk, fingerprint, limits, salt) for chunk in chunks}
         finished = _usable(folder, set(names.values()))
         report.reused = len(finished)
         job = Job(fingerprint, folder, limits, options.device, options.jobs, options.batch_size)
@@ -136,22 +143,38 @@ def _settled(
     collection: Collection, encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, jobs: int | None
 ) -> Fingerprint:
     """The model with the precision that all workers are to encode in; chosen by the first photos where it is open."""
+    if encoder.spec.fingerprint.precision is None:
+        encoder.settle_precision(lambda: _first_pixels(encoder, chunks, limits, jobs))
+    collection.settle_precision(encoder.spec.fingerprint)
+    return encoder.spec.fingerprint
+
+
+def _first_pixels(encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, jobs: int | None) -> NDArray[np.float32]:
+    """The first photos as `decode_for` gives them. Each chunk is read to the end of what is needed of it while it is open."""
+    import numpy as np
+
     from clipsearch.encoders.precision import JUDGED_PHOTOS
     from clipsearch.images.pool import DecoderPool
     from clipsearch.pipeline import decode_for
 
-    if encoder.spec.fingerprint.precision is None:
+    left = JUDGED_PHOTOS
+    found = [np.empty((0, 3, *encoder.spec.pixels.output_size), np.float32)]
 
-        def first() -> Iterator[ImageFile]:
-            for chunk in chunks:
-                with open_chunk(chunk, limits) as photos:
-                    yield from photos.files
+    def some(files: Iterator[ImageFile]) -> Iterator[ImageFile]:
+        nonlocal left
+        for file in itertools.islice(files, left):
+            left -= 1
+            yield file
 
-        with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
-            judged = itertools.islice(first(), JUDGED_PHOTOS)
-            encoder.settle_precision(lambda: decode_for(encoder, judged, pool))
-    collection.settle_precision(encoder.spec.fingerprint)
-    return encoder.spec.fingerprint
+    with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
+        for chunk in chunks:
+            with open_chunk(chunk, limits) as photos:
+                pixels = decode_for(encoder, some(photos.files), pool)
+            if len(pixels):
+                found.append(pixels)
+            if not left:
+                break
+    return np.concatenate(found)
 
 
 def _usable(folder: str, wanted: set[str]) -> dict[str, Part]:
@@ -223,7 +246,17 @@ def _folder_for_parts(collection: Collection, parts: str | None) -> str:
                 f"{own} is a symbolic link, so it is not followed; name another folder: --parts FOLDER"
             )
         return str(own)
-    return plain_url(parts) if is_remote(parts) else str(Path(parts).expanduser().absolute())
+    return plain_url(parts) if is_remote(parts) else str(Path(os.path.expanduser(parts)).absolute())  # noqa: PTH111
+
+
+def _identity(collection: Collection) -> str:
+    """What tells this index from others with the same photos, whose parts may lie in the same folder."""
+    known = collection.catalog.meta(_OWNER)
+    if known is None:
+        known = uuid.uuid4().hex
+        collection.catalog.begin()
+        collection.catalog.set_meta(_OWNER, known)
+    return known
 
 
 def _clean_up(folder: str, done: set[str] | None) -> None:

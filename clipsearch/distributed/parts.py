@@ -9,8 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -58,9 +57,12 @@ def find_parts(folder: str) -> list[Part]:
 
 
 def is_whole(folder: str, part: Part) -> bool:
-    """Whether a part's bytes are those that its name says. StorageError, OSError."""
-    with open_whole(f"{folder}/{part.name}") as stream:
-        return sha256_of(stream) == part.sha256
+    """Whether a part is there with the bytes that its name says. StorageError, OSError."""
+    try:
+        with open_whole(f"{folder}/{part.name}") as stream:
+            return sha256_of(stream) == part.sha256
+    except FileNotFoundError:
+        return False
 
 
 def remove_unfinished(folder: str, chunks: set[str] | None) -> None:
@@ -87,19 +89,18 @@ def write_part(
     pa, pq = pyarrow_and_parquet()
     schema = _schema(pa, fingerprint)
     rows = failed = 0
-    with tempfile.TemporaryDirectory(prefix="clipsearch-part-") as scratch:
-        path = Path(scratch, "part")
+    with tempfile.TemporaryFile() as stream:  # without a name: nothing of it is left if this process is killed
         with pq.ParquetWriter(
-            os.fspath(path), schema, compression="zstd", write_page_checksum=True, use_dictionary=["format", "camera"]
+            stream, schema, compression="zstd", write_page_checksum=True, use_dictionary=["format", "camera"]
         ) as out:
             for some in _some(outcomes):
                 values = [_values(outcome, captions) for outcome in some]
                 out.write_table(pa.Table.from_pylist(values, schema=schema), row_group_size=_ROWS)
                 rows += len(some)
                 failed += sum(isinstance(outcome, Failure) for outcome in some)
-        with path.open("rb") as stream:
-            part = Part(chunk, sha256_of(stream))
-        put_file(path, folder, part.name)
+        stream.seek(0)
+        part = Part(chunk, sha256_of(stream))
+        put_file(stream, folder, part.name)
     return Written(part, rows, failed)
 
 
@@ -135,7 +136,7 @@ def _open(folder: str, part: Part) -> Iterator[Any]:
     """A part's file whose bytes are what its name says."""
     _, pq = pyarrow_and_parquet()
     where = f"{folder}/{part.name}"
-    with open_whole(where) as stream:
+    with _there(where) as stream:
         if sha256_of(stream) != part.sha256:
             raise ClipsearchError(
                 f"{where} is damaged; delete it and run this again: its photos are then embedded again"
@@ -145,6 +146,15 @@ def _open(folder: str, part: Part) -> Iterator[Any]:
         except broken_parquet() as error:
             raise ClipsearchError(f"{where} is no part: {one_line(error)}") from error
         yield file
+
+
+def _there(where: str) -> IO[bytes]:
+    try:
+        return open_whole(where)
+    except FileNotFoundError as error:
+        raise ClipsearchError(
+            f"{where} was there and is not any more; run this again: it is then made again"
+        ) from error
 
 
 def _schema(pa: Any, fingerprint: Fingerprint) -> Any:

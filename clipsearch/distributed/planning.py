@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsearch import roots
-from clipsearch.addresses import is_remote
+from clipsearch.addresses import MANIFEST, TAR, is_remote
 from clipsearch.distributed.chunks import ArchiveChunk, Chunk, ManifestChunk, chunks_of_files
 from clipsearch.distributed.manifests import ROWS, count_rows
 from clipsearch.distributed.storage import expand, file_at, find_file, list_remote, plain_url
@@ -20,8 +20,6 @@ from clipsearch.plan import SyncPlan, compare_folder, plan_sync
 from clipsearch.schema import ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-
-TAR, MANIFEST = ".tar", ".parquet"
 
 
 @dataclass(slots=True)
@@ -73,7 +71,7 @@ def plan_work(
     for path in dict.fromkeys(archives):
         if archive := _plan_archive(collection, path):
             work.archives.append(archive)
-        else:
+        elif not any(Path(path).is_relative_to(plan.folder) for plan in work.plans):  # which has counted it
             work.plans.append(_unchanged(collection, path))
     for plan in work.plans:
         todo = [file for _, file in (*plan.todo, *plan.doubted)]
@@ -112,8 +110,9 @@ def _sorted_out(given: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """Folders on this machine, URLs of folders, and archives."""
     folders, urls, archives = [], [], []
     for one in (path for text in given for path in expand(text)):
-        if one.lower().endswith((TAR, MANIFEST)) and (is_remote(one) or Path(one).expanduser().is_file()):
-            archives.append(roots.absolute(one))
+        path = roots.absolute(one)
+        if path.lower().endswith((TAR, MANIFEST)) and (is_remote(path) or Path(path).is_file()):
+            archives.append(path)
         elif is_remote(one):
             urls.append(plain_url(one))
         else:
@@ -156,8 +155,8 @@ def _find_remote_archive(root: str, folder: str) -> tuple[str, int] | None:
     for count, part in enumerate(parts, 1):
         if part.lower().endswith((TAR, MANIFEST)):
             archive = "/".join(parts[:count])
-            file = find_file(f"{root}/{archive}")
-            return (archive, file.mtime_ns) if file else None
+            if file := find_file(f"{root}/{archive}"):
+                return archive, file.mtime_ns
     return None
 
 
@@ -168,12 +167,10 @@ def _plan_archive(collection: Collection, path: str) -> Archive | None:
     folder = f"{place.folder}/{place.name}" if place.folder else place.name
     times = {time_ns for state in _states(collection, place.root_id, folder) for _, time_ns in state.values()}
     known = collection.catalog.known_at(place)
-    if known:
-        times.add(known.mtime_ns)
-    if times == {file.mtime_ns}:
+    damaged = known is not None and known.image_id is None and known.mtime_ns == file.mtime_ns
+    if damaged or (not known and times == {file.mtime_ns}):
         return None
-    chunks = list(_chunks(file))
-    return Archive(file, place.root_id, folder, SyncPlan(path), chunks)
+    return Archive(file, place.root_id, folder, SyncPlan(path, says_captions=True), list(_chunks(file)))
 
 
 def _place_of(collection: Collection, path: str) -> Place:
@@ -191,7 +188,8 @@ def _unchanged(collection: Collection, path: str) -> SyncPlan:
     place = _place_of(collection, path)
     folder = f"{place.folder}/{place.name}" if place.folder else place.name
     images, failures = _states(collection, place.root_id, folder)
-    plan.unchanged, plan.known_failures = len(images), len(failures)
+    damaged = collection.catalog.known_at(place) is not None  # as a failure
+    plan.unchanged, plan.known_failures = len(images), len(failures) + damaged
     return plan
 
 
@@ -216,6 +214,8 @@ def _chunks(archive: ImageFile) -> Iterator[Chunk]:
         rows = count_rows(archive.path)
     except StorageError:
         raise
+    except OSError as error:
+        raise StorageError(f"{archive.path} cannot be read: {error.strerror or error}") from error
     except ClipsearchError as error:
         yield ManifestChunk(archive, 0, 0, str(error))
         return

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 
 from clipsearch.addresses import is_remote
+from clipsearch.distributed.ahead import reading_ahead
 from clipsearch.distributed.archives import open_archive
 from clipsearch.distributed.chunks import ArchiveChunk, Chunk, FilesChunk
 from clipsearch.distributed.manifests import open_rows
@@ -17,8 +16,6 @@ from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import FileElsewhere
 from clipsearch.schema import Failure, ImageFile
-
-_AT_ONCE = 16  # files elsewhere that are read ahead of their decoding
 
 
 @dataclass(slots=True)
@@ -37,11 +34,12 @@ def open_chunk(chunk: Chunk, limits: ReadLimits) -> Iterator[Photos]:
         if not any(is_remote(file.path) for file in chunk.files):
             yield Photos(iter(chunk.files))
             return
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="clipsearch-read") as threads:
-            try:
-                yield Photos(_elsewhere(chunk.files, limits, threads))
-            finally:
-                threads.shutdown(cancel_futures=True)
+
+        def read(file: ImageFile) -> bytes:
+            return read_remote(file, limits.max_bytes)
+
+        with reading_ahead(read) as ahead:
+            yield Photos(FileElsewhere(file.path, file.size, file.mtime_ns, ahead.later(file)) for file in chunk.files)
     elif isinstance(chunk, ArchiveChunk):
         with open_archive(chunk.archive, limits) as (files, captions, failures):
             yield Photos(iter(files), captions, failures)
@@ -52,19 +50,6 @@ def open_chunk(chunk: Chunk, limits: ReadLimits) -> Iterator[Photos]:
             photos = Photos(iter(()), captions)
             photos.files = _as_far_as_possible(rows, photos.failures, chunk.archive)
             yield photos
-
-
-def _elsewhere(
-    files: tuple[ImageFile, ...], limits: ReadLimits, threads: ThreadPoolExecutor
-) -> Iterator[FileElsewhere]:
-    """Files with their bytes: at most `_AT_ONCE` are read, or wait to be decoded, at a time."""
-    for file in files:
-        future: Future[bytes] = threads.submit(read_remote, file, limits.max_bytes)
-        yield FileElsewhere(file.path, file.size, file.mtime_ns, partial(_taken, [future]))
-
-
-def _taken(futures: list[Future[bytes]]) -> bytes:
-    return futures.pop().result()  # nobody keeps the bytes any longer than their decoding
 
 
 def _as_far_as_possible(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from clipsearch.addresses import SCHEMES, is_remote, is_remote_folder
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
@@ -19,10 +20,14 @@ from clipsearch.images.discover import Listing, WalkRules, is_image_name
 from clipsearch.images.files import require_at_most
 from clipsearch.schema import ImageFile
 
+NOT_ALLOWED = "reading it is not allowed"
+"""The reason of a file that this machine has no right to."""
+
 _ATTEMPTS = 3
 _PAUSE = 1.0  # seconds before the second attempt, and twice as long before the third
 _BLOCK = 1 << 20
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
+_T = TypeVar("_T")
 _TAGS = ("ETag", "etag", "blob_id", "md5Hash", "content_md5")
 
 
@@ -68,7 +73,8 @@ def find_file(path: str) -> ImageFile | None:
     files, inside = _files(path)
     try:
         files.invalidate_cache()
-        return ImageFile(path, *_state(files.info(inside)))
+        entry = files.info(inside)
+        return None if entry["type"] == "directory" else ImageFile(path, *_state(entry))
     except FileNotFoundError:
         return None
     except Exception as error:  # each storage raises errors of its own
@@ -129,7 +135,7 @@ def read_remote(file: ImageFile, max_bytes: int) -> bytes:
         except FileNotFoundError as error:
             raise ImageError("there is no such file any more") from error
         except PermissionError as error:
-            raise ImageError("reading it is not allowed") from error
+            raise ImageError(NOT_ALLOWED) from error
         except Exception as error:
             if attempt == _ATTEMPTS:
                 raise _unreachable(file.path, error) from error
@@ -137,6 +143,16 @@ def read_remote(file: ImageFile, max_bytes: int) -> bytes:
     if len(data) != file.size:
         raise ImageError("changed while it was read")
     return data
+
+
+def patiently(attempt: Callable[[], _T]) -> _T:
+    """What a call gives that is made again, a few times, where a storage cannot be reached. StorageError."""
+    for number in range(1, _ATTEMPTS):
+        try:
+            return attempt()
+        except StorageError:  # noqa: PERF203 - a few times
+            time.sleep(_PAUSE * number)
+    return attempt()
 
 
 def open_whole(path: str) -> IO[bytes]:
@@ -169,15 +185,14 @@ def open_stream(path: str) -> IO[bytes]:
     return stream
 
 
-def put_file(source: Path, folder: str, name: str) -> None:
-    """Copy a file from this machine into a folder, under a name that is there only once it is whole. StorageError, OSError."""
+def put_file(source: IO[bytes], folder: str, name: str) -> None:
+    """Write what a stream has into a folder, under a name that is there only once it is whole. StorageError, OSError."""
     if not is_remote(folder):
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         partial = Path(folder, f".{name[:32]}-{secrets.token_hex(4)}.partial")
         try:
-            with open(source, "rb") as reader, partial.open("xb") as writer:
-                while block := reader.read(_BLOCK):
-                    writer.write(block)
+            with partial.open("xb") as writer:
+                shutil.copyfileobj(source, writer, _BLOCK)
                 writer.flush()
                 os.fsync(writer.fileno())
             partial.replace(Path(folder, name))
@@ -185,10 +200,14 @@ def put_file(source: Path, folder: str, name: str) -> None:
             partial.unlink(missing_ok=True)
         return
     files, inside = _files(folder)
-    try:
-        files.put_file(os.fspath(source), f"{inside}/{name}")
-    except Exception as error:
-        raise _unreachable(f"{folder}/{name}", error) from error
+    with tempfile.TemporaryDirectory(prefix="clipsearch-part-") as scratch:  # storages want a file with a name
+        copy = Path(scratch, "part")
+        with copy.open("xb") as writer:
+            shutil.copyfileobj(source, writer, _BLOCK)
+        try:
+            files.put_file(os.fspath(copy), f"{inside}/{name}")
+        except Exception as error:
+            raise _unreachable(f"{folder}/{name}", error) from error
 
 
 def names_in(folder: str) -> list[str]:

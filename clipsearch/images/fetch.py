@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from clipsearch.errors import ImageError
 
@@ -19,6 +19,8 @@ SECONDS = 20.0
 
 _REDIRECTIONS = 5
 _BLOCK = 1 << 16
+_SAFE = "%/:?#[]@!$&'()*+,;=~"  # in an address, beside ASCII's letters; all others are written as %XX
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # at its end is an address of IPv4, which such a network sends one to
 
 
 def fetch_image(url: str, *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS) -> bytes:
@@ -47,11 +49,11 @@ def _get(url: SplitResult, max_bytes: int, deadline: float) -> bytes | str:
     watch = threading.Timer(_left(deadline), _hang_up, [connection.sock])
     watch.start()
     try:
-        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        target = quote((url.path or "/") + (f"?{url.query}" if url.query else ""), safe=_SAFE)
         connection.request("GET", target, headers={"User-Agent": "clipsearch", "Accept": "image/*"})
         answer = connection.getresponse()
         if answer.status in (301, 302, 303, 307, 308) and answer.getheader("Location"):
-            return str(answer.getheader("Location"))
+            return quote(str(answer.getheader("Location")), safe=_SAFE, encoding="latin-1")  # bytes of it, as they came
         if answer.status != 200:
             raise ValueError(f"the server answers {answer.status} {answer.reason}")
         data = bytearray()
@@ -93,9 +95,18 @@ def _public_address(host: str, port: int) -> str:
     """The first address of a host. ValueError if any of its addresses is not for all the world."""
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for address in found:
-        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        if not _is_public(address.partition("%")[0]):
             raise ValueError(f"{host} is {address}, which belongs to a private network")
     return found[0]
+
+
+def _is_public(address: str) -> bool:
+    """Whether an address is for all the world; one of IPv6 that stands for one of IPv4, if both are."""
+    whole = ipaddress.ip_address(address)
+    inside = whole.sixtofour if isinstance(whole, ipaddress.IPv6Address) else None
+    if whole in _NAT64:
+        inside = ipaddress.IPv4Address(int(whole) & 0xFFFFFFFF)
+    return whole.is_global and (inside is None or inside.is_global)
 
 
 def _left(deadline: float) -> float:

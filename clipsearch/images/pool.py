@@ -10,7 +10,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,8 @@ from clipsearch.schema import Box, Failure, ImageFile, ImageInfo, PixelSpec
 _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
 _AHEAD = 64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
 
+
+_AHEAD_BYTES = 256 * 1024**2  # ahead, where they are no files here: they may be in memory already
 
 IN_FLIGHT = 768 * 1024**2
 """Bytes that large pictures may take at once, over all processes; one alone may take more."""
@@ -52,6 +55,10 @@ class FileElsewhere(ImageFile):
     load: Callable[[], bytes]
 
 
+class PoolStopped(RuntimeError):  # noqa: N818 - nobody's fault
+    """A pool was closed while it was reading, by somebody else who shares it."""
+
+
 class DecoderPool(Closing):
     """Worker processes that decode for one model. Use as a context manager; no process outlives it.
 
@@ -71,18 +78,34 @@ class DecoderPool(Closing):
         self._lock = threading.Lock()
         self._closed = False
 
-    def read(self, files: Iterable[ImageFile]) -> Iterator[Decoded | Failure]:
-        """Each file decoded, or why it was not, in the order given."""
-        waiting: deque[Future[Decoded | Failure]] = deque()
+    def read(
+        self, files: Iterable[ImageFile], stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[Decoded | Failure]:
+        """Each file decoded, or why it was not, in the order given.
+
+        KeyboardInterrupt once `stopped` says so, PoolStopped if the pool is closed meanwhile.
+        """
+        waiting: deque[tuple[Future[Decoded | Failure], int]] = deque()
+        most = max(_AHEAD, 16 * self.workers)
+        size = 0  # bytes
+
+        def first() -> Decoded | Failure:
+            nonlocal size
+            future, its_size = waiting.popleft()
+            size -= its_size
+            return _result(future, stopped)
+
         try:
             for file in files:
-                waiting.append(self._threads.submit(self._read_one, file))
-                if len(waiting) >= max(_AHEAD, 16 * self.workers):
-                    yield waiting.popleft().result()
+                its_size = file.size if isinstance(file, FileElsewhere) else 0
+                waiting.append((self._submit(file), its_size))
+                size += its_size
+                while len(waiting) >= most or (size > _AHEAD_BYTES and len(waiting) > self.workers):
+                    yield first()
             while waiting:
-                yield waiting.popleft().result()
+                yield first()
         finally:
-            for future in waiting:
+            for future, _ in waiting:
                 future.cancel()
 
     @property
@@ -100,6 +123,14 @@ class DecoderPool(Closing):
         self._threads.shutdown(wait=True, cancel_futures=True)
         for worker in workers:
             worker.close()
+
+    def _submit(self, file: ImageFile) -> Future[Decoded | Failure]:
+        try:
+            return self._threads.submit(self._read_one, file)
+        except RuntimeError as error:
+            if self._closed:
+                raise PoolStopped from error
+            raise
 
     def _read_one(self, file: ImageFile) -> Decoded | Failure:
         data = None
@@ -130,6 +161,19 @@ class DecoderPool(Closing):
             worker = _Worker(self.spec, self.limits, self._budget)
             self._all.add(worker)
             return worker
+
+
+def _result(future: Future[Decoded | Failure], stopped: Callable[[], bool]) -> Decoded | Failure:
+    while True:
+        try:
+            return future.result(0.1)
+        except CancelledError as error:  # noqa: PERF203 - a tenth of a second each
+            raise PoolStopped from error
+        except NotYet:
+            if future.done():
+                return future.result()
+            if stopped():
+                raise KeyboardInterrupt from None
 
 
 class _Budget:

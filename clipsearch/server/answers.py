@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import threading
@@ -58,9 +59,10 @@ class EngineThread:
         with self._make() as engine:
             known = None
             while batch := self._batch():
-                now = _which(engine)
+                now = which(engine)
                 if known and now and now != known:
-                    engine.close()  # it is opened again when it is asked
+                    with contextlib.suppress(Exception):
+                        engine.close()  # it is opened again when it is asked
                 known = now or known
                 self._answer(engine, batch)
 
@@ -138,7 +140,7 @@ class SearchThread(EngineThread):
             future.set_result(hits)
 
 
-def _which(engine: SearchEngine) -> tuple[int, int] | None:
+def which(engine: SearchEngine) -> tuple[int, int] | None:
     """Which file the catalog is: `repair` puts another in its place, and readers would keep to the one that was."""
     try:
         state = os.stat(engine.index_folder / "catalog.sqlite")  # noqa: PTH116

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from clipsearch.errors import ClipsearchError
 from clipsearch.render.text import to_json
 from clipsearch.server.service import Service
 
@@ -67,15 +68,23 @@ async def job_events(service: Service) -> AsyncIterator[tuple[str, dict[str, Any
 
 async def index_events(service: Service) -> AsyncIterator[tuple[str, dict[str, Any]] | None]:
     """Send "changed" with the number of photos whenever somebody, here or elsewhere, has committed to the index."""
-    known = await service.version()
+    known = await _seen(service)
     silent = 0.0
     while not service.stopping.is_set():
         await service.pause(_LOOK)
         silent += _LOOK
-        now = await service.version()
-        if now != known:
+        now = await _seen(service)
+        if now is not None and now[0] != (known and known[0]):
             known, silent = now, 0.0
-            yield "changed", {"images": await service.count()}
+            yield "changed", {"images": now[1]}
         elif silent >= _ALIVE:
             silent = 0.0
             yield None
+
+
+async def _seen(service: Service) -> tuple[object, int] | None:
+    """The index's version and how many photos it has; None where that cannot be told now, as while it is made anew."""
+    try:
+        return await service.version(), await service.count()
+    except (ClipsearchError, OSError):
+        return None

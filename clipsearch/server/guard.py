@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.server.refusals import refusal_response
+from clipsearch.server.refusals import bug_response, refusal_response
 
 COOKIE = "clipsearch-token"
 CLIENT = "clipsearch-client"
@@ -102,8 +102,7 @@ class Guard:
             said = ("clipsearch: unexpected %s in %s %r", type(error).__name__, scope["method"], scope["path"])
             logging.getLogger(__name__).error(*said, exc_info=debug)
             if not started:
-                answer = refusal_response(500, "bug", "something went wrong here that should not have; this is a bug")
-                await answer(scope, receive, guarded_send)
+                await bug_response()(scope, receive, guarded_send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that must not get to the application."""

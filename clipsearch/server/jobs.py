@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,7 +68,7 @@ class Jobs:
     def update(self, folders: Sequence[str]) -> SyncReport:
         """Index these folders in this very thread, as a Watch wants it: once no other job runs, here or elsewhere."""
         while not self._begin():
-            self._closing.wait(_PATIENCE)
+            time.sleep(_PATIENCE)
         return self._work(folders, settled_for=QUIET, on_busy=lambda busy: not self._closing.wait(_PATIENCE))
 
     def cancel(self) -> Job:
@@ -99,6 +100,7 @@ class Jobs:
     def _work(self, folders: Sequence[str], **options: Any) -> SyncReport:
         try:
             with self._make() as engine:
+                engine.status(scan=False)  # CollectionNotFound where the index has gone: none is made in its place
                 report = engine.index(*folders, progress=self._progress, stopped=self._cancelled.is_set, **options)
         except (ClipsearchError, OSError) as error:
             self._fail(str(error))

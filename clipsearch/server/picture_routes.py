@@ -23,20 +23,23 @@ from clipsearch.server.service import Service
 from clipsearch.server.uploads import Upload, decode_upload
 
 UPLOADS_AT_ONCE = 4
+SLOWEST = 60.0  # seconds for a picture's bytes
 
 _GONE: dict[int | str, dict[str, Any]] = {
     404: {"model": shapes.ErrorAnswer, "description": "There is no such photo, or its file is gone or cannot be shown."}
 }
 _BYTES = {"type": "string", "format": "binary"}
+_SAME: dict[int | str, dict[str, Any]] = {304: {"description": "It is the one of `If-None-Match`."}}
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture.",
         "content": {f"image/{kind}": {"schema": _BYTES} for kind in ("jpeg", "png", "gif", "webp", "avif")},
-    }
+    },
+    **_SAME,
 }
 _THUMBNAIL: dict[int | str, dict[str, Any]] = {
     200: {"description": "The thumbnail.", "content": {"image/webp": {"schema": _BYTES}}},
-    304: {"description": "It is the one of `If-None-Match`."},
+    **_SAME,
 }
 _UPLOAD_BODY = {
     "requestBody": {
@@ -63,11 +66,14 @@ def picture_routes(service: Service) -> APIRouter:
     async def file(request: Request, id: Annotated[Id, Path()], asked: Annotated[Nothing, Query()]) -> Response:
         """The photo itself, or a JPEG of it where browsers do not show its format."""
         record = await service.record(id)
+        headers = _cached(record, "file")
+        if headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
         try:
             data, kind = await service.answer(request, service.pictures.original(record))
         except ImageError as error:
             raise Refusal(404, "elsewhere" if is_elsewhere(record.file.path) else "gone", str(error)) from error
-        headers = {**_cached(record, "file"), "Content-Disposition": disposition(record.file.name)}
+        headers["Content-Disposition"] = disposition(record.file.name)
         return Response(data, headers=headers, media_type=kind)
 
     @router.get("/thumbnails/{id}", response_class=Response, responses={**_THUMBNAIL, **_GONE})
@@ -88,6 +94,7 @@ def picture_routes(service: Service) -> APIRouter:
     @router.post(
         "/uploads", response_model=shapes.UploadAnswer, openapi_extra=_UPLOAD_BODY,
         responses={
+            408: {"model": shapes.ErrorAnswer, "description": "It did not come in time."},
             409: {"model": shapes.ErrorAnswer, "description": "The index is empty."},
             413: {"model": shapes.ErrorAnswer, "description": "It is larger than 64 MB."},
             415: {"model": shapes.ErrorAnswer, "description": "The Content-Type is not that of a picture."},
@@ -99,7 +106,10 @@ def picture_routes(service: Service) -> APIRouter:
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise Refusal(415, "wrong-type", "send the picture's bytes as image/... or application/octet-stream")
         async with room:
-            data = await request.body()
+            try:
+                data = await asyncio.wait_for(request.body(), SLOWEST)
+            except asyncio.TimeoutError:
+                raise Refusal(408, "too-slow", "the picture did not come in time", {"Connection": "close"}) from None
             if (await service.lookups.call(lambda engine: engine.model_name)) is None:
                 raise Refusal(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
             spec = await service.searches.call(lambda engine: engine.encoder.spec.pixels)
@@ -109,7 +119,8 @@ def picture_routes(service: Service) -> APIRouter:
 
         def keep(engine: SearchEngine) -> str:
             vector = engine.encoder.encode_pixels(normalise([decoded.pixels], spec))[0]
-            return service.uploads.add(Upload(info.width, info.height, vector, info.content_hash))
+            model = engine.encoder.spec.fingerprint.digest
+            return service.uploads.add(Upload(info.width, info.height, vector, info.content_hash, model))
 
         token = await service.searches.call(keep)
         return json_response({"token": token, "width": info.width, "height": info.height})
@@ -118,5 +129,5 @@ def picture_routes(service: Service) -> APIRouter:
 
 
 def _cached(record: ImageRecord, form: str) -> dict[str, str]:
-    """An id is never given to another content, so that browsers need not ask again."""
-    return {"ETag": f'"{record.info.content_hash}-{form}"', "Cache-Control": "private, max-age=31536000, immutable"}
+    """Kept by browsers, who ask whether it is the same still: an index that is made anew begins its ids at 1."""
+    return {"ETag": f'"{record.info.content_hash}-{form}"', "Cache-Control": "private, no-cache"}

@@ -71,12 +71,18 @@ def refuse(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(ClipsearchError, _known_error)
     app.add_exception_handler(OSError, _known_error)
+    app.add_exception_handler(Exception, _bug)
 
 
 def refusal_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
     """A refusal as a response. What a client sent comes back in JSON only, where it is escaped."""
     message = message.encode("utf-8", "backslashreplace").decode("utf-8")
     return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
+
+
+def bug_response() -> Response:
+    """The answer where something went wrong that nobody thought of."""
+    return refusal_response(500, "bug", "something went wrong here that should not have; this is a bug")
 
 
 def as_refusal(error: Exception) -> Refusal:
@@ -94,6 +100,10 @@ async def _refusal(request: Request, error: Exception) -> Response:
 
 async def _known_error(request: Request, error: Exception) -> Response:
     return await _refusal(request, as_refusal(error))
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    return bug_response()
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from clipsearch.errors import CollectionBusy
 from clipsearch.replacing import replacing
+from clipsearch.store.lock import WriterLock
 
 MOST = 1000
+_PATIENCE = 5.0  # seconds to wait for another server, which takes milliseconds
 
 
 class SavedSearches:
@@ -38,21 +44,38 @@ class SavedSearches:
 
     def put(self, name: str, parameters: dict[str, Any]) -> bool:
         """Save a search under a name, in place of what had it; False where there are MOST already."""
-        searches = self.all()
-        if name not in searches and len(searches) >= MOST:
-            return False
-        self._write({**searches, name: parameters})
-        return True
+        with self._alone():
+            searches = self.all()
+            if name not in searches and len(searches) >= MOST:
+                return False
+            self._write({**searches, name: parameters})
+            return True
 
     def remove(self, name: str) -> bool:
         """Forget a search; whether there was one."""
-        searches = self.all()
-        if searches.pop(name, None) is None:
-            return False
-        self._write(searches)
-        return True
+        with self._alone():
+            searches = self.all()
+            if searches.pop(name, None) is None:
+                return False
+            self._write(searches)
+            return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other server changes the file meanwhile. CollectionBusy where one does for long."""
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        end = time.monotonic() + _PATIENCE
+
+        def wait(busy: CollectionBusy) -> bool:
+            time.sleep(0.01)
+            return time.monotonic() < end
+
+        lock = WriterLock(self._file.with_suffix(".lock"), wait)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _write(self, searches: dict[str, dict[str, Any]]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with replacing([self._file], force=True) as (unfinished,):
             unfinished.write_text(json.dumps({"searches": searches}))

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from clipsearch.engine import SearchEngine
 from clipsearch.schema import ImageRecord
-from clipsearch.server.answers import EngineThread, SearchThread
+from clipsearch.server.answers import EngineThread, SearchThread, which
 from clipsearch.server.decoding import Decoders
 from clipsearch.server.jobs import Jobs
 from clipsearch.server.metrics import Metrics
@@ -101,9 +101,9 @@ class Service:
             raise Refusal(404, "no-such-photo", f"there is no photo {image_id} in the index")
         return found[image_id]
 
-    async def version(self) -> int:
-        """A number that differs once somebody has committed to the index."""
-        return await self.lookups.call(lambda engine: engine.version)
+    async def version(self) -> tuple[object, int]:
+        """What differs once somebody has committed to the index, or put another in its place."""
+        return await self.lookups.call(lambda engine: (which(engine), engine.version))
 
     async def count(self) -> int:
         """How many photos there are."""

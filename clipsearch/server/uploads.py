@@ -22,12 +22,13 @@ SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture: its size in pixels, its unit vector (dim,), and the sha256 of its bytes."""
+    """A picture: its size in pixels, its unit vector (dim,), the sha256 of its bytes, and whose vector it is."""
 
     width: int
     height: int
     vector: NDArray[np.float32]
     content_hash: str
+    model: str  # digest
 
 
 class Uploads:

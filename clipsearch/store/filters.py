@@ -10,12 +10,16 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test
+from clipsearch.errors import QueryError
 
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""
 
 Places: TypeAlias = Callable[[str], Iterable[tuple[int, str]]]
 """From an absolute folder to where its photos are: (root_id, folder below that root), for every root at, above or below it."""
+
+DEEPEST = 60
+"""How deep conditions may lie within conditions: with more, SQLite's parser could have too much to keep in mind."""
 
 EARTH_KM = 6371.0088  # mean radius, IUGG
 _KM_A_DEGREE = EARTH_KM * math.pi / 180
@@ -50,11 +54,33 @@ def to_sql(condition: Condition, places: Places) -> Sql:
         return f"NOT ({sql})", values
     if isinstance(condition, (All, Either)):
         word, empty = ("AND", "1") if isinstance(condition, All) else ("OR", "0")
-        parts = [to_sql(part, places) for part in condition.conditions]
+        deepest_first = sorted(
+            condition.conditions, key=_depth, reverse=True
+        )  # the parser has less to keep in mind then
+        parts = [to_sql(part, places) for part in deepest_first]
         return f" {word} ".join(f"({sql})" for sql, _ in parts) or empty, [value for _, some in parts for value in some]
     if isinstance(condition, Below):
         return _below(list(places(condition.folder)))
     return _near(condition)
+
+
+def require_shallow(condition: Condition) -> None:
+    """Raise QueryError where conditions lie so deep within conditions that not everything that answers can tell."""
+    try:
+        deep = _depth(condition) > DEEPEST
+    except RecursionError:
+        deep = True
+    if deep:
+        raise QueryError("the query has too many conditions within conditions")
+
+
+def _depth(condition: Condition) -> int:
+    """How much the parser keeps in mind of a condition's brackets: 1 for every `All` and `Either` around one, 2 for a `Not`."""
+    if isinstance(condition, Not):
+        return 2 + _depth(condition.condition)
+    if isinstance(condition, (All, Either)):
+        return 1 + max(map(_depth, condition.conditions), default=0)
+    return 0
 
 
 def without_captions(condition: Condition) -> Condition:

@@ -15,7 +15,7 @@ from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
 from clipsearch.schema import LONGEST_CAPTION, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 from clipsearch.store.database import Database
-from clipsearch.store.filters import Places, Sql, below, to_sql, without_captions
+from clipsearch.store.filters import Places, Sql, below, require_shallow, to_sql, without_captions
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
@@ -94,7 +94,9 @@ class ImageRows:
         return self._db.execute(sql, values).fetchall()
 
     def where(self, condition: Condition | None, places: Places) -> Sql:
-        """A condition, or none, as an SQL expression over this catalog's images."""
+        """A condition, or none, as an SQL expression over this catalog's images. QueryError where it goes too deep."""
+        if condition:
+            require_shallow(condition)
         if condition and self._db.version < 5:
             condition = without_captions(condition)
         return to_sql(condition, places) if condition else ("1", [])

@@ -12,7 +12,7 @@ from clipsearch.store.image_rows import ImageRows
 from clipsearch.store.rows import IMAGE_COLUMNS
 
 _UNKNOWN: dict[str, Any] = {
-    "root_id": 0, "folder": b"", "size": 0, "mtime_ns": 0, "width": 1, "height": 1, "format": "", "content_hash": b"",
+    "root_id": 0, "size": 0, "mtime_ns": 0, "width": 1, "height": 1, "format": "", "content_hash": b"",
     "taken_at": None, "camera": None, "latitude": None, "longitude": None,
 }  # fmt: skip
 _COLUMNS = IMAGE_COLUMNS.split(", ")
@@ -30,12 +30,12 @@ class Sieve(ImageRows, Closing):
 
     def add(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Take rows of some columns, "image_id" the first of them. What is not among them must not be asked for."""
-        defaults = [_UNKNOWN[name] for name in _COLUMNS if name not in (*columns, "image_id", "name")]
-        others = [name for name in _COLUMNS if name not in (*columns, "image_id", "name")]
-        named = () if "name" in columns else ("name",)  # names tell images of one folder apart
-        names = [*columns, *named, *others]
+        own = [name for name in ("folder", "name") if name not in columns]  # the two tell images apart, known or not
+        others = [name for name in _COLUMNS if name not in (*columns, *own, "image_id")]
+        names = [*columns, *own, *others]
+        defaults = [_UNKNOWN[name] for name in others]
         marks = ",".join("?" * len(names))
-        made = ((*row, *((b"%d" % row[0],) if named else ()), *defaults) for row in rows)
+        made = ((*row, *[b"%d" % row[0]] * len(own), *defaults) for row in rows)
         self._db.execute("BEGIN")
         self._db.executemany(f"INSERT INTO images ({', '.join(names)}) VALUES ({marks})", made)  # noqa: S608
         self._db.execute("COMMIT")

@@ -1,10 +1,9 @@
-"""Which copy of which index one is, and what is in it, in checksums."""
+"""What is in an index or a store, in checksums."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
-import uuid
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -12,23 +11,8 @@ from clipsearch.errors import CollectionDamaged
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import WHAT_TO_DO
 
-LINEAGE, COPY = "store lineage", "store copy"
-"""Keys in the catalog's meta: all copies of an index have the same lineage, and each is a copy of its own."""
-
 Checks: TypeAlias = dict[int, tuple[int, int]]
 """image_id → the checksums of its row and of its vector."""
-
-
-def identity(collection: Collection, lineage: str | None = None) -> tuple[str, str]:
-    """An index's lineage and copy, made where there are none yet; a given lineage is taken."""
-    catalog = collection.catalog
-    found = lineage or catalog.meta(LINEAGE) or uuid.uuid4().hex, catalog.meta(COPY) or uuid.uuid4().hex
-    if found != (catalog.meta(LINEAGE), catalog.meta(COPY)):
-        catalog.begin()
-        catalog.set_meta(LINEAGE, found[0])
-        catalog.set_meta(COPY, found[1])
-        catalog.commit()
-    return found
 
 
 def checks_of(collection: Collection) -> Checks:

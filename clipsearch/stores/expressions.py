@@ -28,7 +28,7 @@ _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `
 _OPERATORS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _FARTHEST = 2.0**52
 _KM_A_DEGREE = EARTH_KM * math.pi / 180
-_WILD = re.compile(r"\[\]?[^]]*\]|[*?\[]")  # in a glob
+_WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob, of whichever kind: what it takes is not looked for
 
 
 @dataclass(frozen=True, slots=True)

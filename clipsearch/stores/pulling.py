@@ -15,7 +15,8 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.lock import OnBusy
 from clipsearch.store.vectors import is_unit
 from clipsearch.stores.address import StoreAddress
-from clipsearch.stores.checks import LINEAGE, Checks, checks_in, checks_of, digest_of, identity
+from clipsearch.stores.checks import checks_in, checks_of, digest_of
+from clipsearch.stores.copies import LINEAGE, lineage_of
 from clipsearch.stores.expressions import among, both
 from clipsearch.stores.manifest import Manifest
 from clipsearch.stores.reading import StoreReader
@@ -57,48 +58,42 @@ def pull(
         report = PullReport(reader.name, str(folder), version=reader.manifest.version)  # before a folder is made
         with Collection(folder, writable=True, on_busy=on_busy) as collection:
             _require_copy(collection, reader.manifest)
-            _require_there(collection, reader, prune)
+            kept = frozenset() if prune else frozenset(checks_of(collection))
             for _ in range(_ATTEMPTS):
                 manifest = reader.latest()
-                _take(collection, reader, manifest, report, progress)
-                if reader.latest().version == manifest.version:
+                _take(collection, reader, manifest, kept, report, progress)
+                if reader.latest().state == manifest.state:
                     return _verified(collection, manifest, report, start)
     raise CollectionBusy(f"somebody keeps publishing to {address}; pull again")
 
 
 def _require_copy(collection: Collection, manifest: Manifest) -> None:
-    """Refuse an index of something else; make a new one a copy of what the store holds."""
-    if collection.fingerprint is None:
-        catalog = collection.catalog
-        catalog.begin()
-        catalog.set_fingerprint(manifest.fingerprint)
-        catalog.commit()
-        identity(collection, manifest.lineage)
-    elif collection.catalog.meta(LINEAGE) != manifest.lineage:
+    """Refuse an index of something else; make a new one, at once, a copy of what the store holds."""
+    catalog = collection.catalog
+    if catalog.meta(LINEAGE) is None and not catalog.last_id():
+        collection.require(manifest.fingerprint)
+        lineage_of(catalog, manifest.lineage)
+    elif catalog.meta(LINEAGE) != manifest.lineage:
         raise SyncRefused(f"{collection.folder} has an index of something else; pull into another folder: --index")
     collection.require(manifest.fingerprint)
 
 
-def _require_there(collection: Collection, reader: StoreReader, prune: bool) -> None:
+def _take(
+    collection: Collection, reader: StoreReader, manifest: Manifest, kept: frozenset[int], report: PullReport,
+    progress: Progress | None,
+) -> None:  # fmt: skip
+    """Fetch what differs, and commit as it goes. Of rows that go away meanwhile, the next version's are fetched.
+
+    SyncRefused where one of the images that are to be kept would go.
+    """
+    there = reader.at_one_state(lambda: checks_in(reader.walk(CHECKS)))
     local = checks_of(collection)
-    lost = local.keys() - _checks(reader).keys() if local and not prune else ()
-    if lost:
+    gone = sorted(local.keys() - there.keys())
+    if lost := kept.intersection(gone):
         raise SyncRefused(
             f"{len(lost):,} photos of the index at {collection.folder} are not in the store; confirm with --prune that they "
-            "are to leave the index, or push first. Nothing was changed"
+            "are to leave the index, or push first. None of them has left it"
         )
-
-
-def _checks(reader: StoreReader) -> Checks:
-    return reader.at_one_state(lambda: checks_in(reader.walk(CHECKS)))
-
-
-def _take(
-    collection: Collection, reader: StoreReader, manifest: Manifest, report: PullReport, progress: Progress | None
-) -> None:
-    """Fetch what differs, and commit as it goes. Of rows that go away meanwhile, the next version's are fetched."""
-    there, local = _checks(reader), checks_of(collection)
-    gone = sorted(local.keys() - there.keys())
     todo = sorted(image_id for image_id, checks in there.items() if local.get(image_id) != checks)
     if any(image_id in local and local[image_id][1] != there[image_id][1] for image_id in todo):
         raise CollectionError(

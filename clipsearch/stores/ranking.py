@@ -20,7 +20,7 @@ NAMED = 2000
 """Ids that are named in one expression, at most."""
 
 _SPARE = 54  # rows asked for beyond top_k, as the index on this machine does
-_TOGETHER = 8192  # rows that one call may find for all of its queries: 20 MB with vectors of 512 values
+_TOGETHER = 2048  # rows that one call may give: a server sends 64 MB, and the longest captions of so many are 33 MB
 
 _Found: TypeAlias = tuple[Scores, list[dict[str, Any]]]  # rows and their cosines
 
@@ -71,7 +71,19 @@ class _Search:
         return [self._enough(query[None], *first) for query, first in zip(queries, found, strict=True)]
 
     def _rows(self, queries: Embeddings, count: int) -> list[_Found]:
-        return self._table.search(queries, self._wanted.text, count, (*FIELDS, VECTOR), after=self._after)
+        fields = (*FIELDS, VECTOR) if len(queries) * count <= _TOGETHER else ("row",)
+        found = self._table.search(queries, self._wanted.text, count, fields, after=self._after)
+        return found if VECTOR in fields else [(rough, self._whole(rows)) for rough, rows in found]
+
+    def _whole(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of which only their numbers are known. KeyError where one is not there any more."""
+        numbers = [row["row"] for row in rows]
+        whole: dict[int, dict[str, Any]] = {}
+        for start in range(0, len(numbers), NAMED):
+            named = among("row", numbers[start : start + NAMED])
+            more = self._table.query(named, (*FIELDS, VECTOR), after=self._after)
+            whole |= {row["row"]: row for row in more}
+        return [whole[number] for number in numbers]
 
     def _enough(self, query: Embeddings, rough: Scores, rows: list[dict[str, Any]]) -> _Found:
         """Widen the search until no row that was not found can be as good as the k-th."""

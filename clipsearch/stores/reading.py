@@ -14,6 +14,7 @@ from clipsearch.closing import Closing
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.schema import Embeddings, Fingerprint, ImageRecord, Order, Scores
+from clipsearch.store.filters import require_shallow
 from clipsearch.store.places import Places
 from clipsearch.store.sieve import Sieve
 from clipsearch.stores.address import StoreAddress
@@ -205,7 +206,7 @@ class StoreReader(Places, Closing):
                 if error is None and time.monotonic() - self._asked < TRUSTED:
                     return answer
                 latest = self.latest()
-                if latest.version == manifest.version:
+                if latest.state == manifest.state:
                     if error:
                         raise error
                     return answer
@@ -236,12 +237,13 @@ class StoreReader(Places, Closing):
         return found
 
     def _seen(self, manifest: Manifest) -> Manifest:
-        if self._manifest is None or manifest.version != self._manifest.version:
+        if self._manifest is None or manifest.state != self._manifest.state:
             self._selections.clear()
         self._manifest = manifest
         return manifest
 
     def _select(self, condition: Condition) -> Selection:
+        require_shallow(condition)
         known = self._selections.pop(condition, None)
         found = self._selected(condition) if known is None else known
         self._selections[condition] = found

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,19 @@ import numpy as np
 from clipsearch.errors import ClipsearchError, CollectionError, StoreUnreachable
 from clipsearch.schema import Embeddings, Scores
 from clipsearch.stores.address import StoreAddress
-from clipsearch.stores.manifest import Manifest, read_note
+from clipsearch.stores.manifest import Manifest, newest
 from clipsearch.stores.rows import NOTE, VECTOR
 
 MOST_FOUND = 16_384
 """Rows that one search finds, Milvus's own limit."""
 
 LEASES = -(2**40)
-"""Rows below this number are leases; above it, and below 0, manifests; above 0, photos."""
+"""Rows below this number are leases; above it, and below 0, manifests and their parts; above 0, photos."""
+
+_MANIFESTS = f"row < 0 and row > {LEASES}"
 
 _PATIENCE = 10.0  # seconds to wait for a connection
+_WORD = 8  # characters below which a secret may be a part of other words
 _UNBORN = 2**62  # a note is born by no version
 _AT_ONCE = 4 * 1024**2  # bytes of vectors that are sent together; a server takes 64 MB
 _SHORT, _LONG, _LONGEST = 2048, 16_384, 65_535  # characters
@@ -49,7 +53,7 @@ class Table:
         self.address = address
         self._timeout = address.timeout
         self._opened: Any = None
-        self._is_there = False
+        self._dim = 0  # of its vectors, once it was found to be there
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -72,23 +76,29 @@ class Table:
             return str(self._client.get_server_version(timeout=self._timeout))
 
     def exists(self) -> bool:
-        """Whether there is such a collection. CollectionError where it is none of clipsearch's."""
-        if self._is_there:
+        """Whether there is such a collection, ready to be asked. CollectionError where it is none of clipsearch's."""
+        name, timeout = self.address.collection, self._timeout
+        if self._dim:
             return True
+        if self.address.is_local and not Path(self.address.uri).exists():  # or Milvus Lite would make it
+            return False
         with self._our_words():
-            if not self._client.has_collection(self.address.collection, timeout=self._timeout):
+            if not self._client.has_collection(name, timeout=timeout):
                 return False
-            about = self._client.describe_collection(self.address.collection, timeout=self._timeout)
-        fields = {field["name"] for field in about["fields"]}
-        if fields != {"row", "latitude", "longitude", VECTOR, *_WHOLE, *_TEXTS}:
+            fields = {
+                field["name"]: field for field in self._client.describe_collection(name, timeout=timeout)["fields"]
+            }
+        if fields.keys() != {"row", "latitude", "longitude", VECTOR, *_WHOLE, *_TEXTS}:
             raise CollectionError(f"{self.address} is not a collection that clipsearch made; name another one")
         with self._our_words():
-            self._client.load_collection(self.address.collection, timeout=self._timeout)
-        self._is_there = True
+            if not self._client.list_indexes(name, timeout=timeout):  # whoever made it was killed before it was whole
+                return False
+            self._client.load_collection(name, timeout=timeout)
+            self._dim = int(fields[VECTOR]["params"]["dim"])
         return True
 
     def create(self, dim: int) -> None:
-        """Make the collection for vectors of this dimension, with a FLAT index: whatever it finds is exact."""
+        """Make the collection for vectors of this dimension, or finish it, with a FLAT index: whatever it finds is exact."""
         from pymilvus import DataType, MilvusClient
 
         with self._our_words():
@@ -103,35 +113,41 @@ class Table:
             schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dim)
             index = self._client.prepare_index_params()
             index.add_index(field_name=VECTOR, index_type="FLAT", metric_type="IP")
-            self._client.create_collection(
-                self.address.collection, schema=schema, index_params=index, consistency_level="Strong", num_shards=1,
-                timeout=self._timeout,
-            )  # fmt: skip
+            if not self._client.has_collection(self.address.collection, timeout=self._timeout):
+                self._client.create_collection(
+                    self.address.collection,
+                    schema=schema,
+                    consistency_level="Strong",
+                    num_shards=1,
+                    timeout=self._timeout,
+                )
+            self._client.create_index(self.address.collection, index, timeout=self._timeout)
 
     def drop(self) -> None:
         """Delete the collection, and all that is in it."""
         with self._our_words():
             self._client.drop_collection(self.address.collection, timeout=self._timeout)
-        self._is_there = False
+        self._dim = 0
 
     def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows, whose numbers are new."""
+        """Add rows, whose numbers are new.
+
+        Where an answer is lost, pymilvus sends them again, and a server that inserts them a second time has them twice.
+        """
         if not rows:
             return
         captions = 2 * max(len(row["caption"]) for row in rows)
         some = max(1, _AT_ONCE // (4 * len(rows[0][VECTOR]) + captions + 1024))
         for start in range(0, len(rows), some):
             with self._our_words():
-                self._client.insert(
+                self._client.upsert(
                     self.address.collection, [dict(row) for row in rows[start : start + some]], timeout=self._timeout
                 )
 
     def insert_notes(self, notes: Mapping[int, str]) -> None:
-        """Add notes under their numbers, which are below 0 and new."""
-        with self._our_words():
-            fields = self._client.describe_collection(self.address.collection, timeout=self._timeout)["fields"]
-        (dim,) = (int(field["params"]["dim"]) for field in fields if field["name"] == VECTOR)
-        vector = np.eye(1, dim, dtype=np.float32)[0]
+        """Add notes under their numbers, which are below 0 and new, to a collection that is there."""
+        self.exists()
+        vector = np.eye(1, self._dim, dtype=np.float32)[0]
         self.insert([{**_NO_PHOTO, "row": number, NOTE: text, VECTOR: vector} for number, text in notes.items()])
 
     def delete(self, numbers: Sequence[int]) -> None:
@@ -193,13 +209,15 @@ class Table:
 
     def manifest(self) -> Manifest | None:
         """What is published; None where nothing is."""
-        notes = self.notes(f"row < 0 and row > {LEASES}") if self.exists() else []
-        return max((read_note(text) for _, text in notes), key=lambda one: one.sequence) if notes else None
+        return newest(dict(self.notes(_MANIFESTS))) if self.exists() else None
 
     def publish(self, manifest: Manifest) -> None:
         """Make a manifest the one that counts, then remove those before it."""
-        self.insert_notes({-manifest.sequence: manifest.to_note()})
-        self.delete([number for number, _ in self.notes(f"row < 0 and row > {LEASES}") if number != -manifest.sequence])
+        notes = manifest.to_notes()
+        for number, text in notes.items():  # one by one: together they may be more than a server takes
+            self.insert_notes({number: text})
+        there = [int(row["row"]) for row in self.query(_MANIFESTS, ("row",))]
+        self.delete([number for number in there if number not in notes])
 
     @property
     def _client(self) -> Any:
@@ -208,7 +226,8 @@ class Table:
                 from pymilvus import MilvusClient
             except ImportError as error:
                 raise ClipsearchError("a store needs pymilvus: pip install 'clipsearch[milvus]'") from error
-            logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints what is raised here as well
+            for name in ("pymilvus", "milvus_lite"):  # they print what is raised here as well
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
             address = self.address
             options = {} if address.is_local else {"token": address.token, "db_name": address.database}
             self._opened = MilvusClient(uri=address.uri, timeout=min(self._timeout, _PATIENCE), **options)
@@ -226,13 +245,21 @@ class Table:
 
     def _as_ours(self, error: Exception) -> ClipsearchError:
         text = str(getattr(error, "message", "") or error)
-        for secret in {self.address.token, *self.address.token.split(":")} - {""}:
-            text = text.replace(secret, "***")
+        for secret in _secrets(self.address.token):
+            edge = r"\b" if secret.isalnum() and len(secret) < _WORD else ""  # or it would be found within other words
+            text = re.sub(f"{edge}{re.escape(secret)}{edge}", "***", text)
         text = " ".join(text.split())[:300]
+        if "open local milvus failed" in text.lower():
+            text = f"another process has it open, or nothing can be written there: {text}"
         lower = f"{type(error).__name__} {text}".lower()
         if any(word in lower for word in ("unavailable", "connect", "deadline", "timeout", "timed out", "handshake")):
             return StoreUnreachable(f"the store {self.address} does not answer ({text})")
         return CollectionError(f"the store {self.address} refuses ({text})")
+
+
+def _secrets(token: str) -> list[str]:
+    """What of USER:PASSWORD, or of another token, is in no message."""
+    return [secret for secret in (token, token.partition(":")[2]) if secret]
 
 
 def _seeing(after: int) -> dict[str, Any]:

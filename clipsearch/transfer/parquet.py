@@ -170,6 +170,13 @@ def broken_parquet() -> tuple[type[BaseException], ...]:
     return (pyarrow_and_parquet()[0].ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
+def compute() -> Any:
+    """`pyarrow.compute`, where `pyarrow_and_parquet` found it."""
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
 def pyarrow_and_parquet() -> tuple[Any, Any]:
     """`pyarrow` and `pyarrow.parquet`. ClipsearchError where they are not installed."""
     try:

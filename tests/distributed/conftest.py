@@ -5,9 +5,11 @@ import json
 import tarfile
 from typing import ClassVar
 
+import fsspec
 import pytest
 from PIL import Image
 
+from clipsearch import SearchEngine
 from clipsearch.distributed.embedding import EmbedFiles
 from tests.conftest import COLOURS
 
@@ -47,6 +49,21 @@ def in_place(monkeypatch, encoder):
     monkeypatch.setattr("clipsearch.distributed.chunks.FEWEST", 16)  # photos of a chunk: there are several then
     monkeypatch.setattr(InPlace, "done", [])
     return InPlace
+
+
+@pytest.fixture
+def memory():
+    """Storage elsewhere that is this process's memory."""
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+    yield files
+    files.store.clear()
+
+
+def run(index, *sources, **options):
+    with SearchEngine(index) as engine:
+        return engine.index_on_cluster(*map(str, sources), **options)
 
 
 def jpeg(colour="red", note="", size=(32, 24)):

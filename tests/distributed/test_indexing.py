@@ -3,7 +3,6 @@
 import os
 import shutil
 
-import fsspec
 import pytest
 
 from clipsearch import SearchEngine
@@ -12,7 +11,7 @@ from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionErro
 from clipsearch.store import collection as collection_module
 from clipsearch.store.collection import Collection
 from tests.conftest import ColourEncoder, names, save_photo
-from tests.distributed.conftest import content, jpeg, save_parquet, save_tar
+from tests.distributed.conftest import content, jpeg, run
 
 pytest.importorskip("pyarrow")
 
@@ -27,21 +26,6 @@ def many(tmp_path):
     save_photo(folder / "trip" / "grey.png", "grey")
     (folder / "bad.jpg").write_bytes(b"no picture")
     return folder
-
-
-@pytest.fixture
-def memory():
-    """Storage elsewhere that is this process's memory."""
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-    yield files
-    files.store.clear()
-
-
-def run(index, *sources, **options):
-    with SearchEngine(index) as engine:
-        return engine.index_on_cluster(*map(str, sources), **options)
 
 
 def test_the_index_is_the_one_that_one_machine_makes(many, tmp_path, in_place):
@@ -221,171 +205,6 @@ def test_parts_can_lie_elsewhere(memory, many, tmp_path, in_place, monkeypatch):
 def test_other_urls_are_refused(tmp_path, in_place, url):
     with pytest.raises(ClipsearchError):
         run(tmp_path / "index", url)
-
-
-# -- archives
-
-
-def test_a_tar_file_is_a_folder_of_its_photos(tmp_path, in_place):
-    archive = save_tar(
-        tmp_path / "set" / "00000.tar",
-        [
-            ("000.jpg", jpeg("red")), ("000.txt", "a red\nwall"), ("000.json", {"caption": "not this one"}),
-            ("001.jpg", jpeg("green")), ("001.json", {"caption": "a lawn"}),
-            ("sub/002.png", jpeg("blue")), ("003.jpg", b"no picture"), ("notes.pdf", b"%PDF"),
-            ("../../004.jpg", jpeg("yellow")), ("copy.jpg", jpeg("red")),
-        ],
-    )  # fmt: skip
-    save_photo(tmp_path / "set" / "beside.jpg")
-    report = run(tmp_path / "index", archive)
-    found, failures = content(tmp_path / "index")
-    assert {path.removeprefix(f"{archive}/"): caption for path, (_, _, caption, _) in found.items()} == {
-        "000.jpg": "a red wall", "001.jpg": "a lawn", "sub/002.png": None, "004.jpg": None, "copy.jpg": "a red wall",
-    }  # fmt: skip
-    assert list(failures) == [f"{archive}/003.jpg"] and report.failed == 1 and report.copied == 1
-
-    in_place.done.clear()
-    assert run(tmp_path / "index", archive).unchanged == 5 and not in_place.done
-    with SearchEngine(tmp_path / "index") as engine:
-        report = engine.index()  # one machine leaves archives alone, and what lies beside them
-        assert (report.removed, report.added, len(content(tmp_path / "index")[0])) == (0, 0, 5)
-        from clipsearch.schema import Query, Term
-        from clipsearch.where import in_folder
-
-        query = Query((Term("red"),), filters=(in_folder(archive / "sub"),))
-        assert names(engine.search(query)) == ["002.png"]
-
-    save_tar(archive, [("000.jpg", jpeg("red")), ("000.txt", "a red wall"), ("009.jpg", jpeg("grey"))])
-    os.utime(archive, ns=(5, 5))
-    with SearchEngine(tmp_path / "index") as engine:
-        assert engine.index().removed == 0  # it has changed, and is read again by a cluster only
-    with pytest.raises(SyncRefused):
-        run(tmp_path / "index", archive)
-    report = run(tmp_path / "index", archive, prune=True)
-    assert (report.added, report.updated, report.removed) == (1, 1, 4)
-    archive.unlink()
-    with SearchEngine(tmp_path / "index") as engine, pytest.raises(SyncRefused):
-        engine.index()
-
-
-def test_a_tar_file_that_is_cut_short_is_a_failure_and_costs_nothing_that_was_known(tmp_path, in_place):
-    archive = save_tar(tmp_path / "a.tar", [(f"{n}.jpg", jpeg((n, 9, 9), str(n) * 400, (300, 200))) for n in range(9)])
-    run(tmp_path / "index", archive)
-    data = archive.read_bytes()
-    archive.write_bytes(data[: len(data) // 2])
-    report = run(tmp_path / "index", archive)
-    found, failures = content(tmp_path / "index")
-    assert len(found) + len(failures) >= 9 and "tar file" in failures[str(archive)] and report.removed == 0
-    archive.write_bytes(data)
-    run(tmp_path / "index", archive)
-    assert len(content(tmp_path / "index")[0]) == 9 and not content(tmp_path / "index")[1]
-
-
-def test_equal_photos_in_two_archives_are_both_there(tmp_path, in_place):
-    one = save_tar(tmp_path / "1.tar", [("a.jpg", jpeg("red"))])
-    run(tmp_path / "index", one)
-    two = save_tar(tmp_path / "2.tar", [("b.jpg", jpeg("red")), ("b.txt", "another caption")])
-    report = run(tmp_path / "index", two)
-    assert (report.added, report.copied, report.moved) == (1, 1, 0)
-    assert {path: caption for path, (_, _, caption, _) in content(tmp_path / "index")[0].items()} == {
-        f"{one}/a.jpg": None, f"{two}/b.jpg": "another caption",
-    }  # fmt: skip
-
-
-def test_a_tar_file_elsewhere(memory, tmp_path, in_place):
-    save_tar(tmp_path / "a.tar", [("a.jpg", jpeg("red"))])
-    for name in ("0.tar", "1.tar"):
-        memory.put_file(str(tmp_path / "a.tar"), f"/bucket/set/{name}")
-    assert run(tmp_path / "index", "memory://bucket/set/*.tar").added == 2
-    in_place.done.clear()
-    assert run(tmp_path / "index").failed == 0 and not in_place.done
-    assert sorted(content(tmp_path / "index")[0]) == [f"memory://bucket/set/{n}.tar/a.jpg" for n in (0, 1)]
-
-
-def test_a_parquet_file_of_pictures(tmp_path, in_place):
-    manifest = save_parquet(
-        tmp_path / "00000.parquet",
-        {
-            "key": [f"{n:05}" for n in range(600)], "jpg": [jpeg((n % 200, n // 200, 9), str(n)) for n in range(599)] + [None],
-            "txt": [f"photo {n}" for n in range(600)], "url": ["http://localhost/x.jpg"] * 600,
-        },
-        row_group_size=100,
-    )  # fmt: skip
-    report = run(tmp_path / "index", manifest)
-    found, failures = content(tmp_path / "index")
-    assert (report.added, report.failed, report.parts) == (599, 1, 2)
-    assert found[f"{manifest}/00042-000000042.jpg"][2] == "photo 42"
-    assert failures == {f"{manifest}/00599-000000599.jpg": "this row has no picture and no address of one"}
-    assert run(tmp_path / "index").unchanged == 599
-
-
-def test_a_parquet_file_as_hugging_face_has_them(tmp_path, in_place):
-    images = [{"bytes": jpeg(colour), "path": None} for colour in ("red", "green")]
-    manifest = save_parquet(tmp_path / "a.parquet", {"image": images, "caption": ["a", "b"]})
-    run(tmp_path / "index", manifest)
-    assert [caption for _, _, caption, _ in content(tmp_path / "index")[0].values()] == ["a", "b"]
-
-
-def test_a_parquet_file_of_addresses(tmp_path, in_place, monkeypatch):
-    """Addresses are fetched by images.fetch, which asks nobody in a private network."""
-    manifest = save_parquet(
-        tmp_path / "a.parquet",
-        {
-            "URL": [f"https://example.org/{n}.jpg" for n in range(40)] + ["http://127.0.0.1/a.jpg", "file:///etc/passwd", None],
-            "TEXT": [f"photo {n}" for n in range(43)],
-        },
-    )  # fmt: skip
-    from clipsearch.distributed import manifests
-
-    real = manifests.fetch_image
-
-    def fetch(url, **options):
-        return jpeg((int(url[20:-4]), 9, 9)) if url.startswith("https://example") else real(url, **options)
-
-    monkeypatch.setattr(manifests, "fetch_image", fetch)
-    report = run(tmp_path / "index", manifest)
-    found, failures = content(tmp_path / "index")
-    assert report.added == 40 and found[f"{manifest}/000000003-https%3A%2F%2Fexample.org%2F3.jpg"][2] == "photo 3"
-    assert [
-        "private network" in reason or "only http" in reason or "no address" in reason for reason in failures.values()
-    ]
-    assert len(failures) == 3
-
-
-@pytest.mark.parametrize("order", ["first to last", "last to first", "some, in between"])
-def test_pictures_at_addresses_can_be_taken_in_any_order(tmp_path, monkeypatch, order):
-    from clipsearch.distributed import manifests
-    from clipsearch.images.files import ReadLimits
-    from clipsearch.schema import ImageFile
-
-    asked, at_once = [], []
-
-    def fetch(url, max_bytes):
-        asked.append(url)
-        at_once.append(len(asked) - len(taken))
-        return url.encode()
-
-    monkeypatch.setattr(manifests, "fetch_image", fetch)
-    urls = [f"https://example.org/{n}.jpg" for n in range(100)]
-    manifest = save_parquet(tmp_path / "a.parquet", {"url": urls})
-    rows = {"first to last": range(100), "last to first": range(99, -1, -1), "some, in between": range(90, 10, -7)}[
-        order
-    ]
-    taken = []
-    with manifests.open_rows(ImageFile(str(manifest), 0, 0), 0, 100, ReadLimits()) as (files, _):
-        files = list(files)
-        taken.extend(files[row].load() for row in rows)
-    assert taken == [urls[row].encode() for row in rows]
-    assert len(asked) == len(set(asked)) and max(at_once) <= 17  # nobody is asked twice, nor too many ahead
-
-
-def test_a_parquet_file_that_is_none_is_a_failure(tmp_path, in_place):
-    (tmp_path / "a.parquet").write_bytes(b"PAR1 or not")
-    other = save_parquet(tmp_path / "b.parquet", {"n": [1]})
-    report = run(tmp_path / "index", tmp_path / "a.parquet", other)
-    reasons = content(tmp_path / "index")[1]
-    assert report.failed == 2 and "no column" in reasons[str(other)]
-    assert run(tmp_path / "index").known_failures == 0  # of the folder's photos there are none
 
 
 # -- chunks

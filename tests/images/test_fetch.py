@@ -4,6 +4,8 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,7 +17,15 @@ BYTES = bytes(range(256)) * 1000
 
 
 class Site(BaseHTTPRequestHandler):
+    asked: ClassVar = []
+
     def do_GET(self):
+        self.asked.append(self.path)
+        if self.path.startswith("/raw"):  # as servers do that do not write it as %XX
+            self.send_response(302)
+            self.send_header("Location", unquote(self.path.removeprefix("/raw"), "latin-1"))
+            self.end_headers()
+            return
         if self.path.startswith("/moved"):
             self.send_response(302)
             self.send_header("Location", self.path.removeprefix("/moved"))
@@ -64,6 +74,23 @@ def test_the_bytes_come_and_redirections_are_followed(site):
 
 @pytest.mark.usefixtures("as_if_public")
 @pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/two words.jpg?of=a b", "/two%20words.jpg?of=a%20b"),
+        ("/caf\N{LATIN SMALL LETTER E WITH ACUTE}.jpg", "/caf%C3%A9.jpg"),
+        ("/written%20so.jpg?a=1&b=%C3%A9;c=(2)", "/written%20so.jpg?a=1&b=%C3%A9;c=(2)"),
+        ("/moved/two%20words.jpg", "/two%20words.jpg"),
+        ("/raw/caf%C3%A9 here.jpg", "/caf%C3%A9%20here.jpg"),
+    ],
+)
+def test_addresses_are_asked_for_as_servers_know_them(site, path, asked):
+    Site.asked.clear()
+    assert fetch_image(site + path) == BYTES
+    assert Site.asked[-1] == asked
+
+
+@pytest.mark.usefixtures("as_if_public")
+@pytest.mark.parametrize(
     ("path", "says"),
     [
         ("/none", "404"),
@@ -100,6 +127,8 @@ def test_size_and_time_are_capped(site):
         "[fe80::1]",
         "0.0.0.0",
         "[::ffff:10.0.0.1]",
+        "[64:ff9b::10.0.0.1]",
+        "[2002:7f00:1::]",
     ],
 )
 def test_a_private_network_is_never_asked(host):

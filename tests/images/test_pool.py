@@ -1,16 +1,19 @@
 """Decoding in processes: in order, whatever a file does to its decoder."""
 
 import contextlib
+import itertools
 import os
+import threading
 import time
 
 import numpy as np
 import pytest
 
+from clipsearch.errors import ImageError
 from clipsearch.images import pool as pool_module
 from clipsearch.images.discover import find_images, list_images
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pool import Decoded, DecoderPool
+from clipsearch.images.pool import Decoded, DecoderPool, FileElsewhere, PoolStopped
 from clipsearch.schema import Failure, ImageFile, PixelSpec
 from tests.conftest import SHARED, save_photo
 
@@ -40,6 +43,35 @@ def test_outcomes_come_in_the_order_of_the_files(files):
     assert isinstance(outcomes[7], Failure) and "No such file" in outcomes[7].reason
     reds = [outcome.pixels[0, 0, 0] for outcome in outcomes if isinstance(outcome, Decoded)]
     assert reds == sorted(reds) and outcomes[0].pixels.shape == (16, 24, 3)
+
+
+def test_fewer_are_asked_for_ahead_where_they_are_large(monkeypatch):
+    """What is no file here may be in memory already: sixty-four of half a GB were none too many."""
+    monkeypatch.setattr(pool_module, "_AHEAD_BYTES", 10_000)
+    asked, at_once, seen = [], [], []
+
+    def load():
+        raise ImageError("none")
+
+    def elsewhere():
+        for number in range(100):
+            asked.append(number)
+            at_once.append(len(asked) - len(seen))
+            yield FileElsewhere(f"s3://bucket/{number}.jpg", 3000, 1, load)
+
+    with DecoderPool(SPEC, workers=2) as pool:
+        for outcome in pool.read(elsewhere()):
+            seen += [outcome.file.path]
+    assert len(seen) == 100 and max(at_once) <= 5
+
+
+def test_who_shares_a_pool_is_told_that_it_was_closed(files):
+    with DecoderPool(SPEC, workers=2) as pool:
+        outcomes = pool.read(itertools.cycle(files))
+        next(outcomes)
+        pool.close()
+        with pytest.raises(PoolStopped):
+            list(outcomes)
 
 
 def test_info_survives_the_way_between_processes(tmp_path):
@@ -110,6 +142,17 @@ def test_no_process_outlives_the_pool_not_even_a_busy_one(files):
                 break
             time.sleep(0.05)
         assert not alive(pid)
+
+
+def test_whoever_waits_for_a_decoder_that_hangs_can_stop(files, monkeypatch):
+    end = threading.Event()
+    monkeypatch.setattr(DecoderPool, "_read_one", lambda self, file: end.wait(60))  # as on a drive that does not answer
+    with DecoderPool(SPEC, workers=2) as pool:
+        asked = threading.Event()
+        threading.Timer(0.3, asked.set).start()
+        with pytest.raises(KeyboardInterrupt):
+            list(pool.read(files, asked.is_set))
+        end.set()
 
 
 def test_printing_libraries_do_not_get_between_the_messages(files, monkeypatch):

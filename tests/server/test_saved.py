@@ -62,7 +62,7 @@ def test_each_index_has_its_own_and_another_server_sees_them(tmp_path):
 def test_a_broken_file_counts_as_none(tmp_path, text):
     searches = SavedSearches(tmp_path / "a", tmp_path)
     searches.put("red", {})
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.json")
     file.write_text(text)
     assert searches.all() == {}
     searches.put("blue", {"q": "blue"})

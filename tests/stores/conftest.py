@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 
+from tests.stores.support import make_index
+
 _numbers = itertools.count()
 
 
@@ -51,3 +53,22 @@ def milvus_server(tmp_path_factory):
     pytest.importorskip("milvus", reason="needs a Milvus server: pip install milvus")
     with running(tmp_path_factory.mktemp("milvus")) as address:
         yield address
+
+
+@pytest.fixture
+def nobody_waits(monkeypatch):
+    """A reader asks for the version after every answer, so that a writer need not wait for it."""
+    monkeypatch.setattr("clipsearch.stores.reading.TRUSTED", 0.0)
+    monkeypatch.setattr("clipsearch.stores.pushing.GRACE", 0.0)
+
+
+@pytest.fixture
+def index(tmp_path):
+    """An index of 60 photos, alone in its folder's photo folder."""
+    return make_index(tmp_path / "photos" / ".clipsearch", 60)
+
+
+@pytest.fixture
+def url(new_url):
+    """An address of a collection that is not there yet."""
+    return new_url()

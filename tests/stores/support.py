@@ -11,6 +11,8 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.stores.address import parse_address
 from clipsearch.stores.pushing import push
+from clipsearch.stores.reading import StoreReader
+from clipsearch.stores.table import Table
 from tests.store.support import random_units, writer
 from tests.store.test_filters import CAMERAS
 
@@ -68,3 +70,64 @@ def contents(reader):
         return {record: vector.tobytes() for record, vector in zip(found, vectors, strict=True)}
 
     return reader.at_one_state(read)
+
+
+def change(folder, seed=1):
+    """Ten photos more, ten that move, ten that go."""
+    chance = random.Random(seed)
+    with Collection(folder, writable=True) as collection:
+        (root_id,) = collection.roots()
+        ids = collection.ids().tolist()
+        collection.remove(ids[:10])
+        records = collection.records(ids[10:20])
+        for image_id in ids[10:20]:
+            place = Place(root_id, f"moved {seed}", f"{image_id}.jpg")
+            collection.move(image_id, place, records[image_id].file)
+        for number, vector in enumerate(random_units(10, DIM, seed=seed + 100), 1000 * seed):
+            add_photo(collection, root_id, folder, number, vector, chance)
+        collection.commit()
+
+
+def local(folder):
+    with Collection(folder) as collection:
+        return contents(collection)
+
+
+def stored(url):
+    with StoreReader(parse_address(url)) as reader:
+        return contents(reader)
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed_at(monkeypatch, number, *, after):
+    """Every writing call to a store counts; the one of this number is the last. Whether it was reached is in the list."""
+    reached = []
+    calls = iter(range(1000))
+
+    def counted(function):
+        def call(*arguments, **options):
+            here = next(calls)
+            if here > number:  # what is dead does nothing more
+                raise Killed
+            if here == number:
+                reached.append(number)
+                if after:
+                    function(*arguments, **options)
+                raise Killed
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("insert", "delete"):
+        monkeypatch.setattr(Table, name, counted(getattr(Table, name)))
+    return reached
+
+
+def few_fit(monkeypatch, url, room):
+    """From now on a note has room for so many characters of withdrawn images, beside what it says already."""
+    with StoreReader(parse_address(url)) as reader:
+        monkeypatch.setattr("clipsearch.stores.manifest._LONGEST", len(reader.manifest._text()) + room)
+    monkeypatch.setattr("clipsearch.stores.manifest._PART", 3)

@@ -83,6 +83,8 @@ def test_what_cannot_be_said_is_said_more_widely():
     assert said.of(Test("name", "~", "IMG_*.jpg")).text == 'name_folded like "696d675f%2e6a7067"'
     assert expressions(infix=False).of(Test("name", "~", "IMG_*.jpg")).text == 'name_folded like "696d675f%"'
     assert expressions(infix=False).of(Test("name", "~", "*.jpg")).text == EVERYTHING
+    for glob in ("a[^]x]b*", "a[!]x]b*", "a[]x]b*", "a[^x]b*"):
+        assert said.of(Test("name", "~", glob)).text == 'name_folded like "61%62%"'
     assert said.of(Not(Test("name", "~", "a*"))).text == EVERYTHING
     assert said.of(Not(All((Test("name", "~", "a*"), Known("taken"))))).text == f'({EVERYTHING}) or (not (taken != ""))'
     assert said.of(Test("caption", "~", "*Dog*")).text == '(caption != "") and (caption_folded like "x%646f67%")'

@@ -8,11 +8,12 @@ import pytest
 
 from clipsearch import Query, SearchEngine, Term
 from clipsearch.conditions import All, Below, Either, Known, Near, Not, Test
-from clipsearch.errors import CollectionDamaged, ModelMismatch
+from clipsearch.errors import CollectionDamaged, ModelMismatch, QueryError
 from clipsearch.schema import Fingerprint
 from clipsearch.store.collection import Collection
 from clipsearch.stores.address import parse_address
 from clipsearch.stores.reading import StoreReader
+from clipsearch.stores.table import Table
 from tests.conftest import save_photo
 from tests.store.support import random_units, unit
 from tests.store.test_filters import LEAVES, holds
@@ -78,6 +79,30 @@ def test_rankings_are_those_of_brute_force(source, everything, top_k):
         assert np.allclose(scores, [score for score, _ in expected(everything, query, top_k)], rtol=0, atol=1e-9)
 
 
+def test_more_than_a_server_sends_at_once_is_fetched_piece_by_piece(source, everything, place, monkeypatch):
+    queries = np.concatenate([random_units(2, DIM, seed=9), everything[1][50:51]])
+    if place != "index":
+        monkeypatch.setattr("clipsearch.stores.ranking._TOGETHER", 70)
+        monkeypatch.setattr("clipsearch.stores.ranking.NAMED", 30)
+        for method in ("search", "query"):
+            monkeypatch.setattr(Table, method, counting(getattr(Table, method), 70))
+    for top_k in (5, 60, 299):
+        for query, found in zip(queries, source.search(queries, top_k), strict=True):
+            assert found == expected(everything, query, top_k)
+
+
+def counting(ask, most):
+    """A way to ask a store that fails where it would give whole rows, and more of them than so many."""
+
+    def asked(table, *arguments, **options):
+        answer = ask(table, *arguments, **options)
+        blocks = [rows for _, rows in answer] if ask.__name__ == "search" else [answer]
+        assert sum(len(rows) for rows in blocks if rows and "caption" in rows[0]) <= most
+        return answer
+
+    return asked
+
+
 @pytest.mark.parametrize("batch", [0, *(pytest.param(batch, marks=pytest.mark.long) for batch in range(1, 24))])
 def test_conditions_mean_the_same(source, index, everything, batch):
     root, query = str(index.parent), random_units(1, DIM, seed=3)
@@ -118,6 +143,31 @@ def test_conditions_within_conditions(source, index, everything):
         assert found == expected(everything, query[0], 5, lambda record, kept=kept: record.image_id in kept), condition
         sizes.add(len(meant))
     assert len(sizes) > 10
+
+
+def test_conditions_that_go_too_deep_are_refused_alike(source, index):
+    """And what is allowed, the index can answer as well: SQLite's parser has a stack of 100."""
+    for leaf in (*LEAVES, Test("camera", "~", "*[a]*"), Below(str(index.parent / "trip"))):
+        some = leaf
+        for number in range(60):
+            some = (All if number % 2 else Either)((Test("height", "<", 1.0), some))
+        negated = leaf
+        for _ in range(30):
+            negated = Not(negated)
+        with Collection(index) as collection:
+            assert set(collection.ids(negated).tolist()) == set(collection.ids(leaf).tolist())
+            collection.ids(some)
+    assert len(source.select(negated)) == len(source.select(leaf)) > 0
+    for deep in (Not(negated), nested(61), nested(150)):
+        with pytest.raises(QueryError, match="too many conditions within conditions"):
+            source.select(deep)
+
+
+def nested(levels):
+    some = Test("width", ">", 1.0)
+    for _ in range(levels):
+        some = Either((some, Test("width", "<", 0.0)))
+    return some
 
 
 def test_folders_and_places(source, index, everything):

@@ -1,11 +1,15 @@
 """`push`, `pull`, `--store`: as a user sees them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from clipsearch.stores.address import parse_address
+from clipsearch.stores.table import Table
 from tests.cli.conftest import clipsearch  # noqa: F401 - a fixture
 from tests.conftest import PHOTOS
+from tests.stores.support import push_index
 
 pytest.importorskip("pymilvus", reason="needs pymilvus: pip install 'clipsearch[milvus]'")
 
@@ -70,3 +74,13 @@ def test_to_a_store_and_back(clipsearch, photos, milvus_lite, monkeypatch):  # n
     copied = json.loads(clipsearch("similar", photos / "cat.png", "--index", "copy", "--json")[1])["hits"]
     assert copied == json.loads(clipsearch("similar", photos / "cat.png", "--store", store, "--json")[1])["hits"]
     assert [hit["path"] for hit in copied] and str(photos / "cat.png") not in [hit["path"] for hit in copied]
+
+
+def test_what_a_store_says_of_itself_does_not_reach_the_terminal_as_it_is(clipsearch, milvus_lite, index):  # noqa: F811
+    store = f"milvus+lite:{milvus_lite.with_suffix('')}/escapes"
+    push_index(index, store)
+    table = Table(parse_address(store))
+    table.publish(replace(table.manifest(), sequence=2, pushed_at="\x1b]0;owned\x07now"))
+    table.close()
+    out = clipsearch("status", "--store", store)[1]
+    assert "owned" in out and "\x1b" not in out and "\x07" not in out

@@ -1,0 +1,257 @@
+"""Workers and the driver: chunks that fail beside others, the first photos, and nodes that come to nothing."""
+
+import importlib.machinery
+import os
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+
+from clipsearch.distributed import cluster, embedding, indexing
+from clipsearch.distributed.chunks import ArchiveChunk, FilesChunk, ManifestChunk
+from clipsearch.distributed.embedding import EmbedFiles, Job
+from clipsearch.distributed.parts import read_files
+from clipsearch.errors import ClipsearchError, StorageError
+from clipsearch.images.files import ReadLimits
+from clipsearch.schema import ImageFile
+from tests.conftest import ColourEncoder, save_photo
+from tests.distributed.conftest import jpeg, save_parquet, save_tar
+
+pytest.importorskip("pyarrow")
+
+
+def file_of(path):
+    state = path.stat()
+    return ImageFile(str(path), state.st_size, state.st_mtime_ns)
+
+
+# -- the first photos
+
+
+class Undecided(ColourEncoder):
+    """Its precision is open, and it asks for photos to choose it by."""
+
+    def settle_precision(self, pixels):
+        self.judged = pixels()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("where", ["in tar files", "elsewhere", "in rows", "at addresses", "here", "nowhere"])
+def test_the_first_photos_are_read_while_their_chunks_are_open(where, memory, tmp_path, monkeypatch):
+    photos = [jpeg((n, 9, 9), str(n)) for n in range(100)]
+    halves = (range(20), range(20, 100))
+    if where == "in tar files":
+        chunks = [
+            ArchiveChunk(file_of(save_tar(tmp_path / f"{half.start}.tar", [(f"{n}.jpg", photos[n]) for n in half])))
+            for half in halves
+        ]
+    elif where == "elsewhere":
+        for number, photo in enumerate(photos):
+            memory.pipe(f"/bucket/{number}.jpg", photo)
+        chunks = [
+            FilesChunk(tuple(ImageFile(f"memory://bucket/{n}.jpg", len(photos[n]), 1) for n in half)) for half in halves
+        ]
+    elif where in ("in rows", "at addresses"):
+        monkeypatch.setattr(
+            "clipsearch.distributed.manifests.fetch_image", lambda url, max_bytes: photos[int(url.rpartition("/")[2])]
+        )
+        columns = {"jpg": photos} if where == "in rows" else {"url": [f"https://example.org/{n}" for n in range(100)]}
+        file = file_of(save_parquet(tmp_path / "a.parquet", columns))
+        chunks = [ManifestChunk(file, half.start, half.stop) for half in halves]
+    elif where == "here":
+        for number, photo in enumerate(photos):
+            (tmp_path / f"{number}.jpg").write_bytes(photo)
+        chunks = [FilesChunk(tuple(file_of(tmp_path / f"{n}.jpg") for n in half)) for half in halves]
+    else:
+        chunks = [FilesChunk((ImageFile(str(tmp_path / "none.jpg"), 1, 1),))]
+    encoder = Undecided()
+    collection = types.SimpleNamespace(settle_precision=lambda fingerprint: None)
+    indexing._settled(collection, encoder, chunks, ReadLimits(), 2)
+    wanted = 0 if where == "nowhere" else 64
+    assert encoder.judged.shape == (wanted, 3, 8, 8)
+    reds = encoder.judged[:, 0].mean(axis=(1, 2)) * 255
+    assert np.allclose(reds, np.arange(wanted), atol=4)
+
+
+# -- chunks that are embedded at once
+
+
+@pytest.fixture
+def worker(tmp_path, monkeypatch):
+    encoder = ColourEncoder()
+    monkeypatch.setattr(embedding, "load_encoder", lambda name, **options: encoder)
+    worker = EmbedFiles(Job(encoder.spec.fingerprint, str(tmp_path / "parts"), ReadLimits(), "cpu", 2, batch_size=8))
+    yield worker
+    worker.close()
+
+
+def both(worker, chunks):
+    """What came of chunks that are embedded at once: a part, or an error."""
+    found = {}
+
+    def embed(name, chunk):
+        try:
+            found[name] = worker.embed(name, chunk)
+        except Exception as error:
+            found[name] = error
+
+    threads = [threading.Thread(target=embed, args=item) for item in chunks.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("wait", [0.0, 0.2, 0.5])
+def test_a_chunk_whose_storage_fails_costs_the_other_nothing(wait, worker, tmp_path, monkeypatch):
+    good = FilesChunk(
+        tuple(file_of(save_photo(tmp_path / f"{n:03}.jpg", (n % 256, 9, 9), note=str(n))) for n in range(300))
+    )
+    bad = FilesChunk((ImageFile("s3://bucket/x.jpg", 9, 1),))
+
+    def down(file, max_bytes):
+        threading.Event().wait(wait)
+        raise StorageError("down")
+
+    monkeypatch.setattr("clipsearch.distributed.reading.read_remote", down)
+    worker.embed("0" * 32, FilesChunk(good.files[:4]))
+    found = both(worker, {"a" * 32: good, "b" * 32: bad})
+    assert isinstance(found["b" * 32], StorageError)
+    part = found["a" * 32]
+    assert (part.rows, part.failed) == (300, 0)
+    assert [file.path for file in read_files(str(tmp_path / "parts"), part.part)] == [file.path for file in good.files]
+
+
+@pytest.mark.timeout(60)
+def test_a_chunk_is_not_begun_again_after_its_own_error(worker, tmp_path, monkeypatch):
+    """Errors of a model's, such as too little memory, look like those of a pool that was closed."""
+    files = FilesChunk(tuple(file_of(save_photo(tmp_path / f"{n}.jpg", note=str(n))) for n in range(20)))
+    begun = []
+
+    def fail(self, pixels):
+        begun.append(len(pixels))
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(ColourEncoder, "embed_pixels", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        worker.embed("a" * 32, files)
+    assert len(begun) <= 3
+
+
+# -- nodes
+
+
+class GoneError(Exception):
+    """An error of Ray's."""
+
+
+class FakeRay:
+    """A cluster whose workers die as they start, on the nodes that are named."""
+
+    exceptions = types.SimpleNamespace(RayTaskError=type("RayTaskError", (Exception,), {}), RayError=GoneError)
+
+    def __init__(self, **nodes):
+        self.known = [
+            {"Alive": True, "NodeID": name, "Resources": {"CPU": processors} if processors else {}}
+            for name, processors in nodes.items()
+        ]
+
+    def nodes(self):
+        return self.known
+
+    def wait(self, refs, **_):
+        return refs[:1], []
+
+    def get(self, ref):
+        raise GoneError("no module named clipsearch")
+
+    def kill(self, *_, **__):
+        return None
+
+
+@pytest.fixture
+def run_on(monkeypatch):
+    """What starts a run on such a cluster; how often a worker was started is in `started`."""
+    monkeypatch.setattr(cluster, "_LOOK", 0)
+    started = []
+
+    def run_on(ray):
+        run = cluster._Run(ray, types.SimpleNamespace(jobs=None, device="cpu"), [("a", None)])
+
+        def start(node, share, *_):
+            started.append(node)
+            return cluster._Worker(node, share, object(), object())
+
+        monkeypatch.setattr(run, "_start", start)
+        return run
+
+    run_on.started = started
+    return run_on
+
+
+@pytest.mark.timeout(20)
+def test_nodes_that_start_nothing_end_the_run_though_the_head_is_not_for_work(run_on):
+    with pytest.raises(ClipsearchError, match=r"can start a worker: no module named clipsearch"):
+        list(run_on(FakeRay(head=0, one=2)).results())
+    assert run_on.started == ["one"] * cluster._STARTS
+
+
+@pytest.mark.timeout(20)
+def test_nodes_that_are_away_for_a_moment_do_not(run_on):
+    ray = FakeRay(one=2)
+    run = run_on(ray)
+    run._staff()
+    run._take(run._workers[0], run._workers[0].there)  # one start in vain
+    nodes, ray.known = ray.known, []
+    run._staff()
+    ray.known = nodes
+    run._staff()
+    assert run_on.started == ["one", "one"]
+
+
+@pytest.mark.parametrize("what", ["nodes", "wait"])
+def test_a_cluster_that_cannot_be_reached_any_more_is_said_to_be(run_on, what):
+    ray = FakeRay(one=2)
+
+    def fail(*_, **__):
+        raise RuntimeError("failed to connect to GCS")
+
+    setattr(ray, what, fail)
+    with pytest.raises(ClipsearchError, match="cannot be reached any more: failed to connect"):
+        list(run_on(ray).results())
+
+
+def test_the_environment_is_as_it_was_after_a_cluster(monkeypatch):
+    ray = types.ModuleType("ray")
+    ray.__spec__ = importlib.machinery.ModuleSpec("ray", None)
+    seen = []
+    ray.is_initialized = lambda: False
+    ray.init = lambda **_: seen.append(os.environ["RAY_AUTH_MODE"])
+    ray.shutdown = lambda: None
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            return importlib.machinery.ModuleSpec(name, Finder) if name == "ray" else None
+
+        @staticmethod
+        def create_module(spec):
+            return ray
+
+        @staticmethod
+        def exec_module(module):
+            return None
+
+    for name in [name for name in sys.modules if name == "ray" or name.startswith("ray.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    monkeypatch.setattr(cluster, "require_ray", lambda: None)
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "mine")
+    cluster.Cluster(cluster.LOCAL).close()
+    assert seen == ["token"] and os.environ["RAY_AUTH_MODE"] == "mine" and "RAY_AUTH_TOKEN" not in os.environ
+    sys.modules.pop("ray", None)
