@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
 SCHEMES = ("abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a")
 """Storage elsewhere whose folders an index may have, by the scheme of its URLs."""
+
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""Errors that say there is no such file. After any other, nobody can tell."""
 
 TAR, MANIFEST = ".tar", ".parquet"
 """What the names of archives end with, in small letters."""
@@ -39,5 +43,9 @@ def is_elsewhere(path: str) -> bool:
 
 
 def is_gone(path: str) -> bool:
-    """Whether a photo that was on this machine is there no longer. Nobody can tell of one that is elsewhere."""
-    return not os.path.lexists(path) and not is_elsewhere(path)
+    """Whether a photo that was on this machine is there no longer. Nobody can tell of one elsewhere, or behind an error."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno in NOT_THERE and not is_elsewhere(path)
+    return False

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.addresses import is_gone
+from clipsearch.addresses import NOT_THERE, is_elsewhere, is_gone
 from clipsearch.conditions import Condition
 from clipsearch.encoders.table import candidate_cosine
 from clipsearch.schema import Failure, Ids, ImageFile, ImageRecord
@@ -26,7 +26,8 @@ moment of its scene. Of 297 photos' copies 97% and more are that close, and 100%
 """
 
 _REASONS = (  # in the order of _worth
-    "the most pixels", "the most details (date, camera, place)", "the largest file", "the shortest path", "the first path",
+    "a file of its own on this machine", "the most pixels", "the most details (date, camera, place)", "the largest file",
+    "the shortest path", "the first path",
 )  # fmt: skip
 _BLOCK = 1024  # photos grouped at once: at worst a million pairs of them, with 64 bytes of hashes each
 _GONE = "is no longer there; to update the index: clipsearch index"
@@ -99,12 +100,14 @@ def find_duplicates(
     Exact copies have the same SHA-256. Near-copies have a cosine of at least `least_cosine` (by default what `candidate_cosine`
     says for the model) and, decoded again, perceptual hashes that differ in at most MOST_BITS.
 
-    The best of a group has the most pixels; among equals it knows more of its camera, date and place, which re-saving tends to
-    lose; then it is the largest file, and has the shortest path. Photos are taken in that order: each joins the group to whose
-    best it is nearest, or is the best of one of its own. So all of a group are copies of its best, and none is there only
-    because it is like another that is. A file with several names, by links of any kind, is one photo.
+    The best of a group is a file of its own on this machine, if one is; it has the most pixels; among equals it knows more of
+    its camera, date and place, which re-saving tends to lose; then it is the largest file, and has the shortest path. Photos
+    are taken in that order: each joins the group to whose best it is nearest, or is the best of one of its own. So all of a
+    group are copies of its best, and none is there only because it is like another that is. A file with several names, by
+    links of any kind, is one photo.
 
-    Files that are gone, have changed, or cannot be decoded are in no group, but are told. Every photo is compared with every
+    Files that are gone, have changed, or cannot be decoded are in no group, but are told. Photos inside archives and in storage
+    elsewhere are taken to be what they were when indexed, and have exact copies only. Every photo is compared with every
     other: n² x dim / 2 multiplications on all cores. Only photos with a neighbour are decoded, `jobs` at once (default: one a
     core), and only these take memory. Pictures with next to nothing in them have exact copies only.
     """
@@ -140,11 +143,11 @@ def _by_kind_and_path(copy: Copy) -> tuple[bool, str]:
     return not copy.exact, copy.record.file.path
 
 
-def _worth(record: ImageRecord) -> tuple[int, int, int, int, str]:
+def _worth(record: ImageRecord) -> tuple[bool, int, int, int, int, str]:
     """Sorts the best first."""
     info, file = record.info, record.file
     known = sum(value is not None for value in (info.taken_at, info.camera, info.gps))
-    return -info.width * info.height, -known, -file.size, len(file.path), file.path
+    return is_elsewhere(file.path), -info.width * info.height, -known, -file.size, len(file.path), file.path
 
 
 class _Exact:
@@ -165,7 +168,7 @@ class _Exact:
 
     def _add(self, records: list[ImageRecord]) -> None:
         """Of those that are as they were, one name for each file: that of the file itself rather than a link's."""
-        files: dict[tuple[int, int], ImageRecord] = {}
+        files: dict[tuple[int, int] | str, ImageRecord] = {}
         for record in sorted(records, key=lambda record: (_is_link(record.file.path), _worth(record))):
             found = _identity(record.file)
             if isinstance(found, Failure):
@@ -190,12 +193,17 @@ def _is_link(path: str) -> bool:
     return os.path.realpath(path) != path
 
 
-def _identity(file: ImageFile) -> tuple[int, int] | Failure:
-    """What tells a file from all others, whatever its names; a failure where it is not as it was when indexed."""
+def _identity(file: ImageFile) -> tuple[int, int] | str | Failure:
+    """What tells a file from all others, whatever its names; a failure where it is not as it was when indexed.
+
+    One in an archive or in storage elsewhere is not looked at.
+    """
     try:
         state = os.stat(file.path)  # noqa: PTH116
-    except OSError:
-        return Failure(file, _GONE)
+    except OSError as error:
+        if is_elsewhere(file.path):
+            return file.path
+        return Failure(file, _GONE if error.errno in NOT_THERE else error.strerror or str(error))
     if (state.st_size, state.st_mtime_ns) != (file.size, file.mtime_ns):
         return Failure(file, _CHANGED)
     return state.st_dev, state.st_ino

@@ -6,14 +6,15 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
-from clipsearch.addresses import MANIFEST, TAR, is_remote
+from clipsearch.addresses import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
-from clipsearch.images.discover import Listing, WalkRules, list_images
+from clipsearch.images.discover import Listing, WalkRules, is_image_name, list_images
 from clipsearch.schema import Failure, ImageFile
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
@@ -48,20 +49,26 @@ class SyncPlan:
     others: int = 0  # files beside the photos that are none
     changed_archives: set[str] = field(default_factory=set)  # relative to the root
     says_captions: bool = False  # whether who reads its files says what captions they have, and that others have none
-    unreadable: list[Failure] = field(default_factory=list)  # folders that could not be listed: none is missing
+    unreadable: list[Failure] = field(default_factory=list)  # not to be listed or looked at: nothing there is missing
 
 
 def archive_at(root: str, folder: str) -> tuple[str, int] | None:
-    """The archive on this machine that a folder of the catalog is, or is inside: relative to the root, and its mtime_ns."""
+    """The archive on this machine that a folder of the catalog is, or is inside: relative to the root, and its mtime_ns.
+
+    Where nobody can look, it may be one, of a time that no archive has.
+    """
     parts = folder.split("/") if folder and not is_remote(root) else []
     if ".." in parts:  # which no catalog of ours has
         return None
-    for count in range(len(parts), 0, -1):
+    for count in range(1, len(parts) + 1):
         try:
             state = os.stat(os.path.join(root, *parts[:count]))  # noqa: PTH116
-        except (OSError, ValueError):
-            continue
-        return ("/".join(parts[:count]), state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+        except ValueError:
+            return None
+        except OSError as error:
+            return None if error.errno in NOT_THERE else ("/".join(parts[:count]), -1)
+        if not stat.S_ISDIR(state.st_mode):
+            return ("/".join(parts[:count]), state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
     return None
 
 
@@ -91,7 +98,13 @@ def plan_sync(
             plan.unreadable.append(Failure(ImageFile(listing.path, 0, 0), f"cannot list this folder: {listing.error}"))
             unseen = {name for name in unseen if listing.folder and not name.startswith(f"{listing.folder}/")}
             continue
-        compare_folder(plan, catalog, root_id, listing.folder, listing.path, listing.states, paranoid)
+        if listing.unsure:
+            above = f"{listing.folder}/" if listing.folder else ""
+            unseen = {
+                name for name in unseen
+                if not (name.startswith(above) and name[len(above) :].partition("/")[0] in listing.unsure)
+            }  # fmt: skip
+        compare_folder(plan, catalog, root_id, listing.folder, listing.path, listing.states, paranoid, listing.unsure)
     inside = {name: find_archive(root, name) for name in sorted(unseen)}
     for name in [name for name, archive in inside.items() if not archive]:
         compare_folder(plan, catalog, root_id, name, "", {})
@@ -131,9 +144,17 @@ def compare_folder(
     path: str,
     found: dict[str, tuple[int, int]],
     paranoid: bool = False,
+    unsure: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Add how one folder differs. All at once: a loop over its files would take as long as asking the disk."""
+    """Add how one folder differs. All at once: a loop over its files would take as long as asking the disk.
+
+    What is known of names that are `unsure` (name → why) stays as it is.
+    """
     images, failures = catalog.known_in(root_id, folder)
+    if photos := sorted(name for name in unsure if name in images or is_image_name(name)):
+        more = f" (nor at {len(photos) - 1:,} others in its folder)" if len(photos) > 1 else ""
+        reason = f"cannot look at this file{more}: {unsure[photos[0]]}"
+        plan.unreadable.append(Failure(ImageFile(os.path.join(path, photos[0]), 0, 0), reason))
     if paranoid:
         plan.doubted += [
             (Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state))
@@ -151,11 +172,12 @@ def compare_folder(
         elif known.get(name) != state:
             plan.todo.append((Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state)))
             plan.changed += name in known
-    for name in sorted(images.keys() - found.keys()):
+    for name in sorted(images.keys() - found.keys() - unsure.keys()):
         row = catalog.known_at(Place(root_id, folder, name))
         if row and row.image_id is not None:
             plan.missing[row.image_id] = row.size
-    plan.missing_failures += [Place(root_id, folder, name) for name in sorted(failures.keys() - found.keys())]
+    gone = failures.keys() - found.keys() - unsure.keys()
+    plan.missing_failures += [Place(root_id, folder, name) for name in sorted(gone)]
 
 
 def check_loss(plans: list[SyncPlan], total: int) -> None:

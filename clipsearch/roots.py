@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipsearch.addresses import is_remote
+from clipsearch.addresses import is_elsewhere, is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
-from clipsearch.images.discover import ARCHIVES_ONLY, WalkRules
+from clipsearch.images.discover import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
 
 INDEX_FOLDER = ".clipsearch"
@@ -40,11 +40,36 @@ def targets(
         walked = rules_of(collection, place.root_id) if place else None
         wished = rules or (WalkRules() if folders and walked == ARCHIVES_ONLY else walked)
         if place is None or (is_root and wished != walked):
+            if not prune:
+                require_kept(collection, folder, wished or WalkRules())
             root_id = collection.add_root(folder, (wished or WalkRules()).to_json())
         else:
             root_id = place.root_id
         chosen.append((folder, root_id, rules or rules_of(collection, root_id)))
     return chosen
+
+
+def require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
+    """Raise SyncRefused where a folder that is to become a root has others inside, and its walk would pass over their photos.
+
+    Those that are elsewhere, or inside an archive, no walk is asked for.
+    """
+    for root_id, root in collection.roots().items():
+        if root == folder or not Path(root).is_relative_to(folder):
+            continue
+        lost = 0
+        for inner in collection.catalog.folders(root_id):
+            path = Path(root, inner)
+            names = collection.catalog.known_in(root_id, inner)[0]
+            if not is_elsewhere(str(path / "photo")):
+                passed_over = why_passed_over(folder, path.relative_to(folder).as_posix(), rules)
+                lost += len(names) if passed_over else sum(map(rules.skips_file, names))
+        if lost:
+            raise SyncRefused(
+                f"{root} is indexed already, and indexing {folder} would pass over {lost:,} of its photos: they are hidden, "
+                "excluded or behind a link. To keep them, use --hidden, --no-default-excludes or --follow-links, or exclude "
+                "less; to let go of them, confirm with --prune. Nothing was changed"
+            )
 
 
 def forget(collection: Collection, folder: str) -> int:
@@ -100,6 +125,15 @@ def require_folder(folder: str) -> None:
         raise ClipsearchError(f"there is no folder {folder}")
     if not path.is_dir():
         raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
+
+
+def holds_something(folder: str) -> bool:
+    """Whether a folder is there and something is in it: empty, it may be a drive that is not mounted."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
 
 
 def absolute(folder: str | os.PathLike[str]) -> str:

@@ -7,19 +7,23 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from clipsearch.addresses import is_gone
-from clipsearch.errors import ImageError
+from clipsearch.errors import CollectionError, ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.plan import SyncPlan
+from clipsearch.roots import holds_something
 from clipsearch.schema import Failure, ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 
 if TYPE_CHECKING:  # what decodes and encodes is imported when there is something to decode
+    import numpy as np
+    from numpy.typing import NDArray
+
     from clipsearch.encoders.base import Encoder
     from clipsearch.images.pool import DecoderPool
     from clipsearch.pipeline import Embedded
@@ -50,6 +54,7 @@ class SyncReport:
 
 
 _COPIES_LOOKED_AT = 8  # of a content, for one that has moved here; beyond them, a further copy is only a copy
+_MOST_REPLACED = 4096  # contents remembered at once that were replaced; of one beyond them, its embedding is made again
 
 Progress = Callable[[SyncReport, int, int], None]
 """Called with the report so far, how many files are finished, and how many there are to do."""
@@ -151,6 +156,8 @@ class _Run:
         """Files whose captions are said, also that they have none."""
         self._were_captioned = {image_id for plan in said for image_id in plan.missing}
         self._limits = limits
+        self._replaced: dict[str, tuple[ImageInfo, NDArray[np.float32]]] = {}  # by hash, as it may turn up elsewhere
+        self._replaced_sizes: set[int] = set()
         self._committed = time.monotonic()
 
     def without_known_content(
@@ -160,7 +167,7 @@ class _Run:
         for place, file in todo:
             if stopped():
                 raise KeyboardInterrupt
-            if self._collection.catalog.has_size(file.size):
+            if file.size in self._replaced_sizes or self._collection.catalog.has_size(file.size):
                 try:
                     digest, as_read = content_hash(file.path, self._limits.max_bytes)
                 except ImageError:
@@ -175,8 +182,8 @@ class _Run:
             yield file
 
     def knows(self, digest: str) -> bool:
-        """Whether some image has this content."""
-        return bool(self._collection.catalog.ids_by_hash(digest, 1))
+        """Whether some image has this content, or had it until now."""
+        return digest in self._replaced or bool(self._collection.catalog.ids_by_hash(digest, 1))
 
     def take(self, place: Place, outcome: Embedded | Failure) -> None:
         """Stage one outcome."""
@@ -192,6 +199,7 @@ class _Run:
                 self._report.failed += 1
             else:
                 self._count(place)
+                self._remember_replaced(place)
                 self._collection.add(place, outcome.file, outcome.info, outcome.vector)
         self._finished()
 
@@ -214,9 +222,12 @@ class _Run:
         Where its caption is `said`, it has that or none; a photo from elsewhere keeps its own where none is said here.
         """
         same = self._collection.catalog.ids_by_hash(digest, _COPIES_LOOKED_AT)
-        if not same:
+        if not same and digest not in self._replaced:
             return False
         known = self._collection.catalog.known_at(place)
+        if known and known.image_id is not None and known.image_id not in same:  # of many copies, it may be a later one
+            itself = self._collection.records([known.image_id])[known.image_id]
+            same += [known.image_id] if itself.info.content_hash == digest else []
         if known and known.image_id in same and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
             self._report.unchanged += 1
             return True
@@ -225,19 +236,39 @@ class _Run:
             self._report.updated += 1
             return True
         records = self._collection.records(same)
-        for image_id in same:
-            if image_id in self._missing or is_gone(records[image_id].file.path):
-                self._missing.discard(image_id)
-                keeps = said is None or (said.caption is None and image_id not in self._were_captioned)
-                self._move(image_id, place, file, None if keeps else said)
-                self._report.moved += 1
-                return True
+        gone = {i: records[i].file.path for i in same if i in self._missing or self._is_gone(records[i].file.path)}
+        if gone:  # of several, the one with the most alike path: b/1.jpg was a/1.jpg and not a/2.jpg
+            image_id = max(gone, key=lambda i: _alike_at_the_end(gone[i], file.path))
+            self._missing.discard(image_id)
+            self._remember_replaced(place)
+            keeps = said is None or (said.caption is None and image_id not in self._were_captioned)
+            self._move(image_id, place, file, None if keeps else said)
+            self._report.moved += 1
+            return True
         self._count(place)
         self._report.copied += 1
-        source = records[same[0]]
-        info = replace(source.info, caption=said.caption) if said else source.info
-        self._collection.add(place, file, info, self._collection.vector(source.image_id))
+        self._remember_replaced(place)
+        if digest in self._replaced:
+            info, vector = self._replaced.pop(digest)
+        else:
+            info, vector = records[same[0]].info, self._collection.vector(same[0])
+        self._collection.add(place, file, replace(info, caption=said.caption) if said else info, vector)
         return True
+
+    def _remember_replaced(self, place: Place) -> None:
+        """Keep what the image at a place is, before another takes its place: two that swap names both go on as they were."""
+        known = self._collection.catalog.known_at(place)
+        if known and known.image_id is not None and len(self._replaced) < _MOST_REPLACED:
+            with suppress(KeyError, CollectionError):  # then it is encoded again, should it turn up
+                vector = self._collection.vector(known.image_id).copy()
+                info = self._collection.records([known.image_id])[known.image_id].info
+                self._replaced[info.content_hash] = info, vector
+                self._replaced_sizes.add(known.size)
+
+    def _is_gone(self, path: str) -> bool:
+        """Whether a photo is gone, and not the drive that it is on."""
+        place = self._collection.place(path)
+        return is_gone(path) and place is not None and holds_something(self._collection.roots()[place.root_id])
 
     def _move(self, image_id: int, place: Place, file: ImageFile, said: ImageInfo | None) -> None:
         """Stage that an image is at a place now, with the caption that is said there."""
@@ -259,6 +290,12 @@ class _Run:
     def _finished(self) -> None:
         self.done += 1
         self.on_finished()
+
+
+def _alike_at_the_end(path: str, other: str) -> int:
+    """How many of the last characters of two paths are the same."""
+    pairs = zip(reversed(path), reversed(other), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 @contextmanager

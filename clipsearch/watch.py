@@ -167,7 +167,7 @@ class Watch:
             for folder in self._folders or [root for root in collection.roots().values() if not is_remote(root)]:
                 place = collection.place(folder)
                 rules = self._rules or (roots.rules_of(collection, place.root_id) if place else WalkRules())
-                filled = _holds_something(folder) or any(
+                filled = roots.holds_something(folder) or any(
                     collection.catalog.folders(root_id, under) for root_id, under in collection.places(folder)
                 )
                 watched.append(_Watched(folder, (folder, os.path.realpath(folder)), rules, filled))
@@ -185,7 +185,7 @@ class Watch:
                 state = os.stat(one.folder)  # noqa: PTH116
             except OSError:
                 state = None
-            if state and (not one.filled or _holds_something(one.folder)):
+            if state and (not one.filled or roots.holds_something(one.folder)):
                 found[one.folder] = (state.st_dev, state.st_ino)
                 self._passed(one.folder, f"{one.folder} is back")
             else:
@@ -212,14 +212,6 @@ def require_watchfiles() -> None:
 
     if find_spec("watchfiles") is None:
         raise ClipsearchError("watching folders needs watchfiles: pip install 'clipsearch[watch]'")
-
-
-def _holds_something(folder: str) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(True for _ in entries)
-    except OSError:
-        return False
 
 
 def _inside(path: str, folder: str) -> str | None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
@@ -12,6 +13,7 @@ from clipsearch.conditions import Below
 from clipsearch.duplicates import Copy, CopyGroup
 from clipsearch.schema import ImageFile, ImageInfo, ImageRecord
 from clipsearch.store import neighbours
+from clipsearch.store.collection import Collection
 from tests.conftest import PHOTOS, save_photo
 
 
@@ -180,6 +182,30 @@ def test_a_file_with_several_names_is_one_photo(find, folder, tmp_path):
     assert not any(os.path.islink(one.file.path) for one in (group.best, group.copies[0].record))
 
 
+def test_photos_in_archives_and_elsewhere_have_exact_copies_and_are_not_the_best_beside_files(find, folder, tmp_path):
+    photo().save(folder / "a-long-name-of-its-own.jpg")
+    photo().resize((320, 240)).save(folder / "half.jpg")
+    (folder / "b.zip").write_bytes(b"PK")
+
+    def meanwhile():
+        with Collection(folder / ".clipsearch", writable=True) as collection:
+            file = next(r for r in collection.catalog.all_records(collection.roots()) if "its-own" in r.file.name)
+            collection.add_root("s3://bucket", {})
+            for path in (f"{folder}/b.zip/1.jpg", f"{folder}/c.zip/1.jpg", "s3://bucket/1.jpg", "s3://bucket/2.jpg"):
+                vector = collection.vector(file.image_id)
+                collection.add(collection.place(path), replace(file.file, path=path), file.info, vector)
+            collection.commit()
+
+    found = find(meanwhile=meanwhile)
+    (group,) = found.groups
+    assert group.best.file.name == "a-long-name-of-its-own.jpg"
+    exact = [copy.record.file.path for copy in group.copies if copy.exact]
+    assert exact == [f"{folder}/b.zip/1.jpg", "s3://bucket/1.jpg", "s3://bucket/2.jpg"]
+    assert [copy.record.file.name for copy in group.copies if not copy.exact] == ["half.jpg"]
+    told = [(failure.file.path, failure.reason.split(";")[0]) for failure in found.failures]
+    assert told == [(f"{folder}/c.zip/1.jpg", "is no longer there")]
+
+
 def test_files_that_are_gone_or_changed_are_told_and_never_the_best(find, folder):
     image = photo()
     for name in ("a.jpg", "b.jpg", "gone.jpg"):
@@ -247,6 +273,7 @@ def test_groups_do_not_depend_on_how_many_are_looked_at_at_once(find, folder, mo
 @pytest.mark.parametrize(
     ("best", "other", "reason"),
     [
+        (((40, 30), None, 10, "/b.jpg"), ((90, 90), None, 10, "s3://b/b.jpg"), "a file of its own on this machine"),
         (((40, 30), None, 10, "/b.jpg"), ((30, 30), "c", 99, "/a.jpg"), "the most pixels"),
         (((40, 30), "c", 10, "/b.jpg"), ((40, 30), None, 99, "/a.jpg"), "the most details (date, camera, place)"),
         (((40, 30), "c", 99, "/b.jpg"), ((40, 30), "c", 10, "/a.jpg"), "the largest file"),

@@ -121,6 +121,48 @@ def test_indexing_a_parent_folder_takes_its_children_in(photos, tmp_path, encode
         assert len(engine.status().roots) == 1
 
 
+def test_a_parent_folder_drops_nothing_of_its_children_unasked(photos, tmp_path, encoder):
+    secret, thumbs = photos / ".secret", photos / "trip" / "@eaDir"
+    save_photo(secret / "red.jpg", "red", note="secret")
+    save_photo(thumbs / "red.jpg", "red", note="thumb")
+    with SearchEngine(tmp_path / "index") as engine:
+        engine.index(photos / "trip", rules=WalkRules(defaults=False))
+        with pytest.raises(SyncRefused, match=r"trip is indexed already, .* pass over 1 of its photos"):
+            engine.index(photos)
+        engine.index(secret)
+        with pytest.raises(SyncRefused, match=r"secret is indexed already, .* pass over 1 of its photos"):
+            engine.index(photos, rules=WalkRules(defaults=False))
+        with pytest.raises(SyncRefused, match="pass over 2 of its photos"):
+            engine.index(photos, rules=WalkRules(hidden=True, defaults=False, exclude=("*.jpg", "*.png")))
+        assert len(engine.status().roots) == 2 and engine.status().images == 3
+        report = engine.index(photos, rules=WalkRules(hidden=True, defaults=False))
+        assert (report.added, report.removed, report.unchanged) == (4, 0, 3)
+    with SearchEngine(tmp_path / "other") as engine:
+        engine.index(secret)
+        assert engine.index(photos, prune=True).removed == 1
+
+
+@pytest.mark.parametrize("mount_point_left", [True, False])
+def test_a_drive_that_is_not_mounted_loses_nothing_to_copies_of_its_photos(photos, tmp_path, encoder, mount_point_left):
+    drive = tmp_path / "drive"
+    for colour in ("red", "blue"):
+        save_photo(drive / f"{colour}.jpg", colour, note="on the drive")
+    with SearchEngine(tmp_path / "index", model="colours") as engine:
+        engine.index(photos, drive)
+        drive.rename(tmp_path / "elsewhere")
+        if mount_point_left:
+            drive.mkdir()
+        shutil.copy(tmp_path / "elsewhere" / "red.jpg", photos / "copy.jpg")
+        report = engine.index(photos)
+        assert (report.moved, report.copied) == (0, 1)
+        if mount_point_left:
+            drive.rmdir()
+        (tmp_path / "elsewhere").rename(drive)
+        assert engine.index().unchanged == 8
+        (drive / "red.jpg").rename(photos / "moved.jpg")
+        assert engine.index(photos).moved == 1
+
+
 def test_rules_are_remembered(photos, encoder):
     with SearchEngine.open(photos) as engine:
         engine.index(photos, rules=WalkRules(exclude=("trip",)))

@@ -1,10 +1,14 @@
 """An index follows its folder: whatever happens there, one run makes them agree."""
 
+import contextlib
+import itertools
 import os
 import shutil
 import signal
 import threading
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from clipsearch.errors import ModelMismatch, SyncRefused
@@ -12,7 +16,7 @@ from clipsearch.images.discover import WalkRules
 from clipsearch.plan import check_loss, plan_sync
 from clipsearch.store.collection import Collection
 from clipsearch.sync import apply_sync, uninterrupted
-from tests.conftest import ColourEncoder, save_photo
+from tests.conftest import COLOURS, ColourEncoder, give_captions, save_photo
 
 
 @pytest.fixture
@@ -39,6 +43,20 @@ def indexed(tmp_path):
     def read():
         with Collection(tmp_path / "index") as collection:
             return {r.file.name: r.image_id for r in collection.catalog.all_records(collection.roots())}
+
+    return read
+
+
+@pytest.fixture
+def captions(tmp_path):
+    """The captions that the index holds: path below `photos` → caption, where there is one."""
+
+    def read():
+        with Collection(tmp_path / "index") as collection:
+            records = collection.catalog.all_records(collection.roots())
+            return {
+                os.path.relpath(r.file.path, tmp_path / "photos"): r.info.caption for r in records if r.info.caption
+            }
 
     return read
 
@@ -86,17 +104,35 @@ def test_a_renamed_file_and_a_renamed_folder_keep_their_embeddings(index, indexe
     assert indexed()["grey.png"] == before["grey.png"]
 
 
-def test_two_files_that_swap_names_swap_their_embeddings(index, indexed, photos, tmp_path):
+@pytest.mark.parametrize("ring", [("red", "blue"), ("red", "green", "blue", "yellow")])
+def test_files_that_swap_names_swap_their_embeddings_and_captions(index, captions, photos, tmp_path, ring):
     index()
-    (photos / "red.jpg").rename(photos / "x.jpg")
-    (photos / "blue.jpg").rename(photos / "red.jpg")
-    (photos / "x.jpg").rename(photos / "blue.jpg")
-    index()
+    give_captions(tmp_path / "index", {f"{colour}.jpg": colour for colour in ring})
+    (photos / f"{ring[-1]}.jpg").rename(photos / "x.jpg")
+    for colour, after in reversed(list(itertools.pairwise(ring))):
+        (photos / f"{colour}.jpg").rename(photos / f"{after}.jpg")
+    (photos / "x.jpg").rename(photos / f"{ring[0]}.jpg")
+    report, encoder = index()
+    assert (report.updated, report.failed, encoder.encoded) == (len(ring), 0, 0)
+    assert captions() == {f"{colour}.jpg": ring[number - 1] for number, colour in enumerate(ring)}
     with Collection(tmp_path / "index") as collection:
         for record in collection.catalog.all_records(collection.roots()):
-            vector = collection.vector(record.image_id)
-            if record.file.name in ("red.jpg", "blue.jpg"):
-                assert vector.argmax() == (2 if record.file.name == "red.jpg" else 0)
+            if record.info.caption:
+                rgb = collection.vector(record.image_id)[:3]
+                colour = np.array(COLOURS[record.info.caption])
+                assert rgb @ colour / np.linalg.norm(rgb) / np.linalg.norm(colour) > 0.99
+
+
+def test_files_that_all_move_up_by_one_name_keep_their_embeddings_and_captions(index, captions, photos, tmp_path):
+    for number in range(6):
+        save_photo(photos / f"{number}.jpg", "red", note=f"note {number}")
+    index()
+    give_captions(tmp_path / "index", {f"{number}.jpg": str(number) for number in range(6)})
+    for number in reversed(range(6)):
+        (photos / f"{number}.jpg").rename(photos / f"{number + 1}.jpg")
+    report, encoder = index()
+    assert (report.failed, encoder.encoded) == (0, 0)
+    assert captions() == {f"{number + 1}.jpg": str(number) for number in range(6)}
 
 
 def test_everything_moved_into_a_subfolder_is_no_loss(index, photos):
@@ -127,6 +163,35 @@ def test_a_copy_outlives_its_original(index, indexed, photos, tmp_path):
     assert report.removed == 1
     with Collection(tmp_path / "index") as collection:
         assert collection.vector(indexed()["copy.jpg"]).argmax() == 0
+
+
+def test_a_touched_file_stays_itself_however_many_copies_it_has(index, indexed, captions, photos, tmp_path):
+    for number in range(12):
+        shutil.copy(photos / "red.jpg", photos / f"copy{number:02}.jpg")
+    index()
+    give_captions(tmp_path / "index", {f"copy{number:02}.jpg": f"caption {number}" for number in range(12)})
+    before, said = indexed(), captions()
+    os.utime(photos / "copy11.jpg", (1, 1))
+    report, _ = index()
+    assert (report.updated, report.copied) == (1, 0)
+    assert (indexed(), captions()) == (before, said)
+
+
+def test_copies_keep_their_captions_when_their_folder_is_renamed(index, captions, photos, tmp_path):
+    for name in ("a/1", "a/x/2", "a/y/2"):
+        save_photo(photos / f"{name}.jpg", "red", note="the same")
+    index()
+    with Collection(tmp_path / "index", writable=True) as collection:
+        records = list(collection.catalog.all_records(collection.roots()))
+        for record in reversed(records):  # so that the last has the first id
+            if "/a/" in record.file.path:
+                info, vector = replace(record.info, caption=record.file.path[-7:]), collection.vector(record.image_id)
+                collection.add(collection.place(record.file.path), record.file, info, vector)
+        collection.commit()
+    before = captions()
+    (photos / "a").rename(photos / "b")
+    assert index()[0].moved == 3
+    assert captions() == {path.replace("a/", "b/", 1): caption for path, caption in before.items()}
 
 
 def test_a_removed_file_leaves_the_index(index, indexed, photos):
@@ -199,6 +264,78 @@ def test_photos_in_a_folder_that_cannot_be_listed_are_kept(index, indexed, photo
     report, _ = index()
     assert [failure.reason for failure in report.unreadable] == ["cannot list this folder: Permission denied"]
     assert report.removed == 0 and "grey.png" in indexed()
+
+
+@pytest.fixture
+def refuse_to_look(monkeypatch):
+    """What is in a folder that may be listed but not entered, as one of mode r-- or of a drive with an error; never as root."""
+
+    class Entry:
+        def __init__(self, entry):
+            self.name, self.path, self.is_dir = entry.name, entry.path, entry.is_dir
+
+        def stat(self):
+            raise PermissionError(13, "Permission denied")
+
+    def refuse(folder):
+        def refusing(real):
+            def call(path, **options):
+                if str(path).startswith(f"{folder}{os.sep}"):
+                    raise PermissionError(13, "Permission denied")
+                return real(path, **options)
+
+            return call
+
+        scandir = os.scandir
+        monkeypatch.setattr("os.stat", refusing(os.stat))
+        monkeypatch.setattr("os.lstat", refusing(os.lstat))
+        monkeypatch.setattr(
+            "os.scandir",
+            lambda path: (
+                contextlib.nullcontext([Entry(one) for one in scandir(path)]) if path == folder else scandir(path)
+            ),
+        )
+
+    return refuse
+
+
+def test_photos_that_cannot_be_looked_at_are_kept(index, indexed, photos, tmp_path, refuse_to_look):
+    save_photo(photos / "trip" / "deep" / "red.jpg", "red", note="deep")
+    save_photo(photos / "trip" / "second.jpg")
+    (photos / "trip" / "broken.jpg").write_bytes(b"")
+    (photos / "trip" / "a.zip").write_bytes(b"PK")
+    index()
+    with Collection(tmp_path / "index", writable=True) as collection:
+        inside = collection.place(str(photos / "trip" / "a.zip" / "1.jpg"))
+        red = next(one for one in collection.catalog.all_records(collection.roots()) if one.file.name == "red.jpg")
+        file = replace(red.file, mtime_ns=(photos / "trip" / "a.zip").stat().st_mtime_ns)
+        collection.add(inside, file, red.info, collection.vector(red.image_id))
+        collection.commit()
+    before = indexed()
+    shutil.copy(photos / "trip" / "grey.png", photos / "copy.png")
+    refuse_to_look(str(photos / "trip"))
+    report, _ = index()
+    assert {name: image_id for name, image_id in indexed().items() if name != "copy.png"} == before
+    assert (report.removed, report.moved, report.copied) == (0, 0, 1)
+    assert [failure.reason for failure in report.unreadable] == [
+        "cannot look at this file (nor at 2 others in its folder): Permission denied",
+        "cannot list this folder: Permission denied",
+    ]
+    with Collection(tmp_path / "index") as collection:
+        assert len(collection.failures()) == 1
+
+
+def test_a_photo_without_a_suffix_that_cannot_be_opened_is_kept(index, indexed, photos, monkeypatch):
+    (photos / "red.jpg").rename(photos / "red")
+    index()
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("clipsearch.images.discover.has_image_signature", refuse)
+    report, _ = index()
+    assert report.removed == 0 and "red" in indexed()
+    assert [failure.reason for failure in report.unreadable] == ["cannot look at this file: Permission denied"]
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(index, indexed, photos):

@@ -381,6 +381,22 @@ def test_another_vector_or_another_content_updates(engine, photos, tmp_path, enc
     assert engine.index().unchanged == 5 and encoder.encoded == before
 
 
+@pytest.mark.parametrize("between", [0, 2000])
+def test_the_first_row_of_a_photo_that_can_be_taken_counts_wherever_the_others_are(engine, tmp_path, between):
+    row = rows_of(engine, tmp_path / "out.jsonl")[0]
+    new, newer, stale = (
+        {**row, "embedding": [1.0, 0, 0, 0]}, {**row, "embedding": [0, 1.0, 0, 0]}, {**row, "content_hash": "0" * 64}
+    )  # fmt: skip
+    gap = [{**row, "path": f"/nowhere/{number}.jpg"} for number in range(between)]
+    rows = write_rows(tmp_path / "in.jsonl", [stale, *gap, new, *gap, row, *gap, newer])
+    report = engine.import_embeddings(rows)
+    assert (report.added, report.updated, report.unchanged) == (0, 1, 0)
+    told = [(one.row, one.reason) for one in report.refused if one.path == row["path"]]
+    assert [number for number, _ in told] == [1, 3 + 2 * between, 4 + 3 * between]
+    assert "stale" in told[0][1] and all("had a row before" in reason for _, reason in told[1:])
+    assert np.frombuffer(held(engine)[row["path"]][0], np.float32).tolist() == [1, 0, 0, 0]
+
+
 def test_vectors_of_any_length_are_scaled_on_request(engine, other, photos, tmp_path):
     rows = rows_of(engine, tmp_path / "out.jsonl")
     for row in rows:

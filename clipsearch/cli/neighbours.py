@@ -66,7 +66,8 @@ def duplicates(
     more than a few percent cropped off, are not found; of animations, the first picture counts.
 
     Of each group the best is printed first: the one with the most pixels, then the one that knows more of its date, camera and
-    place, then the largest file. Files that are gone or have changed since they were indexed are in no group.
+    place, then the largest file; one in an archive or in storage elsewhere only where there is no other. Files that are gone or
+    have changed since they were indexed are in no group.
 
     \b
     clipsearch duplicates

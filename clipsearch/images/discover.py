@@ -6,10 +6,11 @@ import fnmatch
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from clipsearch.addresses import NOT_THERE
 from clipsearch.schema import ImageFile
 
 SKIPPED_FOLDERS = ("@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "lost+found", "__MACOSX")
@@ -175,6 +176,7 @@ class Listing:
     states: dict[str, tuple[int, int]]  # name → (size in bytes, mtime_ns), in no order
     others: int = 0  # what else was there: files that are no pictures by name or content
     error: str | None = None
+    unsure: dict[str, str] = field(default_factory=dict)  # what could not be looked at: name → why
 
     @property
     def files(self) -> tuple[ImageFile, ...]:
@@ -204,15 +206,10 @@ def _by_suffix(suffix: str) -> bool | None:
 
 
 def has_image_signature(path: str) -> bool:
-    """Read a file's first bytes; False as well where they cannot be read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError:
-        return False
+    """Read a file's first bytes. OSError where they cannot be read."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         return looks_like_image(os.read(descriptor, SIGNATURE_BYTES))
-    except OSError:
-        return False
     finally:
         os.close(descriptor)
 
@@ -220,9 +217,9 @@ def has_image_signature(path: str) -> bool:
 def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, under: str = "") -> Iterator[Listing]:
     """Every folder below `root`, or below its folder `under`, one listing each, in the order of their names.
 
-    A folder that cannot be read is a listing with an error, so that its photos are not taken for deleted ones; one that
-    is not there (any more) has no listing. With
-    `follow_links`, a folder reached a second time (a loop, or a link beside its target) is passed over.
+    A folder that cannot be read is a listing with an error, and a file that cannot be looked at is `unsure`: neither is to be
+    taken for deleted. A folder that is not there (any more) has no listing. With `follow_links`, a folder reached a second time
+    (a loop, or a link beside its target) is passed over.
     """
     rules = rules or WalkRules()
     base = os.fspath(root)
@@ -246,6 +243,7 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
         states: dict[str, tuple[int, int]] = {}
         folders: list[str] = []
         others = 0
+        unsure: dict[str, str] = {}
         while found:  # no call of ours for a common file: for each of 100,000, that is a tenth of a second
             entry = found.pop()  # let go of at once: each remembers all that the system said of its file
             name = entry.name
@@ -261,10 +259,25 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
                         states[name] = info.st_size, info.st_mtime_ns
                     else:
                         others += 1
-            except OSError:  # it vanished, or is a link to nothing
-                others += 1
-        yield Listing(folder, path, states, others)
+            except OSError as error:
+                if error.errno in NOT_THERE or rules.skips_file(name):  # it vanished, or is a link to nothing
+                    others += 1
+                else:
+                    unsure[name] = error.strerror or str(error)
+        yield Listing(folder, path, states, others, unsure=unsure)
         stack.extend(sorted(folders, reverse=True))
+
+
+def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
+    """Why a walk of `root` by these rules does not come to a folder, relative to it; "" if it does."""
+    path = root
+    for name in folder.split("/") if folder else []:
+        path = os.path.join(path, name)
+        if rules.skips_folder(name):
+            return f"`clipsearch index` passes over the folder {name}"
+        if not rules.follow_links and os.path.islink(path):  # noqa: PTH114
+            return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
+    return ""
 
 
 def find_images(root: str | os.PathLike[str], rules: WalkRules | None = None) -> Iterator[ImageFile]:

@@ -173,6 +173,8 @@ class Catalog(ImageRows):
     def last_id(self) -> int:
         """The highest image id that was ever given."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'images'").fetchone()
+        if row and type(row[0]) is not int:
+            raise CollectionDamaged(f"{self.path}: its numbers of images make no sense")
         return int(row[0]) if row else 0
 
     def meta(self, key: str) -> str | None:

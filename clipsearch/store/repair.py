@@ -26,6 +26,8 @@ from clipsearch.store.swap import REPAIRED, finish
 from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, Progress, verify
 
+_MOST_IDS = 1 << 48
+
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
@@ -91,8 +93,9 @@ def _salvaged(folder: Path) -> _Salvaged:
             if fingerprint is None or not roots or "meta" in damaged:
                 raise nothing
             salvaged = _Salvaged(fingerprint, roots, "roots" not in damaged)
+            salvaged.last_id = _plausible_id(_tolerant(catalog.last_id, 0))
             for row in catalog.salvage("images"):
-                salvaged.last_id = max(salvaged.last_id, int(row[0]))
+                salvaged.last_id = max(salvaged.last_id, _plausible_id(row[0]))
                 if is_sound(row):
                     salvaged.images[row[0]] = row
                 else:
@@ -102,6 +105,11 @@ def _salvaged(folder: Path) -> _Salvaged:
             return salvaged
     finally:
         catalog.close()
+
+
+def _plausible_id(image_id: int) -> int:
+    """An image's id, or 0 for one so high that damage made it: behind it there might be none left."""
+    return image_id if 0 < image_id < _MOST_IDS else 0
 
 
 def _tolerant(read: Callable[[], Any], instead: Any) -> Any:

@@ -149,29 +149,38 @@ class _Run:
 
     def take(self, rows: list[Row], vectors: Embeddings) -> None:
         """Stage what can be taken of some rows."""
-        candidates: list[_Candidate] = []
+        found: list[tuple[Row, NDArray[np.float32], Place, ImageFile]] = []
         for row, vector in zip(rows, vectors, strict=True):
-            found = self._places.find(row.path)
-            if isinstance(found, str):
-                self._refuse(row, found)
+            there = self._places.find(row.path)
+            if isinstance(there, str):
+                self._refuse(row, there)
             else:
-                known = self._collection.catalog.known_at(found[0])
-                candidates.append(_Candidate(row, vector, *found, known))
-        todo = self._without_unchanged(candidates)
-        for candidate, outcome in self._read(todo):
+                found.append((row, vector, *there))
+        while found:  # the first row of each photo; then, in case that cannot be taken, the second
+            first: dict[Place, _Candidate] = {}
+            later = []
+            for one in found:
+                known = self._collection.catalog.known_at(one[2])
+                if known and known.image_id in self._had:
+                    self._refuse(one[0], _TWICE)
+                elif one[2] in first:
+                    later.append(one)
+                else:
+                    first[one[2]] = _Candidate(*one, known)
+            self._take(list(first.values()))
+            found = later
+
+    def _take(self, candidates: list[_Candidate]) -> None:
+        """Stage what can be taken of rows of different photos."""
+        for candidate, outcome in self._read(self._without_unchanged(candidates)):
             row = candidate.row
             if isinstance(outcome, str):
                 self._refuse(row, outcome)
                 continue
             file, info = outcome
-            known = self._collection.catalog.known_at(candidate.place)  # by now, maybe by a row of this very block
-            replaces = known.image_id if known else None
-            if replaces in self._had:
-                self._refuse(row, _TWICE)
-                continue
+            replaces = candidate.known.image_id if candidate.known else None
             info = replace(info, caption=row.caption or self._former_caption(replaces, info))
-            image_id = self._collection.add(candidate.place, file, info, candidate.vector)
-            self._had.add(image_id)
+            self._had.add(self._collection.add(candidate.place, file, info, candidate.vector))
             self._report.added += replaces is None
             self._report.updated += replaces is not None
 
@@ -183,15 +192,11 @@ class _Run:
     def _without_unchanged(self, candidates: list[_Candidate]) -> list[_Candidate]:
         """Those that differ from what is indexed: in the file's size or time, the content or the vector."""
         ids = [one.known.image_id for one in candidates if one.known and one.known.image_id is not None]
-        fresh = [image_id for image_id in ids if image_id not in self._had]  # those had are staged, or equal
-        records = self._collection.records(fresh)
-        stored = self._vectors(fresh)
+        records = self._collection.records(ids)
+        stored = self._vectors(ids)
         todo = []
         for one in candidates:
             image_id = one.known.image_id if one.known else None
-            if image_id is not None and image_id in self._had:
-                self._refuse(one.row, _TWICE)
-                continue
             record = records.get(image_id) if image_id is not None else None
             if (
                 image_id is not None and record and record.file == one.file

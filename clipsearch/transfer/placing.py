@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.images.discover import WalkRules, has_image_signature, is_image_name
+from clipsearch.images.discover import WalkRules, has_image_signature, is_image_name, why_passed_over
 from clipsearch.schema import ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -56,21 +56,13 @@ class Places:
         if not stat.S_ISREG(state.st_mode):
             return "not a regular file"
         named = is_image_name(place.name)
-        if rules.skips_file(place.name) or named is False or (named is None and not has_image_signature(path)):
+        try:
+            passed_over = rules.skips_file(place.name) or not (has_image_signature(path) if named is None else named)
+        except OSError as error:
+            return error.strerror or str(error)
+        if passed_over:
             return "`clipsearch index` passes over files of this name"
         key = place.root_id, place.folder
         if key not in self._verdicts:
-            self._verdicts[key] = _verdict(root, place.folder, rules)
+            self._verdicts[key] = why_passed_over(root, place.folder, rules)
         return self._verdicts[key] or (place, ImageFile(path, state.st_size, state.st_mtime_ns))
-
-
-def _verdict(root: str, folder: str, rules: WalkRules) -> str:
-    """Why a walk by these rules does not come to a folder; "" if it does."""
-    path = root
-    for name in folder.split("/") if folder else []:
-        path = os.path.join(path, name)
-        if rules.skips_folder(name):
-            return f"`clipsearch index` passes over the folder {name}"
-        if not rules.follow_links and os.path.islink(path):  # noqa: PTH114
-            return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
-    return ""

@@ -154,6 +154,23 @@ def test_a_repaired_index_goes_on(index):
     assert not {NAMES[7], NAMES[19], NAMES[169]} & {name for _, name in answers_all(index)}
 
 
+@pytest.mark.parametrize(
+    ("number", "next_id"), [(PHOTOS + 50, PHOTOS + 51), (2**63 - 1, PHOTOS + 1), ("x", PHOTOS + 1)]
+)
+def test_ids_of_removed_photos_are_not_given_again_after_a_repair(index, number, next_id):
+    """The catalog's own count of ids is believed, unless damage made it."""
+    with sqlite3.connect(index / "catalog.sqlite") as database:
+        database.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'images'", (number,))
+    database.close()
+    victim = sorted(index.glob("segments/*.faiss"))[0]
+    data = bytearray(victim.read_bytes())
+    data[200] ^= 4
+    victim.write_bytes(data)
+    assert repair(index).kept == PHOTOS - 4
+    with Collection(index, writable=True) as collection:
+        assert add(collection, ["new.jpg"], VECTORS[:1]) == [next_id]
+
+
 def answers_all(folder):
     with Collection(folder) as collection:
         return [
