@@ -39,7 +39,7 @@ class InOneProcess:
     def __init__(self, spec, limits=None, workers=None):
         self.spec, self.limits = spec, limits
 
-    def read(self, files):
+    def read(self, files, stopped=None):
         from clipsearch.errors import ImageError
         from clipsearch.images.pixels import resize_and_crop
         from clipsearch.images.pool import Decoded
