@@ -177,7 +177,14 @@ def _place_of(collection: Collection, path: str) -> Place:
     if place := collection.place(path):
         return place
     above, _, _ = path.replace(os.sep, "/").rpartition("/") if not is_remote(path) else path.rpartition("/")
-    collection.add_root(plain_url(above) if is_remote(path) else above or os.sep, ARCHIVES_ONLY.to_json())
+    above = plain_url(above) if is_remote(path) else above or os.sep
+    for root_id, root in collection.roots().items():
+        if root.startswith(f"{above.rstrip('/')}/") and roots.rules_of(collection, root_id) != ARCHIVES_ONLY:
+            raise SyncRefused(  # the photos of that folder would be of this one, where only archives are looked for
+                f"{root} is indexed, beside {path}; index {above} first, or put the archive into a folder of its own. Nothing "
+                "was changed"
+            )
+    collection.add_root(above, ARCHIVES_ONLY.to_json())
     place = collection.place(path)
     assert place
     return place

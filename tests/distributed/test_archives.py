@@ -124,6 +124,17 @@ def test_equal_photos_in_two_archives_are_both_there(tmp_path, in_place):
     }  # fmt: skip
 
 
+def test_an_archive_beside_an_indexed_folder_does_not_take_it_in(tmp_path, in_place):
+    save_photo(tmp_path / "photos" / "red.jpg", "red")
+    archive = save_tar(tmp_path / "a.tar", [("b.jpg", jpeg((1, 2, 3)))])
+    run(tmp_path / "index", tmp_path / "photos")
+    with pytest.raises(SyncRefused, match="a folder of its own"):
+        run(tmp_path / "index", archive)
+    assert run(tmp_path / "index").unchanged == 1
+    run(tmp_path / "index", save_tar(tmp_path / "tars" / "a.tar", [("b.jpg", jpeg((1, 2, 3)))]))
+    assert len(content(tmp_path / "index")[0]) == 2
+
+
 def test_a_tar_file_elsewhere(memory, tmp_path, in_place):
     save_tar(tmp_path / "a.tar", [("a.jpg", jpeg("red"))])
     for name in ("0.tar", "1.tar"):
