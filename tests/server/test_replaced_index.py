@@ -1,6 +1,7 @@
 """What a server, an engine or an assistant does when the index is put in another's place, or its photos go away."""
 
 import asyncio
+import contextlib
 import io
 import os
 import shutil
@@ -20,7 +21,7 @@ from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch
 from clipsearch.schema import Query
 from clipsearch.server.app import make_app
 from clipsearch.server.events import index_events
-from clipsearch.server.jobs import Jobs
+from clipsearch.server.jobs import Job, Jobs
 from tests.conftest import ColourEncoder, save_photo
 from tests.server.conftest import ids, serving, wait_for_job
 from tests.server.test_uploads import png, send
@@ -211,13 +212,24 @@ def test_several_servers_save_searches_at_once(tmp_path):
 
 
 def test_what_waits_for_a_job_that_does_not_end_costs_nothing():
-    jobs = Jobs(lambda: pytest.fail("no job begins"))
+    def make():
+        raise ClipsearchError("there is no index any more")
+
+    def wait():
+        with contextlib.suppress(ClipsearchError):
+            jobs.update(["/x"])
+
+    jobs = Jobs(make)
     assert jobs._begin()
     jobs._closing.set()
-    threading.Thread(target=lambda: jobs.update(["/x"]), daemon=True).start()
+    waiting = threading.Thread(target=wait)
+    waiting.start()
     before = time.process_time()
     time.sleep(0.5)
     assert time.process_time() - before < 0.2
+    jobs._set(Job("done"))
+    waiting.join(10)
+    assert not waiting.is_alive()
 
 
 def test_browsing_finds_what_looks_like_a_photo_whose_file_is_gone(engine):
