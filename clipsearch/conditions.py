@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -11,6 +12,7 @@ Field: TypeAlias = Literal[
     "latitude", "longitude", "caption",
 ]  # fmt: skip
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
+_WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one class
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +81,11 @@ Condition: TypeAlias = Test | Known | Below | Near | All | Either | Not
 def all_of(conditions: Sequence[Condition]) -> Condition | None:
     """Every one of some conditions, as one; None, which is no condition, of none."""
     return All(tuple(conditions)) if conditions else None
+
+
+def literals(glob: str) -> list[str]:
+    """The texts that every name has which fits a glob, in their order: what stands between its wildcards, some of it empty.
+
+    A glob without wildcards is one text.
+    """
+    return _WILD.split(glob)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TypeAlias
 
 import numpy as np
 
-from clipsearch.conditions import All, Condition, Either, Test
+from clipsearch.conditions import All, Condition, Either, Test, literals
 from clipsearch.schema import Ids
 from clipsearch.store.image_rows import ImageRows
 
 _SHORTEST = 2  # bytes of a name that are worth looking for
 _FEW = 1 / 50  # of all names; where more of them have what is looked for, the catalog's own way is no slower
 _Pattern: TypeAlias = tuple[bytes, ...]
-_SPECIAL = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one class
 
 
 class NameFinder:
@@ -88,7 +86,7 @@ def _patterns(condition: Condition) -> list[_Pattern]:
         if condition.field != "name" or condition.operator not in ("~", "=") or not str(condition.value).isascii():
             return []
         text = str(condition.value).lower()
-        pieces = _SPECIAL.split(text) if condition.operator == "~" else [text]
+        pieces = literals(text) if condition.operator == "~" else [text]
         longest = max(pieces, key=len)
         return [tuple(piece.encode() for piece in pieces)] if len(longest) >= _SHORTEST and "/" not in text else []
     if isinstance(condition, All):

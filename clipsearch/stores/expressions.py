@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test
+from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test, literals
 from clipsearch.store.filters import EARTH_KM, Places
 from clipsearch.store.sieve import passing
 
@@ -28,7 +28,6 @@ _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `
 _OPERATORS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _FARTHEST = 2.0**52
 _KM_A_DEGREE = EARTH_KM * math.pi / 180
-_WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob, of whichever kind: what it takes is not looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class Expressions:
             return Expression(f"not ({same.text})") if exact else Expression(EVERYTHING, False)
         if test.operator != "~":
             return Expression(EVERYTHING, False)
-        first, *rest = [_hex(piece) for piece in _WILD.split(folded)]
+        first, *rest = [_hex(piece) for piece in literals(folded)]
         first = head + first
         if not rest:
             return Expression(f'{column} == "{first}"', False)
