@@ -20,13 +20,13 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
-from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool
 from clipsearch.query import parse_terms, split_words
 from clipsearch.relevance import RELEVANT
 from clipsearch.render.terminal_pictures import blocks
 from clipsearch.render.text import human_bytes, percent, printable, short_path
-from clipsearch.schema import Box, Failure, ImageFile, ImageRecord, Query, Term
+from clipsearch.schema import Box, Failure, ImageFile, ImageRecord, Query
 
 _PAUSE = 0.12  # seconds without a key, after which a text is worth an answer
 _BOX = Box(
@@ -223,9 +223,14 @@ class BrowseApp(App[None]):
                 Row(record) for record in records
             ], f"the newest of {count:,} photos" if count else "there are no photos"
         like = wish.like
-        terms, own = _alike(self._engine, like) if like else (parse_terms(split_words(wish.text)), ())
         least = RELEVANT if wish.relevant and not like else None
-        hits = self._engine.search(replace(self._query, terms=terms, min_match=least, own=own), self._top_k)
+        query = replace(self._query, min_match=least)
+        if like:
+            term, own = self._engine.like(like)
+            query = replace(query, terms=(term,), own=own)
+        else:
+            query = replace(query, terms=parse_terms(split_words(wish.text)), own=())
+        hits = self._engine.search(query, self._top_k)
         explained = hits.explanation
         what = f"photos like {printable(like.file.name)}" if like else "photos"
         which = " that match" if least is not None else ""
@@ -283,15 +288,6 @@ class BrowseApp(App[None]):
             if len(self._pictures) > _KEPT:
                 self._pictures.popitem(last=False)
         return self._pictures[path]
-
-
-def _alike(engine: SearchEngine, record: ImageRecord) -> tuple[tuple[Term, ...], tuple[int, ...]]:
-    """A photo as what to look for, by what the index has of it, and the photos of that content."""
-    try:
-        vector = engine.vector(record.image_id)
-    except KeyError:
-        raise QueryError(f"{record.file.name} has just been removed") from None
-    return (Term(vector),), tuple(engine.same_content(record.info.content_hash))
 
 
 def _facts(record: ImageRecord) -> str:

@@ -17,7 +17,7 @@ from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch
 from clipsearch.exchange import Exchange
 from clipsearch.hits import Explanation, Hits
 from clipsearch.query import parse_query
-from clipsearch.schema import Failure, ImageRecord, Order, Query
+from clipsearch.schema import Failure, ImageRecord, Order, Query, Term
 from clipsearch.search import search
 from clipsearch.store.collection import Collection
 from clipsearch.stores.address import is_address, parse_address
@@ -252,6 +252,14 @@ class SearchEngine(Exchange, Closing):
         """A photo's unit vector (dim,). KeyError where there is no such photo."""
         vector: NDArray[np.float32] = self._source().vectors([image_id])[0]
         return vector
+
+    def like(self, record: ImageRecord, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
+        """A photo as a term, and the photos of its content, for `Query.own`. QueryError where it has just been removed."""
+        try:
+            vector = self.vector(record.image_id)
+        except KeyError:
+            raise QueryError(f"{record.file.name} has just been removed; search again") from None
+        return Term(vector, weight), tuple(self.same_content(record.info.content_hash))
 
     def label(
         self,

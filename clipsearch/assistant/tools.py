@@ -29,7 +29,7 @@ from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.query import parse_terms, split_words
 from clipsearch.relevance import RELEVANT
-from clipsearch.schema import ImageRecord, Query, Term
+from clipsearch.schema import ImageRecord, Query
 from clipsearch.where import chosen
 
 MOST_HITS = 50
@@ -159,12 +159,8 @@ class Assistant:
 
         def look(engine: SearchEngine) -> Found:
             record = _photo(engine, photo)
-            own = tuple(engine.same_content(record.info.content_hash))
-            try:
-                vector = engine.vector(record.image_id)
-            except KeyError:
-                raise QueryError(f"photo {record.image_id} has just been removed; search again") from None
-            return found(record.file.path, engine.search(Query((Term(vector),), diverse=diverse, own=own), top_k))
+            term, own = engine.like(record)
+            return found(record.file.path, engine.search(Query((term,), diverse=diverse, own=own), top_k))
 
         return await self._answer(look, top_k, thumbnails)
 

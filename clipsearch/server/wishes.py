@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -83,23 +83,19 @@ def _with_pictures(
     return make
 
 
-def _picture(engine: SearchEngine, weight: float, name: str, uploads: Uploads) -> tuple[Term, list[int]]:
+def _picture(engine: SearchEngine, weight: float, name: str, uploads: Uploads) -> tuple[Term, Sequence[int]]:
     """A picture's embedding as a term, and the photos that have its content."""
     if name.startswith(_UPLOAD):
         upload = uploads.get(name.removeprefix(_UPLOAD))
         if upload is None or upload.model != engine.encoder.spec.fingerprint.digest:
             raise Refusal(404, "no-such-upload", f"there is no {name}; uploads are kept for an hour at most")
-        same = engine.same_content(upload.content_hash)  # then it is what is indexed, to the last bit
-        vector, content = upload.vector, upload.content_hash
-        if same:
+        same = engine.same_content(upload.content_hash)
+        vector = upload.vector
+        if same:  # then it is what is indexed, to the last bit
             with contextlib.suppress(KeyError):  # it has just been removed
                 vector = engine.vector(same[0])
-    else:
-        record = engine.records([int(name)]).get(int(name))
-        if record is None:
-            raise Refusal(404, "no-such-photo", f"there is no photo {name} in the index")
-        try:
-            vector, content = engine.vector(record.image_id), record.info.content_hash
-        except KeyError:  # it has just been removed
-            raise Refusal(404, "no-such-photo", f"there is no photo {name} in the index") from None
-    return Term(vector, weight), engine.same_content(content)
+        return Term(vector, weight), same
+    try:
+        return engine.like(engine.records([int(name)])[int(name)], weight)
+    except (KeyError, QueryError):  # it was never there, or has just been removed
+        raise Refusal(404, "no-such-photo", f"there is no photo {name} in the index") from None
