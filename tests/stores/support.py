@@ -2,6 +2,7 @@
 
 import os
 import random
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -54,6 +55,19 @@ def add_photo(collection, root_id, folder, number, vector, chance):
     )  # fmt: skip
     file = ImageFile(os.path.join(folder.parent, inside, name), chance.randrange(10_000), number)
     return collection.add(Place(root_id, inside, name), file, info, vector)
+
+
+@contextmanager
+def answering(folder, place, new_url):
+    """What answers: the index itself, or a store that it was pushed to."""
+    if place == "index":
+        with Collection(folder) as collection:
+            yield collection
+        return
+    url = new_url()
+    push_index(folder, url)
+    with StoreReader(parse_address(url)) as reader:
+        yield reader
 
 
 def push_index(folder, url, **options):

@@ -4,12 +4,9 @@ import pytest
 
 from clipsearch.conditions import All, Below, Not, Test
 from clipsearch.schema import ImageFile, ImageInfo
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.stores.address import parse_address
-from clipsearch.stores.reading import StoreReader
 from tests.store.support import random_units, writer
-from tests.stores.support import DIM, push_index
+from tests.stores.support import DIM, answering
 
 PHOTOS = [
     "a/DSC1.jpg", "b/DSC1.jpg", "c/dsc1.JPG", "a/kid.jpg", "kid.jpg", "azb.png", "a!x]b.png", "agb.jpg", "a^x]b.gif", "äzb.gif",
@@ -27,14 +24,8 @@ def source(tmp_path_factory, place, new_url):
             info = ImageInfo(1, 1, "JPEG", f"{number:064x}")
             collection.add(Place(root_id, below, name), ImageFile(f"/photos/{path}", 1, number), info, vector)
         collection.commit()
-    if place == "index":
-        with Collection(folder) as collection:
-            yield collection
-        return
-    url = new_url()
-    push_index(folder, url)
-    with StoreReader(parse_address(url)) as reader:
-        yield reader
+    with answering(folder, place, new_url) as source:
+        yield source
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from clipsearch.stores.table import Table
 from tests.conftest import save_photo
 from tests.store.support import random_units, unit
 from tests.store.test_filters import LEAVES, holds
-from tests.stores.support import AWKWARD, CAPTIONS, DIM, make_index, push_index
+from tests.stores.support import AWKWARD, CAPTIONS, DIM, answering, make_index, push_index
 
 MORE = [
     *(Test("name", operator, name) for name in AWKWARD for operator in ("=", "!=", "~")),
@@ -40,14 +40,8 @@ def index(tmp_path_factory):
 @pytest.fixture(scope="module")
 def source(index, place, new_url):
     """What answers: the index, or a store that it was pushed to."""
-    if place == "index":
-        with Collection(index) as collection:
-            yield collection
-        return
-    url = new_url()
-    push_index(index, url)
-    with StoreReader(parse_address(url)) as reader:
-        yield reader
+    with answering(index, place, new_url) as source:
+        yield source
 
 
 @pytest.fixture(scope="module")
