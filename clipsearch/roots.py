@@ -39,6 +39,8 @@ def targets(
         is_root = place is not None and folder == known.get(place.root_id)
         walked = rules_of(collection, place.root_id) if place else None
         wished = rules or (WalkRules() if folders and walked == ARCHIVES_ONLY else walked)
+        if place and walked and not is_root:
+            _require_walked(folder, known[place.root_id], walked, wished)
         if place is None or (is_root and wished != walked):
             if not prune:
                 require_kept(collection, folder, wished or WalkRules())
@@ -47,6 +49,23 @@ def targets(
             root_id = place.root_id
         chosen.append((folder, root_id, rules or rules_of(collection, root_id)))
     return chosen
+
+
+def _require_walked(folder: str, root: str, walked: WalkRules, wished: WalkRules | None) -> None:
+    """Raise SyncRefused where a walk of the root would not find what is asked for inside it: the next one would drop it."""
+    if is_remote(folder):
+        return
+    why = why_passed_over(root, Path(folder).relative_to(root).as_posix(), walked)
+    if walked == ARCHIVES_ONLY:
+        why = "only its archives are indexed"
+    elif not why and wished != walked:
+        why = "it is walked by other rules"
+    if why:
+        raise SyncRefused(
+            f"{folder} is inside {root}, and {why}: the next `clipsearch index` would drop what this adds. Index {root} itself "
+            "with the flags that all of it needs (--hidden, --no-default-excludes, --follow-links, --exclude), or this folder "
+            "into an index of its own (--index). Nothing was changed"
+        )
 
 
 def require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:

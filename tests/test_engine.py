@@ -121,6 +121,23 @@ def test_indexing_a_parent_folder_takes_its_children_in(photos, tmp_path, encode
         assert len(engine.status().roots) == 1
 
 
+def test_a_folder_that_its_parents_walk_passes_over_is_not_taken_in_to_be_dropped_again(photos, tmp_path, encoder):
+    save_photo(photos / ".secret" / "red.jpg", "red", note="secret")
+    (photos / "link").symlink_to(photos / ".secret")
+    with SearchEngine(tmp_path / "index") as engine:
+        count = engine.index(photos).added
+        with pytest.raises(SyncRefused, match=r"passes over the folder \.secret: .* Index .* itself with .*--hidden"):
+            engine.index(photos / ".secret")
+        with pytest.raises(SyncRefused, match="link is a link to a folder"):
+            engine.index(photos / "link")
+        with pytest.raises(SyncRefused, match="walked by other rules"):
+            engine.index(photos / "trip", rules=WalkRules(defaults=False))
+        assert engine.index(photos / "trip", rules=WalkRules()).unchanged == 1
+        assert engine.status().images == count
+        assert engine.index(photos, rules=WalkRules(hidden=True)).added == 1
+        assert engine.index(photos / ".secret").unchanged == 1
+
+
 def test_a_parent_folder_drops_nothing_of_its_children_unasked(photos, tmp_path, encoder):
     secret, thumbs = photos / ".secret", photos / "trip" / "@eaDir"
     save_photo(secret / "red.jpg", "red", note="secret")
