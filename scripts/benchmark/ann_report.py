@@ -31,7 +31,7 @@ def table(points: Sequence[Point]) -> str:
 
 
 def picture(points: Sequence[Point]) -> str:
-    """Recall of texts (lines) and of images (dashes) against the median latency, as SVG; one panel for each size."""
+    """Recall of texts (lines) and of images (dashes) against the median latency, as SVG; memory below."""
     sizes = sorted({point.rows for point in points})
     methods = list(dict.fromkeys(method for _, method, _ in _methods(points) if method != "exact"))
     colours = {method: _COLOURS[number % len(_COLOURS)] for number, method in enumerate(methods)}
@@ -39,9 +39,10 @@ def picture(points: Sequence[Point]) -> str:
     below = _TOP + _HEIGHT + 56
     for number, method in enumerate(methods):
         x, y = _LEFT + 330 * (number % 3), below + 20 * (number // 3)
+        memory = ", ".join(f"{some[0].megabytes:,.0f}" for _, one, some in _methods(points) if one == method)
         lines += [
             f'<line x1="{x}" x2="{x + 24}" y1="{y - 4}" y2="{y - 4}" stroke="{colours[method]}" stroke-width="3"/>',
-            f'<text x="{x + 30}" y="{y}">{escape(method)}</text>',
+            f'<text x="{x + 30}" y="{y}">{escape(method)}: {memory} MB</text>',
         ]
     width, height = max(len(sizes) * (_WIDTH + 90), 1040), below + 20 * (len(methods) // 3 + 1)
     return (
