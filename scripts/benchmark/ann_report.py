@@ -76,7 +76,8 @@ def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, s
     lines.append(
         f'<line x1="{x(exact.milliseconds):.1f}" x2="{x(exact.milliseconds):.1f}" y1="{_TOP}" y2="{_TOP + _HEIGHT}" '
         'stroke="#000000" stroke-dasharray="2 3"/>'
-        f'<text x="{x(exact.milliseconds) - 4:.1f}" y="{_TOP + _HEIGHT - 6}" text-anchor="end">exact</text>'
+        f'<text x="{x(exact.milliseconds) - 4:.1f}" y="{_TOP + _HEIGHT - 6}" text-anchor="end">'
+        f"exact, {exact.megabytes:,.0f} MB</text>"
     )
     for method, colour in colours.items():
         for which, dash in (("text", ""), ("image", ' stroke-dasharray="5 4"')):
@@ -85,6 +86,8 @@ def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, s
                 if (recall := getattr(point, which)) > best:
                     best = recall
                     path.append(f"{x(point.milliseconds):.1f},{y(recall):.1f}")
+            if len(path) == 1:  # nothing that takes longer finds more
+                path.append(f"{x(max(one.milliseconds for one in some if one.method == method)):.1f},{y(best):.1f}")
             if path:
                 lines.append(
                     f'<polyline points="{" ".join(path)}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
