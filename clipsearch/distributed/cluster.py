@@ -34,6 +34,9 @@ _PATIENCE = 60.0  # seconds without any worker until the user hears of it
 _STARTS = 3  # times that a worker may die before it is there, until its node is left alone
 _OBJECTS = 96 * 1024**2  # bytes of Ray's object store on this machine, which holds next to nothing
 
+_LOCKED = (
+    ". Where it asks for a token, set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN if the token is not in ~/.ray/auth_token"
+)
 Named = tuple[str, Chunk]
 
 
@@ -85,8 +88,9 @@ class Cluster(Closing):
             self.close()
             if not isinstance(error, Exception):
                 raise
-            said = one_line(error)  # Ray's errors have no family of their own
-            raise ClipsearchError(f"there is no Ray cluster at {address!r}: {said}") from error
+            said = one_line(error)  # Ray's errors have no family of their own, nor do they say that a token is missing
+            more = "" if "RAY_AUTH_MODE" in os.environ else _LOCKED
+            raise ClipsearchError(f"there is no Ray cluster at {address!r}: {said}{more}") from error
 
     def close(self) -> None:
         """Disconnect, and stop what was started here."""
@@ -186,7 +190,7 @@ class _Run:
         except errors.RayError as error:  # the worker is gone, or its node
             self._lose(worker, error)
             return None
-        if ref is worker.there:
+        if ref == worker.there:  # an equal one, over ray://
             worker.there = None
             return None
         worker.running.pop(ref)

@@ -66,6 +66,20 @@ def test_every_photo_is_there_once_whoever_is_killed(alone, many, plain, tmp_pat
     assert not list(Path(index, "parts").iterdir())
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:6399", "ray://127.0.0.1:10001"])
+def test_a_cluster_that_others_have_started(alone, many, plain, tmp_path, address):
+    """With a token, as `ray start` makes it; who has none is told where to put it."""
+    index = tmp_path / "index"
+    command = [*alone, sys.executable, "-m", "tests.distributed.started_head", str(many), str(index), address]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    assert result.returncode == 0, result.stderr
+    refused, answer = json.loads(result.stdout.splitlines()[-1])
+    assert refused["status"] == 1 and "there is no Ray cluster" in refused["errors"], refused
+    assert "RAY_AUTH_MODE=token" in refused["errors"] and "bug" not in refused["errors"]
+    assert answer["status"] == 3, answer
+    assert content(index) == plain
+
+
 def test_a_cluster_in_place(alone, many, plain, tmp_path):
     """--ray local, as the only process that listens anywhere; it leaves none behind."""
     script = (
