@@ -26,6 +26,9 @@ LEASES = -(2**40)
 _MANIFESTS = f"row < 0 and row > {LEASES}"
 
 _PATIENCE = 10.0  # seconds to wait for a connection
+_CERTIFICATES = (
+    "; where an authority of your own signed its certificate, name that file in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+)
 _WORD = 8  # characters below which a secret may be a part of other words
 _UNBORN = 2**62  # a note is born by no version
 _AT_ONCE = 4 * 1024**2  # bytes of vectors that are sent together; a server takes 64 MB
@@ -253,7 +256,8 @@ class Table:
             text = f"another process has it open, or nothing can be written there: {text}"
         lower = f"{type(error).__name__} {text}".lower()
         if any(word in lower for word in ("unavailable", "connect", "deadline", "timeout", "timed out", "handshake")):
-            return StoreUnreachable(f"the store {self.address} does not answer ({text})")
+            more = _CERTIFICATES if self.address.uri.startswith("https:") else ""
+            return StoreUnreachable(f"the store {self.address} does not answer ({text}){more}")
         return CollectionError(f"the store {self.address} refuses ({text})")
 
 

@@ -19,8 +19,8 @@ _SECONDS = 120  # a start takes 8
 
 
 @contextlib.contextmanager
-def running(folder):
-    """HOST:PORT of a server whose data is in a folder."""
+def running(folder, encrypted=None):
+    """HOST:PORT of a server whose data is in a folder; with an SSL context it is spoken to by TLS."""
     if sys.platform != "linux" or subprocess.run(["unshare", "-rnpf", "true"], capture_output=True).returncode:
         pytest.skip("needs a network namespace, which this machine does not give")
     socket = folder / "socket"
@@ -35,7 +35,7 @@ def running(folder):
         said = process.stdout.readline()
         assert said == "ready\n", f"the server did not start: {said}{process.stdout.read()}"
         listening = loop.run_until_complete(
-            asyncio.start_server(_relay(lambda: asyncio.open_unix_connection(socket)), "127.0.0.1", 0)
+            asyncio.start_server(_relay(lambda: asyncio.open_unix_connection(socket)), "127.0.0.1", 0, ssl=encrypted)
         )
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
