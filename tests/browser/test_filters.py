@@ -88,7 +88,7 @@ def test_on_a_phone_the_filters_come_over_the_photos(new_page, address):
         page.locator("#filters").get_by_role("button", name=re.compile("^WEBP")).click()
     page.keyboard.press("Escape")
     page.wait_for_selector("#filters", state="hidden")
-    assert page.evaluate("document.activeElement.id") == "toggle-filters"
+    page.wait_for_function("document.activeElement.id === 'toggle-filters'")
     assert page.evaluate("document.documentElement.scrollWidth <= 320")
     assert len(shown(page)) == 3
 

@@ -162,8 +162,10 @@ def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
     page.keyboard.press("ArrowDown")
     names = shown(page)
 
+    which = "(document.activeElement.getAttribute('aria-label') ?? '').split(', ')[0]"
+
     def focused():
-        return page.evaluate("document.activeElement.getAttribute('aria-label') ?? ''").split(", ")[0]
+        return page.evaluate(which)
 
     assert focused() == names[0]
     page.keyboard.press("ArrowRight")
@@ -184,10 +186,10 @@ def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
     wait_for_title(page, names[2])
     page.keyboard.press("Escape")
     page.wait_for_selector("#viewer", state="hidden")
-    assert focused() == names[2]
+    page.wait_for_function(f"(name) => {which} === name", arg=names[2])  # a dialog says that it has closed a bit later
     assert page.locator(".photo .open[tabindex='0']").count() == 1
     page.keyboard.press("?")
     page.wait_for_selector("#panel[open]")
     assert "Keys" in page.locator("#panel").inner_text()
     page.keyboard.press("Escape")
-    assert focused() == names[2]
+    page.wait_for_function(f"(name) => {which} === name", arg=names[2])
