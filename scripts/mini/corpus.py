@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +35,28 @@ class Texts:
 class Views:
     """Cached activations of photos in several views: maps are float16 (views, n, 208, 9, 9), base (views, n, 1280)."""
 
-    maps: list[np.ndarray]
+    maps: list[Maps]
     base: Tensor
+
+
+class Maps:
+    """Several files of cached maps as one array (n, 208, 9, 9), read row by row."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.parts = [np.load(file, mmap_mode="r") for file in files]
+        self._ends = np.cumsum([len(part) for part in self.parts])
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        part = int(np.searchsorted(self._ends, row, side="right"))
+        return self.parts[part][row - self._ends[part]]
 
 
 @dataclass
 class Corpus:
     """The training set and the development split."""
 
-    train: Views
+    train: Views  # photos, then stamps
+    photos: int
     captions: Texts  # five for each photo, in order
     concepts: Texts
     concept_rows: list[Tensor]  # which texts name each concept
@@ -61,17 +75,19 @@ def base_features(tail: Tail, maps: np.ndarray, batch: int = 100) -> Tensor:
     return torch.cat(pieces)
 
 
-def load_views(trunk: Trunk, files: list[Path]) -> Views:
-    """Cached maps and the untouched tail's features of them, which are cached too."""
+def load_views(trunk: Trunk, views: list[tuple[Path, ...]]) -> Views:
+    """Cached maps, one or several files a view, and the untouched tail's features of them, which are cached too."""
     tail = Tail(trunk).eval()
-    maps = [np.load(file, mmap_mode="r") for file in files]
     base = []
-    for file, view in zip(tqdm(files, desc="features"), maps, strict=True):
-        cache = file.with_suffix(".pool.npy")
-        if not cache.exists():
-            np.save(cache, base_features(tail, view).numpy())
-        base.append(torch.from_numpy(np.load(cache)))
-    return Views(maps, torch.stack(base))
+    for files in tqdm(views, desc="features"):
+        pooled = []
+        for file in files:
+            cache = file.with_suffix(".pool.npy")
+            if not cache.exists():
+                np.save(cache, base_features(tail, np.load(file, mmap_mode="r")).numpy())
+            pooled.append(torch.from_numpy(np.load(cache)))
+        base.append(torch.cat(pooled))
+    return Views([Maps(files) for files in views], torch.stack(base))
 
 
 def read_texts(encoder: MiniLM, tokenizer: Tokenizer, texts: list[str], cache: Path) -> Texts:
@@ -115,7 +131,8 @@ def build_corpus(
     if not targets.exists():
         np.save(targets, noun_targets(encoder, tokenizer, nouns, concepts[:1000]).numpy())
     return Corpus(
-        train=load_views(trunk, [cache / f"train_{view}.npy" for view in range(views)]),
+        train=load_views(trunk, [(cache / f"train_{view}.npy", cache / f"stamps_{view}.npy") for view in range(views)]),
+        photos=sum(photo.split == "train" and not photo.backdrops for photo in photos),
         captions=captions("train"),
         concepts=read_texts(encoder, tokenizer, texts, cache / "concepts.npy"),
         concept_rows=[torch.where(owner == index)[0] for index in range(len(concepts))],
@@ -125,6 +142,6 @@ def build_corpus(
         ),
         nouns=read_texts(encoder, tokenizer, [noun for noun, _ in nouns], cache / "nouns.npy"),
         noun_targets=torch.from_numpy(np.load(targets)),
-        dev=load_views(trunk, [cache / "dev_0.npy"]),
+        dev=load_views(trunk, [(cache / "dev_0.npy",)]),
         dev_captions=captions("dev"),
     )

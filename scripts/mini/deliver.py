@@ -8,9 +8,10 @@ from pathlib import Path
 
 import onnx
 
+from mini.crops import INPUT_SIZE
 from mini.minilm import CONTEXT_LENGTH
 from mini.towers import DIM
-from mini.vision import IMAGE_SIZE, PIXEL_MEAN, PIXEL_SCALE
+from mini.vision import PIXEL_MEAN, PIXEL_SCALE
 
 LICENCE = "Apache-2.0"
 
@@ -30,10 +31,10 @@ def deliver(folder: Path, image: onnx.ModelProto, text: onnx.ModelProto, tokeniz
         "image_processor_type": "CLIPImageProcessor",
         "do_convert_rgb": True,
         "do_resize": True,
-        "size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        "size": {"height": INPUT_SIZE, "width": INPUT_SIZE},
         "resample": 3,
         "do_center_crop": False,
-        "crop_size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        "crop_size": {"height": INPUT_SIZE, "width": INPUT_SIZE},
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,
@@ -43,7 +44,7 @@ def deliver(folder: Path, image: onnx.ModelProto, text: onnx.ModelProto, tokeniz
     config = {
         "model_type": "clipsearch-mini",
         "name": "mini",
-        "version": 2,
+        "version": 3,
         "projection_dim": 2 * DIM,
         "context_length": CONTEXT_LENGTH,
         "logit_scale": round(logit_scale, 4),

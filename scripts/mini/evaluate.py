@@ -14,7 +14,8 @@ import numpy.typing as npt
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
-from mini.features import load_pixels, read_flickr8k
+from mini.crops import INPUT_SIZE
+from mini.features import read_flickr8k, read_image, to_pixels
 from mini.vision import Floats
 
 NAME_PROMPTS = ("{}", "a photo of a {}")
@@ -39,7 +40,7 @@ def encode_images(path: Path, photos: Sequence[Path]) -> Floats:
     runner = session(path)
 
     def work(start: int) -> Floats:
-        pixels = np.stack([load_pixels(photo, 0) for photo in photos[start : start + CHUNK]])
+        pixels = np.stack([to_pixels(read_image(photo), INPUT_SIZE) for photo in photos[start : start + CHUNK]])
         return runner.run(None, {"pixel_values": pixels})[0]  # type: ignore[no-any-return]
 
     with ThreadPoolExecutor(2) as pool:
@@ -113,7 +114,7 @@ def measure(image: Path, text: Path) -> dict[str, str]:
             session(path)
             times.append(time.perf_counter() - start)
         results[f"{path.name} load"] = f"{1000 * float(np.median(times)):.0f} ms, {path.stat().st_size:,} bytes"
-    pixels = np.random.default_rng(0).standard_normal((16, 3, 260, 260)).astype(np.float32)
+    pixels = np.random.default_rng(0).standard_normal((16, 3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32)
     for threads in (1, 2):
         runner = session(image, threads)
         for batch in (1, 16):

@@ -13,12 +13,13 @@ import numpy as np
 import onnx
 from torch import nn
 
+from mini.crops import INPUT_SIZE, averaged
 from mini.graph import FLOAT, INT64, Graph
 from mini.language import SHARPNESS, WEIGHT, Language
 from mini.minilm import CONTEXT_LENGTH, HEADS, LAYERS, NORM_EPSILON, WIDTH, MiniLM
 from mini.quantise import Ranges, float_trunk, quantised_trunk, trunk_model
 from mini.towers import DIM, ImageTower, TextTower
-from mini.vision import IMAGE_SIZE, Conv, Floats, Trunk
+from mini.vision import Conv, Floats, Trunk
 
 MASKED = -1e4
 HEAD_EPSILON = 1e-5
@@ -70,7 +71,7 @@ class Weights:
         """Rows scaled to length 1."""
         return self.graph.op("LpNormalization", x, axis=-1, p=2)
 
-    def beside(self, trained: str, language: str, output: str) -> str:
+    def beside(self, trained: str, language: str, output: str | None = None) -> str:
         """Both unit embeddings as one, in which the cosine is (trained + WEIGHT * language) / (1 + WEIGHT)."""
         weight = self.graph.const(math.sqrt(WEIGHT), "language_weight", np.float32)
         return self.graph.op("Concat", trained, self.graph.op("Mul", language, weight), output=output, axis=1)
@@ -106,9 +107,9 @@ def pooled(weights: Weights, x: str, convs: list[Conv]) -> str:
 
 
 def image_model(trunk: Trunk, tower: ImageTower, language: Language, ranges: Ranges | None) -> onnx.ModelProto:
-    """`pixel_values` (n, 3, s, s) to `image_embeds` (n, 2 * dim); int8 where `ranges` are given, else float32."""
+    """`pixel_values` (n, 3, INPUT_SIZE, INPUT_SIZE) to `image_embeds` (n, 2 * dim); int8 where `ranges` are given."""
     blocks = trunk.blocks[:-1]
-    graph = float_trunk(blocks)[0] if ranges is None else quantised_trunk(blocks, ranges)
+    graph = float_trunk(blocks, crops=True)[0] if ranges is None else quantised_trunk(blocks, ranges, crops=True)
     w = Weights(graph, ranges is not None)
     state = arrays(tower)
     base = [*trunk.blocks[-1].convs, trunk.head]
@@ -124,8 +125,8 @@ def image_model(trunk: Trunk, tower: ImageTower, language: Language, ranges: Ran
     softened = graph.op("Mul", logits, graph.const(SHARPNESS / sharpness, "sharpness", np.float32))
     names = w.matrix(language.classes.numpy(), "names", axis=1)
     named = w.unit(graph.op("MatMul", graph.op("Softmax", softened, axis=-1), names))
-    w.beside(w.unit(graph.op("Add", direct, classes)), named, "image_embeds")
-    model = trunk_model(graph, [])
+    averaged(graph, w.beside(w.unit(graph.op("Add", direct, classes)), named), "image_embeds")
+    model = trunk_model(graph, [], INPUT_SIZE)
     shape = onnx.helper.make_tensor_value_info("image_embeds", FLOAT, ["n", 2 * DIM])
     model.graph.output.append(shape)
     onnx.checker.check_model(model)
@@ -195,6 +196,3 @@ def encoder_layer(w: Weights, x: str, bias: str, layer: dict[str, Floats], name:
     hidden = w.gelu(w.linear(x, layer["up.weight"], layer["up.bias"], f"{name}_up"))
     down = w.linear(hidden, layer["down.weight"], layer["down.bias"], f"{name}_down")
     return w.norm(graph.op("Add", x, down), layer["norm2.weight"], layer["norm2.bias"], NORM_EPSILON, f"{name}_norm2")
-
-
-__all__ = ["IMAGE_SIZE", "image_model", "text_model"]

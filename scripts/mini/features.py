@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 from tqdm import tqdm
 
 from mini.vision import IMAGE_SIZE, PIXEL_MEAN, PIXEL_SCALE, Floats
@@ -29,6 +29,7 @@ class Photo:
     path: Path
     split: str
     captions: tuple[str, ...]
+    backdrops: tuple[Path, ...] = ()  # of a stamp, which is only the thing itself
 
 
 def read_flickr8k(folder: Path) -> list[Photo]:
@@ -37,9 +38,15 @@ def read_flickr8k(folder: Path) -> list[Photo]:
     return [Photo(folder / "images" / row["image"], row["split"], tuple(row["captions"])) for row in rows]
 
 
-def to_pixels(image: Image.Image) -> Floats:
-    """Squash to the model's square and normalise: float32 (3, s, s)."""
-    small = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+def read_image(path: Path, mode: str = "RGB") -> Image.Image:
+    """A file's pixels."""
+    with Image.open(path) as opened:
+        return opened.convert(mode)
+
+
+def to_pixels(image: Image.Image, size: int = IMAGE_SIZE) -> Floats:
+    """Squash to the model's square and normalise: float32 (3, size, size)."""
+    small = image.resize((size, size), Image.Resampling.BICUBIC)
     return ((np.asarray(small, np.float32) - PIXEL_MEAN) / PIXEL_SCALE).transpose(2, 0, 1)
 
 
@@ -55,30 +62,49 @@ def random_view(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return ImageOps.mirror(view) if rng.random() < 0.5 else view
 
 
-def load_pixels(path: Path, view: int) -> Floats:
+def place(stamp: Image.Image, backdrop: Image.Image | None, rng: np.random.Generator) -> Image.Image:
+    """A stamp on a blurred backdrop, or whole on white: RGB, square."""
+    stamp = stamp.crop(stamp.getbbox())
+    side = 320
+    share = 0.9 if backdrop is None else rng.uniform(0.55, 0.95)
+    scale = side * share / max(stamp.size)
+    size = max(1, round(stamp.width * scale)), max(1, round(stamp.height * scale))
+    stamp = stamp.resize(size, Image.Resampling.BICUBIC)
+    if backdrop is None:
+        scene = Image.new("RGB", (side, side), "white")
+        corner = (side - stamp.width) // 2, (side - stamp.height) // 2
+    else:
+        scene = ImageOps.fit(backdrop, (side, side)).filter(ImageFilter.GaussianBlur(rng.uniform(2, 10)))
+        corner = int(rng.integers(0, side - stamp.width + 1)), int(rng.integers(0, side - stamp.height + 1))
+    scene.paste(stamp, corner, stamp)
+    return ImageOps.mirror(scene) if backdrop is not None and rng.random() < 0.5 else scene
+
+
+def load_pixels(photo: Photo, view: int) -> Floats:
     """View 0 is the whole photo; any other number seeds a random view of its own."""
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
-    if view:
-        seed = [view, *path.name.encode()]
-        image = random_view(image, np.random.default_rng(seed))
-    return to_pixels(image)
+    rng = np.random.default_rng([view, *photo.path.name.encode()])
+    if not photo.backdrops:
+        image = read_image(photo.path)
+        return to_pixels(random_view(image, rng) if view else image)
+    behind = photo.backdrops[view % len(photo.backdrops)]
+    backdrop = random_view(read_image(behind), rng) if view else None
+    return to_pixels(place(read_image(photo.path, "RGBA"), backdrop, rng))
 
 
-def extract(model: Path, paths: Sequence[Path], view: int, out: Path) -> None:
-    """Write the maps of one view of `paths` to `out`, float16 (n, 208, 9, 9); does nothing where it exists."""
+def extract(model: Path, photos: Sequence[Photo], view: int, out: Path) -> None:
+    """Write the maps of one view of `photos` to `out`, float16 (n, 208, 9, 9); does nothing where it exists."""
     if out.exists():
         return
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    maps = np.empty((len(paths), *MAP_SHAPE), np.float16)
+    maps = np.empty((len(photos), *MAP_SHAPE), np.float16)
 
     def work(start: int) -> None:
-        pixels = np.stack([load_pixels(path, view) for path in paths[start : start + CHUNK]])
+        pixels = np.stack([load_pixels(photo, view) for photo in photos[start : start + CHUNK]])
         maps[start : start + CHUNK] = session.run(["mid"], {"pixel_values": pixels})[0]
 
-    starts = range(0, len(paths), CHUNK)
+    starts = range(0, len(photos), CHUNK)
     with ThreadPoolExecutor(2) as pool:
         list(tqdm(pool.map(work, starts), total=len(starts), desc=out.name))
     partial = out.with_suffix(".part.npy")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 
+from mini.crops import cut
 from mini.graph import FLOAT, Graph
 from mini.vision import IMAGE_SIZE, Block, Conv, Floats
 
@@ -22,10 +23,10 @@ SAMPLES_PER_BATCH = 40_000
 SHRINKS = tuple(np.linspace(0.5, 1.0, 26))
 
 
-def float_trunk(blocks: Sequence[Block], output: str = "mid") -> tuple[Graph, list[str]]:
-    """The trunk in float32 and the names of all tensors that quantisation needs a range for."""
+def float_trunk(blocks: Sequence[Block], crops: bool = False, output: str = "mid") -> tuple[Graph, list[str]]:
+    """The trunk in float32 and the names of all tensors that quantisation needs a range for; or of two crops of a photo."""
     graph = Graph()
-    x = "pixel_values"
+    x = cut(graph) if crops else "pixel_values"
     for block in blocks:
         x = graph.block(x, block)
     graph.op("Identity", x, output=output)
@@ -34,9 +35,9 @@ def float_trunk(blocks: Sequence[Block], output: str = "mid") -> tuple[Graph, li
     return graph, names
 
 
-def trunk_model(graph: Graph, outputs: Sequence[str]) -> onnx.ModelProto:
+def trunk_model(graph: Graph, outputs: Sequence[str], size: int = IMAGE_SIZE) -> onnx.ModelProto:
     """Close a graph over `pixel_values`, with shapes left to the runtime."""
-    inputs: list[int | str | None] = ["n", 3, IMAGE_SIZE, IMAGE_SIZE]
+    inputs: list[int | str | None] = ["n", 3, size, size]
     return graph.model([("pixel_values", FLOAT, inputs)], [(name, FLOAT, ["n", None, None, None]) for name in outputs])
 
 
@@ -125,10 +126,12 @@ class QuantisedGraph(Graph):
         return self.quantised(self.op("Add", x, y, output=tensor), tensor)
 
 
-def quantised_trunk(blocks: Sequence[Block], ranges: Ranges, output: str = "mid") -> QuantisedGraph:
-    """The trunk in int8 from float pixels to a float map named `output`."""
+def quantised_trunk(
+    blocks: Sequence[Block], ranges: Ranges, crops: bool = False, output: str = "mid"
+) -> QuantisedGraph:
+    """The trunk in int8 from float pixels, or two crops of them, to a float map named `output`."""
     graph = QuantisedGraph(ranges)
-    x = graph.quantised("pixel_values", "pixel_values")
+    x = graph.quantised(cut(graph) if crops else "pixel_values", "pixel_values")
     for block in blocks:
         x = graph.block(x, block)
     graph.op("Identity", x, output=output)

@@ -170,7 +170,7 @@ def run_stage(model: Model, corpus: Corpus, stage: Stage, seed: int) -> Model:
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     average = copy.deepcopy(model)
     sampler = Sampler(corpus, stage, generator)
-    pseudo = PseudoImages(corpus.train.base[0], model.image.fc, generator)
+    pseudo = PseudoImages(corpus.train.base[0][: corpus.photos], model.image.fc, generator)
     source = batches(count, stage.batch, generator)
     bar = tqdm(range(steps), desc="fine-tuning" if stage.tune else "heads", file=sys.stderr)
     every = max(1, steps // 5)
@@ -196,7 +196,7 @@ def dev_report(model: Model, corpus: Corpus, tune: bool) -> str:
     """Text-to-image recall on the development split, and how often a class name finds what the classifier is sure of."""
     model.eval()
     base = corpus.dev.base[0]
-    images = model.image(base, base_features(model.image.tail, corpus.dev.maps[0]) if tune else base)
+    images = model.image(base, base_features(model.image.tail, corpus.dev.maps[0].parts[0]) if tune else base)
     captions = model.text(encode(model.encoder, corpus.dev_captions.rows) if tune else corpus.dev_captions.pooled)
     scores = captions @ images.T
     target = torch.arange(len(base)).repeat_interleave(5)
