@@ -86,10 +86,17 @@ class Collection(CollectionReader, Closing):
             self.catalog.begin()
             self.catalog.set_fingerprint(fingerprint)
         elif mine is None or mine.digest != fingerprint.digest or mine.dim != fingerprint.dim:
+            other = f"another index: clipsearch index FOLDER --model {fingerprint.model} --index OTHER_DIR"
+            if mine and mine.model == fingerprint.model:
+                revisions = f" ({mine.revision}, and not {fingerprint.revision})"
+                said = revisions if mine.revision != fingerprint.revision else ""
+                raise ModelMismatch(
+                    f"the index at {self.folder} was made with other weights of the model {mine.model!r}{said}: their "
+                    f"embeddings mean different things. Make {other}"
+                )
             raise ModelMismatch(
                 f"the index at {self.folder} was made with the model {mine.model if mine else '(none yet)'!r} and cannot be "
-                f"used with {fingerprint.model!r}: their embeddings mean different things. Leave --model out, or make "
-                f"another index: clipsearch index FOLDER --model {fingerprint.model} --index OTHER_DIR"
+                f"used with {fingerprint.model!r}: their embeddings mean different things. Leave --model out, or make {other}"
             )
 
     def settle_precision(self, fingerprint: Fingerprint) -> None:

@@ -13,8 +13,8 @@ import faiss
 import numpy as np
 import pytest
 
-from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, CollectionNotFound
-from clipsearch.schema import ImageFile
+from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
+from clipsearch.schema import Fingerprint, ImageFile
 from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
@@ -345,3 +345,18 @@ def test_a_catalog_that_was_never_finished_is_finished_by_the_next_writer(tmp_pa
         add(collection, ["a.jpg"], random_units(1, 8))
         collection.commit()
         assert len(collection) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Fingerprint("another", "", "d", 8), "made with the model 'random' and cannot be used with 'another'"),
+        (Fingerprint("random", "3", "d", 8), r"made with other weights of the model 'random' \(2, and not 3\)"),
+        (Fingerprint("random", "2", "d", 8), "made with other weights of the model 'random': "),
+    ],
+)
+def test_a_model_of_the_same_name_with_other_weights_is_told_from_another_model(tmp_path, asked, said):
+    with Collection(tmp_path / "index", writable=True) as collection:
+        collection.require(Fingerprint("random", "2", "digest", 8))
+        with pytest.raises(ModelMismatch, match=said + ".*another index"):
+            collection.require(asked)
