@@ -89,7 +89,7 @@ class Cluster(Closing):
             if not isinstance(error, Exception):
                 raise
             said = one_line(error)  # Ray's errors have no family of their own, nor do they say that a token is missing
-            more = "" if "RAY_AUTH_MODE" in os.environ else _LOCKED
+            more = "" if address == LOCAL or "RAY_AUTH_MODE" in os.environ else _LOCKED
             raise ClipsearchError(f"there is no Ray cluster at {address!r}: {said}{more}") from error
 
     def close(self) -> None:

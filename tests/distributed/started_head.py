@@ -38,7 +38,8 @@ def main() -> None:
     try:
         for port in (6399, 10001):
             wait_for(port, head)
-        answers = [finished(arguments, {}), finished(arguments, TOKEN)]
+        without = {name: value for name, value in os.environ.items() if name not in TOKEN}
+        answers = [finished(arguments, environment) for environment in (without, {**without, **TOKEN})]
     finally:
         head.send_signal(signal.SIGTERM)  # then it ends what it has started
         head.wait(60)
@@ -65,12 +66,9 @@ def wait_for(port: int, head: subprocess.Popen[bytes]) -> None:
     raise SystemExit(f"nothing listens at port {port}; the head ended with {head.poll()}")
 
 
-def finished(arguments: argparse.Namespace, token: dict[str, str]) -> dict[str, object]:
+def finished(arguments: argparse.Namespace, environment: dict[str, str]) -> dict[str, object]:
     """A driver's exit status and what it has said."""
-    for name in TOKEN:
-        os.environ.pop(name, None)
-    os.environ.update(token)
-    driver = start_driver(arguments, arguments.address)
+    driver = start_driver(arguments, arguments.address, environment)
     said, errors = driver.communicate(timeout=300)
     return {"status": driver.returncode, "said": said, "errors": errors}
 

@@ -225,12 +225,12 @@ def test_a_cluster_that_cannot_be_reached_any_more_is_said_to_be(run_on, what):
         list(run_on(ray).results())
 
 
-def test_the_environment_is_as_it_was_after_a_cluster(monkeypatch):
+@pytest.fixture
+def stand_in(monkeypatch):
+    """A module in Ray's place, which is imported anew."""
     ray = types.ModuleType("ray")
     ray.__spec__ = importlib.machinery.ModuleSpec("ray", None)
-    seen = []
     ray.is_initialized = lambda: False
-    ray.init = lambda **_: seen.append(os.environ["RAY_AUTH_MODE"])
     ray.shutdown = lambda: None
 
     class Finder:
@@ -251,7 +251,29 @@ def test_the_environment_is_as_it_was_after_a_cluster(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
     monkeypatch.setattr(cluster, "require_ray", lambda: None)
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    yield ray
+    sys.modules.pop("ray", None)
+
+
+def test_the_environment_is_as_it_was_after_a_cluster(stand_in, monkeypatch):
+    seen = []
+    stand_in.init = lambda **_: seen.append(os.environ["RAY_AUTH_MODE"])
     monkeypatch.setenv("RAY_AUTH_MODE", "mine")
     cluster.Cluster(cluster.LOCAL).close()
     assert seen == ["token"] and os.environ["RAY_AUTH_MODE"] == "mine" and "RAY_AUTH_TOKEN" not in os.environ
-    sys.modules.pop("ray", None)
+
+
+@pytest.mark.parametrize(
+    ("address", "mode", "told"), [("h:1", "", True), ("h:1", "token", False), ("local", "", False)]
+)
+def test_who_may_lack_a_token_is_told_where_it_goes(stand_in, monkeypatch, address, mode, told):
+    def refuse(**_):
+        raise ConnectionError("no answer")
+
+    stand_in.init = refuse
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if mode:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with pytest.raises(ClipsearchError, match=r"there is no Ray cluster at .*: no answer") as error:
+        cluster.Cluster(address)
+    assert ("RAY_AUTH_MODE=token" in str(error.value)) == told

@@ -72,7 +72,9 @@ def bring_loopback_up() -> None:
         fcntl.ioctl(control, siocsifflags, name + struct.pack("H", flags | up) + bytes(22))
 
 
-def start_driver(arguments: argparse.Namespace, address: str) -> subprocess.Popen[str]:
+def start_driver(
+    arguments: argparse.Namespace, address: str, environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
     command = [
         "index",
         arguments.folder,
@@ -85,7 +87,11 @@ def start_driver(arguments: argparse.Namespace, address: str) -> subprocess.Pope
         "--json",
     ]
     return subprocess.Popen(
-        [sys.executable, "-m", "clipsearch", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "clipsearch", *command],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
