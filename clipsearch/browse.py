@@ -26,7 +26,7 @@ from clipsearch.query import parse_terms, split_words
 from clipsearch.relevance import RELEVANT
 from clipsearch.render.terminal_pictures import blocks
 from clipsearch.render.text import human_bytes, percent, printable, short_path
-from clipsearch.schema import Box, Failure, ImageFile, ImageRecord, Query
+from clipsearch.schema import Box, Failure, ImageFile, ImageRecord, Query, Term
 
 _PAUSE = 0.12  # seconds without a key, after which a text is worth an answer
 _BOX = Box(
@@ -224,13 +224,12 @@ class BrowseApp(App[None]):
             ], f"the newest of {count:,} photos" if count else "there are no photos"
         like = wish.like
         least = RELEVANT if wish.relevant and not like else None
-        query = replace(self._query, min_match=least)
         if like:
             term, own = self._engine.like(like)
-            query = replace(query, terms=(term,), own=own)
+            terms: tuple[Term, ...] = (term,)
         else:
-            query = replace(query, terms=parse_terms(split_words(wish.text)), own=())
-        hits = self._engine.search(query, self._top_k)
+            terms, own = parse_terms(split_words(wish.text)), ()
+        hits = self._engine.search(replace(self._query, terms=terms, min_match=least, own=own), self._top_k)
         explained = hits.explanation
         what = f"photos like {printable(like.file.name)}" if like else "photos"
         which = " that match" if least is not None else ""

@@ -80,14 +80,15 @@ def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, s
         f"exact, {exact.megabytes:,.0f} MB</text>"
     )
     for method, colour in colours.items():
+        quickest_first = sorted((one for one in some if one.method == method), key=lambda one: one.milliseconds)
         for which, dash in (("text", ""), ("image", ' stroke-dasharray="5 4"')):
             best, path = 0.0, []
-            for point in sorted((one for one in some if one.method == method), key=lambda one: one.milliseconds):
+            for point in quickest_first:
                 if (recall := getattr(point, which)) > best:
                     best = recall
                     path.append(f"{x(point.milliseconds):.1f},{y(recall):.1f}")
             if len(path) == 1:  # nothing that takes longer finds more
-                path.append(f"{x(max(one.milliseconds for one in some if one.method == method)):.1f},{y(best):.1f}")
+                path.append(f"{x(quickest_first[-1].milliseconds):.1f},{y(best):.1f}")
             if path:
                 lines.append(
                     f'<polyline points="{" ".join(path)}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'

@@ -1,12 +1,8 @@
 """What tests of the command line share: running it."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.cli.running import run_here
+from tests.cli.running import run_here, run_process
 
 
 @pytest.fixture
@@ -25,11 +21,6 @@ def clipsearch_process(tmp_path):
     """The same as a user meets it: in a process of its own."""
 
     def run(*arguments, cwd=tmp_path, **environment):
-        result = subprocess.run(
-            [sys.executable, "-m", "clipsearch", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120,
-            env={**os.environ, "PYTHONUTF8": "1", **environment},
-        )  # fmt: skip
-        assert "Traceback" not in result.stderr, result.stderr
-        return result.returncode, result.stdout, result.stderr
+        return run_process(*arguments, cwd=cwd, **environment)
 
     return run

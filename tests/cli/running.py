@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 import warnings
 
@@ -26,3 +27,13 @@ def run_here(*arguments, cwd, **environment):
     said = errors.buffer.getvalue().decode()
     assert "unexpected" not in said, said
     return ended.value.code or 0, output.buffer.getvalue(), said
+
+
+def run_process(*arguments, cwd, **environment):
+    """The same as a user meets it, in a process of its own, with text for output."""
+    result = subprocess.run(
+        [sys.executable, "-m", "clipsearch", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONUTF8": "1", **environment},
+    )  # fmt: skip
+    assert "Traceback" not in result.stderr, result.stderr
+    return result.returncode, result.stdout, result.stderr

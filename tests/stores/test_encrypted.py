@@ -1,14 +1,13 @@
 """A server that is spoken to by TLS: milvuss://."""
 
 import json
-import os
 import shutil
 import ssl
 import subprocess
-import sys
 
 import pytest
 
+from tests.cli.running import run_process
 from tests.stores.server import running
 from tests.stores.support import make_index
 
@@ -39,32 +38,20 @@ def address(certificate, tmp_path_factory):
         yield address
 
 
-def clipsearch(*command, trusting=None):
-    """Exit status, output and errors of the command line, with the certificates that it trusts."""
-    environment = os.environ if trusting is None else {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(trusting)}
-    result = subprocess.run(
-        [sys.executable, "-m", "clipsearch", *map(str, command)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-    return result.returncode, result.stdout, result.stderr
-
-
 def test_an_index_goes_there_and_back(address, certificate, tmp_path):
     index, store = make_index(tmp_path / "photos" / ".clipsearch", 60), f"milvuss://{address}/photos"
-    status, said, errors = clipsearch("push", "--index", index, "--store", store, "--json", trusting=certificate[0])
+    trusting = {"cwd": tmp_path, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(certificate[0])}
+    status, said, errors = run_process("push", "--index", index, "--store", store, "--json", **trusting)
     assert status == 0, errors
     pulled = tmp_path / "pulled"
-    status, copy, errors = clipsearch("pull", "--index", pulled, "--store", store, "--json", trusting=certificate[0])
+    status, copy, errors = run_process("pull", "--index", pulled, "--store", store, "--json", **trusting)
     assert status == 0, errors
     assert json.loads(said)["digest"] == json.loads(copy)["digest"] and json.loads(copy)["images"] == 60
 
 
 @pytest.mark.parametrize("scheme", ["milvuss", "milvus"])
-def test_who_is_not_trusted_and_who_does_not_encrypt_gets_nowhere(address, scheme):
-    status, said, errors = clipsearch("status", "--store", f"{scheme}://{address}/photos?timeout=5")
+def test_who_is_not_trusted_and_who_does_not_encrypt_gets_nowhere(address, scheme, tmp_path):
+    status, said, errors = run_process("status", "--store", f"{scheme}://{address}/photos?timeout=5", cwd=tmp_path)
     assert (status, said) == (5, "") and "Traceback" not in errors
     assert f"{scheme}://{address}" in errors and "bug" not in errors
     assert ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH" in errors) == (scheme == "milvuss")
