@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clipsearch import roots
 from clipsearch.addresses import is_remote
-from clipsearch.errors import ClipsearchError, CollectionError, CollectionNotFound, SyncRefused
+from clipsearch.errors import ClipsearchError, CollectionError, SyncRefused
 from clipsearch.images.discover import WalkRules, is_image_name
 from clipsearch.store.collection import Collection
 from clipsearch.sync import SyncReport
@@ -88,11 +88,12 @@ class Watch:
             now = time.monotonic()
             if changed:
                 first, last = first or now, now
-            if now - looked >= _THERE:
+            due = first is not None and (now - last >= QUIET or now - first >= LONGEST)
+            if due or now - looked >= _THERE:
                 looked = now
                 if self._there(watched) != there:
                     return
-            if first is not None and (now - last >= QUIET or now - first >= LONGEST):
+            if due:
                 report = self._round(list(there))
                 first, compared = None, time.monotonic()
                 every = _COMPARE if report else _COMPARE_BLINDLY
@@ -157,21 +158,25 @@ class Watch:
         return False
 
     def _watched(self) -> list[_Watched]:
-        """The folders to watch, whether or not they are there now."""
+        """The folders to watch, whether or not they are there now; none while the index cannot be read."""
         try:
-            collection = Collection(self._index_folder)
-        except CollectionNotFound:
+            with Collection(self._index_folder) as collection:
+                folders = self._folders or [root for root in collection.roots().values() if not is_remote(root)]
+                watched = [self._as_indexed(collection, folder) for folder in folders]
+        except CollectionError as error:
+            if self._has_index():  # or its drive has just gone, perhaps in the middle of reading; `_there` says so
+                self._trouble("catalog", str(error))
             return []
-        watched = []
-        with collection:
-            for folder in self._folders or [root for root in collection.roots().values() if not is_remote(root)]:
-                place = collection.place(folder)
-                rules = self._rules or (roots.rules_of(collection, place.root_id) if place else WalkRules())
-                filled = roots.holds_something(folder) or any(
-                    collection.catalog.folders(root_id, under) for root_id, under in collection.places(folder)
-                )
-                watched.append(_Watched(folder, (folder, os.path.realpath(folder)), rules, filled))
+        self._passed("catalog", f"the index at {self._index_folder} can be read again")
         return watched
+
+    def _as_indexed(self, collection: Collection, folder: str) -> _Watched:
+        place = collection.place(folder)
+        rules = self._rules or (roots.rules_of(collection, place.root_id) if place else WalkRules())
+        filled = roots.holds_something(folder) or any(
+            collection.catalog.folders(root_id, under) for root_id, under in collection.places(folder)
+        )
+        return _Watched(folder, (folder, os.path.realpath(folder)), rules, filled)
 
     def _there(self, watched: list[_Watched]) -> dict[str, tuple[int, int]]:
         """The folders that are there, and what each is, so that one put in its place is noticed. Who is not is said."""

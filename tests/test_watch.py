@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from clipsearch.errors import ClipsearchError, CollectionError
+from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionError
 from clipsearch.images.discover import WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.watch import QUIET, Watch
@@ -192,6 +192,42 @@ def test_an_index_that_goes_with_its_drive_is_not_made_anew(engine, photos):
         old(save_photo(photos / "later.jpg", "red", note="later"))
         watch.until(lambda: watch.total("added") == 1)
     assert watch.total("removed") == 0
+
+
+def test_an_index_that_goes_while_it_is_opened_is_waited_for(engine, photos, monkeypatch):
+    class Going(Collection):
+        """Opened, with the drive pulled out once in the moment after the look whether it is there."""
+
+        def __init__(self, folder, **options):
+            super().__init__(folder, **options)
+            if not gone:
+                self.close()
+                gone.append(photos.rename(photos.with_name("away")))
+                raise CollectionDamaged(f"{folder} is not a readable catalog: unable to open database file")
+
+    gone = []
+    with watching(engine) as watch:
+        watch.until(lambda: watch.reports)
+        monkeypatch.setattr("clipsearch.watch.Collection", Going)
+        old(save_photo(photos / "before.jpg", "red", note="before"))  # after its round the index is opened again
+        watch.until(lambda: any("index at" in notice for notice in watch.notices))
+        gone[0].rename(photos)
+        old(save_photo(photos / "later.jpg", "red", note="later"))
+        watch.until(lambda: watch.total("added") == 2)
+    assert not any("readable" in notice for notice in watch.notices) and watch.total("removed") == 0
+
+
+def test_a_damaged_index_is_said_and_waited_for(engine, photos):
+    catalog = engine.index_folder / "catalog.sqlite"
+    with watching(engine) as watch:
+        watch.until(lambda: watch.reports)
+        good = catalog.rename(catalog.with_name("good"))
+        catalog.write_bytes(b"no catalog" * 1000)
+        old(save_photo(photos / "later.jpg", "red", note="later"))
+        watch.until(lambda: any("catalog" in notice for notice in watch.notices))
+        assert watch.thread.is_alive()
+        good.replace(catalog)
+        watch.until(lambda: watch.total("added") == 1)
 
 
 def test_a_mass_loss_is_refused_and_watching_goes_on(engine, photos):
