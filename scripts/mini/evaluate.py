@@ -15,19 +15,12 @@ import onnxruntime as ort
 from tokenizers import Tokenizer
 
 from mini.crops import INPUT_SIZE
-from mini.features import read_flickr8k, read_image, to_pixels
+from mini.features import read_flickr8k, read_image, session, to_pixels
 from mini.vision import Floats
 
 NAME_PROMPTS = ("{}", "a photo of a {}")
 LEVELS = (1, 5, 10)
 CHUNK = 50
-
-
-def session(path: Path, threads: int = 1) -> ort.InferenceSession:
-    """A CPU session."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def unit(rows: Floats) -> Floats:

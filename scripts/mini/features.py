@@ -91,18 +91,24 @@ def load_pixels(photo: Photo, view: int) -> Floats:
     return to_pixels(place(read_image(photo.path, "RGBA"), backdrop, rng))
 
 
+def session(path: Path, threads: int = 1) -> ort.InferenceSession:
+    """A CPU session that computes the same on every processor."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
 def extract(model: Path, photos: Sequence[Photo], view: int, out: Path) -> None:
     """Write the maps of one view of `photos` to `out`, float16 (n, 208, 9, 9); does nothing where it exists."""
     if out.exists():
         return
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    runner = session(model)
     maps = np.empty((len(photos), *MAP_SHAPE), np.float16)
 
     def work(start: int) -> None:
         pixels = np.stack([load_pixels(photo, view) for photo in photos[start : start + CHUNK]])
-        maps[start : start + CHUNK] = session.run(["mid"], {"pixel_values": pixels})[0]
+        maps[start : start + CHUNK] = runner.run(["mid"], {"pixel_values": pixels})[0]
 
     starts = range(0, len(photos), CHUNK)
     with ThreadPoolExecutor(2) as pool:

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import platform
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders.mini import FOLDER, MiniEncoder
 from clipsearch.errors import ModelError, QueryError
+from tests.conftest import PHOTOS
 
 TEXTS = ["a dog on a beach", "snow", "two people are riding bicycles down a very long street in the city at night"]
 
@@ -55,6 +59,24 @@ def test_a_picture_means_the_same_alone_and_in_company(encoder):
     together = encoder.encode_images(pictures)
     for picture, row in zip(pictures, together, strict=True):
         np.testing.assert_allclose(encoder.encode_images([picture])[0], row, atol=1e-4)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not shutil.which("qemu-x86_64"), reason="needs an x86 and Debian's qemu-user"
+)
+@pytest.mark.parametrize("processor", ["EPYC-Rome", "SandyBridge"])
+def test_processors_without_vnni_embed_the_same(encoder, tmp_path, processor):
+    pictures = [PHOTOS / name for name in ("apollo-cabin.jpg", "astronaut.jpg")]
+    code = (
+        "import sys, numpy; from clipsearch import load_encoder; encoder = load_encoder('mini')\n"
+        f"numpy.savez(sys.argv[1], texts=encoder.encode_texts({TEXTS}), images=encoder.encode_images(sys.argv[2:]))"
+    )
+    emulated = ["qemu-x86_64", "-cpu", processor, sys.executable, "-c", code, tmp_path / "theirs.npz"]
+    subprocess.run([*emulated, *pictures], check=True, capture_output=True)
+    with np.load(tmp_path / "theirs.npz") as theirs:
+        assert (theirs["texts"] * encoder.encode_texts(TEXTS)).sum(axis=1).min() > 0.99999
+        assert (theirs["images"] * encoder.encode_images(pictures)).sum(axis=1).min() > 0.99999
 
 
 def test_a_long_text_is_cut_and_said_so(encoder):
