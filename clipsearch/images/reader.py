@@ -201,5 +201,5 @@ def _tags(image: Image.Image) -> _Tags:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format we read"
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:300]
+    said = error.args[0].decode("latin-1") if error.args and isinstance(error.args[0], bytes) else str(error)
+    return f"cannot be decoded: {' '.join(said.split()) or type(error).__name__}"[:300]
