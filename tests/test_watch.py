@@ -297,6 +297,8 @@ def test_without_watchfiles_the_extra_is_named(engine, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
 def test_the_command_prints_a_line_a_round_and_ends_by_ctrl_c(photos, tmp_path):
     command = [sys.executable, "-m", "clipsearch", "index", str(photos), "--model", "mini", "--watch"]
+    for path in (*photos.glob("*.jpg"), photos / "trip" / "grey.png"):
+        old(path)
     with open(tmp_path / "said", "w+") as said:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
         try:
@@ -308,10 +310,8 @@ def test_the_command_prints_a_line_a_round_and_ends_by_ctrl_c(photos, tmp_path):
                     time.sleep(0.05)
 
             until("waiting for changes")
-            for path in (*photos.glob("*.jpg"), photos / "trip" / "grey.png"):
-                old(path)
             save_photo(photos / "new.jpg", "red", note="new")
-            until("added in")
+            until(" 1 added in")
             shutil.rmtree(photos / "trip")
             until("1 removed in")
             process.send_signal(signal.SIGINT)
