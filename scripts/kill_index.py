@@ -46,17 +46,21 @@ def check(index: Path) -> int:
     return len(records)
 
 
-def one_round(photos: Path, index: Path, model: str, delay: float) -> tuple[int, int]:
-    """Kill a run after `delay` seconds, then run to the end: photos kept at the kill, and photos at the end."""
+def one_round(photos: Path, index: Path, model: str, delay: float) -> tuple[bool, int, int]:
+    """Kill a run after `delay` seconds, then run to the end.
+
+    Gives whether there was something to kill, the photos kept at that moment, and those at the end.
+    """
     command = [sys.executable, "-m", "clipsearch", "index", str(photos), "--index", str(index), "--model", model, "-q"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     time.sleep(delay)
+    ran = process.poll() is None
     process.kill()
     process.wait()
     kept = check(index)
     finished = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     assert finished.returncode in (0, 3), finished.stderr
-    return kept, check(index)
+    return ran, kept, check(index)
 
 
 def main() -> None:
@@ -71,17 +75,18 @@ def main() -> None:
     randomness = random.Random(arguments.seed)
     expected = sum(1 for _ in find_images(arguments.photos))
     longest = arguments.longest
-    for number in range(1, arguments.kills + 1):
+    number = 1
+    while number <= arguments.kills:
         index = Path(tempfile.mkdtemp(prefix="clipsearch-kill-"))
         start = time.monotonic()
         delay = randomness.uniform(0.2, longest or 60)
-        kept, total = one_round(arguments.photos, index, arguments.model, delay)
+        ran, kept, total = one_round(arguments.photos, index, arguments.model, delay)
         longest = longest or time.monotonic() - start
         shutil.rmtree(index)
-        print(
-            f"kill {number:2} after {delay:6.2f} s: {kept:6,} kept, {total:6,} of {expected:,} at the end", flush=True
-        )
+        what = f"kill {number:2}" if ran else "too late"
+        print(f"{what} after {delay:6.2f} s: {kept:6,} kept, {total:6,} of {expected:,} at the end", flush=True)
         assert total == expected, "a photo is missing"
+        number += ran
     print(f"{arguments.kills} kills, nothing lost, nothing twice")
 
 

@@ -18,5 +18,5 @@ def test_a_killed_run_leaves_an_index_that_the_next_one_completes(tmp_path):
     for number in range(60):
         save_photo(tmp_path / "photos" / f"{number:03}.jpg", (number * 2, 99, 30), size=(400, 300), note=str(number))
     for kill in range(2):
-        _, total = one_round(tmp_path / "photos", tmp_path / f"index{kill}", "mini", randomness.uniform(0.3, 2.5))
+        *_, total = one_round(tmp_path / "photos", tmp_path / f"index{kill}", "mini", randomness.uniform(0.3, 2.5))
         assert total == 60
