@@ -24,7 +24,7 @@ CHUNK = 50
 
 @dataclass(frozen=True)
 class Photo:
-    """One row of Flickr8k."""
+    """One row of Flickr8k, or a stamp."""
 
     path: Path
     split: str
