@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
 import os
 import re
 import socket
+import time
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -26,7 +28,11 @@ CLIENT = "clipsearch-client"
 MOST_BYTES = 64 * 1024**2
 """Of a request's body."""
 
+SLOWEST, QUIETEST = 60.0, 10.0
+"""Seconds for the whole of a request's body, and for its next part."""
+
 _TOO_LARGE = f"this is larger than the {MOST_BYTES // 1024**2} MB allowed"
+_TOO_SLOW = "the request did not come in time"
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _TOKEN = re.compile(r"[A-Za-z0-9_.~-]{16,256}")
 _HEADERS = {
@@ -175,12 +181,22 @@ def _too_large() -> Response:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Receive no more than MOST_BYTES of a body, whatever its headers say."""
-    read = 0
+    """Receive no more than MOST_BYTES of a body, whatever its headers say, and no more slowly than SLOWEST and QUIETEST."""
+    read, whole, end = 0, False, time.monotonic() + SLOWEST
 
     async def limited() -> Message:
-        nonlocal read
-        message = await receive()
+        nonlocal read, whole
+        if whole:  # what comes now is that the client has gone, whenever that is
+            return await receive()
+        coming = asyncio.ensure_future(receive())
+        try:  # not by wait_for, which before Python 3.12 can take no notice of being cancelled
+            await asyncio.wait({coming}, timeout=max(0.0, min(QUIETEST, end - time.monotonic())))
+            if not coming.done():
+                raise HTTPException(408, _TOO_SLOW, {"Connection": "close"})
+        finally:
+            coming.cancel()
+        message = coming.result()
+        whole = not message.get("more_body", False)
         if message["type"] == "http.request":
             read += len(message.get("body", b""))
             if read > MOST_BYTES:

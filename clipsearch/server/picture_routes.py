@@ -20,10 +20,11 @@ from clipsearch.server.pictures import disposition
 from clipsearch.server.refusals import Refusal
 from clipsearch.server.search_routes import json_response
 from clipsearch.server.service import Service
-from clipsearch.server.uploads import Upload, decode_upload
+from clipsearch.server.uploads import Upload, received
 
-UPLOADS_AT_ONCE = 4
-SLOWEST = 60.0  # seconds for a picture's bytes
+DECODED_AT_ONCE = 4
+RECEIVED_AT_ONCE = 64
+"""Uploads whose bytes are on their way; those of one that stalls wait on the disk, and in nobody's way."""
 
 _GONE: dict[int | str, dict[str, Any]] = {
     404: {"model": shapes.ErrorAnswer, "description": "There is no such photo, or its file is gone or cannot be shown."}
@@ -53,7 +54,7 @@ _UPLOAD_BODY = {
 def picture_routes(service: Service) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/api", tags=["pictures"])
-    room = asyncio.Semaphore(UPLOADS_AT_ONCE)  # each keeps its bytes in memory until they are decoded
+    arriving, room = asyncio.Semaphore(RECEIVED_AT_ONCE), asyncio.Semaphore(DECODED_AT_ONCE)
 
     @router.get("/images/{id}", response_model=shapes.PhotoDetails, responses=_GONE)
     async def image(id: Annotated[Id, Path()], asked: Annotated[Nothing, Query()]) -> Response:
@@ -105,15 +106,13 @@ def picture_routes(service: Service) -> APIRouter:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise Refusal(415, "wrong-type", "send the picture's bytes as image/... or application/octet-stream")
-        async with room:
-            try:
-                data = await asyncio.wait_for(request.body(), SLOWEST)
-            except asyncio.TimeoutError:
-                raise Refusal(408, "too-slow", "the picture did not come in time", {"Connection": "close"}) from None
-            if (await service.lookups.call(lambda engine: engine.model_name)) is None:
-                raise Refusal(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
+        if (await service.lookups.call(lambda engine: engine.model_name)) is None:
+            raise Refusal(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
+        if arriving.locked():
+            raise Refusal(503, "busy", "too many pictures are on their way; send it again", {"Connection": "close"})
+        async with arriving, received(request.stream()) as path, room:
             spec = await service.searches.call(lambda engine: engine.encoder.spec.pixels)
-            decoding = service.pictures.threads.submit(decode_upload, data, service.decoders, spec)
+            decoding = service.pictures.threads.submit(service.decoders.decode, path, spec)
             decoded = await service.answer(request, asyncio.wrap_future(decoding))
         info = decoded.info
 

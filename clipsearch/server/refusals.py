@@ -25,7 +25,7 @@ from clipsearch.server.parameters import NAMES
 
 CLIENT_GONE = 499  # nginx's "client closed request"; nobody gets it
 
-_BY_STATUS = {400: "bad-body", 404: "not-found", 413: "too-large", 415: "wrong-type"}
+_BY_STATUS = {400: "bad-body", 404: "not-found", 408: "too-slow", 413: "too-large", 415: "wrong-type"}
 _MESSAGES = {400: "the body is not the JSON that was expected", 404: "there is nothing at this address"}
 _BY_ERROR: tuple[tuple[type[Exception], int, str], ...] = (
     (QueryError, 400, "bad-query"),

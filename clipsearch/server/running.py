@@ -12,12 +12,16 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from clipsearch.errors import ClipsearchError
 from clipsearch.server.service import Service
 
 LONGEST_REQUEST = 2 * 1024**2
 """Bytes of a request's first line and headers."""
+
+HEADERS_SECONDS, READING_SECONDS = 10.0, 60.0
+"""Until a connection has sent the headers of its next request, and until it reads on in an answer: it is closed then."""
 
 _GRACE = 1  # seconds for answers that are on their way when the server stops
 
@@ -53,11 +57,67 @@ def address_of(listener: socket.socket, host: str) -> str:
 
 def run(app: ASGIApp, service: Service, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Answer until Ctrl-C or SIGTERM. `on_ready` is called once requests are answered."""
+    asyncio.run(make_server(app, service, on_ready).serve(sockets=[listener]))
+
+
+def make_server(app: ASGIApp, service: Service, on_ready: Callable[[], None]) -> uvicorn.Server:
+    """What answers, as soon as it is told to serve."""
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, lifespan="on",
-        ws="none", h11_max_incomplete_event_size=LONGEST_REQUEST, timeout_graceful_shutdown=_GRACE, http="h11", loop="asyncio",
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, lifespan="on", ws="none",
+        h11_max_incomplete_event_size=LONGEST_REQUEST, timeout_graceful_shutdown=_GRACE, http=_Connection, loop="asyncio",
     )  # fmt: skip
-    asyncio.run(_Server(config, service, on_ready).serve(sockets=[listener]))
+    return _Server(config, service, on_ready)
+
+
+class _Connection(H11Protocol):
+    """Uvicorn's, which would keep a client that says nothing, or does not read what it asked for, as long as it likes."""
+
+    _silent: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None  # runs while the client does not read
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_request()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._expect_request()
+        else:
+            self._expect_nothing()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:
+            self._expect_request()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._read_on()
+        self._unread = self.loop.call_later(READING_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._read_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        self._read_on()
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        if not self._silent:
+            self._silent = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._silent:
+            self._silent.cancel()
+        self._silent = None
+
+    def _read_on(self) -> None:
+        if self._unread:
+            self._unread.cancel()
+        self._unread = None
 
 
 class _Server(uvicorn.Server):

@@ -7,14 +7,12 @@ import secrets
 import tempfile
 import time
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from clipsearch.images.pool import Decoded
-from clipsearch.schema import PixelSpec
-from clipsearch.server.decoding import Decoders
 
 MOST = 64
 SECONDS = 3600.0
@@ -54,12 +52,14 @@ class Uploads:
         return upload
 
 
-def decode_upload(data: bytes, decoders: Decoders, spec: PixelSpec) -> Decoded:
-    """Uploaded bytes at a model's size, decoded in a process that can be stopped. ImageError where they are no picture."""
+@asynccontextmanager
+async def received(parts: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """A file with the bytes that a client sends, as long as it is needed: a client that stalls holds no memory."""
     descriptor, path = tempfile.mkstemp(prefix="clipsearch-")
     try:
         with open(descriptor, "wb") as stream:
-            stream.write(data)
-        return decoders.decode(path, spec)
+            async for part in parts:
+                stream.write(part)
+        yield path
     finally:
         os.unlink(path)  # noqa: PTH108
