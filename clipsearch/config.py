@@ -10,6 +10,7 @@ import platformdirs
 
 from clipsearch.addresses import is_remote
 from clipsearch.errors import ClipsearchError, CollectionNotFound
+from clipsearch.replacing import replacing
 from clipsearch.roots import INDEX_FOLDER
 
 _APP = "clipsearch"
@@ -82,8 +83,9 @@ def remember_index(index: Path) -> None:
         file = _last_used_file()
         if not file.is_file() or file.read_bytes() != os.fsencode(index):
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(os.fsencode(index))
-    except OSError:
+            with replacing([file], force=True) as (unfinished,):
+                unfinished.write_bytes(os.fsencode(index))
+    except (ClipsearchError, OSError):
         return
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, one_line
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
     """Paths beside some targets to write to; they get the targets' names, the first one last, if all goes well.
 
     Where it does not, nothing is left of them. A target that exists is an error unless `force`. Of several targets the first
-    stands for all: while it is there, the others are of the same run.
+    stands for all: while it is there, the others are of the same run. ClipsearchError where they cannot be written.
     """
     for target in targets:
         require_free(target, force=force)
@@ -24,20 +24,46 @@ def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
         target.with_name(f".{target.name[:50]}.{os.getpid()}-{number}.partial") for number, target in enumerate(targets)
     ]
     try:
-        yield partial
+        with _naming(targets, partial):
+            yield partial
         for path, target in zip(partial, targets, strict=True):
             require_free(target, force=force)
-            _to_disk(path)
-        if force and len(targets) > 1:
-            targets[0].unlink(missing_ok=True)
-        for path, target in reversed(list(zip(partial, targets, strict=True))):
-            if not force:
-                _reserve(target)
-            path.replace(target)
+            with _naming([target], [path, target]):
+                _to_disk(path)
+        with _naming(targets, [*partial, *targets]):
+            if force and len(targets) > 1:
+                targets[0].unlink(missing_ok=True)
+            for path, target in reversed(list(zip(partial, targets, strict=True))):
+                if not force:
+                    _reserve(target)
+                path.replace(target)
     finally:
         for path in partial:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+@contextmanager
+def _naming(targets: Sequence[Path], files: Sequence[Path]) -> Iterator[None]:
+    """Say which targets cannot be written, and why, if an error is of no other file than these.
+
+    What writes to an open file (a full disk, a quota) does not say to which.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename not in (None, *map(os.fspath, files)):
+            raise
+        raise cannot_write(" and ".join(map(str, targets)), error) from error
+
+
+def cannot_write(what: str, error: OSError) -> ClipsearchError:
+    """That something could not be written, why, and what to do. Nothing of it is left, and what was there before is whole."""
+    reason = os.strerror(error.errno) if error.errno else one_line(error)
+    return ClipsearchError(
+        f"cannot write {what}: {reason}. What was there before is unchanged; make room and check the rights there, or name "
+        "another place"
+    )
 
 
 def require_free(target: Path, *, force: bool) -> None:

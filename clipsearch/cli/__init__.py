@@ -107,11 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             import traceback
 
             traceback.print_exc()
-        click.echo(
-            f"clipsearch: unexpected {type(error).__name__}: {error}\nThis is a bug. Run it again with CLIPSEARCH_DEBUG=1 and "
-            "report what it prints",
-            err=True,
-        )
+        click.echo(f"clipsearch: {_unexpected(error)}", err=True)
         code = ERROR
     if code == INTERRUPTED and threading.active_count() > 1:  # of a model that is in the middle of a picture
         with contextlib.suppress(OSError):  # whoever read it has gone
@@ -119,3 +115,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _unexpected(error: Exception) -> str:
+    """What to say of an error that is none of ours: too little memory, which libraries tell in many ways, or a bug."""
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _OF_MEMORY):
+        return (
+            "there is not enough memory for this; close other programs or raise the limit, or do less at once (--jobs, "
+            "--batch-size)"
+        )
+    return (
+        f"unexpected {type(error).__name__}: {error}\nThis is a bug. Run it again with CLIPSEARCH_DEBUG=1 and report what it "
+        "prints"
+    )
+
+
+_OF_MEMORY = ("bad_alloc", "annot allocate memory", "failed to map segment")

@@ -20,6 +20,7 @@ from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.cli.stores import store_option, store_to_ask
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
+from clipsearch.replacing import cannot_write
 
 if TYPE_CHECKING:
     from clipsearch.client import Client
@@ -249,6 +250,10 @@ class _Pictures:
         if url not in self._fetched:
             self._folder = self._folder or TemporaryDirectory(prefix="clipsearch-")
             path = Path(self._folder.name) / f"{len(self._fetched)}"
-            path.write_bytes(fetch_image(url))
+            data = fetch_image(url)
+            try:
+                path.write_bytes(data)
+            except OSError as error:
+                raise cannot_write(str(path), error) from error
             self._fetched[url] = path
         return self._fetched[url]

@@ -13,6 +13,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.errors import ClipsearchError
+from clipsearch.replacing import replacing
 from clipsearch.schema import Embeddings
 
 JUDGED_PHOTOS = 64
@@ -81,16 +83,15 @@ def remembered(key: str) -> tuple[str, Fidelity | None] | None:
 def remember(key: str, precision: str, fidelity: Fidelity | None) -> None:
     """Keep what was found; where it cannot be kept, the next index finds it again."""
     path = _cache_file()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ClipsearchError):
         try:
             entries = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             entries = {}
         entries[key] = {"precision": precision, "fidelity": asdict(fidelity) if fidelity else None}
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(entries, indent=1), "utf-8")
-        partial.replace(path)
+        with replacing([path], force=True) as (unfinished,):
+            unfinished.write_text(json.dumps(entries, indent=1), "utf-8")
 
 
 @cache

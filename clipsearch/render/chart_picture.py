@@ -10,7 +10,6 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from clipsearch.errors import ClipsearchError
 from clipsearch.render.chart import Chart
 from clipsearch.render.fonts import choose_font, fit
 from clipsearch.render.text import printable
@@ -45,11 +44,8 @@ def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
 
 def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
     """Write a picture whole or not at all. A file that is there is never replaced, unless `force`: ClipsearchError."""
-    try:
-        with replacing([Path(path)], force=force) as (unfinished,):
-            unfinished.write_bytes(data)
-    except OSError as error:
-        raise ClipsearchError(f"cannot write {path}: {error.strerror or error}") from error
+    with replacing([Path(path)], force=force) as (unfinished,):
+        unfinished.write_bytes(data)
 
 
 def _top() -> int:
