@@ -124,6 +124,43 @@ def open_catalog(data: bytes) -> None:
             repair(folder)
 
 
+def read_rows(data: bytes) -> None:
+    """A sound catalog with other values in it, chosen by the bytes, three a change: read, verified and repaired, or refused."""
+    from clipsearch.errors import CollectionError
+    from clipsearch.stats import ALL_BY, count_photos
+    from clipsearch.store.collection import Collection
+    from clipsearch.store.repair import repair
+    from clipsearch.store.verify import verify
+    from tests.store.crafted import COLUMNS, NASTY, craft
+    from tests.store.support import add, random_units, writer
+
+    changes = [
+        (*COLUMNS[data[at] % len(COLUMNS)], NASTY[data[at + 1] % len(NASTY)], bool(data[at + 2] % 2))
+        for at in range(0, min(len(data), 30) - 2, 3)
+    ]
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as base:
+        folder = Path(base) / "photos" / ".clipsearch"
+        with writer(folder, 4) as collection:
+            add(collection, ["a.jpg", "b.jpg", "c.jpg"], random_units(3, 4))
+            collection.commit()
+        craft(folder / "catalog.sqlite", *changes)
+        for read in (
+            lambda opened: list(opened.catalog.all_records(opened.roots())),
+            lambda opened: opened.failures(),
+            lambda opened: opened.search(random_units(1, 4, seed=1), 2),
+            lambda opened: list(opened.scan()),
+            lambda opened: count_photos(opened, ALL_BY),
+            lambda opened: opened.catalog.counts(),
+        ):
+            with contextlib.suppress(CollectionError), Collection(folder) as collection:
+                read(collection)
+        verify(folder)
+        with contextlib.suppress(CollectionError):
+            repair(folder)
+            if damages := verify(folder).damages:
+                raise AssertionError(f"repair has left {damages}")
+
+
 def open_segment(data: bytes) -> None:
     """Any bytes as a segment of four vectors of eight values, or as its compact copy; never more memory than they have."""
     import numpy as np
@@ -164,8 +201,8 @@ def read_import(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "reader": read_photo, "exif": read_exif, "query": parse_queries, "catalog": open_catalog, "segment": open_segment,
-    "import": read_import,
+    "reader": read_photo, "exif": read_exif, "query": parse_queries, "catalog": open_catalog, "rows": read_rows,
+    "segment": open_segment, "import": read_import,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -17,11 +18,9 @@ from clipsearch.schema import Fingerprint
 from clipsearch.store.database import CHECKED, open_database
 from clipsearch.store.filters import below
 from clipsearch.store.image_rows import ImageRows
-from clipsearch.store.rows import (
-    WHAT_TO_DO,
-    check_of_all,
-)
+from clipsearch.store.rows import check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
+from clipsearch.store.values import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _CHECK = "check"
@@ -36,9 +35,11 @@ class Catalog(ImageRows):
         self.path = path
         self._db = open_database(path, create=create)
         self._changing = False
+        self._closed = False
 
     def close(self) -> None:
         """Let go of the file."""
+        self._closed = True
         self._db.close()
 
     @contextmanager
@@ -51,7 +52,8 @@ class Catalog(ImageRows):
         try:
             yield
         finally:
-            self._db.execute("ROLLBACK")
+            if not self._closed:  # a reader that was never read to its end may end later than the catalog
+                self._db.execute("ROLLBACK")
 
     def begin(self) -> None:
         """Start changing, if not under way already."""
@@ -134,10 +136,8 @@ class Catalog(ImageRows):
     def fingerprint(self) -> Fingerprint | None:
         """The model, once one has been chosen."""
         value = self.meta("fingerprint")
-        try:
+        with as_written(f"{self.path}, the model's fingerprint,"):
             return _fingerprint(json.loads(value)) if value else None
-        except (TypeError, ValueError, RecursionError) as error:
-            raise CollectionDamaged(f"{self.path}: the model's fingerprint cannot be read") from error
 
     def set_fingerprint(self, fingerprint: Fingerprint) -> None:
         """Remember the model."""
@@ -171,16 +171,20 @@ class Catalog(ImageRows):
             self._db.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last))
 
     def last_id(self) -> int:
-        """The highest image id that was ever given."""
-        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'images'").fetchone()
-        if row and type(row[0]) is not int:
-            raise CollectionDamaged(f"{self.path}: its numbers of images make no sense")
-        return int(row[0]) if row else 0
+        """The highest image id that was ever given. CollectionDamaged where there is no such number."""
+        return self._last_number("images", "image_id")
+
+    def _last_number(self, table: str, column: str) -> int:
+        """The highest number that SQLite has given to a row of a table; the next one is above it."""
+        sql = f"SELECT seq FROM sqlite_sequence WHERE name = '{table}' UNION ALL SELECT MAX({column}) FROM {table}"  # noqa: S608
+        with as_written(f"{self.path}, the last number in its table of {table},"):
+            return max([0, *(whole(last, most=MOST_IDS) for (last,) in self._db.execute(sql) if last is not None)])
 
     def meta(self, key: str) -> str | None:
         """A remembered value."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else None
+        with as_written(f"{self.path}, what it says of itself,"):
+            return text(row[0]) if row else None
 
     def set_meta(self, key: str, value: str) -> None:
         """Remember a value."""
@@ -193,10 +197,8 @@ class Catalog(ImageRows):
     def roots(self) -> dict[int, tuple[str, dict[str, object]]]:
         """root_id → (path as stored: absolute, or relative to the index folder; the walk's rules)."""
         rows = self._db.execute("SELECT root_id, path, rules FROM roots ORDER BY root_id")
-        try:
-            return {root_id: (os.fsdecode(path), dict(json.loads(rules))) for root_id, path, rules in rows}
-        except (TypeError, ValueError, RecursionError) as error:
-            raise CollectionDamaged(f"{self.path}: the folders that it names cannot be read") from error
+        with as_written(f"{self.path}, its table of folders,"):
+            return dict(root_of(row) for row in rows)
 
     def set_root(self, path: str, rules: dict[str, object]) -> int:
         """Add a root or change its rules; its id."""
@@ -233,25 +235,19 @@ class Catalog(ImageRows):
     def segments(self) -> list[SegmentInfo]:
         """The published segments, oldest first."""
         compact: dict[str, CompactInfo] = {}
-        if self._db.version >= 2:
-            rows = self._db.execute("SELECT segment, size, sha256, scales, deltas, error FROM compact")
-            compact = {row[0]: CompactInfo(*row[1:]) for row in rows if isinstance(row[0], str)}
-        rows = self._db.execute("SELECT name, rows, size, sha256 FROM segments ORDER BY segment_id")
-        segments = [SegmentInfo(name, count, size, sha256, compact.get(name)) for name, count, size, sha256 in rows]
-        for segment in segments:
-            if type(segment.rows) is not int or type(segment.size) is not int or segment.rows < 0:
-                raise CollectionDamaged(f"{self.path}: what it says of the segment {segment.name!r} makes no sense")
-            # a catalog from elsewhere must not name other files
-            if not re.fullmatch(r"[0-9]+\.faiss", str(segment.name)):
-                raise CollectionDamaged(f"{self.path} names a segment {segment.name!r}, which clipsearch never does")
+        with as_written(f"{self.path}, its table of segments,"):
+            if self._db.version >= 2:
+                rows = self._db.execute("SELECT segment, size, sha256, scales, deltas, error FROM compact")
+                compact = {row[0]: _compact_info(*row[1:]) for row in rows}
+            rows = self._db.execute("SELECT name, rows, size, sha256 FROM segments ORDER BY segment_id")
+            segments = [_segment_info(row, compact.get(row[0])) for row in rows]
+            if len({segment.name for segment in segments}) < len(segments):
+                raise ValueError("a segment is there twice")
         return segments
 
     def next_segment_name(self) -> str:
         """A file name never used before, by the order in which segments were published."""
-        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'segments'").fetchone()
-        if row and type(row[0]) is not int:
-            raise CollectionDamaged(f"{self.path}: its numbers of segments make no sense")
-        return f"{(row[0] if row else 0) + 1:06d}.faiss"
+        return f"{self._last_number('segments', 'segment_id') + 1:06d}.faiss"
 
     def add_segment(self, info: SegmentInfo) -> None:
         """Publish a segment, with the transaction."""
@@ -280,13 +276,26 @@ class Catalog(ImageRows):
         self._db.executemany("DELETE FROM tombstones WHERE image_id = ?", [(int(image_id),) for image_id in ids])
 
 
+def root_of(row: tuple[Any, ...]) -> tuple[int, tuple[str, dict[str, object]]]:
+    """A row of the table of roots: its id, and the path and rules as stored. ValueError or the like where it is none."""
+    root_id, path, rules = row
+    return whole(root_id, 1, MOST_IDS), (os.fsdecode(octets(path)), dict(json.loads(text(rules))))
+
+
+def _segment_info(row: tuple[Any, ...], compact: CompactInfo | None) -> SegmentInfo:
+    name, rows, size, sha256 = row
+    if not re.fullmatch(r"[0-9]{1,20}\.faiss", text(name)):  # a catalog from elsewhere must not name other files
+        raise ValueError("no segment's name")
+    return SegmentInfo(name, whole(rows, 0), whole(size, 0), text(sha256), compact)
+
+
+def _compact_info(size: Any, sha256: Any, scales: Any, deltas: Any, error: Any) -> CompactInfo:
+    return CompactInfo(whole(size, 0), text(sha256), octets(scales), octets(deltas), number(error, 0, math.inf))
+
+
 def _fingerprint(data: dict[str, Any]) -> Fingerprint:
     found = Fingerprint(**data)
-    texts = (found.model, found.revision, found.digest, found.precision or "")
-    if (
-        not all(isinstance(text, str) for text in texts)
-        or type(found.dim) is not int
-        or not 0 < found.dim <= _MOST_VALUES
-    ):
-        raise ValueError("no fingerprint")
+    for name in (found.model, found.revision, found.digest, found.precision or ""):
+        text(name)
+    whole(found.dim, 1, _MOST_VALUES)
     return found

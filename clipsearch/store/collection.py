@@ -63,6 +63,7 @@ class Collection(CollectionReader, Closing):
         self._written: list[Segment] = []  # staged as well, but in files that the next commit publishes
         if writable:
             try:
+                self.catalog.last_id()  # or a writer would be told that the disk is full when there are no more numbers
                 self._remove_leftovers()
                 if self.catalog.has_unchecked:
                     self._check_vectors()

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,7 @@ from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store import guard
 from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, image_check
+from clipsearch.store.values import WHAT_TO_DO
 
 FORMAT_VERSION = 5
 _APPLICATION_ID = 0x434C4950  # "CLIP"
@@ -158,11 +160,11 @@ def open_database(path: Path, *, create: bool) -> Database:
             )
             database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
         elif version < FORMAT_VERSION and create:
-            guard.require_own_schema(database)
+            guard.require_own_schema(database, _columns_of(version))
             steps = " ".join(_MIGRATIONS[step] for step in range(version, FORMAT_VERSION))
             database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
         else:
-            guard.require_own_schema(database)
+            guard.require_own_schema(database, _columns_of(version))
             database.version = version
         database.execute("PRAGMA synchronous = FULL")
     except BaseException:
@@ -171,12 +173,22 @@ def open_database(path: Path, *, create: bool) -> Database:
     return database
 
 
-def open_memory() -> Database:
-    """An empty catalog without a file."""
+def open_memory(version: int = FORMAT_VERSION) -> Database:
+    """An empty catalog of a format, without a file."""
     database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Database)
     _add_functions(database)
-    database.executescript(f"{_SCHEMA} {' '.join(_MIGRATIONS.values())}")
+    database.executescript(" ".join([_SCHEMA, *(_MIGRATIONS[step] for step in range(1, version))]))
     return database
+
+
+@lru_cache
+def _columns_of(version: int) -> guard.Columns:
+    """Each table's columns in a format."""
+    database = open_memory(version)
+    try:
+        return guard.columns_in(database)
+    finally:
+        database.close()
 
 
 def _add_functions(database: Database) -> None:
@@ -209,7 +221,8 @@ def _connect(path: Path, create: bool) -> Database:
             if database:
                 database.close()
             if isinstance(error, CollectionDamaged) or attempt == attempts[-1]:
-                raise CollectionDamaged(f"{path} is not a readable catalog: {error}") from error
+                known = type(error) if isinstance(error, CollectionError) else CollectionDamaged  # or a disk's trouble
+                raise known(f"{path} is not a readable catalog: {error}") from error
         else:
             return database
     raise AssertionError("unreachable: the last attempt returns or raises")
@@ -230,12 +243,21 @@ def _copied(path: Path) -> TemporaryDirectory[str] | None:
     return copy
 
 
+_OF_DAMAGE = (
+    "decode to UTF-8", "no such column", "no such table", "integer overflow", "user-defined function",
+)  # fmt: skip
+"""What an OperationalError says where values are not what clipsearch writes."""
+
+
 def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
     text = str(error)
     if "locked" in text:
         return CollectionBusy(f"another process is in the middle of writing to the index ({text}); try again")
-    if "decode to UTF-8" in text or "no such column" in text or "no such table" in text:
-        return CollectionDamaged(f"the index's catalog is damaged ({text})")
+    if any(words in text for words in _OF_DAMAGE):
+        return CollectionDamaged(f"the index's catalog is damaged ({text:.200}); {WHAT_TO_DO}")
     if isinstance(error, sqlite3.OperationalError):  # no space, no rights, no such device
-        return CollectionError(f"the index's catalog cannot be used ({text}); what was committed before is safe")
-    return CollectionDamaged(f"the index's catalog is damaged ({text})")
+        return CollectionError(
+            f"the index's catalog cannot be used ({text}); what was committed before is safe. Check that its disk is there, "
+            "has room and may be written to, and run this again"
+        )
+    return CollectionDamaged(f"the index's catalog is damaged ({text:.200}); {WHAT_TO_DO}")

@@ -9,10 +9,11 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipsearch.addresses import is_remote_folder
 from clipsearch.errors import CollectionDamaged
+from clipsearch.store.values import WHAT_TO_DO
 
 if TYPE_CHECKING:
     from clipsearch.store.database import Database
@@ -24,6 +25,9 @@ _FILES = (
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _TABLES = frozenset({"meta", "roots", "images", "failures", "segments", "tombstones"})
 _LATER_TABLES = frozenset({"compact"})
+
+Columns: TypeAlias = dict[str, list[tuple[Any, ...]]]
+"""Table → its columns."""
 
 MOST_BYTES = 64 * 1024**2
 """Of one value or row in the catalog; those that clipsearch writes have some thousand."""
@@ -51,8 +55,20 @@ def require_own_files(folder: Path) -> None:
         )
 
 
-def require_own_schema(database: Database) -> None:
-    """Raise CollectionDamaged unless a catalog's tables are the plain ones it should have: no views, no triggers, no others."""
+def columns_in(database: Database) -> Columns:
+    """Each table's columns, in their order: name, type, and the place in the primary key."""
+    sql = "SELECT m.name, c.name, c.type, c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+    found: Columns = {}
+    for table, *column in database.execute(f"{sql} ORDER BY m.name, c.cid"):
+        found.setdefault(table, []).append(tuple(column))
+    return {table: columns for table, columns in found.items() if not table.startswith("sqlite_")}
+
+
+def require_own_schema(database: Database, expected: Columns) -> None:
+    """Raise CollectionDamaged unless a catalog's tables are the plain ones it should have: no views, no triggers, no others.
+
+    Those of its format, `expected`, have to be there with the columns that they have in it.
+    """
     found = set()
     for kind, name, sql in database.execute("SELECT type, name, sql FROM sqlite_master"):
         if kind == "table" and not str(name).startswith("sqlite_"):
@@ -68,16 +84,19 @@ def require_own_schema(database: Database) -> None:
         raise CollectionDamaged(f"the catalog has a {kind} {name!r}, which clipsearch never makes")
     if missing := _TABLES - found:
         raise CollectionDamaged(f"the catalog has no table {', '.join(sorted(missing))}")
+    for table, columns in columns_in(database).items():
+        if table in expected and columns != expected[table]:
+            raise CollectionDamaged(f"the catalog's table {table} has other columns than clipsearch gives it")
 
 
 def require_own_path(folder: bytes, name: bytes) -> None:
     """Raise CollectionDamaged unless a file's folder and name, as the catalog has them, stay below their root."""
-    if not isinstance(folder, bytes) or not isinstance(name, bytes):
-        raise CollectionDamaged(f"the catalog names a file {name!r} in {folder!r}, which clipsearch never does")
-    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name or b"\0" in folder or folder.startswith(b"/") or (
-        b".." in folder and b".." in folder.split(b"/")
+    if (
+        not (isinstance(folder, bytes) and isinstance(name, bytes)) or name in (b"", b".", b"..") or b"/" in name
+        or b"\0" in name or b"\0" in folder or folder.startswith(b"/") or (b".." in folder and b".." in folder.split(b"/"))
     ):  # fmt: skip
-        raise CollectionDamaged(f"the catalog names a file {name!r} in {folder!r}, which clipsearch never does")
+        said = f"the catalog names a file {name!r:.100} in {folder!r:.100}"
+        raise CollectionDamaged(f"{said}, which clipsearch never does; {WHAT_TO_DO}")
 
 
 def absolute_root(index_folder: Path, stored: str) -> str:
@@ -88,7 +107,9 @@ def absolute_root(index_folder: Path, stored: str) -> str:
     if "\0" in stored or not (
         Path(stored).is_absolute() or Path(path).is_relative_to(os.path.normpath(index_folder.parent))
     ):
-        raise CollectionDamaged(f"the catalog names a folder {stored!r}, which clipsearch never does")
+        raise CollectionDamaged(
+            f"the catalog names a folder {stored!r:.100}, which clipsearch never does; {WHAT_TO_DO}"
+        )
     return path
 
 

@@ -6,7 +6,6 @@ import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,14 @@ from clipsearch.store.rows import (
     Place,
     State,
     check_of,
+    failure_of,
     image_check,
-    path_of,
+    is_plausible,
+    is_sound,
     place_key,
     record_of,
 )
+from clipsearch.store.values import WHAT_TO_DO, as_written, whole
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000
@@ -45,7 +47,7 @@ class ImageRows:
         """Every folder at or below `under` in which something is known."""
         where, values = below(root_id, under)
         sql = f"SELECT folder FROM images WHERE {where} UNION SELECT folder FROM failures WHERE {where}"  # noqa: S608
-        with _as_written():
+        with as_written():
             return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
 
     def known_in(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
@@ -55,7 +57,7 @@ class ImageRows:
             self._db.execute(f"SELECT name, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ?", values)  # noqa: S608
             for table in ("images", "failures")
         )
-        with _as_written():
+        with as_written():
             return (
                 {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in images},
                 {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
@@ -200,7 +202,10 @@ class ImageRows:
             text, ids, last = row
             texts.append(text.lower())
             numbers.append(np.fromstring(ids, np.int64, sep=","))
-        return b"".join(texts), np.concatenate(numbers)
+        names, known = b"".join(texts), np.concatenate(numbers)
+        if names.count(b"/") != len(known) + 1:
+            raise CollectionDamaged(f"the catalog has a file name with a slash in it; {WHAT_TO_DO}")
+        return names, known
 
     @property
     def state(self) -> object:
@@ -234,6 +239,16 @@ class ImageRows:
                 if check(*row[:-1]) != row[-1]:
                     yield table, number, row[:-1]
 
+    def implausible_rows(self, roots: dict[int, str]) -> Iterator[str]:
+        """What is wrong with rows that clipsearch never writes, though their checksums are right."""
+        for row in self._db.execute("SELECT * FROM images"):
+            if is_sound(row) and not is_plausible(row, roots):
+                yield f"the row of image {row[0]} holds what clipsearch never writes"
+        try:
+            self.failures(roots)
+        except CollectionDamaged as error:
+            yield str(error)
+
     def ids_below(self, root_id: int, under: str) -> list[int]:
         """The images at or below a folder."""
         where, values = below(root_id, under)
@@ -249,11 +264,7 @@ class ImageRows:
         rows = self._db.execute(
             "SELECT root_id, folder, name, size, mtime_ns, reason FROM failures ORDER BY root_id, folder, name"
         )
-        with _as_written():
-            return [
-                Failure(ImageFile(path_of(roots, root_id, folder, name), int(size), int(mtime_ns)), str(reason))
-                for root_id, folder, name, size, mtime_ns, reason in rows
-            ]
+        return [failure_of(row, roots) for row in rows]
 
     def count(self, condition: Condition | None = None, places: Places = lambda folder: ()) -> int:
         """How many images there are, or meet a condition."""
@@ -263,15 +274,8 @@ class ImageRows:
     def counts(self) -> tuple[int, int, int]:
         """(images, failures, bytes of all images' files)."""
         images, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM images").fetchone()
-        return int(images), int(self._db.execute("SELECT COUNT(*) FROM failures").fetchone()[0]), int(size)
-
-
-@contextmanager
-def _as_written() -> Iterator[None]:
-    try:
-        yield
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise CollectionDamaged("the catalog's rows hold what clipsearch never writes") from error
+        with as_written("the catalog's column of sizes"):
+            return int(images), int(self._db.execute("SELECT COUNT(*) FROM failures").fetchone()[0]), whole(size, 0)
 
 
 def _in_parts(ids: Sequence[int]) -> Iterator[list[int]]:

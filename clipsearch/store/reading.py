@@ -19,8 +19,8 @@ from clipsearch.store.guard import absolute_root
 from clipsearch.store.names import NameFinder
 from clipsearch.store.places import Places
 from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
-from clipsearch.store.rows import WHAT_TO_DO
 from clipsearch.store.segments import Segment, exact_scores
+from clipsearch.store.values import WHAT_TO_DO
 from clipsearch.store.vectors import vector_check
 
 if TYPE_CHECKING:
@@ -200,7 +200,13 @@ class CollectionReader(Places):
             for start in range(0, len(ids), block):
                 some = ids[start : start + block]
                 records = self.records(some.tolist())
-                yield [records[image_id] for image_id in some.tolist()], self._proven(view.segments, some)
+                try:
+                    vectors = self._proven(view.segments, some)
+                except KeyError as error:
+                    raise CollectionDamaged(
+                        f"the index at {self.folder} is damaged: image {error} has no vector; {WHAT_TO_DO}"
+                    ) from error
+                yield [records[image_id] for image_id in some.tolist()], vectors
 
     def scan_bytes(self, considered: int) -> int:
         """How many bytes of vectors a search reads at first, where that many images are allowed."""

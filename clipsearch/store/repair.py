@@ -16,17 +16,16 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Embeddings, Fingerprint, Ids
 from clipsearch.store.approximate.keeping import remove as remove_approximate
 from clipsearch.store.approximate.opened import FOLDER as APPROXIMATE
-from clipsearch.store.catalog import Catalog
+from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
-from clipsearch.store.rows import in_todays_format, is_plausible, is_sound, path_of
+from clipsearch.store.rows import FAILURE_COLUMNS, failure_of, in_todays_format, is_plausible, is_sound, path_of
 from clipsearch.store.segments import Segment, SegmentInfo, sync_folder, write_segment
 from clipsearch.store.swap import REPAIRED, finish
+from clipsearch.store.values import MOST_IDS, as_written
 from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, Progress, verify
-
-_MOST_IDS = 1 << 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def _salvaged(folder: Path) -> _Salvaged:
 
 def _plausible_id(image_id: int) -> int:
     """An image's id, or 0 for one so high that damage made it: behind it there might be none left."""
-    return image_id if 0 < image_id < _MOST_IDS else 0
+    return image_id if 0 < image_id < MOST_IDS else 0
 
 
 def _tolerant(read: Callable[[], Any], instead: Any) -> Any:
@@ -147,8 +146,8 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.set_fingerprint(salvaged.fingerprint)
         new.restore("roots", salvaged.roots)
         new.restore("images", map(in_todays_format, living.values()))
-        new.restore("failures", (row for row in salvaged.failures if len(row) == 7 and row[0] in roots))
-        new.never_reuse("images", max([salvaged.last_id, *held]))
+        new.restore("failures", (row for row in salvaged.failures if len(row) == 7 and _is_failure(row, roots)))
+        new.never_reuse("images", max([salvaged.last_id, *map(_plausible_id, held)]))
         for info in [*whole, *added]:
             new.restore("segments", [(_number(info.name), info.name, info.rows, info.size, info.sha256)])
             if info.compact and _file_is(inside / info.compact_name, info.compact.size, info.compact.sha256):
@@ -173,9 +172,19 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
 
 def _is_root(folder: Path, row: tuple[Any, ...]) -> bool:
     try:
-        return isinstance(row[1], bytes) and bool(absolute_root(folder, os.fsdecode(row[1])))
+        with as_written():
+            return bool(absolute_root(folder, root_of(row)[1][0]))
     except CollectionDamaged:
         return False
+
+
+def _is_failure(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
+    """Whether a row of failures is one that clipsearch could have written."""
+    try:
+        failure_of(row[: FAILURE_COLUMNS.count(",") + 1], roots)
+    except CollectionDamaged:
+        return False
+    return True
 
 
 def _is_there(row: tuple[Any, ...], roots: dict[int, str]) -> bool:

@@ -6,14 +6,15 @@ import os
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from clipsearch.errors import CollectionDamaged
-from clipsearch.schema import LONGEST_CAPTION, ImageFile, ImageInfo, ImageRecord
+from clipsearch.schema import LONGEST_CAPTION, Failure, ImageFile, ImageInfo, ImageRecord
 from clipsearch.store.guard import require_own_path
+from clipsearch.store.values import MOST_IDS, WHAT_TO_DO, as_written, moment, number, octets, text, whole
 
-WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
+LARGEST_EDGE = 2**31 - 1
+"""Pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,15 @@ def record_of(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
     """A row of the table of images. CollectionDamaged where it is not as it was written."""
     if not is_sound(row):
         raise CollectionDamaged(f"the catalog's row of image {row[0]} is damaged; {WHAT_TO_DO}")
-    try:
+    with as_written(f"the catalog's row of image {row[0]}"):
         return _record(row, roots)
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise CollectionDamaged(f"the catalog's row of image {row[0]} holds what clipsearch never writes") from error
+
+
+def failure_of(row: tuple[Any, ...], roots: dict[int, str]) -> Failure:
+    """A row of the table of failures, its FAILURE_COLUMNS. CollectionDamaged where clipsearch never writes such a row."""
+    root_id, folder, name, size, mtime_ns, reason = row
+    with as_written("the catalog's table of failures"):
+        return Failure(ImageFile(path_of(roots, root_id, folder, name), whole(size, 0), whole(mtime_ns)), text(reason))
 
 
 def is_plausible(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
@@ -122,23 +128,19 @@ def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
     (image_id, root_id, folder, name, size, mtime_ns, width, height, image_format, content_hash, taken_at, camera,
      latitude, longitude) = row[:_COLUMNS]  # fmt: skip
     caption = _caption_of(row)
-    if not all(isinstance(value, int) for value in (size, mtime_ns, width, height)) or not (
-        isinstance(image_format, str) and isinstance(camera or "", str) and isinstance(latitude or 0.0, (int, float))
-        and isinstance(longitude or 0.0, (int, float)) and (latitude is None) == (longitude is None)
-        and isinstance(caption or "", str) and len(caption or "") <= LONGEST_CAPTION
-    ):  # fmt: skip
-        raise TypeError
+    if (latitude is None) != (longitude is None):
+        raise ValueError("half of a place")
     return ImageRecord(
-        image_id,
-        ImageFile(path_of(roots, root_id, folder, name), size, mtime_ns),
+        whole(image_id, 1, MOST_IDS),
+        ImageFile(path_of(roots, root_id, folder, name), whole(size, 0), whole(mtime_ns)),
         ImageInfo(
-            width=width,
-            height=height,
-            format=image_format,
-            content_hash=content_hash.hex(),
-            taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
-            camera=camera,
-            gps=(latitude, longitude) if latitude is not None else None,
-            caption=caption,
+            width=whole(width, 1, LARGEST_EDGE),
+            height=whole(height, 1, LARGEST_EDGE),
+            format=text(image_format),
+            content_hash=octets(content_hash).hex(),
+            taken_at=None if taken_at is None else moment(taken_at),
+            camera=None if camera is None else text(camera),
+            gps=None if latitude is None else (number(latitude, -90, 90), number(longitude, -180, 180)),
+            caption=None if caption is None else text(caption, LONGEST_CAPTION),
         ),
     )

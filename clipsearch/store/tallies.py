@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from clipsearch.conditions import Condition
 from clipsearch.store.reading import CollectionReader
+from clipsearch.store.rows import LARGEST_EDGE
+from clipsearch.store.values import as_written, moment, octets, text, whole
 
 Tally: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
 Total: TypeAlias = Literal["images", "bytes", "dated", "placed", "first", "last"]
@@ -30,12 +34,34 @@ _TOTALS: dict[Total, tuple[str, str]] = {
 }
 
 
+def _number_of_date(value: Any) -> str:
+    """A year or a month as a date begins with it."""
+    if not re.fullmatch(r"[0-9]{4}(-[0-9]{2})?", text(value), re.ASCII):
+        raise ValueError("no date")
+    return text(value)
+
+
+def _edge(value: Any) -> int:
+    return whole(value, 1, LARGEST_EDGE)
+
+
+_KINDS: dict[Tally, tuple[Callable[[Any], Any], ...]] = {  # what each column's values have to be
+    "year": (_number_of_date,), "month": (_number_of_date,), "camera": (text,), "format": (text,), "shape": (_edge, _edge),
+    "folder": (whole, octets),
+}  # fmt: skip
+
+
 def tally(collection: CollectionReader, what: Tally, condition: Condition | None = None) -> list[tuple[Any, ...]]:
     """How many images have what in common: rows of its values and a count, by value. Images that lack it are left out."""
     values, needed = _TALLIES[what]
     where, bound = collection.catalog.where(condition, collection.places)
     sql = f"SELECT {values}, COUNT(*) FROM images WHERE {needed} IS NOT NULL AND ({where}) "  # noqa: S608
-    return collection.catalog.select(f"{sql} GROUP BY {values} ORDER BY {values}", bound)
+    rows = collection.catalog.select(f"{sql} GROUP BY {values} ORDER BY {values}", bound)
+    with as_written(f"the catalog's table of images ({what})"):
+        found = [(*(kind(value) for kind, value in zip(_KINDS[what], row, strict=False)), row[-1]) for row in rows]
+        if what == "folder" and not {root_id for root_id, *_ in found} <= collection.roots().keys():
+            raise LookupError("no such root")
+    return found
 
 
 def total(collection: CollectionReader, what: Total, condition: Condition | None = None) -> Any:
@@ -43,4 +69,6 @@ def total(collection: CollectionReader, what: Total, condition: Condition | None
     value, needed = _TOTALS[what]
     where, bound = collection.catalog.where(condition, collection.places)
     sql = f"SELECT {value} FROM images WHERE {needed} IS NOT NULL AND ({where})"  # noqa: S608
-    return collection.catalog.select(sql, bound)[0][0]
+    found = collection.catalog.select(sql, bound)[0][0]
+    with as_written(f"the catalog's table of images ({what})"):
+        return found if found is None else moment(found).isoformat() if what in ("first", "last") else whole(found, 0)

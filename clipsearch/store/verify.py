@@ -13,6 +13,7 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.schema import Ids
 from clipsearch.store.approximate.keeping import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
+from clipsearch.store.guard import absolute_root
 from clipsearch.store.segments import Segment, SegmentInfo
 from clipsearch.store.vectors import vector_check
 
@@ -85,6 +86,16 @@ class _Examination:
             yield Damage("catalog.sqlite", "what it says of folders, files and the model is not what was written")
         for table, number, row in self._catalog.unsound_rows():
             yield Damage(f"catalog.sqlite, {table}, row {number}", f"not as it was written: {row!a}"[:300])
+        try:
+            self._catalog.last_id()
+            self._catalog.next_segment_name()
+            roots = self._catalog.roots().items()
+            places = {root_id: absolute_root(self._folder.parent, path) for root_id, (path, _) in roots}
+        except CollectionDamaged as error:
+            yield Damage("catalog.sqlite", str(error))
+            return
+        for what in self._catalog.implausible_rows(places):
+            yield Damage("catalog.sqlite", what)
 
     def _vector_damages(self, infos: list[SegmentInfo], known: Ids) -> Iterator[Damage]:
         total = sum(info.size + (info.compact.size if info.compact else 0) for info in infos)

@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.collection import Collection
-from clipsearch.store.rows import WHAT_TO_DO
+from clipsearch.store.values import WHAT_TO_DO, as_written, whole
+
+_CRC = 2**32 - 1
 
 Checks: TypeAlias = dict[int, tuple[int, int]]
 """image_id → the checksums of its row and of its vector."""
@@ -21,7 +23,8 @@ def checks_of(collection: Collection) -> Checks:
     for image_id, _, vector_check in rows:
         if vector_check is None:  # of an index from before there were any, and its file is not what it was
             raise CollectionDamaged(f"the vector of image {image_id} is damaged; {WHAT_TO_DO}")
-    return {image_id: (row_check, vector_check) for image_id, row_check, vector_check in rows}
+    with as_written("the catalog's table of images (its checksums)"):
+        return {image_id: (whole(row_check, 0, _CRC), whole(check, 0, _CRC)) for image_id, row_check, check in rows}
 
 
 def checks_in(blocks: Iterable[list[dict[str, Any]]]) -> Checks:

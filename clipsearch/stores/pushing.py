@@ -18,7 +18,8 @@ import numpy as np
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, ModelMismatch, SyncRefused
 from clipsearch.store.collection import Collection
-from clipsearch.store.rows import IMAGE_COLUMNS
+from clipsearch.store.rows import IMAGE_COLUMNS, record_of
+from clipsearch.store.values import as_written, text
 from clipsearch.stores.address import StoreAddress
 from clipsearch.stores.checks import Checks, checks_in, checks_of, digest_of
 from clipsearch.stores.copies import Names, lineage_of
@@ -209,11 +210,14 @@ class _Push:
     def _send(self, todo: list[int], born: int, local: Checks) -> None:
         """Add rows, and read each back before the next."""
         self._progress(0, len(todo))
+        roots = self._collection.roots()
         for start in range(0, len(todo), _BLOCK):
             ids = todo[start : start + _BLOCK]
             marks = ",".join(map(str, ids))
             sql = f"SELECT {IMAGE_COLUMNS}, row_check, vector_check, caption FROM images WHERE image_id IN ({marks}) ORDER BY 1"  # noqa: S608
             rows = self._collection.catalog.select(sql, ())
+            for row in rows:
+                record_of(row, roots)  # or what clipsearch never writes would be sent on
             vectors = self._collection.vectors(ids)
             sent = [row_of(row, vector, born) for row, vector in zip(rows, vectors, strict=True)]
             self._lease.renew()
@@ -257,7 +261,8 @@ class _Push:
             f"SELECT DISTINCT {column} FROM images WHERE {column} IS NOT NULL ORDER BY 1",  # noqa: S608
             (),
         )
-        return tuple(value for (value,) in rows)
+        with as_written(f"the catalog's table of images ({column})"):
+            return tuple(text(value) for (value,) in rows)
 
     def _agrees(self, manifest: Manifest) -> bool:
         """Whether what is published says the same of everything but the photos, which are the same."""

@@ -220,7 +220,7 @@ def test_a_catalog_cannot_name_files_elsewhere(index, tmp_path):
         database.execute("UPDATE segments SET name = '../../secret.faiss'")
         database.execute("DELETE FROM meta WHERE key = 'check'")  # as somebody would who means it
     database.close()
-    with Collection(index) as collection, pytest.raises(CollectionDamaged, match="never does"):
+    with Collection(index) as collection, pytest.raises(CollectionDamaged, match="never writes"):
         collection.search(random_units(1, 8), 1)
 
 
