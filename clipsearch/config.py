@@ -26,28 +26,35 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
     start = start or Path.cwd()
     if found := nearest_index(start):
         return found
-    last = _last_used_file()
-    try:
-        remembered = Path(os.fsdecode(last.read_bytes().rstrip(b"\n")))
-    except OSError:
-        remembered = None
-    if remembered and _is_index(remembered):
-        return remembered
+    if last := last_used_index():
+        return last
     raise CollectionNotFound(
         f"there is no index at or above {start}, and none used before. Make one with: clipsearch index FOLDER, or name one "
         "with --index"
     )
 
 
+def last_used_index() -> Path | None:
+    """The index used last, if it is still there."""
+    try:
+        remembered = Path(os.fsdecode(_last_used_file().read_bytes().rstrip(b"\n")))
+    except OSError:
+        return None
+    return remembered if remembered.is_absolute() and _is_index(remembered) else None
+
+
 def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
     """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
 
-    A folder that cannot be written to has its index in the user's data folder instead.
+    A folder that cannot be written to has its index in the user's data folder instead. Without folders, it is the nearest one,
+    never the one used last; CollectionNotFound if there is none.
     """
     if given:
         return as_index(Path(given))
     if not folders:
-        return find_index()
+        if found := nearest_index(Path.cwd()):
+            return found
+        raise CollectionNotFound(f"there is no index at or above {Path.cwd()}; say which folder to index")
     if is_remote(folders[0]):
         raise ClipsearchError(
             f"{folders[0]} cannot hold its own index; say where on this machine it is to be: --index DIR"

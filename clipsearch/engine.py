@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipsearch import roots
 from clipsearch.addresses import is_remote
+from clipsearch.advice import command, how_to_make
 from clipsearch.closing import Closing
 from clipsearch.embedding import QueryEmbedder
 from clipsearch.encoders import choose_default_model, load_encoder, require_expected
@@ -388,13 +389,12 @@ class SearchEngine(Exchange, Closing):
         if self._address:
             raise ClipsearchError(
                 f"{self._address} is a store, which answers queries and nothing else; to have an index of its photos here: "
-                f"clipsearch pull --store {self._address}"
+                f"{command('pull', '--store', str(self._address), '--index', 'DIR')}"
             )
         if self._reader is None:
             try:
                 self._reader = Collection(self.index_folder)
             except CollectionNotFound:
-                raise CollectionNotFound(
-                    f"there is no index at {self.index_folder}; make one with: clipsearch index {self.index_folder.parent}"
-                ) from None
+                how = how_to_make(self.index_folder)
+                raise CollectionNotFound(f"there is no index at {self.index_folder}; to make it: {how}") from None
         return self._reader

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
+from clipsearch.cli.output import print_json, say
 
 NOT_WELL, DAMAGED = 1, 4
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
@@ -29,7 +31,6 @@ def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> N
     clipsearch doctor --json
     """
     from clipsearch import __version__, diagnosis
-    from clipsearch.render.text import to_json
 
     versions, loads = diagnosis.packages(), diagnosis.runtimes()
     health = _index(index_folder, all(loads[name] == "ok" for name in ("numpy", "faiss")))
@@ -46,7 +47,10 @@ def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> N
         "index": {"state": health.state, **health.facts, "problems": list(health.problems)},
         "problems": problems,
     }
-    click.echo(to_json(report) if as_json else _page(report), nl=False)
+    if as_json:
+        print_json(report)
+    else:
+        say(_page(report))
     context.exit(DAMAGED if health.state == "damaged" else NOT_WELL if problems else 0)
 
 
@@ -57,6 +61,7 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
         from clipsearch.config import find_index
 
         folder = find_index(given)
+        use(folder)
     except Exception as error:  # there is none, or what would find it does not work
         none = type(error).__name__ == "CollectionNotFound"
         return diagnosis.IndexHealth("none" if none else "unknown", {}, (diagnosis.without_home(str(error)),))
@@ -76,9 +81,9 @@ def _page(report: dict[str, Any]) -> str:
                 lines.append(f"  {name.replace('_', ' '):<20} {printable(_shown(name, value))}")
     lines += ["", *(f"PROBLEM  {printable(problem)}" for problem in report["problems"])]
     if report["index"]["state"] == "well":
-        lines.append("the index looks well; to read everything in it: clipsearch verify")
+        lines.append("the index looks well; to read everything in it: " + hint("verify"))
     elif report["index"]["state"] == "damaged":
-        lines.append("the index is damaged; all of it: clipsearch verify; to keep what is good: clipsearch repair")
+        lines.append(f"the index is damaged; all of it: {hint('verify')}; to keep what is good: {hint('repair')}")
     if not report["problems"]:
         lines.append("nothing is wrong that can be seen from here")
     return "".join(f"{line}\n" for line in lines)

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipsearch.cli.filters import filter_options
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
+from clipsearch.cli.output import note, say
 from clipsearch.cli.previews import CommandWithPreview
 from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.results import ResultOptions, result_options, show
@@ -174,14 +176,14 @@ def _engine(
         with client:
             yield client
         return
-    from clipsearch.config import find_index, remember_index
+    from clipsearch.config import remember_index
     from clipsearch.engine import SearchEngine
 
     if address:
         with SearchEngine(store=address, model=model, device=device) as engine:
             yield engine
         return
-    with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
+    with SearchEngine(existing_index(index_folder), model=model, device=device) as engine:
         yield engine
         remember_index(engine.index_folder)
 
@@ -199,7 +201,7 @@ def _answer_lines(
         if not text.strip():
             continue
         if results.format == "table":
-            click.echo(f"# {printable(text)}")
+            say(f"# {printable(text)}\n")
         try:
             words = [text] if os.path.isfile(text) else split_words(text)  # noqa: PTH113 - False for a very long text
             hits = engine.search(replace(wish, terms=parse_terms(words, pictures.picture)), top_k)
@@ -207,8 +209,7 @@ def _answer_lines(
             first = False
         except (QueryError, ImageError) as error:  # of this line; the next may be better
             refused = True
-            click.echo(f"clipsearch: {error}", err=True)
-        sys.stdout.flush()
+            note(str(error))
     if refused:
         raise ClipsearchError("some queries could not be answered; see above")
     return status

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from clipsearch.cli.output import note
 from clipsearch.errors import CollectionBusy
 
 _STEP = 0.2  # seconds between two attempts
@@ -45,7 +46,7 @@ class Patience:
     def __call__(self, busy: CollectionBusy) -> bool:
         """Wait for a moment; whether to try again."""
         if not self._said:
-            click.echo(f"clipsearch: note: {busy}. Waiting for it; Ctrl-C gives up", err=True)
+            note(f"note: {busy}. Waiting for it; Ctrl-C gives up")
             self._said = True
         left = self._end - time.monotonic()
         time.sleep(max(0.0, min(_STEP, left)))

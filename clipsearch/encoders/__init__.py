@@ -42,7 +42,7 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     checkpoint.read_config(folder)  # say what is wrong with a folder before the seconds that importing torch takes
     checkpoint.weight_files(folder)
     checkpoint.read_pixel_spec(folder)
-    model = name if folder != Path(name).expanduser().absolute() else str(folder)
+    model = name if folder != _folder(name) else str(folder)
     if config := checkpoint.read_clip_config(folder):
         from clipsearch.encoders.clip_encoder import ClipEncoder
 
@@ -54,7 +54,7 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
 
 def find_checkpoint(name: str) -> tuple[Path, str]:
     """A checkpoint's folder and revision: a local folder, or one from the cache, or else fetched from the hub."""
-    folder = Path(name).expanduser().absolute()
+    folder = _folder(name)
     if folder.is_dir():
         return folder, ""
     if not _HUB_ID.fullmatch(name) or name.startswith((".", "/")):
@@ -65,6 +65,14 @@ def find_checkpoint(name: str) -> tuple[Path, str]:
     revision, known = (entry.revision, dict(entry.sha256s)) if entry else ("main", {})
     cached = hub.cached_folder(name, revision) or hub.fetch(name, revision, known)
     return cached, cached.name
+
+
+def _folder(name: str) -> Path:
+    """The folder that a name is of, absolute; as it is where the current folder was deleted, and nothing is in it."""
+    try:
+        return Path(name).expanduser().absolute()
+    except FileNotFoundError:
+        return Path(name)
 
 
 def require_expected(model: str, index_folder: Path) -> None:

@@ -58,7 +58,9 @@ def printable(text: str) -> str:
 
 
 def short_path(path: str, relative_to: str) -> str:
-    """The path from a folder where it lies below it; else as it is."""
+    """The path from a folder where it lies below it; else as it is, also where that folder is unknown: ""."""
+    if not relative_to:
+        return path
     prefix = relative_to.rstrip(os.sep) + os.sep
     return path[len(prefix) :] if path.startswith(prefix) else path
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from clipsearch import roots
+from clipsearch.advice import command
 from clipsearch.server import shapes
 from clipsearch.server.events import EventStream, index_events, job_events
 from clipsearch.server.parameters import NAMES, FolderPath, Nothing, Text
@@ -83,7 +84,8 @@ def index_routes(service: Service) -> APIRouter:
             state = await service.counts.call(lambda engine: engine.status(scan=False))
             unknown = sorted(set(folders) - {root.path for root in state.roots})
             if unknown:
-                raise Refusal(403, "not-indexed", f"{unknown[0]} is no indexed folder; add it with: clipsearch index")
+                how = command("index", unknown[0], index=service.index_folder)
+                raise Refusal(403, "not-indexed", f"{unknown[0]} is not an indexed folder; to add it: {how}")
         return json_response({"job": service.jobs.start(folders).to_json()}, 202)
 
     @router.get("/index", response_model=shapes.JobObject)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.advice import PHOTOS, command, how_to_make
 from clipsearch.checksums import file_sha256
 from clipsearch.closing import Closing
 from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
@@ -44,7 +45,7 @@ class Collection(CollectionReader, Closing):
         folder = Path(folder).absolute()
         self._lock: WriterLock | None = None
         if not writable and not (folder / "catalog.sqlite").is_file():
-            raise CollectionNotFound(f"there is no index at {folder}; make one with: clipsearch index FOLDER")
+            raise CollectionNotFound(f"there is no index at {folder}; to make it: {how_to_make(folder)}")
         if writable:
             require_own_files(folder)
             try:
@@ -86,7 +87,7 @@ class Collection(CollectionReader, Closing):
             self.catalog.begin()
             self.catalog.set_fingerprint(fingerprint)
         elif mine is None or mine.digest != fingerprint.digest or mine.dim != fingerprint.dim:
-            other = f"another index: clipsearch index FOLDER --model {fingerprint.model} --index OTHER_DIR"
+            other = f"another index: {command('index', PHOTOS, '--model', fingerprint.model, index='OTHER_DIR')}"
             if mine and mine.model == fingerprint.model:
                 revisions = f" ({mine.revision}, and not {fingerprint.revision})"
                 said = revisions if mine.revision != fingerprint.revision else ""
