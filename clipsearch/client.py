@@ -207,7 +207,7 @@ class Client(Closing):
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a host that no name can be
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise ClipsearchError(
-                f"no clipsearch server answers at {self.url} ({reason}); start one with: clipsearch serve"
+                f"no clipsearch server answers at {self.url} ({reason}); start one with: `clipsearch serve`"
             ) from error
         if response.getheader("Clipsearch-Api") is None:
             raise ClipsearchError(f"what answers at {self.url} is no clipsearch server")

@@ -57,7 +57,7 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
     if folders or given or nearest_index(Path.cwd()):
         return folders
     here = Path.cwd()
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if _can_ask():
         note(f"there is no index at or above {here}")
         if click.confirm("Index the photos in this folder?", default=False, err=True):
             return (str(here),)
@@ -66,6 +66,10 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
     if last := last_used_index():
         choices += f". To bring the index used last up to date: {command('index', index=last)}"
     raise CollectionNotFound(f"there is no index at or above {here}. {choices}")
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _require_no_file(given: str | None) -> None:
