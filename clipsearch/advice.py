@@ -40,11 +40,17 @@ def how_to_make(index: Path) -> str:
     return command("index", PHOTOS, index=index)
 
 
-def with_index(text: str, index: Path) -> str:
-    """A message with the index in each command that stands between backticks in it, names none yet and can name one."""
+def with_index(text: str, index: Path, *, near: bool = False) -> str:
+    """A message with the index in each command that stands between backticks in it, names none yet and can name one.
+
+    If the index is `near`, so that commands find it by themselves, only those get it that name a folder to index: they would
+    take the index that is near to that folder.
+    """
 
     def complete(found: re.Match[str]) -> str:
         if found[1] in _WITHOUT_INDEX or " --index" in found[2]:
+            return found[0]
+        if near and not (found[1] == "index" and found[2].strip() and not found[2].startswith(" -")):
             return found[0]
         return f"`clipsearch {found[1]}{found[2]} --index {quoted(index)}`"
 

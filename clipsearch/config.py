@@ -79,7 +79,7 @@ def nearest_index(start: Path) -> Path | None:
 
 def as_index(path: Path) -> Path:
     """An index folder from what a user names: the folder itself, or the photo folder that holds it."""
-    path = path.expanduser().absolute()
+    path = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 - keeps links, and has no ".." left
     return path / INDEX_FOLDER if not _is_index(path) and _is_index(path / INDEX_FOLDER) else path
 
 

@@ -138,6 +138,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         return cli.main(arguments, prog_name="clipsearch", standalone_mode=False) or 0
     except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.message.startswith("Got unexpected extra argument"):
+            from clipsearch.cli.suggestions import extra_arguments
+
+            error = click.UsageError(extra_arguments(error), error.ctx)
         said = io.StringIO()
         error.show(said)
         say_aside(said.getvalue())

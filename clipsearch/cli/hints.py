@@ -23,8 +23,7 @@ def hint(*words: str | os.PathLike[str]) -> str:
 
 def completed(text: str) -> str:
     """A message of the library, with the index in use in each command that stands between backticks in it."""
-    index = _to_name()
-    return text if index is None else with_index(text, index)
+    return text if _index is None else with_index(text, _index, near=_to_name() is None)
 
 
 def _to_name() -> Path | None:

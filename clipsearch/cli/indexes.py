@@ -62,10 +62,10 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
         if click.confirm("Index the photos in this folder?", default=False, err=True):
             return (str(here),)
         raise click.exceptions.Exit(1)
-    choices = f"To index this folder: {command('index', '.')}"
+    choices = f"to index this folder: `{command('index', '.')}`"
     if last := last_used_index():
-        choices += f". To bring the index used last up to date: {command('index', index=last)}"
-    raise CollectionNotFound(f"there is no index at or above {here}. {choices}")
+        choices += f"; to bring the index used last up to date: `{command('index', index=last)}`"
+    raise CollectionNotFound(f"there is no index at or above {here}; {choices}")
 
 
 def _can_ask() -> bool:
@@ -92,12 +92,14 @@ def _require_index(index: Path, given: str | None) -> None:
         raise ClipsearchError(f"cannot look into {index}: {error.strerror}") from error
     from clipsearch.config import nearest_index
 
+    if index.parent.name == ".clipsearch" and (index.parent / CATALOG).exists():
+        raise CollectionNotFound(f"{_named(given)} is inside an index; name its folder: --index {quoted(index.parent)}")
     if index.is_dir() and (around := nearest_index(index)):
         raise CollectionNotFound(
             f"there is no index in {_named(given)}, but that folder is below the one of the index {around}. To search only "
             f"there: --index {quoted(around)} --in {quoted(index)}"
         )
-    if index.name != ".clipsearch" and _holds_photos(index):
+    if index.name != ".clipsearch" and index != Path(index.anchor) and _holds_photos(index):
         raise CollectionNotFound(
             f"there is no index in {_named(given)}. To index the photos in that folder: {command('index', index)}"
         )

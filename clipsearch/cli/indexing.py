@@ -140,7 +140,8 @@ def index(
                 raise
             note(f"note: {refusal}")
         else:
-            remember_index(engine.index_folder)
+            if report.added or report.updated or report.moved or report.unchanged:
+                remember_index(engine.index_folder)
             pushed = None
             try:
                 if store and not report.interrupted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Collection, Sequence
 
 import click
@@ -26,6 +27,8 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
     name, rest = arguments[0], list(arguments[1:])
     path = os.path.expanduser(name)  # noqa: PTH111
     looks_like_path = os.sep in name or name.startswith(("~", "."))
+    if name == "clipsearch" and rest:
+        return f"`clipsearch` is there twice. Did you mean: {command(*rest)}"
     other = _OTHER_WORDS.get(name.lower())
     close = difflib.get_close_matches(name.lower(), commands, 1, 0.7)
     if not other and (looks_like_path or not close):
@@ -49,6 +52,21 @@ def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | 
     if position is None:
         return None
     return command(arguments[position], *arguments[position + 1 :], *arguments[:position])
+
+
+def extra_arguments(error: click.UsageError) -> str:
+    """What to say where a command takes no arguments: how to name an index, or a label, where that may be meant."""
+    found = re.search(r"\((.*)\)", error.message, re.S)
+    extra, names = found[1] if found else "", error.ctx.command.name if error.ctx else ""
+    said = f"`{names}` takes no such words: {extra}"
+    if names == "label":
+        return f"{said}. Each label is named by its flag: {command('label', '--label', extra)}"
+    if names == "browse":
+        return f"{said}. Type the query there, or: {command('query', extra)}"
+    takes_index = error.ctx and any(option.name == "index_folder" for option in error.ctx.command.params)
+    if takes_index and os.path.isdir(extra):  # noqa: PTH112
+        return f"{said}. To name the index of that folder: {command(str(names), index=extra)}"
+    return said
 
 
 @click.command("help", context_settings={"ignore_unknown_options": True})

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from clipsearch import roots
-from clipsearch.advice import command
+from clipsearch.advice import PHOTOS, command
 from clipsearch.server import shapes
 from clipsearch.server.events import EventStream, index_events, job_events
 from clipsearch.server.parameters import NAMES, FolderPath, Nothing, Text
@@ -84,7 +84,7 @@ def index_routes(service: Service) -> APIRouter:
             state = await service.counts.call(lambda engine: engine.status(scan=False))
             unknown = sorted(set(folders) - {root.path for root in state.roots})
             if unknown:
-                how = command("index", unknown[0], index=service.index_folder)
+                how = command("index", PHOTOS, index=service.index_folder)
                 raise Refusal(403, "not-indexed", f"{unknown[0]} is not an indexed folder; to add it: {how}")
         return json_response({"job": service.jobs.start(folders).to_json()}, 202)
 

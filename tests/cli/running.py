@@ -30,7 +30,7 @@ def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, **envir
         main([str(argument) for argument in arguments])
     errors.flush()
     said = errors.buffer.getvalue().decode(encoding)
-    assert "unexpected" not in said and "Traceback" not in said, said
+    assert "This is a bug" not in said and "Traceback" not in said, said
     return ended.value.code or 0, output.buffer.getvalue() if isinstance(output.buffer, io.BytesIO) else b"", said
 
 

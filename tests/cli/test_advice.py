@@ -105,6 +105,11 @@ def test_commands_in_messages_of_the_library_are_completed(tmp_path, monkeypatch
     assert lines[1][:3] == ["clipsearch", "forget", "a b"] and lines[2] == ["clipsearch", "models", "pull", "x"]
     assert with_index("`clipsearch index A --index B`", index) == "`clipsearch index A --index B`"
     assert completed("`clipsearch verify`") == "`clipsearch verify`"
+    assert (
+        with_index("`clipsearch verify` `clipsearch index`", index, near=True)
+        == "`clipsearch verify` `clipsearch index`"
+    )
+    assert "--index" in with_index("`clipsearch index s3://x --ray local`", index, near=True)
 
 
 @POSIX
@@ -166,6 +171,9 @@ def test_an_index_that_is_not_there_is_proposed_to_be_made_as_it_was_named(tmp_p
 def test_a_folder_below_an_indexed_one_is_no_index_but_may_be_searched(lost, tmp_path):
     (lost / "trip").mkdir()
     errors = run_here("query", "red", "--index", lost / "trip", cwd=tmp_path)[2]
+    inside = run_here("query", "red", "--index", lost / ".clipsearch" / "segments", cwd=tmp_path)[2]
+    assert f"name its folder: --index {quoted(lost / '.clipsearch')}\n" in inside
+    assert "To index the photos in that folder" in run_here("query", "red", "--index", "..", cwd=lost)[2]
     around = [quoted(lost / part) for part in (".clipsearch", "trip")]
     assert f"--index {around[0]} --in {around[1]}" in errors
 
@@ -257,12 +265,26 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
         (["help", "quer"], "did you mean: clipsearch help query"),
         (["help", "search"], "did you mean: clipsearch help query"),
         (["--nonsense"], "No such option"),
+        (["status", "PHOTOS"], "clipsearch status --index PHOTOS"),
+        (["duplicates", "dog"], "`duplicates` takes no such words: dog"),
+        (["label", "a dog"], 'clipsearch label --label "a dog"'),
+        (["browse", "dog"], "clipsearch query dog"),
+        (["query", "PHOTOS"], 'is a folder; to search only there, say for what: clipsearch query "a dog" --in PHOTOS'),
+        (["query", "dog", "PHOTOS"], "clipsearch query dog --in PHOTOS"),
+        (["query", "a dog", "PHOTOS/red.jpg"], 'clipsearch query "a dog" + PHOTOS/red.jpg'),
+        (["query", "/no/such/folder"], "there is no file /no/such/folder; to search for these words, quote them"),
+        (["similar", "PHOTOS"], "is a folder; give a picture"),
     ],
 )
 def test_a_command_that_is_none_is_told_with_what_was_probably_meant(photos, arguments, message, tmp_path):
     words = [word.replace("PHOTOS", str(photos)) for word in arguments]
     status, output, errors = run_here(*words, cwd=tmp_path)
-    assert status == 1 and output == b"" and message in errors
+    assert status == 1 and output == b"" and message.replace("PHOTOS", str(photos)) in errors
+
+
+def test_an_index_without_photos_does_not_become_the_one_used_last(lost, tmp_path):
+    assert run_here("index", tmp_path / "empty", cwd=tmp_path)[0] == 0
+    assert f"used last, {lost / '.clipsearch'}" in run_here("status", cwd=tmp_path)[2]
 
 
 def test_help_and_version_are_commands_too(tmp_path):
