@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 import time
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -11,6 +14,7 @@ import click
 from clipsearch.cli.output import note
 from clipsearch.errors import CollectionBusy
 
+_DURATION = re.compile(r"[0-9.]+ ?(s|sec|m|min|h)[a-z]*")
 _STEP = 0.2  # seconds between two attempts
 
 
@@ -20,6 +24,11 @@ class CommandThatWaits(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give a --wait without a number the largest."""
         given = args[: args.index("--")] if "--" in args else args
+        for argument, following in pairwise(given):
+            if argument == "--wait" and _DURATION.fullmatch(following) and not os.path.exists(following):  # noqa: PTH110
+                raise click.UsageError(
+                    f"--wait is in seconds, as in --wait 300; {following!r} is no number of them", ctx
+                )
         for number, argument in enumerate(given):
             if argument == "--wait" and not _is_seconds(given[number + 1 : number + 2]):
                 args = [*args[:number], "--wait=inf", *args[number + 1 :]]

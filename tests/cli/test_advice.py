@@ -274,6 +274,8 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
         (["query", "a dog", "PHOTOS/red.jpg"], 'clipsearch query "a dog" + PHOTOS/red.jpg'),
         (["query", "/no/such/folder"], "there is no file /no/such/folder; to search for these words, quote them"),
         (["similar", "PHOTOS"], "is a folder; give a picture"),
+        (["index", "PHOTOS", "--wait", "5m"], "--wait is in seconds"),
+        (["clipsearch", "query", "dog"], "Did you mean: clipsearch query dog"),
     ],
 )
 def test_a_command_that_is_none_is_told_with_what_was_probably_meant(photos, arguments, message, tmp_path):
