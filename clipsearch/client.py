@@ -139,7 +139,12 @@ class Client(Closing):
     def failures(self) -> list[Failure]:
         """The files that could not be indexed, and why."""
         answer = self._json("GET", "/api/failures")["failures"]
-        return [Failure(ImageFile(one["path"], int(one.get("size", 0)), 0), one["reason"]) for one in answer]
+        return [
+            Failure(
+                ImageFile(one["path"], int(one["size"]), 0), one["reason"], one["cause"], one["attempts"], one["kept"]
+            )
+            for one in answer
+        ]
 
     def facets(self, filters: Sequence[Condition] = ()) -> dict[str, dict[str, int]]:
         """How many photos there are: {"year": {"2024": 17, ...}, "camera": ..., ...}."""

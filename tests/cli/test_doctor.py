@@ -6,7 +6,7 @@ import os
 import pytest
 
 from clipsearch import diagnosis
-from clipsearch.schema import ImageFile
+from clipsearch.schema import Failure, ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from tests.cli.running import run_here
@@ -30,7 +30,7 @@ def index(tmp_path):
     with writer(tmp_path / "photos" / ".clipsearch", 4) as collection:
         add(collection, ["my-secret-party.jpg", "b.jpg"], random_units(2, 4))
         place = Place(next(iter(collection.roots())), "", "broken-party.jpg")
-        collection.fail(place, ImageFile("broken-party.jpg", 1, 1), "no picture")
+        collection.fail(place, Failure(ImageFile("broken-party.jpg", 1, 1), "no picture"))
         collection.commit()
     return tmp_path / "photos" / ".clipsearch"
 

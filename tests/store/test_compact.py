@@ -78,11 +78,14 @@ def test_merging_and_forgetting_leave_no_copy_behind(index):
     assert files == names | {name.replace(".faiss", ".int8.faiss") for name in names}
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_the_next_writer(index, version):
     before = answers(index)
     with sqlite3.connect(index / "catalog.sqlite") as database:
-        database.execute("ALTER TABLE images DROP COLUMN caption")
+        for column in ("cause", "attempts", "tried_with"):
+            database.execute(f"ALTER TABLE failures DROP COLUMN {column}")
+        if version < 5:
+            database.execute("ALTER TABLE images DROP COLUMN caption")
         if version < 4:
             for column in (
                 "images DROP COLUMN row_check",
