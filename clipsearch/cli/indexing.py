@@ -265,9 +265,9 @@ def _show(
         click.echo(_summary(report, str(engine.index_folder), name), nl=False)
     if report.withheld:
         click.echo(
-            f"clipsearch: the files of {report.withheld:,} indexed photos have changed and cannot be decoded. These are so many "
-            "that the photos stay in the index, as they were. If a drive is failing, save the photos first. To drop them from "
-            "the index, add --prune",
+            f"clipsearch: the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because these "
+            "are so many, the photos stay in the index as they were. If a drive is failing, save your photos first. To drop "
+            "these photos from the index, run it again with --prune",
             err=True,
         )
     for failure in report.unreadable:

@@ -159,8 +159,8 @@ class Collection(CollectionReader, Closing):
     def fail(self, place: Place, failure: Failure, tried_with: str = "") -> None:
         """Stage that a file cannot be read. An image known at the place stays, and stays an answer, until it is removed.
 
-        `tried_with` tells what decides, besides the file, whether it can be read (images.attempts). Attempts are counted here, as
-        long as the file and these circumstances are the same.
+        `tried_with` tells what decides, besides the file, whether it can be read (images.attempts). Attempts are counted here,
+        as long as the file and these circumstances are the same.
         """
         with self._all_or_nothing():
             self.catalog.begin()
