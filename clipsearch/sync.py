@@ -159,7 +159,6 @@ class _Run:
         self._broken: dict[int, Place] = {}  # image_id → where its file is, which has changed and cannot be decoded
         self._indexed = len(collection)
         self._prune = prune
-        self._tried_with = circumstances(limits)
         self.on_finished: Callable[[], None] = lambda: None
         self._collection = collection
         self._report = report
@@ -219,7 +218,7 @@ class _Run:
 
     def _fail(self, place: Place, failure: Failure) -> None:
         """Stage a failure. An image that is known there stays, until it is certain that it is not what the file shows."""
-        self._collection.fail(place, failure, self._tried_with)
+        self._collection.fail(place, failure, circumstances(self._limits))
         known = self._collection.catalog.known_at(place)
         if known and known.image_id is not None:
             self._report.kept += 1

@@ -29,13 +29,10 @@ from clipsearch.schema import Box, Failure, ImageFile, ImageInfo, PixelSpec
 
 _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
 _AHEAD = 64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
-
-
-_TICK = 0.1  # seconds between two looks at how long each worker has taken
+_TICK = 0.1  # seconds between two looks at how long each worker has taken, while one is at work
 _STARTING = 120.0  # seconds that a process may take to start; machines can be very busy
 _READING = 60.0  # seconds for which nothing may come in of a file: drives that sleep take some 20 to wake
 _STARTS = 3  # processes that may die before they have started, until it is sure that none can
-
 _AHEAD_BYTES = 256 * 1024**2  # ahead, where they are no files here: they may be in memory already
 
 IN_FLIGHT = 768 * 1024**2
@@ -197,13 +194,13 @@ class DecoderPool(Closing):
         Time in which this process stood still (Ctrl-Z, a sleeping laptop) does not count: between two looks, no more passes
         than twice what should.
         """
-        before = time.monotonic()
-        while not self._ended.wait(_TICK):
+        before, at_work = time.monotonic(), True
+        while not self._ended.wait(_TICK if at_work else 10 * _TICK):
             now = time.monotonic()
             with self._lock:
                 workers = list(self._all)
-            for worker in workers:
-                worker.spend(min(now - before, 2 * _TICK))
+            busy = [worker for worker in workers if worker.spend(min(now - before, 2 * _TICK))]
+            at_work = bool(busy)
             before = now
 
 
@@ -293,15 +290,16 @@ class _Worker:
             return Failure(file, f"took longer than {self._limits.seconds:g} s", "time")
         return Failure(file, f"nothing could be read of it for {_READING:g} s", "access")
 
-    def spend(self, seconds: float) -> None:
-        """Let time pass; when too much of it has, the process is stopped."""
+    def spend(self, seconds: float) -> bool:
+        """Let time pass; when too much of it has, the process is stopped. Whether it is at work."""
         with self._clock:
             if self._left is None:
-                return
+                return False
             self._left -= seconds
             if self._left <= 0:
                 self._too_late, self._left = True, None
                 self._process.kill()
+            return True
 
     def _begin(self, at: str | None) -> None:
         """Note what the process is at from now on. Its time begins anew, unless it is over."""
