@@ -11,6 +11,7 @@ import platformdirs
 from clipsearch.addresses import is_remote
 from clipsearch.errors import ClipsearchError, CollectionNotFound
 from clipsearch.roots import INDEX_FOLDER
+from clipsearch.untrusted import read_plain
 
 _APP = "clipsearch"
 
@@ -28,8 +29,8 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
         return found
     last = _last_used_file()
     try:
-        remembered = Path(os.fsdecode(last.read_bytes().rstrip(b"\n")))
-    except OSError:
+        remembered = Path(os.fsdecode(read_plain(last, 100_000).rstrip(b"\n")))
+    except (OSError, ValueError):
         remembered = None
     if remembered and _is_index(remembered):
         return remembered

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from clipsearch import SearchEngine, load_encoder
 from clipsearch.encoders import clip_encoder, precision
-from clipsearch.encoders.checkpoint import read_clip_config
 from clipsearch.encoders.clip_encoder import ClipEncoder
+from clipsearch.encoders.shape import read_clip_config
 from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
