@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from clipsearch.errors import one_line
+
 
 def open_plain(path: Path) -> BinaryIO:
     """A file for reading, also behind links. ValueError for a pipe, a device or a folder; OSError as open() raises it."""
@@ -26,6 +28,11 @@ def read_plain(path: Path, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise ValueError(f"it is larger than {max_bytes:,} bytes")
     return data
+
+
+def why(error: Exception) -> str:
+    """What was wrong with a file, in a few words for a message."""
+    return (isinstance(error, OSError) and error.strerror) or one_line(error)
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from clipsearch.errors import ModelError, one_line
 from clipsearch.schema import PixelSpec
-from clipsearch.untrusted import open_plain, read_json
+from clipsearch.untrusted import open_plain, read_json, why
 
 MODEL_TYPES = ("clip", "metaclip_2", "siglip", "chinese_clip")
 """Architectures with `get_image_features` and `get_text_features` that one pixel size and one code path serve."""
@@ -160,7 +160,7 @@ def read_object(path: Path, max_bytes: int = _MOST_CONFIG_BYTES) -> dict[str, An
     except FileNotFoundError as error:
         raise ModelError(f"{path.parent} is not a checkpoint folder: it has no {path.name}") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {one_line(error)}") from error
+        raise ModelError(f"{path} cannot be read: {why(error)}") from error
     if not isinstance(data, dict):
         raise ModelError(f"{path} does not hold a JSON object")
     return data
@@ -183,7 +183,7 @@ def _opened(file: Path) -> BinaryIO:
     try:
         return open_plain(file)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{file} cannot be read: {one_line(error)}") from error
+        raise ModelError(f"{file} cannot be read: {why(error)}") from error
 
 
 def _size(size: Any) -> tuple[int | None, tuple[int, int] | None]:

@@ -49,7 +49,10 @@ class TextTower:
                 batch = np.array([tokens[number] for number in some])
                 self._require_ids(batch)
                 try:
-                    out[some] = self._forward(batch)
+                    with np.errstate(
+                        invalid="ignore", over="ignore"
+                    ):  # of damaged weights; the caller looks at the result
+                        out[some] = self._forward(batch)
                 except (IndexError, ValueError) as error:
                     raise ModelError(f"the weights in {self._folder} do not fit its configuration: {error}") from error
         return out

@@ -184,7 +184,9 @@ def _number(values: Mapping[str, Any], name: str, default: int, where: str) -> i
 def _tower(values: Mapping[str, Any], numbers: Mapping[str, int], folder: Path, **more: int) -> TowerConfig:
     width, heads = numbers["hidden_size"], numbers["num_attention_heads"]
     if width % heads:
-        raise ModelError(f"{folder}: config.json gives {width} values to {heads} heads, which do not divide them")
+        raise ModelError(
+            f"{folder}: num_attention_heads in config.json is {heads}, which does not divide hidden_size, {width}"
+        )
     epsilon = values.get("layer_norm_eps", 1e-5)
     if type(epsilon) not in (int, float) or not 0 <= epsilon < 1:
         raise ModelError(f"{folder}: layer_norm_eps in config.json is {_shown(epsilon)}; it must be from 0 to 1")

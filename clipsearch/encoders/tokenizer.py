@@ -8,7 +8,7 @@ from typing import Any
 
 from clipsearch.encoders.checkpoint import MOST_TOKENIZER_BYTES
 from clipsearch.errors import ModelError, one_line
-from clipsearch.untrusted import open_plain
+from clipsearch.untrusted import open_plain, why
 
 WORDS = ("dog", "cat", "red", "two", "people", "house", "car", "sea", "a photo", "the river")
 
@@ -58,4 +58,4 @@ def require_plain_files(folder: Path) -> None:
                     if stream.seek(0, 2) > MOST_TOKENIZER_BYTES:
                         raise ValueError(f"it is larger than {MOST_TOKENIZER_BYTES:,} bytes")
             except (OSError, ValueError) as error:
-                raise ModelError(f"{file} cannot be read: {one_line(error)}") from error
+                raise ModelError(f"{file} cannot be read: {why(error)}") from error

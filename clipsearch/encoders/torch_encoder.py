@@ -17,7 +17,7 @@ from clipsearch.encoders.base import Encoder, ModelSpec, blank, logit_scale, req
 from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.encoders.shape import ClipConfig, fewest_values, read_shape
 from clipsearch.encoders.tokenizer import WORDS, require_plain_files, require_words, with_panics
-from clipsearch.encoders.weights import Weights, require_all
+from clipsearch.encoders.weights import Weights, require_all, require_shape
 from clipsearch.errors import ClipsearchWarning, ModelError, one_line
 from clipsearch.schema import Fingerprint
 
@@ -61,7 +61,7 @@ class TorchEncoder(Encoder):
                 self._model: Any = _load_model(folder, kind, files, _DTYPES[precision])
                 self._tokenizer: Any = with_panics(
                     lambda: transformers.AutoTokenizer.from_pretrained(
-                        folder, local_files_only=True, trust_remote_code=False
+                        folder, config=self._model.config, local_files_only=True, trust_remote_code=False
                     ),
                     folder,
                 )
@@ -164,10 +164,12 @@ def _load_model(folder: Path, kind: str, files: list[Path], dtype: torch.dtype) 
     tensors = {name: tensor for file in files for name, tensor in safetensors.torch.load_file(file).items()}
     config = transformers.AutoConfig.for_model(kind, **_known_values(checkpoint.read_config(folder)))
     model, found = getattr(transformers, _CLASSES[kind]).from_pretrained(
-        None, config=config, state_dict=tensors, dtype=dtype, output_loading_info=True
+        None, config=config, state_dict=tensors, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
     )
-    if problems := [*found["mismatched_keys"], *found["error_msgs"]]:
-        raise ValueError(f"weights that do not fit its configuration: {problems[0]}")
+    for name, stored, expected in found["mismatched_keys"]:
+        require_shape(folder, name, tuple(stored), tuple(expected))
+    if found["error_msgs"]:
+        raise ValueError(found["error_msgs"][0])
     require_all(folder, found["missing_keys"], found["unexpected_keys"])
     return model
 

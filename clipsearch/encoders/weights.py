@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ModelError, one_line
-from clipsearch.untrusted import open_plain, parse_json
+from clipsearch.errors import ModelError
+from clipsearch.untrusted import open_plain, parse_json, why
 
 _MAX_HEADER = 20_000_000  # bytes; a hundred thousand tensors
 _TYPES: dict[str, Any] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
@@ -46,7 +46,7 @@ class Weights:
                 raise ValueError(f"{twice} is in another file as well")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelError(
-                f"{file} is not a safetensors file, or only a part of one: {one_line(error)}; fetch the checkpoint again"
+                f"{file} is not a safetensors file, or only a part of one: {why(error)}; fetch the checkpoint again"
             ) from error
         self._tensors.update((name, (data[start:], entry)) for name, entry in header.items())
 
@@ -63,11 +63,7 @@ class Weights:
         shapes = {name: tuple(entry["shape"]) for name, (_, entry) in self._tensors.items() if name not in HARMLESS}
         require_all(self._folder, expected.keys() - shapes.keys(), shapes.keys() - expected.keys())
         for name, shape in expected.items():
-            if shapes[name] != shape and not math.prod(shapes[name]) == math.prod(shape) == 1:
-                raise ModelError(
-                    f"{self._folder}: {name} has the shape {shapes[name]}, and by config.json it would be {shape}; the files "
-                    "are of different models: fetch the checkpoint again"
-                )
+            require_shape(self._folder, name, shapes[name], shape)
         self.require_readable()
 
     def require_readable(self) -> None:
@@ -107,6 +103,15 @@ def require_all(folder: Path, missing: Iterable[str], surplus: Iterable[str]) ->
         raise ModelError(
             f"{folder}: its weights have {len(surplus)} tensors that a model as in config.json does not have, such as "
             f"{surplus[0]!r:.100}; the files are of different models: fetch the checkpoint again"
+        )
+
+
+def require_shape(folder: Path, name: str, stored: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Raise ModelError if a tensor has another shape than config.json gives it. A single number may have any."""
+    if stored != expected and not math.prod(stored) == math.prod(expected) == 1:
+        raise ModelError(
+            f"{folder}: {name} has the shape {stored}, and by config.json it would be {expected}; the files are of different "
+            "models: fetch the checkpoint again"
         )
 
 
