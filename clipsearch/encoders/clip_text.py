@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders.bpe import END, START, WORDS, PlainTokenizer, plain_tokenizer
 from clipsearch.encoders.shape import ClipConfig
-from clipsearch.encoders.tokenizer import load_tokenizer, require_words
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
 
@@ -142,6 +141,8 @@ class TextTower:
     @cached_property
     def tokenizer(self) -> Any:
         """The checkpoint's own, without padding, cut to the context length."""
+        from clipsearch.encoders.tokenizer import load_tokenizer, require_words  # a plain text does without
+
         _ = self._plain  # which looks at the files
         tokenizer = load_tokenizer(self._folder, _tokenizer_of_vocabulary)
         self._require_tokens(tokenizer.get_vocab_size())
