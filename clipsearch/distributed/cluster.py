@@ -63,8 +63,7 @@ class Cluster(Closing):
     """
 
     def __init__(self, address: str) -> None:
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent to anybody; read when ray is imported
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # and two kinds of chatter are left out
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # two kinds of chatter are left out
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
         require_ray()
         self._scratch: str | None = None

@@ -104,6 +104,7 @@ class MiniEncoder(Encoder):
 def _session(path: Path, threads: int) -> Any:
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # Windows' own builds do not ask the environment, as others do
     onnxruntime.set_default_logger_severity(3)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
