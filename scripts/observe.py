@@ -39,6 +39,8 @@ RESOLVERS = ("/run/systemd/resolve/", "/run/avahi-daemon/")  # sockets of progra
 
 # `sem.`: locks between processes, which Python removes as soon as it has made them
 _HARMLESS = ("/dev/null", "/dev/tty", "/dev/pts/", "/dev/shm/sem.", "/proc/")
+_TORCH_LEAVES = r"torchinductor_[^/]+"  # an empty folder, made when transformers is imported; nothing is compiled here
+
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 _PATH = re.compile(r'(?:(?:AT_FDCWD|\d+)<((?:[^>\\]|\\.)*)>, )?"((?:[^"\\]|\\.)*)"')
 _WRITES = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TRUNC)\b")
@@ -79,7 +81,7 @@ class Room:
 
     def __init__(self, folder: Path, may_write: Sequence[Path] = (), **environment: str) -> None:
         self.folder = Path(os.path.realpath(folder))
-        self.home, self.temporary, self.work = (self.folder / name for name in ("home", "temporary", "work"))
+        self.home, self.temporary, self.work = (self.folder / name for name in ("home", "tmp", "work"))
         for place in (self.home, self.temporary, self.work):
             place.mkdir(exist_ok=True)
         self.may_write = [*(self.home / name for name in OWN), *may_write]
@@ -131,6 +133,8 @@ class Room:
         seen.written += [path for path in changed if path not in seen.written]
 
     def _allowed(self, path: str) -> bool:
+        if re.fullmatch(_TORCH_LEAVES, os.path.relpath(path, self.temporary)):
+            return True
         return path in self._around_own or any(Path(path).is_relative_to(place) for place in self.may_write)
 
     def _files(self) -> dict[str, tuple[int, int]]:
@@ -155,8 +159,6 @@ class Room:
                         called[f"{name} {address}"] = None
                     continue
                 paths = [os.path.normpath(os.path.join(self.work, at, path)) for at, path in _PATH.findall(arguments)]
-                if name in OPENING and "/etc/resolv.conf" in paths:
-                    called["a name is looked up"] = None
                 if name in LINKING:
                     paths = paths[-1:]
                 if name in CHANGING or name == "creat" or _WRITES.search(arguments):
@@ -165,7 +167,7 @@ class Room:
 
     def _harmless(self, path: str) -> bool:
         at = os.path.realpath(path)
-        return at.startswith((*_HARMLESS, f"{self.temporary}/")) or self._allowed(at)
+        return f"{at}/".startswith((*_HARMLESS, f"{self.temporary}/")) or self._allowed(at)
 
 
 def _elsewhere(arguments: str) -> str | None:
@@ -194,6 +196,7 @@ def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | 
     """
     photos = room.home / "Photos"
     room.may_write += [photos, room.home / "cars", room.work]
+    room.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `clipsearch` is
     for copy in (photos, room.work / "data" / "photos"):
         shutil.copytree(ROOT / "data" / "photos", copy)
     for name in ("2024", "screenshots"):

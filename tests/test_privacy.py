@@ -6,9 +6,11 @@ Without strace the files are compared all the same, and the rest is skipped.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,17 +31,37 @@ CLIPSEARCH = (sys.executable, "-m", "clipsearch")
 NEEDS_STRACE = "the files are as they should be; whom it calls can only strace see, which is not here or may not watch"
 
 
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory):
+    """Four photos, indexed by mini."""
+    folder = tmp_path_factory.mktemp("indexed")
+    for name in ("cat.png", "coffee.jpg", "giraffe.jpg"):
+        shutil.copy(PHOTOS / name, folder)
+    save_photo(folder / "trip" / "red.jpg")
+    subprocess.run([*CLIPSEARCH, "index", folder, "--model", "mini"], check=True, capture_output=True)
+    return folder
+
+
 @pytest.fixture
 def room(tmp_path):
-    """A room with five photos that are indexed by nobody yet, whose index and the folder `out` may be written to."""
+    """A room whose commands may write into the index of `photos` and into `out`."""
     photos, out = tmp_path / "photos", tmp_path / "out"
-    for name in ("cat.png", "coffee.jpg", "giraffe.jpg"):
-        photos.mkdir(exist_ok=True)
-        shutil.copy(PHOTOS / name, photos)
-    save_photo(photos / "trip" / "red.jpg")
-    out.mkdir()
-    (tmp_path / "room").mkdir()
+    for place in (out, tmp_path / "room"):
+        place.mkdir()
     return observe.Room(tmp_path / "room", [photos / ".clipsearch", out])
+
+
+@pytest.fixture
+def index(indexed, tmp_path):
+    """The index of the four photos, in `photos`."""
+    return shutil.copytree(indexed, tmp_path / "photos") / ".clipsearch"
+
+
+@pytest.fixture
+def photos(index):
+    """The four photos without an index."""
+    shutil.rmtree(index)
+    return index.parent
 
 
 @pytest.fixture
@@ -85,15 +107,16 @@ IN_A_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LO
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        (LOOKS_UP, "a name is looked up"),
-        (IN_A_CHILD, "a name is looked up"),
+        (LOOKS_UP, "port 53$|/run/systemd/resolve/"),
+        (IN_A_CHILD, "port 53$|/run/systemd/resolve/"),
         (CONNECTS, "connect AF_INET 192.0.2.1 port 9"),
         (SENDS, "sendto AF_INET6 2001:db8::1 port 9"),
         (LISTENS, "bind AF_INET 0.0.0.0 port 0"),
     ],
 )
 def test_the_watcher_sees_whoever_is_called(room, code, expected):
-    assert expected in room.run(sys.executable, "-c", code).called
+    called = room.run(sys.executable, "-c", code).called
+    assert any(re.search(expected, call) for call in called), called
 
 
 def test_the_watcher_lets_this_machine_be_called(room):
@@ -143,8 +166,8 @@ def test_what_could_report_is_told_not_to_whatever_the_environment_says():
     assert {name: environment[name] for name in told} == told and is_blocked
 
 
-def test_mini(watched, tmp_path):
-    photos, out = tmp_path / "photos", tmp_path / "out"
+def test_mini(watched, photos, tmp_path):
+    out = tmp_path / "out"
     here = ("--index", photos / ".clipsearch")
     watched(
         ("index", photos, "--model", "mini"),
@@ -156,9 +179,8 @@ def test_mini(watched, tmp_path):
     )
 
 
-def test_clip_without_torch(room, watched, checkpoints, tmp_path):
+def test_clip_without_torch(room, watched, checkpoints, photos, tmp_path):
     """The default model, from the cache of a machine that is not offline."""
-    photos = tmp_path / "photos"
     revision = next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL)
     snapshots = tmp_path / "hub" / f"models--{DEFAULT_MODEL.replace('/', '--')}" / "snapshots"
     shutil.copytree(checkpoints / "clip", snapshots / revision)
@@ -166,11 +188,11 @@ def test_clip_without_torch(room, watched, checkpoints, tmp_path):
     watched(("index", photos), ("query", "a cat", "--index", photos / ".clipsearch"), ("models", "pull", DEFAULT_MODEL))
 
 
-def test_torch(watched, checkpoints, tmp_path):
-    photos = tmp_path / "photos"
-    watched(
-        ("index", photos, "--model", checkpoints / "chinese_clip"), ("query", "cat", "--index", photos / ".clipsearch")
-    )
+def test_torch(room, checkpoints):
+    code = "import sys, clipsearch as c; e = c.load_encoder(sys.argv[1]); e.encode_texts(['a']); e.encode_images(sys.argv[2:])"
+    seen = room.run(sys.executable, "-c", code, str(checkpoints / "chinese_clip"), str(PHOTOS / "cat.png"))
+    assert seen.status == 0, seen.errors
+    require_private(seen)
 
 
 def test_doctor_and_the_list_of_models(watched):
@@ -178,15 +200,13 @@ def test_doctor_and_the_list_of_models(watched):
     watched(("doctor",), ("models",))
 
 
-def test_a_hub_that_is_not_there_is_all_that_a_new_index_asks(room, watched, tmp_path):
+def test_a_hub_that_is_not_there_is_all_that_a_new_index_asks(room, watched, photos):
     room.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
-    watched(("index", tmp_path / "photos"))
+    watched(("index", photos))
 
 
-def test_the_server(room, watched, tmp_path):
+def test_the_server(room, index):
     pytest.importorskip("uvicorn", reason="needs the extra: pip install 'clipsearch[web]'")
-    index = tmp_path / "photos" / ".clipsearch"
-    subprocess.run([*CLIPSEARCH, "index", index.parent, "--model", "mini"], check=True, capture_output=True)
     with room.running(*CLIPSEARCH, "serve", "--index", str(index), "--port", "0", "--no-open") as (process, seen):
         address = process.stdout.readline().strip()
         assert address, process.communicate(timeout=60)[1]
@@ -198,10 +218,8 @@ def test_the_server(room, watched, tmp_path):
     require_private(seen, asked)
 
 
-def test_the_assistants_tools(room, tmp_path):
+def test_the_assistants_tools(room, index):
     pytest.importorskip("mcp", reason="needs the extra: pip install 'clipsearch[mcp]'")
-    index = tmp_path / "photos" / ".clipsearch"
-    subprocess.run([*CLIPSEARCH, "index", index.parent, "--model", "mini"], check=True, capture_output=True)
     about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     search = {"name": "search", "arguments": {"query": "a cat"}}
     with room.running(*CLIPSEARCH, "mcp", "--index", str(index)) as (process, seen):
@@ -219,11 +237,9 @@ def test_the_assistants_tools(room, tmp_path):
 
 
 @pytest.mark.long
-def test_the_other_commands(watched, tmp_path):
-    photos, out = tmp_path / "photos", tmp_path / "out"
-    here = ("--index", photos / ".clipsearch")
+def test_the_other_commands(watched, index, tmp_path):
+    photos, out, here = index.parent, tmp_path / "out", ("--index", index)
     watched(
-        ("index", photos, "--model", "mini"),
         ("export", out / "photos.npy", *here),
         ("import", out / "photos.npy", "--index", out / "copy", "--in", photos, "--model", "mini"),
         ("optimize", "--force", "--kind", "ivf-sq8", *here),
@@ -240,10 +256,9 @@ def test_the_other_commands(watched, tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("model", ["mini", "clip", "chinese_clip"])
 def test_the_readmes_commands(tmp_path, checkpoints, model):
-    room = observe.Room(tmp_path)
-    expected = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    room.environment["PATH"] = expected  # where `clipsearch` is
-    session = list(observe.readme_session(room, "mini" if model == "mini" else str(checkpoints / model)))
+    session = list(
+        observe.readme_session(observe.Room(tmp_path), "mini" if model == "mini" else str(checkpoints / model))
+    )
     assert len(session) > 40
     # It is asked to download; everything else is done here.
     seen = [each for command, each in session if each is not None and " pull " not in command]
@@ -253,12 +268,11 @@ def test_the_readmes_commands(tmp_path, checkpoints, model):
 
 @pytest.mark.long
 @pytest.mark.skipif(not find_spec("milvus_lite"), reason="needs Milvus Lite: pip install milvus-lite")
-def test_a_store(watched, tmp_path):
-    photos, out = tmp_path / "photos", tmp_path / "out"
+def test_a_store(watched, index, tmp_path):
+    out = tmp_path / "out"
     store = ("--store", f"milvus+lite:{out / 'store.db'}/photos")
     watched(
-        ("index", photos, "--model", "mini"),
-        ("push", "--index", photos / ".clipsearch", *store),
+        ("push", "--index", index, *store),
         ("query", "a cat", *store),
         ("pull", "--index", out / "copy", *store),
     )
@@ -266,22 +280,13 @@ def test_a_store(watched, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'clipsearch[ray]'")
-def test_a_cluster_of_one_machine(room, tmp_path):
-    """Ray's parts talk to each other, at this machine's own address, and leave nothing behind."""
-    photos = tmp_path / "photos"
-    alone = next(
-        (
-            command
-            for command in (("unshare", "--net"), ("unshare", "--map-root-user", "--net"))
-            if shutil.which("unshare") and not subprocess.run([*command, "true"], capture_output=True).returncode
-        ),
-        None,
-    )
-    if not alone:
-        pytest.skip(
-            "cannot make a network of its own here (unshare --net), and Ray would listen on this machine's address"
-        )
-    code = "import tests.distributed.two_nodes as two; two.bring_loopback_up(); from clipsearch.cli import main; main()"
-    seen = room.run(*alone, sys.executable, "-c", code, "index", str(photos), "--model", "mini", "--ray", "local")
+def test_a_cluster_of_one_machine(photos):
+    """Ray's parts talk to each other at 127.0.0.1 alone."""
+    short = Path(tempfile.mkdtemp(prefix="cs-", dir="/tmp"))  # Ray's sockets lie below it, whose names must be short
+    try:
+        room = observe.Room(short, [photos / ".clipsearch", Path("/dev/shm")])  # where its parts share memory
+        seen = room.run(*CLIPSEARCH, "index", str(photos), "--model", "mini", "--ray", "local")
+    finally:
+        shutil.rmtree(short)
     assert seen.status == 0, seen.errors
     require_private(seen)

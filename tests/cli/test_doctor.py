@@ -48,7 +48,14 @@ def test_json_holds_the_same(doctor, index):
     report = json.loads(output)
     assert status == 0 and report["index"]["state"] == "well" and report["problems"] == []
     assert (report["index"]["photos"], report["index"]["failures"], report["index"]["segments"]) == (2, 1, 1)
-    assert report["models"]["hub_answers"] is False and report["environment"]["cores"] >= 1
+    assert report["models"]["hub_answers"] is None and report["environment"]["cores"] >= 1
+
+
+def test_the_hub_is_asked_only_if_told_to(doctor, monkeypatch):
+    asked = []
+    monkeypatch.setattr("clipsearch.encoders.hub.hub_answers", lambda: asked.append("hub") or True)
+    assert json.loads(doctor("--json")[1])["models"]["hub_answers"] is None and not asked
+    assert json.loads(doctor("--json", "--hub")[1])["models"]["hub_answers"] is True and asked == ["hub"]
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
