@@ -117,12 +117,11 @@ class Room:
             try:
                 yield process, seen
                 if process.poll() is None:
-                    os.kill(_first(trace) if options else process.pid, signal.SIGINT)
+                    os.kill(_first(trace, process.pid), signal.SIGINT)
                     seen.output, seen.errors = process.communicate(timeout=60)
             finally:
                 if process.poll() is None:
-                    if options:
-                        os.kill(_first(trace), signal.SIGKILL)
+                    os.kill(_first(trace, process.pid), signal.SIGKILL)
                     process.kill()
                     process.communicate()
             seen.status = process.returncode
@@ -183,10 +182,13 @@ def _elsewhere(arguments: str) -> str | None:
     return None if here and port not in ("53", "853", "5353") else f"{family} {address} port {port}"
 
 
-def _first(trace: Path) -> int:
-    """The process that was traced first: strace itself passes no signal on."""
-    with open(trace, encoding="utf-8", errors="replace") as lines:
-        return int(lines.readline().split()[0])
+def _first(trace: Path, tracer: int) -> int:
+    """The process that was traced first: strace itself passes no signal on. `tracer` where nothing was."""
+    try:
+        with open(trace, encoding="utf-8", errors="replace") as lines:
+            return int(lines.readline().split()[0])
+    except (OSError, IndexError):
+        return tracer
 
 
 def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | None]]:
