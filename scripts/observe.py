@@ -44,7 +44,7 @@ _TORCH_LEAVES = r"torchinductor_[^/]+"  # an empty folder, made when transformer
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 _PATH = re.compile(r'(?:(?:AT_FDCWD|\d+)<((?:[^>\\]|\\.)*)>, )?"((?:[^"\\]|\\.)*)"')
 _WRITES = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TRUNC)\b")
-_ENDLESS = re.compile(r"--watch|clipsearch (?:serve|browse|mcp)")
+ENDLESS = re.compile(r"--watch|clipsearch (?:serve|browse|mcp)")
 _ADDRESS = re.compile(r'sa_family=(AF_\w+)(?:[^}]*htons\((\d+)\))?(?:[^}]*?"([^"]*)")?')
 
 
@@ -216,7 +216,7 @@ def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | 
             yield command, None
             continue
         with room.running("bash", "-c", command) as (process, seen), suppress(subprocess.TimeoutExpired):
-            seen.output, seen.errors = process.communicate(timeout=8 if _ENDLESS.search(command) else 300)
+            seen.output, seen.errors = process.communicate(timeout=8 if ENDLESS.search(command) else 300)
         yield command, seen
 
 
