@@ -287,9 +287,7 @@ def test_the_readmes_commands(tmp_path, checkpoints, model):
     assert len(session) > 40
     done = {command: seen for command, seen in session if seen and " pull " not in command}  # which is told to download
     failed = {command: seen.errors for command, seen in done.items() if seen.status}
-    assert set(failed) == {"clipsearch index ~/Photos --watch", "clipsearch browse"}, (
-        failed
-    )  # a Ctrl-C, and no terminal
+    assert all(observe.ENDLESS.search(command) for command in failed), failed  # by a Ctrl-C, or for want of a terminal
     require_private(*done.values())
 
 
