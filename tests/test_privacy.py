@@ -279,7 +279,7 @@ def test_the_other_commands(watched, index, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("model", ["mini", "clip", "chinese_clip"])
+@pytest.mark.parametrize("model", ["mini", "clip"])
 def test_the_readmes_commands(tmp_path, checkpoints, model):
     session = list(
         observe.readme_session(observe.Room(tmp_path), "mini" if model == "mini" else str(checkpoints / model))
