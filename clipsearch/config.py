@@ -11,6 +11,7 @@ import platformdirs
 from clipsearch.addresses import is_remote
 from clipsearch.errors import ClipsearchError, CollectionNotFound
 from clipsearch.roots import INDEX_FOLDER
+from clipsearch.untrusted import read_plain
 
 _APP = "clipsearch"
 
@@ -37,8 +38,8 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
 def last_used_index() -> Path | None:
     """The index used last, if it is still there."""
     try:
-        remembered = Path(os.fsdecode(_last_used_file().read_bytes().rstrip(b"\n")))
-    except OSError:
+        remembered = Path(os.fsdecode(read_plain(_last_used_file(), 100_000).rstrip(b"\n")))
+    except (OSError, ValueError):
         return None
     return remembered if remembered.is_absolute() and _is_index(remembered) else None
 

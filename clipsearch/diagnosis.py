@@ -42,6 +42,8 @@ _NAMED = (
     "HTTPS_PROXY",
     "CUDA_VISIBLE_DEVICES",
 )
+# A library is imported as a command does it: with clipsearch before it, which tells it not to report.
+_LAUNCH = "import sys; sys.path[:] = sys.argv[1:]; import clipsearch"
 _PATIENCE = 20.0  # seconds for a library to load; a cold disk may take some
 _FLAGS = ("avx", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "bf16", "i8mm")
 
@@ -93,8 +95,8 @@ def runtimes() -> dict[str, str]:
         return dict(zip(RUNTIMES, threads.map(_loads, RUNTIMES.values()), strict=True))
 
 
-def models() -> dict[str, Any]:
-    """The cache of checkpoints, and whether the hub answers within a second."""
+def models(*, ask_hub: bool = False) -> dict[str, Any]:
+    """The cache of checkpoints, and with `ask_hub` whether the hub answers within a second; else that is None."""
     try:
         from clipsearch.encoders import hub
     except Exception as error:
@@ -111,7 +113,7 @@ def models() -> dict[str, Any]:
         "cache_exists": _tried(folder.is_dir),
         "cache_free": _free(folder),
         "cached": _tried(cached),
-        "hub_answers": _tried(hub.hub_answers),
+        "hub_answers": _tried(hub.hub_answers) if ask_hub else None,
         "mini": _tried(lambda: _mini_is_whole(Path(__file__).parent / "models" / "mini")),
     }
 
@@ -234,7 +236,10 @@ def _version(package: str) -> str | None:
 def _loads(what: str) -> str:
     try:
         done = subprocess.run(
-            [sys.executable, "-c", f"import {what}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE
+            [sys.executable, "-c", f"{_LAUNCH}, {what}", *sys.path],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE,
         )
     except subprocess.TimeoutExpired:
         return f"does not load within {_PATIENCE:g} s"

@@ -114,6 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # A sentence is too little work to share: with one core busy, two BLAS threads took seven times as long as one. Read when
     # numpy is imported, later; the image models have threads of their own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Web frameworks can send traces, with the queries in them, to where the environment says.
+    os.environ["OTEL_SDK_DISABLED"] = "true"
     output = prepare_streams()
     use(None)
     warnings.simplefilter("ignore")

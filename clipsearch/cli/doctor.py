@@ -16,9 +16,10 @@ _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"}
 
 @click.command()
 @index_option
+@click.option("--hub", is_flag=True, help="Also ask whether the Hugging Face hub answers. Without, nothing is sent.")
 @json_option
 @click.pass_context
-def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> None:
+def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json: bool) -> None:
     """Look at this machine, this installation and the index, on one page to paste into a bug report.
 
     It names no photo and says no secret; a home folder becomes ~. Changes nothing, and takes a few seconds at most. `clipsearch
@@ -29,6 +30,7 @@ def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> N
     \b
     clipsearch doctor
     clipsearch doctor --json
+    clipsearch doctor --hub  # where a model cannot be downloaded
     """
     from clipsearch import __version__, diagnosis
 
@@ -43,7 +45,7 @@ def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> N
         "environment": diagnosis.environment(),
         "packages": versions,
         "runtimes": loads,
-        "models": diagnosis.models(),
+        "models": diagnosis.models(ask_hub=hub),
         "index": {"state": health.state, **health.facts, "problems": list(health.problems)},
         "problems": problems,
     }

@@ -42,6 +42,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable.")
 @click.option("--prune", is_flag=True, help="Confirm that photos which are gone are to leave the index, however many.")
 @click.option("--paranoid", is_flag=True, help="Read every photo, also where its size and time have not changed.")
+@click.option("--retry", is_flag=True, help="Try every file again that could not be read (see `clipsearch failures`).")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "int8"]),
@@ -54,7 +55,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
     "--batch-size", type=click.IntRange(1), help="Photos encoded at once. Default: eight a core, 32 to 256 in all."
 )
 @click.option(
-    "--max-seconds", type=click.FloatRange(0.1), default=30, show_default=True, help="Time limit for reading a photo."
+    "--max-seconds", type=click.FloatRange(0.1), default=30, show_default=True, help="Time limit for decoding a photo."
 )
 @click.option(
     "--max-megapixels", type=click.FloatRange(1), default=160, show_default=True, help="Size limit for a photo."
@@ -79,9 +80,9 @@ SOME_FAILED, INTERRUPTED = 3, 130
 @click.pass_context
 def index(
     context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
-    no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, precision: str,
-    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool, ray: str | None,
-    parts: str | None, store: str | None, take_over: bool, wait: float | None, quiet: bool, as_json: bool,
+    no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, retry: bool,
+    precision: str, jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool,
+    ray: str | None, parts: str | None, store: str | None, take_over: bool, wait: float | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Index the photos in folders, or bring their index up to date.
 
@@ -126,6 +127,7 @@ def index(
                 once = {
                     "prune": prune,
                     "paranoid": paranoid,
+                    "retry": retry,
                     "progress": bar.show,
                     "on_busy": Patience(wait),
                     **options,
@@ -209,19 +211,23 @@ def status(index_folder: str | None, server: str | None, store: str | None, quic
 @json_option
 @click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by a NUL, for xargs -0.")
 def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
-    """The files that could not be indexed, and why. They are tried again once they change.
+    """The files that could not be read, and why.
+
+    What is wrong with a file itself is tried again once the file changes, or with other limits or decoders. What had another
+    cause (no permission, a failing drive) is tried again by every run; crashes and time-outs by three runs. `clipsearch index
+    --retry` tries all of them. A photo that was indexed before is kept until it is gone or has changed.
 
     \b
     clipsearch failures
     clipsearch failures -0 | xargs -0 ls -l
     """
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import failures_table
+    from clipsearch.render.text import failure_object, failures_table
 
     with SearchEngine(existing_index(index_folder)) as engine:
         found = engine.failures()
     if as_json:
-        items = [{"path": f.file.path, "size": f.file.size, "reason": f.reason} for f in found]
+        items = [failure_object(failure) for failure in found]
         print_json({"index": str(engine.index_folder), "failures": items})
     elif print0:
         print_paths((failure.file.path for failure in found), b"\0")
@@ -250,6 +256,12 @@ def _show(
     report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool, pushed: PushReport | None = None
 ) -> None:
     """What a run did, on standard output."""
+    if report.withheld:
+        note(
+            f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because these are so many, "
+            "the photos stay in the index as they were. If a drive is failing, save your photos first. To drop these photos "
+            f"from the index, run it again with --prune: `{hint('index')} --prune`"
+        )
     for failure in report.unreadable:
         note(f"{failure.file.path}: {failure.reason}")
     name = engine.model_name or ""
@@ -312,7 +324,8 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
         done += f" ({report.copied:,} with content known already)"
     lines = [f"{done} in {report.seconds:.1f} s"]
     if failed := report.failed + report.known_failures:
-        lines.append(f"{failed:,} could not be read; see: {hint('failures')}")
+        kept = f" ({report.kept:,} of them indexed before, and kept)" if report.kept else ""
+        lines.append(f"{failed:,} could not be read{kept}; see: {hint('failures')}")
     if report.waiting:
         lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
     if report.others:
@@ -344,6 +357,6 @@ def _freshness(root: RootStatus) -> str:
         return "not there now (a drive that is not mounted?)"
     if root.new is None:
         return "not compared"
-    counts = [(root.new, "new"), (root.changed, "changed"), (root.missing, "missing")]
+    counts = [(root.new, "new"), (root.changed, "changed"), (root.missing, "missing"), (root.retry, "to try again")]
     changes = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     return f"{changes}; to update: {hint('index')}" if changes else "up to date"

@@ -133,15 +133,15 @@ def read_remote(file: ImageFile, max_bytes: int) -> bytes:
             data: bytes = files.cat_file(inside, start=0, end=file.size + 1)
             break
         except FileNotFoundError as error:
-            raise ImageError("there is no such file any more") from error
+            raise ImageError("there is no such file any more", "access") from error
         except PermissionError as error:
-            raise ImageError(NOT_ALLOWED) from error
+            raise ImageError(NOT_ALLOWED, "access") from error
         except Exception as error:
             if attempt == _ATTEMPTS:
                 raise _unreachable(file.path, error) from error
             time.sleep(_PAUSE * attempt)
     if len(data) != file.size:
-        raise ImageError("changed while it was read")
+        raise ImageError("changed while it was read", "access")
     return data
 
 

@@ -7,7 +7,7 @@ import re
 import warnings
 from pathlib import Path
 
-from clipsearch.encoders import checkpoint, hub
+from clipsearch.encoders import checkpoint, hub, shape
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.table import DEFAULT_MODEL, MINI, MODELS
 from clipsearch.errors import ClipsearchWarning, ModelError
@@ -39,11 +39,14 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
             raise ModelError(f"{MINI!r} runs in int8 only; leave the precision out")
         return MiniEncoder()
     folder, revision = find_checkpoint(name)
-    checkpoint.read_config(folder)  # say what is wrong with a folder before the seconds that importing torch takes
-    checkpoint.weight_files(folder)
-    checkpoint.read_pixel_spec(folder)
+    kind = checkpoint.read_config(folder)[
+        "model_type"
+    ]  # say what is wrong with a folder before torch takes its seconds
+    checkpoint.tensor_files(folder)
+    checkpoint.require_tokenizer(folder, kind)
+    config = shape.read_clip_config(folder)
     model = name if folder != _folder(name) else str(folder)
-    if config := checkpoint.read_clip_config(folder):
+    if config:
         from clipsearch.encoders.clip_encoder import ClipEncoder
 
         return ClipEncoder(folder, config, model, revision, device, precision)

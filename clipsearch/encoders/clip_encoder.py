@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import sys
@@ -18,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders import checkpoint
-from clipsearch.encoders.base import Encoder, ModelSpec, normalise
-from clipsearch.encoders.checkpoint import ClipConfig
+from clipsearch.encoders.base import Encoder, ModelSpec, blank, logit_scale, normalise, require_numbers
 from clipsearch.encoders.clip_text import TextTower
 from clipsearch.encoders.prompts import ENSEMBLE
+from clipsearch.encoders.shape import ClipConfig, clip_tensors
 from clipsearch.encoders.threads import Parts, Run
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
@@ -57,18 +56,18 @@ class ClipEncoder(Encoder):
             from clipsearch.encoders.torch_encoder import choose_device
 
             choose_device(device)
-        self._weights = Weights(checkpoint.weight_files(folder))
+        self._weights = Weights(checkpoint.tensor_files(folder))
+        self._weights.require(clip_tensors(config))
         self._text = TextTower(folder, config, self._weights)
         self._towers: dict[str, Run] = {}
         self._loading = threading.Lock()
-        dim = len(self._weights["text_projection.weight"])
         digest = checkpoint.digest(folder, pixels)
         self.fidelity: precision.Fidelity | None = None
         self.spec = ModelSpec(
-            fingerprint=Fingerprint(model, revision, digest, dim, None if wanted == "auto" else wanted),
+            fingerprint=Fingerprint(model, revision, digest, config.dim, None if wanted == "auto" else wanted),
             pixels=pixels,
             context_length=config.context_length,
-            logit_scale=math.exp(float(self._weights["logit_scale"])),
+            logit_scale=logit_scale(float(self._weights["logit_scale"].reshape(())), folder),
             label_prompts=ENSEMBLE,
         )
 
@@ -122,7 +121,9 @@ class ClipEncoder(Encoder):
                 )
             else:
                 try:
-                    return Parts(VisionTower(self._weights, self._config, name, cores()).embed)
+                    tower = VisionTower(self._weights, self._config, name, cores()).embed
+                    require_numbers(tower(blank(self.spec.pixels.output_size)), self._folder)
+                    return Parts(tower)
                 except (RuntimeError, ValueError) as error:
                     reason = str(error).splitlines()[0]
                     raise ModelError(f"the weights in {self._folder} do not fit its configuration: {reason}") from error

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from clipsearch.addresses import NOT_THERE
+from clipsearch.images.files import FAR, clamped
 from clipsearch.schema import ImageFile
 
 SKIPPED_FOLDERS = ("@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "lost+found", "__MACOSX")
@@ -256,7 +257,8 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
                     named = is_image_name(name) if dotted else _by_suffix(name[name.rfind(".") :])
                     info = None if named is False else entry.stat()
                     if info and stat.S_ISREG(info.st_mode) and (named or has_image_signature(entry.path)):
-                        states[name] = info.st_size, info.st_mtime_ns
+                        time_ns = info.st_mtime_ns
+                        states[name] = info.st_size, time_ns if -FAR < time_ns < FAR else clamped(time_ns)
                     else:
                         others += 1
             except OSError as error:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from clipsearch import roots
 from clipsearch.advice import PHOTOS, command
+from clipsearch.render.text import failure_object
 from clipsearch.server import shapes
 from clipsearch.server.events import EventStream, index_events, job_events
 from clipsearch.server.parameters import NAMES, FolderPath, Nothing, Text
@@ -63,7 +64,7 @@ def index_routes(service: Service) -> APIRouter:
     async def failures(request: Request, asked: Annotated[Nothing, Query()]) -> Response:
         """The files that could not be indexed, and why."""
         found = await service.answer(request, service.counts.call(lambda engine: engine.failures()))
-        return json_response({"failures": [{"path": one.file.path, "reason": one.reason} for one in found]})
+        return json_response({"failures": [failure_object(failure) for failure in found]})
 
     @router.post(
         "/index", response_model=shapes.JobAnswer, status_code=202,

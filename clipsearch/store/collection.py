@@ -16,7 +16,7 @@ from clipsearch.advice import PHOTOS, command, how_to_make
 from clipsearch.checksums import file_sha256
 from clipsearch.closing import Closing
 from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
-from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
+from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import require_own_files
@@ -154,24 +154,36 @@ class Collection(CollectionReader, Closing):
         with self._all_or_nothing():
             if known is None or known.image_id != image_id:
                 self.discard(place)
-            self.catalog.begin()
+            self.forget_failure(place)
             self.catalog.move_image(image_id, place, file)
 
-    def fail(self, place: Place, file: ImageFile, reason: str) -> None:
-        """Stage that a file cannot be read. An image known at the place is dropped: its content is gone."""
+    def fail(self, place: Place, failure: Failure, tried_with: str = "") -> None:
+        """Stage that a file cannot be read. An image known at the place stays, and stays an answer, until it is removed.
+
+        `tried_with` tells what decides, besides the file, whether it can be read (images.attempts). Attempts are counted here,
+        as long as the file and these circumstances are the same.
+        """
         with self._all_or_nothing():
-            self.discard(place)
-            self.catalog.add_failure(place, file, reason)
+            self.catalog.begin()
+            before = self.catalog.failure_at(place)
+            same = before and before.state == (failure.file.size, failure.file.mtime_ns)
+            if before and same and (before.cause, before.tried_with) == (failure.cause, tried_with):
+                failure = replace(failure, attempts=before.attempts + 1)
+            self.catalog.add_failure(place, failure, tried_with)
+
+    def forget_failure(self, place: Place) -> None:
+        """Stage that a file can be read now, as far as is known. An image there stays."""
+        with self._all_or_nothing():
+            self.catalog.begin()
+            self.catalog.remove_failure(place)
 
     def discard(self, place: Place) -> None:
         """Stage that nothing is known of a place."""
         with self._all_or_nothing():
-            self.catalog.begin()
             known = self.catalog.known_at(place)
             if known and known.image_id is not None:
                 self.remove([known.image_id])
-            elif known:
-                self.catalog.remove_failure(place)
+            self.forget_failure(place)
 
     def remove(self, ids: Sequence[int]) -> None:
         """Stage that images are gone."""

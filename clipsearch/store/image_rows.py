@@ -7,22 +7,24 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from clipsearch.conditions import Condition
-from clipsearch.errors import CollectionDamaged
+from clipsearch.errors import Cause, CollectionDamaged
 from clipsearch.schema import LONGEST_CAPTION, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 from clipsearch.store.database import Database
 from clipsearch.store.filters import Places, Sql, below, require_shallow, to_sql, without_captions
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
+    LATER_FAILURE_COLUMNS,
     Known,
+    KnownFailure,
     Place,
     State,
-    check_of,
+    failure_check,
     image_check,
     path_of,
     place_key,
@@ -31,6 +33,7 @@ from clipsearch.store.rows import (
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000
+_CAUSES = ("", *get_args(Cause))
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
@@ -61,8 +64,29 @@ class ImageRows:
                 {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
             )
 
+    def failures_in(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
+        """Name → what is known of the failures of one folder (not those below it)."""
+        sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ?"  # noqa: S608
+        with _as_written():
+            return {
+                os.fsdecode(row[2]): _known_failure(row)
+                for row in self._db.execute(sql, (root_id, os.fsencode(folder)))
+            }
+
+    def failure_at(self, place: Place) -> KnownFailure | None:
+        """What is known of a failure at one place; of an image there that could not be read again, too."""
+        sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ? AND name = ?"  # noqa: S608
+        row = self._db.execute(sql, place_key(place)).fetchone()
+        with _as_written():
+            return _known_failure(row) if row else None
+
+    @property
+    def _failure_columns(self) -> str:
+        later = LATER_FAILURE_COLUMNS if self._db.version >= 6 else "'', 0, ''"
+        return f"{FAILURE_COLUMNS}, {later}"
+
     def known_at(self, place: Place) -> Known | None:
-        """What is known of one place."""
+        """What is known of one place; of the image, where an image and a failure are."""
         for column, table in (("image_id", "images"), ("NULL", "failures")):
             sql = f"SELECT {column}, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ? AND name = ?"  # noqa: S608
             if row := self._db.execute(sql, place_key(place)).fetchone():
@@ -130,7 +154,8 @@ class ImageRows:
 
     def _check_rows(self, table: str, where: str, *values: Any) -> None:
         """Renew the checksums of rows that were written; of what SQLite made of the values."""
-        check = f"image_check({IMAGE_COLUMNS}, caption)" if table == "images" else f"check_of({FAILURE_COLUMNS})"
+        columns = f"{IMAGE_COLUMNS}, caption" if table == "images" else f"{FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}"
+        check = f"{'image' if table == 'images' else 'failure'}_check({columns})"
         self._db.execute(f"UPDATE {table} SET row_check = {check} WHERE {where}", values)  # noqa: S608
 
     def vector_checks(self, ids: Sequence[int]) -> dict[int, int | None]:
@@ -154,11 +179,13 @@ class ImageRows:
         self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", rows)
         self._db.executemany("DELETE FROM images WHERE image_id = ?", rows)
 
-    def add_failure(self, place: Place, file: ImageFile, reason: str) -> None:
-        """Remember that a file could not be read, and why."""
+    def add_failure(self, place: Place, failure: Failure, tried_with: str) -> None:
+        """Remember that a file could not be read, and why; what is known of an image there stays."""
+        file, reason = failure.file, failure.reason.encode("utf-8", "replace").decode()
         self._db.execute(
-            f"INSERT OR REPLACE INTO failures ({FAILURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (*place_key(place), file.size, file.mtime_ns, reason),
+            f"INSERT OR REPLACE INTO failures ({FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}) "  # noqa: S608
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*place_key(place), file.size, file.mtime_ns, reason, failure.cause, failure.attempts, tried_with),
         )
         self._check_rows("failures", "root_id = ? AND folder = ? AND name = ?", *place_key(place))
 
@@ -227,7 +254,7 @@ class ImageRows:
         caption = "caption" if self._db.version >= 5 else "NULL"
         for table, columns, check in (
             ("images", f"{IMAGE_COLUMNS}, {caption}", image_check),
-            ("failures", FAILURE_COLUMNS, check_of),
+            ("failures", self._failure_columns, failure_check),
         ):
             sql = f"SELECT {columns}, row_check FROM {table} ORDER BY 1"  # noqa: S608
             for number, row in enumerate(self._db.execute(sql), 1):
@@ -247,12 +274,21 @@ class ImageRows:
     def failures(self, roots: dict[int, str]) -> list[Failure]:
         """Every failure, in the order of its path."""
         rows = self._db.execute(
-            "SELECT root_id, folder, name, size, mtime_ns, reason FROM failures ORDER BY root_id, folder, name"
+            f"SELECT {self._failure_columns}, EXISTS (SELECT 1 FROM images WHERE images.root_id = failures.root_id "  # noqa: S608
+            "AND images.folder = failures.folder AND images.name = failures.name) FROM failures "
+            "ORDER BY root_id, folder, name"
         )
         with _as_written():
             return [
-                Failure(ImageFile(path_of(roots, root_id, folder, name), int(size), int(mtime_ns)), str(reason))
-                for root_id, folder, name, size, mtime_ns, reason in rows
+                Failure(
+                    ImageFile(path_of(roots, *row[:3]), *known.state),
+                    str(row[5]),
+                    cast(Cause, known.cause or "content"),
+                    known.attempts,
+                    bool(row[-1]),
+                )
+                for row in rows
+                for known in [_known_failure(row)]
             ]
 
     def count(self, condition: Condition | None = None, places: Places = lambda folder: ()) -> int:
@@ -264,6 +300,14 @@ class ImageRows:
         """(images, failures, bytes of all images' files)."""
         images, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM images").fetchone()
         return int(images), int(self._db.execute("SELECT COUNT(*) FROM failures").fetchone()[0]), int(size)
+
+
+def _known_failure(row: tuple[Any, ...]) -> KnownFailure:
+    """A row of failures: its FAILURE_COLUMNS and LATER_FAILURE_COLUMNS."""
+    size, mtime_ns, _, cause, attempts, tried_with = row[3:9]
+    if cause not in _CAUSES or type(attempts) is not int:
+        raise ValueError("no failure")
+    return KnownFailure((int(size), int(mtime_ns)), cause, attempts, str(tried_with))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from clipsearch.store.catalog import Catalog
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
-from clipsearch.store.rows import in_todays_format, is_plausible, is_sound, path_of
+from clipsearch.store.rows import failure_in_todays_format, in_todays_format, is_plausible, is_sound, path_of
 from clipsearch.store.segments import Segment, SegmentInfo, sync_folder, write_segment
 from clipsearch.store.swap import REPAIRED, finish
 from clipsearch.store.vectors import vector_check
@@ -147,7 +147,8 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.set_fingerprint(salvaged.fingerprint)
         new.restore("roots", salvaged.roots)
         new.restore("images", map(in_todays_format, living.values()))
-        new.restore("failures", (row for row in salvaged.failures if len(row) == 7 and row[0] in roots))
+        failures = map(failure_in_todays_format, salvaged.failures)
+        new.restore("failures", (row for row in failures if len(row) == 10 and row[0] in roots))
         new.never_reuse("images", max([salvaged.last_id, *held]))
         for info in [*whole, *added]:
             new.restore("segments", [(_number(info.name), info.name, info.rows, info.size, info.sha256)])

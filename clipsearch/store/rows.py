@@ -38,6 +38,16 @@ class Known:
     mtime_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """What the catalog knows of a file that could not be read. The image that was indexed from it before may still be there."""
+
+    state: State  # of the file that failed
+    cause: str  # one of errors.Cause; "" for a failure of before format 6
+    attempts: int  # runs that tried this state of the file
+    tried_with: str  # what images.attempts.circumstances gave
+
+
 IMAGE_COLUMNS = (
     "image_id, root_id, folder, name, size, mtime_ns, width, height, format, content_hash, "
     "taken_at, camera, latitude, longitude"
@@ -45,6 +55,9 @@ IMAGE_COLUMNS = (
 """Of the table of images; behind them come `row_check` and `vector_check` from format 4 on, and `caption` from 5 on."""
 
 FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
+"""Of the table of failures; behind them come `row_check` from format 4 on, and LATER_FAILURE_COLUMNS from 6 on."""
+
+LATER_FAILURE_COLUMNS = "cause, attempts, tried_with"
 
 
 def check_of(*values: Any) -> int:
@@ -58,6 +71,23 @@ def image_check(*values: Any) -> int:
     Without a caption it is what it was before format 5, so that no row had to be written again for that.
     """
     return check_of(*(values[:-1] if values[-1] is None else values))
+
+
+def failure_check(*values: Any) -> int:
+    """A checksum of a row of failures: of its FAILURE_COLUMNS and LATER_FAILURE_COLUMNS.
+
+    Where these say nothing, it is what it was before format 6, so that no row had to be written again for that.
+    """
+    return check_of(*(values[:-3] if values[-3:] == NOTHING_LATER else values))
+
+
+NOTHING_LATER = ("", 0, "")
+"""LATER_FAILURE_COLUMNS of a failure of before format 6."""
+
+
+def failure_in_todays_format(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row of failures of any format from 4 on, with the columns that it has today."""
+    return (*row, *NOTHING_LATER) if len(row) == FAILURE_COLUMNS.count(",") + 2 else row
 
 
 def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
