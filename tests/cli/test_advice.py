@@ -252,6 +252,7 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
         (["search", "a dog"], 'Did you mean: clipsearch query "a dog"'),
         (["find", "dog", "-k", "5"], "Did you mean: clipsearch query dog -k 5"),
         (["quer", "dog"], "Did you mean: clipsearch query dog"),
+        (["serch", "dog"], "Did you mean: clipsearch query dog"),
         (["a dog"], 'To search for these words: clipsearch query "a dog"'),
         (["a", "dog", "on", "a", "beach"], 'clipsearch query "a dog on a beach"'),
         (["a dog", "-k", "3"], 'clipsearch query "a dog" -k 3'),
