@@ -69,6 +69,7 @@ def environment() -> dict[str, Any]:
         "cores": _tried(cores),
         "memory": total,
         "memory_available": available,
+        "memory_of_decoders": _tried(_memory_of_decoders),
         "python": f"{platform.python_implementation()} {platform.python_version()} ({sysconfig.get_platform()})",
         "virtual_environment": sys.prefix != sys.base_prefix,
         "file_names": f"{sys.getfilesystemencoding()}, {sys.getfilesystemencodeerrors()}",
@@ -277,9 +278,17 @@ def _memory() -> tuple[int | None, int | None]:
     except (OSError, ValueError, KeyError):
         pass
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), None
-    except (AttributeError, OSError, ValueError):
+        ask = getattr(os, "sysconf", lambda name: 0)  # which Windows lacks
+        return ask("SC_PAGE_SIZE") * ask("SC_PHYS_PAGES") or None, None
+    except (OSError, ValueError):
         return None, None
+
+
+def _memory_of_decoders() -> str:
+    from clipsearch.images.files import ReadLimits
+    from clipsearch.images.memory import how_limited
+
+    return how_limited(ReadLimits().memory)
 
 
 def _free(folder: Path) -> int | None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from clipsearch.closing import Closing
 from clipsearch.errors import ClipsearchError, ImageError
 from clipsearch.images.files import ReadLimits
+from clipsearch.images.memory import TOO_MUCH, MemoryWatch
 from clipsearch.images.worker import BYTES, DECODING, PATH, READING, READY, read_message, write_message
 from clipsearch.machine import cores
 from clipsearch.schema import Box, Failure, ImageFile, ImageInfo, PixelSpec
@@ -151,7 +152,8 @@ class DecoderPool(Closing):
             worker = self._take()
             if worker is None:
                 return Failure(file, "stopped", "access")
-            outcome = worker.read(file, data)
+            with worker.memory.watching():
+                outcome = worker.read(file, data)
             with self._lock:
                 if worker.alive:
                     self._idle.append(worker)
@@ -252,6 +254,7 @@ class _Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to answer
         )  # fmt: skip
+        self.memory = MemoryWatch(self._process, limits.memory)
         self.alive = True
         self._at: str | None = None  # what it is at; None before it has started
         self._clock = threading.Lock()
@@ -284,6 +287,8 @@ class _Worker:
 
     def _died(self, file: ImageFile) -> Failure:
         """What became of a file over which the process ended."""
+        if self.memory.exceeded:
+            return Failure(file, TOO_MUCH, "memory")
         if not self._too_late:
             return Failure(file, "the decoder crashed", "crash")
         if self._at == DECODING:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, read_bytes
+from clipsearch.images.memory import TOO_MUCH, limit_memory
 from clipsearch.images.pixels import fit_into, minimum_size, resize_and_crop
 from clipsearch.images.reader import decode_image
 from clipsearch.schema import Box, ImageFile, PixelSpec
@@ -39,7 +40,7 @@ def main(arguments: str) -> None:
     options: dict[str, Any] = json.loads(arguments)
     spec = Box(**options["box"]) if "box" in options else pixel_spec_from_json(options["pixels"])
     limits = ReadLimits(**options["limits"])
-    _limit_memory(limits.memory)
+    limit_memory(limits.memory)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the messages
     requests = sys.stdin.buffer
@@ -84,7 +85,7 @@ def _read(
     except ImageError as error:
         return {"reason": str(error), "cause": error.cause}, b""
     except MemoryError:
-        return {"reason": "needs more memory than a photo may take", "cause": "memory"}, b""
+        return {"reason": TOO_MUCH, "cause": "memory"}, b""
     taken_at = info.taken_at.isoformat() if info.taken_at else None
     header = {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}
     return {**header, "shape": [sized.height, sized.width]}, pixels
@@ -109,12 +110,3 @@ def pixel_spec_from_json(data: dict[str, Any]) -> PixelSpec:
     """A PixelSpec from its fields as JSON gives them back, lists for tuples."""
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     return PixelSpec(**fields)
-
-
-def _limit_memory(limit: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

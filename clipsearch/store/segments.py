@@ -268,11 +268,10 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
 
 def _read_ahead(address: Any, length: int) -> None:
     """Undo faiss's MADV_RANDOM, which has the kernel fetch a file page by page: a first scan takes up to four times as long."""
-    if sys.platform == "win32" or not length:
-        return
-    libc = ctypes.CDLL(None)
-    start = int(address) // mmap.PAGESIZE * mmap.PAGESIZE
-    libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(int(address) + length - start), mmap.MADV_NORMAL)
+    if sys.platform != "win32" and length:
+        libc = ctypes.CDLL(None)
+        start = int(address) // mmap.PAGESIZE * mmap.PAGESIZE
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(int(address) + length - start), mmap.MADV_NORMAL)
 
 
 def faiss_version() -> str:

@@ -127,10 +127,9 @@ def _views(mapped: mmap.mmap, places: dict[str, tuple[int, str, tuple[int, ...]]
 def _reserve(descriptor: int, size: int) -> None:
     """Take the space now: a mapped page that finds the disk full would end the process."""
     try:
-        os.posix_fallocate(descriptor, 0, size)
-        return
-    except AttributeError:  # macOS, Windows
-        pass
+        if allocate := getattr(os, "posix_fallocate", None):  # which macOS and Windows lack
+            allocate(descriptor, 0, size)
+            return
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
             raise
