@@ -16,6 +16,7 @@ from clipsearch.advice import PHOTOS, command, how_to_make
 from clipsearch.checksums import file_sha256
 from clipsearch.closing import Closing
 from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
+from clipsearch.replacing import sync_folder
 from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
@@ -23,7 +24,7 @@ from clipsearch.store.guard import require_own_files
 from clipsearch.store.lock import OnBusy, WriterLock
 from clipsearch.store.reading import CollectionReader
 from clipsearch.store.rows import Place
-from clipsearch.store.segments import Segment, sync_folder, write_compact, write_segment
+from clipsearch.store.segments import Segment, write_compact, write_segment
 from clipsearch.store.swap import finish
 from clipsearch.store.vectors import is_unit, vector_check
 

@@ -170,6 +170,8 @@ def open_database(path: Path, *, create: bool) -> Database:
             guard.require_own_schema(database)
             database.version = version
         database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA fullfsync = ON")  # as replacing.sync_file; only macOS knows it
+        database.execute("PRAGMA checkpoint_fullfsync = ON")
     except BaseException:
         database.close()
         raise

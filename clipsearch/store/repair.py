@@ -13,6 +13,7 @@ import numpy as np
 
 from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.replacing import sync_file, sync_folder
 from clipsearch.schema import Embeddings, Fingerprint, Ids
 from clipsearch.store.approximate.keeping import remove as remove_approximate
 from clipsearch.store.approximate.opened import FOLDER as APPROXIMATE
@@ -21,7 +22,7 @@ from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.rows import failure_in_todays_format, in_todays_format, is_plausible, is_sound, path_of
-from clipsearch.store.segments import Segment, SegmentInfo, sync_folder, write_segment
+from clipsearch.store.segments import Segment, SegmentInfo, write_segment
 from clipsearch.store.swap import REPAIRED, finish
 from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, Progress, verify
@@ -164,7 +165,7 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
     finally:
         new.close()
     with new_path.open("rb+") as stream:
-        os.fsync(stream.fileno())
+        sync_file(stream.fileno())
     new_path.replace(folder / REPAIRED)
     sync_folder(folder)
     rest = (row for image_id, row in salvaged.images.items() if image_id not in living)
