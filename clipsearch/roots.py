@@ -26,7 +26,9 @@ def targets(
     roots.
     """
     known = collection.roots()
-    wanted = [absolute(folder) for folder in folders] or [root for root in known.values() if not is_remote(root)]
+    wanted = [collection.spelled(absolute(folder)) for folder in folders] or [
+        root for root in known.values() if not is_remote(root)
+    ]
     if not wanted and not known:
         if collection.folder.name != INDEX_FOLDER:
             how = command("index", PHOTOS, index=collection.folder)
@@ -95,6 +97,7 @@ def require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
 
 def forget(collection: Collection, folder: str) -> int:
     """Stage that a folder, or everything below it, leaves the index; how many photos go."""
+    folder = collection.spelled(folder)
     place = collection.place(folder)
     inside = [root_id for root_id, root in collection.roots().items() if Path(root).is_relative_to(folder)]
     if not place and not inside:

@@ -171,7 +171,7 @@ class Watch:
         return watched
 
     def _as_indexed(self, collection: Collection, folder: str) -> _Watched:
-        place = collection.place(folder)
+        place = collection.place(collection.spelled(folder))
         rules = self._rules or (roots.rules_of(collection, place.root_id) if place else WalkRules())
         filled = roots.holds_something(folder) or any(
             collection.catalog.folders(root_id, under) for root_id, under in collection.places(folder)

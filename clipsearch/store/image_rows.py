@@ -51,6 +51,15 @@ class ImageRows:
         with _as_written():
             return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
 
+    def holds(self, root_id: int, path: str) -> bool:
+        """Whether anything is known at or below a path of a root."""
+        where, values = below(root_id, path)
+        sql = f"SELECT 1 FROM images WHERE {where} UNION ALL SELECT 1 FROM failures WHERE {where} LIMIT 1"  # noqa: S608
+        if self._db.execute(sql, values * 2).fetchone():
+            return True
+        folder, _, name = path.rpartition("/")
+        return self.known_at(Place(root_id, folder, name)) is not None
+
     def known_in(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
         """Name → what is known, for one folder (not those below it): of its images and of its failures."""
         values = (root_id, os.fsencode(folder))
