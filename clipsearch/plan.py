@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -55,6 +55,7 @@ class SyncPlan:
     others: int = 0  # files beside the photos that are none
     changed_archives: set[str] = field(default_factory=set)  # relative to the root
     says_captions: bool = False  # whether who reads its files says what captions they have, and that others have none
+    placeholders: int = 0  # photos that are in a cloud alone: nothing is read, and what is known of them stays
     unreadable: list[Failure] = field(default_factory=list)  # not to be listed or looked at: nothing there is missing
 
 
@@ -119,7 +120,16 @@ def plan_sync(
                 if not (name.startswith(above) and name[len(above) :].partition("/")[0] in listing.unsure)
             }  # fmt: skip
         compare_folder(
-            plan, catalog, root_id, listing.folder, listing.path, listing.states, paranoid, listing.unsure, is_due
+            plan,
+            catalog,
+            root_id,
+            listing.folder,
+            listing.path,
+            listing.states,
+            paranoid,
+            listing.unsure,
+            listing.placeholders,
+            is_due,
         )
     inside = {name: find_archive(root, name) for name in sorted(unseen)}
     for name in [name for name, archive in inside.items() if not archive]:
@@ -161,15 +171,21 @@ def compare_folder(
     found: dict[str, tuple[int, int]],
     paranoid: bool = False,
     unsure: Mapping[str, str] = MappingProxyType({}),
+    placeholders: Sequence[str] = (),
     is_due: IsDue | None = None,
 ) -> None:
     """Add how one folder differs. All at once: a loop over its files would take as long as asking the disk.
 
-    What is known of names that are `unsure` (name → why) stays as it is. A photo that could not be read again is an image and a
-    failure at once: of the state that it was indexed in, and of the one in which it failed. If what is wrong is in the file, it
-    is looked at again until that is settled: see `sync`. Without `is_due`, nothing that failed is tried again.
+    What is known of names that are `unsure` (name → why) or `placeholders` stays as it is. A photo that could not be read again
+    is an image and a failure at once: of the state that it was indexed in, and of the one in which it failed. If what is wrong
+    is in the file, it is looked at again until that is settled: see `sync`. Without `is_due`, nothing that failed is tried
+    again.
     """
     images, failures = catalog.known_in(root_id, folder)
+    for name in placeholders:
+        plan.placeholders += 1
+        plan.unchanged += images.pop(name, None) is not None
+        plan.known_failures += failures.pop(name, None) is not None
     if photos := sorted(name for name in unsure if name in images or is_image_name(name)):
         more = f" (nor at {len(photos) - 1:,} others in its folder)" if len(photos) > 1 else ""
         reason = f"cannot look at this file{more}: {unsure[photos[0]]}"

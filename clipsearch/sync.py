@@ -50,6 +50,7 @@ class SyncReport:
     unchanged: int = 0
     waiting: int = 0  # written a moment ago, and left for a later run
     others: int = 0
+    placeholders: int = 0  # in a cloud alone, and not read
     unreadable: list[Failure] = field(default_factory=list)
     interrupted: bool = False
     left: int = 0  # files not reached before the interruption
@@ -91,6 +92,7 @@ def apply_sync(
         unchanged=sum(plan.unchanged - len(plan.doubted) for plan in plans),
         waiting=sum(plan.waiting for plan in plans),
         others=sum(plan.others for plan in plans),
+        placeholders=sum(plan.placeholders for plan in plans),
         unreadable=[failure for plan in plans for failure in plan.unreadable],
     )
     todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]

@@ -151,7 +151,8 @@ class Watch:
         for one in watched:
             for inside in filter(None, (_inside(path, name) for name in one.names)):
                 *folders, name = Path(inside).parts
-                if any(map(one.rules.skips_folder, (*folders, name))):
+                above = (os.path.basename(one.folder), *folders)  # noqa: PTH119
+                if any(map(one.rules.skips_folder, folders, above)) or one.rules.skips_folder(name):
                     continue
                 if is_image_name(name) is not False or os.path.isdir(path):  # noqa: PTH112
                     return True

@@ -328,6 +328,10 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
         lines.append(f"{failed:,} could not be read{kept}; see: {hint('failures')}")
     if report.waiting:
         lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
+    if report.placeholders:
+        lines.append(
+            f"{report.placeholders:,} are only in the cloud and were not read; to index them, download them first"
+        )
     if report.others:
         lines.append(f"{report.others:,} other files are no pictures")
     lines.append(f"index: {printable(index_folder)} (model {printable(model)})")

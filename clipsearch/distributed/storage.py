@@ -109,7 +109,7 @@ def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listin
             if full == inside.rstrip("/") or name in ("", ".", "..") or "\0" in name:
                 continue
             if entry["type"] == "directory":
-                if not rules.skips_folder(name):
+                if not rules.skips_folder(name, inside.rstrip("/")):
                     folders.append(f"{folder}/{name}" if folder else name)
             elif not rules.skips_file(name):
                 if is_image_name(name):
