@@ -31,6 +31,13 @@ RUNTIMES = {
 }  # fmt: skip
 """What must load, and the import that shows it. Not torch: that takes seconds, and most commands never need it."""
 
+WITHOUT_WHEELS = {
+    ("linux", "aarch64"): frozenset({"openvino"}),
+    ("darwin", "x86_64"): frozenset({"torch", "transformers"}),
+    ("win32", "ARM64"): frozenset({"openvino", "torch", "transformers"}),
+}
+"""(system, processor) → what need not be installed there, as pyproject.toml says too. `mini` needs none of it."""
+
 _SAID = ("HF_HUB_OFFLINE", "OMP_NUM_THREADS", "CLIPSEARCH_DEBUG", "PYTHONUTF8", "LANG", "LC_ALL")
 _NAMED = (
     "CLIPSEARCH_",
@@ -93,7 +100,14 @@ def packages() -> dict[str, str | None]:
 def runtimes() -> dict[str, str]:
     """Whether each library loads: "ok", or what it said. Each in a process of its own, since a broken one may crash it."""
     with ThreadPoolExecutor(2) as threads:
-        return dict(zip(RUNTIMES, threads.map(_loads, RUNTIMES.values()), strict=True))
+        left_out = {name for name in optional() if _version(name) is None}
+        wanted = {name: what for name, what in RUNTIMES.items() if what not in left_out}
+        return dict(zip(wanted, threads.map(_loads, wanted.values()), strict=True))
+
+
+def optional() -> frozenset[str]:
+    """The packages that need not be installed on this machine."""
+    return OPTIONAL | WITHOUT_WHEELS.get((sys.platform, platform.machine()), frozenset())
 
 
 def models(*, ask_hub: bool = False) -> dict[str, Any]:

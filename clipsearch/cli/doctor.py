@@ -36,7 +36,7 @@ def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json:
 
     versions, loads = diagnosis.packages(), diagnosis.runtimes()
     health = _index(index_folder, all(loads[name] == "ok" for name in ("numpy", "faiss")))
-    absent = [name for name, version in versions.items() if version is None and name not in diagnosis.OPTIONAL]
+    absent = [name for name, version in versions.items() if version is None and name not in diagnosis.optional()]
     problems = [f"{name} is not installed" for name in absent]
     problems += [f"{name} {said}" for name, said in loads.items() if said != "ok"]
     problems += [f"index: {said}" for said in health.problems if health.state in ("damaged", "unknown")]

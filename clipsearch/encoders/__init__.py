@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clipsearch.encoders import checkpoint, hub, shape
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.optional import require_torch, runs_checkpoints
 from clipsearch.encoders.table import DEFAULT_MODEL, MINI, MODELS
 from clipsearch.errors import ClipsearchWarning, ModelError
 
@@ -50,9 +51,10 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
         from clipsearch.encoders.clip_encoder import ClipEncoder
 
         return ClipEncoder(folder, config, model, revision, device, precision)
-    from clipsearch.encoders.torch_encoder import TorchEncoder
-
-    return TorchEncoder(folder, model, revision, device, "fp32" if precision == "auto" else precision)
+    made: Encoder = require_torch(model).TorchEncoder(
+        folder, model, revision, device, "fp32" if precision == "auto" else precision
+    )
+    return made
 
 
 def find_checkpoint(name: str) -> tuple[Path, str]:
@@ -106,6 +108,14 @@ def choose_default_model() -> str:
 
     It takes under a second, and says so with a ClipsearchWarning where it settles for `mini`.
     """
+    if not runs_checkpoints():
+        warnings.warn(
+            f"using {MINI!r}, the small model that ships with clipsearch, because what runs larger ones is not "
+            "installed here: openvino, or torch and transformers",
+            ClipsearchWarning,
+            stacklevel=2,
+        )
+        return MINI
     revision = next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL)
     if hub.cached_folder(DEFAULT_MODEL, revision) or hub.hub_answers():
         return DEFAULT_MODEL

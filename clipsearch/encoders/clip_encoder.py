@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from clipsearch.encoders import checkpoint
 from clipsearch.encoders.base import Encoder, ModelSpec, blank, logit_scale, normalise, require_numbers
 from clipsearch.encoders.clip_text import TextTower
+from clipsearch.encoders.optional import require_torch
 from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.encoders.shape import ClipConfig, clip_tensors
 from clipsearch.encoders.threads import Parts, Run
@@ -53,9 +54,7 @@ class ClipEncoder(Encoder):
         self._folder, self._config, self._model, self._revision = folder, config, model, revision
         self._device = device
         if device not in ("auto", "cpu"):
-            from clipsearch.encoders.torch_encoder import choose_device
-
-            choose_device(device)
+            require_torch(f"the device {device}").choose_device(device)
         self._weights = Weights(checkpoint.tensor_files(folder))
         self._weights.require(clip_tensors(config))
         self._text = TextTower(folder, config, self._weights)
@@ -113,6 +112,7 @@ class ClipEncoder(Encoder):
             try:
                 from clipsearch.encoders.clip_vision import VisionTower
             except ImportError:
+                require_torch(self._model)
                 warnings.warn(
                     "openvino is not installed, so torch encodes the pictures, at half the speed or less; "
                     "pip install openvino",
@@ -127,10 +127,10 @@ class ClipEncoder(Encoder):
                 except (RuntimeError, ValueError) as error:
                     reason = str(error).splitlines()[0]
                     raise ModelError(f"the weights in {self._folder} do not fit its configuration: {reason}") from error
-        from clipsearch.encoders.torch_encoder import TorchEncoder
-
         name = name if name in ("fp32", "bf16") else "fp32"  # an index in int8 goes on in what int8 was judged equal to
-        return TorchEncoder(self._folder, self._model, self._revision, self._where(), name).embed_pixels
+        made = require_torch(self._model).TorchEncoder(self._folder, self._model, self._revision, self._where(), name)
+        run: Run = made.embed_pixels
+        return run
 
     def _where(self) -> str:
         return best_device() if self._device == "auto" else self._device
@@ -143,9 +143,10 @@ def best_device() -> str:
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     if sys.platform != "win32" and not apple and not any(map(os.path.exists, graphics)):
         return "cpu"
-    from clipsearch.encoders.torch_encoder import choose_device
-
-    return choose_device("auto").type
+    try:
+        return str(require_torch("a GPU").choose_device("auto").type)
+    except ModelError:
+        return "cpu"
 
 
 def _candidates(device: str) -> tuple[str, ...]:
