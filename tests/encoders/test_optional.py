@@ -1,5 +1,7 @@
 """Machines for which torch, transformers or OpenVINO have no wheels."""
 
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +91,13 @@ def test_doctor_misses_only_what_the_installation_brings_there(monkeypatch, syst
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(diagnosis.platform, "machine", lambda: processor)
     assert set(diagnosis.PACKAGES) - diagnosis.optional() - {"clipsearch"} == needed
+
+
+def test_the_systems_of_the_readme_are_those_whose_wheels_are_checked():
+    top = Path(__file__).parents[2]
+    lines = re.findall(
+        r"^\| ((?:Linux|macOS|Windows) [^|]+) \| (3\.\d+) to (3\.\d+) \|", (top / "README.md").read_text("utf-8"), re.M
+    )
+    checked = runpy.run_path(str(top / "scripts" / "check_wheels.py"))["SYSTEMS"]
+    installs = [(name, pythons[0], pythons[-1]) for name, (_, _, pythons) in checked.items() if pythons]
+    assert [(name.replace(" or newer", ""), *pythons) for name, *pythons in lines] == installs

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -62,7 +63,8 @@ def test_photos_are_decoded_where_less_memory_is_allowed_than_a_photo_may_take(t
         "from tests.images.test_pool import *\n"
         "with DecoderPool(SPEC, workers=1) as pool: print(*map(type, pool.read(find_images(sys.argv[1]))))"
     )
-    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)
+    top = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, cwd=top)
     assert "Decoded" in done.stdout, done.stderr
 
 
