@@ -25,7 +25,7 @@ SYSTEMS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "macOS 13, Apple silicon": ("aarch64-apple-darwin", "13.0", ()),
     "macOS 13, Intel": ("x86_64-apple-darwin", "13.0", ("3.10", "3.11", "3.12", "3.13")),
     "Windows x86-64": ("x86_64-pc-windows-msvc", "", PYTHONS),
-    "Windows ARM64": ("aarch64-pc-windows-msvc", "", ("3.11", "3.12", "3.13", "3.14")),
+    "Windows ARM64": ("aarch64-pc-windows-msvc", "", ("3.12", "3.13", "3.14")),
 }
 """Name → what uv calls it, the version of macOS, and the Pythons for which it installs."""
 
