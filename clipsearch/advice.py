@@ -25,7 +25,8 @@ def quoted(word: str | os.PathLike[str]) -> str:
         return f'"{text}"'
     if sys.platform == "win32":
         return text if _PLAIN.fullmatch(text) else '"' + text.replace('"', '""') + '"'
-    return shlex.quote(text)
+    else:  # noqa: RET505 - each system's types are checked, and what is behind a return would be unreachable
+        return shlex.quote(text)
 
 
 def command(*words: str | os.PathLike[str], index: str | os.PathLike[str] | None = None) -> str:

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from clipsearch.errors import ImageError
 from clipsearch.images import exif
 from clipsearch.images.files import ReadLimits, read_bytes
+from clipsearch.images.memory import TOO_MUCH
 from clipsearch.schema import ImageFile, ImageInfo
 
 DRAFT_FACTOR = 2
@@ -82,7 +83,7 @@ def decode_image(
         except ImageError:
             raise
         except MemoryError as error:
-            raise ImageError("needs more memory than a photo may take", "memory") from error
+            raise ImageError(TOO_MUCH, "memory") from error
         except Exception as error:  # decoders of untrusted bytes raise anything at all
             of_the_system = isinstance(error, OSError) and error.errno is not None
             raise ImageError(_reason(error), "access" if of_the_system else "content") from error
