@@ -13,13 +13,22 @@ Importing this package is cheap: what a name needs is imported when the name is 
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# ONNX Runtime, from 1.29 on, reports to its maker unless it finds this when it is loaded (its Privacy.md). Nothing leaves here.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# Libraries that report to their makers read these when they are loaded, and so do the processes that are started from here.
+# No answer to them is taken from elsewhere: nothing is sent.
+os.environ |= {
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime from 1.29 on, see its Privacy.md
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub says what else is installed, and by which assistant it is run
+    "DISABLE_SAFETENSORS_CONVERSION": "1",  # transformers asks the hub to convert a model
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+# OpenVINO reports that it was imported, and has no switch. It does without this package where the package cannot be imported.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from clipsearch.encoders import load_encoder

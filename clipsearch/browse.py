@@ -241,7 +241,10 @@ class BrowseApp(App[None]):
 
     def _fill(self) -> None:
         table = self._table
-        folder = os.getcwd()  # noqa: PTH109
+        try:
+            folder = os.getcwd()  # noqa: PTH109
+        except OSError:  # it was deleted
+            folder = ""
         table.clear()
         for number, row in enumerate(self._rows, 1):
             taken = row.record.info.taken_at

@@ -27,6 +27,7 @@ from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, Qu
 from clipsearch.hits import Explanation, Hits
 from clipsearch.query import parse_query
 from clipsearch.schema import Failure, Fingerprint, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
+from clipsearch.untrusted import parse_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -139,7 +140,12 @@ class Client(Closing):
     def failures(self) -> list[Failure]:
         """The files that could not be indexed, and why."""
         answer = self._json("GET", "/api/failures")["failures"]
-        return [Failure(ImageFile(one["path"], int(one.get("size", 0)), 0), one["reason"]) for one in answer]
+        return [
+            Failure(
+                ImageFile(one["path"], int(one["size"]), 0), one["reason"], one["cause"], one["attempts"], one["kept"]
+            )
+            for one in answer
+        ]
 
     def facets(self, filters: Sequence[Condition] = ()) -> dict[str, dict[str, int]]:
         """How many photos there are: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
@@ -190,7 +196,7 @@ class Client(Closing):
     ) -> dict[str, Any]:
         data = self._request(method, path, said, body=body, kind=kind)
         try:
-            return dict(json.loads(data))
+            return dict(parse_json(data))
         except (ValueError, TypeError) as error:
             raise ClipsearchError(f"{self.url} is no clipsearch server, or one that is damaged") from error
 
@@ -207,7 +213,7 @@ class Client(Closing):
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a host that no name can be
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise ClipsearchError(
-                f"no clipsearch server answers at {self.url} ({reason}); start one with: clipsearch serve"
+                f"no clipsearch server answers at {self.url} ({reason}); start one with: `clipsearch serve`"
             ) from error
         if response.getheader("Clipsearch-Api") is None:
             raise ClipsearchError(f"what answers at {self.url} is no clipsearch server")
@@ -248,7 +254,7 @@ def _record(one: dict[str, Any]) -> ImageRecord:
 
 def _error(status: int, data: bytes) -> ClipsearchError:
     try:
-        said = json.loads(data)["error"]
+        said = parse_json(data)["error"]
         kind, text = _ERRORS.get(said["code"], ClipsearchError), str(said["message"])
     except (ValueError, TypeError, KeyError):
         return ClipsearchError(f"the server refused, without saying why (HTTP {status})")

@@ -12,6 +12,7 @@ from clipsearch.addresses import is_remote
 from clipsearch.errors import ClipsearchError, CollectionNotFound
 from clipsearch.replacing import replacing
 from clipsearch.roots import INDEX_FOLDER
+from clipsearch.untrusted import read_plain
 
 _APP = "clipsearch"
 
@@ -27,28 +28,35 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
     start = start or Path.cwd()
     if found := nearest_index(start):
         return found
-    last = _last_used_file()
-    try:
-        remembered = Path(os.fsdecode(last.read_bytes().rstrip(b"\n")))
-    except OSError:
-        remembered = None
-    if remembered and _is_index(remembered):
-        return remembered
+    if last := last_used_index():
+        return last
     raise CollectionNotFound(
         f"there is no index at or above {start}, and none used before. Make one with: clipsearch index FOLDER, or name one "
         "with --index"
     )
 
 
+def last_used_index() -> Path | None:
+    """The index used last, if it is still there."""
+    try:
+        remembered = Path(os.fsdecode(read_plain(_last_used_file(), 100_000).rstrip(b"\n")))
+    except (OSError, ValueError):
+        return None
+    return remembered if remembered.is_absolute() and _is_index(remembered) else None
+
+
 def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
     """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
 
-    A folder that cannot be written to has its index in the user's data folder instead.
+    A folder that cannot be written to has its index in the user's data folder instead. Without folders, it is the nearest one,
+    never the one used last; CollectionNotFound if there is none.
     """
     if given:
         return as_index(Path(given))
     if not folders:
-        return find_index()
+        if found := nearest_index(Path.cwd()):
+            return found
+        raise CollectionNotFound(f"there is no index at or above {Path.cwd()}; say which folder to index")
     if is_remote(folders[0]):
         raise ClipsearchError(
             f"{folders[0]} cannot hold its own index; say where on this machine it is to be: --index DIR"
@@ -73,7 +81,7 @@ def nearest_index(start: Path) -> Path | None:
 
 def as_index(path: Path) -> Path:
     """An index folder from what a user names: the folder itself, or the photo folder that holds it."""
-    path = path.expanduser().absolute()
+    path = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 - keeps links, and has no ".." left
     return path / INDEX_FOLDER if not _is_index(path) and _is_index(path / INDEX_FOLDER) else path
 
 

@@ -31,6 +31,13 @@ RUNTIMES = {
 }  # fmt: skip
 """What must load, and the import that shows it. Not torch: that takes seconds, and most commands never need it."""
 
+WITHOUT_WHEELS = {
+    ("linux", "aarch64"): frozenset({"openvino"}),
+    ("darwin", "x86_64"): frozenset({"torch", "transformers"}),
+    ("win32", "ARM64"): frozenset({"openvino", "torch", "transformers"}),
+}
+"""(system, processor) → what need not be installed there, as pyproject.toml says too. `mini` needs none of it."""
+
 _SAID = ("HF_HUB_OFFLINE", "OMP_NUM_THREADS", "CLIPSEARCH_DEBUG", "PYTHONUTF8", "LANG", "LC_ALL")
 _NAMED = (
     "CLIPSEARCH_",
@@ -42,6 +49,8 @@ _NAMED = (
     "HTTPS_PROXY",
     "CUDA_VISIBLE_DEVICES",
 )
+# A library is imported as a command does it: with clipsearch before it, which tells it not to report.
+_LAUNCH = "import sys; sys.path[:] = sys.argv[1:]; import clipsearch"
 _PATIENCE = 20.0  # seconds for a library to load; a cold disk may take some
 _FLAGS = ("avx", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "bf16", "i8mm")
 
@@ -67,6 +76,7 @@ def environment() -> dict[str, Any]:
         "cores": _tried(cores),
         "memory": total,
         "memory_available": available,
+        "memory_of_decoders": _tried(_memory_of_decoders),
         "python": f"{platform.python_implementation()} {platform.python_version()} ({sysconfig.get_platform()})",
         "virtual_environment": sys.prefix != sys.base_prefix,
         "file_names": f"{sys.getfilesystemencoding()}, {sys.getfilesystemencodeerrors()}",
@@ -90,11 +100,18 @@ def packages() -> dict[str, str | None]:
 def runtimes() -> dict[str, str]:
     """Whether each library loads: "ok", or what it said. Each in a process of its own, since a broken one may crash it."""
     with ThreadPoolExecutor(2) as threads:
-        return dict(zip(RUNTIMES, threads.map(_loads, RUNTIMES.values()), strict=True))
+        left_out = {name for name in optional() if _version(name) is None}
+        wanted = {name: what for name, what in RUNTIMES.items() if what not in left_out}
+        return dict(zip(wanted, threads.map(_loads, wanted.values()), strict=True))
 
 
-def models() -> dict[str, Any]:
-    """The cache of checkpoints, and whether the hub answers within a second."""
+def optional() -> frozenset[str]:
+    """The packages that need not be installed on this machine."""
+    return OPTIONAL | WITHOUT_WHEELS.get((sys.platform, platform.machine()), frozenset())
+
+
+def models(*, ask_hub: bool = False) -> dict[str, Any]:
+    """The cache of checkpoints, and with `ask_hub` whether the hub answers within a second; else that is None."""
     try:
         from clipsearch.encoders import hub
     except Exception as error:
@@ -111,7 +128,7 @@ def models() -> dict[str, Any]:
         "cache_exists": _tried(folder.is_dir),
         "cache_free": _free(folder),
         "cached": _tried(cached),
-        "hub_answers": _tried(hub.hub_answers),
+        "hub_answers": _tried(hub.hub_answers) if ask_hub else None,
         "mini": _tried(lambda: _mini_is_whole(Path(__file__).parent / "models" / "mini")),
     }
 
@@ -234,7 +251,10 @@ def _version(package: str) -> str | None:
 def _loads(what: str) -> str:
     try:
         done = subprocess.run(
-            [sys.executable, "-c", f"import {what}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE
+            [sys.executable, "-c", f"{_LAUNCH}, {what}", *sys.path],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE,
         )
     except subprocess.TimeoutExpired:
         return f"does not load within {_PATIENCE:g} s"
@@ -272,9 +292,17 @@ def _memory() -> tuple[int | None, int | None]:
     except (OSError, ValueError, KeyError):
         pass
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), None
-    except (AttributeError, OSError, ValueError):
+        ask = getattr(os, "sysconf", lambda name: 0)  # which Windows lacks
+        return ask("SC_PAGE_SIZE") * ask("SC_PHYS_PAGES") or None, None
+    except (OSError, ValueError):
         return None, None
+
+
+def _memory_of_decoders() -> str:
+    from clipsearch.images.files import ReadLimits
+    from clipsearch.images.memory import how_limited
+
+    return how_limited(ReadLimits().memory)
 
 
 def _free(folder: Path) -> int | None:

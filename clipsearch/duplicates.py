@@ -30,8 +30,8 @@ _REASONS = (  # in the order of _worth
     "the shortest path", "the first path",
 )  # fmt: skip
 _BLOCK = 1024  # photos grouped at once: at worst a million pairs of them, with 64 bytes of hashes each
-_GONE = "is no longer there; to update the index: clipsearch index"
-_CHANGED = "has changed since it was indexed; to update the index: clipsearch index"
+GONE = "is no longer there"
+CHANGED = "has changed since it was indexed"
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the stage, "comparing" (in pairs of photos), "reading" or "grouping" (in photos), with how many are done, and
@@ -203,9 +203,9 @@ def _identity(file: ImageFile) -> tuple[int, int] | str | Failure:
     except OSError as error:
         if is_elsewhere(file.path):
             return file.path
-        return Failure(file, _GONE if error.errno in NOT_THERE else error.strerror or str(error))
+        return Failure(file, GONE if error.errno in NOT_THERE else error.strerror or str(error))
     if (state.st_size, state.st_mtime_ns) != (file.size, file.mtime_ns):
-        return Failure(file, _CHANGED)
+        return Failure(file, CHANGED)
     return state.st_dev, state.st_ino
 
 
@@ -232,9 +232,9 @@ def _read(collection: Collection, ids: Ids, jobs: int | None, tell: Progress) ->
         outcomes = pool.read(record.file for record in wanted)
         for done, (record, outcome) in enumerate(zip(wanted, outcomes, strict=True), 1):
             if isinstance(outcome, Failure):
-                failures.append(Failure(record.file, _GONE) if is_gone(record.file.path) else outcome)
+                failures.append(Failure(record.file, GONE) if is_gone(record.file.path) else outcome)
             elif outcome.info.content_hash != record.info.content_hash:
-                failures.append(Failure(record.file, _CHANGED))
+                failures.append(Failure(record.file, CHANGED))
             elif not are_plain(outcome.pixels[None])[0]:
                 hashes[len(records)] = perceptual_hashes(outcome.pixels[None])[0]
                 records.append(record)

@@ -110,7 +110,7 @@ class QueryEmbedder:
         with DecoderPool(pixels, workers=1) as pool:
             (outcome,) = pool.read([ImageFile(path, 0, 0)])
         if isinstance(outcome, Failure):
-            raise ImageError(f"{path}: {outcome.reason}")
+            raise ImageError(f"{path}: {outcome.reason}", outcome.cause)
         return self.encoder.encode_pixels(normalise_pixels([outcome.pixels], pixels))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipsearch import roots
 from clipsearch.addresses import is_remote
+from clipsearch.advice import command, how_to_make
 from clipsearch.closing import Closing
 from clipsearch.embedding import QueryEmbedder
 from clipsearch.encoders import choose_default_model, load_encoder, require_expected
@@ -115,6 +116,7 @@ class SearchEngine(Exchange, Closing):
         rules: WalkRules | None = None,
         prune: bool = False,
         paranoid: bool = False,
+        retry: bool = False,
         settled_for: float = 0.0,
         jobs: int | None = None,
         batch_size: int | None = None,
@@ -127,7 +129,8 @@ class SearchEngine(Exchange, Closing):
 
         Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
         SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`. With `paranoid`, every
-        photo is read and compared by its content, also where its size and time have not changed. Files written within the last
+        photo is read and compared by its content, also where its size and time have not changed. With `retry`, every file that
+        failed is tried again, and not only those of which `images.attempts` says so. Files written within the last
         `settled_for` seconds may not be whole yet, and are left for a later run. Where `stopped`, asked again and again, says
         so, the run ends early, with what is finished, as by Ctrl-C. Where another process is writing, `on_busy` says, as often
         as it is asked, whether to try again; without it, CollectionBusy.
@@ -145,7 +148,15 @@ class SearchEngine(Exchange, Closing):
             if fingerprint is None or self._model not in (None, fingerprint.model):
                 collection.require(self._load_encoder(collection).spec.fingerprint)
             plans = [
-                plan.plan_sync(collection, folder, root_id, walk, paranoid=paranoid, settled_for=settled_for)
+                plan.plan_sync(
+                    collection,
+                    folder,
+                    root_id,
+                    walk,
+                    paranoid=paranoid,
+                    settled_for=settled_for,
+                    is_due=plan.due(limits, retry=retry),
+                )
                 for folder, root_id, walk in targets
             ]
             if not prune:
@@ -157,6 +168,7 @@ class SearchEngine(Exchange, Closing):
                 limits=limits,
                 jobs=jobs,
                 batch_size=batch_size,
+                prune=prune,
                 progress=progress,
                 stopped=stopped,
             )
@@ -171,6 +183,7 @@ class SearchEngine(Exchange, Closing):
         rules: WalkRules | None = None,
         prune: bool = False,
         paranoid: bool = False,
+        retry: bool = False,
         jobs: int | None = None,
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
@@ -204,6 +217,7 @@ class SearchEngine(Exchange, Closing):
                 rules=rules,
                 prune=prune,
                 paranoid=paranoid,
+                retry=retry,
                 limits=limits,
                 progress=progress,
             )
@@ -388,13 +402,12 @@ class SearchEngine(Exchange, Closing):
         if self._address:
             raise ClipsearchError(
                 f"{self._address} is a store, which answers queries and nothing else; to have an index of its photos here: "
-                f"clipsearch pull --store {self._address}"
+                f"{command('pull', '--store', str(self._address), '--index', 'DIR')}"
             )
         if self._reader is None:
             try:
                 self._reader = Collection(self.index_folder)
             except CollectionNotFound:
-                raise CollectionNotFound(
-                    f"there is no index at {self.index_folder}; make one with: clipsearch index {self.index_folder.parent}"
-                ) from None
+                how = how_to_make(self.index_folder)
+                raise CollectionNotFound(f"there is no index at {self.index_folder}; to make it: {how}") from None
         return self._reader

@@ -17,13 +17,31 @@ ClipsearchError              anything a user can act on; the message says what, 
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
+Cause: TypeAlias = Literal["content", "pixels", "bytes", "memory", "time", "crash", "access"]
+"""Why a file could not be read as a photo.
+
+content  the file's bytes are not a picture that today's decoders read
+pixels   it has more pixels than allowed
+bytes    it is larger than allowed
+memory   decoding it needs more memory than allowed
+time     decoding it took longer than allowed
+crash    the decoding process died
+access   its bytes could not be had: no permission, a failing or slow drive, a file that is being written or locked
+"""
+
 
 class ClipsearchError(Exception):
     """Anything a user can act on."""
 
 
 class ImageError(ClipsearchError):
-    """A file cannot be read as a photo; the message is the reason, without the path."""
+    """A file cannot be read as a photo; the message is the reason, without the path, and `cause` is its kind."""
+
+    def __init__(self, reason: str, cause: Cause = "content") -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 class ModelError(ClipsearchError):

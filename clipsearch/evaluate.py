@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool
 from clipsearch.pipeline import Embedded, embed_files
 from clipsearch.schema import Embeddings, Failure, ImageFile
+from clipsearch.untrusted import parse_json
 
 CUTOFFS = (1, 5, 10)
 _FORMS = {
@@ -272,7 +272,7 @@ def _read_lines(
 
 def _parsed(line: str, where: str, form: str, good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     try:
-        item = json.loads(line)
+        item = parse_json(line)
     except ValueError as error:
         raise ClipsearchError(f"{where}: not JSON ({error})") from error
     if not isinstance(item, dict) or not isinstance(item.get("image"), str) or not good(item):

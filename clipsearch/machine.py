@@ -7,7 +7,5 @@ import os
 
 def cores() -> int:
     """How many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows have no affinity
-        return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # which macOS and Windows lack
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -14,14 +14,19 @@ from typing import TypeAlias
 
 from clipsearch.addresses import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
+from clipsearch.images.attempts import IN_THE_FILE, is_due
 from clipsearch.images.discover import Listing, WalkRules, is_image_name, list_images
+from clipsearch.images.files import ReadLimits
 from clipsearch.schema import Failure, ImageFile
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
-from clipsearch.store.rows import Place
+from clipsearch.store.rows import KnownFailure, Place
 
 Walk: TypeAlias = Callable[[str, WalkRules, str], Iterable[Listing]]
 """From a root, its rules and a folder below it ("" for the root) to what is there, as `list_images` says it."""
+
+IsDue: TypeAlias = Callable[[KnownFailure], bool]
+"""Whether a file that failed, and is as it was then, is to be tried again."""
 
 FindArchive: TypeAlias = Callable[[str, str], "tuple[str, int] | None"]
 """What `archive_at` says."""
@@ -40,7 +45,8 @@ class SyncPlan:
     todo: list[tuple[Place, ImageFile]] = field(default_factory=list)  # new, or changed since
     missing: dict[int, int] = field(default_factory=dict)  # image_id → size in bytes of images no longer there
     missing_failures: list[Place] = field(default_factory=list)
-    changed: int = 0  # how many of `todo` were known before
+    changed: int = 0  # how many of `todo` were known before, and are not what they were
+    retried: int = 0  # how many of `todo` are what they were when they failed
     unchanged: int = 0
     doubted: list[tuple[Place, ImageFile]] = field(default_factory=list)  # of the unchanged: to be compared by content
     recent: range = range(0)  # files of such a time, in nanoseconds, may still be being written: left for a later run
@@ -49,7 +55,14 @@ class SyncPlan:
     others: int = 0  # files beside the photos that are none
     changed_archives: set[str] = field(default_factory=set)  # relative to the root
     says_captions: bool = False  # whether who reads its files says what captions they have, and that others have none
+    placeholders: int = 0  # photos that are in a cloud alone: nothing is read, and what is known of them stays
     unreadable: list[Failure] = field(default_factory=list)  # not to be listed or looked at: nothing there is missing
+
+
+def due(limits: ReadLimits | None = None, *, retry: bool = False) -> IsDue:
+    """Which failures a run with these limits tries again; with `retry`, all."""
+    now = limits or ReadLimits()
+    return lambda known: retry or is_due(known.cause, known.attempts, known.tried_with, now)
 
 
 def archive_at(root: str, folder: str) -> tuple[str, int] | None:
@@ -74,12 +87,13 @@ def archive_at(root: str, folder: str) -> tuple[str, int] | None:
 
 def plan_sync(
     collection: Collection, folder: str, root_id: int, rules: WalkRules, *, paranoid: bool = False, settled_for: float = 0.0,
-    walk: Walk = list_images, find_archive: FindArchive = archive_at,
+    walk: Walk = list_images, find_archive: FindArchive = archive_at, is_due: IsDue | None = None,
 ) -> SyncPlan:  # fmt: skip
     """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat.
 
     If `paranoid`, photos of the same size and time are not believed to be unchanged: they will be read. Files written within
     the last `settled_for` seconds are left for a later run. `walk` and `find_archive` look at folders that are elsewhere.
+    Files that failed and have not changed are tried again if `is_due` says so, by default as `due` does.
 
     Photos inside an archive (a file where the index knows a folder) are what they were while the archive is; if it has changed,
     it is one of `changed_archives`, and its photos stay as they are until somebody reads it. So do those of one that could not
@@ -90,6 +104,7 @@ def plan_sync(
     now, moment = time.time_ns(), int(settled_for * 1e9)
     plan = SyncPlan(folder, recent=range(now - moment, now + moment))
     catalog = collection.catalog
+    is_due = is_due or due()
     unseen = catalog.folders(root_id, under)
     for listing in walk(root, rules, under):
         unseen.discard(listing.folder)
@@ -104,7 +119,18 @@ def plan_sync(
                 name for name in unseen
                 if not (name.startswith(above) and name[len(above) :].partition("/")[0] in listing.unsure)
             }  # fmt: skip
-        compare_folder(plan, catalog, root_id, listing.folder, listing.path, listing.states, paranoid, listing.unsure)
+        compare_folder(
+            plan,
+            catalog,
+            root_id,
+            listing.folder,
+            listing.path,
+            listing.states,
+            paranoid,
+            listing.unsure,
+            listing.placeholders,
+            is_due,
+        )
     inside = {name: find_archive(root, name) for name in sorted(unseen)}
     for name in [name for name, archive in inside.items() if not archive]:
         compare_folder(plan, catalog, root_id, name, "", {})
@@ -145,33 +171,53 @@ def compare_folder(
     found: dict[str, tuple[int, int]],
     paranoid: bool = False,
     unsure: Mapping[str, str] = MappingProxyType({}),
+    placeholders: Sequence[str] = (),
+    is_due: IsDue | None = None,
 ) -> None:
     """Add how one folder differs. All at once: a loop over its files would take as long as asking the disk.
 
-    What is known of names that are `unsure` (name → why) stays as it is.
+    What is known of names that are `unsure` (name → why) or `placeholders` stays as it is. A photo that could not be read again
+    is an image and a failure at once: of the state that it was indexed in, and of the one in which it failed. If what is wrong
+    is in the file, it is looked at again until that is settled: see `sync`. Without `is_due`, nothing that failed is tried
+    again.
     """
     images, failures = catalog.known_in(root_id, folder)
+    for name in placeholders:
+        plan.placeholders += 1
+        plan.unchanged += images.pop(name, None) is not None
+        plan.known_failures += failures.pop(name, None) is not None
     if photos := sorted(name for name in unsure if name in images or is_image_name(name)):
         more = f" (nor at {len(photos) - 1:,} others in its folder)" if len(photos) > 1 else ""
         reason = f"cannot look at this file{more}: {unsure[photos[0]]}"
         plan.unreadable.append(Failure(ImageFile(os.path.join(path, photos[0]), 0, 0), reason))
-    if paranoid:
+    again = {
+        name
+        for name, known in (catalog.failures_in(root_id, folder) if failures and is_due else {}).items()
+        if name in found and found[name] in (known.state, images.get(name))
+        if is_due and (is_due(known) or (name in images and known.cause in IN_THE_FILE))
+    }
+    if paranoid or again:
         plan.doubted += [
             (Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state))
             for name, state in sorted(images.items() & found.items())
+            if paranoid or name in again
         ]
     if found == images and not failures:
         plan.unchanged += len(found)
         return
-    plan.unchanged += len(images.items() & found.items())
-    plan.known_failures += len(failures.items() & found.items())
-    known = images | failures
-    for name, state in sorted(found.items()):
-        if known.get(name) != state and state[1] in plan.recent:
+    unchanged = images.items() & found.items()
+    plan.unchanged += len(unchanged)
+    for name, state in sorted(found.items() - unchanged):
+        if failures.get(name) == state and name not in again:
+            plan.known_failures += 1
+        elif state[1] in plan.recent:
             plan.waiting += 1
-        elif known.get(name) != state:
+        else:
             plan.todo.append((Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state)))
-            plan.changed += name in known
+            if failures.get(name) == state:
+                plan.retried += 1
+            else:
+                plan.changed += name in images or name in failures
     for name in sorted(images.keys() - found.keys() - unsure.keys()):
         row = catalog.known_at(Place(root_id, folder, name))
         if row and row.image_id is not None:

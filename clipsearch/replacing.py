@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from clipsearch.errors import ClipsearchError, one_line
+
+fcntl: Any = None
+with contextlib.suppress(ImportError):  # Windows has none
+    import fcntl
+
+_NOT_KNOWN = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY)
 
 
 @contextmanager
@@ -84,6 +92,34 @@ def _reserve(target: Path) -> None:
         raise ClipsearchError(f"{target} is there already; --force replaces it") from None
 
 
+def sync_file(descriptor: int) -> None:
+    """Have what was written to an open file be on the disk before this returns.
+
+    On macOS, fsync leaves it in the drive's own memory, which a power cut empties. F_FULLFSYNC does not; some network drives
+    do not know it.
+    """
+    command = getattr(fcntl, "F_FULLFSYNC", None)
+    if command is not None:
+        try:
+            fcntl.fcntl(descriptor, command)
+            return
+        except OSError as error:
+            if error.errno not in _NOT_KNOWN:
+                raise
+    os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder durable, where the system lets a folder be synced at all."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        sync_file(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _to_disk(path: Path) -> None:
     with open(path, "rb+") as stream:
-        os.fsync(stream.fileno())
+        sync_file(stream.fileno())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from clipsearch.addresses import is_elsewhere, is_remote
+from clipsearch.advice import PHOTOS, command
 from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.images.discover import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
 
 INDEX_FOLDER = ".clipsearch"
 
@@ -23,19 +26,20 @@ def targets(
     roots.
     """
     known = collection.roots()
-    wanted = [absolute(folder) for folder in folders] or [root for root in known.values() if not is_remote(root)]
+    wanted = [collection.spelled(absolute(folder)) for folder in folders] or [
+        root for root in known.values() if not is_remote(root)
+    ]
     if not wanted and not known:
         if collection.folder.name != INDEX_FOLDER:
-            raise ClipsearchError(
-                f"the index at {collection.folder} has no folders yet; say which: clipsearch index FOLDER"
-            )
+            how = command("index", PHOTOS, index=collection.folder)
+            raise ClipsearchError(f"the index at {collection.folder} has no folders yet; say which: {how}")
         wanted = [str(collection.folder.parent)]
     chosen = []
     for folder in sorted(set(wanted)):
         if any(folder != other and Path(folder).is_relative_to(other) for other in wanted):
             continue
         place = collection.place(folder)
-        _require_there(collection, folder, place is not None, prune)
+        _require_there(collection, folder, place, prune)
         is_root = place is not None and folder == known.get(place.root_id)
         walked = rules_of(collection, place.root_id) if place else None
         wished = rules or (WalkRules() if folders and walked == ARCHIVES_ONLY else walked)
@@ -93,6 +97,7 @@ def require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
 
 def forget(collection: Collection, folder: str) -> int:
     """Stage that a folder, or everything below it, leaves the index; how many photos go."""
+    folder = collection.spelled(folder)
     place = collection.place(folder)
     inside = [root_id for root_id, root in collection.roots().items() if Path(root).is_relative_to(folder)]
     if not place and not inside:
@@ -122,28 +127,54 @@ def rules_of(collection: Collection, root_id: int) -> WalkRules:
     return WalkRules.from_json(collection.catalog.roots()[root_id][1])
 
 
-def _require_there(collection: Collection, folder: str, indexed: bool, prune: bool) -> None:
-    if is_remote(folder):
-        require_folder(folder)
-    if indexed and prune:
-        return
-    if indexed and len(collection) and not Path(folder).exists():
+def _require_there(collection: Collection, folder: str, place: Place | None, prune: bool) -> None:
+    if (
+        not is_remote(folder)
+        and place is not None
+        and not Path(folder).exists()
+        and _is_known(collection, folder, place)
+    ):
+        if prune:
+            return
+        how = command("forget", folder)
         raise SyncRefused(
             f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "
-            "again; if it is really gone, confirm with --prune, or remove it with `clipsearch forget`. Nothing was changed"
+            f"again; if it is really gone, confirm with --prune, or remove it: `{how}`. Nothing was changed"
         )
     require_folder(folder)
+
+
+def _is_known(collection: Collection, folder: str, place: Place) -> bool:
+    """Whether the index has a folder, as a root or with something below it; a mistyped name inside a root it has not."""
+    root = collection.roots()[place.root_id]
+    return folder == root or bool(collection.catalog.folders(place.root_id, Path(folder).relative_to(root).as_posix()))
 
 
 def require_folder(folder: str) -> None:
     """ClipsearchError unless it is a folder on this machine."""
     if is_remote(folder):
-        raise ClipsearchError(f"{folder} is not on this machine; to index it: clipsearch index {folder} --ray local")
+        how = command("index", folder, "--ray", "local")
+        raise ClipsearchError(f"{folder} is not on this machine; to index it: `{how}`")
     path = Path(folder)
     if not path.exists():
-        raise ClipsearchError(f"there is no folder {folder}")
+        raise ClipsearchError(f"there is no folder {folder}{_did_you_mean(path)}")
     if not path.is_dir():
         raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
+
+
+def _did_you_mean(path: Path) -> str:
+    """The folder that is there, of those beside a name that is not, and is written most like it; "" where none is."""
+    above = path.parent
+    while not above.is_dir() and above != above.parent:
+        path, above = above, above.parent
+    try:
+        with os.scandir(above) as entries:
+            beside = [entry.name for entry in entries if entry.is_dir()]
+    except OSError:
+        return ""
+    by_case = {name.casefold(): name for name in beside}
+    near = get_close_matches(path.name.casefold(), by_case, 1)
+    return f"; did you mean {above / by_case[near[0]]}?" if near else ""
 
 
 def holds_something(folder: str) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from clipsearch.errors import Cause
+
 if TYPE_CHECKING:  # what decodes photos or only compares folders needs no numpy
     import numpy as np
     from numpy.typing import NDArray
@@ -130,6 +132,9 @@ class Failure:
 
     file: ImageFile
     reason: str
+    cause: Cause = "content"
+    attempts: int = 1  # runs that have tried to read the file as it is now
+    kept: bool = False  # the photo that was indexed here before is still in the index, and answers queries
 
 
 @dataclass(frozen=True, slots=True)

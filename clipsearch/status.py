@@ -24,6 +24,7 @@ class RootStatus:
     new: int | None  # photos not indexed yet; None where nobody looked
     changed: int | None  # photos, and archives of photos
     missing: int | None
+    retry: int | None = None  # files that could not be read, and that the next run tries again
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,13 @@ def read_status(collection: Collection, scan: bool) -> Status:
     for root_id, path in collection.roots().items():
         elsewhere = is_remote(path)
         present = elsewhere or Path(path).is_dir()
-        new = changed = missing = None
+        new = changed = missing = retry = None
         if scan and present and not elsewhere:
             plan = plan_sync(collection, path, root_id, rules_of(collection, root_id))
-            new, missing = len(plan.todo) - plan.changed, len(plan.missing)
+            new, missing = len(plan.todo) - plan.changed - plan.retried, len(plan.missing)
+            retry = plan.retried + len(plan.doubted)
             changed = plan.changed + len(plan.changed_archives)
-        roots.append(RootStatus(path, present, new, changed, missing))
+        roots.append(RootStatus(path, present, new, changed, missing, retry))
     return Status(
         index=str(collection.folder),
         model=collection.fingerprint,

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from clipsearch.addresses import is_gone
+from clipsearch.addresses import is_elsewhere, is_gone
 from clipsearch.errors import CollectionError, ImageError
+from clipsearch.images.attempts import IN_THE_FILE, circumstances
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.plan import SyncPlan
 from clipsearch.roots import holds_something
@@ -43,10 +44,13 @@ class SyncReport:
     copied: int = 0  # of `added` and `updated`: content known already, not embedded again
     removed: int = 0
     failed: int = 0  # in this run
+    kept: int = 0  # of `failed`: photos that are indexed already, and stay in the index as they were
+    withheld: int = 0  # of `kept`: their files are broken, but they are too many to let them go without `prune`
     known_failures: int = 0  # not tried again: they have not changed
     unchanged: int = 0
     waiting: int = 0  # written a moment ago, and left for a later run
     others: int = 0
+    placeholders: int = 0  # in a cloud alone, and not read
     unreadable: list[Failure] = field(default_factory=list)
     interrupted: bool = False
     left: int = 0  # files not reached before the interruption
@@ -68,11 +72,15 @@ def apply_sync(
     limits: ReadLimits | None = None,
     jobs: int | None = None,
     batch_size: int | None = None,
+    prune: bool = False,
     progress: Progress | None = None,
     stopped: Callable[[], bool] = lambda: False,
     outcomes: Iterator[list[Embedded | Failure]] | None = None,
 ) -> SyncReport:
     """Carry plans out, committing as it goes. Ctrl-C, or `stopped`, ends it early with everything finished so far committed.
+
+    A photo that is indexed and cannot be read now stays in the index, and is listed as a failure. It leaves when its file is
+    known to have changed into something that cannot be decoded; but if more than half of the index would go, only with `prune`.
 
     `load_encoder` is called only once there is a picture to encode: moves and removals need no model. With `outcomes`, files
     are not read here: what came of them elsewhere is taken, in any order, and all of it is committed at once. A Ctrl-C then
@@ -84,10 +92,11 @@ def apply_sync(
         unchanged=sum(plan.unchanged - len(plan.doubted) for plan in plans),
         waiting=sum(plan.waiting for plan in plans),
         others=sum(plan.others for plan in plans),
+        placeholders=sum(plan.placeholders for plan in plans),
         unreadable=[failure for plan in plans for failure in plan.unreadable],
     )
     todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
-    run = _Run(collection, report, plans, limits)
+    run = _Run(collection, report, plans, limits, prune)
     run.on_finished = lambda: progress(report, run.done, len(todo)) if progress else None
     try:
         run.on_finished()
@@ -118,6 +127,7 @@ def apply_sync(
             collection.rollback()
             raise
         report.interrupted = True
+    run.settle_broken()
     if report.interrupted:
         collection.publish()  # merging can wait for the next run, and who pressed Ctrl-C does not want to
     else:
@@ -144,8 +154,13 @@ def _settle_precision(
 class _Run:
     """The state of one apply_sync: what is still missing, and when to commit."""
 
-    def __init__(self, collection: Collection, report: SyncReport, plans: list[SyncPlan], limits: ReadLimits) -> None:
+    def __init__(
+        self, collection: Collection, report: SyncReport, plans: list[SyncPlan], limits: ReadLimits, prune: bool
+    ) -> None:
         self.done = 0
+        self._broken: dict[int, Place] = {}  # image_id → where its file is, which has changed and cannot be decoded
+        self._indexed = len(collection)
+        self._prune = prune
         self.on_finished: Callable[[], None] = lambda: None
         self._collection = collection
         self._report = report
@@ -189,7 +204,7 @@ class _Run:
         """Stage one outcome."""
         if isinstance(outcome, Failure):
             if not is_gone(outcome.file.path):  # else the next walk tells: a drive that went is no damage to its photos
-                self._collection.fail(place, outcome.file, outcome.reason)
+                self._fail(place, outcome)
             self._report.failed += 1
             self._finished()
             return
@@ -202,6 +217,37 @@ class _Run:
                 self._remember_replaced(place)
                 self._collection.add(place, outcome.file, outcome.info, outcome.vector)
         self._finished()
+
+    def _fail(self, place: Place, failure: Failure) -> None:
+        """Stage a failure. An image that is known there stays, until it is certain that it is not what the file shows."""
+        self._collection.fail(place, failure, circumstances(self._limits))
+        known = self._collection.catalog.known_at(place)
+        if known and known.image_id is not None:
+            self._report.kept += 1
+            if self._has_changed(known.image_id, failure):
+                self._broken[known.image_id] = place
+
+    def _has_changed(self, image_id: int, failure: Failure) -> bool:
+        """Whether the bytes of a file that cannot be decoded are known to be others than those of its image."""
+        if is_elsewhere(failure.file.path):
+            return failure.cause in IN_THE_FILE
+        try:
+            digest, _ = content_hash(failure.file.path, self._limits.max_bytes)
+        except ImageError as error:
+            return error.cause in IN_THE_FILE
+        return digest != self._collection.records([image_id])[image_id].info.content_hash
+
+    def settle_broken(self) -> None:
+        """Drop the images whose files have changed into something else; or none, where too many would go."""
+        for image_id, place in list(self._broken.items()):
+            known = self._collection.catalog.known_at(place)
+            if known is None or known.image_id != image_id:  # it has moved meanwhile, or left
+                del self._broken[image_id]
+        if (self._report.removed + len(self._broken)) * 2 > self._indexed and not self._prune:
+            self._report.withheld = len(self._broken)
+            return
+        self._collection.remove(sorted(self._broken))
+        self._report.kept -= len(self._broken)
 
     def commit_if_due(self) -> None:
         """Publish what is staged, where enough of it or of time has gathered."""
@@ -229,6 +275,8 @@ class _Run:
             itself = self._collection.records([known.image_id])[known.image_id]
             same += [known.image_id] if itself.info.content_hash == digest else []
         if known and known.image_id in same and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
+            if self._collection.catalog.failure_at(place):
+                self._collection.forget_failure(place)
             self._report.unchanged += 1
             return True
         if known and known.image_id in same:

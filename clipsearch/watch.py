@@ -151,7 +151,8 @@ class Watch:
         for one in watched:
             for inside in filter(None, (_inside(path, name) for name in one.names)):
                 *folders, name = Path(inside).parts
-                if any(map(one.rules.skips_folder, (*folders, name))):
+                above = (os.path.basename(one.folder), *folders)  # noqa: PTH119
+                if any(map(one.rules.skips_folder, folders, above)) or one.rules.skips_folder(name):
                     continue
                 if is_image_name(name) is not False or os.path.isdir(path):  # noqa: PTH112
                     return True
@@ -171,7 +172,7 @@ class Watch:
         return watched
 
     def _as_indexed(self, collection: Collection, folder: str) -> _Watched:
-        place = collection.place(folder)
+        place = collection.place(collection.spelled(folder))
         rules = self._rules or (roots.rules_of(collection, place.root_id) if place else WalkRules())
         filled = roots.holds_something(folder) or any(
             collection.catalog.folders(root_id, under) for root_id, under in collection.places(folder)

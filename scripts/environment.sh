@@ -29,7 +29,9 @@ install_torch() {
     python -c 'import torch' 2>/dev/null && return
     if [ -n "${CLIPSEARCH_TORCH:-}" ]; then
         python -m pip install --quiet "$CLIPSEARCH_TORCH"
-    elif [ "$(uname -s)" != Linux ] || has_gpu; then
+    elif [ "$(uname -s)" != Linux ]; then
+        return 0  # comes with clipsearch where it has wheels, which is not so on Intel Macs
+    elif has_gpu; then
         python -m pip install --quiet torch
     elif python -m pip install --quiet --dry-run --report - torch==2.13.0 2>/dev/null | grep -q '"nvidia-'; then
         # This registry's torch brings gigabytes of CUDA; uv knows where the CPU build is.

@@ -15,6 +15,7 @@ syscall    the same between system calls, SQLite's and FAISS's among them; needs
 full       a disk with no room left; as root a real one, of memory; else a limit on a file's size
 read-only  a killed writer's folder, that then cannot be written to
 power      what was not synced is dropped, torn or reordered, from a trace of the system calls; needs strace
+trouble    photos that change cannot be read for a while: EIO, EACCES, locks; decoders killed, stopped or short of memory
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 from torture_lab.rounds import KINDS, Lab, Outcome, one_round
 
-SHARES = {"kill": 14, "fault": 5, "syscall": 4, "full": 2, "read-only": 1, "power": 1}  # of the rounds
+SHARES = {"kill": 14, "fault": 5, "syscall": 4, "full": 2, "read-only": 1, "power": 1, "trouble": 4}  # of the rounds
 
 
 def main() -> None:

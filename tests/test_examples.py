@@ -86,7 +86,8 @@ def sandbox(tmp_path_factory):
     def run(line):
         if not set("|<>$;&*") & set(line):  # nothing for a shell to do but to take it apart
             words = [word.replace("~", str(home)) for word in shlex.split(line)[1:]]
-            status, output, errors = run_here(*words, cwd=work, **changed)
+            folder = photos if words == ["index"] else work  # without a folder, it is for the index around it
+            status, output, errors = run_here(*words, cwd=folder, **changed)
             return subprocess.CompletedProcess(line, status, output.decode(), errors)
         return subprocess.run(
             ["bash", "-o", "pipefail", "-c", line], cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True,

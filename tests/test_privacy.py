@@ -1,19 +1,317 @@
-"""Nothing is sent anywhere: not by us, and not by what we build on."""
+"""Nothing is sent anywhere, and nothing is written where nobody looks: not by us, and not by what we build on.
 
+`scripts/observe.py` watches: by strace, which sees every process and every library, and by what is left in an empty home.
+Without strace the files are compared all the same, and the rest is skipped.
+"""
+
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
+import urllib.request
+from importlib.util import find_spec
+from pathlib import Path
 
+import onnxruntime
 import pytest
 
+from clipsearch.encoders import mini
+from clipsearch.encoders.table import DEFAULT_MODEL, MODELS
+from tests.cli.running import run_here
+from tests.conftest import PHOTOS, ROOT, save_photo
+from tests.encoders.test_hub import checkpoint, fake_hub  # noqa: F401 - fixtures
+from tests.encoders.test_torch_encoder import save_checkpoint
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for what ONNX Runtime's reporter leaves behind on Linux")
-def test_the_embedded_models_runtime_reports_to_nobody(tmp_path):
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "CI", "GITHUB_", "PYTEST"))
+if sys.platform != "linux":
+    pytest.skip("strace is Linux's, and so are the folders that are compared", allow_module_level=True)
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import observe
+
+CLIPSEARCH = (sys.executable, "-m", "clipsearch")
+NEEDS_STRACE = "the files are as they should be; whom it calls can only strace see, which is not here or may not watch"
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory):
+    """Four photos, indexed by mini."""
+    folder = tmp_path_factory.mktemp("indexed")
+    for name in ("cat.png", "coffee.jpg", "giraffe.jpg"):
+        shutil.copy(PHOTOS / name, folder)
+    save_photo(folder / "trip" / "red.jpg")
+    subprocess.run([*CLIPSEARCH, "index", folder, "--model", "mini"], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def room(tmp_path):
+    """A room whose commands may write into the index of `photos` and into `out`."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    for place in (out, tmp_path / "room"):
+        place.mkdir()
+    return observe.Room(tmp_path / "room", [photos / ".clipsearch", out])
+
+
+@pytest.fixture
+def index(indexed, tmp_path):
+    """The index of the four photos, in `photos`."""
+    return shutil.copytree(indexed, tmp_path / "photos") / ".clipsearch"
+
+
+@pytest.fixture
+def photos(index):
+    """The four photos without an index."""
+    shutil.rmtree(index)
+    return index.parent
+
+
+@pytest.fixture
+def watched(room, tmp_path):
+    """Run `clipsearch` with these arguments, each a command; nothing is called, and nothing is written elsewhere."""
+
+    def run(*commands, status=0):
+        seen = [room.run(*CLIPSEARCH, *map(str, command)) for command in commands]
+        for command, each in zip(commands, seen, strict=True):
+            assert each.status == status, (command, each.errors)
+        require_private(*seen)
+
+    return run
+
+
+def require_private(*seen):
+    assert [each.written for each in seen] == [[]] * len(seen)
+    if any(each.called is None for each in seen):
+        pytest.skip(NEEDS_STRACE)
+    assert [each.called for each in seen] == [[]] * len(seen)
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """A folder with a small checkpoint for each runtime."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for kind in ("clip", "chinese_clip"):
+        (folder / kind).mkdir()
+        save_checkpoint(folder / kind, kind)
+    return folder
+
+
+# -- that the watcher would see it
+
+LOOKS_UP = "import socket\ntry: socket.getaddrinfo('reports.invalid', 443)\nexcept OSError: pass"
+CONNECTS = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('192.0.2.1', 9))"
+SENDS = "import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.sendto(b'', ('2001:db8::1', 9))"
+LISTENS = "import socket; socket.socket().bind(('0.0.0.0', 0))"
+IN_A_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LOOKS_UP!r}])"
+
+
+@pytest.mark.skipif(observe.strace_options() is None, reason="needs strace, and the right to use it")
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (LOOKS_UP, "port 53$|/run/systemd/resolve/"),
+        (IN_A_CHILD, "port 53$|/run/systemd/resolve/"),
+        (CONNECTS, "connect AF_INET 192.0.2.1 port 9"),
+        (SENDS, "sendto AF_INET6 2001:db8::1 port 9"),
+        (LISTENS, "bind AF_INET 0.0.0.0 port 0"),
+    ],
+)
+def test_the_watcher_sees_whoever_is_called(room, code, expected):
+    called = room.run(sys.executable, "-c", code).called
+    assert any(re.search(expected, call) for call in called), called
+
+
+def test_the_watcher_lets_this_machine_be_called(room):
+    code = "import socket; s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())"
+    seen = room.run(sys.executable, "-c", code)
+    assert seen.status == 0, seen.errors
+    require_private(seen)
+
+
+@pytest.mark.parametrize("with_strace", [True, False])
+@pytest.mark.parametrize("variable", ["HOME", "TMPDIR"])
+def test_the_watcher_sees_a_file_that_is_left(room, monkeypatch, variable, with_strace):
+    if not with_strace:
+        monkeypatch.setattr(observe, "strace_options", lambda: None)
+    code = f"import os, pathlib; pathlib.Path(os.environ[{variable!r}], 'something').touch()"
+    left = Path(room.environment[variable], "something")
+    assert room.run(sys.executable, "-c", code).written == [str(left)]
+    assert room.run(sys.executable, "-c", "").written == []  # it was there before
+    left.unlink()
+
+
+@pytest.mark.skipif(observe.strace_options() is None, reason="needs strace, and the right to use it")
+def test_the_watcher_sees_a_file_elsewhere_also_when_it_is_removed_again(room, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    code = f"import os; os.mkdir({str(elsewhere)!r}); os.rmdir({str(elsewhere)!r})"
+    assert room.run(sys.executable, "-c", code).written == [str(elsewhere)]
+
+
+# -- that there is nothing to be seen
+
+
+def test_what_could_report_is_told_not_to_whatever_the_environment_says():
+    told = {
+        "ORT_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DISABLE_SAFETENSORS_CONVERSION": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
     }
-    for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
-        kept[name] = str(tmp_path)
-    code = "import clipsearch; clipsearch.load_encoder('mini').encode_texts(['a dog'])"
-    subprocess.run([sys.executable, "-c", code], env=kept, check=True, capture_output=True)
-    assert not [path.name for path in tmp_path.iterdir()]  # the reporter keeps an identifier in one of them
+    code = (
+        "import clipsearch, json, os, sys; print(json.dumps([dict(os.environ), 'openvino_telemetry' in sys.modules]))"
+    )
+    contrary = {**os.environ, **{name: "10"[int(value)] for name, value in told.items()}}
+    output = subprocess.run(
+        [sys.executable, "-c", code], env=contrary, check=True, capture_output=True, text=True
+    ).stdout
+    environment, is_blocked = json.loads(output)
+    assert {name: environment[name] for name in told} == told and is_blocked
+
+
+def test_onnx_runtime_is_told_also_where_it_does_not_ask_the_environment(monkeypatch):
+    told = []
+    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: told.append("disable"))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: told.append("load"))
+    mini._session(Path("text.onnx"), 1)
+    assert told == ["disable", "load"]
+
+
+def test_no_command_sends_traces(monkeypatch, tmp_path):
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "false")
+    run_here("--version", cwd=tmp_path)
+    assert os.environ["OTEL_SDK_DISABLED"] == "true"
+
+
+def test_mini(watched, photos, tmp_path):
+    out = tmp_path / "out"
+    here = ("--index", photos / ".clipsearch")
+    watched(
+        ("index", photos, "--model", "mini"),
+        ("query", "a cat", *here, "--html", out / "cats.html", "--contact-sheet", out / "cats.pdf"),
+        ("label", "--label", "cat", "--label", "mountains", *here),
+        ("duplicates", *here),
+        ("export", out / "photos.npy", *here),
+        ("status", *here),
+    )
+
+
+def test_clip_without_torch(room, watched, checkpoints, photos, tmp_path):
+    """The default model, from the cache of a machine that is not offline."""
+    revision = next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL)
+    snapshots = tmp_path / "hub" / f"models--{DEFAULT_MODEL.replace('/', '--')}" / "snapshots"
+    shutil.copytree(checkpoints / "clip", snapshots / revision)
+    room.environment["HF_HUB_CACHE"] = str(tmp_path / "hub")
+    watched(("index", photos), ("query", "a cat", "--index", photos / ".clipsearch"), ("models", "pull", DEFAULT_MODEL))
+
+
+def test_torch(room, checkpoints):
+    code = "import sys, clipsearch as c; e = c.load_encoder(sys.argv[1]); e.encode_texts(['a']); e.encode_images(sys.argv[2:])"
+    seen = room.run(sys.executable, "-c", code, str(checkpoints / "chinese_clip"), str(PHOTOS / "cat.png"))
+    assert seen.status == 0, seen.errors
+    require_private(seen)
+
+
+def test_doctor_and_the_list_of_models(watched):
+    """Doctor loads every runtime, each in a process of its own."""
+    watched(("doctor",), ("models",))
+
+
+def test_a_hub_that_is_not_there_is_all_that_a_new_index_asks(room, watched, photos):
+    room.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+    watched(("index", photos))
+
+
+def test_a_download_asks_the_hub_for_the_model_alone(room, watched, fake_hub, tmp_path):  # noqa: F811
+    endpoint, asked = fake_hub
+    room.environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "out")}
+    watched(("models", "pull", "team/tiny"))
+    assert {path for path in asked if "team/tiny" not in path} == {"/api/models"}  # which shows that the hub is there
+
+
+def test_the_server(room, index):
+    pytest.importorskip("uvicorn", reason="needs the extra: pip install 'clipsearch[web]'")
+    with room.running(*CLIPSEARCH, "serve", "--index", str(index), "--port", "0", "--no-open") as (process, seen):
+        address = process.stdout.readline().strip()
+        assert address, process.communicate(timeout=60)[1]
+        for path in ("", "api/search?q=a+cat", "api/thumbnails/1", "api/facets", "api/status", "metrics"):
+            with urllib.request.urlopen(address + path) as answer:
+                assert answer.status == 200
+        asked = room.run(*CLIPSEARCH, "query", "a cat", "--server", address)
+    assert (seen.status, asked.status) == (0, 0), seen.errors + asked.errors
+    require_private(seen, asked)
+
+
+def test_the_assistants_tools(room, index):
+    pytest.importorskip("mcp", reason="needs the extra: pip install 'clipsearch[mcp]'")
+    about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    search = {"name": "search", "arguments": {"query": "a cat"}}
+    with room.running(*CLIPSEARCH, "mcp", "--index", str(index)) as (process, seen):
+        for number, (method, parameters) in enumerate([("initialize", about), ("tools/call", search)]):
+            request = {"jsonrpc": "2.0", "id": number, "method": method, "params": parameters}
+            process.stdin.write(json.dumps(request) + "\n")
+            answer = json.loads(process.stdout.readline())
+            assert "result" in answer, answer
+            if not number:
+                process.stdin.write('{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
+        assert "cat.png" in json.dumps(answer)
+        process.communicate(timeout=60)
+    assert seen.status == 0
+    require_private(seen)
+
+
+@pytest.mark.long
+def test_the_other_commands(watched, index, tmp_path):
+    photos, out, here = index.parent, tmp_path / "out", ("--index", index)
+    watched(
+        ("export", out / "photos.npy", *here),
+        ("import", out / "photos.npy", "--index", out / "copy", "--in", photos, "--model", "mini"),
+        ("optimize", "--force", "--kind", "ivf-sq8", *here),
+        ("query", "a cat", *here),
+        ("similar", photos / "cat.png", *here),
+        ("failures", *here),
+        ("verify", *here),
+        ("repair", *here),
+        ("stats", "--png", out / "stats.png", *here),
+        ("forget", photos / "trip", *here),
+    )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("model", ["mini", "clip"])
+def test_the_readmes_commands(tmp_path, checkpoints, model):
+    session = list(
+        observe.readme_session(observe.Room(tmp_path), "mini" if model == "mini" else str(checkpoints / model))
+    )
+    assert len(session) > 40
+    done = {command: seen for command, seen in session if seen and " pull " not in command}  # which is told to download
+    failed = {command: seen.errors for command, seen in done.items() if seen.status}
+    assert all(observe.ENDLESS.search(command) for command in failed), failed  # by a Ctrl-C, or for want of a terminal
+    require_private(*done.values())
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not find_spec("milvus_lite"), reason="needs Milvus Lite: pip install milvus-lite")
+def test_a_store(watched, index, tmp_path):
+    out = tmp_path / "out"
+    store = ("--store", f"milvus+lite:{out / 'store.db'}/photos")
+    watched(
+        ("push", "--index", index, *store),
+        ("query", "a cat", *store),
+        ("pull", "--index", out / "copy", *store),
+    )
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'clipsearch[ray]'")
+def test_a_cluster_of_one_machine(photos):
+    """Ray's parts talk to each other at 127.0.0.1 alone."""
+    short = Path(tempfile.mkdtemp(prefix="cs-", dir="/tmp"))  # Ray's sockets lie below it, whose names must be short
+    try:
+        room = observe.Room(short, [photos / ".clipsearch", Path("/dev/shm")])  # where its parts share memory
+        seen = room.run(*CLIPSEARCH, "index", str(photos), "--model", "mini", "--ray", "local")
+    finally:
+        shutil.rmtree(short)
+    assert seen.status == 0, seen.errors
+    require_private(seen)

@@ -1,7 +1,12 @@
 """Files that appear whole or not at all."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
+from clipsearch import replacing as replacing_module
 from clipsearch.errors import ClipsearchError
 from clipsearch.replacing import replacing
 
@@ -52,3 +57,40 @@ def test_long_names_that_begin_alike_do_not_meet(tmp_path):
         for number, path in enumerate(paths):
             path.write_text(str(number))
     assert [target.read_text() for target in targets] == ["0", "1"]
+
+
+class Fcntl:
+    """macOS' own way of syncing, on a file system that knows it, or says by `error` that it does not."""
+
+    F_FULLFSYNC = 51
+
+    def __init__(self, error=None):
+        self.asked, self.error = [], error
+
+    def fcntl(self, descriptor, command):
+        self.asked.append(command)
+        if self.error:
+            raise OSError(self.error, os.strerror(self.error))
+
+
+@pytest.mark.parametrize(("error", "synced"), [(None, 0), (errno.ENOTSUP, 1), (errno.ENOTTY, 1)])
+def test_on_macos_a_file_is_synced_past_the_drives_own_memory(tmp_path, monkeypatch, error, synced):
+    system, plain = Fcntl(error), []
+    monkeypatch.setattr(replacing_module, "fcntl", system)
+    monkeypatch.setattr(os, "fsync", plain.append)
+    with replacing([tmp_path / "a"], force=False) as (path,):
+        path.write_text("x")
+    assert system.asked == [51] and len(plain) == synced
+
+
+def test_a_drive_that_fails_to_sync_is_not_asked_again_in_another_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(replacing_module, "fcntl", Fcntl(errno.EIO))
+    with pytest.raises(ClipsearchError, match="cannot write"), replacing([tmp_path / "a"], force=False) as (path,):
+        path.write_text("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_one_place_calls_fsync():
+    code = Path(replacing_module.__file__).parent
+    calling = [path.name for path in code.rglob("*.py") if "os.fsync(" in path.read_text("utf-8")]
+    assert calling == ["replacing.py"]

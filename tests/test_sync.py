@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import ModelMismatch, SyncRefused
+from clipsearch.images import discover
 from clipsearch.images.discover import WalkRules
 from clipsearch.plan import check_loss, plan_sync
 from clipsearch.store.collection import Collection
@@ -412,3 +413,17 @@ def test_a_file_that_vanishes_after_the_walk_is_a_failure_for_one_run(index, ind
     assert report.failed == 1 and report.added == 4
     report, _ = index()
     assert report.failed == report.known_failures == 0
+
+
+def test_a_photo_whose_bytes_went_to_a_cloud_keeps_its_row_and_a_new_one_waits(index, indexed, photos, monkeypatch):
+    index()
+    before = indexed()
+    away = {path.stat().st_ino for path in (photos / "red.jpg", save_photo(photos / "new.jpg", "pink"))}
+    monkeypatch.setattr(discover, "_MAY_BE_AWAY", True)
+    monkeypatch.setattr(discover, "is_placeholder", lambda info: info.st_ino in away)
+    os.utime(photos / "red.jpg")  # some clouds set the time when they take the bytes away
+    report, _ = index()
+    assert (report.placeholders, report.removed, report.added, report.updated) == (2, 0, 0, 0)
+    assert indexed() == before and report.unchanged == len(before) and not report.unreadable
+    away.clear()
+    assert index()[0].added == 1

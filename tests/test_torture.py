@@ -22,7 +22,8 @@ def lab(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("kind", "rounds"), [("kill", 6), ("fault", 8), ("syscall", 5), ("full", 4), ("read-only", 2), ("power", 1)]
+    ("kind", "rounds"),
+    [("kill", 6), ("fault", 8), ("syscall", 5), ("full", 4), ("read-only", 2), ("power", 1), ("trouble", 1)],
 )
 def test_nothing_committed_is_lost(lab, kind, rounds):
     if kind in ("syscall", "power") and not syscalls.available():

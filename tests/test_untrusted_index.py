@@ -240,7 +240,7 @@ def test_a_root_does_not_lead_out_of_the_folder_it_came_in(index, victim, root):
 )  # fmt: skip
 def test_no_name_leads_out_of_its_root(index, folder, name):
     craft(index, f"UPDATE images SET folder = {literal(folder)}, name = {literal(name)} WHERE image_id = 1", SOUND)
-    craft(index, f"INSERT INTO failures VALUES (1, {literal(folder)}, {literal(name)}, 1, 1, 'why', 0)")
+    craft(index, f"INSERT INTO failures VALUES (1, {literal(folder)}, {literal(name)}, 1, 1, 'why', 0, '', 0, '')")
     with Collection(index) as collection:
         for read in (
             lambda: list(collection.catalog.all_records(collection.roots())),

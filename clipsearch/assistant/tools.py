@@ -30,6 +30,7 @@ from clipsearch.images.thumbnails import thumbnails
 from clipsearch.query import parse_terms, split_words
 from clipsearch.relevance import RELEVANT
 from clipsearch.schema import ImageRecord, Query
+from clipsearch.store.filters import composed
 from clipsearch.where import chosen
 
 MOST_HITS = 50
@@ -253,7 +254,7 @@ def _photo(engine: SearchEngine, photo: int | str) -> ImageRecord:
     here = All((Below(str(Path(path).parent)), Test("name", "=", Path(path).name)))
     same_name, _ = engine.browse(here, top_k=10_000)  # also further below, and in capitals
     for record in same_name:
-        if record.file.path == path:
+        if composed(record.file.path) == composed(path):
             return record
     raise QueryError(f"{path} is not in the index; `search` gives paths and ids of photos that are")
 

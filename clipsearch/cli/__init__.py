@@ -1,12 +1,12 @@
 """The `clipsearch` command: parse flags, call the engine, render, print.
 
 Exit status: 0 fine; 1 wrong use, or an error that is told; 3 finished, but some files failed; 4 the index is damaged;
-5 a store does not answer; 130 interrupted.
+5 a store does not answer; 6 the answer could not be written to standard output; 130 interrupted.
 """
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
 import sys
 import threading
@@ -18,10 +18,15 @@ from typing import NoReturn
 import click
 
 from clipsearch import __version__
+from clipsearch.cli.hints import use
+from clipsearch.cli.output import OutputFailed, current_folder, finish_output, note, prepare_streams, say_aside
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, StoreUnreachable
 
-ERROR, UNREACHABLE, INTERRUPTED = 1, 5, 130
-
+ERROR, UNREACHABLE, OUTPUT_FAILED, INTERRUPTED = 1, 5, 6, 130
+FOLDER_GONE = (
+    "the current folder was deleted, and names in it lead nowhere. Go to a folder that is there, with cd; or give absolute "
+    "paths and --index"
+)
 
 _COMMANDS = {
     "index": ("indexing.index", "Index the photos in folders, or bring their index up to date."),
@@ -50,16 +55,40 @@ _COMMANDS = {
 """Each command, where it is, and what it does: only the one that is asked for is imported."""
 
 
+_HIDDEN = {"help": "suggestions.help_command", "version": "suggestions.version_command"}
+
+
 class _Commands(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        place = _COMMANDS[name][0] if name in _COMMANDS else _HIDDEN.get(name)
+        if place is None:
             return None
-        module, command = _COMMANDS[name][0].split(".")
+        module, command = place.split(".")
         found: click.Command = getattr(import_module(f"{__name__}.{module}"), command)
         return found
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if arguments[0] not in _COMMANDS and arguments[0] not in _HIDDEN:
+            from clipsearch.cli.suggestions import unknown
+
+            raise click.UsageError(unknown(arguments, _COMMANDS), context)
+        return super().resolve_command(context, arguments)
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        given = list(arguments)
+        try:
+            return super().parse_args(context, arguments)
+        except click.NoSuchOption as error:
+            from clipsearch.cli.suggestions import options_first
+
+            if meant := options_first(given, _COMMANDS):
+                raise click.UsageError(f"options come after the command: {meant}", context) from error
+            raise
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -67,7 +96,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, message="clipsearch %(version)s")
+@click.version_option(__version__, "-V", "--version", message="clipsearch %(version)s")
 def cli() -> None:
     """Search a photo folder by describing the picture. Everything stays on this machine.
 
@@ -76,7 +105,7 @@ def cli() -> None:
     clipsearch query "a dog on a beach"
 
     Exit status: 0 fine; 1 wrong use or an error; 3 finished, but some files failed; 4 the index is damaged; 5 a store does not
-    answer; 130 interrupted.
+    answer; 6 the answer could not be written to standard output; 130 interrupted.
     """
 
 
@@ -85,36 +114,58 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # A sentence is too little work to share: with one core busy, two BLAS threads took seven times as long as one. Read when
     # numpy is imported, later; the image models have threads of their own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Web frameworks can send traces, with the queries in them, to where the environment says.
+    os.environ["OTEL_SDK_DISABLED"] = "true"
+    output = prepare_streams()
+    use(None)
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", ClipsearchWarning)
-    warnings.showwarning = lambda message, *_: click.echo(f"clipsearch: note: {message}", err=True)
+    warnings.showwarning = lambda message, *_: note(f"note: {message}")
+    code = _run(arguments)
+    if code == ERROR and not current_folder():
+        note(FOLDER_GONE)
     try:
-        code = cli.main(arguments, prog_name="clipsearch", standalone_mode=False)
+        finish_output(output)
+    except OutputFailed as error:
+        if code != OUTPUT_FAILED:
+            note(str(error))
+        code = OUTPUT_FAILED
+    if code == INTERRUPTED and threading.active_count() > 1:  # of a model that is in the middle of a picture
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run a command, and tell what goes wrong; the exit status."""
+    try:
+        return cli.main(arguments, prog_name="clipsearch", standalone_mode=False) or 0
     except click.ClickException as error:
-        error.show()
-        code = ERROR
+        if isinstance(error, click.UsageError) and error.message.startswith("Got unexpected extra argument"):
+            from clipsearch.cli.suggestions import extra_arguments
+
+            error = click.UsageError(extra_arguments(error), error.ctx)
+        said = io.StringIO()
+        error.show(said)
+        say_aside(said.getvalue())
+    except OutputFailed as error:
+        note(str(error))
+        return OUTPUT_FAILED
     except ClipsearchError as error:
-        click.echo(f"clipsearch: {error}", err=True)
-        code = UNREACHABLE if isinstance(error, StoreUnreachable) else ERROR
+        note(str(error))
+        return UNREACHABLE if isinstance(error, StoreUnreachable) else ERROR
     except OSError as error:  # no space, no rights, a drive that has gone: the system's own words say it best
-        click.echo(f"clipsearch: {error}", err=True)
-        code = ERROR
+        if error.filename is not None or current_folder():
+            note(str(error))
     except click.Abort:
-        click.echo("\nclipsearch: interrupted", err=True)
-        code = INTERRUPTED
+        say_aside("\nclipsearch: interrupted\n")
+        return INTERRUPTED
     except Exception as error:
         if os.environ.get("CLIPSEARCH_DEBUG"):
             import traceback
 
-            traceback.print_exc()
-        click.echo(f"clipsearch: {_unexpected(error)}", err=True)
-        code = ERROR
-    if code == INTERRUPTED and threading.active_count() > 1:  # of a model that is in the middle of a picture
-        with contextlib.suppress(OSError):  # whoever read it has gone
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+            say_aside(traceback.format_exc())
+        note(_unexpected(error))
+    return ERROR
 
 
 def _unexpected(error: Exception) -> str:

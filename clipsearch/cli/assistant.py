@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 
@@ -27,8 +28,7 @@ def mcp(index_folder: str | None, model: str | None, device: str) -> None:
         if error.name is None or error.name.partition(".")[0] not in ("mcp", "mcp_types", "pydantic"):
             raise
         raise ClipsearchError("`clipsearch mcp` needs the protocol's library: pip install 'clipsearch[mcp]'") from error
-    from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
 
-    folder = find_index(index_folder)
+    folder = existing_index(index_folder)
     Assistant(lambda: SearchEngine(folder, model=model, device=device)).serve()

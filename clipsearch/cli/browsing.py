@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsearch.cli.filters import filter_options
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 
@@ -36,7 +37,7 @@ def browse(
     clipsearch browse --in ~/Photos/2024 --relevant
     """
     from clipsearch.cli.files import open_in_viewer
-    from clipsearch.config import find_index, remember_index
+    from clipsearch.config import remember_index
     from clipsearch.engine import SearchEngine
     from clipsearch.schema import Query
 
@@ -45,8 +46,8 @@ def browse(
     except ImportError as error:
         raise ClipsearchError("browse needs textual: pip install 'clipsearch[tui]'") from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ClipsearchError("browse needs a terminal; in a pipe, use clipsearch query")
-    engine = SearchEngine(find_index(index_folder), model=model, device=device)
+        raise ClipsearchError("browse needs a terminal; in a pipe, use `clipsearch query`")
+    engine = SearchEngine(existing_index(index_folder), model=model, device=device)
     remember_index(engine.index_folder)
     app = BrowseApp(engine, open_in_viewer, Query((), filters), top_k=top_k, relevant=relevant)
     app.run()

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
+from clipsearch.cli.output import print_json, say
 
 NOT_WELL, DAMAGED = 1, 4
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
@@ -14,9 +16,10 @@ _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"}
 
 @click.command()
 @index_option
+@click.option("--hub", is_flag=True, help="Also ask whether the Hugging Face hub answers. Without, nothing is sent.")
 @json_option
 @click.pass_context
-def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> None:
+def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json: bool) -> None:
     """Look at this machine, this installation and the index, on one page to paste into a bug report.
 
     It names no photo and says no secret; a home folder becomes ~. Changes nothing, and takes a few seconds at most. `clipsearch
@@ -27,13 +30,13 @@ def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> N
     \b
     clipsearch doctor
     clipsearch doctor --json
+    clipsearch doctor --hub  # where a model cannot be downloaded
     """
     from clipsearch import __version__, diagnosis
-    from clipsearch.render.text import to_json
 
     versions, loads = diagnosis.packages(), diagnosis.runtimes()
     health = _index(index_folder, all(loads[name] == "ok" for name in ("numpy", "faiss")))
-    absent = [name for name, version in versions.items() if version is None and name not in diagnosis.OPTIONAL]
+    absent = [name for name, version in versions.items() if version is None and name not in diagnosis.optional()]
     problems = [f"{name} is not installed" for name in absent]
     problems += [f"{name} {said}" for name, said in loads.items() if said != "ok"]
     problems += [f"index: {said}" for said in health.problems if health.state in ("damaged", "unknown")]
@@ -42,11 +45,14 @@ def doctor(context: click.Context, index_folder: str | None, as_json: bool) -> N
         "environment": diagnosis.environment(),
         "packages": versions,
         "runtimes": loads,
-        "models": diagnosis.models(),
+        "models": diagnosis.models(ask_hub=hub),
         "index": {"state": health.state, **health.facts, "problems": list(health.problems)},
         "problems": problems,
     }
-    click.echo(to_json(report) if as_json else _page(report), nl=False)
+    if as_json:
+        print_json(report)
+    else:
+        say(_page(report))
     context.exit(DAMAGED if health.state == "damaged" else NOT_WELL if problems else 0)
 
 
@@ -57,6 +63,7 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
         from clipsearch.config import find_index
 
         folder = find_index(given)
+        use(folder)
     except Exception as error:  # there is none, or what would find it does not work
         none = type(error).__name__ == "CollectionNotFound"
         return diagnosis.IndexHealth("none" if none else "unknown", {}, (diagnosis.without_home(str(error)),))
@@ -76,9 +83,9 @@ def _page(report: dict[str, Any]) -> str:
                 lines.append(f"  {name.replace('_', ' '):<20} {printable(_shown(name, value))}")
     lines += ["", *(f"PROBLEM  {printable(problem)}" for problem in report["problems"])]
     if report["index"]["state"] == "well":
-        lines.append("the index looks well; to read everything in it: clipsearch verify")
+        lines.append("the index looks well; to read everything in it: " + hint("verify"))
     elif report["index"]["state"] == "damaged":
-        lines.append("the index is damaged; all of it: clipsearch verify; to keep what is good: clipsearch repair")
+        lines.append(f"the index is damaged; all of it: {hint('verify')}; to keep what is good: {hint('repair')}")
     if not report["problems"]:
         lines.append("nothing is wrong that can be seen from here")
     return "".join(f"{line}\n" for line in lines)

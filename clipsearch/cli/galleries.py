@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.output import note
+
 if TYPE_CHECKING:
     from clipsearch.duplicates import CopyGroup, Duplicates
     from clipsearch.render.gallery import Gallery, Section
@@ -31,10 +33,9 @@ def check_html(path: str | None, force: bool) -> None:
 def write_html(gallery: Gallery, path: str, force: bool) -> None:
     """Write the page, and say so, with how many photos it has no room for."""
     from clipsearch.render.gallery import MOST, save_gallery
-    from clipsearch.render.text import printable
 
     left = save_gallery(gallery, path, force=force)
-    click.echo(f"clipsearch: wrote {printable(path)}" + (f", with the first {MOST:,} photos" if left else ""), err=True)
+    note(f"wrote {path}" + (f", with the first {MOST:,} photos" if left else ""))
 
 
 def duplicates_gallery(found: Duplicates) -> Gallery:

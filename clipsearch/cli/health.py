@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clipsearch.cli.hints import hint
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import progress_bar
+from clipsearch.cli.output import print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from clipsearch.store.verify import Damage
@@ -32,22 +34,21 @@ def verify(context: click.Context, index_folder: str | None, as_json: bool) -> N
     clipsearch verify
     clipsearch verify --json
     """
-    from clipsearch.config import find_index
-    from clipsearch.render.text import human_bytes, printable, to_json
+    from clipsearch.render.text import human_bytes, printable
     from clipsearch.store.verify import verify as verify_index
 
-    folder = find_index(index_folder)
+    folder = existing_index(index_folder)
     with _progress() as progress:
         found = verify_index(folder, progress)
     if as_json:
-        click.echo(to_json({"index": str(folder), **asdict(found), "clean": not found.damages}), nl=False)
+        print_json({"index": str(folder), **asdict(found), "clean": not found.damages})
     elif found.damages:
         _show(found.damages)
-        click.echo(f"the index at {printable(str(folder))} is damaged; to keep all that is good: clipsearch repair")
+        say(f"the index at {printable(str(folder))} is damaged; to keep all that is good: {hint('repair')}\n")
     else:
-        click.echo(
+        say(
             f"{found.images:,} photos and {found.segments} segment{'' if found.segments == 1 else 's'} "
-            f"({human_bytes(found.bytes_read)}) are as they were written"
+            f"({human_bytes(found.bytes_read)}) are as they were written\n"
         )
     context.exit(DAMAGED if found.damages else 0)
 
@@ -63,25 +64,24 @@ def repair(index_folder: str | None, as_json: bool) -> None:
     \b
     clipsearch repair
     """
-    from clipsearch.config import find_index
-    from clipsearch.render.text import printable, to_json
+    from clipsearch.render.text import printable
     from clipsearch.store.repair import repair as repair_index
 
-    folder = find_index(index_folder)
+    folder = existing_index(index_folder)
     with _progress() as progress:
         done = repair_index(folder, progress)
     if as_json:
-        click.echo(to_json({"index": str(folder), **asdict(done)}), nl=False)
+        print_json({"index": str(folder), **asdict(done)})
         return
     if not done.damages:
-        click.echo(f"nothing is damaged; all {done.kept:,} photos are as they were")
+        say(f"nothing is damaged; all {done.kept:,} photos are as they were\n")
         return
     _show(done.damages)
-    click.echo(f"kept {done.kept:,} photos; {len(done.lost):,} must be embedded again: clipsearch index")
-    for path in done.lost[:_SHOWN]:
-        click.echo(f"  {printable(path)}")
+    lines = [f"kept {done.kept:,} photos; {len(done.lost):,} must be embedded again: {hint('index')}"]
+    lines += [f"  {printable(path)}" for path in done.lost[:_SHOWN]]
     if len(done.lost) > _SHOWN:
-        click.echo(f"  and {len(done.lost) - _SHOWN:,} more; --json lists all")
+        lines.append(f"  and {len(done.lost) - _SHOWN:,} more; --json lists all")
+    say("".join(f"{line}\n" for line in lines))
 
 
 def _show(damages: Iterable[Damage]) -> None:
@@ -89,9 +89,9 @@ def _show(damages: Iterable[Damage]) -> None:
 
     damages = list(damages)
     for damage in damages[:_SHOWN]:
-        click.echo(f"{printable(damage.where)}: {printable(damage.what)}")
+        say(f"{printable(damage.where)}: {printable(damage.what)}\n")
     if len(damages) > _SHOWN:
-        click.echo(f"and {len(damages) - _SHOWN:,} more; --json lists all")
+        say(f"and {len(damages) - _SHOWN:,} more; --json lists all\n")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.hints import hint
+from clipsearch.cli.indexes import existing_index, folders_to_index, index_to_write
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import ProgressBar, print_paths
+from clipsearch.cli.output import ProgressBar, current_folder, note, print_json, print_paths, say
 from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.stores import push_to, show_push, show_store, store_option, store_to_ask
 from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
@@ -41,6 +42,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable.")
 @click.option("--prune", is_flag=True, help="Confirm that photos which are gone are to leave the index, however many.")
 @click.option("--paranoid", is_flag=True, help="Read every photo, also where its size and time have not changed.")
+@click.option("--retry", is_flag=True, help="Try every file again that could not be read (see `clipsearch failures`).")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "int8"]),
@@ -53,7 +55,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
     "--batch-size", type=click.IntRange(1), help="Photos encoded at once. Default: eight a core, 32 to 256 in all."
 )
 @click.option(
-    "--max-seconds", type=click.FloatRange(0.1), default=30, show_default=True, help="Time limit for reading a photo."
+    "--max-seconds", type=click.FloatRange(0.1), default=30, show_default=True, help="Time limit for decoding a photo."
 )
 @click.option(
     "--max-megapixels", type=click.FloatRange(1), default=160, show_default=True, help="Size limit for a photo."
@@ -78,23 +80,24 @@ SOME_FAILED, INTERRUPTED = 3, 130
 @click.pass_context
 def index(
     context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
-    no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, precision: str,
-    jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool, ray: str | None,
-    parts: str | None, store: str | None, take_over: bool, wait: float | None, quiet: bool, as_json: bool,
+    no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, retry: bool,
+    precision: str, jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool,
+    ray: str | None, parts: str | None, store: str | None, take_over: bool, wait: float | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Index the photos in folders, or bring their index up to date.
 
     The index lies in the first folder's own .clipsearch, unless there is one at or above it, or --index names another.
-    Without folders, those indexed before. Unchanged photos cost next to nothing; Ctrl-C keeps what is done.
+    Without folders, those that the nearest index, or --index, has from before. Unchanged photos cost next to nothing;
+    Ctrl-C keeps what is done.
 
     \b
     clipsearch index ~/Photos
     clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
-    clipsearch index                      # again, whatever was indexed before
+    clipsearch index                      # again, what the index at or above this folder has
     clipsearch index ~/Photos --watch     # and again whenever something changes there
     clipsearch index ~/Photos --ray local  # on a Ray cluster, here one of this machine alone
     """
-    from clipsearch.config import index_for, remember_index
+    from clipsearch.config import remember_index
     from clipsearch.engine import SearchEngine
     from clipsearch.images.discover import WalkRules
     from clipsearch.images.files import ReadLimits
@@ -115,13 +118,16 @@ def index(
 
         require_watchfiles()  # before an hour of indexing, not after it
         options["settled_for"] = QUIET
-    with SearchEngine(index_for(folders, index_folder), model=model, device=device, precision=precision) as engine:
+    folders = folders_to_index(folders, index_folder)
+    index_in_use = index_to_write(folders, index_folder)
+    with SearchEngine(index_in_use, model=model, device=device, precision=precision) as engine:
         report: SyncReport | None = None
         try:
             with ProgressBar(quiet) as bar:
                 once = {
                     "prune": prune,
                     "paranoid": paranoid,
+                    "retry": retry,
                     "progress": bar.show,
                     "on_busy": Patience(wait),
                     **options,
@@ -134,9 +140,10 @@ def index(
         except SyncRefused as refusal:  # a drive that is not mounted yet, say
             if not watch:
                 raise
-            click.echo(f"clipsearch: note: {refusal}", err=True)
+            note(f"note: {refusal}")
         else:
-            remember_index(engine.index_folder)
+            if report.added or report.updated or report.moved or report.unchanged:
+                remember_index(engine.index_folder)
             pushed = None
             try:
                 if store and not report.interrupted:
@@ -166,9 +173,8 @@ def status(index_folder: str | None, server: str | None, store: str | None, quic
     clipsearch status
     clipsearch status --quick --json
     """
-    from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import human_bytes, printable, to_json
+    from clipsearch.render.text import human_bytes, printable
 
     if address := store_to_ask(store):
         show_store(address, as_json)
@@ -178,24 +184,26 @@ def status(index_folder: str | None, server: str | None, store: str | None, quic
         with client:
             state = client.status()
     else:
-        with SearchEngine(find_index(index_folder)) as engine:
+        with SearchEngine(existing_index(index_folder)) as engine:
             state = engine.status(scan=not quick)
     if as_json:
-        click.echo(to_json({**asdict(state), "stale": state.stale}), nl=False)
+        print_json({**asdict(state), "stale": state.stale})
         return
     model = "none yet"
     if state.model:
         precision = f", pictures in {state.model.precision}" if state.model.precision else ""
         model = f"{state.model.model} ({state.model.dim} values{precision}, {state.model.digest[:12]})"
     segments = f"{state.segments} segment{'' if state.segments == 1 else 's'}"
-    click.echo(f"index    {printable(state.index)} ({human_bytes(state.index_bytes)}, {segments})")
-    click.echo(f"model    {printable(model)}")
-    click.echo(f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})")
-    click.echo(f"failed   {state.failures:,}{'; see: clipsearch failures' if state.failures else ''}")
+    lines = [
+        f"index    {printable(state.index)} ({human_bytes(state.index_bytes)}, {segments})",
+        f"model    {printable(model)}",
+        f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})",
+        f"failed   {state.failures:,}" + (f"; see: {hint('failures')}" if state.failures and not client else ""),
+    ]
     if state.approximate:
-        click.echo(f"search   {printable(_approximate(state.approximate))}")
-    for root in state.roots:
-        click.echo(f"folder   {printable(root.path)}: {_freshness(root)}")
+        lines.append(f"search   {printable(_approximate(state.approximate))}")
+    lines += [f"folder   {printable(root.path)}: {_freshness(root)}" for root in state.roots]
+    say("".join(f"{line}\n" for line in lines))
 
 
 @click.command()
@@ -203,25 +211,28 @@ def status(index_folder: str | None, server: str | None, store: str | None, quic
 @json_option
 @click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by a NUL, for xargs -0.")
 def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
-    """The files that could not be indexed, and why. They are tried again once they change.
+    """The files that could not be read, and why.
+
+    What is wrong with a file itself is tried again once the file changes, or with other limits or decoders. What had another
+    cause (no permission, a failing drive) is tried again by every run; crashes and time-outs by three runs. `clipsearch index
+    --retry` tries all of them. A photo that was indexed before is kept until it is gone or has changed.
 
     \b
     clipsearch failures
     clipsearch failures -0 | xargs -0 ls -l
     """
-    from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import failures_table, to_json
+    from clipsearch.render.text import failure_object, failures_table
 
-    with SearchEngine(find_index(index_folder)) as engine:
+    with SearchEngine(existing_index(index_folder)) as engine:
         found = engine.failures()
     if as_json:
-        items = [{"path": f.file.path, "size": f.file.size, "reason": f.reason} for f in found]
-        click.echo(to_json({"index": str(engine.index_folder), "failures": items}), nl=False)
+        items = [failure_object(failure) for failure in found]
+        print_json({"index": str(engine.index_folder), "failures": items})
     elif print0:
         print_paths((failure.file.path for failure in found), b"\0")
     else:
-        click.echo(failures_table(found, os.getcwd()), nl=False)  # noqa: PTH109
+        say(failures_table(found, current_folder()))
 
 
 @click.command(cls=CommandThatWaits)
@@ -234,59 +245,58 @@ def forget(folders: tuple[str, ...], index_folder: str | None, wait: float | Non
     \b
     clipsearch forget ~/Photos/screenshots
     """
-    from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
 
-    with SearchEngine(find_index(index_folder)) as engine:
+    with SearchEngine(existing_index(index_folder)) as engine:
         count = engine.forget(*folders, on_busy=Patience(wait))
-    click.echo(f"forgot {count:,} photo{'' if count == 1 else 's'}")
+    say(f"forgot {count:,} photo{'' if count == 1 else 's'}\n")
 
 
 def _show(
     report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool, pushed: PushReport | None = None
 ) -> None:
     """What a run did, on standard output."""
-    from clipsearch.render.text import to_json
-
+    if report.withheld:
+        note(
+            f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because these are so many, "
+            "the photos stay in the index as they were. If a drive is failing, save your photos first. To drop these photos "
+            f"from the index, run it again with --prune: `{hint('index')} --prune`"
+        )
+    for failure in report.unreadable:
+        note(f"{failure.file.path}: {failure.reason}")
     name = engine.model_name or ""
     if as_json:
         counts = {key: value for key, value in asdict(report).items() if key != "unreadable"}
         unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
         answer = {"index": str(engine.index_folder), "model": name, **counts, "unreadable": unreadable}
         answer |= {"push": asdict(pushed)} if pushed else {}
-        click.echo(to_json(answer), nl=False)
+        print_json(answer)
     elif not quiet:
-        click.echo(_summary(report, str(engine.index_folder), name), nl=False)
-    for failure in report.unreadable:
-        click.echo(f"clipsearch: {failure.file.path}: {failure.reason}", err=True)
+        say(_summary(report, str(engine.index_folder), name))
 
 
 def _watch(
     engine: SearchEngine, folders: tuple[str, ...], options: dict[str, Any], quiet: bool, as_json: bool
 ) -> SyncReport | None:
     """Index again after every change, for as long as nobody presses Ctrl-C; what the last round did."""
-    from clipsearch.render.text import printable
     from clipsearch.watch import Watch
 
     def update(some: Sequence[str]) -> SyncReport:
         with ProgressBar(quiet) as bar:
             return engine.index(*some, progress=bar.show, on_busy=Patience(math.inf), **options)
 
-    def say(text: str) -> None:
-        click.echo(f"clipsearch: {printable(text)}", err=True)
-
     watch = Watch(
-        engine.index_folder, folders, options["rules"], update=update, notice=lambda text: say(f"note: {text}")
+        engine.index_folder, folders, options["rules"], update=update, notice=lambda text: note(f"note: {text}")
     )
     if not quiet:
-        say("waiting for changes; Ctrl-C ends this")
+        note("waiting for changes; Ctrl-C ends this")
     report = None
     for report in watch.rounds():
         done = _changes(report)
         if as_json and done:
             _show(report, engine, quiet, as_json)
         elif not quiet and done:
-            say(f"{time.strftime('%H:%M:%S')} {done} in {report.seconds:.1f} s")
+            note(f"{time.strftime('%H:%M:%S')} {done} in {report.seconds:.1f} s")
         if report.interrupted:
             break
     return report
@@ -314,14 +324,19 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
         done += f" ({report.copied:,} with content known already)"
     lines = [f"{done} in {report.seconds:.1f} s"]
     if failed := report.failed + report.known_failures:
-        lines.append(f"{failed:,} could not be read; see: clipsearch failures")
+        kept = f" ({report.kept:,} of them indexed before, and kept)" if report.kept else ""
+        lines.append(f"{failed:,} could not be read{kept}; see: {hint('failures')}")
     if report.waiting:
         lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
+    if report.placeholders:
+        lines.append(
+            f"{report.placeholders:,} are only in the cloud and were not read; to index them, download them first"
+        )
     if report.others:
         lines.append(f"{report.others:,} other files are no pictures")
     lines.append(f"index: {printable(index_folder)} (model {printable(model)})")
     if report.interrupted:
-        lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: clipsearch index")
+        lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: {hint('index')}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -329,7 +344,7 @@ def _approximate(state: ApproximateStatus) -> str:
     from clipsearch.render.text import human_bytes
 
     if state.problem is not None:
-        return f"exact; the approximate index is not used: {state.problem}; to make it anew: clipsearch optimize"
+        return f"exact; the approximate index is not used: {state.problem}; to make it anew: {hint('optimize')}"
     changes = [
         f"{count:,} photos {what} since" for count, what in ((state.new, "added"), (state.gone, "gone")) if count
     ]
@@ -346,6 +361,6 @@ def _freshness(root: RootStatus) -> str:
         return "not there now (a drive that is not mounted?)"
     if root.new is None:
         return "not compared"
-    counts = [(root.new, "new"), (root.changed, "changed"), (root.missing, "missing")]
+    counts = [(root.new, "new"), (root.changed, "changed"), (root.missing, "missing"), (root.retry, "to try again")]
     changes = ", ".join(f"{count:,} {what}" for count, what in counts if count)
-    return f"{changes}; to update: clipsearch index" if changes else "up to date"
+    return f"{changes}; to update: {hint('index')}" if changes else "up to date"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,9 @@ import click
 
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.galleries import check_html, html_option, write_html
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import print_paths, progress_bar
+from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, progress_bar, say
 from clipsearch.conditions import all_of
 
 if TYPE_CHECKING:
@@ -79,12 +79,11 @@ def label(
     clipsearch label --label giraffe -0 | xargs -0 ls -l
     clipsearch label --labels labels.txt --html labels.html
     """
-    from clipsearch.config import find_index, remember_index
+    from clipsearch.config import remember_index
     from clipsearch.encoders.prompts import ENSEMBLE
     from clipsearch.engine import SearchEngine
     from clipsearch.labels import check_labels, read_labels
     from clipsearch.render.labels import labels_object
-    from clipsearch.render.text import to_json
 
     if sum((as_json, as_jsonl, paths, print0)) > 1:
         raise click.UsageError("--json, --jsonl, --paths and -0 exclude each other; choose one way to print the photos")
@@ -96,13 +95,14 @@ def label(
     if least is None:
         least = LEAST if write_sidecar or paths or print0 else 0.0
     objects: list[dict[str, Any]] = []
-    sidecars, others = _Sidecars(), 0
+    sidecars = _Sidecars()
+    output_failed: OutputFailed | None = None
     page = None
     if html is not None:
         from clipsearch.render.gallery_cards import LabelledPhotos
 
         page = LabelledPhotos(texts)
-    with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
+    with SearchEngine(existing_index(index_folder), model=model, device=device) as engine:
         remember_index(engine.index_folder)
         name, index = engine.model_name or "", str(engine.index_folder)
         chosen = (*prompts, *(ENSEMBLE if ensemble else ()))
@@ -111,12 +111,13 @@ def label(
             found = engine.label(texts, prompts=templates, condition=all_of(filters), progress=bar.update)
         show = _printer(texts, top_labels, as_jsonl, paths, print0)
         hidden = True if sys.stdout.isatty() and not as_json else None  # lines are progress enough
-        with closing(found), progress_bar(unit=" photos", delay=1, disable=hidden) as bar:
+        told = sidecars.summed_up() if write_sidecar else nullcontext()
+        with closing(found), told, progress_bar(unit=" photos", delay=1, disable=hidden) as bar:
             for image in found:
                 bar.update()
                 best = [(texts[position], p) for position, p in image.best(top_labels, least)]
                 if not best:
-                    others += 1
+                    sidecars.others += 1
                     continue
                 if page:
                     page.add(image.record, image.match, best)
@@ -125,17 +126,22 @@ def label(
                     value["sidecar"] = sidecars.write(image.record.file.path, [text for text, _ in best])
                 if as_json:
                     objects.append(value)
-                else:
-                    show(value)
-    if as_json:
-        answer = {"model": name, "index": index, "labels": texts, "prompts": list(templates), "images": objects}
-        click.echo(to_json({**answer, "failures": sidecars.failures}), nl=False)
+                elif not output_failed:
+                    try:
+                        show(value)
+                    except OutputFailed as error:
+                        if not write_sidecar and not page:
+                            raise
+                        output_failed = error  # what is made of the photos is made of all of them all the same
     if html is not None and page:
         write_html(page.gallery(name), html, force)
     if not name:
-        _note(f"the index at {index} holds no photos")
-    if write_sidecar:
-        _note(f"{sidecars.summary()}; {others:,} photo{'' if others == 1 else 's'} without a label this likely")
+        note(f"the index at {index} holds no photos")
+    if as_json:
+        answer = {"model": name, "index": index, "labels": texts, "prompts": list(templates), "images": objects}
+        print_json({**answer, "failures": sidecars.failures})
+    if output_failed:
+        raise output_failed
     if sidecars.failures:
         context.exit(SOME_FAILED)
 
@@ -146,6 +152,7 @@ class _Sidecars:
 
     written: int = 0
     unchanged: int = 0
+    others: int = 0  # photos without a label this likely
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def write(self, path: str, keywords: Sequence[str]) -> str | None:
@@ -160,14 +167,24 @@ class _Sidecars:
                 self.unchanged += 1
         except SidecarError as error:
             self.failures.append({"path": path, "reason": str(error)})
-            _note(f"{path}: {error}")
+            note(f"{path}: {error}")
             return None
         return sidecar_path(path)
 
-    def summary(self) -> str:
-        """What became of them, in a line."""
-        plural = "" if self.written == 1 else "s"
-        return f"{self.written:,} sidecar{plural} written, {self.unchanged:,} had it all, {len(self.failures):,} failed"
+    @contextmanager
+    def summed_up(self) -> Iterator[None]:
+        """Say in the end what became of them, also where an error or Ctrl-C has ended it before all were written."""
+        finished = False
+        try:
+            yield
+            finished = True
+        finally:
+            counts = (
+                f"{self.written:,} sidecar{'' if self.written == 1 else 's'} written, {self.unchanged:,} had it all"
+            )
+            others = f"{self.others:,} photo{'' if self.others == 1 else 's'} without a label this likely"
+            rest = "" if finished else "; not finished: to go on, run the same again"
+            note(f"{counts}, {len(self.failures):,} failed; {others}{rest}")
 
 
 def _printer(
@@ -175,19 +192,12 @@ def _printer(
 ) -> Callable[[dict[str, Any]], None]:
     """What prints one photo."""
     from clipsearch.render.labels import LabelsTable
-    from clipsearch.render.text import to_json
 
     if paths or print0:
         return lambda value: print_paths([value["path"]], b"\0" if print0 else b"\n")
     if as_jsonl:
-        return lambda value: click.echo(to_json(value), nl=False)
-    table = LabelsTable(texts, top_labels, os.getcwd())  # noqa: PTH109
+        return print_json
+    table = LabelsTable(texts, top_labels, current_folder())
     if sys.stdout.isatty():
-        click.echo(table.heading(), nl=False)
-    return lambda value: click.echo(table.line(value), nl=False)
-
-
-def _note(text: str) -> None:
-    from clipsearch.render.text import printable
-
-    click.echo(f"clipsearch: {printable(text)}", err=True)
+        say(table.heading())
+    return lambda value: say(table.line(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from clipsearch.cli.options import device_option, json_option, model_option
-from clipsearch.cli.output import progress_bar
+from clipsearch.cli.output import note, print_json, progress_bar, say
 
 SOME_FAILED = 3
 
@@ -23,10 +23,13 @@ def models(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand:
         return
     from clipsearch.encoders.table import model_rows
-    from clipsearch.render.text import models_table, to_json
+    from clipsearch.render.text import models_table
 
     rows = model_rows()
-    click.echo(to_json({"models": rows}) if as_json else models_table(rows), nl=False)
+    if as_json:
+        print_json({"models": rows})
+    else:
+        say(models_table(rows))
 
 
 @models.command()
@@ -39,12 +42,13 @@ def pull(model: str) -> None:
     """
     from clipsearch.encoders import find_checkpoint
     from clipsearch.encoders.table import MINI
+    from clipsearch.render.text import printable
 
     if model == MINI:
-        click.echo("mini ships with clipsearch; there is nothing to download")
+        say("mini ships with clipsearch; there is nothing to download\n")
         return
     folder, _ = find_checkpoint(model)
-    click.echo(f"{model} is in {folder}")
+    say(f"{model} is in {printable(str(folder))}\n")
 
 
 @click.command("eval")
@@ -91,7 +95,7 @@ def eval_command(
     from clipsearch.encoders.prompts import ENSEMBLE, check_prompts
     from clipsearch.evaluate import Evaluation, ZeroShot, evaluate, evaluate_zero_shot, read_captions, read_labelled
     from clipsearch.render.labels import zero_shot_table
-    from clipsearch.render.text import evaluation_table, to_json
+    from clipsearch.render.text import evaluation_table
 
     if (prompts or ensemble) and not zero_shot:
         raise click.UsageError("--prompt and --ensemble are for --zero-shot; captions are taken as they are")
@@ -113,8 +117,11 @@ def eval_command(
         with progress_bar(total=total, unit=" items") as bar:
             result = evaluate(encoder, items, images, jobs=jobs, progress=bar.update)
         table = evaluation_table
-    click.echo(to_json(result.to_json()) if as_json else table(result.to_json()), nl=False)
     for failure in result.failures:
-        click.echo(f"clipsearch: {failure.file.path}: {failure.reason}", err=True)
+        note(f"{failure.file.path}: {failure.reason}")
+    if as_json:
+        print_json(result.to_json())
+    else:
+        say(table(result.to_json()))
     if result.failures:
         context.exit(SOME_FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from dataclasses import asdict
@@ -12,8 +11,10 @@ import click
 
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.galleries import check_html, duplicates_gallery, html_option, write_html
+from clipsearch.cli.hints import hint
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_paths, progress_bar
+from clipsearch.cli.output import current_folder, note, print_json, print_paths, progress_bar, say
 from clipsearch.conditions import all_of
 
 if TYPE_CHECKING:
@@ -75,30 +76,32 @@ def duplicates(
     clipsearch duplicates -0 | xargs -0 ls -l       # the copies, without the best of each group
     clipsearch duplicates --html copies.html        # side by side, to look at
     """
-    from clipsearch.config import find_index
+    from clipsearch.duplicates import CHANGED, GONE
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import human_bytes, to_json
+    from clipsearch.render.text import human_bytes
 
     check_html(html, force)
-    with SearchEngine(find_index(index_folder)) as engine, _StageBar(quiet) as bar:
+    with SearchEngine(existing_index(index_folder)) as engine, _StageBar(quiet) as bar:
         found = engine.duplicates(
             all_of(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=bar.show
         )
+    if html is not None:
+        write_html(duplicates_gallery(found), html, force)
+    for failure in found.failures:
+        note(f"{failure.file.path}: {failure.reason}")
+    if any(failure.reason in (CHANGED, GONE) for failure in found.failures):
+        note(f"to update the index: {hint('index')}")
     if as_json:
-        click.echo(to_json(_duplicates_object(str(engine.index_folder), found)), nl=False)
+        print_json(_duplicates_object(str(engine.index_folder), found))
     elif paths or print0:
         copies = (copy.record.file.path for group in found.groups for copy in group.copies)
         print_paths(copies, b"\0" if print0 else b"\n")
     else:
-        click.echo("\n".join(_group_table(group) for group in found.groups), nl=False)
+        say("\n".join(_group_table(group) for group in found.groups))
         if not quiet:
             groups = f"{len(found.groups):,} group{'' if len(found.groups) == 1 else 's'}"
             what = f"{found.copies:,} cop{'y' if found.copies == 1 else 'ies'} of {human_bytes(found.spare_bytes)}"
-            click.echo(f"clipsearch: {found.images:,} photos, {groups}, {what}; nothing was deleted", err=True)
-    if html is not None:
-        write_html(duplicates_gallery(found), html, force)
-    for failure in found.failures:
-        click.echo(f"clipsearch: {failure.file.path}: {failure.reason}", err=True)
+            note(f"{found.images:,} photos, {groups}, {what}; nothing was deleted")
     if found.failures:
         context.exit(SOME_FAILED)
 
@@ -131,13 +134,11 @@ def stats(
     clipsearch stats --by folder --depth 2 --top 30 --json
     clipsearch stats --png photos.png
     """
-    from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
     from clipsearch.render.chart import can_draw_blocks, charts_text
-    from clipsearch.render.text import to_json
     from clipsearch.stats import USUAL_BY
 
-    with SearchEngine(find_index(index_folder)) as engine:
+    with SearchEngine(existing_index(index_folder)) as engine:
         found = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
     if png is not None:
         from clipsearch.render.chart_picture import charts_png, save_png
@@ -145,12 +146,12 @@ def stats(
         charts = [_chart(one, fill=True) for one in found.breakdowns]
         save_png(charts_png(*_headline(found), charts), png, force=force)
     if as_json:
-        click.echo(to_json(_stats_object(str(engine.index_folder), found)), nl=False)
+        print_json(_stats_object(str(engine.index_folder), found))
         return
     shown = [_chart(one, fill=False) for one in found.breakdowns if one.counts]
     width = shutil.get_terminal_size().columns
-    click.echo("\n".join(_headline(found)) + "\n")
-    click.echo(charts_text(shown, width, blocks=can_draw_blocks(sys.stdout.encoding)), nl=False)
+    charts_drawn = charts_text(shown, width, blocks=can_draw_blocks(sys.stdout.encoding))
+    say("\n".join(_headline(found)) + "\n\n" + charts_drawn)
 
 
 class _StageBar:
@@ -193,7 +194,7 @@ def _group_table(group: CopyGroup) -> str:
         ("same" if copy.exact else "near", "" if copy.exact else f"{copy.cosine:.4f}", copy.record)
         for copy in group.copies
     ]
-    folder = os.getcwd()  # noqa: PTH109
+    folder = current_folder()
     return "".join(
         f"{kind:<4}  {cosine:<6}  {f'{record.info.width} x {record.info.height}':>13}  "
         f"{human_bytes(record.file.size):>7}  {printable(short_path(record.file.path, folder))}\n"
@@ -267,7 +268,7 @@ def _chart(breakdown: Breakdown, *, fill: bool) -> Chart:
 
     by = breakdown.by
     timeline = by in ("year", "month")
-    folder = os.getcwd()  # noqa: PTH109
+    folder = current_folder()
     bars = [(short_path(one.value, folder) if by == "folder" else one.value, one.images) for one in breakdown.counts]
     notes = []
     if breakdown.other_values:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import progress_bar, say
+from clipsearch.cli.output import print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from clipsearch.optimizing import OptimizeReport
@@ -52,18 +53,16 @@ def optimize(
     clipsearch optimize --recall 0.95 --max-latency 5 --max-memory 0.5
     clipsearch optimize --remove
     """
-    from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import to_json
     from clipsearch.store.approximate.card import KINDS
 
-    with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
+    with SearchEngine(existing_index(index_folder), model=model, device=device) as engine:
         if remove:
             there = engine.remove_approximate()
             if as_json:
-                click.echo(to_json({"index": str(engine.index_folder), "removed": there}), nl=False)
+                print_json({"index": str(engine.index_folder), "removed": there})
             elif not quiet:
-                click.echo(f"{'removed' if there else 'there was no approximate index'}; all searches are exact")
+                say(f"{'removed' if there else 'there was no approximate index'}; all searches are exact\n")
             return
         with _progress(quiet) as tell:
             report = engine.optimize(
@@ -81,7 +80,7 @@ def optimize(
             "seconds": report.seconds,
         }
         answer = {"index": str(engine.index_folder), "images": report.images, "reason": report.reason, **about}
-        click.echo(to_json({**answer, "skipped": report.skipped}), nl=False)
+        print_json({**answer, "skipped": report.skipped})
     elif not quiet:
         say(_summary(report))
 

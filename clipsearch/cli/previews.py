@@ -7,11 +7,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import click
 
-from clipsearch.cli.output import say
+from clipsearch.cli.output import current_folder, say
 from clipsearch.cli.terminal import best_protocol, cell_size, has_all_colours
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 Preview: TypeAlias = Literal["auto", "kitty", "iterm2", "sixel", "blocks"]
 
+HOW = ("auto", "kitty", "iterm2", "sixel", "blocks")
 preview_flag = click.option(
     "--preview",
-    type=click.Choice(["auto", "kitty", "iterm2", "sixel", "blocks"]),
+    type=click.Choice(HOW),
     metavar="[=HOW]",
     help="Show the photos in the terminal, as it can: by the graphics of Kitty or iTerm2, Sixel, or coloured blocks; "
     "=kitty, =iterm2, =sixel or =blocks chooses. In a pipe, only a chosen one does.",
@@ -35,6 +37,13 @@ class CommandWithPreview(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give a --preview without a value the usual one."""
         end = args.index("--") if "--" in args else len(args)
+        for argument, following in pairwise(args[:end]):
+            if argument == "--preview" and following in HOW:
+                raise click.UsageError(
+                    f"to choose how photos are shown, write --preview={following}; to search for {following!r}, write it "
+                    "before --preview",
+                    ctx,
+                )
         given = ["--preview=auto" if argument == "--preview" else argument for argument in args[:end]]
         return super().parse_args(ctx, given + args[end:])
 
@@ -53,7 +62,7 @@ def print_preview(hits: Sequence[Hit], wanted: Preview, group_by: GroupBy | None
     from clipsearch.render.table import NO_DAY, group_of
     from clipsearch.render.text import printable, short_path
 
-    folder = os.getcwd()  # noqa: PTH109
+    folder = current_folder()
     groups: dict[str | None, list[Hit]] = {}
     for hit in hits:
         groups.setdefault(group_of(hit, group_by) if group_by else "", []).append(hit)

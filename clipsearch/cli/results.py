@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from clipsearch.cli.galleries import check_html, html_flag, write_html
-from clipsearch.cli.output import print_paths, say
+from clipsearch.cli.output import (
+    current_folder,
+    note,
+    print_data,
+    print_json,
+    print_json_text,
+    print_paths,
+    say,
+    say_aside,
+)
 from clipsearch.cli.previews import Preview, can_preview, preview_flag, print_preview
 from clipsearch.errors import ClipsearchError
 
@@ -83,13 +92,6 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     `query` is what the user typed. `first` is False for the second and later answers of one run: no heading again.
     ClipsearchError where what was asked cannot be done at all.
     """
-    _print(hits, options, query, first)
-    if not hits:
-        _note(_why_nothing(hits))
-    if options.explain and options.format != "json":
-        from clipsearch.render.explain import explain_text
-
-        say(explain_text(hits.explain()), to_errors=True)
     status = 0
     for folder, link in ((options.copy_to, False), (options.link_to, True)):
         if folder is not None:
@@ -98,11 +100,18 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         from clipsearch.render.contact_sheet import save_contact_sheet
 
         pages = save_contact_sheet(hits, options.contact_sheet, query, force=options.force)
-        _note(f"wrote {options.contact_sheet}" + (f", {pages} pages" if pages > 1 else ""))
+        note(f"wrote {options.contact_sheet}" + (f", {pages} pages" if pages > 1 else ""))
     if options.html is not None:
         from clipsearch.render.gallery_cards import hits_gallery
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
+    _print(hits, options, query, first)  # after what is made of them, which a full or closed output must not prevent
+    if not hits:
+        note(_why_nothing(hits))
+    if options.explain and options.format != "json":
+        from clipsearch.render.explain import explain_text
+
+        say_aside(explain_text(hits.explain()))
     if options.open:
         _open(hits, options.html or options.contact_sheet)
     return status
@@ -129,7 +138,6 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
         print_paths((hit.path for hit in hits), b"\0" if options.format == "print0" else b"\n")
         return
     from clipsearch.render import table
-    from clipsearch.render.text import to_json
 
     group_by = options.group_by
     if options.preview and can_preview(options.preview):
@@ -137,7 +145,7 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
     elif options.format == "table":
         terminal = sys.stdout.isatty()
         text = table.hits_table(
-            hits, os.getcwd(), width=shutil.get_terminal_size().columns if terminal else None,  # noqa: PTH109
+            hits, current_folder(), width=shutil.get_terminal_size().columns if terminal else None,
             colours=terminal and _wants_colours(), heading=terminal, group_by=group_by,
         )  # fmt: skip
         say(text)
@@ -146,29 +154,26 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
         answer = table.hits_json(
             hits, query, hits.explanation.model, hits.explanation.index, group_by=group_by, explanation=explanation
         )
-        _write(to_json(answer))
+        print_json(answer)
     elif options.format == "jsonl":
-        _write(table.hits_jsonl(hits, query, group_by=group_by))
+        print_json_text(table.hits_jsonl(hits, query, group_by=group_by))
     else:
-        _write(table.hits_csv(hits, query, group_by=group_by, heading=first))
+        print_data(table.hits_csv(hits, query, group_by=group_by, heading=first))
 
 
 def _why_nothing(hits: Hits) -> str:
-    from clipsearch.render.text import printable
-
     if hits.explanation.images:
         return "no photo was found"
-    return f"the index at {printable(hits.explanation.index)} holds no photos"
+    return f"the index at {hits.explanation.index} holds no photos"
 
 
 def _put_into(folder: str, hits: Hits, link: bool) -> int:
     from clipsearch.cli.files import put_into
-    from clipsearch.render.text import printable
 
     done, failures = put_into(folder, [hit.path for hit in hits], link=link)
-    _note(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {printable(folder)}")
+    note(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
     for path, reason in failures:
-        _note(f"{printable(path)}: {printable(reason)}")
+        note(f"{path}: {reason}")
     return SOME_FAILED if failures else 0
 
 
@@ -188,14 +193,3 @@ def _open(hits: Hits, written: str | None) -> None:
 
 def _wants_colours() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"  # https://no-color.org
-
-
-def _write(text: str) -> None:
-    """Text for programs: UTF-8, whatever the terminal's encoding."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8"))
-    sys.stdout.buffer.flush()
-
-
-def _note(text: str) -> None:
-    say(f"clipsearch: {text}\n", to_errors=True)

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.advice import command
 from clipsearch.cli.filters import filter_options
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
+from clipsearch.cli.output import note, say
 from clipsearch.cli.previews import CommandWithPreview
 from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.results import ResultOptions, result_options, show
@@ -149,7 +152,8 @@ def similar(
 
     for image in images:
         if not os.path.isfile(image):  # noqa: PTH113
-            raise QueryError(f"there is no file {image}")
+            folder = os.path.isdir(image)  # noqa: PTH112
+            raise QueryError(f"{image} is a folder; give a picture" if folder else f"there is no file {image}")
     terms = tuple(Term(Path(image)) for image in images)
     offset += (page - 1) * top_k
     wanted = Query(terms, filters, (), min_score, None, offset, diverse, sort, keep_own, exact=exact)
@@ -175,14 +179,14 @@ def _engine(
         with client:
             yield client
         return
-    from clipsearch.config import find_index, remember_index
+    from clipsearch.config import remember_index
     from clipsearch.engine import SearchEngine
 
     if address:
         with SearchEngine(store=address, model=model, device=device) as engine:
             yield engine
         return
-    with SearchEngine(find_index(index_folder), model=model, device=device) as engine:
+    with SearchEngine(existing_index(index_folder), model=model, device=device) as engine:
         yield engine
         remember_index(engine.index_folder)
 
@@ -200,7 +204,7 @@ def _answer_lines(
         if not text.strip():
             continue
         if results.format == "table":
-            click.echo(f"# {printable(text)}")
+            say(f"# {printable(text)}\n")
         try:
             words = [text] if os.path.isfile(text) else split_words(text)  # noqa: PTH113 - False for a very long text
             hits = engine.search(replace(wish, terms=parse_terms(words, pictures.picture)), top_k)
@@ -208,11 +212,15 @@ def _answer_lines(
             first = False
         except (QueryError, ImageError) as error:  # of this line; the next may be better
             refused = True
-            click.echo(f"clipsearch: {error}", err=True)
-        sys.stdout.flush()
+            note(str(error))
     if refused:
         raise ClipsearchError("some queries could not be answered; see above")
     return status
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text is written as a path is, which words are not."""
+    return text in (".", "..", "~") or text.startswith(("/", "./", "../", "~/")) or (os.sep != "/" and os.sep in text)
 
 
 class _Pictures:
@@ -238,9 +246,27 @@ class _Pictures:
             return self._fetch(text)
         if os.path.isfile(text):  # noqa: PTH113 - False for a very long text
             return Path(text)
-        if " " not in text and is_image_name(Path(text).name):
+        if os.path.isdir(text) and _is_path(text):  # noqa: PTH112
+            raise QueryError(
+                f"{text} is a folder; to search only there, say for what: {command('query', 'a dog', '--in', text)}"
+            )
+        if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
             raise QueryError(f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'")
+        if " " in text:
+            self._require_no_paths(text.split())
         return text
+
+    def _require_no_paths(self, words: list[str]) -> None:
+        """QueryError where one of several words is a file or folder that is there: as text it would find nothing of it."""
+        from clipsearch.images.discover import is_image_name
+
+        for word in words:
+            rest = " ".join(other for other in words if other != word)
+            if os.path.isdir(word) and _is_path(word):  # noqa: PTH112
+                raise QueryError(f"{word} is a folder; to search only there: {command('query', rest, '--in', word)}")
+            if os.path.isfile(word) and (_is_path(word) or is_image_name(word)):  # noqa: PTH113
+                how = command("query", rest, "+", word)
+                raise QueryError(f"{word} is a file; to search for words and a picture, put + between them: {how}")
 
     def _fetch(self, url: str) -> Path:
         if not self._allow_url:

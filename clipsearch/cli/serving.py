@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
+from clipsearch.cli.output import note, say
 from clipsearch.errors import ClipsearchError
 
 
@@ -35,7 +37,7 @@ def serve(
     clipsearch serve --index ~/Photos --watch
     clipsearch serve --port 0 --no-open
     """
-    from clipsearch.config import find_index, remember_index
+    from clipsearch.config import remember_index
 
     try:
         from clipsearch.server.app import make_app
@@ -49,22 +51,22 @@ def serve(
     check_exposure(host, token)
     if watch:
         require_watchfiles()
-    folder = find_index(index_folder)
+    folder = existing_index(index_folder)
     listener = listen(host, port)
     address = address_of(listener, host)
     service = Service(folder, model=model, device=device)
     try:
-        _say(f"loading the index at {folder} and its model")
+        note(f"loading the index at {folder} and its model")
         fingerprint, images = service.load()
         what = f"{images:,} photos, model {fingerprint.model}" if fingerprint else "no photos yet"
         remember_index(folder)
         app = make_app(service, host=host, port=listener.getsockname()[1], token=token)
 
         def ready() -> None:
-            click.echo(address)
-            _say(f"{what}; Ctrl-C stops")
+            say(f"{address}\n")
+            note(f"{what}; Ctrl-C stops")
             if watch:
-                service.watch(_say)
+                service.watch(note)
             if not no_open:
                 _open(f"{address}?token={token}" if token else address)
 
@@ -72,12 +74,6 @@ def serve(
     finally:
         service.close()
         listener.close()
-
-
-def _say(text: str) -> None:
-    from clipsearch.render.text import printable
-
-    click.echo(f"clipsearch: {printable(text)}", err=True)
 
 
 def _open(address: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from clipsearch.cli.indexes import existing_index, index_to_write
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import ProgressBar
+from clipsearch.cli.output import ProgressBar, print_json, say
 from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
 
 if TYPE_CHECKING:
@@ -76,10 +76,9 @@ def push(
     \b
     clipsearch push --store milvus://127.0.0.1:19530/photos
     """
-    from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
 
-    with SearchEngine(find_index(index_folder)) as engine:
+    with SearchEngine(existing_index(index_folder)) as engine:
         show_push(push_to(engine, store, prune=prune, take_over=take_over, wait=wait, quiet=quiet), quiet, as_json)
 
 
@@ -99,19 +98,18 @@ def pull(store: str, index_folder: str, prune: bool, wait: float | None, quiet: 
     \b
     clipsearch pull --store milvus://127.0.0.1:19530/photos --index copy
     """
-    from clipsearch.config import as_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import printable, to_json
+    from clipsearch.render.text import printable
 
-    with SearchEngine(as_index(Path(index_folder))) as engine, ProgressBar(quiet) as bar:
+    with SearchEngine(index_to_write((index_folder,), index_folder)) as engine, ProgressBar(quiet) as bar:
         report = engine.pull(store, prune=prune, progress=bar.count, on_busy=Patience(wait))
     if as_json:
-        click.echo(to_json(asdict(report)), nl=False)
+        print_json(asdict(report))
     elif not quiet:
         done = _counts((report.fetched, "fetched"), (report.removed, "removed"), (report.unchanged, "unchanged"))
-        click.echo(f"{done} in {report.seconds:.1f} s")
-        click.echo(
-            f"index: {printable(report.index)} ({_checked(report.images, report.digest)}, as {printable(report.store)} says)"
+        say(f"{done} in {report.seconds:.1f} s\n")
+        say(
+            f"index: {printable(report.index)} ({_checked(report.images, report.digest)}, as {printable(report.store)} says)\n"
         )
 
 
@@ -125,44 +123,41 @@ def push_to(
 
 def show_push(report: PushReport, quiet: bool, as_json: bool) -> None:
     """What a push did, on standard output."""
-    from clipsearch.render.text import printable, to_json
+    from clipsearch.render.text import printable
 
     if as_json:
-        click.echo(to_json(asdict(report)), nl=False)
+        print_json(asdict(report))
     elif not quiet:
         done = _counts(
             (report.sent, "sent and read back"), (report.resumed, "sent by a run before"), (report.removed, "removed"),
             (report.unchanged, "unchanged"),
         )  # fmt: skip
-        click.echo(f"{done} in {report.seconds:.1f} s")
-        click.echo(
-            f"store: {printable(report.store)} ({_checked(report.images, report.digest)}, version {report.version})"
-        )
+        say(f"{done} in {report.seconds:.1f} s\n")
+        say(f"store: {printable(report.store)} ({_checked(report.images, report.digest)}, version {report.version})\n")
 
 
 def show_store(address: str, as_json: bool) -> None:
     """What a store holds, on standard output."""
-    from clipsearch.render.text import human_bytes, printable, to_json
+    from clipsearch.render.text import human_bytes, printable
     from clipsearch.stores.status import store_status
 
     state = store_status(address)
     if as_json:
-        click.echo(to_json(asdict(state)), nl=False)
+        print_json(asdict(state))
         return
     precision = f", pictures in {state.model.precision}" if state.model.precision else ""
-    click.echo(f"store    {printable(state.store)} ({printable(state.server)})")
-    click.echo(
-        f"model    {printable(state.model.model)} ({state.model.dim} values{precision}, {state.model.digest[:12]})"
-    )
-    click.echo(f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})")
-    click.echo(f"failed   {state.failures:,}")
-    click.echo(f"version  {state.version}, pushed {printable(state.pushed_at)}")
+    lines = [
+        f"store    {printable(state.store)} ({printable(state.server)})",
+        f"model    {printable(state.model.model)} ({state.model.dim} values{precision}, {state.model.digest[:12]})",
+        f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})",
+        f"failed   {state.failures:,}",
+        f"version  {state.version}, pushed {printable(state.pushed_at)}",
+    ]
     if state.outdated or state.unpublished:
-        click.echo(
-            f"rows     {state.unpublished:,} not published, {state.outdated:,} to be deleted: a push goes on or was interrupted"
-        )
-    for root in state.roots:
-        click.echo(f"folder   {printable(root)}")
+        rows = f"{state.unpublished:,} not published, {state.outdated:,} to be deleted"
+        lines.append(f"rows     {rows}: a push goes on or was interrupted")
+    lines += [f"folder   {printable(root)}" for root in state.roots]
+    say("".join(f"{line}\n" for line in lines))
 
 
 def _counts(*counts: tuple[int, str]) -> str:

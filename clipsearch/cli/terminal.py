@@ -6,10 +6,11 @@ import contextlib
 import os
 import re
 import select
+import struct
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,41 @@ _DEVICE_ATTRIBUTES = re.compile(rb"\x1b\[\?([0-9;]*)c")
 _SIXEL = b"4"  # among the attributes: VT340 manual, DA1
 
 
+if sys.platform == "win32":  # whose consoles are not asked
+
+    def _window_size() -> bytes:
+        raise OSError("there is nothing to ask")
+
+    def _conversation() -> AbstractContextManager[int]:
+        raise OSError("there is nothing to ask")
+
+else:
+    import fcntl
+    import termios
+
+    def _window_size() -> bytes:
+        return fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, b"\0" * 8)
+
+    @contextmanager
+    def _conversation() -> Iterator[int]:
+        """The terminal, open, neither echoing nor waiting for a line; put back as it was, without what it said meanwhile."""
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        try:
+            if os.tcgetpgrp(terminal) != os.getpgrp():
+                raise OSError("in the background, where touching the terminal would stop this process")
+            before = termios.tcgetattr(terminal)
+            quiet = termios.tcgetattr(terminal)
+            quiet[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C still works
+            quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 0, 0
+            try:
+                termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+                yield terminal
+            finally:
+                termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+        finally:
+            os.close(terminal)
+
+
 def has_all_colours(environment: Mapping[str, str]) -> bool:
     """Whether the terminal says that it has 24-bit colours."""
     names = ("COLORTERM", "TERM", "WT_SESSION")
@@ -32,13 +68,8 @@ def has_all_colours(environment: Mapping[str, str]) -> bool:
 def cell_size() -> tuple[int, int] | None:
     """(width, height) of a cell in pixels, where the terminal on standard output says it."""
     try:
-        import fcntl
-        import struct
-        import termios
-
-        answer = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, b"\0" * 8)
-        rows, columns, width, height = struct.unpack("HHHH", answer)
-    except (ImportError, OSError, ValueError):
+        rows, columns, width, height = struct.unpack("HHHH", _window_size())
+    except (OSError, ValueError):
         return None
     return (width // columns, height // rows) if rows and columns and width >= columns and height >= rows else None
 
@@ -55,7 +86,7 @@ def best_protocol(environment: Mapping[str, str]) -> Iterator[Protocol]:
         return
     with contextlib.ExitStack() as stack:
         answer = None
-        with contextlib.suppress(ImportError, OSError):  # no terminal of our own, or a system without such
+        with contextlib.suppress(OSError):  # no terminal of our own, or a system without such
             answer = _asked(stack.enter_context(_conversation()))
         if answer:
             stack.close()  # what comes from here on is the user's
@@ -72,28 +103,6 @@ def _by_environment(environment: Mapping[str, str]) -> Protocol | None:
     if program in ("iTerm.app", "WezTerm", "mintty") or environment.get("LC_TERMINAL") == "iTerm2":
         return "iterm2"
     return "blocks" if term in ("dumb", "linux", "") else None
-
-
-@contextmanager
-def _conversation() -> Iterator[int]:
-    """The terminal, open, neither echoing nor waiting for a line; put back as it was, without what it has said meanwhile."""
-    import termios
-
-    terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    try:
-        if os.tcgetpgrp(terminal) != os.getpgrp():
-            raise OSError("in the background, where touching the terminal would stop this process")
-        before = termios.tcgetattr(terminal)
-        quiet = termios.tcgetattr(terminal)
-        quiet[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C still works
-        quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 0, 0
-        try:
-            termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
-            yield terminal
-        finally:
-            termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
-    finally:
-        os.close(terminal)
 
 
 def _asked(terminal: int) -> Protocol | None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clipsearch.cli.indexes import existing_index, index_to_write
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import ProgressBar
+from clipsearch.cli.output import ProgressBar, note, print_json, say
 
 if TYPE_CHECKING:
     from clipsearch.transfer.fields import Format
@@ -47,9 +48,8 @@ def export_command(
     clipsearch export recent.jsonl --where 'taken >= 2024'
     clipsearch export laptop.npy --in ~/Photos --relative     # there: clipsearch import laptop.npy --in FOLDER
     """
-    from clipsearch.config import find_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import human_bytes, printable, to_json
+    from clipsearch.render.text import human_bytes, printable
     from clipsearch.where import in_folder, parse_where
 
     if relative and folder is None:
@@ -60,7 +60,7 @@ def export_command(
 
     conditions = [in_folder(folder)] if folder is not None else []
     conditions += [parse_where(where)] if where else []
-    with SearchEngine(find_index(index_folder)) as engine, ProgressBar(quiet) as bar:
+    with SearchEngine(existing_index(index_folder)) as engine, ProgressBar(quiet) as bar:
         report = engine.export(
             out,
             format=file_format,
@@ -73,10 +73,10 @@ def export_command(
     if as_json:
         model = asdict(report.fingerprint)
         value = {"files": list(report.files), "format": report.format, "images": report.images, "bytes": report.bytes}
-        click.echo(to_json({"index": str(engine.index_folder), **value, "fingerprint": model}), nl=False)
+        print_json({"index": str(engine.index_folder), **value, "fingerprint": model})
     elif not quiet:
         model_name, files = printable(report.fingerprint.model), printable(" and ".join(report.files))
-        click.echo(f"wrote {report.images:,} photos ({human_bytes(report.bytes)}, model {model_name}) to {files}")
+        say(f"wrote {report.images:,} photos ({human_bytes(report.bytes)}, model {model_name}) to {files}\n")
 
 
 @click.command("import")
@@ -115,11 +115,11 @@ def import_command(
     clipsearch import laptop.npy --in ~/Photos --model mini
     clipsearch import other.jsonl --model mini --trust-model --normalise
     """
-    from clipsearch.config import find_index, index_for, remember_index
+    from clipsearch.config import remember_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import printable, to_json
 
-    index = find_index(index_folder) if folder is None else index_for((folder,), index_folder)
+    may_be_new = folder is not None or index_folder is not None
+    index = index_to_write((folder or "",), index_folder) if may_be_new else existing_index(None)
     with SearchEngine(index, model=model, device=device) as engine, ProgressBar(quiet) as bar:
         report = engine.import_embeddings(
             file,
@@ -131,14 +131,12 @@ def import_command(
         )
         remember_index(engine.index_folder)
     if as_json:
-        click.echo(to_json({"index": str(engine.index_folder), **asdict(report)}), nl=False)
+        print_json({"index": str(engine.index_folder), **asdict(report)})
     else:
         for refused in report.refused:
-            click.echo(
-                f"clipsearch: row {refused.row:,}: {printable(refused.path)}: {printable(refused.reason)}", err=True
-            )
+            note(f"row {refused.row:,}: {refused.path}: {refused.reason}")
         if not quiet:
-            click.echo(_summary(report, str(engine.index_folder)), nl=False)
+            say(_summary(report, str(engine.index_folder)))
     if report.interrupted:
         context.exit(INTERRUPTED)
     if report.refused:

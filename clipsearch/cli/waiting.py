@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 import time
+from itertools import pairwise
 from typing import Any
 
 import click
 
+from clipsearch.cli.output import note
 from clipsearch.errors import CollectionBusy
 
+_DURATION = re.compile(r"[0-9.]+ ?(s|sec|m|min|h)[a-z]*")
 _STEP = 0.2  # seconds between two attempts
 
 
@@ -19,6 +24,11 @@ class CommandThatWaits(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give a --wait without a number the largest."""
         given = args[: args.index("--")] if "--" in args else args
+        for argument, following in pairwise(given):
+            if argument == "--wait" and _DURATION.fullmatch(following) and not os.path.exists(following):  # noqa: PTH110
+                raise click.UsageError(
+                    f"--wait is in seconds, as in --wait 300; {following!r} is no number of them", ctx
+                )
         for number, argument in enumerate(given):
             if argument == "--wait" and not _is_seconds(given[number + 1 : number + 2]):
                 args = [*args[:number], "--wait=inf", *args[number + 1 :]]
@@ -45,7 +55,7 @@ class Patience:
     def __call__(self, busy: CollectionBusy) -> bool:
         """Wait for a moment; whether to try again."""
         if not self._said:
-            click.echo(f"clipsearch: note: {busy}. Waiting for it; Ctrl-C gives up", err=True)
+            note(f"note: {busy}. Waiting for it; Ctrl-C gives up")
             self._said = True
         left = self._end - time.monotonic()
         time.sleep(max(0.0, min(_STEP, left)))

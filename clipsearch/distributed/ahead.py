@@ -50,7 +50,7 @@ class Ahead(Generic[What]):
                 self._begin(number)
             future = self._begun.get(number)
         if future is None:
-            raise ImageError("stopped")
+            raise ImageError("stopped", "access")
         try:
             return future.result()
         finally:

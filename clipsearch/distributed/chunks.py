@@ -18,6 +18,9 @@ FEWEST, MOST = 64, 1024
 _SHARES = 32  # chunks that a run should have at least, so that many machines share it evenly
 
 
+_PARTS = 2  # the format of what is written of a chunk; parts of another one are made again
+
+
 @dataclass(frozen=True, slots=True)
 class FilesChunk:
     """Photos that are files of their own."""
@@ -64,5 +67,12 @@ def chunk_id(chunk: Chunk, fingerprint: Fingerprint, limits: ReadLimits, salt: s
 
     With another `salt`, they have another.
     """
-    said = [type(chunk).__name__, asdict(chunk), asdict(fingerprint), limits.to_json(), *([salt] if salt else [])]
+    said = [
+        _PARTS,
+        type(chunk).__name__,
+        asdict(chunk),
+        asdict(fingerprint),
+        limits.to_json(),
+        *([salt] if salt else []),
+    ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -63,8 +64,7 @@ class Cluster(Closing):
     """
 
     def __init__(self, address: str) -> None:
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent to anybody; read when ray is imported
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # and two kinds of chatter are left out
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # two kinds of chatter are left out
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
         require_ray()
         self._scratch: str | None = None
@@ -83,7 +83,10 @@ class Cluster(Closing):
             options["_temp_dir"] = self._scratch = tempfile.mkdtemp(prefix="clipsearch-ray-", dir=_short_folder())
             self._lock_out()
         try:
-            ray.init(address=address, **options)
+            with contextlib.ExitStack() as meanwhile:
+                if address == LOCAL:
+                    options["dashboard_port"] = meanwhile.enter_context(_taken_port())
+                ray.init(address=address, **options)
         except BaseException as error:
             self.close()
             if not isinstance(error, Exception):
@@ -117,10 +120,26 @@ class Cluster(Closing):
             run.stop()
 
     def _lock_out(self) -> None:
-        """Ray listens on all of this machine's addresses: others must not get in."""
-        for name, value in {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
+        """Others must not get in, and nothing needs to get out.
+
+        Ray listens at 127.0.0.1 if it is told to be no cluster, in the words that it has for two systems, and otherwise on all
+        of this machine's addresses. It is told before it is imported, and has to be let in by a token in any case.
+        """
+        alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+        for name, value in {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), **alone}.items():
             self._environment.setdefault(name, os.environ.get(name))  # as it was, also the second time
             os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _taken_port() -> Iterator[int]:
+    """A port of this machine that nothing can listen at meanwhile.
+
+    Ray's dashboard, told to listen there, does not start. Without its pages it still has a part that asks addresses outside of
+    this machine which cloud this is, whatever it was told of reports.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
 
 
 def _short_folder() -> str:

@@ -61,8 +61,8 @@ class ClusterOptions:
 
 def index_on_cluster(
     collection: Collection, given: Sequence[str], load_encoder: Callable[[], Encoder], options: ClusterOptions, *,
-    rules: WalkRules | None = None, prune: bool = False, paranoid: bool = False, limits: ReadLimits | None = None,
-    progress: Progress | None = None,
+    rules: WalkRules | None = None, prune: bool = False, paranoid: bool = False, retry: bool = False,
+    limits: ReadLimits | None = None, progress: Progress | None = None,
 ) -> ClusterReport:  # fmt: skip
     """Make an index agree with folders, URLs of folders, tar and Parquet files; without any, with all that it knows.
 
@@ -73,7 +73,7 @@ def index_on_cluster(
     limits = limits or ReadLimits()
     require_ray()
     folder = _folder_for_parts(collection, options.parts)
-    work = plan_work(collection, given, rules, limits, prune=prune, paranoid=paranoid)
+    work = plan_work(collection, given, rules, limits, prune=prune, paranoid=paranoid, retry=retry)
     if not prune:
         check_loss(work.plans, len(collection))
     chunks = [*work.chunks, *(chunk for archive in work.archives for chunk in archive.chunks)]
@@ -101,7 +101,7 @@ def index_on_cluster(
     if not prune:
         check_loss(plans, len(collection))
     try:
-        done = apply_sync(collection, plans, load_encoder, limits=limits, outcomes=commit.outcomes())
+        done = apply_sync(collection, plans, load_encoder, limits=limits, prune=prune, outcomes=commit.outcomes())
     except KeyboardInterrupt:
         report.interrupted, report.left = True, sum(len(plan.todo) for plan in plans)
         return report

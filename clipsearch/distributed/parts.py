@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import numpy as np
 
 from clipsearch.distributed.storage import names_in, open_whole, put_file, remove_file, sha256_of
-from clipsearch.errors import ClipsearchError, ModelMismatch, one_line
+from clipsearch.errors import Cause, ClipsearchError, ModelMismatch, one_line
 from clipsearch.pipeline import Embedded
 from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageRecord, clean_caption
 from clipsearch.store.vectors import is_unit
@@ -161,7 +161,7 @@ def _schema(pa: Any, fingerprint: Fingerprint) -> Any:
     texts, integers = pa.string(), pa.int64()
     types = [pa.binary(), *[integers] * 4, *[texts] * 4, pa.float64(), pa.float64()]
     fields = [pa.field(name, kind) for name, kind in zip(PHOTO_FIELDS, types, strict=False)]
-    fields += [pa.field("caption", texts), pa.field("reason", texts)]
+    fields += [pa.field("caption", texts), pa.field("reason", texts), pa.field("cause", texts)]
     fields.append(pa.field(EMBEDDING, pa.list_(pa.float32(), fingerprint.dim)))
     return pa.schema(fields, metadata={_METADATA: json.dumps(model_fields(fingerprint)).encode()})
 
@@ -182,7 +182,13 @@ def _values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dict[st
     file = outcome.file
     if isinstance(outcome, Failure):
         reason = outcome.reason[:_LONGEST_REASON].encode("utf-8", "replace").decode()
-        return {"path": os.fsencode(file.path), "size": file.size, "mtime_ns": file.mtime_ns, "reason": reason}
+        return {
+            "path": os.fsencode(file.path),
+            "size": file.size,
+            "mtime_ns": file.mtime_ns,
+            "reason": reason,
+            "cause": outcome.cause,
+        }
     values = photo_fields(ImageRecord(0, file, outcome.info))
     values |= {"path": os.fsencode(file.path), "caption": captions.get(file.path), EMBEDDING: outcome.vector}
     return values
@@ -194,7 +200,9 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
         raise ClipsearchError(f"{where}: row {number:,} says nothing of its file")
     file = ImageFile(path, size, mtime_ns)
     if values["reason"] is not None:
-        return Failure(file, values["reason"])
+        if values["cause"] not in get_args(Cause):
+            raise ClipsearchError(f"{where}: row {number:,} does not say why its file cannot be read")
+        return Failure(file, values["reason"], values["cause"])
     info = row_of(number, {**values, "path": path}, where).info
     if info is None:
         raise ClipsearchError(f"{where}: row {number:,} does not say what its picture is")

@@ -16,7 +16,7 @@ from clipsearch.errors import ClipsearchError, ImageError, StorageError, SyncRef
 from clipsearch.images.discover import ARCHIVES_ONLY, WalkRules
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.pipeline import Embedded
-from clipsearch.plan import SyncPlan, compare_folder, plan_sync
+from clipsearch.plan import IsDue, SyncPlan, compare_folder, due, plan_sync
 from clipsearch.schema import ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -52,8 +52,15 @@ class Work:
 
 
 def plan_work(
-    collection: Collection, given: Sequence[str], rules: WalkRules | None, limits: ReadLimits, *, prune: bool, paranoid: bool
-) -> Work:  # fmt: skip
+    collection: Collection,
+    given: Sequence[str],
+    rules: WalkRules | None,
+    limits: ReadLimits,
+    *,
+    prune: bool,
+    paranoid: bool,
+    retry: bool = False,
+) -> Work:
     """Compare folders, URLs of folders, tar and Parquet files with an index; without any, all that it knows.
 
     New folders become roots. ClipsearchError, SyncRefused and StorageError where something is not there or cannot be read.
@@ -62,11 +69,13 @@ def plan_work(
     folders, urls, archives = _sorted_out(given)
     if folders or not given:
         for folder, root_id, walk in roots.targets(collection, folders, rules, prune):
-            work.plans.append(plan_sync(collection, folder, root_id, walk, paranoid=paranoid))
+            work.plans.append(
+                plan_sync(collection, folder, root_id, walk, paranoid=paranoid, is_due=due(limits, retry=retry))
+            )
             archives += _changed(work.plans[-1], collection.roots()[root_id])
     for url in urls if given else filter(is_remote, collection.roots().values()):
         root_id, walk = _remote_target(collection, url, rules, named=bool(given))
-        work.plans.append(_plan_remote(collection, url, root_id, walk, paranoid, prune))
+        work.plans.append(_plan_remote(collection, url, root_id, walk, paranoid, prune, due(limits, retry=retry)))
         archives += _changed(work.plans[-1], collection.roots()[root_id])
     for path in dict.fromkeys(archives):
         if archive := _plan_archive(collection, path):
@@ -136,10 +145,17 @@ def _remote_target(collection: Collection, url: str, rules: WalkRules | None, *,
 
 
 def _plan_remote(
-    collection: Collection, url: str, root_id: int, rules: WalkRules, paranoid: bool, prune: bool
+    collection: Collection, url: str, root_id: int, rules: WalkRules, paranoid: bool, prune: bool, is_due: IsDue
 ) -> SyncPlan:
     plan = plan_sync(
-        collection, url, root_id, rules, paranoid=paranoid, walk=list_remote, find_archive=_find_remote_archive
+        collection,
+        url,
+        root_id,
+        rules,
+        paranoid=paranoid,
+        walk=list_remote,
+        find_archive=_find_remote_archive,
+        is_due=is_due,
     )
     if plan.unreadable and not (plan.todo or plan.unchanged):
         raise StorageError(f"{url} cannot be listed: {plan.unreadable[0].reason}")

@@ -18,6 +18,7 @@ from clipsearch.addresses import SCHEMES, is_remote, is_remote_folder
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.discover import Listing, WalkRules, is_image_name
 from clipsearch.images.files import require_at_most
+from clipsearch.replacing import sync_file
 from clipsearch.schema import ImageFile
 
 NOT_ALLOWED = "reading it is not allowed"
@@ -108,7 +109,7 @@ def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listin
             if full == inside.rstrip("/") or name in ("", ".", "..") or "\0" in name:
                 continue
             if entry["type"] == "directory":
-                if not rules.skips_folder(name):
+                if not rules.skips_folder(name, inside.rstrip("/")):
                     folders.append(f"{folder}/{name}" if folder else name)
             elif not rules.skips_file(name):
                 if is_image_name(name):
@@ -133,15 +134,15 @@ def read_remote(file: ImageFile, max_bytes: int) -> bytes:
             data: bytes = files.cat_file(inside, start=0, end=file.size + 1)
             break
         except FileNotFoundError as error:
-            raise ImageError("there is no such file any more") from error
+            raise ImageError("there is no such file any more", "access") from error
         except PermissionError as error:
-            raise ImageError(NOT_ALLOWED) from error
+            raise ImageError(NOT_ALLOWED, "access") from error
         except Exception as error:
             if attempt == _ATTEMPTS:
                 raise _unreachable(file.path, error) from error
             time.sleep(_PAUSE * attempt)
     if len(data) != file.size:
-        raise ImageError("changed while it was read")
+        raise ImageError("changed while it was read", "access")
     return data
 
 
@@ -194,7 +195,7 @@ def put_file(source: IO[bytes], folder: str, name: str) -> None:
             with partial.open("xb") as writer:
                 shutil.copyfileobj(source, writer, _BLOCK)
                 writer.flush()
-                os.fsync(writer.fileno())
+                sync_file(writer.fileno())
             partial.replace(Path(folder, name))
         finally:
             partial.unlink(missing_ok=True)

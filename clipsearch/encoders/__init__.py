@@ -7,8 +7,9 @@ import re
 import warnings
 from pathlib import Path
 
-from clipsearch.encoders import checkpoint, hub
+from clipsearch.encoders import checkpoint, hub, shape
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.optional import require_torch, runs_checkpoints
 from clipsearch.encoders.table import DEFAULT_MODEL, MINI, MODELS
 from clipsearch.errors import ClipsearchWarning, ModelError
 
@@ -39,22 +40,26 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
             raise ModelError(f"{MINI!r} runs in int8 only; leave the precision out")
         return MiniEncoder()
     folder, revision = find_checkpoint(name)
-    checkpoint.read_config(folder)  # say what is wrong with a folder before the seconds that importing torch takes
-    checkpoint.weight_files(folder)
-    checkpoint.read_pixel_spec(folder)
-    model = name if folder != Path(name).expanduser().absolute() else str(folder)
-    if config := checkpoint.read_clip_config(folder):
+    kind = checkpoint.read_config(folder)[
+        "model_type"
+    ]  # say what is wrong with a folder before torch takes its seconds
+    checkpoint.tensor_files(folder)
+    checkpoint.require_tokenizer(folder, kind)
+    config = shape.read_clip_config(folder)
+    model = name if folder != _folder(name) else str(folder)
+    if config:
         from clipsearch.encoders.clip_encoder import ClipEncoder
 
         return ClipEncoder(folder, config, model, revision, device, precision)
-    from clipsearch.encoders.torch_encoder import TorchEncoder
-
-    return TorchEncoder(folder, model, revision, device, "fp32" if precision == "auto" else precision)
+    made: Encoder = require_torch(model).TorchEncoder(
+        folder, model, revision, device, "fp32" if precision == "auto" else precision
+    )
+    return made
 
 
 def find_checkpoint(name: str) -> tuple[Path, str]:
     """A checkpoint's folder and revision: a local folder, or one from the cache, or else fetched from the hub."""
-    folder = Path(name).expanduser().absolute()
+    folder = _folder(name)
     if folder.is_dir():
         return folder, ""
     if not _HUB_ID.fullmatch(name) or name.startswith((".", "/")):
@@ -65,6 +70,14 @@ def find_checkpoint(name: str) -> tuple[Path, str]:
     revision, known = (entry.revision, dict(entry.sha256s)) if entry else ("main", {})
     cached = hub.cached_folder(name, revision) or hub.fetch(name, revision, known)
     return cached, cached.name
+
+
+def _folder(name: str) -> Path:
+    """The folder that a name is of, absolute; as it is where the current folder was deleted, and nothing is in it."""
+    try:
+        return Path(name).expanduser().absolute()
+    except FileNotFoundError:
+        return Path(name)
 
 
 def require_expected(model: str, index_folder: Path) -> None:
@@ -95,6 +108,14 @@ def choose_default_model() -> str:
 
     It takes under a second, and says so with a ClipsearchWarning where it settles for `mini`.
     """
+    if not runs_checkpoints():
+        warnings.warn(
+            f"using {MINI!r}, the small model that ships with clipsearch, because what runs larger ones is not "
+            "installed here: openvino, or torch and transformers",
+            ClipsearchWarning,
+            stacklevel=2,
+        )
+        return MINI
     revision = next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL)
     if hub.cached_folder(DEFAULT_MODEL, revision) or hub.hub_answers():
         return DEFAULT_MODEL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import QueryError
+from clipsearch.errors import ModelError, QueryError
 from clipsearch.schema import Embeddings, Fingerprint, PixelSpec
 
 if TYPE_CHECKING:
@@ -74,7 +75,15 @@ class Encoder(ABC):
             "".join(cleaned).encode()
         except UnicodeEncodeError:
             raise QueryError("the text has bytes that are not UTF-8, so no model can read it") from None
-        return normalise(self.embed_texts(cleaned)) if cleaned else self._nothing()
+        if not cleaned:
+            return self._nothing()
+        vectors = normalise(self.embed_texts(cleaned))
+        if not np.isfinite(vectors).all():
+            raise ModelError(
+                f"the model {self.spec.fingerprint.model} gives no direction for a text, so its weights are damaged; fetch it "
+                "again, or choose another"
+            )
+        return vectors
 
     def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:
         """Unit vectors (n, dim) of pictures given as PIL images or paths; ImageError for a file that cannot be read."""
@@ -96,6 +105,29 @@ class Encoder(ABC):
 
     def _nothing(self) -> Embeddings:
         return np.empty((0, self.spec.dim), np.float32)
+
+
+def logit_scale(exponent: float, where: os.PathLike[str]) -> float:
+    """What cosines are multiplied by, of the number that a checkpoint stores; ModelError for one that no training gives."""
+    if not -20 < exponent < 20:  # CLIP's is 4.6 at most
+        raise ModelError(
+            f"{os.fspath(where)}: its logit_scale is {exponent:g}, so its weights are damaged; fetch it again"
+        )
+    return math.exp(exponent)
+
+
+def blank(size: tuple[int, int]) -> NDArray[np.float32]:
+    """One grey picture, float32 (1, 3, height, width), to try a tower on: a weight that is no number shows in its vector."""
+    return np.zeros((1, 3, *size), np.float32)
+
+
+def require_numbers(vectors: NDArray[np.float32], where: os.PathLike[str]) -> None:
+    """Raise ModelError if raw vectors hold something that is not finite, or nothing but zeros."""
+    if not np.isfinite(vectors).all() or not vectors.any():
+        raise ModelError(
+            f"the model in {os.fspath(where)} computes no usable numbers, so its weights are damaged; fetch it again, or "
+            "choose another"
+        )
 
 
 def normalise(vectors: NDArray[np.floating[Any]]) -> Embeddings:

@@ -7,12 +7,15 @@ Source: https://github.com/openai/CLIP/blob/main/clip/simple_tokenizer.py
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from clipsearch.encoders.checkpoint import MOST_TOKENIZER_BYTES
+from clipsearch.errors import ModelError
+from clipsearch.untrusted import read_json, read_plain
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 _OF_ALL = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -24,31 +27,30 @@ _NORMALIZERS = [
     {"type": "Lowercase"},
 ]
 
+_SPECIAL_TOKENS = 512  # at most
 _LONGEST = 500  # characters of a text: merging takes time by the square of a word's, and a longer text is cut anyway
 
 PlainTokenizer = Callable[[str], "list[int]"]
 """From a text to the ids of its tokens, with those of start and end; none where the text is not plain."""
 
 
-def plain_tokenizer(folder: Path) -> PlainTokenizer:
-    """That of a checkpoint. One whose tokenizer is not known to be CLIP's takes no text for plain."""
+def plain_tokenizer(folder: Path, require_tokens: Callable[[int], None] = lambda count: None) -> PlainTokenizer:
+    """That of a checkpoint. One whose tokenizer is not known to be CLIP's takes no text for plain.
+
+    `require_tokens` is told how many tokens there are. ModelError if there are tokens that no merge makes.
+    """
     try:
         if (folder / "tokenizer.json").is_file():
-            vocabulary, merges = _from_json(json.loads((folder / "tokenizer.json").read_bytes()))
+            vocabulary, merges = _from_json(read_json(folder / "tokenizer.json", MOST_TOKENIZER_BYTES))
         else:
-            vocabulary = json.loads((folder / "vocab.json").read_bytes())
-            merges = (folder / "merges.txt").read_text("utf-8").split("\n")
+            vocabulary = read_json(folder / "vocab.json", MOST_TOKENIZER_BYTES)
+            merges = read_plain(folder / "merges.txt", MOST_TOKENIZER_BYTES).decode().replace("\r\n", "\n").split("\n")
+        require_merges(len(vocabulary), len(merges), folder)
         ranks = {pair: rank for rank, pair in enumerate(merges) if not pair.startswith("#version")}
         start, end = vocabulary[START], vocabulary[END]
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ):  # the library says what is wrong
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # the library says what is wrong
         return lambda text: []
+    require_tokens(len(vocabulary))
 
     def encode(text: str) -> list[int]:
         if len(text) > _LONGEST or not (text.isascii() and text.isprintable()) or "<|" in text:
@@ -57,6 +59,15 @@ def plain_tokenizer(folder: Path) -> PlainTokenizer:
         return [start, *map(vocabulary.__getitem__, tokens), end] if all(map(vocabulary.__contains__, tokens)) else []
 
     return encode
+
+
+def require_merges(tokens: int, merges: int, folder: Path) -> None:
+    """Raise ModelError if merges are missing: of a vocabulary, only bytes and a few special tokens are not made by one."""
+    if tokens - merges > 2 * 256 + _SPECIAL_TOKENS:
+        raise ModelError(
+            f"{folder}: its tokenizer has {tokens:,} tokens and only {merges:,} merges, so it is incomplete; fetch the "
+            "checkpoint again"
+        )
 
 
 def _merged(word: str, ranks: dict[str, int]) -> list[str]:

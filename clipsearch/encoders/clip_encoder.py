@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import sys
@@ -18,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders import checkpoint
-from clipsearch.encoders.base import Encoder, ModelSpec, normalise
-from clipsearch.encoders.checkpoint import ClipConfig
+from clipsearch.encoders.base import Encoder, ModelSpec, blank, logit_scale, normalise, require_numbers
 from clipsearch.encoders.clip_text import TextTower
+from clipsearch.encoders.optional import require_torch
 from clipsearch.encoders.prompts import ENSEMBLE
+from clipsearch.encoders.shape import ClipConfig, clip_tensors
 from clipsearch.encoders.threads import Parts, Run
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
@@ -54,21 +54,19 @@ class ClipEncoder(Encoder):
         self._folder, self._config, self._model, self._revision = folder, config, model, revision
         self._device = device
         if device not in ("auto", "cpu"):
-            from clipsearch.encoders.torch_encoder import choose_device
-
-            choose_device(device)
-        self._weights = Weights(checkpoint.weight_files(folder))
+            require_torch(f"the device {device}").choose_device(device)
+        self._weights = Weights(checkpoint.tensor_files(folder))
+        self._weights.require(clip_tensors(config))
         self._text = TextTower(folder, config, self._weights)
         self._towers: dict[str, Run] = {}
         self._loading = threading.Lock()
-        dim = len(self._weights["text_projection.weight"])
         digest = checkpoint.digest(folder, pixels)
         self.fidelity: precision.Fidelity | None = None
         self.spec = ModelSpec(
-            fingerprint=Fingerprint(model, revision, digest, dim, None if wanted == "auto" else wanted),
+            fingerprint=Fingerprint(model, revision, digest, config.dim, None if wanted == "auto" else wanted),
             pixels=pixels,
             context_length=config.context_length,
-            logit_scale=math.exp(float(self._weights["logit_scale"])),
+            logit_scale=logit_scale(float(self._weights["logit_scale"].reshape(())), folder),
             label_prompts=ENSEMBLE,
         )
 
@@ -114,6 +112,7 @@ class ClipEncoder(Encoder):
             try:
                 from clipsearch.encoders.clip_vision import VisionTower
             except ImportError:
+                require_torch(self._model)
                 warnings.warn(
                     "openvino is not installed, so torch encodes the pictures, at half the speed or less; "
                     "pip install openvino",
@@ -122,14 +121,16 @@ class ClipEncoder(Encoder):
                 )
             else:
                 try:
-                    return Parts(VisionTower(self._weights, self._config, name, cores()).embed)
+                    tower = VisionTower(self._weights, self._config, name, cores()).embed
+                    require_numbers(tower(blank(self.spec.pixels.output_size)), self._folder)
+                    return Parts(tower)
                 except (RuntimeError, ValueError) as error:
                     reason = str(error).splitlines()[0]
                     raise ModelError(f"the weights in {self._folder} do not fit its configuration: {reason}") from error
-        from clipsearch.encoders.torch_encoder import TorchEncoder
-
         name = name if name in ("fp32", "bf16") else "fp32"  # an index in int8 goes on in what int8 was judged equal to
-        return TorchEncoder(self._folder, self._model, self._revision, self._where(), name).embed_pixels
+        made = require_torch(self._model).TorchEncoder(self._folder, self._model, self._revision, self._where(), name)
+        run: Run = made.embed_pixels
+        return run
 
     def _where(self) -> str:
         return best_device() if self._device == "auto" else self._device
@@ -142,9 +143,10 @@ def best_device() -> str:
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     if sys.platform != "win32" and not apple and not any(map(os.path.exists, graphics)):
         return "cpu"
-    from clipsearch.encoders.torch_encoder import choose_device
-
-    return choose_device("auto").type
+    try:
+        return str(require_torch("a GPU").choose_device("auto").type)
+    except ModelError:
+        return "cpu"
 
 
 def _candidates(device: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.bpe import END, START, WORDS, PlainTokenizer, plain_tokenizer
-from clipsearch.encoders.checkpoint import ClipConfig
+from clipsearch.encoders.shape import ClipConfig
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
 
@@ -31,7 +31,7 @@ class TextTower:
 
     def __init__(self, folder: Path, config: ClipConfig, weights: Weights) -> None:
         self._folder = folder
-        self._config = config.text
+        self._shape, self._config = config, config.text
         self._weights = weights
         self.context_length = config.context_length
 
@@ -45,8 +45,13 @@ class TextTower:
         for numbers in by_length.values():
             for start in range(0, len(numbers), _AT_ONCE):
                 some = numbers[start : start + _AT_ONCE]
+                batch = np.array([tokens[number] for number in some])
+                self._require_ids(batch)
                 try:
-                    out[some] = self._forward(np.array([tokens[number] for number in some]))
+                    with np.errstate(
+                        invalid="ignore", over="ignore"
+                    ):  # of damaged weights; the caller looks at the result
+                        out[some] = self._forward(batch)
                 except (IndexError, ValueError) as error:
                     raise ModelError(f"the weights in {self._folder} do not fit its configuration: {error}") from error
         return out
@@ -67,6 +72,19 @@ class TextTower:
                     stacklevel=5,
                 )
         return [encoding.ids for encoding in encodings]
+
+    def _require_ids(self, ids: NDArray[Any]) -> None:
+        """Raise ModelError for tokens (n, length) that the tower does not have, or of which none ends the text.
+
+        Where the end is not found, all texts would have one vector.
+        """
+        known = ids.dtype.kind == "i" and ids.size and ids.min() >= 0 and ids.max() < self._shape.tokens
+        end = self._config.end_token
+        if not known or (end != 2 and not (ids == end).any(axis=1).all()):
+            raise ModelError(
+                f"{self._folder}: its tokenizer gives tokens that the model does not know, or does not end a text as the model "
+                "expects, so it is another model's; fetch the checkpoint again"
+            )
 
     def _forward(self, ids: NDArray[np.int64]) -> Array:
         weights, config = self._weights, self._config
@@ -115,22 +133,22 @@ class TextTower:
 
     @cached_property
     def _plain(self) -> PlainTokenizer:
-        return plain_tokenizer(self._folder)
+        return plain_tokenizer(self._folder, self._require_tokens)
+
+    def _require_tokens(self, count: int) -> None:
+        self._shape.require_tokens(count, self._folder)
 
     @cached_property
     def tokenizer(self) -> Any:
         """The checkpoint's own, without padding, cut to the context length."""
-        from tokenizers import Tokenizer
+        from clipsearch.encoders.tokenizer import load_tokenizer, require_words  # a plain text does without
 
-        try:
-            if (self._folder / "tokenizer.json").is_file():
-                tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
-            else:
-                tokenizer = _tokenizer_of_vocabulary(self._folder)
-        except Exception as error:  # tokenizers raises Exception itself
-            raise ModelError(f"{self._folder}: cannot load its tokenizer: {error}") from error
+        _ = self._plain  # which looks at the files
+        tokenizer = load_tokenizer(self._folder, _tokenizer_of_vocabulary)
+        self._require_tokens(tokenizer.get_vocab_size())
         tokenizer.enable_truncation(self.context_length)
         tokenizer.no_padding()
+        require_words(lambda word: tokenizer.encode(word).ids, self._folder)
         return tokenizer
 
 
@@ -178,4 +196,4 @@ def _gelu(x: Array) -> Array:
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "quick_gelu": _quick_gelu,
     "gelu": _gelu,
-}  # as checkpoint.ACTIVATIONS
+}  # as shape.ACTIVATIONS

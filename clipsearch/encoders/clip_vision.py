@@ -16,7 +16,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as op
 
-from clipsearch.encoders.checkpoint import ClipConfig
+from clipsearch.encoders.shape import ClipConfig
 from clipsearch.encoders.weights import Weights
 
 # Activations are quantised in groups of this many values, each with a scale of its own, as they come along. Measured on a

@@ -5,7 +5,6 @@ The cache and its location are huggingface_hub's own (HF_HOME, HF_HUB_CACHE, HF_
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from clipsearch.checksums import file_sha256
 from clipsearch.encoders import checkpoint
 from clipsearch.errors import ModelError
+from clipsearch.untrusted import read_plain
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -34,8 +34,8 @@ def cached_folder(model: str, revision: str = "main") -> Path | None:
     references = [cache / "refs" / revision, *sorted(path for path in (cache / "refs").rglob("*") if path.is_file())]
     for reference in references:
         try:
-            folder = cache / "snapshots" / reference.read_text("utf-8").strip()
-        except OSError:
+            folder = cache / "snapshots" / read_plain(reference, 1000).decode().strip()
+        except (OSError, ValueError):
             continue
         if _is_whole(folder):
             return folder
@@ -150,11 +150,7 @@ def _conversion(model: str) -> str | None:
 def _is_whole(folder: Path) -> bool:
     if not checkpoint.is_checkpoint(folder):
         return False
-    parts = folder / "model.safetensors.index.json"
-    if parts.is_file():
-        try:
-            names = set(json.loads(parts.read_text("utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, AttributeError):
-            return False
-        return all((folder / name).is_file() for name in names)
-    return any(folder.glob("*.safetensors"))
+    try:
+        return all(file.is_file() for file in checkpoint.tensor_files(folder))
+    except ModelError:
+        return False

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from clipsearch.errors import ClipsearchError
 from clipsearch.replacing import replacing
 from clipsearch.schema import Embeddings
+from clipsearch.untrusted import read_json
 
 JUDGED_PHOTOS = 64
 """Photos that a precision is judged by: the first of the user's own."""
 
 LEAST_COSINE, LEAST_OVERLAP, LEAST_GAIN = 0.995, 0.98, 1.1
 _COMPARED = 10  # results of a query
-_CACHE = "precision.json"
+_CACHE, _MOST_BYTES = "precision.json", 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def choose(
 def remembered(key: str) -> tuple[str, Fidelity | None] | None:
     """What `choose` found before for a model on this machine."""
     try:
-        entry = json.loads(_cache_file().read_text("utf-8"))[key]
+        entry = read_json(_cache_file(), _MOST_BYTES)[key]
         return str(entry["precision"]), Fidelity(**entry["fidelity"]) if entry["fidelity"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -85,8 +86,8 @@ def remember(key: str, precision: str, fidelity: Fidelity | None) -> None:
     path = _cache_file()
     with contextlib.suppress(OSError, ClipsearchError):
         try:
-            entries = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
+            entries = dict(read_json(path, _MOST_BYTES))
+        except (OSError, ValueError, TypeError):
             entries = {}
         entries[key] = {"precision": precision, "fidelity": asdict(fidelity) if fidelity else None}
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,16 +5,27 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from clipsearch.addresses import NOT_THERE
+from clipsearch.images.files import FAR, clamped
 from clipsearch.schema import ImageFile
 
 SKIPPED_FOLDERS = ("@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "lost+found", "__MACOSX")
 """Folders that hold no photos of the user's, besides hidden ones: thumbnails of a NAS, packages, system folders."""
+
+LIBRARIES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".migratedaplibrary")
+"""What the libraries of Apple's Photos, iPhoto and Aperture end with: folders that the Finder shows as one file."""
+
+_IN_LIBRARIES = ("originals", "masters")  # hold the photos; the other folders hold smaller copies, faces and thumbnails
+
+_DATALESS = 0x40000000  # of st_flags on macOS: SF_DATALESS, whose bytes are in iCloud
+_RECALLED = 0x400000 | 0x40000 | 0x1000  # of st_file_attributes: RECALL_ON_DATA_ACCESS, RECALL_ON_OPEN, OFFLINE
+_MAY_BE_AWAY = sys.platform in ("darwin", "win32")
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -152,8 +163,10 @@ class WalkRules:
             exclude=tuple(str(pattern) for pattern in exclude) if isinstance(exclude, (list, tuple)) else (),
         )
 
-    def skips_folder(self, name: str) -> bool:
-        """Whether a folder of this name is passed over."""
+    def skips_folder(self, name: str, inside: str = "") -> bool:
+        """Whether a folder of this name is passed over, `inside` another one."""
+        if self.defaults and inside.lower().endswith(LIBRARIES) and name.lower() not in _IN_LIBRARIES:
+            return True
         return name == ".clipsearch" or (self.defaults and name in SKIPPED_FOLDERS) or self.skips_file(name)
 
     def skips_file(self, name: str) -> bool:
@@ -177,6 +190,7 @@ class Listing:
     others: int = 0  # what else was there: files that are no pictures by name or content
     error: str | None = None
     unsure: dict[str, str] = field(default_factory=dict)  # what could not be looked at: name → why
+    placeholders: tuple[str, ...] = ()  # photos whose bytes are in a cloud alone: to open one would fetch it
 
     @property
     def files(self) -> tuple[ImageFile, ...]:
@@ -214,6 +228,11 @@ def has_image_signature(path: str) -> bool:
         os.close(descriptor)
 
 
+def is_placeholder(info: os.stat_result) -> bool:
+    """Whether a file's bytes are not on this machine, so that reading it would fetch them: iCloud, OneDrive and the like."""
+    return bool(getattr(info, "st_flags", 0) & _DATALESS or getattr(info, "st_file_attributes", 0) & _RECALLED)
+
+
 def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, under: str = "") -> Iterator[Listing]:
     """Every folder below `root`, or below its folder `under`, one listing each, in the order of their names.
 
@@ -244,19 +263,24 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
         folders: list[str] = []
         others = 0
         unsure: dict[str, str] = {}
+        placeholders: list[str] = []
+        inside = os.path.basename(path)  # noqa: PTH119
         while found:  # no call of ours for a common file: for each of 100,000, that is a tenth of a second
             entry = found.pop()  # let go of at once: each remembers all that the system said of its file
             name = entry.name
             dotted = name[0] == "."
             try:
                 if entry.is_dir(follow_symlinks=rules.follow_links):
-                    if not rules.skips_folder(name):
+                    if not rules.skips_folder(name, inside):
                         folders.append(f"{folder}/{name}" if folder else name)
                 elif not ((dotted or rules.exclude) and rules.skips_file(name)):
                     named = is_image_name(name) if dotted else _by_suffix(name[name.rfind(".") :])
                     info = None if named is False else entry.stat()
-                    if info and stat.S_ISREG(info.st_mode) and (named or has_image_signature(entry.path)):
-                        states[name] = info.st_size, info.st_mtime_ns
+                    if _MAY_BE_AWAY and info and is_placeholder(info):
+                        placeholders.append(name)
+                    elif info and stat.S_ISREG(info.st_mode) and (named or has_image_signature(entry.path)):
+                        time_ns = info.st_mtime_ns
+                        states[name] = info.st_size, time_ns if -FAR < time_ns < FAR else clamped(time_ns)
                     else:
                         others += 1
             except OSError as error:
@@ -264,7 +288,7 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
                     others += 1
                 else:
                     unsure[name] = error.strerror or str(error)
-        yield Listing(folder, path, states, others, unsure=unsure)
+        yield Listing(folder, path, states, others, unsure=unsure, placeholders=tuple(sorted(placeholders)))
         stack.extend(sorted(folders, reverse=True))
 
 
@@ -272,8 +296,9 @@ def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
     """Why a walk of `root` by these rules does not come to a folder, relative to it; "" if it does."""
     path = root
     for name in folder.split("/") if folder else []:
+        inside = os.path.basename(path)  # noqa: PTH119
         path = os.path.join(path, name)
-        if rules.skips_folder(name):
+        if rules.skips_folder(name, inside):
             return f"`clipsearch index` passes over the folder {name}"
         if not rules.follow_links and os.path.islink(path):  # noqa: PTH114
             return f"{path} is a link to a folder, which `clipsearch index` does not follow here"

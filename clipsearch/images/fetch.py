@@ -38,8 +38,8 @@ def fetch_image(url: str, *, max_bytes: int = MAX_BYTES, seconds: float = SECOND
             url = urljoin(url, outcome)
     except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: an address that cannot be one
         reason = "it took too long" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        raise ImageError(f"{url} cannot be downloaded: {reason}") from error
-    raise ImageError(f"{url} cannot be downloaded: more than {_REDIRECTIONS} redirections")
+        raise ImageError(f"{url} cannot be downloaded: {reason}", "access") from error
+    raise ImageError(f"{url} cannot be downloaded: more than {_REDIRECTIONS} redirections", "access")
 
 
 def _get(url: SplitResult, max_bytes: int, deadline: float) -> bytes | str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from clipsearch.addresses import is_elsewhere
 from clipsearch.errors import ImageError
 from clipsearch.schema import ImageFile
+
+FAR = 1 << 63
+"""Times and sizes are below this, as SQLite's integers are. A file may claim a time of year 2300, which is not."""
+
+_BLOCK = 8 * 1024**2  # bytes read at once
 
 ELSEWHERE = "not a file on this machine: it is in storage elsewhere, or inside an archive"
 
@@ -31,11 +37,21 @@ class ReadLimits:
 def require_at_most(max_bytes: int, size: int) -> None:
     """Raise ImageError where a file of this size, in bytes, is too big."""
     if size > max_bytes:
-        raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({size / 1024**2:.0f} MiB)")
+        raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({size / 1024**2:.0f} MiB)", "bytes")
 
 
-def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, ImageFile]:
-    """A regular file's bytes and its size and time as read; ImageError if it changes meanwhile or is too big."""
+def clamped(time_ns: int) -> int:
+    """A file's time in nanoseconds as it is stored and compared."""
+    return min(max(time_ns, 1 - FAR), FAR - 1)
+
+
+def read_bytes(
+    path: str | os.PathLike[str], max_bytes: int, on_block: Callable[[], None] = lambda: None
+) -> tuple[bytes, ImageFile]:
+    """A regular file's bytes and its size and time as read; ImageError if it changes meanwhile or is too big.
+
+    `on_block` is called after every few megabytes.
+    """
     name = os.fspath(path)
     try:
         descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -44,13 +60,18 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, Ima
             if not stat.S_ISREG(before.st_mode):
                 raise ImageError("not a regular file")
             require_at_most(max_bytes, before.st_size)
-            data = stream.read(max_bytes + 1)
+            size = min(_BLOCK, before.st_size + 1)
+            blocks: list[bytes] = []
+            while len(blocks) * size <= max_bytes and (block := stream.read(size)):
+                blocks.append(block)
+                on_block()
             after = os.fstat(stream.fileno())
     except OSError as error:
-        raise ImageError(ELSEWHERE if is_elsewhere(name) else error.strerror or str(error)) from error
+        raise ImageError(ELSEWHERE if is_elsewhere(name) else error.strerror or str(error), "access") from error
+    data = blocks[0] if len(blocks) == 1 else b"".join(blocks)
     if (after.st_size, after.st_mtime_ns) != (len(data), before.st_mtime_ns):
-        raise ImageError("changed while it was read")
-    return data, ImageFile(name, after.st_size, after.st_mtime_ns)
+        raise ImageError("changed while it was read", "access")
+    return data, ImageFile(name, after.st_size, clamped(after.st_mtime_ns))
 
 
 def content_hash(path: str | os.PathLike[str], max_bytes: int) -> tuple[str, ImageFile]:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -20,16 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.closing import Closing
-from clipsearch.errors import ImageError
+from clipsearch.errors import ClipsearchError, ImageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.worker import BYTES, PATH, read_message, write_message
+from clipsearch.images.memory import TOO_MUCH, MemoryWatch
+from clipsearch.images.worker import BYTES, DECODING, PATH, READING, READY, read_message, write_message
 from clipsearch.machine import cores
 from clipsearch.schema import Box, Failure, ImageFile, ImageInfo, PixelSpec
 
 _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
 _AHEAD = 64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
-
-
+_TICK = 0.1  # seconds between two looks at how long each worker has taken, while one is at work
+_STARTING = 120.0  # seconds that a process may take to start; machines can be very busy
+_READING = 60.0  # seconds for which nothing may come in of a file: drives that sleep take some 20 to wake
+_STARTS = 3  # processes that may die before they have started, until it is sure that none can
 _AHEAD_BYTES = 256 * 1024**2  # ahead, where they are no files here: they may be in memory already
 
 IN_FLIGHT = 768 * 1024**2
@@ -64,7 +68,8 @@ class DecoderPool(Closing):
 
     With a Box for a `spec`, they make thumbnails.
 
-    `workers` processes run at once (default: one a core). Each is replaced when a file makes it hang or crash.
+    `workers` processes run at once (default: one a core). Each is replaced when a file makes it hang or crash. `limits.seconds`
+    is how long decoding may take; reading may take as long as it takes, while something comes in.
     """
 
     def __init__(self, spec: PixelSpec | Box, limits: ReadLimits | None = None, workers: int | None = None) -> None:
@@ -77,13 +82,16 @@ class DecoderPool(Closing):
         self._all: set[_Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._ended = threading.Event()
+        self._watchdog: threading.Thread | None = None
 
     def read(
         self, files: Iterable[ImageFile], stopped: Callable[[], bool] = lambda: False
     ) -> Iterator[Decoded | Failure]:
         """Each file decoded, or why it was not, in the order given.
 
-        KeyboardInterrupt once `stopped` says so, PoolStopped if the pool is closed meanwhile.
+        KeyboardInterrupt once `stopped` says so, PoolStopped if the pool is closed meanwhile, ClipsearchError where no process
+        can be started.
         """
         waiting: deque[tuple[Future[Decoded | Failure], int]] = deque()
         most = max(_AHEAD, 16 * self.workers)
@@ -118,6 +126,7 @@ class DecoderPool(Closing):
         with self._lock:
             self._closed = True
             workers = list(self._all)
+        self._ended.set()
         for worker in workers:
             worker.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -138,19 +147,29 @@ class DecoderPool(Closing):
             try:
                 data = file.load()
             except ImageError as error:
-                return Failure(file, str(error))
-        worker = self._take()
-        if worker is None:
-            return Failure(file, "stopped")
-        outcome = worker.read(file, data)
-        with self._lock:
-            if worker.alive:
-                self._idle.append(worker)
+                return Failure(file, str(error), error.cause)
+        for _ in range(_STARTS):
+            worker = self._take()
+            if worker is None:
+                return Failure(file, "stopped", "access")
+            with worker.memory.watching():
+                outcome = worker.read(file, data)
+            with self._lock:
+                if worker.alive:
+                    self._idle.append(worker)
+                else:
+                    self._all.discard(worker)
+            if not worker.alive:
+                worker.stop()
+                worker.close()
+            if outcome:
                 return outcome
-            self._all.discard(worker)
-        worker.stop()
-        worker.close()
-        return outcome
+        if self._closed:
+            return Failure(file, "stopped", "access")
+        raise ClipsearchError(
+            f"no process that decodes photos can run here: {sys.executable} ends at once. If memory is short or limited "
+            "(`ulimit -v`), free some; `clipsearch doctor` shows more"
+        )
 
     def _take(self) -> _Worker | None:
         with self._lock:
@@ -158,9 +177,33 @@ class DecoderPool(Closing):
                 return None
             if self._idle:
                 return self._idle.pop()
-            worker = _Worker(self.spec, self.limits, self._budget)
+            try:
+                worker = _Worker(self.spec, self.limits, self._budget)
+            except OSError as error:
+                raise ClipsearchError(
+                    f"no process that decodes photos can be started ({error.strerror or error}); close other programs, or try "
+                    "--jobs 1"
+                ) from error
             self._all.add(worker)
+            if self._watchdog is None:
+                self._watchdog = threading.Thread(target=self._watch, name="clipsearch-watchdog", daemon=True)
+                self._watchdog.start()
             return worker
+
+    def _watch(self) -> None:
+        """Stop workers that take too long.
+
+        Time in which this process stood still (Ctrl-Z, a sleeping laptop) does not count: between two looks, no more passes
+        than twice what should.
+        """
+        before, at_work = time.monotonic(), True
+        while not self._ended.wait(_TICK if at_work else 10 * _TICK):
+            now = time.monotonic()
+            with self._lock:
+                workers = list(self._all)
+            busy = [worker for worker in workers if worker.spend(min(now - before, 2 * _TICK))]
+            at_work = bool(busy)
+            before = now
 
 
 def _result(future: Future[Decoded | Failure], stopped: Callable[[], bool]) -> Decoded | Failure:
@@ -211,22 +254,26 @@ class _Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to answer
         )  # fmt: skip
+        self.memory = MemoryWatch(self._process, limits.memory)
         self.alive = True
+        self._at: str | None = None  # what it is at; None before it has started
+        self._clock = threading.Lock()
+        self._left: float | None = None  # seconds until it is stopped; None while nothing is asked of it
         self._too_late = False
 
-    def read(self, file: ImageFile, data: bytes | None = None) -> Decoded | Failure:
-        """Ask for one file, or for the picture in `data`, and stop the process if it takes too long over it."""
-        self._too_late = False
+    def read(self, file: ImageFile, data: bytes | None = None) -> Decoded | Failure | None:
+        """Ask for one file, or for the picture in `data`; None where the process has died before it had started."""
         header, pixels = self._ask(PATH + os.fsencode(file.path) if data is None else BYTES + data)
         if header and "wants" in header:
             with self._budget.taking(header["wants"]):  # its time does not run while it waits
                 header, pixels = self._ask(b"")
-        if header is None:
+        if header is None or self._too_late:
             self.alive = False
-            reason = f"took longer than {self._limits.seconds:g} s" if self._too_late else "the decoder crashed"
-            return Failure(file, reason)
+            if self._at is None:
+                return None
+            return self._died(file)
         if "reason" in header:
-            return Failure(file, header["reason"])
+            return Failure(file, header["reason"], header["cause"])
         taken_at = header["info"].pop("taken_at")
         gps = header["info"].pop("gps")
         info = ImageInfo(
@@ -238,26 +285,54 @@ class _Worker:
         mtime_ns = header["mtime_ns"] if data is None else file.mtime_ns
         return Decoded(ImageFile(file.path, header["size"], mtime_ns), info, array)
 
-    def _give_up(self) -> None:
-        self._too_late = True
-        self._process.kill()
+    def _died(self, file: ImageFile) -> Failure:
+        """What became of a file over which the process ended."""
+        if self.memory.exceeded:
+            return Failure(file, TOO_MUCH, "memory")
+        if not self._too_late:
+            return Failure(file, "the decoder crashed", "crash")
+        if self._at == DECODING:
+            return Failure(file, f"took longer than {self._limits.seconds:g} s", "time")
+        return Failure(file, f"nothing could be read of it for {_READING:g} s", "access")
+
+    def spend(self, seconds: float) -> bool:
+        """Let time pass; when too much of it has, the process is stopped. Whether it is at work."""
+        with self._clock:
+            if self._left is None:
+                return False
+            self._left -= seconds
+            if self._left <= 0:
+                self._too_late, self._left = True, None
+                self._process.kill()
+            return True
+
+    def _begin(self, at: str | None) -> None:
+        """Note what the process is at from now on. Its time begins anew, unless it is over."""
+        with self._clock:
+            self._at = at
+            if not self._too_late:
+                self._left = _STARTING if at is None else _READING if at == READING else self._limits.seconds
 
     def _ask(self, message: bytes) -> tuple[dict[str, Any] | None, bytes]:
         """Send a message and wait for the header and pixels; only the header of a request for memory; None from the dead."""
         assert self._process.stdin and self._process.stdout
-        timer = threading.Timer(self._limits.seconds, self._give_up)
-        timer.start()
+        self._begin(self._at if not message else None if self._at is None else READING)
         try:
             write_message(self._process.stdin, message)  # type: ignore[arg-type]
             self._process.stdin.flush()
-            header = json.loads(read_message(self._process.stdout) or b"null")  # type: ignore[arg-type]
+            while True:
+                header = json.loads(read_message(self._process.stdout) or b"null")  # type: ignore[arg-type]
+                if header is None or "at" not in header:
+                    break
+                self._begin(READING if header["at"] == READY else header["at"])
             if header is None or "wants" in header:
                 return header, b""
             pixels = read_message(self._process.stdout)  # type: ignore[arg-type]
         except (OSError, ValueError):  # the pipe is gone with the process
             return None, b""
         finally:
-            timer.cancel()
+            with self._clock:
+                self._left = None
         return (None, b"") if pixels is None else (header, pixels)
 
     def stop(self) -> None:

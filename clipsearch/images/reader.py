@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from clipsearch.errors import ImageError
 from clipsearch.images import exif
 from clipsearch.images.files import ReadLimits, read_bytes
+from clipsearch.images.memory import TOO_MUCH
 from clipsearch.schema import ImageFile, ImageInfo
 
 DRAFT_FACTOR = 2
@@ -82,9 +83,10 @@ def decode_image(
         except ImageError:
             raise
         except MemoryError as error:
-            raise ImageError("needs more memory than a photo may take") from error
+            raise ImageError(TOO_MUCH, "memory") from error
         except Exception as error:  # decoders of untrusted bytes raise anything at all
-            raise ImageError(_reason(error)) from error
+            of_the_system = isinstance(error, OSError) and error.errno is not None
+            raise ImageError(_reason(error), "access" if of_the_system else "content") from error
         finally:
             Image.MAX_IMAGE_PIXELS = pillows_cap
 
@@ -106,7 +108,7 @@ def _decode(
         upright_size = None
     if image.size[0] * image.size[1] > limits.max_pixels:
         raise ImageError(
-            f"{size[0]} x {size[1]} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed"
+            f"{size[0]} x {size[1]} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed", "pixels"
         )
     if before_loading:
         before_loading(4 * image.size[0] * image.size[1])  # Pillow keeps RGB in four bytes a pixel

@@ -3,7 +3,8 @@
 Untrusted bytes meet C decoders here and nowhere else, so that a hang, a crash or a memory bomb costs one file, not the
 run. It speaks length-prefixed messages on its standard streams: PATH and a path, or BYTES and a file's, come in; a JSON
 header and raw pixels go out. Before it decodes a large picture, it asks with a header {"wants": bytes} and waits for any
-message.
+message. Headers {"at": ...} tell the other side how far it is: READY when it has started, READING after each part of the file,
+DECODING when the whole file is in memory.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from clipsearch.errors import ImageError
-from clipsearch.images.files import ReadLimits
+from clipsearch.images.files import ReadLimits, read_bytes
+from clipsearch.images.memory import TOO_MUCH, limit_memory
 from clipsearch.images.pixels import fit_into, minimum_size, resize_and_crop
-from clipsearch.images.reader import decode_image, read_image
+from clipsearch.images.reader import decode_image
 from clipsearch.schema import Box, ImageFile, PixelSpec
 
 LARGE = 64 * 1024**2
@@ -27,6 +29,7 @@ LARGE = 64 * 1024**2
 
 LENGTH = struct.Struct("<I")
 PATH, BYTES = b"p", b"b"
+READY, READING, DECODING = "ready", "reading", "decoding"
 
 
 def main(arguments: str) -> None:
@@ -37,10 +40,16 @@ def main(arguments: str) -> None:
     options: dict[str, Any] = json.loads(arguments)
     spec = Box(**options["box"]) if "box" in options else pixel_spec_from_json(options["pixels"])
     limits = ReadLimits(**options["limits"])
-    _limit_memory(limits.memory)
+    limit_memory(limits.memory)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the messages
     requests = sys.stdin.buffer
+
+    def tell(at: str) -> None:
+        write_message(answers, json.dumps({"at": at}).encode())
+        answers.flush()
+
+    tell(READY)
     while (request := read_message(requests)) is not None:
 
         def ask(size: int) -> None:
@@ -51,27 +60,32 @@ def main(arguments: str) -> None:
                     sys.exit()
 
         photo = request[1:] if request[:1] == BYTES else os.fsdecode(request[1:])
-        header, pixels = _read(photo, spec, limits, ask)
+        header, pixels = _read(photo, spec, limits, ask, tell)
         write_message(answers, json.dumps(header).encode())
         write_message(answers, pixels)
         answers.flush()
 
 
 def _read(
-    photo: str | bytes, spec: PixelSpec | Box, limits: ReadLimits, before_loading: Callable[[int], None] | None = None
+    photo: str | bytes,
+    spec: PixelSpec | Box,
+    limits: ReadLimits,
+    ask: Callable[[int], None],
+    tell: Callable[[str], None],
 ) -> tuple[dict[str, Any], bytes]:
     try:
         if isinstance(photo, bytes):
-            picture, info = decode_image(photo, minimum_size(spec), limits, before_loading)
-            file = ImageFile("", len(photo), 0)
+            data, file = photo, ImageFile("", len(photo), 0)
         else:
-            picture, info, file = read_image(photo, minimum_size(spec), limits, before_loading)
+            data, file = read_bytes(photo, limits.max_bytes, lambda: tell(READING))
+        tell(DECODING)
+        picture, info = decode_image(data, minimum_size(spec), limits, ask)
         sized = fit_into(picture, spec) if isinstance(spec, Box) else resize_and_crop(picture, spec)
         pixels = sized.tobytes()
     except ImageError as error:
-        return {"reason": str(error)}, b""
+        return {"reason": str(error), "cause": error.cause}, b""
     except MemoryError:
-        return {"reason": "needs more memory than a photo may take"}, b""
+        return {"reason": TOO_MUCH, "cause": "memory"}, b""
     taken_at = info.taken_at.isoformat() if info.taken_at else None
     header = {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}
     return {**header, "shape": [sized.height, sized.width]}, pixels
@@ -96,12 +110,3 @@ def pixel_spec_from_json(data: dict[str, Any]) -> PixelSpec:
     """A PixelSpec from its fields as JSON gives them back, lists for tuples."""
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     return PixelSpec(**fields)
-
-
-def _limit_memory(limit: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -22,6 +22,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from clipsearch.errors import SidecarError
+from clipsearch.replacing import sync_file
 
 MAX_BYTES = 8_000_000
 """Of a sidecar; those of darktable with long histories have some hundred thousand."""
@@ -242,7 +243,7 @@ def _replace(path: str, content: bytes, before: os.stat_result | None) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         if before:
             if hasattr(os, "chown"):
                 with contextlib.suppress(OSError):

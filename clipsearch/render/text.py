@@ -13,7 +13,23 @@ if TYPE_CHECKING:  # `doctor` prints by this also where numpy does not load
 
 def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
     """One line a file: its path, a tab, the reason."""
-    return "".join(f"{printable(short_path(f.file.path, relative_to))}\t{printable(f.reason)}\n" for f in failures)
+    return "".join(
+        f"{printable(short_path(failure.file.path, relative_to))}\t{printable(failure.reason)}"
+        f"{' (indexed before, and kept)' if failure.kept else ''}\n"
+        for failure in failures
+    )
+
+
+def failure_object(failure: Failure) -> dict[str, Any]:
+    """A failure as JSON has it."""
+    return {
+        "path": failure.file.path,
+        "size": failure.file.size,
+        "reason": failure.reason,
+        "cause": failure.cause,
+        "attempts": failure.attempts,
+        "kept": failure.kept,
+    }
 
 
 def evaluation_table(result: dict[str, Any]) -> str:
@@ -58,7 +74,9 @@ def printable(text: str) -> str:
 
 
 def short_path(path: str, relative_to: str) -> str:
-    """The path from a folder where it lies below it; else as it is."""
+    """The path from a folder where it lies below it; else as it is, also where that folder is unknown: ""."""
+    if not relative_to:
+        return path
     prefix = relative_to.rstrip(os.sep) + os.sep
     return path[len(prefix) :] if path.startswith(prefix) else path
 

@@ -62,7 +62,7 @@ def make_app(service: Service, *, host: str, port: int, token: str | None = None
     routers = [make(service) for make in (search_routes, picture_routes, index_routes, metrics_routes, page_routes)]
     for router in routers:
         app.include_router(router)
-    refuse(app, [route for router in routers for route in router.routes])
+    refuse(app, [route for router in routers for route in router.routes], service.index_folder)
     return Measured(Guard(Heads(app), host=host, port=port, token=token), service.metrics)
 
 

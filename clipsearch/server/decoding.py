@@ -30,7 +30,7 @@ class Decoders:
             self._pools[spec] = pool
         (outcome,) = pool.read([ImageFile(path, 0, 0)])
         if isinstance(outcome, Failure):
-            raise ImageError(outcome.reason)
+            raise ImageError(outcome.reason, outcome.cause)
         return outcome
 
     def close(self) -> None:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from clipsearch import roots
+from clipsearch.advice import PHOTOS, command
+from clipsearch.render.text import failure_object
 from clipsearch.server import shapes
 from clipsearch.server.events import EventStream, index_events, job_events
 from clipsearch.server.parameters import NAMES, FolderPath, Nothing, Text
@@ -62,7 +64,7 @@ def index_routes(service: Service) -> APIRouter:
     async def failures(request: Request, asked: Annotated[Nothing, Query()]) -> Response:
         """The files that could not be indexed, and why."""
         found = await service.answer(request, service.counts.call(lambda engine: engine.failures()))
-        return json_response({"failures": [{"path": one.file.path, "reason": one.reason} for one in found]})
+        return json_response({"failures": [failure_object(failure) for failure in found]})
 
     @router.post(
         "/index", response_model=shapes.JobAnswer, status_code=202,
@@ -83,7 +85,8 @@ def index_routes(service: Service) -> APIRouter:
             state = await service.counts.call(lambda engine: engine.status(scan=False))
             unknown = sorted(set(folders) - {root.path for root in state.roots})
             if unknown:
-                raise Refusal(403, "not-indexed", f"{unknown[0]} is no indexed folder; add it with: clipsearch index")
+                how = command("index", PHOTOS, index=service.index_folder)
+                raise Refusal(403, "not-indexed", f"{unknown[0]} is not an indexed folder; to add it: {how}")
         return json_response({"job": service.jobs.start(folders).to_json()}, 202)
 
     @router.get("/index", response_model=shapes.JobObject)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
+from clipsearch.advice import with_index
 from clipsearch.errors import (
     ClipsearchError,
     CollectionBusy,
@@ -53,8 +55,17 @@ class ClientGone(Exception):  # noqa: N818
     """Nobody waits for the answer any more."""
 
 
-def refuse(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Have an application of these routes answer with refusals, whatever goes wrong in it."""
+def refuse(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path) -> None:
+    """Have an application of these routes answer with refusals, whatever goes wrong in it.
+
+    The commands that they propose name the index: whoever reads them is in another folder.
+    """
+
+    async def known_error(request: Request, error: Exception) -> Response:
+        refusal = as_refusal(error)
+        return refusal_response(
+            refusal.status, refusal.code, with_index(refusal.message, index_folder), refusal.headers
+        )
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -69,8 +80,8 @@ def refuse(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(RequestValidationError, _wrong_parameter)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(ClipsearchError, _known_error)
-    app.add_exception_handler(OSError, _known_error)
+    app.add_exception_handler(ClipsearchError, known_error)
+    app.add_exception_handler(OSError, known_error)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -96,10 +107,6 @@ def as_refusal(error: Exception) -> Refusal:
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return refusal_response(error.status, error.code, error.message, error.headers)
-
-
-async def _known_error(request: Request, error: Exception) -> Response:
-    return await _refusal(request, as_refusal(error))
 
 
 async def _bug(request: Request, error: Exception) -> Response:

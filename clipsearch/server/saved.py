@@ -16,8 +16,10 @@ import platformdirs
 from clipsearch.errors import CollectionBusy
 from clipsearch.replacing import replacing
 from clipsearch.store.lock import WriterLock
+from clipsearch.untrusted import read_json
 
 MOST = 1000
+_MOST_BYTES = 100_000_000
 _PATIENCE = 5.0  # seconds to wait for another server, which takes milliseconds
 
 
@@ -34,11 +36,11 @@ class SavedSearches:
     def all(self) -> dict[str, dict[str, Any]]:
         """Name → parameters, by name. A file that cannot be understood counts as none."""
         try:
-            searches = json.loads(self._file.read_bytes())["searches"]
+            searches = read_json(self._file, _MOST_BYTES)["searches"]
             found = {str(name): dict(parameters) for name, parameters in searches.items()}
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return {}
         return dict(sorted(found.items()))
 

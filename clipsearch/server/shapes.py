@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Header
 from pydantic import BaseModel, Field
 
+from clipsearch.errors import Cause
+
 ClientHeader = Annotated[
     str,
     Header(
@@ -140,6 +142,7 @@ class RootObject(BaseModel):
     new: int | None
     changed: int | None
     missing: int | None
+    retry: int | None
 
 
 class ApproximateObject(BaseModel):
@@ -178,7 +181,11 @@ class FailureObject(BaseModel):
     """A file that could not be indexed."""
 
     path: str
+    size: int
     reason: str
+    cause: Cause
+    attempts: int
+    kept: bool
 
 
 class FailuresAnswer(BaseModel):

@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.advice import PHOTOS, command, how_to_make
 from clipsearch.checksums import file_sha256
 from clipsearch.closing import Closing
 from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
-from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
+from clipsearch.replacing import sync_folder
+from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import require_own_files
 from clipsearch.store.lock import OnBusy, WriterLock
 from clipsearch.store.reading import CollectionReader
 from clipsearch.store.rows import Place
-from clipsearch.store.segments import Segment, sync_folder, write_compact, write_segment
+from clipsearch.store.segments import Segment, write_compact, write_segment
 from clipsearch.store.swap import finish
 from clipsearch.store.vectors import is_unit, vector_check
 
@@ -44,7 +46,7 @@ class Collection(CollectionReader, Closing):
         folder = Path(folder).absolute()
         self._lock: WriterLock | None = None
         if not writable and not (folder / "catalog.sqlite").is_file():
-            raise CollectionNotFound(f"there is no index at {folder}; make one with: clipsearch index FOLDER")
+            raise CollectionNotFound(f"there is no index at {folder}; to make it: {how_to_make(folder)}")
         if writable:
             require_own_files(folder)
             try:
@@ -87,7 +89,7 @@ class Collection(CollectionReader, Closing):
             self.catalog.begin()
             self.catalog.set_fingerprint(fingerprint)
         elif mine is None or mine.digest != fingerprint.digest or mine.dim != fingerprint.dim:
-            other = f"another index: clipsearch index FOLDER --model {fingerprint.model} --index OTHER_DIR"
+            other = f"another index: {command('index', PHOTOS, '--model', fingerprint.model, index='OTHER_DIR')}"
             if mine and mine.model == fingerprint.model:
                 revisions = f" ({mine.revision}, and not {fingerprint.revision})"
                 said = revisions if mine.revision != fingerprint.revision else ""
@@ -154,24 +156,36 @@ class Collection(CollectionReader, Closing):
         with self._all_or_nothing():
             if known is None or known.image_id != image_id:
                 self.discard(place)
-            self.catalog.begin()
+            self.forget_failure(place)
             self.catalog.move_image(image_id, place, file)
 
-    def fail(self, place: Place, file: ImageFile, reason: str) -> None:
-        """Stage that a file cannot be read. An image known at the place is dropped: its content is gone."""
+    def fail(self, place: Place, failure: Failure, tried_with: str = "") -> None:
+        """Stage that a file cannot be read. An image known at the place stays, and stays an answer, until it is removed.
+
+        `tried_with` tells what decides, besides the file, whether it can be read (images.attempts). Attempts are counted here,
+        as long as the file and these circumstances are the same.
+        """
         with self._all_or_nothing():
-            self.discard(place)
-            self.catalog.add_failure(place, file, reason)
+            self.catalog.begin()
+            before = self.catalog.failure_at(place)
+            same = before and before.state == (failure.file.size, failure.file.mtime_ns)
+            if before and same and (before.cause, before.tried_with) == (failure.cause, tried_with):
+                failure = replace(failure, attempts=before.attempts + 1)
+            self.catalog.add_failure(place, failure, tried_with)
+
+    def forget_failure(self, place: Place) -> None:
+        """Stage that a file can be read now, as far as is known. An image there stays."""
+        with self._all_or_nothing():
+            self.catalog.begin()
+            self.catalog.remove_failure(place)
 
     def discard(self, place: Place) -> None:
         """Stage that nothing is known of a place."""
         with self._all_or_nothing():
-            self.catalog.begin()
             known = self.catalog.known_at(place)
             if known and known.image_id is not None:
                 self.remove([known.image_id])
-            elif known:
-                self.catalog.remove_failure(place)
+            self.forget_failure(place)
 
     def remove(self, ids: Sequence[int]) -> None:
         """Stage that images are gone."""

@@ -14,10 +14,10 @@ from typing import Any
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store import guard
 from clipsearch.store.filters import fits, km_between
-from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, image_check
+from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
 from clipsearch.store.values import WHAT_TO_DO
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _ROWS = 1000  # fetched at once
 _LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, which sqlite3 names from Python 3.11
@@ -75,7 +75,12 @@ CHECKED = "vectors checked"
 
 _ALL_CHECKED = f"INSERT INTO meta VALUES ('{CHECKED}', 'all');"  # noqa: S608
 _CAPTIONS = "ALTER TABLE images ADD COLUMN caption TEXT;"  # SQLite leaves the rows as they are: it takes no time
-_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS}
+_CAUSES = """
+ALTER TABLE failures ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE failures ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE failures ADD COLUMN tried_with TEXT NOT NULL DEFAULT '';
+"""
+_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS, 5: _CAUSES}
 """What brings a catalog of one format version to the next. Readers manage with any of them."""
 
 
@@ -167,6 +172,8 @@ def open_database(path: Path, *, create: bool) -> Database:
             guard.require_own_schema(database, _columns_of(version))
             database.version = version
         database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA fullfsync = ON")  # as replacing.sync_file; only macOS knows it
+        database.execute("PRAGMA checkpoint_fullfsync = ON")
     except BaseException:
         database.close()
         raise
@@ -197,6 +204,7 @@ def _add_functions(database: Database) -> None:
     database.create_function("fits", 3, fits, deterministic=True)
     database.create_function("check_of", -1, check_of, deterministic=True)
     database.create_function("image_check", -1, image_check, deterministic=True)
+    database.create_function("failure_check", -1, failure_check, deterministic=True)
 
 
 def _connect(path: Path, create: bool) -> Database:

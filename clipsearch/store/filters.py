@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
+from unicodedata import normalize
 
-from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test
+from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test, literals
 from clipsearch.errors import QueryError
 
 Sql: TypeAlias = tuple[str, list[Any]]
@@ -42,6 +43,7 @@ _NUMBERS = {
     "longitude": "longitude",
 }
 _CLASS = re.compile(r"\[(?:(?:([!^])|(?![!^]))(.[^]]*\]))?", re.DOTALL)  # in a glob: its sign, and what it is made of
+_SAME, _GLOB, _ASCII_GLOB = 0, 1, 2  # what `fits` is asked
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -127,12 +129,34 @@ def _text_test(column: str, test: Test) -> Sql:
     text, is_glob = str(test.value), test.operator == "~"
     value = _bytes(text)
     if test.field != "taken" and not text.isascii():  # SQLite tells capitals of ASCII only
-        sql = f"fits(CAST({column} AS BLOB), ?, {int(is_glob)})"
+        sql = _fits(column, _GLOB if is_glob else _SAME)
         wanted = _bytes(_negated_by("!", text)) if is_glob else value
         return (f"NOT {sql}" if test.operator == "!=" else sql), [wanted]
+    if is_glob and test.field != "taken" and ("?" in text or "[" in text):
+        return _letter_by_letter(column, text)
     if not is_glob:
         same = "" if test.field == "taken" else " COLLATE NOCASE"
         return f"{column} {_OPERATORS[test.operator]} {_TEXT}{same}", [value]
+    return _ascii_glob(column, text)
+
+
+def _letter_by_letter(column: str, text: str) -> Sql:
+    """A glob that counts letters, of which one may be several characters of a name (`fits`).
+
+    Most names are done with once they lack what stands between its wildcards.
+    """
+    sql, values = _ascii_glob(column, text)
+    rest, pieces = _ascii_glob(column, "*".join(literals(text)))
+    several = f"length({column}) < length(CAST({column} AS BLOB))"
+    counted = f"CASE WHEN {several} THEN {_fits(column, _ASCII_GLOB)} ELSE {sql} END"
+    return f"{rest} AND {counted}", [*pieces, _bytes(_negated_by("!", text)).lower(), *values]
+
+
+def _fits(column: str, how: int) -> str:
+    return f"fits(CAST({column} AS BLOB), ?, {how})"
+
+
+def _ascii_glob(column: str, text: str) -> Sql:
     if "[" in text:
         return f"lower({column}) GLOB {_TEXT}", [_bytes(_negated_by("^", text)).lower()]
     # LIKE needs no lower(), and takes half the time.
@@ -153,12 +177,22 @@ def _negated_by(sign: str, glob: str) -> str:
     return _CLASS.sub(lambda found: f"[{sign if found[1] else ''}{found[2]}" if found[2] else "[[]", glob)
 
 
-def fits(value: bytes | None, wanted: bytes, is_glob: int) -> bool | None:
-    """Whether a text is another, or fits a glob, whatever the case of their letters. The catalog's SQL calls it."""
+def fits(value: bytes | None, wanted: bytes, how: int) -> bool | None:
+    """Whether a text is another, or fits a glob, whatever the case of their letters. The catalog's SQL calls it.
+
+    An accent may be a character of its own, as macOS writes file names, or one with its letter: that makes no difference.
+    """
     if value is None:
         return None
-    text, other = os.fsdecode(value).lower(), os.fsdecode(wanted).lower()
-    return fnmatchcase(text, other) if is_glob else text == other
+    if how == _ASCII_GLOB:  # as SQLite tells capitals, so that every glob of ASCII does the same
+        return fnmatchcase(composed(os.fsdecode(value.lower())), os.fsdecode(wanted))
+    text, other = composed(os.fsdecode(value).lower()), composed(os.fsdecode(wanted).lower())
+    return fnmatchcase(text, other) if how == _GLOB else text == other
+
+
+def composed(text: str) -> str:
+    """A text with each accent in one character with its letter, where Unicode has one (NFC): for comparing, not for keeping."""
+    return text if text.isascii() else normalize("NFC", text)
 
 
 def _values_of(column: str) -> str:

@@ -18,14 +18,17 @@ from clipsearch.store.filters import Places, Sql, below, require_shallow, to_sql
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
+    LATER_FAILURE_COLUMNS,
     Known,
+    KnownFailure,
     Place,
     State,
-    check_of,
+    failure_check,
     failure_of,
     image_check,
     is_plausible,
     is_sound,
+    known_failure_of,
     place_key,
     record_of,
 )
@@ -50,6 +53,15 @@ class ImageRows:
         with as_written():
             return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
 
+    def holds(self, root_id: int, path: str) -> bool:
+        """Whether anything is known at or below a path of a root."""
+        where, values = below(root_id, path)
+        sql = f"SELECT 1 FROM images WHERE {where} UNION ALL SELECT 1 FROM failures WHERE {where} LIMIT 1"  # noqa: S608
+        if self._db.execute(sql, values * 2).fetchone():
+            return True
+        folder, _, name = path.rpartition("/")
+        return self.known_at(Place(root_id, folder, name)) is not None
+
     def known_in(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
         """Name → what is known, for one folder (not those below it): of its images and of its failures."""
         values = (root_id, os.fsencode(folder))
@@ -63,8 +75,29 @@ class ImageRows:
                 {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
             )
 
+    def failures_in(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
+        """Name → what is known of the failures of one folder (not those below it)."""
+        sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ?"  # noqa: S608
+        with as_written():
+            return {
+                os.fsdecode(row[2]): known_failure_of(row)
+                for row in self._db.execute(sql, (root_id, os.fsencode(folder)))
+            }
+
+    def failure_at(self, place: Place) -> KnownFailure | None:
+        """What is known of a failure at one place; of an image there that could not be read again, too."""
+        sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ? AND name = ?"  # noqa: S608
+        row = self._db.execute(sql, place_key(place)).fetchone()
+        with as_written():
+            return known_failure_of(row) if row else None
+
+    @property
+    def _failure_columns(self) -> str:
+        later = LATER_FAILURE_COLUMNS if self._db.version >= 6 else "'', 0, ''"
+        return f"{FAILURE_COLUMNS}, {later}"
+
     def known_at(self, place: Place) -> Known | None:
-        """What is known of one place."""
+        """What is known of one place; of the image, where an image and a failure are."""
         for column, table in (("image_id", "images"), ("NULL", "failures")):
             sql = f"SELECT {column}, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ? AND name = ?"  # noqa: S608
             if row := self._db.execute(sql, place_key(place)).fetchone():
@@ -132,7 +165,8 @@ class ImageRows:
 
     def _check_rows(self, table: str, where: str, *values: Any) -> None:
         """Renew the checksums of rows that were written; of what SQLite made of the values."""
-        check = f"image_check({IMAGE_COLUMNS}, caption)" if table == "images" else f"check_of({FAILURE_COLUMNS})"
+        columns = f"{IMAGE_COLUMNS}, caption" if table == "images" else f"{FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}"
+        check = f"{'image' if table == 'images' else 'failure'}_check({columns})"
         self._db.execute(f"UPDATE {table} SET row_check = {check} WHERE {where}", values)  # noqa: S608
 
     def vector_checks(self, ids: Sequence[int]) -> dict[int, int | None]:
@@ -156,11 +190,13 @@ class ImageRows:
         self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", rows)
         self._db.executemany("DELETE FROM images WHERE image_id = ?", rows)
 
-    def add_failure(self, place: Place, file: ImageFile, reason: str) -> None:
-        """Remember that a file could not be read, and why."""
+    def add_failure(self, place: Place, failure: Failure, tried_with: str) -> None:
+        """Remember that a file could not be read, and why; what is known of an image there stays."""
+        file, reason = failure.file, failure.reason.encode("utf-8", "replace").decode()
         self._db.execute(
-            f"INSERT OR REPLACE INTO failures ({FAILURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (*place_key(place), file.size, file.mtime_ns, reason),
+            f"INSERT OR REPLACE INTO failures ({FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}) "  # noqa: S608
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*place_key(place), file.size, file.mtime_ns, reason, failure.cause, failure.attempts, tried_with),
         )
         self._check_rows("failures", "root_id = ? AND folder = ? AND name = ?", *place_key(place))
 
@@ -232,7 +268,7 @@ class ImageRows:
         caption = "caption" if self._db.version >= 5 else "NULL"
         for table, columns, check in (
             ("images", f"{IMAGE_COLUMNS}, {caption}", image_check),
-            ("failures", FAILURE_COLUMNS, check_of),
+            ("failures", self._failure_columns, failure_check),
         ):
             sql = f"SELECT {columns}, row_check FROM {table} ORDER BY 1"  # noqa: S608
             for number, row in enumerate(self._db.execute(sql), 1):
@@ -262,7 +298,9 @@ class ImageRows:
     def failures(self, roots: dict[int, str]) -> list[Failure]:
         """Every failure, in the order of its path."""
         rows = self._db.execute(
-            "SELECT root_id, folder, name, size, mtime_ns, reason FROM failures ORDER BY root_id, folder, name"
+            f"SELECT {self._failure_columns}, EXISTS (SELECT 1 FROM images WHERE images.root_id = failures.root_id "  # noqa: S608
+            "AND images.folder = failures.folder AND images.name = failures.name) FROM failures "
+            "ORDER BY root_id, folder, name"
         )
         return [failure_of(row, roots) for row in rows]
 

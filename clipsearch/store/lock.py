@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from clipsearch.errors import CollectionBusy
+from clipsearch.untrusted import read_json
 
 if sys.platform == "win32":
     import msvcrt
@@ -75,7 +76,7 @@ class WriterLock:
 
 def _holder(path: Path) -> str:
     try:
-        about = json.loads(path.read_bytes())
+        about = read_json(path, 1000)
         return f" (pid {int(about['pid'])} since {about['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

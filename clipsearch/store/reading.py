@@ -91,6 +91,19 @@ class CollectionReader(Places):
         """root_id → the absolute path it has today, wherever the index folder has been moved to."""
         return {root_id: absolute_root(self.folder, path) for root_id, (path, _) in self.catalog.roots().items()}
 
+    def holds(self, root_id: int, path: str) -> bool:
+        """See Places."""
+        return self.catalog.holds(root_id, path)
+
+    def folders_of(self, root_id: int) -> set[str]:
+        """See Places."""
+        return self.catalog.folders(root_id)
+
+    def names_in(self, root_id: int, folder: str) -> set[str]:
+        """See Places."""
+        images, failures = self.catalog.known_in(root_id, folder)
+        return {*images, *failures}
+
     def __len__(self) -> int:
         return self.catalog.count()
 

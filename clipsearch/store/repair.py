@@ -13,6 +13,7 @@ import numpy as np
 
 from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.replacing import sync_file, sync_folder
 from clipsearch.schema import Embeddings, Fingerprint, Ids
 from clipsearch.store.approximate.keeping import remove as remove_approximate
 from clipsearch.store.approximate.opened import FOLDER as APPROXIMATE
@@ -20,8 +21,15 @@ from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
-from clipsearch.store.rows import FAILURE_COLUMNS, failure_of, in_todays_format, is_plausible, is_sound, path_of
-from clipsearch.store.segments import Segment, SegmentInfo, sync_folder, write_segment
+from clipsearch.store.rows import (
+    failure_in_todays_format,
+    failure_of,
+    in_todays_format,
+    is_plausible,
+    is_sound,
+    path_of,
+)
+from clipsearch.store.segments import Segment, SegmentInfo, write_segment
 from clipsearch.store.swap import REPAIRED, finish
 from clipsearch.store.values import MOST_IDS, as_written
 from clipsearch.store.vectors import vector_check
@@ -146,7 +154,8 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.set_fingerprint(salvaged.fingerprint)
         new.restore("roots", salvaged.roots)
         new.restore("images", map(in_todays_format, living.values()))
-        new.restore("failures", (row for row in salvaged.failures if len(row) == 7 and _is_failure(row, roots)))
+        failures = map(failure_in_todays_format, salvaged.failures)
+        new.restore("failures", (row for row in failures if len(row) == 10 and _is_failure(row, roots)))
         new.never_reuse("images", max([salvaged.last_id, *map(_plausible_id, held)]))
         for info in [*whole, *added]:
             new.restore("segments", [(_number(info.name), info.name, info.rows, info.size, info.sha256)])
@@ -162,7 +171,7 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
     finally:
         new.close()
     with new_path.open("rb+") as stream:
-        os.fsync(stream.fileno())
+        sync_file(stream.fileno())
     new_path.replace(folder / REPAIRED)
     sync_folder(folder)
     rest = (row for image_id, row in salvaged.images.items() if image_id not in living)
@@ -181,7 +190,7 @@ def _is_root(folder: Path, row: tuple[Any, ...]) -> bool:
 def _is_failure(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
     """Whether a row of failures is one that clipsearch could have written."""
     try:
-        failure_of(row[: FAILURE_COLUMNS.count(",") + 1], roots)
+        failure_of((*row[:6], *row[7:], False), roots)  # without its checksum
     except CollectionDamaged:
         return False
     return True

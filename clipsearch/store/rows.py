@@ -6,9 +6,9 @@ import os
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast, get_args
 
-from clipsearch.errors import CollectionDamaged
+from clipsearch.errors import Cause, CollectionDamaged
 from clipsearch.schema import LONGEST_CAPTION, Failure, ImageFile, ImageInfo, ImageRecord
 from clipsearch.store.guard import require_own_path
 from clipsearch.store.values import MOST_IDS, WHAT_TO_DO, as_written, moment, number, octets, text, whole
@@ -39,6 +39,16 @@ class Known:
     mtime_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """What the catalog knows of a file that could not be read. The image that was indexed from it before may still be there."""
+
+    state: State  # of the file that failed
+    cause: str  # one of errors.Cause; "" for a failure of before format 6
+    attempts: int  # runs that tried this state of the file
+    tried_with: str  # what images.attempts.circumstances gave
+
+
 IMAGE_COLUMNS = (
     "image_id, root_id, folder, name, size, mtime_ns, width, height, format, content_hash, "
     "taken_at, camera, latitude, longitude"
@@ -46,6 +56,9 @@ IMAGE_COLUMNS = (
 """Of the table of images; behind them come `row_check` and `vector_check` from format 4 on, and `caption` from 5 on."""
 
 FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
+"""Of the table of failures; behind them come `row_check` from format 4 on, and LATER_FAILURE_COLUMNS from 6 on."""
+
+LATER_FAILURE_COLUMNS = "cause, attempts, tried_with"
 
 
 def check_of(*values: Any) -> int:
@@ -59,6 +72,23 @@ def image_check(*values: Any) -> int:
     Without a caption it is what it was before format 5, so that no row had to be written again for that.
     """
     return check_of(*(values[:-1] if values[-1] is None else values))
+
+
+def failure_check(*values: Any) -> int:
+    """A checksum of a row of failures: of its FAILURE_COLUMNS and LATER_FAILURE_COLUMNS.
+
+    Where these say nothing, it is what it was before format 6, so that no row had to be written again for that.
+    """
+    return check_of(*(values[:-3] if values[-3:] == NOTHING_LATER else values))
+
+
+NOTHING_LATER = ("", 0, "")
+"""LATER_FAILURE_COLUMNS of a failure of before format 6."""
+
+
+def failure_in_todays_format(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row of failures of any format from 4 on, with the columns that it has today."""
+    return (*row, *NOTHING_LATER) if len(row) == FAILURE_COLUMNS.count(",") + 2 else row
 
 
 def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
@@ -108,11 +138,23 @@ def record_of(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
         return _record(row, roots)
 
 
+def known_failure_of(row: tuple[Any, ...]) -> KnownFailure:
+    """A row of the table of failures: FAILURE_COLUMNS, LATER_FAILURE_COLUMNS. ValueError where clipsearch never writes it."""
+    size, mtime_ns, _, cause, attempts, tried_with = row[3:9]
+    if cause not in _CAUSES:
+        raise ValueError("no cause")
+    return KnownFailure((whole(size, 0), whole(mtime_ns)), cause, whole(attempts, 0), text(tried_with))
+
+
 def failure_of(row: tuple[Any, ...], roots: dict[int, str]) -> Failure:
-    """A row of the table of failures, its FAILURE_COLUMNS. CollectionDamaged where clipsearch never writes such a row."""
-    root_id, folder, name, size, mtime_ns, reason = row
+    """The same, with whether its image is kept behind, as a Failure. CollectionDamaged where clipsearch never writes it."""
     with as_written("the catalog's table of failures"):
-        return Failure(ImageFile(path_of(roots, root_id, folder, name), whole(size, 0), whole(mtime_ns)), text(reason))
+        known, reason = known_failure_of(row), text(row[5])
+        file = ImageFile(path_of(roots, *row[:3]), *known.state)
+        return Failure(file, reason, cast(Cause, known.cause or "content"), known.attempts, bool(row[9]))
+
+
+_CAUSES = ("", *get_args(Cause))
 
 
 def is_plausible(row: tuple[Any, ...], roots: dict[int, str]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import mmap
-import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.replacing import sync_file, sync_folder
 from clipsearch.schema import Embeddings, Ids, Scores
 from clipsearch.store import layout
 
@@ -257,7 +257,7 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
             # Given a name, faiss only prints that the disk was full for the last of it, and all seems well.
             faiss.write_index(index, faiss.PyCallbackIOWriter(take))  # type: ignore[attr-defined]
             stream.flush()
-            os.fsync(stream.fileno())
+            sync_file(stream.fileno())
         partial.replace(path)
         sync_folder(folder)
     except (OSError, RuntimeError) as error:
@@ -268,24 +268,12 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
 
 def _read_ahead(address: Any, length: int) -> None:
     """Undo faiss's MADV_RANDOM, which has the kernel fetch a file page by page: a first scan takes up to four times as long."""
-    if sys.platform == "win32" or not length:
-        return
-    libc = ctypes.CDLL(None)
-    start = int(address) // mmap.PAGESIZE * mmap.PAGESIZE
-    libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(int(address) + length - start), mmap.MADV_NORMAL)
+    if sys.platform != "win32" and length:
+        libc = ctypes.CDLL(None)
+        start = int(address) // mmap.PAGESIZE * mmap.PAGESIZE
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(int(address) + length - start), mmap.MADV_NORMAL)
 
 
 def faiss_version() -> str:
     """The version of faiss that is installed."""
     return str(faiss.__version__)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder durable, where the system lets a folder be synced at all."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

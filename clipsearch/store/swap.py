@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from clipsearch.store.segments import sync_folder
+from clipsearch.replacing import sync_folder
 
 REPAIRED = "catalog.sqlite.repaired"
 """A whole new catalog that only has to take the old one's place: the next writer does so where a repair was cut short."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test, literals
-from clipsearch.store.filters import EARTH_KM, Places
+from clipsearch.store.filters import EARTH_KM, Places, composed
 from clipsearch.store.sieve import passing
 
 EVERYTHING, NOTHING = "row > 0", "row < 0"  # photos' rows have numbers above 0
@@ -26,6 +26,7 @@ NOWHERE = 999.0
 
 _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `shape`
 _OPERATORS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_OTHER_LETTERS = re.compile("[^\\x00-\\x7f]+")
 _FARTHEST = 2.0**52
 _KM_A_DEGREE = EARTH_KM * math.pi / 180
 
@@ -108,7 +109,9 @@ class Expressions:
     def _text(self, test: Test, head: str = "") -> Expression:
         """A test of a column without case, whose texts have `head` before their digits."""
         column, text = f"{test.field}_folded", str(test.value)
-        folded = text.lower()
+        folded = composed(text.lower())
+        if not folded.isascii():
+            return self._like_ascii(column, folded, head, test.operator)
         if test.operator in ("=", "!="):
             # Where the text is ASCII, the catalog folds ASCII alone. All that differs is the Kelvin sign, to Python a k.
             exact = not (text.isascii() and "k" in folded)
@@ -118,7 +121,17 @@ class Expressions:
             return Expression(f"not ({same.text})") if exact else Expression(EVERYTHING, False)
         if test.operator != "~":
             return Expression(EVERYTHING, False)
-        first, *rest = [_hex(piece) for piece in literals(folded)]
+        return self._in_order(column, head, [_hex(piece) for piece in literals(folded)])
+
+    def _like_ascii(self, column: str, folded: str, head: str, operator: str) -> Expression:
+        """Of a text with other letters, only what is ASCII: a column has them in whichever of their spellings the name has."""
+        if operator not in ("=", "~"):
+            return Expression(EVERYTHING, False)
+        pieces = literals(_OTHER_LETTERS.sub("*", folded)) if operator == "~" else _OTHER_LETTERS.split(folded)
+        return self._in_order(column, head, [_hex(piece) for piece in pieces])
+
+    def _in_order(self, column: str, head: str, pieces: list[str]) -> Expression:
+        first, *rest = pieces
         first = head + first
         if not rest:
             return Expression(f'{column} == "{first}"', False)

@@ -19,7 +19,7 @@ import numpy as np
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, ModelMismatch, SyncRefused
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import IMAGE_COLUMNS, record_of
-from clipsearch.store.values import as_written, text
+from clipsearch.store.values import WHAT_TO_DO, as_written, text
 from clipsearch.stores.address import StoreAddress
 from clipsearch.stores.checks import Checks, checks_in, checks_of, digest_of
 from clipsearch.stores.copies import Names, lineage_of
@@ -237,9 +237,7 @@ class _Push:
                     f"the store has not kept image {row['image_id']} as it was sent; nothing was published"
                 )
             if catalog_row(found)[-3:-1] != local[row["image_id"]]:
-                raise CollectionDamaged(
-                    f"the index's own row of image {row['image_id']} is damaged; run clipsearch verify"
-                )
+                raise CollectionDamaged(f"the index's own row of image {row['image_id']} is damaged; {WHAT_TO_DO}")
 
     def _manifest(self, lineage: str, name: str) -> Manifest:
         """What is to be published, but for the photos."""

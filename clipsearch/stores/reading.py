@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from clipsearch.advice import command
 from clipsearch.closing import Closing
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
@@ -230,9 +231,8 @@ class StoreReader(Places, Closing):
         asked = time.monotonic()
         found = self.table.manifest()
         if found is None:
-            raise CollectionNotFound(
-                f"nothing was pushed to {self.name} yet; to do so: clipsearch push --store {self.name}"
-            )
+            how = command("push", "--store", self.name, index="DIR")
+            raise CollectionNotFound(f"nothing was pushed to {self.name} yet; to push an index to it: {how}")
         self._asked = asked
         return found
 

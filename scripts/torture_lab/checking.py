@@ -124,7 +124,10 @@ def mended(folder: Path) -> None:
 def downgrade(folder: Path, version: int) -> None:
     """Make an index what an earlier clipsearch would have written, in the format of that number."""
     with closing(sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)) as database:
-        database.execute("ALTER TABLE images DROP COLUMN caption")
+        for column in ("cause", "attempts", "tried_with") if version < 6 else ():
+            database.execute(f"ALTER TABLE failures DROP COLUMN {column}")
+        if version < 5:
+            database.execute("ALTER TABLE images DROP COLUMN caption")
         if version < 4:
             for table, column in (("images", "row_check"), ("images", "vector_check"), ("failures", "row_check")):
                 database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")

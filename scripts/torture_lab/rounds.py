@@ -13,6 +13,7 @@ from random import Random
 from typing import Literal, get_args
 
 from torture_lab import checking, disk, syscalls
+from torture_lab import trouble as passing
 from torture_lab.checking import Loss
 from torture_lab.children import Said, child
 from torture_lab.faults import Effect, Fault
@@ -69,7 +70,7 @@ class Lab:
         if at == "repair":
             state = checking.damage(folder, state, chance)
         if at == "migrate":
-            checking.downgrade(folder, chance.choice((1, 2, 3, 4)))
+            checking.downgrade(folder, chance.choice((1, 2, 3, 4, 5)))
         job = Job(folder, steps, start, mends=at == "repair")
         return Setting(folder, job, checking.later_states(state, steps, start), damaged=at == "repair")
 
@@ -234,8 +235,14 @@ def power(lab: Lab, chance: Random, at: At) -> Outcome:
     return outcome
 
 
+def trouble(lab: Lab, chance: Random, at: At) -> Outcome:
+    """Trouble that passes, over photos that change: see `torture_lab.trouble`."""
+    return Outcome(*passing.run(lab.root / "round", chance))
+
+
 KINDS: dict[str, Callable[[Lab, Random, At], Outcome]] = {
     "kill": kill, "fault": fault, "syscall": syscall, "full": full, "read-only": read_only, "power": power,
+    "trouble": trouble,
 }  # fmt: skip
 
 

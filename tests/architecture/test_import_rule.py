@@ -79,4 +79,4 @@ def test_the_public_names_are_exactly_all():
 
 @pytest.mark.parametrize("file", sorted((ROOT / "clipsearch").rglob("*.py")), ids=lambda path: path.name)
 def test_files_stay_readable_in_one_sitting(file):
-    assert len(file.read_text().splitlines()) <= 400
+    assert len(file.read_text().splitlines()) <= 500

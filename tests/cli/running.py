@@ -11,22 +11,27 @@ import pytest
 from clipsearch.cli import main
 
 
-def run_here(*arguments, cwd, **environment):
-    """`clipsearch ...` in a folder, with nothing to read from standard input: (exit status, output in bytes, errors)."""
-    output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors="surrogateescape") for _ in range(2))
+def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, **environment):
+    """`clipsearch ...` in a folder, with nothing to read from standard input: (exit status, output in bytes, errors).
+
+    `encoding` is that of the streams, as PYTHONIOENCODING has it; `output` takes the place of standard output.
+    With `gone`, the folder is deleted before the command begins.
+    """
+    output, errors = (stream or io.TextIOWrapper(io.BytesIO(), encoding, errors="strict") for stream in (output, None))
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
         patch.chdir(cwd)
+        if gone:
+            os.rmdir(cwd)
         for name, value in {"OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"), **environment}.items():
             patch.setenv(name, str(value))
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
         patch.setattr(sys, "stdout", output)
         patch.setattr(sys, "stderr", errors)
         main([str(argument) for argument in arguments])
-    for stream in (output, errors):
-        stream.flush()
-    said = errors.buffer.getvalue().decode()
-    assert "unexpected" not in said, said
-    return ended.value.code or 0, output.buffer.getvalue(), said
+    errors.flush()
+    said = errors.buffer.getvalue().decode(encoding)
+    assert "This is a bug" not in said and "Traceback" not in said, said
+    return ended.value.code or 0, output.buffer.getvalue() if isinstance(output.buffer, io.BytesIO) else b"", said
 
 
 def run_process(*arguments, cwd, **environment):

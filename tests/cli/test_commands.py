@@ -175,7 +175,7 @@ def test_eval(clipsearch, photos):
         (["index", ".", "--model", "no-such"], "there is no model"),
         (["status"], "there is no index"),
         (["eval", "missing.jsonl", "--images", "."], "does not exist"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], "there is no command"),
     ],
 )
 def test_wrong_use_is_status_1_and_one_clear_message(clipsearch, arguments, message, photos, tmp_path):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from clipsearch import diagnosis
-from clipsearch.schema import ImageFile
+from clipsearch.schema import Failure, ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from tests.cli.running import run_here
@@ -30,7 +30,7 @@ def index(tmp_path):
     with writer(tmp_path / "photos" / ".clipsearch", 4) as collection:
         add(collection, ["my-secret-party.jpg", "b.jpg"], random_units(2, 4))
         place = Place(next(iter(collection.roots())), "", "broken-party.jpg")
-        collection.fail(place, ImageFile("broken-party.jpg", 1, 1), "no picture")
+        collection.fail(place, Failure(ImageFile("broken-party.jpg", 1, 1), "no picture"))
         collection.commit()
     return tmp_path / "photos" / ".clipsearch"
 
@@ -48,7 +48,14 @@ def test_json_holds_the_same(doctor, index):
     report = json.loads(output)
     assert status == 0 and report["index"]["state"] == "well" and report["problems"] == []
     assert (report["index"]["photos"], report["index"]["failures"], report["index"]["segments"]) == (2, 1, 1)
-    assert report["models"]["hub_answers"] is False and report["environment"]["cores"] >= 1
+    assert report["models"]["hub_answers"] is None and report["environment"]["cores"] >= 1
+
+
+def test_the_hub_is_asked_only_if_told_to(doctor, monkeypatch):
+    asked = []
+    monkeypatch.setattr("clipsearch.encoders.hub.hub_answers", lambda: asked.append("hub") or True)
+    assert json.loads(doctor("--json")[1])["models"]["hub_answers"] is None and not asked
+    assert json.loads(doctor("--json", "--hub")[1])["models"]["hub_answers"] is True and asked == ["hub"]
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

@@ -69,9 +69,15 @@ def test_in_a_pipe_a_preview_is_the_table(run, where):
 
 
 def test_what_follows_a_preview_is_no_value_of_it(run):
-    assert run("--preview", "kitty").stdout == run("kitty").stdout
+    assert run("--preview", "a dog").stdout == run("a dog").stdout
     assert "Invalid value" in run("--preview=nothing", "a dog").stderr
     assert run("--", "--preview").exit_code == 0
+
+
+def test_a_way_to_show_photos_without_its_equals_sign_is_not_searched_for(run):
+    result = run("a dog", "--preview", "kitty")
+    assert result.exit_code != 0 and "write --preview=kitty" in result.stderr and result.stdout == ""
+    assert run("kitty", "--preview").exit_code == 0
 
 
 @pytest.mark.parametrize("how", ["kitty", "iterm2", "sixel", "blocks"])

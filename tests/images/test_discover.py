@@ -6,7 +6,8 @@ import sys
 import pytest
 from PIL import Image
 
-from clipsearch.images.discover import WalkRules, find_images, list_images, looks_like_image
+from clipsearch.images import discover
+from clipsearch.images.discover import WalkRules, find_images, list_images, looks_like_image, why_passed_over
 from tests.conftest import save_photo
 
 
@@ -146,3 +147,53 @@ def test_a_very_deep_tree_is_walked(tmp_path):
         deep = deep / "d"
     save_photo(deep / "x.jpg")
     assert len(found(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("package", ["Fotos.photoslibrary", "Old.APLIBRARY", "iPhoto.photolibrary"])
+def test_of_a_library_of_apples_only_the_photos_are_walked(tmp_path, package):
+    inside = ("originals/0/a.jpg", "Masters/2011/b.jpg", "resources/derivatives/0/a_1_105_c.jpeg", "Thumbnails/b.jpg")
+    for name in inside:
+        save_photo(tmp_path / package / name)
+    assert found(tmp_path) == [f"{package}/Masters/2011/b.jpg", f"{package}/originals/0/a.jpg"]
+    assert found(tmp_path / package) == ["Masters/2011/b.jpg", "originals/0/a.jpg"]
+    assert len(found(tmp_path, defaults=False)) == 4
+    for folder, root in ((f"{package}/resources/derivatives", tmp_path), ("resources", tmp_path / package)):
+        assert "passes over the folder resources" in why_passed_over(str(root), folder, WalkRules())
+    assert why_passed_over(str(tmp_path), f"{package}/originals/0", WalkRules()) == ""
+
+
+class Away:
+    """What the system says of a file whose bytes are in a cloud."""
+
+    def __init__(self, info, **more):
+        self._info, self.__dict__ = info, {**more, "_info": info}
+
+    def __getattr__(self, name):
+        return getattr(self._info, name)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "away"),
+    [
+        ({"st_flags": 0x40000000}, True), ({"st_flags": 0x20}, False), ({"st_file_attributes": 0x400000}, True),
+        ({"st_file_attributes": 0x1020}, True), ({"st_file_attributes": 0x20}, False), ({}, False),
+    ],
+)  # fmt: skip
+def test_a_file_in_a_cloud_is_told_by_what_the_system_says_of_it(tmp_path, attributes, away):
+    assert discover.is_placeholder(Away(tmp_path.stat(), **attributes)) is away
+
+
+@pytest.fixture
+def in_the_cloud(monkeypatch):
+    """Files of this size are in a cloud, and to open one is an error."""
+    monkeypatch.setattr(discover, "_MAY_BE_AWAY", True)
+    monkeypatch.setattr(discover, "is_placeholder", lambda info: info.st_size == 4321)
+    monkeypatch.setattr(discover, "has_image_signature", lambda path: pytest.fail(f"{path} was opened"))
+
+
+def test_photos_that_are_in_a_cloud_alone_are_not_opened(tmp_path, in_the_cloud):
+    save_photo(tmp_path / "here.jpg")
+    for name in ("away.jpg", "no_suffix"):
+        (tmp_path / name).write_bytes(bytes(4321))
+    (listing,) = list_images(tmp_path)
+    assert (list(listing.states), listing.placeholders, listing.others) == (["here.jpg"], ("away.jpg", "no_suffix"), 0)

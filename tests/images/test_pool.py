@@ -93,10 +93,12 @@ def test_a_file_over_its_time_is_stopped_and_the_others_are_read(files, monkeypa
     """The decoder of one file is told to sleep: what a decoder in an endless loop looks like from outside."""
     hang = pool_module._LAUNCH.replace(
         "main(sys.argv[1])",
-        "import time, clipsearch.images.worker as w; real = w._read; "
-        "w._read = lambda path, *rest: time.sleep(60) if path.endswith('05.jpg') else real(path, *rest); main(sys.argv[1])",
+        "import time, clipsearch.images.worker as w; real = w.decode_image; "
+        "w.decode_image = lambda data, *rest: time.sleep(60) if b'05' in data[-8:] else real(data, *rest); main(sys.argv[1])",
     )
     monkeypatch.setattr(pool_module, "_LAUNCH", hang)
+    with open(files[5].path, "ab") as stream:
+        stream.write(b"05")
     with DecoderPool(SPEC, ReadLimits(seconds=1.5), workers=2) as pool:
         outcomes = list(pool.read(files))
     assert [o.file.name for o in outcomes if isinstance(o, Failure)] == ["05.jpg"]

@@ -92,11 +92,11 @@ def test_a_sheet_that_fails_leaves_what_was_there(hits, tmp_path, monkeypatch):
     monkeypatch.setattr(contact_sheet, "_draw", fail)
     before = set(tmp_path.iterdir())
     for name in ("new.jpg", "new.pdf"):
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(ClipsearchError, match="no space"):
             save_contact_sheet(hits, tmp_path / name, "q")
     assert set(tmp_path.iterdir()) == before
     (tmp_path / "old.jpg").write_text("mine")
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(ClipsearchError, match="no space"):
         save_contact_sheet(hits, tmp_path / "old.jpg", "q", force=True)
     assert (tmp_path / "old.jpg").read_text() == "mine"
 

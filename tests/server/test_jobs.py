@@ -8,6 +8,7 @@ import time
 import httpx2
 
 from clipsearch import SearchEngine
+from clipsearch.advice import quoted
 from clipsearch.store.collection import Collection
 from tests.conftest import save_photo
 from tests.server.conftest import ids, serving, wait_for_job
@@ -31,6 +32,8 @@ def test_only_indexed_folders_can_be_indexed(client, photos, tmp_path):
     for folder in (tmp_path, photos / "trip", "/", str(photos / ".." / "other")):
         answer = client.post("/api/index", json={"folders": [str(folder)]})
         assert answer.status_code == 403 and answer.json()["error"]["code"] == "not-indexed"
+        how = f"clipsearch index PHOTOS --index {quoted(photos / '.clipsearch')}"  # never what somebody else asked for
+        assert answer.json()["error"]["message"].endswith(f"to add it: {how}")
     assert client.post("/api/index", json={"folder": str(photos)}).status_code == 422
 
 

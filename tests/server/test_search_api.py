@@ -6,6 +6,7 @@ import os
 import pytest
 from click.testing import CliRunner
 
+from clipsearch.advice import quoted
 from clipsearch.cli import cli
 from clipsearch.store.repair import repair
 from tests.conftest import give_captions, save_photo
@@ -195,6 +196,7 @@ def test_answers_follow_a_repair(client, engine):
     catalog.close()
     answer = client.get("/api/search?q=red")
     assert answer.status_code == 503 and answer.json()["error"]["code"] == "index-damaged"
+    assert f"`clipsearch repair --index {quoted(engine.index_folder)}`" in answer.json()["error"]["message"]
     repair(engine.index_folder)
     found = client.get("/api/search?q=red").json()["hits"]
     assert len(found) == 4 and number not in [hit["id"] for hit in found]

@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import closing, suppress
 
-from clipsearch.store.rows import FAILURE_COLUMNS, check_of, image_check
+from clipsearch.store.rows import FAILURE_COLUMNS, LATER_FAILURE_COLUMNS, failure_check, image_check
 
 NASTY = (
     None, -1, 0, 77, 2**31, 2**63 - 1, -(2**63), 1.5, float("inf"), float("-inf"), 1e300, 91.0, "", "x", "5", "\0", "\x1b[31m",
@@ -19,7 +19,7 @@ _COLUMNS = {
     "roots": "root_id path rules",
     "images": "image_id root_id folder name size mtime_ns width height format content_hash taken_at camera latitude longitude "
     "vector_check caption",
-    "failures": FAILURE_COLUMNS.replace(",", ""),
+    "failures": f"{FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}".replace(",", ""),
     "segments": "segment_id name rows size sha256",
     "compact": "segment size sha256 scales deltas error",
     "tombstones": "image_id",
@@ -37,14 +37,14 @@ def craft(path, *changes):
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         columns = {name: " ".join(_names(database, name)) for name in ("images", "failures")}
         database.create_function("image_check", -1, image_check)
-        database.create_function("check_of", -1, check_of)
+        database.create_function("failure_check", -1, failure_check)
         database.execute("PRAGMA journal_mode = DELETE")
         database.execute("PRAGMA writable_schema = ON")
         database.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'")
         database.execute("PRAGMA writable_schema = RESET")
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.create_function("image_check", -1, image_check)
-        database.create_function("check_of", -1, check_of)
+        database.create_function("failure_check", -1, failure_check)
         done = [_change(database, *change) for change in changes]
         unchecked = ("row_check", "vector_check", "caption")
         checked = ", ".join(name for name in columns["images"].split() if name not in unchecked)
@@ -52,7 +52,7 @@ def craft(path, *changes):
             database.execute(f"UPDATE images SET row_check = image_check({checked}, caption)")
         checked = ", ".join(name for name in columns["failures"].split() if name != "row_check")
         with suppress(sqlite3.OperationalError):
-            database.execute(f"UPDATE failures SET row_check = check_of({checked})")
+            database.execute(f"UPDATE failures SET row_check = failure_check({checked})")
         # Without it, the small tables are not compared with anything.
         database.execute("DELETE FROM meta WHERE key = 'check'")
     return any(done)

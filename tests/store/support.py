@@ -1,12 +1,17 @@
 """Collections of vectors without photos."""
 
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+from torture_lab.checking import downgrade  # noqa: F401 - what a catalog was in each older format, in one place
 
 
 def unit(array):

@@ -12,7 +12,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
-from tests.store.support import random_units, writer
+from tests.store.support import downgrade, random_units, writer
 
 CAPTIONS = ["a dog on a beach", None, "ein Käfer \U0001f41e", "x" * LONGEST_CAPTION, None, '<b>"=1+1"</b>']
 VECTORS = random_units(len(CAPTIONS), 8)
@@ -83,15 +83,11 @@ def test_a_caption_that_is_not_what_was_written_is_never_shown(index, image_id, 
 
 @pytest.mark.parametrize("version", [3, 4])
 def test_an_older_format_has_none_and_is_read_filtered_repaired_and_upgraded(index, version):
-    older = ["ALTER TABLE images DROP COLUMN caption", f"PRAGMA user_version = {version}"]
-    if version < 4:
-        older += [f"ALTER TABLE {one}" for one in (
-            "images DROP COLUMN row_check", "images DROP COLUMN vector_check", "failures DROP COLUMN row_check")]  # fmt: skip
-        older.append("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
-    else:  # the checks of rows without a caption are those of format 4
-        older.insert(0, "DELETE FROM images WHERE caption IS NOT NULL")
-        older.insert(1, "INSERT INTO tombstones VALUES (1), (3), (4), (6)")
-    change(index, *older)
+    if version == 4:  # the checks of rows without a caption are those of format 4
+        change(
+            index, "DELETE FROM images WHERE caption IS NOT NULL", "INSERT INTO tombstones VALUES (1), (3), (4), (6)"
+        )
+    downgrade(index, version)
     count = len(CAPTIONS) if version < 4 else 2
     assert held(index) == [None] * count and verify(index).damages == ()
     with Collection(index) as collection:

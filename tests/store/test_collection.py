@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
-from clipsearch.schema import Fingerprint, ImageFile
+from clipsearch.schema import Failure, Fingerprint, ImageFile
 from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
@@ -131,7 +131,7 @@ def test_names_that_are_not_utf8_come_back_as_they_were(index):
 def test_a_root_inside_a_new_one_becomes_part_of_it(tmp_path):
     with writer(tmp_path / "a" / "b" / "index", 8) as collection:
         (image_id,) = add(collection, ["x.jpg"], random_units(1, 8))
-        collection.fail(Place(1, "sub", "y.jpg"), ImageFile("y", 1, 1), "broken")
+        collection.fail(Place(1, "sub", "y.jpg"), Failure(ImageFile("y", 1, 1), "broken"))
         path = collection.records([image_id])[image_id].file.path
         collection.add_root(str(tmp_path / "a"), {})
         collection.commit()

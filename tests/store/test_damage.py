@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionError
+from clipsearch.schema import Failure
 from clipsearch.store import repair as repairing
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import finish, repair
@@ -31,7 +32,8 @@ def whole(tmp_path_factory):
             add(collection, NAMES[start:end], VECTORS[start:end])
             collection.commit()
         place = collection.place(str(folder.parent / NAMES[7]))
-        collection.fail(place, next(iter(collection.records([1]).values())).file, "not a picture")
+        collection.discard(place)
+        collection.fail(place, Failure(next(iter(collection.records([1]).values())).file, "not a picture"))
         collection.remove([20, 170])
         collection.commit()
     return folder

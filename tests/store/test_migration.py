@@ -10,10 +10,9 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.store import database
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import verify
-from tests.store.support import add, random_units, writer
+from tests.store.support import add, downgrade, random_units, writer
 
 VECTORS = random_units(40, 8)
-CHECKS = ("images DROP COLUMN row_check", "images DROP COLUMN vector_check", "failures DROP COLUMN row_check")
 
 
 def version_of(index):
@@ -35,18 +34,7 @@ def old(request, tmp_path):
     with writer(index, 8) as collection:
         add(collection, [f"{number}.jpg" for number in range(40)], VECTORS)
         collection.commit()
-    with sqlite3.connect(index / "catalog.sqlite") as catalog:
-        catalog.execute("ALTER TABLE images DROP COLUMN caption")
-        for column in CHECKS if request.param < 4 else ():
-            catalog.execute(f"ALTER TABLE {column}")
-        if request.param < 4:
-            catalog.execute("DELETE FROM meta WHERE key IN ('check', 'vectors checked')")
-        for what in ("date", "camera", "place", "shape", "format") if request.param < 3 else ():
-            catalog.execute(f"DROP INDEX images_by_{what}")
-        if request.param < 2:
-            catalog.execute("DROP TABLE compact")
-        catalog.execute(f"PRAGMA user_version = {request.param}")
-    catalog.close()
+    downgrade(index, request.param)
     return index, request.param
 
 

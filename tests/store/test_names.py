@@ -115,3 +115,26 @@ def test_all_names_may_be_more_than_a_value_of_the_catalog_may_have(tmp_path, mo
 def test_an_index_without_photos_has_no_names(tmp_path):
     with writer(tmp_path / ".clipsearch", 8) as collection:
         assert [found(collection, Test("name", "~", "*dog*")) for _ in range(3)] == [[], [], []]
+
+
+NFC, NFD = (
+    "Caf\u00e9 \u00c5.jpg",
+    "Cafe\u0301 A\u030a.jpg",
+)  # an accent with its letter, and after it, as macOS writes names
+
+
+@pytest.mark.parametrize(
+    ("text", "operator", "fits"),
+    [
+        (NFC, "=", True), (NFD, "=", True), (NFC.upper(), "=", True), ("Cafe A.jpg", "=", False),
+        ("caf\u00e9*", "~", True), ("cafe\u0301*", "~", True), ("*\u00e5.JPG", "~", True),
+        ("caf[\u00e8\u00e9] ?.jpg", "~", True),
+        ("caf? ?.jpg", "~", True), ("caf?? ??.jpg", "~", False), ("caf[a-z] *", "~", False), ("CAF[!a-z] *", "~", True),
+        ("caf*.jpg", "~", True), ("cafe\u0301? *", "~", False),
+    ],
+)  # fmt: skip
+def test_an_accent_is_found_however_a_name_or_a_text_writes_it(tmp_path, text, operator, fits):
+    with writer(tmp_path / ".clipsearch", 8) as collection:
+        add(collection, [NFC, NFD, "other.jpg"])
+        for _ in range(3):  # the second time, names are in memory
+            assert found(collection, Test("name", operator, text)) == (sorted([NFC, NFD]) if fits else [])

@@ -52,9 +52,10 @@ export async function watchIndex(changed) {
 
 /** Say in the place of the photos that there are none yet, and what to do. */
 export async function explainNoPhotos() {
-  const { roots } = await ask("/api/status");
+  const { roots, index } = await ask("/api/status");
   if (!roots.length) {
-    explainEmpty("No photos are indexed yet", { text: "Index a folder from the command line, and its photos appear here:", code: "clipsearch index FOLDER", symbol: "folder" });
+    const quoted = /^[\w/.:\\-]+$/.test(index) ? index : `'${visible(index).replaceAll("'", "'\\''")}'`; // as a shell wants it
+    explainEmpty("No photos are indexed yet", { text: "Index a folder from the command line, and its photos appear here:", code: `clipsearch index FOLDER --index ${quoted}`, symbol: "folder" });
     return;
   }
   explainEmpty("No photos are indexed yet", {

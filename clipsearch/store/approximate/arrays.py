@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.replacing import sync_file
 from clipsearch.store.approximate.card import Card, Shape
 from clipsearch.store.layout import open_file
 
@@ -77,7 +78,7 @@ def writing(path: Path, shape: Shape) -> Iterator[Arrays]:
             mapped = mmap.mmap(stream.fileno(), size)  # closed when the last of its arrays is gone
             yield _views(mapped, places)
             mapped.flush()
-            os.fsync(stream.fileno())
+            sync_file(stream.fileno())
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -127,10 +128,9 @@ def _views(mapped: mmap.mmap, places: dict[str, tuple[int, str, tuple[int, ...]]
 def _reserve(descriptor: int, size: int) -> None:
     """Take the space now: a mapped page that finds the disk full would end the process."""
     try:
-        os.posix_fallocate(descriptor, 0, size)
-        return
-    except AttributeError:  # macOS, Windows
-        pass
+        if allocate := getattr(os, "posix_fallocate", None):  # which macOS and Windows lack
+            allocate(descriptor, 0, size)
+            return
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
             raise

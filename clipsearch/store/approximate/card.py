@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from clipsearch.replacing import sync_file, sync_folder
 from clipsearch.store.layout import open_file
-from clipsearch.store.segments import sync_folder
 
 Kind: TypeAlias = Literal["ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8"]
 """An inverted file (ivf) of 8-bit codes, product-quantised or RaBitQ codes, or a graph (hnsw) over 8-bit codes."""
@@ -121,7 +121,7 @@ def write_card(folder: Path, card: Card) -> None:
     with partial.open("x", encoding="utf-8") as stream:
         json.dump({"format": FORMAT, **asdict(card)}, stream, indent=1)
         stream.flush()
-        os.fsync(stream.fileno())
+        sync_file(stream.fileno())
     partial.replace(folder / CARD)
     sync_folder(folder)
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.replacing import sync_file, sync_folder
 from clipsearch.store.approximate.arrays import opened
 from clipsearch.store.approximate.card import CARD, Card, Kind, read_card, write_card
 from clipsearch.store.approximate.opened import FOLDER, open_approximate, reason_of
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.reading import CollectionReader
-from clipsearch.store.segments import sync_folder
 
 _LOCK = "writer.lock"
 
@@ -66,7 +66,7 @@ def making(collection: Path) -> Iterator[Path]:
 def put(folder: Path, card: Card) -> None:
     """Have searches use a file that was made in the folder; the one before goes."""
     with (folder / card.file).open("rb") as stream:
-        os.fsync(stream.fileno())
+        sync_file(stream.fileno())
     sync_folder(folder)
     write_card(folder, card)
     _sweep(folder)

@@ -162,7 +162,7 @@ class Beside:
                     reason = reason_of(error)
                     warnings.warn(
                         f"the approximate index in {self._folder} is not used: {reason}. The search is exact; to make it anew: "
-                        "clipsearch optimize",
+                        "`clipsearch optimize`",
                         ClipsearchWarning,
                         stacklevel=2,
                     )

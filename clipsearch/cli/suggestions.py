@@ -1,0 +1,99 @@
+"""What a command line that names no command can have meant, and `help` and `version`, which are no options here."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Collection, Sequence
+
+import click
+
+from clipsearch.advice import command
+
+_OTHER_WORDS = {
+    "search": "query", "find": "query", "ask": "query", "look": "query", "like": "similar", "add": "index", "scan": "index",
+    "update": "index", "sync": "index", "build": "index", "create": "index", "watch": "index --watch", "remove": "forget",
+    "delete": "forget", "rm": "forget", "list": "status", "ls": "status", "info": "status", "show": "status",
+    "errors": "failures", "dedupe": "duplicates", "dups": "duplicates", "copies": "duplicates", "server": "serve",
+    "web": "serve", "ui": "serve", "gui": "serve", "tui": "browse",
+    "tag": "label", "classify": "label", "check": "verify", "fix": "repair",
+    "download": "models pull", "evaluate": "eval", "count": "stats",
+}  # fmt: skip
+
+
+def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
+    """What to say where the first argument is no command: with one that was probably meant, as it can be pasted."""
+    name, rest = arguments[0], list(arguments[1:])
+    path = os.path.expanduser(name)  # noqa: PTH111
+    looks_like_path = os.sep in name or name.startswith(("~", "."))
+    if name == "clipsearch" and rest:
+        return f"`clipsearch` is there twice. Did you mean: {command(*rest)}"
+    other = _OTHER_WORDS.get(name.lower())
+    close = difflib.get_close_matches(name.lower(), [*commands, *_OTHER_WORDS], 1, 0.7)
+    if not other and (looks_like_path or not close):
+        if os.path.isdir(path):  # noqa: PTH112
+            return f"{name} is a folder, not a command. To index its photos: {command('index', name, *rest)}"
+        if os.path.isfile(path):  # noqa: PTH113
+            return f"{name} is a file, not a command. To find photos like it: {command('similar', name, *rest)}"
+        if looks_like_path:
+            return f"there is no command {name!r}, nor a file or folder of that name"
+    if other or close:
+        words = (other or _OTHER_WORDS.get(close[0], close[0])).split()
+        return f"there is no command {name!r}. Did you mean: {command(*words, *rest)}"
+    if not any(word.startswith("-") for word in arguments):  # a description without quotes
+        return f"there is no command {name!r}. To search for these words: {command('query', ' '.join(arguments))}"
+    return f"there is no command {name!r}. To search for it: {command('query', *arguments)}"
+
+
+def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | None:
+    """The command line with its options after its command, where they stand before it."""
+    position = next((number for number, word in enumerate(arguments) if word in commands), None)
+    if position is None:
+        return None
+    return command(arguments[position], *arguments[position + 1 :], *arguments[:position])
+
+
+def extra_arguments(error: click.UsageError) -> str:
+    """What to say where a command takes no arguments: how to name an index, or a label, where that may be meant."""
+    found = re.search(r"\((.*)\)", error.message, re.S)
+    extra, names = found[1] if found else "", error.ctx.command.name if error.ctx else ""
+    said = f"`{names}` takes no such words: {extra}"
+    if names == "label":
+        return f"{said}. Each label is named by its flag: {command('label', '--label', extra)}"
+    if names == "browse":
+        return f"{said}. Type the query there, or: {command('query', extra)}"
+    takes_index = error.ctx and any(option.name == "index_folder" for option in error.ctx.command.params)
+    if takes_index and os.path.isdir(extra):  # noqa: PTH112
+        return f"{said}. To name the index of that folder: {command(str(names), index=extra)}"
+    return said
+
+
+@click.command("help", context_settings={"ignore_unknown_options": True})
+@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+@click.pass_context
+def help_command(context: click.Context, names: tuple[str, ...]) -> None:
+    """What a command does and how it is used; without one, which commands there are."""
+    from clipsearch.cli.output import say
+
+    inner = context.find_root()
+    for name in names:
+        group = inner.command
+        found = group.get_command(inner, name) if isinstance(group, click.Group) else None
+        if found is None:
+            known = group.list_commands(inner) if isinstance(group, click.Group) else []
+            close = difflib.get_close_matches(name.lower(), known, 1, 0.7)
+            other = [_OTHER_WORDS[name.lower()].split()[0]] if name.lower() in _OTHER_WORDS else close
+            advice = f"did you mean: {command('help', *other)}" if other else f"all commands: {command('help')}"
+            raise click.UsageError(f"there is no command {name!r}; {advice}")
+        inner = click.Context(found, info_name=name, parent=inner)
+    say(f"{inner.get_help()}\n")
+
+
+@click.command("version")
+def version_command() -> None:
+    """The version of clipsearch."""
+    from clipsearch import __version__
+    from clipsearch.cli.output import say
+
+    say(f"clipsearch {__version__}\n")
