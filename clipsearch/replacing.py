@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from clipsearch.errors import ClipsearchError
+from clipsearch.windows import is_in_use
+
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between attempts: a virus scanner has a new file open for a moment."""
 
 
 @contextmanager
@@ -33,11 +38,27 @@ def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
         for path, target in reversed(list(zip(partial, targets, strict=True))):
             if not force:
                 _reserve(target)
-            path.replace(target)
+            put_in_place(path, target)
     finally:
         for path in partial:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def put_in_place(finished: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Give a finished file its name; what had it goes.
+
+    Windows refuses that while a program has one of the two open: it is tried again for a second or two. PermissionError then.
+    """
+    for pause in _PAUSES:
+        try:
+            os.replace(finished, target)  # noqa: PTH105
+            return
+        except PermissionError as error:
+            if not is_in_use(error):
+                raise
+        time.sleep(pause)
+    os.replace(finished, target)  # noqa: PTH105
 
 
 def require_free(target: Path, *, force: bool) -> None:

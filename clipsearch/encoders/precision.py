@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.replacing import put_in_place
 from clipsearch.schema import Embeddings
 
 JUDGED_PHOTOS = 64
@@ -90,7 +91,7 @@ def remember(key: str, precision: str, fidelity: Fidelity | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(entries, indent=1), "utf-8")
-        partial.replace(path)
+        put_in_place(partial, path)
 
 
 @cache

@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from clipsearch import windows
 from clipsearch.addresses import NOT_THERE
 from clipsearch.schema import ImageFile
+from clipsearch.windows import is_junction, is_misread, opened_as
 
 SKIPPED_FOLDERS = ("@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "lost+found", "__MACOSX")
 """Folders that hold no photos of the user's, besides hidden ones: thumbnails of a NAS, packages, system folders."""
@@ -214,6 +216,10 @@ def has_image_signature(path: str) -> bool:
         os.close(descriptor)
 
 
+def _looks_like_image(path: str) -> bool:
+    return not is_misread(path) and has_image_signature(path)
+
+
 def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, under: str = "") -> Iterator[Listing]:
     """Every folder below `root`, or below its folder `under`, one listing each, in the order of their names.
 
@@ -229,11 +235,11 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
         folder = stack.pop()
         path = os.path.join(base, *folder.split("/")) if folder else base
         try:
-            here = os.stat(path)  # noqa: PTH116
+            here = os.stat(opened_as(path))  # noqa: PTH116
             if here.st_ino and (here.st_dev, here.st_ino) in seen:
                 continue
             seen.add((here.st_dev, here.st_ino))
-            with os.scandir(path) as entries:
+            with os.scandir(opened_as(path)) as entries:
                 found = list(entries)
         except (FileNotFoundError, NotADirectoryError):
             continue
@@ -250,12 +256,14 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
             dotted = name[0] == "."
             try:
                 if entry.is_dir(follow_symlinks=rules.follow_links):
-                    if not rules.skips_folder(name):
+                    if windows.HERE and not rules.follow_links and is_junction(entry.path):
+                        others += 1
+                    elif not rules.skips_folder(name):
                         folders.append(f"{folder}/{name}" if folder else name)
                 elif not ((dotted or rules.exclude) and rules.skips_file(name)):
                     named = is_image_name(name) if dotted else _by_suffix(name[name.rfind(".") :])
                     info = None if named is False else entry.stat()
-                    if info and stat.S_ISREG(info.st_mode) and (named or has_image_signature(entry.path)):
+                    if info and stat.S_ISREG(info.st_mode) and (named or _looks_like_image(entry.path)):
                         states[name] = info.st_size, info.st_mtime_ns
                     else:
                         others += 1
@@ -275,9 +283,16 @@ def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
         path = os.path.join(path, name)
         if rules.skips_folder(name):
             return f"`clipsearch index` passes over the folder {name}"
-        if not rules.follow_links and os.path.islink(path):  # noqa: PTH114
+        if not rules.follow_links and (os.path.islink(path) or _is_junction(path)):  # noqa: PTH114
             return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
     return ""
+
+
+def _is_junction(path: str) -> bool:
+    try:
+        return is_junction(path)
+    except OSError:
+        return False
 
 
 def find_images(root: str | os.PathLike[str], rules: WalkRules | None = None) -> Iterator[ImageFile]:

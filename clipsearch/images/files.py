@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from clipsearch.addresses import is_elsewhere
 from clipsearch.errors import ImageError
 from clipsearch.schema import ImageFile
+from clipsearch.windows import RESERVED, is_misread, opened_as
 
 ELSEWHERE = "not a file on this machine: it is in storage elsewhere, or inside an archive"
 
@@ -37,8 +38,10 @@ def require_at_most(max_bytes: int, size: int) -> None:
 def read_bytes(path: str | os.PathLike[str], max_bytes: int) -> tuple[bytes, ImageFile]:
     """A regular file's bytes and its size and time as read; ImageError if it changes meanwhile or is too big."""
     name = os.fspath(path)
+    if is_misread(name):
+        raise ImageError(RESERVED)
     try:
-        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(opened_as(name), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(descriptor, "rb") as stream:
             before = os.fstat(stream.fileno())
             if not stat.S_ISREG(before.st_mode):

@@ -30,6 +30,7 @@ _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker
 _AHEAD = 64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
 
 
+_OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows
 _AHEAD_BYTES = 256 * 1024**2  # ahead, where they are no files here: they may be in memory already
 
 IN_FLIGHT = 768 * 1024**2
@@ -209,7 +210,7 @@ class _Worker:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, options, *sys.path],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to answer
+            start_new_session=os.name == "posix", creationflags=_OWN_GROUP,  # a Ctrl-C is the parent's to answer
         )  # fmt: skip
         self.alive = True
         self._too_late = False

@@ -18,7 +18,7 @@ from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
 from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
-from clipsearch.store.guard import require_own_files
+from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import OnBusy, WriterLock
 from clipsearch.store.reading import CollectionReader
 from clipsearch.store.rows import Place
@@ -113,7 +113,10 @@ class Collection(CollectionReader, Closing):
         """
         self.catalog.begin()
         inside = Path(path).is_relative_to(self.folder.parent)
-        stored = os.path.relpath(path, self.folder) if inside else path
+        stored = Path(os.path.relpath(path, self.folder)).as_posix() if inside else path
+        for former, _ in self.catalog.roots().values():
+            if absolute_root(self.folder, former) == path:
+                stored = former  # perhaps from when it had Windows' separators
         root_id = self.catalog.set_root(stored, rules)
         for other, other_path in self.roots().items():
             if other != root_id and Path(other_path).is_relative_to(path):

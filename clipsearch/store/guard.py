@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from clipsearch.addresses import is_remote_folder
@@ -84,6 +84,12 @@ def absolute_root(index_folder: Path, stored: str) -> str:
     """A root's path from what the catalog says: absolute, relative to the index folder and then inside its parent, or a URL."""
     if is_remote_folder(stored):
         return stored
+    if not Path(stored).is_absolute() and (
+        PureWindowsPath(stored).is_absolute() or PurePosixPath(stored).is_absolute()
+    ):
+        return stored  # of another system: its photos are not here
+    if stored.startswith("..\\"):  # as Windows once wrote what lies beside the index
+        stored = stored.replace("\\", "/")
     path = os.path.normpath(os.path.join(index_folder, stored))
     if "\0" in stored or not (
         Path(stored).is_absolute() or Path(path).is_relative_to(os.path.normpath(index_folder.parent))

@@ -6,11 +6,15 @@ From faiss's impl/index_write.cpp: `write_index` for IndexIDMap, IndexFlat and I
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
 import struct
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 _HEADER = struct.Struct(
     "<4siqqqBi"
@@ -61,6 +65,12 @@ def require_compact(path: Path, dim: int, rows: int) -> None:
         stream.seek(4 * _TRAINED_TO, os.SEEK_CUR)
         _require("its codes", _LENGTH.unpack(_exactly(stream.read(_LENGTH.size), _LENGTH.size))[0], rows * dim)
         _require("its length", size, stream.tell() + rows * dim)
+
+
+def mapped(path: Path) -> NDArray[np.uint8]:
+    """A file's bytes (n,), mapped for reading for as long as the array is there. ValueError and OSError as above."""
+    with open_file(path) as stream:
+        return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from clipsearch.replacing import put_in_place
 from clipsearch.store.layout import open_file
 from clipsearch.store.segments import sync_folder
 
@@ -122,7 +123,7 @@ def write_card(folder: Path, card: Card) -> None:
         json.dump({"format": FORMAT, **asdict(card)}, stream, indent=1)
         stream.flush()
         os.fsync(stream.fileno())
-    partial.replace(folder / CARD)
+    put_in_place(partial, folder / CARD)
     sync_folder(folder)
 
 
