@@ -5,6 +5,7 @@ Nothing here names a photo or says a secret, and nothing raises: what cannot be 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -271,10 +272,10 @@ def _memory() -> tuple[int | None, int | None]:
         return found["MemTotal:"], found.get("MemAvailable:")
     except (OSError, ValueError, KeyError):
         pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), None
-    except (AttributeError, OSError, ValueError):
-        return None, None
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError, ValueError):
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), None
+    return None, None
 
 
 def _free(folder: Path) -> int | None:

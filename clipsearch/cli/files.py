@@ -68,7 +68,11 @@ def open_in_viewer(path: str) -> None:
         raise ClipsearchError(f"{path} is gone, so it cannot be opened")
     if sys.platform == "win32":
         os.startfile(path)  # noqa: S606
-        return
+    else:
+        _open_by_program(path)
+
+
+def _open_by_program(path: str) -> None:
     opener = "open" if sys.platform == "darwin" else "xdg-open"
     program = shutil.which(opener)
     if not program:

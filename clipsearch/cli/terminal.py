@@ -31,16 +31,17 @@ def has_all_colours(environment: Mapping[str, str]) -> bool:
 
 def cell_size() -> tuple[int, int] | None:
     """(width, height) of a cell in pixels, where the terminal on standard output says it."""
-    try:
+    if sys.platform != "win32":
         import fcntl
         import struct
         import termios
 
-        answer = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, b"\0" * 8)
-        rows, columns, width, height = struct.unpack("HHHH", answer)
-    except (ImportError, OSError, ValueError):
-        return None
-    return (width // columns, height // rows) if rows and columns and width >= columns and height >= rows else None
+        with contextlib.suppress(OSError, ValueError):
+            answer = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, b"\0" * 8)
+            rows, columns, width, height = struct.unpack("HHHH", answer)
+            if rows and columns and width >= columns and height >= rows:
+                return width // columns, height // rows
+    return None
 
 
 @contextmanager
@@ -77,23 +78,26 @@ def _by_environment(environment: Mapping[str, str]) -> Protocol | None:
 @contextmanager
 def _conversation() -> Iterator[int]:
     """The terminal, open, neither echoing nor waiting for a line; put back as it was, without what it has said meanwhile."""
-    import termios
+    if sys.platform == "win32":
+        raise OSError("there is no such terminal")
+    else:
+        import termios
 
-    terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    try:
-        if os.tcgetpgrp(terminal) != os.getpgrp():
-            raise OSError("in the background, where touching the terminal would stop this process")
-        before = termios.tcgetattr(terminal)
-        quiet = termios.tcgetattr(terminal)
-        quiet[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C still works
-        quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 0, 0
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
         try:
-            termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
-            yield terminal
+            if os.tcgetpgrp(terminal) != os.getpgrp():
+                raise OSError("in the background, where touching the terminal would stop this process")
+            before = termios.tcgetattr(terminal)
+            quiet = termios.tcgetattr(terminal)
+            quiet[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C still works
+            quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 0, 0
+            try:
+                termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+                yield terminal
+            finally:
+                termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
         finally:
-            termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
-    finally:
-        os.close(terminal)
+            os.close(terminal)
 
 
 def _asked(terminal: int) -> Protocol | None:

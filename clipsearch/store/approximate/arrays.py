@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -127,14 +128,13 @@ def _views(mapped: mmap.mmap, places: dict[str, tuple[int, str, tuple[int, ...]]
 
 def _reserve(descriptor: int, size: int) -> None:
     """Take the space now: a mapped page that finds the disk full would end the process."""
-    try:
-        os.posix_fallocate(descriptor, 0, size)
-        return
-    except AttributeError:  # macOS, Windows
-        pass
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-            raise
+    if sys.platform == "linux":
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
     zeros = bytes(1 << 20)
     for start in range(0, size, len(zeros)):
         os.write(descriptor, zeros[: size - start])
