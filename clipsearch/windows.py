@@ -43,6 +43,13 @@ def opened_as(path: str) -> str:
     return f"{_PREFIX}UNC{path[1:]}" if path.startswith("\\\\") else _PREFIX + path
 
 
+def plain(path: str) -> str:
+    """A path of Windows without the prefix of its extended form, which other programs do not know."""
+    if path.upper().startswith(f"{_PREFIX}UNC\\"):
+        return f"\\{path[len(_PREFIX) + 3 :]}"
+    return path.removeprefix(_PREFIX)
+
+
 def is_junction(path: str) -> bool:
     """Whether this is Windows, and a folder is really a link to another one. A drive that is mounted there is none. OSError."""
     if not HERE or getattr(os.lstat(path), "st_reparse_tag", 0) != _MOUNT_POINT:

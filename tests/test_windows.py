@@ -26,6 +26,8 @@ from tests.conftest import ColourEncoder, save_photo
 from tests.store.approximating import Texts
 from tests.store.support import add, random_units, writer
 
+double = pytest.mark.skipif(os.name == "nt", reason="there it would be the real thing")
+
 DIM, PHOTOS = 16, 400
 NAMES = [f"{number:03}.jpg" for number in range(PHOTOS)]
 VECTORS = random_units(PHOTOS, DIM)
@@ -64,7 +66,7 @@ def mapped_files():
 def test_faiss_is_never_given_a_path_for_it_would_open_it_by_its_ansi_name(tmp_path, monkeypatch):
     real, opened = faiss.read_index, []
     monkeypatch.setattr(faiss, "read_index", lambda source, *flags: opened.append(source) or real(source, *flags))
-    monkeypatch.delattr(faiss, "OnDiskInvertedLists")  # which Windows' faiss does not have
+    monkeypatch.delattr(faiss, "OnDiskInvertedLists", raising=False)  # which Windows' faiss does not have
     folder = tmp_path / "Фото 写真 ü" / ".clipsearch"
     monkeypatch.setattr("clipsearch.store.segments.COMPACT_ROWS", 1)
     with writer(folder, DIM) as collection:
@@ -100,7 +102,7 @@ def test_sqlite_gets_every_path_as_it_is(path):
 def test_sqlite_opens_what_a_uri_names(tmp_path):
     from clipsearch.store.database import _uri
 
-    path = tmp_path / "ü %41#?&;写" / "catalog.sqlite"
+    path = tmp_path / "ü %41#&;写" / "catalog.sqlite"
     path.parent.mkdir()
     sqlite3.connect(f"{_uri(path)}?mode=rwc", uri=True).execute("CREATE TABLE t (x)").connection.close()
     assert path.is_file()
@@ -193,6 +195,24 @@ def test_optimize_deletes_no_file_that_it_has_mapped_itself(index, monkeypatch):
         report = optimize(collection, lambda: Texts(DIM), recall=0.5, force=True)
     assert len(report.tried) > 1 and len(deleted) == len(report.tried) - 1
     assert [path.name for path in (index / "approximate").glob("*.vectors")] == [report.chosen.file]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="nothing says here what is mapped")
+def test_a_merge_leaves_no_segment_behind_that_it_had_mapped_itself(index, monkeypatch):
+    real = os.unlink
+
+    def unlink(path, *arguments, **options):
+        if str(path) in mapped_files():
+            raise refused(1224)
+        real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    with Collection(index, writable=True) as collection:
+        for number in range(40):
+            add(collection, [f"new {number}.jpg"], random_units(1, DIM, seed=number))
+            collection.commit()
+        named = {info.name for info in collection.catalog.segments()}
+        assert {path.name for path in (index / "segments").iterdir()} == named
 
 
 def test_optimize_leaves_for_later_what_somebody_else_has_mapped(index, monkeypatch):
@@ -320,6 +340,7 @@ def test_other_names_are_files(name):
     assert not windows.is_reserved(name)
 
 
+@double
 def test_no_device_is_opened_and_each_is_a_failure_with_its_reason(photos, on_windows, monkeypatch):
     for name in ("con.jpg", "aux", "nul.png"):
         shutil.copy(photos / "red.jpg", photos / name)
@@ -345,6 +366,20 @@ def test_a_long_path_is_opened_by_its_extended_form(on_windows):
     assert windows.opened_as(f"\\\\?\\{name}") == f"\\\\?\\{name}"
     assert windows.opened_as("C:\\a.jpg") == "C:\\a.jpg"
     assert windows.opened_as("C:\\aux") == "\\\\?\\C:\\aux"  # a folder of that name
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("C:\\Фото\\a b.jpg", "file:///C:/%D0%A4%D0%BE%D1%82%D0%BE/a%20b.jpg"), ("\\\\?\\C:\\a.jpg", "file:///C:/a.jpg"),
+        ("\\\\server\\share\\a.jpg", "file://server/share/a.jpg"), ("\\\\?\\UNC\\server\\share\\a.jpg", "file://server/share/a.jpg"),
+    ],
+)  # fmt: skip
+def test_a_page_leads_to_a_photo_by_its_uri(monkeypatch, path, address):
+    from clipsearch.render import gallery
+
+    monkeypatch.setattr(gallery.os, "sep", "\\")
+    assert gallery._address(path, path) == address
 
 
 def test_long_paths_are_walked_and_read(tmp_path, on_windows, monkeypatch):

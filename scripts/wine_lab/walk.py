@@ -62,7 +62,7 @@ class Server:
         with urllib.request.urlopen(
             f"{self.address}api/search?q={urllib.parse.quote(query)}", timeout=_PATIENCE
         ) as answer:
-            return _name(json.load(answer)["results"][0]["path"])
+            return _name(json.load(answer)["hits"][0]["path"])
 
     def __enter__(self) -> Server:
         return self
