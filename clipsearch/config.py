@@ -113,7 +113,7 @@ def _is_index(path: Path) -> bool:
 
 
 def _outside_index(folder: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(os.path.normcase(folder))).hexdigest()[:16]
     return Path(platformdirs.user_data_dir(_APP, appauthor=False)) / "indexes" / f"{folder.name or 'root'}-{name}"
 
 

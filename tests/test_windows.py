@@ -1,5 +1,6 @@
 """What Windows does otherwise, by doubles of it: these tests run on every system."""
 
+import ntpath
 import os
 import shutil
 import sqlite3
@@ -11,7 +12,7 @@ import pytest
 
 from clipsearch import windows
 from clipsearch.config import index_for
-from clipsearch.errors import CollectionBusy, ImageError
+from clipsearch.errors import CollectionBusy, CollectionDamaged, ImageError
 from clipsearch.images.discover import WalkRules, list_images, why_passed_over
 from clipsearch.images.files import read_bytes
 from clipsearch.images.pool import DecoderPool
@@ -20,6 +21,7 @@ from clipsearch.replacing import put_in_place
 from clipsearch.schema import ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.guard import absolute_root
+from clipsearch.store.layout import open_file
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
 from tests.conftest import ColourEncoder, save_photo
@@ -271,6 +273,41 @@ def test_trying_a_folder_leaves_nothing_in_it(photos):
     before = sorted(photos.iterdir())
     assert index_for((str(photos),)) == photos / ".clipsearch"
     assert sorted(photos.iterdir()) == before
+
+
+def test_the_index_of_a_read_only_folder_is_found_in_any_case_of_its_letters(monkeypatch):
+    from clipsearch import config
+
+    monkeypatch.setattr(os.path, "normcase", ntpath.normcase)
+    folders = [Path(name, "Photos") for name in ("c:", "C:")]
+    assert len({config._outside_index(folder).name for folder in folders}) == 1
+
+
+def test_no_link_is_followed_where_opening_has_no_flag_for_it(tmp_path, monkeypatch):
+    (tmp_path / "secret").write_bytes(b"secret")
+    try:
+        (tmp_path / "link").symlink_to(tmp_path / "secret")
+    except OSError:
+        pytest.skip("links need rights here")
+    monkeypatch.delattr(os, "O_NOFOLLOW", raising=False)
+    with pytest.raises(ValueError, match="symbolic link"):
+        open_file(tmp_path / "link")
+    open_file(tmp_path / "secret").close()
+
+
+def test_no_junction_is_taken_for_the_folder_of_segments(index, on_windows, monkeypatch):
+    real = os.lstat
+
+    class State:
+        def __init__(self, state):
+            self.st_mode, self.st_reparse_tag = state.st_mode, 0xA0000003
+
+    monkeypatch.setattr(
+        os, "lstat", lambda path: (State if os.path.basename(path) == "segments" else lambda s: s)(real(path))
+    )
+    monkeypatch.setattr(os, "readlink", lambda path: "\\\\?\\C:\\elsewhere")
+    with pytest.raises(CollectionDamaged, match="segments is a symbolic link"):
+        Collection(index)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch.addresses import is_remote_folder
 from clipsearch.errors import CollectionDamaged
+from clipsearch.windows import is_junction
 
 if TYPE_CHECKING:
     from clipsearch.store.database import Database
@@ -39,8 +40,9 @@ def require_own_files(folder: Path) -> None:
             mode = os.lstat(folder / name).st_mode
         except OSError:
             continue
-        if not is_kind(mode):
-            what = "a symbolic link" if stat.S_ISLNK(mode) else "not a file" if name != "segments" else "not a folder"
+        is_link = stat.S_ISLNK(mode) or is_junction(str(folder / name))
+        if is_link or not is_kind(mode):
+            what = "a symbolic link" if is_link else "not a file" if name != "segments" else "not a folder"
             raise CollectionDamaged(
                 f"{folder / name} is {what}, so it is not followed; to have an index on another disk, move the whole folder"
             )

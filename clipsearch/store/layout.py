@@ -23,6 +23,7 @@ _LENGTH = struct.Struct("<q")
 _QUANTIZER = struct.Struct(
     "<iifqqq"
 )  # type, range statistic and its argument, dim, bytes a row, numbers it was trained to
+_LINK = "it is a symbolic link, which is not followed"
 _TRAINED_TO = 2
 _INNER_PRODUCT = 0
 _UNIFORM_8_BITS = 2
@@ -76,11 +77,13 @@ def mapped(path: Path) -> NDArray[np.uint8]:
 def open_file(path: Path) -> BinaryIO:
     """A file for reading: a plain one, and none that a link leads to. ValueError for anything else; OSError."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    if not hasattr(os, "O_NOFOLLOW") and stat.S_ISLNK(os.lstat(path).st_mode):  # Windows has no such flag
+        raise ValueError(_LINK)
     try:
         stream = os.fdopen(os.open(path, flags), "rb")
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise ValueError("it is a symbolic link, which is not followed") from error
+            raise ValueError(_LINK) from error
         raise
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()

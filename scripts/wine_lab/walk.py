@@ -56,6 +56,8 @@ class Server:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self._process.stdout
         self.address = self._process.stdout.readline().decode().strip()
+        if not self.address:
+            raise AssertionError(f"the server of {index} has ended: {clipsearch('status', '--index', index, status=4)}")
 
     def first_hit(self, query: str) -> str:
         """The name of the best photo."""
@@ -146,11 +148,11 @@ class Walk:
         _say("serve: answers over HTTP, also after another process has changed the index")
 
     def _repair(self) -> None:
-        with sqlite3.connect(os.path.join(self.index, "catalog.sqlite")) as database:
-            database.execute("UPDATE images SET name = x'6f74686572' WHERE image_id = 1")
-        database.close()
         with Server(self.index) as server:
-            until(lambda: bool(server.address), "the server listens")
+            assert server.first_hit("a kitten") == "kitten.jpg"
+            with sqlite3.connect(os.path.join(self.index, "catalog.sqlite")) as database:
+                database.execute("UPDATE images SET name = x'6f74686572' WHERE image_id = 1")
+            database.close()
             refusal = clipsearch("repair", "--index", self.index, status=1)
             assert "another program has the damaged catalog open" in refusal, refusal
         clipsearch("repair", "--index", self.index)
