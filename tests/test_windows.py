@@ -136,6 +136,12 @@ def test_no_device_is_opened_and_each_is_a_failure_with_its_reason(photos, on_wi
     assert read_bytes(photos / "red.jpg", 1 << 20)[0]
 
 
+@pytest.mark.parametrize("name", ["$RECYCLE.BIN", "$Recycle.Bin"])  # on other drives, and on C:
+def test_deleted_photos_are_not_indexed(tmp_path, name):
+    save_photo(tmp_path / name / "S-1-5-21" / "red.jpg")
+    assert [listing.folder for listing in list_images(str(tmp_path))] == [""]
+
+
 def test_a_long_path_is_opened_by_its_extended_form(on_windows):
     name = "\\".join(["C:", *["folder" * 10] * 5, "a.jpg"])
     assert windows.opened_as(name) == f"\\\\?\\{name}"

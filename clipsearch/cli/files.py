@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from clipsearch.addresses import is_elsewhere
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.files import ELSEWHERE
-from clipsearch.windows import opened_as
+from clipsearch.windows import opened_as, plain
 
 _LONGEST = 240  # bytes of a file name with its number; file systems take 255
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in a name on Windows, and on drives that Windows reads too
@@ -68,7 +68,10 @@ def open_in_viewer(path: str) -> None:
     if not os.path.exists(path):  # noqa: PTH110
         raise ClipsearchError(f"{path} is gone, so it cannot be opened")
     if sys.platform == "win32":
-        os.startfile(path)  # noqa: S606
+        try:
+            os.startfile(plain(path))  # noqa: S606
+        except OSError as error:
+            raise ClipsearchError(f"nothing can show {path}: {error.strerror or error}") from error
     else:
         _open_by_program(path)
 

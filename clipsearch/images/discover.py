@@ -15,7 +15,9 @@ from clipsearch.addresses import NOT_THERE
 from clipsearch.schema import ImageFile
 from clipsearch.windows import is_junction, is_misread, opened_as
 
-SKIPPED_FOLDERS = ("@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "lost+found", "__MACOSX")
+SKIPPED_FOLDERS = (
+    "@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "$Recycle.Bin", "lost+found", "__MACOSX"
+)  # fmt: skip
 """Folders that hold no photos of the user's, besides hidden ones: thumbnails of a NAS, packages, system folders."""
 
 IMAGE_SUFFIXES = frozenset(

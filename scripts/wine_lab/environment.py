@@ -31,6 +31,7 @@ _BESIDES = (
     "watchfiles",
 )
 _RUNTIME = "scikit-learn"  # its wheel has Microsoft's vcomp140.dll, of which Wine's lacks what faiss calls
+_SOURCES = Path("/etc/apt/sources.list")
 _OVERRIDES = "mscoree=;mshtml=;winedbg.exe=d;vcomp140=n,b"
 
 
@@ -98,7 +99,13 @@ class Windows:
         unfinished = self.folder / "debian.partial"
         shutil.rmtree(unfinished, ignore_errors=True)
         command = ["debootstrap", "--variant=minbase", "--include=wine64,wine", _DEBIAN, str(unfinished)]
-        subprocess.run([*command, *filter(None, [mirror or mirror_of_this_system()])], check=True)
+        subprocess.run(
+            [
+                *command,
+                *filter(None, [mirror or mirror_in([_SOURCES, *sorted(_SOURCES.with_suffix(".list.d").iterdir())])]),
+            ],
+            check=True,
+        )
         (unfinished / "etc" / "hosts").write_text("127.0.0.1 localhost\n", "utf-8")
         unfinished.rename(self.debian)
 
@@ -127,9 +134,8 @@ class Windows:
         self._wine("wineboot", "--init")
 
 
-def mirror_of_this_system() -> str | None:
-    """The Debian mirror that apt uses here; None where it uses none, and debootstrap has its own."""
-    sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+def mirror_in(sources: Sequence[Path]) -> str | None:
+    """The Debian mirror that apt's files of sources name; None where they name none."""
     for file in sources:
         if file.suffix in (".list", ".sources") and file.is_file():
             text = file.read_text("utf-8", "replace")
