@@ -185,7 +185,8 @@ def optimize(index: str) -> None:
     with Collection(index, writable=True) as collection:
         fingerprint = collection.fingerprint
         assert fingerprint
-        vectors = random.standard_normal((VECTORS, fingerprint.dim)).astype(np.float32)
+        centres = random.standard_normal((60, fingerprint.dim))[random.integers(0, 60, VECTORS)]
+        vectors = (centres + random.standard_normal(centres.shape)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         root_id, root = next(iter(collection.roots().items()))
         for number, vector in enumerate(vectors):
@@ -194,7 +195,7 @@ def optimize(index: str) -> None:
             collection.add(Place(root_id, "synthetic", f"{number}.jpg"), file, info, vector)
         collection.commit()
     approximate = Path(index, "approximate")
-    clipsearch("optimize", "--recall", "0.8", "--force", "--kind", "ivf-sq8", "--kind", "hnsw-sq8", "--index", index)
+    clipsearch("optimize", "--recall", "0.8", "--force", "--kind", "ivf-sq8", "--kind", "ivf-pq", "--index", index)
     (first,) = approximate.glob("*.vectors")
     with Server(index) as server:
         assert server.first_hit("a honeybee") == "honeybee.jpg"

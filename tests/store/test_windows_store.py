@@ -241,6 +241,8 @@ def test_no_link_is_followed_where_opening_has_no_flag_for_it(tmp_path, monkeypa
     try:
         (tmp_path / "link").symlink_to(tmp_path / "secret")
     except OSError:
+        pass
+    if not (tmp_path / "link").is_symlink():
         pytest.skip("links need rights here")
     monkeypatch.delattr(os, "O_NOFOLLOW", raising=False)
     with pytest.raises(ValueError, match="symbolic link"):
