@@ -1,5 +1,6 @@
 """An index on Windows, by doubles of what it does otherwise: these tests run on every system."""
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -238,10 +239,8 @@ def test_no_file_is_synced_that_is_open_for_reading_only(index, monkeypatch):
 
 def test_no_link_is_followed_where_opening_has_no_flag_for_it(tmp_path, monkeypatch):
     (tmp_path / "secret").write_bytes(b"secret")
-    try:
+    with contextlib.suppress(OSError):
         (tmp_path / "link").symlink_to(tmp_path / "secret")
-    except OSError:
-        pass
     if not (tmp_path / "link").is_symlink():
         pytest.skip("links need rights here")
     monkeypatch.delattr(os, "O_NOFOLLOW", raising=False)
