@@ -51,10 +51,16 @@ def plain(path: str) -> str:
 
 
 def is_junction(path: str) -> bool:
-    """Whether this is Windows, and a folder is really a link to another one. A drive that is mounted there is none. OSError."""
-    if not HERE or getattr(os.lstat(path), "st_reparse_tag", 0) != _MOUNT_POINT:
+    """Whether this is Windows, and a folder is really a link to another one. A drive that is mounted there is none.
+
+    A folder that cannot be looked at is none, either: listing it says why.
+    """
+    try:
+        if not HERE or getattr(os.lstat(path), "st_reparse_tag", 0) != _MOUNT_POINT:
+            return False
+        return not os.readlink(path).lower().startswith(f"{_PREFIX}volume{{")  # noqa: PTH115
+    except OSError:
         return False
-    return not os.readlink(path).lower().startswith(f"{_PREFIX}volume{{")  # noqa: PTH115
 
 
 def is_in_use(error: OSError) -> bool:

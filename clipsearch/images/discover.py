@@ -285,16 +285,9 @@ def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
         path = os.path.join(path, name)
         if rules.skips_folder(name):
             return f"`clipsearch index` passes over the folder {name}"
-        if not rules.follow_links and (os.path.islink(path) or _is_junction(path)):  # noqa: PTH114
+        if not rules.follow_links and (os.path.islink(path) or is_junction(path)):  # noqa: PTH114
             return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
     return ""
-
-
-def _is_junction(path: str) -> bool:
-    try:
-        return is_junction(path)
-    except OSError:
-        return False
 
 
 def find_images(root: str | os.PathLike[str], rules: WalkRules | None = None) -> Iterator[ImageFile]:
