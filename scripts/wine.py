@@ -44,10 +44,12 @@ def main() -> None:
         sys.exit(windows.run("-m", "pytest", "-p", "no:cacheprovider", "--basetemp", temporary, *arguments.rest))
     if arguments.action == "walk":
         work = windows.prefix / "drive_c" / "walk"
-        share = windows.share("walk", work)
+        own = work.with_name("walk share")
+        own.mkdir(exist_ok=True)
+        shares = ["--share", windows.share("walk", work), "--own-share", windows.share("own", own)]
         photos = windows.path(REPOSITORY / "data" / "photos")
         script = windows.path(Path(__file__).parent / "wine_lab" / "walk.py")
-        sys.exit(windows.run(script, "--photos", photos, "--work", "C:\\walk", "--share", share))
+        sys.exit(windows.run(script, "--photos", photos, "--work", "C:\\walk", *shares))
 
 
 if __name__ == "__main__":

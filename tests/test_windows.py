@@ -3,11 +3,12 @@
 import ntpath
 import os
 import shutil
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from clipsearch import windows
+from clipsearch import roots, where, windows
+from clipsearch.conditions import Below
 from clipsearch.config import index_for
 from clipsearch.errors import ImageError
 from clipsearch.images.discover import WalkRules, list_images, why_passed_over
@@ -51,6 +52,22 @@ def test_the_index_of_a_read_only_folder_is_found_in_any_case_of_its_letters(mon
     monkeypatch.setattr(os.path, "normcase", ntpath.normcase)
     folders = [Path(name, "Photos") for name in ("c:", "C:")]
     assert len({config._outside_index(folder).name for folder in folders}) == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "root"),
+    [
+        (r"\\server\share", "\\\\server\\share\\"), ("\\\\server\\share\\a\\", r"\\server\share\a"), ("D:\\", "D:\\"),
+        ("D:/a/", r"D:\a"),
+    ],
+)  # fmt: skip
+def test_a_share_or_a_drive_is_a_root_under_one_name(monkeypatch, named, root):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "path", ntpath)
+        patch.setattr(roots, "Path", PureWindowsPath)
+        patch.setattr(where, "Path", PureWindowsPath)
+        found, folder = roots.absolute(named), where.in_folder(named)
+    assert (found, folder) == (root, Below(root))
 
 
 @pytest.mark.parametrize(

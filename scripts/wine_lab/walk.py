@@ -2,9 +2,9 @@
 
 It is run by Windows' own Python (`scripts/wine.py walk` does so under Wine):
 
-    python walk.py --photos FOLDER --work C:\\somewhere [--share \\\\server\\share]
+    python walk.py --photos FOLDER --work C:\\somewhere [--share \\\\server\\share] [--own-share \\\\server\\other]
 
-`work` is emptied; `share` is a network path at which `work` is found as well.
+`work` is emptied; `share` is a network path at which it is found as well; `own-share` is emptied too, and walked itself.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Walk:
     def all(self) -> None:
         """Every step."""
         print(self.folder, flush=True)
-        Path(self.folder).mkdir(parents=True)
+        Path(self.folder).mkdir(parents=True, exist_ok=True)
         for name in PHOTOS:
             shutil.copy(self.source / name, self.folder)
         for step in (self._index_and_query, self._watch, self._serve, self._repair, self._export, self._label):
@@ -239,6 +239,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--share")
+    parser.add_argument("--own-share")
     arguments = parser.parse_args()
     os.environ.update(PYTHONUTF8="1", HF_HUB_OFFLINE="1")
     shutil.rmtree(f"\\\\?\\{arguments.work}", ignore_errors=True)
@@ -248,6 +249,10 @@ def main() -> None:
     Walk(arguments.photos, f"\\\\?\\{os.path.join(arguments.work, 'prefixed')}").all()
     if arguments.share:
         Walk(arguments.photos, os.path.join(arguments.share, f"shared {_LETTERS}")).all()
+    if arguments.own_share:
+        for path in Path(arguments.own_share).iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        Walk(arguments.photos, arguments.own_share).all()
     awkward_names(arguments.photos, os.path.join(arguments.work, "awkward"))
     print("all is well", flush=True)
 
