@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 import platformdirs
@@ -66,7 +69,7 @@ def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
         first = first.parent
     if found := nearest_index(first):
         return found
-    return first / INDEX_FOLDER if not first.is_dir() or os.access(first, os.W_OK) else _outside_index(first)
+    return first / INDEX_FOLDER if not first.is_dir() or takes_files(first) else _outside_index(first)
 
 
 def nearest_index(start: Path) -> Path | None:
@@ -83,6 +86,21 @@ def as_index(path: Path) -> Path:
     """An index folder from what a user names: the folder itself, or the photo folder that holds it."""
     path = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 - keeps links, and has no ".." left
     return path / INDEX_FOLDER if not _is_index(path) and _is_index(path / INDEX_FOLDER) else path
+
+
+def takes_files(folder: Path) -> bool:
+    """Whether a file can be made in a folder, by making one: what the rights say is not what Windows and read-only disks do.
+
+    A full disk takes one once there is room again.
+    """
+    trial = folder / f".clipsearch-{secrets.token_hex(6)}.tmp"
+    try:
+        trial.open("xb").close()
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    with contextlib.suppress(OSError):
+        trial.unlink()
+    return True
 
 
 def remember_index(index: Path) -> None:
@@ -105,7 +123,7 @@ def _is_index(path: Path) -> bool:
 
 
 def _outside_index(folder: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(os.path.normcase(folder))).hexdigest()[:16]
     return Path(platformdirs.user_data_dir(_APP, appauthor=False)) / "indexes" / f"{folder.name or 'root'}-{name}"
 
 

@@ -17,6 +17,7 @@ from clipsearch.encoders.table import candidate_cosine
 from clipsearch.schema import Failure, Ids, ImageFile, ImageRecord
 from clipsearch.store.collection import Collection
 from clipsearch.store.neighbours import Vectors, ids_with_neighbours
+from clipsearch.windows import opened_as
 
 MOST_BITS = 64
 """Bits, of 256, in which the perceptual hashes of near-copies may differ.
@@ -199,7 +200,7 @@ def _identity(file: ImageFile) -> tuple[int, int] | str | Failure:
     One in an archive or in storage elsewhere is not looked at.
     """
     try:
-        state = os.stat(file.path)  # noqa: PTH116
+        state = os.stat(opened_as(file.path))  # noqa: PTH116
     except OSError as error:
         if is_elsewhere(file.path):
             return file.path

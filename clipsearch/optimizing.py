@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -103,10 +104,11 @@ def optimize(
             if why := _why_not(kind, source, max_bytes, asked=kinds is not None):
                 skipped[kind] = why
                 continue
-            index = Approximate(folder, build(folder, kind, source, tell))
-            done = tune(
-                index, source.view, texts, pictures, recall, exact_ms, max_milliseconds, lambda what: tell(what, 0, 0)
-            )
+            card = build(folder, kind, source, tell)
+            done = tune(  # its index is nobody else's, for Windows deletes no file that is mapped
+                Approximate(folder, card), source.view, texts, pictures, recall, exact_ms, max_milliseconds,
+                lambda what: tell(what, 0, 0),
+            )  # fmt: skip
             if max_bytes is not None and done.card.size > max_bytes:
                 done = replace(done, fits=False)
             tried.append(done)
@@ -114,7 +116,8 @@ def optimize(
             if done.fits and (best is None or _ms(done) < _ms(best)):
                 worse, best = best or done, done
             if worse is not best:
-                (folder / worse.card.file).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # somebody looks at it just now; it is swept away later
+                    (folder / worse.card.file).unlink()
         cards = tuple(one.card for one in tried)
         if best is None:
             raise ClipsearchError(_unreached(recall, max_milliseconds, max_bytes, cards, skipped))

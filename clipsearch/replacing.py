@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import ClipsearchError, one_line
+from clipsearch.windows import is_in_use
 
 fcntl: Any = None
 with contextlib.suppress(ImportError):  # Windows has none
     import fcntl
 
 _NOT_KNOWN = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY)
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between attempts: a virus scanner has a new file open for a moment."""
 
 
 @contextmanager
@@ -44,7 +48,7 @@ def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
             for path, target in reversed(list(zip(partial, targets, strict=True))):
                 if not force:
                     _reserve(target)
-                path.replace(target)
+                put_in_place(path, target)
     finally:
         for path in partial:
             with contextlib.suppress(OSError):
@@ -72,6 +76,22 @@ def cannot_write(what: str, error: OSError) -> ClipsearchError:
         f"cannot write {what}: {reason}. What was there before is unchanged; make room and check the rights there, or name "
         "another place"
     )
+
+
+def put_in_place(finished: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Give a finished file its name; what had it goes.
+
+    Windows refuses that while a program has one of the two open: it is tried again for a second or two. PermissionError then.
+    """
+    for pause in _PAUSES:
+        try:
+            os.replace(finished, target)  # noqa: PTH105
+            return
+        except PermissionError as error:
+            if not is_in_use(error):
+                raise
+        time.sleep(pause)
+    os.replace(finished, target)  # noqa: PTH105
 
 
 def require_free(target: Path, *, force: bool) -> None:

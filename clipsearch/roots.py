@@ -189,4 +189,7 @@ def holds_something(folder: str) -> bool:
 def absolute(folder: str | os.PathLike[str]) -> str:
     """A folder as the user named it, without relative parts; a URL as it is."""
     text = os.fspath(folder)
-    return text.rstrip("/") if is_remote(text) else os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111 - keeps links
+    if is_remote(text):
+        return text.rstrip("/")
+    whole = os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111 - keeps links
+    return str(Path(whole))  # on Windows, a share's own folder ends with a separator, as a drive's does

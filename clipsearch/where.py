@@ -18,6 +18,7 @@ import os
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from clipsearch.addresses import is_remote
@@ -63,7 +64,7 @@ def in_folder(folder: str | os.PathLike[str]) -> Condition:
     """In a folder or anywhere below it. It may be a URL, or an archive."""
     if is_remote(os.fspath(folder)):
         return Below(os.fspath(folder).rstrip("/"))
-    return Below(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111 - keeps links as they are
+    return Below(str(Path(os.path.abspath(os.path.expanduser(folder)))))  # noqa: PTH100, PTH111 - keeps links as they are
 
 
 def named(glob: str) -> Condition:

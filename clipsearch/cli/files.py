@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from clipsearch.addresses import is_elsewhere
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.files import ELSEWHERE
+from clipsearch.windows import opened_as, plain
 
 _LONGEST = 240  # bytes of a file name with its number; file systems take 255
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in a name on Windows, and on drives that Windows reads too
@@ -36,12 +37,12 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, lis
         number += 1
         target = os.path.join(folder, f"{number:04}-{safe_name(path)}")
         try:
-            if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe in its place would never end
+            if not stat.S_ISREG(os.stat(opened_as(path)).st_mode):  # noqa: PTH116 - a pipe in its place would never end
                 raise OSError("not a regular file")
             if link:
                 os.symlink(path, target)  # noqa: PTH211
             else:
-                _copy(path, target)
+                _copy(opened_as(path), target)
             done += 1
         except OSError as error:
             failures.append((path, ELSEWHERE if is_elsewhere(path) else error.strerror or str(error)))
@@ -67,7 +68,10 @@ def open_in_viewer(path: str) -> None:
     if not os.path.exists(path):  # noqa: PTH110
         raise ClipsearchError(f"{path} is gone, so it cannot be opened")
     if sys.platform == "win32":
-        os.startfile(path)  # noqa: S606
+        try:
+            os.startfile(plain(path))  # noqa: S606
+        except OSError as error:
+            raise ClipsearchError(f"nothing can show {path}: {error.strerror or error}") from error
     else:
         _open_by_program(path)
 

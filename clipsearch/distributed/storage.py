@@ -18,7 +18,7 @@ from clipsearch.addresses import SCHEMES, is_remote, is_remote_folder
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.discover import Listing, WalkRules, is_image_name
 from clipsearch.images.files import require_at_most
-from clipsearch.replacing import sync_file
+from clipsearch.replacing import put_in_place, sync_file
 from clipsearch.schema import ImageFile
 
 NOT_ALLOWED = "reading it is not allowed"
@@ -196,7 +196,7 @@ def put_file(source: IO[bytes], folder: str, name: str) -> None:
                 shutil.copyfileobj(source, writer, _BLOCK)
                 writer.flush()
                 sync_file(writer.fileno())
-            partial.replace(Path(folder, name))
+            put_in_place(partial, Path(folder, name))
         finally:
             partial.unlink(missing_ok=True)
         return

@@ -11,11 +11,15 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from clipsearch import windows
 from clipsearch.addresses import NOT_THERE
 from clipsearch.images.files import FAR, clamped
 from clipsearch.schema import ImageFile
+from clipsearch.windows import is_junction, is_misread, opened_as
 
-SKIPPED_FOLDERS = ("@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "lost+found", "__MACOSX")
+SKIPPED_FOLDERS = (
+    "@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "$Recycle.Bin", "lost+found", "__MACOSX"
+)  # fmt: skip
 """Folders that hold no photos of the user's, besides hidden ones: thumbnails of a NAS, packages, system folders."""
 
 LIBRARIES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".migratedaplibrary")
@@ -221,7 +225,7 @@ def _by_suffix(suffix: str) -> bool | None:
 
 def has_image_signature(path: str) -> bool:
     """Read a file's first bytes. OSError where they cannot be read."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(opened_as(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         return looks_like_image(os.read(descriptor, SIGNATURE_BYTES))
     finally:
@@ -231,6 +235,10 @@ def has_image_signature(path: str) -> bool:
 def is_placeholder(info: os.stat_result) -> bool:
     """Whether a file's bytes are not on this machine, so that reading it would fetch them: iCloud, OneDrive and the like."""
     return bool(getattr(info, "st_flags", 0) & _DATALESS or getattr(info, "st_file_attributes", 0) & _RECALLED)
+
+
+def _looks_like_image(path: str) -> bool:
+    return not is_misread(path) and has_image_signature(path)
 
 
 def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, under: str = "") -> Iterator[Listing]:
@@ -248,11 +256,11 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
         folder = stack.pop()
         path = os.path.join(base, *folder.split("/")) if folder else base
         try:
-            here = os.stat(path)  # noqa: PTH116
+            here = os.stat(opened_as(path))  # noqa: PTH116
             if here.st_ino and (here.st_dev, here.st_ino) in seen:
                 continue
             seen.add((here.st_dev, here.st_ino))
-            with os.scandir(path) as entries:
+            with os.scandir(opened_as(path)) as entries:
                 found = list(entries)
         except (FileNotFoundError, NotADirectoryError):
             continue
@@ -271,14 +279,16 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
             dotted = name[0] == "."
             try:
                 if entry.is_dir(follow_symlinks=rules.follow_links):
-                    if not rules.skips_folder(name, inside):
+                    if windows.HERE and not rules.follow_links and is_junction(entry.path):
+                        others += 1
+                    elif not rules.skips_folder(name, inside):
                         folders.append(f"{folder}/{name}" if folder else name)
                 elif not ((dotted or rules.exclude) and rules.skips_file(name)):
                     named = is_image_name(name) if dotted else _by_suffix(name[name.rfind(".") :])
                     info = None if named is False else entry.stat()
                     if _MAY_BE_AWAY and info and is_placeholder(info):
                         placeholders.append(name)
-                    elif info and stat.S_ISREG(info.st_mode) and (named or has_image_signature(entry.path)):
+                    elif info and stat.S_ISREG(info.st_mode) and (named or _looks_like_image(entry.path)):
                         time_ns = info.st_mtime_ns
                         states[name] = info.st_size, time_ns if -FAR < time_ns < FAR else clamped(time_ns)
                     else:
@@ -300,7 +310,7 @@ def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
         path = os.path.join(path, name)
         if rules.skips_folder(name, inside):
             return f"`clipsearch index` passes over the folder {name}"
-        if not rules.follow_links and os.path.islink(path):  # noqa: PTH114
+        if not rules.follow_links and (os.path.islink(path) or is_junction(path)):  # noqa: PTH114
             return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
     return ""
 

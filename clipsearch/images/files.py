@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from clipsearch.addresses import is_elsewhere
 from clipsearch.errors import ImageError
 from clipsearch.schema import ImageFile
+from clipsearch.windows import RESERVED, is_misread, opened_as
 
 FAR = 1 << 63
 """Times and sizes are below this, as SQLite's integers are. A file may claim a time of year 2300, which is not."""
@@ -53,8 +54,10 @@ def read_bytes(
     `on_block` is called after every few megabytes.
     """
     name = os.fspath(path)
+    if is_misread(name):
+        raise ImageError(RESERVED)
     try:
-        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(opened_as(name), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(descriptor, "rb") as stream:
             before = os.fstat(stream.fileno())
             if not stat.S_ISREG(before.st_mode):

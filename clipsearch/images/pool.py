@@ -34,6 +34,7 @@ _TICK = 0.1  # seconds between two looks at how long each worker has taken, whil
 _STARTING = 120.0  # seconds that a process may take to start; machines can be very busy
 _READING = 60.0  # seconds for which nothing may come in of a file: drives that sleep take some 20 to wake
 _STARTS = 3  # processes that may die before they have started, until it is sure that none can
+_OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows
 _AHEAD_BYTES = 256 * 1024**2  # ahead, where they are no files here: they may be in memory already
 
 IN_FLIGHT = 768 * 1024**2
@@ -252,7 +253,7 @@ class _Worker:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, options, *sys.path],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to answer
+            start_new_session=os.name == "posix", creationflags=_OWN_GROUP,  # a Ctrl-C is the parent's to answer
         )  # fmt: skip
         self.memory = MemoryWatch(self._process, limits.memory)
         self.alive = True

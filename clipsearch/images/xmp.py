@@ -22,7 +22,8 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from clipsearch.errors import SidecarError
-from clipsearch.replacing import sync_file
+from clipsearch.replacing import put_in_place, sync_file
+from clipsearch.windows import opened_as
 
 MAX_BYTES = 8_000_000
 """Of a sidecar; those of darktable with long histories have some hundred thousand."""
@@ -57,6 +58,7 @@ def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
     for keyword in keywords:
         if _FORBIDDEN.search(keyword):
             raise SidecarError(f"the keyword {keyword!r} has characters that XML cannot hold")
+    photo = opened_as(photo)
     path = sidecar_path(photo)
     try:
         if not os.path.isfile(photo):  # noqa: PTH113
@@ -252,7 +254,7 @@ def _replace(path: str, content: bytes, before: os.stat_result | None) -> None:
                 os.chmod(partial, mode)  # noqa: PTH101
         if _identity(path) != (before and (before.st_ino, before.st_mtime_ns, before.st_size)):
             raise SidecarError("its sidecar was changed by another program just now; run it again")
-        os.replace(partial, path)  # noqa: PTH105
+        put_in_place(partial, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(partial)  # noqa: PTH108

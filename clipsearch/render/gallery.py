@@ -25,6 +25,7 @@ from clipsearch.machine import cores
 from clipsearch.render.text import printable, short_path
 from clipsearch.replacing import replacing, require_free
 from clipsearch.schema import Failure, ImageRecord
+from clipsearch.windows import plain
 
 MOST = 1000
 """Photos in one file. The others are counted."""
@@ -208,7 +209,11 @@ def _address(path: str, relative: str) -> str:
         return quote(path, safe=":/")
     if relative != path:
         return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))
-    return "file://" + quote(os.fsencode("/" * (not path.startswith("/")) + path.replace(os.sep, "/")), safe="/:")
+    if os.sep == "\\":
+        path = plain(path).replace(os.sep, "/")
+        if path.startswith("//"):  # of another machine, whose name comes first
+            return "file:" + quote(os.fsencode(path), safe="/")
+    return "file://" + quote(os.fsencode("/" * (not path.startswith("/")) + path), safe="/:")
 
 
 def _pictures(cards: Sequence[Card]) -> Generator[str | Failure, None, None]:

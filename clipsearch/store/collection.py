@@ -20,7 +20,7 @@ from clipsearch.replacing import sync_folder
 from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
-from clipsearch.store.guard import require_own_files
+from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import OnBusy, WriterLock
 from clipsearch.store.reading import CollectionReader
 from clipsearch.store.rows import Place
@@ -116,7 +116,10 @@ class Collection(CollectionReader, Closing):
         """
         self.catalog.begin()
         inside = Path(path).is_relative_to(self.folder.parent)
-        stored = os.path.relpath(path, self.folder) if inside else path
+        stored = Path(os.path.relpath(path, self.folder)).as_posix() if inside else path
+        for former, _ in self.catalog.roots().values():
+            if absolute_root(self.folder, former) == path:
+                stored = former  # perhaps from when it had Windows' separators
         root_id = self.catalog.set_root(stored, rules)
         for other, other_path in self.roots().items():
             if other != root_id and Path(other_path).is_relative_to(path):
@@ -233,8 +236,12 @@ class Collection(CollectionReader, Closing):
     def tidy(self) -> None:
         """Merge segments that are due, and make compact copies of large ones, each in a commit of its own."""
         self._require_lock()
+        merged = False
         while group := merge.due(self._open_view()):
             self._merge(group)
+            merged = True
+        if merged:  # Windows deletes no file that is mapped: now none of the merged ones is, by this process
+            self._remove_leftovers()
         for segment in [segment for segment in self._open_view().segments if segment.info.wants_compact]:
             info = write_compact(self._segments, segment)
             with self._all_or_nothing():

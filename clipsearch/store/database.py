@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store import guard
@@ -215,7 +217,7 @@ def _connect(path: Path, create: bool) -> Database:
             copy = _copied(path) if "immutable" in attempt else None
             opened = Path(copy.name, path.name) if copy else path.absolute()
             database = sqlite3.connect(
-                f"{opened.as_uri()}?{'mode=rw' if copy else attempt}", uri=True, isolation_level=None, timeout=_PATIENCE,
+                f"{_uri(opened)}?{'mode=rw' if copy else attempt}", uri=True, isolation_level=None, timeout=_PATIENCE,
                 check_same_thread=False, factory=Database,
             )  # fmt: skip
             database.copy = copy
@@ -234,6 +236,11 @@ def _connect(path: Path, create: bool) -> Database:
         else:
             return database
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _uri(path: Path) -> str:
+    """SQLite's name for a file: every separator is encoded, or what Windows' network paths begin with were a host."""
+    return f"file:{quote(os.fsencode(path), safe='')}"
 
 
 def _copied(path: Path) -> TemporaryDirectory[str] | None:

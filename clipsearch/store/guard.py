@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipsearch.addresses import is_remote_folder
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.values import WHAT_TO_DO
+from clipsearch.windows import is_junction
 
 if TYPE_CHECKING:
     from clipsearch.store.database import Database
@@ -43,8 +44,9 @@ def require_own_files(folder: Path) -> None:
             mode = os.lstat(folder / name).st_mode
         except OSError:
             continue
-        if not is_kind(mode):
-            what = "a symbolic link" if stat.S_ISLNK(mode) else "not a file" if name != "segments" else "not a folder"
+        is_link = stat.S_ISLNK(mode) or is_junction(str(folder / name))
+        if is_link or not is_kind(mode):
+            what = "a symbolic link" if is_link else "not a file" if name != "segments" else "not a folder"
             raise CollectionDamaged(
                 f"{folder / name} is {what}, so it is not followed; to have an index on another disk, move the whole folder"
             )
@@ -103,6 +105,12 @@ def absolute_root(index_folder: Path, stored: str) -> str:
     """A root's path from what the catalog says: absolute, relative to the index folder and then inside its parent, or a URL."""
     if is_remote_folder(stored):
         return stored
+    if not Path(stored).is_absolute() and (
+        PureWindowsPath(stored).is_absolute() or PurePosixPath(stored).is_absolute()
+    ):
+        return stored  # of another system: its photos are not here
+    if stored.startswith("..\\"):  # as Windows once wrote what lies beside the index
+        stored = stored.replace("\\", "/")
     path = os.path.normpath(os.path.join(index_folder, stored))
     if "\0" in stored or not (
         Path(stored).is_absolute() or Path(path).is_relative_to(os.path.normpath(index_folder.parent))

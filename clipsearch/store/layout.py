@@ -6,11 +6,15 @@ From faiss's impl/index_write.cpp: `write_index` for IndexIDMap, IndexFlat and I
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
 import struct
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 _HEADER = struct.Struct(
     "<4siqqqBi"
@@ -19,6 +23,7 @@ _LENGTH = struct.Struct("<q")
 _QUANTIZER = struct.Struct(
     "<iifqqq"
 )  # type, range statistic and its argument, dim, bytes a row, numbers it was trained to
+_LINK = "it is a symbolic link, which is not followed"
 _TRAINED_TO = 2
 _INNER_PRODUCT = 0
 _UNIFORM_8_BITS = 2
@@ -63,14 +68,22 @@ def require_compact(path: Path, dim: int, rows: int) -> None:
         _require("its length", size, stream.tell() + rows * dim)
 
 
+def mapped(path: Path) -> NDArray[np.uint8]:
+    """A file's bytes (n,), mapped for reading for as long as the array is there. ValueError and OSError as above."""
+    with open_file(path) as stream:
+        return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
 def open_file(path: Path) -> BinaryIO:
     """A file for reading: a plain one, and none that a link leads to. ValueError for anything else; OSError."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    if not hasattr(os, "O_NOFOLLOW") and stat.S_ISLNK(os.lstat(path).st_mode):  # Windows has no such flag
+        raise ValueError(_LINK)
     try:
         stream = os.fdopen(os.open(path, flags), "rb")
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise ValueError("it is a symbolic link, which is not followed") from error
+            raise ValueError(_LINK) from error
         raise
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()

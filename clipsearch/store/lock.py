@@ -20,7 +20,10 @@ if sys.platform == "win32":
 
     def _try_lock(descriptor: int) -> None:
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # far behind the text, which others may then still read
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise error if error.errno else BlockingIOError(errno.EAGAIN, "locked") from error  # Wine gives no reason
 else:
     import fcntl
 

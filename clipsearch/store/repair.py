@@ -13,7 +13,7 @@ import numpy as np
 
 from clipsearch.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.replacing import sync_file, sync_folder
+from clipsearch.replacing import put_in_place, sync_file, sync_folder
 from clipsearch.schema import Embeddings, Fingerprint, Ids
 from clipsearch.store.approximate.keeping import remove as remove_approximate
 from clipsearch.store.approximate.opened import FOLDER as APPROXIMATE
@@ -172,7 +172,7 @@ def _rebuilt(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.close()
     with new_path.open("rb+") as stream:
         sync_file(stream.fileno())
-    new_path.replace(folder / REPAIRED)
+    put_in_place(new_path, folder / REPAIRED)
     sync_folder(folder)
     rest = (row for image_id, row in salvaged.images.items() if image_id not in living)
     lost = [path_of(roots, *row[1:4]) for row in rest]

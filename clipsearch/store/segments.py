@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-import mmap
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -16,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.replacing import sync_file, sync_folder
+from clipsearch.replacing import put_in_place, sync_file, sync_folder
 from clipsearch.schema import Embeddings, Ids, Scores
 from clipsearch.store import layout
 
@@ -87,10 +84,11 @@ class Segment:
             raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
         try:
             layout.require_flat(path, dim, info.rows)  # before faiss allocates what a header asks for
-            mapped: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-            self._flat = faiss.downcast_index(mapped.index)
-            self.ids: Ids = faiss.vector_to_array(mapped.id_map)
-            self._mapped = mapped  # owns the memory that the others look into
+            self._bytes = layout.mapped(path)  # what the index looks into
+            index: Any = _over(self._bytes)
+            self._flat = faiss.downcast_index(index.index)
+            self.ids: Ids = faiss.vector_to_array(index.id_map)
+            self._index = index  # owns the flat one
         except (RuntimeError, AttributeError, ValueError, TypeError) as error:
             path.stat()  # FileNotFoundError again, where a merge was quicker than we
             raise CollectionDamaged(f"{path} is not a vector segment: {(str(error) or '?').splitlines()[0]}") from error
@@ -98,15 +96,12 @@ class Segment:
         shape, expected = (self._flat.ntotal, self._flat.d, len(self.ids)), (rows, dim, rows)
         if shape != expected or self._flat.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise CollectionDamaged(f"{path} holds {shape} (rows, dim, ids) and should hold {expected}")
-        _read_ahead(self._flat.get_xb(), self._flat.ntotal * self._flat.d * 4)
 
     @cached_property
     def vectors(self) -> Embeddings:
         """All vectors, (rows, dim), as a read-only view of the file."""
-        view: Embeddings = faiss.rev_swig_ptr(self._flat.get_xb(), self._flat.ntotal * self._flat.d)
-        view = view.reshape(self._flat.ntotal, self._flat.d)
-        view.flags.writeable = False
-        return view
+        count, start = self._flat.ntotal * self._flat.d, int(self._flat.get_xb()) - self._bytes.ctypes.data
+        return np.frombuffer(self._bytes, np.float32, count, start).reshape(self._flat.ntotal, self._flat.d)
 
     def rows_of(self, ids: Ids) -> NDArray[np.int64]:
         """Row numbers (n,) of image ids (n,); -1 where this segment does not hold one."""
@@ -168,7 +163,8 @@ class _Compact:
         if path.stat().st_size != info.size:
             raise ValueError(f"{path} is not {info.size} bytes long")
         layout.require_compact(path, dim, rows)
-        index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        self._bytes = layout.mapped(path)  # what the index looks into
+        index: Any = _over(self._bytes)
         self.index = index
         self._scales, self._deltas = np.frombuffer(info.scales, "<f4"), np.frombuffer(info.deltas, "<f4")
         self._error = float(info.error)
@@ -177,7 +173,6 @@ class _Compact:
             raise ValueError(f"{path} does not fit its segment")
         if not (np.isfinite(bounds).all() and (bounds >= 0).all()):
             raise ValueError(f"{path} does not fit its segment")
-        _read_ahead(index.codes.data(), rows * dim)
 
     def query(self, query: Embeddings) -> Embeddings:
         """A query (1, dim) such that its inner product with the codes is that with the vectors, nearly."""
@@ -258,7 +253,7 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
             faiss.write_index(index, faiss.PyCallbackIOWriter(take))  # type: ignore[attr-defined]
             stream.flush()
             sync_file(stream.fileno())
-        partial.replace(path)
+        put_in_place(partial, path)
         sync_folder(folder)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -266,12 +261,13 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
     return size, total.hexdigest()
 
 
-def _read_ahead(address: Any, length: int) -> None:
-    """Undo faiss's MADV_RANDOM, which has the kernel fetch a file page by page: a first scan takes up to four times as long."""
-    if sys.platform != "win32" and length:
-        libc = ctypes.CDLL(None)
-        start = int(address) // mmap.PAGESIZE * mmap.PAGESIZE
-        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(int(address) + length - start), mmap.MADV_NORMAL)
+def _over(data: NDArray[np.uint8]) -> Any:
+    """An index over a file's bytes (n,), which are not copied and must outlive it.
+
+    Given a name instead, faiss opens no file on Windows whose path has other letters than the system's code page.
+    """
+    reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(data), len(data))  # type: ignore[attr-defined]
+    return faiss.read_index(reader)
 
 
 def faiss_version() -> str:

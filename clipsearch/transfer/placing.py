@@ -11,6 +11,7 @@ from clipsearch.images.discover import WalkRules, has_image_signature, is_image_
 from clipsearch.schema import ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.windows import opened_as
 
 
 class Places:
@@ -48,7 +49,7 @@ class Places:
             return f"not below {self._within}"
         root, rules = self._roots[place.root_id]
         try:
-            state = os.stat(path)  # noqa: PTH116
+            state = os.stat(opened_as(path))  # noqa: PTH116
         except FileNotFoundError:
             return "there is no such file"
         except (OSError, ValueError) as error:

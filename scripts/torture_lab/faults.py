@@ -48,7 +48,7 @@ class Fault:
             return
         with ExitStack() as stack:
             for place, name in (
-                (os, "fsync"), (os, "write"), (os, "ftruncate"), (os, "open"), (os, "mkdir"), (Path, "replace"),
+                (os, "fsync"), (os, "write"), (os, "ftruncate"), (os, "open"), (os, "mkdir"), (os, "replace"),
                 (Path, "unlink"), (shutil, "copyfile"), (segments.faiss, "write_index"), (segments, "sync_folder"),
             ):  # fmt: skip
                 stack.enter_context(patch.object(place, name, wrapped(getattr(place, name))))

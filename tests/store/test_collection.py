@@ -47,7 +47,7 @@ def test_what_is_staged_is_invisible_until_the_commit(index):
 
 @pytest.mark.parametrize(
     "broken",
-    ["clipsearch.store.collection.write_segment", "os.fsync", "pathlib.Path.replace",
+    ["clipsearch.store.collection.write_segment", "os.fsync", "os.replace",
      "clipsearch.store.catalog.Catalog.commit", "clipsearch.store.segments.sync_folder"],
 )  # fmt: skip
 def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkeypatch, broken):

@@ -11,7 +11,7 @@ import mmap
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -80,7 +80,8 @@ def writing(path: Path, shape: Shape) -> Iterator[Arrays]:
             mapped.flush()
             sync_file(stream.fileno())
     except BaseException:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows keeps it while it is mapped; it is swept away later
+            path.unlink()
         raise
 
 

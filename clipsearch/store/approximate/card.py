@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from clipsearch.replacing import sync_file, sync_folder
+from clipsearch.replacing import put_in_place, sync_file, sync_folder
 from clipsearch.store.layout import open_file
 
 Kind: TypeAlias = Literal["ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8"]
@@ -122,7 +122,7 @@ def write_card(folder: Path, card: Card) -> None:
         json.dump({"format": FORMAT, **asdict(card)}, stream, indent=1)
         stream.flush()
         sync_file(stream.fileno())
-    partial.replace(folder / CARD)
+    put_in_place(partial, folder / CARD)
     sync_folder(folder)
 
 

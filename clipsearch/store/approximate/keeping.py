@@ -65,7 +65,7 @@ def making(collection: Path) -> Iterator[Path]:
 
 def put(folder: Path, card: Card) -> None:
     """Have searches use a file that was made in the folder; the one before goes."""
-    with (folder / card.file).open("rb") as stream:
+    with (folder / card.file).open("rb+") as stream:  # Windows syncs none that is open for reading only
         sync_file(stream.fileno())
     sync_folder(folder)
     write_card(folder, card)
