@@ -28,6 +28,9 @@ _TRAINED_TO = 2
 _INNER_PRODUCT = 0
 _UNIFORM_8_BITS = 2
 
+MAPPED_FROM = 1 << 20
+"""Bytes from which a file is mapped, not read: a mapping keeps a descriptor, and there may be many small segments."""
+
 
 def require_flat(path: Path, dim: int, rows: int) -> None:
     """Raise ValueError unless a file is, by its headers and length, an IndexIDMap over an IndexFlatIP of that shape.
@@ -68,9 +71,11 @@ def require_compact(path: Path, dim: int, rows: int) -> None:
         _require("its length", size, stream.tell() + rows * dim)
 
 
-def mapped(path: Path) -> NDArray[np.uint8]:
-    """A file's bytes (n,), mapped for reading for as long as the array is there. ValueError and OSError as above."""
+def content(path: Path) -> NDArray[np.uint8]:
+    """A file's bytes (n,), read-only; those of a large one are mapped for as long as the array is there. Errors as above."""
     with open_file(path) as stream:
+        if os.fstat(stream.fileno()).st_size < MAPPED_FROM:
+            return np.frombuffer(stream.read(), np.uint8)
         return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 

@@ -84,7 +84,7 @@ class Segment:
             raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
         try:
             layout.require_flat(path, dim, info.rows)  # before faiss allocates what a header asks for
-            self._bytes = layout.mapped(path)  # what the index looks into
+            self._bytes = layout.content(path)  # what the index looks into
             index: Any = _over(self._bytes)
             self._flat = faiss.downcast_index(index.index)
             self.ids: Ids = faiss.vector_to_array(index.id_map)
@@ -163,7 +163,7 @@ class _Compact:
         if path.stat().st_size != info.size:
             raise ValueError(f"{path} is not {info.size} bytes long")
         layout.require_compact(path, dim, rows)
-        self._bytes = layout.mapped(path)  # what the index looks into
+        self._bytes = layout.content(path)  # what the index looks into
         index: Any = _over(self._bytes)
         self.index = index
         self._scales, self._deltas = np.frombuffer(info.scales, "<f4"), np.frombuffer(info.deltas, "<f4")
