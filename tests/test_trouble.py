@@ -1,5 +1,6 @@
 """Trouble that passes takes nothing out of an index: a failing drive, a missing right, a killed decoder, a clock from 2300."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -450,19 +451,27 @@ def test_photos_that_are_renamed_and_cannot_be_read_for_a_moment_are_not_lost(in
     assert state() == ({"red 2.jpg", "green 2.jpg", "blue 2.jpg", "yellow 2.jpg", "grey.png"}, {})
 
 
-def test_a_drive_that_goes_during_the_walk_takes_no_photo_along(index, state, photos, monkeypatch):
+@pytest.mark.parametrize("moment", ["before a folder is listed", "before its files are looked at"])
+def test_a_drive_that_goes_during_the_walk_takes_no_photo_along(index, state, photos, monkeypatch, moment):
     from clipsearch.images import discover
 
     index()
     real = os.scandir
 
     def goes(path):
-        if str(path).endswith("trip"):
+        if moment == "before a folder is listed":
+            if str(path).endswith("trip"):
+                photos.rename(photos.with_name("away"))
+            return real(path)
+        with real(path) as entries:
+            found = list(entries)
+        if str(path) == str(photos):
             photos.rename(photos.with_name("away"))
-        return real(path)
+        return contextlib.nullcontext(iter(found))
 
     monkeypatch.setattr(discover.os, "scandir", goes)
-    assert index().removed == 0
+    report = index(prune=True)
+    assert (report.removed, len(report.unreadable) > 0) == (0, True)
     monkeypatch.setattr(discover.os, "scandir", real)
     photos.with_name("away").rename(photos)
     assert state() == (PHOTOS, {})
