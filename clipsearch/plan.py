@@ -87,7 +87,7 @@ def archive_at(root: str, folder: str) -> tuple[str, int] | None:
 
 def plan_sync(
     collection: Collection, folder: str, root_id: int, rules: WalkRules, *, paranoid: bool = False, settled_for: float = 0.0,
-    walk: Walk = list_images, find_archive: FindArchive = archive_at, is_due: IsDue | None = None,
+    walk: Walk = list_images, find_archive: FindArchive = archive_at, is_due: IsDue | None = None, reads_archives: bool = False,
 ) -> SyncPlan:  # fmt: skip
     """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat.
 
@@ -97,7 +97,8 @@ def plan_sync(
 
     Photos inside an archive (a file where the index knows a folder) are what they were while the archive is; if it has changed,
     it is one of `changed_archives`, and its photos stay as they are until somebody reads it. So do those of one that could not
-    be read to its end, while it is what it was then.
+    be read to its end, while it is what it was then. For a caller that `reads_archives`, one with a failure to be tried again
+    counts as changed.
     """
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
@@ -134,9 +135,16 @@ def plan_sync(
     inside = {name: find_archive(root, name) for name in sorted(unseen)}
     for name in [name for name, archive in inside.items() if not archive]:
         compare_folder(plan, catalog, root_id, name, "", {})
-    damaged = _keep_damaged(plan, catalog, lambda name: find_archive(root, name))
-    for name, (archive, time_ns) in [(name, archive) for name, archive in inside.items() if archive]:
+    again = is_due if reads_archives else lambda known: False
+    damaged = _keep_damaged(plan, catalog, lambda name: find_archive(root, name), again)
+    archives = {name: archive for name, archive in inside.items() if archive}
+    plan.changed_archives |= {
+        archive for name, (archive, _) in archives.items() if reads_archives and has_due(catalog, root_id, name, again)
+    }
+    for name, (archive, time_ns) in archives.items():
         images, failures = catalog.known_in(root_id, name)
+        if archive in plan.changed_archives:
+            continue
         if archive not in damaged and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
             plan.changed_archives.add(archive)
         else:
@@ -144,17 +152,28 @@ def plan_sync(
     return plan
 
 
-def _keep_damaged(plan: SyncPlan, catalog: Catalog, find: Callable[[str], tuple[str, int] | None]) -> set[str]:
+def has_due(catalog: Catalog, root_id: int, folder: str, is_due: IsDue) -> bool:
+    """Whether a failure in a folder of an archive (not in those below it) is to be tried again, or is to be settled still."""
+    images, failures = catalog.known_in(root_id, folder)
+    return bool(failures) and any(
+        is_due(known) or (name in images and known.cause in IN_THE_FILE)
+        for name, known in catalog.failures_in(root_id, folder).items()
+    )
+
+
+def _keep_damaged(
+    plan: SyncPlan, catalog: Catalog, find: Callable[[str], tuple[str, int] | None], is_due: IsDue
+) -> set[str]:
     """Keep what was wrong with archives that are there, though no walk lists them; those that are what they were then."""
     found, damaged = plan.missing_failures, set()
     plan.missing_failures = []
     for place in found:
         name = f"{place.folder}/{place.name}" if place.folder else place.name
         archive, time_ns = (find(name) if name.lower().endswith((TAR, MANIFEST)) else None) or (None, 0)
-        known = catalog.known_at(place)
+        known = catalog.failure_at(place)
         if archive != name:
             plan.missing_failures.append(place)
-        elif known and known.mtime_ns == time_ns:
+        elif known and known.state[1] == time_ns and not is_due(known):
             plan.known_failures += 1
             damaged.add(name)
         else:
@@ -177,9 +196,8 @@ def compare_folder(
     """Add how one folder differs. All at once: a loop over its files would take as long as asking the disk.
 
     What is known of names that are `unsure` (name → why) or `placeholders` stays as it is. A photo that could not be read again
-    is an image and a failure at once: of the state that it was indexed in, and of the one in which it failed. If what is wrong
-    is in the file, it is looked at again until that is settled: see `sync`. Without `is_due`, nothing that failed is tried
-    again.
+    is an image and a failure at once: of the state that it was indexed in, and of the one in which it failed. It is looked at
+    again until that is settled: see `sync`. Without `is_due`, nothing that failed is tried again.
     """
     images, failures = catalog.known_in(root_id, folder)
     for name in placeholders:
@@ -194,7 +212,7 @@ def compare_folder(
         name
         for name, known in (catalog.failures_in(root_id, folder) if failures and is_due else {}).items()
         if name in found and found[name] in (known.state, images.get(name))
-        if is_due and (is_due(known) or (name in images and known.cause in IN_THE_FILE))
+        if is_due and (is_due(known) or (name in images and (known.cause in IN_THE_FILE or not is_remote(path))))
     }
     if paranoid or again:
         plan.doubted += [

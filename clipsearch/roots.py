@@ -111,9 +111,10 @@ def forget(collection: Collection, folder: str) -> int:
         ids = catalog.ids_below(place.root_id, under)
         failures = catalog.remove_failures_below(place.root_id, under)
         known = catalog.known_at(place)
-        if known:  # a single file
+        if known and not ids:  # a single file
             collection.discard(place)
             return 1
+        collection.forget_failure(place)  # of an archive that could not be read to its end
     if not ids and not failures and not inside:
         raise ClipsearchError(f"nothing below {folder} is in the index at {collection.folder}")
     collection.remove(ids)

@@ -6,6 +6,7 @@ import itertools
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -164,8 +165,9 @@ class _Run:
         self.on_finished: Callable[[], None] = lambda: None
         self._collection = collection
         self._report = report
-        self._missing = {image_id for plan in plans for image_id in plan.missing}
-        """Images whose file is gone, until their content turns up somewhere else."""
+        self._missing = {image_id: size for plan in plans for image_id, size in plan.missing.items()}
+        """Images whose file is gone, with its size, until their content turns up somewhere else."""
+        self._unread: Counter[int] = Counter()  # by size: files whose bytes could not be had
         said = [plan for plan in plans if plan.says_captions]
         self._captioned = {file.path for plan in said for _, file in plan.todo}
         """Files whose captions are said, also that they have none."""
@@ -205,6 +207,7 @@ class _Run:
         if isinstance(outcome, Failure):
             if not is_gone(outcome.file.path):  # else the next walk tells: a drive that went is no damage to its photos
                 self._fail(place, outcome)
+                self._unread[outcome.file.size] += outcome.cause == "access"
             self._report.failed += 1
             self._finished()
             return
@@ -231,11 +234,12 @@ class _Run:
         """Whether the bytes of a file that cannot be decoded are known to be others than those of its image."""
         if is_elsewhere(failure.file.path):
             return failure.cause in IN_THE_FILE
+        known = self._collection.records([image_id])[image_id]
         try:
-            digest, _ = content_hash(failure.file.path, self._limits.max_bytes)
+            digest, _ = content_hash(failure.file.path, max(self._limits.max_bytes, known.file.size))
         except ImageError as error:
             return error.cause in IN_THE_FILE
-        return digest != self._collection.records([image_id])[image_id].info.content_hash
+        return digest != known.info.content_hash
 
     def settle_broken(self) -> None:
         """Drop the images whose files have changed into something else; or none, where too many would go."""
@@ -256,9 +260,18 @@ class _Run:
             self._committed = time.monotonic()
 
     def remove_missing(self, failures: list[Place]) -> None:
-        """Drop what is still missing at the end, when every move has been recognised."""
-        self._collection.remove(sorted(self._missing))
-        self._report.removed += len(self._missing)
+        """Drop what is still missing at the end, when every move has been recognised.
+
+        A file that could not be read may be a missing photo of its size under another name: until it is read, that one stays.
+        """
+        gone = []
+        for image_id, size in sorted(self._missing.items()):
+            if self._unread[size] > 0:
+                self._unread[size] -= 1
+            else:
+                gone.append(image_id)
+        self._collection.remove(gone)
+        self._report.removed += len(gone)
         for place in failures:
             self._collection.discard(place)
 
@@ -287,7 +300,7 @@ class _Run:
         gone = {i: records[i].file.path for i in same if i in self._missing or self._is_gone(records[i].file.path)}
         if gone:  # of several, the one with the most alike path: b/1.jpg was a/1.jpg and not a/2.jpg
             image_id = max(gone, key=lambda i: _alike_at_the_end(gone[i], file.path))
-            self._missing.discard(image_id)
+            self._missing.pop(image_id, None)
             self._remember_replaced(place)
             keeps = said is None or (said.caption is None and image_id not in self._were_captioned)
             self._move(image_id, place, file, None if keeps else said)

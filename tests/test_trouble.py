@@ -1,5 +1,6 @@
 """Trouble that passes takes nothing out of an index: a failing drive, a missing right, a killed decoder, a clock from 2300."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from clipsearch.errors import ImageError
-from clipsearch.images import attempts, files
+from clipsearch.images import attempts, files, reader
 from clipsearch.images import pool as pool_module
 from clipsearch.images.discover import WalkRules
 from clipsearch.images.files import ReadLimits
@@ -418,3 +419,160 @@ def test_what_a_file_and_what_its_drive_are_to_blame_for_is_told_apart(tmp_path)
     with pytest.raises(ImageError) as large:
         files.read_bytes(tmp_path / "large.jpg", 100)
     assert (gone.value.cause, large.value.cause) == ("access", "bytes")
+
+
+@pytest.mark.parametrize("what", ["os.kill(os.getpid(), 9)", "time.sleep(60)"])
+def test_photos_known_to_have_changed_leave_when_that_is_confirmed_also_after_three_crashes(
+    index, state, photos, decoder, what
+):
+    limits = ReadLimits(seconds=0.5)
+    index()
+    for name in ("red.jpg", "green.jpg", "blue.jpg"):
+        spoil(photos / name)
+    decoder(what)
+    for _ in range(attempts.MOST_ATTEMPTS + 1):
+        assert index(limits=limits).withheld == 3
+    assert index(limits=limits, prune=True).withheld == 0
+    assert state()[0] == {"yellow.jpg", "grey.png"}
+
+
+def test_photos_that_are_renamed_and_cannot_be_read_for_a_moment_are_not_lost(index, state, photos, unreadable):
+    index()
+    for name in ("red", "green", "blue", "yellow"):
+        (photos / f"{name}.jpg").rename(photos / f"{name} 2.jpg")
+    unreadable([" 2.jpg"])
+    for _ in range(2):
+        report = index()
+        assert (report.failed, report.removed) == (4, 0)
+        assert state()[0] == PHOTOS
+    unreadable()
+    report = index()
+    assert (report.moved, report.added, report.removed) == (4, 0, 0)
+    assert state() == ({"red 2.jpg", "green 2.jpg", "blue 2.jpg", "yellow 2.jpg", "grey.png"}, {})
+
+
+@pytest.mark.parametrize("moment", ["before a folder is listed", "before its files are looked at"])
+def test_a_drive_that_goes_during_the_walk_takes_no_photo_along(index, state, photos, monkeypatch, moment):
+    from clipsearch.images import discover
+
+    index()
+    real = os.scandir
+
+    def goes(path):
+        if moment == "before a folder is listed":
+            if str(path).endswith("trip"):
+                photos.rename(photos.with_name("away"))
+            return real(path)
+        with real(path) as entries:
+            found = list(entries)
+        if str(path) == str(photos):
+            photos.rename(photos.with_name("away"))
+        return contextlib.nullcontext(iter(found))
+
+    monkeypatch.setattr(discover.os, "scandir", goes)
+    report = index(prune=True)
+    assert (report.removed, len(report.unreadable) > 0) == (0, True)
+    monkeypatch.setattr(discover.os, "scandir", real)
+    photos.with_name("away").rename(photos)
+    assert state() == (PHOTOS, {})
+
+
+def test_a_limit_of_memory_from_outside_that_is_gone_counts_as_a_change(index, state, photos, decoder, monkeypatch):
+    resource = pytest.importorskip("resource")
+    index()
+    spoil(photos / "new.jpg")
+    decoder("(_ for _ in ()).throw(MemoryError())")
+    real = resource.getrlimit
+    monkeypatch.setattr(
+        resource, "getrlimit", lambda kind: (2**31, 2**31) if kind == resource.RLIMIT_AS else real(kind)
+    )
+    for _ in range(attempts.MOST_ATTEMPTS):
+        assert index().failed == 1
+    assert index().known_failures == 1
+    decoder(None)
+    monkeypatch.setattr(resource, "getrlimit", real)
+    assert index().added == 1
+
+
+def test_a_lower_limit_is_no_change_of_a_photo(index, state, photos):
+    spoil(photos / "red.jpg", ending=b"\0" * 50_000)
+    index()
+    os.utime(photos / "red.jpg", (1, 1))
+    assert index(limits=ReadLimits(max_bytes=20_000)).kept == 1
+    assert state()[0] == PHOTOS
+    index()
+    assert state() == (PHOTOS, {})
+
+
+def test_decoders_that_are_killed_while_they_wait_blame_no_photo(photos):
+    from clipsearch.images.discover import find_images
+    from clipsearch.schema import PixelSpec
+
+    files = list(find_images(photos))
+    with pool_module.DecoderPool(PixelSpec(None, (8, 8), None, 3, (0.0,) * 3, (1.0,) * 3), workers=2) as pool:
+        for _ in range(3):
+            assert not [outcome for outcome in pool.read(files) if isinstance(outcome, pool_module.Failure)]
+            for worker in list(pool._all):
+                worker._process.kill()
+                worker._process.wait()
+
+
+def test_where_no_thread_can_be_started_that_is_said(photos, monkeypatch):
+    from clipsearch.errors import ClipsearchError
+    from clipsearch.images.discover import find_images
+    from clipsearch.schema import PixelSpec
+
+    def refused(self):
+        raise RuntimeError("can't start new thread")
+
+    with pool_module.DecoderPool(PixelSpec(None, (8, 8), None, 3, (0.0,) * 3, (1.0,) * 3), workers=2) as pool:
+        monkeypatch.setattr(pool_module.threading.Thread, "start", refused)
+        with pytest.raises(ClipsearchError, match="started"):
+            list(pool.read(find_images(photos)))
+
+
+def test_causes_that_take_turns_are_counted_together(index, state, photos, decoder):
+    index()
+    spoil(photos / "new.jpg")
+    for what in ("os.kill(os.getpid(), 9)", "(_ for _ in ()).throw(MemoryError())", "os.kill(os.getpid(), 9)"):
+        decoder(what)
+        assert index().failed == 1
+    assert index().known_failures == 1
+
+
+def test_a_mark_of_a_damaged_catalog_is_gone_after_a_repair(index, photos, tmp_path):
+    from clipsearch.store.repair import repair
+    from clipsearch.store.verify import verify
+
+    (photos / "new.jpg").write_bytes(b"\xff\xd8\xff")
+    index()
+    with sqlite3.connect(tmp_path / "index" / "catalog.sqlite") as catalog:
+        catalog.execute("UPDATE failures SET attempts = 3")
+    catalog.close()
+    assert verify(tmp_path / "index").damages
+    repair(tmp_path / "index")
+    assert not verify(tmp_path / "index").damages
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError("out of memory error when reading image file"), RuntimeError("Pixel allocation failed: Out of memory")],
+)
+def test_what_a_library_says_of_missing_memory_is_no_fault_of_the_file(monkeypatch, error):
+    """Pillow, libavif and libheif tell it in their own words, as any other error."""
+
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr(reader, "_decode", refused)
+    with pytest.raises(ImageError) as said:
+        reader.decode_image(b"a photo", None, ReadLimits())
+    assert said.value.cause == "memory"
+
+
+def test_what_libraries_say_where_memory_was_limited_from_outside_is_not_believed_for_ever():
+    """libjpeg and OpenJPEG call a file broken when they get no memory."""
+    small, large = ReadLimits(memory=2**30), ReadLimits()
+    for cause in ("content", "crash"):
+        assert attempts.is_due(cause, 3, attempts.circumstances(small), large)
+        assert not attempts.is_due(cause, 3, attempts.circumstances(large), small)

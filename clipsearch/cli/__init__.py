@@ -181,4 +181,4 @@ def _unexpected(error: Exception) -> str:
     )
 
 
-_OF_MEMORY = ("bad_alloc", "annot allocate memory", "failed to map segment")
+_OF_MEMORY = ("bad_alloc", "annot allocate memory", "failed to map segment", "can't start new thread")

@@ -16,7 +16,7 @@ from clipsearch.errors import ClipsearchError, ImageError, StorageError, SyncRef
 from clipsearch.images.discover import ARCHIVES_ONLY, WalkRules
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.pipeline import Embedded
-from clipsearch.plan import IsDue, SyncPlan, compare_folder, due, plan_sync
+from clipsearch.plan import IsDue, SyncPlan, compare_folder, due, has_due, plan_sync
 from clipsearch.schema import ImageFile
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -31,6 +31,7 @@ class Archive:
     folder: str  # what it is in the catalog: the folder of its photos
     plan: SyncPlan
     chunks: list[Chunk]
+    is_due: IsDue
 
     @property
     def place(self) -> Place:
@@ -65,20 +66,20 @@ def plan_work(
 
     New folders become roots. ClipsearchError, SyncRefused and StorageError where something is not there or cannot be read.
     """
-    work = Work()
+    work, is_due = Work(), due(limits, retry=retry)
     folders, urls, archives = _sorted_out(given)
     if folders or not given:
         for folder, root_id, walk in roots.targets(collection, folders, rules, prune):
             work.plans.append(
-                plan_sync(collection, folder, root_id, walk, paranoid=paranoid, is_due=due(limits, retry=retry))
+                plan_sync(collection, folder, root_id, walk, paranoid=paranoid, is_due=is_due, reads_archives=True)
             )
             archives += _changed(work.plans[-1], collection.roots()[root_id])
     for url in urls if given else filter(is_remote, collection.roots().values()):
         root_id, walk = _remote_target(collection, url, rules, named=bool(given))
-        work.plans.append(_plan_remote(collection, url, root_id, walk, paranoid, prune, due(limits, retry=retry)))
+        work.plans.append(_plan_remote(collection, url, root_id, walk, paranoid, prune, is_due))
         archives += _changed(work.plans[-1], collection.roots()[root_id])
     for path in dict.fromkeys(archives):
-        if archive := _plan_archive(collection, path):
+        if archive := _plan_archive(collection, path, is_due):
             work.archives.append(archive)
         elif not any(Path(path).is_relative_to(plan.folder) for plan in work.plans):  # which has counted it
             work.plans.append(_unchanged(collection, path))
@@ -105,7 +106,9 @@ def complete(collection: Collection, archive: Archive, files: Iterable[ImageFile
         found.setdefault("/".join([archive.folder, *inside[:-1]]), {})[inside[-1]] = (file.size, file.mtime_ns)
     for folder in sorted(found.keys() | catalog.folders(archive.root_id, archive.folder)):
         inside_path = path + folder[len(archive.folder) :]
-        compare_folder(plan, catalog, archive.root_id, folder, inside_path, found.get(folder, {}))
+        compare_folder(
+            plan, catalog, archive.root_id, folder, inside_path, found.get(folder, {}), is_due=archive.is_due
+        )
     if broken:  # what was there may be behind the damage
         plan.todo.append((archive.place, archive.file))
         plan.missing, plan.missing_failures = {}, []
@@ -156,6 +159,7 @@ def _plan_remote(
         walk=list_remote,
         find_archive=_find_remote_archive,
         is_due=is_due,
+        reads_archives=True,
     )
     if plan.unreadable and not (plan.todo or plan.unchanged):
         raise StorageError(f"{url} cannot be listed: {plan.unreadable[0].reason}")
@@ -176,17 +180,26 @@ def _find_remote_archive(root: str, folder: str) -> tuple[str, int] | None:
     return None
 
 
-def _plan_archive(collection: Collection, path: str) -> Archive | None:
-    """An archive that is new or has changed; None for another. A folder that holds it becomes a root, if none does."""
+def _plan_archive(collection: Collection, path: str, is_due: IsDue) -> Archive | None:
+    """An archive that is new, has changed or has a failure to be tried again; None for another.
+
+    A folder that holds it becomes a root, if none does.
+    """
     file = file_at(path)
     place = _place_of(collection, path)
     folder = f"{place.folder}/{place.name}" if place.folder else place.name
     times = {time_ns for state in _states(collection, place.root_id, folder) for _, time_ns in state.values()}
-    known = collection.catalog.known_at(place)
+    catalog = collection.catalog
+    known = catalog.known_at(place)
     damaged = known is not None and known.image_id is None and known.mtime_ns == file.mtime_ns
     if damaged or (not known and times == {file.mtime_ns}):
-        return None
-    return Archive(file, place.root_id, folder, SyncPlan(path, says_captions=True), list(_chunks(file)))
+        failure = catalog.failure_at(place)
+        inside = catalog.folders(place.root_id, folder)
+        if not (failure and is_due(failure)) and not any(
+            has_due(catalog, place.root_id, name, is_due) for name in inside
+        ):
+            return None
+    return Archive(file, place.root_id, folder, SyncPlan(path, says_captions=True), list(_chunks(file)), is_due)
 
 
 def _place_of(collection: Collection, path: str) -> Place:

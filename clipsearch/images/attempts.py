@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import lru_cache
 from importlib import metadata
 from typing import Any
@@ -13,7 +14,10 @@ MOST_ATTEMPTS = 3
 """Runs that try a file which made the decoder crash, take too long or use too much memory."""
 
 _DECODERS = ("pillow", "pillow-heif")
-_LIMIT_OF = {"pixels": "max_pixels", "bytes": "max_bytes", "memory": "memory", "time": "seconds"}
+_LIMIT_OF = {
+    "pixels": "max_pixels", "bytes": "max_bytes", "time": "seconds",
+    "memory": "memory", "crash": "memory", "content": "memory",  # libraries that get no memory often say that a file is broken
+}  # fmt: skip
 _REPEATED = ("crash", "memory", "time")
 
 IN_THE_FILE = ("content", "pixels", "bytes")
@@ -22,7 +26,7 @@ IN_THE_FILE = ("content", "pixels", "bytes")
 
 def circumstances(limits: ReadLimits) -> str:
     """What decides, besides the file itself, whether it can be read: limits and decoders, as JSON to keep beside a failure."""
-    return json.dumps({**limits.to_json(), "decoders": _decoders()}, sort_keys=True)
+    return json.dumps({**_in_force(limits), "decoders": _decoders()}, sort_keys=True)
 
 
 def is_due(cause: str, attempts: int, before: str, limits: ReadLimits) -> bool:
@@ -36,9 +40,20 @@ def is_due(cause: str, attempts: int, before: str, limits: ReadLimits) -> bool:
     if cause == "access" or then is None or then.get("decoders") != _decoders():
         return True
     limit = _LIMIT_OF.get(cause)
-    if limit and not then[limit] >= getattr(limits, limit):
+    if limit and not then[limit] >= _in_force(limits)[limit]:
         return True
     return cause in _REPEATED and attempts < MOST_ATTEMPTS
+
+
+def _in_force(limits: ReadLimits) -> dict[str, float]:
+    """The limits that decoders have here: their memory may be limited from outside as well (`ulimit -v`)."""
+    values = limits.to_json()
+    if sys.platform != "win32":
+        import resource
+
+        outside = resource.getrlimit(resource.RLIMIT_AS)
+        values["memory"] = min([values["memory"], *(limit for limit in outside if limit >= 0)])
+    return values
 
 
 @lru_cache

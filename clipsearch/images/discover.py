@@ -245,11 +245,13 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
     """Every folder below `root`, or below its folder `under`, one listing each, in the order of their names.
 
     A folder that cannot be read is a listing with an error, and a file that cannot be looked at is `unsure`: neither is to be
-    taken for deleted. A folder that is not there (any more) has no listing. With `follow_links`, a folder reached a second time
-    (a loop, or a link beside its target) is passed over.
+    taken for deleted. A folder that is not there (any more) has no listing; but where `root` itself went during the walk, as
+    with a drive, nobody can tell, and it has one with an error. With `follow_links`, a folder reached a second time (a loop, or
+    a link beside its target) is passed over.
     """
     rules = rules or WalkRules()
     base = os.fspath(root)
+    before = _identity(base)
     seen: set[tuple[int, int]] = set()
     stack = [under]
     while stack:
@@ -262,7 +264,9 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
             seen.add((here.st_dev, here.st_ino))
             with os.scandir(opened_as(path)) as entries:
                 found = list(entries)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if before and _identity(base) != before:
+                yield Listing(folder, path, {}, error=error.strerror)
             continue
         except OSError as error:
             yield Listing(folder, path, {}, error=error.strerror or str(error))
@@ -270,6 +274,7 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
         states: dict[str, tuple[int, int]] = {}
         folders: list[str] = []
         others = 0
+        vanished = ""  # why, of something that was listed and is not there
         unsure: dict[str, str] = {}
         placeholders: list[str] = []
         inside = os.path.basename(path)  # noqa: PTH119
@@ -296,10 +301,24 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
             except OSError as error:
                 if error.errno in NOT_THERE or rules.skips_file(name):  # it vanished, or is a link to nothing
                     others += 1
+                    vanished = error.strerror or str(error)
                 else:
                     unsure[name] = error.strerror or str(error)
+        if vanished and before and _identity(base) != before:
+            yield Listing(folder, path, {}, error=vanished)
+            stack.extend(sorted(folders, reverse=True))
+            continue
         yield Listing(folder, path, states, others, unsure=unsure, placeholders=tuple(sorted(placeholders)))
         stack.extend(sorted(folders, reverse=True))
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    """What tells a folder from another one of its name; None where it is not there."""
+    try:
+        here = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return None
+    return here.st_dev, here.st_ino
 
 
 def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:

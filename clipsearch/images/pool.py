@@ -140,7 +140,7 @@ class DecoderPool(Closing):
         except RuntimeError as error:
             if self._closed:
                 raise PoolStopped from error
-            raise
+            raise _not_started(error) from error
 
     def _read_one(self, file: ImageFile) -> Decoded | Failure:
         data = None
@@ -176,19 +176,21 @@ class DecoderPool(Closing):
         with self._lock:
             if self._closed:
                 return None
-            if self._idle:
-                return self._idle.pop()
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.is_running:
+                    return worker
+                self._all.discard(worker)  # it was killed while it waited, which says nothing of the next file
+                worker.close()
             try:
+                if self._watchdog is None:
+                    watchdog = threading.Thread(target=self._watch, name="clipsearch-watchdog", daemon=True)
+                    watchdog.start()
+                    self._watchdog = watchdog
                 worker = _Worker(self.spec, self.limits, self._budget)
-            except OSError as error:
-                raise ClipsearchError(
-                    f"no process that decodes photos can be started ({error.strerror or error}); close other programs, or try "
-                    "--jobs 1"
-                ) from error
+            except (OSError, RuntimeError) as error:
+                raise _not_started(error) from error
             self._all.add(worker)
-            if self._watchdog is None:
-                self._watchdog = threading.Thread(target=self._watch, name="clipsearch-watchdog", daemon=True)
-                self._watchdog.start()
             return worker
 
     def _watch(self) -> None:
@@ -205,6 +207,14 @@ class DecoderPool(Closing):
             busy = [worker for worker in workers if worker.spend(min(now - before, 2 * _TICK))]
             at_work = bool(busy)
             before = now
+
+
+def _not_started(error: OSError | RuntimeError) -> ClipsearchError:
+    """That the system gives no more processes or threads."""
+    said = getattr(error, "strerror", None) or error
+    return ClipsearchError(
+        f"no process that decodes photos can be started ({said}); close other programs, or try --jobs 1"
+    )
 
 
 def _result(future: Future[Decoded | Failure], stopped: Callable[[], bool]) -> Decoded | Failure:
@@ -295,6 +305,11 @@ class _Worker:
         if self._at == DECODING:
             return Failure(file, f"took longer than {self._limits.seconds:g} s", "time")
         return Failure(file, f"nothing could be read of it for {_READING:g} s", "access")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
 
     def spend(self, seconds: float) -> bool:
         """Let time pass; when too much of it has, the process is stopped. Whether it is at work."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from clipsearch.errors import ImageError
+from clipsearch.errors import Cause, ImageError
 from clipsearch.images import exif
 from clipsearch.images.files import ReadLimits, read_bytes
 from clipsearch.images.memory import TOO_MUCH
@@ -85,8 +85,10 @@ def decode_image(
         except MemoryError as error:
             raise ImageError(TOO_MUCH, "memory") from error
         except Exception as error:  # decoders of untrusted bytes raise anything at all
+            reason = _reason(error)
             of_the_system = isinstance(error, OSError) and error.errno is not None
-            raise ImageError(_reason(error), "access" if of_the_system else "content") from error
+            cause: Cause = "access" if of_the_system else "memory" if "memory" in reason.lower() else "content"
+            raise ImageError(reason, cause) from error
         finally:
             Image.MAX_IMAGE_PIXELS = pillows_cap
 

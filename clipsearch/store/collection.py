@@ -172,7 +172,8 @@ class Collection(CollectionReader, Closing):
             self.catalog.begin()
             before = self.catalog.failure_at(place)
             same = before and before.state == (failure.file.size, failure.file.mtime_ns)
-            if before and same and (before.cause, before.tried_with) == (failure.cause, tried_with):
+            alike = before and (before.cause == "access") == (failure.cause == "access")
+            if before and same and alike and before.tried_with == tried_with:
                 failure = replace(failure, attempts=before.attempts + 1)
             self.catalog.add_failure(place, failure, tried_with)
 

@@ -22,6 +22,7 @@ from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.rows import (
+    failure_check,
     failure_in_todays_format,
     failure_of,
     in_todays_format,
@@ -188,7 +189,9 @@ def _is_root(folder: Path, row: tuple[Any, ...]) -> bool:
 
 
 def _is_failure(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
-    """Whether a row of failures is one that clipsearch could have written."""
+    """Whether a row of failures, in today's format, is as it was written, and one that clipsearch could have written."""
+    if failure_check(*row[:6], *row[7:]) != row[6]:
+        return False
     try:
         failure_of((*row[:6], *row[7:], False), roots)  # without its checksum
     except CollectionDamaged:

@@ -267,3 +267,43 @@ def test_two_names_that_are_one_path_are_one_photo(tmp_path):
         with_raw_name(euro[:2] + b"\0" + euro[2:], jpeg("red")) + with_raw_name(euro, jpeg("green")) + bytes(1024)
     )
     assert read(archive)[0] == ["\N{EURO SIGN}.jpg"]
+
+
+def test_a_photo_of_an_archive_that_made_the_decoder_crash_is_tried_again(tmp_path, in_place, monkeypatch):
+    from clipsearch.images import pool
+
+    folder, index = tmp_path / "photos", tmp_path / "index"
+    archive = save_tar(folder / "a.tar", [("in/a.jpg", jpeg("red")), ("b.jpg", jpeg("blue") + b"TROUBLE")])
+    launch = pool._LAUNCH
+    crash = (
+        "import os, clipsearch.images.worker as w; decode = w.decode_image; w.decode_image = lambda data, *rest: "
+        "os.kill(os.getpid(), 9) if data.endswith(b'TROUBLE') else decode(data, *rest)\n"
+    )
+    for sources in ([folder, archive], [archive], []):
+        monkeypatch.setattr(pool, "_LAUNCH", crash + launch)
+        report = run(index, *sources)
+        assert (report.failed, report.known_failures, len(content(index)[1])) == (1, 0, 1), sources
+    report = run(index)
+    assert (report.failed, report.known_failures, report.unchanged) == (0, 1, 1)
+    monkeypatch.setattr(pool, "_LAUNCH", launch)
+    assert run(index).known_failures == 1
+    assert run(index, retry=True).added == 1
+    assert len(content(index)[0]) == 2 and not content(index)[1]
+
+
+def test_a_damaged_archive_is_read_again_when_asked_and_can_be_forgotten(tmp_path, in_place):
+    folder, index = tmp_path / "photos", tmp_path / "index"
+    photos = [(f"{n}.jpg", jpeg((n, 9, 9), str(n) * 400, (300, 200))) for n in range(9)]
+    archive = save_tar(folder / "a.tar", photos)
+    save_photo(folder / "beside.jpg")
+    run(index, folder, archive)
+    data = archive.read_bytes()
+    archive.write_bytes(data[: len(data) // 2])
+    run(index, folder, archive)
+    known = len(content(index)[0])
+    assert run(index, folder).failed == 0
+    assert run(index, folder, retry=True).failed >= 1
+    assert len(content(index)[0]) == known
+    with SearchEngine(index) as engine:
+        assert engine.forget(archive) == known - 1
+    assert [path for path in content(index)[0] if "a.tar" in path] == [] == list(content(index)[1])
