@@ -2,6 +2,7 @@
 
 ClipsearchError              anything a user can act on; the message says what, where and what to do next
 ├── ImageError               a file cannot be read as a photo
+├── DecodersUnavailable      no process that decodes photos can run now
 ├── ModelError               a model cannot be found, fetched or loaded
 ├── QueryError               a query that asks for nothing, or cannot be understood
 ├── StorageError             what is stored elsewhere cannot be reached
@@ -42,6 +43,10 @@ class ImageError(ClipsearchError):
     def __init__(self, reason: str, cause: Cause = "content") -> None:
         super().__init__(reason)
         self.cause = cause
+
+
+class DecodersUnavailable(ClipsearchError):  # noqa: N818
+    """No process that decodes photos can run now: memory, threads or processes are short. No photo is to blame."""
 
 
 class ModelError(ClipsearchError):

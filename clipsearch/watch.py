@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clipsearch import roots
 from clipsearch.addresses import is_remote
-from clipsearch.errors import ClipsearchError, CollectionError, SyncRefused
+from clipsearch.errors import ClipsearchError, CollectionError, DecodersUnavailable, SyncRefused
 from clipsearch.images.discover import WalkRules, is_image_name
 from clipsearch.store.collection import Collection
 from clipsearch.sync import SyncReport
@@ -109,7 +109,7 @@ class Watch:
     def _round(self, folders: list[str]) -> SyncReport | None:
         try:
             report = self._update(folders)
-        except (SyncRefused, CollectionError, OSError) as error:
+        except (SyncRefused, CollectionError, DecodersUnavailable, OSError) as error:
             self._trouble("round", str(error))
             return None
         except ClipsearchError:

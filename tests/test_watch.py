@@ -270,6 +270,21 @@ def test_where_the_system_cannot_say_folders_are_compared(engine, photos, monkey
     assert "max_user_watches" in notice
 
 
+def test_a_moment_in_which_no_decoder_can_start_is_waited_for(engine, photos, monkeypatch):
+    from clipsearch.images import pool
+
+    monkeypatch.setattr("clipsearch.watch._COMPARE_BLINDLY", 1.0)
+    launch = pool._LAUNCH
+    with watching(engine) as watch:
+        watch.until(lambda: watch.reports)
+        monkeypatch.setattr(pool, "_LAUNCH", "import sys; sys.exit(1)")
+        old(save_photo(photos / "patient.jpg", "red", note="patient"))
+        watch.until(lambda: any("no process that decodes" in notice for notice in watch.notices))
+        monkeypatch.setattr(pool, "_LAUNCH", launch)
+        watch.until(lambda: watch.total("added") == 1)
+    assert engine.failures() == []
+
+
 def test_a_full_disk_is_waited_for(engine, photos, monkeypatch):
     monkeypatch.setattr("clipsearch.watch._COMPARE_BLINDLY", 1.0)
     full, index = [True], engine.index

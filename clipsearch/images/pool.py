@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.closing import Closing
-from clipsearch.errors import ClipsearchError, ImageError
+from clipsearch.errors import DecodersUnavailable, ImageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.memory import TOO_MUCH, MemoryWatch
 from clipsearch.images.worker import BYTES, DECODING, PATH, READING, READY, read_message, write_message
@@ -91,7 +91,7 @@ class DecoderPool(Closing):
     ) -> Iterator[Decoded | Failure]:
         """Each file decoded, or why it was not, in the order given.
 
-        KeyboardInterrupt once `stopped` says so, PoolStopped if the pool is closed meanwhile, ClipsearchError where no process
+        KeyboardInterrupt once `stopped` says so, PoolStopped if the pool is closed meanwhile, DecodersUnavailable if no process
         can be started.
         """
         waiting: deque[tuple[Future[Decoded | Failure], int]] = deque()
@@ -167,7 +167,7 @@ class DecoderPool(Closing):
                 return outcome
         if self._closed:
             return Failure(file, "stopped", "access")
-        raise ClipsearchError(
+        raise DecodersUnavailable(
             f"no process that decodes photos can run here: {sys.executable} ends at once. If memory is short or limited "
             "(`ulimit -v`), free some; `clipsearch doctor` shows more"
         )
@@ -209,10 +209,10 @@ class DecoderPool(Closing):
             before = now
 
 
-def _not_started(error: OSError | RuntimeError) -> ClipsearchError:
+def _not_started(error: OSError | RuntimeError) -> DecodersUnavailable:
     """That the system gives no more processes or threads."""
     said = getattr(error, "strerror", None) or error
-    return ClipsearchError(
+    return DecodersUnavailable(
         f"no process that decodes photos can be started ({said}); close other programs, or try --jobs 1"
     )
 
