@@ -8,7 +8,7 @@ import click
 
 from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_json, say
+from clipsearch.cli.output import current_folder, print_json, say
 
 NOT_WELL, DAMAGED = 1, 4
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
@@ -66,7 +66,8 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
         use(folder)
     except Exception as error:  # there is none, or what would find it does not work
         none = type(error).__name__ == "CollectionNotFound"
-        return diagnosis.IndexHealth("none" if none else "unknown", {}, (diagnosis.without_home(str(error)),))
+        said = diagnosis.without_home(str(error)) if current_folder() else "the current folder was deleted"
+        return diagnosis.IndexHealth("none" if none else "unknown", {}, (said,))
     return diagnosis.index_health(folder, look_at_vectors=look_at_vectors)
 
 

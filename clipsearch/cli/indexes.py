@@ -54,6 +54,12 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
     """
     from clipsearch.config import last_used_index, nearest_index
 
+    for folder in folders:
+        if not folder.strip():
+            raise ClipsearchError("one of the folders to index has an empty name; for the current folder, give .")
+        path = Path(folder).expanduser()
+        if path.name == ".clipsearch" and (path / CATALOG).is_file():
+            raise ClipsearchError(f"{folder} is an index; to update it: {command('index', index=folder)}")
     if folders or given or nearest_index(Path.cwd()):
         return folders
     here = Path.cwd()

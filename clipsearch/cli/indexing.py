@@ -14,7 +14,7 @@ import click
 
 from clipsearch.cli.hints import hint
 from clipsearch.cli.indexes import existing_index, folders_to_index, index_to_write
-from clipsearch.cli.options import device_option, index_option, json_option, model_option
+from clipsearch.cli.options import device_option, index_option, json_option, model_option, new_index_option
 from clipsearch.cli.output import ProgressBar, current_folder, note, print_json, print_paths, say
 from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.stores import push_to, show_push, show_store, store_option, store_to_ask
@@ -33,7 +33,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
 
 @click.command(cls=CommandThatWaits)
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...")
-@index_option
+@new_index_option
 @model_option("The model for a new index: mini, a hub id, or a checkpoint folder (see `clipsearch models`).")
 @device_option
 @click.option("--hidden", is_flag=True, help="Look into hidden files and folders too.")

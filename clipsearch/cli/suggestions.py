@@ -28,7 +28,7 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
     path = os.path.expanduser(name)  # noqa: PTH111
     looks_like_path = os.sep in name or name.startswith(("~", "."))
     if name == "clipsearch" and rest:
-        return f"`clipsearch` is there twice. Did you mean: {command(*rest)}"
+        return f"`clipsearch` is written twice. Did you mean: {command(*rest)}"
     other = _OTHER_WORDS.get(name.lower())
     close = difflib.get_close_matches(name.lower(), [*commands, *_OTHER_WORDS], 1, 0.7)
     if not other and (looks_like_path or not close):
@@ -58,9 +58,9 @@ def extra_arguments(error: click.UsageError) -> str:
     """What to say where a command takes no arguments: how to name an index, or a label, where that may be meant."""
     found = re.search(r"\((.*)\)", error.message, re.S)
     extra, names = found[1] if found else "", error.ctx.command.name if error.ctx else ""
-    said = f"`{names}` takes no such words: {extra}"
+    said = f"`{names}` does not take {extra!r} as an argument"
     if names == "label":
-        return f"{said}. Each label is named by its flag: {command('label', '--label', extra)}"
+        return f"{said}. Give each label with --label: {command('label', '--label', extra)}"
     if names == "browse":
         return f"{said}. Type the query there, or: {command('query', extra)}"
     takes_index = error.ctx and any(option.name == "index_folder" for option in error.ctx.command.params)

@@ -234,6 +234,13 @@ def test_a_mistyped_folder_is_no_folder_and_gets_the_nearest_name(lost, tmp_path
     assert "did you mean" not in run_here("index", lost / "xyz", cwd=tmp_path)[2]
 
 
+def test_an_index_is_not_taken_for_a_folder_of_photos(lost, tmp_path):
+    index = lost / ".clipsearch"
+    status, output, errors = run_here("index", index, cwd=tmp_path)
+    assert (status, output) == (1, b"")
+    assert f"{index} is an index; to update it: {command('index', index=index)}" in errors
+
+
 def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
     save_photo(lost / "trip" / "a.jpg", "yellow")
     run_here("index", lost, cwd=tmp_path)
@@ -267,19 +274,27 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
         (["help", "search"], "did you mean: clipsearch help query"),
         (["--nonsense"], "No such option"),
         (["status", "PHOTOS"], "clipsearch status --index PHOTOS"),
-        (["duplicates", "dog"], "`duplicates` takes no such words: dog"),
+        (["duplicates", "dog"], "`duplicates` does not take 'dog' as an argument"),
         (["label", "a dog"], 'clipsearch label --label "a dog"'),
         (["browse", "dog"], "clipsearch query dog"),
         (["query", "PHOTOS"], 'is a folder; to search only there, say for what: clipsearch query "a dog" --in PHOTOS'),
         (["query", "dog", "PHOTOS"], "clipsearch query dog --in PHOTOS"),
+        (
+            ["query", "trips/"],
+            'trips/ is a folder; to search only there, say for what: clipsearch query "a dog" --in trips/',
+        ),
+        (["query", "dog", "trips/2024"], "clipsearch query dog --in trips/2024"),
         (["query", "a dog", "PHOTOS/red.jpg"], 'clipsearch query "a dog" + PHOTOS/red.jpg'),
         (["query", "/no/such/folder"], "there is no file /no/such/folder; to search for these words, quote them"),
         (["similar", "PHOTOS"], "is a folder; give a picture"),
         (["index", "PHOTOS", "--wait", "5m"], "--wait is in seconds"),
+        (["index", ""], "has an empty name; for the current folder, give ."),
+        (["index", "PHOTOS", " "], "has an empty name"),
         (["clipsearch", "query", "dog"], "Did you mean: clipsearch query dog"),
     ],
 )
 def test_a_command_that_is_none_is_told_with_what_was_probably_meant(photos, arguments, message, tmp_path):
+    (tmp_path / "trips" / "2024").mkdir(parents=True)
     words = [word.replace("PHOTOS", str(photos)) for word in arguments]
     status, output, errors = run_here(*words, cwd=tmp_path)
     assert status == 1 and output == b"" and message.replace("PHOTOS", str(photos)) in errors
