@@ -24,8 +24,8 @@ from clipsearch.errors import ClipsearchError, ClipsearchWarning, StoreUnreachab
 
 ERROR, UNREACHABLE, OUTPUT_FAILED, INTERRUPTED = 1, 5, 6, 130
 FOLDER_GONE = (
-    "the current folder was deleted, and names in it lead nowhere. Go to a folder that is there, with cd; or give absolute "
-    "paths and --index"
+    "the current folder was deleted, so relative paths do not work. Change to another folder (cd), or give absolute paths "
+    "and --index"
 )
 
 _COMMANDS = {

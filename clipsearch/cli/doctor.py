@@ -16,7 +16,7 @@ _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"}
 
 @click.command()
 @index_option
-@click.option("--hub", is_flag=True, help="Also ask whether the Hugging Face hub answers. Without, nothing is sent.")
+@click.option("--hub", is_flag=True, help="Also ask whether the Hugging Face hub answers. Otherwise nothing is sent.")
 @json_option
 @click.pass_context
 def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json: bool) -> None:
@@ -30,7 +30,7 @@ def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json:
     \b
     clipsearch doctor
     clipsearch doctor --json
-    clipsearch doctor --hub  # where a model cannot be downloaded
+    clipsearch doctor --hub  # if a model cannot be downloaded
     """
     from clipsearch import __version__, diagnosis
 

@@ -253,7 +253,7 @@ class _Pictures:
             return Path(text)
         if _is_folder(text):
             raise QueryError(
-                f"{text} is a folder; to search only there, say for what: {command('query', 'a dog', '--in', text)}"
+                f"{text} is a folder; to search only there, add what to look for: {command('query', 'a dog', '--in', text)}"
             )
         if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
             raise QueryError(f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'")

@@ -107,7 +107,7 @@ def how_limited(limit: int) -> str:
         means = "by a job object"
     elif WATCHED:
         if footprint(os.getpid()) is None:
-            return "not limited: this system does not say what a process takes"
+            return "not limited: this system does not tell how much memory a process uses"
         means = "by watching them"
     else:
         import resource

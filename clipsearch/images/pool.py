@@ -293,7 +293,7 @@ class _Worker:
             return Failure(file, "the decoder crashed", "crash")
         if self._at == DECODING:
             return Failure(file, f"took longer than {self._limits.seconds:g} s", "time")
-        return Failure(file, f"nothing could be read of it for {_READING:g} s", "access")
+        return Failure(file, f"nothing could be read from it for {_READING:g} s", "access")
 
     def spend(self, seconds: float) -> bool:
         """Let time pass; when too much of it has, the process is stopped. Whether it is at work."""

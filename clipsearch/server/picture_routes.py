@@ -109,7 +109,12 @@ def picture_routes(service: Service) -> APIRouter:
         if (await service.lookups.call(lambda engine: engine.model_name)) is None:
             raise Refusal(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
         if arriving.locked():
-            raise Refusal(503, "busy", "too many pictures are on their way; send it again", {"Connection": "close"})
+            raise Refusal(
+                503,
+                "busy",
+                "too many pictures are being uploaded at once; send it again later",
+                {"Connection": "close"},
+            )
         async with arriving, received(request.stream()) as path, room:
             spec = await service.searches.call(lambda engine: engine.encoder.spec.pixels)
             decoding = service.pictures.threads.submit(service.decoders.decode, path, spec)
