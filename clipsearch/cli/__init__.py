@@ -169,7 +169,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _unexpected(error: Exception) -> str:
-    """What to say of an error that is none of ours: too little memory, which libraries tell in many ways, or a bug."""
+    """The message for an unexpected error: too little memory, which libraries report in many ways, or a bug."""
     if isinstance(error, MemoryError) or any(words in str(error) for words in _OF_MEMORY):
         return (
             "there is not enough memory for this; close other programs or raise the limit, or do less at once (--jobs, "

@@ -262,7 +262,7 @@ class _Pictures:
         return text
 
     def _require_no_paths(self, words: list[str]) -> None:
-        """QueryError where one of several words is a file or folder that is there: as text it would find nothing of it."""
+        """Raise QueryError if one of several words is an existing file or folder, since it would be searched as text."""
         from clipsearch.images.discover import is_image_name
 
         for word in words:

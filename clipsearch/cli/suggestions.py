@@ -1,4 +1,4 @@
-"""What a command line that names no command can have meant, and `help` and `version`, which are no options here."""
+"""Suggestions for a command line that names no command, and the commands `help` and `version`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OTHER_WORDS = {
 
 
 def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
-    """What to say where the first argument is no command: with one that was probably meant, as it can be pasted."""
+    """The message if the first argument is not a command, with the command that was probably meant, ready to paste."""
     name, rest = arguments[0], list(arguments[1:])
     path = os.path.expanduser(name)  # noqa: PTH111
     looks_like_path = os.sep in name or name.startswith(("~", "."))
@@ -47,7 +47,7 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
 
 
 def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | None:
-    """The command line with its options after its command, where they stand before it."""
+    """The command line with its options moved behind the command; None if it names no command."""
     position = next((number for number, word in enumerate(arguments) if word in commands), None)
     if position is None:
         return None
@@ -55,7 +55,7 @@ def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | 
 
 
 def extra_arguments(error: click.UsageError) -> str:
-    """What to say where a command takes no arguments: how to name an index, or a label, where that may be meant."""
+    """The message if a command takes no arguments, with how to name an index or a label if that may be meant."""
     found = re.search(r"\((.*)\)", error.message, re.S)
     extra, names = found[1] if found else "", error.ctx.command.name if error.ctx else ""
     said = f"`{names}` does not take {extra!r} as an argument"
@@ -73,7 +73,7 @@ def extra_arguments(error: click.UsageError) -> str:
 @click.argument("names", nargs=-1, metavar="[COMMAND]...")
 @click.pass_context
 def help_command(context: click.Context, names: tuple[str, ...]) -> None:
-    """What a command does and how it is used; without one, which commands there are."""
+    """Show what a command does and how to use it; without a name, list all commands."""
     from clipsearch.cli.output import say
 
     inner = context.find_root()

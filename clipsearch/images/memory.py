@@ -1,4 +1,4 @@
-"""How much memory a decoding process may take, by the means each system has.
+"""Limits on the memory of a decoding process, by the means that each system has.
 
 Linux refuses what is over a limit of the address space, and Windows what is over that of a job object. macOS has neither: on
 Apple silicon every process begins with some 400 GB of address space, and a lower limit is refused. There the process that reads

@@ -24,7 +24,7 @@ from clipsearch.server.uploads import Upload, received
 
 DECODED_AT_ONCE = 4
 RECEIVED_AT_ONCE = 64
-"""Uploads whose bytes are on their way; those of one that stalls wait on the disk, and in nobody's way."""
+"""Uploads that may be received at once. One that stalls waits on the disk and does not hold up the others."""
 
 _GONE: dict[int | str, dict[str, Any]] = {
     404: {"model": shapes.ErrorAnswer, "description": "There is no such photo, or its file is gone or cannot be shown."}
