@@ -16,7 +16,7 @@ PHOTOS = "PHOTOS"
 
 
 def quoted(word: str | os.PathLike[str]) -> str:
-    """A word for a shell: with double quotes, which all shells know, where that is enough."""
+    """A word quoted for a shell: with double quotes if that is enough, since all shells know them."""
     text = os.fspath(word)
     if not text.isprintable():  # a name with a line break, or bytes that are no text
         shown = (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in os.fsencode(text))
@@ -30,7 +30,7 @@ def quoted(word: str | os.PathLike[str]) -> str:
 
 
 def command(*words: str | os.PathLike[str], index: str | os.PathLike[str] | None = None) -> str:
-    """`clipsearch WORDS...`, for the index in that folder where one is given."""
+    """`clipsearch WORDS...`, with --index if an index folder is given."""
     return " ".join(["clipsearch", *map(quoted, words), *(["--index", quoted(index)] if index is not None else [])])
 
 
@@ -42,7 +42,7 @@ def how_to_make(index: Path) -> str:
 
 
 def with_index(text: str, index: Path, *, near: bool = False) -> str:
-    """A message with the index in each command that stands between backticks in it, names none yet and can name one.
+    """A message with --index added to each command between backticks that can take it and does not have it yet.
 
     If the index is `near`, so that commands find it by themselves, only those get it that name a folder to index: they would
     take the index that is near to that folder.

@@ -33,19 +33,26 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
         return found
     if last := last_used_index():
         return last
+    lost = _remembered_index()
+    before = f"and the one used last, {lost}, is not there now" if lost else "and none was used before"
     raise CollectionNotFound(
-        f"there is no index at or above {start}, and none used before. Make one with: clipsearch index FOLDER, or name one "
-        "with --index"
+        f"there is no index at or above {start}, {before}. Make one with: clipsearch index FOLDER, or name one with --index"
     )
 
 
 def last_used_index() -> Path | None:
     """The index used last, if it is still there."""
+    remembered = _remembered_index()
+    return remembered if remembered and _is_index(remembered) else None
+
+
+def _remembered_index() -> Path | None:
+    """Where the index used last was."""
     try:
         remembered = Path(os.fsdecode(read_plain(_last_used_file(), 100_000).rstrip(b"\n")))
     except (OSError, ValueError):
         return None
-    return remembered if remembered.is_absolute() and _is_index(remembered) else None
+    return remembered if remembered.is_absolute() else None
 
 
 def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:

@@ -73,8 +73,8 @@ def cannot_write(what: str, error: OSError) -> ClipsearchError:
     """That something could not be written, why, and what to do. Nothing of it is left, and what was there before is whole."""
     reason = os.strerror(error.errno) if error.errno else one_line(error)
     return ClipsearchError(
-        f"cannot write {what}: {reason}. What was there before is unchanged; make room and check the rights there, or name "
-        "another place"
+        f"cannot write {what}: {reason}. What was there before is unchanged; make room and check the permissions there, or "
+        "choose another place"
     )
 
 

@@ -164,7 +164,7 @@ def require_folder(folder: str) -> None:
 
 
 def _did_you_mean(path: Path) -> str:
-    """The folder that is there, of those beside a name that is not, and is written most like it; "" where none is."""
+    """A suggestion for a mistyped folder: the one beside it whose name is most similar; "" if there is none."""
     above = path.parent
     while not above.is_dir() and above != above.parent:
         path, above = above, above.parent

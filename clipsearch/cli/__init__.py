@@ -24,8 +24,8 @@ from clipsearch.errors import ClipsearchError, ClipsearchWarning, StoreUnreachab
 
 ERROR, UNREACHABLE, OUTPUT_FAILED, INTERRUPTED = 1, 5, 6, 130
 FOLDER_GONE = (
-    "the current folder was deleted, and names in it lead nowhere. Go to a folder that is there, with cd; or give absolute "
-    "paths and --index"
+    "the current folder was deleted, so relative paths do not work. Change to another folder (cd), or give absolute paths "
+    "and --index"
 )
 
 _COMMANDS = {
@@ -169,7 +169,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _unexpected(error: Exception) -> str:
-    """What to say of an error that is none of ours: too little memory, which libraries tell in many ways, or a bug."""
+    """The message for an unexpected error: too little memory, which libraries report in many ways, or a bug."""
     if isinstance(error, MemoryError) or any(words in str(error) for words in _OF_MEMORY):
         return (
             "there is not enough memory for this; close other programs or raise the limit, or do less at once (--jobs, "

@@ -8,7 +8,7 @@ import click
 
 from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_json, say
+from clipsearch.cli.output import current_folder, print_json, say
 
 NOT_WELL, DAMAGED = 1, 4
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
@@ -16,7 +16,7 @@ _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"}
 
 @click.command()
 @index_option
-@click.option("--hub", is_flag=True, help="Also ask whether the Hugging Face hub answers. Without, nothing is sent.")
+@click.option("--hub", is_flag=True, help="Also ask whether the Hugging Face hub answers. Otherwise nothing is sent.")
 @json_option
 @click.pass_context
 def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json: bool) -> None:
@@ -30,7 +30,7 @@ def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json:
     \b
     clipsearch doctor
     clipsearch doctor --json
-    clipsearch doctor --hub  # where a model cannot be downloaded
+    clipsearch doctor --hub  # if a model cannot be downloaded
     """
     from clipsearch import __version__, diagnosis
 
@@ -66,7 +66,8 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
         use(folder)
     except Exception as error:  # there is none, or what would find it does not work
         none = type(error).__name__ == "CollectionNotFound"
-        return diagnosis.IndexHealth("none" if none else "unknown", {}, (diagnosis.without_home(str(error)),))
+        said = diagnosis.without_home(str(error)) if current_folder() else "the current folder was deleted"
+        return diagnosis.IndexHealth("none" if none else "unknown", {}, (said,))
     return diagnosis.index_health(folder, look_at_vectors=look_at_vectors)
 
 

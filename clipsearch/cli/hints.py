@@ -1,4 +1,4 @@
-"""Commands that messages propose act on the index they are about: they name it, where it would not be found without."""
+"""Commands that messages propose. They name the index with --index if it would not be found otherwise."""
 
 from __future__ import annotations
 

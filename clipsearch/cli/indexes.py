@@ -1,4 +1,4 @@
-"""Which index a command acts on, told where that may surprise."""
+"""Which index a command acts on. If that may surprise, a note says so."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CATALOG = "catalog.sqlite"
 
 
 def existing_index(given: str | None) -> Path:
-    """The index that a command reads or changes; it says so where that is the one used last, elsewhere.
+    """The index that a command reads or changes; a note says so if it is the one used last, elsewhere.
 
     CollectionNotFound where there is none.
     """
@@ -28,7 +28,7 @@ def existing_index(given: str | None) -> Path:
     _require_index(index, given)
     use(index)
     if not given and nearest_index(Path.cwd()) is None:
-        note(f"note: this is about the index used last, {index}: there is none at or above the current folder")
+        note(f"note: using the index used last, {index}, because there is none at or above the current folder")
     return index
 
 
@@ -48,12 +48,18 @@ def index_to_write(folders: tuple[str, ...], given: str | None) -> Path:
 
 
 def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, ...]:
-    """The folders named; or the current one, where none is, no index is named or near, and the user says yes to it.
+    """The folders to index: those named, or the current one if no index is named or near and the user says yes.
 
-    CollectionNotFound with what can be meant, where nobody can be asked.
+    CollectionNotFound, with the choices, if there is no terminal to ask on.
     """
     from clipsearch.config import last_used_index, nearest_index
 
+    for folder in folders:
+        if not folder.strip():
+            raise ClipsearchError("one of the folders to index has an empty name; for the current folder, give .")
+        path = Path(folder).expanduser()
+        if path.name == ".clipsearch" and (path / CATALOG).is_file():
+            raise ClipsearchError(f"{folder} is an index; to update it: {command('index', index=folder)}")
     if folders or given or nearest_index(Path.cwd()):
         return folders
     here = Path.cwd()
@@ -96,16 +102,14 @@ def _require_index(index: Path, given: str | None) -> None:
         raise CollectionNotFound(f"{_named(given)} is inside an index; name its folder: --index {quoted(index.parent)}")
     if index.is_dir() and (around := nearest_index(index)):
         raise CollectionNotFound(
-            f"there is no index in {_named(given)}, but that folder is below the one of the index {around}. To search only "
+            f"there is no index in {_named(given)}, but the index {around} is of a folder above it. To search only "
             f"there: --index {quoted(around)} --in {quoted(index)}"
         )
     if index.name != ".clipsearch" and index != Path(index.anchor) and _holds_photos(index):
         raise CollectionNotFound(
             f"there is no index in {_named(given)}. To index the photos in that folder: {command('index', index)}"
         )
-    what = (
-        f" ({PHOTOS} is the folder of your photos)" if index.name != ".clipsearch" or not index.parent.is_dir() else ""
-    )
+    what = f" ({PHOTOS} is your photo folder)" if index.name != ".clipsearch" or not index.parent.is_dir() else ""
     raise CollectionNotFound(f"there is no index at {_named(given)}. To make it: {how_to_make(index)}{what}")
 
 

@@ -14,7 +14,7 @@ import click
 
 from clipsearch.cli.hints import hint
 from clipsearch.cli.indexes import existing_index, folders_to_index, index_to_write
-from clipsearch.cli.options import device_option, index_option, json_option, model_option
+from clipsearch.cli.options import device_option, index_option, json_option, model_option, new_index_option
 from clipsearch.cli.output import ProgressBar, current_folder, note, print_json, print_paths, say
 from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.stores import push_to, show_push, show_store, store_option, store_to_ask
@@ -33,7 +33,7 @@ SOME_FAILED, INTERRUPTED = 3, 130
 
 @click.command(cls=CommandThatWaits)
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...")
-@index_option
+@new_index_option
 @model_option("The model for a new index: mini, a hub id, or a checkpoint folder (see `clipsearch models`).")
 @device_option
 @click.option("--hidden", is_flag=True, help="Look into hidden files and folders too.")
@@ -93,7 +93,7 @@ def index(
     \b
     clipsearch index ~/Photos
     clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
-    clipsearch index                      # again, what the index at or above this folder has
+    clipsearch index                      # update the nearest index, at or above this folder
     clipsearch index ~/Photos --watch     # and again whenever something changes there
     clipsearch index ~/Photos --ray local  # on a Ray cluster, here one of this machine alone
     """
@@ -213,9 +213,9 @@ def status(index_folder: str | None, server: str | None, store: str | None, quic
 def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
     """The files that could not be read, and why.
 
-    What is wrong with a file itself is tried again once the file changes, or with other limits or decoders. What had another
-    cause (no permission, a failing drive) is tried again by every run; crashes and time-outs by three runs. `clipsearch index
-    --retry` tries all of them. A photo that was indexed before is kept until it is gone or has changed.
+    If the file itself is broken or too large, it is tried again once it changes, or with other limits or decoders. If it could
+    not be reached (no permission, a failing drive), every run tries it again. Crashes and time-outs are tried in three runs.
+    `clipsearch index --retry` tries all of them. A photo that was indexed before is kept until it is gone or has changed.
 
     \b
     clipsearch failures
@@ -258,8 +258,8 @@ def _show(
     """What a run did, on standard output."""
     if report.withheld:
         note(
-            f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because these are so many, "
-            "the photos stay in the index as they were. If a drive is failing, save your photos first. To drop these photos "
+            f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because they are so many, "
+            "these photos stay in the index as they were. If a drive is failing, save your photos first. To drop these photos "
             f"from the index, run it again with --prune: `{hint('index')} --prune`"
         )
     for failure in report.unreadable:

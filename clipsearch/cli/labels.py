@@ -183,7 +183,7 @@ class _Sidecars:
                 f"{self.written:,} sidecar{'' if self.written == 1 else 's'} written, {self.unchanged:,} had it all"
             )
             others = f"{self.others:,} photo{'' if self.others == 1 else 's'} without a label this likely"
-            rest = "" if finished else "; not finished: to go on, run the same again"
+            rest = "" if finished else "; not finished: to go on, run the same command again"
             note(f"{counts}, {len(self.failures):,} failed; {others}{rest}")
 
 

@@ -7,17 +7,25 @@ from typing import Any
 
 import click
 
+_INDEX = (
+    "The index: its folder, or the photo folder that holds it. Default: $CLIPSEARCH_INDEX, then the nearest .clipsearch"
+)
+
 
 def index_option(command: Any) -> Any:
-    """--index, or CLIPSEARCH_INDEX."""
-    return click.option(
-        "--index",
-        "index_folder",
-        envvar="CLIPSEARCH_INDEX",
-        metavar="DIR",
-        help="The index: its folder, or the photo folder that holds it. Default: $CLIPSEARCH_INDEX, then the nearest "
-        ".clipsearch at or above the current folder, then the index used last.",
-    )(command)
+    """--index, or CLIPSEARCH_INDEX, of a command that needs an index."""
+    return _index_option(f"{_INDEX} at or above the current folder, then the index used last.")(command)
+
+
+def new_index_option(command: Any) -> Any:
+    """The same of a command that can make the index."""
+    return _index_option(f"{_INDEX} at or above the first folder (or else the current one), then a new one there.")(
+        command
+    )
+
+
+def _index_option(what: str) -> Callable[[Any], Any]:
+    return click.option("--index", "index_folder", envvar="CLIPSEARCH_INDEX", metavar="DIR", help=what)
 
 
 def json_option(command: Any) -> Any:

@@ -47,6 +47,10 @@ class _Output(io.TextIOWrapper):
         with _written():
             super().flush()
 
+    def __init__(self, before: io.TextIOWrapper) -> None:
+        super().__init__(before.buffer, before.encoding, "backslashreplace", line_buffering=before.line_buffering)
+        self._before = before  # it closes what is underneath as soon as nothing refers to it
+
     def close(self) -> None:
         """Leave what is underneath open: it belongs to the stream that was there before."""
 
@@ -67,9 +71,7 @@ def prepare_streams() -> TextIO:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout = _Output(
-            sys.stdout.buffer, sys.stdout.encoding, "backslashreplace", line_buffering=sys.stdout.line_buffering
-        )
+        sys.stdout = _Output(sys.stdout)
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
     return sys.stdout

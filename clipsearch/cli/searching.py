@@ -223,6 +223,11 @@ def _is_path(text: str) -> bool:
     return text in (".", "..", "~") or text.startswith(("/", "./", "../", "~/")) or (os.sep != "/" and os.sep in text)
 
 
+def _is_folder(text: str) -> bool:
+    """Whether a text is the path of a folder that is there. A bare name is not: it may just as well be a word."""
+    return os.path.isdir(text) and (os.sep in text or _is_path(text))  # noqa: PTH112
+
+
 class _Pictures:
     """Which parts of a query are pictures: names of files and, if allowed, addresses. What is downloaded goes away again."""
 
@@ -246,9 +251,9 @@ class _Pictures:
             return self._fetch(text)
         if os.path.isfile(text):  # noqa: PTH113 - False for a very long text
             return Path(text)
-        if os.path.isdir(text) and _is_path(text):  # noqa: PTH112
+        if _is_folder(text):
             raise QueryError(
-                f"{text} is a folder; to search only there, say for what: {command('query', 'a dog', '--in', text)}"
+                f"{text} is a folder; to search only there, add what to look for: {command('query', 'a dog', '--in', text)}"
             )
         if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
             raise QueryError(f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'")
@@ -257,12 +262,12 @@ class _Pictures:
         return text
 
     def _require_no_paths(self, words: list[str]) -> None:
-        """QueryError where one of several words is a file or folder that is there: as text it would find nothing of it."""
+        """Raise QueryError if one of several words is an existing file or folder, since it would be searched as text."""
         from clipsearch.images.discover import is_image_name
 
         for word in words:
             rest = " ".join(other for other in words if other != word)
-            if os.path.isdir(word) and _is_path(word):  # noqa: PTH112
+            if _is_folder(word):
                 raise QueryError(f"{word} is a folder; to search only there: {command('query', rest, '--in', word)}")
             if os.path.isfile(word) and (_is_path(word) or is_image_name(word)):  # noqa: PTH113
                 how = command("query", rest, "+", word)

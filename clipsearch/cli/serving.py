@@ -6,7 +6,7 @@ import click
 
 from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
-from clipsearch.cli.output import note, say
+from clipsearch.cli.output import OutputFailed, note, say
 from clipsearch.errors import ClipsearchError
 
 
@@ -63,7 +63,10 @@ def serve(
         app = make_app(service, host=host, port=listener.getsockname()[1], token=token)
 
         def ready() -> None:
-            say(f"{address}\n")
+            try:
+                say(f"{address}\n")
+            except OutputFailed as error:  # it is started in the background, say: the address is known by its flags
+                note(f"{error}. The address is {address}")
             note(f"{what}; Ctrl-C stops")
             if watch:
                 service.watch(note)

@@ -1,4 +1,4 @@
-"""What a command line that names no command can have meant, and `help` and `version`, which are no options here."""
+"""Suggestions for a command line that names no command, and the commands `help` and `version`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _OTHER_WORDS = {
 
 
 def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
-    """What to say where the first argument is no command: with one that was probably meant, as it can be pasted."""
+    """The message if the first argument is not a command, with the command that was probably meant, ready to paste."""
     name, rest = arguments[0], list(arguments[1:])
     path = os.path.expanduser(name)  # noqa: PTH111
     looks_like_path = os.sep in name or name.startswith(("~", "."))
     if name == "clipsearch" and rest:
-        return f"`clipsearch` is there twice. Did you mean: {command(*rest)}"
+        return f"`clipsearch` is written twice. Did you mean: {command(*rest)}"
     other = _OTHER_WORDS.get(name.lower())
     close = difflib.get_close_matches(name.lower(), [*commands, *_OTHER_WORDS], 1, 0.7)
     if not other and (looks_like_path or not close):
@@ -47,7 +47,7 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
 
 
 def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | None:
-    """The command line with its options after its command, where they stand before it."""
+    """The command line with its options moved behind the command; None if it names no command."""
     position = next((number for number, word in enumerate(arguments) if word in commands), None)
     if position is None:
         return None
@@ -55,12 +55,12 @@ def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | 
 
 
 def extra_arguments(error: click.UsageError) -> str:
-    """What to say where a command takes no arguments: how to name an index, or a label, where that may be meant."""
+    """The message if a command takes no arguments, with how to name an index or a label if that may be meant."""
     found = re.search(r"\((.*)\)", error.message, re.S)
     extra, names = found[1] if found else "", error.ctx.command.name if error.ctx else ""
-    said = f"`{names}` takes no such words: {extra}"
+    said = f"`{names}` does not take {extra!r} as an argument"
     if names == "label":
-        return f"{said}. Each label is named by its flag: {command('label', '--label', extra)}"
+        return f"{said}. Give each label with --label: {command('label', '--label', extra)}"
     if names == "browse":
         return f"{said}. Type the query there, or: {command('query', extra)}"
     takes_index = error.ctx and any(option.name == "index_folder" for option in error.ctx.command.params)
@@ -73,7 +73,7 @@ def extra_arguments(error: click.UsageError) -> str:
 @click.argument("names", nargs=-1, metavar="[COMMAND]...")
 @click.pass_context
 def help_command(context: click.Context, names: tuple[str, ...]) -> None:
-    """What a command does and how it is used; without one, which commands there are."""
+    """Show what a command does and how to use it; without a name, list all commands."""
     from clipsearch.cli.output import say
 
     inner = context.find_root()

@@ -27,7 +27,7 @@ class CommandThatWaits(click.Command):
         for argument, following in pairwise(given):
             if argument == "--wait" and _DURATION.fullmatch(following) and not os.path.exists(following):  # noqa: PTH110
                 raise click.UsageError(
-                    f"--wait is in seconds, as in --wait 300; {following!r} is no number of them", ctx
+                    f"--wait is in seconds, as in --wait 300; {following!r} is not a number of seconds", ctx
                 )
         for number, argument in enumerate(given):
             if argument == "--wait" and not _is_seconds(given[number + 1 : number + 2]):

@@ -110,8 +110,8 @@ def choose_default_model() -> str:
     """
     if not runs_checkpoints():
         warnings.warn(
-            f"using {MINI!r}, the small model that ships with clipsearch, because what runs larger ones is not "
-            "installed here: openvino, or torch and transformers",
+            f"using {MINI!r}, the small model that ships with clipsearch. Larger ones need openvino, or torch and "
+            "transformers, which are not installed here",
             ClipsearchWarning,
             stacklevel=2,
         )

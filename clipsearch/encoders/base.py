@@ -80,7 +80,7 @@ class Encoder(ABC):
         vectors = normalise(self.embed_texts(cleaned))
         if not np.isfinite(vectors).all():
             raise ModelError(
-                f"the model {self.spec.fingerprint.model} gives no direction for a text, so its weights are damaged; fetch it "
+                f"the model {self.spec.fingerprint.model} gives a zero vector for a text, so its weights are damaged; fetch it "
                 "again, or choose another"
             )
         return vectors

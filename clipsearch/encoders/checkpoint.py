@@ -121,7 +121,7 @@ def _require_sensible(spec: PixelSpec) -> None:
     """Raise ValueError if pictures would differ in size, be huge, or hold no numbers."""
     sides = (*spec.output_size, *(spec.resize_to or ()), spec.shortest_edge or 1)
     if not all(0 < side <= _MOST_PIXELS for side in sides):
-        raise ValueError(f"pictures of {sides} pixels; it may be 1 to {_MOST_PIXELS:,}")
+        raise ValueError(f"it makes pictures of {sides} pixels; 1 to {_MOST_PIXELS:,} are allowed")
     if not 0 <= spec.resample <= 5:
         raise ValueError(f"there is no resampling {spec.resample}")
     if not all(map(math.isfinite, (*spec.mean, *spec.std, spec.rescale_factor))):

@@ -1,4 +1,4 @@
-"""What runs checkpoints, and is not to be had on every machine: `mini` needs none of it."""
+"""The libraries that run checkpoints. Not every machine can have them, and `mini` does not need them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import ModuleType
 
 from clipsearch.errors import ModelError
 
-_ELSE = "Where there is none for this system, the small model that ships with clipsearch needs neither: --model mini"
+_ELSE = "If there is none for this system, use the small model that ships with clipsearch, which needs neither: --model mini"
 
 
 def require_torch(what: str) -> ModuleType:

@@ -92,7 +92,7 @@ def read_shape(folder: Path) -> ClipConfig:
         )
     )
     if vision_numbers["patch_size"] > vision_numbers["image_size"]:
-        raise ModelError(f"{folder}: config.json has patches that are larger than its pictures")
+        raise ModelError(f"{folder}: in config.json, patch_size is larger than image_size")
     positions = text_numbers["max_position_embeddings"]
     if text.get("projection_size") is not None:  # of SigLIP's text tower; others have none
         _number(text, "projection_size", 0, f"{folder}: text_config.")

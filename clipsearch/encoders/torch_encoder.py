@@ -154,8 +154,8 @@ def _require_weights(files: list[Path], shape: ClipConfig, folder: Path) -> None
     weights.require_readable()
     if weights.count < fewest_values(shape):
         raise ModelError(
-            f"{folder} is incomplete: by config.json its model has {fewest_values(shape):,} values or more, and its weights "
-            f"are {weights.count:,}; fetch the checkpoint again"
+            f"{folder} is incomplete: its config.json describes at least {fewest_values(shape):,} values, but its weights "
+            f"hold {weights.count:,}; fetch the checkpoint again"
         )
 
 

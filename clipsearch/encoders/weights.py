@@ -110,7 +110,7 @@ def require_shape(folder: Path, name: str, stored: tuple[int, ...], expected: tu
     """Raise ModelError if a tensor has another shape than config.json gives it. A single number may have any."""
     if stored != expected and not math.prod(stored) == math.prod(expected) == 1:
         raise ModelError(
-            f"{folder}: {name} has the shape {stored}, and by config.json it would be {expected}; the files are of different "
+            f"{folder}: {name} has the shape {stored}, but config.json gives it {expected}; the files are of different "
             "models: fetch the checkpoint again"
         )
 

@@ -1,4 +1,4 @@
-"""How much memory a decoding process may take, by the means each system has.
+"""Limits on the memory of a decoding process, by the means that each system has.
 
 Linux refuses what is over a limit of the address space, and Windows what is over that of a job object. macOS has neither: on
 Apple silicon every process begins with some 400 GB of address space, and a lower limit is refused. There the process that reads
@@ -107,7 +107,7 @@ def how_limited(limit: int) -> str:
         means = "by a job object"
     elif WATCHED:
         if footprint(os.getpid()) is None:
-            return "not limited: this system does not say what a process takes"
+            return "not limited: this system does not tell how much memory a process uses"
         means = "by watching them"
     else:
         import resource

@@ -304,7 +304,7 @@ class _Worker:
             return Failure(file, "the decoder crashed", "crash")
         if self._at == DECODING:
             return Failure(file, f"took longer than {self._limits.seconds:g} s", "time")
-        return Failure(file, f"nothing could be read of it for {_READING:g} s", "access")
+        return Failure(file, f"nothing could be read from it for {_READING:g} s", "access")
 
     @property
     def is_running(self) -> bool:

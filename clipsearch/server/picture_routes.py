@@ -24,7 +24,7 @@ from clipsearch.server.uploads import Upload, received
 
 DECODED_AT_ONCE = 4
 RECEIVED_AT_ONCE = 64
-"""Uploads whose bytes are on their way; those of one that stalls wait on the disk, and in nobody's way."""
+"""Uploads that may be received at once. One that stalls waits on the disk and does not hold up the others."""
 
 _GONE: dict[int | str, dict[str, Any]] = {
     404: {"model": shapes.ErrorAnswer, "description": "There is no such photo, or its file is gone or cannot be shown."}
@@ -109,7 +109,12 @@ def picture_routes(service: Service) -> APIRouter:
         if (await service.lookups.call(lambda engine: engine.model_name)) is None:
             raise Refusal(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
         if arriving.locked():
-            raise Refusal(503, "busy", "too many pictures are on their way; send it again", {"Connection": "close"})
+            raise Refusal(
+                503,
+                "busy",
+                "too many pictures are being uploaded at once; send it again later",
+                {"Connection": "close"},
+            )
         async with arriving, received(request.stream()) as path, room:
             spec = await service.searches.call(lambda engine: engine.encoder.spec.pixels)
             decoding = service.pictures.threads.submit(service.decoders.decode, path, spec)

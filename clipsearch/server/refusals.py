@@ -58,7 +58,7 @@ class ClientGone(Exception):  # noqa: N818
 def refuse(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path) -> None:
     """Have an application of these routes answer with refusals, whatever goes wrong in it.
 
-    The commands that they propose name the index: whoever reads them is in another folder.
+    The commands that they propose name the index, since the reader is in another folder.
     """
 
     async def known_error(request: Request, error: Exception) -> Response:

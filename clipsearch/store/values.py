@@ -1,4 +1,4 @@
-"""What a value in the catalog may be. An index may come from anybody, and whoever makes one can make its checksums too."""
+"""Checks of the values in a catalog. An index may come from a stranger, and its author can make the checksums fit, too."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def as_written(what: str = "the catalog") -> Iterator[None]:
 
 
 def whole(value: Any, least: int = -_INT64, most: int = _INT64 - 1) -> int:
-    """A whole number. ValueError if it is none, or out of range."""
+    """A whole number. ValueError if it is not one, or out of range."""
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"no whole number from {least} to {most}")
     return value
 
 
 def number(value: Any, least: float, most: float) -> float:
-    """A finite number. ValueError if it is none, or out of range."""
+    """A finite number. ValueError if it is not one, or out of range."""
     if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
         raise ValueError(f"no number from {least} to {most}")
     return float(value)
 
 
 def text(value: Any, longest: int = _LONGEST) -> str:
-    """A text that can be stored and printed. ValueError if it is none: JSON can name half a character, SQLite cannot."""
+    """A text that can be stored and printed. ValueError if not: JSON can hold half a surrogate pair, SQLite cannot."""
     if type(value) is not str or len(value) > longest:
         raise ValueError(f"no text of {longest} characters at most")
     os.fsencode(value)  # names of folders may have bytes that are no characters
@@ -52,14 +52,14 @@ def text(value: Any, longest: int = _LONGEST) -> str:
 
 
 def octets(value: Any) -> bytes:
-    """Bytes. ValueError if it is none."""
+    """Bytes. ValueError for anything else."""
     if type(value) is not bytes:
         raise ValueError("no bytes")
     return value
 
 
 def moment(value: Any) -> datetime:
-    """A time in the one form that clipsearch writes, by which times can be compared as texts. ValueError if it is none."""
+    """A time in the one form that clipsearch writes, so that times compare as texts. ValueError for any other."""
     found = datetime.fromisoformat(text(value, 40))
     if found.isoformat() != value:
         raise ValueError("no time as clipsearch writes it")

@@ -216,7 +216,7 @@ def test_index_asks_on_a_terminal_before_it_indexes_the_current_folder(lost, ans
 )  # fmt: skip
 def test_a_command_says_which_index_answers_where_it_is_not_the_nearest(lost, arguments, tmp_path):
     words = [word.replace("FAR", str(lost)) for word in arguments]
-    said = f"note: this is about the index used last, {lost / '.clipsearch'}"
+    said = f"note: using the index used last, {lost / '.clipsearch'}"
     assert said in run_here(*words, cwd=tmp_path / "empty")[2]
     words = [word.replace("red.jpg", "green.jpg") if word.startswith(str(lost)) else word for word in words]
     assert said not in run_here(*(word.replace("x.npy", "y.npy") for word in words), cwd=lost)[2]
@@ -232,6 +232,13 @@ def test_a_mistyped_folder_is_no_folder_and_gets_the_nearest_name(lost, tmp_path
         assert status == 1 and "there is no folder" in errors and f"did you mean {lost / 'Flickr'}?" in errors
         assert "--prune" not in errors
     assert "did you mean" not in run_here("index", lost / "xyz", cwd=tmp_path)[2]
+
+
+def test_an_index_is_not_taken_for_a_folder_of_photos(lost, tmp_path):
+    index = lost / ".clipsearch"
+    status, output, errors = run_here("index", index, cwd=tmp_path)
+    assert (status, output) == (1, b"")
+    assert f"{index} is an index; to update it: {command('index', index=index)}" in errors
 
 
 def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
@@ -267,19 +274,30 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
         (["help", "search"], "did you mean: clipsearch help query"),
         (["--nonsense"], "No such option"),
         (["status", "PHOTOS"], "clipsearch status --index PHOTOS"),
-        (["duplicates", "dog"], "`duplicates` takes no such words: dog"),
+        (["duplicates", "dog"], "`duplicates` does not take 'dog' as an argument"),
         (["label", "a dog"], 'clipsearch label --label "a dog"'),
         (["browse", "dog"], "clipsearch query dog"),
-        (["query", "PHOTOS"], 'is a folder; to search only there, say for what: clipsearch query "a dog" --in PHOTOS'),
+        (
+            ["query", "PHOTOS"],
+            'is a folder; to search only there, add what to look for: clipsearch query "a dog" --in PHOTOS',
+        ),
         (["query", "dog", "PHOTOS"], "clipsearch query dog --in PHOTOS"),
+        (
+            ["query", "trips/"],
+            'trips/ is a folder; to search only there, add what to look for: clipsearch query "a dog" --in trips/',
+        ),
+        (["query", "dog", "trips/2024"], "clipsearch query dog --in trips/2024"),
         (["query", "a dog", "PHOTOS/red.jpg"], 'clipsearch query "a dog" + PHOTOS/red.jpg'),
         (["query", "/no/such/folder"], "there is no file /no/such/folder; to search for these words, quote them"),
         (["similar", "PHOTOS"], "is a folder; give a picture"),
         (["index", "PHOTOS", "--wait", "5m"], "--wait is in seconds"),
+        (["index", ""], "has an empty name; for the current folder, give ."),
+        (["index", "PHOTOS", " "], "has an empty name"),
         (["clipsearch", "query", "dog"], "Did you mean: clipsearch query dog"),
     ],
 )
 def test_a_command_that_is_none_is_told_with_what_was_probably_meant(photos, arguments, message, tmp_path):
+    (tmp_path / "trips" / "2024").mkdir(parents=True)
     words = [word.replace("PHOTOS", str(photos)) for word in arguments]
     status, output, errors = run_here(*words, cwd=tmp_path)
     assert status == 1 and output == b"" and message.replace("PHOTOS", str(photos)) in errors
@@ -288,6 +306,12 @@ def test_a_command_that_is_none_is_told_with_what_was_probably_meant(photos, arg
 def test_an_index_without_photos_does_not_become_the_one_used_last(lost, tmp_path):
     assert run_here("index", tmp_path / "empty", cwd=tmp_path)[0] == 0
     assert f"used last, {lost / '.clipsearch'}" in run_here("status", cwd=tmp_path)[2]
+
+
+def test_an_index_used_last_that_is_not_there_now_is_named(lost, tmp_path):
+    os.rename(lost, tmp_path / "elsewhere")
+    status, _, errors = run_here("status", cwd=tmp_path)
+    assert status == 1 and f"and the one used last, {lost / '.clipsearch'}, is not there now. Make one with" in errors
 
 
 def test_help_and_version_are_commands_too(tmp_path):

@@ -73,3 +73,9 @@ def test_what_needs_no_current_folder_works_in_a_deleted_one(engine, photos, tmp
         here.mkdir(exist_ok=True)
         status, _, errors = run_here(*line, cwd=here, gone=True)
         assert (status, FOLDER_GONE in errors) == (expected, False), (line, errors)
+
+
+def test_doctor_says_of_the_index_that_the_current_folder_was_deleted(here):
+    status, output, errors = run_here("doctor", cwd=here, gone=True)
+    assert status == 1 and FOLDER_GONE in errors
+    assert b"PROBLEM  index: the current folder was deleted" in output and b"[Errno" not in output

@@ -235,6 +235,19 @@ def test_an_output_that_takes_nothing_is_one_line_and_a_status(command, reason, 
 
 
 @POSIX
+def test_a_closed_output_can_still_be_asked_whether_it_is_a_terminal():
+    asked = (
+        "from clipsearch.cli.output import prepare_streams, finish_output as end; end(prepare_streams()); import sys"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f"'{sys.executable}' -c '{asked}; sys.exit(sys.stdout.isatty())' >&-"],
+        capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(clipsearch.__file__).parents[1])},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@POSIX
 def test_errors_that_cannot_be_told_change_no_status(tmp_path):
     def run(command):
         line = command.replace("clipsearch", f"'{sys.executable}' -m clipsearch")

@@ -107,7 +107,7 @@ def test_a_tensor_that_lies_outside_its_file_is_a_clear_error(tmp_path):
 
 def test_weights_that_do_not_fit_the_configuration_are_a_clear_error(copy):
     change(copy, vision_config={"patch_size": 8})
-    with pytest.raises(ModelError, match=r"vision_model.* has the shape .*, and by config.json it would be"):
+    with pytest.raises(ModelError, match=r"vision_model.* has the shape .*, but config.json gives it"):
         load_encoder(copy)
 
 

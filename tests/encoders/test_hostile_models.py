@@ -58,7 +58,7 @@ def test_numbers_that_no_model_has_are_refused_before_anything_is_built(any_copy
 )  # fmt: skip
 def test_sizes_that_no_model_has_are_refused(any_copy, tower, name, value):
     change_json(any_copy / "config.json", lambda values: values[tower].update({name: value}))
-    refused(any_copy, "whole number|larger than its pictures")
+    refused(any_copy, "whole number|larger than image_size")
 
 
 def test_a_model_that_its_weights_are_too_few_for_is_refused_before_memory_is_taken(any_copy, monkeypatch):
