@@ -21,7 +21,7 @@ from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
-from clipsearch.store.lock import OnBusy, WriterLock
+from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.reading import CollectionReader
 from clipsearch.store.rows import Place
 from clipsearch.store.segments import Segment, write_compact, write_segment
@@ -49,11 +49,9 @@ class Collection(CollectionReader, Closing):
             raise CollectionNotFound(f"there is no index at {folder}; to make it: {how_to_make(folder)}")
         if writable:
             require_own_files(folder)
-            try:
+            with telling_unwritable(folder):
                 _make_folder(folder / "segments")
                 self._lock = WriterLock(folder / "writer.lock", on_busy)
-            except OSError as error:
-                raise CollectionError(f"cannot write an index at {folder}: {error.strerror or error}") from error
         try:
             if writable:
                 finish(folder)

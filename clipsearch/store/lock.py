@@ -7,12 +7,12 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from clipsearch.errors import CollectionBusy
+from clipsearch.errors import CollectionBusy, CollectionError
 from clipsearch.untrusted import read_json
 
 if sys.platform == "win32":
@@ -75,6 +75,18 @@ class WriterLock:
     def release(self) -> None:
         """Let the next writer in."""
         os.close(self._descriptor)
+
+
+@contextlib.contextmanager
+def telling_unwritable(folder: Path) -> Iterator[None]:
+    """Raise CollectionError, with what to do, if an index folder cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise CollectionError(
+            f"cannot write an index at {folder}: {error.strerror or error}. Make the folder writable, or name another one "
+            "with --index"
+        ) from error
 
 
 def _holder(path: Path) -> str:

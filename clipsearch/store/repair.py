@@ -20,7 +20,7 @@ from clipsearch.store.approximate.opened import FOLDER as APPROXIMATE
 from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.database import CHECKED
 from clipsearch.store.guard import absolute_root, require_own_files
-from clipsearch.store.lock import WriterLock
+from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.rows import (
     failure_check,
     failure_in_todays_format,
@@ -53,7 +53,8 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     kept beside as catalog.sqlite.damaged. A reader sees the old index or the new one.
     """
     require_own_files(folder)
-    lock = WriterLock(folder / "writer.lock")
+    with telling_unwritable(folder):
+        lock = WriterLock(folder / "writer.lock")
     try:
         finish(folder)
         verified = verify(folder, progress)

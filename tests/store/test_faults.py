@@ -12,6 +12,7 @@ from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store import database, lock
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
+from clipsearch.store.repair import repair
 from clipsearch.store.segments import write_segment
 from clipsearch.store.verify import verify
 from tests.store.support import add, random_units, writer
@@ -145,3 +146,12 @@ def test_a_catalog_that_cannot_be_gathered_says_so(index):
     catalog.gather()
     reader.close()
     catalog.close()
+
+
+def test_a_repair_of_an_index_that_cannot_be_written_to_says_what_to_do(tmp_path, monkeypatch):
+    def refuse(path, *_):
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr("clipsearch.store.repair.WriterLock", refuse)
+    with pytest.raises(CollectionError, match="cannot write an index at .*Read-only file system.*--index"):
+        repair(tmp_path)
