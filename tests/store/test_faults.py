@@ -153,5 +153,5 @@ def test_a_repair_of_an_index_that_cannot_be_written_to_says_what_to_do(tmp_path
         raise OSError(30, "Read-only file system", str(path))
 
     monkeypatch.setattr("clipsearch.store.repair.WriterLock", refuse)
-    with pytest.raises(CollectionError, match="cannot write an index at .*Read-only file system.*--index"):
+    with pytest.raises(CollectionError, match=r"cannot write an index at .*Read-only file system.*--index"):
         repair(tmp_path)
