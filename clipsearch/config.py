@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 from pathlib import Path
 
 import platformdirs
@@ -76,7 +75,7 @@ def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
         first = first.parent
     if found := nearest_index(first):
         return found
-    return first / INDEX_FOLDER if not first.is_dir() or takes_files(first) else _outside_index(first)
+    return first / INDEX_FOLDER if not first.is_dir() or takes_index(first) else _outside_index(first)
 
 
 def nearest_index(start: Path) -> Path | None:
@@ -95,18 +94,25 @@ def as_index(path: Path) -> Path:
     return path / INDEX_FOLDER if not _is_index(path) and _is_index(path / INDEX_FOLDER) else path
 
 
-def takes_files(folder: Path) -> bool:
-    """Whether a file can be made in a folder, by making one: what the rights say is not what Windows and read-only disks do.
+def takes_index(folder: Path) -> bool:
+    """Whether an index can be made in a folder, by trying: what the rights say is not what Windows and read-only disks do.
 
-    A full disk takes one once there is room again.
+    Nothing of it stays. A full disk takes one once there is room again.
     """
-    trial = folder / f".clipsearch-{secrets.token_hex(6)}.tmp"
+    import tempfile
+
+    trial, made = folder / INDEX_FOLDER, False
     try:
-        trial.open("xb").close()
+        with contextlib.suppress(FileExistsError):
+            trial.mkdir()
+            made = True
+        tempfile.TemporaryFile(dir=trial).close()
     except OSError as error:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    with contextlib.suppress(OSError):
-        trial.unlink()
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                trial.rmdir()
     return True
 
 

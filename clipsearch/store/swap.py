@@ -33,6 +33,6 @@ def finish(folder: Path) -> None:
             raise
         raise CollectionBusy(
             f"the index at {folder} is repaired, but another program has the damaged catalog open, and Windows does not let it "
-            "be replaced meanwhile. End what searches it (clipsearch serve, browse or watch), and run this again"
+            "be replaced meanwhile. End the program that searches it, and run this again"
         ) from error
     sync_folder(folder)
