@@ -105,7 +105,7 @@ def optimize(
                 skipped[kind] = why
                 continue
             card = build(folder, kind, source, tell)
-            done = tune(  # its index is nobody else's, for Windows deletes no file that is mapped
+            done = tune(  # by an index of its own, because Windows deletes no file that is mapped
                 Approximate(folder, card), source.view, texts, pictures, recall, exact_ms, max_milliseconds,
                 lambda what: tell(what, 0, 0),
             )  # fmt: skip

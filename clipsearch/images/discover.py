@@ -245,9 +245,9 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
     """Every folder below `root`, or below its folder `under`, one listing each, in the order of their names.
 
     A folder that cannot be read is a listing with an error, and a file that cannot be looked at is `unsure`: neither is to be
-    taken for deleted. A folder that is not there (any more) has no listing; but where `root` itself went during the walk, as
-    with a drive, nobody can tell, and it has one with an error. With `follow_links`, a folder reached a second time (a loop, or
-    a link beside its target) is passed over.
+    taken for deleted. A folder that is not there (any more) has no listing. But if `root` itself went during the walk, as a
+    drive does that is unplugged, its folders have a listing with an error. With `follow_links`, a folder reached a second time
+    (a loop, or a link beside its target) is passed over.
     """
     rules = rules or WalkRules()
     base = os.fspath(root)

@@ -33,7 +33,7 @@ _EXTENDED_LIMITS = 9  # JobObjectExtendedLimitInformation
 def limit_memory(limit: int) -> None:
     """Let this process take no more than `limit` bytes, or what it is limited to already, if that is less.
 
-    Where a system refuses, there is no limit from inside. No core is dumped either.
+    If the system refuses, there is no limit from inside. No core is dumped either.
     """
     if sys.platform == "win32":
         _limit_by_job(ctypes.WinDLL("kernel32", use_last_error=True), limit)
