@@ -42,6 +42,15 @@ def is_elsewhere(path: str) -> bool:
     return os.path.isfile(above)  # noqa: PTH113
 
 
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Which file or folder a path leads to now: another one of its name has another identity. None if nothing is there."""
+    try:
+        state = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
 def is_gone(path: str) -> bool:
     """Whether a photo that was on this machine is there no longer. Nobody can tell of one elsewhere, or behind an error."""
     try:

@@ -142,9 +142,9 @@ def plan_sync(
         archive for name, (archive, _) in archives.items() if reads_archives and has_due(catalog, root_id, name, again)
     }
     for name, (archive, time_ns) in archives.items():
-        images, failures = catalog.known_in(root_id, name)
         if archive in plan.changed_archives:
             continue
+        images, failures = catalog.known_in(root_id, name)
         if archive not in damaged and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
             plan.changed_archives.add(archive)
         else:

@@ -20,7 +20,7 @@ CATALOG = "catalog.sqlite"
 def existing_index(given: str | None) -> Path:
     """The index that a command reads or changes; a note says so if it is the one used last, elsewhere.
 
-    CollectionNotFound where there is none.
+    CollectionNotFound if there is none.
     """
     from clipsearch.config import find_index, nearest_index
 

@@ -40,9 +40,8 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
             raise ModelError(f"{MINI!r} runs in int8 only; leave the precision out")
         return MiniEncoder()
     folder, revision = find_checkpoint(name)
-    kind = checkpoint.read_config(folder)[
-        "model_type"
-    ]  # say what is wrong with a folder before torch takes its seconds
+    # What is wrong with a folder is told before torch takes its seconds.
+    kind = checkpoint.read_config(folder)["model_type"]
     checkpoint.tensor_files(folder)
     checkpoint.require_tokenizer(folder, kind)
     config = shape.read_clip_config(folder)

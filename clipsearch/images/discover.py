@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from clipsearch import windows
-from clipsearch.addresses import NOT_THERE
+from clipsearch.addresses import NOT_THERE, identity
 from clipsearch.images.files import FAR, clamped
 from clipsearch.schema import ImageFile
 from clipsearch.windows import is_junction, is_misread, opened_as
@@ -251,7 +251,7 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
     """
     rules = rules or WalkRules()
     base = os.fspath(root)
-    before = _identity(base)
+    before = identity(base)
     seen: set[tuple[int, int]] = set()
     stack = [under]
     while stack:
@@ -265,7 +265,7 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
             with os.scandir(opened_as(path)) as entries:
                 found = list(entries)
         except (FileNotFoundError, NotADirectoryError) as error:
-            if before and _identity(base) != before:
+            if before and identity(base) != before:
                 yield Listing(folder, path, {}, error=error.strerror)
             continue
         except OSError as error:
@@ -304,21 +304,12 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
                     vanished = error.strerror or str(error)
                 else:
                     unsure[name] = error.strerror or str(error)
-        if vanished and before and _identity(base) != before:
+        if vanished and before and identity(base) != before:
             yield Listing(folder, path, {}, error=vanished)
             stack.extend(sorted(folders, reverse=True))
             continue
         yield Listing(folder, path, states, others, unsure=unsure, placeholders=tuple(sorted(placeholders)))
         stack.extend(sorted(folders, reverse=True))
-
-
-def _identity(folder: str) -> tuple[int, int] | None:
-    """What tells a folder from another one of its name; None where it is not there."""
-    try:
-        here = os.stat(folder)  # noqa: PTH116
-    except OSError:
-        return None
-    return here.st_dev, here.st_ino
 
 
 def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:

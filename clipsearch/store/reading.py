@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.addresses import identity
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged, ModelMismatch
 from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord, Order, Scores
@@ -59,17 +59,17 @@ class CollectionReader(Places):
 
     def _open(self, create: bool = False) -> None:
         path = self.folder / "catalog.sqlite"
-        identity = _identity(path)
+        before = identity(path)
         self._catalog = Catalog(path, create=create)
-        self._identity = identity or _identity(path)
+        self._identity = before or identity(path)
         self._names = NameFinder(self._catalog)
         self._beside: Beside | None = None
         self._view = View(-1, [], np.empty(0, np.int64))
         self._outdated = True
 
     def _is_replaced(self) -> bool:
-        identity = _identity(self._catalog.path)
-        return identity is not None and identity != self._identity
+        now = identity(self._catalog.path)
+        return now is not None and now != self._identity
 
     @property
     def name(self) -> str:
@@ -340,12 +340,3 @@ def gathered(segments: list[Segment], ids: Ids) -> Embeddings:
     if not found.all():
         raise KeyError(int(ids[~found][0]))
     return vectors
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file a path leads to; None where there is none."""
-    try:
-        state = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino

@@ -196,14 +196,20 @@ def test_suffixes_may_be_in_capitals(tmp_path):
 # -- damage, and malice
 
 
-def test_what_is_wrong_with_an_archive_is_said_until_it_changes(tmp_path, in_place):
-    folder, index = tmp_path / "photos", tmp_path / "index"
+def cut_after_indexing(folder, index):
+    """An archive that was indexed, beside a photo, and has lost its second half since; and what it was."""
     photos = [(f"{n}.jpg", jpeg((n, 9, 9), str(n) * 400, (300, 200))) for n in range(9)]
     archive = save_tar(folder / "a.tar", photos)
     save_photo(folder / "beside.jpg")
     run(index, folder, archive)
     data = archive.read_bytes()
     archive.write_bytes(data[: len(data) // 2])
+    return archive, data
+
+
+def test_what_is_wrong_with_an_archive_is_said_until_it_changes(tmp_path, in_place):
+    folder, index = tmp_path / "photos", tmp_path / "index"
+    archive, data = cut_after_indexing(folder, index)
     report = run(index, folder, archive)
     assert report.failed >= 1 and str(archive) in content(index)[1]
     known = content(index)
@@ -293,12 +299,7 @@ def test_a_photo_of_an_archive_that_made_the_decoder_crash_is_tried_again(tmp_pa
 
 def test_a_damaged_archive_is_read_again_when_asked_and_can_be_forgotten(tmp_path, in_place):
     folder, index = tmp_path / "photos", tmp_path / "index"
-    photos = [(f"{n}.jpg", jpeg((n, 9, 9), str(n) * 400, (300, 200))) for n in range(9)]
-    archive = save_tar(folder / "a.tar", photos)
-    save_photo(folder / "beside.jpg")
-    run(index, folder, archive)
-    data = archive.read_bytes()
-    archive.write_bytes(data[: len(data) // 2])
+    archive, _ = cut_after_indexing(folder, index)
     run(index, folder, archive)
     known = len(content(index)[0])
     assert run(index, folder).failed == 0
