@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from clipsearch.encoders import load_encoder
     from clipsearch.engine import SearchEngine
     from clipsearch.errors import ClipsearchError, ClipsearchWarning
-    from clipsearch.hits import Hits
-    from clipsearch.images.discover import WalkRules
-    from clipsearch.schema import Embeddings, Failure, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
-    from clipsearch.status import Status
-    from clipsearch.sync import SyncReport
-    from clipsearch.where import parse_where
+    from clipsearch.indexing.apply import SyncReport
+    from clipsearch.indexing.status import Status
+    from clipsearch.indexing.walk import WalkRules
+    from clipsearch.query.filters import parse_where
+    from clipsearch.query.hits import Hits
+    from clipsearch.types import Embeddings, Failure, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
 
 __all__ = [
     "ClipsearchError",
@@ -64,20 +64,20 @@ __all__ = [
 _HOMES = {
     "ClipsearchError": "errors",
     "ClipsearchWarning": "errors",
-    "Hits": "hits",
+    "Hits": "query.hits",
     "SearchEngine": "engine",
-    "Status": "status",
-    "SyncReport": "sync",
-    "WalkRules": "images.discover",
+    "Status": "indexing.status",
+    "SyncReport": "indexing.apply",
+    "WalkRules": "indexing.walk",
     "load_encoder": "encoders",
-    "parse_where": "where",
+    "parse_where": "query.filters",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'schema')}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'types')}"), name)
     globals()[name] = value
     return value
 

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
-from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test
 from clipsearch.errors import QueryError
-from clipsearch.query import parse_terms, split_words
-from clipsearch.schema import Query, Term
+from clipsearch.query.language import parse_terms, split_words
+from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Query, Term, Test
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -102,7 +101,7 @@ def _simplest(condition: Condition) -> Condition:
 
 def _expression(condition: Condition) -> str:
     """A condition as `parse_where` reads it. QueryError where it cannot be said."""
-    from clipsearch.where import parse_where
+    from clipsearch.query.filters import parse_where
 
     text = _written(condition)
     if parse_where(text) != condition:

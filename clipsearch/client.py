@@ -21,27 +21,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.asking import Parameters, filter_parameters, picture_bytes, picture_name, search_parameters
-from clipsearch.closing import Closing
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
-from clipsearch.hits import Explanation, Hits
-from clipsearch.query import parse_query
-from clipsearch.schema import Failure, Fingerprint, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
-from clipsearch.untrusted import parse_json
+from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.language import parse_query
+from clipsearch.types import Failure, Fingerprint, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from clipsearch.conditions import Condition
-    from clipsearch.status import Status
+    from clipsearch.indexing.status import Status
+    from clipsearch.types import Condition
 
 MOST_BYTES = 64 * 1024**2  # that a server takes of a picture
 _ERRORS: dict[str, type[ClipsearchError]] = {
-    "bad-query": QueryError, "bad-parameter": QueryError, "unknown-parameter": QueryError, "no-picture": ImageError,
-}  # fmt: skip
+    "bad-query": QueryError,
+    "bad-parameter": QueryError,
+    "unknown-parameter": QueryError,
+    "no-picture": ImageError,
+}
 
 
-class Client(Closing):
+class Client:
     """A server, by its address. Use as a context manager, or call `close`. It belongs to one thread at a time.
 
     `token` is what the server asks for, if it does; the address may have it at its end, as `clipsearch serve` opens it. An
@@ -79,6 +81,12 @@ class Client(Closing):
         """Let go of the connection."""
         self._connection.close()
 
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def search(self, query: str | os.PathLike[str] | Image | Query, top_k: int = 10) -> Hits:
         """The `top_k` photos nearest to a text, a picture (a Path or PIL image; it is uploaded), or a Query.
 
@@ -90,9 +98,14 @@ class Client(Closing):
         return self._hits("/api/search", said, wanted)
 
     def similar(
-        self, image: int | os.PathLike[str] | Image, top_k: int = 10, *, filters: Sequence[Condition] = (),
-        offset: int = 0, diverse: bool = False,
-    ) -> Hits:  # fmt: skip
+        self,
+        image: int | os.PathLike[str] | Image,
+        top_k: int = 10,
+        *,
+        filters: Sequence[Condition] = (),
+        offset: int = 0,
+        diverse: bool = False,
+    ) -> Hits:
         """Photos that look like an indexed one, by its id, or like a picture. The photo itself and its copies are left out."""
         if not isinstance(image, int):
             return self.search(Query((Term(image),), tuple(filters), offset=offset, diverse=diverse), top_k)
@@ -127,8 +140,8 @@ class Client(Closing):
 
     def status(self) -> Status:
         """What is indexed, by which model. The folders are not compared with the disk."""
-        from clipsearch.status import RootStatus, Status
-        from clipsearch.store.approximate.keeping import ApproximateStatus
+        from clipsearch.indexing.status import RootStatus, Status
+        from clipsearch.store.approximate.folder import ApproximateStatus
 
         answer = self._json("GET", "/api/status")
         answer.pop("stale", None)
@@ -245,10 +258,15 @@ class Client(Closing):
 def _record(one: dict[str, Any]) -> ImageRecord:
     """What `render.table.record_object` makes, back again; the time of the file is not in it."""
     info = ImageInfo(
-        width=one["width"], height=one["height"], format=one["format"], content_hash=one["content_hash"],
-        taken_at=datetime.fromisoformat(one["taken_at"]) if one["taken_at"] else None, camera=one["camera"],
-        gps=(one["gps"][0], one["gps"][1]) if one["gps"] else None, caption=one.get("caption"),
-    )  # fmt: skip
+        width=one["width"],
+        height=one["height"],
+        format=one["format"],
+        content_hash=one["content_hash"],
+        taken_at=datetime.fromisoformat(one["taken_at"]) if one["taken_at"] else None,
+        camera=one["camera"],
+        gps=(one["gps"][0], one["gps"][1]) if one["gps"] else None,
+        caption=one.get("caption"),
+    )
     return ImageRecord(one["id"], ImageFile(one["path"], one["size"], 0), info)
 
 

@@ -7,21 +7,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch import roots
-from clipsearch.addresses import is_remote
-from clipsearch.advice import command, how_to_make
-from clipsearch.closing import Closing
-from clipsearch.embedding import QueryEmbedder
+from clipsearch._internal.commands import command, how_to_make
+from clipsearch._internal.paths import is_remote
 from clipsearch.encoders import choose_default_model, load_encoder, require_expected
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.exchange import Exchange
-from clipsearch.hits import Explanation, Hits
-from clipsearch.query import parse_query
-from clipsearch.schema import Failure, ImageRecord, Order, Query, Term
-from clipsearch.search import search
+from clipsearch.indexing import roots
+from clipsearch.milvus.address import is_address, parse_address
+from clipsearch.query.embed import QueryEmbedder
+from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.language import parse_query
+from clipsearch.query.search import search
 from clipsearch.store.collection import Collection
-from clipsearch.stores.address import is_address, parse_address
+from clipsearch.types import Failure, ImageRecord, Order, Query, Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -30,36 +29,43 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from clipsearch import sync  # imported where it is used: a query needs neither Pillow nor processes
-    from clipsearch.conditions import Condition
+    from clipsearch.analysis.duplicates import Duplicates
+    from clipsearch.analysis.labels import LabelledImage
+    from clipsearch.analysis.optimization import OptimizeReport, Progress
+    from clipsearch.analysis.statistics import By, Stats
     from clipsearch.distributed.indexing import ClusterReport
-    from clipsearch.duplicates import Duplicates
-    from clipsearch.images.discover import WalkRules
     from clipsearch.images.files import ReadLimits
-    from clipsearch.labels import LabelledImage
-    from clipsearch.optimizing import OptimizeReport, Progress
-    from clipsearch.stats import By, Stats
-    from clipsearch.status import Status
-    from clipsearch.store.approximate.card import Kind
+    from clipsearch.indexing import (
+        apply as sync,  # imported where it is used: a query needs neither Pillow nor processes
+    )
+    from clipsearch.indexing.status import Status
+    from clipsearch.indexing.walk import WalkRules
+    from clipsearch.milvus.store import StoreReader
+    from clipsearch.query.vector_store import SelectionT, VectorStore
+    from clipsearch.store.approximate.description import Kind
     from clipsearch.store.lock import OnBusy
-    from clipsearch.stores.reading import StoreReader
-    from clipsearch.vector_store import SelectionT, VectorStore
+    from clipsearch.types import Condition
 
 
-class SearchEngine(Exchange, Closing):
+class SearchEngine(Exchange):
     """An index and the model it was made with. Use as a context manager, or call `close`.
 
     Opening costs next to nothing: the index is opened and the model loaded when they are first needed, and both are kept.
     """
 
     def __init__(
-        self, index: str | os.PathLike[str] | None = None, *, store: str | None = None, model: str | None = None,
-        device: str = "auto", precision: str = "auto",
-    ) -> None:  # fmt: skip
+        self,
+        index: str | os.PathLike[str] | None = None,
+        *,
+        store: str | None = None,
+        model: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
         if (index is None) == (store is None):
             raise ClipsearchError("name an index or a store, and not both")
         self._address = parse_address(store) if store is not None else None
-        folder = os.path.abspath(os.path.expanduser(index or ""))  # noqa: PTH100, PTH111 - keeps links as they are
+        folder = os.path.abspath(os.path.expanduser(index or ""))
         self.index_folder = Path(
             self._address.shown if self._address else folder
         )  # of a store: its name, and no folder
@@ -82,7 +88,7 @@ class SearchEngine(Exchange, Closing):
         """
         if is_address(folder):
             return cls(store=str(folder), model=model, device=device, precision=precision)
-        path = Path(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111
+        path = Path(os.path.abspath(os.path.expanduser(folder)))
         is_index = path.name == roots.INDEX_FOLDER or (path / "catalog.sqlite").is_file()
         return cls(path if is_index else path / roots.INDEX_FOLDER, model=model, device=device, precision=precision)
 
@@ -92,6 +98,12 @@ class SearchEngine(Exchange, Closing):
             if opened is not None:  # an empty one counts as false, and is asked how many it has
                 opened.close()
         self._reader = self._store = self._encoder = self._embedder = None
+
+    def __enter__(self) -> SearchEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def encoder(self) -> Encoder:
@@ -135,7 +147,8 @@ class SearchEngine(Exchange, Closing):
         so, the run ends early, with what is finished, as by Ctrl-C. Where another process is writing, `on_busy` says, as often
         as it is asked, whether to try again; without it, CollectionBusy.
         """
-        from clipsearch import plan, sync
+        from clipsearch.indexing import apply as sync
+        from clipsearch.indexing import plan
 
         start = time.monotonic()
         if not (self.index_folder / "catalog.sqlite").exists():  # then nothing may be left behind if this goes wrong
@@ -202,7 +215,7 @@ class SearchEngine(Exchange, Closing):
         start = time.monotonic()
         if not (self.index_folder / "catalog.sqlite").exists():
             for source in sources:
-                if not is_remote(source) and not os.path.exists(os.path.expanduser(source)):  # noqa: PTH110, PTH111
+                if not is_remote(source) and not os.path.exists(os.path.expanduser(source)):
                     raise ClipsearchError(f"there is no {source}")
             self._encoder = self._encoder or self._load(self._model or choose_default_model(), self._precision)
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
@@ -227,8 +240,8 @@ class SearchEngine(Exchange, Closing):
     def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> Hits:
         """The `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding (float32, (dim,)), or a Query.
 
-        A text may have several parts, as `clipsearch.query` explains: "a dog + snow - people". Scores are exact cosines; equal
-        scores are in the order of their paths.
+        A text may have several parts, "a dog + snow - people"; see `clipsearch.query.language`. Scores are exact cosines, and
+        equal scores are in the order of their paths.
         """
         (hits,) = self.search_many([parse_query(query)], top_k)
         return hits
@@ -284,7 +297,7 @@ class SearchEngine(Exchange, Closing):
         progress: Callable[[int], None] | None = None,
     ) -> Generator[LabelledImage, None, None]:
         """Every photo with the probability of each label, as `labels.label_images` says; to be read while this is open."""
-        from clipsearch.labels import LabelledImage, check_labels, label_images
+        from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 
         collection, texts = self._collection(), check_labels(labels)
         if collection.fingerprint is None:
@@ -293,7 +306,7 @@ class SearchEngine(Exchange, Closing):
 
     def status(self, *, scan: bool = True) -> Status:
         """What is indexed, by which model; with `scan`, also how far the folders have moved on since."""
-        from clipsearch.status import read_status
+        from clipsearch.indexing.status import read_status
 
         return read_status(self._collection(), scan)
 
@@ -316,7 +329,7 @@ class SearchEngine(Exchange, Closing):
         kinds: Sequence[Kind] | None = None, force: bool = False, progress: Progress | None = None,
     ) -> OptimizeReport:  # fmt: skip
         """Make an approximate index, which searches then use, as `optimizing.optimize` says; `Query.exact` bypasses it."""
-        from clipsearch.optimizing import optimize
+        from clipsearch.analysis.optimization import optimize
 
         return optimize(
             self._collection(), lambda: self.encoder, recall=recall, max_milliseconds=max_milliseconds, max_bytes=max_bytes,
@@ -325,7 +338,7 @@ class SearchEngine(Exchange, Closing):
 
     def remove_approximate(self) -> bool:
         """Go back to exact searches alone; whether there was an approximate index."""
-        from clipsearch.store.approximate.keeping import remove
+        from clipsearch.store.approximate.folder import remove
 
         return remove(self._collection().folder)
 
@@ -339,7 +352,7 @@ class SearchEngine(Exchange, Closing):
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Duplicates:
         """Groups of photos that are copies of each other, as `duplicates.find_duplicates` says. Nothing is deleted."""
-        from clipsearch.duplicates import find_duplicates
+        from clipsearch.analysis.duplicates import find_duplicates
 
         return find_duplicates(
             self._collection(),
@@ -359,7 +372,7 @@ class SearchEngine(Exchange, Closing):
         depth: int = 1,
     ) -> Stats:
         """How many photos there are by year, camera, folder, format and the like, as `stats.count_photos` says."""
-        from clipsearch.stats import USUAL_BY, count_photos
+        from clipsearch.analysis.statistics import USUAL_BY, count_photos
 
         return count_photos(self._collection(), by or USUAL_BY, condition, top=top, depth=depth)
 
@@ -393,7 +406,7 @@ class SearchEngine(Exchange, Closing):
 
     def _open_store(self) -> StoreReader | None:
         if self._address and self._store is None:
-            from clipsearch.stores.reading import StoreReader
+            from clipsearch.milvus.store import StoreReader
 
             self._store = StoreReader(self._address)
         return self._store

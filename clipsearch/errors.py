@@ -45,7 +45,7 @@ class ImageError(ClipsearchError):
         self.cause = cause
 
 
-class DecodersUnavailable(ClipsearchError):  # noqa: N818
+class DecodersUnavailable(ClipsearchError):
     """No process that decodes photos can run now: memory, threads or processes are short. No photo is to blame."""
 
 
@@ -65,7 +65,7 @@ class StorageError(ClipsearchError):
     """What is stored elsewhere cannot be reached."""
 
 
-class SyncRefused(ClipsearchError):  # noqa: N818 - a decision, not a fault
+class SyncRefused(ClipsearchError):
     """A run would lose too much of an index to go on without being told to."""
 
 
@@ -73,23 +73,23 @@ class CollectionError(ClipsearchError):
     """Something about an index."""
 
 
-class CollectionNotFound(CollectionError):  # noqa: N818
+class CollectionNotFound(CollectionError):
     """There is no index here."""
 
 
-class CollectionBusy(CollectionError):  # noqa: N818
+class CollectionBusy(CollectionError):
     """Another process is writing to the index."""
 
 
-class CollectionDamaged(CollectionError):  # noqa: N818
+class CollectionDamaged(CollectionError):
     """What is on disk is not what was written."""
 
 
-class ModelMismatch(CollectionError):  # noqa: N818
+class ModelMismatch(CollectionError):
     """The index was made with another model."""
 
 
-class StoreUnreachable(CollectionError):  # noqa: N818
+class StoreUnreachable(CollectionError):
     """The vector database does not answer."""
 
 

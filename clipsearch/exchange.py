@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.schema import Fingerprint
+from clipsearch.milvus.address import StoreAddress, parse_address
 from clipsearch.store.collection import Collection
-from clipsearch.stores.address import StoreAddress, parse_address
+from clipsearch.types import Fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clipsearch.conditions import Condition
+    from clipsearch.milvus.pull import PullReport
+    from clipsearch.milvus.push import PushReport
     from clipsearch.store.lock import OnBusy
-    from clipsearch.stores.pulling import PullReport
-    from clipsearch.stores.pushing import PushReport
     from clipsearch.transfer import exporting, importing
     from clipsearch.transfer.fields import Format
+    from clipsearch.types import Condition
 
 
 class Exchange:
@@ -37,11 +37,16 @@ class Exchange:
         raise NotImplementedError
 
     def push(
-        self, store: str, *, prune: bool = False, take_over: bool = False,
-        progress: Callable[[int, int], None] | None = None, on_busy: OnBusy | None = None,
-    ) -> PushReport:  # fmt: skip
+        self,
+        store: str,
+        *,
+        prune: bool = False,
+        take_over: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        on_busy: OnBusy | None = None,
+    ) -> PushReport:
         """Make a store hold what the index holds, as `stores.pushing.push` says. It can be interrupted and run again."""
-        from clipsearch.stores.pushing import push
+        from clipsearch.milvus.push import push
 
         self._collection()  # refuse before a lock or a folder is made
         address = parse_address(store)
@@ -49,11 +54,15 @@ class Exchange:
             return push(collection, address, prune=prune, take_over=take_over, progress=progress)
 
     def pull(
-        self, store: str, *, prune: bool = False, progress: Callable[[int, int], None] | None = None,
+        self,
+        store: str,
+        *,
+        prune: bool = False,
+        progress: Callable[[int, int], None] | None = None,
         on_busy: OnBusy | None = None,
-    ) -> PullReport:  # fmt: skip
+    ) -> PullReport:
         """Make the index hold what a store holds, as `stores.pulling.pull` says. It can be interrupted and run again."""
-        from clipsearch.stores.pulling import pull
+        from clipsearch.milvus.pull import pull
 
         if self._address:
             self._collection()  # says that it is none

@@ -24,7 +24,7 @@ from benchmark.ann_report import picture, table
 from benchmark.measure import machine
 from benchmark.setup import ROOT, Setup
 
-from clipsearch.store.approximate.card import KINDS
+from clipsearch.store.approximate.description import KINDS
 
 PEERS = ("autofaiss", "usearch")
 

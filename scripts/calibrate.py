@@ -2,7 +2,7 @@
 """Calibrate `match`, the probability beside a score, and judge it.
 
     python scripts/calibrate.py                          # a table for each model; minutes the first time
-    python scripts/calibrate.py --write                  # and clipsearch/models/calibration.json
+    python scripts/calibrate.py --write                  # and clipsearch/query/calibration.json
     python scripts/calibrate.py --json --picture docs/reliability.svg
 
 What counts as relevant. *Descriptions*: a caption and the photo that it was written for. All other pairs count as not relevant,
@@ -34,8 +34,8 @@ from calibration.tasks import DATA, Task, flickr8k, removed
 from numpy.typing import NDArray
 
 from clipsearch import load_encoder
-from clipsearch.evaluate import read_captions
-from clipsearch.relevance import FEATURES, TABLE, Calibration
+from clipsearch.analysis.evaluation import read_captions
+from clipsearch.query.relevance import FEATURES, TABLE, Calibration
 
 ROOT = Path(__file__).resolve().parents[1]
 _DRAWN_FROM = 0.2  # the least match of the pairs that were judged by eye

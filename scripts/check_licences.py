@@ -21,10 +21,15 @@ PERMISSIVE = frozenset(
 """SPDX identifiers."""
 
 WORDS = {
-    r"apache.*2|apache software": "Apache-2.0", r"(3-clause|new|modified).*bsd|bsd.*3": "BSD-3-Clause",
-    r"bsd.*2|(2-clause|simplified).*bsd": "BSD-2-Clause", r"^bsd( license)?$": "BSD-3-Clause", r"^(the )?mit\b": "MIT",
-    r"\bisc\b": "ISC", r"python software foundation": "PSF-2.0", r"^(hpnd|historical permission)": "HPND",
-}  # fmt: skip
+    r"apache.*2|apache software": "Apache-2.0",
+    r"(3-clause|new|modified).*bsd|bsd.*3": "BSD-3-Clause",
+    r"bsd.*2|(2-clause|simplified).*bsd": "BSD-2-Clause",
+    r"^bsd( license)?$": "BSD-3-Clause",
+    r"^(the )?mit\b": "MIT",
+    r"\bisc\b": "ISC",
+    r"python software foundation": "PSF-2.0",
+    r"^(hpnd|historical permission)": "HPND",
+}
 """What older metadata says, and the SPDX identifier that it means."""
 
 ALLOWED = {
@@ -40,9 +45,12 @@ COPYLEFT_LIBRARIES = re.compile(
     r"(?:^|/)lib(x26[45]|avcodec|avformat|readline|fftw3|mysqlclient)[-.\w]*\.(so|dylib)|x26[45]\S*\.dll"
 )
 ALLOWED_LIBRARIES = {
-    ("pillow-heif", "x265"): "GPL-2.0: an encoder, which clipsearch never calls; we do not pass the wheel on, pip fetches it. "
+    (
+        "pillow-heif",
+        "x265",
+    ): "GPL-2.0: an encoder, which clipsearch never calls; we do not pass the wheel on, pip fetches it. "
     "pi-heif is without it, but its last release (1.4.0) has older decoders, and decoding is what meets strangers' bytes",
-}  # fmt: skip
+}
 EXTRAS = ("", "mcp", "milvus", "pandas", "parquet", "ray", "siglip", "tui", "watch", "web")
 
 

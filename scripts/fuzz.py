@@ -64,9 +64,9 @@ def parse_queries(data: bytes) -> None:
     """A query's text, and the expression and dates of its filters, or QueryError; and then the SQL must be SQL."""
     import sqlite3
 
-    from clipsearch import where
     from clipsearch.errors import QueryError
-    from clipsearch.query import parse_query
+    from clipsearch.query import filters as where
+    from clipsearch.query.language import parse_query
     from clipsearch.store.database import Database
     from clipsearch.store.filters import fits, km_between, to_sql
     from clipsearch.store.rows import IMAGE_COLUMNS
@@ -83,7 +83,7 @@ def parse_queries(data: bytes) -> None:
     ):
         try:
             parse(text)
-        except QueryError:  # noqa: PERF203
+        except QueryError:
             continue
     try:
         sql, values = to_sql(where.parse_where(text), lambda folder: [(1, "")])
@@ -127,8 +127,8 @@ def open_catalog(data: bytes) -> None:
 
 def read_rows(data: bytes) -> None:
     """A sound catalog with other values in it, chosen by the bytes, three a change: read, verified and repaired, or refused."""
+    from clipsearch.analysis.statistics import ALL_BY, count_photos
     from clipsearch.errors import CollectionError
-    from clipsearch.stats import ALL_BY, count_photos
     from clipsearch.store.collection import Collection
     from clipsearch.store.repair import repair
     from clipsearch.store.verify import verify
@@ -167,7 +167,7 @@ def open_segment(data: bytes) -> None:
     import numpy as np
 
     from clipsearch.errors import CollectionDamaged
-    from clipsearch.store import layout
+    from clipsearch.store import faiss_layout as layout
     from clipsearch.store.segments import Segment, SegmentInfo
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as base:
@@ -202,9 +202,14 @@ def read_import(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "reader": read_photo, "exif": read_exif, "query": parse_queries, "catalog": open_catalog, "rows": read_rows,
-    "segment": open_segment, "import": read_import,
-}  # fmt: skip
+    "reader": read_photo,
+    "exif": read_exif,
+    "query": parse_queries,
+    "catalog": open_catalog,
+    "rows": read_rows,
+    "segment": open_segment,
+    "import": read_import,
+}
 
 
 def seeds(target: str) -> list[Path]:

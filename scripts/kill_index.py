@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.images.discover import find_images
+from clipsearch.indexing.walk import find_images
 from clipsearch.store.collection import Collection
 
 

@@ -33,7 +33,7 @@ from benchmark.measure import machine
 from benchmark.setup import KEPT, Setup, add_folders
 
 from clipsearch import SearchEngine
-from clipsearch.query import parse_query
+from clipsearch.query.language import parse_query
 
 TOP_K = 50
 REPEATED = 32  # texts that are asked again and again
@@ -209,10 +209,14 @@ def _row(case: str, kind: str, total: float, seconds: list[float], errors: int) 
 
 def _table(rows: list[Row]) -> str:
     columns: dict[str, Callable[[Row], str]] = {
-        "case": lambda row: row.case, "texts": lambda row: row.texts, "queries": lambda row: str(row.queries),
-        "errors": lambda row: str(row.errors), "queries/s": lambda row: f"{row.queries_per_second:.0f}",
-        "p50 ms": lambda row: f"{row.p50_ms:.1f}", "p99 ms": lambda row: f"{row.p99_ms:.1f}",
-    }  # fmt: skip
+        "case": lambda row: row.case,
+        "texts": lambda row: row.texts,
+        "queries": lambda row: str(row.queries),
+        "errors": lambda row: str(row.errors),
+        "queries/s": lambda row: f"{row.queries_per_second:.0f}",
+        "p50 ms": lambda row: f"{row.p50_ms:.1f}",
+        "p99 ms": lambda row: f"{row.p99_ms:.1f}",
+    }
     lines = [list(columns), ["---"] * len(columns), *([show(row) for show in columns.values()] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -25,18 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from clipsearch.duplicates import MOST_BITS
+from clipsearch.analysis.duplicates import MOST_BITS
+from clipsearch.analysis.perceptual_hash import BITS, HASH_PIXELS, are_plain, differing_bits, perceptual_hashes
 from clipsearch.encoders import load_encoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.table import candidate_cosine, near_copy_cosine
+from clipsearch.encoders.registry import candidate_cosine, near_copy_cosine
 from clipsearch.errors import ClipsearchError, ImageError
-from clipsearch.images.discover import find_images
-from clipsearch.images.hashing import BITS, HASH_PIXELS, are_plain, differing_bits, perceptual_hashes
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.images.reader import read_image
-from clipsearch.pipeline import Embedded, embed_files
-from clipsearch.schema import Embeddings, ImageFile
+from clipsearch.indexing.pipeline import Embedded, embed_files
+from clipsearch.indexing.walk import find_images
 from clipsearch.store.collection import Collection
+from clipsearch.types import Embeddings, ImageFile
 
 TESTS = ("near", "maybe", "hash", "both")
 EDGE = 1024  # pixels; larger photos are reduced to it before they are copied

@@ -83,13 +83,16 @@ def main() -> None:
 
 def picture(
     browser: Browser, address: str, photos: Path, scene: Callable[[Page, str], None], screen: str, scheme: str
-) -> Image.Image:  # fmt: skip
+) -> Image.Image:
     """A scene on a screen."""
     width, height, density = SCREENS[screen]
     context = browser.new_context(
-        viewport={"width": width, "height": height}, device_scale_factor=density, has_touch=screen == "phone",
-        is_mobile=screen == "phone", color_scheme="dark" if scheme == "dark" else "light",
-    )  # fmt: skip
+        viewport={"width": width, "height": height},
+        device_scale_factor=density,
+        has_touch=screen == "phone",
+        is_mobile=screen == "phone",
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
     page = context.new_page()
     page.route(lambda url: "/api/" in url and not url.endswith("events"), lambda route: elsewhere(route, photos))
     scene(page, address)

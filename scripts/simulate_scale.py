@@ -72,11 +72,16 @@ def answers(figures: Figures, arguments: argparse.Namespace) -> dict[str, Any]:
     constants = figures.constants
     tables = [
         costs.costs(
-            constants, photos, arguments.dim, megapixels=arguments.megapixels, photo_bytes=1e3 * arguments.photo_kb,
-            captions=arguments.captions, gpus=figures.gpus,
+            constants,
+            photos,
+            arguments.dim,
+            megapixels=arguments.megapixels,
+            photo_bytes=1e3 * arguments.photo_kb,
+            captions=arguments.captions,
+            gpus=figures.gpus,
         )
         for photos in arguments.photos
-    ]  # fmt: skip
+    ]
     compared = [{**asdict(one), "error": one.error} for one in validation.compared(figures)]
     return {
         "costs": [asdict(table) for table in tables],

@@ -40,7 +40,9 @@ CALIBRATION_PHOTOS = 128
 FOLDER = click.Path(path_type=Path, file_okay=False)
 data_option = click.option("--data", type=FOLDER, default=Path("../shared/data"), help="Folder of the data sets.")
 work_option = click.option("--work", type=FOLDER, default=Path("build/mini"), help="Folder for everything in between.")
-out_option = click.option("--out", type=FOLDER, default=Path("clipsearch/models/mini"), help="The finished model.")
+out_option = click.option(
+    "--out", type=FOLDER, default=Path("clipsearch/encoders/mini/model"), help="The finished model."
+)
 views_option = click.option("--views", default=8, show_default=True, help="Views of each training photo.")
 stamps_option = click.option(
     "--stamps", type=FOLDER, default=Path("/usr/share/tuxpaint/stamps"), help="Tux Paint's stamps."

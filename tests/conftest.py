@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from clipsearch.encoders.base import Encoder, ModelSpec
-from clipsearch.schema import Fingerprint, PixelSpec
 from clipsearch.store.collection import Collection
+from clipsearch.types import Fingerprint, PixelSpec
 
 if (
     signal.getsignal(signal.SIGINT) == signal.SIG_IGN
@@ -23,8 +23,12 @@ SHARED = ROOT.parent / "shared"
 PHOTOS = ROOT / "data" / "photos"
 
 COLOURS = {
-    "red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (230, 220, 30), "grey": (128, 128, 128),
-}  # fmt: skip
+    "red": (220, 20, 20),
+    "green": (20, 200, 20),
+    "blue": (20, 20, 220),
+    "yellow": (230, 220, 30),
+    "grey": (128, 128, 128),
+}
 
 
 def pytest_collection_modifyitems(items):

@@ -16,7 +16,7 @@ from clipsearch.errors import (
     QueryError,
     SyncRefused,
 )
-from clipsearch.images.discover import WalkRules
+from clipsearch.indexing.walk import WalkRules
 from tests.conftest import COLOURS, ColourEncoder, names, save_photo
 
 

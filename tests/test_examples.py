@@ -77,10 +77,12 @@ def sandbox(tmp_path_factory):
     (work / "queries.txt").write_text("a dog\na cup of coffee + a table\n")
     (work / "labels.txt").write_text("cat\ndog\nmountains\na cup of coffee\n")
     changed = {
-        "HOME": str(home), "HF_HUB_OFFLINE": "1", "HF_HOME": str(home / "hub"),
+        "HOME": str(home),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(home / "hub"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         **{f"XDG_{name}_HOME": str(home / name) for name in ("STATE", "DATA", "CACHE")},
-    }  # fmt: skip
+    }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLIPSEARCH_")} | changed
 
     def run(line):
@@ -90,9 +92,14 @@ def sandbox(tmp_path_factory):
             status, output, errors = run_here(*words, cwd=folder, **changed)
             return subprocess.CompletedProcess(line, status, output.decode(), errors)
         return subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line], cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=300,
-        )  # fmt: skip
+            ["bash", "-o", "pipefail", "-c", line],
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
 
     for line in (
         "index ~/Photos --model mini",
@@ -108,8 +115,13 @@ def sandbox(tmp_path_factory):
         """What works until it is told to stop: its exit status and what it has printed."""
         quietly = "exec " + line.replace("clipsearch serve", "clipsearch serve --no-open --port 0")
         process = subprocess.Popen(
-            ["bash", "-c", quietly], cwd=work, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )  # fmt: skip
+            ["bash", "-c", quietly],
+            cwd=work,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         first = (process.stdout if "serve" in line else process.stderr).readline()
         time.sleep(1)
         process.send_signal(signal.SIGINT)

@@ -118,7 +118,7 @@ def test_a_sparse_petabyte_is_a_failure_and_costs_nothing(engine, photos):
             with open(photos / name, "wb") as file:
                 file.truncate(size)
             sizes.append(size)
-        except OSError:  # noqa: PERF203 - more than this file system can name
+        except OSError:
             (photos / name).unlink()
     report = indexed(engine)
     assert sizes and report.failed == len(sizes) and report.added == 5
@@ -149,7 +149,7 @@ def test_a_photo_that_becomes_a_folder_and_one_that_becomes_a_pipe_leave(engine,
 
 @posix
 def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engine, photos, monkeypatch):
-    from clipsearch import plan
+    from clipsearch.indexing import plan
 
     real = plan.plan_sync
 
@@ -168,7 +168,7 @@ def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engi
 
 def test_a_photo_that_grows_while_it_is_read_is_not_taken_as_it_was(engine, photos, monkeypatch):
     """Appended to between stat and read, time and again: it is a failure, or read whole, and never half of each."""
-    from clipsearch import plan
+    from clipsearch.indexing import plan
 
     real = plan.plan_sync
 

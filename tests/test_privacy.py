@@ -18,11 +18,11 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from clipsearch.encoders import mini
-from clipsearch.encoders.table import DEFAULT_MODEL, MODELS
+from clipsearch.encoders.mini import encoder as mini
+from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, ROOT, save_photo
-from tests.encoders.test_hub import checkpoint, fake_hub  # noqa: F401 - fixtures
+from tests.encoders.test_hub import checkpoint, fake_hub  # noqa: F401
 from tests.encoders.test_torch_encoder import save_checkpoint
 
 if sys.platform != "linux":
@@ -223,7 +223,7 @@ def test_a_hub_that_is_not_there_is_all_that_a_new_index_asks(room, watched, pho
     watched(("index", photos))
 
 
-def test_a_download_asks_the_hub_for_the_model_alone(room, watched, fake_hub, tmp_path):  # noqa: F811
+def test_a_download_asks_the_hub_for_the_model_alone(room, watched, fake_hub, tmp_path):
     endpoint, asked = fake_hub
     room.environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "out")}
     watched(("models", "pull", "team/tiny"))

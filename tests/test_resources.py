@@ -105,9 +105,12 @@ def test_open_files_and_threads_stay_few_over_200_searches(photos, encoder):
 
 def run(*arguments, folder):
     return subprocess.Popen(
-        [sys.executable, "-m", "clipsearch", *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-m", "clipsearch", *map(str, arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 def session(leader):

@@ -23,7 +23,7 @@ def mcp(index_folder: str | None, model: str | None, device: str) -> None:
     clipsearch mcp --index ~/Photos
     """
     try:
-        from clipsearch.assistant.tools import Assistant
+        from clipsearch.mcp_server.tools import Assistant
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in ("mcp", "mcp_types", "pydantic"):
             raise

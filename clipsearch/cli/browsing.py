@@ -13,7 +13,7 @@ from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
-    from clipsearch.conditions import Condition
+    from clipsearch.types import Condition
 
 
 @click.command()
@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 @model_option("The model, where it is not to be found under the name the index remembers.")
 @device_option
 def browse(
-    top_k: int, relevant: bool, filters: tuple[Condition, ...], index_folder: str | None, model: str | None, device: str,
-) -> None:  # fmt: skip
+    top_k: int,
+    relevant: bool,
+    filters: tuple[Condition, ...],
+    index_folder: str | None,
+    model: str | None,
+    device: str,
+) -> None:
     """Search in the terminal: the photos change as you type, and the chosen one is shown beside them.
 
     Down and Up choose a photo, Enter goes to the list. There, Enter opens the photo, c copies its path, s looks for more like
@@ -37,12 +42,12 @@ def browse(
     clipsearch browse --in ~/Photos/2024 --relevant
     """
     from clipsearch.cli.files import open_in_viewer
-    from clipsearch.config import remember_index
+    from clipsearch.cli.index_folder import remember_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.schema import Query
+    from clipsearch.types import Query
 
     try:
-        from clipsearch.browse import BrowseApp
+        from clipsearch.terminal.app import BrowseApp
     except ImportError as error:
         raise ClipsearchError("browse needs textual: pip install 'clipsearch[tui]'") from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

@@ -32,7 +32,8 @@ def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json:
     clipsearch doctor --json
     clipsearch doctor --hub  # if a model cannot be downloaded
     """
-    from clipsearch import __version__, diagnosis
+    from clipsearch import __version__
+    from clipsearch.analysis import diagnosis
 
     versions, loads = diagnosis.packages(), diagnosis.runtimes()
     health = _index(index_folder, all(loads[name] == "ok" for name in ("numpy", "faiss")))
@@ -57,10 +58,10 @@ def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json:
 
 
 def _index(given: str | None, look_at_vectors: bool) -> Any:
-    from clipsearch import diagnosis
+    from clipsearch.analysis import diagnosis
 
     try:
-        from clipsearch.config import find_index
+        from clipsearch.cli.index_folder import find_index
 
         folder = find_index(given)
         use(folder)

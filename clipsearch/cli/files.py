@@ -11,10 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
-from clipsearch.addresses import is_elsewhere
+from clipsearch._internal.paths import is_elsewhere
+from clipsearch._internal.windows import opened_as, plain
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.files import ELSEWHERE
-from clipsearch.windows import opened_as, plain
 
 _LONGEST = 240  # bytes of a file name with its number; file systems take 255
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in a name on Windows, and on drives that Windows reads too
@@ -28,7 +28,7 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, lis
     is ever overwritten. Links say absolute paths. ClipsearchError where the folder cannot be made or read.
     """
     try:
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        os.makedirs(folder, exist_ok=True)
         number = _highest_number(os.listdir(folder))
     except OSError as error:
         raise ClipsearchError(f"cannot put photos into {folder}: {error.strerror or error}") from error
@@ -37,7 +37,7 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, lis
         number += 1
         target = os.path.join(folder, f"{number:04}-{safe_name(path)}")
         try:
-            if not stat.S_ISREG(os.stat(opened_as(path)).st_mode):  # noqa: PTH116 - a pipe in its place would never end
+            if not stat.S_ISREG(os.stat(opened_as(path)).st_mode):
                 raise OSError("not a regular file")
             if link:
                 os.symlink(path, target)  # noqa: PTH211
@@ -51,9 +51,9 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, lis
 
 def safe_name(path: str) -> str:
     """The last part of a path as a name that every file system takes and no program misreads; with its suffix."""
-    name = os.path.basename(path)  # noqa: PTH119
+    name = os.path.basename(path)
     name = "".join(c if c.isprintable() and c not in _FORBIDDEN else "_" for c in name).rstrip(" .")
-    stem, suffix = os.path.splitext(name)  # noqa: PTH122
+    stem, suffix = os.path.splitext(name)
     room = _LONGEST - 10 - len(suffix[:20].encode())
     return stem.encode()[:room].decode(errors="ignore") + suffix[:20] or "photo"
 
@@ -65,7 +65,7 @@ def open_in_viewer(path: str) -> None:
     """
     if is_elsewhere(path):
         raise ClipsearchError(f"{path} is {ELSEWHERE}, so it cannot be opened")
-    if not os.path.exists(path):  # noqa: PTH110
+    if not os.path.exists(path):
         raise ClipsearchError(f"{path} is gone, so it cannot be opened")
     if sys.platform == "win32":
         try:
@@ -83,8 +83,8 @@ def _open_by_program(path: str) -> None:
         raise ClipsearchError(f"nothing can show {path}: there is no {opener} here (on Linux, it comes with xdg-utils)")
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(
-        [program, os.path.abspath(path)], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True  # noqa: PTH100
-    )  # fmt: skip
+        [program, os.path.abspath(path)], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    )
     try:
         status = process.wait(_PATIENCE)
     except subprocess.TimeoutExpired:
@@ -103,7 +103,7 @@ def _copy(source: str, target: str) -> None:
         try:
             shutil.copyfileobj(reader, writer, 1024 * 1024)
         except BaseException:
-            os.unlink(target)  # noqa: PTH108 - half a photo is none
+            os.unlink(target)
             raise
     with contextlib.suppress(OSError):  # some file systems keep neither times nor rights
         shutil.copystat(source, target)

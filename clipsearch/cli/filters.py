@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from clipsearch.conditions import Condition
+from clipsearch.types import Condition
 
 _FLAGS = (
     click.option("--in", "folders", multiple=True, metavar="FOLDER", help="Only below this folder; repeated: any of them."),
@@ -38,7 +38,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         said = {name: values.pop(name) for name in _NAMES}
         filters: tuple[Condition, ...] = ()
         if any(value not in (None, ()) for value in said.values()):
-            from clipsearch.where import chosen
+            from clipsearch.query.filters import chosen
 
             filters = chosen(**said)
         return command(filters=filters, **values)

@@ -9,7 +9,7 @@ import click
 from clipsearch.cli.output import note
 
 if TYPE_CHECKING:
-    from clipsearch.duplicates import CopyGroup, Duplicates
+    from clipsearch.analysis.duplicates import CopyGroup, Duplicates
     from clipsearch.render.gallery import Gallery, Section
 
 html_flag = click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clipsearch.advice import command, with_index
+from clipsearch._internal.commands import command, with_index
 
 _index: Path | None = None
 
@@ -31,7 +31,7 @@ def _to_name() -> Path | None:
 
     The index used last does not count: it may be another by then, and `clipsearch index` does not take it.
     """
-    from clipsearch.config import as_index, nearest_index
+    from clipsearch.cli.index_folder import as_index, nearest_index
 
     if _index is None:
         return None
@@ -45,6 +45,6 @@ def _to_name() -> Path | None:
 
 def _same(one: Path, other: Path) -> bool:
     try:
-        return one == other or os.path.samefile(one, other)  # noqa: PTH121
+        return one == other or os.path.samefile(one, other)
     except OSError:
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from clipsearch.advice import PHOTOS, command, how_to_make, quoted
+from clipsearch._internal.commands import PHOTOS, command, how_to_make, quoted
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import note
 from clipsearch.errors import ClipsearchError, CollectionNotFound
@@ -22,7 +22,7 @@ def existing_index(given: str | None) -> Path:
 
     CollectionNotFound if there is none.
     """
-    from clipsearch.config import find_index, nearest_index
+    from clipsearch.cli.index_folder import find_index, nearest_index
 
     index = find_index(given)
     _require_index(index, given)
@@ -37,7 +37,7 @@ def index_to_write(folders: tuple[str, ...], given: str | None) -> Path:
 
     Without folders, it must be named or nearest: never the one used last, elsewhere.
     """
-    from clipsearch.config import index_for
+    from clipsearch.cli.index_folder import index_for
 
     _require_no_file(given)
     index = index_for(folders, given)
@@ -52,7 +52,7 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
 
     CollectionNotFound, with the choices, if there is no terminal to ask on.
     """
-    from clipsearch.config import last_used_index, nearest_index
+    from clipsearch.cli.index_folder import last_used_index, nearest_index
 
     for folder in folders:
         if not folder.strip():
@@ -96,7 +96,7 @@ def _require_index(index: Path, given: str | None) -> None:
         pass
     except OSError as error:
         raise ClipsearchError(f"cannot look into {index}: {error.strerror}") from error
-    from clipsearch.config import nearest_index
+    from clipsearch.cli.index_folder import nearest_index
 
     if index.parent.name == ".clipsearch" and (index.parent / CATALOG).exists():
         raise CollectionNotFound(f"{_named(given)} is inside an index; name its folder: --index {quoted(index.parent)}")
@@ -119,7 +119,7 @@ def _named(given: str | None) -> str:
 
 def _holds_photos(folder: Path) -> bool:
     """Whether some of a folder's first entries, or of those one level down, are named as photos are."""
-    from clipsearch.images.discover import is_image_name
+    from clipsearch.indexing.walk import is_image_name
 
     looked_at = 0
     inner = [str(folder)]

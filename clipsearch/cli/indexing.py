@@ -23,10 +23,10 @@ from clipsearch.errors import SyncRefused
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
-    from clipsearch.status import RootStatus
-    from clipsearch.store.approximate.keeping import ApproximateStatus
-    from clipsearch.stores.pushing import PushReport
-    from clipsearch.sync import SyncReport
+    from clipsearch.indexing.apply import SyncReport
+    from clipsearch.indexing.status import RootStatus
+    from clipsearch.milvus.push import PushReport
+    from clipsearch.store.approximate.folder import ApproximateStatus
 
 SOME_FAILED, INTERRUPTED = 3, 130
 
@@ -97,10 +97,10 @@ def index(
     clipsearch index ~/Photos --watch     # and again whenever something changes there
     clipsearch index ~/Photos --ray local  # on a Ray cluster, here one of this machine alone
     """
-    from clipsearch.config import remember_index
+    from clipsearch.cli.index_folder import remember_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.images.discover import WalkRules
     from clipsearch.images.files import ReadLimits
+    from clipsearch.indexing.walk import WalkRules
 
     rules = None
     if hidden or no_default_excludes or follow_links or exclude:
@@ -114,7 +114,7 @@ def index(
     if watch and store:
         raise click.UsageError("--watch and --store exclude each other; push again when you want to")
     if watch:
-        from clipsearch.watch import QUIET, require_watchfiles
+        from clipsearch.indexing.watch import QUIET, require_watchfiles
 
         require_watchfiles()  # before an hour of indexing, not after it
         options["settled_for"] = QUIET
@@ -279,7 +279,7 @@ def _watch(
     engine: SearchEngine, folders: tuple[str, ...], options: dict[str, Any], quiet: bool, as_json: bool
 ) -> SyncReport | None:
     """Index again after every change, for as long as nobody presses Ctrl-C; what the last round did."""
-    from clipsearch.watch import Watch
+    from clipsearch.indexing.watch import Watch
 
     def update(some: Sequence[str]) -> SyncReport:
         with ProgressBar(quiet) as bar:
@@ -305,9 +305,12 @@ def _watch(
 def _changes(report: SyncReport) -> str:
     """What a round has changed, in a line; "" for nothing."""
     counts = [
-        (report.added, "added"), (report.updated, "updated"), (report.moved, "moved"), (report.removed, "removed"),
+        (report.added, "added"),
+        (report.updated, "updated"),
+        (report.moved, "moved"),
+        (report.removed, "removed"),
         (report.failed, "failed"),
-    ]  # fmt: skip
+    ]
     return ", ".join(f"{count:,} {what}" for count, what in counts if count)
 
 
@@ -315,9 +318,12 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     from clipsearch.render.text import printable
 
     counts = [
-        (report.added, "added"), (report.updated, "updated"), (report.moved, "moved"), (report.removed, "removed"),
+        (report.added, "added"),
+        (report.updated, "updated"),
+        (report.moved, "moved"),
+        (report.removed, "removed"),
         (report.unchanged, "unchanged"),
-    ]  # fmt: skip
+    ]
     done = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     done = done or ("nothing to index yet" if report.waiting else "no photos found")
     if report.copied:

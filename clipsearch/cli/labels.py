@@ -15,10 +15,10 @@ from clipsearch.cli.galleries import check_html, html_option, write_html
 from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, progress_bar, say
-from clipsearch.conditions import all_of
+from clipsearch.types import all_of
 
 if TYPE_CHECKING:
-    from clipsearch.conditions import Condition
+    from clipsearch.types import Condition
 
 SOME_FAILED = 3
 LEAST = 0.9  # nine of ten keywords are right then, where one photo in five shows one of 20 labels: scripts/measure_labels.py
@@ -79,10 +79,10 @@ def label(
     clipsearch label --label giraffe -0 | xargs -0 ls -l
     clipsearch label --labels labels.txt --html labels.html
     """
-    from clipsearch.config import remember_index
+    from clipsearch.analysis.labels import check_labels, read_labels
+    from clipsearch.cli.index_folder import remember_index
     from clipsearch.encoders.prompts import ENSEMBLE
     from clipsearch.engine import SearchEngine
-    from clipsearch.labels import check_labels, read_labels
     from clipsearch.render.labels import labels_object
 
     if sum((as_json, as_jsonl, paths, print0)) > 1:

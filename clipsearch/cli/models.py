@@ -22,7 +22,7 @@ def models(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand:
         return
-    from clipsearch.encoders.table import model_rows
+    from clipsearch.encoders.registry import model_rows
     from clipsearch.render.text import models_table
 
     rows = model_rows()
@@ -41,7 +41,7 @@ def pull(model: str) -> None:
     clipsearch models pull openai/clip-vit-base-patch32
     """
     from clipsearch.encoders import find_checkpoint
-    from clipsearch.encoders.table import MINI
+    from clipsearch.encoders.registry import MINI
     from clipsearch.render.text import printable
 
     if model == MINI:
@@ -91,9 +91,16 @@ def eval_command(
     clipsearch eval data/photos/captions.jsonl --images data/photos --model mini
     clipsearch eval labels.jsonl --images DIR --zero-shot --ensemble --model mini
     """
+    from clipsearch.analysis.evaluation import (
+        Evaluation,
+        ZeroShot,
+        evaluate,
+        evaluate_zero_shot,
+        read_captions,
+        read_labelled,
+    )
     from clipsearch.encoders import choose_default_model, load_encoder
     from clipsearch.encoders.prompts import ENSEMBLE, check_prompts
-    from clipsearch.evaluate import Evaluation, ZeroShot, evaluate, evaluate_zero_shot, read_captions, read_labelled
     from clipsearch.render.labels import zero_shot_table
     from clipsearch.render.text import evaluation_table
 

@@ -15,14 +15,13 @@ from clipsearch.cli.hints import hint
 from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import current_folder, note, print_json, print_paths, progress_bar, say
-from clipsearch.conditions import all_of
+from clipsearch.types import all_of
 
 if TYPE_CHECKING:
-    from clipsearch.conditions import Condition
-    from clipsearch.duplicates import CopyGroup, Duplicates
+    from clipsearch.analysis.duplicates import CopyGroup, Duplicates
+    from clipsearch.analysis.statistics import Breakdown, Stats
     from clipsearch.render.chart import Chart
-    from clipsearch.schema import ImageRecord
-    from clipsearch.stats import Breakdown, Stats
+    from clipsearch.types import Condition, ImageRecord
 
 SOME_FAILED = 3
 
@@ -76,7 +75,7 @@ def duplicates(
     clipsearch duplicates -0 | xargs -0 ls -l       # the copies, without the best of each group
     clipsearch duplicates --html copies.html        # side by side, to look at
     """
-    from clipsearch.duplicates import CHANGED, GONE
+    from clipsearch.analysis.duplicates import CHANGED, GONE
     from clipsearch.engine import SearchEngine
     from clipsearch.render.text import human_bytes
 
@@ -134,9 +133,9 @@ def stats(
     clipsearch stats --by folder --depth 2 --top 30 --json
     clipsearch stats --png photos.png
     """
+    from clipsearch.analysis.statistics import USUAL_BY
     from clipsearch.engine import SearchEngine
     from clipsearch.render.chart import can_draw_blocks, charts_text
-    from clipsearch.stats import USUAL_BY
 
     with SearchEngine(existing_index(index_folder)) as engine:
         found = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them

@@ -14,8 +14,8 @@ from clipsearch.cli.options import device_option, index_option, json_option, mod
 from clipsearch.cli.output import print_json, progress_bar, say
 
 if TYPE_CHECKING:
-    from clipsearch.optimizing import OptimizeReport
-    from clipsearch.store.approximate.card import Card
+    from clipsearch.analysis.optimization import OptimizeReport
+    from clipsearch.store.approximate.description import Card
 
 _KINDS = ("ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8")  # store.approximate.card.KINDS, which --help must not import
 
@@ -25,9 +25,12 @@ _KINDS = ("ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8")  # store.approximate.ca
 @model_option("The model, where it is not to be found under the name the index remembers.")
 @device_option
 @click.option(
-    "--recall", type=click.FloatRange(0, 1, min_open=True), default=0.99, show_default=True,
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.99,
+    show_default=True,
     help="The share of the ten best photos of a text that must be found, on average.",
-)  # fmt: skip
+)
 @click.option(
     "--max-latency", type=click.FloatRange(0, min_open=True), metavar="MS", help="The most a search may take."
 )
@@ -54,7 +57,7 @@ def optimize(
     clipsearch optimize --remove
     """
     from clipsearch.engine import SearchEngine
-    from clipsearch.store.approximate.card import KINDS
+    from clipsearch.store.approximate.description import KINDS
 
     with SearchEngine(existing_index(index_folder), model=model, device=device) as engine:
         if remove:

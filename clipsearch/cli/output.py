@@ -22,12 +22,12 @@ import click
 from clipsearch.cli.hints import completed
 
 if TYPE_CHECKING:
-    from clipsearch.sync import SyncReport
+    from clipsearch.indexing.apply import SyncReport
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
-class OutputFailed(Exception):  # noqa: N818 - told in one place, with a status of its own
+class OutputFailed(Exception):
     """Standard output takes no more: it is closed or full, or its reader has gone."""
 
     def __init__(self, error: OSError) -> None:
@@ -139,7 +139,7 @@ def print_paths(paths: Iterable[str], end: bytes) -> None:
 def current_folder() -> str:
     """The folder that paths are shown relative to; "" where it was deleted."""
     try:
-        return os.getcwd()  # noqa: PTH109
+        return os.getcwd()
     except OSError:
         return ""
 

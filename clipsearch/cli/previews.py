@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import click
 
 from clipsearch.cli.output import current_folder, say
-from clipsearch.cli.terminal import best_protocol, cell_size, has_all_colours
+from clipsearch.terminal.capabilities import best_protocol, cell_size, has_all_colours
 
 if TYPE_CHECKING:
     from clipsearch.render.table import GroupBy
-    from clipsearch.schema import Hit
+    from clipsearch.types import Hit
 
 Preview: TypeAlias = Literal["auto", "kitty", "iterm2", "sixel", "blocks"]
 
@@ -58,9 +58,9 @@ def can_preview(wanted: Preview) -> bool:
 
 def print_preview(hits: Sequence[Hit], wanted: Preview, group_by: GroupBy | None) -> None:
     """Print tiles as their photos are read, each group under its title."""
-    from clipsearch.render.preview import Screen, preview
     from clipsearch.render.table import NO_DAY, group_of
     from clipsearch.render.text import printable, short_path
+    from clipsearch.terminal.preview import Screen, preview
 
     folder = current_folder()
     groups: dict[str | None, list[Hit]] = {}

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 _OF_THIS_MACHINE = {"index_folder": "--index", "model": "--model", "device": "--device"}
 _NEED_FILES = {
-    "open": "--open", "copy_to": "--copy-to", "link_to": "--link-to", "contact_sheet": "--contact-sheet", "html": "--html",
+    "open": "--open",
+    "copy_to": "--copy-to",
+    "link_to": "--link-to",
+    "contact_sheet": "--contact-sheet",
+    "html": "--html",
     "preview": "--preview",
-}  # fmt: skip
+}
 
 
 def server_option(command: Any) -> Any:

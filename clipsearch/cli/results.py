@@ -27,7 +27,7 @@ from clipsearch.cli.previews import Preview, can_preview, preview_flag, print_pr
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
-    from clipsearch.hits import Hits
+    from clipsearch.query.hits import Hits
 
 SOME_FAILED = 3
 
@@ -145,9 +145,13 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
     elif options.format == "table":
         terminal = sys.stdout.isatty()
         text = table.hits_table(
-            hits, current_folder(), width=shutil.get_terminal_size().columns if terminal else None,
-            colours=terminal and _wants_colours(), heading=terminal, group_by=group_by,
-        )  # fmt: skip
+            hits,
+            current_folder(),
+            width=shutil.get_terminal_size().columns if terminal else None,
+            colours=terminal and _wants_colours(),
+            heading=terminal,
+            group_by=group_by,
+        )
         say(text)
     elif options.format == "json":
         explanation = hits.explain() if options.explain else None
@@ -179,7 +183,7 @@ def _put_into(folder: str, hits: Hits, link: bool) -> int:
 
 def _open(hits: Hits, written: str | None) -> None:
     from clipsearch.cli.files import open_in_viewer
-    from clipsearch.images.discover import is_image_name
+    from clipsearch.indexing.walk import is_image_name
 
     if written is not None:
         open_in_viewer(written)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.advice import command
+from clipsearch._internal.atomic_files import cannot_write
+from clipsearch._internal.commands import command
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
@@ -23,13 +24,11 @@ from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.cli.stores import store_option, store_to_ask
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
-from clipsearch.replacing import cannot_write
 
 if TYPE_CHECKING:
     from clipsearch.client import Client
-    from clipsearch.conditions import Condition
     from clipsearch.engine import SearchEngine
-    from clipsearch.schema import Query, Sort
+    from clipsearch.types import Condition, Query, Sort
 
 _SHARED = (
     click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True, help="How many photos to show."),
@@ -103,9 +102,9 @@ def query(
     clipsearch query "a dog" --store milvus://127.0.0.1:19530/photos
     clipsearch query - --json < queries.txt
     """
-    from clipsearch.query import parse_terms
-    from clipsearch.relevance import RELEVANT
-    from clipsearch.schema import Query
+    from clipsearch.query.language import parse_terms
+    from clipsearch.query.relevance import RELEVANT
+    from clipsearch.types import Query
 
     if ensemble:
         from clipsearch.encoders.prompts import ENSEMBLE
@@ -148,11 +147,11 @@ def similar(
     clipsearch similar giraffe.jpg
     clipsearch similar cat.png giraffe.jpg -k 3 --diverse
     """
-    from clipsearch.schema import Query, Term
+    from clipsearch.types import Query, Term
 
     for image in images:
-        if not os.path.isfile(image):  # noqa: PTH113
-            folder = os.path.isdir(image)  # noqa: PTH112
+        if not os.path.isfile(image):
+            folder = os.path.isdir(image)
             raise QueryError(f"{image} is a folder; give a picture" if folder else f"there is no file {image}")
     terms = tuple(Term(Path(image)) for image in images)
     offset += (page - 1) * top_k
@@ -179,7 +178,7 @@ def _engine(
         with client:
             yield client
         return
-    from clipsearch.config import remember_index
+    from clipsearch.cli.index_folder import remember_index
     from clipsearch.engine import SearchEngine
 
     if address:
@@ -195,7 +194,7 @@ def _answer_lines(
     engine: SearchEngine | Client, wish: Query, top_k: int, results: ResultOptions, pictures: _Pictures
 ) -> int:
     """One query from each line of standard input; the highest exit status of all."""
-    from clipsearch.query import parse_terms, split_words
+    from clipsearch.query.language import parse_terms, split_words
     from clipsearch.render.text import printable
 
     refused, status, first = False, 0, True
@@ -206,7 +205,7 @@ def _answer_lines(
         if results.format == "table":
             say(f"# {printable(text)}\n")
         try:
-            words = [text] if os.path.isfile(text) else split_words(text)  # noqa: PTH113 - False for a very long text
+            words = [text] if os.path.isfile(text) else split_words(text)
             hits = engine.search(replace(wish, terms=parse_terms(words, pictures.picture)), top_k)
             status = max(status, show(hits, results, text, first=first))
             first = False
@@ -225,7 +224,7 @@ def _is_path(text: str) -> bool:
 
 def _is_folder(text: str) -> bool:
     """Whether a text is the path of a folder that is there. A bare name is not: it may just as well be a word."""
-    return os.path.isdir(text) and (os.sep in text or _is_path(text))  # noqa: PTH112
+    return os.path.isdir(text) and (os.sep in text or _is_path(text))
 
 
 class _Pictures:
@@ -245,11 +244,11 @@ class _Pictures:
 
     def picture(self, text: str) -> str | Path:
         """A part of a query as the picture it names, or as it is. QueryError where it names one that is not there."""
-        from clipsearch.images.discover import is_image_name
+        from clipsearch.indexing.walk import is_image_name
 
         if text.lower().startswith(("http://", "https://")) and " " not in text:
             return self._fetch(text)
-        if os.path.isfile(text):  # noqa: PTH113 - False for a very long text
+        if os.path.isfile(text):
             return Path(text)
         if _is_folder(text):
             raise QueryError(
@@ -263,13 +262,13 @@ class _Pictures:
 
     def _require_no_paths(self, words: list[str]) -> None:
         """Raise QueryError if one of several words is an existing file or folder, since it would be searched as text."""
-        from clipsearch.images.discover import is_image_name
+        from clipsearch.indexing.walk import is_image_name
 
         for word in words:
             rest = " ".join(other for other in words if other != word)
             if _is_folder(word):
                 raise QueryError(f"{word} is a folder; to search only there: {command('query', rest, '--in', word)}")
-            if os.path.isfile(word) and (_is_path(word) or is_image_name(word)):  # noqa: PTH113
+            if os.path.isfile(word) and (_is_path(word) or is_image_name(word)):
                 how = command("query", rest, "+", word)
                 raise QueryError(f"{word} is a file; to search for words and a picture, put + between them: {how}")
 

@@ -37,14 +37,14 @@ def serve(
     clipsearch serve --index ~/Photos --watch
     clipsearch serve --port 0 --no-open
     """
-    from clipsearch.config import remember_index
+    from clipsearch.cli.index_folder import remember_index
 
     try:
+        from clipsearch.indexing.watch import require_watchfiles
         from clipsearch.server.app import make_app
-        from clipsearch.server.guard import check_exposure
+        from clipsearch.server.middleware.access import check_exposure
         from clipsearch.server.running import address_of, listen, run
         from clipsearch.server.service import Service
-        from clipsearch.watch import require_watchfiles
     except ImportError as error:
         raise ClipsearchError("serve needs a web framework: pip install 'clipsearch[web]'") from error
 

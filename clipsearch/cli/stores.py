@@ -16,7 +16,7 @@ from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
-    from clipsearch.stores.pushing import PushReport
+    from clipsearch.milvus.push import PushReport
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 URL = "milvus://HOST:PORT/COLLECTION"
@@ -25,10 +25,13 @@ URL = "milvus://HOST:PORT/COLLECTION"
 def store_option(what: str, *, required: bool = False, variable: bool = True) -> Callable[[_F], _F]:
     """--store, or with `variable` also CLIPSEARCH_STORE, saying what it does here."""
     return click.option(
-        "--store", envvar="CLIPSEARCH_STORE" if variable else None, metavar="URL", required=required,
+        "--store",
+        envvar="CLIPSEARCH_STORE" if variable else None,
+        metavar="URL",
+        required=required,
         help=f"{what} {URL}, milvuss:// where it is encrypted, milvus+lite:FOLDER/COLLECTION on this machine. "
         f"{'$CLIPSEARCH_STORE; its' if variable else 'Its'} token is taken from $CLIPSEARCH_STORE_TOKEN.",
-    )  # fmt: skip
+    )
 
 
 def store_to_ask(store: str | None) -> str | None:
@@ -129,17 +132,19 @@ def show_push(report: PushReport, quiet: bool, as_json: bool) -> None:
         print_json(asdict(report))
     elif not quiet:
         done = _counts(
-            (report.sent, "sent and read back"), (report.resumed, "sent by a run before"), (report.removed, "removed"),
+            (report.sent, "sent and read back"),
+            (report.resumed, "sent by a run before"),
+            (report.removed, "removed"),
             (report.unchanged, "unchanged"),
-        )  # fmt: skip
+        )
         say(f"{done} in {report.seconds:.1f} s\n")
         say(f"store: {printable(report.store)} ({_checked(report.images, report.digest)}, version {report.version})\n")
 
 
 def show_store(address: str, as_json: bool) -> None:
     """What a store holds, on standard output."""
+    from clipsearch.milvus.status import store_status
     from clipsearch.render.text import human_bytes, printable
-    from clipsearch.stores.status import store_status
 
     state = store_status(address)
     if as_json:

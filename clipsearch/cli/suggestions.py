@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from clipsearch.advice import command
+from clipsearch._internal.commands import command
 
 _OTHER_WORDS = {
     "search": "query", "find": "query", "ask": "query", "look": "query", "like": "similar", "add": "index", "scan": "index",
@@ -25,16 +25,16 @@ _OTHER_WORDS = {
 def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
     """The message if the first argument is not a command, with the command that was probably meant, ready to paste."""
     name, rest = arguments[0], list(arguments[1:])
-    path = os.path.expanduser(name)  # noqa: PTH111
+    path = os.path.expanduser(name)
     looks_like_path = os.sep in name or name.startswith(("~", "."))
     if name == "clipsearch" and rest:
         return f"`clipsearch` is written twice. Did you mean: {command(*rest)}"
     other = _OTHER_WORDS.get(name.lower())
     close = difflib.get_close_matches(name.lower(), [*commands, *_OTHER_WORDS], 1, 0.7)
     if not other and (looks_like_path or not close):
-        if os.path.isdir(path):  # noqa: PTH112
+        if os.path.isdir(path):
             return f"{name} is a folder, not a command. To index its photos: {command('index', name, *rest)}"
-        if os.path.isfile(path):  # noqa: PTH113
+        if os.path.isfile(path):
             return f"{name} is a file, not a command. To find photos like it: {command('similar', name, *rest)}"
         if looks_like_path:
             return f"there is no command {name!r}, nor a file or folder of that name"
@@ -64,7 +64,7 @@ def extra_arguments(error: click.UsageError) -> str:
     if names == "browse":
         return f"{said}. Type the query there, or: {command('query', extra)}"
     takes_index = error.ctx and any(option.name == "index_folder" for option in error.ctx.command.params)
-    if takes_index and os.path.isdir(extra):  # noqa: PTH112
+    if takes_index and os.path.isdir(extra):
         return f"{said}. To name the index of that folder: {command(str(names), index=extra)}"
     return said
 

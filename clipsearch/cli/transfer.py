@@ -49,14 +49,14 @@ def export_command(
     clipsearch export laptop.npy --in ~/Photos --relative     # there: clipsearch import laptop.npy --in FOLDER
     """
     from clipsearch.engine import SearchEngine
+    from clipsearch.query.filters import in_folder, parse_where
     from clipsearch.render.text import human_bytes, printable
-    from clipsearch.where import in_folder, parse_where
 
     if relative and folder is None:
         raise click.UsageError("--relative needs --in FOLDER, the folder that the paths are to be relative to")
     if embeddings and not (file_format == "csv" or out.lower().endswith(".csv")):
         raise click.UsageError("--embeddings is for csv; the other formats have them anyway")
-    from clipsearch.conditions import all_of
+    from clipsearch.types import all_of
 
     conditions = [in_folder(folder)] if folder is not None else []
     conditions += [parse_where(where)] if where else []
@@ -82,9 +82,11 @@ def export_command(
 @click.command("import")
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option(
-    "--in", "folder", metavar="FOLDER",
+    "--in",
+    "folder",
+    metavar="FOLDER",
     help="Where the photos are: only those below this folder count, relative paths begin there, and it is indexed from now on.",
-)  # fmt: skip
+)
 @index_option
 @model_option("The model that the embeddings were made with; for a new index, or a file that does not say.")
 @device_option
@@ -115,7 +117,7 @@ def import_command(
     clipsearch import laptop.npy --in ~/Photos --model mini
     clipsearch import other.jsonl --model mini --trust-model --normalise
     """
-    from clipsearch.config import remember_index
+    from clipsearch.cli.index_folder import remember_index
     from clipsearch.engine import SearchEngine
 
     may_be_new = folder is not None or index_folder is not None
@@ -147,8 +149,11 @@ def _summary(report: ImportReport, index_folder: str) -> str:
     from clipsearch.render.text import printable
 
     counts = [
-        (report.added, "added"), (report.updated, "updated"), (report.unchanged, "unchanged"), (report.failed, "refused"),
-    ]  # fmt: skip
+        (report.added, "added"),
+        (report.updated, "updated"),
+        (report.unchanged, "unchanged"),
+        (report.failed, "refused"),
+    ]
     done = ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing done"
     lines = [f"{done} in {report.seconds:.1f} s", f"index: {printable(index_folder)}"]
     if report.interrupted:
@@ -157,6 +162,6 @@ def _summary(report: ImportReport, index_folder: str) -> str:
 
 
 def _absolute(folder: str) -> str:
-    from clipsearch.roots import absolute
+    from clipsearch.indexing.roots import absolute
 
     return absolute(folder)

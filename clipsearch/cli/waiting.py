@@ -25,7 +25,7 @@ class CommandThatWaits(click.Command):
         """Give a --wait without a number the largest."""
         given = args[: args.index("--")] if "--" in args else args
         for argument, following in pairwise(given):
-            if argument == "--wait" and _DURATION.fullmatch(following) and not os.path.exists(following):  # noqa: PTH110
+            if argument == "--wait" and _DURATION.fullmatch(following) and not os.path.exists(following):
                 raise click.UsageError(
                     f"--wait is in seconds, as in --wait 300; {following!r} is not a number of seconds", ctx
                 )

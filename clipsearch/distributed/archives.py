@@ -16,10 +16,10 @@ from typing import IO
 
 from clipsearch.distributed.storage import open_whole
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
-from clipsearch.images.discover import SIGNATURE_BYTES, is_image_name, looks_like_image
 from clipsearch.images.files import ReadLimits, require_at_most
 from clipsearch.images.pool import FileElsewhere
-from clipsearch.schema import Failure, ImageFile, clean_caption
+from clipsearch.indexing.walk import SIGNATURE_BYTES, is_image_name, looks_like_image
+from clipsearch.types import Failure, ImageFile, clean_caption
 
 MOST_MEMBERS = 1_000_000
 _LARGEST_HEADER = 1 << 20

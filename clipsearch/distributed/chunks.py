@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 from clipsearch.images.files import ReadLimits
-from clipsearch.schema import Fingerprint, ImageFile
+from clipsearch.types import Fingerprint, ImageFile
 
 FEWEST, MOST = 64, 1024
 """Photos of a chunk: enough that starting one costs nothing, few enough that losing one costs little."""

@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from clipsearch.closing import Closing
+from clipsearch._internal.cpu import cores
 from clipsearch.distributed.chunks import Chunk
 from clipsearch.distributed.embedding import EmbedFiles, Job
 from clipsearch.distributed.parts import Written
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, StorageError, one_line
-from clipsearch.machine import cores
 
 LOCAL = "local"
 ATTEMPTS = 5
@@ -56,7 +55,7 @@ class _Worker:
     running: dict[Any, Named] = field(default_factory=dict)
 
 
-class Cluster(Closing):
+class Cluster:
     """A Ray cluster, connected. Use as a context manager; what was started here ends with it, and no other part of the cluster.
 
     `address` is "local", which starts one in place for as long as this lasts, or what ray.init() takes: "auto", HOST:PORT or
@@ -107,6 +106,12 @@ class Cluster(Closing):
                 os.environ[name] = value
         self._environment.clear()
 
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def embed(self, job: Job, chunks: Sequence[Named]) -> Iterator[Written]:
         """The part of each chunk, in the order in which they are finished.
 
@@ -145,7 +150,7 @@ def _taken_port() -> Iterator[int]:
 def _short_folder() -> str:
     """Where temporary files go; the name of a socket below it has 107 bytes in all."""
     folder = tempfile.gettempdir()
-    return "/tmp" if len(folder) > 24 and os.path.isdir("/tmp") else folder  # noqa: S108, PTH112 - a new folder of our own
+    return "/tmp" if len(folder) > 24 and os.path.isdir("/tmp") else folder  # noqa: S108 - a new folder of our own
 
 
 @contextlib.contextmanager
@@ -289,11 +294,14 @@ class _Run:
         actor = (
             self._ray.remote(EmbedFiles)
             .options(
-                num_cpus=processors, num_gpus=gpus, max_concurrency=_AT_ONCE + 1, max_restarts=0,
+                num_cpus=processors,
+                num_gpus=gpus,
+                max_concurrency=_AT_ONCE + 1,
+                max_restarts=0,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node, soft=False),
             )
             .remote(self._job)
-        )  # fmt: skip
+        )
         return _Worker(node, share, actor, actor.is_here.remote())
 
     def _end(self, worker: _Worker) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from clipsearch.addresses import is_remote
+from clipsearch._internal.paths import is_remote
 from clipsearch.distributed.chunks import Chunk, FilesChunk
 from clipsearch.distributed.parts import Written, write_part
 from clipsearch.distributed.reading import Photos, open_chunk
@@ -19,8 +19,8 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ClipsearchError, ModelMismatch, StorageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import DecoderPool, PoolStopped
-from clipsearch.pipeline import Embedded, embed_files
-from clipsearch.schema import Failure, Fingerprint
+from clipsearch.indexing.pipeline import Embedded, embed_files
+from clipsearch.types import Failure, Fingerprint
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch.addresses import is_remote
+from clipsearch._internal.paths import is_remote
 from clipsearch.distributed import parts as storing
 from clipsearch.distributed.chunks import Chunk, FilesChunk, chunk_id
 from clipsearch.distributed.cluster import Cluster, require_ray
@@ -22,19 +22,19 @@ from clipsearch.distributed.reading import open_chunk
 from clipsearch.distributed.storage import plain_url
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionDamaged
 from clipsearch.images.files import ReadLimits
-from clipsearch.pipeline import Embedded
-from clipsearch.plan import check_loss
-from clipsearch.schema import Failure, Fingerprint, ImageFile
-from clipsearch.sync import SyncReport, apply_sync
+from clipsearch.indexing.apply import SyncReport, apply_sync
+from clipsearch.indexing.pipeline import Embedded
+from clipsearch.indexing.plan import check_loss
+from clipsearch.types import Failure, Fingerprint, ImageFile
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from clipsearch.encoders.base import Encoder
-    from clipsearch.images.discover import WalkRules
+    from clipsearch.indexing.apply import Progress
+    from clipsearch.indexing.walk import WalkRules
     from clipsearch.store.collection import Collection
-    from clipsearch.sync import Progress
 
 _FOLDER = "parts"  # in the index folder, where nothing else is said
 _OWNER = "parts owner"  # a key in the catalog's meta
@@ -112,9 +112,14 @@ def index_on_cluster(
 
 
 def _embed(
-    collection: Collection, address: str, job: Job, todo: list[tuple[str, Chunk]], finished: dict[str, Part],
-    report: ClusterReport, progress: Progress | None,
-) -> None:  # fmt: skip
+    collection: Collection,
+    address: str,
+    job: Job,
+    todo: list[tuple[str, Chunk]],
+    finished: dict[str, Part],
+    report: ClusterReport,
+    progress: Progress | None,
+) -> None:
     """Have the chunks that are not finished embedded. ClipsearchError where a part is not where it should be."""
     if not todo:
         return
@@ -155,7 +160,7 @@ def _first_pixels(encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, job
 
     from clipsearch.encoders.precision import JUDGED_PHOTOS
     from clipsearch.images.pool import DecoderPool
-    from clipsearch.pipeline import decode_for
+    from clipsearch.indexing.pipeline import decode_for
 
     left = JUDGED_PHOTOS
     found = [np.empty((0, 3, *encoder.spec.pixels.output_size), np.float32)]
@@ -246,7 +251,7 @@ def _folder_for_parts(collection: Collection, parts: str | None) -> str:
                 f"{own} is a symbolic link, so it is not followed; name another folder: --parts FOLDER"
             )
         return str(own)
-    return plain_url(parts) if is_remote(parts) else str(Path(os.path.expanduser(parts)).absolute())  # noqa: PTH111
+    return plain_url(parts) if is_remote(parts) else str(Path(os.path.expanduser(parts)).absolute())
 
 
 def _identity(collection: Collection) -> str:

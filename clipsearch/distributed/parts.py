@@ -15,11 +15,11 @@ import numpy as np
 
 from clipsearch.distributed.storage import names_in, open_whole, put_file, remove_file, sha256_of
 from clipsearch.errors import Cause, ClipsearchError, ModelMismatch, one_line
-from clipsearch.pipeline import Embedded
-from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageRecord, clean_caption
+from clipsearch.indexing.pipeline import Embedded
 from clipsearch.store.vectors import is_unit
 from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, model_fields, photo_fields, row_of, stated_model
 from clipsearch.transfer.parquet import broken_parquet, pyarrow_and_parquet
+from clipsearch.types import Failure, Fingerprint, ImageFile, ImageRecord, clean_caption
 
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})\.parquet")
 _UNFINISHED = re.compile(r"\.([0-9a-f]{32})-[0-9a-f]{8}\.partial")  # as storage.put_file names what it is at

@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipsearch import roots
-from clipsearch.addresses import MANIFEST, TAR, is_remote
+from clipsearch._internal.paths import MANIFEST, TAR, is_remote
 from clipsearch.distributed.chunks import ArchiveChunk, Chunk, ManifestChunk, chunks_of_files
-from clipsearch.distributed.manifests import ROWS, count_rows
+from clipsearch.distributed.photo_tables import ROWS, count_rows
 from clipsearch.distributed.storage import expand, file_at, find_file, list_remote, plain_url
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, SyncRefused
-from clipsearch.images.discover import ARCHIVES_ONLY, WalkRules
 from clipsearch.images.files import ReadLimits, content_hash
-from clipsearch.pipeline import Embedded
-from clipsearch.plan import IsDue, SyncPlan, compare_folder, due, has_due, plan_sync
-from clipsearch.schema import ImageFile
+from clipsearch.indexing import roots
+from clipsearch.indexing.pipeline import Embedded
+from clipsearch.indexing.plan import IsDue, SyncPlan, compare_folder, due, has_due, plan_sync
+from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.types import ImageFile
 
 
 @dataclass(slots=True)

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from clipsearch.addresses import is_remote
-from clipsearch.distributed.ahead import reading_ahead
+from clipsearch._internal.paths import is_remote
 from clipsearch.distributed.archives import open_archive
 from clipsearch.distributed.chunks import ArchiveChunk, Chunk, FilesChunk
-from clipsearch.distributed.manifests import open_rows
+from clipsearch.distributed.photo_tables import open_rows
+from clipsearch.distributed.prefetch import reading_ahead
 from clipsearch.distributed.storage import read_remote
 from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import FileElsewhere
-from clipsearch.schema import Failure, ImageFile
+from clipsearch.types import Failure, ImageFile
 
 
 @dataclass(slots=True)

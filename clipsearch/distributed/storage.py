@@ -14,12 +14,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from clipsearch.addresses import SCHEMES, is_remote, is_remote_folder
+from clipsearch._internal.atomic_files import put_in_place, sync_file
+from clipsearch._internal.paths import SCHEMES, is_remote, is_remote_folder
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
-from clipsearch.images.discover import Listing, WalkRules, is_image_name
 from clipsearch.images.files import require_at_most
-from clipsearch.replacing import put_in_place, sync_file
-from clipsearch.schema import ImageFile
+from clipsearch.indexing.walk import Listing, WalkRules, is_image_name
+from clipsearch.types import ImageFile
 
 NOT_ALLOWED = "reading it is not allowed"
 """The reason of a file that this machine has no right to."""
@@ -65,7 +65,7 @@ def find_file(path: str) -> ImageFile | None:
     """A file's size and time, on this machine or elsewhere; None where it is not there. StorageError."""
     if not is_remote(path):
         try:
-            state = os.stat(path)  # noqa: PTH116
+            state = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -151,7 +151,7 @@ def patiently(attempt: Callable[[], _T]) -> _T:
     for number in range(1, _ATTEMPTS):
         try:
             return attempt()
-        except StorageError:  # noqa: PERF203 - a few times
+        except StorageError:
             time.sleep(_PAUSE * number)
     return attempt()
 
@@ -189,7 +189,7 @@ def open_stream(path: str) -> IO[bytes]:
 def put_file(source: IO[bytes], folder: str, name: str) -> None:
     """Write what a stream has into a folder, under a name that is there only once it is whole. StorageError, OSError."""
     if not is_remote(folder):
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        os.makedirs(folder, exist_ok=True)
         partial = Path(folder, f".{name[:32]}-{secrets.token_hex(4)}.partial")
         try:
             with partial.open("xb") as writer:

@@ -10,7 +10,7 @@ from pathlib import Path
 from clipsearch.encoders import checkpoint, hub, shape
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.optional import require_torch, runs_checkpoints
-from clipsearch.encoders.table import DEFAULT_MODEL, MINI, MODELS
+from clipsearch.encoders.registry import DEFAULT_MODEL, MINI, MODELS
 from clipsearch.errors import ClipsearchWarning, ModelError
 
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -34,7 +34,7 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     if precision not in ("auto", *PRECISIONS):
         raise ModelError(f"there is no precision {precision!r}: give auto, {', '.join(PRECISIONS)}")
     if name == MINI:
-        from clipsearch.encoders.mini import MiniEncoder
+        from clipsearch.encoders.mini.encoder import MiniEncoder
 
         if precision not in ("auto", "int8"):
             raise ModelError(f"{MINI!r} runs in int8 only; leave the precision out")
@@ -47,7 +47,7 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     config = shape.read_clip_config(folder)
     model = name if folder != _folder(name) else str(folder)
     if config:
-        from clipsearch.encoders.clip_encoder import ClipEncoder
+        from clipsearch.encoders.clip.encoder import ClipEncoder
 
         return ClipEncoder(folder, config, model, revision, device, precision)
     made: Encoder = require_torch(model).TorchEncoder(

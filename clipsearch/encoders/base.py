@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ModelError, QueryError
-from clipsearch.schema import Embeddings, Fingerprint, PixelSpec
+from clipsearch.types import Embeddings, Fingerprint, PixelSpec
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,9 +87,9 @@ class Encoder(ABC):
 
     def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:
         """Unit vectors (n, dim) of pictures given as PIL images or paths; ImageError for a file that cannot be read."""
-        from clipsearch.images.arrays import preprocess  # Pillow is not for the way of a text query
-        from clipsearch.images.pixels import minimum_size
+        from clipsearch.images.preprocess import preprocess  # Pillow is not for the way of a text query
         from clipsearch.images.reader import read_image, to_rgb
+        from clipsearch.images.resize import minimum_size
 
         least = minimum_size(self.spec.pixels)
         pictures = [

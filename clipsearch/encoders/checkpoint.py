@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from clipsearch._internal.untrusted_files import open_plain, read_json, why
 from clipsearch.errors import ModelError, one_line
-from clipsearch.schema import PixelSpec
-from clipsearch.untrusted import open_plain, read_json, why
+from clipsearch.types import PixelSpec
 
 MODEL_TYPES = ("clip", "metaclip_2", "siglip", "chinese_clip")
 """Architectures with `get_image_features` and `get_text_features` that one pixel size and one code path serve."""

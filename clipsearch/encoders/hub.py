@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch.checksums import file_sha256
+from clipsearch._internal.checksums import file_sha256
+from clipsearch._internal.untrusted_files import read_plain
 from clipsearch.encoders import checkpoint
 from clipsearch.errors import ModelError
-from clipsearch.untrusted import read_plain
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo

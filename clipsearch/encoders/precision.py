@@ -13,10 +13,10 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.untrusted_files import read_json
 from clipsearch.errors import ClipsearchError
-from clipsearch.replacing import replacing
-from clipsearch.schema import Embeddings
-from clipsearch.untrusted import read_json
+from clipsearch.types import Embeddings
 
 JUDGED_PHOTOS = 64
 """Photos that a precision is judged by: the first of the user's own."""
@@ -97,8 +97,8 @@ def remember(key: str, precision: str, fidelity: Fidelity | None) -> None:
 
 @cache
 def query_bank() -> tuple[str, ...]:
-    """Everyday descriptions of photos, one a line of models/queries.txt."""
-    path = Path(__file__).resolve().parents[1] / "models" / "queries.txt"
+    """Everyday descriptions of photos, one a line of queries.txt."""
+    path = Path(__file__).resolve().with_name("queries.txt")
     return tuple(path.read_text("utf-8").splitlines())
 
 

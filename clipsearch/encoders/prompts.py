@@ -8,15 +8,20 @@ import numpy as np
 
 from clipsearch.encoders.base import Encoder, normalise
 from clipsearch.errors import QueryError
-from clipsearch.schema import Embeddings
+from clipsearch.types import Embeddings
 
 PHOTO = ("a photo of a {}",)
 """A good default, says CLIP's paper (Radford et al. 2021, section 3.1.4); here without its full stop."""
 
 ENSEMBLE = (
-    "itap of a {}.", "a bad photo of the {}.", "a origami {}.", "a photo of the large {}.", "a {} in a video game.",
-    "art of the {}.", "a photo of the small {}.",
-)  # fmt: skip
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
 """Seven templates that were chosen on ImageNet, one after another, out of eighty; together they do better than all eighty.
 
 By OpenAI, in CLIP's notebooks/Prompt_Engineering_for_ImageNet.ipynb (MIT); "itap" is "I took a picture".

@@ -99,14 +99,19 @@ def read_shape(folder: Path) -> ClipConfig:
     return ClipConfig(
         text=_tower(text, text_numbers, folder, end_token=_end_token(text, text_numbers["vocab_size"], kind, folder)),
         vision=_tower(
-            vision, vision_numbers, folder,
-            image_size=vision_numbers["image_size"], patch_size=vision_numbers["patch_size"],
+            vision,
+            vision_numbers,
+            folder,
+            image_size=vision_numbers["image_size"],
+            patch_size=vision_numbers["patch_size"],
         ),
-        dim=_number(config, "projection_dim", 512, f"{folder}: ") if kind != "siglip" else vision_numbers["hidden_size"],
+        dim=_number(config, "projection_dim", 512, f"{folder}: ")
+        if kind != "siglip"
+        else vision_numbers["hidden_size"],
         tokens=text_numbers["vocab_size"],
         positions=positions,
         context_length=min(positions, _longest_text(folder)),
-    )  # fmt: skip
+    )
 
 
 def read_clip_config(folder: Path) -> ClipConfig | None:

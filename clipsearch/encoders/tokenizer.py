@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from clipsearch._internal.untrusted_files import open_plain, why
 from clipsearch.encoders.checkpoint import MOST_TOKENIZER_BYTES
 from clipsearch.errors import ModelError, one_line
-from clipsearch.untrusted import open_plain, why
 
 WORDS = ("dog", "cat", "red", "two", "people", "house", "car", "sea", "a photo", "the river")
 

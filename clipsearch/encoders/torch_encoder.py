@@ -19,7 +19,7 @@ from clipsearch.encoders.shape import ClipConfig, fewest_values, read_shape
 from clipsearch.encoders.tokenizer import WORDS, require_plain_files, require_words, with_panics
 from clipsearch.encoders.weights import Weights, require_all, require_shape
 from clipsearch.errors import ClipsearchWarning, ModelError, one_line
-from clipsearch.schema import Fingerprint
+from clipsearch.types import Fingerprint
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # SigLIP was trained on texts padded to its full context and has no attention mask to tell padding from words.

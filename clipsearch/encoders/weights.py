@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.untrusted_files import open_plain, parse_json, why
 from clipsearch.errors import ModelError
-from clipsearch.untrusted import open_plain, parse_json, why
 
 _MAX_HEADER = 20_000_000  # bytes; a hundred thousand tensors
 _TYPES: dict[str, Any] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}

@@ -8,10 +8,10 @@ import stat
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from clipsearch.addresses import is_elsewhere
+from clipsearch._internal.paths import is_elsewhere
+from clipsearch._internal.windows import RESERVED, is_misread, opened_as
 from clipsearch.errors import ImageError
-from clipsearch.schema import ImageFile
-from clipsearch.windows import RESERVED, is_misread, opened_as
+from clipsearch.types import ImageFile
 
 FAR = 1 << 63
 """Times and sizes are below this, as SQLite's integers are. A file may claim a time of year 2300, which is not."""

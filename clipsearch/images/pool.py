@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.closing import Closing
+from clipsearch._internal.cpu import cores
 from clipsearch.errors import DecodersUnavailable, ImageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.memory import TOO_MUCH, MemoryWatch
 from clipsearch.images.worker import BYTES, DECODING, PATH, READING, READY, read_message, write_message
-from clipsearch.machine import cores
-from clipsearch.schema import Box, Failure, ImageFile, ImageInfo, PixelSpec
+from clipsearch.types import Box, Failure, ImageFile, ImageInfo, PixelSpec
 
 _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
 _AHEAD = 64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
@@ -60,11 +59,11 @@ class FileElsewhere(ImageFile):
     load: Callable[[], bytes]
 
 
-class PoolStopped(RuntimeError):  # noqa: N818 - nobody's fault
+class PoolStopped(RuntimeError):
     """A pool was closed while it was reading, by somebody else who shares it."""
 
 
-class DecoderPool(Closing):
+class DecoderPool:
     """Worker processes that decode for one model. Use as a context manager; no process outlives it.
 
     With a Box for a `spec`, they make thumbnails.
@@ -133,6 +132,12 @@ class DecoderPool(Closing):
         self._threads.shutdown(wait=True, cancel_futures=True)
         for worker in workers:
             worker.close()
+
+    def __enter__(self) -> DecoderPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _submit(self, file: ImageFile) -> Future[Decoded | Failure]:
         try:
@@ -221,7 +226,7 @@ def _result(future: Future[Decoded | Failure], stopped: Callable[[], bool]) -> D
     while True:
         try:
             return future.result(0.1)
-        except CancelledError as error:  # noqa: PERF203 - a tenth of a second each
+        except CancelledError as error:
             raise PoolStopped from error
         except NotYet:
             if future.done():
@@ -262,9 +267,12 @@ class _Worker:
         options = json.dumps({wanted: asdict(spec), "limits": limits.to_json()})
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, options, *sys.path],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            start_new_session=os.name == "posix", creationflags=_OWN_GROUP,  # a Ctrl-C is the parent's to answer
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=os.name == "posix",
+            creationflags=_OWN_GROUP,  # a Ctrl-C is the parent's to answer
+        )
         self.memory = MemoryWatch(self._process, limits.memory)
         self.alive = True
         self._at: str | None = None  # what it is at; None before it has started

@@ -18,7 +18,7 @@ from clipsearch.errors import Cause, ImageError
 from clipsearch.images import exif
 from clipsearch.images.files import ReadLimits, read_bytes
 from clipsearch.images.memory import TOO_MUCH
-from clipsearch.schema import ImageFile, ImageInfo
+from clipsearch.types import ImageFile, ImageInfo
 
 DRAFT_FACTOR = 2
 """JPEGs are decoded at no less than this many times the size the model asks for.
@@ -44,9 +44,11 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 
 def read_image(
-    path: str | os.PathLike[str], min_size: tuple[int, int] | None = None, limits: ReadLimits | None = None,
+    path: str | os.PathLike[str],
+    min_size: tuple[int, int] | None = None,
+    limits: ReadLimits | None = None,
     before_loading: Callable[[int], None] | None = None,
-) -> tuple[Image.Image, ImageInfo, ImageFile]:  # fmt: skip
+) -> tuple[Image.Image, ImageInfo, ImageFile]:
     """Decode a file: the picture, what it says about itself, and the file as it was when read.
 
     The picture is RGB and upright: EXIF orientation applied, transparency laid on white, palettes, CMYK, grey and 16-bit

@@ -6,9 +6,9 @@ from collections.abc import Generator, Sequence
 
 from PIL import Image
 
+from clipsearch._internal.cpu import cores
 from clipsearch.images.pool import DecoderPool
-from clipsearch.machine import cores
-from clipsearch.schema import Box, Failure, ImageFile
+from clipsearch.types import Box, Failure, ImageFile
 
 
 def thumbnails(paths: Sequence[str], box: tuple[int, int]) -> list[Image.Image | None]:

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, read_bytes
 from clipsearch.images.memory import TOO_MUCH, limit_memory
-from clipsearch.images.pixels import fit_into, minimum_size, resize_and_crop
 from clipsearch.images.reader import decode_image
-from clipsearch.schema import Box, ImageFile, PixelSpec
+from clipsearch.images.resize import fit_into, minimum_size, resize_and_crop
+from clipsearch.types import Box, ImageFile, PixelSpec
 
 LARGE = 64 * 1024**2
 """Bytes from which a decoded picture is asked for: a 12-megapixel photo decoded whole takes 48 MB."""

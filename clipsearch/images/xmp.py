@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
+from clipsearch._internal.atomic_files import put_in_place, sync_file
+from clipsearch._internal.windows import opened_as
 from clipsearch.errors import SidecarError
-from clipsearch.replacing import put_in_place, sync_file
-from clipsearch.windows import opened_as
 
 MAX_BYTES = 8_000_000
 """Of a sidecar; those of darktable with long histories have some hundred thousand."""
@@ -61,7 +61,7 @@ def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
     photo = opened_as(photo)
     path = sidecar_path(photo)
     try:
-        if not os.path.isfile(photo):  # noqa: PTH113
+        if not os.path.isfile(photo):
             raise SidecarError("the photo is not there any more")
         before, content = _read(path)
         changed = with_keywords(content, keywords)
@@ -238,7 +238,7 @@ def _open_no_link(path: str, flags: int) -> int:
 
 
 def _replace(path: str, content: bytes, before: os.stat_result | None) -> None:
-    folder = os.path.dirname(path)  # noqa: PTH120
+    folder = os.path.dirname(path)
     partial = os.path.join(folder, f".clipsearch-{secrets.token_hex(6)}.tmp")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if before else 0o666)
     try:
@@ -251,13 +251,13 @@ def _replace(path: str, content: bytes, before: os.stat_result | None) -> None:
                 with contextlib.suppress(OSError):
                     os.chown(partial, before.st_uid, before.st_gid)
             if stat.S_IMODE(os.lstat(partial).st_mode) != (mode := stat.S_IMODE(before.st_mode)):
-                os.chmod(partial, mode)  # noqa: PTH101
+                os.chmod(partial, mode)
         if _identity(path) != (before and (before.st_ino, before.st_mtime_ns, before.st_size)):
             raise SidecarError("its sidecar was changed by another program just now; run it again")
         put_in_place(partial, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(partial)  # noqa: PTH108
+            os.unlink(partial)
         raise
 
 

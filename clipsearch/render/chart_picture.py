@@ -10,10 +10,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from clipsearch._internal.atomic_files import replacing
 from clipsearch.render.chart import Chart
 from clipsearch.render.fonts import choose_font, fit
 from clipsearch.render.text import printable
-from clipsearch.replacing import replacing
 
 _WIDTH = 1600
 _MARGIN, _GAP = 64, 56  # pixels, around everything and between charts

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from clipsearch._internal.atomic_files import replacing, require_free
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.fonts import choose_font, fit
 from clipsearch.render.text import percent, printable
-from clipsearch.replacing import replacing, require_free
-from clipsearch.schema import Hit
+from clipsearch.types import Hit
 
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".pdf": "PDF"}
 
@@ -127,9 +127,13 @@ def _draw(
 
 
 def _draw_cell(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, hit: Hit, picture: Image.Image | None, corner: tuple[int, int],
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    hit: Hit,
+    picture: Image.Image | None,
+    corner: tuple[int, int],
     layout: Layout,
-) -> None:  # fmt: skip
+) -> None:
     x, y = corner
     width, height = layout.tile
     size = layout.text

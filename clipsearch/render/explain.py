@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test
 from clipsearch.render.text import human_bytes, printable
-from clipsearch.schema import Query, Term
+from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Query, Term, Test
 
 
 def query_object(query: Query) -> dict[str, Any]:

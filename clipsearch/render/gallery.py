@@ -18,14 +18,14 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from clipsearch.addresses import is_remote
+from clipsearch._internal.atomic_files import replacing, require_free
+from clipsearch._internal.cpu import cores
+from clipsearch._internal.paths import is_remote
+from clipsearch._internal.windows import plain
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import each_thumbnail
-from clipsearch.machine import cores
 from clipsearch.render.text import printable, short_path
-from clipsearch.replacing import replacing, require_free
-from clipsearch.schema import Failure, ImageRecord
-from clipsearch.windows import plain
+from clipsearch.types import Failure, ImageRecord
 
 MOST = 1000
 """Photos in one file. The others are counted."""
@@ -98,7 +98,7 @@ def save_gallery(gallery: Gallery, path: str | os.PathLike[str], *, force: bool 
         replacing([Path(path)], force=force) as (unfinished,),
         unfinished.open("w", encoding="utf-8", newline="\n") as file,
     ):
-        file.writelines(_page(Gallery(gallery.title, about, sections), os.path.abspath(os.path.dirname(path))))  # noqa: PTH100, PTH120
+        file.writelines(_page(Gallery(gallery.title, about, sections), os.path.abspath(os.path.dirname(path))))
     return left
 
 
@@ -198,7 +198,7 @@ def _ratio_rules(cards: Iterable[Card]) -> str:
 
 def _common_folder(paths: Sequence[str]) -> str:
     try:
-        return os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+        return os.path.commonpath([os.path.dirname(path) for path in paths])
     except ValueError:  # there are none, or they are on several drives
         return os.sep
 

@@ -11,7 +11,7 @@ from typing import Any
 from clipsearch.render.gallery import MOST, Card, Gallery, Section
 from clipsearch.render.table import NO_DAY, GroupBy, group_of
 from clipsearch.render.text import human_bytes, percent
-from clipsearch.schema import Hit, ImageRecord
+from clipsearch.types import Hit, ImageRecord
 
 
 def hits_gallery(

@@ -7,7 +7,7 @@ from typing import Any
 
 from clipsearch.render.text import printable, short_path
 from clipsearch.render.width import columns, pad, shorten
-from clipsearch.schema import ImageRecord
+from clipsearch.types import ImageRecord
 
 _WIDEST = 28  # cells for a label
 

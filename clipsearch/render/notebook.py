@@ -11,7 +11,7 @@ from PIL import Image
 
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.text import percent, printable
-from clipsearch.schema import Hit
+from clipsearch.types import Hit
 
 MOST = 50
 """Pictures in one cell: at about 10 kB each, 500 kB of every notebook that is saved with them."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from clipsearch.render.text import percent, printable, short_path, to_json
 from clipsearch.render.width import columns, pad, shorten
-from clipsearch.schema import Hit, ImageRecord
+from clipsearch.types import Hit, ImageRecord
 
 GroupBy: TypeAlias = Literal["folder", "day"]
 
@@ -29,9 +29,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
 
 
 def hits_table(
-    hits: Sequence[Hit], relative_to: str, *, width: int | None = None, colours: bool = False, heading: bool = False,
+    hits: Sequence[Hit],
+    relative_to: str,
+    *,
+    width: int | None = None,
+    colours: bool = False,
+    heading: bool = False,
     group_by: GroupBy | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """One line a hit: rank, score, match, day, path and caption, the path as short as it can be said from a folder.
 
     Columns that no hit has a value for are left out. Lines take at most `width` terminal cells, path and caption being
@@ -94,9 +99,14 @@ def hits_table(
 
 
 def hits_json(
-    hits: Sequence[Hit], query: str, model: str, index: str, *, group_by: GroupBy | None = None,
+    hits: Sequence[Hit],
+    query: str,
+    model: str,
+    index: str,
+    *,
+    group_by: GroupBy | None = None,
     explanation: dict[str, Any] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """{"query", "model", "index", "hits": [hit_object, ...]}, and "explanation" if there is one. Keys are only ever added."""
     objects = [hit_object(hit, group_by) for hit in hits]
     return {
@@ -184,7 +194,7 @@ def data_frame_columns(hits: Iterable[Hit]) -> dict[str, list[Any]]:
 def group_of(hit: Hit, group_by: GroupBy) -> str | None:
     """The group a hit is in: its folder's path, or the day it was taken (2024-07-15) where that is known."""
     if group_by == "folder":
-        return os.path.dirname(hit.path)  # noqa: PTH120
+        return os.path.dirname(hit.path)
     return _day(hit) or None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # `doctor` prints by this also where numpy does not load
-    from clipsearch.schema import Failure
+    from clipsearch.types import Failure
 
 
 def failures_table(failures: Sequence[Failure], relative_to: str) -> str:

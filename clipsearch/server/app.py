@@ -11,16 +11,16 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
 from clipsearch import __version__
-from clipsearch.server import shapes
-from clipsearch.server.guard import Guard
-from clipsearch.server.heads import Heads
-from clipsearch.server.index_routes import index_routes
+from clipsearch.server import schemas as shapes
+from clipsearch.server.errors import Refusal, refuse
 from clipsearch.server.metrics import Measured
-from clipsearch.server.page_routes import metrics_routes, page_routes
+from clipsearch.server.middleware.access import Guard
+from clipsearch.server.middleware.head_requests import Heads
 from clipsearch.server.parameters import REPEATABLE
-from clipsearch.server.picture_routes import picture_routes
-from clipsearch.server.refusals import Refusal, refuse
-from clipsearch.server.search_routes import search_routes
+from clipsearch.server.routes.index import index_routes
+from clipsearch.server.routes.page import metrics_routes, page_routes
+from clipsearch.server.routes.pictures import picture_routes
+from clipsearch.server.routes.search import search_routes
 from clipsearch.server.service import Service
 
 _EVERYWHERE: dict[int | str, dict[str, Any]] = {

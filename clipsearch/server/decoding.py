@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from clipsearch._internal.cpu import cores
 from clipsearch.errors import ImageError
 from clipsearch.images.pool import Decoded, DecoderPool
-from clipsearch.machine import cores
-from clipsearch.schema import Box, Failure, ImageFile, PixelSpec
+from clipsearch.types import Box, Failure, ImageFile, PixelSpec
 
 MOST_PROCESSES = 4
 """For each size. They are started when they are needed, and then wait for more."""

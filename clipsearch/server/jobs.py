@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.server.refusals import Refusal
-from clipsearch.watch import QUIET
+from clipsearch.indexing.watch import QUIET
+from clipsearch.server.errors import Refusal
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
-    from clipsearch.sync import SyncReport
+    from clipsearch.indexing.apply import SyncReport
 
 _PATIENCE = 0.2  # seconds between two looks whether another writer has ended
 

@@ -22,13 +22,18 @@ class Metrics:
             "clipsearch_http_requests", "Requests answered.", ["route", "method", "status"], registry=registry
         )
         self.seconds = Histogram(
-            "clipsearch_http_request_seconds", "From a request to the end of its answer.", ["route"], buckets=_SECONDS,
+            "clipsearch_http_request_seconds",
+            "From a request to the end of its answer.",
+            ["route"],
+            buckets=_SECONDS,
             registry=registry,
-        )  # fmt: skip
+        )
         self.batch_size = Histogram(
-            "clipsearch_search_batch_size", "Searches answered together.", buckets=(1, 2, 4, 8, 16, 32, 64),
+            "clipsearch_search_batch_size",
+            "Searches answered together.",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
             registry=registry,
-        )  # fmt: skip
+        )
         self.batch_seconds = Histogram(
             "clipsearch_search_batch_seconds", "What they took together.", buckets=_SECONDS, registry=registry
         )

@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from clipsearch.addresses import is_remote
-from clipsearch.conditions import Condition
+from clipsearch._internal.paths import is_remote
 from clipsearch.errors import QueryError
-from clipsearch.where import chosen
+from clipsearch.query.filters import chosen
+from clipsearch.types import Condition
 
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked

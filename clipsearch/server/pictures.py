@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from clipsearch._internal.cpu import cores
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, read_bytes
-from clipsearch.machine import cores
-from clipsearch.schema import Box, ImageRecord
 from clipsearch.server.decoding import Decoders
 from clipsearch.server.thumbnail_cache import ThumbnailCache
+from clipsearch.types import Box, ImageRecord
 
 LARGEST = 4096
 """Pixels a side of what is made of a photo in a format that no browser shows."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import platformdirs
 
+from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.untrusted_files import read_json
 from clipsearch.errors import CollectionBusy
-from clipsearch.replacing import replacing
 from clipsearch.store.lock import WriterLock
-from clipsearch.untrusted import read_json
 
 MOST = 1000
 _MOST_BYTES = 100_000_000

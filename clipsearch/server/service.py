@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, TypeVar
 from starlette.requests import Request
 
 from clipsearch.engine import SearchEngine
-from clipsearch.schema import ImageRecord
-from clipsearch.server.answers import EngineThread, SearchThread, which
 from clipsearch.server.decoding import Decoders
+from clipsearch.server.errors import ClientGone, Refusal
 from clipsearch.server.jobs import Jobs
 from clipsearch.server.metrics import Metrics
 from clipsearch.server.pictures import Pictures
-from clipsearch.server.refusals import ClientGone, Refusal
 from clipsearch.server.saved import SavedSearches
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.server.uploads import Uploads
 from clipsearch.server.watching import Watching
+from clipsearch.server.workers import EngineThread, SearchThread, which
+from clipsearch.types import ImageRecord
 
 if TYPE_CHECKING:
-    from clipsearch.schema import Fingerprint
+    from clipsearch.types import Fingerprint
 
 _T = TypeVar("_T")
 

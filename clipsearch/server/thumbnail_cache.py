@@ -57,9 +57,9 @@ class ThumbnailCache:
             try:
                 with open(descriptor, "wb") as stream:
                     stream.write(data)
-                os.replace(unfinished, path)  # noqa: PTH105
+                os.replace(unfinished, path)
             except OSError:
-                os.unlink(unfinished)  # noqa: PTH108
+                os.unlink(unfinished)
                 raise
             with self._lock:
                 self._size = self._counted() + len(data)
@@ -80,7 +80,7 @@ class ThumbnailCache:
             for name in names:
                 path = os.path.join(folder, name)
                 with contextlib.suppress(OSError):
-                    state = os.stat(path)  # noqa: PTH116
+                    state = os.stat(path)
                     yield state.st_mtime, state.st_size, path
 
     def _shrink(self) -> None:
@@ -90,6 +90,6 @@ class ThumbnailCache:
             if total <= self._most_bytes * _KEPT:
                 break
             with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108
+                os.unlink(path)
                 total -= size
         self._size = total

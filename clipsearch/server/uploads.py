@@ -62,4 +62,4 @@ async def received(parts: AsyncIterator[bytes]) -> AsyncIterator[str]:
                 stream.write(part)
         yield path
     finally:
-        os.unlink(path)  # noqa: PTH108
+        os.unlink(path)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clipsearch.errors import ClipsearchError
+from clipsearch.indexing.watch import Watch
 from clipsearch.server.jobs import Jobs
-from clipsearch.watch import Watch
 
 _PAUSE = 1.0  # seconds after a job that was cancelled
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.schema import Fingerprint
 from clipsearch.store.database import CHECKED, open_database
 from clipsearch.store.filters import below
 from clipsearch.store.image_rows import ImageRows
 from clipsearch.store.rows import check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
-from clipsearch.store.values import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole
+from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole
+from clipsearch.types import Fingerprint
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _CHECK = "check"
@@ -127,7 +127,7 @@ class Catalog(ImageRows):
         """A checksum of each of the small tables. Rows of images and failures have each their own."""
         wheres = {"meta": f"key <> '{_CHECK}'", "roots": "1", "segments": "1", "compact": "1"}
         return {
-            table: check_of_all(self._db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY 1"))  # noqa: S608
+            table: check_of_all(self._db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY 1"))
             for table, where in wheres.items()
         }
 
@@ -150,7 +150,7 @@ class Catalog(ImageRows):
         while step < 1 << 48:
             try:
                 where = f"rowid > {last} ORDER BY rowid" if by_number else "1"
-                for row in self._db.execute(f"SELECT * FROM {table} WHERE {where}"):  # noqa: S608
+                for row in self._db.execute(f"SELECT * FROM {table} WHERE {where}"):
                     last, step = int(row[0]) if by_number else 0, 1
                     yield row
                 return
@@ -162,7 +162,7 @@ class Catalog(ImageRows):
     def restore(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         """Put rows into a table as they are."""
         for row in rows:
-            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(row))})", row)  # noqa: S608
+            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(row))})", row)
 
     def never_reuse(self, table: str, last: int) -> None:
         """Number a table's new rows from behind `last`, at least."""
@@ -176,7 +176,7 @@ class Catalog(ImageRows):
 
     def _last_number(self, table: str, column: str) -> int:
         """The highest number that SQLite has given to a row of a table; the next one is above it."""
-        sql = f"SELECT seq FROM sqlite_sequence WHERE name = '{table}' UNION ALL SELECT MAX({column}) FROM {table}"  # noqa: S608
+        sql = f"SELECT seq FROM sqlite_sequence WHERE name = '{table}' UNION ALL SELECT MAX({column}) FROM {table}"
         with as_written(f"{self.path}, the last number in its table of {table},"):
             return max([0, *(whole(last, most=MOST_IDS) for (last,) in self._db.execute(sql) if last is not None)])
 
@@ -217,7 +217,7 @@ class Catalog(ImageRows):
         head = os.fsencode(prefix)
         for table in ("images", "failures"):
             self._db.execute(
-                f"UPDATE {table} SET root_id = ?, "  # noqa: S608 - a name from the line above
+                f"UPDATE {table} SET root_id = ?, "
                 "folder = CASE WHEN folder = x'' THEN ? ELSE CAST(? || '/' || folder AS BLOB) END WHERE root_id = ?",
                 (parent, head, head, child),
             )

@@ -12,27 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.advice import PHOTOS, command, how_to_make
-from clipsearch.checksums import file_sha256
-from clipsearch.closing import Closing
+from clipsearch._internal.atomic_files import sync_folder
+from clipsearch._internal.checksums import file_sha256
+from clipsearch._internal.commands import PHOTOS, command, how_to_make
 from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
-from clipsearch.replacing import sync_folder
-from clipsearch.schema import Failure, Fingerprint, ImageFile, ImageInfo
 from clipsearch.store import merge
+from clipsearch.store.catalog_swap import finish
 from clipsearch.store.database import CHECKED
-from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.reading import CollectionReader
 from clipsearch.store.rows import Place
 from clipsearch.store.segments import Segment, write_compact, write_segment
-from clipsearch.store.swap import finish
+from clipsearch.store.untrusted import absolute_root, require_own_files
 from clipsearch.store.vectors import is_unit, vector_check
+from clipsearch.types import Failure, Fingerprint, ImageFile, ImageInfo
 
 MOST_STAGED = 128 * 1024**2
 """Bytes of vectors that are kept in memory; a commit of more has several segments."""
 
 
-class Collection(CollectionReader, Closing):
+class Collection(CollectionReader):
     """An index folder, open. Use as a context manager.
 
     Any number of readers may be open, before, during and after a commit; each sees whole commits only. Opened with
@@ -79,6 +78,12 @@ class Collection(CollectionReader, Closing):
         finally:
             super().close()
             self._release()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def require(self, fingerprint: Fingerprint) -> None:
         """Raise ModelMismatch unless embeddings of this model belong here; a new index remembers it."""

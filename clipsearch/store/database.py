@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import quote
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
-from clipsearch.store import guard
+from clipsearch.store import untrusted as guard
 from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
-from clipsearch.store.values import WHAT_TO_DO
+from clipsearch.store.validation import WHAT_TO_DO
 
 FORMAT_VERSION = 6
 _APPLICATION_ID = 0x434C4950  # "CLIP"
@@ -71,11 +71,11 @@ ALTER TABLE images ADD COLUMN vector_check INTEGER;
 ALTER TABLE failures ADD COLUMN row_check INTEGER NOT NULL DEFAULT 0;
 UPDATE images SET row_check = check_of({IMAGE_COLUMNS});
 UPDATE failures SET row_check = check_of({FAILURE_COLUMNS});
-"""  # noqa: S608
+"""
 CHECKED = "vectors checked"
 """The key in `meta` that is there once every image has its vector's checksum, which a migration alone cannot know."""
 
-_ALL_CHECKED = f"INSERT INTO meta VALUES ('{CHECKED}', 'all');"  # noqa: S608
+_ALL_CHECKED = f"INSERT INTO meta VALUES ('{CHECKED}', 'all');"
 _CAPTIONS = "ALTER TABLE images ADD COLUMN caption TEXT;"  # SQLite leaves the rows as they are: it takes no time
 _CAUSES = """
 ALTER TABLE failures ADD COLUMN cause TEXT NOT NULL DEFAULT '';
@@ -217,9 +217,13 @@ def _connect(path: Path, create: bool) -> Database:
             copy = _copied(path) if "immutable" in attempt else None
             opened = Path(copy.name, path.name) if copy else path.absolute()
             database = sqlite3.connect(
-                f"{_uri(opened)}?{'mode=rw' if copy else attempt}", uri=True, isolation_level=None, timeout=_PATIENCE,
-                check_same_thread=False, factory=Database,
-            )  # fmt: skip
+                f"{_uri(opened)}?{'mode=rw' if copy else attempt}",
+                uri=True,
+                isolation_level=None,
+                timeout=_PATIENCE,
+                check_same_thread=False,
+                factory=Database,
+            )
             database.copy = copy
             if hasattr(database, "setlimit"):  # from Python 3.11
                 database.setlimit(_LIMIT_LENGTH, guard.MOST_BYTES)
@@ -259,8 +263,12 @@ def _copied(path: Path) -> TemporaryDirectory[str] | None:
 
 
 _OF_DAMAGE = (
-    "decode to UTF-8", "no such column", "no such table", "integer overflow", "user-defined function",
-)  # fmt: skip
+    "decode to UTF-8",
+    "no such column",
+    "no such table",
+    "integer overflow",
+    "user-defined function",
+)
 """What an OperationalError says where values are not what clipsearch writes."""
 
 

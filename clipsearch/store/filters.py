@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 from unicodedata import normalize
 
-from clipsearch.conditions import All, Below, Condition, Either, Known, Near, Not, Test, literals
 from clipsearch.errors import QueryError
+from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Test, literals
 
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""
@@ -118,7 +118,7 @@ def _test(test: Test) -> Sql:
         sql, values = f"{column} {_OPERATORS[test.operator]} ?", [test.value]
     elif test.field in _FEW_VALUES:
         sql, values = _text_test("value", test)
-        sql = f"{column} IN ({_FEW_VALUES[test.field]} SELECT value FROM found WHERE {sql})"  # noqa: S608
+        sql = f"{column} IN ({_FEW_VALUES[test.field]} SELECT value FROM found WHERE {sql})"
     else:
         sql, values = _text_test(column, test)
     # A comparison with nothing is NULL, and so would be its negation.
@@ -198,7 +198,7 @@ def composed(text: str) -> str:
 def _values_of(column: str) -> str:
     """All values of a column that has few, each found by one step through its index rather than by reading all of it."""
     return (
-        f"WITH RECURSIVE found(value) AS (SELECT MIN({column}) FROM images WHERE {column} IS NOT NULL UNION ALL SELECT "  # noqa: S608
+        f"WITH RECURSIVE found(value) AS (SELECT MIN({column}) FROM images WHERE {column} IS NOT NULL UNION ALL SELECT "
         f"(SELECT MIN({column}) FROM images WHERE {column} > value) FROM found WHERE value IS NOT NULL)"
     )
 

@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
-from clipsearch.schema import LONGEST_CAPTION, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 from clipsearch.store.database import Database
 from clipsearch.store.filters import Places, Sql, below, require_shallow, to_sql, without_captions
 from clipsearch.store.rows import (
@@ -32,7 +30,8 @@ from clipsearch.store.rows import (
     place_key,
     record_of,
 )
-from clipsearch.store.values import WHAT_TO_DO, as_written, whole
+from clipsearch.store.validation import WHAT_TO_DO, as_written, whole
+from clipsearch.types import LONGEST_CAPTION, Condition, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000
@@ -49,14 +48,14 @@ class ImageRows:
     def folders(self, root_id: int, under: str = "") -> set[str]:
         """Every folder at or below `under` in which something is known."""
         where, values = below(root_id, under)
-        sql = f"SELECT folder FROM images WHERE {where} UNION SELECT folder FROM failures WHERE {where}"  # noqa: S608
+        sql = f"SELECT folder FROM images WHERE {where} UNION SELECT folder FROM failures WHERE {where}"
         with as_written():
             return {os.fsdecode(folder) for (folder,) in self._db.execute(sql, values * 2)}
 
     def holds(self, root_id: int, path: str) -> bool:
         """Whether anything is known at or below a path of a root."""
         where, values = below(root_id, path)
-        sql = f"SELECT 1 FROM images WHERE {where} UNION ALL SELECT 1 FROM failures WHERE {where} LIMIT 1"  # noqa: S608
+        sql = f"SELECT 1 FROM images WHERE {where} UNION ALL SELECT 1 FROM failures WHERE {where} LIMIT 1"
         if self._db.execute(sql, values * 2).fetchone():
             return True
         folder, _, name = path.rpartition("/")
@@ -66,7 +65,7 @@ class ImageRows:
         """Name → what is known, for one folder (not those below it): of its images and of its failures."""
         values = (root_id, os.fsencode(folder))
         images, failures = (
-            self._db.execute(f"SELECT name, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ?", values)  # noqa: S608
+            self._db.execute(f"SELECT name, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ?", values)
             for table in ("images", "failures")
         )
         with as_written():
@@ -77,7 +76,7 @@ class ImageRows:
 
     def failures_in(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
         """Name → what is known of the failures of one folder (not those below it)."""
-        sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ?"  # noqa: S608
+        sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ?"
         with as_written():
             return {
                 os.fsdecode(row[2]): known_failure_of(row)
@@ -86,7 +85,7 @@ class ImageRows:
 
     def failure_at(self, place: Place) -> KnownFailure | None:
         """What is known of a failure at one place; of an image there that could not be read again, too."""
-        sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ? AND name = ?"  # noqa: S608
+        sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ? AND name = ?"
         row = self._db.execute(sql, place_key(place)).fetchone()
         with as_written():
             return known_failure_of(row) if row else None
@@ -99,7 +98,7 @@ class ImageRows:
     def known_at(self, place: Place) -> Known | None:
         """What is known of one place; of the image, where an image and a failure are."""
         for column, table in (("image_id", "images"), ("NULL", "failures")):
-            sql = f"SELECT {column}, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ? AND name = ?"  # noqa: S608
+            sql = f"SELECT {column}, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ? AND name = ?"
             if row := self._db.execute(sql, place_key(place)).fetchone():
                 return Known(*row)
         return None
@@ -167,7 +166,7 @@ class ImageRows:
         """Renew the checksums of rows that were written; of what SQLite made of the values."""
         columns = f"{IMAGE_COLUMNS}, caption" if table == "images" else f"{FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}"
         check = f"{'image' if table == 'images' else 'failure'}_check({columns})"
-        self._db.execute(f"UPDATE {table} SET row_check = {check} WHERE {where}", values)  # noqa: S608
+        self._db.execute(f"UPDATE {table} SET row_check = {check} WHERE {where}", values)
 
     def vector_checks(self, ids: Sequence[int]) -> dict[int, int | None]:
         """image_id → the checksum of its vector; None where it is not known yet, as in an index of before format 4."""
@@ -176,7 +175,7 @@ class ImageRows:
         found: dict[int, int | None] = {}
         for some in _in_parts(ids):
             marks = ",".join("?" * len(some))
-            sql = f"SELECT image_id, vector_check FROM images WHERE image_id IN ({marks})"  # noqa: S608
+            sql = f"SELECT image_id, vector_check FROM images WHERE image_id IN ({marks})"
             found.update(self._db.execute(sql, some))
         return found
 
@@ -194,7 +193,7 @@ class ImageRows:
         """Remember that a file could not be read, and why; what is known of an image there stays."""
         file, reason = failure.file, failure.reason.encode("utf-8", "replace").decode()
         self._db.execute(
-            f"INSERT OR REPLACE INTO failures ({FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}) "  # noqa: S608
+            f"INSERT OR REPLACE INTO failures ({FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*place_key(place), file.size, file.mtime_ns, reason, failure.cause, failure.attempts, tried_with),
         )
@@ -209,7 +208,7 @@ class ImageRows:
         found: dict[int, ImageRecord] = {}
         for some in _in_parts(ids):
             marks = ",".join("?" * len(some))
-            for row in self._db.execute(f"SELECT * FROM images WHERE image_id IN ({marks})", some):  # noqa: S608
+            for row in self._db.execute(f"SELECT * FROM images WHERE image_id IN ({marks})", some):
                 found[row[0]] = record_of(row, roots)
         return found
 
@@ -223,7 +222,7 @@ class ImageRows:
         where, values = self.where(condition, places)
         if among is not None:
             where = f"image_id IN ({','.join(map(str, among.tolist()))}) AND ({where})"
-        rows = self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)  # noqa: S608
+        rows = self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)
         return np.sort(np.fromiter((image_id for (image_id,) in rows), np.int64))
 
     def names(self) -> tuple[bytes, Ids]:
@@ -252,7 +251,7 @@ class ImageRows:
         """Some of the images that meet a condition, or of all: the newest first and those without a date last, or by name."""
         where, values = self.where(condition, places)
         by = "taken_at IS NULL, taken_at DESC, root_id, folder, name" if order == "date" else "name, root_id, folder"
-        sql = f"SELECT image_id FROM images WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608
+        sql = f"SELECT image_id FROM images WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
         return [image_id for (image_id,) in self._db.execute(sql, [*values, count, offset])]
 
     def all_ids(self) -> Ids:
@@ -270,7 +269,7 @@ class ImageRows:
             ("images", f"{IMAGE_COLUMNS}, {caption}", image_check),
             ("failures", self._failure_columns, failure_check),
         ):
-            sql = f"SELECT {columns}, row_check FROM {table} ORDER BY 1"  # noqa: S608
+            sql = f"SELECT {columns}, row_check FROM {table} ORDER BY 1"
             for number, row in enumerate(self._db.execute(sql), 1):
                 if check(*row[:-1]) != row[-1]:
                     yield table, number, row[:-1]
@@ -288,17 +287,17 @@ class ImageRows:
     def ids_below(self, root_id: int, under: str) -> list[int]:
         """The images at or below a folder."""
         where, values = below(root_id, under)
-        return [image_id for (image_id,) in self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)]  # noqa: S608
+        return [image_id for (image_id,) in self._db.execute(f"SELECT image_id FROM images WHERE {where}", values)]
 
     def remove_failures_below(self, root_id: int, under: str) -> int:
         """Forget the failures at or below a folder; how many they were."""
         where, values = below(root_id, under)
-        return self._db.execute(f"DELETE FROM failures WHERE {where}", values).rowcount  # noqa: S608
+        return self._db.execute(f"DELETE FROM failures WHERE {where}", values).rowcount
 
     def failures(self, roots: dict[int, str]) -> list[Failure]:
         """Every failure, in the order of its path."""
         rows = self._db.execute(
-            f"SELECT {self._failure_columns}, EXISTS (SELECT 1 FROM images WHERE images.root_id = failures.root_id "  # noqa: S608
+            f"SELECT {self._failure_columns}, EXISTS (SELECT 1 FROM images WHERE images.root_id = failures.root_id "
             "AND images.folder = failures.folder AND images.name = failures.name) FROM failures "
             "ORDER BY root_id, folder, name"
         )
@@ -307,7 +306,7 @@ class ImageRows:
     def count(self, condition: Condition | None = None, places: Places = lambda folder: ()) -> int:
         """How many images there are, or meet a condition."""
         where, values = self.where(condition, places)
-        return int(self._db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", values).fetchone()[0])  # noqa: S608
+        return int(self._db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", values).fetchone()[0])
 
     def counts(self) -> tuple[int, int, int]:
         """(images, failures, bytes of all images' files)."""

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from clipsearch._internal.untrusted_files import read_json
 from clipsearch.errors import CollectionBusy, CollectionError
-from clipsearch.untrusted import read_json
 
 if sys.platform == "win32":
     import msvcrt

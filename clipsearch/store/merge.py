@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.schema import Embeddings, Ids
 from clipsearch.store.ranking import View
 from clipsearch.store.segments import Segment
+from clipsearch.types import Embeddings, Ids
 
 FAN_IN = 8  # this many segments of a tier become one of the next
 SMALLEST_TIER = 256  # rows; anything smaller is in the first tier

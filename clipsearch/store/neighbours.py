@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cpu import cores
 from clipsearch.errors import CollectionDamaged
-from clipsearch.machine import cores
-from clipsearch.schema import Embeddings, Ids
 from clipsearch.store.segments import Segment
+from clipsearch.types import Embeddings, Ids
 
 _BLOCK = 2048  # photos compared at once with as many: 16 MB of cosines for each core
 

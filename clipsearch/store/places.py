@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from clipsearch.addresses import is_remote
+from clipsearch._internal.paths import is_remote
 from clipsearch.store.filters import composed
 from clipsearch.store.rows import Place
 
@@ -97,7 +97,7 @@ class Places:
 def is_same(path: str, known: str) -> bool:
     """Whether two paths that differ in accents or capitals are of one file. The file system says so, where it can."""
     try:
-        return os.path.samefile(path, known)  # noqa: PTH121
+        return os.path.samefile(path, known)
     except (OSError, ValueError):  # one of them is not there
         if os.path.lexists(path):
             return False

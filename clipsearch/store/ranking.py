@@ -8,9 +8,9 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.machine import cores
-from clipsearch.schema import Embeddings, Ids, Scores
+from clipsearch._internal.cpu import cores
 from clipsearch.store.segments import Nearest, Segment, exact_scores, rounding_bound
+from clipsearch.types import Embeddings, Ids, Scores
 
 _SPARE = 54  # rows asked for beyond top_k; of 131,072 real vectors, 25 to 41 were within the compact copy's bound
 _BLOCK = 4096  # rows scored at once for many queries: 8 MB of 512 values, which a processor keeps at hand

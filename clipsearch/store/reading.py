@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.addresses import identity
-from clipsearch.conditions import Condition
+from clipsearch._internal.paths import identity
 from clipsearch.errors import CollectionDamaged, ModelMismatch
-from clipsearch.schema import Embeddings, Failure, Fingerprint, Ids, ImageRecord, Order, Scores
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.guard import absolute_root
-from clipsearch.store.names import NameFinder
+from clipsearch.store.name_matches import NameFinder
 from clipsearch.store.places import Places
 from clipsearch.store.ranking import FEW, View, nearest, nearest_to_each
 from clipsearch.store.segments import Segment, exact_scores
-from clipsearch.store.values import WHAT_TO_DO
+from clipsearch.store.untrusted import absolute_root
+from clipsearch.store.validation import WHAT_TO_DO
 from clipsearch.store.vectors import vector_check
+from clipsearch.types import Condition, Embeddings, Failure, Fingerprint, Ids, ImageRecord, Order, Scores
 
 if TYPE_CHECKING:
-    from clipsearch.store.approximate.card import Card
-    from clipsearch.store.approximate.opened import Approximate, Beside
+    from clipsearch.store.approximate.description import Card
+    from clipsearch.store.approximate.index import Approximate, Beside
 
 _TOGETHER = 4  # queries from which reading the vectors once for all is quicker than a compact copy for each
 _ATTEMPTS = 5  # states a reader tries to open while a writer keeps merging them away
@@ -272,7 +271,7 @@ class CollectionReader(Places):
         fingerprint = None if exact or allowed is not None else self.fingerprint
         if fingerprint is None or not (self._beside or (self.folder / "approximate").is_dir()):
             return None
-        from clipsearch.store.approximate.opened import DEEPEST, Beside
+        from clipsearch.store.approximate.index import DEEPEST, Beside
 
         self._beside = self._beside or Beside(self.folder)
         return self._beside.current(self.catalog, fingerprint) if top_k <= DEEPEST else None

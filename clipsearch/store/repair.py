@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from clipsearch.checksums import file_sha256
+from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_folder
+from clipsearch._internal.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.replacing import put_in_place, sync_file, sync_folder
-from clipsearch.schema import Embeddings, Fingerprint, Ids
-from clipsearch.store.approximate.keeping import remove as remove_approximate
-from clipsearch.store.approximate.opened import FOLDER as APPROXIMATE
+from clipsearch.store.approximate.folder import remove as remove_approximate
+from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
 from clipsearch.store.catalog import Catalog, root_of
+from clipsearch.store.catalog_swap import REPAIRED, finish
 from clipsearch.store.database import CHECKED
-from clipsearch.store.guard import absolute_root, require_own_files
 from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.rows import (
     failure_check,
@@ -31,10 +30,11 @@ from clipsearch.store.rows import (
     path_of,
 )
 from clipsearch.store.segments import Segment, SegmentInfo, write_segment
-from clipsearch.store.swap import REPAIRED, finish
-from clipsearch.store.values import MOST_IDS, as_written
+from clipsearch.store.untrusted import absolute_root, require_own_files
+from clipsearch.store.validation import MOST_IDS, as_written
 from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, Progress, verify
+from clipsearch.types import Embeddings, Fingerprint, Ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def _is_failure(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
 
 def _is_there(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
     try:
-        state = os.stat(path_of(roots, *row[1:4]))  # noqa: PTH116
+        state = os.stat(path_of(roots, *row[1:4]))
     except OSError:
         return False
     return (state.st_size, state.st_mtime_ns) == (row[4], row[5])

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast, get_args
 
 from clipsearch.errors import Cause, CollectionDamaged
-from clipsearch.schema import LONGEST_CAPTION, Failure, ImageFile, ImageInfo, ImageRecord
-from clipsearch.store.guard import require_own_path
-from clipsearch.store.values import MOST_IDS, WHAT_TO_DO, as_written, moment, number, octets, text, whole
+from clipsearch.store.untrusted import require_own_path
+from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, moment, number, octets, text, whole
+from clipsearch.types import LONGEST_CAPTION, Failure, ImageFile, ImageInfo, ImageRecord
 
 LARGEST_EDGE = 2**31 - 1
 """Pixels."""

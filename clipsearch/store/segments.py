@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_folder
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.replacing import put_in_place, sync_file, sync_folder
-from clipsearch.schema import Embeddings, Ids, Scores
-from clipsearch.store import layout
+from clipsearch.store import faiss_layout as layout
+from clipsearch.types import Embeddings, Ids, Scores
 
 if TYPE_CHECKING:
     import faiss

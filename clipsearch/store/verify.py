@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.checksums import file_sha256
+from clipsearch._internal.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.schema import Ids
-from clipsearch.store.approximate.keeping import damages as approximate_damages
+from clipsearch.store.approximate.folder import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.guard import absolute_root
 from clipsearch.store.segments import Segment, SegmentInfo
+from clipsearch.store.untrusted import absolute_root
 from clipsearch.store.vectors import vector_check
+from clipsearch.types import Ids
 
 _BLOCK = 4096  # vectors looked at together
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clipsearch import roots
 from clipsearch.errors import CollectionNotFound
-from clipsearch.schema import Fingerprint
+from clipsearch.indexing import roots
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.checking import agreed_model, count_rows
 from clipsearch.transfer.importing import ImportReport, Progress, import_rows
 from clipsearch.transfer.readers import open_source
+from clipsearch.types import Fingerprint
 
 
 def import_file(

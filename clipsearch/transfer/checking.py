@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import ClipsearchError, ModelMismatch
-from clipsearch.schema import Embeddings, Fingerprint
 from clipsearch.transfer.fields import Row
 from clipsearch.transfer.readers import Source
+from clipsearch.types import Embeddings, Fingerprint
 
 TOLERANCE = 1e-3
 """How far a unit vector's norm may be from 1: what rounding to float16 does, 5e-4 of each value at most, with room."""

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from clipsearch.conditions import All, Below, Condition
+from clipsearch._internal.atomic_files import replacing
 from clipsearch.errors import ClipsearchError
-from clipsearch.replacing import replacing
-from clipsearch.schema import Fingerprint
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.fields import FORMATS, Format, photo_fields
 from clipsearch.transfer.writers import Block, write_csv, write_jsonl, write_npy
+from clipsearch.types import All, Below, Condition, Fingerprint
 
 BLOCK = 4096
 """Images read and written at once, and a row group of a Parquet file: 8 MB at 512 values."""
@@ -55,7 +54,7 @@ def export(
     Raises ClipsearchError where there is nothing to write, a file exists (unless `force`), or pyarrow is needed and missing.
     """
     kind = format or _format_of(Path(out))
-    first = Path(os.path.abspath(os.path.expanduser(out)))  # noqa: PTH100, PTH111
+    first = Path(os.path.abspath(os.path.expanduser(out)))
     if first.suffix.lower() != f".{kind}":
         first = first.with_name(f"{first.name}.{kind}")
     targets = [first, first.with_suffix(".jsonl")] if kind == "npy" else [first]

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
-from clipsearch.schema import Fingerprint, ImageInfo, ImageRecord, clean_caption
+from clipsearch.types import Fingerprint, ImageInfo, ImageRecord, clean_caption
 
 Format: TypeAlias = Literal["npy", "parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)

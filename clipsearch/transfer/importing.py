@@ -12,17 +12,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cpu import cores
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.pool import Decoded, DecoderPool
-from clipsearch.machine import cores
-from clipsearch.schema import Embeddings, Failure, ImageFile, ImageInfo, PixelSpec
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Known, Place
 from clipsearch.transfer.checking import checked
 from clipsearch.transfer.fields import Row
 from clipsearch.transfer.placing import Places
 from clipsearch.transfer.readers import Source
+from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo, PixelSpec
 
 COMMIT_IMAGES = 16_384
 COMMIT_SECONDS = 15.0
@@ -199,11 +199,13 @@ class _Run:
             image_id = one.known.image_id if one.known else None
             record = records.get(image_id) if image_id is not None else None
             if (
-                image_id is not None and record and record.file == one.file
+                image_id is not None
+                and record
+                and record.file == one.file
                 and one.row.content_hash in (None, record.info.content_hash)
                 and one.row.caption in (None, record.info.caption)
                 and np.array_equal(stored.get(image_id, ()), one.vector)
-            ):  # fmt: skip
+            ):
                 self._had.add(image_id)
                 self._report.unchanged += 1
             else:

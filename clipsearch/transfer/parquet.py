@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ClipsearchError, one_line
-from clipsearch.schema import Fingerprint
 from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, Row, model_fields, row_of, stated_model
 from clipsearch.transfer.readers import Source
 from clipsearch.transfer.writers import Block
+from clipsearch.types import Fingerprint
 
 _METADATA = b"clipsearch"  # key in the schema's metadata: a JSON object of MODEL_FIELDS
 _PATH_BYTES = "path_bytes"  # the path where it is not UTF-8; `path` then has U+FFFD in those places
@@ -38,10 +38,13 @@ def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint)
     values = f"{EMBEDDING}.list.element"
     count = 0
     with pq.ParquetWriter(
-        os.fspath(path), schema, use_dictionary=["format", "camera"], write_statistics=[*types],
+        os.fspath(path),
+        schema,
+        use_dictionary=["format", "camera"],
+        write_statistics=[*types],
         write_page_checksum=True,
         compression={**dict.fromkeys([*types, _PATH_BYTES], "zstd"), values: "none"},
-    ) as out:  # fmt: skip
+    ) as out:
         for rows, vectors in blocks:
             for row in rows:
                 _split_path(row)

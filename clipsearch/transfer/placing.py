@@ -6,12 +6,12 @@ import os
 import stat
 from pathlib import Path
 
+from clipsearch._internal.windows import opened_as
 from clipsearch.errors import ClipsearchError
-from clipsearch.images.discover import WalkRules, has_image_signature, is_image_name, why_passed_over
-from clipsearch.schema import ImageFile
+from clipsearch.indexing.walk import WalkRules, has_image_signature, is_image_name, why_passed_over
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.windows import opened_as
+from clipsearch.types import ImageFile
 
 
 class Places:
@@ -33,7 +33,7 @@ class Places:
 
     def find(self, path: str) -> tuple[Place, ImageFile] | str:
         """A photo's place and its size and time, or why there is none."""
-        if not os.path.isabs(path):  # noqa: PTH117
+        if not os.path.isabs(path):
             if self._start is None:
                 return "the path is relative; say to which folder with --in FOLDER"
             path = os.path.join(self._start, path)
@@ -49,7 +49,7 @@ class Places:
             return f"not below {self._within}"
         root, rules = self._roots[place.root_id]
         try:
-            state = os.stat(opened_as(path))  # noqa: PTH116
+            state = os.stat(opened_as(path))
         except FileNotFoundError:
             return "there is no such file"
         except (OSError, ValueError) as error:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.schema import Fingerprint
 from clipsearch.transfer.fields import EMBEDDING, MODEL_FIELDS, Row, row_of, stated_model
+from clipsearch.types import Fingerprint
 
 _LONGEST_LINE = 4 * 1024**2  # bytes; an embedding of 65,536 values takes 1.4 MB
 _BLOCK_BYTES = 16 * 1024**2

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from clipsearch.schema import Embeddings, Fingerprint
 from clipsearch.transfer.fields import EMBEDDING, MODEL_FIELDS, PHOTO_FIELDS, model_fields
+from clipsearch.types import Embeddings, Fingerprint
 
 Block: TypeAlias = tuple[list[dict[str, Any]], Embeddings]
 """PHOTO_FIELDS of some images, and their unit vectors (n, dim)."""

@@ -17,12 +17,12 @@ import numpy as np
 
 from benchmark import peers
 from benchmark.setup import Setup
-from clipsearch.schema import Embeddings
-from clipsearch.store.approximate.building import Source, build
-from clipsearch.store.approximate.card import Kind
-from clipsearch.store.approximate.opened import Approximate
-from clipsearch.store.approximate.tuning import DEEPEST, Questions, efforts, exact_milliseconds, questions, recalls
+from clipsearch.store.approximate.build import Source, build
+from clipsearch.store.approximate.description import Kind
+from clipsearch.store.approximate.index import Approximate
+from clipsearch.store.approximate.tune import DEEPEST, Questions, efforts, exact_milliseconds, questions, recalls
 from clipsearch.store.collection import Collection
+from clipsearch.types import Embeddings
 
 QUERIES = 256  # texts, and as many images
 _TIMED = 48

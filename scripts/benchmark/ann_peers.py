@@ -67,9 +67,14 @@ def autofaiss(vectors: Path, asked: Any, folder: Path) -> None:
             index, about["index_key"], max_index_query_time_ms=milliseconds, save_on_disk=False, verbose=40
         )
         report(
-            f"autofaiss {about['index_key']}", f"{milliseconds} ms", lambda some: index.search(some, 11)[1], asked, folder,
-            megabytes=megabytes, build_seconds=seconds,
-        )  # fmt: skip
+            f"autofaiss {about['index_key']}",
+            f"{milliseconds} ms",
+            lambda some: index.search(some, 11)[1],
+            asked,
+            folder,
+            megabytes=megabytes,
+            build_seconds=seconds,
+        )
 
 
 def usearch(vectors: Path, asked: Any, folder: Path) -> None:

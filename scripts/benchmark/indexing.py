@@ -17,9 +17,9 @@ from benchmark.measure import Figures, alternate, in_memory, run_process, timed
 from benchmark.result import Result
 from benchmark.setup import Setup
 from clipsearch import load_encoder
-from clipsearch.schema import ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.types import ImageFile, ImageInfo
 
 
 def indexing(setup: Setup) -> Iterator[Result]:
@@ -94,7 +94,7 @@ def unchanged(setup: Setup) -> Iterator[Result]:
     runs: dict[str, Callable[[Figures], object]] = {
         "ours": partial(run_process, command),
         "bare walk": partial(run_process, bare),
-    }  # fmt: skip
+    }
     for run in runs.values():
         run(Figures())
     figures = alternate(runs, setup.repeats)

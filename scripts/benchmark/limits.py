@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cpu import cores
 from clipsearch.encoders.base import Encoder
-from clipsearch.images.arrays import normalise
 from clipsearch.images.pool import Decoded, DecoderPool
-from clipsearch.machine import cores
-from clipsearch.schema import ImageFile
+from clipsearch.images.preprocess import normalise
+from clipsearch.types import ImageFile
 
 
 def best_of(work: Callable[[], object], times: int = 5) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipsearch.machine import cores
+from clipsearch._internal.cpu import cores
 
 _GLANCE = 0.004  # seconds between looks at a running process's memory
 

@@ -15,9 +15,9 @@ from benchmark import limits, peers
 from benchmark.measure import Figures, alternate, folder_mb, in_memory, run_process, timed
 from benchmark.result import Result
 from benchmark.setup import QUERY, Setup
-from clipsearch import where as said
-from clipsearch.conditions import Condition
+from clipsearch.query import filters as said
 from clipsearch.store.collection import Collection
+from clipsearch.types import Condition
 
 
 def start(setup: Setup) -> Iterator[Result]:
@@ -85,18 +85,26 @@ def warm_query(setup: Setup) -> Iterator[Result]:
             "flat fp32 limit, ms": round(1e3 * vectors.nbytes / rate, 1),
         }
         yield Result(
-            "warm query over 1,000,000", figures.pop("ours"), figures,
-            limit=count * vectors.shape[1] / rate, limit_is="reading the 8-bit copy once", notes=notes,
-        )  # fmt: skip
+            "warm query over 1,000,000",
+            figures.pop("ours"),
+            figures,
+            limit=count * vectors.shape[1] / rate,
+            limit_is="reading the 8-bit copy once",
+            notes=notes,
+        )
         runs = {
             "ours": timed(lambda: collection.search(texts, 10)),
             "faiss flat": timed(lambda: flat.search(texts, 10)),
         }
         figures = alternate(runs, 3)
         yield Result(
-            "64 queries at once over 1,000,000", figures.pop("ours"), figures, count=64,
-            limit=2 * 64 * vectors.size / limits.multiply_rate(), limit_is="one fp32 matrix product",
-        )  # fmt: skip
+            "64 queries at once over 1,000,000",
+            figures.pop("ours"),
+            figures,
+            count=64,
+            limit=2 * 64 * vectors.size / limits.multiply_rate(),
+            limit_is="one fp32 matrix product",
+        )
 
 
 def filtered(setup: Setup) -> Iterator[Result]:
@@ -151,6 +159,8 @@ def huge(setup: Setup) -> Iterator[Result]:
         turn = iter(range(1, len(texts)))
         figures = alternate({"ours": timed(lambda: collection.search(texts[next(turn)][None], 10))}, 4 * setup.repeats)
         yield Result(
-            f"warm query over {count:,}", figures["ours"],
-            limit=count * texts.shape[1] / rate, limit_is="reading the 8-bit copy once",
-        )  # fmt: skip
+            f"warm query over {count:,}",
+            figures["ours"],
+            limit=count * texts.shape[1] / rate,
+            limit_is="reading the 8-bit copy once",
+        )

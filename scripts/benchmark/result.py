@@ -23,7 +23,11 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """Everything measured."""
         return {
-            "case": self.name, "count": self.count, "clipsearch": self.ours.as_json(),
+            "case": self.name,
+            "count": self.count,
+            "clipsearch": self.ours.as_json(),
             "peers": {name: figures.as_json() for name, figures in self.peers.items()},
-            "limit_seconds": self.limit, "limit_is": self.limit_is, "notes": self.notes,
-        }  # fmt: skip
+            "limit_seconds": self.limit,
+            "limit_is": self.limit_is,
+            "notes": self.notes,
+        }

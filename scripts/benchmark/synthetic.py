@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import normalise
-from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.types import Fingerprint, ImageFile, ImageInfo
 
 BLOCK = 16384
 _SCATTER = 0.4  # length of the noise laid on a real unit vector: the cosine to it is then about 0.93

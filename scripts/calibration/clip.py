@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from calibration.queries import SAYS, QuerySet, count
 from calibration.tasks import Task
-from clipsearch.evaluate import Captioned, read_captions
+from clipsearch.analysis.evaluation import Captioned, read_captions
 
 MODEL = "openai/clip-vit-base-patch32"
 SCALE = 100.0  # its logit_scale.exp()

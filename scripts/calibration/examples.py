@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calibration.fit import logistic
 from calibration.tasks import Task
-from clipsearch.relevance import RIVALS, Calibration, evidence
+from clipsearch.query.relevance import RIVALS, Calibration, evidence
 
 SIZES = (10, 30, 100, 300, 1000)  # photos in an index; all count the same
 MIX = {"descriptions": 0.4, "removed": 0.2, "words": 0.2, "absent": 0.2}  # how much the kinds of queries count

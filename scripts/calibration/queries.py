@@ -12,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.analysis.evaluation import Captioned
 from clipsearch.errors import ClipsearchError
-from clipsearch.evaluate import Captioned
 
 Weights: TypeAlias = NDArray[np.float64]
 

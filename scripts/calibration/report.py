@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calibration.examples import matches
 from calibration.measure import Believed, Cutoff, believed, best_threshold, cutoff, top
 from calibration.tasks import Task
-from clipsearch.relevance import Calibration
+from clipsearch.query.relevance import Calibration
 
 KINDS = ("descriptions", "words", "absent", "removed")
 _DEPTHS = (10, 20)  # hits of a query that a reliability is measured over

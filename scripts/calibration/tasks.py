@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from calibration.queries import QuerySet, absent, descriptions, words
+from clipsearch.analysis.evaluation import read_captions
 from clipsearch.encoders.base import Encoder
-from clipsearch.evaluate import read_captions
-from clipsearch.schema import Embeddings
+from clipsearch.types import Embeddings
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "relevance"
 _BATCH = 32

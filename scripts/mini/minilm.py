@@ -80,9 +80,12 @@ def load_minilm() -> tuple[MiniLM, Tokenizer, str]:
         "norm.bias": raw["embeddings.LayerNorm.bias"],
     }
     parts = {
-        "out": "attention.output.dense", "norm1": "attention.output.LayerNorm",
-        "up": "intermediate.dense", "down": "output.dense", "norm2": "output.LayerNorm",
-    }  # fmt: skip
+        "out": "attention.output.dense",
+        "norm1": "attention.output.LayerNorm",
+        "up": "intermediate.dense",
+        "down": "output.dense",
+        "norm2": "output.LayerNorm",
+    }
     for index in range(LAYERS):
         source = f"encoder.layer.{index}"
         for kind in ("weight", "bias"):

@@ -53,9 +53,12 @@ def simulate(fleet: Fleet, queries_a_second: float, *, queries: int = 20_000, se
     counted = latency[queries // 10 :]
     machines, seconds = fleet.shards * fleet.replicas, end - float(arrivals[0])
     return Answered(
-        queries_a_second, queries / seconds, work / machines / seconds, float(np.quantile(counted, 0.5)),
+        queries_a_second,
+        queries / seconds,
+        work / machines / seconds,
+        float(np.quantile(counted, 0.5)),
         float(np.quantile(counted, 0.99)),
-    )  # fmt: skip
+    )
 
 
 def capacity(fleet: Fleet) -> float:

@@ -17,13 +17,13 @@ import numpy as np
 from benchmark import synthetic
 from numpy.typing import NDArray
 
-from clipsearch.machine import cores
-from clipsearch.schema import Embeddings, Fingerprint, ImageFile, Scores
+from clipsearch._internal.cpu import cores
 from clipsearch.server.pictures import encode
 from clipsearch.store import ranking
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.store.segments import exact_scores
+from clipsearch.types import Embeddings, Fingerprint, ImageFile, Scores
 from scale_model import costs
 from scale_model.constants import Constants
 

@@ -60,7 +60,7 @@ def _costs(answer: dict[str, Any]) -> str:
         row("`index` where nothing has changed", lambda t: seconds(t["walk_s"])),
         row("memory to plan all as new", lambda t: size(t["plan_bytes"])),
         row("such machines for codes in half their memory", lambda t: f"{t['machines']:,}"),
-    ]  # fmt: skip
+    ]
     return _table(rows)
 
 

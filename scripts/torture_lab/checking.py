@@ -16,7 +16,7 @@ from clipsearch.store.verify import verify
 from torture_lab.workload import State, Step, after, apply, opened, small_tiers, states, vector
 
 
-class Loss(Exception):  # noqa: N818
+class Loss(Exception):
     """Something committed is lost, doubled or changed, or an index cannot go on without a person."""
 
 

@@ -111,7 +111,7 @@ class Disk:
         root.mkdir(parents=True)
         there = {self.root}
         for path, inode in sorted(names.items()):  # a folder comes before what is in it
-            if os.path.dirname(path) not in there:  # noqa: PTH120
+            if os.path.dirname(path) not in there:
                 continue
             if inode == _FOLDER:
                 there.add(path)
@@ -146,7 +146,7 @@ class Disk:
         left = []
         for change in self.changes:
             is_name = change.old is not None or change.new is not None
-            if is_name and handle.inode == _FOLDER and os.path.dirname(change.new or change.old or "") == handle.path:  # noqa: PTH120
+            if is_name and handle.inode == _FOLDER and os.path.dirname(change.new or change.old or "") == handle.path:
                 _name(self.safe_names, change)
             elif not is_name and change.inode == handle.inode:
                 content = bytearray(self.safe.get(change.inode, b""))

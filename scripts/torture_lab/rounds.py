@@ -241,9 +241,14 @@ def trouble(lab: Lab, chance: Random, at: At) -> Outcome:
 
 
 KINDS: dict[str, Callable[[Lab, Random, At], Outcome]] = {
-    "kill": kill, "fault": fault, "syscall": syscall, "full": full, "read-only": read_only, "power": power,
+    "kill": kill,
+    "fault": fault,
+    "syscall": syscall,
+    "full": full,
+    "read-only": read_only,
+    "power": power,
     "trouble": trouble,
-}  # fmt: skip
+}
 
 
 def one_round(lab: Lab, kind: str, seed: str) -> tuple[At, Outcome]:

@@ -28,13 +28,13 @@ from PIL import Image
 
 from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.images import pool
-from clipsearch.images.attempts import MOST_ATTEMPTS
-from clipsearch.images.discover import WalkRules
 from clipsearch.images.files import ReadLimits
-from clipsearch.plan import due, plan_sync
-from clipsearch.schema import Embeddings, Failure, Fingerprint, PixelSpec
+from clipsearch.indexing.apply import apply_sync
+from clipsearch.indexing.plan import due, plan_sync
+from clipsearch.indexing.retries import MOST_ATTEMPTS
+from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
-from clipsearch.sync import apply_sync
+from clipsearch.types import Embeddings, Failure, Fingerprint, PixelSpec
 from torture_lab.checking import Loss
 
 _PHOTOS, _TURNS, _SIDE = 24, 4, 16
@@ -149,9 +149,13 @@ def _trouble(world: World) -> dict[str, Any]:
     names = sorted(world.there())
     chosen = names if chance.random() < 0.3 else chance.sample(names, chance.randint(1, len(names) // 2))
     return {
-        "kind": kind, "names": chosen, "number": chance.choice(_ERRORS), "paranoid": chance.random() < 0.5,
-        "at": chance.uniform(0.1, 1.5), "seconds": _SECONDS if kind == "stop decoders" else 30.0,
-    }  # fmt: skip
+        "kind": kind,
+        "names": chosen,
+        "number": chance.choice(_ERRORS),
+        "paranoid": chance.random() < 0.5,
+        "at": chance.uniform(0.1, 1.5),
+        "seconds": _SECONDS if kind == "stop decoders" else 30.0,
+    }
 
 
 def _index(world: World, trouble: dict[str, Any]) -> int:
@@ -302,9 +306,13 @@ def main(photos: str, index: str, trouble: dict[str, Any]) -> None:
         collection.require(encoder.spec.fingerprint)
         root_id = collection.add_root(photos, {})
         plan = plan_sync(
-            collection, photos, root_id, WalkRules(), paranoid=trouble.get("paranoid", False),
+            collection,
+            photos,
+            root_id,
+            WalkRules(),
+            paranoid=trouble.get("paranoid", False),
             is_due=due(limits, retry=trouble.get("retry", False)),
-        )  # fmt: skip
+        )
         report = apply_sync(collection, [plan], lambda: encoder, limits=limits, jobs=2, batch_size=4)
     print(json.dumps({"failed": report.failed}))
 

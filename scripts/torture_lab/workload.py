@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch import roots
 from clipsearch.errors import ClipsearchError, CollectionError
-from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
+from clipsearch.indexing import roots
 from clipsearch.store import merge, segments
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
+from clipsearch.types import Fingerprint, ImageFile, ImageInfo
 from torture_lab.faults import Fault
 
 DIM = 16

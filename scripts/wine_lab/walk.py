@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.schema import ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.types import ImageFile, ImageInfo
 
 PHOTOS = ("clock.jpg", "fighter-jet.jpg", "giraffe.jpg", "honeybee.jpg", "kitten.jpg")
 LATER = "coffee.jpg"

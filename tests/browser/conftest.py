@@ -19,14 +19,21 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 DATES = {
-    "rio.jpg": "2016:07:01 10:00:00", "wave.jpg": "2016:07:02 10:00:00", "kite.jpg": "2018:03:04 10:00:00",
-    "pagoda.jpg": "2019:07:05 10:00:00", "rowing-boats.jpg": "2019:08:06 10:00:00", "giraffe.jpg": "2021:01:07 10:00:00",
-}  # fmt: skip
+    "rio.jpg": "2016:07:01 10:00:00",
+    "wave.jpg": "2016:07:02 10:00:00",
+    "kite.jpg": "2018:03:04 10:00:00",
+    "pagoda.jpg": "2019:07:05 10:00:00",
+    "rowing-boats.jpg": "2019:08:06 10:00:00",
+    "giraffe.jpg": "2021:01:07 10:00:00",
+}
 PLACES = {"rio.jpg": (-22.95, -43.21), "wave.jpg": (-22.98, -43.19), "pagoda.jpg": (35.71, 139.79)}
 ODD_NAMES = (
-    "<script>window.hacked=1<script>.png", "'\"><img src=x onerror=window.hacked=1>.png", "two\nlines.png",
-    "right\u202eto-left gpj.png", b"no-utf8-\xff.png",
-)  # fmt: skip
+    "<script>window.hacked=1<script>.png",
+    "'\"><img src=x onerror=window.hacked=1>.png",
+    "two\nlines.png",
+    "right\u202eto-left gpj.png",
+    b"no-utf8-\xff.png",
+)
 CAPTION = "a giraffe <img src=x onerror=window.hacked=1>"
 PAUSE = 10_000  # milliseconds for what should take a hundred, on a machine that may be busy
 
@@ -149,8 +156,10 @@ def environment():
 def index(folder, model="mini"):
     run = subprocess.run(
         [sys.executable, "-m", "clipsearch", "index", str(folder), "--model", str(model), "-q"],
-        capture_output=True, text=True, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
     assert run.returncode in (0, 3), run.stderr
 
 

@@ -31,7 +31,8 @@ def test_a_thousand_results_scroll_without_a_long_task(new_page, many):
         page = new_page()
         page.goto(f"{many}/?q=a+dog")
         page.wait_for_selector(".photo.loaded")
-        longest = page.evaluate("""async (wanted) => {
+        longest = page.evaluate(
+            """async (wanted) => {
             let longest = 0;
             const observer = new PerformanceObserver((list) => {
                 for (const task of list.getEntries()) longest = Math.max(longest, task.duration);
@@ -46,7 +47,9 @@ def test_a_thousand_results_scroll_without_a_long_task(new_page, many):
             }
             observer.disconnect();
             return longest;
-        }""", COUNT)  # fmt: skip
+        }""",
+            COUNT,
+        )
         assert page.locator(f".photo .open[aria-label*=', {COUNT} of {COUNT},']").count() == 1
         assert page.locator(".photo").count() < 150  # the others are not in the document
         if longest <= LONGEST:

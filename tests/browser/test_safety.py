@@ -9,9 +9,14 @@ def test_odd_names_are_shown_and_do_nothing(page, album):
     with answered(page):
         page.locator("#filters").get_by_role("button", name="odd").click()
     assert sorted(shown(page)) == sorted(
-        ["<script>window.hacked=1<script>.png", "'\"><img src=x onerror=window.hacked=1>.png", "two\\u000alines.png",
-         "right\\u202eto-left gpj.png", "no-utf8-\\udcff.png"]
-    )  # fmt: skip
+        [
+            "<script>window.hacked=1<script>.png",
+            "'\"><img src=x onerror=window.hacked=1>.png",
+            "two\\u000alines.png",
+            "right\\u202eto-left gpj.png",
+            "no-utf8-\\udcff.png",
+        ]
+    )
     for _ in range(5):
         page.keyboard.press("Escape")
     page.locator(".photo .open").first.click()

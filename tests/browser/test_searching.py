@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from clipsearch.query import parse_terms, split_words
+from clipsearch.query.language import parse_terms, split_words
 from tests.browser.conftest import answered, search, shown
 from tests.conftest import PHOTOS
 

@@ -132,8 +132,9 @@ def test_the_path_is_copied(page, viewer, album):
     viewer.get_by_label("Copy the path").click()
     page.wait_for_selector("#note:popover-open")
     assert page.evaluate("navigator.clipboard.readText()") in (
-        str(album / "first" / "rowing-boats.jpg"), str(album / "second" / "rowing-boats.jpg")
-    )  # fmt: skip
+        str(album / "first" / "rowing-boats.jpg"),
+        str(album / "second" / "rowing-boats.jpg"),
+    )
 
 
 def test_more_like_this_closes_it_and_searches(page, viewer):

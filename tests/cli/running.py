@@ -37,8 +37,12 @@ def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, **envir
 def run_process(*arguments, cwd, **environment):
     """The same as a user meets it, in a process of its own, with text for output."""
     result = subprocess.run(
-        [sys.executable, "-m", "clipsearch", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-m", "clipsearch", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
         env={**os.environ, "PYTHONUTF8": "1", **environment},
-    )  # fmt: skip
+    )
     assert "Traceback" not in result.stderr, result.stderr
     return result.returncode, result.stdout, result.stderr

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import clipsearch.cli
-from clipsearch.advice import command, quoted, with_index
+from clipsearch._internal.commands import command, quoted, with_index
 from clipsearch.cli import cli
 from clipsearch.cli.hints import completed, hint, use
-from clipsearch.config import remember_index
+from clipsearch.cli.index_folder import remember_index
 from tests.cli.running import run_here
 from tests.conftest import save_photo
 
@@ -52,10 +52,15 @@ def assert_for(index, lines, at_least=1):
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [
-        (["status"], 2), (["index"], 1), (["duplicates", "--exact", "-q"], 1), (["index", "FAR/nowhere-indexed"], 0),
-        (["doctor"], 1), (["index", "GONE"], 1), (["forget", "elsewhere"], 1),
+        (["status"], 2),
+        (["index"], 1),
+        (["duplicates", "--exact", "-q"], 1),
+        (["index", "FAR/nowhere-indexed"], 0),
+        (["doctor"], 1),
+        (["index", "GONE"], 1),
+        (["forget", "elsewhere"], 1),
     ],
-)  # fmt: skip
+)
 def test_a_hint_names_the_index_where_another_or_none_is_near(lost, here, arguments, count, tmp_path):
     index, folder = lost / ".clipsearch", tmp_path / here
     if here == "near":
@@ -131,10 +136,12 @@ def test_messages_of_the_library_put_commands_between_backticks_or_make_them():
     for path in Path(clipsearch.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {
-            id(node.body[0].value) for node in ast.walk(tree)
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.body
             and isinstance(node.body[0], ast.Expr)
-        }  # fmt: skip
+        }
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
                 names = "|".join(cli.list_commands(None))

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from clipsearch import diagnosis
-from clipsearch.schema import Failure, ImageFile
+from clipsearch.analysis import diagnosis
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.types import Failure, ImageFile
 from tests.cli.running import run_here
 from tests.store.support import add, random_units, writer
 

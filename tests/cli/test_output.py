@@ -227,9 +227,13 @@ def test_an_output_that_takes_nothing_is_one_line_and_a_status(command, reason, 
     if "/dev/full" in command and not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full here")
     done = subprocess.run(
-        ["sh", "-c", command.replace("clipsearch", f"'{sys.executable}' -m clipsearch")], cwd=tmp_path, capture_output=True,
-        text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(Path(clipsearch.__file__).parents[1])},
-    )  # fmt: skip
+        ["sh", "-c", command.replace("clipsearch", f"'{sys.executable}' -m clipsearch")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(clipsearch.__file__).parents[1])},
+    )
     assert done.returncode == OUTPUT_FAILED, done.stderr
     assert done.stderr.count("\n") == 1 and reason in done.stderr and done.stderr.startswith("clipsearch: the answer")
 
@@ -241,9 +245,11 @@ def test_a_closed_output_can_still_be_asked_whether_it_is_a_terminal():
     )
     done = subprocess.run(
         ["sh", "-c", f"'{sys.executable}' -c '{asked}; sys.exit(sys.stdout.isatty())' >&-"],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True,
+        text=True,
+        timeout=120,
         env={**os.environ, "PYTHONPATH": str(Path(clipsearch.__file__).parents[1])},
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -11,7 +11,7 @@ from clipsearch.distributed import archives
 from clipsearch.distributed.archives import open_archive
 from clipsearch.errors import StorageError, SyncRefused
 from clipsearch.images.files import ReadLimits
-from clipsearch.schema import ImageFile
+from clipsearch.types import ImageFile
 from tests.conftest import give_captions, names, save_photo
 from tests.distributed.conftest import content, jpeg, run, save_tar
 
@@ -72,8 +72,12 @@ def test_a_tar_file_is_a_folder_of_its_photos(tmp_path, in_place):
     report = run(tmp_path / "index", archive)
     found, failures = content(tmp_path / "index")
     assert {path.removeprefix(f"{archive}/"): caption for path, (_, _, caption, _) in found.items()} == {
-        "000.jpg": "a red wall", "001.jpg": "a lawn", "sub/002.png": None, "004.jpg": None, "copy.jpg": None,
-    }  # fmt: skip
+        "000.jpg": "a red wall",
+        "001.jpg": "a lawn",
+        "sub/002.png": None,
+        "004.jpg": None,
+        "copy.jpg": None,
+    }
     assert list(failures) == [f"{archive}/003.jpg"] and report.failed == 1 and report.copied == 1
 
     in_place.done.clear()
@@ -81,8 +85,8 @@ def test_a_tar_file_is_a_folder_of_its_photos(tmp_path, in_place):
     with SearchEngine(tmp_path / "index") as engine:
         report = engine.index()  # one machine leaves archives alone, and what lies beside them
         assert (report.removed, report.added, len(content(tmp_path / "index")[0])) == (0, 0, 5)
-        from clipsearch.schema import Query, Term
-        from clipsearch.where import in_folder
+        from clipsearch.query.filters import in_folder
+        from clipsearch.types import Query, Term
 
         query = Query((Term("red"),), filters=(in_folder(archive / "sub"),))
         assert names(engine.search(query)) == ["002.png"]
@@ -120,8 +124,9 @@ def test_equal_photos_in_two_archives_are_both_there(tmp_path, in_place):
     report = run(tmp_path / "index", two)
     assert (report.added, report.copied, report.moved) == (1, 1, 0)
     assert {path: caption for path, (_, _, caption, _) in content(tmp_path / "index")[0].items()} == {
-        f"{one}/a.jpg": None, f"{two}/b.jpg": "another caption",
-    }  # fmt: skip
+        f"{one}/a.jpg": None,
+        f"{two}/b.jpg": "another caption",
+    }
 
 
 def test_an_archive_beside_an_indexed_folder_does_not_take_it_in(tmp_path, in_place):

@@ -211,7 +211,7 @@ def test_other_urls_are_refused(tmp_path, in_place, url):
 
 
 def test_one_file_more_changes_one_chunk():
-    from clipsearch.schema import ImageFile
+    from clipsearch.types import ImageFile
 
     files = [ImageFile(f"/photos/{n:05}.jpg", 1, 1) for n in range(20_000)]
     before = set(chunks.chunks_of_files(files))

@@ -48,8 +48,9 @@ def test_s3(bucket, tmp_path, in_place):
     found, failures = content(tmp_path / "index")
     assert (report.added, report.failed, report.unchanged) == (26, 2, 16)
     assert failures == {
-        "s3://pictures/bad.jpg": "not a picture in a format we read", "s3://pictures/empty.jpg": "empty file",
-    }  # fmt: skip
+        "s3://pictures/bad.jpg": "not a picture in a format we read",
+        "s3://pictures/empty.jpg": "empty file",
+    }
     assert found["s3://pictures/sets/a.tar/a.jpg"][2] == "a red wall"
     assert found["s3://pictures/sets/b.parquet/000000000.jpg"][2] == "a lawn"
     in_place.done.clear()

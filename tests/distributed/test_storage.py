@@ -9,12 +9,12 @@ import pytest
 
 from clipsearch import SearchEngine
 from clipsearch.distributed import planning, reading, storage
-from clipsearch.distributed.ahead import AT_ONCE
 from clipsearch.distributed.chunks import FilesChunk
 from clipsearch.distributed.parts import Part, read_files
+from clipsearch.distributed.prefetch import AT_ONCE
 from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.schema import ImageFile
+from clipsearch.types import ImageFile
 from tests.conftest import ROOT, save_photo
 from tests.distributed.conftest import content, jpeg, run, save_tar
 
@@ -102,7 +102,7 @@ def test_a_part_that_is_gone_is_said_to_be(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="a file there has a name as long as it is open")
 def test_a_worker_that_is_killed_leaves_no_part_behind(tmp_path):
     script = (
-        "import sys, time; from clipsearch.distributed.parts import write_part; from clipsearch.schema import *\n"
+        "import sys, time; from clipsearch.distributed.parts import write_part; from clipsearch.types import *\n"
         "def slow():\n"
         "    for _ in range(2000): yield Failure(ImageFile('/a', 1, 1), 'x')\n"
         "    print(flush=True); time.sleep(60)\n"
@@ -112,8 +112,10 @@ def test_a_worker_that_is_killed_leaves_no_part_behind(tmp_path):
     scratch.mkdir()
     worker = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "parts")],
-        cwd=ROOT, env={"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+    )
     assert worker.stdout.readline() == b"\n"
     worker.send_signal(signal.SIGKILL)
     worker.communicate()

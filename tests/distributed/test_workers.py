@@ -15,7 +15,7 @@ from clipsearch.distributed.embedding import EmbedFiles, Job
 from clipsearch.distributed.parts import read_files
 from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.schema import ImageFile
+from clipsearch.types import ImageFile
 from tests.conftest import ColourEncoder, save_photo
 from tests.distributed.conftest import jpeg, save_parquet, save_tar
 
@@ -55,7 +55,8 @@ def test_the_first_photos_are_read_while_their_chunks_are_open(where, memory, tm
         ]
     elif where in ("in rows", "at addresses"):
         monkeypatch.setattr(
-            "clipsearch.distributed.manifests.fetch_image", lambda url, max_bytes: photos[int(url.rpartition("/")[2])]
+            "clipsearch.distributed.photo_tables.fetch_image",
+            lambda url, max_bytes: photos[int(url.rpartition("/")[2])],
         )
         columns = {"jpg": photos} if where == "in rows" else {"url": [f"https://example.org/{n}" for n in range(100)]}
         file = file_of(save_parquet(tmp_path / "a.parquet", columns))

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from clipsearch import load_encoder
-from clipsearch.encoders.clip_encoder import ClipEncoder
-from clipsearch.encoders.mini import FOLDER, MiniEncoder
+from clipsearch.encoders.clip.encoder import ClipEncoder
+from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
 from clipsearch.encoders.shape import read_clip_config
 from clipsearch.encoders.tokenizer import require_words, with_panics
 from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.errors import ModelError
 from tests.cli.running import run_here
 from tests.conftest import save_photo
+from tests.encoders.clip.test_bpe import SOME
+from tests.encoders.clip.test_bpe import save as save_vocabulary
 from tests.encoders.support import change_json, change_weights, refused
-from tests.encoders.test_bpe import SOME
-from tests.encoders.test_bpe import save as save_vocabulary
 
 DEEP = "[" * 100_000
 pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -51,11 +51,14 @@ def test_numbers_that_no_model_has_are_refused_before_anything_is_built(any_copy
 @pytest.mark.parametrize(
     ("tower", "name", "value"),
     [
-        ("text_config", "vocab_size", 2**50), ("text_config", "max_position_embeddings", 0),
-        ("vision_config", "image_size", 10**9), ("vision_config", "patch_size", 0), ("vision_config", "patch_size", 65),
+        ("text_config", "vocab_size", 2**50),
+        ("text_config", "max_position_embeddings", 0),
+        ("vision_config", "image_size", 10**9),
+        ("vision_config", "patch_size", 0),
+        ("vision_config", "patch_size", 65),
         ("vision_config", "num_channels", 4),
     ],
-)  # fmt: skip
+)
 def test_sizes_that_no_model_has_are_refused(any_copy, tower, name, value):
     change_json(any_copy / "config.json", lambda values: values[tower].update({name: value}))
     refused(any_copy, "whole number|larger than image_size")

@@ -14,7 +14,7 @@ import pytest
 
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders import choose_default_model, hub
-from clipsearch.encoders.table import DEFAULT_MODEL, MODELS
+from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
 from clipsearch.errors import ModelError
 from tests.encoders.test_torch_encoder import save_checkpoint
 

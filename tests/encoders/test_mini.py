@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import ClipsearchWarning, load_encoder
-from clipsearch.encoders.mini import FOLDER, MiniEncoder
+from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
 from clipsearch.errors import ModelError, QueryError
 from tests.conftest import PHOTOS
 

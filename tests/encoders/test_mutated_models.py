@@ -56,9 +56,13 @@ def change_bytes(data, chance):
     """A bit turned, or bytes lost or gained, most often near the start."""
     at = chance.randrange(min(len(data), chance.choice([200, 20_000, len(data)])))
     return chance.choice(
-        [data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :], data[:at], data[:at] + data[at + 9 :],
-         data[:at] + b"\xff" * 8 + data[at:]]
-    )  # fmt: skip
+        [
+            data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :],
+            data[:at],
+            data[:at] + data[at + 9 :],
+            data[:at] + b"\xff" * 8 + data[at:],
+        ]
+    )
 
 
 def mutate(folder, chance):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch import diagnosis
+from clipsearch.analysis import diagnosis
 from tests.conftest import save_photo
 from tests.encoders.test_torch_encoder import save_checkpoint
 

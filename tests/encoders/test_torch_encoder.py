@@ -28,9 +28,14 @@ def save_tokenizer(folder, context, **options):
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing("[BOS] $A [EOS]", None, [("[BOS]", 2), ("[EOS]", 3)])
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", bos_token="[BOS]", eos_token="[EOS]",
-        model_max_length=context, **options,
-    ).save_pretrained(folder)  # fmt: skip
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        bos_token="[BOS]",
+        eos_token="[EOS]",
+        model_max_length=context,
+        **options,
+    ).save_pretrained(folder)
 
 
 def make_clip(folder):
@@ -47,7 +52,7 @@ def make_clip(folder):
     transformers.CLIPModel(config).save_pretrained(folder)
     transformers.CLIPImageProcessorPil(
         size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}
-    ).save_pretrained(folder)  # fmt: skip
+    ).save_pretrained(folder)
     save_tokenizer(folder, 16)
 
 
@@ -73,12 +78,13 @@ def make_siglip(folder):
 def make_chinese_clip(folder):
     config = transformers.ChineseCLIPConfig(
         text_config={**SMALL, "vocab_size": len(WORDS), "pad_token_id": 0, "max_position_embeddings": 16},
-        vision_config={**SMALL, "image_size": 64, "patch_size": 16}, projection_dim=24,
-    )  # fmt: skip
+        vision_config={**SMALL, "image_size": 64, "patch_size": 16},
+        projection_dim=24,
+    )
     transformers.ChineseCLIPModel(config).save_pretrained(folder)
-    transformers.ChineseCLIPImageProcessorPil(
-        size={"height": 64, "width": 64}, do_center_crop=False
-    ).save_pretrained(folder)  # fmt: skip
+    transformers.ChineseCLIPImageProcessorPil(size={"height": 64, "width": 64}, do_center_crop=False).save_pretrained(
+        folder
+    )
     save_tokenizer(folder, 16)
 
 
@@ -112,9 +118,10 @@ def reference_logits(folder, pictures, texts):
     model = transformers.AutoModel.from_pretrained(folder).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     processor = {
-        "clip": transformers.CLIPImageProcessorPil, "siglip": transformers.SiglipImageProcessorPil,
+        "clip": transformers.CLIPImageProcessorPil,
+        "siglip": transformers.SiglipImageProcessorPil,
         "chinese_clip": transformers.ChineseCLIPImageProcessorPil,
-    }[kind].from_pretrained(folder)  # fmt: skip
+    }[kind].from_pretrained(folder)
     padding = "max_length" if kind == "siglip" else True
     inputs = tokenizer(texts, padding=padding, max_length=16, truncation=True, return_tensors="pt")
     with torch.inference_mode():

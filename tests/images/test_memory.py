@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from clipsearch.images import memory
-from clipsearch.images.discover import find_images
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import Decoded, DecoderPool
-from clipsearch.schema import Failure
+from clipsearch.indexing.walk import find_images
+from clipsearch.types import Failure
 from tests.conftest import save_photo
 from tests.images.test_pool import SPEC
 

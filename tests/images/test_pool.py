@@ -11,10 +11,10 @@ import pytest
 
 from clipsearch.errors import ImageError
 from clipsearch.images import pool as pool_module
-from clipsearch.images.discover import find_images, list_images
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import Decoded, DecoderPool, FileElsewhere, PoolStopped
-from clipsearch.schema import Failure, ImageFile, PixelSpec
+from clipsearch.indexing.walk import find_images, list_images
+from clipsearch.types import Failure, ImageFile, PixelSpec
 from tests.conftest import SHARED, save_photo
 
 SPEC = PixelSpec(None, (16, 24), None, 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -16,8 +16,13 @@ def shapes(folder, *sizes, suffix="jpg"):
 def test_pictures_fit_into_the_box_and_keep_their_shape(tmp_path, suffix):
     paths = shapes(tmp_path, (400, 300), (300, 400), (3000, 200), (200, 3000), (10, 8), (1200, 2), suffix=suffix)
     assert [picture.size for picture in thumbnails(paths, (100, 80))] == [
-        (100, 75), (60, 80), (100, 7), (5, 80), (10, 8), (100, 1),
-    ]  # fmt: skip
+        (100, 75),
+        (60, 80),
+        (100, 7),
+        (5, 80),
+        (10, 8),
+        (100, 1),
+    ]
 
 
 def test_pictures_are_upright_and_rgb(tmp_path):

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from clipsearch.hits import Explanation, Hits
-from clipsearch.schema import Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
+from clipsearch.query.hits import Explanation, Hits
+from clipsearch.types import Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
 
 ANOTHER_DAY = datetime(2024, 7, 15, 12, 30)
 

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.conditions import All, Below, Either, Known, Near, Not, Test
+from clipsearch.query.filters import parse_where
 from clipsearch.render.explain import condition_text, explain_text
-from clipsearch.schema import Query, Term
-from clipsearch.where import parse_where
+from clipsearch.types import All, Below, Either, Known, Near, Not, Query, Term, Test
 from tests.render.support import answer
 
 

@@ -87,12 +87,19 @@ def test_colours_only_add_escape_sequences():
 
 def test_groups_are_in_the_order_of_their_best_hits():
     hits = [
-        hit(1, "/photos/b/1.jpg", taken_at=ANOTHER_DAY), hit(2, "/photos/2.jpg"), hit(3, "/photos/b/3.jpg"),
-        hit(4, "/photos/4.jpg", taken_at=ANOTHER_DAY), hit(5, "/photos/b\n/5.jpg"),
-    ]  # fmt: skip
+        hit(1, "/photos/b/1.jpg", taken_at=ANOTHER_DAY),
+        hit(2, "/photos/2.jpg"),
+        hit(3, "/photos/b/3.jpg"),
+        hit(4, "/photos/4.jpg", taken_at=ANOTHER_DAY),
+        hit(5, "/photos/b\n/5.jpg"),
+    ]
     assert [line.strip() for line in hits_table(hits[:3], "/photos", group_by="folder").splitlines()] == [
-        "b", "1   0.2500  2024-07-15  1.jpg", "3   0.2500              3.jpg", ".", "2   0.2500              2.jpg",
-    ]  # fmt: skip
+        "b",
+        "1   0.2500  2024-07-15  1.jpg",
+        "3   0.2500              3.jpg",
+        ".",
+        "2   0.2500              2.jpg",
+    ]
     lines = hits_table(hits, "/photos", group_by="day").splitlines()
     assert [line for line in lines if not line.startswith(" ")] == ["2024-07-15", "no date"]
     assert lines[2] == "  4   0.2500  4.jpg"

@@ -1,7 +1,7 @@
 """What people and scripts read."""
 
 from clipsearch.render.text import failures_table, human_bytes, percent, printable, short_path
-from clipsearch.schema import Failure, ImageFile
+from clipsearch.types import Failure, ImageFile
 
 
 def test_names_cannot_give_a_terminal_orders():
@@ -18,8 +18,13 @@ def test_paths_are_shortened_only_below_the_folder():
 
 def test_sizes_read_well():
     assert [human_bytes(n) for n in (0, 999, 1500, 123456, 5_000_000, 2 * 10**12)] == [
-        "0 B", "999 B", "1.5 kB", "123 kB", "5.0 MB", "2.0 TB",
-    ]  # fmt: skip
+        "0 B",
+        "999 B",
+        "1.5 kB",
+        "123 kB",
+        "5.0 MB",
+        "2.0 TB",
+    ]
 
 
 def test_nothing_is_certain():

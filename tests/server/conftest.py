@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from clipsearch import SearchEngine
 from clipsearch.server.app import make_app
 from clipsearch.server.service import Service
-from tests.cli.conftest import clipsearch, clipsearch_process  # noqa: F401 - fixtures
+from tests.cli.conftest import clipsearch, clipsearch_process  # noqa: F401
 
 ADDRESS = "http://127.0.0.1:8100"
 MAY_CHANGE = {"Clipsearch-Client": "tests"}
@@ -68,8 +68,11 @@ def serving(folder, *arguments, **environment):
     """`clipsearch serve` as a process: (the process, its address)."""
     process = subprocess.Popen(
         [sys.executable, "-m", "clipsearch", "serve", "--index", str(folder), "--port", "0", "--no-open", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUTF8": "1", **environment},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUTF8": "1", **environment},
+    )
     try:
         address = process.stdout.readline().strip()
         if not address:

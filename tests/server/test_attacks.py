@@ -14,9 +14,10 @@ from starlette.testclient import TestClient
 
 from clipsearch import SearchEngine
 from clipsearch.errors import ClipsearchError
-from clipsearch.server import guard, page_routes
 from clipsearch.server.app import make_app
-from clipsearch.server.guard import Guard, check_exposure, is_loopback
+from clipsearch.server.middleware import access as guard
+from clipsearch.server.middleware.access import Guard, check_exposure, is_loopback
+from clipsearch.server.routes import page as page_routes
 from tests.conftest import save_photo, shared
 from tests.server.conftest import ADDRESS, MAY_CHANGE, ids, serving
 
@@ -105,9 +106,11 @@ def test_what_changes_something_needs_the_header_that_no_form_sends(client):
 
 def test_a_preflight_is_told_nothing_that_lets_it_go_on(client):
     headers = {
-        "Origin": "https://evil.example", "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "clipsearch-client", "Access-Control-Request-Private-Network": "true",
-    }  # fmt: skip
+        "Origin": "https://evil.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "clipsearch-client",
+        "Access-Control-Request-Private-Network": "true",
+    }
     for address in ("/api/index", "/api/uploads", "/api/status", "/nothing"):
         answer = client.options(address, headers=headers)
         assert not [name for name in answer.headers if name.startswith("access-control")]

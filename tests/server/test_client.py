@@ -18,10 +18,10 @@ from clipsearch import Query, SearchEngine, Term, load_encoder, parse_where
 from clipsearch.asking import filter_parameters, search_parameters
 from clipsearch.cli import cli
 from clipsearch.client import Client
-from clipsearch.conditions import All, Below, Either, Near, Not, Test
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
-from clipsearch.query import parse_query
-from clipsearch.where import chosen
+from clipsearch.query.filters import chosen
+from clipsearch.query.language import parse_query
+from clipsearch.types import All, Below, Either, Near, Not, Test
 from tests.conftest import PHOTOS, give_captions, save_photo
 from tests.server.conftest import serving
 

@@ -47,10 +47,15 @@ def test_answers_have_the_keys_that_are_described(client, engine, described):
     give_captions(engine.index_folder, {"red.jpg": "a red wall"})  # the key that a photo without one has not
     number = ids(client)["red.jpg"]
     for path, address in (
-        ("/api/search", "/api/search?q=red&explain=true&group_by=day"), ("/api/images", "/api/images"),
-        ("/api/images/{id}", f"/api/images/{number}"), ("/api/facets", "/api/facets"), ("/api/places", "/api/places"),
-        ("/api/status", "/api/status"), ("/api/failures", "/api/failures"), ("/api/saved-searches", "/api/saved-searches"),
-    ):  # fmt: skip
+        ("/api/search", "/api/search?q=red&explain=true&group_by=day"),
+        ("/api/images", "/api/images"),
+        ("/api/images/{id}", f"/api/images/{number}"),
+        ("/api/facets", "/api/facets"),
+        ("/api/places", "/api/places"),
+        ("/api/status", "/api/status"),
+        ("/api/failures", "/api/failures"),
+        ("/api/saved-searches", "/api/saved-searches"),
+    ):
         reference = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
         schema = described["components"]["schemas"][reference.rpartition("/")[2]]
         answer = client.get(address).json()

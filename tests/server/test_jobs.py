@@ -8,7 +8,7 @@ import time
 import httpx2
 
 from clipsearch import SearchEngine
-from clipsearch.advice import quoted
+from clipsearch._internal.commands import quoted
 from clipsearch.store.collection import Collection
 from tests.conftest import save_photo
 from tests.server.conftest import ids, serving, wait_for_job

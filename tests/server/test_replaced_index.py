@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from clipsearch import SearchEngine
-from clipsearch.browse import BrowseApp, Wish
 from clipsearch.client import Client
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch
-from clipsearch.schema import Query
 from clipsearch.server.app import make_app
 from clipsearch.server.events import index_events
 from clipsearch.server.jobs import Job, Jobs
+from clipsearch.terminal.app import BrowseApp, Wish
+from clipsearch.types import Query
 from tests.conftest import ColourEncoder, save_photo
 from tests.server.conftest import ids, serving, wait_for_job
 from tests.server.test_uploads import png, send
@@ -160,8 +160,8 @@ def test_whatever_goes_wrong_has_the_shape_of_an_error(service, monkeypatch):
 
 
 def test_stalled_uploads_let_go_of_their_places(service, monkeypatch):
-    monkeypatch.setattr("clipsearch.server.guard.SLOWEST", 0.2)
-    monkeypatch.setattr("clipsearch.server.picture_routes.DECODED_AT_ONCE", 1)
+    monkeypatch.setattr("clipsearch.server.middleware.access.SLOWEST", 0.2)
+    monkeypatch.setattr("clipsearch.server.routes.pictures.DECODED_AT_ONCE", 1)
     app = make_app(service, host="127.0.0.1", port=8100)
     names = {
         "host": "127.0.0.1:8100",
@@ -244,7 +244,7 @@ def test_browsing_finds_what_looks_like_a_photo_whose_file_is_gone(engine):
 
 
 def test_assistants_see_the_photo_that_was_indexed_or_none(engine, photos, make_anew):
-    from clipsearch.assistant.tools import Assistant
+    from clipsearch.mcp_server.tools import Assistant
 
     engine.close()
     assistant = Assistant(lambda: SearchEngine.open(photos))

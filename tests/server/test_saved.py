@@ -31,9 +31,14 @@ def _quoted(name):
 
 
 NO_SEARCHES = (
-    ("x", {"parameters": {"rm": "1"}}), ("x", {}), ("x", {"parameters": {"q": {"a": 1}}}), ("x", []),
-    ("x" * 201, {"parameters": {"q": "a"}}), ("x", {"parameters": {"q": "a" * 3000}}), ("x", {"parameters": {}, "y": 1}),
-)  # fmt: skip
+    ("x", {"parameters": {"rm": "1"}}),
+    ("x", {}),
+    ("x", {"parameters": {"q": {"a": 1}}}),
+    ("x", []),
+    ("x" * 201, {"parameters": {"q": "a"}}),
+    ("x", {"parameters": {"q": "a" * 3000}}),
+    ("x", {"parameters": {}, "y": 1}),
+)
 
 
 def test_what_is_no_search_is_not_saved(client):

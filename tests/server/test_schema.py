@@ -13,9 +13,9 @@ from tests.conftest import save_photo
 from tests.server.conftest import MAY_CHANGE, serving
 
 schemathesis = pytest.importorskip("schemathesis")
-import requests  # noqa: E402 - comes with it
-from schemathesis.core.failures import FailureGroup  # noqa: E402
-from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402 - texts in languages of our own may be wrong
+import requests
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 NO_HTTP = b"Invalid HTTP request received."  # what uvicorn says to addresses that are too long, before it hangs up
 LONGEST = 2**16  # bytes of an address

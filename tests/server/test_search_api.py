@@ -6,7 +6,7 @@ import os
 import pytest
 from click.testing import CliRunner
 
-from clipsearch.advice import quoted
+from clipsearch._internal.commands import quoted
 from clipsearch.cli import cli
 from clipsearch.store.repair import repair
 from tests.conftest import give_captions, save_photo

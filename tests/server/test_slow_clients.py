@@ -10,8 +10,9 @@ from contextlib import ExitStack, suppress
 import pytest
 from PIL import Image
 
-from clipsearch.server import guard, running
+from clipsearch.server import running
 from clipsearch.server.app import make_app
+from clipsearch.server.middleware import access as guard
 
 PATIENCE = 60  # seconds that a test waits for an answer; it comes at once, or never
 HEADERS = {"Clipsearch-Client": "tests", "Content-Type": "image/png"}
@@ -100,7 +101,7 @@ def test_a_client_that_goes_in_the_middle_of_its_upload_leaves_nothing(port, tmp
 
 
 def test_no_more_uploads_are_taken_at_once_than_there_is_room_for(service, monkeypatch, request):
-    monkeypatch.setattr("clipsearch.server.picture_routes.RECEIVED_AT_ONCE", 0)
+    monkeypatch.setattr("clipsearch.server.routes.pictures.RECEIVED_AT_ONCE", 0)
     status, answer = ask(request.getfixturevalue("port"), "POST", "/api/uploads", picture())
     assert status == 503 and answer["error"]["code"] == "busy"
 

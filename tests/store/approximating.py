@@ -4,10 +4,10 @@ import zlib
 
 import numpy as np
 
+from clipsearch.analysis.optimization import optimize
 from clipsearch.encoders.base import Encoder, ModelSpec
-from clipsearch.optimizing import optimize
-from clipsearch.schema import Fingerprint, PixelSpec
 from clipsearch.store.collection import Collection
+from clipsearch.types import Fingerprint, PixelSpec
 from tests.store.support import add, unit, writer
 
 DIM, PHOTOS = 32, 6000

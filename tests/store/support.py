@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.schema import Fingerprint, ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.types import Fingerprint, ImageFile, ImageInfo
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-from torture_lab.checking import downgrade  # noqa: F401 - what a catalog was in each older format, in one place
+from torture_lab.checking import downgrade  # noqa: F401
 
 
 def unit(array):

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from clipsearch import Query, Term
-from clipsearch.conditions import Test
-from clipsearch.embedding import QueryEmbedder
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionBusy
-from clipsearch.search import search
-from clipsearch.store.approximate.arrays import file_size, opened, small_crc
-from clipsearch.store.approximate.card import CARD, KINDS, read_card, write_card
-from clipsearch.store.approximate.keeping import read_status, remove
-from clipsearch.store.approximate.opened import DEEPEST
+from clipsearch.query.embed import QueryEmbedder
+from clipsearch.query.search import search
+from clipsearch.store.approximate.description import CARD, KINDS, read_card, write_card
+from clipsearch.store.approximate.file_format import file_size, opened, small_crc
+from clipsearch.store.approximate.folder import read_status, remove
+from clipsearch.store.approximate.index import DEEPEST
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
+from clipsearch.types import Test
 from tests.store.approximating import (
     DIM,
     PHOTOS,
@@ -33,7 +33,7 @@ from tests.store.approximating import (
     optimized,
     queries,
     recall,
-)  # fmt: skip
+)
 from tests.store.support import add, unit
 
 VECTORS = clustered(PHOTOS)
@@ -112,7 +112,7 @@ def test_where_nothing_reaches_it_the_best_is_told_and_nothing_is_left(plain, tm
 
 def test_few_photos_are_left_as_they_are(tmp_path):
     folder = filled(tmp_path / "photos" / ".clipsearch", VECTORS[:50])
-    from clipsearch.optimizing import optimize
+    from clipsearch.analysis.optimization import optimize
 
     with Collection(folder) as collection:
         report = optimize(collection, lambda: pytest.fail("the model is not needed"), recall=0.99)
@@ -225,7 +225,7 @@ def test_ctrl_c_leaves_nothing_behind_and_what_was_there_in_use(index):
 
 
 def test_one_at_a_time(index):
-    from clipsearch.store.approximate.keeping import making
+    from clipsearch.store.approximate.folder import making
 
     with making(index), pytest.raises(CollectionBusy):
         optimized(index)
@@ -272,7 +272,7 @@ def test_one_photo_needs_nothing(tmp_path):
 
 
 def test_what_stays_in_use_is_said(index):
-    from clipsearch.optimizing import optimize
+    from clipsearch.analysis.optimization import optimize
 
     with Collection(index) as collection:
         report = optimize(collection, lambda: pytest.fail("the model is not needed"), recall=0.99)
@@ -338,7 +338,7 @@ def negative_sizes(folder, card):
 
 
 def crc_of(folder, card):
-    from clipsearch.store.approximate import arrays
+    from clipsearch.store.approximate import file_format as arrays
 
     places, size = arrays._places(card.shape)
     with open(folder / card.file, "rb") as stream:
@@ -443,7 +443,7 @@ def graph(tmp_path_factory):
      ("entry", 800), ("entry", -1)],
 )  # fmt: skip
 def test_a_graph_that_leads_out_of_itself_is_not_entered(graph, tmp_path, array, value):
-    from clipsearch.store.approximate import arrays
+    from clipsearch.store.approximate import file_format as arrays
 
     folder = shutil.copytree(graph, tmp_path / "photos" / ".clipsearch")
     card = read_card(folder / "approximate")

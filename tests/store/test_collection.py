@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
-from clipsearch.schema import Failure, Fingerprint, ImageFile
 from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.types import Failure, Fingerprint, ImageFile
 from tests.store.support import add, random_units, writer
 
 
@@ -47,9 +47,14 @@ def test_what_is_staged_is_invisible_until_the_commit(index):
 
 @pytest.mark.parametrize(
     "broken",
-    ["clipsearch.store.collection.write_segment", "os.fsync", "os.replace",
-     "clipsearch.store.catalog.Catalog.commit", "clipsearch.store.segments.sync_folder"],
-)  # fmt: skip
+    [
+        "clipsearch.store.collection.write_segment",
+        "os.fsync",
+        "os.replace",
+        "clipsearch.store.catalog.Catalog.commit",
+        "clipsearch.store.segments.sync_folder",
+    ],
+)
 def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkeypatch, broken):
     before = contents(index)
     with Collection(index, writable=True) as collection:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionError
-from clipsearch.schema import Failure
 from clipsearch.store import repair as repairing
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import finish, repair
 from clipsearch.store.verify import verify
+from clipsearch.types import Failure
 from tests.store.support import add, random_units, writer
 
 DIM, PHOTOS = 16, 400

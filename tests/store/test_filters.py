@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipsearch.conditions import All, Below, Either, Known, Near, Not, Test
 from clipsearch.errors import QueryError
-from clipsearch.schema import ImageFile, ImageInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.filters import km_between
+from clipsearch.store.memory_catalog import Sieve
 from clipsearch.store.rows import Place
-from clipsearch.store.sieve import Sieve
+from clipsearch.types import All, Below, Either, ImageFile, ImageInfo, Known, Near, Not, Test
 from tests.store.support import random_units, writer
 
 CAMERAS = [None, "Canon EOS 5D", "canon powershot", "NIKON D90", "Pixel 7 [main]"]
@@ -33,12 +32,15 @@ def index(tmp_path_factory):
             name = f"{chance.choice(['IMG_', 'img ', 'ä'])}{number}.{chance.choice(['jpg', 'PNG'])}"
             when = datetime(2023, 12, 30) + timedelta(minutes=chance.randrange(5000)) if chance.random() < 0.7 else None
             info = ImageInfo(
-                width=chance.choice([100, 200, 300]), height=chance.choice([100, 200, 400]),
-                format=chance.choice(["JPEG", "PNG"]), content_hash=f"{number:064x}", taken_at=when,
+                width=chance.choice([100, 200, 300]),
+                height=chance.choice([100, 200, 400]),
+                format=chance.choice(["JPEG", "PNG"]),
+                content_hash=f"{number:064x}",
+                taken_at=when,
                 camera=chance.choice(CAMERAS),
                 gps=(chance.uniform(-90, 90), chance.uniform(-180, 180)) if chance.random() < 0.8 else None,
                 caption=chance.choice([None, "A dog on a beach", "two DOGS", "ein Käfer [rot]", "100% cat"]),
-            )  # fmt: skip
+            )
             file = ImageFile(str(folder.parent / inside / name), chance.randrange(10_000), 0)
             collection.add(Place(root_id, inside, name), file, info, vector)
         collection.commit()
@@ -77,9 +79,13 @@ def holds(condition, record, root):
     if isinstance(value, str) and condition.field != "taken":
         value, other = value.lower(), other.lower()
     return {
-        "=": value == other, "!=": value != other, "<": value < other, "<=": value <= other, ">": value > other,
+        "=": value == other,
+        "!=": value != other,
+        "<": value < other,
+        "<=": value <= other,
+        ">": value > other,
         ">=": value >= other,
-    }[condition.operator]  # fmt: skip
+    }[condition.operator]
 
 
 LEAVES = [

@@ -5,13 +5,12 @@ import sys
 
 import pytest
 
-from clipsearch import roots
-from clipsearch.conditions import Below
 from clipsearch.errors import ClipsearchError
-from clipsearch.schema import ImageFile, ImageInfo
+from clipsearch.indexing import roots
 from clipsearch.store import places
 from clipsearch.store.filters import composed
 from clipsearch.store.rows import Place
+from clipsearch.types import Below, ImageFile, ImageInfo
 from tests.store.support import random_units, writer
 
 NFC, NFD = "Caf\u00e9", "Cafe\u0301"

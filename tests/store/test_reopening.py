@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import CollectionDamaged, ModelMismatch
-from clipsearch.schema import Fingerprint
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
+from clipsearch.types import Fingerprint
 from tests.store.support import add, random_units, writer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")

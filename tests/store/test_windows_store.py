@@ -9,12 +9,12 @@ import faiss
 import numpy as np
 import pytest
 
-from clipsearch import windows
+from clipsearch._internal import windows
+from clipsearch._internal.atomic_files import put_in_place
+from clipsearch.analysis.optimization import optimize
 from clipsearch.errors import CollectionBusy, CollectionDamaged
-from clipsearch.optimizing import optimize
-from clipsearch.replacing import put_in_place
 from clipsearch.store.collection import Collection
-from clipsearch.store.layout import open_file
+from clipsearch.store.faiss_layout import open_file
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
 from tests.store.approximating import Texts
@@ -69,7 +69,7 @@ def test_faiss_is_never_given_a_path_for_it_would_open_it_by_its_ansi_name(tmp_p
 
 @pytest.mark.parametrize("mapped_from", [0, 1 << 30])
 def test_vectors_that_somebody_holds_outlive_their_segment(index, monkeypatch, mapped_from):
-    monkeypatch.setattr("clipsearch.store.layout.MAPPED_FROM", mapped_from)
+    monkeypatch.setattr("clipsearch.store.faiss_layout.MAPPED_FROM", mapped_from)
     with Collection(index) as reader:
         (segment,) = reader.published_segments()
         vectors = segment.vectors
@@ -109,7 +109,7 @@ def test_a_file_that_is_in_use_for_a_moment_is_replaced_after_it(tmp_path, monke
         real(source, target)
 
     monkeypatch.setattr(os, "replace", replace)
-    monkeypatch.setattr("clipsearch.replacing.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("clipsearch._internal.atomic_files.time.sleep", lambda seconds: None)
     (tmp_path / "new").write_text("new")
     put_in_place(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old").read_text() == "new" and len(attempts) == 3
@@ -123,7 +123,7 @@ def test_a_file_that_stays_in_use_or_may_not_be_written_is_an_error(tmp_path, mo
         raise errors[0]
 
     monkeypatch.setattr(os, "replace", replace)
-    monkeypatch.setattr("clipsearch.replacing.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("clipsearch._internal.atomic_files.time.sleep", lambda seconds: None)
     for error, least, most in ((refused(), 2, 20), (PermissionError(13, "Permission denied"), 1, 1)):
         errors = [error]
         attempts.clear()
@@ -152,7 +152,7 @@ def test_a_repair_beside_an_open_reader_is_put_off_and_loses_nothing(index, monk
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", replace)
         patch.setattr(Path, "unlink", unlink)
-        patch.setattr("clipsearch.replacing.time.sleep", lambda seconds: None)
+        patch.setattr("clipsearch._internal.atomic_files.time.sleep", lambda seconds: None)
         for _ in range(2):
             with pytest.raises(CollectionBusy, match="another program has the damaged catalog open"):
                 repair(index)
@@ -187,7 +187,7 @@ def test_optimize_deletes_no_file_that_it_has_mapped_itself(index, monkeypatch):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="nothing says here what is mapped")
 def test_a_merge_leaves_no_segment_behind_that_it_had_mapped_itself(index, monkeypatch):
-    monkeypatch.setattr("clipsearch.store.layout.MAPPED_FROM", 0)
+    monkeypatch.setattr("clipsearch.store.faiss_layout.MAPPED_FROM", 0)
     real = os.unlink
 
     def unlink(path, *arguments, **options):

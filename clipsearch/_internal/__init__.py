@@ -1,0 +1,1 @@
+"""Small helpers without knowledge of photos: atomic files, paths, checksums, shell commands."""

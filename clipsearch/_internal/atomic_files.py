@@ -1,0 +1,145 @@
+"""Files that appear whole or not at all, and replace others only when told to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clipsearch._internal.windows import is_in_use
+from clipsearch.errors import ClipsearchError, one_line
+
+fcntl: Any = None
+with contextlib.suppress(ImportError):  # Windows has none
+    import fcntl
+
+_NOT_KNOWN = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY)
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between attempts: a virus scanner has a new file open for a moment."""
+
+
+@contextmanager
+def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
+    """Paths beside some targets to write to; they get the targets' names, the first one last, if all goes well.
+
+    Where it does not, nothing is left of them. A target that exists is an error unless `force`. Of several targets the first
+    stands for all: while it is there, the others are of the same run. ClipsearchError where they cannot be written.
+    """
+    for target in targets:
+        require_free(target, force=force)
+    partial = [
+        target.with_name(f".{target.name[:50]}.{os.getpid()}-{number}.partial") for number, target in enumerate(targets)
+    ]
+    try:
+        with _naming(targets, partial):
+            yield partial
+        for path, target in zip(partial, targets, strict=True):
+            require_free(target, force=force)
+            with _naming([target], [path, target]):
+                _to_disk(path)
+        with _naming(targets, [*partial, *targets]):
+            if force and len(targets) > 1:
+                targets[0].unlink(missing_ok=True)
+            for path, target in reversed(list(zip(partial, targets, strict=True))):
+                if not force:
+                    _reserve(target)
+                put_in_place(path, target)
+    finally:
+        for path in partial:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+@contextmanager
+def _naming(targets: Sequence[Path], files: Sequence[Path]) -> Iterator[None]:
+    """Say which targets cannot be written, and why, if an error is of no other file than these.
+
+    What writes to an open file (a full disk, a quota) does not say to which.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename not in (None, *map(os.fspath, files)):
+            raise
+        raise cannot_write(" and ".join(map(str, targets)), error) from error
+
+
+def cannot_write(what: str, error: OSError) -> ClipsearchError:
+    """That something could not be written, why, and what to do. Nothing of it is left, and what was there before is whole."""
+    reason = os.strerror(error.errno) if error.errno else one_line(error)
+    return ClipsearchError(
+        f"cannot write {what}: {reason}. What was there before is unchanged; make room and check the permissions there, or "
+        "choose another place"
+    )
+
+
+def put_in_place(finished: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Give a finished file its name; what had it goes.
+
+    Windows refuses that while a program has one of the two open: it is tried again for a second or two. PermissionError then.
+    """
+    for pause in _PAUSES:
+        try:
+            os.replace(finished, target)
+            return
+        except PermissionError as error:
+            if not is_in_use(error):
+                raise
+        time.sleep(pause)
+    os.replace(finished, target)
+
+
+def require_free(target: Path, *, force: bool) -> None:
+    """ClipsearchError where a file cannot get this name: a folder has it, or a file unless `force`; or there is no folder."""
+    if target.is_dir():
+        raise ClipsearchError(f"{target} is a folder; name a file")
+    if not target.absolute().parent.is_dir():
+        raise ClipsearchError(f"there is no folder {target.absolute().parent}")
+    if not force and os.path.lexists(target):  # also a link that leads nowhere
+        raise ClipsearchError(f"{target} is there already; --force replaces it")
+
+
+def _reserve(target: Path) -> None:
+    """An empty file of that name, so that nobody else's, made a moment ago, is overwritten."""
+    try:
+        target.open("xb").close()
+    except FileExistsError:
+        raise ClipsearchError(f"{target} is there already; --force replaces it") from None
+
+
+def sync_file(descriptor: int) -> None:
+    """Have what was written to an open file be on the disk before this returns.
+
+    On macOS, fsync leaves it in the drive's own memory, which a power cut empties. F_FULLFSYNC does not; some network drives
+    do not know it.
+    """
+    command = getattr(fcntl, "F_FULLFSYNC", None)
+    if command is not None:
+        try:
+            fcntl.fcntl(descriptor, command)
+            return
+        except OSError as error:
+            if error.errno not in _NOT_KNOWN:
+                raise
+    os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder durable, where the system lets a folder be synced at all."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        sync_file(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _to_disk(path: Path) -> None:
+    with open(path, "rb+") as stream:
+        sync_file(stream.fileno())

@@ -1,0 +1,58 @@
+"""Commands that messages propose, as they can be pasted into a shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+_PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,./:;=@+\\-]+")
+_PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
+_WITHOUT_INDEX = ("models", "eval")
+PHOTOS = "PHOTOS"
+"""What stands for the user's own photo folder."""
+
+
+def quoted(word: str | os.PathLike[str]) -> str:
+    """A word quoted for a shell: with double quotes if that is enough, since all shells know them."""
+    text = os.fspath(word)
+    if not text.isprintable():  # a name with a line break, or bytes that are no text
+        shown = (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in os.fsencode(text))
+        return "$'" + "".join("\\" + part if part in ("\\", "'") else part for part in shown) + "'"
+    if " " in text and _PLAIN.fullmatch(text):
+        return f'"{text}"'
+    if sys.platform == "win32":
+        return text if _PLAIN.fullmatch(text) else '"' + text.replace('"', '""') + '"'
+    else:  # noqa: RET505 - what follows a return would count as unreachable on one system
+        return shlex.quote(text)
+
+
+def command(*words: str | os.PathLike[str], index: str | os.PathLike[str] | None = None) -> str:
+    """`clipsearch WORDS...`, with --index if an index folder is given."""
+    return " ".join(["clipsearch", *map(quoted, words), *(["--index", quoted(index)] if index is not None else [])])
+
+
+def how_to_make(index: Path) -> str:
+    """The command that makes an index there: of the folder it lies in, or else of the photos the user has in mind."""
+    if index.name == ".clipsearch" and index.parent.is_dir():
+        return command("index", index.parent)
+    return command("index", PHOTOS, index=index)
+
+
+def with_index(text: str, index: Path, *, near: bool = False) -> str:
+    """A message with --index added to each command between backticks that can take it and does not have it yet.
+
+    If the index is `near`, so that commands find it by themselves, only those get it that name a folder to index: they would
+    take the index that is near to that folder.
+    """
+
+    def complete(found: re.Match[str]) -> str:
+        if found[1] in _WITHOUT_INDEX or " --index" in found[2]:
+            return found[0]
+        if near and not (found[1] == "index" and found[2].strip() and not found[2].startswith(" -")):
+            return found[0]
+        return f"`clipsearch {found[1]}{found[2]} --index {quoted(index)}`"
+
+    return _PROPOSED.sub(complete, text)

@@ -1,0 +1,58 @@
+"""Whether a path leads to a file on this machine, into an archive on it, or to storage elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+SCHEMES = ("abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a")
+"""Storage elsewhere whose folders an index may have, by the scheme of its URLs."""
+
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""Errors that say there is no such file. After any other, nobody can tell."""
+
+TAR, MANIFEST = ".tar", ".parquet"
+"""What the names of archives end with, in small letters."""
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")  # of two letters or more: one is a drive of Windows'
+_PLACE = re.compile(r"[a-z0-9]+://[^\0/]+(/[^\0/]+)*")
+
+
+def is_remote(path: str) -> bool:
+    """Whether it is a URL."""
+    return _SCHEME.match(path) is not None
+
+
+def is_remote_folder(path: str) -> bool:
+    """Whether it is a URL that an index may have as a folder: of a known scheme, and as plain as clipsearch writes it."""
+    scheme = _SCHEME.match(path)
+    return bool(scheme and scheme[1] in SCHEMES and _PLACE.fullmatch(path) and not {".", ".."} & set(path.split("/")))
+
+
+def is_elsewhere(path: str) -> bool:
+    """Whether a photo is no file of its own on this machine: behind a URL, or inside an archive that is there."""
+    if is_remote(path):
+        return True
+    above = os.path.dirname(path)
+    while above and not os.path.lexists(above) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    return os.path.isfile(above)
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Which file or folder a path leads to now: another one of its name has another identity. None if nothing is there."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def is_gone(path: str) -> bool:
+    """Whether a photo that was on this machine is there no longer. Nobody can tell of one elsewhere, or behind an error."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno in NOT_THERE and not is_elsewhere(path)
+    return False

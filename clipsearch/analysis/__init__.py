@@ -1,0 +1,1 @@
+"""What else an index can tell: labels, duplicates, statistics, evaluation, optimisation."""

@@ -1,0 +1,140 @@
+"""What is in a collection, counted by year, camera, folder and the like, from the catalog alone."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, TypeAlias, get_args
+
+from clipsearch.store import counts as tallies
+from clipsearch.store.collection import Collection
+from clipsearch.types import Condition
+
+By: TypeAlias = Literal["year", "month", "camera", "folder", "format", "orientation", "megapixels"]
+
+ALL_BY: tuple[By, ...] = get_args(By)
+USUAL_BY: tuple[By, ...] = ("year", "camera", "folder", "format")
+
+_IN_ORDER = ("year", "month", "megapixels")  # by value; the others have the most frequent first
+_MEGAPIXELS = (1, 2, 5, 10, 20, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many photos have one value: "2024", "2024-07", a camera, an absolute folder, "JPEG", "portrait", "5 to 10 MP"."""
+
+    value: str
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Photos by one thing. `counts` are in order of time or size, else the most frequent first, and then at most `top`.
+
+    Beyond these, `other_values` values have `other_images` photos, and `unknown` photos have none.
+    """
+
+    by: By
+    counts: tuple[Count, ...]
+    other_values: int
+    other_images: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What is in a collection. `first` and `last` are ISO 8601, by the cameras' clocks; None where no photo has a date."""
+
+    images: int
+    bytes: int
+    with_date: int
+    with_place: int
+    first: str | None
+    last: str | None
+    breakdowns: tuple[Breakdown, ...]
+
+
+def count_photos(
+    collection: Collection,
+    by: Sequence[By] = USUAL_BY,
+    condition: Condition | None = None,
+    *,
+    top: int = 10,
+    depth: int = 1,
+) -> Stats:
+    """Counts of the photos that meet a condition, or of all.
+
+    Folders are counted with all that is below them, `depth` levels below each indexed folder (0: the indexed folders
+    themselves); photos above that level count for the folder they lie in. All counts are of one committed state.
+    """
+    with collection.catalog.reading():
+        images = int(tallies.total(collection, "images", condition))
+        return Stats(
+            images=images,
+            bytes=int(tallies.total(collection, "bytes", condition) or 0),
+            with_date=int(tallies.total(collection, "dated", condition)),
+            with_place=int(tallies.total(collection, "placed", condition)),
+            first=tallies.total(collection, "first", condition),
+            last=tallies.total(collection, "last", condition),
+            breakdowns=tuple(_breakdown(collection, one, condition, images, top, depth) for one in by),
+        )
+
+
+def _breakdown(
+    collection: Collection, by: By, condition: Condition | None, images: int, top: int, depth: int
+) -> Breakdown:
+    if by == "folder":
+        found = _by_folder(collection, condition, depth)
+    elif by == "orientation" or by == "megapixels":
+        shapes = tallies.tally(collection, "shape", condition)
+        name = _orientation if by == "orientation" else _megapixels
+        found = _summed((name(width, height), count) for width, height, count in shapes)
+    else:
+        found = dict(tallies.tally(collection, by, condition))
+    known = sum(found.values())
+    if by == "megapixels":
+        ordered = [(name, found[name]) for name in _MEGAPIXEL_NAMES if name in found]
+    elif by in _IN_ORDER:
+        ordered = sorted(found.items())
+    else:
+        ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    shown = ordered if by in _IN_ORDER else ordered[:top]
+    rest = ordered[len(shown) :]
+    return Breakdown(
+        by, tuple(Count(*item) for item in shown), len(rest), sum(count for _, count in rest), images - known
+    )
+
+
+def _by_folder(collection: Collection, condition: Condition | None, depth: int) -> dict[str, int]:
+    roots = collection.roots()
+    rows = tallies.tally(collection, "folder", condition)
+    return _summed(
+        (os.path.join(roots[root_id], *(part for part in os.fsdecode(folder).split("/")[:depth] if part)), count)
+        for root_id, folder, count in rows
+    )
+
+
+def _summed(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for value, count in pairs:
+        counts[value] += count
+    return dict(counts)
+
+
+def _orientation(width: int, height: int) -> str:
+    return "landscape" if width > height else "portrait" if width < height else "square"
+
+
+_MEGAPIXEL_NAMES = (
+    f"under {_MEGAPIXELS[0]} MP",
+    *(f"{low} to {high} MP" for low, high in pairwise(_MEGAPIXELS)),
+    f"{_MEGAPIXELS[-1]} MP and more",
+)
+
+
+def _megapixels(width: int, height: int) -> str:
+    return _MEGAPIXEL_NAMES[bisect_right(_MEGAPIXELS, width * height / 1e6)]

@@ -1,0 +1,144 @@
+"""Which index a command means, when it does not say: the one around here, or the one used last."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import platformdirs
+
+from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.paths import is_remote
+from clipsearch._internal.untrusted_files import read_plain
+from clipsearch.errors import ClipsearchError, CollectionNotFound
+from clipsearch.indexing.roots import INDEX_FOLDER
+
+_APP = "clipsearch"
+
+
+def find_index(given: str | None = None, start: Path | None = None) -> Path:
+    """The index folder to search: `given` (--index or CLIPSEARCH_INDEX), else the nearest one, else the one used last.
+
+    The nearest is the `.clipsearch` in `start` (the current folder) or closest above it, or the one kept in the user's
+    data folder for a folder that could not be written to. CollectionNotFound where there is none.
+    """
+    if given:
+        return as_index(Path(given))
+    start = start or Path.cwd()
+    if found := nearest_index(start):
+        return found
+    if last := last_used_index():
+        return last
+    lost = _remembered_index()
+    before = f"and the one used last, {lost}, is not there now" if lost else "and none was used before"
+    raise CollectionNotFound(
+        f"there is no index at or above {start}, {before}. Make one with: clipsearch index FOLDER, or name one with --index"
+    )
+
+
+def last_used_index() -> Path | None:
+    """The index used last, if it is still there."""
+    remembered = _remembered_index()
+    return remembered if remembered and _is_index(remembered) else None
+
+
+def _remembered_index() -> Path | None:
+    """Where the index used last was."""
+    try:
+        remembered = Path(os.fsdecode(read_plain(_last_used_file(), 100_000).rstrip(b"\n")))
+    except (OSError, ValueError):
+        return None
+    return remembered if remembered.is_absolute() else None
+
+
+def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
+    """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
+
+    A folder that cannot be written to has its index in the user's data folder instead. Without folders, it is the nearest one,
+    never the one used last; CollectionNotFound if there is none.
+    """
+    if given:
+        return as_index(Path(given))
+    if not folders:
+        if found := nearest_index(Path.cwd()):
+            return found
+        raise CollectionNotFound(f"there is no index at or above {Path.cwd()}; say which folder to index")
+    if is_remote(folders[0]):
+        raise ClipsearchError(
+            f"{folders[0]} cannot hold its own index; say where on this machine it is to be: --index DIR"
+        )
+    first = Path(os.path.abspath(os.path.expanduser(folders[0])))
+    if first.is_file():  # an archive of photos
+        first = first.parent
+    if found := nearest_index(first):
+        return found
+    return first / INDEX_FOLDER if not first.is_dir() or takes_index(first) else _outside_index(first)
+
+
+def nearest_index(start: Path) -> Path | None:
+    """The index of a folder, or of the closest folder above it that has one."""
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        for candidate in (folder / INDEX_FOLDER, _outside_index(folder)):
+            if _is_index(candidate):
+                return candidate
+    return None
+
+
+def as_index(path: Path) -> Path:
+    """An index folder from what a user names: the folder itself, or the photo folder that holds it."""
+    path = Path(os.path.abspath(os.path.expanduser(path)))
+    return path / INDEX_FOLDER if not _is_index(path) and _is_index(path / INDEX_FOLDER) else path
+
+
+def takes_index(folder: Path) -> bool:
+    """Whether an index can be made in a folder, by trying: what the rights say is not what Windows and read-only disks do.
+
+    Nothing of it stays. A full disk takes one once there is room again.
+    """
+    import tempfile
+
+    trial, made = folder / INDEX_FOLDER, False
+    try:
+        with contextlib.suppress(FileExistsError):
+            trial.mkdir()
+            made = True
+        tempfile.TemporaryFile(dir=trial).close()
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                trial.rmdir()
+    return True
+
+
+def remember_index(index: Path) -> None:
+    """Make this the index used last. Failing to is no reason to stop."""
+    try:
+        file = _last_used_file()
+        if not file.is_file() or file.read_bytes() != os.fsencode(index):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with replacing([file], force=True) as (unfinished,):
+                unfinished.write_bytes(os.fsencode(index))
+    except (ClipsearchError, OSError):
+        return
+
+
+def _is_index(path: Path) -> bool:
+    try:
+        return (path / "catalog.sqlite").is_file()
+    except OSError:
+        return False
+
+
+def _outside_index(folder: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(os.path.normcase(folder))).hexdigest()[:16]
+    return Path(platformdirs.user_data_dir(_APP, appauthor=False)) / "indexes" / f"{folder.name or 'root'}-{name}"
+
+
+def _last_used_file() -> Path:
+    return Path(platformdirs.user_state_dir(_APP, appauthor=False)) / "last-index"

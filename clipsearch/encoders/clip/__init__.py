@@ -1,0 +1,1 @@
+"""CLIP checkpoints on a CPU without torch."""

@@ -1,0 +1,1 @@
+"""The embedded model, which ships inside the package."""

@@ -1,0 +1,1 @@
+"""From a folder to the collection: find the photos, plan the changes, decode and encode, apply."""

@@ -1,0 +1,196 @@
+"""Which folders an index covers: choosing those to walk, and forgetting some."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from clipsearch._internal.commands import PHOTOS, command
+from clipsearch._internal.paths import is_elsewhere, is_remote
+from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+
+INDEX_FOLDER = ".clipsearch"
+
+
+def targets(
+    collection: Collection, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
+) -> list[tuple[str, int, WalkRules]]:
+    """(folder to walk, the root that holds it, rules) for each; folders inside another one are dropped.
+
+    Without folders, those indexed before that are on this machine; for a new index, the folder it lies in. New ones become
+    roots.
+    """
+    known = collection.roots()
+    wanted = [collection.spelled(absolute(folder)) for folder in folders] or [
+        root for root in known.values() if not is_remote(root)
+    ]
+    if not wanted and not known:
+        if collection.folder.name != INDEX_FOLDER:
+            how = command("index", PHOTOS, index=collection.folder)
+            raise ClipsearchError(f"the index at {collection.folder} has no folders yet; say which: {how}")
+        wanted = [str(collection.folder.parent)]
+    chosen = []
+    for folder in sorted(set(wanted)):
+        if any(folder != other and Path(folder).is_relative_to(other) for other in wanted):
+            continue
+        place = collection.place(folder)
+        _require_there(collection, folder, place, prune)
+        is_root = place is not None and folder == known.get(place.root_id)
+        walked = rules_of(collection, place.root_id) if place else None
+        wished = rules or (WalkRules() if folders and walked == ARCHIVES_ONLY else walked)
+        if place and walked and not is_root:
+            _require_walked(folder, known[place.root_id], walked, wished)
+        if place is None or (is_root and wished != walked):
+            if not prune:
+                require_kept(collection, folder, wished or WalkRules())
+            root_id = collection.add_root(folder, (wished or WalkRules()).to_json())
+        else:
+            root_id = place.root_id
+        chosen.append((folder, root_id, rules or rules_of(collection, root_id)))
+    return chosen
+
+
+def _require_walked(folder: str, root: str, walked: WalkRules, wished: WalkRules | None) -> None:
+    """Raise SyncRefused where a walk of the root would not find what is asked for inside it: the next one would drop it."""
+    if is_remote(folder):
+        return
+    why = why_passed_over(root, Path(folder).relative_to(root).as_posix(), walked)
+    if walked == ARCHIVES_ONLY:
+        why = "only its archives are indexed"
+    elif not why and wished != walked:
+        why = "it is walked by other rules"
+    if why:
+        raise SyncRefused(
+            f"{folder} is inside {root}, and {why}: the next `clipsearch index` would drop what this adds. Index {root} itself "
+            "with the flags that all of it needs (--hidden, --no-default-excludes, --follow-links, --exclude), or this folder "
+            "into an index of its own (--index). Nothing was changed"
+        )
+
+
+def require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
+    """Raise SyncRefused where a folder that is to become a root has others inside, and its walk would pass over their photos.
+
+    Those that are elsewhere, or inside an archive, no walk is asked for.
+    """
+    for root_id, root in collection.roots().items():
+        if root == folder or not Path(root).is_relative_to(folder):
+            continue
+        lost = 0
+        for inner in collection.catalog.folders(root_id):
+            path = Path(root, inner)
+            names = collection.catalog.known_in(root_id, inner)[0]
+            if not is_elsewhere(str(path / "photo")):
+                passed_over = why_passed_over(folder, path.relative_to(folder).as_posix(), rules)
+                lost += len(names) if passed_over else sum(map(rules.skips_file, names))
+        if lost:
+            raise SyncRefused(
+                f"{root} is indexed already, and indexing {folder} would pass over {lost:,} of its photos: they are hidden, "
+                "excluded or behind a link. To keep them, use --hidden, --no-default-excludes or --follow-links, or exclude "
+                "less; to let go of them, confirm with --prune. Nothing was changed"
+            )
+
+
+def forget(collection: Collection, folder: str) -> int:
+    """Stage that a folder, or everything below it, leaves the index; how many photos go."""
+    folder = collection.spelled(folder)
+    place = collection.place(folder)
+    inside = [root_id for root_id, root in collection.roots().items() if Path(root).is_relative_to(folder)]
+    if not place and not inside:
+        raise ClipsearchError(f"{folder} is not in the index at {collection.folder}; `clipsearch status` lists what is")
+    catalog = collection.catalog
+    catalog.begin()
+    ids = [image_id for root_id in inside for image_id in catalog.ids_below(root_id, "")]
+    failures = sum(catalog.remove_failures_below(root_id, "") for root_id in inside)
+    if place and not inside:
+        under = f"{place.folder}/{place.name}" if place.folder else place.name
+        ids = catalog.ids_below(place.root_id, under)
+        failures = catalog.remove_failures_below(place.root_id, under)
+        known = catalog.known_at(place)
+        if known and not ids:  # a single file
+            collection.discard(place)
+            return 1
+        collection.forget_failure(place)  # of an archive that could not be read to its end
+    if not ids and not failures and not inside:
+        raise ClipsearchError(f"nothing below {folder} is in the index at {collection.folder}")
+    collection.remove(ids)
+    for root_id in inside:
+        catalog.drop_root(root_id)
+    return len(ids)
+
+
+def rules_of(collection: Collection, root_id: int) -> WalkRules:
+    """The rules that a root was walked by."""
+    return WalkRules.from_json(collection.catalog.roots()[root_id][1])
+
+
+def _require_there(collection: Collection, folder: str, place: Place | None, prune: bool) -> None:
+    if (
+        not is_remote(folder)
+        and place is not None
+        and not Path(folder).exists()
+        and _is_known(collection, folder, place)
+    ):
+        if prune:
+            return
+        how = command("forget", folder)
+        raise SyncRefused(
+            f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "
+            f"again; if it is really gone, confirm with --prune, or remove it: `{how}`. Nothing was changed"
+        )
+    require_folder(folder)
+
+
+def _is_known(collection: Collection, folder: str, place: Place) -> bool:
+    """Whether the index has a folder, as a root or with something below it; a mistyped name inside a root it has not."""
+    root = collection.roots()[place.root_id]
+    return folder == root or bool(collection.catalog.folders(place.root_id, Path(folder).relative_to(root).as_posix()))
+
+
+def require_folder(folder: str) -> None:
+    """ClipsearchError unless it is a folder on this machine."""
+    if is_remote(folder):
+        how = command("index", folder, "--ray", "local")
+        raise ClipsearchError(f"{folder} is not on this machine; to index it: `{how}`")
+    path = Path(folder)
+    if not path.exists():
+        raise ClipsearchError(f"there is no folder {folder}{_did_you_mean(path)}")
+    if not path.is_dir():
+        raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
+
+
+def _did_you_mean(path: Path) -> str:
+    """A suggestion for a mistyped folder: the one beside it whose name is most similar; "" if there is none."""
+    above = path.parent
+    while not above.is_dir() and above != above.parent:
+        path, above = above, above.parent
+    try:
+        with os.scandir(above) as entries:
+            beside = [entry.name for entry in entries if entry.is_dir()]
+    except OSError:
+        return ""
+    by_case = {name.casefold(): name for name in beside}
+    near = get_close_matches(path.name.casefold(), by_case, 1)
+    return f"; did you mean {above / by_case[near[0]]}?" if near else ""
+
+
+def holds_something(folder: str) -> bool:
+    """Whether a folder is there and something is in it: empty, it may be a drive that is not mounted."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
+
+
+def absolute(folder: str | os.PathLike[str]) -> str:
+    """A folder as the user named it, without relative parts; a URL as it is."""
+    text = os.fspath(folder)
+    if is_remote(text):
+        return text.rstrip("/")
+    whole = os.path.abspath(os.path.expanduser(folder))
+    return str(Path(whole))  # on Windows, a share's own folder ends with a separator, as a drive's does

@@ -1,0 +1,84 @@
+"""What an index holds, and how far its folders have moved on since."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsearch._internal.paths import is_remote
+from clipsearch.indexing.plan import plan_sync
+from clipsearch.indexing.roots import rules_of
+from clipsearch.store.approximate.folder import ApproximateStatus
+from clipsearch.store.approximate.folder import read_status as read_approximate
+from clipsearch.store.collection import Collection
+from clipsearch.types import Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class RootStatus:
+    """One indexed folder, compared with the disk."""
+
+    path: str
+    present: bool  # whether the folder is there at all; one elsewhere is taken to be, and not compared
+    new: int | None  # photos not indexed yet; None where nobody looked
+    changed: int | None  # photos, and archives of photos
+    missing: int | None
+    retry: int | None = None  # files that could not be read, and that the next run tries again
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an index holds."""
+
+    index: str
+    model: Fingerprint | None
+    images: int
+    failures: int
+    photo_bytes: int
+    index_bytes: int
+    segments: int
+    roots: tuple[RootStatus, ...]
+    approximate: ApproximateStatus | None = None
+
+    @property
+    def stale(self) -> int | None:
+        """How many files differ from what is indexed; None where nobody looked."""
+        counts = [count for root in self.roots for count in (root.new, root.changed, root.missing)]
+        return None if None in counts else sum(count for count in counts if count)
+
+
+def read_status(collection: Collection, scan: bool) -> Status:
+    """An index's status; with `scan`, its folders are walked and compared."""
+    images, failures, photo_bytes = collection.catalog.counts()
+    roots = []
+    for root_id, path in collection.roots().items():
+        elsewhere = is_remote(path)
+        present = elsewhere or Path(path).is_dir()
+        new = changed = missing = retry = None
+        if scan and present and not elsewhere:
+            plan = plan_sync(collection, path, root_id, rules_of(collection, root_id))
+            new, missing = len(plan.todo) - plan.changed - plan.retried, len(plan.missing)
+            retry = plan.retried + len(plan.doubted)
+            changed = plan.changed + len(plan.changed_archives)
+        roots.append(RootStatus(path, present, new, changed, missing, retry))
+    return Status(
+        index=str(collection.folder),
+        model=collection.fingerprint,
+        images=images,
+        failures=failures,
+        photo_bytes=photo_bytes,
+        index_bytes=_bytes_below(collection.folder),
+        segments=len(collection.catalog.segments()),
+        roots=tuple(roots),
+        approximate=read_approximate(collection),
+    )
+
+
+def _bytes_below(folder: Path) -> int:
+    """What the files in a folder have, those that come and go meanwhile or not."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total

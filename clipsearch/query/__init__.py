@@ -1,0 +1,1 @@
+"""From a question to hits: parse, filter, embed, search, and judge the matches."""

@@ -1,0 +1,134 @@
+"""From queries to vectors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from clipsearch.encoders.base import Encoder, normalise
+from clipsearch.encoders.prompts import embed_with_prompts
+from clipsearch.errors import ImageError, QueryError
+from clipsearch.query.language import EMPTY
+from clipsearch.query.vector_store import SelectionT, VectorStore
+from clipsearch.types import Embeddings, Failure, ImageFile, Query, Term
+
+_REMEMBERED = 4096  # texts; with 768 dimensions, 13 MB
+
+_Text: TypeAlias = tuple[tuple[str, ...], str]  # the prompts that it is put into, and itself
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedQuery:
+    """A query as vectors."""
+
+    vector: Embeddings  # (1, dim): the weighted sum of the terms' unit vectors, normalised again
+    terms: Embeddings  # (terms, dim)
+    own: tuple[int, ...]  # the images that are the query's own pictures, or copies of them
+
+
+class QueryEmbedder:
+    """What turns queries into vectors by one encoder. It keeps the vectors of the texts that it was asked for last."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self._texts: dict[_Text, Embeddings] = {}  # (1, dim) each, the last used at the end
+
+    def embed(self, queries: Sequence[Query], collection: VectorStore[SelectionT]) -> list[EmbeddedQuery]:
+        """Queries as vectors, their texts encoded together. A picture whose content is in `collection` is not encoded again.
+
+        QueryError for one that has no terms, or whose terms cancel each other out.
+        """
+        texts = dict.fromkeys(
+            (query.prompts, term.content) for query in queries for term in query.terms if isinstance(term.content, str)
+        )
+        self._encode(list(texts))
+        embedded = [self._embed(query, collection) for query in queries]
+        for text in list(self._texts)[:-_REMEMBERED]:
+            del self._texts[text]
+        return embedded
+
+    def _encode(self, texts: Sequence[_Text]) -> None:
+        """Have the vectors of all these texts at hand, and behind those of others."""
+        missing: dict[tuple[str, ...], list[str]] = {}
+        for prompts, text in texts:
+            known = self._texts.pop((prompts, text), None)
+            if known is None:
+                missing.setdefault(prompts, []).append(text)
+            else:
+                self._texts[prompts, text] = known
+        for prompts, some in missing.items():
+            vectors = embed_with_prompts(self.encoder, some, prompts)
+            self._texts.update({(prompts, text): vector[None] for text, vector in zip(some, vectors, strict=True)})
+
+    def _embed(self, query: Query, collection: VectorStore[SelectionT]) -> EmbeddedQuery:
+        if not query.terms:
+            raise QueryError(EMPTY)
+        vectors: list[Embeddings] = []
+        own = list(query.own)
+        for term in query.terms:
+            known, stored = _indexed(term, collection)
+            own += known
+            vectors.append(self._embed_term(term, query.prompts) if stored is None else stored)
+        terms = np.concatenate(vectors)
+        weights = np.array([[term.weight for term in query.terms]], np.float64)
+        with np.errstate(invalid="ignore"):  # of infinite weights
+            total = weights / (np.abs(weights).max() or 1) @ terms.astype(np.float64)
+        if not np.linalg.norm(total) > 1e-6:
+            raise QueryError(
+                "the parts of this query cancel each other out, so it points nowhere; change a part or a weight"
+            )
+        return EmbeddedQuery(normalise(total), terms, tuple(own))
+
+    def _embed_term(self, term: Term, prompts: tuple[str, ...]) -> Embeddings:
+        content = term.content
+        if isinstance(content, str):
+            return self._texts[prompts, content]
+        if isinstance(content, os.PathLike):
+            return self._embed_file(os.fspath(content))
+        from PIL.Image import Image  # not for a text query
+
+        if isinstance(content, Image):
+            return self.encoder.encode_images([content])
+        vector, dim = np.asarray(content, np.float32).reshape(1, -1), self.encoder.spec.dim
+        if vector.shape[1] != dim:
+            raise QueryError(f"the embedding has {vector.shape[1]} values and this index's model makes {dim}")
+        unit = normalise(vector)
+        if not np.isfinite(unit).all():
+            raise QueryError("the embedding is zero or not finite, so it points nowhere")
+        return unit
+
+    def _embed_file(self, path: str) -> Embeddings:
+        """A picture from outside is decoded where the index's own are: in a process that can be stopped."""
+        from clipsearch.images.pool import DecoderPool
+        from clipsearch.images.preprocess import (
+            normalise as normalise_pixels,  # Pillow and processes: not for a text query
+        )
+
+        pixels = self.encoder.spec.pixels
+        with DecoderPool(pixels, workers=1) as pool:
+            (outcome,) = pool.read([ImageFile(path, 0, 0)])
+        if isinstance(outcome, Failure):
+            raise ImageError(f"{path}: {outcome.reason}", outcome.cause)
+        return self.encoder.encode_pixels(normalise_pixels([outcome.pixels], pixels))
+
+
+def _indexed(term: Term, collection: VectorStore[SelectionT]) -> tuple[list[int], Embeddings | None]:
+    """The images whose content is that of a picture's file, and their vector (1, dim)."""
+    if not isinstance(term.content, os.PathLike):
+        return [], None
+    from clipsearch.images.files import ReadLimits, content_hash  # not for a text query
+
+    try:
+        digest, _ = content_hash(os.fspath(term.content), ReadLimits().max_bytes)
+    except ImageError:
+        return [], None  # the reader will say why
+
+    def look() -> tuple[list[int], Embeddings | None]:
+        ids = collection.same_content(digest)
+        return ids, collection.vectors(ids[:1]) if ids else None
+
+    return collection.at_one_state(look)

@@ -1,0 +1,271 @@
+"""What a user says of dates, places and other facts, as conditions: single filters, and the small language of `--where`.
+
+    expression := all { "or" all }
+    all        := one { "and" one }
+    one        := "not" one | "(" expression ")" | FIELD "is" ["not"] "known" | FIELD OPERATOR VALUE
+    OPERATOR   := = | != | < | <= | > | >= | ~
+    VALUE      := a word, or anything between quotes, 'so' or "so"
+
+Words of the language and fields are read without case. FIELD is one of those of `clipsearch.types`. "~" is a glob. A size
+may end in kB, MB or GB. A date is as much as is known of it, 2024, 2024-07, 2024-07-15 or 2024-07-15T12:30, and stands for all
+of that time: taken = 2024-07 is any moment of July, taken < 2024-07 any before it, taken > 2024-07 any after.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+from clipsearch._internal.paths import is_remote
+from clipsearch.errors import QueryError
+from clipsearch.types import All, Below, Condition, Either, Field, Known, Near, Not, Operator, Test
+
+_TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
+_FIELDS = frozenset(get_args(Field))
+_NUMBERS = frozenset({"width", "height", "megapixels", "size", "latitude", "longitude"})
+_UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_ORIENTATIONS = ("landscape", "portrait", "square")
+_DEEPEST = 50  # brackets and "not" within each other
+
+
+def parse_where(text: str) -> Condition:
+    """An expression of the language above as a condition. QueryError says where it stops making sense."""
+    parser = _Parser(text)
+    condition = parser.expression(0)
+    parser.end()
+    return condition
+
+
+def chosen(
+    *, folders: Iterable[str] = (), names: Iterable[str] = (), taken: str | None = None, after: str | None = None,
+    before: str | None = None, camera: str | None = None, near: str | None = None, min_width: int | None = None,
+    min_height: int | None = None, orientation: str | None = None, format: str | None = None, where: str | None = None,
+) -> tuple[Condition, ...]:  # fmt: skip
+    """What the filters that everybody needs say, as conditions that must all hold; of several folders or names, any does."""
+    conditions: list[Condition] = []
+    for several in ([in_folder(folder) for folder in folders], [named(name) for name in names]):
+        conditions += [Either(tuple(several))] if several else []
+    said = (
+        (taken_in, taken), (taken_from, after), (taken_before, before), (taken_by, camera), (taken_near, near),
+        (oriented, orientation), (of_format, format), (parse_where, where),
+    )  # fmt: skip
+    conditions += [condition(text) for condition, text in said if text is not None]
+    least: tuple[tuple[Field, int | None], ...] = (("width", min_width), ("height", min_height))
+    conditions += [Test(field, ">=", pixels) for field, pixels in least if pixels is not None]
+    return tuple(conditions)
+
+
+def in_folder(folder: str | os.PathLike[str]) -> Condition:
+    """In a folder or anywhere below it. It may be a URL, or an archive."""
+    if is_remote(os.fspath(folder)):
+        return Below(os.fspath(folder).rstrip("/"))
+    return Below(str(Path(os.path.abspath(os.path.expanduser(folder)))))
+
+
+def named(glob: str) -> Condition:
+    """A file name, as a glob."""
+    return Test("name", "~", glob)
+
+
+def taken_in(period: str) -> Condition:
+    """Taken within a date, 2024-07, or from one to another, 2024-06..2024-08, both included."""
+    first, _, last = period.partition("..")
+    start, end = _period(first)[0], _period(last or first)[1]
+    if start >= end:
+        raise QueryError(f"{period!r} ends before it begins")
+    return All((Test("taken", ">=", start), Test("taken", "<", end)))
+
+
+def taken_from(date: str) -> Condition:
+    """Taken on a date or after."""
+    return Test("taken", ">=", _period(date)[0])
+
+
+def taken_before(date: str) -> Condition:
+    """Taken before a date begins."""
+    return Test("taken", "<", _period(date)[0])
+
+
+def taken_by(text: str) -> Condition:
+    """A camera whose name contains a text."""
+    escaped = re.sub(r"([*?\[])", r"[\1]", text)
+    return Test("camera", "~", f"*{escaped}*")
+
+
+def taken_near(text: str) -> Condition:
+    """LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM; one kilometre if not said."""
+    try:
+        latitude, longitude, *more = (float(part) for part in text.split(","))
+        (km,) = more or [1.0]
+    except ValueError:
+        raise QueryError(f"{text!r} is no place; give LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM in degrees") from None
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 < km < math.inf):
+        raise QueryError(
+            f"{text!r} is no place: latitudes go from -90 to 90, longitudes from -180 to 180, and KM is above 0"
+        )
+    return Near(latitude, longitude, km)
+
+
+def oriented(orientation: str) -> Condition:
+    """Landscape, portrait or square."""
+    if orientation.lower() not in _ORIENTATIONS:
+        raise QueryError(f"{orientation!r} is no orientation; give one of {', '.join(_ORIENTATIONS)}")
+    return Test("orientation", "=", orientation.lower())
+
+
+def of_format(name: str) -> Condition:
+    """A file format by Pillow's name, or by a common suffix: jpg for JPEG, heic for HEIF, tif for TIFF."""
+    known = {"jpg": "JPEG", "heic": "HEIF", "tif": "TIFF", "jp2": "JPEG2000"}
+    return Test("format", "=", known.get(name.lower().lstrip("."), name.lstrip(".").upper()))
+
+
+def _period(text: str) -> tuple[str, str]:
+    """The first instant of a date, and the first after it, as the catalog writes them."""
+    text = text.strip().replace(" ", "T")
+    for form, step in (("%Y", 0), ("%Y-%m", 0), ("%Y-%m-%d", 86400), ("%Y-%m-%dT%H:%M", 60), ("%Y-%m-%dT%H:%M:%S", 1)):
+        try:
+            start = datetime.strptime(text, form)
+            if form == "%Y":
+                end = start.replace(year=start.year + 1)
+            elif form == "%Y-%m":
+                end = (start + timedelta(days=32)).replace(day=1)
+            else:
+                end = start + timedelta(seconds=step)
+        except (ValueError, OverflowError):
+            continue
+        return start.isoformat(), end.isoformat()
+    raise QueryError(f"{text!r} is no date; give as much as you know: 2024, 2024-07, 2024-07-15 or 2024-07-15T12:30")
+
+
+def _number(field: str, text: str) -> float:
+    found = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)", text.strip().lower())
+    units = _UNITS if field == "size" else {"": 1}
+    if not found or found[2] not in units or not math.isfinite(float(found[1])):
+        raise QueryError(
+            f"{field} is compared with a number{' such as 2.5MB' if field == 'size' else ''}, not {text!r}"
+        )
+    return float(found[1]) * units[found[2]]
+
+
+def _test(field: Any, operator: Any, value: str) -> Condition:
+    if field == "taken":
+        return _taken_test(operator, value)
+    if field in _NUMBERS:
+        if operator == "~":
+            raise QueryError(f"{field} is a number, so ~ does not go with it; use = or <")
+        return Test(field, operator, _number(field, value))
+    if operator in ("<", "<=", ">", ">="):
+        raise QueryError(f"{field} is a text, so {operator} does not go with it; use =, != or ~")
+    if field == "orientation" and operator != "~":
+        oriented(value)
+    if field == "format" and operator != "~":
+        of = of_format(value)
+        return of if operator == "=" else Not(of)
+    return Test(field, operator, value)
+
+
+def _taken_test(operator: Operator, value: str) -> Condition:
+    if operator == "~":
+        return Test("taken", "~", value)
+    start, end = _period(value)
+    within = All((Test("taken", ">=", start), Test("taken", "<", end)))
+    if operator in ("=", "!="):
+        return within if operator == "=" else All((Known("taken"), Not(within)))
+    return Test("taken", "<" if operator in ("<", "<=") else ">=", end if operator in ("<=", ">") else start)
+
+
+class _Parser:
+    """Recursive descent over the tokens of an expression."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens: list[tuple[str, str, int]] = []  # (kind, text, where it begins)
+        self._next = 0
+        position = 0
+        while text[position:].strip():
+            match = _TOKEN.match(text, position)
+            if not match:
+                self._fail("there is a quote that does not end, or a sign out of place", position)
+            kind = str(match.lastgroup)
+            self._tokens.append((kind, match[kind], match.start(kind)))
+            position = match.end()
+        if not self._tokens:
+            raise QueryError("the expression is empty; an example: --where 'taken >= 2024 and width > 2000'")
+
+    def expression(self, depth: int) -> Condition:
+        if depth > _DEEPEST:
+            raise QueryError("the expression has too many brackets within brackets")
+        conditions = [self._all(depth)]
+        while self._word("or"):
+            conditions.append(self._all(depth))
+        return conditions[0] if len(conditions) == 1 else Either(tuple(conditions))
+
+    def _all(self, depth: int) -> Condition:
+        conditions = [self._one(depth)]
+        while self._word("and"):
+            conditions.append(self._one(depth))
+        return conditions[0] if len(conditions) == 1 else All(tuple(conditions))
+
+    def _one(self, depth: int) -> Condition:
+        if depth > _DEEPEST:
+            raise QueryError("the expression has too many brackets within brackets")
+        if self._word("not"):
+            return Not(self._one(depth + 1))
+        if self._sign("("):
+            inside = self.expression(depth + 1)
+            if not self._sign(")"):
+                self._fail("a bracket is not closed")
+            return inside
+        kind, field, _ = self._take("a field")
+        field = field.lower()
+        if kind != "word" or field not in _FIELDS:
+            self._next -= 1
+            self._fail(f"there is no field {field!r}; there are {', '.join(sorted(_FIELDS))}")
+        if self._word("is"):
+            known: Condition = Known(field)  # type: ignore[arg-type]
+            known = Not(known) if self._word("not") else known
+            if not self._word("known"):
+                self._fail('"is" goes with "known" or "not known"')
+            return known
+        kind, operator, _ = self._take("=, !=, <, <=, >, >= or ~")
+        if kind != "sign" or operator in "()":
+            self._next -= 1
+            self._fail(f"after {field} comes =, !=, <, <=, >, >= or ~")
+        kind, value, _ = self._take("a value")
+        if kind == "sign":
+            self._next -= 1
+            self._fail(f"after {field} {operator} comes a value; put it between quotes if it has signs or spaces")
+        return _test(field, operator, value[1:-1] if kind == "quoted" else value)
+
+    def end(self) -> None:
+        if self._next < len(self._tokens):
+            self._fail('here "and", "or" or the end was expected')
+
+    def _take(self, what: str) -> tuple[str, str, int]:
+        if self._next >= len(self._tokens):
+            self._fail(f"it ends where {what} was expected", len(self._text))
+        self._next += 1
+        return self._tokens[self._next - 1]
+
+    def _word(self, word: str) -> bool:
+        return self._skip("word", word)
+
+    def _sign(self, sign: str) -> bool:
+        return self._skip("sign", sign)
+
+    def _skip(self, kind: str, text: str) -> bool:
+        found = self._next < len(self._tokens) and self._tokens[self._next][0] == kind
+        found = found and self._tokens[self._next][1].lower() == text
+        self._next += found
+        return found
+
+    def _fail(self, what: str, position: int | None = None) -> NoReturn:
+        if position is None:
+            position = self._tokens[self._next][2] if self._next < len(self._tokens) else len(self._text)
+        before, after = self._text[:position].rstrip(), self._text[position:].lstrip()
+        raise QueryError(f"--where: {what}, at: {before} >>> {after or '(the end)'}")

@@ -1,0 +1,58 @@
+"""The answer to a query: its hits, best first, with where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from clipsearch.errors import ClipsearchError
+from clipsearch.types import Hit, Query
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How an answer came about, in seconds and bytes."""
+
+    model: str
+    index: str
+    images: int  # in the index
+    considered: int  # of them, those that meet the filters
+    bytes_scanned: int  # of vectors
+    seconds: dict[str, float]  # by stage: "encode", "filter", "search", "choose"
+    approximate: dict[str, Any] | None = (
+        None  # "kind", "k" and "recall", measured for texts, "made"; None for an exact search
+    )
+
+
+class Hits(list[Hit]):
+    """A list of hits with the query they answer, and how they were found."""
+
+    def __init__(self, hits: Iterable[Hit], query: Query, explanation: Explanation) -> None:
+        super().__init__(hits)
+        self.query = query
+        self.explanation = explanation
+
+    def explain(self) -> dict[str, Any]:
+        """What was asked and how the answer came about, in the values that JSON has."""
+        from clipsearch.render.explain import query_object
+
+        return {**query_object(self.query), **asdict(self.explanation)}
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a hit; the columns are `render.table.FIELDS`. ClipsearchError where pandas is not installed."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ClipsearchError("to_pandas() needs pandas: pip install 'clipsearch[pandas]'") from error
+        from clipsearch.render.table import data_frame_columns
+
+        return pandas.DataFrame(data_frame_columns(self))
+
+    def _repr_html_(self) -> str:
+        from clipsearch.render.notebook import hits_html
+
+        return hits_html(self)

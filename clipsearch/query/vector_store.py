@@ -1,0 +1,107 @@
+"""What answers queries: an index folder on this machine, or a vector database elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Sized
+from typing import Any, Protocol, TypeVar
+
+from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Order, Scores
+
+_T = TypeVar("_T")
+
+SelectionT = TypeVar("SelectionT", bound=Sized)
+"""The photos that meet a condition, in the store's own terms; its length is how many they are."""
+
+
+class Approximation(Protocol):
+    """What is known of an approximate index that a search goes by."""
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What it is, and what was measured, by name."""
+        ...
+
+    @property
+    def scan_bytes(self) -> int:
+        """How many bytes of vectors a search by it reads."""
+        ...
+
+
+class VectorStore(Protocol[SelectionT]):
+    """Photos with their unit vectors. Each answer comes from one committed state."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, in the words of the user: a folder or an address, without anything that is secret."""
+        ...
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """The model whose embeddings it holds; None before the first."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def require(self, fingerprint: Fingerprint) -> None:
+        """Raise ModelMismatch unless embeddings of this model belong here."""
+        ...
+
+    def select(self, condition: Condition) -> SelectionT:
+        """The photos that meet a condition."""
+        ...
+
+    def search(
+        self,
+        queries: Embeddings,
+        top_k: int,
+        allowed: SelectionT | None = None,
+        without: Sequence[int] = (),
+        *,
+        exact: bool = False,
+    ) -> list[list[tuple[float, ImageRecord]]]:
+        """For each of the queries (n, dim) its nearest photos: (cosine, record), best first, at most `top_k`.
+
+        The ranking is that of float64 inner products over the stored vectors, ties in the order of their paths: over all of
+        them, or where `approximation` says so and not `exact`, over an approximate index's candidates.
+        """
+        ...
+
+    def approximation(
+        self, top_k: int, allowed: SelectionT | None = None, *, exact: bool = False
+    ) -> Approximation | None:
+        """What is known of the approximate index that `search` would use; None where it would be exact."""
+        ...
+
+    def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
+        """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""
+        ...
+
+    def vectors(self, ids: Sequence[int]) -> Embeddings:
+        """The unit vectors (n, dim) of some photos, in their order. KeyError where there is none."""
+        ...
+
+    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
+        """image_id → record, for those that exist."""
+        ...
+
+    def same_content(self, content_hash: str) -> list[int]:
+        """The photos whose file has this sha256 (hexadecimal), oldest first."""
+        ...
+
+    def browse(
+        self, condition: Condition | None, order: Order, offset: int, count: int
+    ) -> tuple[list[ImageRecord], int]:
+        """`count` of the photos that meet a condition, or of all, after the first `offset`; and how many there are in all."""
+        ...
+
+    def scan_bytes(self, considered: int) -> int:
+        """How many bytes of vectors a search reads at first, where that many photos are allowed."""
+        ...
+
+    def at_one_state(self, read: Callable[[], _T]) -> _T:
+        """Call something that asks several things, such that all answers come from one committed state."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...

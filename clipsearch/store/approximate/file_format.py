@@ -1,0 +1,140 @@
+"""The file of an approximate index: plain arrays one after another, in places that follow from its shape alone.
+
+So nothing in the file says how much memory to take or where to read: faiss never parses it, and a damaged or hostile one can
+only hold wrong numbers.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch._internal.atomic_files import sync_file
+from clipsearch.store.approximate.description import Card, Shape
+from clipsearch.store.faiss_layout import open_file
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+_ALIGNED = 64  # bytes
+_LARGE = frozenset({"entries", "codes", "ids", "neighbours"})  # left on the disk until they are looked at
+_ID = 8  # bytes
+CODES = 256
+"""Values of a product quantiser's code; each is learned from one photo at least."""
+
+
+def code_bytes(shape: Shape) -> int:
+    """Bytes of one vector's code."""
+    if shape.kind == "ivf-pq":
+        return shape.dim // 8  # eight values become one of 256
+    if shape.kind == "ivf-rabitq":
+        return (shape.dim + 7) // 8 + 8  # a bit for each value, and two floats
+    return shape.dim
+
+
+def array_types(shape: Shape) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Each array's name → (numpy's type, shape), in their order."""
+    covered: tuple[str, tuple[int, ...]] = ("u1", (shape.last_id // 8 + 1,))  # a bit for each id, from 0 on
+    if shape.kind == "hnsw-sq8":
+        return {
+            "codes": ("u1", (shape.rows, shape.dim)),
+            "ids": ("<i8", (shape.rows,)),
+            "neighbours": ("<i4", (shape.links,)),
+            "levels": ("<i4", (shape.rows,)),
+            "entry": ("<i8", (1,)),  # the row that a search begins at
+            "trained": ("<f4", (2, shape.dim)),
+            "covered": covered,
+        }
+    trained = {"ivf-sq8": (2, shape.dim), "ivf-pq": (CODES, shape.dim), "ivf-rabitq": (shape.dim, shape.dim)}
+    return {
+        "entries": ("u1", (shape.rows * (code_bytes(shape) + _ID),)),  # for each part: its codes, then its ids
+        "sizes": ("<i8", (shape.lists,)),
+        "centroids": ("<f4", (shape.lists, shape.dim)),
+        "trained": ("<f4", trained[shape.kind]),
+        "covered": covered,
+    }
+
+
+def file_size(shape: Shape) -> int:
+    """Bytes of the whole file."""
+    return _places(shape)[1]
+
+
+@contextmanager
+def writing(path: Path, shape: Shape) -> Iterator[Arrays]:
+    """A new file's arrays, all zero, to be filled; on the disk afterwards. The file goes again where that fails."""
+    places, size = _places(shape)
+    try:
+        with path.open("x+b") as stream:
+            _reserve(stream.fileno(), size)
+            mapped = mmap.mmap(stream.fileno(), size)  # closed when the last of its arrays is gone
+            yield _views(mapped, places)
+            mapped.flush()
+            sync_file(stream.fileno())
+    except BaseException:
+        with suppress(OSError):  # Windows keeps it while it is mapped; it is swept away later
+            path.unlink()
+        raise
+
+
+def opened(folder: Path, card: Card) -> Arrays:
+    """A file's arrays, mapped for reading. ValueError where it is not of the shape that its card says."""
+    places, size = _places(card.shape)
+    with open_file(folder / card.file) as stream:
+        found = os.fstat(stream.fileno()).st_size
+        if not found == size == card.size:
+            raise ValueError(f"its file is {found:,} bytes long and should be {size:,}")
+        mapped = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
+    arrays = _views(mapped, places)
+    if small_crc(arrays) != card.small_crc:
+        raise ValueError("its file is not as it was written")
+    return arrays
+
+
+def small_crc(arrays: Arrays) -> int:
+    """CRC-32 of the arrays that are read whole when the file is opened."""
+    total = 0
+    for name, array in arrays.items():
+        if name not in _LARGE:
+            total = zlib.crc32(np.ascontiguousarray(array).data, total)
+    return total
+
+
+def _places(shape: Shape) -> tuple[dict[str, tuple[int, str, tuple[int, ...]]], int]:
+    places, end = {}, 0
+    for name, (kind, dims) in array_types(shape).items():
+        places[name] = (end, kind, dims)
+        length = np.dtype(kind).itemsize
+        for dim in dims:
+            length *= dim  # Python's numbers: they do not overflow
+        end += -(-length // _ALIGNED) * _ALIGNED
+    return places, end
+
+
+def _views(mapped: mmap.mmap, places: dict[str, tuple[int, str, tuple[int, ...]]]) -> dict[str, NDArray[Any]]:
+    return {
+        name: np.frombuffer(mapped, kind, int(np.prod(dims, dtype=np.int64)), start).reshape(dims)
+        for name, (start, kind, dims) in places.items()
+    }
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Take the space now: a mapped page that finds the disk full would end the process."""
+    try:
+        if allocate := getattr(os, "posix_fallocate", None):  # which macOS and Windows lack
+            allocate(descriptor, 0, size)
+            return
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+    zeros = bytes(1 << 20)
+    for start in range(0, size, len(zeros)):
+        os.write(descriptor, zeros[: size - start])

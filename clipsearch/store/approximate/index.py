@@ -1,0 +1,218 @@
+"""Searching by an approximate index: it names candidates, and only stored vectors, scored exactly, become results."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import ClipsearchWarning, CollectionError
+from clipsearch.store.approximate.description import CARD, Card, read_card
+from clipsearch.store.approximate.file_format import opened
+from clipsearch.store.catalog import Catalog
+from clipsearch.store.ranking import View, best_first, nearest
+from clipsearch.store.segments import Segment, exact_scores, faiss_version, rounding_bound
+from clipsearch.types import Embeddings, Fingerprint, Ids, Scores
+
+FOLDER = "approximate"
+DEEPEST = 100
+"""Results for which it is used; a deeper ranking is exact."""
+
+_MOST_TIMES = 64  # the usual effort, where candidates are gone from the collection; beyond it the search is exact
+_ATTEMPTS = 3  # at opening, while another optimise puts a new one in its place
+
+
+class Searcher(Protocol):
+    """What faiss makes of the file's arrays."""
+
+    def search(self, queries: Embeddings, count: int, effort: int) -> Ids:
+        """For each of the queries (n, dim) the ids (n, count) of about the nearest, best first; -1 for none."""
+
+
+class Approximate:
+    """An open approximate index. `effort` and `candidates` are the card's, unless it is being tuned."""
+
+    def __init__(self, folder: Path, card: Card) -> None:
+        arrays = opened(folder, card)
+        self.card, self.effort, self.candidates = card, card.effort, card.candidates
+        self._covered: NDArray[np.uint8] = arrays["covered"]
+        self._whole = frozenset(card.segments)
+        self._uncovered: dict[str, NDArray[np.bool_]] = {}  # by a segment's sha256, unless it is whole: rows not in it
+        self._fresh: list[tuple[Segment, NDArray[np.bool_]]] = []  # the view's segments with living ones of these
+        self._view: View | None = None
+        self._gone: Ids = np.empty(0, np.int64)  # the view's tombstones, ascending
+        self._searcher: Searcher
+        if card.shape.kind == "hnsw-sq8":
+            from clipsearch.store.approximate.hnsw import Graph
+
+            self._searcher = Graph(card.shape, arrays)
+        else:
+            from clipsearch.store.approximate.ivf import Inverted
+
+            if card.shape.kind == "ivf-rabitq" and card.faiss != faiss_version():
+                raise ValueError(f"faiss {card.faiss} has made it, and may lay it out otherwise than {faiss_version()}")
+            self._searcher = Inverted(folder / card.file, card.shape, arrays)
+
+    def candidate_ids(self, queries: Embeddings, count: int, *, times: int = 1) -> Ids:
+        """For each of the queries (n, dim) the ids (n, count) that it names, best first; -1 for none, by `times` its effort."""
+        rows = self.card.shape.rows
+        return self._searcher.search(queries, min(count, rows), min(self.effort * times, rows))
+
+    def covers(self, ids: Ids) -> NDArray[np.bool_]:
+        """Which images (n,) are in it."""
+        known = (ids >= 0) & (ids >> 3 < len(self._covered))
+        known[known] = (self._covered[ids[known] >> 3] >> (ids[known] & 7)) & 1 == 1
+        return known
+
+    def nearest(
+        self, view: View, queries: Embeddings, top_k: int, without: Sequence[int] = ()
+    ) -> list[tuple[Scores, Ids]]:
+        """For each of the queries (n, dim) about the best `top_k`: cosines, best first, and ids. Others are found exactly."""
+        self._look_at(view)
+        count = max(self.candidates, top_k)
+        found = self.candidate_ids(queries, count)
+        return [self._answer(view, query[None], top_k, without, ids) for query, ids in zip(queries, found, strict=True)]
+
+    def _answer(
+        self, view: View, query: Embeddings, top_k: int, without: Sequence[int], ids: Ids
+    ) -> tuple[Scores, Ids]:
+        count, times, rows = len(ids), 1, self.card.shape.rows
+        found, vectors = self._living(view, ids, without)
+        while (named := int(np.count_nonzero(ids >= 0))) - len(found) > named // 8 + len(without) and len(
+            found
+        ) < count:
+            times *= 4  # many are gone, and perhaps all that were near
+            if times > _MOST_TIMES or count * times >= rows:
+                return self._exactly(view, query, top_k, without)
+            ids = self.candidate_ids(query, count * times, times=times)[0]
+            found, vectors = self._living(view, ids, without)
+        scores, found = _scored(vectors, found, query, top_k)
+        if self._fresh:
+            keeps: list[NDArray[np.bool_] | None] = []
+            for segment, fresh in self._fresh:
+                keep = view.keep(segment, None, without) if len(without) else None
+                keeps.append(fresh if keep is None else fresh & keep)
+            more_scores, more = nearest([segment for segment, _ in self._fresh], keeps, query, top_k)
+            scores, found = np.concatenate([scores, more_scores]), np.concatenate([found, more])
+        if len(found) < top_k:  # the parts that it looked into have no more
+            return self._exactly(view, query, top_k, without)
+        return best_first(scores, found, top_k)
+
+    def _exactly(self, view: View, query: Embeddings, top_k: int, without: Sequence[int]) -> tuple[Scores, Ids]:
+        keeps = [view.keep(segment, None, without) for segment in view.segments]
+        return nearest(view.segments, keeps, query, top_k)
+
+    def _living(self, view: View, ids: Ids, without: Sequence[int]) -> tuple[Ids, Embeddings]:
+        """Those of some ids that it covers and that are in the collection (n,), with their vectors (n, dim)."""
+        ids = np.unique(ids)
+        ids = ids[self.covers(ids)]
+        if len(without):
+            ids = ids[np.isin(ids, np.array(without, np.int64), invert=True)]
+        if len(self._gone):
+            at = np.minimum(np.searchsorted(self._gone, ids), len(self._gone) - 1)
+            ids = ids[self._gone[at] != ids]
+        found, vectors = [np.empty(0, np.int64)], [np.empty((0, self.card.shape.dim), np.float32)]
+        for segment in view.segments:
+            rows = segment.rows_of(ids)
+            here = rows >= 0
+            if here.any():
+                found.append(ids[here])
+                vectors.append(segment.vectors[rows[here]])
+        return np.concatenate(found), np.concatenate(vectors)
+
+    def _look_at(self, view: View) -> None:
+        if self._view is view:
+            return
+        uncovered: dict[str, NDArray[np.bool_]] = {}
+        fresh: list[tuple[Segment, NDArray[np.bool_]]] = []
+        for segment in view.segments:
+            key = segment.info.sha256
+            if key in self._whole:
+                continue
+            rows = uncovered[key] = self._uncovered[key] if key in self._uncovered else ~self.covers(segment.ids)
+            keep = view.keep(segment)
+            living = rows if keep is None else rows & keep
+            if living.any():
+                fresh.append((segment, living))
+        self._view, self._uncovered, self._fresh, self._gone = view, uncovered, fresh, np.sort(view.tombstones)
+
+
+class Beside:
+    """The approximate index of a collection as it is now: none, or one that fits; opened again when it has changed."""
+
+    def __init__(self, collection: Path) -> None:
+        self._folder = collection / FOLDER
+        self._identity: tuple[int, ...] | None = None
+        self._index: Approximate | None = None
+
+    def current(self, catalog: Catalog, fingerprint: Fingerprint) -> Approximate | None:
+        """The one to search by, for a collection of that model. What is there and cannot be used is told once."""
+        identity = self._look()
+        if identity != self._identity:
+            self._identity, self._index = identity, None
+            if identity is not None:
+                try:
+                    self._index = open_approximate(self._folder, catalog, fingerprint)
+                except (OSError, ValueError, RuntimeError, MemoryError) as error:
+                    reason = reason_of(error)
+                    warnings.warn(
+                        f"the approximate index in {self._folder} is not used: {reason}. The search is exact; to make it anew: "
+                        "`clipsearch optimize`",
+                        ClipsearchWarning,
+                        stacklevel=2,
+                    )
+        return self._index
+
+    def _look(self) -> tuple[int, ...] | None:
+        try:
+            state = os.lstat(self._folder / CARD)
+        except OSError:
+            return None
+        return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def reason_of(error: Exception) -> str:
+    """Why an approximate index cannot be used, on one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def open_approximate(folder: Path, catalog: Catalog, fingerprint: Fingerprint) -> Approximate | None:
+    """The approximate index in a folder; None where there is none. ValueError where it is damaged, or of other images."""
+    for _ in range(_ATTEMPTS):
+        try:
+            card = read_card(folder)
+        except FileNotFoundError:
+            return None
+        require_same_images(card, catalog, fingerprint)
+        try:
+            return Approximate(folder, card)
+        except FileNotFoundError:
+            continue
+    raise ValueError(f"its file {card.file} is missing")
+
+
+def require_same_images(card: Card, catalog: Catalog, fingerprint: Fingerprint) -> None:
+    """Raise ValueError unless an approximate index was made of the images that a catalog has."""
+    if (card.digest, card.shape.dim) != (fingerprint.digest, fingerprint.dim):
+        raise ValueError("it was made with another model")
+    try:
+        checks = catalog.vector_checks([image_id for image_id, _ in card.samples])
+        last_id = catalog.last_id()
+    except CollectionError as error:
+        raise ValueError(str(error)) from error
+    if card.shape.last_id > last_id or any(checks.get(one) not in (None, check) for one, check in card.samples):
+        raise ValueError("it was made of other images")
+
+
+def _scored(vectors: Embeddings, ids: Ids, query: Embeddings, top_k: int) -> tuple[Scores, Ids]:
+    """Cosines, in float64, of those of some vectors (n, dim) that can be among the best `top_k`, and their ids."""
+    if len(ids) > top_k:
+        quick = vectors @ query[0]
+        least = np.partition(quick, len(quick) - top_k)[-top_k] - 2 * rounding_bound(vectors.shape[1]) - 1e-7
+        vectors, ids = vectors[quick >= least], ids[quick >= least]
+    return exact_scores(vectors, query), ids

@@ -1,0 +1,96 @@
+"""The file names of an index in memory, for globs: a tenth of the time that asking the catalog for each of them takes."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from clipsearch.store.image_rows import ImageRows
+from clipsearch.types import All, Condition, Either, Ids, Test, literals
+
+_SHORTEST = 2  # bytes of a name that are worth looking for
+_FEW = 1 / 50  # of all names; where more of them have what is looked for, the catalog's own way is no slower
+_Pattern: TypeAlias = tuple[bytes, ...]
+
+
+class NameFinder:
+    """Narrows conditions about names down to few images.
+
+    Reading all names takes as long as three globs asked of the catalog do, so that happens with the second one at a state: for
+    engines that stay, not for a lone query.
+    """
+
+    def __init__(self, catalog: ImageRows) -> None:
+        self._catalog = catalog
+        self._state: object = None
+        self._names: _Names | None = None
+
+    def among(self, condition: Condition) -> Ids | None:
+        """The only images that can meet a condition, int64 (n,), ascending; None where that cannot be told quickly.
+
+        To be called, and its answer to be used, within one transaction.
+        """
+        patterns = _patterns(condition)
+        if not patterns:
+            return None
+        if self._state != self._catalog.state:
+            self._state, self._names = self._catalog.state, None
+            return None
+        self._names = self._names or _Names(*self._catalog.names())
+        found = [self._names.holding(pattern) for pattern in patterns]
+        known = [ids for ids in found if ids is not None]
+        return np.unique(np.concatenate(known)) if len(known) == len(found) else None
+
+
+class _Names:
+    """All names of one state."""
+
+    def __init__(self, text: bytes, ids: Ids) -> None:
+        self._text = text  # each in lower case with a "/" before it, and one at the end
+        self._ids = ids
+        self._starts = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("/"))
+
+    def holding(self, pattern: _Pattern) -> Ids | None:
+        """The images whose names have these texts in this order, int64 (n,); None where too many may."""
+        text, longest, most = self._text, max(pattern, key=len), int(len(self._ids) * _FEW)
+        positions: list[int] = []
+        position = text.find(longest)
+        while position >= 0 and len(positions) <= most:
+            positions.append(position)
+            position = text.find(longest, position + 1)
+        if len(positions) > most:
+            return None
+        rows = np.unique(np.searchsorted(self._starts, np.array(positions, np.int64), "right") - 1)
+        bounds = zip(self._starts[rows].tolist(), self._starts[rows + 1].tolist(), strict=True)
+        return self._ids[rows[[_has(text, pattern, start, end) for start, end in bounds]]]
+
+
+def _has(text: bytes, pattern: _Pattern, start: int, end: int) -> bool:
+    """Whether these texts are in a part of another, in their order: each where it comes first, so nothing is tried twice."""
+    for piece in pattern:
+        start = text.find(piece, start, end)
+        if start < 0:
+            return False
+        start += len(piece)
+    return True
+
+
+def _patterns(condition: Condition) -> list[_Pattern]:
+    """Of every name that meets a condition: the texts of one of these, in lower case and in their order, are in it.
+
+    None where nothing of the kind is known.
+    """
+    if isinstance(condition, Test):
+        if condition.field != "name" or condition.operator not in ("~", "=") or not str(condition.value).isascii():
+            return []
+        text = str(condition.value).lower()
+        pieces = literals(text) if condition.operator == "~" else [text]
+        longest = max(pieces, key=len)
+        return [tuple(piece.encode() for piece in pieces)] if len(longest) >= _SHORTEST and "/" not in text else []
+    if isinstance(condition, All):
+        return next(filter(None, map(_patterns, condition.conditions)), [])
+    if isinstance(condition, Either):
+        several = [_patterns(one) for one in condition.conditions]
+        return [pattern for patterns in several for pattern in patterns] if all(several) else []
+    return []

@@ -1,0 +1,1 @@
+"""The full-screen search, and pictures in terminals."""

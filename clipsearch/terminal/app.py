@@ -1,0 +1,304 @@
+"""Search in the terminal, as you type: `BrowseApp`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from PIL import Image
+from rich.text import Text
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import DataTable, Footer, Input, Static
+
+from clipsearch.engine import SearchEngine
+from clipsearch.errors import ClipsearchError
+from clipsearch.images.pool import DecoderPool
+from clipsearch.query.language import parse_terms, split_words
+from clipsearch.query.relevance import RELEVANT
+from clipsearch.render.text import human_bytes, percent, printable, short_path
+from clipsearch.terminal.graphics import blocks
+from clipsearch.types import Box, Failure, ImageFile, ImageRecord, Query, Term, all_of
+
+_PAUSE = 0.12  # seconds without a key, after which a text is worth an answer
+_BOX = Box(
+    320, 320
+)  # pixels: more than a preview has half-blocks, so that it need not be read again when its room changes
+_KEPT = 64  # pictures, 300 kB each
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is looked for: a text, photos like another, or without either the newest; and whether only what is relevant."""
+
+    text: str = ""
+    like: ImageRecord | None = None
+    relevant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A photo in the list; the newest have neither score nor match."""
+
+    record: ImageRecord
+    score: float | None = None
+    match: float | None = None
+
+
+class Photos(DataTable[Text]):
+    """The list, whose Enter says what it does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "open")]
+
+
+class BrowseApp(App[None]):
+    """A line for the query, the photos that answer it, and a preview of the one that is chosen.
+
+    The engine is opened, used and closed in one thread of its own. `show` opens a photo, or raises a ClipsearchError.
+    """
+
+    TITLE = "clipsearch"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #query { border: round $primary; }
+    #photos { width: 3fr; height: 1fr; scrollbar-size: 0 1; }
+    #side { width: 2fr; height: 1fr; padding: 0 1; }
+    #picture { width: 1fr; height: 1fr; content-align: center middle; }
+    #facts { width: 1fr; height: auto; max-height: 8; color: $text-muted; }
+    #state { height: 1; padding: 0 1; color: $text-muted; }
+    #state.wrong { color: $text-error; }
+    .narrow #side { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "copy", "copy the path"),
+        Binding("s", "similar", "more like this"),
+        Binding("r", "relevant", "only relevant"),
+        Binding("slash", "ask", "query", show=False),
+        Binding("escape", "clear", "clear", priority=True),
+        Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "quit", "quit", show=False, priority=True),
+        Binding("down", "move(1)", show=False),
+        Binding("up", "move(-1)", show=False),
+    ]
+
+    def __init__(
+        self, engine: SearchEngine, show: Callable[[str], None], wish: Query, *, top_k: int = 50, relevant: bool = False
+    ) -> None:
+        super().__init__()
+        self._engine = engine
+        self._show = show
+        self._query = wish  # its terms are replaced by what is typed
+        self._top_k = top_k
+        self._wish = Wish(relevant=relevant)
+        self._rows: list[Row] = []
+        self._searching = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-search")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-preview")
+        self._decoder = DecoderPool(_BOX, workers=1)
+        self._pictures: OrderedDict[str, Image.Image | Failure] = OrderedDict()
+
+    def compose(self) -> ComposeResult:
+        """The query above the photos, the preview beside them, what there is to say below."""
+        yield Input(placeholder="describe the photo you are looking for", id="query")
+        with Horizontal():
+            yield Photos(id="photos", cursor_type="row")
+            with Vertical(id="side"):
+                yield Static(id="picture")
+                yield Static(id="facts", markup=False)
+        yield Static(id="state", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin with the newest photos."""
+        self._table.add_columns("#", "match", "score", "date", "photo")
+        self._look_for(self._wish)
+
+    async def on_unmount(self) -> None:
+        """Let go of the index in the thread that has it, and stop decoding."""
+        self._searching.submit(self._engine.close)
+        self._decoder.close()
+        for thread in (self._searching, self._reading):
+            await asyncio.to_thread(thread.shutdown, cancel_futures=False)
+
+    @property
+    def _table(self) -> Photos:
+        return self.query_one(Photos)
+
+    @property
+    def _chosen(self) -> Row | None:
+        place = self._table.cursor_row
+        return self._rows[place] if 0 <= place < len(self._rows) else None
+
+    def on_resize(self) -> None:
+        """Leave the preview out where there is no room for it."""
+        self.set_class(self.size.width < 70, "narrow")
+        self.call_after_refresh(self._preview)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        text = event.value.strip()
+        if text != self._wish.text:
+            self._look_for(replace(self._wish, text=text, like=None))
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self._table.focus()
+
+    @on(DataTable.RowHighlighted)
+    def _highlighted(self) -> None:
+        self._preview()
+
+    @on(DataTable.RowSelected)
+    def _open(self) -> None:
+        """Show the chosen photo in the system's viewer."""
+        if row := self._chosen:
+            try:
+                self._show(row.record.file.path)
+            except (ClipsearchError, OSError) as error:
+                self._say(str(error), wrong=True)
+
+    def action_copy(self) -> None:
+        """Put the chosen photo's path on the clipboard; escaped, where pasting it could do more than name a file."""
+        if row := self._chosen:
+            self.copy_to_clipboard(printable(row.record.file.path))
+            self._say(f"copied {printable(row.record.file.path)}")
+
+    def action_similar(self) -> None:
+        """Photos like the chosen one."""
+        if row := self._chosen:
+            wish = replace(self._wish, text="", like=row.record)
+            with self.prevent(Input.Changed):
+                self.query_one(Input).value = ""
+            self._look_for(wish)
+
+    def action_relevant(self) -> None:
+        """Only photos that match, or all again."""
+        self._look_for(replace(self._wish, relevant=not self._wish.relevant))
+
+    def action_ask(self) -> None:
+        """To the query."""
+        self.query_one(Input).focus()
+
+    def action_clear(self) -> None:
+        """An empty query, and the newest photos."""
+        with self.prevent(Input.Changed):
+            self.query_one(Input).value = ""
+        self.query_one(Input).focus()
+        self._look_for(Wish(relevant=self._wish.relevant))
+
+    def action_move(self, rows: int) -> None:
+        """Choose another photo without leaving the query."""
+        self._table.move_cursor(row=self._table.cursor_row + rows)
+
+    def _look_for(self, wish: Wish) -> None:
+        self._wish = wish
+        self._search(wish)
+
+    @work(exclusive=True, group="search")
+    async def _search(self, wish: Wish) -> None:
+        """Answer a wish, unless another comes first: that cancels this."""
+        await asyncio.sleep(_PAUSE if wish.text else 0)
+        loop = asyncio.get_running_loop()
+        try:
+            rows, said = await loop.run_in_executor(self._searching, self._answer, wish)
+        except (ClipsearchError, OSError) as error:
+            self._say(str(error), wrong=True)
+            return
+        self._rows = rows
+        self._fill()
+        self._say(said)
+
+    def _answer(self, wish: Wish) -> tuple[list[Row], str]:
+        """In the engine's own thread: the rows, and a line about them."""
+        if not wish.text and wish.like is None:
+            records, count = self._engine.browse(all_of(self._query.filters), top_k=self._top_k)
+            return [
+                Row(record) for record in records
+            ], f"the newest of {count:,} photos" if count else "there are no photos"
+        like = wish.like
+        least = RELEVANT if wish.relevant and not like else None
+        if like:
+            term, own = self._engine.like(like)
+            terms: tuple[Term, ...] = (term,)
+        else:
+            terms, own = parse_terms(split_words(wish.text)), ()
+        hits = self._engine.search(replace(self._query, terms=terms, min_match=least, own=own), self._top_k)
+        explained = hits.explanation
+        what = f"photos like {printable(like.file.name)}" if like else "photos"
+        which = " that match" if least is not None else ""
+        milliseconds = 1000 * sum(explained.seconds.values())
+        said = f"{len(hits):,} of {explained.considered:,} {what}{which}, in {milliseconds:.0f} ms"
+        return [
+            Row(hit.record, hit.score, hit.match) for hit in hits
+        ], said if hits else f"none of {explained.considered:,} {what}{which}"
+
+    def _fill(self) -> None:
+        table = self._table
+        try:
+            folder = os.getcwd()
+        except OSError:  # it was deleted
+            folder = ""
+        table.clear()
+        for number, row in enumerate(self._rows, 1):
+            taken = row.record.info.taken_at
+            table.add_row(
+                Text(str(number), "dim", justify="right"),
+                Text("" if row.match is None else percent(row.match), "bold green", justify="right"),
+                Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
+                Text(taken.date().isoformat() if taken else ""),
+                Text(printable(short_path(row.record.file.path, folder))),
+            )
+        self._preview()
+
+    def _say(self, text: str, *, wrong: bool = False) -> None:
+        state = self.query_one("#state", Static)
+        state.set_class(wrong, "wrong")
+        state.update(printable(text))
+
+    @work(exclusive=True, group="preview")
+    async def _preview(self) -> None:
+        """Draw the chosen photo, unless another is chosen first."""
+        picture, facts = self.query_one("#picture", Static), self.query_one("#facts", Static)
+        row = self._chosen
+        if row is None:
+            picture.update("")
+            facts.update("")
+            return
+        facts.update(_facts(row.record))
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._reading, self._read, row.record.file.path)
+        width, height = picture.size.width, 2 * picture.size.height
+        if isinstance(found, Failure):
+            picture.update(Text(f"cannot be read: {printable(found.reason)}", "dim"))
+        elif width > 0 and height > 0:
+            scale = min(width / found.width, height / found.height)
+            small = found.resize((max(1, int(found.width * scale)), max(1, int(found.height * scale))))
+            picture.update(Text.from_ansi("\n".join(blocks(small, all_colours=True)), no_wrap=True))
+
+    def _read(self, path: str) -> Image.Image | Failure:
+        """In a thread of its own: a photo, decoded in a process that can be stopped, or why it cannot be."""
+        if path not in self._pictures:
+            (found,) = self._decoder.read([ImageFile(path, 0, 0)])
+            self._pictures[path] = found if isinstance(found, Failure) else Image.fromarray(found.pixels)
+            if len(self._pictures) > _KEPT:
+                self._pictures.popitem(last=False)
+        return self._pictures[path]
+
+
+def _facts(record: ImageRecord) -> str:
+    info = record.info
+    about = f"{info.width} x {info.height}, {info.format}, {human_bytes(record.file.size)}"
+    taken = info.taken_at.isoformat(" ", "minutes")[:16] if info.taken_at else ""
+    lines = (
+        printable(record.file.name),
+        about,
+        "  ".join(part for part in (taken, printable(info.camera or "")) if part),
+        printable(info.caption or ""),
+    )
+    return "\n".join(line for line in lines if line)

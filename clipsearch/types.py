@@ -1,0 +1,278 @@
+"""The nouns every other module speaks in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from clipsearch.errors import Cause
+
+if TYPE_CHECKING:  # what decodes photos or only compares folders needs no numpy
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+Embeddings: TypeAlias = "NDArray[np.float32]"
+"""float32 array (n, dim) whose rows have Euclidean norm 1, so that an inner product is a cosine."""
+
+Ids: TypeAlias = "NDArray[np.int64]"
+"""int64 array of image ids; ids start at 1 and are never reused, -1 stands for "nothing"."""
+
+Scores: TypeAlias = "NDArray[np.float64]"
+"""float64 array of cosines in [-1, 1]; higher is better."""
+
+LONGEST_CAPTION = 2_000
+"""Characters of a caption that an index keeps; the longest of the usual data sets, those of alt texts, have some hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSpec:
+    """How a model wants its pictures, in the terms of a Hugging Face `preprocessor_config.json`.
+
+    Exactly one of `shortest_edge` and `resize_to` is set, unless the model takes pictures as they are.
+    """
+
+    shortest_edge: int | None
+    resize_to: tuple[int, int] | None  # (height, width); the aspect ratio is not kept
+    crop_to: tuple[int, int] | None  # (height, width), around the centre
+    resample: int  # a PIL.Image.Resampling value; 3 is bicubic
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    rescale_factor: float = 1 / 255
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """(height, width) of every picture after preprocessing, in pixels."""
+        if self.crop_to:
+            return self.crop_to
+        if self.resize_to:
+            return self.resize_to
+        raise ValueError("this preprocessing gives pictures of different sizes, which cannot share a batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Room for a thumbnail, in pixels. A picture keeps its aspect ratio in it, and a small one its size."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Which model made a set of embeddings; only equal digests may be compared with each other."""
+
+    model: str  # what load_encoder() takes: "mini", a hub id, or a folder
+    revision: str  # the hub's commit, or "" where there is none
+    digest: str  # sha256 over the weights' identity and the preprocessing, hexadecimal
+    dim: int
+    precision: str | None = None  # of the pictures' embeddings: "fp32", "bf16", "int8"; None before it is settled
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """What a directory walk knows. `path` is absolute; bytes that are not UTF-8 are kept as lone surrogates."""
+
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(os.sep)[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What decoding taught us. Width and height are those of the upright picture, in pixels."""
+
+    width: int
+    height: int
+    format: str  # Pillow's name: "JPEG", "PNG", "HEIF", ...
+    content_hash: str  # sha256 of the file's bytes, hexadecimal
+    taken_at: datetime | None = None  # the camera's clock; without a zone where the camera wrote none
+    camera: str | None = None
+    gps: tuple[float, float] | None = None  # (latitude, longitude), degrees, WGS 84
+    caption: str | None = None  # what a data set says of it, as `clean_caption` gives it; no decoder knows one
+
+
+def clean_caption(text: object) -> str | None:
+    """What an index keeps of a caption: one line without control characters, at most LONGEST_CAPTION characters long.
+
+    Runs of white space become one space each; what cannot be printed, lone surrogates too, is left out. None where nothing is
+    left, or where it is no text.
+    """
+    if not isinstance(text, str):
+        return None
+    words = text[: 8 * LONGEST_CAPTION].split()
+    line = "".join(sign for sign in " ".join(words) if sign.isprintable() or sign in _JOINERS)
+    return " ".join(line[:LONGEST_CAPTION].split()) or None
+
+
+_JOINERS = "\u200c\u200d"  # no picture of their own, but Persian and emoji are made with them
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """A row of the catalog."""
+
+    image_id: int
+    file: ImageFile
+    info: ImageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be indexed, and why."""
+
+    file: ImageFile
+    reason: str
+    cause: Cause = "content"
+    attempts: int = 1  # runs that have tried to read the file as it is now
+    kept: bool = False  # the photo that was indexed here before is still in the index, and answers queries
+
+
+Field: TypeAlias = Literal[
+    "name", "folder", "path", "format", "camera", "width", "height", "megapixels", "size", "taken", "orientation",
+    "latitude", "longitude", "caption",
+]  # fmt: skip
+Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
+_WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one class
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One field against one value; a photo that lacks the field fails every test of it.
+
+    `value` is a number for width and height (pixels), megapixels, size (bytes), latitude and longitude (degrees), and text for
+    the others; for "taken" an instant of the camera's clock, "2024-07-01T12:30:00" or a beginning of that. Texts compare
+    without case. "~" is a glob: `*` any characters, `?` one, `[abc]` one of these.
+    """
+
+    __test__ = False  # not one of pytest's
+
+    field: Field
+    operator: Operator
+    value: str | float
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whether a photo has the field at all: a date, a camera, a place, a caption."""
+
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """In a folder (an absolute path) or anywhere below it."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Taken at most so many kilometres from a point (degrees, WGS 84), along a great circle."""
+
+    latitude: float
+    longitude: float
+    km: float
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every one of some conditions."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one of some conditions."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite."""
+
+    condition: Condition
+
+
+Condition: TypeAlias = Test | Known | Below | Near | All | Either | Not
+
+
+def all_of(conditions: Sequence[Condition]) -> Condition | None:
+    """Every one of some conditions, as one; None, which is no condition, of none."""
+    return All(tuple(conditions)) if conditions else None
+
+
+def literals(glob: str) -> list[str]:
+    """The texts that every name has which fits a glob, in their order: what stands between its wildcards, some of it empty.
+
+    A glob without wildcards is one text.
+    """
+    return _WILD.split(glob)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a query. A negative weight steers away from it.
+
+    `content` is text (str), a picture (an os.PathLike or a PIL image), or an embedding (float32, (dim,)).
+    """
+
+    content: str | os.PathLike[str] | Image | NDArray[np.float32]
+    weight: float = 1.0
+
+
+Order: TypeAlias = Literal["date", "name"]
+Sort: TypeAlias = Literal["score", "date", "name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Everything the user asked, but how many hits.
+
+    `filters` must all hold. `prompts` are templates with one "{}" each, which every text is put into; the mean of the unit
+    vectors counts. A hit has at least `min_score` (a cosine) and `min_match` (a probability). `offset` hits are passed over.
+    `diverse` leaves out near-copies of better hits. `sort` orders the hits that were found; it does not choose them. A picture
+    that is part of the query is no hit of it, nor are its copies, unless `keep_own`. Where the query has only its embedding,
+    `own` says which images it is. `exact` bypasses an approximate index.
+    """
+
+    terms: tuple[Term, ...]
+    filters: tuple[Condition, ...] = ()
+    prompts: tuple[str, ...] = ()
+    min_score: float | None = None
+    min_match: float | None = None
+    offset: int = 0
+    diverse: bool = False
+    sort: Sort = "score"
+    keep_own: bool = False
+    own: tuple[int, ...] = ()
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result. Rank 1 is best; score is the cosine in [-1, 1], never a distance.
+
+    `match` is the probability in [0, 1] that the photo shows what was asked for; None where it cannot be said.
+    """
+
+    rank: int
+    score: float
+    record: ImageRecord
+    match: float | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the photo is, as an absolute path."""
+        return self.record.file.path

@@ -1,0 +1,181 @@
+"""Zero-shot labels: probabilities against CLIP's formula, labels from files, and memory that does not grow."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from clipsearch.analysis import labels as module
+from clipsearch.analysis.labels import LabelledImage, check_labels, probabilities, read_labels, rivals_of
+from clipsearch.engine import SearchEngine
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionNotFound, QueryError
+from clipsearch.types import Below
+from tests.conftest import PHOTOS
+
+COLOURS = ["red", "green", "blue", "yellow", "grey"]
+
+
+def by_name(found):
+    return {image.record.file.name.split(".")[0]: image for image in found}
+
+
+def test_every_photo_has_the_label_of_its_colour_and_probabilities_sum_to_1(engine):
+    found = by_name(engine.label(COLOURS))
+    assert set(found) == set(COLOURS)
+    for name, image in found.items():
+        assert COLOURS[image.best(1)[0][0]] == name
+        assert image.probabilities.dtype == np.float64 and math.isclose(image.probabilities.sum(), 1, abs_tol=1e-12)
+        assert 0 < image.match < 1
+
+
+def test_probabilities_are_the_softmax_of_clips_logits(engine, encoder):
+    prompts = ["a photo of something {}", "{}"]
+    image = by_name(engine.label(["red", "blue"], prompts=prompts))["red"]
+    logits = encoder.logits([image.record.file.path], ["red", "blue"]).astype(np.float64)[
+        0
+    ]  # it hears the last word only
+    assert np.allclose(image.probabilities, np.exp(logits) / np.exp(logits).sum(), atol=1e-4)
+
+
+def test_match_falls_where_a_photo_shows_none_of_the_labels(engine):
+    found = by_name(engine.label(["red"]))
+    assert {name: image.probabilities.tolist() for name, image in found.items()} == {name: [1.0] for name in COLOURS}
+    assert found["red"].match > 10 * found["blue"].match
+
+
+def test_match_is_what_the_labels_keep_beside_everyday_scenes():
+    image, label, rival = np.float32([[1, 0]]), np.float32([[0.6, 0.8]]), np.float32([[0.8, 0.6], [0, 1]])
+    likely, match = probabilities(image, np.concatenate([label, image]), rival, 2.0)
+    mine = np.exp(2 * 0.6) + np.exp(2 * 1.0)
+    assert np.allclose(likely, [[np.exp(1.2) / mine, np.exp(2.0) / mine]])
+    assert np.allclose(match, mine / (mine + np.exp(1.6) + np.exp(0)))
+
+
+def test_neither_large_scales_nor_missing_rivals_overflow():
+    image, away = np.float32([[1, 0]]), np.float32([[-1, 0], [0, 1]])
+    likely, match = probabilities(image, away, image, 100.0)
+    assert np.isfinite(likely).all() and math.isclose(likely.sum(), 1) and 0 <= match[0] < 1e-40
+    assert probabilities(image, away, np.empty((0, 2), np.float32), 100.0)[1].tolist() == [1.0]
+
+
+def test_best_is_in_order_and_counts_what_the_match_leaves():
+    image = LabelledImage(None, np.array([0.1, 0.45, 0.45]), 0.5)
+    assert image.best(5) == [(1, 0.45), (2, 0.45), (0, 0.1)]
+    assert image.best(1) == [(1, 0.45)]
+    assert image.best(5, least=0.2) == [(1, 0.45), (2, 0.45)]
+    assert image.best(5, least=0.3) == []
+
+
+def test_a_condition_limits_the_photos(engine, photos):
+    assert set(by_name(engine.label(COLOURS, condition=Below(str(photos / "trip"))))) == {"grey"}
+
+
+def test_blocks_shrink_as_labels_grow_so_that_memory_does_not(engine, monkeypatch):
+    whole = {name: image.probabilities for name, image in by_name(engine.label(COLOURS)).items()}
+    monkeypatch.setattr(module, "_AT_ONCE", 2 * (len(COLOURS) + len(rivals_of(COLOURS))))
+    asked, collection = [], engine._collection()
+    monkeypatch.setattr(
+        collection,
+        "scan",
+        lambda condition, block: asked.append(block) or type(collection).scan(collection, condition, block),
+    )
+    parts = by_name(engine.label(COLOURS))
+    assert asked == [2] and all(np.allclose(parts[name].probabilities, whole[name], atol=1e-12) for name in COLOURS)
+
+
+def test_ten_thousand_labels(engine):
+    labels = [f"number {number}" for number in range(9_999)] + ["blue"]
+    image = by_name(engine.label(labels))["blue"]
+    assert image.best(1)[0][0] == 9_999 and math.isclose(image.probabilities.sum(), 1, abs_tol=1e-9)
+
+
+def test_an_index_without_photos_has_nothing_to_label_but_still_reads_the_labels(tmp_path, encoder):
+    (tmp_path / "empty").mkdir()
+    with SearchEngine.open(tmp_path / "empty") as engine:
+        engine.index()
+        assert list(engine.label(["red"])) == []
+        with pytest.raises(QueryError, match="no labels"):
+            engine.label([])
+    with pytest.raises(CollectionNotFound):
+        SearchEngine.open(tmp_path / "nowhere").label(["red"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([], "no labels"),
+        (["dog", " "], "a label is empty"),
+        (["a dog", "cat", "a  dog "], "'a dog' is there twice"),
+        (["dog\x07"], "control characters"),
+        (["caf\udce9"], "not UTF-8"),
+    ],
+)
+def test_labels_that_cannot_be_told_apart_or_read_are_refused(labels, message):
+    with pytest.raises(QueryError, match=message):
+        check_labels(labels)
+
+
+def test_labels_of_any_language_and_joined_emoji_are_fine():
+    assert check_labels(["می‌خواهم", "👩‍🚀", " un  chien "]) == ["می‌خواهم", "👩‍🚀", "un chien"]
+    with pytest.raises(TypeError, match="list"):
+        check_labels("dog")
+
+
+def test_a_file_of_labels_as_people_write_them(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_bytes("\ufeff# animals\r\ncat\r\n\r\n  golden   retriever \r\n# dog\r\nÉléphant\r\n".encode())
+    assert read_labels(path) == ["cat", "golden retriever", "Éléphant"]
+
+
+def test_a_label_twice_in_a_file_counts_once_and_is_told(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_text("crane\ncat\ncrane")
+    with pytest.warns(ClipsearchWarning, match="line 3: 'crane' is in line 1 too"):
+        assert read_labels(path) == ["crane", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has no labels"),
+        (b"# only\n\n", "has no labels"),
+        (b"cat\ncaf\xe9\n", "line 2: not UTF-8"),
+        ("cat\ndog".encode("utf-16"), "line 1: not UTF-8"),
+        (b"cat\nd\x00og\n", "line 2: .* control characters"),
+    ],
+)
+def test_bad_files_of_labels_say_where(tmp_path, content, message):
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content)
+    with pytest.raises(ClipsearchError, match=message):
+        read_labels(path)
+    with pytest.raises(ClipsearchError, match="cannot be read"):
+        read_labels(tmp_path / "nowhere.txt")
+
+
+def test_scenes_that_name_a_label_do_not_compete_with_it():
+    everything = set(rivals_of(["xylophone"]))
+    assert (
+        everything - set(rivals_of(["dog"])) == everything - set(rivals_of(["Dogs", "hot dog"])) == {"a dog on a beach"}
+    )
+    assert set(rivals_of(["a", "tv"])) == everything  # too short: they would begin anything
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The repository's own photos, indexed with the embedded model."""
+    index = tmp_path_factory.mktemp("sample") / ".clipsearch"
+    with SearchEngine(index, model="mini") as engine:
+        engine.index(PHOTOS)
+        yield SimpleNamespace(engine=engine)
+
+
+def test_mini_tells_the_photos_of_this_repository_apart(sample):
+    words = ["cat", "cup of coffee", "clock", "giraffe", "astronaut", "canyon"]
+    found = by_name(sample.engine.label(words))
+    assert len(found) == 47
+    for name, word in [("cat", "cat"), ("kitten", "cat"), ("coffee", "cup of coffee")]:
+        assert words[found[name].best(1, least=0.8)[0][0]] == word
+    sure = {name for name, image in found.items() if image.best(1, least=0.8)}
+    assert len(sure) <= 5  # most photos show none of them, though each has a likeliest label

@@ -1,0 +1,120 @@
+"""Plain texts become the tokens that the tokenizers library makes of them, from either of its files; others are left to it."""
+
+import gzip
+import json
+import string
+from random import Random
+
+import pytest
+
+from clipsearch.encoders.clip.bpe import END, START, plain_tokenizer
+from clipsearch.encoders.clip.text_tower import _tokenizer_of_vocabulary
+from tests.conftest import shared
+
+SOME = [
+    "t h",
+    "th e</w>",
+    "a n",
+    "an d</w>",
+    "o g</w>",
+    "d og</w>",
+    "! !</w>",
+    "' s</w>",
+    "l l",
+    "ll l",
+    "a a",
+    "aa a</w>",
+]
+STANDING_FOR_BYTES = [*map(chr, range(33, 127)), *map(chr, range(161, 173)), *map(chr, range(174, 324))]
+
+
+def save(folder, merges):
+    folder.mkdir()
+    letters = [*STANDING_FOR_BYTES, *(f"{letter}</w>" for letter in STANDING_FOR_BYTES)]
+    tokens = [*letters, *(merge.replace(" ", "") for merge in merges), START, END]
+    (folder / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["few merges", "CLIP's"])
+def vocabulary(request, tmp_path_factory):
+    """A folder with vocab.json and merges.txt."""
+    merges = SOME
+    if request.param == "CLIP's":
+        file = shared("data/clip_tokenizer/bpe_simple_vocab_16e6.txt.gz")
+        merges = gzip.decompress(file.read_bytes()).decode().split("\n")[1:48895]
+    return save(tmp_path_factory.mktemp("vocabulary") / "model", merges)
+
+
+@pytest.fixture(params=["vocab.json and merges.txt", "tokenizer.json"])
+def folder(request, vocabulary, tmp_path):
+    """A checkpoint's folder with either form of the tokenizer."""
+    if request.param != "tokenizer.json":
+        return vocabulary
+    _tokenizer_of_vocabulary(vocabulary).save(str(tmp_path / "tokenizer.json"))
+    return tmp_path
+
+
+def texts():
+    chance = Random(3)
+    signs = string.ascii_letters + string.digits + string.punctuation + " " * 9
+    yield from (
+        "a dog on a beach",
+        "The dog's 12 llamas aren't THERE!!",
+        "",
+        "  two   spaces ",
+        "x",
+        "'",
+        "''s",
+        "a_b-c",
+        "l'll",
+    )
+    yield "and the dog " * 40
+    yield from ("".join(chance.choices(signs, k=chance.randint(1, 40))) for _ in range(400))
+    yield from (
+        " ".join(chance.choices(["the", "THEN", "dogs", "and", "sand", "123", "isn't", "'s"], k=6)) for _ in range(100)
+    )
+
+
+def test_plain_texts_have_the_tokens_of_the_library(folder, vocabulary):
+    library, plain = _tokenizer_of_vocabulary(vocabulary), plain_tokenizer(folder)
+    for text in texts():
+        assert plain(text) == ([] if "<|" in text else library.encode(text).ids), text
+
+
+@pytest.mark.parametrize(
+    "text", ["café", "犬", "a\tb", "a\nb", f"a {END} b", "İstanbul", "a\x00b", "\u212a", "a" * 600]
+)
+def test_other_texts_are_left_to_the_library(folder, text):
+    assert plain_tokenizer(folder)(text) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said["model"].update(dropout=0.1),
+        lambda said: said["normalizer"]["normalizers"].pop(),
+        lambda said: said["pre_tokenizer"]["pretokenizers"].pop(),
+        lambda said: said["pre_tokenizer"]["pretokenizers"][0]["pattern"].update(Regex="."),
+        lambda said: said.update(post_processor=None),
+        lambda said: said["added_tokens"].append({"content": "dog"}),
+        lambda said: said["model"].update(end_of_word_suffix=""),
+        lambda said: said.pop("model"),
+    ],
+)
+def test_a_tokenizer_that_does_other_things_is_not_taken_for_clips(tmp_path, change):
+    vocabulary = save(tmp_path / "model", SOME)
+    said = json.loads(_tokenizer_of_vocabulary(vocabulary).to_str())
+    (vocabulary / "tokenizer.json").write_text(json.dumps(said))
+    assert plain_tokenizer(vocabulary)("the dog")
+    change(said)
+    (vocabulary / "tokenizer.json").write_text(json.dumps(said))
+    assert plain_tokenizer(vocabulary)("the dog") == []
+
+
+def test_files_that_are_broken_or_missing_are_left_to_the_library(tmp_path):
+    for text in ("", "{", "[]", "null", '{"model": 1}', "[" * 100_000):
+        (tmp_path / "tokenizer.json").write_text(text)
+        assert plain_tokenizer(tmp_path)("a dog") == []
+    assert plain_tokenizer(tmp_path / "nowhere")("a dog") == []

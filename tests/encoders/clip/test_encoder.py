@@ -1,0 +1,256 @@
+"""CLIP without torch, against the reference, and the choice of a precision."""
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from clipsearch import SearchEngine, load_encoder
+from clipsearch.encoders import precision
+from clipsearch.encoders.clip import encoder as clip_encoder
+from clipsearch.encoders.clip.encoder import ClipEncoder
+from clipsearch.encoders.shape import read_clip_config
+from clipsearch.encoders.torch_encoder import TorchEncoder
+from clipsearch.encoders.weights import Weights
+from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
+from tests.conftest import save_photo
+from tests.encoders.test_torch_encoder import TEXTS, save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_checkpoint(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def change(folder, **towers):
+    config = json.loads((folder / "config.json").read_text())
+    for tower, values in towers.items():
+        config[tower] |= values
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def pixels(count=5, size=64):
+    return np.random.default_rng(0).standard_normal((count, 3, size, size)).astype(np.float32)
+
+
+def assert_same(folder, atol=1e-5):
+    encoder, reference = load_encoder(folder), TorchEncoder(folder, str(folder))
+    assert isinstance(encoder, ClipEncoder)
+    assert encoder.spec.logit_scale == pytest.approx(reference.spec.logit_scale)
+    assert encoder.spec.context_length == reference.spec.context_length
+    ours, theirs = encoder.spec.fingerprint, reference.spec.fingerprint
+    assert (ours.digest, ours.dim) == (theirs.digest, theirs.dim)
+    texts = [*TEXTS, "cat", "a a a a a a"]
+    np.testing.assert_allclose(encoder.encode_texts(texts), reference.encode_texts(texts), atol=atol)
+    np.testing.assert_allclose(encoder.encode_pixels(pixels()), reference.encode_pixels(pixels()), atol=atol)
+
+
+def test_it_is_the_reference_to_1e5(folder):
+    assert_same(folder)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "quick_gelu"])
+@pytest.mark.parametrize("end", [2, 3])
+def test_other_activations_and_end_tokens(copy, activation, end):
+    change(copy, text_config={"hidden_act": activation, "eos_token_id": end}, vision_config={"hidden_act": activation})
+    assert_same(copy)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision(copy, dtype):
+    weights = {name: value.to(dtype) for name, value in load_file(copy / "model.safetensors").items()}
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    assert_same(copy)
+
+
+def test_an_architecture_it_does_not_know_goes_to_torch(copy):
+    change(copy, text_config={"hidden_act": "relu"})
+    assert read_clip_config(copy) is None
+    assert isinstance(load_encoder(copy), TorchEncoder)
+
+
+def test_a_text_beyond_the_context_is_cut_with_a_warning(folder):
+    with pytest.warns(ClipsearchWarning, match="text of 32 tokens cut to the model's 16"):
+        ours = load_encoder(folder).encode_texts(["cat " * 30])
+    with pytest.warns(ClipsearchWarning):
+        theirs = TorchEncoder(folder, "x").encode_texts(["cat " * 30])
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff" * 100, (2**40).to_bytes(8, "little") + b"{}", (4).to_bytes(8, "little") + b"[1]x"]
+)
+def test_a_damaged_weights_file_is_a_clear_error(tmp_path, data):
+    (tmp_path / "x.safetensors").write_bytes(data)
+    with pytest.raises(ModelError, match="is not a safetensors file"):
+        Weights([tmp_path / "x.safetensors"])
+
+
+def test_a_tensor_that_lies_outside_its_file_is_a_clear_error(tmp_path):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [1000], "data_offsets": [0, 4000]}}).encode()
+    (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(ModelError, match="take 4,000 bytes and it has 8"):
+        Weights([tmp_path / "x.safetensors"])
+
+
+def test_weights_that_do_not_fit_the_configuration_are_a_clear_error(copy):
+    change(copy, vision_config={"patch_size": 8})
+    with pytest.raises(ModelError, match=r"vision_model.* has the shape .*, but config.json gives it"):
+        load_encoder(copy)
+
+
+def test_ctrl_c_is_no_crash_after_another_thread_has_let_go_of_the_model(folder):
+    script = f"""
+import gc, signal, sys, threading
+import numpy as np
+from clipsearch import load_encoder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
+towers = [load_encoder({str(folder)!r}, precision=name) for name in ("fp32", "int8")]
+for encoder in towers:
+    encoder.encode_pixels(np.zeros((2, 3, 64, 64), np.float32))
+del encoder
+def let_go():
+    towers.clear()
+    gc.collect()
+thread = threading.Thread(target=let_go)
+thread.start()
+thread.join()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=120).returncode == 7
+
+
+# -- precision
+
+
+def test_a_tower_is_loaded_once_for_all_threads(folder, monkeypatch):
+    encoder, loaded = load_encoder(folder), []
+    load = encoder._load_tower
+
+    def watch(name):
+        loaded.append(name)
+        time.sleep(0.1)
+        return load(name)
+
+    monkeypatch.setattr(encoder, "_load_tower", watch)
+    with ThreadPoolExecutor(3) as threads:
+        results = list(threads.map(encoder.encode_pixels, [pixels()] * 3))
+    assert loaded == ["fp32"]
+    assert all((result == results[0]).all() for result in results)
+
+
+def test_int8_is_near_fp32_and_not_equal(folder):
+    exact, rough = load_encoder(folder, precision="fp32"), load_encoder(folder, precision="int8")
+    a, b = exact.encode_pixels(pixels()), rough.encode_pixels(pixels())
+    assert 0 < np.abs(a - b).max() < 0.05
+    assert rough.spec.fingerprint.precision == "int8"
+
+
+def test_a_comparison_takes_the_mean_off_and_counts_shared_results():
+    rng = np.random.default_rng(0)
+    mean = np.full(16, 10.0, np.float32)  # next to it, plain cosines are all 1
+    reference = (mean + rng.standard_normal((64, 16))).astype(np.float32)
+    noisy = (reference + 0.5 * rng.standard_normal((64, 16))).astype(np.float32)
+    queries = rng.standard_normal((20, 16)).astype(np.float32)
+    same, other = precision.compare(reference, reference, queries), precision.compare(reference, noisy, queries)
+    assert same.good and same.overlap == 1 and same.cosine == pytest.approx(1)
+    assert not other.good and other.cosine < 0.97 and other.overlap < 1
+
+
+def test_the_first_precision_that_is_good_and_faster_is_chosen(monkeypatch):
+    clock = iter(np.cumsum([0, 10, 0, 1, 0, 4]))  # fp32 takes 10, the first 1, the second 4
+    monkeypatch.setattr(precision, "perf_counter", lambda: next(clock))
+    reference = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
+    embeddings = {"fp32": reference, "int8": reference[::-1], "bf16": reference}
+    chosen, fidelity = precision.choose(
+        ["int8", "bf16", "fp32"], lambda name: lambda pixels: embeddings[name], reference, reference
+    )
+    assert chosen == "bf16" and fidelity.speed == pytest.approx(2.5)
+
+
+def test_one_that_gains_nothing_is_not_chosen(monkeypatch):
+    clock = iter(np.cumsum([0, 10, 0, 9.9]))
+    monkeypatch.setattr(precision, "perf_counter", lambda: next(clock))
+    same = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
+    assert precision.choose(["int8"], lambda name: lambda pixels: same, same, same) == ("fp32", None)
+
+
+def test_what_was_found_is_found_once_for_a_machine(folder, monkeypatch):
+    encoder = load_encoder(folder)
+    assert encoder.spec.fingerprint.precision is None
+    encoder.settle_precision(lambda: pixels(5))
+    assert encoder.spec.fingerprint.precision is None  # too few to judge by
+    fidelity = precision.Fidelity(0.999, 0.99, 2.0)
+    monkeypatch.setattr(precision, "choose", lambda *arguments: ("int8", fidelity))
+    encoder.settle_precision(lambda: pixels(64))
+    assert (encoder.spec.fingerprint.precision, encoder.fidelity) == ("int8", fidelity)
+    again = load_encoder(folder)
+    again.settle_precision(lambda: pytest.fail("what was found before holds"))
+    assert (again.spec.fingerprint.precision, again.fidelity) == ("int8", fidelity)
+
+
+def test_an_index_keeps_its_precision(folder, tmp_path):
+    for number in range(3):
+        save_photo(tmp_path / f"{number}.jpg", "red", size=(90, 80), note=str(number))
+    with SearchEngine.open(tmp_path, model=str(folder)) as engine:
+        engine.index()
+        assert engine.status().model.precision is None  # three photos are too few to judge by
+    with SearchEngine.open(tmp_path, precision="int8") as engine:
+        save_photo(tmp_path / "more.jpg", "blue", size=(90, 80))
+        engine.index()
+        assert engine.status().model.precision == "int8"
+    with SearchEngine.open(tmp_path) as engine:
+        save_photo(tmp_path / "last.jpg", "grey", size=(90, 80))
+        assert engine.index().added == 1
+        assert engine.encoder.spec.fingerprint.precision == "int8"
+    with (
+        SearchEngine.open(tmp_path, precision="fp32") as engine,
+        pytest.raises(ModelMismatch, match="in int8, not in fp32"),
+    ):
+        engine.search("cat")
+
+
+def test_the_first_photos_settle_it(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("clipsearch.encoders.precision.JUDGED_PHOTOS", 4)
+    for number in range(6):
+        save_photo(tmp_path / f"{number}.jpg", "red", size=(90, 80), note=str(number))
+    monkeypatch.setattr(precision, "choose", lambda *arguments: ("int8", None))
+    with SearchEngine.open(tmp_path, model=str(folder)) as engine:
+        assert engine.index().added == 6
+        assert engine.status().model.precision == "int8"
+
+
+def test_without_openvino_torch_takes_the_pictures(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "clipsearch.encoders.clip.image_tower", None)
+    encoder = load_encoder(folder)
+    with pytest.warns(ClipsearchWarning, match="openvino is not installed"):
+        ours = encoder.encode_pixels(pixels())
+    np.testing.assert_allclose(ours, TorchEncoder(folder, "x").encode_pixels(pixels()), atol=1e-6)
+    assert clip_encoder._candidates("cpu") == ()
+
+
+def test_precisions_that_a_model_cannot_run_in():
+    with pytest.raises(ModelError, match="no precision 'int4'"):
+        load_encoder("mini", precision="int4")
+    with pytest.raises(ModelError, match="runs in int8 only"):
+        load_encoder("mini", precision="fp32")
+
+
+def test_the_query_bank_is_128_different_texts():
+    assert len(set(precision.query_bank())) == 128

@@ -1,0 +1,429 @@
+"""An index follows its folder: whatever happens there, one run makes them agree."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clipsearch.errors import ModelMismatch, SyncRefused
+from clipsearch.indexing import walk as discover
+from clipsearch.indexing.apply import apply_sync, uninterrupted
+from clipsearch.indexing.plan import check_loss, plan_sync
+from clipsearch.indexing.walk import WalkRules
+from clipsearch.store.collection import Collection
+from tests.conftest import COLOURS, ColourEncoder, give_captions, save_photo
+
+
+@pytest.fixture
+def index(photos, tmp_path):
+    """Bring the index of `photos` up to date; (report, encoder) of the run."""
+
+    def run(prune=False, **options):
+        encoder = ColourEncoder()
+        with Collection(tmp_path / "index", writable=True) as collection:
+            collection.require(encoder.spec.fingerprint)
+            root_id = collection.add_root(str(photos), {})
+            plan = plan_sync(collection, str(photos), root_id, WalkRules())
+            if not prune:
+                check_loss([plan], len(collection))
+            return apply_sync(collection, [plan], lambda: encoder, jobs=1, **options), encoder
+
+    return run
+
+
+@pytest.fixture
+def indexed(tmp_path):
+    """What the index holds: name → image id."""
+
+    def read():
+        with Collection(tmp_path / "index") as collection:
+            return {r.file.name: r.image_id for r in collection.catalog.all_records(collection.roots())}
+
+    return read
+
+
+@pytest.fixture
+def captions(tmp_path):
+    """The captions that the index holds: path below `photos` → caption, where there is one."""
+
+    def read():
+        with Collection(tmp_path / "index") as collection:
+            records = collection.catalog.all_records(collection.roots())
+            return {
+                os.path.relpath(r.file.path, tmp_path / "photos"): r.info.caption for r in records if r.info.caption
+            }
+
+    return read
+
+
+def test_a_first_run_adds_everything(index, indexed):
+    report, encoder = index()
+    assert (report.added, report.failed, encoder.encoded) == (5, 0, 5)
+    assert set(indexed()) == {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
+
+
+def test_unchanged_files_are_neither_read_nor_encoded(index, monkeypatch):
+    index()
+    monkeypatch.setattr("clipsearch.images.pool._Worker.read", lambda *_: pytest.fail("a file was read"))
+    report, encoder = index()
+    assert (report.unchanged, report.added, encoder.encoded) == (5, 0, 0)
+
+
+def test_a_changed_file_is_encoded_again_under_a_new_id(index, indexed, photos):
+    index()
+    before = indexed()["red.jpg"]
+    save_photo(photos / "red.jpg", "blue", size=(40, 40))
+    report, encoder = index()
+    assert (report.updated, report.unchanged, encoder.encoded) == (1, 4, 1)
+    assert indexed()["red.jpg"] > before
+
+
+def test_a_touched_file_keeps_its_embedding(index, indexed, photos):
+    index()
+    before = indexed()
+    os.utime(photos / "red.jpg", (1, 1))
+    report, encoder = index()
+    assert (report.updated, encoder.encoded) == (1, 0)
+    assert indexed() == before
+    assert index()[0].unchanged == 5
+
+
+def test_a_renamed_file_and_a_renamed_folder_keep_their_embeddings(index, indexed, photos):
+    index()
+    before = indexed()
+    (photos / "red.jpg").rename(photos / "rouge.jpg")
+    (photos / "trip").rename(photos / "journey")
+    report, encoder = index()
+    assert (report.moved, report.added, report.removed, encoder.encoded) == (2, 0, 0, 0)
+    assert indexed()["rouge.jpg"] == before["red.jpg"]
+    assert indexed()["grey.png"] == before["grey.png"]
+
+
+@pytest.mark.parametrize("ring", [("red", "blue"), ("red", "green", "blue", "yellow")])
+def test_files_that_swap_names_swap_their_embeddings_and_captions(index, captions, photos, tmp_path, ring):
+    index()
+    give_captions(tmp_path / "index", {f"{colour}.jpg": colour for colour in ring})
+    (photos / f"{ring[-1]}.jpg").rename(photos / "x.jpg")
+    for colour, after in reversed(list(itertools.pairwise(ring))):
+        (photos / f"{colour}.jpg").rename(photos / f"{after}.jpg")
+    (photos / "x.jpg").rename(photos / f"{ring[0]}.jpg")
+    report, encoder = index()
+    assert (report.updated, report.failed, encoder.encoded) == (len(ring), 0, 0)
+    assert captions() == {f"{colour}.jpg": ring[number - 1] for number, colour in enumerate(ring)}
+    with Collection(tmp_path / "index") as collection:
+        for record in collection.catalog.all_records(collection.roots()):
+            if record.info.caption:
+                rgb = collection.vector(record.image_id)[:3]
+                colour = np.array(COLOURS[record.info.caption])
+                assert rgb @ colour / np.linalg.norm(rgb) / np.linalg.norm(colour) > 0.99
+
+
+def test_files_that_all_move_up_by_one_name_keep_their_embeddings_and_captions(index, captions, photos, tmp_path):
+    for number in range(6):
+        save_photo(photos / f"{number}.jpg", "red", note=f"note {number}")
+    index()
+    give_captions(tmp_path / "index", {f"{number}.jpg": str(number) for number in range(6)})
+    for number in reversed(range(6)):
+        (photos / f"{number}.jpg").rename(photos / f"{number + 1}.jpg")
+    report, encoder = index()
+    assert (report.failed, encoder.encoded) == (0, 0)
+    assert captions() == {f"{number + 1}.jpg": str(number) for number in range(6)}
+
+
+def test_everything_moved_into_a_subfolder_is_no_loss(index, photos):
+    index()
+    (photos / "all").mkdir()
+    for file in list(photos.glob("*.jpg")):
+        file.rename(photos / "all" / file.name)
+    report, encoder = index()
+    assert (report.moved, report.removed, encoder.encoded) == (4, 0, 0)
+
+
+def test_identical_files_are_encoded_once(index, indexed, photos):
+    for number in range(4):
+        shutil.copy(photos / "red.jpg", photos / f"copy{number}.jpg")
+    report, encoder = index()
+    assert (report.added, report.copied, encoder.encoded) == (9, 4, 5)
+    shutil.copy(photos / "red.jpg", photos / "later.jpg")
+    report, encoder = index()
+    assert (report.added, report.copied, encoder.encoded) == (1, 1, 0)
+    assert len(indexed()) == 10
+
+
+def test_a_copy_outlives_its_original(index, indexed, photos, tmp_path):
+    shutil.copy(photos / "red.jpg", photos / "copy.jpg")
+    index()
+    (photos / "red.jpg").unlink()
+    report, _ = index()
+    assert report.removed == 1
+    with Collection(tmp_path / "index") as collection:
+        assert collection.vector(indexed()["copy.jpg"]).argmax() == 0
+
+
+def test_a_touched_file_stays_itself_however_many_copies_it_has(index, indexed, captions, photos, tmp_path):
+    for number in range(12):
+        shutil.copy(photos / "red.jpg", photos / f"copy{number:02}.jpg")
+    index()
+    give_captions(tmp_path / "index", {f"copy{number:02}.jpg": f"caption {number}" for number in range(12)})
+    before, said = indexed(), captions()
+    os.utime(photos / "copy11.jpg", (1, 1))
+    report, _ = index()
+    assert (report.updated, report.copied) == (1, 0)
+    assert (indexed(), captions()) == (before, said)
+
+
+def test_copies_keep_their_captions_when_their_folder_is_renamed(index, captions, photos, tmp_path):
+    for name in ("a/1", "a/x/2", "a/y/2"):
+        save_photo(photos / f"{name}.jpg", "red", note="the same")
+    index()
+    with Collection(tmp_path / "index", writable=True) as collection:
+        records = list(collection.catalog.all_records(collection.roots()))
+        for record in reversed(records):  # so that the last has the first id
+            if "/a/" in record.file.path:
+                info, vector = replace(record.info, caption=record.file.path[-7:]), collection.vector(record.image_id)
+                collection.add(collection.place(record.file.path), record.file, info, vector)
+        collection.commit()
+    before = captions()
+    (photos / "a").rename(photos / "b")
+    assert index()[0].moved == 3
+    assert captions() == {path.replace("a/", "b/", 1): caption for path, caption in before.items()}
+
+
+def test_a_removed_file_leaves_the_index(index, indexed, photos):
+    index()
+    (photos / "red.jpg").unlink()
+    assert index()[0].removed == 1
+    assert "red.jpg" not in indexed()
+
+
+def test_a_broken_file_is_recorded_once_and_tried_again_only_when_it_changes(index, indexed, photos, tmp_path):
+    broken = photos / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff no picture")
+    assert index()[0].failed == 1
+    report, _ = index()
+    assert (report.failed, report.known_failures) == (0, 1)
+    with Collection(tmp_path / "index") as collection:
+        (failure,) = collection.failures()
+    assert failure.file.path == str(broken) and "picture" in failure.reason
+    save_photo(broken, "red", note="mended")
+    assert index()[0].added == 1
+    assert "broken.jpg" in indexed()
+
+
+def test_a_photo_that_breaks_leaves_the_results(index, indexed, photos, tmp_path):
+    index()
+    (photos / "red.jpg").write_bytes(b"\xff\xd8\xff")
+    assert index()[0].failed == 1
+    assert "red.jpg" not in indexed()
+
+
+def test_a_failure_that_vanishes_is_forgotten(index, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"")
+    index()
+    (photos / "broken.jpg").unlink()
+    index()
+    with Collection(tmp_path / "index") as collection:
+        assert collection.failures() == []
+
+
+def test_losing_more_than_half_is_refused_until_confirmed(index, indexed, photos):
+    index()
+    for name in ("red.jpg", "green.jpg", "blue.jpg"):
+        (photos / name).unlink()
+    with pytest.raises(SyncRefused, match=r"3 of the 5 .* --prune"):
+        index()
+    assert len(indexed()) == 5
+    assert index(prune=True)[0].removed == 3
+    assert len(indexed()) == 2
+
+
+def test_a_folder_that_lost_every_photo_is_refused(index, indexed, photos):
+    index()
+    shutil.rmtree(photos)
+    photos.mkdir()  # what an unmounted drive leaves behind
+    with pytest.raises(SyncRefused, match="has no photos any more"):
+        index()
+    assert len(indexed()) == 5
+
+
+def test_photos_in_a_folder_that_cannot_be_listed_are_kept(index, indexed, photos, monkeypatch):
+    index()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("trip"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    report, _ = index()
+    assert [failure.reason for failure in report.unreadable] == ["cannot list this folder: Permission denied"]
+    assert report.removed == 0 and "grey.png" in indexed()
+
+
+@pytest.fixture
+def refuse_to_look(monkeypatch):
+    """What is in a folder that may be listed but not entered, as one of mode r-- or of a drive with an error; never as root."""
+
+    class Entry:
+        def __init__(self, entry):
+            self.name, self.path, self.is_dir = entry.name, entry.path, entry.is_dir
+
+        def stat(self):
+            raise PermissionError(13, "Permission denied")
+
+    def refuse(folder):
+        def refusing(real):
+            def call(path, **options):
+                if str(path).startswith(f"{folder}{os.sep}"):
+                    raise PermissionError(13, "Permission denied")
+                return real(path, **options)
+
+            return call
+
+        scandir = os.scandir
+        monkeypatch.setattr("os.stat", refusing(os.stat))
+        monkeypatch.setattr("os.lstat", refusing(os.lstat))
+        monkeypatch.setattr(
+            "os.scandir",
+            lambda path: (
+                contextlib.nullcontext([Entry(one) for one in scandir(path)]) if path == folder else scandir(path)
+            ),
+        )
+
+    return refuse
+
+
+def test_photos_that_cannot_be_looked_at_are_kept(index, indexed, photos, tmp_path, refuse_to_look):
+    save_photo(photos / "trip" / "deep" / "red.jpg", "red", note="deep")
+    save_photo(photos / "trip" / "second.jpg")
+    (photos / "trip" / "broken.jpg").write_bytes(b"")
+    (photos / "trip" / "a.zip").write_bytes(b"PK")
+    index()
+    with Collection(tmp_path / "index", writable=True) as collection:
+        inside = collection.place(str(photos / "trip" / "a.zip" / "1.jpg"))
+        red = next(one for one in collection.catalog.all_records(collection.roots()) if one.file.name == "red.jpg")
+        file = replace(red.file, mtime_ns=(photos / "trip" / "a.zip").stat().st_mtime_ns)
+        collection.add(inside, file, red.info, collection.vector(red.image_id))
+        collection.commit()
+    before = indexed()
+    shutil.copy(photos / "trip" / "grey.png", photos / "copy.png")
+    refuse_to_look(str(photos / "trip"))
+    report, _ = index()
+    assert {name: image_id for name, image_id in indexed().items() if name != "copy.png"} == before
+    assert (report.removed, report.moved, report.copied) == (0, 0, 1)
+    assert [failure.reason for failure in report.unreadable] == [
+        "cannot look at this file (nor at 2 others in its folder): Permission denied",
+        "cannot list this folder: Permission denied",
+    ]
+    with Collection(tmp_path / "index") as collection:
+        assert len(collection.failures()) == 1
+
+
+def test_a_photo_without_a_suffix_that_cannot_be_opened_is_kept(index, indexed, photos, monkeypatch):
+    (photos / "red.jpg").rename(photos / "red")
+    index()
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("clipsearch.indexing.walk.has_image_signature", refuse)
+    report, _ = index()
+    assert report.removed == 0 and "red" in indexed()
+    assert [failure.reason for failure in report.unreadable] == ["cannot look at this file: Permission denied"]
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(index, indexed, photos):
+    for number in range(20):
+        save_photo(photos / f"more{number:02}.jpg", (number * 10, 0, 0), note=str(number))
+
+    def press(report, done, total):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    report, _ = index(progress=press, batch_size=4)
+    assert report.interrupted and report.left > 0
+    kept = len(indexed())
+    assert kept == 25 - report.left
+    report, encoder = index()
+    assert report.added == 25 - kept == encoder.encoded
+    assert len(indexed()) == 25
+
+
+def test_ctrl_c_is_held_back_while_a_photo_and_its_vector_are_staged():
+    steps = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        steps.append("went on")
+    assert steps == ["went on"]
+
+
+def test_threads_other_than_the_main_one_may_sync_too():
+    ran = []
+
+    def work():
+        with uninterrupted():
+            ran.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert ran == [True]
+
+
+def test_an_index_keeps_to_its_model(index, tmp_path):
+    index()
+    with (
+        Collection(tmp_path / "index", writable=True) as collection,
+        pytest.raises(ModelMismatch, match="another index"),
+    ):
+        collection.require(ColourEncoder("other colours").spec.fingerprint)
+
+
+def test_a_file_that_changes_between_walk_and_reading_is_indexed_as_read(index, photos, monkeypatch, tmp_path):
+    real = plan_sync
+
+    def late(*arguments):
+        plan = real(*arguments)
+        save_photo(photos / "red.jpg", "blue", size=(50, 50))
+        return plan
+
+    monkeypatch.setattr(f"{__name__}.plan_sync", late)
+    index()
+    monkeypatch.setattr(f"{__name__}.plan_sync", real)
+    assert index()[0].unchanged == 5
+
+
+def test_a_file_that_vanishes_after_the_walk_is_a_failure_for_one_run(index, indexed, photos, monkeypatch):
+    real = plan_sync
+
+    def late(*arguments):
+        plan = real(*arguments)
+        (photos / "red.jpg").unlink(missing_ok=True)
+        return plan
+
+    monkeypatch.setattr(f"{__name__}.plan_sync", late)
+    report, _ = index()
+    assert report.failed == 1 and report.added == 4
+    report, _ = index()
+    assert report.failed == report.known_failures == 0
+
+
+def test_a_photo_whose_bytes_went_to_a_cloud_keeps_its_row_and_a_new_one_waits(index, indexed, photos, monkeypatch):
+    index()
+    before = indexed()
+    away = {path.stat().st_ino for path in (photos / "red.jpg", save_photo(photos / "new.jpg", "pink"))}
+    monkeypatch.setattr(discover, "_MAY_BE_AWAY", True)
+    monkeypatch.setattr(discover, "is_placeholder", lambda info: info.st_ino in away)
+    os.utime(photos / "red.jpg")  # some clouds set the time when they take the bytes away
+    report, _ = index()
+    assert (report.placeholders, report.removed, report.added, report.updated) == (2, 0, 0, 0)
+    assert indexed() == before and report.unchanged == len(before) and not report.unreadable
+    away.clear()
+    assert index()[0].added == 1

@@ -1,0 +1,151 @@
+"""Ctrl-C is answered soon, whatever is under way: nothing is begun any more, and nothing that can wait is waited for."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from clipsearch.engine import SearchEngine
+from clipsearch.images.pool import DecoderPool
+from clipsearch.indexing.pipeline import embed_files
+from clipsearch.store.collection import Collection
+from clipsearch.store.verify import verify
+from clipsearch.types import ImageFile
+from tests.conftest import ColourEncoder, save_photo
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself a Ctrl-C there")
+
+
+class BlockedEncoder(ColourEncoder):
+    """Pictures stay with it until somebody lets them go; then it notes whether the decoders were still at work."""
+
+    def __init__(self, pool_is_closed, let_go):
+        super().__init__()
+        self.pool_is_closed, self.let_go = pool_is_closed, let_go
+        self.asked, self.decoders_were_stopped = [], []
+
+    def embed_pixels(self, pixels):
+        self.asked.append(len(pixels))
+        self.let_go.wait(60)
+        for _ in range(600):
+            if self.pool_is_closed():
+                break
+            time.sleep(0.05)
+        self.decoders_were_stopped.append(self.pool_is_closed())
+        return super().embed_pixels(pixels)
+
+
+def interrupted(folder, press, batch_size=None):
+    """Embed 150 photos; once the model has all that it takes at once, `press(let_go, answered)`.
+
+    Gives the encoder, and what lets it go on.
+    """
+    paths = [save_photo(folder / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(150)]
+    let_go, answered = threading.Event(), threading.Event()
+    with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
+        encoder = BlockedEncoder(lambda: pool._closed, let_go)
+
+        def wait_and_press():
+            while len(encoder.asked) < 2:
+                time.sleep(0.01)
+            press(let_go, answered)
+
+        finger = threading.Thread(target=wait_and_press)
+        finger.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(embed_files((ImageFile(str(path), 0, 0) for path in paths), encoder, pool, batch_size=batch_size))
+        answered.set()
+        finger.join()
+    return encoder, let_go
+
+
+def once(let_go, answered):
+    time.sleep(0.5)  # until the third batch waits for its turn
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.3)
+    let_go.set()
+
+
+def until_answered(let_go, answered):
+    """One that Python happens to raise in a finaliser is lost; people press again, too."""
+    os.kill(os.getpid(), signal.SIGINT)
+    while not answered.wait(10):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@posix
+def test_only_what_the_model_is_at_is_waited_for_and_the_decoders_are_stopped_first(tmp_path):
+    encoder, _ = interrupted(tmp_path, once, batch_size=4)
+    assert encoder.asked == [4, 4]  # and not the third
+    assert encoder.decoders_were_stopped == [True, True]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("clipsearch-embed")]
+
+
+@posix
+def test_a_large_batch_is_left_in_the_middle(tmp_path, monkeypatch):
+    monkeypatch.setattr("clipsearch.indexing.pipeline.cores", lambda: 1)
+    encoder, _ = interrupted(tmp_path, once)
+    assert encoder.asked == [4, 4]  # of two batches of 32, the first four of each
+
+
+def test_pieces_of_a_batch_are_put_together_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("clipsearch.indexing.pipeline.cores", lambda: 1)
+    paths = [save_photo(tmp_path / f"{number}.png", (number * 6, 99, 9), note=str(number)) for number in range(41)]
+    encoder = ColourEncoder()
+    with DecoderPool(encoder.spec.pixels, workers=1) as pool:
+        files = [ImageFile(str(path), 0, 0) for path in paths]
+        found = [one for some in embed_files(files, encoder, pool) for one in some]
+    for path, one in zip(paths, found, strict=True):
+        assert one.file.path == str(path)
+        assert np.allclose(one.vector, encoder.encode_images([path])[0], atol=1e-6)
+
+
+@posix
+def test_a_run_that_is_interrupted_publishes_what_it_has_and_merges_nothing(photos, encoder, monkeypatch):
+    for number in range(100):
+        save_photo(photos / f"{number:03}.jpg", (number, number // 2, 90), note=str(number))
+    merged = []
+    real = Collection.tidy
+    monkeypatch.setattr(Collection, "tidy", lambda self: (merged.append(1), real(self)))
+
+    def press(report, done, total):
+        if done == 40:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with SearchEngine.open(photos) as engine:
+        report = engine.index(jobs=1, batch_size=8, progress=press)
+        assert report.interrupted and report.left > 0 and report.added >= 40
+        assert merged == [] and engine.status().images == report.added
+        assert verify(engine.index_folder).damages == ()
+        again = engine.index(jobs=1)
+        assert merged and again.added == 105 - report.added and again.unchanged == report.added
+
+
+@posix
+def test_a_model_that_does_not_come_back_is_not_waited_for(tmp_path, monkeypatch):
+    """As on a machine with much else to do: the answer comes without it, and its thread ends by itself."""
+    monkeypatch.setattr("clipsearch.indexing.pipeline._PATIENCE", 0.05)
+    encoder, let_go = interrupted(tmp_path, until_answered, batch_size=4)
+    assert encoder.decoders_were_stopped == []  # it is still at them
+    let_go.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("clipsearch-embed"):
+            thread.join(60)
+    assert encoder.asked == [4, 4] and encoder.decoders_were_stopped == [True, True]
+
+
+def test_a_run_can_be_stopped_from_another_thread_while_the_model_is_at_work(tmp_path):
+    let_go, stop = threading.Event(), threading.Event()
+    paths = [save_photo(tmp_path / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(20)]
+    with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
+        encoder = BlockedEncoder(lambda: pool._closed, let_go)
+        threading.Timer(0.3, stop.set).start()
+        threading.Timer(0.6, let_go.set).start()
+        with pytest.raises(KeyboardInterrupt):
+            files = (ImageFile(str(path), 0, 0) for path in paths)
+            list(embed_files(files, encoder, pool, batch_size=4, stopped=stop.is_set))
+    assert len(encoder.asked) <= 2  # of five batches

@@ -1,0 +1,178 @@
+"""`clipsearch mcp`, asked by the protocol's own client through the pipes of a process."""
+
+import asyncio
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from clipsearch import SearchEngine
+from tests.conftest import PHOTOS
+
+mcp = pytest.importorskip("mcp")
+from mcp.client.stdio import StdioServerParameters
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    """The 47 photos of the repository, indexed with mini outside of them."""
+    folder = tmp_path_factory.mktemp("index")
+    with SearchEngine(folder, model="mini") as engine:
+        engine.index(PHOTOS)
+    return folder
+
+
+@pytest.fixture
+def ask(index):
+    """Call what a coroutine function does with a connected client."""
+
+    def run(questions, mode="auto"):
+        async def main():
+            command = ["-m", "clipsearch", "mcp", "--index", str(index)]
+            server = StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
+            async with mcp.Client(server, mode=mode) as client:
+                return await questions(client)
+
+        return asyncio.run(main())
+
+    return run
+
+
+def test_it_offers_three_tools_that_only_read_and_a_resource(ask):
+    async def questions(client):
+        return (await client.list_tools()).tools, (await client.list_resource_templates()).resource_templates
+
+    tools, templates = ask(questions)
+    assert {tool.name for tool in tools} == {"search", "similar", "status"}
+    for tool in tools:
+        assert tool.annotations.read_only_hint and tool.description and tool.output_schema["type"] == "object"
+    (search,) = [tool for tool in tools if tool.name == "search"]
+    assert search.input_schema["required"] == ["query"] and search.input_schema["properties"]["top_k"]["maximum"] == 50
+    assert all(
+        "description" in about for name, about in search.input_schema["properties"].items() if name != "orientation"
+    )
+    assert [template.uri_template for template in templates] == ["clipsearch://thumbnails/{id}"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])  # both of the protocol's ways to begin
+def test_a_search_gives_what_the_engine_does(ask, index, mode):
+    async def questions(client):
+        return await client.call_tool("search", {"query": "a cup of coffee", "top_k": 3})
+
+    answer = ask(questions, mode)
+    with SearchEngine(index) as engine:
+        hits = engine.search("a cup of coffee", top_k=3)
+    found = answer.structured_content
+    assert not answer.is_error and (found["images"], found["considered"]) == (47, 47)
+    assert [(hit["id"], hit["path"], hit["score"]) for hit in found["hits"]] == [
+        (hit.record.image_id, hit.path, round(hit.score, 6)) for hit in hits
+    ]
+    assert json.loads(answer.content[0].text) == found  # for those that read only text
+
+
+def test_filters_signs_and_pages(ask):
+    async def questions(client):
+        search = client.call_tool
+        return [
+            (await search("search", {"query": "a cat + 2:snow - people", **more})).structured_content
+            for more in ({"where": "format = png"}, {"top_k": 5}, {"top_k": 2, "offset": 3}, {"folder": "/nowhere"})
+        ]
+
+    pngs, first, page, nowhere = ask(questions)
+    assert pngs["hits"] and {hit["format"] for hit in pngs["hits"]} == {"PNG"} and pngs["considered"] < 47
+    assert [hit["id"] for hit in page["hits"]] == [hit["id"] for hit in first["hits"][3:5]]
+    assert nowhere["hits"] == [] and nowhere["considered"] == 0
+
+
+def test_similar_takes_an_id_or_a_path_and_leaves_the_photo_out(ask):
+    async def questions(client):
+        path = str(PHOTOS / "giraffe.jpg")
+        by_path = await client.call_tool("similar", {"photo": path, "top_k": 5})
+        found = await client.call_tool("search", {"query": "a giraffe", "top_k": 1, "name": "giraffe.jpg"})
+        return by_path, await client.call_tool(
+            "similar", {"photo": found.structured_content["hits"][0]["id"], "top_k": 5}
+        )
+
+    by_path, by_id = ask(questions)
+    assert by_path.structured_content == by_id.structured_content
+    hits = by_path.structured_content["hits"]
+    assert [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5]
+    assert not any(hit["path"].endswith("giraffe.jpg") for hit in hits)
+
+
+def test_thumbnails_come_with_an_answer_and_as_a_resource(ask):
+    async def questions(client):
+        answer = await client.call_tool("search", {"query": "a giraffe", "top_k": 2, "thumbnails": True})
+        first = answer.structured_content["hits"][0]
+        return answer, (await client.read_resource(f"clipsearch://thumbnails/{first['id']}")).contents
+
+    answer, (thumbnail,) = ask(questions)
+    pictures = [part for part in answer.content if part.type == "image"]
+    assert len(pictures) == 2 and thumbnail.mime_type == "image/jpeg"
+    for data, side in ((pictures[0].data, 256), (thumbnail.blob, 512)):
+        with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+            assert picture.format == "JPEG" and max(picture.size) == side
+
+
+def test_what_goes_wrong_is_a_sentence(ask):
+    wrong = [
+        ("search", {"query": "a", "where": "colour = red"}, "there is no field 'colour'"),
+        ("search", {"query": " "}, "the query is empty"),
+        ("search", {"query": "a", "taken": "soon"}, "'soon' is no date"),
+        ("search", {"query": "a", "top_k": 51}, "less than or equal to 50"),
+        ("search", {"query": "a", "top_k": 50, "thumbnails": True}, "at most 20"),
+        ("search", {"query": "a", "folder": "photos"}, "no absolute path"),
+        ("similar", {"photo": 9999}, "no photo with the id 9999"),
+        ("similar", {"photo": "/etc/passwd"}, "is not in the index"),
+    ]
+
+    async def questions(client):
+        answers = [await client.call_tool(tool, arguments) for tool, arguments, _ in wrong]
+        with pytest.raises(mcp.MCPError, match="no photo with the id 9999"):
+            await client.read_resource("clipsearch://thumbnails/9999")
+        return answers
+
+    for answer, (_, arguments, message) in zip(ask(questions), wrong, strict=True):
+        assert answer.is_error and message in answer.content[0].text, arguments
+
+
+def test_status(ask, index):
+    async def questions(client):
+        return await client.call_tool("status")
+
+    state = ask(questions).structured_content
+    assert (state["index"], state["model"], state["images"]) == (str(index), "mini", 47)
+    assert state["folders"] == [{"path": str(PHOTOS), "present": True}]
+
+
+def test_a_folder_without_an_index_is_told(clipsearch_process):
+    status, output, errors = clipsearch_process("mcp")
+    assert status == 1 and output == "" and "there is no index" in errors
+
+
+def test_without_the_library_the_extra_is_named(clipsearch_process, tmp_path):
+    (tmp_path / "mcp.py").write_text("raise ModuleNotFoundError('no mcp', name='mcp')")
+    status, _, errors = clipsearch_process("mcp", PYTHONPATH=str(tmp_path))
+    assert status == 1 and "clipsearch[mcp]" in errors
+
+
+@pytest.fixture
+def clipsearch_process(tmp_path):
+    def run(*arguments, **environment):
+        result = subprocess.run(
+            [sys.executable, "-m", "clipsearch", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+        )
+        return result.returncode, result.stdout, result.stderr
+
+    return run

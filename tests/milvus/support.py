@@ -1,0 +1,151 @@
+"""An index of awkward photos without pictures, and what it should answer."""
+
+import os
+import random
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from clipsearch.milvus.address import parse_address
+from clipsearch.milvus.push import push
+from clipsearch.milvus.store import StoreReader
+from clipsearch.milvus.table import Table
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from clipsearch.types import LONGEST_CAPTION, ImageFile, ImageInfo
+from tests.store.support import random_units, writer
+from tests.store.test_filters import CAMERAS
+
+DIM = 16
+AWKWARD = [
+    "a'b.jpg", 'a"b.jpg', "a\\b.jpg", "100%.jpg", "under_score.jpg", "un%er_score.jpg", "\udcff\udcfe.jpg", "new\nline.jpg",
+    "' or row > 0 or name == '.jpg", '" or row > 0 or name == ".jpg', "{brace}.jpg", "\u212a.jpg", "İ.jpg", "ΟΔΟΣ.jpg", "K.jpg",
+    "[x].jpg", "\x7f.jpg", "😀.jpg",
+]  # fmt: skip
+CAPTIONS = [
+    None, "A dog on a beach", "two DOGS", "ein Käfer [rot]", "100% cat", "", "\u212a2 in snow", "k2 in snow",
+    '" or row > 0 or caption == "', "😀" * LONGEST_CAPTION, None,
+]  # fmt: skip
+
+
+def make_index(folder, count=300, seed=0):
+    """An index with photos of every kind; some have the same vector, so that they tie."""
+    chance = random.Random(seed)
+    vectors = random_units(count, DIM, seed)
+    vectors[count // 6 : count // 6 + count // 7] = vectors[count // 6]
+    with writer(folder, DIM) as collection:
+        root_id = collection.add_root(str(folder.parent), {"hidden": True})
+        for number, vector in enumerate(vectors):
+            add_photo(collection, root_id, folder, number, vector, chance)
+        collection.commit()
+    return folder
+
+
+def add_photo(collection, root_id, folder, number, vector, chance):
+    inside = chance.choice(["", "trip", "trip/day 1", "trip2", "Trip", "tr%p/\udcff", "o'brien"])
+    name = f"{chance.choice(['IMG_', 'img ', 'ä'])}{number}.{chance.choice(['jpg', 'PNG'])}"
+    name = AWKWARD[number] if number < len(AWKWARD) else name
+    when = datetime(2023, 12, 30) + timedelta(minutes=chance.randrange(5000)) if chance.random() < 0.7 else None
+    info = ImageInfo(
+        width=chance.choice([100, 200, 300]),
+        height=chance.choice([100, 200, 400]),
+        format=chance.choice(["JPEG", "PNG"]),
+        content_hash=f"{number // 2:064x}",
+        taken_at=when,
+        camera=chance.choice([*CAMERAS, 'x" or 1 == 1', ""]),
+        gps=(chance.uniform(-90, 90), chance.uniform(-180, 180)) if chance.random() < 0.8 else None,
+        caption=CAPTIONS[number % len(CAPTIONS)],
+    )
+    file = ImageFile(os.path.join(folder.parent, inside, name), chance.randrange(10_000), number)
+    return collection.add(Place(root_id, inside, name), file, info, vector)
+
+
+@contextmanager
+def answering(folder, place, new_url):
+    """What answers: the index itself, or a store that it was pushed to."""
+    if place == "index":
+        with Collection(folder) as collection:
+            yield collection
+        return
+    url = new_url()
+    push_index(folder, url)
+    with StoreReader(parse_address(url)) as reader:
+        yield reader
+
+
+def push_index(folder, url, **options):
+    with Collection(folder, writable=True) as collection:
+        return push(collection, parse_address(url), **options)
+
+
+def contents(reader):
+    """Everything that a reader finds, as values that can be compared."""
+
+    def read():
+        found = reader.browse(None, "name", 0, 10_000)[0]
+        vectors = reader.vectors([record.image_id for record in found]) if found else np.empty((0, 0))
+        return {record: vector.tobytes() for record, vector in zip(found, vectors, strict=True)}
+
+    return reader.at_one_state(read)
+
+
+def change(folder, seed=1):
+    """Ten photos more, ten that move, ten that go."""
+    chance = random.Random(seed)
+    with Collection(folder, writable=True) as collection:
+        (root_id,) = collection.roots()
+        ids = collection.ids().tolist()
+        collection.remove(ids[:10])
+        records = collection.records(ids[10:20])
+        for image_id in ids[10:20]:
+            place = Place(root_id, f"moved {seed}", f"{image_id}.jpg")
+            collection.move(image_id, place, records[image_id].file)
+        for number, vector in enumerate(random_units(10, DIM, seed=seed + 100), 1000 * seed):
+            add_photo(collection, root_id, folder, number, vector, chance)
+        collection.commit()
+
+
+def local(folder):
+    with Collection(folder) as collection:
+        return contents(collection)
+
+
+def stored(url):
+    with StoreReader(parse_address(url)) as reader:
+        return contents(reader)
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed_at(monkeypatch, number, *, after):
+    """Every writing call to a store counts; the one of this number is the last. Whether it was reached is in the list."""
+    reached = []
+    calls = iter(range(1000))
+
+    def counted(function):
+        def call(*arguments, **options):
+            here = next(calls)
+            if here > number:  # what is dead does nothing more
+                raise Killed
+            if here == number:
+                reached.append(number)
+                if after:
+                    function(*arguments, **options)
+                raise Killed
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("insert", "delete"):
+        monkeypatch.setattr(Table, name, counted(getattr(Table, name)))
+    return reached
+
+
+def few_fit(monkeypatch, url, room):
+    """From now on a note has room for so many characters of withdrawn images, beside what it says already."""
+    with StoreReader(parse_address(url)) as reader:
+        monkeypatch.setattr("clipsearch.milvus.manifest._LONGEST", len(reader.manifest._text()) + room)
+    monkeypatch.setattr("clipsearch.milvus.manifest._PART", 3)

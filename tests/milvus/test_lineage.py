@@ -1,0 +1,242 @@
+"""Whose a store is: of several copies of an index, and of several pushes at a time."""
+
+import json
+import random
+import shutil
+import time
+from dataclasses import replace
+
+import pytest
+
+from clipsearch.errors import CollectionBusy, ModelMismatch, SyncRefused
+from clipsearch.milvus import lease
+from clipsearch.milvus import push as pushing
+from clipsearch.milvus.address import parse_address
+from clipsearch.milvus.lease import Lease
+from clipsearch.milvus.lineage import COPY, Names
+from clipsearch.milvus.pull import pull
+from clipsearch.milvus.store import StoreReader
+from clipsearch.milvus.table import LEASES, Table
+from clipsearch.store.collection import Collection
+from tests.milvus.conftest import STORES
+from tests.milvus.support import DIM, Killed, add_photo, change, killed_at, local, make_index, push_index, stored
+from tests.store.support import random_units, writer
+
+pytestmark = pytest.mark.usefixtures("nobody_waits")
+
+
+@pytest.fixture(scope="module", params=STORES)
+def place(request):
+    return request.param
+
+
+@pytest.fixture
+def table(url):
+    """The store's own, once something was pushed there."""
+    table = Table(parse_address(url))
+    yield table
+    table.close()
+
+
+def add_one(folder, number):
+    with Collection(folder, writable=True) as collection:
+        (root_id,) = collection.roots()
+        add_photo(collection, root_id, folder, number, random_units(1, DIM, seed=number)[0], random.Random(number))
+        collection.commit()
+
+
+def test_a_store_belongs_to_one_copy_of_one_index(index, url, tmp_path):
+    push_index(index, url)
+    other = make_index(tmp_path / "other" / ".clipsearch", 60, seed=5)
+    with pytest.raises(SyncRefused, match="another index"):
+        push_index(other, url, prune=True, take_over=True)
+    copy = tmp_path / "copy"
+    pull(parse_address(url), copy)
+    with pytest.raises(SyncRefused, match="--take-over"):
+        push_index(copy, url)
+    assert push_index(copy, url, take_over=True).sent == 0
+    with pytest.raises(SyncRefused, match="--take-over"):
+        push_index(index, url)
+    with writer(tmp_path / "model" / ".clipsearch", 8) as collection:
+        collection.commit()
+    with pytest.raises(ModelMismatch, match="another collection"):
+        push_index(tmp_path / "model" / ".clipsearch", url)
+
+
+def test_copied_files_are_another_copy_once_either_was_pushed(index, url, tmp_path):
+    push_index(index, url)
+    copy = tmp_path / "copied" / ".clipsearch"
+    shutil.copytree(index.parent, copy.parent)
+    add_one(index, 500)
+    add_one(copy, 501)
+    push_index(index, url)
+    with pytest.raises(SyncRefused, match=r"restored backup.*--take-over.* Nothing was changed"):
+        push_index(copy, url)
+    assert stored(url) == local(index)
+    push_index(copy, url, take_over=True)
+    with pytest.raises(SyncRefused, match="--take-over"):
+        push_index(index, url)
+    assert stored(url) == local(copy)
+
+
+def test_a_moved_folder_is_the_same_copy_and_a_restored_backup_is_not(index, url, tmp_path):
+    push_index(index, url)
+    backup = tmp_path / "backup"
+    shutil.copytree(index.parent, backup)
+    shutil.move(index.parent, tmp_path / "moved")
+    moved = tmp_path / "moved" / ".clipsearch"
+    change(moved)
+    assert push_index(moved, url).sent == 20
+    shutil.rmtree(moved.parent)
+    shutil.copytree(backup, moved.parent)
+    with pytest.raises(SyncRefused, match=r"restored backup.*--take-over"):
+        push_index(moved, url)
+    push_index(moved, url, take_over=True)
+    add_one(moved, 502)
+    assert push_index(moved, url).sent == 1
+
+
+def test_an_index_may_have_several_stores(index, new_url):
+    urls = [new_url(), new_url()]
+    for number in range(503, 506):
+        add_one(index, number)
+        for url in urls:
+            push_index(index, url)
+            assert stored(url) == local(index)
+    push_index(index, urls[1])
+    add_one(index, 506)
+    assert [push_index(index, url).sent for url in urls] == [1, 1]
+
+
+def test_an_index_that_pushed_before_publications_had_names_goes_on(index, new_url, monkeypatch):
+    """Then it had one name of its own, which all of its stores have."""
+    urls = [new_url(), new_url()]
+    with Collection(index, writable=True) as collection:
+        collection.catalog.begin()
+        collection.catalog.set_meta(COPY, "0123abcd")
+        collection.catalog.commit()
+    with monkeypatch.context() as patch:
+        patch.setattr(Names, "new", lambda names: "0123abcd")
+        patch.setattr(Names, "settle", lambda names, **options: None)
+        for url in urls:
+            push_index(index, url)
+    for number, url in enumerate((*urls, *urls), 520):
+        add_one(index, number)
+        push_index(index, url)
+
+
+def test_names_do_not_pile_up(index, url, monkeypatch):
+    push_index(index, url)
+    for number in range(3):
+        with monkeypatch.context() as patch:
+            killed_at(patch, number, after=True)
+            with pytest.raises(Killed):
+                push_index(index, url)
+    for number in range(507, 510):
+        add_one(index, number)
+        push_index(index, url)
+        push_index(index, url)
+    with Collection(index) as collection, StoreReader(parse_address(url)) as reader:
+        words = collection.catalog.meta(COPY).split()
+        assert reader.manifest.copy in words and reader.manifest.copy in Names(collection.catalog)
+    assert len([word for word in words if not word.startswith("?")]) == 2  # the first, which stays, and the last
+
+
+def test_one_writer_at_a_time(index, url, table):
+    push_index(index, url)
+    other = Lease(table, "another copy")
+    with pytest.raises(CollectionBusy, match="being pushed"):
+        push_index(index, url)
+    other.release()
+    push_index(index, url)
+
+
+def test_two_copies_of_the_same_files_do_not_push_at_once(index, url, tmp_path, monkeypatch):
+    push_index(index, url)
+    copy = tmp_path / "copied" / ".clipsearch"
+    shutil.copytree(index.parent, copy.parent)
+    add_one(index, 511)
+    add_one(copy, 512)
+    send, refused = pushing._Push._send, []
+
+    def meanwhile(self, *arguments):
+        if not refused:
+            with pytest.raises(CollectionBusy, match="another copy of the index is being pushed") as busy:
+                refused.append(busy) or push_index(copy, url)
+        send(self, *arguments)
+
+    monkeypatch.setattr(pushing._Push, "_send", meanwhile)
+    push_index(index, url)
+    assert refused and stored(url) == local(index)
+
+
+def test_a_lease_that_nobody_renews_ends(index, url, table, monkeypatch):
+    push_index(index, url)
+    with monkeypatch.context() as patch:
+        patch.setattr(lease, "SECONDS", -1.0)
+        dead = Lease(table, "another copy")
+    assert push_index(index, url).images == 60
+    with pytest.raises(CollectionBusy, match="another one has begun"):
+        dead._since = 0
+        dead.renew()
+    dead.release()
+    assert push_index(index, url).images == 60
+
+
+def test_of_two_that_renew_at_the_same_time_one_gives_way(index, url, table):
+    push_index(index, url)
+    mine = Lease(table, "mine")
+    mine._since -= 1000
+    table.insert_notes({LEASES - 3: json.dumps({"copy": "theirs", "until": time.time() + 60})})
+    with pytest.raises(CollectionBusy, match="another copy of the index"):
+        mine.renew()
+    assert [number for number, _ in table.notes(f"row < {LEASES}")] == [LEASES - 3]
+
+
+@pytest.mark.parametrize("until", ["3e9", "1e300", "Infinity", "NaN", '"soon"', "[]"])
+def test_no_lease_is_believed_for_longer_than_any_lasts(index, url, table, until):
+    push_index(index, url)
+    table.insert_notes({LEASES - 5: f'{{"copy": "another", "until": {until}}}'})
+    assert push_index(index, url).images == 60
+    assert not table.notes(f"row < {LEASES}")
+
+
+def test_a_push_that_slept_for_too_long_deletes_nothing(index, url, table, tmp_path, monkeypatch):
+    """What it takes for leftovers may have been published meanwhile, by a push that went on with them."""
+    push_index(index, url)
+    copy = tmp_path / "copy" / ".clipsearch"
+    pull(parse_address(url), copy)
+    add_one(copy, 513)
+    with monkeypatch.context() as patch:
+        patch.setattr(pushing._Push, "_publish", lambda *arguments: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            push_index(copy, url, take_over=True)
+    found, reports = pushing._Push._found, []
+
+    def asleep(self):
+        rows = found(self)
+        if not reports:
+            table.delete([number for number, _ in table.notes(f"row < {LEASES}")])  # which has ended
+            reports.append(None)
+            reports.append(push_index(copy, url, take_over=True))
+        return rows
+
+    monkeypatch.setattr(pushing._Push, "_found", asleep)
+    with pytest.raises(CollectionBusy, match="another one has begun"):
+        push_index(index, url)
+    assert reports[1].resumed == 1
+    assert stored(url) == local(copy)
+
+
+def test_a_push_says_no_success_where_somebody_else_has_published(index, url, table, monkeypatch):
+    push_index(index, url)
+    verify = pushing._Push._verify
+
+    def too_late(self, checks):
+        manifest = table.manifest()
+        table.publish(replace(manifest, sequence=manifest.sequence + 1, pushed_at="later"))
+        verify(self, checks)
+
+    monkeypatch.setattr(pushing._Push, "_verify", too_late)
+    with pytest.raises(CollectionBusy, match="somebody else has published"):
+        push_index(index, url)

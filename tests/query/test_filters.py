@@ -1,0 +1,111 @@
+"""Filters, and the language of --where."""
+
+import pytest
+
+from clipsearch.errors import QueryError
+from clipsearch.query.filters import (
+    in_folder,
+    of_format,
+    oriented,
+    parse_where,
+    taken_before,
+    taken_by,
+    taken_from,
+    taken_in,
+    taken_near,
+)
+from clipsearch.types import All, Below, Either, Known, Near, Not, Test
+
+JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024-08-01T00:00:00")))
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("width > 2000", Test("width", ">", 2000)),
+        ("width>2000", Test("width", ">", 2000)),
+        ("SIZE >= 2.5MB", Test("size", ">=", 2.5e6)),
+        ("size < 10KiB", Test("size", "<", 10240)),
+        ("latitude > -5.5", Test("latitude", ">", -5.5)),
+        ("name ~ 'IMG *.jpg'", Test("name", "~", "IMG *.jpg")),
+        ('camera = "Canon EOS (5D)"', Test("camera", "=", "Canon EOS (5D)")),
+        ("taken = 2024-07", JULY),
+        ("taken != 2024-07", All((Known("taken"), Not(JULY)))),
+        ("taken <= 2024-07", Test("taken", "<", "2024-08-01T00:00:00")),
+        ("taken > 2024", Test("taken", ">=", "2025-01-01T00:00:00")),
+        ("taken < '2024-02-29 12:30'", Test("taken", "<", "2024-02-29T12:30:00")),
+        ("camera is known", Known("camera")),
+        ("taken IS NOT known", Not(Known("taken"))),
+        ("format = jpg", Test("format", "=", "JPEG")),
+        ("format != heic", Not(Test("format", "=", "HEIF"))),
+        (
+            "width > 1 and height > 2 or size > 3",
+            Either((All((Test("width", ">", 1), Test("height", ">", 2))), Test("size", ">", 3))),
+        ),
+        (
+            "width > 1 and (height > 2 or not size > 3)",
+            All((Test("width", ">", 1), Either((Test("height", ">", 2), Not(Test("size", ">", 3)))))),
+        ),
+        ("not not width = 1", Not(Not(Test("width", "=", 1)))),
+    ],
+)
+def test_an_expression_is_read_as_a_condition(text, condition):
+    assert parse_where(text) == condition
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("colour = red", "no field 'colour'"),
+        ("width", "ends where"),
+        ("width >", "ends where a value"),
+        ("width > wide", "compared with a number"),
+        ("width > 3MB", "compared with a number"),
+        ("width ~ 3", "is a number"),
+        ("name > a", "is a text"),
+        ("taken = 2024-13", "no date"),
+        ("taken = soon", "no date"),
+        ("orientation = round", "no orientation"),
+        ("name = a b", "was expected, at: name = a >>> b"),
+        ("(width > 1", "not closed"),
+        ("width > 1)", "was expected"),
+        ("name = 'a", "quote"),
+        ("width = = 1", "comes a value"),
+        ("width is big", '"known"'),
+        ("and", "no field"),
+        ("(" * 1000, "too many brackets"),
+        ("not " * 1000 + "width = 1", "too many brackets"),
+        ("size > 1e999", "compared with a number"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_place(text, says):
+    with pytest.raises(QueryError, match=says.replace("(", r"\(")):
+        parse_where(text)
+
+
+def test_single_filters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert in_folder("trip") == Below(str(tmp_path / "trip"))
+    assert taken_in("2024-07") == JULY
+    assert taken_in("2023..2024") == All(
+        (Test("taken", ">=", "2023-01-01T00:00:00"), Test("taken", "<", "2025-01-01T00:00:00"))
+    )
+    assert taken_from("2024-07-15") == Test("taken", ">=", "2024-07-15T00:00:00")
+    assert taken_before("2024-12-31") == Test("taken", "<", "2024-12-31T00:00:00")
+    assert taken_near("48.1,11.6") == Near(48.1, 11.6, 1)
+    assert taken_near("-33.9, 151.2, 20") == Near(-33.9, 151.2, 20)
+    assert taken_by("5D [II]*") == Test("camera", "~", "*5D [[]II][*]*")
+    assert of_format(".TIF") == of_format("tiff") == Test("format", "=", "TIFF")
+    assert oriented("Portrait") == Test("orientation", "=", "portrait")
+
+
+@pytest.mark.parametrize("text", ["here", "1", "91,0", "0,181", "0,0,0", "0,0,-1", "nan,0", "0,0,inf", "1,2,3,4"])
+def test_a_place_that_is_none(text):
+    with pytest.raises(QueryError, match="is no place"):
+        taken_near(text)
+
+
+def test_a_period_that_ends_before_it_begins():
+    with pytest.raises(QueryError, match="ends before"):
+        taken_in("2024..2023")

@@ -1,0 +1,59 @@
+"""The query language: terms, weights, quotes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipsearch.errors import QueryError
+from clipsearch.query.language import parse_query, parse_terms
+from clipsearch.types import Query, Term
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("a dog on a beach", [("a dog on a beach", 1)]),
+        ("golden retriever + pool - fruit", [("golden retriever", 1), ("pool", 1), ("fruit", -1)]),
+        ("2:snow + .5:a blue sky", [("snow", 2), ("a blue sky", 0.5)]),
+        ("beach - 1.5:people", [("beach", 1), ("people", -1.5)]),
+        ("- people + beach", [("people", -1), ("beach", 1)]),
+        ('"salt + pepper" - "2:1"', [("salt + pepper", 1), ("2:1", -1)]),
+        ('3:"a - b"', [("a - b", 3)]),
+        ("C++ and t-shirts", [("C++ and t-shirts", 1)]),
+        ("12:30 on a clock + 16:9", [("12:30 on a clock", 1), ("16:9", 1)]),
+        ('a 12" pizza', [('a 12" pizza', 1)]),
+        ("10 : 1", [("10 : 1", 1)]),
+        ("ein Café + 犬", [("ein Café", 1), ("犬", 1)]),
+    ],
+)
+def test_a_text_is_read_as_terms(text, terms):
+    assert [(term.content, term.weight) for term in parse_query(text).terms] == terms
+
+
+@pytest.mark.parametrize("text", ["", "  ", "+", "-", "a +", "a + - b", "a - ", '""', 'a + ""', "0:snow", '2:""'])
+def test_what_asks_for_nothing_is_refused(text):
+    with pytest.raises(QueryError):
+        parse_query(text)
+
+
+def test_a_shells_words_keep_what_was_quoted_there():
+    terms = parse_terms(["a", "dog", "+", "salt + pepper", "-", "2:wet snow"])
+    assert [(term.content, term.weight) for term in terms] == [("a dog", 1), ("salt + pepper", 1), ("wet snow", -2)]
+
+
+def test_a_term_may_be_a_picture_and_quotes_say_that_it_is_none():
+    def picture(text):
+        return Path(text) if text.endswith(".jpg") else text
+
+    terms = parse_terms(["2:cat.jpg", "+", '"cat.jpg"', "+", "my", "cat.jpg", "+", "a", "cat"], picture)
+    assert [term.content for term in terms] == [Path("cat.jpg"), "cat.jpg", Path("my cat.jpg"), "a cat"]
+    assert terms[0].weight == 2
+
+
+def test_pictures_embeddings_and_queries_stay_what_they_are():
+    vector = np.ones(4, np.float32)
+    assert parse_query(vector).terms[0].content is vector
+    assert parse_query(Path("a.jpg")).terms == (Term(Path("a.jpg")),)
+    query = Query((Term("a + b"),))
+    assert parse_query(query) is query

@@ -1,0 +1,60 @@
+"""An index that was made before the house was laid out anew: it opens, answers as it did, and goes on."""
+
+import json
+import shutil
+
+import pytest
+
+from clipsearch.engine import SearchEngine
+from clipsearch.query.filters import parse_where
+from clipsearch.query.language import parse_query
+from clipsearch.store.verify import verify
+from clipsearch.types import Query
+from tests.conftest import PHOTOS, ROOT
+
+KEPT = ROOT / "tests" / "store" / "index-of-format-6"
+NAMES = ("canyon.jpg", "cat.png", "citrus.jpg", "clock.jpg", "coffee.jpg", "cups.jpg", "dahlia.jpg", "dogs-window.jpg")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A photo folder with the index that was kept in it."""
+    folder = tmp_path / "photos"
+    (folder / "broken").mkdir(parents=True)
+    for name in NAMES:
+        shutil.copy2(PHOTOS / name, folder / name)
+    (folder / "broken" / "half.png").write_bytes((PHOTOS / "cat.png").read_bytes()[:3000])
+    shutil.copytree(KEPT / "clipsearch", folder / ".clipsearch")
+    return folder
+
+
+def answers(engine):
+    """For each of the queries that were kept, what the engine finds now, as it was kept."""
+    for kept in json.loads((KEPT / "answers.json").read_text("utf-8")):
+        filters = (parse_where(kept["where"]),) if "where" in kept else ()
+        query = Query(parse_query(kept["query"]).terms, filters=filters)
+        hits = engine.search(query, top_k=8)
+        yield kept["hits"], [[hit.record.file.name, hit.score, hit.match, hit.record.image_id] for hit in hits]
+
+
+def test_an_index_made_before_answers_with_the_same_hits_and_scores(photos):
+    assert verify(photos / ".clipsearch").damages == ()
+    with SearchEngine.open(photos) as engine:
+        assert [failure.file.name for failure in engine.failures()] == ["half.png"]
+        for kept, now in answers(engine):
+            assert [(name, number) for name, _, _, number in now] == [(name, number) for name, _, _, number in kept]
+            for (_, score, match, _), (_, kept_score, kept_match, _) in zip(now, kept, strict=True):
+                assert score == pytest.approx(kept_score, abs=1e-5) and match == pytest.approx(kept_match, abs=1e-5)
+
+
+def test_an_index_made_before_is_extended(photos):
+    shutil.copy2(PHOTOS / "astronaut.jpg", photos / "astronaut.jpg")
+    with SearchEngine.open(photos) as engine:
+        report = engine.index()
+        assert (report.added, report.removed, report.failed) == (1, 0, 1)  # half.png has another time
+        assert report.unchanged + report.updated == len(NAMES)
+        assert engine.search("an astronaut", top_k=1)[0].record.file.name == "astronaut.jpg"
+        for kept, now in answers(engine):
+            scores = {name: score for name, score, _, _ in now}
+            assert all(scores.get(name, score) == pytest.approx(score, abs=1e-5) for name, score, _, _ in kept)
+    assert verify(photos / ".clipsearch").damages == ()

@@ -1,0 +1,309 @@
+"""`browse`, driven by keys, on a real index of real photos."""
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from clipsearch.engine import SearchEngine
+from clipsearch.errors import ClipsearchError
+from clipsearch.query.filters import parse_where
+from clipsearch.types import Query
+from tests.conftest import PHOTOS
+
+pytest.importorskip("textual", reason="needs textual, which is not installed")
+
+from textual.widgets import DataTable, Input, Static
+
+from clipsearch.terminal.app import BrowseApp
+
+NAMES = (
+    "cat.png", "clock.jpg", "coffee.jpg", "dogs-window.jpg", "fig.jpg", "giraffe.jpg", "kite.jpg", "kitten.jpg", "lute.jpg",
+    "rio.jpg", "rocket.jpg", "wave.jpg",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Some photos, one of them with a name that would be markup, indexed by mini."""
+    folder = tmp_path_factory.mktemp("browse") / "photos"
+    folder.mkdir()
+    for name in NAMES:
+        shutil.copy(PHOTOS / name, folder)
+    (folder / "wave.jpg").rename(folder / "[red]wave[.jpg")
+    with SearchEngine.open(folder, model="mini") as engine:
+        engine.index()
+    return folder
+
+
+@pytest.fixture
+def browse(photos, monkeypatch):
+    """Run a coroutine with the app's pilot; what was opened is in `browse.opened`."""
+    monkeypatch.chdir(photos)
+
+    def run(test, *filters, size=(120, 40), engine=None, **options):
+        async def main():
+            opened_engine = engine or SearchEngine.open(photos)
+            app = BrowseApp(opened_engine, run.opened.append, Query((), filters), **options)
+            app.copied = []
+            app.copy_to_clipboard = app.copied.append
+            async with app.run_test(size=size) as pilot:
+                await settled(pilot)
+                await test(pilot, app)
+            assert app.return_code in (0, None)
+
+        run.opened = []
+        asyncio.run(main())
+
+    run.opened = []
+    return run
+
+
+async def settled(pilot):
+    """Until there is nothing left to answer or to draw."""
+    for _ in range(400):
+        await pilot.pause(0.02)
+        if not any(worker.is_running for worker in pilot.app.workers):
+            await pilot.pause()
+            if not any(worker.is_running for worker in pilot.app.workers):
+                return
+    raise AssertionError("it never comes to rest")
+
+
+def listed(app):
+    table = app.query_one(DataTable)
+    return [table.get_row_at(place)[-1].plain for place in range(table.row_count)]
+
+
+def state(app):
+    return str(app.query_one("#state", Static).render())
+
+
+def drawn(app):
+    return str(app.query_one("#picture", Static).render())
+
+
+async def type_text(pilot, text):
+    pilot.app.query_one(Input).value += text
+    await settled(pilot)
+
+
+def test_it_begins_with_all_photos_and_shows_one(browse):
+    async def test(pilot, app):
+        assert (
+            len(listed(app)) == len(NAMES) and f"{len(NAMES)} photos" in state(app) and "[red]wave[.jpg" in listed(app)
+        )
+        assert "▀" in drawn(app) and app.query_one(Input).has_focus
+
+    browse(test)
+
+
+def test_the_photos_change_as_one_types_and_down_chooses_another(browse):
+    async def test(pilot, app):
+        await pilot.press(*"a", "space", *"cup", "space", *"of", "space", *"coffee")
+        await settled(pilot)
+        assert listed(app)[0] == "coffee.jpg" and f"of {len(NAMES)} photos" in state(app)
+        row = [cell.plain for cell in app.query_one(DataTable).get_row_at(0)]
+        assert row[0] == "1" and row[1].endswith("%") and 0 < float(row[2]) < 1
+        before = drawn(app)
+        await pilot.press("down")
+        await settled(pilot)
+        assert app.query_one(DataTable).cursor_row == 1 and drawn(app) != before and app.query_one(Input).has_focus
+
+    browse(test)
+
+
+def test_enter_opens_c_copies_and_s_looks_for_more(browse, photos):
+    async def test(pilot, app):
+        await type_text(pilot, "a cup of coffee")
+        await pilot.press("enter")
+        assert app.query_one(DataTable).has_focus and browse.opened == []
+        await pilot.press("enter")
+        assert browse.opened == [str(photos / "coffee.jpg")]
+        await pilot.press("c")
+        await pilot.pause()
+        assert app.copied == [str(photos / "coffee.jpg")] and "copied" in state(app)
+        await pilot.press("s")
+        await settled(pilot)
+        assert "coffee.jpg" not in listed(app) and "like coffee.jpg" in state(app) and app.query_one(Input).value == ""
+        await pilot.press("escape")
+        await settled(pilot)
+        assert len(listed(app)) == len(NAMES) and app.query_one(Input).has_focus
+
+    browse(test)
+
+
+def test_only_what_is_relevant(browse):
+    async def test(pilot, app):
+        await type_text(pilot, "a cup of coffee")
+        every = listed(app)
+        await pilot.press("tab", "r")
+        await settled(pilot)
+        few = listed(app)
+        assert 0 < len(few) < len(every) and few[0] == "coffee.jpg" and "that match" in state(app)
+        await pilot.press("r")
+        await settled(pilot)
+        assert listed(app) == every
+
+    browse(test)
+
+
+def test_filters_hold_for_all_of_it(browse):
+    async def test(pilot, app):
+        some = listed(app)
+        assert 0 < len(some) < len(NAMES) and all(name.endswith(".png") for name in some)
+        await type_text(pilot, "a cat")
+        assert sorted(listed(app)) == sorted(some)
+
+    browse(test, parse_where("format = png"))
+
+
+def test_what_cannot_be_understood_is_said_and_the_next_key_is_answered(browse):
+    async def test(pilot, app):
+        await type_text(pilot, "a dog +")
+        assert "nothing after the +" in state(app) and app.query_one("#state").has_class("wrong")
+        await type_text(pilot, " a window")
+        assert listed(app)[0] == "dogs-window.jpg" and not app.query_one("#state").has_class("wrong")
+
+    browse(test)
+
+
+def test_what_cannot_be_opened_is_said(browse, monkeypatch):
+    async def test(pilot, app):
+        def fail(path):
+            raise ClipsearchError("there is no xdg-open here")
+
+        app._show = fail
+        await pilot.press("enter", "enter")
+        await pilot.pause()
+        assert "no xdg-open" in state(app) and app.query_one("#state").has_class("wrong")
+
+    browse(test)
+
+
+def test_a_photo_that_is_gone_says_so(browse, photos):
+    hidden = photos / "cat.png"
+    away = photos / "cat.away"
+    hidden.rename(away)
+    try:
+
+        async def test(pilot, app):
+            await type_text(pilot, "a cat")
+            place = listed(app).index("cat.png")
+            app.query_one(DataTable).move_cursor(row=place)
+            await settled(pilot)
+            assert "cannot be read: No such file" in drawn(app)
+
+        browse(test)
+    finally:
+        away.rename(hidden)
+
+
+class SlowEngine:
+    """An engine of one thread that takes as long as told to; the texts that it was asked."""
+
+    def __init__(self, engine):
+        self.engine, self.asked, self.threads = engine, [], set()
+        self.gate = threading.Event()
+
+    def browse(self, condition, top_k):
+        self.threads.add(threading.get_ident())
+        return self.engine.browse(condition, top_k=top_k)
+
+    def search(self, query, top_k):
+        self.threads.add(threading.get_ident())
+        text = query.terms[0].content
+        self.asked.append(text)
+        if text == "a cat":
+            assert self.gate.wait(20)
+        return self.engine.search(query, top_k)
+
+    def close(self):
+        self.threads.add(threading.get_ident())
+        self.engine.close()
+
+
+def test_an_answer_that_comes_too_late_is_dropped_and_one_thread_has_the_engine(browse, photos):
+    engine = SlowEngine(SearchEngine.open(photos))
+
+    async def test(pilot, app):
+        box = app.query_one(Input)
+        for text in ("a", "a ca", "a cat"):
+            box.value = text
+            await pilot.pause()
+        for _ in range(200):
+            await pilot.pause(0.02)
+            if engine.asked:
+                break
+        for text in ("", "ca", "a car"):  # while "a cat" is being answered
+            box.value = text
+            await pilot.pause()
+        await pilot.pause(0.3)
+        engine.gate.set()
+        await settled(pilot)
+        assert state(app).startswith(f"{len(NAMES)} of {len(NAMES)}")
+        scores = [row.score for row in app._rows]
+        with SearchEngine.open(photos) as other:
+            assert scores == [hit.score for hit in other.search("a car", 50)]
+
+    browse(test, engine=engine)
+    assert engine.asked == ["a cat", "a car"]  # what was typed in between was not worth an answer
+    assert len(engine.threads) == 1 and threading.get_ident() not in engine.threads
+
+
+def test_an_index_without_photos_and_none_at_all(browse, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with SearchEngine.open(tmp_path / "empty", model="mini") as engine:
+        engine.index()
+
+    async def empty(pilot, app):
+        assert listed(app) == [] and "no photos" in state(app)
+        await type_text(pilot, "a cat")
+        await pilot.press("enter", "enter", "c", "s")
+        await settled(pilot)
+
+    async def none(pilot, app):
+        assert "there is no index at" in state(app)
+
+    browse(empty, engine=SearchEngine.open(tmp_path / "empty"))
+    browse(none, engine=SearchEngine.open(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("size", [(20, 8), (69, 24), (200, 60)])
+def test_it_fits_any_terminal(browse, size):
+    async def test(pilot, app):
+        assert app.query_one("#side").display == (size[0] >= 70)
+        await type_text(pilot, "a cat")
+        assert listed(app)
+
+    browse(test, size=size)
+
+
+@pytest.mark.parametrize("keys", [("ctrl+c",), ("enter", "q")])
+def test_it_ends_when_told_to(browse, keys):
+    async def test(pilot, app):
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert not app.is_running or app._exit
+
+    browse(test)
+
+
+def test_without_a_terminal_it_says_so(photos):
+    done = subprocess.run(
+        [sys.executable, "-m", "clipsearch", "browse"],
+        cwd=photos,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 1 and "needs a terminal" in done.stderr
+
+
+def test_without_textual_it_names_the_extra(photos):
+    code = "import sys; sys.modules['textual'] = None; from clipsearch.cli import main; main(['browse'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=photos, capture_output=True, text=True)
+    assert done.returncode == 1 and "pip install 'clipsearch[tui]'" in done.stderr

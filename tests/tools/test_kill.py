@@ -1,0 +1,22 @@
+"""SIGKILL at any moment costs at most the work since the last commit. scripts/kill_index.py is the long form of this."""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import save_photo
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+from kill_index import one_round
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a Unix matter")
+def test_a_killed_run_leaves_an_index_that_the_next_one_completes(tmp_path):
+    randomness = random.Random(7)
+    for number in range(60):
+        save_photo(tmp_path / "photos" / f"{number:03}.jpg", (number * 2, 99, 30), size=(400, 300), note=str(number))
+    for kill in range(2):
+        *_, total = one_round(tmp_path / "photos", tmp_path / f"index{kill}", "mini", randomness.uniform(0.3, 2.5))
+        assert total == 60
