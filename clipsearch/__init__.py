@@ -31,9 +31,10 @@ os.environ |= {
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from clipsearch._internal.cancel import CancelToken
     from clipsearch.encoders import load_encoder
     from clipsearch.engine import SearchEngine
-    from clipsearch.errors import ClipsearchError, ClipsearchWarning
+    from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning
     from clipsearch.indexing.apply import SyncReport
     from clipsearch.indexing.status import Status
     from clipsearch.indexing.walk import WalkRules
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from clipsearch.types import Embeddings, Failure, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
 
 __all__ = [
+    "CancelToken",
+    "Cancelled",
     "ClipsearchError",
     "ClipsearchWarning",
     "Embeddings",
@@ -62,6 +65,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CancelToken": "_internal.cancel",
+    "Cancelled": "errors",
     "ClipsearchError": "errors",
     "ClipsearchWarning": "errors",
     "Hits": "query.hits",

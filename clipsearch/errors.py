@@ -1,6 +1,7 @@
 """What can go wrong, as types.
 
 ClipsearchError              anything a user can act on; the message says what, where and what to do next
+├── Cancelled                the caller asked the work to stop
 ├── ImageError               a file cannot be read as a photo
 ├── DecodersUnavailable      no process that decodes photos can run now
 ├── ModelError               a model cannot be found, fetched or loaded
@@ -9,11 +10,11 @@ ClipsearchError              anything a user can act on; the message says what, 
 ├── SidecarError             keywords cannot be written next to a photo
 ├── SyncRefused              a run would lose too much of an index to go on without being told to
 └── CollectionError          something about an index
-├── CollectionNotFound   there is none here
-├── CollectionBusy       another process is writing to it
-├── CollectionDamaged    what is on disk is not what was written
-├── ModelMismatch        the index was made with another model
-└── StoreUnreachable     the vector database does not answer
+    ├── CollectionNotFound   there is none here
+    ├── CollectionBusy       another process is writing to it
+    ├── CollectionDamaged    what is on disk is not what was written
+    ├── ModelMismatch        the index was made with another model
+    └── StoreUnreachable     the vector database does not answer
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ access   its bytes could not be had: no permission, a failing or slow drive, a f
 
 class ClipsearchError(Exception):
     """Anything a user can act on."""
+
+
+class Cancelled(ClipsearchError):
+    """The caller asked long work to stop, by its CancelToken. What was finished before is kept where the work says so."""
 
 
 class ImageError(ClipsearchError):
