@@ -11,6 +11,8 @@ from pathlib import Path
 _PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,./:;=@+\\-]+")
 _PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
 _WITHOUT_INDEX = ("models", "eval")
+INDEX_FOLDER = ".clipsearch"
+"""The name of the folder that holds an index, within the photo folder."""
 PHOTOS = "PHOTOS"
 """What stands for the user's own photo folder."""
 
@@ -36,7 +38,7 @@ def command(*words: str | os.PathLike[str], index: str | os.PathLike[str] | None
 
 def how_to_make(index: Path) -> str:
     """The command that makes an index there: of the folder it lies in, or else of the photos the user has in mind."""
-    if index.name == ".clipsearch" and index.parent.is_dir():
+    if index.name == INDEX_FOLDER and index.parent.is_dir():
         return command("index", index.parent)
     return command("index", PHOTOS, index=index)
 

@@ -18,44 +18,44 @@ from typing import NoReturn
 import click
 
 from clipsearch import __version__
+from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import OutputFailed, current_folder, finish_output, note, prepare_streams, say_aside
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, StoreUnreachable
 
-ERROR, UNREACHABLE, OUTPUT_FAILED, INTERRUPTED = 1, 5, 6, 130
 FOLDER_GONE = (
     "the current folder was deleted, so relative paths do not work. Change to another folder (cd), or give absolute paths "
     "and --index"
 )
 
 _COMMANDS = {
-    "index": ("indexing.index", "Index the photos in folders, or bring their index up to date."),
-    "query": ("searching.query", "Find photos by describing them, by an image, or by both."),
-    "similar": ("searching.similar", "Find photos that look like an image."),
-    "browse": ("browsing.browse", "Search in the terminal, as you type."),
-    "serve": ("serving.serve", "Search in the browser, and answer programs over HTTP."),
-    "mcp": ("assistant.mcp", "Let an assistant search: the Model Context Protocol."),
-    "label": ("labels.label", "Say which of some labels suits each photo."),
-    "duplicates": ("neighbours.duplicates", "Find photos that are copies of each other."),
-    "stats": ("neighbours.stats", "Count the photos by year, camera, folder, format."),
-    "status": ("indexing.status", "What is indexed, by which model, and whether it is up to date."),
-    "failures": ("indexing.failures", "The files that could not be indexed, and why."),
-    "forget": ("indexing.forget", "Remove folders from the index, never from the disk."),
-    "optimize": ("optimizing.optimize", "Search large indexes sooner: an approximate index, measured."),
-    "export": ("transfer.export_command", "Write the photos' embeddings to a file."),
-    "import": ("transfer.import_command", "Take embeddings made elsewhere."),
-    "push": ("stores.push", "Put the index into a vector database."),
-    "pull": ("stores.pull", "Make an index of what a vector database holds."),
-    "verify": ("health.verify", "Compare everything in an index with its checksums."),
-    "repair": ("health.repair", "Make a damaged index whole again."),
+    "index": ("index.index", "Index the photos in folders, or bring their index up to date."),
+    "query": ("query.query", "Find photos by describing them, by an image, or by both."),
+    "similar": ("similar.similar", "Find photos that look like an image."),
+    "browse": ("browse.browse", "Search in the terminal, as you type."),
+    "serve": ("serve.serve", "Search in the browser, and answer programs over HTTP."),
+    "mcp": ("mcp.mcp", "Let an assistant search: the Model Context Protocol."),
+    "label": ("label.label", "Say which of some labels suits each photo."),
+    "duplicates": ("duplicates.duplicates", "Find photos that are copies of each other."),
+    "stats": ("stats.stats", "Count the photos by year, camera, folder, format."),
+    "status": ("status.status", "What is indexed, by which model, and whether it is up to date."),
+    "failures": ("failures.failures", "The files that could not be indexed, and why."),
+    "forget": ("forget.forget", "Remove folders from the index, never from the disk."),
+    "optimize": ("optimize.optimize", "Search large indexes sooner: an approximate index, measured."),
+    "export": ("export.export", "Write the photos' embeddings to a file."),
+    "import": ("import_.import_", "Take embeddings made elsewhere."),
+    "push": ("push.push", "Put the index into a vector database."),
+    "pull": ("pull.pull", "Make an index of what a vector database holds."),
+    "verify": ("verify.verify", "Compare everything in an index with its checksums."),
+    "repair": ("repair.repair", "Make a damaged index whole again."),
     "doctor": ("doctor.doctor", "Machine, installation and index on one page, for a bug report."),
     "models": ("models.models", "List the models that can be used, and download one."),
-    "eval": ("models.eval_command", "Measure a model on captioned photos."),
+    "eval": ("eval.eval_", "Measure a model on captioned photos."),
 }
 """Each command, where it is, and what it does: only the one that is asked for is imported."""
 
 
-_HIDDEN = {"help": "suggestions.help_command", "version": "suggestions.version_command"}
+_HIDDEN = {"help": "help.help_", "version": "version.version"}
 
 
 class _Commands(click.Group):
@@ -122,15 +122,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     warnings.simplefilter("always", ClipsearchWarning)
     warnings.showwarning = lambda message, *_: note(f"note: {message}")
     code = _run(arguments)
-    if code == ERROR and not current_folder():
+    if code == ExitStatus.ERROR and not current_folder():
         note(FOLDER_GONE)
     try:
         finish_output(output)
     except OutputFailed as error:
-        if code != OUTPUT_FAILED:
+        if code != ExitStatus.OUTPUT_FAILED:
             note(str(error))
-        code = OUTPUT_FAILED
-    if code == INTERRUPTED and threading.active_count() > 1:  # of a model that is in the middle of a picture
+        code = ExitStatus.OUTPUT_FAILED
+    if code == ExitStatus.INTERRUPTED and threading.active_count() > 1:  # of a model that is in the middle of a picture
         os._exit(code)
     sys.exit(code)
 
@@ -149,23 +149,23 @@ def _run(arguments: Sequence[str] | None) -> int:
         say_aside(said.getvalue())
     except OutputFailed as error:
         note(str(error))
-        return OUTPUT_FAILED
+        return ExitStatus.OUTPUT_FAILED
     except ClipsearchError as error:
         note(str(error))
-        return UNREACHABLE if isinstance(error, StoreUnreachable) else ERROR
+        return ExitStatus.UNREACHABLE if isinstance(error, StoreUnreachable) else ExitStatus.ERROR
     except OSError as error:  # no space, no rights, a drive that has gone: the system's own words say it best
         if error.filename is not None or current_folder():
             note(str(error))
     except click.Abort:
         say_aside("\nclipsearch: interrupted\n")
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
     except Exception as error:
         if os.environ.get("CLIPSEARCH_DEBUG"):
             import traceback
 
             say_aside(traceback.format_exc())
         note(_unexpected(error))
-    return ERROR
+    return ExitStatus.ERROR
 
 
 def _unexpected(error: Exception) -> str:

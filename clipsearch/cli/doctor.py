@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import current_folder, print_json, say
 
-NOT_WELL, DAMAGED = 1, 4
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
 
 
@@ -54,14 +54,14 @@ def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json:
         print_json(report)
     else:
         say(_page(report))
-    context.exit(DAMAGED if health.state == "damaged" else NOT_WELL if problems else 0)
+    context.exit(ExitStatus.DAMAGED if health.state == "damaged" else ExitStatus.ERROR if problems else 0)
 
 
 def _index(given: str | None, look_at_vectors: bool) -> Any:
     from clipsearch.analysis import diagnosis
 
     try:
-        from clipsearch.cli.index_folder import find_index
+        from clipsearch.cli.find_index import find_index
 
         folder = find_index(given)
         use(folder)

@@ -31,7 +31,7 @@ def _to_name() -> Path | None:
 
     The index used last does not count: it may be another by then, and `clipsearch index` does not take it.
     """
-    from clipsearch.cli.index_folder import as_index, nearest_index
+    from clipsearch.cli.find_index import as_index, nearest_index
 
     if _index is None:
         return None

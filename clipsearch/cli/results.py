@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.galleries import check_html, html_flag, write_html
 from clipsearch.cli.output import (
     current_folder,
@@ -28,8 +29,6 @@ from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
     from clipsearch.query.hits import Hits
-
-SOME_FAILED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ def _put_into(folder: str, hits: Hits, link: bool) -> int:
     note(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
     for path, reason in failures:
         note(f"{path}: {reason}")
-    return SOME_FAILED if failures else 0
+    return ExitStatus.SOME_FAILED if failures else 0
 
 
 def _open(hits: Hits, written: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Suggestions for a command line that names no command, and the commands `help` and `version`."""
+"""Suggestions for a command line that names no command."""
 
 from __future__ import annotations
 
@@ -67,33 +67,3 @@ def extra_arguments(error: click.UsageError) -> str:
     if takes_index and os.path.isdir(extra):
         return f"{said}. To name the index of that folder: {command(str(names), index=extra)}"
     return said
-
-
-@click.command("help", context_settings={"ignore_unknown_options": True})
-@click.argument("names", nargs=-1, metavar="[COMMAND]...")
-@click.pass_context
-def help_command(context: click.Context, names: tuple[str, ...]) -> None:
-    """Show what a command does and how to use it; without a name, list all commands."""
-    from clipsearch.cli.output import say
-
-    inner = context.find_root()
-    for name in names:
-        group = inner.command
-        found = group.get_command(inner, name) if isinstance(group, click.Group) else None
-        if found is None:
-            known = group.list_commands(inner) if isinstance(group, click.Group) else []
-            close = difflib.get_close_matches(name.lower(), known, 1, 0.7)
-            other = [_OTHER_WORDS[name.lower()].split()[0]] if name.lower() in _OTHER_WORDS else close
-            advice = f"did you mean: {command('help', *other)}" if other else f"all commands: {command('help')}"
-            raise click.UsageError(f"there is no command {name!r}; {advice}")
-        inner = click.Context(found, info_name=name, parent=inner)
-    say(f"{inner.get_help()}\n")
-
-
-@click.command("version")
-def version_command() -> None:
-    """The version of clipsearch."""
-    from clipsearch import __version__
-    from clipsearch.cli.output import say
-
-    say(f"clipsearch {__version__}\n")

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from clipsearch._internal.commands import INDEX_FOLDER as INDEX_FOLDER
 from clipsearch._internal.commands import PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-
-INDEX_FOLDER = ".clipsearch"
 
 
 def targets(

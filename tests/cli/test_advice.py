@@ -13,8 +13,8 @@ import pytest
 import clipsearch.cli
 from clipsearch._internal.commands import command, quoted, with_index
 from clipsearch.cli import cli
+from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.hints import completed, hint, use
-from clipsearch.cli.index_folder import remember_index
 from tests.cli.running import run_here
 from tests.conftest import save_photo
 
@@ -207,7 +207,7 @@ def test_index_in_a_folder_without_an_index_does_not_touch_the_one_used_last(los
 @pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
 def test_index_asks_on_a_terminal_before_it_indexes_the_current_folder(lost, answer, status, tmp_path, monkeypatch):
     here = tmp_path / "near"
-    monkeypatch.setattr("clipsearch.cli.indexes._can_ask", lambda: True)
+    monkeypatch.setattr("clipsearch.cli.find_index._can_ask", lambda: True)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: answer.strip())
     assert run_here("index", cwd=here)[0] == status
     assert (here / ".clipsearch").exists() == (status == 0)

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from clipsearch import SearchEngine
-from clipsearch.cli.index_folder import find_index, index_for, remember_index
+from clipsearch.cli.find_index import find_index, index_for, remember_index
 from clipsearch.errors import CollectionNotFound
 from tests.conftest import save_photo
 
@@ -51,7 +51,7 @@ def test_a_new_index_lies_in_the_first_folder_unless_one_is_above(photos, encode
 
 
 def test_photos_that_cannot_be_written_beside_have_their_index_in_the_data_folder(photos, encoder, monkeypatch):
-    monkeypatch.setattr("clipsearch.cli.index_folder.takes_index", lambda folder: False)
+    monkeypatch.setattr("clipsearch.cli.find_index.takes_index", lambda folder: False)
     index = index_for((str(photos),))
     assert not index.is_relative_to(photos)
     with SearchEngine(index) as engine:

@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from clipsearch.cli.neighbours import duplicates
+from clipsearch.cli.duplicates import duplicates
 from clipsearch.cli.previews import CommandWithPreview
 from clipsearch.cli.results import result_options, show
 from clipsearch.engine import SearchEngine

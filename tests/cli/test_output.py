@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import clipsearch.cli
-from clipsearch.cli import OUTPUT_FAILED, cli
+from clipsearch.cli import cli
+from clipsearch.cli.exit_status import ExitStatus
 from tests.cli.running import run_here
 from tests.conftest import give_captions, save_photo
 
@@ -177,7 +178,7 @@ def test_sidecars_are_all_written_though_the_output_takes_no_more(photos, code):
     status, _, errors = run_here(
         "label", *LABELS, "--write-sidecar", "--min-probability", "0", cwd=photos, output=output
     )
-    assert status == OUTPUT_FAILED
+    assert status == ExitStatus.OUTPUT_FAILED
     assert "11 sidecars written" in errors and "standard output" in errors and "not finished" not in errors
     assert len(list(photos.glob("*.xmp"))) == 11
 
@@ -204,7 +205,7 @@ def test_what_is_made_of_hits_is_made_though_the_output_takes_no_more(photos, tm
     status, _, errors = run_here(
         "query", "red", "-k", "3", "--copy-to", tmp_path / "copies", "--html", tmp_path / "h.html", cwd=photos, output=output
     )  # fmt: skip
-    assert status == OUTPUT_FAILED and "copied 3 photos" in errors
+    assert status == ExitStatus.OUTPUT_FAILED and "copied 3 photos" in errors
     assert len(list((tmp_path / "copies").iterdir())) == 3 and (tmp_path / "h.html").exists()
 
 
@@ -234,7 +235,7 @@ def test_an_output_that_takes_nothing_is_one_line_and_a_status(command, reason, 
         timeout=120,
         env={**os.environ, "PYTHONPATH": str(Path(clipsearch.__file__).parents[1])},
     )
-    assert done.returncode == OUTPUT_FAILED, done.stderr
+    assert done.returncode == ExitStatus.OUTPUT_FAILED, done.stderr
     assert done.stderr.count("\n") == 1 and reason in done.stderr and done.stderr.startswith("clipsearch: the answer")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from clipsearch._internal import untrusted_files as untrusted
 from clipsearch.analysis.evaluation import read_captions
-from clipsearch.cli.index_folder import find_index
+from clipsearch.cli.find_index import find_index
 from clipsearch.client import _error
 from clipsearch.encoders import hub, precision
 from clipsearch.errors import ClipsearchError, CollectionNotFound

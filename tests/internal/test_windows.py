@@ -8,13 +8,13 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from clipsearch._internal import windows
-from clipsearch.cli.index_folder import index_for
+from clipsearch.cli.find_index import index_for
 from clipsearch.errors import ImageError
 from clipsearch.images.files import read_bytes
 from clipsearch.images.pool import DecoderPool
 from clipsearch.indexing import roots
 from clipsearch.indexing.walk import WalkRules, list_images, why_passed_over
-from clipsearch.query.language import filters as where
+from clipsearch.query import filters as where
 from clipsearch.store.collection import Collection
 from clipsearch.store.untrusted import absolute_root
 from clipsearch.types import Below, ImageFile
@@ -48,7 +48,7 @@ def test_trying_a_folder_leaves_nothing_in_it(photos):
 
 
 def test_the_index_of_a_read_only_folder_is_found_in_any_case_of_its_letters(monkeypatch):
-    from clipsearch.cli import index_folder as config
+    from clipsearch.cli import find_index as config
 
     monkeypatch.setattr(os.path, "normcase", ntpath.normcase)
     folders = [Path(name, "Photos") for name in ("c:", "C:")]

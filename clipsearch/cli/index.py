@@ -1,4 +1,4 @@
-"""`index`, `status`, `failures` and `forget`."""
+"""`clipsearch index`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.backend import store_option
+from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.find_index import folders_to_index, index_to_write
 from clipsearch.cli.hints import hint
-from clipsearch.cli.indexes import existing_index, folders_to_index, index_to_write
-from clipsearch.cli.options import device_option, index_option, json_option, model_option, new_index_option
-from clipsearch.cli.output import ProgressBar, current_folder, note, print_json, print_paths, say
-from clipsearch.cli.remote import server_option, server_to_ask
-from clipsearch.cli.stores import push_to, show_push, show_store, store_option, store_to_ask
+from clipsearch.cli.options import device_option, json_option, model_option, new_index_option
+from clipsearch.cli.output import ProgressBar, note, print_json, say
+from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
 from clipsearch.errors import SyncRefused
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.indexing.apply import SyncReport
-    from clipsearch.indexing.status import RootStatus
     from clipsearch.milvus.push import PushReport
-    from clipsearch.store.approximate.folder import ApproximateStatus
-
-SOME_FAILED, INTERRUPTED = 3, 130
 
 
 @click.command(cls=CommandThatWaits)
@@ -97,7 +94,7 @@ def index(
     clipsearch index ~/Photos --watch     # and again whenever something changes there
     clipsearch index ~/Photos --ray local  # on a Ray cluster, here one of this machine alone
     """
-    from clipsearch.cli.index_folder import remember_index
+    from clipsearch.cli.find_index import remember_index
     from clipsearch.engine import SearchEngine
     from clipsearch.images.files import ReadLimits
     from clipsearch.indexing.walk import WalkRules
@@ -155,101 +152,9 @@ def index(
         if watch and not (report and report.interrupted):
             report = _watch(engine, folders, options, quiet, as_json)
     if report and report.interrupted:
-        context.exit(INTERRUPTED)
+        context.exit(ExitStatus.INTERRUPTED)
     if report and (report.failed or report.known_failures or report.unreadable):
-        context.exit(SOME_FAILED)
-
-
-@click.command()
-@index_option
-@server_option
-@store_option("What a vector database holds:")
-@click.option("--quick", is_flag=True, help="Do not compare with the folders on disk. A server never does.")
-@json_option
-def status(index_folder: str | None, server: str | None, store: str | None, quick: bool, as_json: bool) -> None:
-    """What is indexed, by which model, and whether it is up to date.
-
-    \b
-    clipsearch status
-    clipsearch status --quick --json
-    """
-    from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import human_bytes, printable
-
-    if address := store_to_ask(store):
-        show_store(address, as_json)
-        return
-    client = server_to_ask(server)
-    if client:
-        with client:
-            state = client.status()
-    else:
-        with SearchEngine(existing_index(index_folder)) as engine:
-            state = engine.status(scan=not quick)
-    if as_json:
-        print_json({**asdict(state), "stale": state.stale})
-        return
-    model = "none yet"
-    if state.model:
-        precision = f", pictures in {state.model.precision}" if state.model.precision else ""
-        model = f"{state.model.model} ({state.model.dim} values{precision}, {state.model.digest[:12]})"
-    segments = f"{state.segments} segment{'' if state.segments == 1 else 's'}"
-    lines = [
-        f"index    {printable(state.index)} ({human_bytes(state.index_bytes)}, {segments})",
-        f"model    {printable(model)}",
-        f"photos   {state.images:,} ({human_bytes(state.photo_bytes)})",
-        f"failed   {state.failures:,}" + (f"; see: {hint('failures')}" if state.failures and not client else ""),
-    ]
-    if state.approximate:
-        lines.append(f"search   {printable(_approximate(state.approximate))}")
-    lines += [f"folder   {printable(root.path)}: {_freshness(root)}" for root in state.roots]
-    say("".join(f"{line}\n" for line in lines))
-
-
-@click.command()
-@index_option
-@json_option
-@click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by a NUL, for xargs -0.")
-def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
-    """The files that could not be read, and why.
-
-    If the file itself is broken or too large, it is tried again once it changes, or with other limits or decoders. If it could
-    not be reached (no permission, a failing drive), every run tries it again. Crashes and time-outs are tried in three runs.
-    `clipsearch index --retry` tries all of them. A photo that was indexed before is kept until it is gone or has changed.
-
-    \b
-    clipsearch failures
-    clipsearch failures -0 | xargs -0 ls -l
-    """
-    from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import failure_object, failures_table
-
-    with SearchEngine(existing_index(index_folder)) as engine:
-        found = engine.failures()
-    if as_json:
-        items = [failure_object(failure) for failure in found]
-        print_json({"index": str(engine.index_folder), "failures": items})
-    elif print0:
-        print_paths((failure.file.path for failure in found), b"\0")
-    else:
-        say(failures_table(found, current_folder()))
-
-
-@click.command(cls=CommandThatWaits)
-@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
-@index_option
-@wait_option
-def forget(folders: tuple[str, ...], index_folder: str | None, wait: float | None) -> None:
-    """Remove folders from the index. Nothing is deleted from the disk.
-
-    \b
-    clipsearch forget ~/Photos/screenshots
-    """
-    from clipsearch.engine import SearchEngine
-
-    with SearchEngine(existing_index(index_folder)) as engine:
-        count = engine.forget(*folders, on_busy=Patience(wait))
-    say(f"forgot {count:,} photo{'' if count == 1 else 's'}\n")
+        context.exit(ExitStatus.SOME_FAILED)
 
 
 def _show(
@@ -344,29 +249,3 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     if report.interrupted:
         lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: {hint('index')}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _approximate(state: ApproximateStatus) -> str:
-    from clipsearch.render.text import human_bytes
-
-    if state.problem is not None:
-        return f"exact; the approximate index is not used: {state.problem}; to make it anew: {hint('optimize')}"
-    changes = [
-        f"{count:,} photos {what} since" for count, what in ((state.new, "added"), (state.gone, "gone")) if count
-    ]
-    return (
-        f"approximate, {state.kind} of {(state.made or '')[:16].replace('T', ' ')}, {human_bytes(state.bytes or 0)}: "
-        f"recall@{state.recall_k} {state.text_recall:.3f} for texts, {state.image_recall:.3f} for images, "
-        f"{state.milliseconds:.1f} ms instead of {state.exact_milliseconds:.1f}; "
-        f"{' and '.join(changes) or 'all photos are in it'}"
-    )
-
-
-def _freshness(root: RootStatus) -> str:
-    if not root.present:
-        return "not there now (a drive that is not mounted?)"
-    if root.new is None:
-        return "not compared"
-    counts = [(root.new, "new"), (root.changed, "changed"), (root.missing, "missing"), (root.retry, "to try again")]
-    changes = ", ".join(f"{count:,} {what}" for count, what in counts if count)
-    return f"{changes}; to update: {hint('index')}" if changes else "up to date"

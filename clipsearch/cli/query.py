@@ -1,4 +1,4 @@
-"""`query` and `similar`."""
+"""`clipsearch query`."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import click
 
 from clipsearch._internal.atomic_files import cannot_write
 from clipsearch._internal.commands import command
+from clipsearch.cli.backend import server_option, server_to_ask, store_option, store_to_ask
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.indexes import existing_index
+from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.output import note, say
 from clipsearch.cli.previews import CommandWithPreview
-from clipsearch.cli.remote import server_option, server_to_ask
 from clipsearch.cli.results import ResultOptions, result_options, show
-from clipsearch.cli.stores import store_option, store_to_ask
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
 
 if TYPE_CHECKING:
     from clipsearch.client import Client
     from clipsearch.engine import SearchEngine
     from clipsearch.types import Condition, Query, Sort
+
 
 _SHARED = (
     click.option("-k", "--top-k", type=click.IntRange(1), default=10, show_default=True, help="How many photos to show."),
@@ -133,35 +133,6 @@ def query(
     click.get_current_context().exit(status)
 
 
-@click.command(cls=CommandWithPreview)
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@_shared
-def similar(
-    images: tuple[str, ...], top_k: int, offset: int, page: int, min_score: float | None, diverse: bool, sort: Sort,
-    keep_own: bool, exact: bool, filters: tuple[Condition, ...], results: ResultOptions, index_folder: str | None,
-    server: str | None, store: str | None, model: str | None, device: str,
-) -> None:  # fmt: skip
-    """Find photos that look like an image, or like all of several. The image itself and its copies are left out.
-
-    \b
-    clipsearch similar giraffe.jpg
-    clipsearch similar cat.png giraffe.jpg -k 3 --diverse
-    """
-    from clipsearch.types import Query, Term
-
-    for image in images:
-        if not os.path.isfile(image):
-            folder = os.path.isdir(image)
-            raise QueryError(f"{image} is a folder; give a picture" if folder else f"there is no file {image}")
-    terms = tuple(Term(Path(image)) for image in images)
-    offset += (page - 1) * top_k
-    wanted = Query(terms, filters, (), min_score, None, offset, diverse, sort, keep_own, exact=exact)
-    with _engine(index_folder, model, device, server, store, results) as engine:
-        hits = engine.search(wanted, top_k)
-        status = show(hits, results, " + ".join(images))
-    click.get_current_context().exit(status)
-
-
 @contextmanager
 def _engine(
     index_folder: str | None,
@@ -178,7 +149,7 @@ def _engine(
         with client:
             yield client
         return
-    from clipsearch.cli.index_folder import remember_index
+    from clipsearch.cli.find_index import remember_index
     from clipsearch.engine import SearchEngine
 
     if address:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
+from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.galleries import check_html, html_option, write_html
-from clipsearch.cli.indexes import existing_index
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, progress_bar, say
 from clipsearch.types import all_of
@@ -20,7 +21,6 @@ from clipsearch.types import all_of
 if TYPE_CHECKING:
     from clipsearch.types import Condition
 
-SOME_FAILED = 3
 LEAST = 0.9  # nine of ten keywords are right then, where one photo in five shows one of 20 labels: scripts/measure_labels.py
 
 
@@ -80,7 +80,7 @@ def label(
     clipsearch label --labels labels.txt --html labels.html
     """
     from clipsearch.analysis.labels import check_labels, read_labels
-    from clipsearch.cli.index_folder import remember_index
+    from clipsearch.cli.find_index import remember_index
     from clipsearch.encoders.prompts import ENSEMBLE
     from clipsearch.engine import SearchEngine
     from clipsearch.render.labels import labels_object
@@ -143,7 +143,7 @@ def label(
     if output_failed:
         raise output_failed
     if sidecars.failures:
-        context.exit(SOME_FAILED)
+        context.exit(ExitStatus.SOME_FAILED)
 
 
 @dataclass

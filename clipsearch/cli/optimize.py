@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.cli.indexes import existing_index
+from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import print_json, progress_bar, say
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from clipsearch.cli.indexes import existing_index
+from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.output import OutputFailed, note, say
 from clipsearch.errors import ClipsearchError
@@ -37,7 +37,7 @@ def serve(
     clipsearch serve --index ~/Photos --watch
     clipsearch serve --port 0 --no-open
     """
-    from clipsearch.cli.index_folder import remember_index
+    from clipsearch.cli.find_index import remember_index
 
     try:
         from clipsearch.indexing.watch import require_watchfiles

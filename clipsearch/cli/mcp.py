@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from clipsearch.cli.indexes import existing_index
+from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.indexes import existing_index
+from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 
@@ -42,7 +42,7 @@ def browse(
     clipsearch browse --in ~/Photos/2024 --relevant
     """
     from clipsearch.cli.files import open_in_viewer
-    from clipsearch.cli.index_folder import remember_index
+    from clipsearch.cli.find_index import remember_index
     from clipsearch.engine import SearchEngine
     from clipsearch.types import Query
 

@@ -1,0 +1,269 @@
+"""Which index a command acts on: the one named, the nearest, or the one used last. A note says so if that may surprise."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command, how_to_make, quoted
+from clipsearch._internal.paths import is_remote
+from clipsearch._internal.untrusted_files import read_plain
+from clipsearch.cli.hints import use
+from clipsearch.cli.output import note
+from clipsearch.errors import ClipsearchError, CollectionNotFound
+
+_APP = "clipsearch"
+
+
+_LOOKED_AT = 1000  # entries of a folder, to tell whether it holds photos
+CATALOG = "catalog.sqlite"
+
+
+def existing_index(given: str | None) -> Path:
+    """The index that a command reads or changes; a note says so if it is the one used last, elsewhere.
+
+    CollectionNotFound if there is none.
+    """
+    index = find_index(given)
+    _require_index(index, given)
+    use(index)
+    if not given and nearest_index(Path.cwd()) is None:
+        note(f"note: using the index used last, {index}, because there is none at or above the current folder")
+    return index
+
+
+def index_to_write(folders: tuple[str, ...], given: str | None) -> Path:
+    """The index that `index` or `import` makes or brings up to date, which need not be there yet.
+
+    Without folders, it must be named or nearest: never the one used last, elsewhere.
+    """
+    _require_no_file(given)
+    index = index_for(folders, given)
+    if not folders and index.name != INDEX_FOLDER:
+        _require_index(index, given)
+    use(index)
+    return index
+
+
+def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, ...]:
+    """The folders to index: those named, or the current one if no index is named or near and the user says yes.
+
+    CollectionNotFound, with the choices, if there is no terminal to ask on.
+    """
+    for folder in folders:
+        if not folder.strip():
+            raise ClipsearchError("one of the folders to index has an empty name; for the current folder, give .")
+        path = Path(folder).expanduser()
+        if path.name == INDEX_FOLDER and (path / CATALOG).is_file():
+            raise ClipsearchError(f"{folder} is an index; to update it: {command('index', index=folder)}")
+    if folders or given or nearest_index(Path.cwd()):
+        return folders
+    here = Path.cwd()
+    if _can_ask():
+        note(f"there is no index at or above {here}")
+        if click.confirm("Index the photos in this folder?", default=False, err=True):
+            return (str(here),)
+        raise click.exceptions.Exit(1)
+    choices = f"to index this folder: `{command('index', '.')}`"
+    if last := last_used_index():
+        choices += f"; to bring the index used last up to date: `{command('index', index=last)}`"
+    raise CollectionNotFound(f"there is no index at or above {here}; {choices}")
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _require_no_file(given: str | None) -> None:
+    if given is not None and (path := Path(given).expanduser()).is_file():
+        what = (
+            f"give its folder: --index {quoted(path.parent)}" if path.name == CATALOG else "give the folder of an index"
+        )
+        raise ClipsearchError(f"{_named(given)} is a file; {what}")
+
+
+def _require_index(index: Path, given: str | None) -> None:
+    """CollectionNotFound, and how to make what was asked for, unless there is an index there."""
+    _require_no_file(given)
+    try:
+        (index / CATALOG).stat()
+        return
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise ClipsearchError(f"cannot look into {index}: {error.strerror}") from error
+    if index.parent.name == INDEX_FOLDER and (index.parent / CATALOG).exists():
+        raise CollectionNotFound(f"{_named(given)} is inside an index; name its folder: --index {quoted(index.parent)}")
+    if index.is_dir() and (around := nearest_index(index)):
+        raise CollectionNotFound(
+            f"there is no index in {_named(given)}, but the index {around} is of a folder above it. To search only "
+            f"there: --index {quoted(around)} --in {quoted(index)}"
+        )
+    if index.name != INDEX_FOLDER and index != Path(index.anchor) and _holds_photos(index):
+        raise CollectionNotFound(
+            f"there is no index in {_named(given)}. To index the photos in that folder: {command('index', index)}"
+        )
+    what = f" ({PHOTOS} is your photo folder)" if index.name != INDEX_FOLDER or not index.parent.is_dir() else ""
+    raise CollectionNotFound(f"there is no index at {_named(given)}. To make it: {how_to_make(index)}{what}")
+
+
+def _named(given: str | None) -> str:
+    return f"{given} (from $CLIPSEARCH_INDEX)" if given and os.environ.get("CLIPSEARCH_INDEX") == given else f"{given}"
+
+
+def _holds_photos(folder: Path) -> bool:
+    """Whether some of a folder's first entries, or of those one level down, are named as photos are."""
+    from clipsearch.indexing.walk import is_image_name
+
+    looked_at = 0
+    inner = [str(folder)]
+    try:
+        with os.scandir(folder) as entries:
+            inner += [entry.path for entry, _ in zip(entries, range(_LOOKED_AT), strict=False) if entry.is_dir()]
+        for path in inner:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    looked_at += 1
+                    if is_image_name(entry.name):
+                        return True
+                    if looked_at > _LOOKED_AT:
+                        return False
+    except OSError:
+        pass
+    return False
+
+
+def find_index(given: str | None = None, start: Path | None = None) -> Path:
+    """The index folder to search: `given` (--index or CLIPSEARCH_INDEX), else the nearest one, else the one used last.
+
+    The nearest is the `.clipsearch` in `start` (the current folder) or closest above it, or the one kept in the user's
+    data folder for a folder that could not be written to. CollectionNotFound where there is none.
+    """
+    if given:
+        return as_index(Path(given))
+    start = start or Path.cwd()
+    if found := nearest_index(start):
+        return found
+    if last := last_used_index():
+        return last
+    lost = _remembered_index()
+    before = f"and the one used last, {lost}, is not there now" if lost else "and none was used before"
+    raise CollectionNotFound(
+        f"there is no index at or above {start}, {before}. Make one with: clipsearch index FOLDER, or name one with --index"
+    )
+
+
+def last_used_index() -> Path | None:
+    """The index used last, if it is still there."""
+    remembered = _remembered_index()
+    return remembered if remembered and _is_index(remembered) else None
+
+
+def _remembered_index() -> Path | None:
+    """Where the index used last was."""
+    try:
+        remembered = Path(os.fsdecode(read_plain(_last_used_file(), 100_000).rstrip(b"\n")))
+    except (OSError, ValueError):
+        return None
+    return remembered if remembered.is_absolute() else None
+
+
+def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
+    """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
+
+    A folder that cannot be written to has its index in the user's data folder instead. Without folders, it is the nearest one,
+    never the one used last; CollectionNotFound if there is none.
+    """
+    if given:
+        return as_index(Path(given))
+    if not folders:
+        if found := nearest_index(Path.cwd()):
+            return found
+        raise CollectionNotFound(f"there is no index at or above {Path.cwd()}; say which folder to index")
+    if is_remote(folders[0]):
+        raise ClipsearchError(
+            f"{folders[0]} cannot hold its own index; say where on this machine it is to be: --index DIR"
+        )
+    first = Path(os.path.abspath(os.path.expanduser(folders[0])))
+    if first.is_file():  # an archive of photos
+        first = first.parent
+    if found := nearest_index(first):
+        return found
+    return first / INDEX_FOLDER if not first.is_dir() or takes_index(first) else _outside_index(first)
+
+
+def nearest_index(start: Path) -> Path | None:
+    """The index of a folder, or of the closest folder above it that has one."""
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        for candidate in (folder / INDEX_FOLDER, _outside_index(folder)):
+            if _is_index(candidate):
+                return candidate
+    return None
+
+
+def as_index(path: Path) -> Path:
+    """An index folder from what a user names: the folder itself, or the photo folder that holds it."""
+    path = Path(os.path.abspath(os.path.expanduser(path)))
+    return path / INDEX_FOLDER if not _is_index(path) and _is_index(path / INDEX_FOLDER) else path
+
+
+def takes_index(folder: Path) -> bool:
+    """Whether an index can be made in a folder, by trying: what the rights say is not what Windows and read-only disks do.
+
+    Nothing of it stays. A full disk takes one once there is room again.
+    """
+    import tempfile
+
+    trial, made = folder / INDEX_FOLDER, False
+    try:
+        with contextlib.suppress(FileExistsError):
+            trial.mkdir()
+            made = True
+        tempfile.TemporaryFile(dir=trial).close()
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                trial.rmdir()
+    return True
+
+
+def remember_index(index: Path) -> None:
+    """Make this the index used last. Failing to is no reason to stop."""
+    try:
+        file = _last_used_file()
+        if not file.is_file() or file.read_bytes() != os.fsencode(index):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with replacing([file], force=True) as (unfinished,):
+                unfinished.write_bytes(os.fsencode(index))
+    except (ClipsearchError, OSError):
+        return
+
+
+def _is_index(path: Path) -> bool:
+    try:
+        return (path / CATALOG).is_file()
+    except OSError:
+        return False
+
+
+def _outside_index(folder: Path) -> Path:
+    import platformdirs
+
+    name = hashlib.sha256(os.fsencode(os.path.normcase(folder))).hexdigest()[:16]
+    return Path(platformdirs.user_data_dir(_APP, appauthor=False)) / "indexes" / f"{folder.name or 'root'}-{name}"
+
+
+def _last_used_file() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir(_APP, appauthor=False)) / "last-index"
