@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch._internal.commands import command, how_to_make
+from clipsearch._internal.commands import command
 from clipsearch._internal.paths import is_remote
-from clipsearch.encoders import choose_default_model, load_encoder, require_expected
-from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch, QueryError
-from clipsearch.exchange import Exchange
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.indexing import roots
 from clipsearch.milvus.address import is_address, parse_address
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.index_model import IndexModel
 from clipsearch.query.language import parse_query
 from clipsearch.query.search import search
 from clipsearch.store.collection import Collection
 from clipsearch.types import Failure, ImageRecord, Order, Query, Term
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,26 +30,31 @@ if TYPE_CHECKING:
 
     from clipsearch.analysis.duplicates import Duplicates
     from clipsearch.analysis.labels import LabelledImage
-    from clipsearch.analysis.optimization import OptimizeReport, Progress
+    from clipsearch.analysis.optimization import OptimizeReport
     from clipsearch.analysis.statistics import By, Stats
     from clipsearch.distributed.indexing import ClusterReport
+    from clipsearch.encoders.base import Encoder
     from clipsearch.images.files import ReadLimits
-    from clipsearch.indexing import (
-        apply as sync,  # imported where it is used: a query needs neither Pillow nor processes
-    )
+    from clipsearch.indexing.apply import SyncReport
     from clipsearch.indexing.status import Status
     from clipsearch.indexing.walk import WalkRules
+    from clipsearch.milvus.pull import PullReport
+    from clipsearch.milvus.push import PushReport
     from clipsearch.milvus.store import StoreReader
-    from clipsearch.query.vector_store import SelectionT, VectorStore
+    from clipsearch.query.vector_store import VectorStore
     from clipsearch.store.approximate.description import Kind
     from clipsearch.store.lock import OnBusy
+    from clipsearch.transfer.exporting import ExportReport
+    from clipsearch.transfer.fields import Format
+    from clipsearch.transfer.importing import ImportReport
     from clipsearch.types import Condition
 
 
-class SearchEngine(Exchange):
-    """An index and the model it was made with. Use as a context manager, or call `close`.
+class SearchEngine:
+    """An index, or a vector database that one was pushed to, with its model. Use as a context manager, or call `close`.
 
-    Opening costs next to nothing: the index is opened and the model loaded when they are first needed, and both are kept.
+    Opening costs next to nothing: the index and the model are loaded when they are first needed, and kept. An engine over a
+    vector database answers queries; its other methods raise ClipsearchError. An engine belongs to one thread at a time.
     """
 
     def __init__(
@@ -64,40 +68,34 @@ class SearchEngine(Exchange):
     ) -> None:
         if (index is None) == (store is None):
             raise ClipsearchError("name an index or a store, and not both")
-        self._address = parse_address(store) if store is not None else None
-        folder = os.path.abspath(os.path.expanduser(index or ""))
-        self.index_folder = Path(
-            self._address.shown if self._address else folder
-        )  # of a store: its name, and no folder
+        self._place = _absolute(index) if index is not None else parse_address(str(store))
+        self._index: Collection | None = None
         self._store: StoreReader | None = None
-        self._model = model
-        self._device = device
-        self._precision = precision
-        self._encoder: Encoder | None = None
+        self._model = IndexModel(model, device, precision)
         self._embedder: QueryEmbedder | None = None
-        self._reader: Collection | None = None
 
     @classmethod
     def open(
         cls, folder: str | os.PathLike[str], *, model: str | None = None, device: str = "auto", precision: str = "auto"
     ) -> SearchEngine:
-        """The index of a photo folder (in its `.clipsearch`), the index folder itself, or a store by its address.
+        """Open the index of a photo folder (in its `.clipsearch`), an index folder itself, or a store by its address.
 
-        `model`, `device` and `precision` are what load_encoder() takes. By default the model is the index's own, or for a new
-        index the best one at hand; an index keeps its precision, and chooses it by its first 64 photos.
+        `model`, `device` and `precision` are those of `load_encoder`. By default the model is the one the index was made with;
+        a new index takes the best one on this machine. An index keeps its precision, and chooses it by its first 64 photos.
         """
         if is_address(folder):
             return cls(store=str(folder), model=model, device=device, precision=precision)
-        path = Path(os.path.abspath(os.path.expanduser(folder)))
+        path = _absolute(folder)
         is_index = path.name == roots.INDEX_FOLDER or (path / "catalog.sqlite").is_file()
         return cls(path if is_index else path / roots.INDEX_FOLDER, model=model, device=device, precision=precision)
 
     def close(self) -> None:
-        """Let go of the index and the model."""
-        for opened in (self._reader, self._store):
-            if opened is not None:  # an empty one counts as false, and is asked how many it has
-                opened.close()
-        self._reader = self._store = self._encoder = self._embedder = None
+        """Release the index and the model. The engine opens both again when it is next used."""
+        for source in (self._index, self._store):
+            if source is not None:  # an empty one counts as false
+                source.close()
+        self._index = self._store = self._embedder = None
+        self._model.forget()
 
     def __enter__(self) -> SearchEngine:
         return self
@@ -106,21 +104,93 @@ class SearchEngine(Exchange):
         self.close()
 
     @property
+    def index_folder(self) -> Path:
+        """The index folder, absolute. ClipsearchError for a vector database, which has none."""
+        if isinstance(self._place, Path):
+            return self._place
+        address = str(self._place)
+        raise ClipsearchError(
+            f"{address} is a store, which only answers queries. To have an index of its photos here: "
+            f"{command('pull', '--store', address, '--index', 'DIR')}"
+        )
+
+    @property
     def encoder(self) -> Encoder:
-        """The index's model, loaded at first use. ModelMismatch where another was asked for."""
-        return self._load_encoder(self._source())
+        """The model of the index, loaded at first use. ModelMismatch if the index was made with another."""
+        return self._model.of(self._source())
 
     @property
     def model_name(self) -> str | None:
-        """The index's model by name; None before the first photo."""
+        """The name of the index's model, as `load_encoder` takes it; None before the first photo."""
         fingerprint = self._source().fingerprint
         return fingerprint.model if fingerprint else None
 
     @property
     def version(self) -> int:
-        """A number that differs once somebody else, another engine or process, has committed to the index."""
-        store = self._open_store()
-        return store.manifest.state if store is not None else self._collection().catalog.version
+        """A number that changes when another engine or process commits to the index."""
+        return self._source().version
+
+    # -- queries, which a store answers too
+
+    def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> Hits:
+        """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
+
+        An embedding is float32 (dim,). A text may have several parts, "a dog + snow - people"; see `clipsearch.query.language`.
+        Scores are exact cosines; equal scores are ordered by path. QueryError if the query asks for nothing or points nowhere;
+        ImageError if its picture cannot be read; CollectionNotFound if there is no index; ModelMismatch if its model differs.
+        """
+        (hits,) = self.search_many([parse_query(query)], top_k)
+        return hits
+
+    def search_many(self, queries: Sequence[Query], top_k: int = 10) -> list[Hits]:
+        """Answer many queries at once, faster than one by one: their texts are encoded together and they share scans.
+
+        One list of at most `top_k` hits for each query, in order. If one query is wrong, its error is raised for all.
+        """
+        source = self._source()
+        if source.fingerprint is None:
+            return [Hits([], query, Explanation("", source.name, 0, 0, 0, {})) for query in queries]
+        self._embedder = self._embedder or QueryEmbedder(self.encoder)
+        return search(source, self._embedder, queries, top_k)
+
+    def browse(
+        self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50
+    ) -> tuple[list[ImageRecord], int]:
+        """List photos without a query, newest first or by name: `top_k` after the first `offset`, and how many there are.
+
+        `condition` limits the photos that count. QueryError for a `top_k` below 1 or a negative offset.
+        """
+        if top_k < 1 or offset < 0:
+            raise QueryError(
+                f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first or later"
+            )
+        return self._source().browse(condition, sort, offset, top_k)
+
+    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
+        """Look up photos by id: image_id → record. Ids that are not in the index are left out."""
+        return self._source().records(ids)
+
+    def same_content(self, content_hash: str) -> list[int]:
+        """The ids of the photos whose file has this SHA-256 (hexadecimal), oldest first."""
+        return self._source().same_content(content_hash)
+
+    def vector(self, image_id: int) -> NDArray[np.float32]:
+        """A photo's unit vector, float32 (dim,). KeyError if there is no such photo."""
+        vector: NDArray[np.float32] = self._source().vectors([image_id])[0]
+        return vector
+
+    def like(self, record: ImageRecord, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
+        """A photo as a term of a query, and the ids of all photos with its content, for `Query.own`.
+
+        QueryError if the photo has just been removed.
+        """
+        try:
+            vector = self.vector(record.image_id)
+        except KeyError:
+            raise QueryError(f"{record.file.name} has just been removed; search again") from None
+        return Term(vector, weight), tuple(self.same_content(record.info.content_hash))
+
+    # -- the index
 
     def index(
         self,
@@ -133,51 +203,38 @@ class SearchEngine(Exchange):
         jobs: int | None = None,
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
-        progress: sync.Progress | None = None,
+        progress: Callable[[SyncReport, int, int], None] | None = None,
         stopped: Callable[[], bool] = lambda: False,
         on_busy: OnBusy | None = None,
-    ) -> sync.SyncReport:
+    ) -> SyncReport:
         """Make the index agree with folders: add, update, move and remove what has changed there.
 
-        Without folders, those indexed before; for a new index, the folder it lies in. `rules` is kept for the next time.
-        SyncRefused where a folder is gone, or more than half of the index would go, unless `prune`. With `paranoid`, every
-        photo is read and compared by its content, also where its size and time have not changed. With `retry`, every file that
-        failed is tried again, and not only those of which `images.attempts` says so. Files written within the last
-        `settled_for` seconds may not be whole yet, and are left for a later run. Where `stopped`, asked again and again, says
-        so, the run ends early, with what is finished, as by Ctrl-C. Where another process is writing, `on_busy` says, as often
-        as it is asked, whether to try again; without it, CollectionBusy.
+        Without folders, it takes those indexed before; a new index takes the folder it lies in. `rules` says which files to
+        take, and is kept for later runs. SyncRefused if a folder is gone, or if more than half of the index would go, unless
+        `prune`. With `paranoid`, every photo is read and compared by its content, even if its size and time are unchanged.
+        With `retry`, every file that failed is tried again, not only those that may have become readable. Files written
+        within the last `settled_for` seconds may be incomplete and wait for a later run. `jobs` processes decode (by default
+        one a core), `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the
+        report so far, the photos done and their total. `stopped` is asked often; once it says True, the run ends early, keeps
+        what is finished and returns a report with `interrupted`. While another process writes, `on_busy` decides whether to
+        try again; without it, CollectionBusy is raised. ModelMismatch if the index was made with another model.
         """
-        from clipsearch.indexing import apply as sync
-        from clipsearch.indexing import plan
+        from clipsearch.indexing.apply import apply_sync
+        from clipsearch.indexing.plan import check_loss, due, plan_sync
 
         start = time.monotonic()
-        if not (self.index_folder / "catalog.sqlite").exists():  # then nothing may be left behind if this goes wrong
-            for folder in folders:
-                roots.require_folder(roots.absolute(folder))
-            self._encoder = self._encoder or self._load(self._model or choose_default_model(), self._precision)
-        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
-            targets = roots.targets(collection, folders, rules, prune)
-            fingerprint = collection.fingerprint
-            if fingerprint is None or self._model not in (None, fingerprint.model):
-                collection.require(self._load_encoder(collection).spec.fingerprint)
+        is_due = due(limits, retry=retry)
+        with self._writing(folders, _require_folder, on_busy) as collection:
             plans = [
-                plan.plan_sync(
-                    collection,
-                    folder,
-                    root_id,
-                    walk,
-                    paranoid=paranoid,
-                    settled_for=settled_for,
-                    is_due=plan.due(limits, retry=retry),
-                )
-                for folder, root_id, walk in targets
+                plan_sync(collection, folder, root_id, walk, paranoid=paranoid, settled_for=settled_for, is_due=is_due)
+                for folder, root_id, walk in roots.targets(collection, folders, rules, prune)
             ]
             if not prune:
-                plan.check_loss(plans, len(collection))
-            report = sync.apply_sync(
+                check_loss(plans, len(collection))
+            report = apply_sync(
                 collection,
                 plans,
-                lambda: self._load_encoder(collection),
+                lambda: self._model.of(collection),
                 limits=limits,
                 jobs=jobs,
                 batch_size=batch_size,
@@ -200,33 +257,27 @@ class SearchEngine(Exchange):
         jobs: int | None = None,
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
-        progress: sync.Progress | None = None,
+        progress: Callable[[SyncReport, int, int], None] | None = None,
         on_busy: OnBusy | None = None,
     ) -> ClusterReport:
-        """What `index` does, by workers of a Ray cluster; `ray` is its address, and "local" starts one in place.
+        """Make the index agree with folders, like `index`, with the workers of a Ray cluster.
 
-        Sources are folders, URLs of folders in storage elsewhere, and tar and Parquet files of photos, on this machine or
-        elsewhere; without any, all that the index knows. Workers write to `parts`, a folder or URL that all machines share, by
-        default in the index folder; all is committed at once, as `distributed.indexing` says. `jobs` is how many processors a
-        worker takes, by default its whole node.
+        `sources` are folders, URLs of folders in remote storage, and tar or Parquet files of photos, local or remote; without
+        any, everything that the index knows. `ray` is the cluster's address; "local" starts one on this machine. Workers write
+        to `parts`, a folder or URL that all machines share, by default in the index folder; everything is committed at once
+        at the end. An interrupted run keeps its finished parts, and the next one uses them. `jobs` is the number of processors
+        of a worker, by default all of its node. The other parameters are those of `index`. ClipsearchError if the cluster or a
+        storage cannot be reached; SyncRefused, CollectionBusy and ModelMismatch like `index`.
         """
         from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
 
         start = time.monotonic()
-        if not (self.index_folder / "catalog.sqlite").exists():
-            for source in sources:
-                if not is_remote(source) and not os.path.exists(os.path.expanduser(source)):
-                    raise ClipsearchError(f"there is no {source}")
-            self._encoder = self._encoder or self._load(self._model or choose_default_model(), self._precision)
-        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
-            fingerprint = collection.fingerprint
-            if fingerprint is None or self._model not in (None, fingerprint.model):
-                collection.require(self._load_encoder(collection).spec.fingerprint)
+        with self._writing(sources, _require_source, on_busy) as collection:
             report = index_on_cluster(
                 collection,
                 sources,
-                lambda: self._load_encoder(collection),
-                ClusterOptions(ray, parts, self._device, jobs, batch_size),
+                lambda: self._model.of(collection),
+                ClusterOptions(ray, parts, self._model.device, jobs, batch_size),
                 rules=rules,
                 prune=prune,
                 paranoid=paranoid,
@@ -237,56 +288,65 @@ class SearchEngine(Exchange):
         report.seconds = time.monotonic() - start
         return report
 
-    def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> Hits:
-        """The `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding (float32, (dim,)), or a Query.
+    def forget(self, *folders: str | os.PathLike[str], on_busy: OnBusy | None = None) -> int:
+        """Remove folders or single files from the index, never from the disk; returns how many photos went.
 
-        A text may have several parts, "a dog + snow - people"; see `clipsearch.query.language`. Scores are exact cosines, and
-        equal scores are in the order of their paths.
+        They return if they are indexed again. ClipsearchError if a folder is not in the index; CollectionBusy if another
+        process is writing and `on_busy` does not say to try again.
         """
-        (hits,) = self.search_many([parse_query(query)], top_k)
-        return hits
+        self._collection()  # a missing index is refused before a folder or a lock is made
+        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+            forgotten = sum([roots.forget(collection, roots.absolute(folder)) for folder in folders])
+            collection.commit()
+        return forgotten
 
-    def search_many(self, queries: Sequence[Query], top_k: int = 10) -> list[Hits]:
-        """What `search` finds for each of many queries, sooner: texts are encoded together, and share scans.
+    def status(self, *, scan: bool = True) -> Status:
+        """What is indexed and by which model; with `scan`, also what has changed in the folders since."""
+        from clipsearch.indexing.status import read_status
 
-        An error of one of them is raised for all.
+        return read_status(self._collection(), scan)
+
+    def failures(self) -> list[Failure]:
+        """Every file that could not be indexed, with the reason, by path."""
+        return self._collection().failures()
+
+    def optimize(
+        self,
+        *,
+        recall: float = 0.99,
+        max_milliseconds: float | None = None,
+        max_bytes: int | None = None,
+        kinds: Sequence[Kind] | None = None,
+        force: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> OptimizeReport:
+        """Make an approximate index, tuned by measuring, that searches then use unless the query says `exact`.
+
+        It reaches `recall` (recall@10, above 0 and at most 1) for text queries and for photos as queries, in a median of
+        `max_milliseconds` and with a file of at most `max_bytes`. `kinds` limits the kinds that are tried. Small indexes, and
+        those whose exact search is as quick, get none unless `force`; the report says why. `progress` gets the stage, the steps
+        done and their total. ClipsearchError, with nothing changed, if no kind reaches the recall.
         """
-        collection = self._source()
-        if collection.fingerprint is None:
-            return [Hits([], query, Explanation("", collection.name, 0, 0, 0, {})) for query in queries]
-        self._embedder = self._embedder or QueryEmbedder(self.encoder)
-        return search(collection, self._embedder, queries, top_k)
+        from clipsearch.analysis.optimization import optimize
 
-    def browse(
-        self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50
-    ) -> tuple[list[ImageRecord], int]:
-        """Photos without a query, the newest first or by name: `top_k` after the first `offset`; and how many there are."""
-        if top_k < 1 or offset < 0:
-            raise QueryError(
-                f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first or later"
-            )
-        return self._source().browse(condition, sort, offset, top_k)
+        return optimize(
+            self._collection(),
+            lambda: self.encoder,
+            recall=recall,
+            max_milliseconds=max_milliseconds,
+            max_bytes=max_bytes,
+            kinds=kinds,
+            force=force,
+            progress=progress,
+        )
 
-    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
-        """image_id → record, for those that are in the index."""
-        return self._source().records(ids)
+    def remove_approximate(self) -> bool:
+        """Delete the approximate index, so that all searches are exact again; returns whether there was one."""
+        from clipsearch.store.approximate.folder import remove
 
-    def same_content(self, content_hash: str) -> list[int]:
-        """The photos whose file has this sha256 (hexadecimal), oldest first."""
-        return self._source().same_content(content_hash)
+        return remove(self._collection().folder)
 
-    def vector(self, image_id: int) -> NDArray[np.float32]:
-        """A photo's unit vector (dim,). KeyError where there is no such photo."""
-        vector: NDArray[np.float32] = self._source().vectors([image_id])[0]
-        return vector
-
-    def like(self, record: ImageRecord, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
-        """A photo as a term, and the photos of its content, for `Query.own`. QueryError where it has just been removed."""
-        try:
-            vector = self.vector(record.image_id)
-        except KeyError:
-            raise QueryError(f"{record.file.name} has just been removed; search again") from None
-        return Term(vector, weight), tuple(self.same_content(record.info.content_hash))
+    # -- analysis
 
     def label(
         self,
@@ -296,51 +356,18 @@ class SearchEngine(Exchange):
         condition: Condition | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Generator[LabelledImage, None, None]:
-        """Every photo with the probability of each label, as `labels.label_images` says; to be read while this is open."""
+        """Give every photo, or those that meet `condition`, the probability of each label, by image id.
+
+        `prompts` are templates with one "{}" each; None takes the model's own, and () none. `progress` gets the number of
+        sentences just encoded. Photos are computed while the generator is read, so read it before `close`. QueryError if there
+        is no label, an empty one, or the same one twice.
+        """
         from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 
         collection, texts = self._collection(), check_labels(labels)
         if collection.fingerprint is None:
             return (image for image in list[LabelledImage]())
         return label_images(collection, self.encoder, texts, prompts=prompts, condition=condition, progress=progress)
-
-    def status(self, *, scan: bool = True) -> Status:
-        """What is indexed, by which model; with `scan`, also how far the folders have moved on since."""
-        from clipsearch.indexing.status import read_status
-
-        return read_status(self._collection(), scan)
-
-    def failures(self) -> list[Failure]:
-        """Every file that could not be indexed, and why, by path."""
-        return self._collection().failures()
-
-    def forget(self, *folders: str | os.PathLike[str], on_busy: OnBusy | None = None) -> int:
-        """Remove folders from the index, never from the disk; how many photos went. They return if indexed again."""
-        self._collection()  # refuse before a lock or a folder is made
-        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
-            forgotten = 0
-            for folder in folders:
-                forgotten += roots.forget(collection, roots.absolute(folder))
-            collection.commit()
-        return forgotten
-
-    def optimize(
-        self, *, recall: float = 0.99, max_milliseconds: float | None = None, max_bytes: int | None = None,
-        kinds: Sequence[Kind] | None = None, force: bool = False, progress: Progress | None = None,
-    ) -> OptimizeReport:  # fmt: skip
-        """Make an approximate index, which searches then use, as `optimizing.optimize` says; `Query.exact` bypasses it."""
-        from clipsearch.analysis.optimization import optimize
-
-        return optimize(
-            self._collection(), lambda: self.encoder, recall=recall, max_milliseconds=max_milliseconds, max_bytes=max_bytes,
-            kinds=kinds, force=force, progress=progress,
-        )  # fmt: skip
-
-    def remove_approximate(self) -> bool:
-        """Go back to exact searches alone; whether there was an approximate index."""
-        from clipsearch.store.approximate.folder import remove
-
-        return remove(self._collection().folder)
 
     def duplicates(
         self,
@@ -351,7 +378,13 @@ class SearchEngine(Exchange):
         jobs: int | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Duplicates:
-        """Groups of photos that are copies of each other, as `duplicates.find_duplicates` says. Nothing is deleted."""
+        """Find groups of photos that are copies of each other. Nothing is deleted.
+
+        Exact copies have the same SHA-256. Near-copies have a cosine of at least `least_cosine` (by default a value measured
+        for the model) and, decoded again by `jobs` processes, similar perceptual hashes; `exact_only` leaves them out. The
+        best photo of a group is named first. `condition` limits the photos that count. `progress` gets the stage, the photos
+        done and their total. Photos that cannot be read are listed as failures.
+        """
         from clipsearch.analysis.duplicates import find_duplicates
 
         return find_duplicates(
@@ -364,63 +397,170 @@ class SearchEngine(Exchange):
         )
 
     def stats(
-        self,
-        by: Sequence[By] | None = None,
-        condition: Condition | None = None,
-        *,
-        top: int = 10,
-        depth: int = 1,
+        self, by: Sequence[By] | None = None, condition: Condition | None = None, *, top: int = 10, depth: int = 1
     ) -> Stats:
-        """How many photos there are by year, camera, folder, format and the like, as `stats.count_photos` says."""
+        """Count the photos, or those that meet `condition`, by year, camera, folder, format and the like.
+
+        Each breakdown lists its `top` largest values. Folders are counted with everything below them, `depth` levels below
+        each indexed folder; 0 counts the indexed folders themselves.
+        """
         from clipsearch.analysis.statistics import USUAL_BY, count_photos
 
         return count_photos(self._collection(), by or USUAL_BY, condition, top=top, depth=depth)
 
-    def _load(self, name: str, precision: str) -> Encoder:
-        return load_encoder(name, device=self._device, precision=precision)
+    # -- in and out
 
-    def _load_encoder(self, collection: VectorStore[SelectionT]) -> Encoder:
-        if self._encoder is None:
-            fingerprint = collection.fingerprint
-            name = self._model or (fingerprint.model if fingerprint else choose_default_model())
-            if fingerprint and not self._model:
-                require_expected(name, self.index_folder)
-            settled = fingerprint.precision if fingerprint else None
-            if settled and self._precision not in ("auto", settled):
-                raise ModelMismatch(
-                    f"the index at {self.index_folder} holds embeddings in {settled}, not in {self._precision}; leave "
-                    "--precision out, or make another index with --index"
-                )
-            encoder = self._load(name, settled or self._precision)
-            if fingerprint:
-                collection.require(encoder.spec.fingerprint)
-            self._encoder = encoder
-        elif collection.fingerprint:  # another index may have taken its place
-            collection.require(self._encoder.spec.fingerprint)
-        return self._encoder
+    def push(
+        self,
+        store: str,
+        *,
+        prune: bool = False,
+        take_over: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        on_busy: OnBusy | None = None,
+    ) -> PushReport:
+        """Copy the index to a vector database, given by its address, and check the copy. It can be interrupted and run again.
+
+        `progress` gets the rows done and their total. SyncRefused if more than half of the store's photos would go, unless
+        `prune`, or if another copy of this index has pushed since, unless `take_over`. ModelMismatch if the store holds another
+        model's embeddings; CollectionBusy while another process pushes; StoreUnreachable if it does not answer.
+        """
+        from clipsearch.milvus.push import push
+
+        self._collection()  # a missing index is refused before a folder or a lock is made
+        address = parse_address(store)
+        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+            return push(collection, address, prune=prune, take_over=take_over, progress=progress)
+
+    def pull(
+        self,
+        store: str,
+        *,
+        prune: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        on_busy: OnBusy | None = None,
+    ) -> PullReport:
+        """Make the index a copy of what a vector database holds. It can be interrupted and run again.
+
+        `progress` gets the rows done and their total. SyncRefused if the index is of something else, or has photos that the
+        store lacks, unless `prune`. CollectionNotFound if nothing was pushed there; StoreUnreachable if it does not answer.
+        """
+        from clipsearch.milvus.pull import pull
+
+        return pull(parse_address(store), self.index_folder, prune=prune, progress=progress, on_busy=on_busy)
+
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        format: Format | None = None,
+        condition: Condition | None = None,
+        relative_to: str | None = None,
+        embeddings: bool = False,
+        force: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ExportReport:
+        """Write photos and their unit vectors (float32) to a npy, parquet, csv or jsonl file, by image id.
+
+        `format` defaults to the ending of `out`. npy writes a second file, a .jsonl with a line a row. csv has no vectors
+        unless `embeddings`. With `relative_to`, an absolute folder, only photos below it are written, with paths relative to
+        it. `progress` gets the rows written and their total. ClipsearchError if there is nothing to write, if a file exists
+        (unless `force`), or if parquet is asked for and pyarrow is missing.
+        """
+        from clipsearch.transfer.exporting import export
+
+        return export(
+            self._collection(),
+            out,
+            format=format,
+            condition=condition,
+            relative_to=relative_to,
+            embeddings=embeddings,
+            force=force,
+            progress=progress,
+        )
+
+    def import_embeddings(
+        self,
+        file: str | os.PathLike[str],
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        any_length: bool = False,
+        trust_model: bool = False,
+        jobs: int | None = None,
+        progress: Callable[[ImportReport, int, int], None] | None = None,
+    ) -> ImportReport:
+        """Add embeddings made elsewhere, for photos below the indexed folders, or below `folder`, which then becomes one.
+
+        The file is a .npy with its .jsonl, a .jsonl or a .parquet, made with the model of the index, or for a new index with
+        the engine's. If the file does not name its model, name it when opening the engine and confirm with `trust_model`.
+        Vectors have length 1, unless `any_length`. Rows that are not taken, stale ones above all, are listed in the report.
+        `jobs` files are read at once; `progress` gets the report so far, the rows done and their total. ClipsearchError, with
+        nothing written, if the file as a whole cannot be taken.
+        """
+        from clipsearch.transfer.admission import import_file
+
+        fingerprint = None if self._is_new() else self._collection().fingerprint
+        return import_file(
+            self.index_folder,
+            fingerprint,
+            file,
+            lambda: self._model.named(fingerprint),
+            folder=folder,
+            any_length=any_length,
+            trust_model=trust_model,
+            jobs=jobs,
+            progress=progress,
+        )
+
+    # -- inside
 
     def _source(self) -> VectorStore[Any]:
-        """What answers queries: the store, or the index."""
-        store = self._open_store()
-        return self._collection() if store is None else store
-
-    def _open_store(self) -> StoreReader | None:
-        if self._address and self._store is None:
+        """What answers queries, opened at first use: the index or the store."""
+        if isinstance(self._place, Path):
+            return self._collection()
+        if self._store is None:
             from clipsearch.milvus.store import StoreReader
 
-            self._store = StoreReader(self._address)
+            self._store = StoreReader(self._place)
         return self._store
 
     def _collection(self) -> Collection:
-        if self._address:
-            raise ClipsearchError(
-                f"{self._address} is a store, which answers queries and nothing else; to have an index of its photos here: "
-                f"{command('pull', '--store', str(self._address), '--index', 'DIR')}"
-            )
-        if self._reader is None:
-            try:
-                self._reader = Collection(self.index_folder)
-            except CollectionNotFound:
-                how = how_to_make(self.index_folder)
-                raise CollectionNotFound(f"there is no index at {self.index_folder}; to make it: {how}") from None
-        return self._reader
+        """The index, open for reading. ClipsearchError for a store, which has none."""
+        if self._index is None:
+            self._index = Collection(self.index_folder)
+        return self._index
+
+    def _is_new(self) -> bool:
+        return not (self.index_folder / "catalog.sqlite").exists()
+
+    @contextmanager
+    def _writing(
+        self, sources: Sequence[str | os.PathLike[str]], require: Callable[[Any], None], on_busy: OnBusy | None
+    ) -> Iterator[Collection]:
+        """The index, open for writing, made if it is new. Its model belongs to it.
+
+        For a new index, `require` checks each source first, so that a mistake leaves nothing behind.
+        """
+        if self._is_new():
+            for source in sources:
+                require(source)
+            self._model.for_new_index()
+        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+            fingerprint = collection.fingerprint
+            if fingerprint is None or self._model.name not in (None, fingerprint.model):
+                collection.require(self._model.of(collection).spec.fingerprint)
+            yield collection
+
+
+def _require_folder(folder: str | os.PathLike[str]) -> None:
+    roots.require_folder(roots.absolute(folder))
+
+
+def _require_source(source: str) -> None:
+    if not is_remote(source) and not os.path.exists(os.path.expanduser(source)):
+        raise ClipsearchError(f"there is no {source}")
+
+
+def _absolute(folder: str | os.PathLike[str]) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(folder)))

@@ -95,9 +95,9 @@ def photos(tmp_path):
 def encoder(monkeypatch):
     """A ColourEncoder that every SearchEngine loads."""
     colours = ColourEncoder()
-    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: colours)
-    monkeypatch.setattr("clipsearch.engine.choose_default_model", lambda: "colours")
-    monkeypatch.setattr("clipsearch.engine.require_expected", lambda model, index_folder: None)
+    monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: colours)
+    monkeypatch.setattr("clipsearch.query.index_model.choose_default_model", lambda: "colours")
+    monkeypatch.setattr("clipsearch.query.index_model.require_expected", lambda model, index_folder: None)
     return colours
 
 

@@ -229,7 +229,7 @@ def test_an_unchanged_folder_and_moved_photos_need_no_model(engine, photos, monk
     def refuse(*_, **__):
         pytest.fail("a model was loaded")
 
-    monkeypatch.setattr("clipsearch.engine.load_encoder", refuse)
+    monkeypatch.setattr("clipsearch.query.index_model.load_encoder", refuse)
     (photos / "red.jpg").rename(photos / "rouge.jpg")
     (photos / "trip" / "grey.png").unlink()
     with SearchEngine.open(photos) as fresh:
@@ -251,7 +251,7 @@ def test_indexing_what_is_no_folder_is_an_error(photos, encoder, name):
 
 def test_another_model_is_refused_for_searching_and_for_indexing(engine, photos, monkeypatch):
     other = ColourEncoder("other")
-    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: other)
+    monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: other)
     with SearchEngine.open(photos, model="other") as second:
         with pytest.raises(ModelMismatch, match="was made with the model 'colours'"):
             second.search("red")

@@ -84,6 +84,11 @@ class StoreReader(Places):
         return self._seen(self._latest())
 
     @property
+    def version(self) -> int:
+        """A number that changes with everything that is published."""
+        return self.manifest.state
+
+    @property
     def fingerprint(self) -> Fingerprint | None:
         """The model whose embeddings it holds."""
         return self.manifest.fingerprint

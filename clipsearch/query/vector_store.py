@@ -40,6 +40,11 @@ class VectorStore(Protocol[SelectionT]):
         """The model whose embeddings it holds; None before the first."""
         ...
 
+    @property
+    def version(self) -> int:
+        """A number that changes with every commit to it."""
+        ...
+
     def __len__(self) -> int: ...
 
     def require(self, fingerprint: Fingerprint) -> None:

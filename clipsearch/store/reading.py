@@ -76,6 +76,11 @@ class CollectionReader(Places):
         return str(self.folder)
 
     @property
+    def version(self) -> int:
+        """A number that changes with every commit to the index."""
+        return self.catalog.version
+
+    @property
     def fingerprint(self) -> Fingerprint | None:
         """The model whose embeddings it holds; None before the first. ModelMismatch where it is another than it was."""
         found = self.catalog.fingerprint()

@@ -75,8 +75,3 @@ def test_the_public_names_are_exactly_all():
     assert all(getattr(clipsearch, name) is not None for name in clipsearch.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = clipsearch.nonsense
-
-
-@pytest.mark.parametrize("file", sorted((ROOT / "clipsearch").rglob("*.py")), ids=lambda path: path.name)
-def test_files_stay_readable_in_one_sitting(file):
-    assert len(file.read_text().splitlines()) <= 500

@@ -8,7 +8,7 @@ import pytest
 
 from clipsearch import load_encoder
 from clipsearch.encoders.base import ModelSpec
-from clipsearch.query.language import relevance
+from clipsearch.query import relevance
 from clipsearch.query.relevance import FEATURES, RIVALS, TABLE, calibration, evidence, match
 from clipsearch.types import Fingerprint, PixelSpec
 from tests.conftest import PHOTOS

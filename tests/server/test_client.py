@@ -61,7 +61,7 @@ def mini():
 @pytest.fixture(autouse=True)
 def loaded_once(mini, monkeypatch):
     """The model that every query of this process would load again."""
-    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: mini)
+    monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: mini)
 
 
 def printed(*arguments, stdin=None):

@@ -43,8 +43,8 @@ def make_anew(photos, monkeypatch):
     models = {"colours": ColourEncoder(), "turned": TurnedEncoder("turned")}
 
     def run():
-        monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: models[name])
-        monkeypatch.setattr("clipsearch.engine.choose_default_model", lambda: "turned")
+        monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: models[name])
+        monkeypatch.setattr("clipsearch.query.index_model.choose_default_model", lambda: "turned")
         shutil.rmtree(photos / ".clipsearch")
         with SearchEngine.open(photos) as engine:
             engine.index()

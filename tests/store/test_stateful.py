@@ -69,9 +69,9 @@ class Folder(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.disk, self.known, self.encoder = {}, {}, ColourEncoder()
         self.patches = [
-            mock.patch("clipsearch.engine.load_encoder", lambda name, **options: self.encoder),
-            mock.patch("clipsearch.engine.choose_default_model", lambda: "colours"),
-            mock.patch("clipsearch.engine.require_expected", lambda *_: None),
+            mock.patch("clipsearch.query.index_model.load_encoder", lambda name, **options: self.encoder),
+            mock.patch("clipsearch.query.index_model.choose_default_model", lambda: "colours"),
+            mock.patch("clipsearch.query.index_model.require_expected", lambda *_: None),
             mock.patch("clipsearch.images.pool.DecoderPool", InOneProcess),
             mock.patch("clipsearch.store.merge.FAN_IN", 2),
         ]

@@ -388,6 +388,6 @@ def test_models_that_were_chosen_here_need_no_second_word(index, tmp_path, monke
 def test_a_query_on_a_received_index_loads_nothing_that_it_brings(index, monkeypatch):
     fingerprint = {"model": str(index.parent / "model"), "revision": "", "digest": "digest 8", "dim": 8}
     craft(index, "UPDATE meta SET value = ? WHERE key = 'fingerprint'", values=(json.dumps(fingerprint),))
-    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda *_, **__: pytest.fail("it was loaded"))
+    monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda *_, **__: pytest.fail("it was loaded"))
     with SearchEngine(index) as engine, pytest.raises(ModelError, match="--model"):
         engine.search("a dog")

@@ -429,7 +429,7 @@ def test_a_new_index_needs_a_folder_and_a_model(engine, other, photos, tmp_path)
 
 def test_embeddings_of_another_model_are_refused(engine, other, photos, tmp_path, monkeypatch):
     engine.export(tmp_path / "out.npy")
-    monkeypatch.setattr("clipsearch.engine.load_encoder", lambda name, **options: ColourEncoder("others"))
+    monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: ColourEncoder("others"))
     with pytest.raises(ModelMismatch, match=r"'colours'.*'others'"):
         other.import_embeddings(tmp_path / "out.npy", folder=photos)
     with SearchEngine(engine.index_folder, model="others") as wrong, pytest.raises(ModelMismatch):
