@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from clipsearch._internal.cancel import CancelToken
     from clipsearch.analysis.duplicates import Duplicates
     from clipsearch.analysis.labels import LabelledImage
     from clipsearch.analysis.optimization import OptimizeReport
@@ -204,7 +205,7 @@ class SearchEngine:
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
         progress: Callable[[SyncReport, int, int], None] | None = None,
-        stopped: Callable[[], bool] = lambda: False,
+        cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> SyncReport:
         """Make the index agree with folders: add, update, move and remove what has changed there.
@@ -215,9 +216,9 @@ class SearchEngine:
         With `retry`, every file that failed is tried again, not only those that may have become readable. Files written
         within the last `settled_for` seconds may be incomplete and wait for a later run. `jobs` processes decode (by default
         one a core), `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the
-        report so far, the photos done and their total. `stopped` is asked often; once it says True, the run ends early, keeps
-        what is finished and returns a report with `interrupted`. While another process writes, `on_busy` decides whether to
-        try again; without it, CollectionBusy is raised. ModelMismatch if the index was made with another model.
+        report so far, the photos done and their total. If `cancel` is cancelled, the run ends early, keeps what is finished
+        and returns a report with `interrupted`. While another process writes, `on_busy` decides whether to try again; without
+        it, CollectionBusy is raised. ModelMismatch if the index was made with another model.
         """
         from clipsearch.indexing.apply import apply_sync
         from clipsearch.indexing.plan import check_loss, due, plan_sync
@@ -240,7 +241,7 @@ class SearchEngine:
                 batch_size=batch_size,
                 prune=prune,
                 progress=progress,
-                stopped=stopped,
+                cancel=cancel,
             )
         report.seconds = time.monotonic() - start
         return report
@@ -258,6 +259,7 @@ class SearchEngine:
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
         progress: Callable[[SyncReport, int, int], None] | None = None,
+        cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> ClusterReport:
         """Make the index agree with folders, like `index`, with the workers of a Ray cluster.
@@ -284,6 +286,7 @@ class SearchEngine:
                 retry=retry,
                 limits=limits,
                 progress=progress,
+                cancel=cancel,
             )
         report.seconds = time.monotonic() - start
         return report
@@ -489,14 +492,16 @@ class SearchEngine:
         trust_model: bool = False,
         jobs: int | None = None,
         progress: Callable[[ImportReport, int, int], None] | None = None,
+        cancel: CancelToken | None = None,
     ) -> ImportReport:
         """Add embeddings made elsewhere, for photos below the indexed folders, or below `folder`, which then becomes one.
 
         The file is a .npy with its .jsonl, a .jsonl or a .parquet, made with the model of the index, or for a new index with
         the engine's. If the file does not name its model, name it when opening the engine and confirm with `trust_model`.
         Vectors have length 1, unless `any_length`. Rows that are not taken, stale ones above all, are listed in the report.
-        `jobs` files are read at once; `progress` gets the report so far, the rows done and their total. ClipsearchError, with
-        nothing written, if the file as a whole cannot be taken.
+        `jobs` files are read at once; `progress` gets the report so far, the rows done and their total. If `cancel` is
+        cancelled, what is committed stays and the report has `interrupted`. ClipsearchError, with nothing written, if the file
+        as a whole cannot be taken.
         """
         from clipsearch.transfer.admission import import_file
 
@@ -511,6 +516,7 @@ class SearchEngine:
             trust_model=trust_model,
             jobs=jobs,
             progress=progress,
+            cancel=cancel,
         )
 
     # -- inside

@@ -68,7 +68,7 @@ def test_a_run_that_fails_leaves_nothing_either(photos, encoder, monkeypatch):
                 raise error("in the model")
 
             monkeypatch.setattr(encoder, "embed_pixels", fail)
-            with contextlib.suppress(RuntimeError, OSError):
+            with contextlib.suppress(error):
                 engine.index(jobs=2)
     assert threads_after(threads) <= threads and children() == processes
     assert open_files() <= files

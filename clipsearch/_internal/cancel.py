@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from clipsearch.errors import Cancelled
 
@@ -15,6 +17,7 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._listeners = 0
 
     def cancel(self) -> None:
         """Ask the work to stop as soon as what it has finished is safe."""
@@ -29,6 +32,20 @@ class CancelToken:
         """Raise Cancelled if the work was asked to stop."""
         if self._event.is_set():
             raise Cancelled("cancelled")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Mark work that looks at the token at least once a second, so that nobody has to end it by force."""
+        self._listeners += 1
+        try:
+            yield
+        finally:
+            self._listeners -= 1
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether work inside `listening` is under way, and will notice when the token is cancelled."""
+        return self._listeners > 0
 
     def wait(self, seconds: float) -> bool:
         """Wait until the work is asked to stop, or `seconds` have passed; whether it was asked."""

@@ -9,6 +9,7 @@ import click
 
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.find_index import existing_index, index_to_write
+from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, note, print_json, say
 
@@ -59,7 +60,11 @@ def import_(
 
     may_be_new = folder is not None or index_folder is not None
     index = index_to_write((folder or "",), index_folder) if may_be_new else existing_index(None)
-    with SearchEngine(index, model=model, device=device) as engine, ProgressBar(quiet) as bar:
+    with (
+        SearchEngine(index, model=model, device=device) as engine,
+        ProgressBar(quiet) as bar,
+        interruptible() as cancel,
+    ):
         report = engine.import_embeddings(
             file,
             folder=folder,
@@ -67,6 +72,7 @@ def import_(
             trust_model=trust_model,
             jobs=jobs,
             progress=lambda report, done, total: bar.count(done, total, report.failed),
+            cancel=cancel,
         )
         remember_index(engine.index_folder)
     if as_json:

@@ -16,6 +16,7 @@ from clipsearch.cli.backend import store_option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.find_index import folders_to_index, index_to_write
 from clipsearch.cli.hints import hint
+from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import device_option, json_option, model_option, new_index_option
 from clipsearch.cli.output import ProgressBar, note, print_json, say
 from clipsearch.cli.push import push_to, show_push
@@ -120,12 +121,13 @@ def index(
     with SearchEngine(index_in_use, model=model, device=device, precision=precision) as engine:
         report: SyncReport | None = None
         try:
-            with ProgressBar(quiet) as bar:
+            with ProgressBar(quiet) as bar, interruptible() as cancel:
                 once = {
                     "prune": prune,
                     "paranoid": paranoid,
                     "retry": retry,
                     "progress": bar.show,
+                    "cancel": cancel,
                     "on_busy": Patience(wait),
                     **options,
                 }
@@ -187,8 +189,8 @@ def _watch(
     from clipsearch.indexing.watch import Watch
 
     def update(some: Sequence[str]) -> SyncReport:
-        with ProgressBar(quiet) as bar:
-            return engine.index(*some, progress=bar.show, on_busy=Patience(math.inf), **options)
+        with ProgressBar(quiet) as bar, interruptible() as cancel:
+            return engine.index(*some, progress=bar.show, cancel=cancel, on_busy=Patience(math.inf), **options)
 
     watch = Watch(
         engine.index_folder, folders, options["rules"], update=update, notice=lambda text: note(f"note: {text}")

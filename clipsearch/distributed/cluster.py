@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
 from clipsearch.distributed.chunks import Chunk
 from clipsearch.distributed.embedding import EmbedFiles, Job
@@ -112,15 +113,16 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def embed(self, job: Job, chunks: Sequence[Named]) -> Iterator[Written]:
+    def embed(self, job: Job, chunks: Sequence[Named], cancel: CancelToken) -> Iterator[Written]:
         """The part of each chunk, in the order in which they are finished.
 
         A chunk whose worker or node is lost goes to another; one that ATTEMPTS workers were lost over is a ClipsearchError. So
-        is what a worker says of all chunks, such as ModelMismatch.
+        is what a worker says of all chunks, such as ModelMismatch. Cancelled once `cancel` is.
         """
         run = _Run(self._ray, job, chunks)
         try:
-            yield from run.results()
+            with cancel.listening():
+                yield from run.results(cancel)
         finally:
             run.stop()
 
@@ -177,8 +179,9 @@ class _Run:
         self._looked = 0.0
         self._idle_since: float | None = time.monotonic()
 
-    def results(self) -> Iterator[Written]:
+    def results(self, cancel: CancelToken) -> Iterator[Written]:
         while self._waiting or any(worker.running for worker in self._workers):
+            cancel.check()
             self._staff()
             self._hand_out()
             promises = {ref: worker for worker in self._workers for ref in (worker.there, *worker.running) if ref}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
 from clipsearch.distributed import parts as storing
 from clipsearch.distributed.chunks import Chunk, FilesChunk, chunk_id
@@ -20,7 +21,7 @@ from clipsearch.distributed.parts import Part
 from clipsearch.distributed.planning import Work, complete, plan_work
 from clipsearch.distributed.reading import open_chunk
 from clipsearch.distributed.storage import plain_url
-from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionDamaged
+from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionDamaged
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.apply import SyncReport, apply_sync
 from clipsearch.indexing.pipeline import Embedded
@@ -63,14 +64,17 @@ def index_on_cluster(
     collection: Collection, given: Sequence[str], load_encoder: Callable[[], Encoder], options: ClusterOptions, *,
     rules: WalkRules | None = None, prune: bool = False, paranoid: bool = False, retry: bool = False,
     limits: ReadLimits | None = None, progress: Progress | None = None,
+    cancel: CancelToken | None = None,
 ) -> ClusterReport:  # fmt: skip
     """Make an index agree with folders, URLs of folders, tar and Parquet files; without any, with all that it knows.
 
-    Finished parts are kept until they are committed, all at once, and then removed: after a Ctrl-C, or where this process or
-    the cluster was killed, the next run takes them as they are. Nothing is committed before all is done. ClipsearchError where
-    the cluster or a storage cannot be reached, SyncRefused as in `check_loss`, ModelMismatch where a node has another model.
+    Finished parts are kept until they are committed, all at once, and then removed: if it is cancelled, or this process
+    or the cluster is killed, the next run takes them as they are. Nothing is committed before all is done.
+
+    Raises ClipsearchError if the cluster or a storage cannot be reached, SyncRefused as `check_loss` does, and ModelMismatch if
+    a node has another model.
     """
-    limits = limits or ReadLimits()
+    limits, cancel = limits or ReadLimits(), cancel or CancelToken()
     require_ray()
     folder = _folder_for_parts(collection, options.parts)
     work = plan_work(collection, given, rules, limits, prune=prune, paranoid=paranoid, retry=retry)
@@ -89,8 +93,8 @@ def index_on_cluster(
         job = Job(fingerprint, folder, limits, options.device, options.jobs, options.batch_size)
         todo = [(names[id(chunk)], chunk) for chunk in chunks if names[id(chunk)] not in finished]
         try:
-            _embed(collection, options.address, job, todo, finished, report, progress)
-        except KeyboardInterrupt:
+            _embed(collection, options.address, job, todo, finished, report, progress, cancel)
+        except Cancelled:
             report.interrupted = True
             report.left = sum(len(chunk.files) for _, chunk in todo if isinstance(chunk, FilesChunk))
             return report
@@ -101,8 +105,10 @@ def index_on_cluster(
     if not prune:
         check_loss(plans, len(collection))
     try:
-        done = apply_sync(collection, plans, load_encoder, limits=limits, prune=prune, outcomes=commit.outcomes())
-    except KeyboardInterrupt:
+        done = apply_sync(
+            collection, plans, load_encoder, limits=limits, prune=prune, cancel=cancel, outcomes=commit.outcomes()
+        )
+    except Cancelled:
         report.interrupted, report.left = True, sum(len(plan.todo) for plan in plans)
         return report
     _clean_up(folder, set(names.values()) if options.parts else None)
@@ -119,6 +125,7 @@ def _embed(
     finished: dict[str, Part],
     report: ClusterReport,
     progress: Progress | None,
+    cancel: CancelToken,
 ) -> None:
     """Have the chunks that are not finished embedded. ClipsearchError where a part is not where it should be."""
     if not todo:
@@ -130,7 +137,7 @@ def _embed(
         progress(report, done, total)
     with Cluster(address) as cluster:
         collection.publish()  # roots, model and precision: the next run, if it comes to that, finds them as they are now
-        for written in cluster.embed(job, todo):
+        for written in cluster.embed(job, todo, cancel):
             if not is_remote(job.parts) and not Path(job.parts, written.part.name).is_file():
                 raise ClipsearchError(
                     f"a worker has written a part to {job.parts} on its own machine; name a folder that all machines share: "

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.windows import RESERVED, is_misread, opened_as
 from clipsearch.errors import ImageError
@@ -77,7 +78,12 @@ def read_bytes(
     return data, ImageFile(name, after.st_size, clamped(after.st_mtime_ns))
 
 
-def content_hash(path: str | os.PathLike[str], max_bytes: int) -> tuple[str, ImageFile]:
-    """A file's sha256, hexadecimal, and the file as it was when read. ImageError as in `read_bytes`."""
-    data, file = read_bytes(path, max_bytes)
+def content_hash(
+    path: str | os.PathLike[str], max_bytes: int, cancel: CancelToken | None = None
+) -> tuple[str, ImageFile]:
+    """A file's sha256, hexadecimal, and the file as it was when read.
+
+    Raises ImageError if the file cannot be read, changes meanwhile or is too big, and Cancelled.
+    """
+    data, file = read_bytes(path, max_bytes, cancel.check) if cancel else read_bytes(path, max_bytes)
     return hashlib.sha256(data).hexdigest(), file

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import DecodersUnavailable, ImageError
 from clipsearch.images.files import ReadLimits
@@ -85,14 +86,13 @@ class DecoderPool:
         self._ended = threading.Event()
         self._watchdog: threading.Thread | None = None
 
-    def read(
-        self, files: Iterable[ImageFile], stopped: Callable[[], bool] = lambda: False
-    ) -> Iterator[Decoded | Failure]:
+    def read(self, files: Iterable[ImageFile], cancel: CancelToken | None = None) -> Iterator[Decoded | Failure]:
         """Each file decoded, or why it was not, in the order given.
 
-        KeyboardInterrupt once `stopped` says so, PoolStopped if the pool is closed meanwhile, DecodersUnavailable if no process
-        can be started.
+        Raises Cancelled once `cancel` is cancelled, PoolStopped if the pool is closed meanwhile, and DecodersUnavailable if no
+        process can be started.
         """
+        cancel = cancel or CancelToken()
         waiting: deque[tuple[Future[Decoded | Failure], int]] = deque()
         most = max(_AHEAD, 16 * self.workers)
         size = 0  # bytes
@@ -101,7 +101,7 @@ class DecoderPool:
             nonlocal size
             future, its_size = waiting.popleft()
             size -= its_size
-            return _result(future, stopped)
+            return _result(future, cancel)
 
         try:
             for file in files:
@@ -222,8 +222,9 @@ def _not_started(error: OSError | RuntimeError) -> DecodersUnavailable:
     )
 
 
-def _result(future: Future[Decoded | Failure], stopped: Callable[[], bool]) -> Decoded | Failure:
+def _result(future: Future[Decoded | Failure], cancel: CancelToken) -> Decoded | Failure:
     while True:
+        cancel.check()
         try:
             return future.result(0.1)
         except CancelledError as error:
@@ -231,8 +232,6 @@ def _result(future: Future[Decoded | Failure], stopped: Callable[[], bool]) -> D
         except NotYet:
             if future.done():
                 return future.result()
-            if stopped():
-                raise KeyboardInterrupt from None
 
 
 class _Budget:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere, is_gone
-from clipsearch.errors import CollectionError, ImageError
+from clipsearch.errors import Cancelled, CollectionError, ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.indexing.plan import SyncPlan
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
@@ -75,18 +74,19 @@ def apply_sync(
     batch_size: int | None = None,
     prune: bool = False,
     progress: Progress | None = None,
-    stopped: Callable[[], bool] = lambda: False,
+    cancel: CancelToken | None = None,
     outcomes: Iterator[list[Embedded | Failure]] | None = None,
 ) -> SyncReport:
-    """Carry plans out, committing as it goes. Ctrl-C, or `stopped`, ends it early with everything finished so far committed.
+    """Carry plans out, committing as it goes. If cancelled, it ends early, with everything finished so far committed.
 
     A photo that is indexed and cannot be read now stays in the index, and is listed as a failure. It leaves when its file is
     known to have changed into something that cannot be decoded; but if more than half of the index would go, only with `prune`.
 
     `load_encoder` is called only once there is a picture to encode: moves and removals need no model. With `outcomes`, files
-    are not read here: what came of them elsewhere is taken, in any order, and all of it is committed at once. A Ctrl-C then
-    leaves everything as it was, and is raised.
+    are not read here: what came of them elsewhere is taken, in any order, and all of it is committed at once. If cancelled, it
+    then leaves everything as it was, and raises Cancelled.
     """
+    cancel = cancel or CancelToken()
     limits = limits or ReadLimits()
     report = SyncReport(
         known_failures=sum(plan.known_failures for plan in plans),
@@ -104,33 +104,38 @@ def apply_sync(
         places: dict[str, Place] = {}
         if outcomes is not None:
             places.update((file.path, place) for place, file in todo)
-            for some in outcomes:
-                for outcome in some:
-                    if place := places.pop(outcome.file.path, None):
-                        run.take(place, outcome)
-        fresh = run.without_known_content(todo if outcomes is None else [], places, stopped)
-        for first in fresh:  # at most once: what is behind the first is taken inside
+            with cancel.listening():
+                for some in outcomes:
+                    cancel.check()
+                    for outcome in some:
+                        if place := places.pop(outcome.file.path, None):
+                            run.take(place, outcome)
+        fresh = run.without_known_content(todo if outcomes is None else [], places, cancel)
+        with cancel.listening():
+            first = next(fresh, None)
+        if first:
             from clipsearch.images.pool import DecoderPool
             from clipsearch.indexing.pipeline import embed_files
 
             encoder = load_encoder()
             with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
                 files = _settle_precision(collection, encoder, pool, itertools.chain([first], fresh))
-                for some in embed_files(files, encoder, pool, known=run.knows, batch_size=batch_size, stopped=stopped):
-                    with uninterrupted():
+                with cancel.listening():
+                    for some in embed_files(
+                        files, encoder, pool, known=run.knows, batch_size=batch_size, cancel=cancel
+                    ):
                         for outcome in some:
                             run.take(places.pop(outcome.file.path), outcome)
                         run.commit_if_due()
-        with uninterrupted():
-            run.remove_missing([place for plan in plans for place in plan.missing_failures])
-    except KeyboardInterrupt:
+        run.remove_missing([place for plan in plans for place in plan.missing_failures])
+    except Cancelled:
         if outcomes is not None:
             collection.rollback()
             raise
         report.interrupted = True
     run.settle_broken()
     if report.interrupted:
-        collection.publish()  # merging can wait for the next run, and who pressed Ctrl-C does not want to
+        collection.publish()  # merging can wait for the next run
     else:
         collection.commit()
     report.left = len(todo) - run.done
@@ -178,21 +183,18 @@ class _Run:
         self._committed = time.monotonic()
 
     def without_known_content(
-        self, todo: list[tuple[Place, ImageFile]], places: dict[str, Place], stopped: Callable[[], bool]
+        self, todo: list[tuple[Place, ImageFile]], places: dict[str, Place], cancel: CancelToken
     ) -> Iterator[ImageFile]:
         """The files that must be decoded; those whose size and then hash are known are settled here without."""
         for place, file in todo:
-            if stopped():
-                raise KeyboardInterrupt
+            cancel.check()
             if file.size in self._replaced_sizes or self._collection.catalog.has_size(file.size):
                 try:
-                    digest, as_read = content_hash(file.path, self._limits.max_bytes)
+                    digest, as_read = content_hash(file.path, self._limits.max_bytes, cancel)
                 except ImageError:
                     pass  # the reader will say why
                 else:
-                    with uninterrupted():
-                        settled = self._settle(place, as_read, digest)
-                    if settled:
+                    if self._settle(place, as_read, digest):
                         self._finished()
                         continue
             places[file.path] = place
@@ -357,19 +359,3 @@ def _alike_at_the_end(path: str, other: str) -> int:
     """How many of the last characters of two paths are the same."""
     pairs = zip(reversed(path), reversed(other), strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold a Ctrl-C back until the block is done, so that no image is staged without its vector."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
 from clipsearch.encoders.base import Encoder
+from clipsearch.errors import Cancelled
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.images.preprocess import normalise
 from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo, PixelSpec
@@ -49,15 +51,16 @@ def embed_files(
     *,
     known: Callable[[str], bool] = lambda content_hash: False,
     batch_size: int | None = None,
-    stopped: Callable[[], bool] = lambda: False,
+    cancel: CancelToken | None = None,
 ) -> Iterator[list[Embedded | Failure]]:
     """Every file's outcome, batch by batch, in the order given.
 
     A file whose content hash is `known`, or equal to that of an earlier file on its way, is not encoded again. While the model
     works on some batches, the caller has the one before and the next is put together. Memory does not grow with the files.
     Leaving early, by an error or Ctrl-C too, stops the pool; a model that is slow then ends its last pictures in a thread.
-    Where `stopped`, which is asked often, says so, KeyboardInterrupt is raised, as by Ctrl-C.
+    Raises Cancelled once `cancel` is cancelled.
     """
+    cancel = cancel or CancelToken()
     at_once = batch_size or _AT_ONCE * cores()
     batch_size = batch_size or default_batch_size()
     leaving = threading.Event()
@@ -74,7 +77,7 @@ def embed_files(
     running: deque[_Batch] = deque()
     batch = _Batch()
     try:
-        for outcome in pool.read(files, stopped):
+        for outcome in pool.read(files, cancel):
             batch.files.append(outcome)
             if isinstance(outcome, Decoded):
                 content = outcome.info.content_hash
@@ -84,20 +87,21 @@ def embed_files(
                 running.append(_submitted(batch, model, encode, encoder.spec.pixels))
                 batch = _Batch()
                 if len(running) > _ENCODED_AT_ONCE:
-                    outcomes = _outcomes(running[0], stopped)
+                    outcomes = _outcomes(running[0], cancel)
                     running.popleft()
                     yield outcomes
         if batch.files:
             running.append(_submitted(batch, model, encode, encoder.spec.pixels))
         while running:
-            outcomes = _outcomes(running[0], stopped)
+            outcomes = _outcomes(running[0], cancel)
             running.popleft()
             yield outcomes
     except BaseException as error:
         leaving.set()
         model.shutdown(wait=False, cancel_futures=True)
         pool.close()  # or the model would have to share the processor until it is done
-        patience = None if isinstance(error, Exception) else _PATIENCE
+        failed = isinstance(error, Exception) and not isinstance(error, Cancelled)
+        patience = None if failed else _PATIENCE
         begun = [batch.embeddings for batch in running if batch.embeddings and not batch.embeddings.cancelled()]
         late = wait(begun, patience).not_done  # on a busy machine; whoever pressed Ctrl-C has been kept long enough
         if not late:
@@ -128,11 +132,10 @@ def _submitted(
     return batch
 
 
-def _outcomes(batch: _Batch, stopped: Callable[[], bool]) -> list[Embedded | Failure]:
-    while batch.embeddings and not stopped() and wait([batch.embeddings], _LOOK).not_done:
-        pass
-    if stopped():
-        raise KeyboardInterrupt
+def _outcomes(batch: _Batch, cancel: CancelToken) -> list[Embedded | Failure]:
+    cancel.check()
+    while batch.embeddings and wait([batch.embeddings], _LOOK).not_done:
+        cancel.check()
     vectors = dict(zip(batch.wanted, batch.embeddings.result(), strict=True)) if batch.embeddings else {}
     outcomes: list[Embedded | Failure] = []
     for item in batch.files:

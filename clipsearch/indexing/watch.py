@@ -7,12 +7,12 @@ everything is compared again from time to time, too; an unchanged photo costs on
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import ClipsearchError, CollectionError, DecodersUnavailable, SyncRefused
 from clipsearch.indexing import roots
@@ -53,7 +53,7 @@ class Watch:
 
     def __init__(
         self, index_folder: Path, folders: Sequence[str | os.PathLike[str]] = (), rules: WalkRules | None = None, *,
-        update: Callable[[Sequence[str]], SyncReport], notice: Callable[[str], None], stop: threading.Event | None = None,
+        update: Callable[[Sequence[str]], SyncReport], notice: Callable[[str], None], cancel: CancelToken | None = None,
     ) -> None:  # fmt: skip
         require_watchfiles()
         self._index_folder = index_folder
@@ -61,19 +61,19 @@ class Watch:
         self._rules = rules
         self._update = update
         self._notice = notice
-        self._stop = stop or threading.Event()
+        self._cancel = cancel or CancelToken()
         self._troubles: dict[str, str] = {}  # what is in the way now, and was said, by where
 
     def rounds(self) -> Iterator[SyncReport]:
-        """Index at once, and then after changes, until `stop` is set; what each round did that was carried out.
+        """Index at once, and then after changes, until it is cancelled; what each round did that was carried out.
 
         Whatever can pass is waited for: folders or an index that are not there, a round that would lose too much, a full disk.
         """
-        while not self._stop.is_set():
+        while not self._cancel.cancelled:
             watched = self._watched()
             there = self._there(watched)
             if not there:
-                self._stop.wait(_THERE)
+                self._cancel.wait(_THERE)
                 continue
             yield from self._rounds_while(watched, there)
 
@@ -83,7 +83,7 @@ class Watch:
         first: float | None = now  # of the changes since the last round; what changed before anybody looked is one
         last, looked, compared, every = now - QUIET, now, now, _COMPARE
         for changed in self._changes(watched, there):
-            if self._stop.is_set():
+            if self._cancel.cancelled:
                 return
             now = time.monotonic()
             if changed:
@@ -127,7 +127,7 @@ class Watch:
         try:
             for changes in watch(
                 *there, watch_filter=None, debounce=moment, step=50, rust_timeout=moment, yield_on_timeout=True,
-                stop_event=self._stop, ignore_permission_denied=True,
+                ignore_permission_denied=True,
             ):  # fmt: skip
                 yield any(self._matters(path, watched) for _, path in changes)
         except OSError as error:
@@ -141,7 +141,7 @@ class Watch:
             end = time.monotonic() + _COMPARE_BLINDLY
             while time.monotonic() < end:
                 yield False
-                self._stop.wait(_LOOK)
+                self._cancel.wait(_LOOK)
 
     def _matters(self, path: str, watched: list[_Watched]) -> bool:
         """Whether a walk would see what has changed there."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ClipsearchError
 from clipsearch.indexing.watch import QUIET
 from clipsearch.server.errors import Refusal
@@ -47,7 +48,7 @@ class Jobs:
         self._make = make
         self._lock = threading.Lock()
         self._job = Job()
-        self._cancelled = threading.Event()
+        self._cancel = CancelToken()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -73,7 +74,8 @@ class Jobs:
 
     def cancel(self) -> Job:
         """Ask the job to end soon; how it is now."""
-        self._cancelled.set()
+        with self._lock:
+            self._cancel.cancel()
         return self.job
 
     def close(self, seconds: float = 5.0) -> None:
@@ -90,7 +92,7 @@ class Jobs:
                 return False
             self._job = Job("running")
             if not self._closing.is_set():
-                self._cancelled.clear()
+                self._cancel = CancelToken()
             return True
 
     def _run(self, folders: Sequence[str]) -> None:
@@ -101,7 +103,7 @@ class Jobs:
         try:
             with self._make() as engine:
                 engine.status(scan=False)  # CollectionNotFound where the index has gone: none is made in its place
-                report = engine.index(*folders, progress=self._progress, stopped=self._cancelled.is_set, **options)
+                report = engine.index(*folders, progress=self._progress, cancel=self._cancel, **options)
         except (ClipsearchError, OSError) as error:
             self._fail(str(error))
             raise

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ClipsearchError
 from clipsearch.indexing.watch import Watch
 from clipsearch.server.jobs import Jobs
@@ -17,15 +18,15 @@ class Watching:
     """Watches the indexed folders until `close`. `notice` gets a sentence when something is in the way."""
 
     def __init__(self, index_folder: Path, jobs: Jobs, notice: Callable[[str], None]) -> None:
-        self._stop = threading.Event()
+        self._cancel = CancelToken()
         self._notice = notice
-        self._watch = Watch(index_folder, update=jobs.update, notice=notice, stop=self._stop)
+        self._watch = Watch(index_folder, update=jobs.update, notice=notice, cancel=self._cancel)
         self._thread = threading.Thread(target=self._run, name="clipsearch-watch", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Begin no further round; the one that is on its way must be cancelled."""
-        self._stop.set()
+        self._cancel.cancel()
 
     def close(self, seconds: float = 5.0) -> None:
         """Stop, and wait at most so long."""
@@ -34,10 +35,10 @@ class Watching:
 
     def _run(self) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._cancel.cancelled:
                 for _ in self._watch.rounds():
                     pass
-                self._stop.wait(_PAUSE)  # a job that was cancelled has ended the rounds
+                self._cancel.wait(_PAUSE)  # a job that was cancelled has ended the rounds
         except (ClipsearchError, OSError) as error:
-            if not self._stop.is_set():
+            if not self._cancel.cancelled:
                 self._notice(f"{error}. The folders are no longer watched")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import CollectionNotFound
 from clipsearch.indexing import roots
 from clipsearch.store.collection import Collection
@@ -19,7 +20,7 @@ from clipsearch.types import Fingerprint
 def import_file(
     index_folder: Path, index: Fingerprint | None, file: str | os.PathLike[str], asked: Callable[[], Fingerprint | None], *,
     folder: str | os.PathLike[str] | None = None, any_length: bool = False, trust_model: bool = False,
-    jobs: int | None = None, progress: Progress | None = None,
+    jobs: int | None = None, progress: Progress | None = None, cancel: CancelToken | None = None,
 ) -> ImportReport:  # fmt: skip
     """Take a file's embeddings into an index: see SearchEngine.import_embeddings.
 
@@ -42,7 +43,14 @@ def import_file(
         if below is not None:
             roots.targets(collection, [below], None, False)
         report = import_rows(
-            collection, source, total, folder=below, any_length=any_length, jobs=jobs, progress=progress
+            collection,
+            source,
+            total,
+            folder=below,
+            any_length=any_length,
+            jobs=jobs,
+            progress=progress,
+            cancel=cancel,
         )
     report.seconds = time.monotonic() - start
     return report

@@ -12,8 +12,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
-from clipsearch.errors import ImageError
+from clipsearch.errors import Cancelled, ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.store.collection import Collection
@@ -26,7 +27,7 @@ from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo, PixelSpe
 
 COMMIT_IMAGES = 16_384
 COMMIT_SECONDS = 15.0
-"""A run commits after this many images or this long, whichever is first: the most that a crash or Ctrl-C can lose."""
+"""A run commits after this many images or this long, whichever is first: the most that a crash or a cancelled run can lose."""
 
 _SMALL = PixelSpec(
     None, (32, 32), None, 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -75,13 +76,15 @@ def import_rows(
     jobs: int | None = None,
     limits: ReadLimits | None = None,
     progress: Progress | None = None,
+    cancel: CancelToken | None = None,
 ) -> ImportReport:
     """Take the rows whose photo is below an indexed root, and below `folder` if given, and is what the file says it was.
 
     `total` is what count_rows() said of the file. What was staged before, such as the model, is committed with the first rows,
-    and forgotten where no row is taken. Rows that are not taken are in the report. Ctrl-C ends it early; what was committed
+    and forgotten where no row is taken. Rows that are not taken are in the report. Cancelling ends it early; what was committed
     stays, and the next run finds it unchanged.
     """
+    cancel = cancel or CancelToken()
     report, kept = ImportReport(), ImportReport(left=total)
     done, committed = 0, time.monotonic()
 
@@ -96,8 +99,12 @@ def import_rows(
         committed = time.monotonic()
 
     try:
-        with _Run(collection, report, folder, limits or ReadLimits(), jobs or cores()) as run:
+        with (
+            cancel.listening(),
+            _Run(collection, report, folder, limits or ReadLimits(), jobs or cores(), cancel) as run,
+        ):
             for rows, vectors in checked(source, any_length=any_length):
+                cancel.check()
                 run.take(rows, vectors)
                 done += len(rows)
                 if progress:
@@ -105,7 +112,7 @@ def import_rows(
                 if collection.staged >= COMMIT_IMAGES or time.monotonic() - committed >= COMMIT_SECONDS:
                     commit()
             commit()
-    except KeyboardInterrupt:
+    except Cancelled:
         collection.rollback()
         return replace(kept, interrupted=True)
     return report
@@ -126,13 +133,20 @@ class _Run:
     """The state of one import: which photos had their row, and who reads files."""
 
     def __init__(
-        self, collection: Collection, report: ImportReport, folder: str | None, limits: ReadLimits, jobs: int
+        self,
+        collection: Collection,
+        report: ImportReport,
+        folder: str | None,
+        limits: ReadLimits,
+        jobs: int,
+        cancel: CancelToken,
     ) -> None:
         self._collection = collection
         self._report = report
         self._places = Places(collection, folder)
         self._limits = limits
         self._jobs = jobs
+        self._cancel = cancel
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="clipsearch-hash")
         self._pool: DecoderPool | None = None
         self._had: set[int] = set()  # image ids
@@ -228,6 +242,7 @@ class _Run:
         hashed = [one for one in todo if one.row.info]
         decoded = [one for one in todo if not one.row.info]
         for one, outcome in zip(hashed, self._threads.map(self._hash, hashed), strict=True):
+            self._cancel.check()
             if isinstance(outcome, str):
                 yield one, outcome
             else:
@@ -236,12 +251,12 @@ class _Run:
                 yield one, (file, one.row.info) if digest == one.row.content_hash else _STALE
         if decoded:
             self._pool = self._pool or DecoderPool(_SMALL, self._limits, self._jobs)
-            for one, picture in zip(decoded, self._pool.read(one.file for one in decoded), strict=True):
+            for one, picture in zip(decoded, self._pool.read((one.file for one in decoded), self._cancel), strict=True):
                 yield one, self._judged(one.row, picture)
 
     def _hash(self, candidate: _Candidate) -> tuple[str, ImageFile] | str:
         try:
-            return content_hash(candidate.file.path, self._limits.max_bytes)
+            return content_hash(candidate.file.path, self._limits.max_bytes, self._cancel)
         except ImageError as error:
             return str(error)
 

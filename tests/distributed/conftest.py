@@ -11,11 +11,12 @@ from PIL import Image
 
 from clipsearch import SearchEngine
 from clipsearch.distributed.embedding import EmbedFiles
+from clipsearch.errors import Cancelled
 from tests.conftest import COLOURS
 
 
 class InPlace:
-    """A cluster of one worker that is this process. `done` are the chunks it was given; `die_after` of them, a Ctrl-C comes."""
+    """A cluster of one worker that is this process. The run is cancelled after `die_after` of the chunks in `done`."""
 
     done: ClassVar = []
     die_after = None
@@ -29,12 +30,12 @@ class InPlace:
     def __exit__(self, *_):
         return None
 
-    def embed(self, job, chunks):
+    def embed(self, job, chunks, cancel):
         worker = EmbedFiles(job)
         try:
             for number, (name, chunk) in enumerate(chunks):
                 if number == self.die_after:
-                    raise KeyboardInterrupt
+                    raise Cancelled
                 InPlace.done.append(chunk)
                 yield worker.embed(name, chunk)
         finally:

@@ -60,7 +60,7 @@ def test_moved_and_removed_photos_are_not_embedded(many, tmp_path, in_place, enc
     assert str(many / "000.jpg") not in after
 
 
-def test_ctrl_c_keeps_finished_parts_and_commits_nothing(many, tmp_path, in_place, monkeypatch):
+def test_a_cancelled_run_keeps_finished_parts_and_commits_nothing(many, tmp_path, in_place, monkeypatch):
     monkeypatch.setattr(in_place, "die_after", 2)
     report = run(tmp_path / "index", many)
     assert report.interrupted and content(tmp_path / "index") == ({}, {})

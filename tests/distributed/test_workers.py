@@ -9,6 +9,7 @@ import types
 import numpy as np
 import pytest
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.distributed import cluster, embedding, indexing
 from clipsearch.distributed.chunks import ArchiveChunk, FilesChunk, ManifestChunk
 from clipsearch.distributed.embedding import EmbedFiles, Job
@@ -197,7 +198,7 @@ def run_on(monkeypatch):
 @pytest.mark.timeout(20)
 def test_nodes_that_start_nothing_end_the_run_though_the_head_is_not_for_work(run_on):
     with pytest.raises(ClipsearchError, match=r"can start a worker: no module named clipsearch"):
-        list(run_on(FakeRay(head=0, one=2)).results())
+        list(run_on(FakeRay(head=0, one=2)).results(CancelToken()))
     assert run_on.started == ["one"] * cluster._STARTS
 
 
@@ -223,7 +224,7 @@ def test_a_cluster_that_cannot_be_reached_any_more_is_said_to_be(run_on, what):
 
     setattr(ray, what, fail)
     with pytest.raises(ClipsearchError, match="cannot be reached any more: failed to connect"):
-        list(run_on(ray).results())
+        list(run_on(ray).results(CancelToken()))
 
 
 @pytest.fixture

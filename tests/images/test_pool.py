@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from clipsearch.errors import ImageError
+from clipsearch._internal.cancel import CancelToken
+from clipsearch.errors import Cancelled, ImageError
 from clipsearch.images import pool as pool_module
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import Decoded, DecoderPool, FileElsewhere, PoolStopped
@@ -163,10 +164,10 @@ def test_whoever_waits_for_a_decoder_that_hangs_can_stop(files, monkeypatch):
     end = threading.Event()
     monkeypatch.setattr(DecoderPool, "_read_one", lambda self, file: end.wait(60))  # as on a drive that does not answer
     with DecoderPool(SPEC, workers=2) as pool:
-        asked = threading.Event()
-        threading.Timer(0.3, asked.set).start()
-        with pytest.raises(KeyboardInterrupt):
-            list(pool.read(files, asked.is_set))
+        cancel = CancelToken()
+        threading.Timer(0.3, cancel.cancel).start()
+        with pytest.raises(Cancelled):
+            list(pool.read(files, cancel))
         end.set()
 
 

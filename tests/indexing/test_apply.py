@@ -4,16 +4,15 @@ import contextlib
 import itertools
 import os
 import shutil
-import signal
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ModelMismatch, SyncRefused
 from clipsearch.indexing import walk as discover
-from clipsearch.indexing.apply import apply_sync, uninterrupted
+from clipsearch.indexing.apply import apply_sync
 from clipsearch.indexing.plan import check_loss, plan_sync
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
@@ -339,42 +338,23 @@ def test_a_photo_without_a_suffix_that_cannot_be_opened_is_kept(index, indexed, 
     assert [failure.reason for failure in report.unreadable] == ["cannot look at this file: Permission denied"]
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(index, indexed, photos):
+def test_a_cancelled_run_keeps_what_is_done_and_the_next_run_goes_on(index, indexed, photos):
     for number in range(20):
         save_photo(photos / f"more{number:02}.jpg", (number * 10, 0, 0), note=str(number))
 
+    cancel = CancelToken()
+
     def press(report, done, total):
         if done == 7:
-            raise KeyboardInterrupt
+            cancel.cancel()
 
-    report, _ = index(progress=press, batch_size=4)
+    report, _ = index(progress=press, batch_size=4, cancel=cancel)
     assert report.interrupted and report.left > 0
     kept = len(indexed())
     assert kept == 25 - report.left
     report, encoder = index()
     assert report.added == 25 - kept == encoder.encoded
     assert len(indexed()) == 25
-
-
-def test_ctrl_c_is_held_back_while_a_photo_and_its_vector_are_staged():
-    steps = []
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
-        signal.raise_signal(signal.SIGINT)
-        steps.append("went on")
-    assert steps == ["went on"]
-
-
-def test_threads_other_than_the_main_one_may_sync_too():
-    ran = []
-
-    def work():
-        with uninterrupted():
-            ran.append(True)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert ran == [True]
 
 
 def test_an_index_keeps_to_its_model(index, tmp_path):

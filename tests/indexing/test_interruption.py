@@ -9,7 +9,10 @@ import time
 import numpy as np
 import pytest
 
+from clipsearch._internal.cancel import CancelToken
+from clipsearch.cli.interrupt import interruptible
 from clipsearch.engine import SearchEngine
+from clipsearch.errors import Cancelled
 from clipsearch.images.pool import DecoderPool
 from clipsearch.indexing.pipeline import embed_files
 from clipsearch.store.collection import Collection
@@ -56,8 +59,9 @@ def interrupted(folder, press, batch_size=None):
 
         finger = threading.Thread(target=wait_and_press)
         finger.start()
-        with pytest.raises(KeyboardInterrupt):
-            list(embed_files((ImageFile(str(path), 0, 0) for path in paths), encoder, pool, batch_size=batch_size))
+        files = (ImageFile(str(path), 0, 0) for path in paths)
+        with pytest.raises(Cancelled), interruptible() as cancel, cancel.listening():
+            list(embed_files(files, encoder, pool, batch_size=batch_size, cancel=cancel))
         answered.set()
         finger.join()
     return encoder, let_go
@@ -71,10 +75,8 @@ def once(let_go, answered):
 
 
 def until_answered(let_go, answered):
-    """One that Python happens to raise in a finaliser is lost; people press again, too."""
     os.kill(os.getpid(), signal.SIGINT)
-    while not answered.wait(10):
-        os.kill(os.getpid(), signal.SIGINT)
+    assert answered.wait(60)
 
 
 @posix
@@ -117,7 +119,8 @@ def test_a_run_that_is_interrupted_publishes_what_it_has_and_merges_nothing(phot
             os.kill(os.getpid(), signal.SIGINT)
 
     with SearchEngine.open(photos) as engine:
-        report = engine.index(jobs=1, batch_size=8, progress=press)
+        with interruptible() as cancel:
+            report = engine.index(jobs=1, batch_size=8, progress=press, cancel=cancel)
         assert report.interrupted and report.left > 0 and report.added >= 40
         assert merged == [] and engine.status().images == report.added
         assert verify(engine.index_folder).damages == ()
@@ -138,14 +141,80 @@ def test_a_model_that_does_not_come_back_is_not_waited_for(tmp_path, monkeypatch
     assert encoder.asked == [4, 4] and encoder.decoders_were_stopped == [True, True]
 
 
-def test_a_run_can_be_stopped_from_another_thread_while_the_model_is_at_work(tmp_path):
-    let_go, stop = threading.Event(), threading.Event()
+def test_a_run_can_be_cancelled_from_another_thread_while_the_model_is_at_work(tmp_path):
+    let_go, cancel = threading.Event(), CancelToken()
     paths = [save_photo(tmp_path / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(20)]
     with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
         encoder = BlockedEncoder(lambda: pool._closed, let_go)
-        threading.Timer(0.3, stop.set).start()
+        threading.Timer(0.3, cancel.cancel).start()
         threading.Timer(0.6, let_go.set).start()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Cancelled):
             files = (ImageFile(str(path), 0, 0) for path in paths)
-            list(embed_files(files, encoder, pool, batch_size=4, stopped=stop.is_set))
+            list(embed_files(files, encoder, pool, batch_size=4, cancel=cancel))
     assert len(encoder.asked) <= 2  # of five batches
+
+
+@posix
+def test_ctrl_c_ends_at_once_what_looks_at_no_token():
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        signal.raise_signal(signal.SIGINT)
+
+
+@posix
+def test_the_second_ctrl_c_ends_work_that_does_not_come_back():
+    with interruptible() as cancel, cancel.listening():
+        signal.raise_signal(signal.SIGINT)
+        assert cancel.cancelled
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):  # the usual handler is back
+        signal.raise_signal(signal.SIGINT)
+
+
+@posix
+def test_ctrl_c_while_the_model_is_loaded_leaves_the_index_as_it_was(photos, encoder, monkeypatch):
+    with SearchEngine.open(photos) as engine:
+        before = engine.index().added
+    save_photo(photos / "new.jpg", "red", note="new")
+
+    def press(*_):
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("Ctrl-C was not heard")
+
+    monkeypatch.setattr("clipsearch.query.index_model.IndexModel.of", press)
+    with SearchEngine.open(photos) as engine:
+        with pytest.raises(KeyboardInterrupt), interruptible() as cancel:
+            engine.index(cancel=cancel)
+        assert engine.status().images == before and verify(engine.index_folder).damages == ()
+
+
+@posix
+def test_ctrl_c_in_the_middle_of_staging_drops_what_is_not_committed(photos, monkeypatch, encoder):
+    """A KeyboardInterrupt of a caller without a token: it may come between an image and its vector."""
+    real = Collection.add
+
+    def add(self, place, file, info, vector):
+        real(self, place, file, info, vector)
+        if file.name == "grey.png":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Collection, "add", add)
+    with SearchEngine.open(photos) as engine:
+        with pytest.raises(KeyboardInterrupt):
+            engine.index()
+        assert engine.status().images == 0 and verify(engine.index_folder).damages == ()
+        monkeypatch.setattr(Collection, "add", real)
+        assert engine.index().added == 5
+
+
+def test_threads_other_than_the_main_one_get_a_token_and_no_handler():
+    tokens = []
+
+    def work():
+        with interruptible() as cancel:
+            tokens.append(cancel)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not tokens[0].cancelled

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from clipsearch.errors import ImageError
+from clipsearch._internal.cancel import CancelToken
+from clipsearch.errors import Cancelled, ImageError
 from clipsearch.images import files, reader
 from clipsearch.images import pool as pool_module
 from clipsearch.images.files import ReadLimits
@@ -26,14 +27,14 @@ PHOTOS = {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
 def index(photos, tmp_path):
     """Bring the index of `photos` up to date; the report."""
 
-    def run(*, paranoid=False, retry=False, limits=None, prune=False, stopped=lambda: False):
+    def run(*, paranoid=False, retry=False, limits=None, prune=False, cancel=None):
         encoder = ColourEncoder()
         with Collection(tmp_path / "index", writable=True) as collection:
             collection.require(encoder.spec.fingerprint)
             root_id = collection.add_root(str(photos), {})
             wanted = due(limits, retry=retry)
             plan = plan_sync(collection, str(photos), root_id, WalkRules(), paranoid=paranoid, is_due=wanted)
-            return apply_sync(collection, [plan], lambda: encoder, limits=limits, jobs=1, prune=prune, stopped=stopped)
+            return apply_sync(collection, [plan], lambda: encoder, limits=limits, jobs=1, prune=prune, cancel=cancel)
 
     return run
 
@@ -294,8 +295,14 @@ def test_an_interrupted_run_forgets_no_photo_that_it_could_not_read(index, state
     for name in PHOTOS - {"grey.png"}:
         os.utime(photos / name, (1, 1))
     unreadable(["red.jpg", "green.jpg"])
-    seen = iter(range(100))
-    report = index(stopped=lambda: next(seen) > 2)
+    looks = iter(range(100))
+
+    class CancelledAtTheThirdFile(CancelToken):
+        def check(self):
+            if next(looks) > 2:
+                raise Cancelled
+
+    report = index(cancel=CancelledAtTheThirdFile())
     assert report.interrupted and state()[0] == PHOTOS
     unreadable()
     index()

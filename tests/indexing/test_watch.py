@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionError
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.indexing.watch import QUIET, Watch
@@ -27,17 +28,17 @@ class Watching:
 
     def __init__(self, engine, folders=(), rules=None, **options):
         self.reports, self.notices, self.updates = [], [], []
-        self.stop = threading.Event()
+        self.cancel = CancelToken()
         self.error = None
 
         def update(some):
             self.updates.append(list(some))
             return engine.index(
-                *some, rules=rules, settled_for=QUIET, on_busy=lambda busy: not self.stop.wait(0.1), **options
+                *some, rules=rules, settled_for=QUIET, on_busy=lambda busy: not self.cancel.wait(0.1), **options
             )
 
         self._watch = Watch(
-            engine.index_folder, folders, rules, update=update, notice=self.notices.append, stop=self.stop
+            engine.index_folder, folders, rules, update=update, notice=self.notices.append, cancel=self.cancel
         )
         self.thread = threading.Thread(target=self._run)
 
@@ -66,7 +67,7 @@ def watching(engine, *arguments, **options):
         watch.until(lambda: watch.updates)
         yield watch
     finally:
-        watch.stop.set()
+        watch.cancel.cancel()
         watch.thread.join(PATIENCE)
     assert not watch.thread.is_alive() and watch.error is None
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from clipsearch import SearchEngine
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch
 from clipsearch.store.collection import Collection
@@ -664,7 +665,7 @@ def many(tmp_path, encoder, monkeypatch):
 _SMALL_STEPS = "readers.Source.block_rows, importing.COMMIT_IMAGES = 4, 8"
 
 
-def test_ctrl_c_keeps_whole_commits_and_the_next_run_goes_on(many, tmp_path, monkeypatch):
+def test_a_cancelled_import_keeps_whole_commits_and_the_next_run_goes_on(many, tmp_path, monkeypatch):
     other, engine = many
     monkeypatch.setattr(readers.Source, "block_rows", 4)
     monkeypatch.setattr(importing, "COMMIT_IMAGES", 8)
@@ -672,9 +673,10 @@ def test_ctrl_c_keeps_whole_commits_and_the_next_run_goes_on(many, tmp_path, mon
     def stop(report, done, total):
         assert total == 40
         if done == 20:
-            raise KeyboardInterrupt
+            cancel.cancel()
 
-    report = other.import_embeddings(tmp_path / "out.jsonl", progress=stop)
+    cancel = CancelToken()
+    report = other.import_embeddings(tmp_path / "out.jsonl", progress=stop, cancel=cancel)
     assert report.interrupted and report.added + report.unchanged + report.left == 40
     assert len(held(other)) == report.added + 1 and 0 < report.left < 40
     again = other.import_embeddings(tmp_path / "out.jsonl")
