@@ -16,8 +16,7 @@ import numpy as np
 from clipsearch.analysis.evaluation import _embed_photos, read_labelled
 from clipsearch.analysis.labels import probabilities, rivals_of
 from clipsearch.encoders import load_encoder
-from clipsearch.encoders.precision import query_bank
-from clipsearch.encoders.prompts import embed_with_prompts
+from clipsearch.encoders.prompts import embed_with_prompts, query_bank
 
 DRAWS, SHARE = 40, 0.2
 LEAST = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)

@@ -97,7 +97,7 @@ def encoder(monkeypatch):
     colours = ColourEncoder()
     monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: colours)
     monkeypatch.setattr("clipsearch.query.index_model.choose_default_model", lambda: "colours")
-    monkeypatch.setattr("clipsearch.query.index_model.require_expected", lambda model, index_folder: None)
+    monkeypatch.setattr("clipsearch.query.index_model.require_trusted_model", lambda model, index_folder: None)
     return colours
 
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.precision import query_bank
-from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
+from clipsearch.encoders.prompts import check_prompts, embed_with_prompts, query_bank
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, QueryError
 from clipsearch.store.collection import Collection
 from clipsearch.types import Condition, Embeddings, ImageRecord

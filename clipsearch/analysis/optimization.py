@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.precision import query_bank
-from clipsearch.encoders.prompts import embed_with_prompts
+from clipsearch.encoders.prompts import embed_with_prompts, query_bank
 from clipsearch.errors import ClipsearchError
 from clipsearch.store.approximate.build import Source, Tell, build, expected_bytes
 from clipsearch.store.approximate.description import KINDS, Card, Kind, read_card

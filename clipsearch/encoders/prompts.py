@@ -1,8 +1,10 @@
-"""Templates that a text is put into, so that a word reads like the captions a model has learned from."""
+"""Templates that make a word read like the captions a model has learned from, and everyday queries to measure with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from clipsearch.errors import QueryError
 from clipsearch.types import Embeddings
 
 PHOTO = ("a photo of a {}",)
-"""A good default, says CLIP's paper (Radford et al. 2021, section 3.1.4); here without its full stop."""
+"""A good default according to CLIP's paper (Radford et al. 2021, section 3.1.4); here without its full stop."""
 
 ENSEMBLE = (
     "itap of a {}.",
@@ -22,9 +24,9 @@ ENSEMBLE = (
     "art of the {}.",
     "a photo of the small {}.",
 )
-"""Seven templates that were chosen on ImageNet, one after another, out of eighty; together they do better than all eighty.
+"""Seven templates out of eighty, chosen one after another on ImageNet; together they do better than all eighty.
 
-By OpenAI, in CLIP's notebooks/Prompt_Engineering_for_ImageNet.ipynb (MIT); "itap" is "I took a picture".
+From OpenAI's notebooks/Prompt_Engineering_for_ImageNet.ipynb for CLIP (MIT); "itap" is "I took a picture".
 """
 
 _BATCH = 64  # texts encoded at once
@@ -36,22 +38,23 @@ def embed_with_prompts(
     prompts: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Embeddings:
-    """Unit vectors (n, dim) of texts: each is put into every prompt, and the mean of the unit vectors is normalised again.
+    """Unit vectors (n, dim) of texts put into templates: the mean of the unit vectors over all prompts, normalised again.
 
-    That is CLIP's zero-shot classifier (Radford et al. 2021, section 3.1.4). Without prompts, the texts as they are. `progress`
-    is called with how many sentences have just been encoded; there are len(texts) * max(1, len(prompts)). QueryError for an
-    empty text, and for a prompt that has not exactly one "{}".
+    This is CLIP's zero-shot classifier (Radford et al. 2021, section 3.1.4). Without prompts, the texts are encoded as they
+    are. `progress` is called with the number of sentences just encoded; there are len(texts) * max(1, len(prompts)).
+
+    Raises QueryError for an empty text, and for a prompt that does not contain exactly one "{}".
     """
     if isinstance(texts, str):
         raise TypeError("embed_with_prompts takes a list of texts, not one text")
     check_prompts(prompts)
-    cleaned = [text.strip() for text in texts]
-    if not all(cleaned):
+    stripped = [text.strip() for text in texts]
+    if not all(stripped):
         raise QueryError("the text is empty; describe the photo you are looking for")
-    total: Embeddings = np.zeros((len(cleaned), encoder.spec.dim), np.float32)
+    total: Embeddings = np.zeros((len(stripped), encoder.spec.dim), np.float32)
     for prompt in prompts or ("{}",):
-        for start in range(0, len(cleaned), _BATCH):
-            sentences = [prompt.replace("{}", text) for text in cleaned[start : start + _BATCH]]
+        for start in range(0, len(stripped), _BATCH):
+            sentences = [prompt.replace("{}", text) for text in stripped[start : start + _BATCH]]
             total[start : start + _BATCH] += encoder.encode_texts(sentences)
             if progress:
                 progress(len(sentences))
@@ -59,12 +62,18 @@ def embed_with_prompts(
 
 
 def check_prompts(prompts: Sequence[str]) -> None:
-    """Raise QueryError for a prompt that has not exactly one "{}"."""
+    """Raise QueryError for a prompt that does not contain exactly one "{}"."""
     if isinstance(prompts, str):
         raise TypeError("prompts are a list of templates, not one template")
     for prompt in prompts:
         if (count := prompt.count("{}")) != 1:
             raise QueryError(
-                f"the prompt {prompt!r} has {count or 'no'} {{}}; it needs exactly one, where the text goes, as in "
+                f"the prompt {prompt!r} has {count or 'no'} {{}}; put exactly one where the text goes, as in "
                 "'a photo of a {}'"
             )
+
+
+@cache
+def query_bank() -> tuple[str, ...]:
+    """128 everyday descriptions of photos, from queries.txt."""
+    return tuple(Path(__file__).resolve().with_name("queries.txt").read_text("utf-8").splitlines())

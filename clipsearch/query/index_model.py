@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.encoders import choose_default_model, load_encoder, require_expected
+from clipsearch.encoders import choose_default_model, load_encoder, require_trusted_model
 from clipsearch.errors import ModelMismatch
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class IndexModel:
             return self.for_new_index()
         if self._encoder is None:
             if self.name is None:
-                require_expected(fingerprint.model, Path(source.name))
+                require_trusted_model(fingerprint.model, Path(source.name))
             if fingerprint.precision and self._precision not in ("auto", fingerprint.precision):
                 raise ModelMismatch(
                     f"the index at {source.name} holds embeddings in {fingerprint.precision}, not in {self._precision}; "

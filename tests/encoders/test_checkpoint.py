@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from clipsearch.encoders import load_encoder
-from clipsearch.encoders.checkpoint import digest, read_pixel_spec
+from clipsearch.encoders.checkpoint import Checkpoint, read_pixel_spec
 from clipsearch.errors import ModelError
 
 CLIP_PREPROCESSING = {
@@ -20,6 +20,7 @@ CLIP_PREPROCESSING = {
 def folder(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip", "projection_dim": 4}))
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(CLIP_PREPROCESSING))
+    (tmp_path / "tokenizer.json").write_text("{}")
     save_file({"weight": np.arange(100_000, dtype=np.float32)}, tmp_path / "model.safetensors")
     return tmp_path
 
@@ -60,26 +61,26 @@ def test_preprocessing_that_makes_no_sense_is_a_clear_error(folder, change):
 
 
 def test_a_digest_tells_weights_preprocessing_and_configuration_apart(folder):
-    spec = preprocessing(folder)
-    first = digest(folder, spec)
-    assert digest(folder, spec) == first
-    assert digest(folder, preprocessing(folder, resample=2)) != first
+    first = Checkpoint(folder).digest
+    assert Checkpoint(folder).digest == first
+    preprocessing(folder, resample=2)
+    assert Checkpoint(folder).digest != first
+    preprocessing(folder)
     weights = np.arange(100_000, dtype=np.float32)
     weights[::1000] += 1
     save_file({"weight": weights}, folder / "model.safetensors")
-    second = digest(folder, spec)
+    second = Checkpoint(folder).digest
     assert second != first
     (folder / "config.json").write_text(json.dumps({"model_type": "clip", "projection_dim": 5}))
-    assert digest(folder, spec) != second
+    assert Checkpoint(folder).digest not in (first, second)
 
 
 def test_a_digest_does_not_depend_on_where_the_folder_is_or_who_saved_it(folder, tmp_path_factory):
-    spec = preprocessing(folder)
-    before = digest(folder, spec)
+    before = Checkpoint(folder).digest
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "transformers_version": "9", "_name_or_path": "/x"}))
     moved = folder.rename(tmp_path_factory.mktemp("moved") / "model")
-    assert digest(moved, spec) == before
+    assert Checkpoint(moved).digest == before
 
 
 def test_pickled_weights_are_never_loaded(folder):

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from clipsearch import load_encoder
+from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.clip.encoder import ClipEncoder
 from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
-from clipsearch.encoders.shape import read_clip_config
-from clipsearch.encoders.tokenizer import require_words, with_panics
+from clipsearch.encoders.tokenizer_checks import call_tokenizers, require_words_differ
 from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.errors import ModelError
 from tests.cli.running import run_here
 from tests.conftest import save_photo
-from tests.encoders.clip.test_bpe import SOME
+from tests.encoders.clip.test_bpe import FEW_MERGES
 from tests.encoders.clip.test_bpe import save as save_vocabulary
 from tests.encoders.support import change_json, change_weights, refused
 
@@ -146,7 +146,7 @@ def test_json_that_is_nested_or_huge_is_refused(any_copy, name, content):
 @pytest.mark.parametrize("name", ["tokenizer.json", "special_tokens_map.json"])
 def test_a_tokenizers_json_that_is_nested_is_refused(any_copy, name):
     (any_copy / name).write_text(DEEP)
-    if name == "tokenizer.json" or read_clip_config(any_copy) is None:
+    if name == "tokenizer.json" or not Checkpoint(any_copy).is_plain_clip:
         with pytest.raises(ModelError, match="tokenizer"):
             load_encoder(any_copy).encode_texts(["red"])
 
@@ -159,7 +159,7 @@ def test_a_folder_without_its_tokenizer_is_an_error(any_copy, kind):
     (any_copy / "tokenizer.json").unlink()
     refused(any_copy, "has no tokenizer: it needs tokenizer.json")
     with pytest.raises(ModelError, match="has no tokenizer"):
-        TorchEncoder(any_copy, "x")
+        TorchEncoder(Checkpoint(any_copy))
 
 
 def test_a_tokenizer_that_knows_no_words_is_an_error(any_copy):
@@ -184,7 +184,7 @@ def test_a_tokenizer_of_another_model_is_an_error(any_copy):
 def bpe(folder):
     """The checkpoint with CLIP's kind of tokenizer, and a token table that fits it."""
     (folder / "tokenizer.json").unlink()
-    shutil.copytree(save_vocabulary(folder / "bpe", SOME), folder, dirs_exist_ok=True)
+    shutil.copytree(save_vocabulary(folder / "bpe", FEW_MERGES), folder, dirs_exist_ok=True)
     tokens = len(json.loads((folder / "vocab.json").read_text()))
     numbers = {"vocab_size": tokens, "eos_token_id": tokens - 1}
     change_json(folder / "config.json", lambda values: values["text_config"].update(numbers))
@@ -212,7 +212,7 @@ def test_a_vocabulary_larger_than_the_models_is_an_error(clip_copy, texts):
 
 def test_a_tokenizer_that_drops_merges_by_chance_gives_a_text_the_same_tokens_each_time(clip_copy):
     bpe(clip_copy)
-    load_encoder(clip_copy)._text.tokenizer.save(str(clip_copy / "tokenizer.json"))
+    load_encoder(clip_copy)._text.tokenizer.library_tokenizer.save(str(clip_copy / "tokenizer.json"))
     change_json(clip_copy / "tokenizer.json", lambda values: values["model"].update(dropout=0.5))
     encoder = load_encoder(clip_copy)
     first = encoder.encode_texts(["a dog and all"])
@@ -228,17 +228,17 @@ def test_a_panic_of_the_tokenizers_library_is_an_error_and_ctrl_c_is_not(tmp_pat
         raise error
 
     with pytest.raises(ModelError, match="cannot load its tokenizer: index out of bounds"):
-        with_panics(lambda: fail(PanicException("index out of bounds")), tmp_path)
+        call_tokenizers(lambda: fail(PanicException("index out of bounds")), tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        with_panics(lambda: fail(KeyboardInterrupt()), tmp_path)
+        call_tokenizers(lambda: fail(KeyboardInterrupt()), tmp_path)
     with pytest.raises(ModelError, match="cannot tell words apart"):
-        require_words(lambda word: [1] * len(word), tmp_path)
+        require_words_differ(lambda word: [1] * len(word), tmp_path)
 
 
 # -- code that comes with a folder
 
 
-@pytest.mark.parametrize("kind", [load_encoder, lambda folder: TorchEncoder(folder, "x")])
+@pytest.mark.parametrize("kind", [load_encoder, lambda folder: TorchEncoder(Checkpoint(folder))])
 def test_what_a_configuration_says_of_code_kernels_and_other_files_is_passed_over(any_copy, kind, tmp_path):
     ran = tmp_path / "ran"
     (any_copy / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass M: pass\nclass T: pass\n")
@@ -266,7 +266,7 @@ def test_code_that_a_tokenizer_names_is_never_run(any_copy, tmp_path):
     named = {"auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}, "tokenizer_class": "T"}
     change_json(any_copy / "tokenizer_config.json", lambda values: values.update(named))
     with contextlib.suppress(ModelError):
-        TorchEncoder(any_copy, "x")
+        TorchEncoder(Checkpoint(any_copy))
     assert not ran.exists()
 
 

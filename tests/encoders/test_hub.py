@@ -154,7 +154,7 @@ def test_weights_that_were_changed_on_the_way_are_refused_and_not_kept(fake_hub,
     endpoint, asked = fake_hub
     asked.append("tampered")
     result = run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint)
-    assert result.returncode == 1 and "model.safetensors as it was downloaded is not the file" in result.stderr
+    assert result.returncode == 1 and "the downloaded model.safetensors is not the file" in result.stderr
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     assert hub.cached_folder("team/tiny") is None
     asked.remove("tampered")

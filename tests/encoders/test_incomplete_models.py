@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from clipsearch import load_encoder
+from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ModelError
@@ -37,7 +38,7 @@ def test_the_torch_encoder_refuses_weights_that_transformers_would_make_up(any_c
     with pytest.raises(
         ModelError, match=r"1 of the model's tensors are missing .* vision_model\.encoder\.layers\.1\.mlp\.fc1\.bias"
     ):
-        TorchEncoder(any_copy, "x")
+        TorchEncoder(Checkpoint(any_copy))
 
 
 def test_weights_that_nothing_reads_are_an_error(any_copy):

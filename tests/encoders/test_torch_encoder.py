@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders import hub
-from clipsearch.encoders.checkpoint import read_config, read_pixel_spec
+from clipsearch.encoders.checkpoint import Checkpoint, read_pixel_spec
 from clipsearch.errors import ModelError, QueryError
 from tests.conftest import PHOTOS, SHARED
 
@@ -114,7 +114,7 @@ def pictures():
 
 def reference_logits(folder, pictures, texts):
     """`model(**inputs).logits_per_image`, with nothing of ours in between."""
-    kind = read_config(folder)["model_type"]
+    kind = Checkpoint(folder).model_type
     model = transformers.AutoModel.from_pretrained(folder).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     processor = {

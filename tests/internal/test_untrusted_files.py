@@ -55,9 +55,9 @@ def test_pipes_devices_and_folders_are_not_read(tmp_path):
 def test_what_was_measured_of_precisions_may_be_anything(content, tmp_path, monkeypatch):
     path = write(tmp_path / "cache" / "precision.json", content)
     monkeypatch.setattr(precision, "_cache_file", lambda: path)
-    assert precision.remembered("key") is None
-    precision.remember("key", "fp32", None)
-    assert precision.remembered("key") == ("fp32", None)
+    assert precision.load_choice("key") is None
+    precision.save_choice("key", "fp32", None)
+    assert precision.load_choice("key") == ("fp32", None)
 
 
 @BAD

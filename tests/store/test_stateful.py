@@ -71,7 +71,7 @@ class Folder(RuleBasedStateMachine):
         self.patches = [
             mock.patch("clipsearch.query.index_model.load_encoder", lambda name, **options: self.encoder),
             mock.patch("clipsearch.query.index_model.choose_default_model", lambda: "colours"),
-            mock.patch("clipsearch.query.index_model.require_expected", lambda *_: None),
+            mock.patch("clipsearch.query.index_model.require_trusted_model", lambda *_: None),
             mock.patch("clipsearch.images.pool.DecoderPool", InOneProcess),
             mock.patch("clipsearch.store.merge.FAN_IN", 2),
         ]

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from clipsearch.encoders import require_expected
+from clipsearch.encoders import require_trusted_model
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, CollectionDamaged, ModelError
 from clipsearch.store.collection import Collection
@@ -360,29 +360,29 @@ def test_a_model_by_a_name_that_leads_to_whatever_is_there_is_asked_about(index,
     monkeypatch.chdir(index.parent)
     (index.parent / "org" / "model").mkdir(parents=True)
     with pytest.raises(ModelError, match="name it: --model"):
-        require_expected(name, index)
+        require_trusted_model(name, index)
 
 
 def test_a_model_that_came_with_the_index_or_would_be_downloaded_is_asked_about(index, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match="name it"):
-        require_expected(str(index.parent / "model"), index)
+        require_trusted_model(str(index.parent / "model"), index)
     (tmp_path / "link").symlink_to(index.parent)
     with pytest.raises(ModelError, match="name it"):
-        require_expected(str(tmp_path / "link" / "model"), index)
+        require_trusted_model(str(tmp_path / "link" / "model"), index)
     with pytest.raises(ModelError, match="name it"):
-        require_expected("somebody/some-model", index)
+        require_trusted_model("somebody/some-model", index)
     (tmp_path / "openai" / "clip-vit-base-patch32").mkdir(parents=True)
     with pytest.raises(ModelError, match="name it"):  # a folder here that has the name of a checkpoint on the hub
-        require_expected("openai/clip-vit-base-patch32", index)
+        require_trusted_model("openai/clip-vit-base-patch32", index)
 
 
 def test_models_that_were_chosen_here_need_no_second_word(index, tmp_path, monkeypatch):
-    require_expected("mini", index)
-    require_expected("openai/clip-vit-base-patch32", index)
-    require_expected(str(tmp_path / "checkpoints" / "clip"), index)
+    require_trusted_model("mini", index)
+    require_trusted_model("openai/clip-vit-base-patch32", index)
+    require_trusted_model(str(tmp_path / "checkpoints" / "clip"), index)
     monkeypatch.setenv("HOME", str(index.parent))
-    require_expected(str(index.parent / "checkpoints" / "clip"), index)
+    require_trusted_model(str(index.parent / "checkpoints" / "clip"), index)
 
 
 def test_a_query_on_a_received_index_loads_nothing_that_it_brings(index, monkeypatch):

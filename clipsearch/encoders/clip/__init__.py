@@ -1,1 +1,1 @@
-"""CLIP checkpoints on a CPU without torch."""
+"""Plain CLIP models, run without torch: numpy for texts, OpenVINO for pictures."""

@@ -2,70 +2,68 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import platform
-import sys
 import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.cpu import cores
-from clipsearch.encoders import checkpoint
-from clipsearch.encoders.base import Encoder, ModelSpec, blank, logit_scale, normalise, require_numbers
+from clipsearch.encoders.base import Encoder, ModelSpec, grey_pixels, logit_scale, normalise, require_usable
+from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.clip.text_tower import TextTower
-from clipsearch.encoders.data_parallel import Parts, Run
-from clipsearch.encoders.optional import require_torch
-from clipsearch.encoders.prompts import ENSEMBLE
-from clipsearch.encoders.shape import ClipConfig, clip_tensors
+from clipsearch.encoders.prompts import ENSEMBLE, query_bank
+from clipsearch.encoders.runtime import DataParallel, EmbedPixels, best_device, import_torch_encoder
+from clipsearch.encoders.shape import ModelShape
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
 from clipsearch.types import Embeddings, Fingerprint
 
 if TYPE_CHECKING:
-    from clipsearch.encoders import precision
+    from clipsearch.encoders.precision import Fidelity
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 32  # pictures, as in indexing, so that a precision is timed in the same conditions
 
 
 class ClipEncoder(Encoder):
-    """A checkpoint folder that `read_clip_config` understands.
+    """A plain CLIP checkpoint (`Checkpoint.is_plain_clip`).
 
-    Texts are always encoded in fp32. Pictures are encoded in `wanted`: "fp32", "bf16", "int8", or "auto", which is fp32 until
-    `settle_precision` has seen enough pictures to choose.
+    Texts are always encoded in fp32. Pictures are encoded in `precision`: "fp32", "bf16", "int8", or "auto", which means fp32
+    until `settle_precision` has seen enough pictures to choose.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        config: ClipConfig,
-        model: str,
-        revision: str = "",
-        device: str = "auto",
-        wanted: str = "auto",
-    ) -> None:
-        pixels = checkpoint.read_pixel_spec(folder)
-        if pixels.output_size != (config.vision.image_size,) * 2:
-            raise ModelError(f"the model does not take the pictures its preprocessing makes: {pixels.output_size}")
-        self._folder, self._config, self._model, self._revision = folder, config, model, revision
-        self._device = device
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: str = "auto") -> None:
+        shape, folder = checkpoint.shape, checkpoint.folder
+        if checkpoint.pixels.output_size != (shape.image_size, shape.image_size):
+            raise ModelError(
+                f"the model does not take the pictures its preprocessing makes: {checkpoint.pixels.output_size}"
+            )
         if device not in ("auto", "cpu"):
-            require_torch(f"the device {device}").choose_device(device)
-        self._weights = Weights(checkpoint.tensor_files(folder))
-        self._weights.require(clip_tensors(config))
-        self._text = TextTower(folder, config, self._weights)
-        self._towers: dict[str, Run] = {}
+            import_torch_encoder(f"the device {device}").choose_device(device)
+        self._checkpoint, self._device = checkpoint, device
+        self._weights = Weights(checkpoint.weights_files)
+        self._weights.require(clip_tensors(shape))
+        self._text = TextTower(folder, shape, self._weights)
+        self._image_towers: dict[str, EmbedPixels] = {}  # by precision
         self._loading = threading.Lock()
-        digest = checkpoint.digest(folder, pixels)
-        self.fidelity: precision.Fidelity | None = None
+        self.fidelity: Fidelity | None = None
         self.spec = ModelSpec(
-            fingerprint=Fingerprint(model, revision, digest, config.dim, None if wanted == "auto" else wanted),
-            pixels=pixels,
-            context_length=config.context_length,
+            fingerprint=Fingerprint(
+                checkpoint.name,
+                checkpoint.revision,
+                checkpoint.digest,
+                shape.dim,
+                None if precision == "auto" else precision,
+            ),
+            pixels=checkpoint.pixels,
+            context_length=shape.context_length,
             logit_scale=logit_scale(float(self._weights["logit_scale"].reshape(())), folder),
             label_prompts=ENSEMBLE,
         )
@@ -76,43 +74,46 @@ class ClipEncoder(Encoder):
 
     def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """See Encoder."""
-        return self._tower(self.spec.fingerprint.precision or "fp32")(pixels)
+        return self._image_tower(self.spec.fingerprint.precision or "fp32")(pixels)
 
     def settle_precision(self, pixels: Callable[[], NDArray[np.float32]]) -> None:
-        """See Encoder. What was found for this model on this machine before holds."""
-        from clipsearch.encoders import precision  # what only pictures need, a lone text does not wait for
+        """See Encoder. An earlier choice for this model on this machine is kept."""
+        from clipsearch.encoders import precision  # a text query does without it
 
-        device = self._where()
+        device = self._image_device()
         key = f"{self.spec.fingerprint.digest} {device} {platform.processor()} {platform.machine()} {_runtime_version(device)}"
-        found = precision.remembered(key)
-        if found is None:
-            judged = pixels()
-            if len(judged) < precision.JUDGED_PHOTOS:
+        choice = precision.load_choice(key)
+        if choice is None:
+            sample = pixels()
+            if len(sample) < precision.JUDGED_PHOTOS:
                 return
-            queries = self.encode_texts(precision.query_bank())
-            found = precision.choose(_candidates(device), self._unit_vectors, judged, queries)
-            precision.remember(key, *found)
-        chosen, self.fidelity = found
+            queries = self.encode_texts(query_bank())
+            choice = precision.choose_precision(_candidates(device), self._image_embedder, sample, queries)
+            precision.save_choice(key, *choice)
+        chosen, self.fidelity = choice
+        logger.info("pictures are encoded in %s on %s", chosen, device)
         self.spec = replace(self.spec, fingerprint=replace(self.spec.fingerprint, precision=chosen))
-        self._towers = {name: tower for name, tower in self._towers.items() if name == chosen}
+        self._image_towers = {name: tower for name, tower in self._image_towers.items() if name == chosen}
 
-    def _unit_vectors(self, name: str) -> Callable[[NDArray[np.float32]], Embeddings]:
-        tower = self._tower(name)
-        # In batches of the size that indexing has: timing and memory are then those of indexing.
-        return lambda pixels: normalise(np.concatenate([tower(pixels[i : i + 32]) for i in range(0, len(pixels), 32)]))
+    def _image_embedder(self, precision: str) -> Callable[[NDArray[np.float32]], Embeddings]:
+        tower = self._image_tower(precision)
+        return lambda pixels: normalise(
+            np.concatenate([tower(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)])
+        )
 
-    def _tower(self, name: str) -> Run:
+    def _image_tower(self, precision: str) -> EmbedPixels:
         with self._loading:  # batches come from several threads
-            if name not in self._towers:
-                self._towers[name] = self._load_tower(name)
-            return self._towers[name]
+            if precision not in self._image_towers:
+                self._image_towers[precision] = self._load_image_tower(precision)
+            return self._image_towers[precision]
 
-    def _load_tower(self, name: str) -> Run:
-        if self._where() == "cpu":
+    def _load_image_tower(self, precision: str) -> EmbedPixels:
+        checkpoint = self._checkpoint
+        if self._image_device() == "cpu":
             try:
-                from clipsearch.encoders.clip.image_tower import VisionTower
+                from clipsearch.encoders.clip.image_tower import ImageTower
             except ImportError:
-                require_torch(self._model)
+                import_torch_encoder(checkpoint.name)
                 warnings.warn(
                     "openvino is not installed, so torch encodes the pictures, at half the speed or less; "
                     "pip install openvino",
@@ -121,32 +122,56 @@ class ClipEncoder(Encoder):
                 )
             else:
                 try:
-                    tower = VisionTower(self._weights, self._config, name, cores()).embed
-                    require_numbers(tower(blank(self.spec.pixels.output_size)), self._folder)
-                    return Parts(tower)
+                    tower = ImageTower(self._weights, checkpoint.shape, precision, cores()).embed
+                    require_usable(tower(grey_pixels(checkpoint.pixels.output_size)), checkpoint.folder)
+                    return DataParallel(tower)
                 except (RuntimeError, ValueError) as error:
                     reason = str(error).splitlines()[0]
-                    raise ModelError(f"the weights in {self._folder} do not fit its configuration: {reason}") from error
-        name = name if name in ("fp32", "bf16") else "fp32"  # an index in int8 goes on in what int8 was judged equal to
-        made = require_torch(self._model).TorchEncoder(self._folder, self._model, self._revision, self._where(), name)
-        run: Run = made.embed_pixels
-        return run
+                    raise ModelError(
+                        f"the weights in {checkpoint.folder} do not fit its configuration: {reason}"
+                    ) from error
+        # torch has no int8. An index in int8 goes on in fp32, which int8 was judged equal to.
+        precision = precision if precision in ("fp32", "bf16") else "fp32"
+        torch_encoder = import_torch_encoder(checkpoint.name).TorchEncoder(checkpoint, self._image_device(), precision)
+        embed: EmbedPixels = torch_encoder.embed_pixels
+        return embed
 
-    def _where(self) -> str:
+    def _image_device(self) -> str:
         return best_device() if self._device == "auto" else self._device
 
 
-@cache
-def best_device() -> str:
-    """The best of "cuda", "mps" and "cpu" here. torch is not imported where there is clearly nothing for it to use."""
-    graphics = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg")  # the last: Windows' subsystem for Linux
-    apple = sys.platform == "darwin" and platform.machine() == "arm64"
-    if sys.platform != "win32" and not apple and not any(map(os.path.exists, graphics)):
-        return "cpu"
-    try:
-        return str(require_torch("a GPU").choose_device("auto").type)
-    except ModelError:
-        return "cpu"
+def clip_tensors(shape: ModelShape) -> dict[str, tuple[int, ...]]:
+    """Every tensor of a plain CLIP checkpoint: name → shape."""
+    text, image, patch = shape.text, shape.image, shape.patch_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "logit_scale": (),
+        "text_projection.weight": (shape.dim, text.width),
+        "visual_projection.weight": (shape.dim, image.width),
+        "text_model.embeddings.token_embedding.weight": (shape.vocabulary, text.width),
+        "text_model.embeddings.position_embedding.weight": (shape.positions, text.width),
+        "vision_model.embeddings.class_embedding": (image.width,),
+        "vision_model.embeddings.patch_embedding.weight": (image.width, 3, patch, patch),
+        "vision_model.embeddings.position_embedding.weight": ((shape.image_size // patch) ** 2 + 1, image.width),
+    }
+    for norm, width in (
+        ("text_model.final_layer_norm", text.width),
+        ("vision_model.pre_layrnorm", image.width),  # spelt so in the checkpoints
+        ("vision_model.post_layernorm", image.width),
+    ):
+        shapes[f"{norm}.weight"] = shapes[f"{norm}.bias"] = (width,)
+    for tower, name in ((text, "text_model"), (image, "vision_model")):
+        parts = {
+            "layer_norm1": (tower.width,),
+            "layer_norm2": (tower.width,),
+            **{f"self_attn.{part}_proj": (tower.width, tower.width) for part in ("q", "k", "v", "out")},
+            "mlp.fc1": (tower.mlp_width, tower.width),
+            "mlp.fc2": (tower.width, tower.mlp_width),
+        }
+        for layer in range(tower.layers):
+            for part, part_shape in parts.items():
+                shapes[f"{name}.encoder.layers.{layer}.{part}.weight"] = part_shape
+                shapes[f"{name}.encoder.layers.{layer}.{part}.bias"] = part_shape[:1]
+    return shapes
 
 
 def _candidates(device: str) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from random import Random
 import pytest
 
 from clipsearch.encoders.clip.bpe import END, START, plain_tokenizer
-from clipsearch.encoders.clip.text_tower import _tokenizer_of_vocabulary
+from clipsearch.encoders.clip.tokenizer import tokenizer_of_vocabulary
 from tests.conftest import shared
 
-SOME = [
+FEW_MERGES = [
     "t h",
     "th e</w>",
     "a n",
@@ -40,7 +40,7 @@ def save(folder, merges):
 @pytest.fixture(scope="module", params=["few merges", "CLIP's"])
 def vocabulary(request, tmp_path_factory):
     """A folder with vocab.json and merges.txt."""
-    merges = SOME
+    merges = FEW_MERGES
     if request.param == "CLIP's":
         file = shared("data/clip_tokenizer/bpe_simple_vocab_16e6.txt.gz")
         merges = gzip.decompress(file.read_bytes()).decode().split("\n")[1:48895]
@@ -52,7 +52,7 @@ def folder(request, vocabulary, tmp_path):
     """A checkpoint's folder with either form of the tokenizer."""
     if request.param != "tokenizer.json":
         return vocabulary
-    _tokenizer_of_vocabulary(vocabulary).save(str(tmp_path / "tokenizer.json"))
+    tokenizer_of_vocabulary(vocabulary).save(str(tmp_path / "tokenizer.json"))
     return tmp_path
 
 
@@ -78,7 +78,7 @@ def texts():
 
 
 def test_plain_texts_have_the_tokens_of_the_library(folder, vocabulary):
-    library, plain = _tokenizer_of_vocabulary(vocabulary), plain_tokenizer(folder)
+    library, plain = tokenizer_of_vocabulary(vocabulary), plain_tokenizer(folder)
     for text in texts():
         assert plain(text) == ([] if "<|" in text else library.encode(text).ids), text
 
@@ -93,23 +93,23 @@ def test_other_texts_are_left_to_the_library(folder, text):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda said: said["model"].update(dropout=0.1),
-        lambda said: said["normalizer"]["normalizers"].pop(),
-        lambda said: said["pre_tokenizer"]["pretokenizers"].pop(),
-        lambda said: said["pre_tokenizer"]["pretokenizers"][0]["pattern"].update(Regex="."),
-        lambda said: said.update(post_processor=None),
-        lambda said: said["added_tokens"].append({"content": "dog"}),
-        lambda said: said["model"].update(end_of_word_suffix=""),
-        lambda said: said.pop("model"),
+        lambda tokenizer: tokenizer["model"].update(dropout=0.1),
+        lambda tokenizer: tokenizer["normalizer"]["normalizers"].pop(),
+        lambda tokenizer: tokenizer["pre_tokenizer"]["pretokenizers"].pop(),
+        lambda tokenizer: tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"].update(Regex="."),
+        lambda tokenizer: tokenizer.update(post_processor=None),
+        lambda tokenizer: tokenizer["added_tokens"].append({"content": "dog"}),
+        lambda tokenizer: tokenizer["model"].update(end_of_word_suffix=""),
+        lambda tokenizer: tokenizer.pop("model"),
     ],
 )
 def test_a_tokenizer_that_does_other_things_is_not_taken_for_clips(tmp_path, change):
-    vocabulary = save(tmp_path / "model", SOME)
-    said = json.loads(_tokenizer_of_vocabulary(vocabulary).to_str())
-    (vocabulary / "tokenizer.json").write_text(json.dumps(said))
+    vocabulary = save(tmp_path / "model", FEW_MERGES)
+    tokenizer = json.loads(tokenizer_of_vocabulary(vocabulary).to_str())
+    (vocabulary / "tokenizer.json").write_text(json.dumps(tokenizer))
     assert plain_tokenizer(vocabulary)("the dog")
-    change(said)
-    (vocabulary / "tokenizer.json").write_text(json.dumps(said))
+    change(tokenizer)
+    (vocabulary / "tokenizer.json").write_text(json.dumps(tokenizer))
     assert plain_tokenizer(vocabulary)("the dog") == []
 
 

@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from clipsearch import SearchEngine, load_encoder
 from clipsearch.encoders import precision
+from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.clip import encoder as clip_encoder
 from clipsearch.encoders.clip.encoder import ClipEncoder
-from clipsearch.encoders.shape import read_clip_config
+from clipsearch.encoders.prompts import query_bank
 from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
@@ -47,7 +48,7 @@ def pixels(count=5, size=64):
 
 
 def assert_same(folder, atol=1e-5):
-    encoder, reference = load_encoder(folder), TorchEncoder(folder, str(folder))
+    encoder, reference = load_encoder(folder), TorchEncoder(Checkpoint(folder))
     assert isinstance(encoder, ClipEncoder)
     assert encoder.spec.logit_scale == pytest.approx(reference.spec.logit_scale)
     assert encoder.spec.context_length == reference.spec.context_length
@@ -78,7 +79,7 @@ def test_weights_in_half_precision(copy, dtype):
 
 def test_an_architecture_it_does_not_know_goes_to_torch(copy):
     change(copy, text_config={"hidden_act": "relu"})
-    assert read_clip_config(copy) is None
+    assert not Checkpoint(copy).is_plain_clip
     assert isinstance(load_encoder(copy), TorchEncoder)
 
 
@@ -86,7 +87,7 @@ def test_a_text_beyond_the_context_is_cut_with_a_warning(folder):
     with pytest.warns(ClipsearchWarning, match="text of 32 tokens cut to the model's 16"):
         ours = load_encoder(folder).encode_texts(["cat " * 30])
     with pytest.warns(ClipsearchWarning):
-        theirs = TorchEncoder(folder, "x").encode_texts(["cat " * 30])
+        theirs = TorchEncoder(Checkpoint(folder)).encode_texts(["cat " * 30])
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
@@ -141,14 +142,14 @@ except KeyboardInterrupt:
 
 def test_a_tower_is_loaded_once_for_all_threads(folder, monkeypatch):
     encoder, loaded = load_encoder(folder), []
-    load = encoder._load_tower
+    load = encoder._load_image_tower
 
     def watch(name):
         loaded.append(name)
         time.sleep(0.1)
         return load(name)
 
-    monkeypatch.setattr(encoder, "_load_tower", watch)
+    monkeypatch.setattr(encoder, "_load_image_tower", watch)
     with ThreadPoolExecutor(3) as threads:
         results = list(threads.map(encoder.encode_pixels, [pixels()] * 3))
     assert loaded == ["fp32"]
@@ -178,7 +179,7 @@ def test_the_first_precision_that_is_good_and_faster_is_chosen(monkeypatch):
     monkeypatch.setattr(precision, "perf_counter", lambda: next(clock))
     reference = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
     embeddings = {"fp32": reference, "int8": reference[::-1], "bf16": reference}
-    chosen, fidelity = precision.choose(
+    chosen, fidelity = precision.choose_precision(
         ["int8", "bf16", "fp32"], lambda name: lambda pixels: embeddings[name], reference, reference
     )
     assert chosen == "bf16" and fidelity.speed == pytest.approx(2.5)
@@ -188,7 +189,7 @@ def test_one_that_gains_nothing_is_not_chosen(monkeypatch):
     clock = iter(np.cumsum([0, 10, 0, 9.9]))
     monkeypatch.setattr(precision, "perf_counter", lambda: next(clock))
     same = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
-    assert precision.choose(["int8"], lambda name: lambda pixels: same, same, same) == ("fp32", None)
+    assert precision.choose_precision(["int8"], lambda name: lambda pixels: same, same, same) == ("fp32", None)
 
 
 def test_what_was_found_is_found_once_for_a_machine(folder, monkeypatch):
@@ -197,7 +198,7 @@ def test_what_was_found_is_found_once_for_a_machine(folder, monkeypatch):
     encoder.settle_precision(lambda: pixels(5))
     assert encoder.spec.fingerprint.precision is None  # too few to judge by
     fidelity = precision.Fidelity(0.999, 0.99, 2.0)
-    monkeypatch.setattr(precision, "choose", lambda *arguments: ("int8", fidelity))
+    monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", fidelity))
     encoder.settle_precision(lambda: pixels(64))
     assert (encoder.spec.fingerprint.precision, encoder.fidelity) == ("int8", fidelity)
     again = load_encoder(folder)
@@ -230,7 +231,7 @@ def test_the_first_photos_settle_it(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("clipsearch.encoders.precision.JUDGED_PHOTOS", 4)
     for number in range(6):
         save_photo(tmp_path / f"{number}.jpg", "red", size=(90, 80), note=str(number))
-    monkeypatch.setattr(precision, "choose", lambda *arguments: ("int8", None))
+    monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", None))
     with SearchEngine.open(tmp_path, model=str(folder)) as engine:
         assert engine.index().added == 6
         assert engine.status().model.precision == "int8"
@@ -241,7 +242,7 @@ def test_without_openvino_torch_takes_the_pictures(folder, monkeypatch):
     encoder = load_encoder(folder)
     with pytest.warns(ClipsearchWarning, match="openvino is not installed"):
         ours = encoder.encode_pixels(pixels())
-    np.testing.assert_allclose(ours, TorchEncoder(folder, "x").encode_pixels(pixels()), atol=1e-6)
+    np.testing.assert_allclose(ours, TorchEncoder(Checkpoint(folder)).encode_pixels(pixels()), atol=1e-6)
     assert clip_encoder._candidates("cpu") == ()
 
 
@@ -253,4 +254,4 @@ def test_precisions_that_a_model_cannot_run_in():
 
 
 def test_the_query_bank_is_128_different_texts():
-    assert len(set(precision.query_bank())) == 128
+    assert len(set(query_bank())) == 128

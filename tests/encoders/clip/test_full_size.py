@@ -50,7 +50,10 @@ def test_embeddings_and_logits_are_those_of_transformers(checkpoint):
 def test_tokens_are_those_of_transformers(checkpoint):
     import transformers
 
-    ours, theirs = load_encoder(checkpoint)._text.tokenizer, transformers.AutoTokenizer.from_pretrained(checkpoint)
+    ours, theirs = (
+        load_encoder(checkpoint)._text.tokenizer.library_tokenizer,
+        transformers.AutoTokenizer.from_pretrained(checkpoint),
+    )
     texts = [
         *TEXTS, "It's 12 o'clock, isn't it?", "São Paulo; 雪だるま 🎉🎉", "  two\t spaces\n", "x" * 300, "a<|endoftext|>b",
         "№½²…", "ﬁne Ångström e\u0301", "don't we'll I'm they're I've he'd", "UPPER lower", "\u202e\x00",
