@@ -16,7 +16,6 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -26,7 +25,8 @@ from clipsearch.asking import Parameters, filter_parameters, picture_bytes, pict
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.language import parse_query
-from clipsearch.types import Failure, Fingerprint, Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
+from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
+from clipsearch.types import Failure, Fingerprint, ImageRecord, Query, Term
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -124,11 +124,11 @@ class Client:
         """Photos without a query, the newest first or by name; and how many meet the filters."""
         said = [("sort", sort), ("offset", str(offset)), ("top_k", str(top_k)), *filter_parameters(filters)]
         answer = self._json("GET", "/api/images", said)
-        return [_record(one) for one in answer["images"]], int(answer["considered"])
+        return [photo_from_json(photo) for photo in answer["images"]], int(answer["considered"])
 
     def image(self, image_id: int) -> ImageRecord:
         """One photo."""
-        return _record(self._json("GET", f"/api/images/{image_id}"))
+        return photo_from_json(self._json("GET", f"/api/images/{image_id}"))
 
     def file(self, image_id: int) -> bytes:
         """A photo as a browser gets it: the file itself, or a JPEG made of it."""
@@ -153,12 +153,7 @@ class Client:
     def failures(self) -> list[Failure]:
         """The files that could not be indexed, and why."""
         answer = self._json("GET", "/api/failures")["failures"]
-        return [
-            Failure(
-                ImageFile(one["path"], int(one["size"]), 0), one["reason"], one["cause"], one["attempts"], one["kept"]
-            )
-            for one in answer
-        ]
+        return [failure_from_json(failure) for failure in answer]
 
     def facets(self, filters: Sequence[Condition] = ()) -> dict[str, dict[str, int]]:
         """How many photos there are: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
@@ -184,9 +179,7 @@ class Client:
         explanation = Explanation(
             **{field.name: about[field.name] for field in fields(Explanation) if field.name in about}
         )
-        return Hits(
-            [Hit(one["rank"], one["score"], _record(one), one["match"]) for one in answer["hits"]], query, explanation
-        )
+        return Hits(map(hit_from_json, answer["hits"]), query, explanation)
 
     def _upload(self, term: Term) -> str:
         content = term.content
@@ -253,21 +246,6 @@ class Client:
         except BaseException:  # a Ctrl-C, too, leaves half an answer in it
             self._connection.close()
             raise
-
-
-def _record(one: dict[str, Any]) -> ImageRecord:
-    """What `render.table.record_object` makes, back again; the time of the file is not in it."""
-    info = ImageInfo(
-        width=one["width"],
-        height=one["height"],
-        format=one["format"],
-        content_hash=one["content_hash"],
-        taken_at=datetime.fromisoformat(one["taken_at"]) if one["taken_at"] else None,
-        camera=one["camera"],
-        gps=(one["gps"][0], one["gps"][1]) if one["gps"] else None,
-        caption=one.get("caption"),
-    )
-    return ImageRecord(one["id"], ImageFile(one["path"], one["size"], 0), info)
 
 
 def _error(status: int, data: bytes) -> ClipsearchError:

@@ -10,7 +10,9 @@ import pytest
 
 from clipsearch.engine import SearchEngine
 from clipsearch.images.files import ReadLimits
-from clipsearch.render.text import failures_table, printable, to_json
+from clipsearch.render.json_output import json_line
+from clipsearch.render.tables import failures_table
+from clipsearch.render.text import printable
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import verify
 from tests.conftest import names, save_photo
@@ -58,7 +60,7 @@ def test_names_of_every_kind_are_indexed_found_and_shown_on_one_line(engine, pho
     for path in found:
         shown = printable(path)
         assert len(shown.splitlines()) == 1 and shown.isprintable() and "\u202e" not in shown
-        assert json.loads(to_json({"path": path})) == {"path": path}
+        assert json.loads(json_line({"path": path})) == {"path": path}
     assert indexed(engine).unchanged == 5 + len(NAMES)
     assert verify(engine.index_folder).damages == ()
 
@@ -79,7 +81,7 @@ def test_names_that_are_not_utf8_and_their_reasons_are_shown_on_one_line(engine,
     assert table.replace("\t", "").replace("\n", "").isprintable()
     table.encode()
     for failure in engine.failures():
-        assert json.loads(to_json(failure.file.path)) == failure.file.path and os.path.exists(failure.file.path)
+        assert json.loads(json_line(failure.file.path)) == failure.file.path and os.path.exists(failure.file.path)
 
 
 @posix

@@ -163,12 +163,10 @@ def _duplicates_object(index: str, found: Duplicates) -> dict[str, Any]:
 
 
 def _photo(record: ImageRecord) -> dict[str, Any]:
-    info = record.info
-    return {
-        "path": record.file.path,
-        "width": info.width,
-        "height": info.height,
-        "format": info.format,
-        "size": record.file.size,
-        "content_hash": info.content_hash,
-    }
+    from clipsearch.render.json_output import photo_to_json
+
+    return {key: value for key, value in photo_to_json(record).items() if key in _PHOTO_KEYS}
+
+
+_PHOTO_KEYS = ("path", "width", "height", "format", "size", "content_hash")
+"""What a photo's JSON says of a copy."""

@@ -59,8 +59,7 @@ def eval_(
     )
     from clipsearch.encoders import choose_default_model, load_encoder
     from clipsearch.encoders.prompts import ENSEMBLE, check_prompts
-    from clipsearch.render.labels import zero_shot_table
-    from clipsearch.render.text import evaluation_table
+    from clipsearch.render.tables import evaluation_table, zero_shot_table
 
     if (prompts or ensemble) and not zero_shot:
         raise click.UsageError("--prompt and --ensemble are for --zero-shot; captions are taken as they are")

@@ -30,12 +30,13 @@ def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
     clipsearch failures -0 | xargs -0 ls -l
     """
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import failure_object, failures_table
+    from clipsearch.render.json_output import failure_to_json
+    from clipsearch.render.tables import failures_table
 
     with SearchEngine(existing_index(index_folder)) as engine:
         found = engine.failures()
     if as_json:
-        items = [failure_object(failure) for failure in found]
+        items = [failure_to_json(failure) for failure in found]
         print_json({"index": str(engine.index_folder), "failures": items})
     elif print0:
         print_paths((failure.file.path for failure in found), b"\0")

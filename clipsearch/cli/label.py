@@ -83,7 +83,7 @@ def label(
     from clipsearch.cli.find_index import remember_index
     from clipsearch.encoders.prompts import ENSEMBLE
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.labels import labels_object
+    from clipsearch.render.json_output import labels_to_json
 
     if sum((as_json, as_jsonl, paths, print0)) > 1:
         raise click.UsageError("--json, --jsonl, --paths and -0 exclude each other; choose one way to print the photos")
@@ -121,7 +121,7 @@ def label(
                     continue
                 if page:
                     page.add(image.record, image.match, best)
-                value = labels_object(image.record, image.match, best)
+                value = labels_to_json(image.record, image.match, best)
                 if write_sidecar:
                     value["sidecar"] = sidecars.write(image.record.file.path, [text for text, _ in best])
                 if as_json:
@@ -191,7 +191,7 @@ def _printer(
     texts: Sequence[str], top_labels: int, as_jsonl: bool, paths: bool, print0: bool
 ) -> Callable[[dict[str, Any]], None]:
     """What prints one photo."""
-    from clipsearch.render.labels import LabelsTable
+    from clipsearch.render.tables import LabelsTable
 
     if paths or print0:
         return lambda value: print_paths([value["path"]], b"\0" if print0 else b"\n")

@@ -21,7 +21,7 @@ def models(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand:
         return
     from clipsearch.encoders.registry import model_rows
-    from clipsearch.render.text import models_table
+    from clipsearch.render.tables import models_table
 
     rows = model_rows()
     if as_json:

@@ -113,9 +113,9 @@ def say_aside(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A value on one line of JSON: UTF-8, or in any other encoding ASCII, which every reader takes."""
-    from clipsearch.render.text import to_json
+    from clipsearch.render.json_output import json_line
 
-    print_json_text(to_json(value))
+    print_json_text(json_line(value))
 
 
 def print_json_text(text: str) -> None:

@@ -16,7 +16,7 @@ from clipsearch.cli.output import current_folder, say
 from clipsearch.terminal.capabilities import best_protocol, cell_size, has_all_colours
 
 if TYPE_CHECKING:
-    from clipsearch.render.table import GroupBy
+    from clipsearch.render.grouping import GroupBy
     from clipsearch.types import Hit
 
 Preview: TypeAlias = Literal["auto", "kitty", "iterm2", "sixel", "blocks"]
@@ -58,18 +58,15 @@ def can_preview(wanted: Preview) -> bool:
 
 def print_preview(hits: Sequence[Hit], wanted: Preview, group_by: GroupBy | None) -> None:
     """Print tiles as their photos are read, each group under its title."""
-    from clipsearch.render.table import NO_DAY, group_of
-    from clipsearch.render.text import printable, short_path
+    from clipsearch.render.grouping import group_title, grouped
     from clipsearch.terminal.preview import Screen, preview
 
     folder = current_folder()
-    groups: dict[str | None, list[Hit]] = {}
-    for hit in hits:
-        groups.setdefault(group_of(hit, group_by) if group_by else "", []).append(hit)
+    groups = grouped(hits, group_by) if group_by else {None: list(hits)}
     with nullcontext(wanted) if wanted != "auto" else best_protocol(os.environ) as protocol:
         screen = Screen(protocol, shutil.get_terminal_size().columns, cell_size(), has_all_colours(os.environ))
         for group, some in groups.items():
             if group_by:
-                say(f"{NO_DAY if group is None else printable(short_path(group, folder))}\n")
+                say(f"{group_title(group, folder)}\n")
             for text in preview(some, folder, screen):
                 say(text)

@@ -136,14 +136,14 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
     if options.format in ("paths", "print0"):
         print_paths((hit.path for hit in hits), b"\0" if options.format == "print0" else b"\n")
         return
-    from clipsearch.render import table
-
     group_by = options.group_by
     if options.preview and can_preview(options.preview):
         print_preview(hits, options.preview, group_by)
     elif options.format == "table":
+        from clipsearch.render.tables import hits_table
+
         terminal = sys.stdout.isatty()
-        text = table.hits_table(
+        text = hits_table(
             hits,
             current_folder(),
             width=shutil.get_terminal_size().columns if terminal else None,
@@ -153,15 +153,21 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
         )
         say(text)
     elif options.format == "json":
+        from clipsearch.render.json_output import hits_to_json
+
         explanation = hits.explain() if options.explain else None
-        answer = table.hits_json(
+        answer = hits_to_json(
             hits, query, hits.explanation.model, hits.explanation.index, group_by=group_by, explanation=explanation
         )
         print_json(answer)
     elif options.format == "jsonl":
-        print_json_text(table.hits_jsonl(hits, query, group_by=group_by))
+        from clipsearch.render.json_output import hits_to_jsonl
+
+        print_json_text(hits_to_jsonl(hits, query, group_by=group_by))
     else:
-        print_data(table.hits_csv(hits, query, group_by=group_by, heading=first))
+        from clipsearch.render.csv_output import hits_csv
+
+        print_data(hits_csv(hits, query, group_by=group_by, heading=first))
 
 
 def _why_nothing(hits: Hits) -> str:

@@ -8,7 +8,7 @@ from mcp.types import CallToolResult, ContentBlock, TextContent
 from pydantic import BaseModel, Field
 
 from clipsearch.query.hits import Hits
-from clipsearch.render.text import to_json
+from clipsearch.render.json_output import hit_to_json, json_line, utf8
 from clipsearch.types import Hit
 
 
@@ -28,7 +28,7 @@ class Photo(BaseModel):
     width: int
     height: int
     format: str
-    caption: str | None = Field(description="What a data set says of it.")
+    caption: str | None = Field(None, description="What a data set says of it.")
 
 
 class Found(BaseModel):
@@ -61,32 +61,21 @@ def found(query: str, hits: Hits) -> Found:
     """Hits, as an assistant is told of them."""
     about = hits.explanation
     return Found(
-        query=text_of(query), images=about.images, considered=about.considered, hits=[_hit(hit) for hit in hits]
+        query=utf8(query), images=about.images, considered=about.considered, hits=[_photo(hit) for hit in hits]
     )
 
 
-def _hit(hit: Hit) -> Photo:
-    info = hit.record.info
-    return Photo(
-        id=hit.record.image_id, path=text_of(hit.path), rank=hit.rank, score=round(hit.score, 6),
-        match=None if hit.match is None else round(hit.match, 6),
-        taken_at=info.taken_at.isoformat() if info.taken_at else None, camera=info.camera and text_of(info.camera),
-        gps=info.gps, width=info.width, height=info.height, format=info.format,
-        caption=info.caption and text_of(info.caption),
-    )  # fmt: skip
+def _photo(hit: Hit) -> Photo:
+    values = hit_to_json(hit).items()
+    return Photo.model_validate({name: utf8(value) if isinstance(value, str) else value for name, value in values})
 
 
 def result(answer: BaseModel, shown: Sequence[ContentBlock] = ()) -> CallToolResult:
     """An answer as values, and as text for those that read only that."""
     values = answer.model_dump(mode="json")
-    return CallToolResult(content=[TextContent(text=to_json(values)), *shown], structured_content=values)
+    return CallToolResult(content=[TextContent(text=json_line(values)), *shown], structured_content=values)
 
 
 def error_result(error: Exception) -> CallToolResult:
     """What went wrong, in a sentence that the assistant reads."""
-    return CallToolResult(content=[TextContent(text=text_of(str(error)))], is_error=True)
-
-
-def text_of(text: str) -> str:
-    """Text that JSON can hold in UTF-8: bytes of names that are not become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return CallToolResult(content=[TextContent(text=utf8(str(error)))], is_error=True)

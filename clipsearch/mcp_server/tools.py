@@ -25,10 +25,11 @@ from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.thumbnails import thumbnails
-from clipsearch.mcp_server.results import Found, Root, State, error_result, found, result, text_of
+from clipsearch.mcp_server.results import Found, Root, State, error_result, found, result
 from clipsearch.query.filters import chosen
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
+from clipsearch.render.json_output import utf8
 from clipsearch.store.filters import composed
 from clipsearch.types import All, Below, ImageRecord, Query, Test
 
@@ -178,11 +179,11 @@ class Assistant:
         def look(engine: SearchEngine) -> State:
             state = engine.status(scan=False)
             return State(
-                index=text_of(state.index),
+                index=utf8(state.index),
                 model=state.model.model if state.model else None,
                 images=state.images,
                 failures=state.failures,
-                folders=[Root(path=text_of(root.path), present=root.present) for root in state.roots],
+                folders=[Root(path=utf8(root.path), present=root.present) for root in state.roots],
             )
 
         try:

@@ -38,17 +38,17 @@ class Hits(list[Hit]):
 
     def explain(self) -> dict[str, Any]:
         """What was asked and how the answer came about, in the values that JSON has."""
-        from clipsearch.render.explain import query_object
+        from clipsearch.render.explain import query_to_json
 
-        return {**query_object(self.query), **asdict(self.explanation)}
+        return {**query_to_json(self.query), **asdict(self.explanation)}
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row a hit; the columns are `render.table.FIELDS`. ClipsearchError where pandas is not installed."""
+        """One row a hit; the columns are `render.csv_output.FIELDS`. ClipsearchError where pandas is not installed."""
         try:
             import pandas
         except ImportError as error:
             raise ClipsearchError("to_pandas() needs pandas: pip install 'clipsearch[pandas]'") from error
-        from clipsearch.render.table import data_frame_columns
+        from clipsearch.render.csv_output import data_frame_columns
 
         return pandas.DataFrame(data_frame_columns(self))
 

@@ -12,7 +12,7 @@ from clipsearch.render.text import human_bytes, printable
 from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Query, Term, Test
 
 
-def query_object(query: Query) -> dict[str, Any]:
+def query_to_json(query: Query) -> dict[str, Any]:
     """A query in the values that JSON has.
 
     {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],

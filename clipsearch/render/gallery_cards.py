@@ -9,8 +9,8 @@ from datetime import date
 from typing import Any
 
 from clipsearch.render.gallery import MOST, Card, Gallery, Section
-from clipsearch.render.table import NO_DAY, GroupBy, group_of
-from clipsearch.render.text import human_bytes, percent
+from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
+from clipsearch.render.text import counted, day, human_bytes, minute, percent, place
 from clipsearch.types import Hit, ImageRecord
 
 
@@ -18,14 +18,16 @@ def hits_gallery(
     hits: Sequence[Hit], title: str, explained: dict[str, Any], group_by: GroupBy | None = None
 ) -> Gallery:
     """Hits in their order, or in groups in the order of their first ones. `explained` is what Hits.explain() says."""
-    groups: dict[str | None, list[Card]] = {}
-    for hit in hits:
-        groups.setdefault(group_of(hit, group_by) if group_by else "", []).append(_hit_card(hit))
+    groups = grouped(hits, group_by) if group_by else {"": hits}
     sections = tuple(
-        Section(tuple(cards), NO_DAY if group is None else group, _photos(len(cards)) if group_by else "")
-        for group, cards in groups.items()
+        Section(
+            tuple(map(_hit_card, members)),
+            NO_DAY if group is None else group,
+            counted(len(members), "photo") if group_by else "",
+        )
+        for group, members in groups.items()
     )
-    considered = f"{len(hits):,} of {_photos(explained['considered'])}"
+    considered = f"{len(hits):,} of {counted(explained['considered'], 'photo')}"
     if explained["considered"] != explained["images"]:
         considered += f" that meet the filters, of {explained['images']:,}"
     about = [f"{considered} · model {explained['model'] or 'none'} · {date.today().isoformat()}"]
@@ -65,10 +67,12 @@ class LabelledPhotos:
         sections = []
         for label, some in cards.items():
             left = self._counts[label] - len(some)
-            note = _photos(len(some)) + (f", and {left:,} that are less likely" if left else "")
+            note = counted(len(some), "photo") + (f", and {left:,} that are less likely" if left else "")
             sections += [Section(tuple(some), label, note)] if some else []
         count = sum(self._counts.values())
-        about = f"{_photos(count)} by their likeliest label · model {model or 'none'} · {date.today().isoformat()}"
+        about = (
+            f"{counted(count, 'photo')} by their likeliest label · model {model or 'none'} · {date.today().isoformat()}"
+        )
         return Gallery("Photos by label", (about,), tuple(sections))
 
 
@@ -78,19 +82,13 @@ def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
     pixels = f"{info.width} x {info.height}, {info.width * info.height / 1e6:.1f} megapixels"
     known = (
         ("caption", info.caption or ""),
-        ("taken", info.taken_at.isoformat(" ", "minutes")[:16] if info.taken_at else ""),
+        ("taken", minute(info.taken_at)),
         ("camera", info.camera or ""),
-        ("place", place(info.gps) if info.gps else ""),
+        ("place", place(info.gps)),
         ("pixels", pixels),
         ("file", f"{info.format}, {human_bytes(record.file.size)}"),
     )
     return tuple((name, value) for name, value in known if value)
-
-
-def place(gps: tuple[float, float]) -> str:
-    """(latitude, longitude) in degrees, to ten metres or so."""
-    latitude, longitude = gps
-    return f"{abs(latitude):.4f}° {'NS'[latitude < 0]}, {abs(longitude):.4f}° {'EW'[longitude < 0]}"
 
 
 def joined(*parts: str) -> str:
@@ -113,9 +111,4 @@ def _hit_card(hit: Hit) -> Card:
 
 def _when_and_where(record: ImageRecord) -> tuple[str, str, str]:
     info = record.info
-    day = info.taken_at.date().isoformat() if info.taken_at else ""
-    return day, info.camera or "", place(info.gps) if info.gps else ""
-
-
-def _photos(count: int) -> str:
-    return f"{count:,} photo{'' if count == 1 else 's'}"
+    return day(info.taken_at), info.camera or "", place(info.gps)

@@ -1,80 +1,18 @@
-"""Results as text and as JSON, the same in every terminal."""
+"""How values are written for people: names, paths, sizes, dates, places, probabilities."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:  # `doctor` prints by this also where numpy does not load
-    from clipsearch.types import Failure
-
-
-def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
-    """One line a file: its path, a tab, the reason."""
-    return "".join(
-        f"{printable(short_path(failure.file.path, relative_to))}\t{printable(failure.reason)}"
-        f"{' (indexed before, and kept)' if failure.kept else ''}\n"
-        for failure in failures
-    )
-
-
-def failure_object(failure: Failure) -> dict[str, Any]:
-    """A failure as JSON has it."""
-    return {
-        "path": failure.file.path,
-        "size": failure.file.size,
-        "reason": failure.reason,
-        "cause": failure.cause,
-        "attempts": failure.attempts,
-        "kept": failure.kept,
-    }
-
-
-def evaluation_table(result: dict[str, Any]) -> str:
-    """An evaluation's plain values as a small table."""
-    columns = list(result["text_to_image"])
-    lines = [
-        f"model {printable(result['model'])}: {result['images']:,} photos, {result['captions']:,} captions",
-        " " * 14 + "".join(f"{column.replace('_', ' '):>13}" for column in columns),
-    ]
-    for direction in ("text_to_image", "image_to_text"):
-        values = "".join(f"{result[direction][column]:>13.4g}" for column in columns)
-        lines.append(f"{direction.replace('_', ' '):<14}{values}")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def models_table(rows: Sequence[dict[str, Any]]) -> str:
-    """The models that can be used, and where each figure is from."""
-    lines = [f"{'model':<44} {'here':<8} {'size':>8} {'cost':>6} {'quality':>8}  licence"]
-    lines += [
-        f"{row['model']:<44} {'yes' if row['available'] else 'no':<8} {human_bytes(row['bytes']):>8} "
-        f"{row['relative_cost']:>5g}x {_percent(row['quality']):>8}  {row['licence']}"
-        for row in rows
-    ]
-    lines += ["", "cost: arithmetic for one photo, relative to ViT-B/32. quality:"]
-    lines += [f"  {row['model']}: {row['measure']} ({row['source']})" for row in rows]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}%"
-
-
-def to_json(value: Any) -> str:
-    """JSON on one line of valid UTF-8: bytes of a file name that are not become the escapes json.loads() undoes."""
-    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+from datetime import datetime
 
 
 def printable(text: str) -> str:
-    """A name that a terminal shows as one line and takes no orders from: what cannot be shown is escaped."""
+    """Text that a terminal shows on one line and cannot take as a command: other characters are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 def short_path(path: str, relative_to: str) -> str:
-    """The path from a folder where it lies below it; else as it is, also where that folder is unknown: ""."""
+    """A path relative to a folder above it; any other path, or any path if the folder is "", as it is."""
     if not relative_to:
         return path
     prefix = relative_to.rstrip(os.sep) + os.sep
@@ -82,15 +20,38 @@ def short_path(path: str, relative_to: str) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in whole percent, which never says that something is certain."""
+    """A probability in whole percent. It never claims certainty: ">99%" and "<1%" are its ends."""
     return ">99%" if probability >= 0.995 else "<1%" if probability <= 0.005 else f"{probability:.0%}"
 
 
 def human_bytes(count: int) -> str:
-    """A size with a decimal unit and two digits or more, such as 1.5 GB."""
+    """A size with a decimal unit and at least two digits, such as 1.5 GB."""
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun, such as "1 photo" or "1,200 photos"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def day(taken_at: datetime | None) -> str:
+    """The date of a photo, such as 2024-07-15; "" if it is not known."""
+    return taken_at.date().isoformat() if taken_at else ""
+
+
+def minute(taken_at: datetime | None) -> str:
+    """The date and time of a photo, such as 2024-07-15 12:30; "" if it is not known."""
+    return taken_at.isoformat(" ", "minutes")[:16] if taken_at else ""
+
+
+def place(gps: tuple[float, float] | None) -> str:
+    """(latitude, longitude) in degrees, to about ten metres; "" if it is not known."""
+    if gps is None:
+        return ""
+    latitude, longitude = gps
+    return f"{abs(latitude):.4f}° {'NS'[latitude < 0]}, {abs(longitude):.4f}° {'EW'[longitude < 0]}"

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.render.text import to_json
+from clipsearch.render.json_output import json_line
 from clipsearch.server.service import Service
 
 _ALIVE = 15.0  # seconds after which a silent stream says that it is there
@@ -43,7 +43,7 @@ class EventStream(StreamingResponse):
             async for event in events:
                 if service.stopping.is_set():
                     return
-                yield b": alive\n\n" if event is None else f"event: {event[0]}\ndata: {to_json(event[1])}\n".encode()
+                yield b": alive\n\n" if event is None else f"event: {event[0]}\ndata: {json_line(event[1])}\n".encode()
 
 
 async def job_events(service: Service) -> AsyncIterator[tuple[str, dict[str, Any]] | None]:

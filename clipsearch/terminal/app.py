@@ -23,7 +23,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
-from clipsearch.render.text import human_bytes, percent, printable, short_path
+from clipsearch.render.text import day, human_bytes, minute, percent, printable, short_path
 from clipsearch.terminal.graphics import blocks
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord, Query, Term, all_of
 
@@ -246,12 +246,11 @@ class BrowseApp(App[None]):
             folder = ""
         table.clear()
         for number, row in enumerate(self._rows, 1):
-            taken = row.record.info.taken_at
             table.add_row(
                 Text(str(number), "dim", justify="right"),
                 Text("" if row.match is None else percent(row.match), "bold green", justify="right"),
                 Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
-                Text(taken.date().isoformat() if taken else ""),
+                Text(day(row.record.info.taken_at)),
                 Text(printable(short_path(row.record.file.path, folder))),
             )
         self._preview()
@@ -294,11 +293,10 @@ class BrowseApp(App[None]):
 def _facts(record: ImageRecord) -> str:
     info = record.info
     about = f"{info.width} x {info.height}, {info.format}, {human_bytes(record.file.size)}"
-    taken = info.taken_at.isoformat(" ", "minutes")[:16] if info.taken_at else ""
     lines = (
         printable(record.file.name),
         about,
-        "  ".join(part for part in (taken, printable(info.camera or "")) if part),
+        "  ".join(part for part in (minute(info.taken_at), printable(info.camera or "")) if part),
         printable(info.caption or ""),
     )
     return "\n".join(line for line in lines if line)

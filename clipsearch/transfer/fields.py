@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
+from clipsearch.render.json_output import photo_to_json
 from clipsearch.types import Fingerprint, ImageInfo, ImageRecord, clean_caption
 
 Format: TypeAlias = Literal["npy", "parquet", "csv", "jsonl"]
@@ -45,15 +46,12 @@ class Row:
 
 def photo_fields(record: ImageRecord, relative_to: str | None = None) -> dict[str, Any]:
     """PHOTO_FIELDS of an image. The path is absolute, or relative to a folder above it, then with "/" between parts."""
-    info, file = record.info, record.file
-    latitude, longitude = info.gps or (None, None)
-    path = file.path if relative_to is None else Path(file.path).relative_to(relative_to).as_posix()
-    values = (
-        path, file.size, file.mtime_ns, info.width, info.height, info.format, info.content_hash,
-        info.taken_at.isoformat() if info.taken_at else None, info.camera, latitude, longitude,
-        info.caption,
-    )  # fmt: skip
-    return dict(zip(PHOTO_FIELDS, values, strict=True))
+    photo = photo_to_json(record)
+    latitude, longitude = photo["gps"] or (None, None)
+    photo |= {"mtime_ns": record.file.mtime_ns, "latitude": latitude, "longitude": longitude}
+    if relative_to is not None:
+        photo["path"] = Path(record.file.path).relative_to(relative_to).as_posix()
+    return {name: photo.get(name) for name in PHOTO_FIELDS}
 
 
 def model_fields(fingerprint: Fingerprint) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ClipsearchError
+from clipsearch.render.csv_output import FIELDS
 from clipsearch.render.notebook import MOST
-from clipsearch.render.table import FIELDS
 from tests.render.support import ANOTHER_DAY, answer, hit
 
 

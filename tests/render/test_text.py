@@ -1,6 +1,7 @@
 """What people and scripts read."""
 
-from clipsearch.render.text import failures_table, human_bytes, percent, printable, short_path
+from clipsearch.render.tables import failures_table
+from clipsearch.render.text import human_bytes, percent, printable, short_path
 from clipsearch.types import Failure, ImageFile
 
 

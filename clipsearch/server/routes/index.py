@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from clipsearch._internal.commands import PHOTOS, command
 from clipsearch.indexing import roots
-from clipsearch.render.text import failure_object
+from clipsearch.render.json_output import failure_to_json
 from clipsearch.server import schemas as shapes
 from clipsearch.server.errors import Refusal
 from clipsearch.server.events import EventStream, index_events, job_events
@@ -64,7 +64,7 @@ def index_routes(service: Service) -> APIRouter:
     async def failures(request: Request, asked: Annotated[Nothing, Query()]) -> Response:
         """The files that could not be indexed, and why."""
         found = await service.answer(request, service.counts.call(lambda engine: engine.failures()))
-        return json_response({"failures": [failure_object(failure) for failure in found]})
+        return json_response({"failures": [failure_to_json(failure) for failure in found]})
 
     @router.post(
         "/index",

@@ -12,7 +12,7 @@ from clipsearch._internal.paths import is_elsewhere
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
 from clipsearch.images.preprocess import normalise
-from clipsearch.render.table import record_object
+from clipsearch.render.json_output import photo_to_json
 from clipsearch.server import schemas as shapes
 from clipsearch.server.errors import Refusal
 from clipsearch.server.parameters import Id, Nothing, ThumbnailSize
@@ -59,7 +59,7 @@ def picture_routes(service: Service) -> APIRouter:
     @router.get("/images/{id}", response_model=shapes.PhotoDetails, responses=_GONE)
     async def image(id: Annotated[Id, Path()], asked: Annotated[Nothing, Query()]) -> Response:
         """What the index knows of a photo."""
-        photo = record_object(await service.record(id))
+        photo = photo_to_json(await service.record(id))
         exif = {key: photo[key] for key in ("taken_at", "camera", "gps")}
         return json_response({**photo, "exif": exif})
 

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from clipsearch.analysis.statistics import By
-from clipsearch.render.table import hits_json, record_object
-from clipsearch.render.text import to_json
+from clipsearch.render.json_output import hits_to_json, json_line, photo_to_json
 from clipsearch.server import schemas as shapes
 from clipsearch.server.parameters import MOST_HITS, Browse, Choice, Facets, Places, Search, Similar
 from clipsearch.server.search_requests import search_wish, similar_wish, text_wish
@@ -30,7 +29,7 @@ _NO_PICTURE: dict[int | str, dict[str, Any]] = {
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A value as JSON, written as the command line writes it."""
-    return Response(to_json(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+    return Response(json_line(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
 
 
 def search_routes(service: Service) -> APIRouter:
@@ -41,10 +40,9 @@ def search_routes(service: Service) -> APIRouter:
         hits = await service.answer(request, service.searches.call(wish))
         explained = hits.explain() if asked.explain else None
         about = hits.explanation
-        found = hits_json(hits, text, about.model, about.index, group_by=asked.group_by, explanation=explained)
-        if asked.exact:
-            for one, hit in zip(found["hits"], hits, strict=True):
-                one |= {"score": hit.score, "match": hit.match}
+        found = hits_to_json(
+            hits, text, about.model, about.index, group_by=asked.group_by, explanation=explained, exact=asked.exact
+        )
         seconds = time.perf_counter() - start
         timing = {"Server-Timing": f"search;dur={1000 * seconds:.2f}"}
         return json_response({**found, "considered": about.considered, "seconds": round(seconds, 6)}, headers=timing)
@@ -73,7 +71,7 @@ def search_routes(service: Service) -> APIRouter:
                 lambda engine: engine.browse(condition, sort=asked.sort, offset=asked.offset, top_k=asked.top_k)
             ),
         )
-        return json_response({"images": [record_object(record) for record in records], "considered": considered})
+        return json_response({"images": [photo_to_json(record) for record in records], "considered": considered})
 
     @router.get("/facets", response_model=shapes.FacetsAnswer, responses=_BAD_QUERY)
     async def facets(request: Request, asked: Annotated[Facets, Query()]) -> Response:

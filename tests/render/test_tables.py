@@ -7,9 +7,19 @@ from datetime import datetime
 
 import pytest
 
-from clipsearch.render.table import FIELDS, hits_csv, hits_json, hits_jsonl, hits_table
-from clipsearch.render.text import to_json
+from clipsearch.render.csv_output import FIELDS, hits_csv
+from clipsearch.render.json_output import (
+    failure_from_json,
+    failure_to_json,
+    hit_from_json,
+    hit_to_json,
+    hits_to_json,
+    hits_to_jsonl,
+    json_line,
+)
+from clipsearch.render.tables import hits_table
 from clipsearch.render.width import columns
+from clipsearch.types import Failure, ImageFile
 from tests.render.support import ANOTHER_DAY, hit
 
 HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
@@ -107,7 +117,7 @@ def test_groups_are_in_the_order_of_their_best_hits():
 
 
 def test_json_keeps_the_agreed_keys_and_any_name():
-    text = to_json(hits_json([hit(1, HOSTILE, 0.25, 0.5)], "q", "mini", "/photos/.clipsearch"))
+    text = json_line(hits_to_json([hit(1, HOSTILE, 0.25, 0.5)], "q", "mini", "/photos/.clipsearch"))
     assert text.count("\n") == 1
     text.encode("utf-8")  # valid, although the name is not
     value = json.loads(text)
@@ -117,15 +127,15 @@ def test_json_keeps_the_agreed_keys_and_any_name():
         "content_hash",
     ]  # fmt: skip
     assert value["hits"][0]["path"] == HOSTILE and value["hits"][0]["match"] == 0.5
-    assert hits_json([hit(1, HOSTILE, caption="a dog")], "q", "m", "/i")["hits"][0]["caption"] == "a dog"
+    assert hits_to_json([hit(1, HOSTILE, caption="a dog")], "q", "m", "/i")["hits"][0]["caption"] == "a dog"
 
 
 def test_json_has_groups_and_an_explanation_where_asked_for():
     hits = [hit(1, "/photos/b/1.jpg", taken_at=ANOTHER_DAY), hit(2, "/photos/2.jpg")]
-    value = hits_json(hits, "q", "mini", "/i", group_by="day", explanation={"model": "mini"})
+    value = hits_to_json(hits, "q", "mini", "/i", group_by="day", explanation={"model": "mini"})
     assert [one["group"] for one in value["hits"]] == ["2024-07-15", None]
     assert value["explanation"] == {"model": "mini"}
-    lines = hits_jsonl(hits, "q", group_by="folder").splitlines()
+    lines = hits_to_jsonl(hits, "q", group_by="folder").splitlines()
     assert [json.loads(line)["group"] for line in lines] == ["/photos/b", "/photos"]
     assert list(json.loads(lines[0]))[:3] == ["query", "rank", "score"]
 
@@ -157,3 +167,14 @@ def test_a_spreadsheet_takes_no_text_of_ours_for_a_formula(text):
     (row,) = read_csv(hits_csv([hit(1, "/photos/a.jpg", camera=text, gps=(-1.0, 2.0), caption=text)], text))
     assert row["camera"] == row["query"] == row["caption"] == "'" + text
     assert row["latitude"] == "-1.0"
+
+
+def test_json_has_an_inverse():
+    first = hit(1, HOSTILE, 0.1234567, 0.7654321, ANOTHER_DAY, "Canon", (-33.5, 151.25), "a dog")
+    for whole in (first, hit(2, "/photos/b.jpg")):
+        values = json.loads(json_line(hit_to_json(whole, exact=True)))
+        assert hit_from_json(values) == whole
+        rounded = hit_from_json(hit_to_json(whole))
+        assert rounded.record == whole.record and rounded.score == round(whole.score, 6)
+    failure = Failure(ImageFile(HOSTILE, 7, 0), "truncated", "io", attempts=2, kept=True)
+    assert failure_from_json(json.loads(json_line(failure_to_json(failure)))) == failure

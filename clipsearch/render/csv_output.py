@@ -1,0 +1,54 @@
+"""Hits in columns: as CSV, and for a data frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from clipsearch.render.grouping import GroupBy
+from clipsearch.render.json_output import hit_to_json, utf8
+from clipsearch.types import Hit
+
+FIELDS = (
+    *("rank", "score", "match", "path", "width", "height", "format", "size", "taken_at", "camera"),
+    *("latitude", "longitude", "content_hash", "caption"),
+)
+"""The columns: width and height in pixels, size in bytes, latitude and longitude in degrees."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
+
+
+def hits_csv(hits: Sequence[Hit], query: str, *, group_by: GroupBy | None = None, heading: bool = True) -> str:
+    """Rows of "query", FIELDS and, with `group_by`, "group": RFC 4180 with plain newlines; texts are quoted.
+
+    A spreadsheet takes some texts for formulas. Paths are safe, since they begin with a slash or a drive. The query, the camera
+    and the caption get an apostrophe in front if they look like a formula. Bytes of names that are not UTF-8 become escapes,
+    which cannot be told from names that contain the escape; JSON and -0 are exact.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    columns = FIELDS if group_by is None else (*FIELDS, "group")
+    if heading:
+        writer.writerow(("query", *columns))
+    for hit in hits:
+        row = _flat(hit_to_json(hit, group_by))
+        writer.writerow([_harmless(value) for value in (query, *(row.get(name) for name in columns))])
+    return utf8(text.getvalue())
+
+
+def data_frame_columns(hits: Iterable[Hit]) -> dict[str, list[Any]]:
+    """FIELDS, each with the exact values of all hits; `taken_at` as datetimes."""
+    rows = [{**_flat(hit_to_json(hit, exact=True)), "taken_at": hit.record.info.taken_at} for hit in hits]
+    return {name: [row.get(name) for row in rows] for name in FIELDS}
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """A hit's JSON with the two parts of "gps" as values of their own."""
+    latitude, longitude = values["gps"] or (None, None)
+    return {**values, "latitude": latitude, "longitude": longitude}
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

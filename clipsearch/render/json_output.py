@@ -1,0 +1,129 @@
+"""Photos, hits, failures and labels as JSON, and back: the only place that decides their keys. Keys are only ever added.
+
+The command line, the server, its client and the assistants' tools all read and write these objects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from clipsearch.render.grouping import GroupBy, group_of
+from clipsearch.types import Failure, Hit, ImageFile, ImageInfo, ImageRecord
+
+DIGITS = 6
+"""Decimals of scores and matches, unless every digit is asked for."""
+
+
+def json_line(value: Any) -> str:
+    """One line of JSON in valid UTF-8. Bytes of a file name that are not UTF-8 become escapes that json.loads() undoes."""
+    return utf8(json.dumps(value, ensure_ascii=False, separators=(", ", ": "))) + "\n"
+
+
+def utf8(text: str) -> str:
+    """Text that can be encoded as UTF-8: lone surrogates, which stand for other bytes, become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def photo_to_json(record: ImageRecord) -> dict[str, Any]:
+    """An indexed photo. "caption" is there only if the photo has one."""
+    info = record.info
+    return {
+        "id": record.image_id,
+        "path": record.file.path,
+        "width": info.width,
+        "height": info.height,
+        "format": info.format,
+        "size": record.file.size,
+        "taken_at": info.taken_at.isoformat() if info.taken_at else None,
+        "camera": info.camera,
+        "gps": list(info.gps) if info.gps else None,
+        "content_hash": info.content_hash,
+        **({} if info.caption is None else {"caption": info.caption}),
+    }
+
+
+def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
+    """The inverse of `photo_to_json`. The file's modification time is not part of the JSON and becomes 0."""
+    info = ImageInfo(
+        width=photo["width"],
+        height=photo["height"],
+        format=photo["format"],
+        content_hash=photo["content_hash"],
+        taken_at=datetime.fromisoformat(photo["taken_at"]) if photo["taken_at"] else None,
+        camera=photo["camera"],
+        gps=(photo["gps"][0], photo["gps"][1]) if photo["gps"] else None,
+        caption=photo.get("caption"),
+    )
+    return ImageRecord(photo["id"], ImageFile(photo["path"], photo["size"], 0), info)
+
+
+def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = False) -> dict[str, Any]:
+    """A hit: the photo's keys, "rank", "score" and "match", and with `group_by` also "group".
+
+    Scores and matches are rounded to DIGITS, unless `exact`.
+    """
+    score, match = hit.score, hit.match
+    if not exact:
+        score, match = round(score, DIGITS), match if match is None else round(match, DIGITS)
+    group = {} if group_by is None else {"group": group_of(hit, group_by)}
+    return {"rank": hit.rank, "score": score, "match": match, **photo_to_json(hit.record), **group}
+
+
+def hit_from_json(hit: Mapping[str, Any]) -> Hit:
+    """The inverse of `hit_to_json`."""
+    return Hit(hit["rank"], hit["score"], photo_from_json(hit), hit["match"])
+
+
+def hits_to_json(
+    hits: Sequence[Hit],
+    query: str,
+    model: str,
+    index: str,
+    *,
+    group_by: GroupBy | None = None,
+    explanation: dict[str, Any] | None = None,
+    exact: bool = False,
+) -> dict[str, Any]:
+    """An answer: {"query", "model", "index", "hits": [...]}, and "explanation" if one is given."""
+    return {
+        "query": query,
+        "model": model,
+        "index": index,
+        "hits": [hit_to_json(hit, group_by, exact=exact) for hit in hits],
+        **({} if explanation is None else {"explanation": explanation}),
+    }
+
+
+def hits_to_jsonl(hits: Sequence[Hit], query: str, *, group_by: GroupBy | None = None) -> str:
+    """One line of JSON for each hit, with the "query" first."""
+    return "".join(json_line({"query": query, **hit_to_json(hit, group_by)}) for hit in hits)
+
+
+def failure_to_json(failure: Failure) -> dict[str, Any]:
+    """A file that could not be indexed."""
+    return {
+        "path": failure.file.path,
+        "size": failure.file.size,
+        "reason": failure.reason,
+        "cause": failure.cause,
+        "attempts": failure.attempts,
+        "kept": failure.kept,
+    }
+
+
+def failure_from_json(failure: Mapping[str, Any]) -> Failure:
+    """The inverse of `failure_to_json`."""
+    file = ImageFile(failure["path"], int(failure["size"]), 0)
+    return Failure(file, failure["reason"], failure["cause"], failure["attempts"], failure["kept"])
+
+
+def labels_to_json(record: ImageRecord, match: float, labels: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    """A photo's labels: {"path", "match", "labels": [{"label", "probability"}, ...]}, the likeliest first."""
+    return {
+        "path": record.file.path,
+        "match": round(match, DIGITS),
+        "labels": [{"label": label, "probability": round(probability, 8)} for label, probability in labels],
+    }

@@ -1,0 +1,184 @@
+"""Hits, labels, failures, models and evaluations as tables for a terminal. Nothing here prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clipsearch.render.grouping import GroupBy, group_title, grouped
+from clipsearch.render.text import day, human_bytes, percent, printable, short_path
+from clipsearch.render.width import columns, pad, shorten
+from clipsearch.types import Failure, Hit
+
+_BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"  # ECMA-48, select graphic rendition
+_STYLES = {"#": _DIM, "score": _CYAN, "match": _GREEN, "day": _DIM, "photo": "", "caption": _DIM}
+_LEAST_ROOM = 16  # cells for a path or a caption; other columns are left out before it gets less
+_LABEL_WIDTH = 28  # cells for a label, at most
+
+
+def hits_table(
+    hits: Sequence[Hit],
+    relative_to: str,
+    *,
+    width: int | None = None,
+    colours: bool = False,
+    heading: bool = False,
+    group_by: GroupBy | None = None,
+) -> str:
+    """One line for each hit: rank, score, match, day, path relative to a folder, and caption.
+
+    Columns that are empty for every hit are left out. With a `width`, lines take at most so many terminal cells, and paths and
+    captions are shortened in the middle. `colours` adds escape sequences. Groups are in the order of their first hits.
+    """
+    if not hits:
+        return ""
+    rows = [_row(hit, relative_to, group_by) for hit in hits]
+    table = _HitsTable(rows, width, colours, heading, indent=2 if group_by else 0)
+    lines = [table.line({name: name for name in table.shown}, dim=True)] if heading else []
+    if group_by is None:
+        return "".join([*lines, *map(table.line, rows)])
+    for group, members in grouped(hits, group_by).items():
+        title = group_title(group, relative_to)
+        lines.append(_styled(title if width is None else shorten(title, width), _BOLD, colours) + "\n")
+        lines += [table.line(_row(hit, relative_to, group_by)) for hit in members]
+    return "".join(lines)
+
+
+class _HitsTable:
+    """Which columns are shown, and how wide they are."""
+
+    def __init__(
+        self, rows: Sequence[dict[str, str]], width: int | None, colours: bool, heading: bool, indent: int
+    ) -> None:
+        self._colours = colours
+        self._indent = " " * indent
+        self._limits: dict[str, int] = {}
+        self.shown = [name for name in rows[0] if name in ("#", "score", "photo") or any(row[name] for row in rows)]
+        self._widths = {
+            name: max(columns(row[name]) for row in [*rows, *([{name: name}] if heading else [])])
+            for name in self.shown
+        }
+        if width is not None:
+            self._fit(width - indent)
+
+    def _fit(self, width: int) -> None:
+        """Leave out what has no room: first the day, then the match, then the caption."""
+
+        def room() -> int:
+            return width - sum(self._widths[name] + 2 for name in self.shown if name not in ("photo", "caption"))
+
+        for spare in ("day", "match"):
+            if room() < _LEAST_ROOM and spare in self.shown:
+                self.shown.remove(spare)
+        for_path = max(room(), 1)
+        if "caption" in self.shown:
+            shared = min(self._widths["photo"], for_path // 2)
+            if for_path - shared - 2 >= _LEAST_ROOM:
+                self._limits["caption"] = for_path - shared - 2
+                for_path = shared
+            else:
+                self.shown.remove("caption")
+        self._limits["photo"] = for_path
+
+    def line(self, row: dict[str, str], *, dim: bool = False) -> str:
+        """A row as a line."""
+        cells = []
+        for name in self.shown:
+            text = shorten(row[name], self._limits[name]) if name in self._limits else row[name]
+            if name == "caption" and not text:
+                continue
+            if name == "photo" and "caption" in self.shown and row["caption"]:
+                text = pad(text, self._limits.get(name, self._widths[name]))
+            elif name == "day":
+                text = pad(text, self._widths[name])
+            elif name not in ("photo", "caption"):
+                text = " " * (self._widths[name] - columns(text)) + text
+            cells.append(_styled(text, _DIM if dim else _STYLES[name], self._colours))
+        return self._indent + "  ".join(cells) + "\n"
+
+
+def _row(hit: Hit, relative_to: str, group_by: GroupBy | None) -> dict[str, str]:
+    """A hit's cells. What the heading of its group says is not repeated."""
+    path = hit.record.file.name if group_by == "folder" else short_path(hit.path, relative_to)
+    return {
+        "#": str(hit.rank),
+        "score": f"{hit.score:7.4f}",
+        "match": "" if hit.match is None else percent(hit.match),
+        "day": "" if group_by == "day" else day(hit.record.info.taken_at),
+        "photo": printable(path),
+        "caption": printable(hit.record.info.caption or ""),
+    }
+
+
+def _styled(text: str, style: str, colours: bool) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if colours and style and text else text
+
+
+class LabelsTable:
+    """Labels of photos. Column widths depend only on the labels, so that lines can be printed one by one."""
+
+    def __init__(self, labels: Sequence[str], count: int, relative_to: str) -> None:
+        self._width = min(max((columns(printable(label)) for label in labels), default=0), _LABEL_WIDTH)
+        self._count = min(count, len(labels))
+        self._relative_to = relative_to
+
+    def heading(self) -> str:
+        """The names of the columns."""
+        return "match  " + pad("label", self._count * (self._width + 9)) + "photo\n"
+
+    def line(self, photo: dict[str, Any]) -> str:
+        """One photo, as `labels_to_json` gives it: its match, its labels with their probabilities, its path."""
+        cells = [
+            f"{pad(shorten(printable(item['label']), self._width), self._width)}  {item['probability']:.3f}  "
+            for item in photo["labels"]
+        ]
+        cells += [" " * (self._width + 9)] * (self._count - len(cells))
+        path = printable(short_path(photo["path"], self._relative_to))
+        return f"{photo['match']:.3f}  {''.join(cells)}{path}\n"
+
+
+def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
+    """One line for each file: its path, a tab, the reason."""
+    return "".join(
+        f"{printable(short_path(failure.file.path, relative_to))}\t{printable(failure.reason)}"
+        f"{' (indexed before, and kept)' if failure.kept else ''}\n"
+        for failure in failures
+    )
+
+
+def evaluation_table(result: dict[str, Any]) -> str:
+    """The result of an evaluation with captions, from `RetrievalResult.to_json`."""
+    names = list(result["text_to_image"])
+    lines = [
+        f"model {printable(result['model'])}: {result['images']:,} photos, {result['captions']:,} captions",
+        " " * 14 + "".join(f"{name.replace('_', ' '):>13}" for name in names),
+    ]
+    for direction in ("text_to_image", "image_to_text"):
+        values = "".join(f"{result[direction][name]:>13.4g}" for name in names)
+        lines.append(f"{direction.replace('_', ' '):<14}{values}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def zero_shot_table(result: dict[str, Any]) -> str:
+    """The result of a zero-shot evaluation with labels."""
+    prompts = " | ".join(printable(prompt) for prompt in result["prompts"]) or "none"
+    return (
+        f"model {printable(result['model'])}: {result['images']:,} photos, {result['labels']:,} labels\n"
+        f"prompts  {prompts}\n"
+        f"top-1    {result['top1']:.4f}\n"
+        f"top-5    {result['top5']:.4f}\n"
+    )
+
+
+def models_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The models that can be used, and the source of each figure."""
+    lines = [f"{'model':<44} {'here':<8} {'size':>8} {'cost':>6} {'quality':>8}  licence"]
+    for row in rows:
+        quality = "-" if row["quality"] is None else f"{row['quality']:.1f}%"
+        lines.append(
+            f"{row['model']:<44} {'yes' if row['available'] else 'no':<8} {human_bytes(row['bytes']):>8} "
+            f"{row['relative_cost']:>5g}x {quality:>8}  {row['licence']}"
+        )
+    lines += ["", "cost: arithmetic for one photo, relative to ViT-B/32. quality:"]
+    lines += [f"  {row['model']}: {row['measure']} ({row['source']})" for row in rows]
+    return "".join(f"{line}\n" for line in lines)
