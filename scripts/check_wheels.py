@@ -1,4 +1,4 @@
-"""Check that what clipsearch needs has wheels for the systems that README.md names, for each Python.
+"""Check that what clipsearch needs has wheels for the systems that docs/install.md names, for each Python.
 
     pip install uv && python scripts/check_wheels.py
 
@@ -64,7 +64,7 @@ def main() -> int:
             print(
                 f"{'ok   ' if works == expected else 'WRONG'} {system}, Python {python}: {said if works else f'no ({said})'}"
             )
-    print(f"{wrong} of {len(cases)} are not as README.md says" if wrong else "all are as README.md says")
+    print(f"{wrong} of {len(cases)} are not as docs/install.md says" if wrong else "all are as docs/install.md says")
     return 1 if wrong else 0
 
 

@@ -56,6 +56,6 @@ set_up_environment() {
     export PIP_DISABLE_PIP_VERSION_CHECK=1
     unset PYTHONDONTWRITEBYTECODE  # where it is set, every process compiles all of clipsearch again
     echo "installing into $venv (the first time takes a minute or two) ..."
-    install_torch || die "torch could not be installed; see README.md, \"Installing\""
+    install_torch || die "torch could not be installed; see docs/install.md"
     python -m pip install --quiet --editable ".${extra:+[$extra]}" || die "the installation failed; what pip said is above"
 }

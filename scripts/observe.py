@@ -2,7 +2,7 @@
 """Run a command in a home of its own, and say whom it called and what it wrote that it should not have.
 
     python scripts/observe.py --may-write ~/Photos/.clipsearch clipsearch index ~/Photos --model mini
-    python scripts/observe.py --readme --model mini    # the README's commands, one after another
+    python scripts/observe.py --readme --model mini    # the commands of the README and docs/
 
 Calls are seen by strace, in all processes that the command starts: an address other than this machine's own, and a name
 that is looked up, by whatever library and from whatever language. Files are seen by strace as well, and by what is in the
@@ -192,7 +192,7 @@ def _first(trace: Path, tracer: int) -> int:
 
 
 def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | None]]:
-    """The README's commands as printed, in their order, over the photos of this repository; None for what cannot be run here.
+    """The commands of the README and the documentation as printed, in their order, over the photos of this repository; None for what cannot be run here.
 
     The index is made by `model` before. What does not end by itself is ended after some seconds.
     """
@@ -210,8 +210,10 @@ def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | 
     (room.work / "queries.txt").write_text("a dog\na cat\n")
     (room.work / "labels.txt").write_text("dog\ncat\n")
     first = f"clipsearch index ~/Photos --model {shlex.quote(model)}"
-    shown = re.findall(r"^\$ (clipsearch .*)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    for command in (first, *(re.split(r" +# ", line)[0].strip() for line in shown)):
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    blocks = [re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.M | re.S) for page in pages]
+    shown = re.findall(r"^\$ (clipsearch .*)$", "".join(block for page in blocks for block in page), re.M)
+    for command in dict.fromkeys((first, *(re.split(r" +# ", line)[0].strip() for line in shown))):
         if re.search(r"milvus://|--server|shared/|--model NAME", command):
             yield command, None
             continue

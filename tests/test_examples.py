@@ -1,4 +1,4 @@
-"""Every example in the help texts and in the README runs as it is printed, on data/photos."""
+"""Every example in the help texts, the README and the documentation runs as it is printed, on data/photos."""
 
 import os
 import re
@@ -32,11 +32,11 @@ def examples():
             visit(command.get_command(None, child), child)
 
     visit(cli, "clipsearch")
-    readme = (ROOT / "README.md").read_text("utf-8")
-    shown = re.findall(r"^\$ (clipsearch .*)$", readme, re.MULTILINE)
-    found += [
-        ("README", line) for line in shown if "../shared" not in line
-    ]  # that is a figure of minutes, not an example
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        if page.name != "tutorial.md":  # whose commands run one after another, in tests/docs/test_tutorial.py
+            blocks = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+            shown = re.findall(r"^\$ (clipsearch .*)$", "".join(blocks), re.MULTILINE)
+            found += [(page.stem, line) for line in shown]
     lines = {}
     for where, line in found:
         lines.setdefault(line.partition("  #")[0].strip(), where)

@@ -93,10 +93,12 @@ def test_doctor_misses_only_what_the_installation_brings_there(monkeypatch, syst
     assert set(diagnosis.PACKAGES) - diagnosis.optional() - {"clipsearch"} == needed
 
 
-def test_the_systems_of_the_readme_are_those_whose_wheels_are_checked():
+def test_the_systems_of_the_install_page_are_those_whose_wheels_are_checked():
     top = Path(__file__).parents[2]
     lines = re.findall(
-        r"^\| ((?:Linux|macOS|Windows) [^|]+) \| (3\.\d+) to (3\.\d+) \|", (top / "README.md").read_text("utf-8"), re.M
+        r"^\| ((?:Linux|macOS|Windows) [^|]+) \| (3\.\d+) to (3\.\d+) \|",
+        (top / "docs" / "install.md").read_text("utf-8"),
+        re.M,
     )
     checked = runpy.run_path(str(top / "scripts" / "check_wheels.py"))["SYSTEMS"]
     installs = [(name, pythons[0], pythons[-1]) for name, (_, _, pythons) in checked.items() if pythons]

@@ -1,0 +1,25 @@
+"""A nightly job: bring an index up to date, and report what could not be read. The exit status is for cron or systemd.
+
+python examples/nightly.py ~/Photos
+"""
+
+import sys
+
+import clipsearch
+
+
+def main(folder: str) -> int:
+    with clipsearch.SearchEngine.open(folder) as engine:
+        try:
+            report = engine.index()
+        except clipsearch.ClipsearchError as error:  # a drive is not mounted, another process is writing, ...
+            print(f"not indexed: {error}", file=sys.stderr)
+            return 1
+        print(f"{report.added} added, {report.updated} updated, {report.removed} removed in {report.seconds:.0f} s")
+        for failure in engine.failures():
+            print(f"cannot read {failure.file.path}: {failure.reason}", file=sys.stderr)
+        return 3 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

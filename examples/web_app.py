@@ -1,0 +1,28 @@
+"""A search in a web application of your own.
+
+    pip install fastapi uvicorn
+    PHOTOS=data/photos uvicorn --app-dir examples web_app:app
+    curl 'http://127.0.0.1:8000/search?q=a+cup+of+coffee'
+
+`clipsearch serve` has a finished server with a page, uploads, thumbnails and access checks; this is for handlers of your own.
+"""
+
+import os
+from typing import Any
+
+from fastapi import FastAPI, HTTPException
+
+import clipsearch
+
+app = FastAPI()
+engine = clipsearch.SearchEngine.open(os.environ["PHOTOS"])
+
+
+@app.get("/search")
+async def search(q: str, limit: int = 5) -> list[dict[str, Any]]:
+    # `async def`, so that one thread uses the engine: it belongs to one thread at a time.
+    try:
+        hits = engine.search(q, top_k=limit)
+    except clipsearch.ClipsearchError as error:
+        raise HTTPException(400, str(error)) from error
+    return [{"id": hit.record.image_id, "score": hit.score, "match": hit.match} for hit in hits]

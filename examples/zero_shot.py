@@ -1,0 +1,26 @@
+"""Which label suits a photo? Zero-shot classification with an encoder alone: no index, no training.
+
+python examples/zero_shot.py data/photos/cat.png data/photos/fire-engine.jpg
+"""
+
+import sys
+
+import numpy as np
+
+import clipsearch
+
+LABELS = ["cat", "dog", "fire engine", "mountain"]
+
+
+def main(paths: list[str]) -> None:
+    encoder = clipsearch.load_encoder("mini")
+    logits = encoder.logits(paths, [f"a photo of a {label}" for label in LABELS])  # (photos, labels)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = odds / odds.sum(axis=1, keepdims=True)  # each row sums to 1
+    for path, row in zip(paths, probabilities, strict=True):
+        best = int(row.argmax())
+        print(f"{path}: {LABELS[best]} ({row[best]:.0%})")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

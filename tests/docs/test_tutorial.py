@@ -1,0 +1,47 @@
+"""The tutorial shows what one sees: its commands run in their order, and print what is printed there, but for figures."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+
+import pytest
+
+from tests.cli.running import run_here
+from tests.conftest import PHOTOS, ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the examples are for a Unix shell")
+
+
+def sessions(page):
+    """(command, the lines below it) for each `$ clipsearch ...` in the console blocks of a page."""
+    for block in re.findall(r"^```console\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, *shown = part.rstrip("\n").split("\n")
+            if command.startswith("clipsearch "):
+                yield command, shown
+
+
+def without_figures(lines):
+    """Times, scores and sizes differ from machine to machine: every figure becomes #, a run of spaces one."""
+    figures = [re.sub(r"<?\b[0-9]+(\.[0-9]+)?\b%?", "#", re.sub(r"\b[0-9a-f]{12}\b", "DIGEST", line)) for line in lines]
+    return [" ".join(line.replace("# segments", "# segment").split()) for line in figures]
+
+
+def test_it_prints_what_the_tutorial_shows(tmp_path):
+    home, clone = tmp_path / "home", tmp_path / "home" / "me" / "clipsearch"
+    shutil.copytree(PHOTOS, clone / "data" / "photos")
+    changed = {"HOME": home / "me", "HF_HUB_OFFLINE": "1", "HF_HOME": home / "hub"}
+    changed |= {f"XDG_{name}_HOME": home / name for name in ("STATE", "DATA", "CACHE")}
+    ran = 0
+    for command, shown in sessions((ROOT / "docs" / "tutorial.md").read_text("utf-8")):
+        status, output, errors = run_here(*shlex.split(command)[1:], cwd=clone, **changed)
+        assert status == 0, (command, errors)
+        printed = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in (output, errors)]
+        printed = [text.replace(os.fspath(home), "/home").splitlines() for text in printed]
+        if shown:
+            both = (printed[0] + printed[1], printed[1] + printed[0])  # a terminal shows them as they come
+            assert without_figures(shown) in map(without_figures, both), (command, both[0])
+        ran += 1
+    assert ran > 6

@@ -1,0 +1,267 @@
+"""Write the reference pages that are made from the code itself: docs/reference/{cli,python,http}.md.
+
+    python tools/write_reference.py            # after a change to a help text, a public docstring or a route
+    python tools/write_reference.py --check    # exit status 1 if a page is not current
+
+A test runs the check. The pages are committed, so that they can be read without the site.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import itertools
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+_NOTE = "<!-- Made by tools/write_reference.py: change the {source}, and run it again. -->\n\n"
+_WIDTH = 96
+
+
+def cli_page() -> str:
+    """Every command as its --help prints it."""
+    from clipsearch.cli import cli
+
+    lines = [
+        "# Command line\n",
+        "`clipsearch COMMAND --help` prints the same. See also [Exit statuses](exit-statuses.md), [JSON](json.md) and "
+        "[Configuration](configuration.md).\n",
+        _fenced(_help(cli, "clipsearch")),
+    ]
+    for name, command in _commands(cli, "clipsearch"):
+        level = "##" if name.count(" ") == 1 else "###"
+        lines += [f"{level} {name}\n", _fenced(_help(command, name))]
+    return _NOTE.format(source="help texts in clipsearch/cli") + "\n".join(lines)
+
+
+def _commands(group: click.Group, above: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group, info_name=above)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is None or command.hidden:
+            continue
+        yield f"{above} {name}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{above} {name}")
+
+
+def _help(command: click.Command, name: str) -> str:
+    context = click.Context(command, info_name=name, terminal_width=_WIDTH, max_content_width=_WIDTH)
+    context.help_option_names = ["-h", "--help"]
+    return command.get_help(context)
+
+
+def _fenced(text: str) -> str:
+    return f"```text\n{text.rstrip()}\n```\n"
+
+
+def python_page() -> str:
+    """Every public name, its signature and its docstring."""
+    import clipsearch
+    from clipsearch import client, errors
+
+    lines = [
+        "# Python\n",
+        "```python\nimport clipsearch\n```\n",
+        "Importing the package is cheap: what a name needs is imported when the name is first used. Every function is typed "
+        "(`py.typed`). `examples/` has five short programs.\n",
+        "The names below are public and stay. Other modules may change.\n",
+    ]
+    for name in clipsearch.__all__:
+        lines += list(_described(name, getattr(clipsearch, name)))
+    lines += ["## A server's client\n", "```python\nfrom clipsearch.client import Client\n```\n"]
+    lines += list(_described("Client", client.Client))
+    tree = inspect.cleandoc(errors.__doc__ or "")
+    lines += ["## The tree of errors\n", "They are in `clipsearch.errors`.\n", _fenced(tree.partition("\n\n")[2])]
+    return _NOTE.format(source="docstrings") + "\n".join(lines)
+
+
+def _described(name: str, value: Any) -> Iterator[str]:
+    yield f"## {name}\n"
+    text = _docstring(value)
+    if inspect.isclass(value):
+        if not issubclass(value, Exception):
+            yield _code(f"class {name}{_parameters(value)}")
+        yield text
+        yield from _fields(value)
+        yield from _members(name, value)
+    elif callable(value):
+        yield _code(f"{name}{_parameters(value)}")
+        yield text
+    else:
+        yield _code(f"{name} = {value}")
+        yield _comment_of(name) + "\n"
+
+
+def _comment_of(name: str) -> str:
+    """The string below the definition of an alias in clipsearch/types.py."""
+    from clipsearch import types
+
+    body = ast.parse(inspect.getsource(types)).body
+    for statement, below in itertools.pairwise(body):
+        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == name:
+            return inspect.cleandoc(ast.literal_eval(below.value)) if isinstance(below, ast.Expr) else ""
+    return ""
+
+
+def _docstring(value: Any) -> str:
+    text = inspect.getdoc(value) or ""
+    if dataclasses.is_dataclass(value) and text.startswith(f"{getattr(value, '__name__', '')}("):
+        text = ""  # the one that dataclass itself makes
+    return text + "\n"
+
+
+def _fields(value: type) -> Iterator[str]:
+    """The comments beside the fields of a dataclass say what they are."""
+    if not dataclasses.is_dataclass(value):
+        return
+    source = inspect.getsource(value)
+    rows = []
+    for field in dataclasses.fields(value):
+        match = re.search(rf"^    {field.name}: .*?(?:  # (.*))?$", source, re.MULTILINE)
+        rows.append((field.name, str(field.type), match.group(1) or "" if match else ""))
+    yield "| field | type | |\n|---|---|---|"
+    for name, kind, comment in rows:
+        kind, comment = (text.replace("|", "\\|") for text in (kind, comment))
+        yield f"| `{name}` | `{kind}` | {comment} |"
+    yield ""
+
+
+def _members(name: str, value: type) -> Iterator[str]:
+    for member, found in vars(value).items():
+        if member.startswith("_"):
+            continue
+        if isinstance(found, property):
+            returned = inspect.signature(found.fget).return_annotation if found.fget else ""
+            yield f"### {name}.{member}\n"
+            yield _code(f"{member}: {returned}")
+        elif isinstance(found, (classmethod, staticmethod)) or inspect.isfunction(found):
+            yield f"### {name}.{member}\n"
+            prefix = "classmethod " if isinstance(found, classmethod) else ""
+            yield _code(f"{prefix}{member}{_parameters(getattr(value, member))}")
+        else:
+            continue
+        yield (inspect.getdoc(found) or "") + "\n"
+
+
+def _parameters(value: Any) -> str:
+    """The signature as it is written in the source, one parameter a line if it is long."""
+    try:
+        signature = inspect.signature(value)
+    except ValueError:
+        return ""
+    parts, keyword_only = [], False
+    for parameter in signature.parameters.values():
+        if parameter.name == "self":
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
+            keyword_only = True
+            if not any(part.startswith("*") for part in parts):
+                parts.append("*")
+        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        kind = "" if parameter.annotation is parameter.empty else f": {parameter.annotation}"
+        default = "" if parameter.default is parameter.empty else f" = {_default(parameter.default)}"
+        parts.append(f"{star}{parameter.name}{kind}{default}")
+    result = signature.return_annotation
+    arrow = "" if result in (signature.empty, None, "None") else f" -> {result}"
+    line = f"({', '.join(parts)}){arrow}"
+    return line if len(line) < 80 else "(\n    " + ",\n    ".join(parts) + f",\n){arrow}"
+
+
+def _default(value: Any) -> str:
+    text = repr(value)
+    return "..." if text.startswith("<") else text
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```\n"
+
+
+def http_page() -> str:
+    """Every route, by the server's own description of itself."""
+    from starlette.testclient import TestClient
+
+    from clipsearch.server.app import make_app
+    from clipsearch.server.service import Service
+
+    with tempfile.TemporaryDirectory() as folder:
+        app = make_app(Service(Path(folder) / ".clipsearch"), host="127.0.0.1", port=8100)
+        with TestClient(app, base_url="http://127.0.0.1:8100") as client:
+            described = client.get("/api/openapi.json").json()
+    lines = [(ROOT / "tools" / "http_introduction.md").read_text("utf-8")]
+    for path, methods in described["paths"].items():
+        for method, route in methods.items():
+            lines += list(_route(f"{method.upper()} {path}", route))
+    return _NOTE.format(source="descriptions in clipsearch/server") + "\n".join(lines)
+
+
+def _route(title: str, route: dict[str, Any]) -> Iterator[str]:
+    yield f"## {title}\n"
+    yield _sentences(route.get("description") or route.get("summary") or "") + "\n"
+    if parameters := route.get("parameters"):
+        yield "| parameter | type | |\n|---|---|---|"
+        for parameter in parameters:
+            text = parameter.get("description") or parameter["schema"].get("description") or ""
+            kind = _type(parameter["schema"])
+            where = "" if parameter["in"] == "query" else f" ({parameter['in']})"
+            yield f"| `{parameter['name']}`{where} | {kind} | {_cell(text)} |"
+        yield ""
+    for content in route.get("requestBody", {}).get("content", {}):
+        yield f"The body is `{content}`.\n"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    kinds = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
+    text = " or ".join(dict.fromkeys(_one_type(kind) for kind in kinds))
+    default = schema.get("default")
+    return text + (f", default `{default}`" if default not in (None, [], "") else "")
+
+
+def _one_type(schema: dict[str, Any]) -> str:
+    if choices := schema.get("enum"):
+        return ", ".join(f"`{choice}`" for choice in choices)
+    if schema.get("type") == "array":
+        return f"list of {_one_type(schema.get('items', {}))}"
+    return str(schema.get("type", schema.get("$ref", "").rpartition("/")[2] or "any"))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _sentences(text: str) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+
+
+PAGES = {"cli": cli_page, "python": python_page, "http": http_page}
+
+
+def main() -> int:
+    """Write the pages, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    old = []
+    for name, make in PAGES.items():
+        path, text = REFERENCE / f"{name}.md", make().rstrip() + "\n"
+        if not path.exists() or path.read_text("utf-8") != text:
+            old.append(path.relative_to(ROOT))
+            if not check:
+                path.write_text(text, "utf-8")
+    for path in old:
+        print(f"{path} {'is not current; run `python tools/write_reference.py`' if check else 'was written'}")
+    return 1 if check and old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
