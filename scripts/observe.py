@@ -192,7 +192,7 @@ def _first(trace: Path, tracer: int) -> int:
 
 
 def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | None]]:
-    """The commands of the README and the documentation as printed, in their order, over the photos of this repository; None for what cannot be run here.
+    """The commands of the README and docs/ as printed, over the photos of this repository; None if one cannot be run here.
 
     The index is made by `model` before. What does not end by itself is ended after some seconds.
     """

@@ -31,7 +31,7 @@ MOST = 1000
 """Photos in one file. The others are counted."""
 
 SIZES = ((60, 1280), (250, 800), (MOST, 400))
-"""(photos, pixels): with at most so many photos, no side of a picture is longer than this. docs/how-to/ask.md has the files' sizes."""
+"""(photos, pixels): with at most so many photos, no side of a picture is longer than this. README has the files' sizes."""
 
 _ASSETS = Path(__file__).resolve().parent / "assets"
 _NARROWEST, _WIDEST = (
