@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.milvus.pull import PullReport
     from clipsearch.milvus.push import PushReport
-    from clipsearch.milvus.store import StoreReader
+    from clipsearch.milvus.store import MilvusStore
     from clipsearch.query.vector_store import VectorStore
     from clipsearch.store.approximate.description import Kind
     from clipsearch.store.lock import OnBusy
@@ -71,7 +71,7 @@ class SearchEngine:
             raise ClipsearchError("name an index or a store, and not both")
         self._place = _absolute(index) if index is not None else parse_address(str(store))
         self._index: Collection | None = None
-        self._store: StoreReader | None = None
+        self._store: MilvusStore | None = None
         self._model = IndexModel(model, device, precision)
         self._embedder: QueryEmbedder | None = None
 
@@ -526,9 +526,9 @@ class SearchEngine:
         if isinstance(self._place, Path):
             return self._collection()
         if self._store is None:
-            from clipsearch.milvus.store import StoreReader
+            from clipsearch.milvus.store import MilvusStore
 
-            self._store = StoreReader(self._place)
+            self._store = MilvusStore(self._place)
         return self._store
 
     def _collection(self) -> Collection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -24,6 +24,9 @@ Ids: TypeAlias = "NDArray[np.int64]"
 
 Scores: TypeAlias = "NDArray[np.float64]"
 """float64 array of cosines in [-1, 1]; higher is better."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with how many items are done, and how many there are in all."""
 
 LONGEST_CAPTION = 2_000
 """Characters of a caption that an index keeps; the longest of the usual data sets, those of alt texts, have some hundred."""

@@ -92,7 +92,7 @@ def _freshness(root: RootStatus) -> str:
 
 def show_store(address: str, as_json: bool) -> None:
     """What a store holds, on standard output."""
-    from clipsearch.milvus.status import store_status
+    from clipsearch.milvus.store import store_status
     from clipsearch.render.text import human_bytes, printable
 
     state = store_status(address)

@@ -1,1 +1,1 @@
-"""Vector databases: the photos of an index, kept and searched elsewhere."""
+"""Milvus as a vector store: `push` and `pull` copy an index to and from it, and `MilvusStore` answers queries."""

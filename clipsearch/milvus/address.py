@@ -1,4 +1,4 @@
-"""Where a store is, as users write it.
+"""The address of a store, as users write it.
 
 milvus://[USER:PASSWORD@|TOKEN@]HOST[:PORT]/[DATABASE/]COLLECTION[?tls=1&timeout=SECONDS]
 milvuss://...                       the same, encrypted: tls=1
@@ -22,15 +22,15 @@ _HELP = "give milvus://HOST:PORT/COLLECTION, milvuss:// for an encrypted connect
 
 @dataclass(frozen=True, slots=True)
 class StoreAddress:
-    """A store. `token` is secret, and in no text that is made of this."""
+    """A store. `token` is secret and never part of a text made of this."""
 
     uri: str  # what pymilvus takes
     collection: str
-    shown: str  # for messages and answers
+    shown: str  # in messages and answers, without secrets
     database: str = ""
     token: str = field(default="", repr=False)
     is_local: bool = False
-    timeout: float = 30.0  # seconds that a call may take
+    timeout: float = 30.0  # seconds a call may take
 
     def __str__(self) -> str:
         return self.shown
@@ -42,7 +42,7 @@ def is_address(text: object) -> bool:
 
 
 def parse_address(text: str) -> StoreAddress:
-    """A store's address. The token may also be in $CLIPSEARCH_STORE_TOKEN. ClipsearchError, without secrets, for none."""
+    """Parse an address. The token may also be in $CLIPSEARCH_STORE_TOKEN. ClipsearchError, without secrets, if invalid."""
     kind, _, rest = text.partition(":")
     if kind == "milvus+lite":
         return _lite(rest)
@@ -51,21 +51,17 @@ def parse_address(text: str) -> StoreAddress:
         port = parts.port or PORT
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
     except ValueError:
-        raise ClipsearchError(f"that is no address of a store; {_HELP}") from None
+        raise ClipsearchError(f"this is not the address of a store; {_HELP}") from None
     if kind not in ("milvus", "milvuss") or not parts.hostname or parts.fragment:
-        raise ClipsearchError(f"that is no address of a store; {_HELP}")
+        raise ClipsearchError(f"this is not the address of a store; {_HELP}")
     tls, timeout = options.pop("tls", "1" if kind == "milvuss" else "0"), options.pop("timeout", "30")
-    if (
-        options
-        or tls not in ("0", "1")
-        or (kind == "milvuss" and tls == "0")
-        or not re.fullmatch(r"[1-9]\d{0,3}", timeout)
-    ):
-        raise ClipsearchError("a store's address takes the options tls=1 and timeout=SECONDS, and no others")
+    tls_is_valid = tls == "1" or (tls == "0" and kind == "milvus")
+    if options or not tls_is_valid or not re.fullmatch(r"[1-9]\d{0,3}", timeout):
+        raise ClipsearchError("the address of a store takes only the options tls=1 and timeout=SECONDS")
     *databases, collection = [unquote(part) for part in parts.path.strip("/").split("/")]
     if len(databases) > 1 or not all(_NAME.fullmatch(name) for name in (*databases, collection)):
         raise ClipsearchError(
-            f"a store's address ends in the name of a collection, made of letters, digits and _; {_HELP}"
+            f"the address of a store ends with the name of a collection: letters, digits and _; {_HELP}"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -84,7 +80,7 @@ def _lite(rest: str) -> StoreAddress:
     text = unquote(rest[2:] if rest.startswith("///") else rest)
     folder, _, collection = text.rstrip("/").rpartition("/")
     if not folder or "?" in folder or not _NAME.fullmatch(collection):
-        raise ClipsearchError(f"that is no address of a store; {_HELP}")
+        raise ClipsearchError(f"this is not the address of a store; {_HELP}")
     path = os.path.abspath(os.path.expanduser(folder))
-    path = path if path.endswith(".db") else f"{path}.db"  # by which pymilvus tells it from a host
+    path = path if path.endswith(".db") else f"{path}.db"  # pymilvus takes other names for a host
     return StoreAddress(path, collection, f"milvus+lite:{quote(path)}/{collection}", is_local=True)

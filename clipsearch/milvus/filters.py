@@ -1,10 +1,10 @@
-"""Conditions as boolean expressions of Milvus.
+"""Translates conditions into boolean expressions of Milvus.
 
-Nothing that anybody has typed is part of an expression: texts are there as the hexadecimal digits of their bytes, and all else
-is numbers. So there is nothing to escape, names that are not UTF-8 are as good as others, and digits sort as the bytes do.
+An expression contains nothing that a user typed: texts are the hexadecimal digits of their bytes, everything else is a number.
+So nothing needs escaping, names that are not UTF-8 work like others, and digits sort as the bytes do.
 
-What Milvus cannot say, an expression says more widely: it holds of every photo that meets the condition, and `exact` is False
-where it may hold of others too. Those are sorted out by the catalog's own SQL (`store/sieve.py`).
+If Milvus cannot express a condition, the expression is wider: it holds for every photo that meets the condition, and `exact` is
+False because it may hold for others. The catalog's own SQL then sorts those out (`store.memory_catalog`).
 """
 
 from __future__ import annotations
@@ -18,32 +18,37 @@ from decimal import Decimal
 
 from clipsearch.store.filters import EARTH_KM, Places, composed
 from clipsearch.store.memory_catalog import passing
-from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Test, literals
+from clipsearch.types import All, Below, Condition, Either, Field, Known, Near, Not, Test, literals
 
 EVERYTHING, NOTHING = "row > 0", "row < 0"  # photos' rows have numbers above 0
-NOWHERE = 999.0
-"""The latitude and longitude of a photo without a place."""
+UNKNOWN_DEGREES = 999.0
+"""The latitude and longitude of a photo whose place is not known."""
 
+_COLUMNS: dict[Field, tuple[str, ...]] = {
+    "path": ("folder", "name"),
+    "megapixels": ("width", "height"),
+    "orientation": ("width", "height"),
+}  # every other field is a column of its own name
 _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `shape`
 _OPERATORS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _OTHER_LETTERS = re.compile("[^\\x00-\\x7f]+")
-_FARTHEST = 2.0**52
-_KM_A_DEGREE = EARTH_KM * math.pi / 180
+_LARGEST = 2.0**52
+_KM_PER_DEGREE = EARTH_KM * math.pi / 180
 
 
 @dataclass(frozen=True, slots=True)
-class Expression:
-    """A boolean expression, and whether it holds of no photo that does not meet its condition."""
+class FilterExpression:
+    """A boolean expression; if it is `exact`, it holds only for photos that meet its condition."""
 
     text: str
     exact: bool = True
 
 
-class Expressions:
-    """Conditions as expressions, for one state of a store.
+class FilterTranslator:
+    """Translates conditions for one version of a store.
 
-    `places` says where a folder is; `values` are all that the photos' cameras and formats are, or None where they are too many
-    to be known. `infix` tells whether the store's LIKE finds what is not at the beginning.
+    `places` says where a folder is. `cameras` and `formats` are all that the photos have, or None if they are too many.
+    `infix` says whether the store's LIKE finds text that is not at the beginning.
     """
 
     def __init__(
@@ -53,194 +58,195 @@ class Expressions:
         self._values = {"camera": cameras, "format": formats}
         self._infix = infix
 
-    def of(self, condition: Condition, *, holds: bool = True) -> Expression:
-        """A condition, or with `holds` False its opposite, as an expression."""
+    def translate(self, condition: Condition, *, holds: bool = True) -> FilterExpression:
+        """The expression for a condition, or for its opposite if `holds` is False."""
         if isinstance(condition, Not):
-            return self.of(condition.condition, holds=not holds)
+            return self.translate(condition.condition, holds=not holds)
         if isinstance(condition, (All, Either)):
-            parts = [self.of(part, holds=holds) for part in condition.conditions]
-            every = isinstance(condition, All) == holds
+            parts = [self.translate(part, holds=holds) for part in condition.conditions]
+            conjunction = isinstance(condition, All) == holds
             if not parts:
-                return Expression(EVERYTHING if every else NOTHING)
-            text = (" and " if every else " or ").join(f"({part.text})" for part in parts)
-            return Expression(text, all(part.exact for part in parts))
-        found = self._leaf(condition)
+                return FilterExpression(EVERYTHING if conjunction else NOTHING)
+            text = (" and " if conjunction else " or ").join(f"({part.text})" for part in parts)
+            return FilterExpression(text, all(part.exact for part in parts))
+        leaf = self._leaf(condition)
         if holds:
-            return found
-        return Expression(f"not ({found.text})") if found.exact else Expression(EVERYTHING, False)
+            return leaf
+        return FilterExpression(f"not ({leaf.text})") if leaf.exact else FilterExpression(EVERYTHING, False)
 
-    def _leaf(self, condition: Test | Known | Below | Near) -> Expression:
+    def _leaf(self, condition: Test | Known | Below | Near) -> FilterExpression:
         if isinstance(condition, Known):
-            return Expression(_known(condition.field) or EVERYTHING)
+            return FilterExpression(_known(condition.field))
         if isinstance(condition, Below):
-            return Expression(_any(_below(*place) for place in self._places(condition.folder)))
+            places = (_below(*place) for place in self._places(condition.folder))
+            return FilterExpression(" or ".join(f"({place})" for place in places) or NOTHING)
         if isinstance(condition, Near):
-            return Expression(_box(condition), False)
-        if condition.field in ("camera", "format"):
+            return FilterExpression(_box(condition), False)
+        if condition.field in self._values:
             return self._one_of(condition)
-        if condition.field == "caption":
-            return self._of_known(condition)
+        if condition.field == "caption":  # a photo without one meets no test of it
+            expression = self._text(condition, "x")
+            return FilterExpression(both(_known("caption"), expression.text), expression.exact)
         if condition.field in ("name", "folder"):
             return self._text(condition)
         if condition.field == "orientation":
             shapes = [_SHAPES[shape] for shape in passing(condition, list(_SHAPES))]
-            return Expression(f"shape in {shapes}" if shapes else NOTHING)
+            return FilterExpression(f"shape in {shapes}" if shapes else NOTHING)
         if condition.field == "taken":
             return _taken(condition)
         if condition.field == "path":
-            return Expression(EVERYTHING, False)
+            return FilterExpression(EVERYTHING, False)
         if condition.field in ("latitude", "longitude"):
-            return Expression(_degrees(condition))
-        return Expression(_whole(condition))
+            return FilterExpression(_degrees(condition))
+        return FilterExpression(_integer(condition))
 
-    def _one_of(self, test: Test) -> Expression:
-        """A field with few values: those that pass are named."""
+    def _one_of(self, test: Test) -> FilterExpression:
+        """A test of a field with few values: the expression lists those that pass."""
         values = self._values[test.field]
         if values is None:
-            return Expression(_known(test.field) or EVERYTHING, False)
-        passed = [text_key(value) for value in passing(test, values)]
-        return Expression(f"{test.field} in {_texts(passed)}" if passed else NOTHING)
+            return FilterExpression(_known(test.field), False)
+        keys = ", ".join(f'"{text_key(value)}"' for value in passing(test, values))
+        return FilterExpression(f"{test.field} in [{keys}]" if keys else NOTHING)
 
-    def _of_known(self, test: Test) -> Expression:
-        """A text that a photo may not have at all, which meets no test of it."""
-        found = self._text(test, "x")
-        return Expression(both(_known(test.field) or EVERYTHING, found.text), found.exact)
-
-    def _text(self, test: Test, head: str = "") -> Expression:
-        """A test of a column without case, whose texts have `head` before their digits."""
+    def _text(self, test: Test, prefix: str = "") -> FilterExpression:
+        """A test of a case-folded column, whose texts have `prefix` before their digits."""
         column, text = f"{test.field}_folded", str(test.value)
         folded = composed(text.lower())
         if not folded.isascii():
-            return self._like_ascii(column, folded, head, test.operator)
+            return self._ascii_parts(column, folded, prefix, test.operator)
         if test.operator in ("=", "!="):
-            # Where the text is ASCII, the catalog folds ASCII alone. All that differs is the Kelvin sign, to Python a k.
+            # The catalog folds only ASCII if the text is ASCII. Only the Kelvin sign differs: Python folds it to a k.
             exact = not (text.isascii() and "k" in folded)
-            same = Expression(f'{column} == "{head}{_hex(folded)}"', exact)
+            equal = FilterExpression(f'{column} == "{prefix}{_hex(folded)}"', exact)
             if test.operator == "=":
-                return same
-            return Expression(f"not ({same.text})") if exact else Expression(EVERYTHING, False)
+                return equal
+            return FilterExpression(f"not ({equal.text})") if exact else FilterExpression(EVERYTHING, False)
         if test.operator != "~":
-            return Expression(EVERYTHING, False)
-        return self._in_order(column, head, [_hex(piece) for piece in literals(folded)])
+            return FilterExpression(EVERYTHING, False)
+        return self._in_order(column, prefix, literals(folded))
 
-    def _like_ascii(self, column: str, folded: str, head: str, operator: str) -> Expression:
-        """Of a text with other letters, only what is ASCII: a column has them in whichever of their spellings the name has."""
+    def _ascii_parts(self, column: str, folded: str, prefix: str, operator: str) -> FilterExpression:
+        """A test for text with letters beyond ASCII: only its ASCII parts, since a name may spell the others in two ways."""
         if operator not in ("=", "~"):
-            return Expression(EVERYTHING, False)
+            return FilterExpression(EVERYTHING, False)
         pieces = literals(_OTHER_LETTERS.sub("*", folded)) if operator == "~" else _OTHER_LETTERS.split(folded)
-        return self._in_order(column, head, [_hex(piece) for piece in pieces])
+        return self._in_order(column, prefix, pieces)
 
-    def _in_order(self, column: str, head: str, pieces: list[str]) -> Expression:
-        first, *rest = pieces
-        first = head + first
+    def _in_order(self, column: str, prefix: str, pieces: Sequence[str]) -> FilterExpression:
+        """Texts that begin with the first piece and contain the others in this order."""
+        first, *rest = map(_hex, pieces)
+        first = prefix + first
         if not rest:
-            return Expression(f'{column} == "{first}"', False)
-        if not self._infix:
-            return Expression(f'{column} like "{first}%"' if first else EVERYTHING, False)
-        pattern = re.sub("%+", "%", f"{first}%{'%'.join(rest)}")
-        return Expression(f'{column} like "{pattern}"' if pattern != "%" else EVERYTHING, False)
+            return FilterExpression(f'{column} == "{first}"', False)
+        pattern = re.sub("%+", "%", f"{first}%{'%'.join(rest)}") if self._infix else f"{first}%"
+        return FilterExpression(f'{column} like "{pattern}"' if pattern != "%" else EVERYTHING, False)
+
+
+def columns_of(condition: Condition) -> set[str]:
+    """The columns that decide whether a photo meets a condition."""
+    if isinstance(condition, Not):
+        return columns_of(condition.condition)
+    if isinstance(condition, (All, Either)):
+        return {column for part in condition.conditions for column in columns_of(part)}
+    if isinstance(condition, Near):
+        return {"latitude", "longitude"}
+    if isinstance(condition, Below):
+        return {"folder"}
+    return set(_COLUMNS.get(condition.field, (condition.field,)))
 
 
 def text_key(text: str | None) -> str:
-    """A text as it is in a column of its own: "" for none, which differs from that of an empty text."""
+    """A text as a column has it: "" for None, which differs from the key of an empty text."""
     return "" if text is None else f"x{_hex(text)}"
 
 
 def folded_key(text: str) -> str:
-    """A name or folder without case, as its column has it."""
+    """A name or folder as its case-folded column has it."""
     return _hex(text.lower())
 
 
 def folded_text_key(text: str | None) -> str:
-    """A text of its own without case, as its column has it: "" for none."""
+    """A text as its case-folded column has it: "" for None."""
     return text_key(None if text is None else text.lower())
 
 
 def among(column: str, numbers: Iterable[int]) -> str:
-    """Rows whose number in a column is one of these."""
-    some = sorted({int(number) for number in numbers})
-    return f"{column} in {some}" if some else NOTHING
+    """The expression for rows whose column has one of these numbers."""
+    distinct = sorted({int(number) for number in numbers})
+    return f"{column} in {distinct}" if distinct else NOTHING
 
 
 def both(*expressions: str) -> str:
-    """All of some expressions."""
-    return " and ".join(f"({one})" for one in expressions)
+    """The expression for rows that all of these expressions hold for."""
+    return " and ".join(f"({expression})" for expression in expressions)
 
 
 def _hex(text: str) -> str:
     return os.fsencode(text).hex()
 
 
-def _texts(keys: Iterable[str]) -> str:
-    quoted = ", ".join(f'"{key}"' for key in keys)
-    return f"[{quoted}]"
-
-
-def _any(expressions: Iterable[str]) -> str:
-    return " or ".join(f"({one})" for one in expressions) or NOTHING
-
-
-def _known(field: str) -> str | None:
+def _known(field: str) -> str:
+    """The expression for photos that have a field."""
     if field in ("camera", "taken", "caption"):
         return f'{field} != ""'
-    return f"{field} < {NOWHERE}" if field in ("latitude", "longitude") else None
+    return f"{field} < {UNKNOWN_DEGREES}" if field in ("latitude", "longitude") else EVERYTHING
 
 
 def _below(root_id: int, folder: str) -> str:
     if not folder:
         return f"root == {int(root_id)}"
-    head = _hex(folder)
-    return f'root == {int(root_id)} and (folder == "{head}" or folder like "{head}2f%")'  # 2f is the "/"
+    key = _hex(folder)
+    return f'root == {int(root_id)} and (folder == "{key}" or folder like "{key}2f%")'  # 2f is the "/"
 
 
-def _taken(test: Test) -> Expression:
-    known = 'taken != ""'
+def _taken(test: Test) -> FilterExpression:
+    known = _known("taken")
     if test.operator == "~":
-        return Expression(known, False)
-    return Expression(f'{known} and taken {_OPERATORS[test.operator]} "{text_key(str(test.value))}"')
+        return FilterExpression(known, False)
+    return FilterExpression(f'{known} and taken {_OPERATORS[test.operator]} "{text_key(str(test.value))}"')
 
 
 def _degrees(test: Test) -> str:
     value = float(test.value)
-    if value != value:
+    if math.isnan(value):
         return NOTHING
-    limited = min(max(value, -_FARTHEST), _FARTHEST)
-    return f"{test.field} < {NOWHERE} and {test.field} {_OPERATORS[test.operator]} {_decimal(limited)}"
+    limited = min(max(value, -_LARGEST), _LARGEST)
+    return f"{_known(test.field)} and {test.field} {_OPERATORS[test.operator]} {_decimal(limited)}"
 
 
 def _decimal(value: float) -> str:
-    """A number in digits alone, which are read as the same number."""
+    """A number in digits alone, which Milvus reads as the same number."""
     text = format(Decimal(repr(value)), "f")
     return text if "." in text else f"{text}.0"
 
 
-def _whole(test: Test) -> str:
-    """A comparison of whole numbers: width, height and size, and the pixels that megapixels are made of."""
+def _integer(test: Test) -> str:
+    """A test of width, height or size, or of megapixels by the column `pixels`."""
     value = float(test.value)
-    if value != value:
+    if math.isnan(value):
         return NOTHING
     column, unit = ("pixels", 1e6) if test.field == "megapixels" else (test.field, 1.0)
-    wanted = min(max(value, -_FARTHEST / unit), _FARTHEST / unit)
+    wanted = min(max(value, -_LARGEST / unit), _LARGEST / unit)
     least = math.floor(wanted * unit) - 2
-    while least / unit < wanted:  # as the catalog divides, so that what rounding does is the same
+    while least / unit < wanted:  # divided as the catalog divides, so that rounding has the same effect
         least += 1
-    there = least / unit == wanted
-    beyond = least + 1 if there else least
+    equal = least / unit == wanted
+    beyond = least + 1 if equal else least
     return {
         ">=": f"{column} >= {least}",
         ">": f"{column} >= {beyond}",
         "<": f"{column} < {least}",
         "<=": f"{column} < {beyond}",
-        "=": f"{column} == {least}" if there else NOTHING,
-        "!=": f"{column} != {least}" if there else EVERYTHING,
+        "=": f"{column} == {least}" if equal else NOTHING,
+        "!=": f"{column} != {least}" if equal else EVERYTHING,
     }[test.operator]
 
 
 def _box(near: Near) -> str:
-    """A box around all points that are near, as the catalog's."""
-    reach = near.km / _KM_A_DEGREE * 1.0001
+    """The box around all points that are near; it is the same as the catalog's."""
+    reach = near.km / _KM_PER_DEGREE * 1.0001  # degrees, with room for rounding
     south, north = near.latitude - reach, near.latitude + reach
-    text = f"latitude < {NOWHERE} and latitude >= {_decimal(south)} and latitude <= {_decimal(north)}"
+    text = f"{_known('latitude')} and latitude >= {_decimal(south)} and latitude <= {_decimal(north)}"
     if south > -89 and north < 89:
         wide = math.sin(math.radians(min(reach, 90))) / math.cos(math.radians(near.latitude))
         sideways = math.degrees(math.asin(min(1.0, wide)))

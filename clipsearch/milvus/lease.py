@@ -1,47 +1,50 @@
-"""One writer at a time, by a row that says until when somebody writes."""
+"""One writer at a time, by a row that says until when a writer may write."""
 
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Container
 from datetime import datetime
 
 from clipsearch.errors import CollectionBusy
-from clipsearch.milvus.table import LEASES, Table
+from clipsearch.milvus.table import LEASES_BELOW, Table
+
+logger = logging.getLogger(__name__)
 
 SECONDS = 120.0
-"""How long a writer that says nothing more counts as writing. The clocks of the machines must agree by less than that."""
+"""How long a lease lasts unless it is renewed. The clocks of the machines must differ by less."""
 
 
 class Lease:
-    """Held from construction until `release`. CollectionBusy where another copy of the index is being pushed.
+    """Held from construction until `release`. CollectionBusy if another copy of the index is being pushed.
 
-    Milvus has no "write if nobody else has". So a writer says that it writes, and then looks whether others do: of two that
-    come at the same time, at least one sees the other, and gives way. It does the same where its row has to be renewed.
+    Milvus has no "insert if absent". So a writer first inserts its lease, then looks for others. Of two writers that come at
+    the same time, at least one sees the other and gives way. Renewing works the same way.
 
-    `copy` is the name of this push, and `mine` are those of pushes before it of this same copy of the index: their rows are of
-    dead ones, because the index's own lock lets only one of its processes push.
+    `copy` is the name of this push, `mine` contains those of earlier pushes of this copy of the index. Their leases are stale,
+    because the index's own lock lets only one process push.
     """
 
     def __init__(self, table: Table, copy: str, mine: Container[str] = ()) -> None:
         self._table, self._copy, self._mine = table, copy, mine
         self._numbers: list[int] = []
-        self._write()
-        self._look()
+        self._insert()
+        self._all()
 
     def renew(self) -> None:
-        """Say that it goes on, if that is due. CollectionBusy where it took so long that somebody else may have begun."""
+        """Renew the lease if that is due. CollectionBusy if it ended and another push may have begun."""
         if not self._is_fresh():
             self.require()
 
     def require(self) -> None:
-        """Be sure that nobody else writes at this moment. CollectionBusy where somebody does, or did."""
+        """Make sure that no other push writes at this moment. CollectionBusy if one does, or did."""
         if not self._is_fresh():
-            self._write()
-        if self._numbers[0] not in self._look():
-            raise CollectionBusy("this push said nothing for too long, and another one has begun; push again")
+            self._insert()
+        if self._numbers[0] not in self._all():
+            raise CollectionBusy("this push paused for too long, and another one has begun; push again")
         self._table.delete(self._numbers[:-1])
         self._numbers = self._numbers[-1:]
 
@@ -52,21 +55,22 @@ class Lease:
     def _is_fresh(self) -> bool:
         return 0 <= time.time() - self._since < SECONDS / 4
 
-    def _write(self) -> None:
+    def _insert(self) -> None:
         self._since = time.time()
-        number = LEASES - 1 - secrets.randbelow(2**40)
+        number = LEASES_BELOW - 1 - secrets.randbelow(2**40)
         self._numbers.append(number)
         self._table.insert_notes({number: json.dumps({"copy": self._copy, "until": self._since + SECONDS})})
 
-    def _look(self) -> set[int]:
-        """The numbers of all rows that say so; dead writers' are removed. CollectionBusy where somebody else writes."""
+    def _all(self) -> set[int]:
+        """The numbers of all leases; stale ones are removed. CollectionBusy if another writer holds one."""
         now, stale = time.time(), []
-        notes = self._table.notes(f"row < {LEASES}")
+        notes = self._table.notes(f"row < {LEASES_BELOW}")
         for number, note in notes:
             if number in self._numbers:
                 continue
             copy, until = _holder(note)
-            if copy in self._mine or not now <= until <= now + 2 * SECONDS:  # no clock that is right says more
+            if copy in self._mine or not now <= until <= now + 2 * SECONDS:  # no correct clock gives a later time
+                logger.info("removing the stale lease %d of another push", number)
                 stale.append(number)
                 continue
             self.release()
@@ -79,9 +83,9 @@ class Lease:
 
 
 def _holder(note: str) -> tuple[str, float]:
-    """Who writes, and until when."""
+    """The name of the push that holds a lease, and until when."""
     try:
-        said = json.loads(note)
-        return str(said["copy"]), float(said["until"])
+        lease = json.loads(note)
+        return str(lease["copy"]), float(lease["until"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return "", 0.0

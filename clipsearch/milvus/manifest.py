@@ -1,6 +1,7 @@
-"""The one row of a store that says what is current: its photos are those that it says there are, and no others.
+"""The note that says which rows of a store are current: its photos are exactly those that the last manifest describes.
 
-Where it withdraws more photos than fit into one note, other notes have them. Those are there before it is, and go after it.
+If a manifest withdraws more photos than fit into one note, the rest is in further notes. They are inserted before the manifest
+and deleted after it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from clipsearch.errors import CollectionDamaged, CollectionError
@@ -19,43 +20,43 @@ from clipsearch.types import Fingerprint
 
 FORMAT, FORMAT_IN_PARTS = 1, 2
 
-PARTS = -(2**39)
-"""Notes below this number are parts of manifests; those above it, and below 0, are manifests."""
+PARTS_BELOW = -(2**39)
+"""Notes below this number are parts of manifests. From here to 0 are manifests."""
 
-_LONGEST = 60_000  # characters of a note; Milvus takes 65,535 bytes, and the numbers in it grow
-_PART = 4000  # images of up to ten digits
+_MAX_NOTE = 60_000  # characters; Milvus takes 65,535 bytes, and the numbers in a note grow
+_PART_IMAGES = 4000  # of up to ten digits
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a store holds.
+    """What a store contains.
 
-    A photo's row is current if it was born by `version` and its image is not among `dead`, of which only those born by
-    `dead_until` count: rows that await their deletion.
+    A photo's row is current if its version is at most `version`, unless its image is among `dead` and its version is at most
+    `dead_until`: such rows are about to be deleted.
     """
 
-    sequence: int  # the last one counts; it grows with every publication
+    sequence: int  # grows with every publication; the last manifest counts
     version: int
     count: int
     digest: str  # of all photos' checksums
     fingerprint: Fingerprint
     roots: dict[int, str]
     rules: dict[int, dict[str, Any]]  # by which each root was walked
-    last_id: int  # of all images there ever were
+    last_id: int  # of all images that ever existed
     lineage: str  # the same in all copies of an index, which have the same image ids
     copy: str  # the one that may write here
-    cameras: tuple[str, ...] | None  # all there are, unless they are too many
+    cameras: tuple[str, ...] | None  # None if they are too many
     formats: tuple[str, ...] | None
     photo_bytes: int
     failures: int
     pushed_at: str  # ISO 8601
-    after: int = 0  # a timestamp of the store: whoever has seen it sees all these photos
+    after: int = 0  # a timestamp of the store; reads at or after it see all these photos
     dead: tuple[int, ...] = ()
     dead_until: int = 0
 
     @property
     def current(self) -> str:
-        """The expression that holds of the current photos' rows."""
+        """The expression that holds for the current photos' rows."""
         born = f"row > 0 and born <= {self.version}"
         if not self.dead:
             return born
@@ -63,28 +64,26 @@ class Manifest:
 
     @property
     def state(self) -> int:
-        """A number that no other publication has. Versions begin again where a collection was dropped."""
-        said = ascii((self.version, self.copy, self.digest)).encode()
-        return int.from_bytes(hashlib.sha256(said).digest()[:6], "big")
+        """A number that no other publication has. Versions are not enough: they start again if a collection was dropped."""
+        publication = ascii((self.version, self.copy, self.digest)).encode()
+        return int.from_bytes(hashlib.sha256(publication).digest()[:6], "big")
 
     def fitting(self) -> Manifest:
-        """Itself, without cameras and formats if it does not fit into a note otherwise. CollectionError where it never does."""
-        if len(self._text()) <= _LONGEST:
+        """The manifest, without cameras and formats if it would not fit into a note. CollectionError if it never fits."""
+        if len(self._text()) <= _MAX_NOTE:
             return self
-        less = replace(self, cameras=None, formats=None)
-        if len(less._text()) > _LONGEST:
-            raise CollectionError(
-                "the index has more folders of its own than fit into a store's note; index them below one"
-            )
-        return less
+        shorter = replace(self, cameras=None, formats=None)
+        if len(shorter._text()) > _MAX_NOTE:
+            raise CollectionError("the index has more folders of its own than fit into a note; index one above them")
+        return shorter
 
     def to_notes(self) -> dict[int, str]:
-        """As notes by their numbers: its own is the last, and those before it are its parts."""
+        """Notes by their numbers: the parts first, the manifest's own note last."""
         text = self._text(self.dead)
-        if len(text) <= _LONGEST:
+        if len(text) <= _MAX_NOTE:
             return {-self.sequence: text}
-        first = PARTS - 1 - secrets.randbelow(2**38)
-        blocks = (self.dead[start : start + _PART] for start in range(0, len(self.dead), _PART))
+        first = PARTS_BELOW - 1 - secrets.randbelow(2**38)
+        blocks = (self.dead[start : start + _PART_IMAGES] for start in range(0, len(self.dead), _PART_IMAGES))
         parts = {
             first - position: json.dumps({"clipsearch": FORMAT_IN_PARTS, "dead": block})
             for position, block in enumerate(blocks)
@@ -101,56 +100,52 @@ class Manifest:
 
 
 def newest(notes: Mapping[int, str]) -> Manifest | None:
-    """The last of a store's manifests, by its notes' numbers and texts; None where there is none.
+    """The last manifest among notes, given by number and text; None if there is none.
 
-    CollectionDamaged where it makes no sense or lacks a part, CollectionError where it is of a newer format.
+    CollectionDamaged if it makes no sense or lacks a part, CollectionError if it has a newer format.
     """
-    number = min((number for number in notes if number > PARTS), default=None)
+    number = min((number for number in notes if number > PARTS_BELOW), default=None)
     if number is None:
         return None
     try:
         values = _values(notes[number])
         fingerprint = Fingerprint(**values.pop("fingerprint"))
         roots = {int(number): os.fsdecode(bytes.fromhex(path)) for number, path in values.pop("roots").items()}
-        rules = {int(number): dict(one) for number, one in values.pop("rules").items()}
+        rules = {int(number): dict(root_rules) for number, root_rules in values.pop("rules").items()}
         first, count = values.pop("parts", (0, 0))
         for part in range(first, first - count, -1):
             values["dead"] += _values(notes[part])["dead"]
-        several = {name: values.pop(name) for name in ("cameras", "formats", "dead")}
-        tuples: dict[str, Any] = {name: None if some is None else tuple(some) for name, some in several.items()}
-        manifest = Manifest(fingerprint=fingerprint, roots=roots, rules=rules, **tuples, **values)
-        return _sensible(manifest)
+        for name in ("cameras", "formats", "dead"):
+            values[name] = None if values[name] is None else tuple(values[name])
+        return _checked(Manifest(fingerprint=fingerprint, roots=roots, rules=rules, **values))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CollectionDamaged(
-            "what the store says of itself makes no sense; push again into another collection"
+            "the store's description of itself makes no sense; push again into another collection"
         ) from error
 
 
 def _values(text: str) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(text)
-    said = values.pop("clipsearch")
-    if said not in (FORMAT, FORMAT_IN_PARTS):
+    note_format = values.pop("clipsearch")
+    if note_format not in (FORMAT, FORMAT_IN_PARTS):
         raise CollectionError(
-            f"the store has format {said!r}, and this clipsearch reads {FORMAT_IN_PARTS}; upgrade clipsearch"
+            f"the store has format {note_format!r}, and this clipsearch reads {FORMAT_IN_PARTS}; upgrade clipsearch"
         )
     return values
 
 
-def _sensible(manifest: Manifest) -> Manifest:
-    """The manifest itself, where every value is of its kind: expressions are made of the numbers."""
-    numbers = (
-        manifest.sequence, manifest.version, manifest.count, manifest.photo_bytes, manifest.failures, manifest.after,
-        manifest.dead_until, manifest.last_id, manifest.fingerprint.dim, *manifest.dead,
-    )  # fmt: skip
-    fingerprint = manifest.fingerprint
-    texts = (
-        manifest.digest, manifest.lineage, manifest.copy, manifest.pushed_at, fingerprint.model, fingerprint.revision,
-        fingerprint.digest, fingerprint.precision or "", *(manifest.cameras or ()), *(manifest.formats or ()),
-    )  # fmt: skip
-    if not all(type(number) is int and number >= 0 for number in numbers) or not all(
-        type(text) is str for text in texts
+def _checked(manifest: Manifest) -> Manifest:
+    """The manifest. ValueError unless every value is of its type, because expressions are made of its numbers."""
+    values = [
+        (field.type, getattr(part, field.name)) for part in (manifest, manifest.fingerprint) for field in fields(part)
+    ]
+    numbers = [*(value for kind, value in values if kind == "int"), *manifest.dead]
+    texts = [*(value for kind, value in values if kind == "str"), *(manifest.cameras or ()), *(manifest.formats or ())]
+    texts.append(manifest.fingerprint.precision or "")
+    if (
+        not all(type(number) is int and number >= 0 for number in numbers)
+        or not all(type(text) is str for text in texts)
+        or not all(os.path.isabs(path) and "\0" not in path for path in manifest.roots.values())
     ):
-        raise ValueError
-    if not all(os.path.isabs(path) and "\0" not in path for path in manifest.roots.values()):
         raise ValueError
     return manifest

@@ -1,33 +1,40 @@
-"""A store into an index: every row and vector is checked on its way, and the whole in the end."""
+"""Pulls a store into an index: every row and vector is verified as it comes, and everything at the end."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, SyncRefused
 from clipsearch.milvus.address import StoreAddress
-from clipsearch.milvus.checksums import checks_in, checks_of, digest_of
-from clipsearch.milvus.filters import among, both
+from clipsearch.milvus.checksums import checks_of
 from clipsearch.milvus.lineage import LINEAGE, lineage_of
 from clipsearch.milvus.manifest import Manifest
-from clipsearch.milvus.rows import CHECKS, FIELDS, VECTOR, catalog_row, checked_vector, record
-from clipsearch.milvus.store import StoreReader
+from clipsearch.milvus.rows import (
+    CHECK_FIELDS,
+    FIELDS,
+    VECTOR,
+    catalog_row,
+    checked_vector,
+    checks_in,
+    digest_of,
+    record,
+)
+from clipsearch.milvus.store import MilvusStore
 from clipsearch.store.collection import Collection
 from clipsearch.store.lock import OnBusy
 from clipsearch.store.vectors import is_unit
+from clipsearch.types import Progress
 
-_BLOCK = 2000  # rows that are fetched at once
-_COMMIT = 16_384  # images after which what is here is committed: the most that a crash loses
-_ATTEMPTS = 5  # versions, where somebody keeps publishing
+logger = logging.getLogger(__name__)
 
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many rows were fetched, and how many there are to fetch."""
+_BLOCK = 2000  # rows to fetch at once
+_COMMIT_IMAGES = 16_384  # the most that a crash can lose
+_ATTEMPTS = 5  # versions to try while another process keeps publishing
 
 
 @dataclass(slots=True)
@@ -53,57 +60,62 @@ def pull(
     progress: Progress | None = None,
     on_busy: OnBusy | None = None,
 ) -> PullReport:
-    """Make an index hold what a store holds: a new one, or a copy of what was pushed. It can be interrupted and run again.
+    """Make an index contain what a store contains: a new index, or a copy of the pushed one.
 
-    SyncRefused where the folder has an index of something else, or photos that the store lacks, unless `prune`.
+    `prune` confirms that photos which the store lacks may leave the index. `progress` counts the rows to fetch. An
+    interrupted pull can be repeated.
+    SyncRefused if the folder has an index of other photos, or if photos would leave it without `prune`.
     """
     start = time.monotonic()
-    with StoreReader(address) as reader:
-        report = PullReport(reader.name, str(folder), version=reader.manifest.version)  # before a folder is made
+    with MilvusStore(address) as store:
+        report = PullReport(store.name, str(folder), version=store.manifest.version)  # raises before a folder is made
         with Collection(folder, writable=True, on_busy=on_busy) as collection:
-            _require_copy(collection, reader.manifest)
+            _require_copy(collection, store.manifest)
             kept = frozenset() if prune else frozenset(checks_of(collection))
             for _ in range(_ATTEMPTS):
-                manifest = reader.latest()
-                _take(collection, reader, manifest, kept, report, progress)
-                if reader.latest().state == manifest.state:
-                    return _verified(collection, manifest, report, start)
-    raise CollectionBusy(f"somebody keeps publishing to {address}; pull again")
+                manifest = store.latest()
+                _bring_up_to_date(collection, store, manifest, kept, report, progress)
+                if store.latest().state == manifest.state:
+                    _verify(collection, manifest, report)
+                    report.seconds = time.monotonic() - start
+                    return report
+                logger.info("another version was published meanwhile; fetching what it changed")
+    raise CollectionBusy(f"another process keeps publishing to {address}; pull again")
 
 
 def _require_copy(collection: Collection, manifest: Manifest) -> None:
-    """Refuse an index of something else; make a new one, at once, a copy of what the store holds."""
+    """Raise SyncRefused for an index of other photos. A new index becomes, at once, a copy of what the store contains."""
     catalog = collection.catalog
     if catalog.meta(LINEAGE) is None and not catalog.last_id():
         collection.require(manifest.fingerprint)
         lineage_of(catalog, manifest.lineage)
     elif catalog.meta(LINEAGE) != manifest.lineage:
-        raise SyncRefused(f"{collection.folder} has an index of something else; pull into another folder: --index")
+        raise SyncRefused(f"{collection.folder} has an index of other photos; pull into another folder: --index")
     collection.require(manifest.fingerprint)
 
 
-def _take(
+def _bring_up_to_date(
     collection: Collection,
-    reader: StoreReader,
+    store: MilvusStore,
     manifest: Manifest,
     kept: frozenset[int],
     report: PullReport,
     progress: Progress | None,
 ) -> None:
-    """Fetch what differs, and commit as it goes. Of rows that go away meanwhile, the next version's are fetched.
+    """Fetch what differs, and commit it in parts. Rows that are deleted meanwhile come with the next version.
 
-    SyncRefused where one of the images that are to be kept would go.
+    SyncRefused if an image in `kept` would go.
     """
-    there = reader.at_one_state(lambda: checks_in(reader.walk(CHECKS)))
+    stored = store.at_one_state(lambda: checks_in(store.scan(CHECK_FIELDS)))
     local = checks_of(collection)
-    gone = sorted(local.keys() - there.keys())
+    gone = sorted(local.keys() - stored.keys())
     if lost := kept.intersection(gone):
         raise SyncRefused(
             f"{len(lost):,} photos of the index at {collection.folder} are not in the store; confirm with --prune that they "
-            "are to leave the index, or push first. None of them has left it"
+            "may leave the index, or push first. None of them has left it"
         )
-    todo = sorted(image_id for image_id, checks in there.items() if local.get(image_id) != checks)
-    if any(image_id in local and local[image_id][1] != there[image_id][1] for image_id in todo):
+    different = sorted(image_id for image_id, checks in stored.items() if local.get(image_id) != checks)
+    if any(image_id in local and local[image_id][1] != stored[image_id][1] for image_id in different):
         raise CollectionError(
             f"the index at {collection.folder} has other photos under the store's ids; pull into another folder"
         )
@@ -117,42 +129,37 @@ def _take(
         ),
     )
     catalog.never_reuse("images", manifest.last_id)
-    buried = set(catalog.tombstones()).intersection(todo)  # removed once, and their vectors are here still
+    buried = set(catalog.tombstones()).intersection(different)  # removed once, but their vectors are still here
     catalog.remove_tombstones(buried)
-    here = buried | local.keys()
+    has_vector = buried | local.keys()
     collection.remove(gone)
-    report.removed, report.unchanged = report.removed + len(gone), len(there) - len(todo)
-    dim, done = manifest.fingerprint.dim, 0
-    for start in range(0, len(todo), _BLOCK):
-        wanted = todo[start : start + _BLOCK]
-        expression = both(manifest.current, among("image_id", wanted))
-        rows = sorted(
-            reader.table.query(expression, (*FIELDS, VECTOR), after=manifest.after),
-            key=lambda row: int(row["image_id"]),
-        )
-        for row in rows:
-            record(row, manifest.roots)  # or what it says makes no sense
-            vector = checked_vector(row, dim)
+    report.removed, report.unchanged = report.removed + len(gone), len(stored) - len(different)
+    logger.info("version %d: %d rows to fetch, %d to remove", manifest.version, len(different), len(gone))
+    done = 0
+    for start in range(0, len(different), _BLOCK):
+        block, fields = different[start : start + _BLOCK], (*FIELDS, VECTOR)
+        rows = store.table.fetch("image_id", block, fields, within=manifest.current, after=manifest.after)
+        for row in sorted(rows, key=lambda row: int(row["image_id"])):
+            record(row, manifest.roots)  # raises if the row is damaged
+            vector = checked_vector(row, manifest.fingerprint.dim)
             if not is_unit(vector):
                 raise CollectionDamaged(f"the store's vector of image {row['image_id']} is not of length 1")
-            collection.restore(catalog_row(row), None if row["image_id"] in here else vector)
-        done += len(rows)
-        report.fetched += len(rows)
-        if collection.staged >= _COMMIT:
+            collection.restore(catalog_row(row), None if row["image_id"] in has_vector else vector)
+            done += 1
+            report.fetched += 1
+        if collection.staged >= _COMMIT_IMAGES:
             collection.commit()
         if progress:
-            progress(done, len(todo))
+            progress(done, len(different))
     collection.commit()
 
 
-def _verified(collection: Collection, manifest: Manifest, report: PullReport, start: float) -> PullReport:
-    """Compare the whole with what the store says that it is."""
+def _verify(collection: Collection, manifest: Manifest, report: PullReport) -> None:
+    """Raise CollectionDamaged unless the index has exactly the photos that the store's manifest describes."""
     local = checks_of(collection)
     report.version, report.images, report.digest = manifest.version, len(local), digest_of(local)
     if (report.images, report.digest) != (manifest.count, manifest.digest):
         raise CollectionDamaged(
             f"{report.store} says it has {manifest.count:,} photos, and gave {report.images:,}, or others than it says; "
-            f"the index at {report.index} is no copy of it"
+            f"the index at {report.index} is not a copy of it"
         )
-    report.seconds = time.monotonic() - start
-    return report

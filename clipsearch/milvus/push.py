@@ -1,42 +1,50 @@
-"""An index into a store: its rows are added first, then published by one small row, and what is outdated is deleted last.
+"""Pushes an index into a store: rows are added first, then published by one small note, and outdated rows are deleted last.
 
-Rows are never changed, and no number is given twice. A photo that moves or changes gets a new row, which readers see from the
-moment on at which they see the old one no more. So a reader finds, at any time and wherever a push was killed, the photos of
-one published version, which is one state of the index: all that a push changes is published at once. A push that comes after a
-killed one goes on with the rows that are there already.
+Rows never change, and no number is used twice. A photo that moves or changes gets a new row, which readers see from the moment
+they no longer see the old one. So readers always find the photos of one published version, which is one state of the index,
+even if a push was killed. The next push continues with the rows that are already in the store.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, ModelMismatch, SyncRefused
 from clipsearch.milvus.address import StoreAddress
-from clipsearch.milvus.checksums import Checks, checks_in, checks_of, digest_of
-from clipsearch.milvus.filters import among
+from clipsearch.milvus.checksums import checks_of
 from clipsearch.milvus.lease import Lease
-from clipsearch.milvus.lineage import Names, lineage_of
+from clipsearch.milvus.lineage import PublicationNames, lineage_of
 from clipsearch.milvus.manifest import Manifest
-from clipsearch.milvus.rows import CHECKS, FIELDS, VECTOR, catalog_row, checked_vector, row_of
-from clipsearch.milvus.scan import windows
+from clipsearch.milvus.rows import (
+    CHECK_FIELDS,
+    FIELDS,
+    VECTOR,
+    Checks,
+    catalog_row,
+    checked_vector,
+    checks_in,
+    digest_of,
+    row_of,
+)
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import IMAGE_COLUMNS, record_of
 from clipsearch.store.validation import WHAT_TO_DO, as_written, text
+from clipsearch.types import Progress
 
-GRACE = 5.0
-"""Seconds for which outdated rows are left: whoever asked for the version before it was published may still be reading it."""
+logger = logging.getLogger(__name__)
 
-_BLOCK = 2000  # rows that are read, sent and read back, or deleted, at once
+GRACE_SECONDS = 5.0
+"""How long outdated rows are kept: readers that know the previous version may still be reading them."""
 
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many rows were sent, and how many there are to send."""
+_BLOCK = 2000  # rows to read, send and read back, or delete, at once
 
 
 @dataclass(slots=True)
@@ -48,18 +56,18 @@ class PushReport:
     images: int = 0  # in the store, counted there
     digest: str = ""  # of the checksums of all of them, read there
     sent: int = 0  # rows, each read back and compared
-    resumed: int = 0  # rows that a push before this one had sent and not published
+    resumed: int = 0  # rows that an interrupted push had sent
     removed: int = 0  # photos
     unchanged: int = 0
     seconds: float = 0.0
 
 
 @dataclass(slots=True)
-class _Found:
-    """The rows of a store, by what they are to the published version."""
+class _StoreRows:
+    """The rows of a store, by their relation to the published version."""
 
     current: dict[int, tuple[int, tuple[int, int]]] = field(default_factory=dict)  # image_id → row, checks
-    unpublished: dict[int, list[tuple[int, tuple[int, int]]]] = field(default_factory=dict)
+    unpublished: list[tuple[int, int, tuple[int, int]]] = field(default_factory=list)  # image_id, row, checks
     outdated: list[int] = field(default_factory=list)
     last_version: int = 0
 
@@ -72,17 +80,19 @@ def push(
     take_over: bool = False,
     progress: Progress | None = None,
 ) -> PushReport:
-    """Make a store hold what an index holds, and check that it does. `collection` is open for writing: nobody changes it.
+    """Make a store contain what an index contains, and verify that it does. `collection` must be open for writing.
 
-    SyncRefused where more than half of the store's photos would go, unless `prune`, or where another copy of the index has
-    pushed since this one did, or was made, unless `take_over`. ModelMismatch where it holds another model's embeddings.
-    CollectionBusy while another copy is being pushed.
+    `prune` confirms that more than half of the store's photos may go, `take_over` that the push may replace what another copy
+    of the index has pushed. `progress` counts the rows to send.
+
+    SyncRefused without these confirmations, ModelMismatch if the store has another model's embeddings, CollectionBusy while
+    another copy is being pushed.
     """
     start = time.monotonic()
     fingerprint = collection.fingerprint
     if fingerprint is None:
         raise CollectionError(f"the index at {collection.folder} has no photos yet, so there is nothing to push")
-    lineage, names = lineage_of(collection.catalog), Names(collection.catalog)
+    lineage, names = lineage_of(collection.catalog), PublicationNames(collection.catalog)
     table = Table(address)
     try:
         if not table.exists():
@@ -92,28 +102,29 @@ def push(
         lease = Lease(table, name, names)
         try:
             before = table.manifest()
-            _require_own(before, collection, lineage, names, take_over)
-            push_now = _Push(collection, table, lease, before, progress)
-            push_now.run(lineage, name, prune=prune, mine=before is not None and before.copy in names)
-            names.settle(new=name, before=before.copy if before else None, now=push_now.published.copy)
+            if before:
+                _require_own(before, collection, lineage, names, take_over)
+            run = _PushRun(collection, table, lease, before, progress)
+            run.run(lineage, name, prune=prune, is_own=before is not None and before.copy in names)
+            names.settle(new=name, before=before.copy if before else None, now=run.published.copy)
         finally:
             lease.release()
     finally:
         table.close()
-    push_now.report.seconds = time.monotonic() - start
-    return push_now.report
+    run.report.seconds = time.monotonic() - start
+    return run.report
 
 
-def _require_own(before: Manifest | None, collection: Collection, lineage: str, names: Names, take_over: bool) -> None:
-    fingerprint = collection.fingerprint
-    assert fingerprint
-    if before is None:
-        return
-    mine, theirs = (fingerprint.digest, fingerprint.dim), (before.fingerprint.digest, before.fingerprint.dim)
-    if mine != theirs:
+def _require_own(
+    before: Manifest, collection: Collection, lineage: str, names: PublicationNames, take_over: bool
+) -> None:
+    """Raise unless this copy of the index may replace what the store contains."""
+    own, stored = collection.fingerprint, before.fingerprint
+    assert own
+    if (own.digest, own.dim) != (stored.digest, stored.dim):
         raise ModelMismatch(
-            f"the store holds embeddings of the model {before.fingerprint.model!r}, and the index at {collection.folder} those "
-            f"of {fingerprint.model!r}; push into another collection"
+            f"the store holds embeddings of the model {stored.model!r}, and the index at {collection.folder} those of "
+            f"{own.model!r}; push into another collection"
         )
     if lineage != before.lineage:
         raise SyncRefused(
@@ -121,13 +132,13 @@ def _require_own(before: Manifest | None, collection: Collection, lineage: str, 
         )
     if before.copy not in names and not take_over:
         raise SyncRefused(
-            "the store holds what another copy of this index has pushed; to a restored backup, the index that it was made from "
-            "is one. To replace it by what is here: --take-over. Nothing was changed"
+            "another copy of this index has pushed to the store since; for a restored backup, the original is another copy. To "
+            "replace what it pushed: --take-over. Nothing was changed"
         )
 
 
-class _Push:
-    """The state of one push."""
+class _PushRun:
+    """One push: it compares, sends, publishes, deletes and verifies."""
 
     def __init__(
         self, collection: Collection, table: Table, lease: Lease, before: Manifest | None, progress: Progress | None
@@ -136,37 +147,42 @@ class _Push:
         self._table = table
         self._lease = lease
         self._before = before
-        self._last = before  # what is published
+        self._last = before  # the manifest that is published
         self._progress = progress or (lambda done, total: None)
         self.report = PushReport(table.address.shown)
 
     @property
     def published(self) -> Manifest:
-        """What the store holds, once `run` has returned."""
+        """What the store contains once `run` has returned."""
         assert self._last
         return self._last
 
-    def run(self, lineage: str, name: str, *, prune: bool, mine: bool) -> None:
-        """Send, publish, delete, check. `mine` tells that what the store holds is of this copy."""
-        local, found, before = checks_of(self._collection), self._found(), self._before
-        same = {image_id for image_id, (_, checks) in found.current.items() if local.get(image_id) == checks}
-        dead = sorted(found.current.keys() - same)
+    def run(self, lineage: str, name: str, *, prune: bool, is_own: bool) -> None:
+        """Do all steps. `is_own` says that this copy of the index has published what the store contains."""
+        local, rows, before = checks_of(self._collection), self._read_rows(), self._before
+        same = {image_id for image_id, (_, checks) in rows.current.items() if local.get(image_id) == checks}
+        dead = sorted(rows.current.keys() - same)
         gone = [image_id for image_id in dead if image_id not in local]
-        if not prune and 2 * len(gone) > len(found.current):
+        if not prune and 2 * len(gone) > len(rows.current):
             raise SyncRefused(
-                f"{len(gone):,} of the {len(found.current):,} photos in the store are not in the index any more; confirm with "
-                "--prune that they are to leave the store. Nothing was changed"
+                f"{len(gone):,} of the {len(rows.current):,} photos in the store are no longer in the index; confirm with "
+                "--prune that they may leave the store. Nothing was changed"
             )
         manifest = self._manifest(lineage, name)
-        resumed, leftover = self._resumable(found, local, same)
-        if found.outdated:
-            time.sleep(GRACE)
-        self._delete([*leftover, *found.outdated])
-        todo = sorted(local.keys() - same - resumed)
+        resumed, leftover = self._resumable(rows, local, same)
+        if rows.outdated:
+            time.sleep(GRACE_SECONDS)
+        self._delete([*leftover, *rows.outdated])
+
+        new = sorted(local.keys() - same - resumed)
         self.report.removed, self.report.unchanged, self.report.resumed = len(gone), len(same), len(resumed)
-        version = found.last_version + 1
-        self._send(todo, version, local)
-        if todo or resumed or dead or not mine or not self._agrees(manifest):
+        version = rows.last_version + 1
+        logger.info(
+            "version %d: %d rows to send, %d resumed, %d unchanged, %d outdated",
+            *(version, len(new), len(resumed), len(same), len(dead)),
+        )
+        self._send(new, version, local)
+        if new or resumed or dead or not is_own or not self._describes(manifest):
             self._publish(
                 replace(
                     manifest,
@@ -178,77 +194,77 @@ class _Push:
                 )
             )
             if dead:
-                time.sleep(GRACE)
-            self._delete([found.current[image_id][0] for image_id in dead])
+                time.sleep(GRACE_SECONDS)
+            self._delete([rows.current[image_id][0] for image_id in dead])
         if self.published.dead:
             self._publish(replace(self.published, dead=(), dead_until=0))
         self._verify(local)
 
-    def _found(self) -> _Found:
-        found, before = _Found(), self._before
-        version, until = (before.version, before.dead_until) if before else (0, 0)
-        found.last_version = version
-        withdrawn = set(before.dead) if before else set()
-        for rows in windows(self._table, "row > 0", CHECKS):
+    def _read_rows(self) -> _StoreRows:
+        before = self._before
+        version, dead_until = (before.version, before.dead_until) if before else (0, 0)
+        dead = set(before.dead) if before else set()
+        rows = _StoreRows(last_version=version)
+        for block in self._table.scan("row > 0", CHECK_FIELDS):
             self._lease.renew()
-            for row in rows:
+            for row in block:
                 number, born, image_id = row["row"], row["born"], row["image_id"]
                 checks = row["row_check"], row["vector_check"]
-                found.last_version = max(found.last_version, born)
+                rows.last_version = max(rows.last_version, born)
                 if born > version:
-                    found.unpublished.setdefault(image_id, []).append((number, checks))
-                elif image_id in withdrawn and born <= until:
-                    found.outdated.append(number)
+                    rows.unpublished.append((image_id, number, checks))
+                elif image_id in dead and born <= dead_until:
+                    rows.outdated.append(number)
                 else:
-                    found.current[image_id] = number, checks
-        return found
+                    rows.current[image_id] = number, checks
+        return rows
 
-    def _resumable(self, found: _Found, local: Checks, same: set[int]) -> tuple[set[int], list[int]]:
-        """The images whose row of a push that was killed can be used, and the rows of it that cannot."""
+    def _resumable(self, rows: _StoreRows, local: Checks, same: set[int]) -> tuple[set[int], list[int]]:
+        """The images whose row a killed push has sent already, and the numbers of its rows that are of no use."""
         resumed: set[int] = set()
         leftover: list[int] = []
-        for image_id, rows in found.unpublished.items():
-            for number, checks in rows:
-                if local.get(image_id) == checks and image_id not in same and image_id not in resumed:
-                    resumed.add(image_id)
-                else:
-                    leftover.append(number)
+        for image_id, number, checks in rows.unpublished:
+            if local.get(image_id) == checks and image_id not in same and image_id not in resumed:
+                resumed.add(image_id)
+            else:
+                leftover.append(number)
         return resumed, leftover
 
-    def _send(self, todo: list[int], born: int, local: Checks) -> None:
-        """Add rows, and read each back before the next."""
-        self._progress(0, len(todo))
+    def _send(self, image_ids: list[int], born: int, local: Checks) -> None:
+        """Add rows in blocks, and read each block back before the next."""
+        self._progress(0, len(image_ids))
         roots = self._collection.roots()
-        for start in range(0, len(todo), _BLOCK):
-            ids = todo[start : start + _BLOCK]
+        for start in range(0, len(image_ids), _BLOCK):
+            ids = image_ids[start : start + _BLOCK]
             marks = ",".join(map(str, ids))
             sql = f"SELECT {IMAGE_COLUMNS}, row_check, vector_check, caption FROM images WHERE image_id IN ({marks}) ORDER BY 1"  # noqa: S608
             rows = self._collection.catalog.select(sql, ())
             for row in rows:
-                record_of(row, roots)  # or what clipsearch never writes would be sent on
+                record_of(row, roots)  # raises if the row is damaged
             vectors = self._collection.vectors(ids)
             sent = [row_of(row, vector, born) for row, vector in zip(rows, vectors, strict=True)]
             self._lease.renew()
             self._table.insert(sent)
             self._require_kept(sent, local)
             self.report.sent += len(ids)
-            self._progress(self.report.sent, len(todo))
+            self._progress(self.report.sent, len(image_ids))
 
     def _require_kept(self, sent: list[dict[str, Any]], local: Checks) -> None:
+        """Raise CollectionDamaged unless the store returns the rows as they were sent."""
         dim = len(sent[0][VECTOR])
-        expression = among("row", (row["row"] for row in sent))
-        kept = {row["row"]: row for row in self._table.query(expression, (*FIELDS, VECTOR))}
+        rows = self._table.fetch("row", [row["row"] for row in sent], (*FIELDS, VECTOR))
+        stored = {row["row"]: row for row in rows}
         for row in sent:
-            found = kept.get(row["row"])
-            if found is None or not np.array_equal(checked_vector(found, dim), row[VECTOR]):
+            kept = stored.get(row["row"])
+            if kept is None or not np.array_equal(checked_vector(kept, dim), row[VECTOR]):
                 raise CollectionDamaged(
                     f"the store has not kept image {row['image_id']} as it was sent; nothing was published"
                 )
-            if catalog_row(found)[-3:-1] != local[row["image_id"]]:
+            if catalog_row(kept)[-3:-1] != local[row["image_id"]]:
                 raise CollectionDamaged(f"the index's own row of image {row['image_id']} is damaged; {WHAT_TO_DO}")
 
     def _manifest(self, lineage: str, name: str) -> Manifest:
-        """What is to be published, but for the photos."""
+        """What will be published, without what depends on the photos."""
         collection, catalog = self._collection, self._collection.catalog
         fingerprint = collection.fingerprint
         assert fingerprint
@@ -270,8 +286,8 @@ class _Push:
         with as_written(f"the catalog's table of images ({column})"):
             return tuple(text(value) for (value,) in rows)
 
-    def _agrees(self, manifest: Manifest) -> bool:
-        """Whether what is published says the same of everything but the photos, which are the same."""
+    def _describes(self, manifest: Manifest) -> bool:
+        """Whether the published manifest says the same about everything but the photos."""
         names = ("sequence", "version", "count", "digest", "copy", "pushed_at", "after", "dead", "dead_until")
         return replace(manifest, **{name: getattr(self._before, name) for name in names}) == self._before
 
@@ -282,21 +298,21 @@ class _Push:
         self._table.publish(self._last)
 
     def _delete(self, numbers: Sequence[int]) -> None:
-        """Remove rows, as long as nobody else may be using them."""
+        """Delete rows, unless another push may be using them by now."""
         for start in range(0, len(numbers), _BLOCK):
             self._lease.require()
             self._table.delete(numbers[start : start + _BLOCK])
 
     def _verify(self, local: Checks) -> None:
-        """Count what is there, and compare the checksums that are there with the index's own."""
-        manifest = self.published
-        there = checks_in(windows(self._table, manifest.current, CHECKS))
-        self.report.images = self._table.count(manifest.current)
-        self.report.version, self.report.digest = manifest.version, digest_of(there)
+        """Count the store's photos, and compare their checksums with the index's."""
+        manifest, report = self.published, self.report
+        stored = checks_in(self._table.scan(manifest.current, CHECK_FIELDS))
+        report.images = self._table.count(manifest.current)
+        report.version, report.digest = manifest.version, digest_of(stored)
         if self._table.manifest() != manifest:
-            raise CollectionBusy(f"somebody else has published to the store {self.report.store}; push again")
-        if there != local or self.report.images != len(local) or self.report.digest != manifest.digest:
+            raise CollectionBusy(f"another push has published to the store {report.store}; push again")
+        if stored != local or report.images != len(local) or report.digest != manifest.digest:
             raise CollectionDamaged(
-                f"the store {self.report.store} says it has {self.report.images:,} photos and should have {len(local):,}, or "
-                "has others than it should; push again"
+                f"the store {report.store} has {report.images:,} photos and should have {len(local):,}, or they are not those "
+                "that were sent; push again"
             )

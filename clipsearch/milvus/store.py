@@ -1,68 +1,98 @@
-"""A store as what answers queries: the same photos, ids and scores as the index that was pushed there."""
+"""A Milvus store that answers queries: the same photos, ids and scores as the index that was pushed to it."""
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from clipsearch._internal.commands import command
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
-from clipsearch.milvus.address import StoreAddress
-from clipsearch.milvus.filters import Expressions, among, both
+from clipsearch.milvus.address import StoreAddress, parse_address
+from clipsearch.milvus.exact_search import Selection, nearest, ranked
+from clipsearch.milvus.filters import FilterTranslator, both, columns_of
 from clipsearch.milvus.manifest import Manifest
-from clipsearch.milvus.rows import (
-    CATALOG_NAMES,
-    COLUMNS_OF,
-    FIELDS,
-    VECTOR,
-    catalog_value,
-    checked_vector,
-    record,
-)
-from clipsearch.milvus.scan import fields_of, windows
-from clipsearch.milvus.search import NAMED, Selection, nearest, ranked
+from clipsearch.milvus.rows import CATALOG_NAMES, FIELDS, VECTOR, catalog_value, checked_vector, record
 from clipsearch.milvus.table import Table
 from clipsearch.store.filters import require_shallow
 from clipsearch.store.memory_catalog import Sieve
 from clipsearch.store.places import Places
 from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Order, Scores
 
-MOST_SIFTED = 1_000_000
-"""Photos that are looked at one by one for what the store cannot say; of more, it is refused."""
+logger = logging.getLogger(__name__)
 
-TRUSTED = 2.0
-"""Seconds for which what was published is taken for what is: a writer leaves outdated rows for longer (pushing.GRACE)."""
+MAX_FILTERED = 1_000_000
+"""Photos that clipsearch compares one by one if the store cannot express a condition; it refuses to do so for more."""
 
-_ATTEMPTS = 5  # versions that are tried while somebody keeps publishing
-_REMEMBERED = 64  # selections of one version
+TRUSTED_SECONDS = 2.0
+"""How long a version counts as current once it was read. Writers keep outdated rows for longer (push.GRACE_SECONDS)."""
+
+_ATTEMPTS = 5  # versions to try while another process keeps publishing
+_CACHED = 64  # selections of one version
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
-class StoreReader(Places):
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """A store, as its published version describes it."""
+
+    store: str
+    server: str  # and its version
+    model: Fingerprint
+    images: int
+    failures: int  # files that the index could not read
+    photo_bytes: int
+    version: int
+    pushed_at: str  # ISO 8601
+    outdated: int  # rows to be deleted: a push was interrupted, or is running
+    unpublished: int  # rows that are not visible yet
+    roots: tuple[str, ...]  # on the machine that pushed
+
+
+def store_status(address: str) -> StoreStatus:
+    """The status of the store at an address. CollectionNotFound if nothing was pushed there."""
+    with MilvusStore(parse_address(address)) as store:
+        return store.status()
+
+
+def _at_one_state(method: Callable[Concatenate[MilvusStore, _P], _T]) -> Callable[Concatenate[MilvusStore, _P], _T]:
+    """Make a method answer from one published version."""
+
+    @functools.wraps(method)
+    def consistent(store: MilvusStore, /, *arguments: _P.args, **options: _P.kwargs) -> _T:
+        return store.at_one_state(lambda: method(store, *arguments, **options))
+
+    return consistent
+
+
+class MilvusStore(Places):
     """A store, open for reading. Each of its answers comes from one published version. Use as a context manager.
 
-    Threads may share it; they are answered one after the other.
+    Threads may share it; it answers them one after the other.
     """
 
     def __init__(self, address: StoreAddress) -> None:
         self.address = address
         self.table = Table(address)
-        self._manifest: Manifest | None = None  # the last that was seen
-        self._asked = -math.inf  # when that was, by time.monotonic()
+        self._manifest: Manifest | None = None  # the last one that was read
+        self._read_at = -math.inf  # when, by time.monotonic()
         self._inside = False  # at_one_state()
-        self._one_at_a_time = threading.RLock()
+        self._lock = threading.RLock()
         self._selections: dict[Condition, Selection] = {}
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self.table.close()
 
-    def __enter__(self) -> StoreReader:
+    def __enter__(self) -> MilvusStore:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,13 +105,21 @@ class StoreReader(Places):
 
     @property
     def manifest(self) -> Manifest:
-        """What it holds, or held up to a second ago. CollectionNotFound where nothing was pushed there."""
-        fresh = self._inside or time.monotonic() - self._asked < TRUSTED / 2
+        """What the store contains, or contained up to a second ago. CollectionNotFound if nothing was pushed to it."""
+        fresh = self._inside or time.monotonic() - self._read_at < TRUSTED_SECONDS / 2
         return self._manifest if self._manifest and fresh else self.latest()
 
     def latest(self) -> Manifest:
-        """What it holds at this moment. CollectionNotFound where nothing was pushed there."""
-        return self._seen(self._latest())
+        """What the store contains at this moment. CollectionNotFound if nothing was pushed to it."""
+        now = time.monotonic()
+        manifest = self.table.manifest()
+        if manifest is None:
+            push = command("push", "--store", self.name, index="DIR")
+            raise CollectionNotFound(f"nothing was pushed to {self.name} yet; to push an index to it: {push}")
+        if self._manifest is None or manifest.state != self._manifest.state:
+            self._selections.clear()
+        self._manifest, self._read_at = manifest, now
+        return manifest
 
     @property
     def version(self) -> int:
@@ -90,29 +128,57 @@ class StoreReader(Places):
 
     @property
     def fingerprint(self) -> Fingerprint | None:
-        """The model whose embeddings it holds."""
+        """The model whose embeddings it contains."""
         return self.manifest.fingerprint
 
     def require(self, fingerprint: Fingerprint) -> None:
-        """Raise ModelMismatch unless embeddings of this model belong here."""
-        mine = self.manifest.fingerprint
-        if (mine.digest, mine.dim) != (fingerprint.digest, fingerprint.dim):
+        """Raise ModelMismatch unless the store has embeddings of this model."""
+        own = self.manifest.fingerprint
+        if (own.digest, own.dim) != (fingerprint.digest, fingerprint.dim):
             raise ModelMismatch(
-                f"the store {self.name} holds embeddings of the model {mine.model!r}, which mean something else than those of "
+                f"the store {self.name} holds embeddings of the model {own.model!r}, which cannot be compared with those of "
                 f"{fingerprint.model!r}; leave --model out"
             )
 
     def roots(self) -> dict[int, str]:
         """root_id → its absolute path on the machine that pushed it."""
-        return self._current.roots
+        return self.manifest.roots
 
     def __len__(self) -> int:
         return self.manifest.count
 
-    def select(self, condition: Condition) -> Selection:
-        """The photos that meet a condition. QueryError where too many would have to be looked at one by one."""
-        return self.at_one_state(lambda: self._select(condition))
+    @_at_one_state
+    def status(self) -> StoreStatus:
+        """What the store contains, and the rows that a push left or has not published yet."""
+        manifest = self.manifest
+        born = self.table.count(f"row > 0 and born <= {manifest.version}")
+        return StoreStatus(
+            store=self.name,
+            server=self.table.server,
+            model=manifest.fingerprint,
+            images=manifest.count,
+            failures=manifest.failures,
+            photo_bytes=manifest.photo_bytes,
+            version=manifest.version,
+            pushed_at=manifest.pushed_at,
+            outdated=born - manifest.count,
+            unpublished=self.table.count("row > 0") - born,
+            roots=tuple(manifest.roots.values()),
+        )
 
+    @_at_one_state
+    def select(self, condition: Condition) -> Selection:
+        """The photos that meet a condition. QueryError if too many would have to be compared one by one."""
+        require_shallow(condition)
+        selection = self._selections.pop(condition, None)
+        if selection is None:
+            selection = self._selected(condition)
+        self._selections[condition] = selection  # at the end, since the first ones are dropped first
+        while len(self._selections) > _CACHED:
+            del self._selections[next(iter(self._selections))]
+        return selection
+
+    @_at_one_state
     def search(
         self,
         queries: Embeddings,
@@ -124,185 +190,132 @@ class StoreReader(Places):
     ) -> list[list[tuple[float, ImageRecord]]]:
         """For each of the queries (n, dim) its nearest photos: (cosine, record), best first, at most `top_k`.
 
-        Exact, with a FLAT index: candidates come by the store's float32 scores until no other row can belong, by a proven
-        rounding bound, and are ranked by float64 products with their vectors, ties in the order of their paths. Rows and
-        vectors are checked: CollectionDamaged where one is not what was pushed.
+        The search is always exact. The store's FLAT index finds candidates by float32 scores, until a proven rounding bound
+        says that no other row can belong. Float64 products with their vectors rank them, then paths. CollectionDamaged if a row
+        or vector is not what was pushed.
         """
-
-        def answer() -> list[list[tuple[float, ImageRecord]]]:
-            manifest = self._current
-            found = nearest(self.table, manifest, queries, top_k, allowed, without)
-            return [ranked(*one, top_k, manifest.roots) for one in found]
-
-        return self.at_one_state(answer)
+        answers = nearest(self.table, self.manifest, queries, top_k, allowed, without)
+        return [ranked(scores, rows, top_k, self.roots()) for scores, rows in answers]
 
     def approximation(self, top_k: int, allowed: Selection | None = None, *, exact: bool = False) -> None:
-        """None: every search is exact."""
+        """None, because every search is exact."""
 
+    @_at_one_state
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
         """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""
+        return [np.sort(scores)[::-1][:count] for scores, _ in nearest(self.table, self.manifest, queries, count)]
 
-        def answer() -> list[Scores]:
-            found = nearest(self.table, self._current, queries, count)
-            return [np.sort(scores)[::-1][:count] for scores, _ in found]
-
-        return self.at_one_state(answer)
-
+    @_at_one_state
     def vectors(self, ids: Sequence[int]) -> Embeddings:
-        """The unit vectors (n, dim) of some photos, in their order. KeyError where there is none."""
+        """The unit vectors (n, dim) of some photos, in their order. KeyError if one is not in the store."""
+        dim = self.manifest.fingerprint.dim
+        vectors = {row["image_id"]: checked_vector(row, dim) for row in self._rows(ids, (*FIELDS, VECTOR))}
+        return np.array([vectors[image_id] for image_id in ids], np.float32).reshape(-1, dim)
 
-        def answer() -> Embeddings:
-            dim = self._current.fingerprint.dim
-            found = {row["image_id"]: checked_vector(row, dim) for row in self._rows(ids, (*FIELDS, VECTOR))}
-            return np.array([found[image_id] for image_id in ids], np.float32).reshape(-1, dim)
-
-        return self.at_one_state(answer)
-
+    @_at_one_state
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist."""
+        return {row["image_id"]: record(row, self.roots()) for row in self._rows(ids, FIELDS)}
 
-        def answer() -> dict[int, ImageRecord]:
-            return {row["image_id"]: record(row, self.roots()) for row in self._rows(ids, FIELDS)}
-
-        return self.at_one_state(answer)
-
+    @_at_one_state
     def same_content(self, content_hash: str) -> list[int]:
         """The photos whose file has this sha256 (hexadecimal), oldest first."""
-        wanted = f'content == "{bytes.fromhex(content_hash).hex()}"'
+        manifest = self.manifest
+        expression = both(manifest.current, f'content == "{bytes.fromhex(content_hash).hex()}"')
+        return sorted(row["image_id"] for row in self.table.query(expression, ("image_id",), after=manifest.after))
 
-        def answer() -> list[int]:
-            rows = self.table.query(both(self._current.current, wanted), ("image_id",), after=self._current.after)
-            return sorted(row["image_id"] for row in rows)
-
-        return self.at_one_state(answer)
-
+    @_at_one_state
     def browse(
         self, condition: Condition | None, order: Order, offset: int, count: int
     ) -> tuple[list[ImageRecord], int]:
         """`count` of the photos that meet a condition, or of all, after the first `offset`; and how many there are in all.
 
-        The store cannot sort: the order is made here, of all that meet the condition. QueryError where these are too many.
+        Milvus cannot sort, so all photos that meet the condition are sorted here. QueryError if they are too many.
         """
-
-        def answer() -> tuple[list[ImageRecord], int]:
-            chosen = self._select(condition) if condition else Selection(self._current.current, self._current.count)
-            with self._sifted(chosen.text, ("root", "folder", "name", "taken")) as sieve:
-                among_these = None if chosen.ids is None else set(chosen.ids.tolist())
-                ids = sieve.page(None, self.places, order, 0, -1)
-                ids = [image_id for image_id in ids if among_these is None or image_id in among_these]
-            records = self.records(ids[offset : offset + count])
-            return [records[image_id] for image_id in ids[offset : offset + count]], len(ids)
-
-        return self.at_one_state(answer)
+        selection = self.select(condition) if condition else Selection(self.manifest.current, len(self))
+        with self._in_memory(selection.expression, ("root", "folder", "name", "taken")) as catalog:
+            ids = catalog.page(None, self.places, order, 0, -1)
+        if selection.ids is not None:
+            allowed = set(selection.ids.tolist())
+            ids = [image_id for image_id in ids if image_id in allowed]
+        page = ids[offset : offset + count]
+        records = self.records(page)
+        return [records[image_id] for image_id in page], len(ids)
 
     def scan_bytes(self, considered: int) -> int:
-        """How many bytes of vectors the store reads, where that many photos are allowed."""
-        return 4 * self._current.fingerprint.dim * considered
+        """How many bytes of vectors the store reads if that many photos are allowed."""
+        return 4 * self.manifest.fingerprint.dim * considered
+
+    def scan(self, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+        """The current rows in blocks, by image id. Read them inside at_one_state()."""
+        yield from self.table.scan(self.manifest.current, fields, after=self.manifest.after)
 
     def at_one_state(self, read: Callable[[], _T]) -> _T:
-        """Call something that asks several things, such that all answers come from one published version.
+        """Call a function that asks the store several times, such that all answers come from one published version.
 
-        The rows of a version are there until the next one is published, and for GRACE seconds after that. So what was read is
-        good if it took less than TRUSTED seconds since the store was asked for its version, or if that still is the last.
+        Rows of a version exist until GRACE_SECONDS after the next version was published. So an answer is good if it took less
+        than TRUSTED_SECONDS since the store named its version, or if that version is still the last.
         """
-        with self._one_at_a_time:
-            return read() if self._inside else self._at_one_state(read)
-
-    def _at_one_state(self, read: Callable[[], _T]) -> _T:
-        manifest = self.manifest
-        self._inside = True
-        try:
-            for _ in range(_ATTEMPTS):
-                error: CollectionDamaged | KeyError | None = None
-                try:
-                    answer = read()
-                except (CollectionDamaged, KeyError) as problem:  # of rows that were deleted meanwhile, maybe
-                    error = problem
-                if error is None and time.monotonic() - self._asked < TRUSTED:
-                    return answer
-                latest = self.latest()
-                if latest.state == manifest.state:
-                    if error:
-                        raise error
-                    return answer
-                manifest = latest
-        finally:
-            self._inside = False
-        raise CollectionBusy(f"somebody keeps publishing to {self.name}; try again")
-
-    def walk(self, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        """The current rows, some at a time, by image id. To be read inside at_one_state()."""
-        manifest = self._current
-        yield from windows(self.table, manifest.current, fields, after=manifest.after)
-
-    # -- inside
-
-    @property
-    def _current(self) -> Manifest:
-        return self._manifest or self.manifest
-
-    def _latest(self) -> Manifest:
-        asked = time.monotonic()
-        found = self.table.manifest()
-        if found is None:
-            how = command("push", "--store", self.name, index="DIR")
-            raise CollectionNotFound(f"nothing was pushed to {self.name} yet; to push an index to it: {how}")
-        self._asked = asked
-        return found
-
-    def _seen(self, manifest: Manifest) -> Manifest:
-        if self._manifest is None or manifest.state != self._manifest.state:
-            self._selections.clear()
-        self._manifest = manifest
-        return manifest
-
-    def _select(self, condition: Condition) -> Selection:
-        require_shallow(condition)
-        known = self._selections.pop(condition, None)
-        found = self._selected(condition) if known is None else known
-        self._selections[condition] = found
-        for old in list(self._selections)[:-_REMEMBERED]:
-            del self._selections[old]
-        return found
+        with self._lock:
+            if self._inside:
+                return read()
+            manifest = self.manifest
+            self._inside = True
+            try:
+                for _ in range(_ATTEMPTS):
+                    error: CollectionDamaged | KeyError | None = None
+                    try:
+                        answer = read()
+                    except (CollectionDamaged, KeyError) as problem:  # perhaps because rows were deleted meanwhile
+                        error = problem
+                    if error is None and time.monotonic() - self._read_at < TRUSTED_SECONDS:
+                        return answer
+                    latest = self.latest()
+                    if latest.state == manifest.state:
+                        if error:
+                            raise error
+                        return answer
+                    logger.debug("version %d of %s was published meanwhile; asking again", latest.version, self.name)
+                    manifest = latest
+            finally:
+                self._inside = False
+        raise CollectionBusy(f"another process keeps publishing to {self.name}; try again")
 
     def _selected(self, condition: Condition) -> Selection:
-        manifest = self._current
-        expressions = Expressions(self.places, manifest.cameras, manifest.formats, infix=self.table.infix)
-        expression = expressions.of(condition)
+        manifest = self.manifest
+        translator = FilterTranslator(self.places, manifest.cameras, manifest.formats, infix=self.table.has_infix_like)
+        expression = translator.translate(condition)
         text = both(manifest.current, expression.text)
         if expression.exact:
             return Selection(text, self.table.count(text, after=manifest.after))
-        columns = dict.fromkeys(("root", *(column for field in fields_of(condition) for column in COLUMNS_OF[field])))
-        with self._sifted(text, tuple(columns)) as sieve:
-            ids = sieve.ids(condition, self.places)
+        with self._in_memory(text, sorted({"root", *columns_of(condition)})) as catalog:
+            ids = catalog.ids(condition, self.places)
+        logger.debug("%d photos meet the condition that the store cannot express", len(ids))
         return Selection(text, len(ids), ids)
 
-    def _sifted(self, text: str, columns: Sequence[str]) -> Sieve:
-        """The rows that an expression holds of, in memory."""
-        manifest = self._current
-        count = self.table.count(text, after=manifest.after)
-        if count > MOST_SIFTED:
+    def _in_memory(self, expression: str, columns: Sequence[str]) -> Sieve:
+        """The rows that an expression holds for, as a catalog in memory."""
+        manifest = self.manifest
+        count = self.table.count(expression, after=manifest.after)
+        if count > MAX_FILTERED:
             raise QueryError(
-                f"{count:,} photos of the store would have to be looked at one by one for this; narrow it down by a folder, a "
-                "date or a camera"
+                f"this would compare {count:,} photos of the store one by one; narrow it down by a folder, a date or a camera"
             )
         names = ["image_id", *(CATALOG_NAMES.get(column, column) for column in columns)]
-        sieve = Sieve()
+        catalog = Sieve()
         try:
-            for rows in windows(self.table, text, ("image_id", *columns), after=manifest.after):
-                values = [(row["image_id"], *(catalog_value(name, row[name]) for name in columns)) for row in rows]
-                sieve.add(names, values)
-        except (KeyError, TypeError, ValueError) as error:
-            sieve.close()
-            raise CollectionDamaged(f"the store {self.name} has rows that clipsearch never writes") from error
-        except BaseException:
-            sieve.close()
+            for rows in self.table.scan(expression, ("image_id", *columns), after=manifest.after):
+                values = [
+                    (row["image_id"], *(catalog_value(column, row[column]) for column in columns)) for row in rows
+                ]
+                catalog.add(names, values)
+        except BaseException as error:
+            catalog.close()
+            if isinstance(error, (KeyError, TypeError, ValueError)):
+                raise CollectionDamaged(f"the store {self.name} has rows that clipsearch never writes") from error
             raise
-        return sieve
+        return catalog
 
     def _rows(self, ids: Sequence[int], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
-        manifest = self._current
-        wanted = sorted(set(ids))
-        for start in range(0, len(wanted), NAMED):
-            some = wanted[start : start + NAMED]
-            yield from self.table.query(both(manifest.current, among("image_id", some)), fields, after=manifest.after)
+        manifest = self.manifest
+        return self.table.fetch("image_id", sorted(set(ids)), fields, within=manifest.current, after=manifest.after)

@@ -58,8 +58,8 @@ def milvus_server(tmp_path_factory):
 @pytest.fixture
 def nobody_waits(monkeypatch):
     """A reader asks for the version after every answer, so that a writer need not wait for it."""
-    monkeypatch.setattr("clipsearch.milvus.store.TRUSTED", 0.0)
-    monkeypatch.setattr("clipsearch.milvus.push.GRACE", 0.0)
+    monkeypatch.setattr("clipsearch.milvus.store.TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr("clipsearch.milvus.push.GRACE_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 
 from clipsearch.milvus.address import parse_address
 from clipsearch.milvus.push import push
-from clipsearch.milvus.store import StoreReader
+from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -70,7 +70,7 @@ def answering(folder, place, new_url):
         return
     url = new_url()
     push_index(folder, url)
-    with StoreReader(parse_address(url)) as reader:
+    with MilvusStore(parse_address(url)) as reader:
         yield reader
 
 
@@ -112,7 +112,7 @@ def local(folder):
 
 
 def stored(url):
-    with StoreReader(parse_address(url)) as reader:
+    with MilvusStore(parse_address(url)) as reader:
         return contents(reader)
 
 
@@ -146,6 +146,6 @@ def killed_at(monkeypatch, number, *, after):
 
 def few_fit(monkeypatch, url, room):
     """From now on a note has room for so many characters of withdrawn images, beside what it says already."""
-    with StoreReader(parse_address(url)) as reader:
-        monkeypatch.setattr("clipsearch.milvus.manifest._LONGEST", len(reader.manifest._text()) + room)
-    monkeypatch.setattr("clipsearch.milvus.manifest._PART", 3)
+    with MilvusStore(parse_address(url)) as reader:
+        monkeypatch.setattr("clipsearch.milvus.manifest._MAX_NOTE", len(reader.manifest._text()) + room)
+    monkeypatch.setattr("clipsearch.milvus.manifest._PART_IMAGES", 3)

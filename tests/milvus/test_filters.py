@@ -1,10 +1,10 @@
-"""What is said to a store: nothing that anybody typed is in it but as hexadecimal digits."""
+"""Filter expressions contain what a user typed only as hexadecimal digits."""
 
 import re
 
 import pytest
 
-from clipsearch.milvus.filters import EVERYTHING, NOTHING, Expressions, both, text_key
+from clipsearch.milvus.filters import EVERYTHING, NOTHING, FilterTranslator, both, text_key
 from clipsearch.types import All, Below, Either, Known, Near, Not, Test
 from tests.store.test_filters import LEAVES
 
@@ -15,13 +15,14 @@ ATTACKS = [
 PLAIN = re.compile(r'(?:[a-z_]+|"x?[0-9a-f%]*"|-?\d+(?:\.\d+)?|==|!=|<=|>=|[<>(),\[\]]|\s)+')
 
 
-def expressions(infix=True, cameras=("Canon", 'a" or 1'), formats=("JPEG",)):
-    return Expressions(lambda folder: [(1, folder.strip("/"))], cameras, formats, infix=infix)
+def translate(condition, *, infix=True, cameras=("Canon", 'a" or 1')):
+    translator = FilterTranslator(lambda folder: [(1, folder.strip("/"))], cameras, ("JPEG",), infix=infix)
+    return translator.translate(condition)
 
 
 @pytest.mark.parametrize("text", ATTACKS)
 @pytest.mark.parametrize("infix", [True, False])
-def test_no_text_leaves_its_place(text, infix):
+def test_a_text_cannot_become_part_of_the_expression(text, infix):
     fields = ("name", "folder", "path", "caption", *(("camera", "format", "orientation", "taken") if infix else ()))
     tests = [Test(field, operator, text) for field in fields for operator in ("=", "!=", "~")]
     for condition in [
@@ -31,15 +32,16 @@ def test_no_text_leaves_its_place(text, infix):
         Test("caption", "~", f"*{text}*b"),
         Below(f"/{text}"),
     ]:
-        for one in (condition, Not(condition), All((condition, Known("camera"))), Either((Not(condition), condition))):
-            said = expressions(infix).of(one)
-            assert PLAIN.fullmatch(said.text), said.text
-            assert said.text.isascii() and said.text.count("(") == said.text.count(")")
+        opposite = Not(condition)
+        for compound in (condition, opposite, All((condition, Known("camera"))), Either((opposite, condition))):
+            text = translate(compound, infix=infix).text
+            assert PLAIN.fullmatch(text), text
+            assert text.isascii() and text.count("(") == text.count(")")
 
 
 def test_every_condition_of_the_catalog_has_an_expression():
     for condition in (*LEAVES, All(()), Either(()), Not(All(()))):
-        assert PLAIN.fullmatch(expressions().of(condition).text)
+        assert PLAIN.fullmatch(translate(condition).text)
 
 
 def test_texts_sort_as_their_bytes_do():
@@ -68,35 +70,34 @@ def test_texts_sort_as_their_bytes_do():
     ],
 )
 def test_numbers_are_compared_as_the_catalog_compares_them(test, expected):
-    assert expressions().of(test).text == expected
+    assert translate(test).text == expected
 
 
 def test_megapixels_are_divided_as_the_catalog_divides():
     for pixels in (1, 3, 70000, 123457, 11999999, 12000000, 2**40 + 1):
-        said = expressions().of(Test("megapixels", "=", pixels / 1e6))
-        assert said.text == f"pixels == {pixels}"
+        assert translate(Test("megapixels", "=", pixels / 1e6)).text == f"pixels == {pixels}"
 
 
-def test_what_cannot_be_said_is_said_more_widely():
-    said = expressions()
-    assert not said.of(Test("name", "~", "*a?b*")).exact
-    assert said.of(Test("name", "~", "IMG_*.jpg")).text == 'name_folded like "696d675f%2e6a7067"'
-    assert expressions(infix=False).of(Test("name", "~", "IMG_*.jpg")).text == 'name_folded like "696d675f%"'
-    assert expressions(infix=False).of(Test("name", "~", "*.jpg")).text == EVERYTHING
+def test_what_milvus_cannot_express_becomes_a_wider_expression():
+    assert not translate(Test("name", "~", "*a?b*")).exact
+    assert translate(Test("name", "~", "IMG_*.jpg")).text == 'name_folded like "696d675f%2e6a7067"'
+    assert translate(Test("name", "~", "IMG_*.jpg"), infix=False).text == 'name_folded like "696d675f%"'
+    assert translate(Test("name", "~", "*.jpg"), infix=False).text == EVERYTHING
     for glob in ("a[^]x]b*", "a[!]x]b*", "a[]x]b*", "a[^x]b*"):
-        assert said.of(Test("name", "~", glob)).text == 'name_folded like "61%62%"'
-    assert said.of(Not(Test("name", "~", "a*"))).text == EVERYTHING
-    assert said.of(Not(All((Test("name", "~", "a*"), Known("taken"))))).text == f'({EVERYTHING}) or (not (taken != ""))'
-    assert said.of(Test("caption", "~", "*Dog*")).text == '(caption != "") and (caption_folded like "x%646f67%")'
+        assert translate(Test("name", "~", glob)).text == 'name_folded like "61%62%"'
+    assert translate(Not(Test("name", "~", "a*"))).text == EVERYTHING
     assert (
-        expressions(infix=False).of(Test("caption", "~", "*dog*")).text
-        == '(caption != "") and (caption_folded like "x%")'
+        translate(Not(All((Test("name", "~", "a*"), Known("taken"))))).text == f'({EVERYTHING}) or (not (taken != ""))'
     )
-    assert said.of(Not(Known("caption"))).exact and said.of(Test("caption", "!=", "a dog")).exact
-    assert not said.of(Near(48, 11, 5)).exact
-    assert not expressions(cameras=None).of(Test("camera", "=", "x")).exact
-    assert said.of(Test("camera", "~", "*CANON*")).text == f'camera in ["{text_key("Canon")}"]'
+    assert translate(Test("caption", "~", "*Dog*")).text == '(caption != "") and (caption_folded like "x%646f67%")'
     assert (
-        said.of(Test("name", "=", "abc.jpg")).exact and not said.of(Test("name", "=", "k.jpg")).exact
+        translate(Test("caption", "~", "*dog*"), infix=False).text == '(caption != "") and (caption_folded like "x%")'
+    )
+    assert translate(Not(Known("caption"))).exact and translate(Test("caption", "!=", "a dog")).exact
+    assert not translate(Near(48, 11, 5)).exact
+    assert not translate(Test("camera", "=", "x"), cameras=None).exact
+    assert translate(Test("camera", "~", "*CANON*")).text == f'camera in ["{text_key("Canon")}"]'
+    assert (
+        translate(Test("name", "=", "abc.jpg")).exact and not translate(Test("name", "=", "k.jpg")).exact
     )  # the Kelvin sign
     assert both("a", "b or c") == "(a) and (b or c)"

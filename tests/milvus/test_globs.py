@@ -1,4 +1,4 @@
-"""Names in several folders, and globs of both kinds, by an index and by stores."""
+"""PublicationNames in several folders, and globs of both kinds, by an index and by stores."""
 
 import pytest
 

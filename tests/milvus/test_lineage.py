@@ -13,10 +13,10 @@ from clipsearch.milvus import lease
 from clipsearch.milvus import push as pushing
 from clipsearch.milvus.address import parse_address
 from clipsearch.milvus.lease import Lease
-from clipsearch.milvus.lineage import COPY, Names
+from clipsearch.milvus.lineage import COPY, PublicationNames
 from clipsearch.milvus.pull import pull
-from clipsearch.milvus.store import StoreReader
-from clipsearch.milvus.table import LEASES, Table
+from clipsearch.milvus.store import MilvusStore
+from clipsearch.milvus.table import LEASES_BELOW, Table
 from clipsearch.store.collection import Collection
 from tests.milvus.conftest import STORES
 from tests.milvus.support import DIM, Killed, add_photo, change, killed_at, local, make_index, push_index, stored
@@ -116,8 +116,8 @@ def test_an_index_that_pushed_before_publications_had_names_goes_on(index, new_u
         collection.catalog.set_meta(COPY, "0123abcd")
         collection.catalog.commit()
     with monkeypatch.context() as patch:
-        patch.setattr(Names, "new", lambda names: "0123abcd")
-        patch.setattr(Names, "settle", lambda names, **options: None)
+        patch.setattr(PublicationNames, "new", lambda names: "0123abcd")
+        patch.setattr(PublicationNames, "settle", lambda names, **options: None)
         for url in urls:
             push_index(index, url)
     for number, url in enumerate((*urls, *urls), 520):
@@ -136,9 +136,9 @@ def test_names_do_not_pile_up(index, url, monkeypatch):
         add_one(index, number)
         push_index(index, url)
         push_index(index, url)
-    with Collection(index) as collection, StoreReader(parse_address(url)) as reader:
+    with Collection(index) as collection, MilvusStore(parse_address(url)) as reader:
         words = collection.catalog.meta(COPY).split()
-        assert reader.manifest.copy in words and reader.manifest.copy in Names(collection.catalog)
+        assert reader.manifest.copy in words and reader.manifest.copy in PublicationNames(collection.catalog)
     assert len([word for word in words if not word.startswith("?")]) == 2  # the first, which stays, and the last
 
 
@@ -157,7 +157,7 @@ def test_two_copies_of_the_same_files_do_not_push_at_once(index, url, tmp_path, 
     shutil.copytree(index.parent, copy.parent)
     add_one(index, 511)
     add_one(copy, 512)
-    send, refused = pushing._Push._send, []
+    send, refused = pushing._PushRun._send, []
 
     def meanwhile(self, *arguments):
         if not refused:
@@ -165,7 +165,7 @@ def test_two_copies_of_the_same_files_do_not_push_at_once(index, url, tmp_path, 
                 refused.append(busy) or push_index(copy, url)
         send(self, *arguments)
 
-    monkeypatch.setattr(pushing._Push, "_send", meanwhile)
+    monkeypatch.setattr(pushing._PushRun, "_send", meanwhile)
     push_index(index, url)
     assert refused and stored(url) == local(index)
 
@@ -187,18 +187,18 @@ def test_of_two_that_renew_at_the_same_time_one_gives_way(index, url, table):
     push_index(index, url)
     mine = Lease(table, "mine")
     mine._since -= 1000
-    table.insert_notes({LEASES - 3: json.dumps({"copy": "theirs", "until": time.time() + 60})})
+    table.insert_notes({LEASES_BELOW - 3: json.dumps({"copy": "theirs", "until": time.time() + 60})})
     with pytest.raises(CollectionBusy, match="another copy of the index"):
         mine.renew()
-    assert [number for number, _ in table.notes(f"row < {LEASES}")] == [LEASES - 3]
+    assert [number for number, _ in table.notes(f"row < {LEASES_BELOW}")] == [LEASES_BELOW - 3]
 
 
 @pytest.mark.parametrize("until", ["3e9", "1e300", "Infinity", "NaN", '"soon"', "[]"])
 def test_no_lease_is_believed_for_longer_than_any_lasts(index, url, table, until):
     push_index(index, url)
-    table.insert_notes({LEASES - 5: f'{{"copy": "another", "until": {until}}}'})
+    table.insert_notes({LEASES_BELOW - 5: f'{{"copy": "another", "until": {until}}}'})
     assert push_index(index, url).images == 60
-    assert not table.notes(f"row < {LEASES}")
+    assert not table.notes(f"row < {LEASES_BELOW}")
 
 
 def test_a_push_that_slept_for_too_long_deletes_nothing(index, url, table, tmp_path, monkeypatch):
@@ -208,20 +208,20 @@ def test_a_push_that_slept_for_too_long_deletes_nothing(index, url, table, tmp_p
     pull(parse_address(url), copy)
     add_one(copy, 513)
     with monkeypatch.context() as patch:
-        patch.setattr(pushing._Push, "_publish", lambda *arguments: (_ for _ in ()).throw(Killed))
+        patch.setattr(pushing._PushRun, "_publish", lambda *arguments: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             push_index(copy, url, take_over=True)
-    found, reports = pushing._Push._found, []
+    found, reports = pushing._PushRun._read_rows, []
 
     def asleep(self):
         rows = found(self)
         if not reports:
-            table.delete([number for number, _ in table.notes(f"row < {LEASES}")])  # which has ended
+            table.delete([number for number, _ in table.notes(f"row < {LEASES_BELOW}")])  # which has ended
             reports.append(None)
             reports.append(push_index(copy, url, take_over=True))
         return rows
 
-    monkeypatch.setattr(pushing._Push, "_found", asleep)
+    monkeypatch.setattr(pushing._PushRun, "_read_rows", asleep)
     with pytest.raises(CollectionBusy, match="another one has begun"):
         push_index(index, url)
     assert reports[1].resumed == 1
@@ -230,13 +230,13 @@ def test_a_push_that_slept_for_too_long_deletes_nothing(index, url, table, tmp_p
 
 def test_a_push_says_no_success_where_somebody_else_has_published(index, url, table, monkeypatch):
     push_index(index, url)
-    verify = pushing._Push._verify
+    verify = pushing._PushRun._verify
 
     def too_late(self, checks):
         manifest = table.manifest()
         table.publish(replace(manifest, sequence=manifest.sequence + 1, pushed_at="later"))
         verify(self, checks)
 
-    monkeypatch.setattr(pushing._Push, "_verify", too_late)
-    with pytest.raises(CollectionBusy, match="somebody else has published"):
+    monkeypatch.setattr(pushing._PushRun, "_verify", too_late)
+    with pytest.raises(CollectionBusy, match="another push has published"):
         push_index(index, url)

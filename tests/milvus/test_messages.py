@@ -7,7 +7,7 @@ import pytest
 
 from clipsearch.errors import CollectionNotFound, StoreUnreachable
 from clipsearch.milvus.address import parse_address
-from clipsearch.milvus.store import StoreReader
+from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 
 
@@ -23,14 +23,14 @@ from clipsearch.milvus.table import Table
     ],
 )
 def test_secrets_are_hidden_and_words_are_not(user, said, meant):
-    found = Table(parse_address(f"milvus://{user}@host/photos"))._as_ours(ValueError(said))
+    found = Table(parse_address(f"milvus://{user}@host/photos"))._translate(ValueError(said))
     assert str(found) == f"the store milvus://host:19530/photos refuses ({meant})"
 
 
 def test_whoever_reads_makes_no_store(tmp_path):
     pytest.importorskip("milvus_lite")
     with (
-        StoreReader(parse_address(f"milvus+lite:{tmp_path}/typo/photos")) as reader,
+        MilvusStore(parse_address(f"milvus+lite:{tmp_path}/typo/photos")) as reader,
         pytest.raises(CollectionNotFound, match="nothing was pushed"),
     ):
         len(reader)
@@ -51,7 +51,7 @@ def test_milvus_lite_is_open_in_one_process(tmp_path, capfd):
     try:
         assert process.stdout.readline() == "open\n"
         with (
-            StoreReader(parse_address(f"milvus+lite:{folder}/photos")) as reader,
+            MilvusStore(parse_address(f"milvus+lite:{folder}/photos")) as reader,
             pytest.raises(StoreUnreachable, match="another process has it open"),
         ):
             len(reader)

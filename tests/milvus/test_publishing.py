@@ -10,9 +10,9 @@ from clipsearch import SearchEngine
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound
 from clipsearch.milvus import manifest as manifests
 from clipsearch.milvus.address import parse_address
-from clipsearch.milvus.manifest import PARTS, Manifest, newest
+from clipsearch.milvus.manifest import PARTS_BELOW, Manifest, newest
 from clipsearch.milvus.pull import pull
-from clipsearch.milvus.store import StoreReader
+from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -60,9 +60,9 @@ def test_every_version_is_one_state_of_the_index(index, url, tmp_path, monkeypat
 
     def and_look(self, manifest):
         publish(self, manifest)
-        seen.append(len(self.notes(f"row < {PARTS} and row > {2 * PARTS}")))
+        seen.append(len(self.notes(f"row < {PARTS_BELOW} and row > {2 * PARTS_BELOW}")))
         assert stored(url) == new
-        with StoreReader(parse_address(url)) as reader:
+        with MilvusStore(parse_address(url)) as reader:
             assert len(reader) == 60 == len(reader.select(Test("path", "~", "*")))
             ((*hits,),) = reader.search(random_units(1, DIM), 100)
             assert sorted(record.image_id for _, record in hits) == sorted(record.image_id for record in new)
@@ -81,7 +81,7 @@ def test_every_version_is_one_state_of_the_index(index, url, tmp_path, monkeypat
     assert (report.sent, report.removed, report.unchanged) == (0, 0, 60)
     assert seen == ([0, 0] if room > 40 else [10, 0])
     assert stored(url) == new
-    with StoreReader(parse_address(url)) as reader:
+    with MilvusStore(parse_address(url)) as reader:
         assert reader.table.count("row > 0") == 60 and len(reader.table.notes("row < 0")) == 1
 
 
@@ -101,7 +101,7 @@ def test_more_photos_than_fit_into_a_note_are_withdrawn_at_once(tmp_path, url, m
 
     def and_look(self, manifest):
         publish(self, manifest)
-        with StoreReader(parse_address(url)) as reader:
+        with MilvusStore(parse_address(url)) as reader:
             seen.append((reader.manifest.version, len(reader.manifest.dead)))
             assert len(reader.select(Test("path", "~", "moved/*"))) == moved
             assert len(reader.search(random_units(1, DIM), 500)[0]) == 500
@@ -115,7 +115,7 @@ def test_versions_that_begin_again_are_others(index, url, tmp_path, monkeypatch)
     """Where a collection was dropped, the next one's versions have the same numbers."""
     push_index(index, url)
     other = make_index(tmp_path / "other" / ".clipsearch", 40, seed=3)
-    with StoreReader(parse_address(url)) as reader, SearchEngine.open(url) as engine:
+    with MilvusStore(parse_address(url)) as reader, SearchEngine.open(url) as engine:
         condition, query = Test("name", "~", "*1*"), random_units(1, DIM)
 
         def found():
@@ -127,7 +127,7 @@ def test_versions_that_begin_again_are_others(index, url, tmp_path, monkeypatch)
         push_index(other, url)
         with Collection(other) as collection:
             meant = collection.search(query, 60, collection.select(condition))
-        reader._asked = engine._store._asked = float("-inf")
+        reader._read_at = engine._store._read_at = float("-inf")
         with contextlib.suppress(CollectionError):
             reader.latest()
         assert found() == meant != first
@@ -143,13 +143,13 @@ def test_more_cameras_than_fit_are_published_once(index, url, monkeypatch):
             collection.add(Place(root_id, "", f"camera {number}"), file, info, vector)
         collection.commit()
     with monkeypatch.context() as patch:
-        patch.setattr(manifests, "_LONGEST", 1500)
+        patch.setattr(manifests, "_MAX_NOTE", 1500)
         push_index(index, url)
         again = push_index(index, url)
-        with StoreReader(parse_address(url)) as reader:
+        with MilvusStore(parse_address(url)) as reader:
             assert (again.version, reader.manifest.sequence, reader.manifest.cameras) == (1, 1, None)
             assert len(reader.select(Test("camera", "~", "7 x*"))) == 1
-        patch.setattr(manifests, "_LONGEST", 100)
+        patch.setattr(manifests, "_MAX_NOTE", 100)
         with pytest.raises(CollectionError, match="more folders of its own"):
             push_index(index, url)
     assert push_index(index, url).sent == 0
@@ -181,7 +181,7 @@ def test_rows_that_a_lost_answer_made_it_send_twice_are_there_once(index, url, m
         report = push_index(index, url)
     assert (report.sent, report.images) == (20, 60)
     assert stored(url) == local(index)
-    with StoreReader(parse_address(url)) as reader:
+    with MilvusStore(parse_address(url)) as reader:
         assert reader.table.count("row > 0") == 60 == len(reader.select(Test("name", "!=", "x")))
 
 
@@ -192,7 +192,7 @@ def test_a_manifest_is_what_its_notes_say():
         assert newest(notes) == made and list(notes)[-1] == -3
         assert all(len(text) < 65_535 for text in notes.values())
         assert len(notes) == 1 + (count > 4_000) * -(-count // 4000)
-        assert all(PARTS > number > 2 * PARTS for number in list(notes)[:-1])
+        assert all(PARTS_BELOW > number > 2 * PARTS_BELOW for number in list(notes)[:-1])
         before = replace(MANIFEST, sequence=2).to_notes()
         assert newest({**before, **notes}) == made
         parts = list(notes)[:-1]

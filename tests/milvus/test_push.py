@@ -11,10 +11,11 @@ from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFo
 from clipsearch.milvus import pull as pulling
 from clipsearch.milvus import push as pushing
 from clipsearch.milvus.address import parse_address
-from clipsearch.milvus.checksums import checks_of, digest_of
+from clipsearch.milvus.checksums import checks_of
 from clipsearch.milvus.filters import text_key
 from clipsearch.milvus.pull import pull
-from clipsearch.milvus.store import StoreReader
+from clipsearch.milvus.rows import digest_of
+from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
@@ -55,7 +56,7 @@ def test_only_what_differs_is_sent(index, url):
     third = push_index(index, url)
     assert (third.sent, third.unchanged, third.removed, third.images) == (20, 40, 10, 60)
     assert stored(url) == local(index)
-    with Collection(index) as collection, StoreReader(parse_address(url)) as reader:
+    with Collection(index) as collection, MilvusStore(parse_address(url)) as reader:
         assert third.digest == digest_of(checks_of(collection)) == reader.manifest.digest
         assert reader.table.count("row > 0") == 60  # nothing outdated is left
 
@@ -86,7 +87,7 @@ def test_killed_at_any_point_it_shows_what_was_published_and_goes_on(
         report = push_index(folder, url)
         assert stored(url) == new == local(folder)
         assert report.images == 40
-        with StoreReader(parse_address(url)) as reader:
+        with MilvusStore(parse_address(url)) as reader:
             assert reader.table.count("row > 0") == 40
     assert steps >= (3 if place == "server" else 8)
 
@@ -117,7 +118,7 @@ def test_a_reader_meanwhile_sees_one_version_or_the_other(index, url, monkeypatc
     versions, seen, stop = [local(index)], [], threading.Event()
 
     def read():
-        with StoreReader(parse_address(url)) as reader:
+        with MilvusStore(parse_address(url)) as reader:
             while not stop.is_set():
                 with contextlib.suppress(CollectionBusy):
                     seen.append(contents(reader))
@@ -141,7 +142,7 @@ def test_a_reader_meanwhile_sees_one_version_or_the_other(index, url, monkeypatc
 @pytest.mark.long
 def test_a_reader_in_the_middle_of_something_begins_again(index, url):
     push_index(index, url)
-    with StoreReader(parse_address(url)) as reader:
+    with MilvusStore(parse_address(url)) as reader:
         times = []
 
         def read():
@@ -162,8 +163,8 @@ def test_what_a_reader_trusts_is_left_for_longer(index, url, monkeypatch):
     """Within TRUSTED seconds a reader does not ask for the version again: the rows of the one before are still there."""
     push_index(index, url)
     old = local(index)
-    monkeypatch.setattr("clipsearch.milvus.store.TRUSTED", 1000.0)
-    with StoreReader(parse_address(url)) as reader:
+    monkeypatch.setattr("clipsearch.milvus.store.TRUSTED_SECONDS", 1000.0)
+    with MilvusStore(parse_address(url)) as reader:
         assert contents(reader) == old
         waited = []
 
@@ -172,12 +173,12 @@ def test_what_a_reader_trusts_is_left_for_longer(index, url, monkeypatch):
             assert contents(reader) == old  # published, and not deleted yet
             assert stored(url) == local(index)
 
-        monkeypatch.setattr("clipsearch.milvus.push.GRACE", 5.0)
+        monkeypatch.setattr("clipsearch.milvus.push.GRACE_SECONDS", 5.0)
         monkeypatch.setattr("clipsearch.milvus.push.time.sleep", wait)
         change(index)
         push_index(index, url)
         assert waited == [5.0]
-        reader._asked -= 2000
+        reader._read_at -= 2000
         assert contents(reader) == local(index)
 
 
@@ -231,7 +232,7 @@ def test_captions_go_to_the_store_and_back(index, url, tmp_path):
     first, copy = push_index(index, url), tmp_path / "copy" / ".clipsearch"
     pull(parse_address(url), copy)
     assert {record.info.caption for record in local(copy)} == set(CAPTIONS)
-    with Collection(index) as collection, StoreReader(parse_address(url)) as reader:
+    with Collection(index) as collection, MilvusStore(parse_address(url)) as reader:
         query = random_units(1, DIM, seed=5)
         for condition in (
             Test("caption", "~", "*DOG*"),
@@ -247,7 +248,7 @@ def test_captions_go_to_the_store_and_back(index, url, tmp_path):
         again = push_index(index, url)
         assert (again.sent, again.unchanged, again.images) == (1, 59, 60) and again.digest != first.digest
         assert next(record for record in stored(url) if record.image_id == 3).info.caption == caption
-        with StoreReader(parse_address(url)) as reader:
+        with MilvusStore(parse_address(url)) as reader:
             assert len(reader.select(Test("caption", "=", "A ZEBRA"))) == (caption is not None)
         assert pull(parse_address(url), copy).fetched == 1
         assert local(copy) == local(index) == stored(url)
@@ -270,7 +271,7 @@ def test_a_pull_that_is_killed_goes_on(index, url, tmp_path, monkeypatch):
     push_index(index, url)
     copy = tmp_path / "copy" / ".clipsearch"
     monkeypatch.setattr("clipsearch.milvus.pull._BLOCK", 10)
-    monkeypatch.setattr("clipsearch.milvus.pull._COMMIT", 20)
+    monkeypatch.setattr("clipsearch.milvus.pull._COMMIT_IMAGES", 20)
 
     def stop(done, total):
         if done == 30:
@@ -318,7 +319,7 @@ def test_vectors_are_kept_bit_by_bit(tmp_path, url):
             add_photo(collection, next(iter(collection.roots())), folder, number, vector, random.Random(0))
         collection.commit()
     push_index(folder, url)
-    with StoreReader(parse_address(url)) as reader:
+    with MilvusStore(parse_address(url)) as reader:
         assert reader.vectors([1, 2, 3]).tobytes() == tiny.tobytes()
 
 
@@ -327,7 +328,7 @@ def test_a_pull_without_prune_takes_nothing_away_that_went_meanwhile(index, url,
     copy, late = tmp_path / "copy" / ".clipsearch", []
     pull(parse_address(url), copy)
     change(index)
-    take = pulling._take
+    take = pulling._bring_up_to_date
 
     def meanwhile(*arguments):
         if not late:
@@ -335,7 +336,7 @@ def test_a_pull_without_prune_takes_nothing_away_that_went_meanwhile(index, url,
         take(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pulling, "_take", meanwhile)
+        patch.setattr(pulling, "_bring_up_to_date", meanwhile)
         with pytest.raises(SyncRefused, match="10 photos of the index"):
             pull(parse_address(url), copy)
     with Collection(copy) as collection:

@@ -9,7 +9,7 @@ import pytest
 from clipsearch import Query, SearchEngine, Term
 from clipsearch.errors import CollectionDamaged, ModelMismatch, QueryError
 from clipsearch.milvus.address import parse_address
-from clipsearch.milvus.store import StoreReader
+from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
 from clipsearch.types import All, Below, Either, Fingerprint, Known, Near, Not, Test
@@ -75,8 +75,8 @@ def test_rankings_are_those_of_brute_force(source, everything, top_k):
 def test_more_than_a_server_sends_at_once_is_fetched_piece_by_piece(source, everything, place, monkeypatch):
     queries = np.concatenate([random_units(2, DIM, seed=9), everything[1][50:51]])
     if place != "index":
-        monkeypatch.setattr("clipsearch.milvus.search._TOGETHER", 70)
-        monkeypatch.setattr("clipsearch.milvus.search.NAMED", 30)
+        monkeypatch.setattr("clipsearch.milvus.exact_search._MAX_ROWS", 70)
+        monkeypatch.setattr("clipsearch.milvus.table.MAX_IDS", 30)
         for method in ("search", "query"):
             monkeypatch.setattr(Table, method, counting(getattr(Table, method), 70))
     for top_k in (5, 60, 299):
@@ -249,7 +249,7 @@ def test_what_a_store_changes_is_noticed(index, place, new_url):
         pytest.skip("tests/store/test_damage.py")
     url = new_url()
     push_index(index, url)
-    with StoreReader(parse_address(url)) as reader:
+    with MilvusStore(parse_address(url)) as reader:
         (row,) = reader.table.query("image_id == 20", ["*"])
         query = np.array([row["vector"]], np.float32)
         for change in ({"name": b"other.jpg".hex()}, {"vector": random_units(1, DIM)[0]}, {"name": "zz"}, {"size": 5}):

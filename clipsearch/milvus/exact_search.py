@@ -1,0 +1,135 @@
+"""Exact search in a store: its own scores find candidates, float64 products with their vectors rank them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from clipsearch.milvus.filters import among, both
+from clipsearch.milvus.manifest import Manifest
+from clipsearch.milvus.rows import FIELDS, VECTOR, checked_vector, record
+from clipsearch.milvus.table import MAX_HITS, MAX_IDS, Table
+from clipsearch.store.ranking import best_first
+from clipsearch.store.segments import exact_scores, rounding_bound
+from clipsearch.types import Embeddings, Ids, ImageRecord, Scores
+
+_EXTRA_HITS = 54  # beyond top_k, as in a search of an index
+_MAX_ROWS = 2048  # in the answer to one call: a server sends 64 MB, and the longest captions of so many rows are 33 MB
+
+_ScoredRows: TypeAlias = tuple[Scores, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The photos that meet a condition: an expression and their number; if the expression is wider, also their ids."""
+
+    expression: str
+    count: int
+    ids: Ids | None = None  # ascending
+
+    def __len__(self) -> int:
+        return self.count
+
+
+def nearest(
+    table: Table,
+    manifest: Manifest,
+    queries: Embeddings,
+    top_k: int,
+    allowed: Selection | None = None,
+    without: Sequence[int] = (),
+) -> list[_ScoredRows]:
+    """For each of the queries (n, dim), float64 cosines and rows: the best `top_k`, all that tie with the last, and others.
+
+    Candidates come by the store's float32 scores, until a proven rounding bound says that no other row can belong.
+    """
+    wanted = Selection(manifest.current, manifest.count) if allowed is None else allowed
+    if not wanted.count:
+        return [(np.empty(0), []) for _ in queries]
+    if wanted.ids is not None and wanted.count <= MAX_IDS:
+        wanted = replace(wanted, expression=both(manifest.current, among("image_id", wanted.ids)), ids=None)
+    if without:
+        wanted = replace(wanted, expression=both(wanted.expression, f"not ({among('image_id', without)})"))
+    search = _Search(table, wanted, top_k, manifest.after)
+    block = max(1, _MAX_ROWS // search.hits)
+    return [
+        scored_rows
+        for start in range(0, len(queries), block)
+        for scored_rows in search.run(queries[start : start + block])
+    ]
+
+
+class _Search:
+    """A search of the same photos for several queries."""
+
+    def __init__(self, table: Table, wanted: Selection, top_k: int, after: int) -> None:
+        self.hits = min(top_k + _EXTRA_HITS, MAX_HITS)
+        self._table, self._wanted, self._top_k, self._after = table, wanted, top_k, after
+
+    def run(self, queries: Embeddings) -> list[_ScoredRows]:
+        """What `nearest` returns, for some queries (n, dim)."""
+        candidates = self._candidates(queries, self.hits)
+        return [self._widen(query[None], *first) for query, first in zip(queries, candidates, strict=True)]
+
+    def _candidates(self, queries: Embeddings, count: int) -> list[_ScoredRows]:
+        """For each query the `count` best rows by the store's float32 scores."""
+        fits = len(queries) * count <= _MAX_ROWS
+        fields = (*FIELDS, VECTOR) if fits else ("row",)
+        answers = self._table.search(queries, self._wanted.expression, count, fields, after=self._after)
+        return answers if fits else [(scores, self._whole_rows(rows)) for scores, rows in answers]
+
+    def _whole_rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """All fields of rows with only their number. KeyError if a row is gone."""
+        numbers = [row["row"] for row in rows]
+        found = self._table.fetch("row", numbers, (*FIELDS, VECTOR), after=self._after)
+        whole = {row["row"]: row for row in found}
+        return [whole[number] for number in numbers]
+
+    def _widen(self, query: Embeddings, rough: Scores, rows: list[dict[str, Any]]) -> _ScoredRows:
+        """Ask for more candidates until no other row can be as good as the k-th."""
+        bound, count = rounding_bound(query.shape[1]), self.hits
+        while True:
+            complete = len(rows) < count
+            last = float(rough[-1]) if len(rows) else -np.inf
+            scores, allowed_rows = self._exact(query, rows)
+            kth = float(np.sort(scores)[-self._top_k]) if len(scores) >= self._top_k else -np.inf
+            if complete or last + bound < kth:
+                return scores, allowed_rows
+            if count >= MAX_HITS:
+                return self._scan(query)
+            count = min(4 * count, MAX_HITS)
+            ((rough, rows),) = self._candidates(query, count)
+
+    def _scan(self, query: Embeddings) -> _ScoredRows:
+        """Score every row. It is needed if more rows tie, or are wanted, than one search may return."""
+        best: list[dict[str, Any]] = []
+        scores: Scores = np.empty(0)
+        for block in self._table.scan(self._wanted.expression, (*FIELDS, VECTOR), after=self._after):
+            block_scores, rows = self._exact(query, block)
+            scores, best = np.concatenate([scores, block_scores]), best + rows
+            scores, order = best_first(scores, np.arange(len(scores)), self._top_k)
+            best = [best[position] for position in order]
+        return scores, best
+
+    def _exact(self, query: Embeddings, rows: list[dict[str, Any]]) -> _ScoredRows:
+        """Those of the rows that are wanted, with their float64 scores."""
+        if self._wanted.ids is not None:
+            ids = np.array([row["image_id"] for row in rows], np.int64)
+            rows = [rows[position] for position in np.flatnonzero(np.isin(ids, self._wanted.ids)).tolist()]
+        if not rows:
+            return np.empty(0), []
+        vectors = np.array([checked_vector(row, query.shape[1]) for row in rows])
+        return exact_scores(vectors, query), rows
+
+
+def ranked(
+    scores: Scores, rows: list[dict[str, Any]], top_k: int, roots: dict[int, str]
+) -> list[tuple[float, ImageRecord]]:
+    """The records of the `top_k` best rows, best first; rows that tie are ordered by their paths."""
+    scores, order = best_first(scores, np.arange(len(scores)), top_k)
+    hits = [(float(score), record(rows[position], roots)) for score, position in zip(scores, order, strict=True)]
+    hits.sort(key=lambda hit: (-hit[0], hit[1].file.path))
+    return [(min(max(score, -1.0), 1.0), image) for score, image in hits[:top_k]]
