@@ -286,7 +286,7 @@ def test_a_pull_that_is_killed_goes_on(index, url, tmp_path, monkeypatch):
 
 def test_a_pull_takes_nothing_that_is_damaged_and_nothing_away(index, url, tmp_path):
     push_index(index, url)
-    with pytest.raises(SyncRefused, match="something else"):
+    with pytest.raises(SyncRefused, match="other photos"):
         pull(parse_address(url), make_index(tmp_path / "own" / ".clipsearch", 5, seed=3))
     copy = tmp_path / "copy" / ".clipsearch"
     pull(parse_address(url), copy)
