@@ -44,15 +44,15 @@ install_torch() {
 
 set_up_environment() {
     local extra="${1:-}" python venv="${CLIPSEARCH_VENV:-.venv}"
-    if [ ! -x "$venv/bin/python" ]; then
+    if [ ! -x "$venv/bin/python" ] && [ ! -x "$venv/Scripts/python.exe" ]; then
         python="$(find_python)" || exit 1
         "$python" -m venv "$venv" 2>/dev/null || {
             rm -rf "$venv"
             die "Python's venv module does not work here. On Debian or Ubuntu: apt install python3-venv"
         }
     fi
-    # shellcheck disable=SC1091
-    . "$venv/bin/activate"
+    # shellcheck disable=SC1090,SC1091
+    if [ -d "$venv/Scripts" ]; then . "$venv/Scripts/activate"; else . "$venv/bin/activate"; fi  # Scripts: on Windows
     export PIP_DISABLE_PIP_VERSION_CHECK=1
     unset PYTHONDONTWRITEBYTECODE  # where it is set, every process compiles all of clipsearch again
     echo "installing into $venv (the first time takes a minute or two) ..."

@@ -1,0 +1,32 @@
+"""Each message that the troubleshooting page explains is one that the code has."""
+
+import ast
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+MESSAGES = [
+    title for title in re.findall(r"^### (.*)$", PAGE, re.MULTILINE) if not title.startswith(("The ", "Something "))
+]
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Every text in the package, with … for what is put into it."""
+    found = []
+    for path in (ROOT / "clipsearch").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_it_is_a_message_of_the_code(message, texts):
+    pattern = ".*".join(re.escape(part.strip(" ")) for part in message.removeprefix("note: ").split("…"))
+    assert any(re.search(pattern, text, re.DOTALL) for text in texts), message
