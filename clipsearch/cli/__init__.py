@@ -1,8 +1,4 @@
-"""The `clipsearch` command: parse flags, call the engine, render, print.
-
-Exit status: 0 fine; 1 wrong use, or an error that is told; 3 finished, but some files failed; 4 the index is damaged;
-5 a store does not answer; 6 the answer could not be written to standard output; 130 interrupted.
-"""
+"""The `clipsearch` command: parse options, call the engine, render, print."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -21,7 +17,10 @@ from clipsearch import __version__
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import OutputFailed, current_folder, finish_output, note, prepare_streams, say_aside
-from clipsearch.errors import ClipsearchError, ClipsearchWarning, StoreUnreachable
+from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, StoreUnreachable
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 FOLDER_GONE = (
     "the current folder was deleted, so relative paths do not work. Change to another folder (cd), or give absolute paths "
@@ -41,21 +40,22 @@ _COMMANDS = {
     "status": ("status.status", "What is indexed, by which model, and whether it is up to date."),
     "failures": ("failures.failures", "The files that could not be indexed, and why."),
     "forget": ("forget.forget", "Remove folders from the index, never from the disk."),
-    "optimize": ("optimize.optimize", "Search large indexes sooner: an approximate index, measured."),
+    "optimize": ("optimize.optimize", "Make searches of large indexes faster, with a measured loss."),
     "export": ("export.export", "Write the photos' embeddings to a file."),
     "import": ("import_.import_", "Take embeddings made elsewhere."),
-    "push": ("push.push", "Put the index into a vector database."),
-    "pull": ("pull.pull", "Make an index of what a vector database holds."),
+    "push": ("push.push", "Copy the index into a vector database."),
+    "pull": ("pull.pull", "Make an index from a vector database."),
     "verify": ("verify.verify", "Compare everything in an index with its checksums."),
     "repair": ("repair.repair", "Make a damaged index whole again."),
     "doctor": ("doctor.doctor", "Machine, installation and index on one page, for a bug report."),
     "models": ("models.models", "List the models that can be used, and download one."),
     "eval": ("eval.eval_", "Measure a model on captioned photos."),
+    "completion": ("completion.completion", "Print a script that completes commands in your shell."),
+    "help": ("help.help_", "Explain a command or a topic: query-language, filters, ..."),
 }
-"""Each command, where it is, and what it does: only the one that is asked for is imported."""
+"""Each command: its module and function, and what it does. A module is imported only if its command is called."""
 
-
-_HIDDEN = {"help": "help.help_", "version": "version.version"}
+_HIDDEN = {"version": "version.version"}
 
 
 class _Commands(click.Group):
@@ -63,12 +63,12 @@ class _Commands(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        place = _COMMANDS[name][0] if name in _COMMANDS else _HIDDEN.get(name)
-        if place is None:
+        location = _COMMANDS[name][0] if name in _COMMANDS else _HIDDEN.get(name)
+        if location is None:
             return None
-        module, command = place.split(".")
-        found: click.Command = getattr(import_module(f"{__name__}.{module}"), command)
-        return found
+        module, function = location.split(".")
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), function)
+        return command
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
@@ -92,7 +92,15 @@ class _Commands(click.Group):
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands, without importing them all for their help."""
+        from click.shell_completion import CompletionItem
+
+        options = click.Command.shell_complete(self, context, incomplete)
+        commands = [CompletionItem(name, help=summary) for name, (_, summary) in _COMMANDS.items()]
+        return [item for item in commands if item.value.startswith(incomplete)] + options
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -104,15 +112,14 @@ def cli() -> None:
     clipsearch index ~/Photos
     clipsearch query "a dog on a beach"
 
-    Exit status: 0 fine; 1 wrong use or an error; 3 finished, but some files failed; 4 the index is damaged; 5 a store does not
-    answer; 6 the answer could not be written to standard output; 130 interrupted.
+    Exit statuses: clipsearch help exit-statuses.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit. Nothing that goes wrong reaches the user as a traceback."""
-    # A sentence is too little work to share: with one core busy, two BLAS threads took seven times as long as one. Read when
-    # numpy is imported, later; the image models have threads of their own.
+    # A sentence is too little work to share: with one core busy, two BLAS threads took seven times as long as one. numpy reads
+    # this when it is imported, later; the image models have threads of their own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Web frameworks can send traces, with the queries in them, to where the environment says.
     os.environ["OTEL_SDK_DISABLED"] = "true"
@@ -121,44 +128,50 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", ClipsearchWarning)
     warnings.showwarning = lambda message, *_: note(f"note: {message}")
-    code = _run(arguments)
-    if code == ExitStatus.ERROR and not current_folder():
+    from clipsearch.cli.logs import logging_to_standard_error
+
+    if "_CLIPSEARCH_COMPLETE" in os.environ:
+        import_module(f"{__name__}.completion")  # it knows a shell more than click does
+    with logging_to_standard_error():
+        status = _run(arguments)
+    if status == ExitStatus.ERROR and not current_folder():
         note(FOLDER_GONE)
     try:
         finish_output(output)
     except OutputFailed as error:
-        if code != ExitStatus.OUTPUT_FAILED:
+        if status != ExitStatus.OUTPUT_FAILED:
             note(str(error))
-        code = ExitStatus.OUTPUT_FAILED
-    if code == ExitStatus.INTERRUPTED and threading.active_count() > 1:  # of a model that is in the middle of a picture
-        os._exit(code)
-    sys.exit(code)
+        status = ExitStatus.OUTPUT_FAILED
+    # A thread of a model may be in the middle of a picture; exiting normally would wait for it.
+    if status == ExitStatus.INTERRUPTED and threading.active_count() > 1:
+        os._exit(status)
+    sys.exit(status)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    """Run a command, and tell what goes wrong; the exit status."""
+    """Run a command, and explain what goes wrong; the exit status."""
     try:
-        return cli.main(arguments, prog_name="clipsearch", standalone_mode=False) or 0
+        return cli.main(arguments, prog_name="clipsearch", standalone_mode=False) or ExitStatus.OK
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.message.startswith("Got unexpected extra argument"):
             from clipsearch.cli.suggestions import extra_arguments
 
             error = click.UsageError(extra_arguments(error), error.ctx)
-        said = io.StringIO()
-        error.show(said)
-        say_aside(said.getvalue())
+        message = io.StringIO()
+        error.show(message)
+        say_aside(message.getvalue())
     except OutputFailed as error:
         note(str(error))
         return ExitStatus.OUTPUT_FAILED
+    except (click.Abort, Cancelled):
+        say_aside("\nclipsearch: interrupted\n")
+        return ExitStatus.INTERRUPTED
     except ClipsearchError as error:
         note(str(error))
         return ExitStatus.UNREACHABLE if isinstance(error, StoreUnreachable) else ExitStatus.ERROR
     except OSError as error:  # no space, no rights, a drive that has gone: the system's own words say it best
         if error.filename is not None or current_folder():
             note(str(error))
-    except click.Abort:
-        say_aside("\nclipsearch: interrupted\n")
-        return ExitStatus.INTERRUPTED
     except Exception as error:
         if os.environ.get("CLIPSEARCH_DEBUG"):
             import traceback
@@ -168,9 +181,12 @@ def _run(arguments: Sequence[str] | None) -> int:
     return ExitStatus.ERROR
 
 
+_MEMORY_MESSAGES = ("bad_alloc", "annot allocate memory", "failed to map segment", "can't start new thread")
+
+
 def _unexpected(error: Exception) -> str:
-    """The message for an unexpected error: too little memory, which libraries report in many ways, or a bug."""
-    if isinstance(error, MemoryError) or any(words in str(error) for words in _OF_MEMORY):
+    """The message for an unexpected error: a lack of memory, which libraries report in many ways, or a bug."""
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY_MESSAGES):
         return (
             "there is not enough memory for this; close other programs or raise the limit, or do less at once (--jobs, "
             "--batch-size)"
@@ -179,6 +195,3 @@ def _unexpected(error: Exception) -> str:
         f"unexpected {type(error).__name__}: {error}\nThis is a bug. Run it again with CLIPSEARCH_DEBUG=1 and report what it "
         "prints"
     )
-
-
-_OF_MEMORY = ("bad_alloc", "annot allocate memory", "failed to map segment", "can't start new thread")

@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-if TYPE_CHECKING:
-    pass
-
-
-import os
-from typing import TYPE_CHECKING
-
+from clipsearch.cli.command import WHERE, gathered, option
+from clipsearch.cli.find_index import existing_index, remember_index
+from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
     from clipsearch.cli.results import ResultOptions
     from clipsearch.client import Client
+    from clipsearch.engine import SearchEngine
 
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-URL = "milvus://HOST:PORT/COLLECTION"
-
-
-def store_option(what: str, *, required: bool = False, variable: bool = True) -> Callable[[_F], _F]:
-    """--store, or with `variable` also CLIPSEARCH_STORE, saying what it does here."""
-    return click.option(
-        "--store",
-        envvar="CLIPSEARCH_STORE" if variable else None,
-        metavar="URL",
-        required=required,
-        help=f"{what} {URL}, milvuss:// where it is encrypted, milvus+lite:FOLDER/COLLECTION on this machine. "
-        f"{'$CLIPSEARCH_STORE; its' if variable else 'Its'} token is taken from $CLIPSEARCH_STORE_TOKEN.",
-    )
-
-
-def store_to_ask(store: str | None) -> str | None:
-    """The store that is to answer; None where this machine's index is: --index wins over $CLIPSEARCH_STORE.
-
-    UsageError for flags that make no sense together.
-    """
-    if store is None:
-        return None
-    context = click.get_current_context()
-    given = [
-        flag
-        for name, flag in (("index_folder", "--index"), ("server", "--server"))
-        if context.params.get(name) is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-    if given and context.get_parameter_source("store") is not ParameterSource.COMMANDLINE:
-        return None
-    if given:
-        raise click.UsageError(f"--store and {' and '.join(given)} exclude each other; choose who is to answer")
-    return store
-
-
-_OF_THIS_MACHINE = {"index_folder": "--index", "model": "--model", "device": "--device"}
+_OF_AN_INDEX = {"index_folder": "--index", "model": "--model", "device": "--device"}
+_NOT_A_STORE = {"index_folder": "--index", "server": "--server"}
 _NEED_FILES = {
     "open": "--open",
     "copy_to": "--copy-to",
@@ -68,39 +32,94 @@ _NEED_FILES = {
     "preview": "--preview",
 }
 
+server_option = option(
+    "--server", envvar="CLIPSEARCH_SERVER", metavar="URL", heading=WHERE, help="Ask a running `clipsearch serve`."
+)
 
-def server_option(command: Any) -> Any:
-    """--server, or CLIPSEARCH_SERVER; the command gets it as `server`, to be given to `server_to_ask`."""
-    return click.option(
-        "--server",
-        envvar="CLIPSEARCH_SERVER",
+
+def store_option(text: str, *, required: bool = False, variable: bool = True) -> Callable[[Any], Any]:
+    """--store, and what it does. With `variable`, CLIPSEARCH_STORE may name it too."""
+    return option(
+        "--store",
+        envvar="CLIPSEARCH_STORE" if variable else None,
         metavar="URL",
-        help="Ask a running `clipsearch serve` there instead of opening the index. $CLIPSEARCH_SERVER; its token is taken from "
-        "$CLIPSEARCH_TOKEN.",
-    )(command)
+        required=required,
+        heading=WHERE,
+        help=f"{text} milvus://HOST:PORT/NAME.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the options say of who answers."""
+
+    index_folder: str | None
+    server: str | None
+    store: str | None
+    model: str | None
+    device: str
+
+    @contextmanager
+    def opened(self, results: ResultOptions) -> Iterator[SearchEngine | Client]:
+        """The store, the server, or the index of this machine, to be searched."""
+        address = store_to_ask(self.store)
+        if not address and (client := server_to_ask(self.server, results)):
+            with client:
+                yield client
+            return
+        from clipsearch.engine import SearchEngine
+
+        if address:
+            with SearchEngine(store=address, model=self.model, device=self.device) as engine:
+                yield engine
+            return
+        with SearchEngine(existing_index(self.index_folder), model=self.model, device=self.device) as engine:
+            yield engine
+            remember_index(engine.index_folder)
+
+
+def backend_options(function: Any) -> Any:
+    """The options; the command gets them as one argument, `backend`."""
+    function = device_option(gathered("backend", Backend)(function))
+    return index_option(server_option(store_option("Ask a vector database:")(model_option()(function))))
+
+
+def store_to_ask(store: str | None) -> str | None:
+    """The store that is to answer; None if it is this machine's index: --index wins over $CLIPSEARCH_STORE.
+
+    UsageError for options that exclude each other.
+    """
+    if store is None:
+        return None
+    others = _on_command_line(_NOT_A_STORE)
+    if others and _on_command_line({"store": "--store"}):
+        raise click.UsageError(f"--store and {' and '.join(others)} exclude each other; choose who is to answer")
+    return None if others else store
 
 
 def server_to_ask(server: str | None, results: ResultOptions | None = None) -> Client | None:
-    """A client of the server that was chosen; None where this machine's own index is to answer.
+    """A client of the server that is to answer; None if it is this machine's index.
 
-    Flags for the index win over $CLIPSEARCH_SERVER. UsageError for flags that make no sense for a server.
+    Options for the index win over $CLIPSEARCH_SERVER. UsageError for options that make no sense for a server.
     """
     if server is None:
         return None
-    context = click.get_current_context()
-    given = [
-        flag
-        for name, flag in _OF_THIS_MACHINE.items()
-        if context.params.get(name) is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-    if given and context.get_parameter_source("server") is not ParameterSource.COMMANDLINE:
+    if others := _on_command_line(_OF_AN_INDEX):
+        if _on_command_line({"server": "--server"}):
+            raise click.UsageError(
+                f"{' and '.join(others)} cannot be chosen for a server, which has its index and model"
+            )
         return None
-    if given:
-        raise click.UsageError(f"{' and '.join(given)} cannot be chosen for a server, which has its index and model")
     from clipsearch.client import Client
 
     client = Client(server, os.environ.get("CLIPSEARCH_TOKEN"))
-    wanted = [flag for name, flag in _NEED_FILES.items() if results and getattr(results, name)]
-    if wanted and not client.is_local:
-        raise ClipsearchError(f"{' and '.join(wanted)} cannot be done here: the photos are on the server's machine")
+    need_files = [flag for name, flag in _NEED_FILES.items() if results and getattr(results, name)]
+    if need_files and not client.is_local:
+        raise ClipsearchError(f"{' and '.join(need_files)} cannot be done here: the photos are on the server's machine")
     return client
+
+
+def _on_command_line(flags: Mapping[str, str]) -> list[str]:
+    """Those of some parameters' flags that were typed; the environment and defaults do not count."""
+    context = click.get_current_context()
+    return [flag for name, flag in flags.items() if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]

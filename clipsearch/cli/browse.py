@@ -1,4 +1,4 @@
-"""`browse`."""
+"""`clipsearch browse`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,41 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clipsearch.cli.command import WHICH_PHOTOS, command, option
+from clipsearch.cli.files import open_in_viewer
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.find_index import existing_index
-from clipsearch.cli.options import device_option, index_option, model_option
+from clipsearch.cli.find_index import existing_index, remember_index
+from clipsearch.cli.options import POSITIVE, device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
     from clipsearch.types import Condition
 
 
-@click.command()
-@click.option("-k", "--top-k", type=click.IntRange(1), default=50, show_default=True, help="How many photos to list.")
-@click.option("--relevant", is_flag=True, help="Begin with only hits that match; r in the list changes it.")
+@command()
+@option(
+    "-k",
+    "--top-k",
+    type=POSITIVE,
+    default=50,
+    metavar="N",
+    show_default=True,
+    heading=WHICH_PHOTOS,
+    help="How many photos to list.",
+)
+@option(
+    "--relevant",
+    is_flag=True,
+    heading=WHICH_PHOTOS,
+    help="Start with only photos that match; r in the list changes it.",
+)
 @filter_options
 @index_option
-@model_option("The model, where it is not to be found under the name the index remembers.")
+@model_option()
 @device_option
+@click.pass_context
 def browse(
+    context: click.Context,
     top_k: int,
     relevant: bool,
     filters: tuple[Condition, ...],
@@ -33,16 +51,14 @@ def browse(
 ) -> None:
     """Search in the terminal: the photos change as you type, and the chosen one is shown beside them.
 
-    Down and Up choose a photo, Enter goes to the list. There, Enter opens the photo, c copies its path, s looks for more like
-    it, r leaves out what does not match, / goes back to the query, q quits. Esc clears the query. Needs a terminal with
-    colours, and textual: pip install 'clipsearch[tui]'.
-
     \b
     clipsearch browse
     clipsearch browse --in ~/Photos/2024 --relevant
+
+    Down and Up choose a photo, and Enter goes to the list. In the list, Enter opens the photo, c copies its path, s looks for
+    similar photos, r hides photos that do not match, / goes back to the query, and q quits. Esc clears the query. Needs a
+    terminal with colours, and textual: pip install 'clipsearch[tui]'.
     """
-    from clipsearch.cli.files import open_in_viewer
-    from clipsearch.cli.find_index import remember_index
     from clipsearch.engine import SearchEngine
     from clipsearch.types import Query
 
@@ -56,4 +72,4 @@ def browse(
     remember_index(engine.index_folder)
     app = BrowseApp(engine, open_in_viewer, Query((), filters), top_k=top_k, relevant=relevant)
     app.run()
-    click.get_current_context().exit(app.return_code or 0)
+    context.exit(app.return_code or 0)

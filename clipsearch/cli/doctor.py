@@ -1,4 +1,4 @@
-"""`doctor`."""
+"""`clipsearch doctor`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from clipsearch.cli.command import command, option
 from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.find_index import find_index
 from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import current_folder, print_json, say
@@ -14,23 +16,23 @@ from clipsearch.cli.output import current_folder, print_json, say
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
 
 
-@click.command()
+@command()
 @index_option
-@click.option("--hub", is_flag=True, help="Also ask whether the Hugging Face hub answers. Otherwise nothing is sent.")
+@option("--hub", is_flag=True, help="Also check that the Hugging Face hub answers. Otherwise nothing is sent.")
 @json_option
 @click.pass_context
 def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json: bool) -> None:
-    """Look at this machine, this installation and the index, on one page to paste into a bug report.
-
-    It names no photo and says no secret; a home folder becomes ~. Changes nothing, and takes a few seconds at most. `clipsearch
-    verify` reads the whole index.
-
-    Exit status: 0 all is well; 1 something does not work; 4 the index is damaged.
+    """Check this machine, this installation and the index, on one page to paste into a bug report.
 
     \b
     clipsearch doctor
     clipsearch doctor --json
     clipsearch doctor --hub  # if a model cannot be downloaded
+
+    The page has no photo's name and no secret; the home folder becomes ~. Nothing is changed, and it takes a few seconds at
+    most. `clipsearch verify` reads the whole index.
+
+    Exit status: 0 all is well; 1 something does not work; 4 the index is damaged.
     """
     from clipsearch import __version__
     from clipsearch.analysis import diagnosis
@@ -39,8 +41,8 @@ def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json:
     health = _index(index_folder, all(loads[name] == "ok" for name in ("numpy", "faiss")))
     absent = [name for name, version in versions.items() if version is None and name not in diagnosis.optional()]
     problems = [f"{name} is not installed" for name in absent]
-    problems += [f"{name} {said}" for name, said in loads.items() if said != "ok"]
-    problems += [f"index: {said}" for said in health.problems if health.state in ("damaged", "unknown")]
+    problems += [f"{name} {result}" for name, result in loads.items() if result != "ok"]
+    problems += [f"index: {problem}" for problem in health.problems if health.state in ("damaged", "unknown")]
     report: dict[str, Any] = {
         "clipsearch": __version__,
         "environment": diagnosis.environment(),
@@ -61,14 +63,12 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
     from clipsearch.analysis import diagnosis
 
     try:
-        from clipsearch.cli.find_index import find_index
-
         folder = find_index(given)
         use(folder)
-    except Exception as error:  # there is none, or what would find it does not work
+    except Exception as error:  # there is no index, or finding it does not work
         none = type(error).__name__ == "CollectionNotFound"
-        said = diagnosis.without_home(str(error)) if current_folder() else "the current folder was deleted"
-        return diagnosis.IndexHealth("none" if none else "unknown", {}, (said,))
+        reason = diagnosis.without_home(str(error)) if current_folder() else "the current folder was deleted"
+        return diagnosis.IndexHealth("none" if none else "unknown", {}, (reason,))
     return diagnosis.index_health(folder, look_at_vectors=look_at_vectors)
 
 
@@ -80,9 +80,9 @@ def _page(report: dict[str, Any]) -> str:
         lines += ["", section]
         for name, value in report[section].items():
             if isinstance(value, dict):
-                value = ", ".join(f"{key}={what}" for key, what in value.items())
+                value = ", ".join(f"{key}={part}" for key, part in value.items())
             if value not in ("", []) and name != "problems":
-                lines.append(f"  {name.replace('_', ' '):<20} {printable(_shown(name, value))}")
+                lines.append(f"  {name.replace('_', ' '):<20} {printable(_value_text(name, value))}")
     lines += ["", *(f"PROBLEM  {printable(problem)}" for problem in report["problems"])]
     if report["index"]["state"] == "well":
         lines.append("the index looks well; to read everything in it: " + hint("verify"))
@@ -93,7 +93,7 @@ def _page(report: dict[str, Any]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _shown(name: str, value: Any) -> str:
+def _value_text(name: str, value: Any) -> str:
     from clipsearch.render.text import human_bytes
 
     if value is None:

@@ -2,125 +2,126 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import existing_index
-from clipsearch.cli.galleries import check_html, duplicates_gallery, html_option, write_html
 from clipsearch.cli.hints import hint
-from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import current_folder, note, print_json, print_paths, progress_bar, say
+from clipsearch.cli.options import index_option, jobs_option, json_option
+from clipsearch.cli.output import ProgressBar, current_folder, is_quiet, note, print_json, print_paths, say
 from clipsearch.types import all_of
 
 if TYPE_CHECKING:
-    from clipsearch.analysis.duplicates import CopyGroup, Duplicates
+    from clipsearch.analysis.duplicates import Copy, CopyGroup, Duplicates
+    from clipsearch.render.gallery import Gallery, Section
     from clipsearch.types import Condition, ImageRecord
 
 
-@click.command()
-@index_option
-@filter_options
-@click.option("--exact", is_flag=True, help="Only files with the same bytes. It takes no time, and decodes nothing.")
-@click.option(
+_PHOTO_KEYS = ("path", "width", "height", "format", "size", "content_hash")
+"""What a photo's JSON says of a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatesOptions:
+    """How copies are found and printed."""
+
+    index_folder: str | None
+    exact: bool
+    min_cosine: float | None
+    jobs: int | None
+    as_json: bool
+    paths: bool
+    print0: bool
+    html: str | None
+    force: bool
+
+
+@command()
+@option("--exact", is_flag=True, heading=WHICH_PHOTOS, help="Only files with the same bytes. Instant; decodes nothing.")
+@option(
     "--min-cosine",
     type=click.FloatRange(-1, 1),
-    help="Look closer at photos that are so near each other. Default: 0.8 for mini, 0.9 for other models.",
+    metavar="S",
+    heading=WHICH_PHOTOS,
+    help="Compare photos that are at least this near. Default: 0.8 for mini, 0.9 for other models.",
 )
-@click.option("--jobs", type=click.IntRange(1), help="Photos decoded at once. Default: one a core.")
-@click.option("--paths", is_flag=True, help="Print only the paths of the copies, one a line; never those of the best.")
-@click.option(
-    "-0", "--print0", is_flag=True, help="Print only the paths of the copies, each ended by a NUL, for xargs -0."
-)
-@html_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
+@filter_options
 @json_option
+@option("--paths", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, never those of the best.")
+@option("-0", "--print0", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, each ended by a NUL.")
+@html_option
+@force_option("--html")
+@index_option
+@jobs_option
+@gathered("options", DuplicatesOptions)
 @click.pass_context
-def duplicates(
-    context: click.Context, index_folder: str | None, filters: tuple[Condition, ...], exact: bool, min_cosine: float | None,
-    jobs: int | None, paths: bool, print0: bool, html: str | None, force: bool, quiet: bool, as_json: bool,
-) -> None:  # fmt: skip
+def duplicates(context: click.Context, options: DuplicatesOptions, filters: tuple[Condition, ...]) -> None:
     """Find photos that are copies of each other. Nothing is ever deleted.
-
-    Exact copies have the same bytes. Near-copies are re-encoded, resized, slightly cropped, framed or touched up: their
-    embeddings are near, and so are their perceptual hashes, for which they are decoded again. Mirrored ones, and those with
-    more than a few percent cropped off, are not found; of animations, the first picture counts.
-
-    Of each group the best is printed first: the one with the most pixels, then the one that knows more of its date, camera and
-    place, then the largest file; one in an archive or in storage elsewhere only where there is no other. Files that are gone or
-    have changed since they were indexed are in no group.
 
     \b
     clipsearch duplicates
     clipsearch duplicates --exact --in ~/Photos/phone
     clipsearch duplicates -0 | xargs -0 ls -l       # the copies, without the best of each group
     clipsearch duplicates --html copies.html        # side by side, to look at
+
+    Exact copies have the same bytes. Near-copies are re-encoded, resized, slightly cropped, framed or retouched: their
+    embeddings are near, and so are their perceptual hashes, which are computed now. Mirrored photos, and those with more than
+    a few percent cropped off, are not found. Of animations, the first picture counts.
+
+    The best of each group is printed first: the one with the most pixels, then with the most metadata (date, camera, place),
+    then the largest file. A photo in an archive or in remote storage is the best only if there is no other. Files that are
+    gone or have changed since they were indexed are in no group.
     """
     from clipsearch.analysis.duplicates import CHANGED, GONE
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import human_bytes
 
-    check_html(html, force)
-    with SearchEngine(existing_index(index_folder)) as engine, _StageBar(quiet) as bar:
+    check_html(options.html, options.force)
+    with SearchEngine(existing_index(options.index_folder)) as engine, ProgressBar(unit_scale=True) as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.show(done, total, stage=stage, unit=" pairs" if stage == "comparing" else " photos")
+
         found = engine.duplicates(
-            all_of(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=bar.show
+            all_of(filters),
+            exact_only=options.exact,
+            least_cosine=options.min_cosine,
+            jobs=options.jobs,
+            progress=show,
         )
-    if html is not None:
-        write_html(duplicates_gallery(found), html, force)
+    if options.html is not None:
+        write_html(_gallery(found), options.html, options.force)
     for failure in found.failures:
         note(f"{failure.file.path}: {failure.reason}")
     if any(failure.reason in (CHANGED, GONE) for failure in found.failures):
         note(f"to update the index: {hint('index')}")
-    if as_json:
+    if options.as_json:
         print_json(_duplicates_object(str(engine.index_folder), found))
-    elif paths or print0:
+    elif options.paths or options.print0:
         copies = (copy.record.file.path for group in found.groups for copy in group.copies)
-        print_paths(copies, b"\0" if print0 else b"\n")
+        print_paths(copies, b"\0" if options.print0 else b"\n")
     else:
         say("\n".join(_group_table(group) for group in found.groups))
-        if not quiet:
-            groups = f"{len(found.groups):,} group{'' if len(found.groups) == 1 else 's'}"
-            what = f"{found.copies:,} cop{'y' if found.copies == 1 else 'ies'} of {human_bytes(found.spare_bytes)}"
-            note(f"{found.images:,} photos, {groups}, {what}; nothing was deleted")
+        if not is_quiet():
+            note(f"{_counts(found)}; nothing was deleted")
     if found.failures:
         context.exit(ExitStatus.SOME_FAILED)
 
 
-class _StageBar:
-    """A bar for each stage."""
+def _counts(found: Duplicates) -> str:
+    from clipsearch.render.text import counted, human_bytes
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
-        self._stage = ""
-        self._bar: Any = None
-
-    def show(self, stage: str, done: int, total: int) -> None:
-        """A duplicates.Progress."""
-        if self._quiet:
-            return
-        if stage != self._stage:
-            self.close()
-            unit = " pairs" if stage == "comparing" else " photos"
-            self._bar = progress_bar(desc=stage, total=total, unit=unit, unit_scale=True)
-            self._stage = stage
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def __enter__(self) -> _StageBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    copies = f"{counted(found.copies, 'copy')} of {human_bytes(found.spare_bytes)}"
+    return f"{counted(found.images, 'photo')}, {counted(len(found.groups), 'group')}, {copies}"
 
 
 def _group_table(group: CopyGroup) -> str:
-    """One line a photo: what it is to its group, cosine, pixels, size, path."""
+    """One line a photo: best, same or near; cosine, pixels, size, path."""
     from clipsearch.render.text import human_bytes, printable, short_path
 
     rows = [("best", "", group.best)]
@@ -137,7 +138,7 @@ def _group_table(group: CopyGroup) -> str:
 
 
 def _duplicates_object(index: str, found: Duplicates) -> dict[str, Any]:
-    """{"index", "images", "copies", "bytes", "groups": [{"best", "copies": [...]}], "failures"}. Keys are only ever added."""
+    """{"index", "images", "copies", "bytes", "groups": [{"best", "copies": [...]}], "failures"}. Keys are only added."""
     return {
         "index": index,
         "images": found.images,
@@ -168,5 +169,33 @@ def _photo(record: ImageRecord) -> dict[str, Any]:
     return {key: value for key, value in photo_to_json(record).items() if key in _PHOTO_KEYS}
 
 
-_PHOTO_KEYS = ("path", "width", "height", "format", "size", "content_hash")
-"""What a photo's JSON says of a copy."""
+def _gallery(found: Duplicates) -> Gallery:
+    """A section for each group of copies, the best marked."""
+    from clipsearch.render.gallery import Gallery
+
+    return Gallery("Copies", (_counts(found), "Nothing was deleted."), tuple(map(_section, found.groups)))
+
+
+def _section(group: CopyGroup) -> Section:
+    from clipsearch.render.gallery import Card, Section
+    from clipsearch.render.gallery_cards import joined, photo_facts
+    from clipsearch.render.text import counted, human_bytes
+
+    cards = []
+    for record, worth, fact in (
+        (group.best, "", ("best", group.reason)),
+        *((copy.record, *_likeness(copy)) for copy in group.copies),
+    ):
+        more = joined(f"{record.info.width} x {record.info.height}", human_bytes(record.file.size), record.info.format)
+        badge = "best" if record is group.best else ""
+        cards.append(Card(record, (fact, *photo_facts(record)), worth=worth, more=more, badge=badge))
+    summary = f"{counted(len(group.copies), 'copy')}, {human_bytes(group.spare_bytes)}; best: {group.reason}"
+    return Section(tuple(cards), group.best.file.name, summary)
+
+
+def _likeness(copy: Copy) -> tuple[str, tuple[str, str]]:
+    """How a copy compares to the best of its group, in a word and in full."""
+    if copy.exact:
+        return "same", ("copy", "the same bytes as the best")
+    bits = f"{copy.differing_bits} of 256 bits of the picture differ"
+    return "near", ("copy", f"near the best: cosine {copy.cosine:.4f}, {bits}")

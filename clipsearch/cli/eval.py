@@ -2,90 +2,110 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import click
 
+from clipsearch.cli.command import command, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.options import device_option, json_option, model_option
+from clipsearch.cli.options import all_prompts, device_option, jobs_option, json_option, model_option, prompt_options
 from clipsearch.cli.output import note, print_json, progress_bar, say
 
+if TYPE_CHECKING:
+    from clipsearch.analysis.evaluation import Evaluation, ZeroShot
 
-@click.command("eval")
+
+@dataclass(frozen=True, slots=True)
+class EvalOptions:
+    """What is measured, on which photos."""
+
+    captions: str
+    images: str
+    split: str | None
+    zero_shot: bool
+    prompts: tuple[str, ...]
+    ensemble: bool
+    model: str | None
+    device: str
+    jobs: int | None
+
+
+@command("eval")
 @click.argument("captions", type=click.Path(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl")
-@click.option(
-    "--images", type=click.Path(exists=True, file_okay=False), required=True, help="The folder of the photos."
+@option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    required=True,
+    help="The folder of the photos.",
 )
-@click.option("--split", help='Only the lines with this "split".')
-@click.option(
-    "--zero-shot", is_flag=True, help='Measure labels instead of captions: {"image": "a.jpg", "label": "..."}.'
-)
-@click.option(
-    "--prompt", "prompts", multiple=True, metavar="TEMPLATE", help="Put labels into this, as in 'a photo of a {}'."
-)
-@click.option("--ensemble", is_flag=True, help="Put labels into several templates, and take the mean.")
-@model_option("The model to measure. Default: the one a new index would get.")
+@option("--split", metavar="NAME", help='Only the lines with this "split".')
+@option("--zero-shot", is_flag=True, help='Measure labels, not captions: {"image": "a.jpg", "label": "..."}.')
+@prompt_options("labels")
+@model_option("The model to measure. Default: the one that a new index would get.")
 @device_option
-@click.option("--jobs", type=click.IntRange(1), help="Photos decoded at once. Default: one a core.")
+@jobs_option
 @json_option
+@gathered("options", EvalOptions)
 @click.pass_context
-def eval_(
-    context: click.Context, captions: str, images: str, split: str | None, zero_shot: bool, prompts: tuple[str, ...],
-    ensemble: bool, model: str | None, device: str, jobs: int | None, as_json: bool,
-) -> None:  # fmt: skip
+def eval_(context: click.Context, options: EvalOptions, as_json: bool) -> None:
     """Measure a model on captioned photos: JSON lines, {"image": "a.jpg", "captions": ["...", "..."]}.
-
-    \b
-    recall@K     share of the queries whose right answer is among the best K
-    median rank  half of the queries find theirs at this rank or better
-    MRR          mean over the queries of 1 / rank
-
-    A rank is 1 + the wrong answers with a higher score + half of those with the same. Text to image, each caption looks
-    for its photo; image to text, each photo for the first of its captions.
-
-    With --zero-shot, each photo has one label, and the labels of all compete for it: top-1 is the share of the photos whose
-    own is the likeliest, top-5 that of those where it is among the five likeliest. --prompt '{}' takes the labels alone; by
-    default they are put into the model's own templates.
 
     \b
     clipsearch eval data/photos/captions.jsonl --images data/photos --model mini
     clipsearch eval labels.jsonl --images DIR --zero-shot --ensemble --model mini
+
+    \b
+    recall@K     share of the queries with the right answer among the best K
+    median rank  half of the queries find the right answer at this rank or better
+    MRR          mean of 1 / rank over the queries
+
+    A rank is 1, plus the wrong answers with a higher score, plus half of those with the same score. Text to image: each
+    caption looks for its photo. Image to text: each photo looks for the first of its captions.
+
+    With --zero-shot, each photo has one label, and all labels compete for it. top-1 is the share of the photos whose own label
+    is the most likely, top-5 the share with it among the five most likely. By default, labels are put into the model's own
+    templates; --prompt '{}' takes them alone.
     """
-    from clipsearch.analysis.evaluation import (
-        Evaluation,
-        ZeroShot,
-        evaluate,
-        evaluate_zero_shot,
-        read_captions,
-        read_labelled,
-    )
-    from clipsearch.encoders import choose_default_model, load_encoder
-    from clipsearch.encoders.prompts import ENSEMBLE, check_prompts
     from clipsearch.render.tables import evaluation_table, zero_shot_table
 
-    if (prompts or ensemble) and not zero_shot:
+    if (options.prompts or options.ensemble) and not options.zero_shot:
         raise click.UsageError("--prompt and --ensemble are for --zero-shot; captions are taken as they are")
-    chosen = (*prompts, *(ENSEMBLE if ensemble else ()))
-    check_prompts(chosen)
-    result: Evaluation | ZeroShot
-    if zero_shot:
-        labelled = read_labelled(captions, split)
-        encoder = load_encoder(model or choose_default_model(), device=device)
-        templates = chosen or encoder.spec.label_prompts
-        total = len(labelled) + len({item.label for item in labelled}) * max(1, len(templates))
-        with progress_bar(total=total, unit=" items") as bar:
-            result = evaluate_zero_shot(encoder, labelled, images, prompts=templates, jobs=jobs, progress=bar.update)
-        table = zero_shot_table
-    else:
-        items = read_captions(captions, split)
-        encoder = load_encoder(model or choose_default_model(), device=device)
-        total = len(items) + sum(len(item.captions) for item in items)
-        with progress_bar(total=total, unit=" items") as bar:
-            result = evaluate(encoder, items, images, jobs=jobs, progress=bar.update)
-        table = evaluation_table
+    result = _zero_shot(options) if options.zero_shot else _retrieval(options)
     for failure in result.failures:
         note(f"{failure.file.path}: {failure.reason}")
     if as_json:
         print_json(result.to_json())
     else:
-        say(table(result.to_json()))
+        say((zero_shot_table if options.zero_shot else evaluation_table)(result.to_json()))
     if result.failures:
         context.exit(ExitStatus.SOME_FAILED)
+
+
+def _retrieval(options: EvalOptions) -> Evaluation:
+    from clipsearch.analysis.evaluation import evaluate, read_captions
+    from clipsearch.encoders import choose_default_model, load_encoder
+
+    items = read_captions(options.captions, options.split)
+    encoder = load_encoder(options.model or choose_default_model(), device=options.device)
+    total = len(items) + sum(len(item.captions) for item in items)
+    with progress_bar(total=total, unit=" items") as bar:
+        return evaluate(encoder, items, options.images, jobs=options.jobs, progress=bar.update)
+
+
+def _zero_shot(options: EvalOptions) -> ZeroShot:
+    from clipsearch.analysis.evaluation import evaluate_zero_shot, read_labelled
+    from clipsearch.encoders import choose_default_model, load_encoder
+    from clipsearch.encoders.prompts import check_prompts
+
+    prompts = all_prompts(options.prompts, options.ensemble)
+    check_prompts(prompts)
+    items = read_labelled(options.captions, options.split)
+    encoder = load_encoder(options.model or choose_default_model(), device=options.device)
+    templates = prompts or encoder.spec.label_prompts
+    total = len(items) + len({item.label for item in items}) * max(1, len(templates))
+    with progress_bar(total=total, unit=" items") as bar:
+        return evaluate_zero_shot(
+            encoder, items, options.images, prompts=templates, jobs=options.jobs, progress=bar.update
+        )

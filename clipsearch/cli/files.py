@@ -1,4 +1,4 @@
-"""What is done with photos that were found: copied, linked, opened. Never overwriting, and never through a shell."""
+"""What is made of photos: copies, links, a page. Nothing is overwritten unasked, and no shell is used to open a photo."""
 
 from __future__ import annotations
 
@@ -9,24 +9,57 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.windows import opened_as, plain
+from clipsearch.cli.command import OUTPUT, option
+from clipsearch.cli.output import note
 from clipsearch.errors import ClipsearchError
-from clipsearch.images.files import ELSEWHERE
 
+if TYPE_CHECKING:
+    from clipsearch.render.gallery import Gallery
+
+html_option = option(
+    "--html", type=click.Path(), metavar="FILE", heading=OUTPUT, help="Write a page to browse, as one .html file."
+)
 _LONGEST = 240  # bytes of a file name with its number; file systems take 255
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in a name on Windows, and on drives that Windows reads too
-_PATIENCE = 2.0  # seconds in which an opener that cannot do it says so
+_PATIENCE = 2.0  # seconds within which an opener fails, if it does
+
+
+def force_option(flags: str) -> Callable[[Any], Any]:
+    """--force, for these options."""
+    return option("--force", is_flag=True, heading=OUTPUT, help=f"Let {flags} replace a file.")
+
+
+def check_html(path: str | None, force: bool) -> None:
+    """ClipsearchError if the page could not be written, before anything is computed for it."""
+    if path is not None:
+        from clipsearch.render.gallery import check_gallery
+
+        check_gallery(path, force=force)
+
+
+def write_html(gallery: Gallery, path: str, force: bool) -> None:
+    """Write the page, and say so; also if it has no room for some photos."""
+    from clipsearch.render.gallery import MOST, save_gallery
+
+    left = save_gallery(gallery, path, force=force)
+    note(f"wrote {path}" + (f", with the first {MOST:,} photos" if left else ""))
 
 
 def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, list[tuple[str, str]]]:
     """Copy photos into a folder, or link to them from there, as 0001-name.jpg and so on.
 
-    Returns how many, and (path, reason) of the others. Numbers go on after the highest one in the folder, so that nothing there
-    is ever overwritten. Links say absolute paths. ClipsearchError where the folder cannot be made or read.
+    Returns how many, and (path, reason) of the others. Numbers continue after the highest one in the folder, so that no file is
+    overwritten. Links are absolute. ClipsearchError if the folder cannot be made or read.
     """
+    from clipsearch.images.files import ELSEWHERE
+
     try:
         os.makedirs(folder, exist_ok=True)
         number = _highest_number(os.listdir(folder))
@@ -50,7 +83,7 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, lis
 
 
 def safe_name(path: str) -> str:
-    """The last part of a path as a name that every file system takes and no program misreads; with its suffix."""
+    """The last part of a path as a name that every file system takes and no program misreads. It keeps its suffix."""
     name = os.path.basename(path)
     name = "".join(c if c.isprintable() and c not in _FORBIDDEN else "_" for c in name).rstrip(" .")
     stem, suffix = os.path.splitext(name)
@@ -59,10 +92,12 @@ def safe_name(path: str) -> str:
 
 
 def open_in_viewer(path: str) -> None:
-    """Show a file in the system's own viewer, and do not wait until it is closed.
+    """Show a file in the system's own viewer, without waiting for it to close.
 
-    ClipsearchError where the file is gone, or nothing can show it.
+    ClipsearchError if the file is gone, or no program can show it.
     """
+    from clipsearch.images.files import ELSEWHERE
+
     if is_elsewhere(path):
         raise ClipsearchError(f"{path} is {ELSEWHERE}, so it cannot be opened")
     if not os.path.exists(path):
@@ -71,7 +106,7 @@ def open_in_viewer(path: str) -> None:
         try:
             os.startfile(plain(path))  # noqa: S606
         except OSError as error:
-            raise ClipsearchError(f"nothing can show {path}: {error.strerror or error}") from error
+            raise ClipsearchError(f"no program can show {path}: {error.strerror or error}") from error
     else:
         _open_by_program(path)
 
@@ -80,7 +115,9 @@ def _open_by_program(path: str) -> None:
     opener = "open" if sys.platform == "darwin" else "xdg-open"
     program = shutil.which(opener)
     if not program:
-        raise ClipsearchError(f"nothing can show {path}: there is no {opener} here (on Linux, it comes with xdg-utils)")
+        raise ClipsearchError(
+            f"no program can show {path}: there is no {opener} here (on Linux, it comes with xdg-utils)"
+        )
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(
         [program, os.path.abspath(path)], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
@@ -88,14 +125,14 @@ def _open_by_program(path: str) -> None:
     try:
         status = process.wait(_PATIENCE)
     except subprocess.TimeoutExpired:
-        return  # some openers last as long as their viewer
+        return  # some openers run as long as their viewer
     if status:
         raise ClipsearchError(f"{opener} could not open {path} (its exit status is {status}); is there a desktop?")
 
 
 def _highest_number(names: Iterable[str]) -> int:
-    found = (re.match(r"([0-9]{4,9})-", name) for name in names)
-    return max((int(match[1]) for match in found if match), default=0)
+    numbers = (re.match(r"([0-9]{4,9})-", name) for name in names)
+    return max((int(match[1]) for match in numbers if match), default=0)
 
 
 def _copy(source: str, target: str) -> None:

@@ -1,48 +1,54 @@
-"""The flags that say which photos count, whatever is asked of them."""
+"""The options that say which photos count."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import click
-
+from clipsearch.cli.command import WHICH_PHOTOS, option
+from clipsearch.cli.options import POSITIVE, complete_folder
 from clipsearch.types import Condition
 
-_FLAGS = (
-    click.option("--in", "folders", multiple=True, metavar="FOLDER", help="Only below this folder; repeated: any of them."),
-    click.option("--name", "names", multiple=True, metavar="GLOB", help="Only files of this name; repeated: any of them."),
-    click.option("--taken", metavar="DATE[..DATE]", help="Only taken then: 2024, 2024-07, 2024-07-15 or 2024-06..2024-08."),
-    click.option("--after", metavar="DATE", help="Only taken on this date or later."),
-    click.option("--before", metavar="DATE", help="Only taken before this date begins."),
-    click.option("--camera", metavar="TEXT", help="Only by a camera whose name contains this."),
-    click.option("--near", metavar="LAT,LON[,KM]", help="Only taken near this point, within 1 km or KM."),
-    click.option("--min-width", type=click.IntRange(1), metavar="PIXELS", help="Only at least so wide."),
-    click.option("--min-height", type=click.IntRange(1), metavar="PIXELS", help="Only at least so high."),
-    click.option("--orientation", metavar="KIND", help="Only landscape, portrait or square."),
-    click.option("--format", metavar="NAME", help="Only this file format: jpeg, png, heic, ..."),
-    click.option("--where", metavar="EXPR", help="Only where this holds, as in 'size > 5MB and not camera ~ \"*canon*\"'."),
-)  # fmt: skip
-_NAMES = (
-    "folders", "names", "taken", "after", "before", "camera", "near", "min_width", "min_height", "orientation", "format",
-    "where",
-)  # fmt: skip
+_which = partial(option, heading=WHICH_PHOTOS)
+_pixels = partial(_which, type=POSITIVE, metavar="PIXELS")
+_OPTIONS = {
+    "folders": _which(
+        "--in",
+        "folders",
+        multiple=True,
+        metavar="FOLDER",
+        shell_complete=complete_folder,
+        help="Only below this folder; repeatable.",
+    ),
+    "names": _which("--name", "names", multiple=True, metavar="GLOB", help="Only files of this name; repeatable."),
+    "taken": _which("--taken", metavar="DATE[..DATE]", help="Only taken then: 2024, 2024-07, 2024-06..2024-08."),
+    "after": _which("--after", metavar="DATE", help="Only taken on this date or later."),
+    "before": _which("--before", metavar="DATE", help="Only taken before this date."),
+    "camera": _which("--camera", metavar="TEXT", help="Only by a camera whose name contains this."),
+    "near": _which("--near", metavar="LAT,LON[,KM]", help="Only taken within KM (or 1 km) of this point."),
+    "min_width": _pixels("--min-width", help="Only at least this wide."),
+    "min_height": _pixels("--min-height", help="Only at least this high."),
+    "orientation": _which("--orientation", metavar="KIND", help="Only landscape, portrait or square."),
+    "format": _which("--format", metavar="NAME", help="Only this file format: jpeg, png, heic, ..."),
+    "where": _which("--where", metavar="EXPR", help="Only if this is true, such as 'size > 5MB'."),
+}
 
 
-def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags; the command gets them as one argument, `filters`: conditions that must all hold."""
+def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options; the command gets them as one argument, `filters`: conditions that must all hold."""
 
-    @functools.wraps(command)
+    @functools.wraps(function)
     def with_filters(**values: Any) -> Any:
-        said = {name: values.pop(name) for name in _NAMES}
+        wanted = {name: values.pop(name) for name in _OPTIONS}
         filters: tuple[Condition, ...] = ()
-        if any(value not in (None, ()) for value in said.values()):
+        if any(value not in (None, ()) for value in wanted.values()):
             from clipsearch.query.filters import chosen
 
-            filters = chosen(**said)
-        return command(filters=filters, **values)
+            filters = chosen(**wanted)
+        return function(filters=filters, **values)
 
-    for flag in reversed(_FLAGS):
-        with_filters = flag(with_filters)
+    for decorate in reversed(_OPTIONS.values()):
+        with_filters = decorate(with_filters)
     return with_filters

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from clipsearch.cli.command import command
 from clipsearch.cli.find_index import existing_index
-from clipsearch.cli.options import index_option
+from clipsearch.cli.options import complete_folder, index_option
 from clipsearch.cli.output import say
-from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
-
-if TYPE_CHECKING:
-    pass
+from clipsearch.cli.waiting import Patience, wait_option
 
 
-@click.command(cls=CommandThatWaits)
-@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+@command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", shell_complete=complete_folder)
 @index_option
 @wait_option
 def forget(folders: tuple[str, ...], index_folder: str | None, wait: float | None) -> None:
@@ -26,7 +22,8 @@ def forget(folders: tuple[str, ...], index_folder: str | None, wait: float | Non
     clipsearch forget ~/Photos/screenshots
     """
     from clipsearch.engine import SearchEngine
+    from clipsearch.render.text import counted
 
     with SearchEngine(existing_index(index_folder)) as engine:
         count = engine.forget(*folders, on_busy=Patience(wait))
-    say(f"forgot {count:,} photo{'' if count == 1 else 's'}\n")
+    say(f"forgot {counted(count, 'photo')}\n")

@@ -1,31 +1,53 @@
-"""`clipsearch help`."""
+"""`clipsearch help`: of commands, and of topics that concern several."""
 
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 import click
 
-from clipsearch._internal.commands import command
-from clipsearch.cli.suggestions import _OTHER_WORDS
+from clipsearch._internal import commands
+from clipsearch.cli.command import command
+from clipsearch.cli.output import say
+from clipsearch.cli.suggestions import OTHER_WORDS
+
+TOPICS = ("query-language", "filters", "exit-statuses", "environment")
 
 
-@click.command("help", context_settings={"ignore_unknown_options": True})
-@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+def topic_text(name: str) -> str:
+    """A topic as Markdown that reads well as plain text; the documentation includes it too."""
+    return (Path(__file__).parent / "topics" / f"{name}.md").read_text("utf-8")
+
+
+@command("help", context_settings={"ignore_unknown_options": True})
+@click.argument("names", nargs=-1, metavar="[COMMAND|TOPIC]...")
 @click.pass_context
 def help_(context: click.Context, names: tuple[str, ...]) -> None:
-    """Show what a command does and how to use it; without a name, list all commands."""
-    from clipsearch.cli.output import say
+    """Show how to use a command, or explain a topic. Without a name, list all commands.
 
+    \b
+    clipsearch help query
+    clipsearch help filters
+
+    Topics: query-language, filters, exit-statuses, environment.
+    """
+    if len(names) == 1 and names[0] in TOPICS:
+        say(topic_text(names[0]))
+        return
     inner = context.find_root()
     for name in names:
         group = inner.command
         found = group.get_command(inner, name) if isinstance(group, click.Group) else None
         if found is None:
             known = group.list_commands(inner) if isinstance(group, click.Group) else []
-            close = difflib.get_close_matches(name.lower(), known, 1, 0.7)
-            other = [_OTHER_WORDS[name.lower()].split()[0]] if name.lower() in _OTHER_WORDS else close
-            advice = f"did you mean: {command('help', *other)}" if other else f"all commands: {command('help')}"
+            close = difflib.get_close_matches(name.lower(), [*known, *TOPICS], 1, 0.7)
+            other = [OTHER_WORDS[name.lower()].split()[0]] if name.lower() in OTHER_WORDS else close
+            advice = (
+                f"did you mean: {commands.command('help', *other)}"
+                if other
+                else f"all commands: {commands.command('help')}"
+            )
             raise click.UsageError(f"there is no command {name!r}; {advice}")
         inner = click.Context(found, info_name=name, parent=inner)
     say(f"{inner.get_help()}\n")

@@ -2,76 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from clipsearch.cli.command import command, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.find_index import existing_index, index_to_write
+from clipsearch.cli.find_index import existing_index, index_to_write, remember_index
 from clipsearch.cli.interrupt import interruptible
-from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import ProgressBar, note, print_json, say
+from clipsearch.cli.options import (
+    complete_folder,
+    device_option,
+    index_option,
+    jobs_option,
+    json_option,
+    model_option,
+)
+from clipsearch.cli.output import ProgressBar, is_quiet, note, print_json, say
 
 if TYPE_CHECKING:
     from clipsearch.transfer.importing import ImportReport
 
 
-@click.command("import")
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """Which embeddings are taken, and for which photos."""
+
+    folder: str | None
+    trust_model: bool
+    normalise: bool
+    jobs: int | None
+
+
+@command("import")
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option(
+@option(
     "--in",
     "folder",
     metavar="FOLDER",
-    help="Where the photos are: only those below this folder count, relative paths begin there, and it is indexed from now on.",
+    shell_complete=complete_folder,
+    help="The photos' folder: take only those below it, start relative paths there, and index it from now on.",
 )
-@index_option
-@model_option("The model that the embeddings were made with; for a new index, or a file that does not say.")
-@device_option
-@click.option(
+@model_option("The model that made the embeddings, for a new index or a file that names none.")
+@option(
     "--trust-model",
     is_flag=True,
-    help="Confirm that a file which names no model has embeddings of --model, preprocessed as it wants. It cannot be checked.",
+    help="Confirm that a file which names no model has embeddings of --model. It cannot be checked.",
 )
-@click.option("--normalise", is_flag=True, help="Take vectors of any length, and scale them to 1.")
-@click.option("--jobs", type=click.IntRange(1), help="Photos read at once. Default: one a core.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary; refused rows are told all the same.")
+@option("--normalise", is_flag=True, help="Take vectors of any length, and scale them to 1.")
+@jobs_option
+@index_option
+@device_option
 @json_option
+@gathered("options", ImportOptions)
 @click.pass_context
 def import_(
-    context: click.Context, file: str, folder: str | None, index_folder: str | None, model: str | None, device: str,
-    trust_model: bool, normalise: bool, jobs: int | None, quiet: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Take embeddings from a file, instead of computing them: an export, or one made elsewhere.
-
-    FILE is a .npy of floats (rows, values) with a .jsonl of the same name that has {"path": ...} for each row, a .jsonl of
-    {"path": ..., "embedding": [...]}, or a .parquet with such columns. Nothing is written unless all of its vectors are finite
-    and of length 1 and its model is the index's. A row is refused, and told, where its photo is not there, or differs from the
-    row's "content_hash" (sha256): exit status 3. What is equal already is left alone, and a later `clipsearch index` embeds
-    none of these photos again until they change. Ctrl-C keeps what is committed; run it again to go on.
+    context: click.Context,
+    file: str,
+    options: ImportOptions,
+    index_folder: str | None,
+    model: str | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Take embeddings from a file instead of computing them: from an export, or made elsewhere.
 
     \b
     clipsearch import photos.npy
     clipsearch import laptop.npy --in ~/Photos --model mini
     clipsearch import other.jsonl --model mini --trust-model --normalise
+
+    FILE is a .npy of floats (rows, values) with a .jsonl of the same name that has {"path": ...} for each row, a .jsonl of
+    {"path": ..., "embedding": [...]}, or a .parquet with such columns. Nothing is written unless all vectors are finite and of
+    length 1, and the model is the index's. A row is refused if its photo is missing, or differs from the row's "content_hash"
+    (sha256): exit status 3. Rows that are already in the index change nothing. A later `clipsearch index` embeds these photos
+    again only if they change. Ctrl-C keeps what is committed; run it again to continue.
     """
-    from clipsearch.cli.find_index import remember_index
     from clipsearch.engine import SearchEngine
 
-    may_be_new = folder is not None or index_folder is not None
-    index = index_to_write((folder or "",), index_folder) if may_be_new else existing_index(None)
+    may_be_new = options.folder is not None or index_folder is not None
+    index = index_to_write((options.folder or "",), index_folder) if may_be_new else existing_index(None)
     with (
         SearchEngine(index, model=model, device=device) as engine,
-        ProgressBar(quiet) as bar,
+        ProgressBar() as bar,
         interruptible() as cancel,
     ):
         report = engine.import_embeddings(
             file,
-            folder=folder,
-            any_length=normalise,
-            trust_model=trust_model,
-            jobs=jobs,
-            progress=lambda report, done, total: bar.count(done, total, report.failed),
+            folder=options.folder,
+            any_length=options.normalise,
+            trust_model=options.trust_model,
+            jobs=options.jobs,
+            progress=lambda report, done, total: bar.show(done, total, failed=report.failed),
             cancel=cancel,
         )
         remember_index(engine.index_folder)
@@ -80,7 +103,7 @@ def import_(
     else:
         for refused in report.refused:
             note(f"row {refused.row:,}: {refused.path}: {refused.reason}")
-        if not quiet:
+        if not is_quiet():
             say(_summary(report, str(engine.index_folder)))
     if report.interrupted:
         context.exit(ExitStatus.INTERRUPTED)
@@ -89,16 +112,15 @@ def import_(
 
 
 def _summary(report: ImportReport, index_folder: str) -> str:
-    from clipsearch.render.text import printable
+    from clipsearch.render.text import joined_counts, printable
 
-    counts = [
+    done = joined_counts(
         (report.added, "added"),
         (report.updated, "updated"),
         (report.unchanged, "unchanged"),
         (report.failed, "refused"),
-    ]
-    done = ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing done"
-    lines = [f"{done} in {report.seconds:.1f} s", f"index: {printable(index_folder)}"]
+    )
+    lines = [f"{done or 'nothing done'} in {report.seconds:.1f} s", f"index: {printable(index_folder)}"]
     if report.interrupted:
         lines.append(f"interrupted with {report.left:,} rows to go; what is committed is kept. To go on, run it again")
     return "".join(f"{line}\n" for line in lines)

@@ -6,21 +6,32 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from clipsearch.cli.backend import store_option
+from clipsearch.cli.command import OUTPUT, WHERE, command, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.find_index import folders_to_index, index_to_write
+from clipsearch.cli.find_index import folders_to_index, index_to_write, remember_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.interrupt import interruptible
-from clipsearch.cli.options import device_option, json_option, model_option, new_index_option
-from clipsearch.cli.output import ProgressBar, note, print_json, say
+from clipsearch.cli.options import (
+    POSITIVE,
+    complete_folder,
+    device_option,
+    jobs_option,
+    json_option,
+    model_option,
+    new_index_option,
+    prune_option,
+)
+from clipsearch.cli.output import ProgressBar, is_quiet, note, print_json, say
 from clipsearch.cli.push import push_to, show_push
-from clipsearch.cli.waiting import CommandThatWaits, Patience, wait_option
+from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.errors import SyncRefused
 
 if TYPE_CHECKING:
@@ -28,65 +39,119 @@ if TYPE_CHECKING:
     from clipsearch.indexing.apply import SyncReport
     from clipsearch.milvus.push import PushReport
 
+_files = partial(option, heading="Which files")
+_cluster = partial(option, heading="With a cluster or a vector database")
 
-@click.command(cls=CommandThatWaits)
-@click.argument("folders", nargs=-1, metavar="[FOLDER]...")
-@new_index_option
-@model_option("The model for a new index: mini, a hub id, or a checkpoint folder (see `clipsearch models`).")
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """How an index is made or brought up to date."""
+
+    index_folder: str | None
+    model: str | None
+    device: str
+    hidden: bool
+    no_default_excludes: bool
+    follow_links: bool
+    exclude: tuple[str, ...]
+    prune: bool
+    paranoid: bool
+    retry: bool
+    precision: str
+    jobs: int | None
+    batch_size: int | None
+    max_seconds: float
+    max_megapixels: float
+    watch: bool
+    ray: str | None
+    parts: str | None
+    store: str | None
+    take_over: bool
+    wait: float | None
+
+    def engine_options(self) -> dict[str, Any]:
+        """The arguments of SearchEngine.index that every run gets, also those of --watch. UsageError if options clash."""
+        if self.parts and not self.ray:
+            raise click.UsageError("--parts is for --ray")
+        if self.watch and self.ray:
+            raise click.UsageError("--watch and --ray exclude each other")
+        if self.watch and self.store:
+            raise click.UsageError("--watch and --store exclude each other; push again when you want to")
+        from clipsearch.images.files import ReadLimits
+        from clipsearch.indexing.walk import WalkRules
+
+        rules = None
+        if self.hidden or self.no_default_excludes or self.follow_links or self.exclude:
+            rules = WalkRules(
+                hidden=self.hidden,
+                defaults=not self.no_default_excludes,
+                follow_links=self.follow_links,
+                exclude=self.exclude,
+            )
+        limits = ReadLimits(max_pixels=int(self.max_megapixels * 1_000_000), seconds=self.max_seconds)
+        options: dict[str, Any] = {
+            "rules": rules,
+            "jobs": self.jobs,
+            "batch_size": self.batch_size,
+            "limits": limits,
+        }
+        if self.watch:
+            from clipsearch.indexing.watch import QUIET, require_watchfiles
+
+            require_watchfiles()  # before an hour of indexing, not after it
+            options["settled_for"] = QUIET
+        return options
+
+
+@command()
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...", shell_complete=complete_folder)
+@_files("--hidden", is_flag=True, help="Look into hidden files and folders too.")
+@_files("--no-default-excludes", is_flag=True, help="Look into @eaDir, node_modules and the like too.")
+@_files("--follow-links", is_flag=True, help="Enter folders that are symbolic links.")
+@_files("--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable.")
+@_files("--paranoid", is_flag=True, help="Read every photo, even if its size and time are unchanged.")
+@_files("--retry", is_flag=True, help="Try all files again that failed (`clipsearch failures`).")
+@_files(
+    "--max-seconds",
+    type=click.FloatRange(0.1),
+    default=30,
+    show_default=True,
+    metavar="S",
+    help="Time limit for decoding a photo.",
+)
+@_files(
+    "--max-megapixels",
+    type=click.FloatRange(1),
+    default=160,
+    show_default=True,
+    metavar="N",
+    help="Size limit for a photo.",
+)
+@model_option("The model for a new index (see `clipsearch models`).")
 @device_option
-@click.option("--hidden", is_flag=True, help="Look into hidden files and folders too.")
-@click.option("--no-default-excludes", is_flag=True, help="Look into @eaDir, node_modules and the like too.")
-@click.option("--follow-links", is_flag=True, help="Enter folders that are symbolic links.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable.")
-@click.option("--prune", is_flag=True, help="Confirm that photos which are gone are to leave the index, however many.")
-@click.option("--paranoid", is_flag=True, help="Read every photo, also where its size and time have not changed.")
-@click.option("--retry", is_flag=True, help="Try every file again that could not be read (see `clipsearch failures`).")
-@click.option(
+@option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "int8"]),
     default="auto",
-    show_default=True,
-    help="How pictures are encoded; auto measures on the first 64 which is as good as fp32.",
+    metavar="KIND",
+    heading=WHERE,
+    help="fp32, bf16, int8, or auto (default): the fastest of them that measures as good as fp32.",
 )
-@click.option("--jobs", type=click.IntRange(1), help="Photos decoded at once. Default: one a core.")
-@click.option(
-    "--batch-size", type=click.IntRange(1), help="Photos encoded at once. Default: eight a core, 32 to 256 in all."
-)
-@click.option(
-    "--max-seconds", type=click.FloatRange(0.1), default=30, show_default=True, help="Time limit for decoding a photo."
-)
-@click.option(
-    "--max-megapixels", type=click.FloatRange(1), default=160, show_default=True, help="Size limit for a photo."
-)
-@click.option("--watch", is_flag=True, help="Then wait for changes below the folders, and index again; Ctrl-C ends it.")
-@click.option(
-    "--ray",
-    metavar="ADDRESS",
-    help="Have a Ray cluster do it: local, auto, HOST:PORT or ray://HOST:PORT. FOLDER may then be a URL (s3://...), a .tar "
-    "or a .parquet.",
-)
-@click.option(
-    "--parts",
-    metavar="DIR|URL",
-    help="With --ray: where workers put their results until all is done, for all machines to see. Default: the index.",
-)
-@store_option("Then push to a vector database, as `clipsearch push` does; not together with --watch.", variable=False)
-@click.option("--take-over", is_flag=True, help="With --store: replace what another copy of this index has pushed.")
-@wait_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
+@new_index_option
+@_cluster("--ray", metavar="ADDRESS", help="Index on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.")
+@_cluster("--parts", metavar="DIR|URL", help="With --ray: where workers put their results. Default: the index.")
+@store_option("Then push to a vector database:", variable=False)
+@_cluster("--take-over", is_flag=True, help="With --store: replace what another copy of this index pushed.")
 @json_option
+@prune_option
+@option("--watch", is_flag=True, heading=OUTPUT, help="Keep running, and index whenever something changes.")
+@wait_option
+@jobs_option
+@option("--batch-size", type=POSITIVE, metavar="N", help="Photos encoded at once. Default: 8 a core, 32 to 256 in all.")
+@gathered("options", IndexOptions)
 @click.pass_context
-def index(
-    context: click.Context, folders: tuple[str, ...], index_folder: str | None, model: str | None, device: str, hidden: bool,
-    no_default_excludes: bool, follow_links: bool, exclude: tuple[str, ...], prune: bool, paranoid: bool, retry: bool,
-    precision: str, jobs: int | None, batch_size: int | None, max_seconds: float, max_megapixels: float, watch: bool,
-    ray: str | None, parts: str | None, store: str | None, take_over: bool, wait: float | None, quiet: bool, as_json: bool,
-) -> None:  # fmt: skip
+def index(context: click.Context, folders: tuple[str, ...], options: IndexOptions, as_json: bool) -> None:
     """Index the photos in folders, or bring their index up to date.
-
-    The index lies in the first folder's own .clipsearch, unless there is one at or above it, or --index names another.
-    Without folders, those that the nearest index, or --index, has from before. Unchanged photos cost next to nothing;
-    Ctrl-C keeps what is done.
 
     \b
     clipsearch index ~/Photos
@@ -94,50 +159,22 @@ def index(
     clipsearch index                      # update the nearest index, at or above this folder
     clipsearch index ~/Photos --watch     # and again whenever something changes there
     clipsearch index ~/Photos --ray local  # on a Ray cluster, here one of this machine alone
+
+    The index lies in .clipsearch in the first folder, unless there is one at or above it, or --index names another. Without
+    folders, all folders of the index are updated. Unchanged photos cost next to nothing. Ctrl-C keeps what is finished. With
+    --ray, FOLDER may also be a URL (s3://...), a .tar or a .parquet.
     """
-    from clipsearch.cli.find_index import remember_index
     from clipsearch.engine import SearchEngine
-    from clipsearch.images.files import ReadLimits
-    from clipsearch.indexing.walk import WalkRules
 
-    rules = None
-    if hidden or no_default_excludes or follow_links or exclude:
-        rules = WalkRules(hidden=hidden, defaults=not no_default_excludes, follow_links=follow_links, exclude=exclude)
-    limits = ReadLimits(max_pixels=int(max_megapixels * 1_000_000), seconds=max_seconds)
-    options: dict[str, Any] = {"rules": rules, "jobs": jobs, "batch_size": batch_size, "limits": limits}
-    if parts and not ray:
-        raise click.UsageError("--parts is for --ray")
-    if watch and ray:
-        raise click.UsageError("--watch and --ray exclude each other")
-    if watch and store:
-        raise click.UsageError("--watch and --store exclude each other; push again when you want to")
-    if watch:
-        from clipsearch.indexing.watch import QUIET, require_watchfiles
-
-        require_watchfiles()  # before an hour of indexing, not after it
-        options["settled_for"] = QUIET
-    folders = folders_to_index(folders, index_folder)
-    index_in_use = index_to_write(folders, index_folder)
-    with SearchEngine(index_in_use, model=model, device=device, precision=precision) as engine:
+    engine_options = options.engine_options()
+    folders = folders_to_index(folders, options.index_folder)
+    folder = index_to_write(folders, options.index_folder)
+    with SearchEngine(folder, model=options.model, device=options.device, precision=options.precision) as engine:
         report: SyncReport | None = None
         try:
-            with ProgressBar(quiet) as bar, interruptible() as cancel:
-                once = {
-                    "prune": prune,
-                    "paranoid": paranoid,
-                    "retry": retry,
-                    "progress": bar.show,
-                    "cancel": cancel,
-                    "on_busy": Patience(wait),
-                    **options,
-                }
-                if ray:
-                    with contextlib.redirect_stdout(sys.stderr):  # Ray prints what its nodes say
-                        report = engine.index_on_cluster(*folders, ray=ray, parts=parts, **once)
-                else:
-                    report = engine.index(*folders, **once)
-        except SyncRefused as refusal:  # a drive that is not mounted yet, say
-            if not watch:
+            report = _run(engine, folders, options, engine_options)
+        except SyncRefused as refusal:  # for example, a drive that is not mounted yet
+            if not options.watch:
                 raise
             note(f"note: {refusal}")
         else:
@@ -145,23 +182,70 @@ def index(
                 remember_index(engine.index_folder)
             pushed = None
             try:
-                if store and not report.interrupted:
-                    pushed = push_to(engine, store, prune=prune, take_over=take_over, wait=wait, quiet=quiet)
+                if options.store and not report.interrupted:
+                    pushed = push_to(engine, options.store, options.prune, options.take_over, options.wait)
             finally:
-                _show(report, engine, quiet, as_json, pushed)
+                _show(report, engine, as_json, pushed)
             if pushed and not as_json:
-                show_push(pushed, quiet, as_json)
-        if watch and not (report and report.interrupted):
-            report = _watch(engine, folders, options, quiet, as_json)
+                show_push(pushed, as_json)
+        if options.watch and not (report and report.interrupted):
+            report = _watch(engine, folders, engine_options, as_json)
     if report and report.interrupted:
         context.exit(ExitStatus.INTERRUPTED)
     if report and (report.failed or report.known_failures or report.unreadable):
         context.exit(ExitStatus.SOME_FAILED)
 
 
-def _show(
-    report: SyncReport, engine: SearchEngine, quiet: bool, as_json: bool, pushed: PushReport | None = None
-) -> None:
+def _run(
+    engine: SearchEngine, folders: Sequence[str], options: IndexOptions, engine_options: dict[str, Any]
+) -> SyncReport:
+    """Index once, on this machine or on a cluster."""
+    with ProgressBar() as bar, interruptible() as cancel:
+        arguments = {
+            "prune": options.prune,
+            "paranoid": options.paranoid,
+            "retry": options.retry,
+            "progress": _shown_on(bar),
+            "cancel": cancel,
+            "on_busy": Patience(options.wait),
+            **engine_options,
+        }
+        if not options.ray:
+            return engine.index(*folders, **arguments)
+        with contextlib.redirect_stdout(sys.stderr):  # Ray prints what its nodes say
+            return engine.index_on_cluster(*folders, ray=options.ray, parts=options.parts, **arguments)
+
+
+def _shown_on(bar: ProgressBar) -> Callable[[SyncReport, int, int], None]:
+    return lambda report, done, total: bar.show(done, total, failed=report.failed)
+
+
+def _watch(engine: SearchEngine, folders: tuple[str, ...], options: dict[str, Any], as_json: bool) -> SyncReport | None:
+    """Index again after every change until Ctrl-C; what the last round did."""
+    from clipsearch.indexing.watch import Watch
+
+    def update(changed: Sequence[str]) -> SyncReport:
+        with ProgressBar() as bar, interruptible() as cancel:
+            return engine.index(*changed, progress=_shown_on(bar), cancel=cancel, on_busy=Patience(math.inf), **options)
+
+    watch = Watch(
+        engine.index_folder, folders, options["rules"], update=update, notice=lambda text: note(f"note: {text}")
+    )
+    if not is_quiet():
+        note("waiting for changes; Ctrl-C ends this")
+    report = None
+    for report in watch.rounds():
+        changes = _changes(report)
+        if as_json and changes:
+            _show(report, engine, as_json)
+        elif changes and not is_quiet():
+            note(f"{time.strftime('%H:%M:%S')} {changes} in {report.seconds:.1f} s")
+        if report.interrupted:
+            break
+    return report
+
+
+def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushReport | None = None) -> None:
     """What a run did, on standard output."""
     if report.withheld:
         note(
@@ -173,65 +257,38 @@ def _show(
         note(f"{failure.file.path}: {failure.reason}")
     name = engine.model_name or ""
     if as_json:
-        counts = {key: value for key, value in asdict(report).items() if key != "unreadable"}
+        values = {key: value for key, value in asdict(report).items() if key != "unreadable"}
         unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
-        answer = {"index": str(engine.index_folder), "model": name, **counts, "unreadable": unreadable}
+        answer = {"index": str(engine.index_folder), "model": name, **values, "unreadable": unreadable}
         answer |= {"push": asdict(pushed)} if pushed else {}
         print_json(answer)
-    elif not quiet:
+    elif not is_quiet():
         say(_summary(report, str(engine.index_folder), name))
 
 
-def _watch(
-    engine: SearchEngine, folders: tuple[str, ...], options: dict[str, Any], quiet: bool, as_json: bool
-) -> SyncReport | None:
-    """Index again after every change, for as long as nobody presses Ctrl-C; what the last round did."""
-    from clipsearch.indexing.watch import Watch
-
-    def update(some: Sequence[str]) -> SyncReport:
-        with ProgressBar(quiet) as bar, interruptible() as cancel:
-            return engine.index(*some, progress=bar.show, cancel=cancel, on_busy=Patience(math.inf), **options)
-
-    watch = Watch(
-        engine.index_folder, folders, options["rules"], update=update, notice=lambda text: note(f"note: {text}")
-    )
-    if not quiet:
-        note("waiting for changes; Ctrl-C ends this")
-    report = None
-    for report in watch.rounds():
-        done = _changes(report)
-        if as_json and done:
-            _show(report, engine, quiet, as_json)
-        elif not quiet and done:
-            note(f"{time.strftime('%H:%M:%S')} {done} in {report.seconds:.1f} s")
-        if report.interrupted:
-            break
-    return report
-
-
 def _changes(report: SyncReport) -> str:
-    """What a round has changed, in a line; "" for nothing."""
-    counts = [
+    """What a run changed, in a line; "" for nothing."""
+    from clipsearch.render.text import joined_counts
+
+    return joined_counts(
         (report.added, "added"),
         (report.updated, "updated"),
         (report.moved, "moved"),
         (report.removed, "removed"),
         (report.failed, "failed"),
-    ]
-    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    )
 
 
 def _summary(report: SyncReport, index_folder: str, model: str) -> str:
-    from clipsearch.render.text import printable
+    from clipsearch.render.text import joined_counts, printable
 
-    counts = [
+    done = joined_counts(
         (report.added, "added"),
         (report.updated, "updated"),
         (report.moved, "moved"),
         (report.removed, "removed"),
         (report.unchanged, "unchanged"),
-    ]
-    done = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    )
     done = done or ("nothing to index yet" if report.waiting else "no photos found")
     if report.copied:
         done += f" ({report.copied:,} with content known already)"
@@ -242,9 +299,7 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     if report.waiting:
         lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
     if report.placeholders:
-        lines.append(
-            f"{report.placeholders:,} are only in the cloud and were not read; to index them, download them first"
-        )
+        lines.append(f"{report.placeholders:,} are only in the cloud and were not read; download them to index them")
     if report.others:
         lines.append(f"{report.others:,} other files are no pictures")
     lines.append(f"index: {printable(index_folder)} (model {printable(model)})")

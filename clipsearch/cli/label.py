@@ -1,4 +1,4 @@
-"""`label`."""
+"""`clipsearch label`."""
 
 from __future__ import annotations
 
@@ -10,66 +10,119 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.command import LOOK_FOR, OUTPUT, command, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.find_index import existing_index
-from clipsearch.cli.galleries import check_html, html_option, write_html
-from clipsearch.cli.options import device_option, index_option, json_option, model_option
+from clipsearch.cli.find_index import existing_index, remember_index
+from clipsearch.cli.options import (
+    POSITIVE,
+    all_prompts,
+    device_option,
+    index_option,
+    json_option,
+    model_option,
+    paths_option,
+    print0_option,
+    prompt_options,
+)
 from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, progress_bar, say
 from clipsearch.types import all_of
 
 if TYPE_CHECKING:
+    from clipsearch.render.gallery_cards import LabelledPhotos
     from clipsearch.types import Condition
 
-LEAST = 0.9  # nine of ten keywords are right then, where one photo in five shows one of 20 labels: scripts/measure_labels.py
+LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 labels: see scripts/measure_labels.py
 
 
-@click.command()
-@click.option("--label", "words", multiple=True, metavar="TEXT", help="A label; repeatable.")
-@click.option(
+@dataclass(frozen=True, slots=True)
+class LabelOptions:
+    """The labels, and how the labelled photos are printed."""
+
+    words: tuple[str, ...]
+    files: tuple[str, ...]
+    prompts: tuple[str, ...]
+    ensemble: bool
+    top_labels: int
+    min_probability: float | None
+    html: str | None
+    force: bool
+    write_sidecar: bool
+    index_folder: str | None
+    as_json: bool
+    as_jsonl: bool
+    paths: bool
+    print0: bool
+    model: str | None
+    device: str
+
+    def labels(self) -> list[str]:
+        """The labels of --label and --labels, each once. Raises an error for options that make no sense."""
+        from clipsearch.analysis.labels import check_labels, read_labels
+
+        if sum((self.as_json, self.as_jsonl, self.paths, self.print0)) > 1:
+            raise click.UsageError(
+                "--json, --jsonl, --paths and -0 exclude each other; choose one way to print the photos"
+            )
+        if not self.words and not self.files:
+            raise click.UsageError("there are no labels; give --label TEXT, once or more often, or --labels FILE")
+        texts = [*self.words, *(text for file in self.files for text in read_labels(file))]
+        return check_labels(list(dict.fromkeys(texts)))
+
+    @property
+    def least(self) -> float:
+        """The least probability of a label."""
+        if self.min_probability is not None:
+            return self.min_probability
+        return LEAST if self.write_sidecar or self.paths or self.print0 else 0.0
+
+
+@command()
+@option("--label", "words", multiple=True, metavar="TEXT", heading=LOOK_FOR, help="A label; repeatable.")
+@option(
     "--labels",
     "files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False),
     metavar="FILE",
-    help='Labels, one a line; lines that begin with "#" are passed over.',
+    heading=LOOK_FOR,
+    help='A file of labels, one a line. Lines that begin with "#" are skipped.',
 )
-@click.option(
-    "--prompt", "prompts", multiple=True, metavar="TEMPLATE", help="Put labels into this, as in 'a photo of a {}'."
+@prompt_options("labels")
+@option(
+    "-k",
+    "--top-labels",
+    type=POSITIVE,
+    default=3,
+    metavar="N",
+    show_default=True,
+    heading=LOOK_FOR,
+    help="Labels for each photo.",
 )
-@click.option("--ensemble", is_flag=True, help="Put labels into several templates, and take the mean.")
-@click.option("-k", "--top-labels", type=click.IntRange(1), default=3, show_default=True, help="Labels for each photo.")
-@click.option(
+@option(
     "--min-probability",
     type=click.FloatRange(0, 1),
-    help="Only labels at least so likely, and only photos with one. Default: 0; with --write-sidecar, --paths and -0, "
+    metavar="P",
+    heading=LOOK_FOR,
+    help="Only labels this likely, and only photos with one. Default: 0; with --write-sidecar, --paths or -0, "
     f"{LEAST}.",
 )
-@html_option
-@click.option("--write-sidecar", is_flag=True, help="Add the labels, as keywords, to photo.jpg.xmp beside each photo.")
 @filter_options
-@index_option
 @json_option
-@click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object for each photo.")
-@click.option("--paths", is_flag=True, help="Print only the paths, one a line.")
-@click.option("-0", "--print0", is_flag=True, help="Print only the paths, each ended by a NUL, for xargs -0.")
-@model_option("The model, where it is not to be found under the name the index remembers.")
+@option("--jsonl", "as_jsonl", is_flag=True, heading=OUTPUT, help="Print one JSON object for each photo.")
+@paths_option
+@print0_option
+@option("--write-sidecar", is_flag=True, heading=OUTPUT, help="Add the labels as keywords to photo.jpg.xmp.")
+@html_option
+@force_option("--html")
+@index_option
+@model_option()
 @device_option
+@gathered("options", LabelOptions)
 @click.pass_context
-def label(
-    context: click.Context, words: tuple[str, ...], files: tuple[str, ...], prompts: tuple[str, ...], ensemble: bool,
-    top_labels: int, min_probability: float | None, html: str | None, force: bool, write_sidecar: bool,
-    filters: tuple[Condition, ...], index_folder: str | None, as_json: bool, as_jsonl: bool, paths: bool, print0: bool,
-    model: str | None, device: str,
-) -> None:  # fmt: skip
+def label(context: click.Context, options: LabelOptions, filters: tuple[Condition, ...]) -> None:
     """Say which of some labels suits each photo, and how likely each is.
-
-    The probabilities of a photo sum to 1 over the labels, so that a photo of none of them has a likely one too. "match" tells
-    such photos: it is what the labels keep of the probability where everyday scenes compete with them, and is near 0 there.
-    --min-probability is about probability times match.
-
-    --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
-    no photo, and nothing else that is in a sidecar. Exit status 3: some could not be written.
 
     \b
     clipsearch label --label cat --label "a cup of coffee" --label mountains
@@ -78,66 +131,63 @@ def label(
     clipsearch label --label receipt --label screenshot --label photo --jsonl
     clipsearch label --label giraffe -0 | xargs -0 ls -l
     clipsearch label --labels labels.txt --html labels.html
+
+    "probability" compares the labels of a photo with each other: it sums to 1, so one label is likely even if none suits.
+    "match" is the probability that any of them suits, compared with everyday scenes. --min-probability is about the product.
+
+    --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
+    no photo, and nothing else in a sidecar. Exit status 3: some could not be written.
     """
-    from clipsearch.analysis.labels import check_labels, read_labels
-    from clipsearch.cli.find_index import remember_index
-    from clipsearch.encoders.prompts import ENSEMBLE
     from clipsearch.engine import SearchEngine
     from clipsearch.render.json_output import labels_to_json
 
-    if sum((as_json, as_jsonl, paths, print0)) > 1:
-        raise click.UsageError("--json, --jsonl, --paths and -0 exclude each other; choose one way to print the photos")
-    if not words and not files:
-        raise click.UsageError("there are no labels; give --label TEXT, once or more often, or --labels FILE")
-    check_html(html, force)
-    texts = check_labels(list(dict.fromkeys([*words, *(text for file in files for text in read_labels(file))])))
-    least = min_probability
-    if least is None:
-        least = LEAST if write_sidecar or paths or print0 else 0.0
+    texts = options.labels()
+    check_html(options.html, options.force)
     objects: list[dict[str, Any]] = []
     sidecars = _Sidecars()
     output_failed: OutputFailed | None = None
-    page = None
-    if html is not None:
+    page: LabelledPhotos | None = None
+    if options.html is not None:
         from clipsearch.render.gallery_cards import LabelledPhotos
 
         page = LabelledPhotos(texts)
-    with SearchEngine(existing_index(index_folder), model=model, device=device) as engine:
+    with SearchEngine(existing_index(options.index_folder), model=options.model, device=options.device) as engine:
         remember_index(engine.index_folder)
         name, index = engine.model_name or "", str(engine.index_folder)
-        chosen = (*prompts, *(ENSEMBLE if ensemble else ()))
-        templates = chosen or (engine.encoder.spec.label_prompts if name else ())
+        prompts = all_prompts(options.prompts, options.ensemble)
+        templates = prompts or (engine.encoder.spec.label_prompts if name else ())
         with progress_bar(total=len(texts) * max(1, len(templates)), unit=" texts", delay=1) as bar:
-            found = engine.label(texts, prompts=templates, condition=all_of(filters), progress=bar.update)
-        show = _printer(texts, top_labels, as_jsonl, paths, print0)
-        hidden = True if sys.stdout.isatty() and not as_json else None  # lines are progress enough
-        told = sidecars.summed_up() if write_sidecar else nullcontext()
-        with closing(found), told, progress_bar(unit=" photos", delay=1, disable=hidden) as bar:
-            for image in found:
+            images = engine.label(texts, prompts=templates, condition=all_of(filters), progress=bar.update)
+        show = _printer(texts, options)
+        # On a terminal, the printed lines are progress enough.
+        hidden = {"disable": True} if sys.stdout.isatty() and not options.as_json else {}
+        told = sidecars.summed_up() if options.write_sidecar else nullcontext()
+        with closing(images), told, progress_bar(unit=" photos", delay=1, **hidden) as bar:
+            for image in images:
                 bar.update()
-                best = [(texts[position], p) for position, p in image.best(top_labels, least)]
+                best = [(texts[position], p) for position, p in image.best(options.top_labels, options.least)]
                 if not best:
                     sidecars.others += 1
                     continue
                 if page:
                     page.add(image.record, image.match, best)
                 value = labels_to_json(image.record, image.match, best)
-                if write_sidecar:
+                if options.write_sidecar:
                     value["sidecar"] = sidecars.write(image.record.file.path, [text for text, _ in best])
-                if as_json:
+                if options.as_json:
                     objects.append(value)
                 elif not output_failed:
                     try:
                         show(value)
                     except OutputFailed as error:
-                        if not write_sidecar and not page:
+                        if not options.write_sidecar and not page:
                             raise
-                        output_failed = error  # what is made of the photos is made of all of them all the same
-    if html is not None and page:
-        write_html(page.gallery(name), html, force)
+                        output_failed = error  # sidecars and the page are still completed
+    if options.html is not None and page:
+        write_html(page.gallery(name), options.html, options.force)
     if not name:
         note(f"the index at {index} holds no photos")
-    if as_json:
+    if options.as_json:
         answer = {"model": name, "index": index, "labels": texts, "prompts": list(templates), "images": objects}
         print_json({**answer, "failures": sidecars.failures})
     if output_failed:
@@ -148,7 +198,7 @@ def label(
 
 @dataclass
 class _Sidecars:
-    """What became of the sidecars."""
+    """How many sidecars were written, and which failed."""
 
     written: int = 0
     unchanged: int = 0
@@ -156,7 +206,7 @@ class _Sidecars:
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def write(self, path: str, keywords: Sequence[str]) -> str | None:
-        """Where the keywords of a photo are now; None, and a message, where they could not be written."""
+        """Add the keywords of a photo to its sidecar; the sidecar, or None after a message if that fails."""
         from clipsearch.errors import SidecarError
         from clipsearch.images.xmp import add_keywords, sidecar_path
 
@@ -173,31 +223,28 @@ class _Sidecars:
 
     @contextmanager
     def summed_up(self) -> Iterator[None]:
-        """Say in the end what became of them, also where an error or Ctrl-C has ended it before all were written."""
-        finished = False
+        """Sum up at the end, also if an error or Ctrl-C came before all were written."""
+        from clipsearch.render.text import counted
+
+        rest = "; not finished: to go on, run the same command again"
         try:
             yield
-            finished = True
+            rest = ""
         finally:
-            counts = (
-                f"{self.written:,} sidecar{'' if self.written == 1 else 's'} written, {self.unchanged:,} had it all"
-            )
-            others = f"{self.others:,} photo{'' if self.others == 1 else 's'} without a label this likely"
-            rest = "" if finished else "; not finished: to go on, run the same command again"
+            counts = f"{counted(self.written, 'sidecar')} written, {self.unchanged:,} had it all"
+            others = f"{counted(self.others, 'photo')} without a label this likely"
             note(f"{counts}, {len(self.failures):,} failed; {others}{rest}")
 
 
-def _printer(
-    texts: Sequence[str], top_labels: int, as_jsonl: bool, paths: bool, print0: bool
-) -> Callable[[dict[str, Any]], None]:
-    """What prints one photo."""
+def _printer(texts: Sequence[str], options: LabelOptions) -> Callable[[dict[str, Any]], None]:
+    """The function that prints one photo."""
     from clipsearch.render.tables import LabelsTable
 
-    if paths or print0:
-        return lambda value: print_paths([value["path"]], b"\0" if print0 else b"\n")
-    if as_jsonl:
+    if options.paths or options.print0:
+        return lambda value: print_paths([value["path"]], b"\0" if options.print0 else b"\n")
+    if options.as_jsonl:
         return print_json
-    table = LabelsTable(texts, top_labels, current_folder())
+    table = LabelsTable(texts, options.top_labels, current_folder())
     if sys.stdout.isatty():
         say(table.heading())
     return lambda value: say(table.line(value))

@@ -1,26 +1,25 @@
-"""`mcp`."""
+"""`clipsearch mcp`."""
 
 from __future__ import annotations
 
-import click
-
+from clipsearch.cli.command import command
 from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 
 
-@click.command()
+@command()
 @index_option
-@model_option("The model, where it is not to be found under the name the index remembers.")
+@model_option()
 @device_option
 def mcp(index_folder: str | None, model: str | None, device: str) -> None:
     """Let an assistant search: the Model Context Protocol on standard input and output.
 
-    It is started by the assistant's program, which is told this command in its settings. It reads, and never changes, the
-    index and the photos. What the assistant sees of them, its program may send to wherever it runs.
-
     \b
     clipsearch mcp --index ~/Photos
+
+    Put this command into the settings of the assistant's program, which starts it. It only reads the index and the photos.
+    The assistant's program may send what it reads to wherever the assistant runs.
     """
     try:
         from clipsearch.mcp_server.tools import Assistant

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from clipsearch.cli.command import command, verbosity_options
 from clipsearch.cli.options import json_option
 from clipsearch.cli.output import print_json, say
 
@@ -30,10 +31,10 @@ def models(context: click.Context, as_json: bool) -> None:
         say(models_table(rows))
 
 
-@models.command()
+@command()
 @click.argument("model", metavar="ID")
 def pull(model: str) -> None:
-    """Download a checkpoint ahead of time, with progress; again to go on after an interruption.
+    """Download a checkpoint before it is needed. After an interruption, run it again to continue.
 
     \b
     clipsearch models pull openai/clip-vit-base-patch32
@@ -47,3 +48,7 @@ def pull(model: str) -> None:
         return
     folder, _ = find_checkpoint(model)
     say(f"{model} is in {printable(str(folder))}\n")
+
+
+models.add_command(pull)
+models.params += verbosity_options()

@@ -1,45 +1,160 @@
-"""Flags that several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
-_INDEX = (
-    "The index: its folder, or the photo folder that holds it. Default: $CLIPSEARCH_INDEX, then the nearest .clipsearch"
-)
+from clipsearch.cli.command import LOOK_FOR, ORDER, OUTPUT, WHERE, WHICH_PHOTOS, gathered, option
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from clipsearch.types import Condition, Query, Sort, Term
+
+POSITIVE = click.IntRange(1)
+_INDEX = "The index, or its photo folder. Default: the nearest at or above"
 
 
-def index_option(command: Any) -> Any:
-    """--index, or CLIPSEARCH_INDEX, of a command that needs an index."""
-    return _index_option(f"{_INDEX} at or above the current folder, then the index used last.")(command)
+def complete_folder(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Have the shell complete a folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, type="dir")]
 
 
-def new_index_option(command: Any) -> Any:
-    """The same of a command that can make the index."""
-    return _index_option(f"{_INDEX} at or above the first folder (or else the current one), then a new one there.")(
-        command
+def complete_file(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Have the shell complete a file or folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, type="file")]
+
+
+def _index_option(text: str) -> Callable[[Any], Any]:
+    return option(
+        "--index",
+        "index_folder",
+        envvar="CLIPSEARCH_INDEX",
+        metavar="DIR",
+        heading=WHERE,
+        shell_complete=complete_folder,
+        help=text,
     )
 
 
-def _index_option(what: str) -> Callable[[Any], Any]:
-    return click.option("--index", "index_folder", envvar="CLIPSEARCH_INDEX", metavar="DIR", help=what)
+def model_option(text: str = "The index's model, if it has moved.") -> Callable[[Any], Any]:
+    """--model, and what it chooses."""
+    return option("--model", metavar="NAME|PATH", heading=WHERE, help=text)
 
 
-def json_option(command: Any) -> Any:
-    """--json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+index_option = _index_option(f"{_INDEX} this folder, then the one used last.")
+new_index_option = _index_option(f"{_INDEX} the first folder, then a new one in it.")
+device_option = option(
+    "--device",
+    default="auto",
+    metavar="NAME",
+    heading=WHERE,
+    help="Run the model on auto (default), cpu, cuda, mps, ...",
+)
+jobs_option = option("--jobs", type=POSITIVE, metavar="N", help="Photos decoded at once. Default: one a core.")
+prune_option = option("--prune", is_flag=True, help="Confirm that photos which are gone leave, however many.")
+json_option = option("--json", "as_json", is_flag=True, heading=OUTPUT, help="Print one JSON object.")
+paths_option = option("--paths", is_flag=True, heading=OUTPUT, help="Print only the paths, one a line.")
+print0_option = option(
+    "-0", "--print0", is_flag=True, heading=OUTPUT, help="Print only the paths, each ended by a NUL."
+)
 
 
-def model_option(what: str) -> Callable[[Any], Any]:
-    """--model, saying what it chooses here."""
-    return click.option("--model", metavar="NAME|PATH", help=what)
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """Which hits of a search are shown, and in which order."""
+
+    min_score: float | None
+    diverse: bool
+    keep_own: bool
+    top_k: int
+    page: int
+    offset: int
+    sort: Sort
+    exact: bool
+
+    def query(
+        self,
+        terms: tuple[Term, ...],
+        filters: tuple[Condition, ...],
+        *,
+        prompts: tuple[str, ...] = (),
+        min_match: float | None = None,
+    ) -> Query:
+        """The query with these options."""
+        from clipsearch.types import Query
+
+        return Query(
+            terms=terms,
+            filters=filters,
+            prompts=prompts,
+            min_score=self.min_score,
+            min_match=min_match,
+            offset=self.offset + (self.page - 1) * self.top_k,
+            diverse=self.diverse,
+            sort=self.sort,
+            keep_own=self.keep_own,
+            exact=self.exact,
+        )
 
 
-def device_option(command: Any) -> Any:
-    """--device."""
-    return click.option(
-        "--device", default="auto", show_default=True, help="Where a checkpoint runs: auto, cpu, cuda, mps, cuda:1, ..."
-    )(command)
+_which = partial(option, heading=WHICH_PHOTOS)
+_order = partial(option, heading=ORDER)
+_SEARCH = (
+    _which(
+        "--min-score", type=click.FloatRange(-1, 1), metavar="S", help="Only photos with at least this cosine score."
+    ),
+    _which("--diverse", is_flag=True, help="Leave out near-copies of better photos."),
+    _which("--keep-own", is_flag=True, help="Keep the query's own image and its copies."),
+    _order("-k", "--top-k", type=POSITIVE, default=10, metavar="N", show_default=True, help="How many photos to show."),
+    _order("--page", type=POSITIVE, default=1, metavar="N", help="Page number, starting at 1."),
+    _order("--offset", type=click.IntRange(0), default=0, metavar="N", help="Skip this many photos first."),
+    _order(
+        "--sort",
+        type=click.Choice(["score", "date", "name"]),
+        default="score",
+        metavar="ORDER",
+        help="score (best first, the default), date or name.",
+    ),
+    option("--exact", is_flag=True, heading=WHERE, help="Search every photo, also after `clipsearch optimize`."),
+)
+
+
+def search_options(function: Any) -> Any:
+    """The options of a search that is ranked by score; the command gets them as `search`."""
+    function = gathered("search", SearchOptions)(function)
+    for decorate in reversed(_SEARCH):
+        function = decorate(function)
+    return function
+
+
+def prompt_options(texts: str) -> Callable[[Any], Any]:
+    """--prompt and --ensemble, which are about such texts."""
+    prompt = option(
+        "--prompt",
+        "prompts",
+        multiple=True,
+        metavar="TEMPLATE",
+        heading=LOOK_FOR,
+        help=f"Put {texts} into this, such as 'a photo of a {{}}'.",
+    )
+    ensemble = option("--ensemble", is_flag=True, heading=LOOK_FOR, help="Average over several templates.")
+    return lambda function: prompt(ensemble(function))
+
+
+def all_prompts(prompts: tuple[str, ...], ensemble: bool) -> tuple[str, ...]:
+    """The templates that --prompt and --ensemble choose."""
+    if not ensemble:
+        return prompts
+    from clipsearch.encoders.prompts import ENSEMBLE
+
+    return (*prompts, *ENSEMBLE)

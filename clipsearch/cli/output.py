@@ -1,6 +1,7 @@
-"""All that commands write: to standard output and standard error, and nothing else here writes there.
+"""All that commands write: only this module writes to standard output and standard error.
 
-Whatever the encoding of a stream, nothing ends a run: what it lacks is escaped. JSON stays JSON, paths keep their bytes.
+No text ends a run, whatever the encoding of a stream: characters that it lacks are escaped. JSON stays JSON, and paths keep
+their bytes.
 """
 
 from __future__ import annotations
@@ -15,20 +16,18 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
 from clipsearch.cli.hints import completed
 
-if TYPE_CHECKING:
-    from clipsearch.indexing.apply import SyncReport
-
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_quiet = False
 
 
 class OutputFailed(Exception):
-    """Standard output takes no more: it is closed or full, or its reader has gone."""
+    """Standard output takes no more: it is closed or full, or the program that reads it has ended."""
 
     def __init__(self, error: OSError) -> None:
         reasons = {errno.EPIPE: "the program that read it has ended", errno.EBADF: "it is closed"}
@@ -37,29 +36,29 @@ class OutputFailed(Exception):
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output, whose errors are told from those of files, also where click writes to it."""
+    """Standard output that raises OutputFailed, also when click writes to it, so that its errors are not taken for a file's."""
 
     def write(self, text: str) -> int:
-        with _written():
+        with _failing_as_output():
             return super().write(text)
 
     def flush(self) -> None:
-        with _written():
+        with _failing_as_output():
             super().flush()
 
     def __init__(self, before: io.TextIOWrapper) -> None:
         super().__init__(before.buffer, before.encoding, "backslashreplace", line_buffering=before.line_buffering)
-        self._before = before  # it closes what is underneath as soon as nothing refers to it
+        self._before = before  # without a reference to it, it would close the stream underneath
 
     def close(self) -> None:
-        """Leave what is underneath open: it belongs to the stream that was there before."""
+        """Leave the stream underneath open: it belongs to the output that was there before."""
 
 
 def prepare_streams() -> TextIO:
-    """Make standard streams that take every character, also where the shell has closed them; standard output.
+    """Make standard streams that take every character, also if the shell has closed them. Returns standard output.
 
-    A closed one is opened on the null device, so that no file of ours gets its number. Output is opened for reading only there:
-    then what is written fails, and is not lost unnoticed.
+    A closed stream is opened on the null device, so that no other file gets its number. Output is opened there for reading
+    only: then writing fails, instead of losing the text unnoticed.
     """
     for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         if not _is_open(number):
@@ -78,26 +77,37 @@ def prepare_streams() -> TextIO:
 
 
 def finish_output(stream: TextIO) -> None:
-    """Write what is still buffered. OutputFailed where that cannot be done; nothing more is tried then."""
+    """Write what is still buffered. OutputFailed if that fails; then nothing more is tried."""
     try:
         stream.flush()
     except OutputFailed:
-        with contextlib.suppress(OSError, ValueError):  # or Python, when it exits, would try again
+        with contextlib.suppress(OSError, ValueError):  # otherwise Python would try again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
 
 
+def set_quiet(quiet: bool) -> None:
+    """From now on, show progress bars and summaries, or with -q show none."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether -q was given."""
+    return _quiet
+
+
 def say(text: str) -> None:
-    """Text for people on standard output, as it is, with the colours that it has."""
+    """Write text for people to standard output, unchanged, with its colours."""
     _echo(text, sys.stdout)
 
 
 def note(text: str) -> None:
-    """A line or more for people on standard error, which begins with the program's name. One that cannot be written is dropped.
+    """Write lines for people to standard error, after the program's name; if that fails, drop them.
 
-    What a terminal would take for an order is escaped, and commands that are proposed get the index they are about.
+    Control characters are escaped, so that a terminal does not obey them. Proposed commands get the index they are about.
     """
     from clipsearch.render.text import printable
 
@@ -106,38 +116,38 @@ def note(text: str) -> None:
 
 
 def say_aside(text: str) -> None:
-    """Text for people on standard error, as it is."""
+    """Write text for people to standard error, unchanged; if that fails, drop it."""
     with contextlib.suppress(OSError, ValueError):
         _echo(text, sys.stderr)
 
 
 def print_json(value: Any) -> None:
-    """A value on one line of JSON: UTF-8, or in any other encoding ASCII, which every reader takes."""
+    """Write a value as one line of JSON: in UTF-8, or for other encodings in ASCII, which every reader takes."""
     from clipsearch.render.json_output import json_line
 
     print_json_text(json_line(value))
 
 
 def print_json_text(text: str) -> None:
-    """The same for what is JSON already."""
+    """Write JSON that is text already, in the same encodings."""
     if not _is_utf8(sys.stdout):
-        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+        text = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def print_data(text: str) -> None:
-    """Text for programs that is no JSON: UTF-8, whatever the terminal's encoding."""
+    """Write text for programs other than JSON: always in UTF-8."""
     _write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def print_paths(paths: Iterable[str], end: bytes) -> None:
-    """Paths alone on standard output, byte for byte as the file system has them."""
+    """Write only paths to standard output, with the bytes that the file system has."""
     _write_bytes(b"".join(os.fsencode(path) + end for path in paths))
 
 
 def current_folder() -> str:
-    """The folder that paths are shown relative to; "" where it was deleted."""
+    """The folder that paths are shown relative to; "" if it was deleted."""
     try:
         return os.getcwd()
     except OSError:
@@ -145,40 +155,45 @@ def current_folder() -> str:
 
 
 def progress_bar(**options: Any) -> Any:
-    """A bar of tqdm's on standard error, which goes when done; none where that is no terminal. `options` are tqdm's."""
+    """A tqdm bar on standard error that goes away when done; none with -q or without a terminal. `options` are tqdm's."""
     from tqdm import tqdm
 
-    return tqdm(**{"disable": None, "leave": False, "dynamic_ncols": True, **options})
+    return tqdm(**{"disable": _quiet or None, "leave": False, "dynamic_ncols": True, **options})
 
 
 class ProgressBar:
-    """A bar of photos, once there is something to do."""
+    """One bar at a time: a new one for each stage, drawn once there is something to do."""
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, unit: str = " photos", **options: Any) -> None:
+        self._options = {"unit": unit, **options}
+        self._stage = ""
         self._bar: Any = None
 
-    def show(self, report: SyncReport, done: int, total: int) -> None:
-        """A sync.Progress."""
-        self.count(done, total, report.failed)
-
-    def count(self, done: int, total: int, failed: int = 0) -> None:
-        """So many photos of so many are finished."""
-        if self._quiet or not total:
+    def show(self, done: int, total: int, *, failed: int = 0, stage: str = "", unit: str = "") -> None:
+        """`done` of `total` units of a stage are finished; the total may grow."""
+        if stage != self._stage:
+            self.close()
+            self._stage = stage
+        if not total and not stage:
             return
         if self._bar is None:
-            self._bar = progress_bar(total=total, unit=" photos")
-        self._bar.total = total  # it grows where an archive turns out to hold more
+            self._bar = progress_bar(desc=stage or None, **{**self._options, "unit": unit or self._options["unit"]})
+        self._bar.total = total or None
         if failed:
             self._bar.set_postfix(failed=failed, refresh=False)
         self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
 
 
 def _is_open(number: int) -> bool:
@@ -195,7 +210,7 @@ def _echo(text: str, stream: TextIO) -> None:
 
 
 def _write_bytes(data: bytes) -> None:
-    with _written():
+    with _failing_as_output():
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -206,10 +221,10 @@ def _is_utf8(stream: TextIO) -> bool:
 
 
 @contextmanager
-def _written() -> Iterator[None]:
+def _failing_as_output() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise OutputFailed(error) from error
-    except ValueError as error:  # it was closed by something in this process
+    except ValueError as error:  # something in this process has closed it
         raise OutputFailed(OSError(errno.EBADF, "")) from error

@@ -3,48 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
-import click
-
+from clipsearch.cli.command import command
 from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_json, say
-
-if TYPE_CHECKING:
-    pass
+from clipsearch.cli.output import ProgressBar, print_json, say
+from clipsearch.cli.verify import MOST_SHOWN, say_damages
 
 
-from clipsearch.cli.verify import _SHOWN, _progress, _show
-
-
-@click.command()
+@command()
 @index_option
 @json_option
 def repair(index_folder: str | None, as_json: bool) -> None:
-    """Make a damaged index whole again, with all that can be proven good. The photos themselves are never touched.
-
-    What was lost is embedded again by the next `clipsearch index`.
+    """Make a damaged index whole again, from everything that is provably good. The photos themselves are never touched.
 
     \b
     clipsearch repair
+
+    The next `clipsearch index` embeds again what was lost.
     """
     from clipsearch.render.text import printable
     from clipsearch.store.repair import repair as repair_index
 
     folder = existing_index(index_folder)
-    with _progress() as progress:
-        done = repair_index(folder, progress)
+    with ProgressBar(unit="B", unit_scale=True) as bar:
+        report = repair_index(folder, bar.show)
     if as_json:
-        print_json({"index": str(folder), **asdict(done)})
+        print_json({"index": str(folder), **asdict(report)})
         return
-    if not done.damages:
-        say(f"nothing is damaged; all {done.kept:,} photos are as they were\n")
+    if not report.damages:
+        say(f"nothing is damaged; all {report.kept:,} photos are as they were\n")
         return
-    _show(done.damages)
-    lines = [f"kept {done.kept:,} photos; {len(done.lost):,} must be embedded again: {hint('index')}"]
-    lines += [f"  {printable(path)}" for path in done.lost[:_SHOWN]]
-    if len(done.lost) > _SHOWN:
-        lines.append(f"  and {len(done.lost) - _SHOWN:,} more; --json lists all")
+    say_damages(report.damages)
+    lines = [f"kept {report.kept:,} photos; {len(report.lost):,} must be embedded again: {hint('index')}"]
+    lines += [f"  {printable(path)}" for path in report.lost[:MOST_SHOWN]]
+    if len(report.lost) > MOST_SHOWN:
+        lines.append(f"  and {len(report.lost) - MOST_SHOWN:,} more; --json lists all")
     say("".join(f"{line}\n" for line in lines))

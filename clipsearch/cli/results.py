@@ -1,4 +1,4 @@
-"""How hits are shown and what is done with them: the flags that `query` and its kin share, and `show`."""
+"""How hits are shown and what is made of them: the options of `query` and `similar`, and `show`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from clipsearch.cli.command import ORDER, OUTPUT, option
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.galleries import check_html, html_flag, write_html
+from clipsearch.cli.files import check_html, force_option, html_option, open_in_viewer, put_into, write_html
+from clipsearch.cli.options import complete_folder, paths_option, print0_option
 from clipsearch.cli.output import (
     current_folder,
     note,
@@ -24,7 +27,7 @@ from clipsearch.cli.output import (
     say,
     say_aside,
 )
-from clipsearch.cli.previews import Preview, can_preview, preview_flag, print_preview
+from clipsearch.cli.preview import Preview, can_preview, preview_option, print_preview
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResultOptions:
-    """What the user wants of the hits. `format` is how they are printed; the others come on top of that."""
+    """How hits are printed (`format`), and what else is made of them."""
 
     format: Literal["table", "json", "jsonl", "csv", "paths", "print0"] = "table"
     group_by: Literal["folder", "day"] | None = None
@@ -48,48 +51,53 @@ class ResultOptions:
 
 
 _FORMATS = {"json": "--json", "jsonl": "--jsonl", "csv": "--csv", "paths": "--paths", "print0": "-0"}
-
-_FOLDER = click.Path(file_okay=False)
+_output = partial(option, heading=OUTPUT)
+_folder = partial(_output, type=click.Path(file_okay=False), metavar="DIR", shell_complete=complete_folder)
 _OPTIONS = (
-    click.option("--json", "json", is_flag=True, help="Print one JSON object."),
-    click.option("--jsonl", "jsonl", is_flag=True, help="Print one JSON object for each photo."),
-    click.option("--csv", "csv", is_flag=True, help="Print comma-separated values, with a line of names first."),
-    click.option("--paths", "paths", is_flag=True, help="Print only the paths, one a line."),
-    click.option("-0", "--print0", "print0", is_flag=True, help="Print only the paths, each ended by a NUL, for xargs -0."),
-    click.option("--group-by", type=click.Choice(["folder", "day"]), help="Put photos of one folder or day together."),
-    preview_flag,
-    click.option("--explain", is_flag=True, help="Say how the query was understood and where the time went."),
-    click.option("--open", "open", is_flag=True, help="Show the best photo, or the file written, in the system's viewer."),
-    click.option("--copy-to", type=_FOLDER, metavar="DIR", help="Copy the photos there, as 0001-name.jpg; never overwrites."),
-    click.option("--link-to", type=_FOLDER, metavar="DIR", help="Put symbolic links there, as 0001-name.jpg."),
-    click.option(
+    option(
+        "--group-by",
+        type=click.Choice(["folder", "day"]),
+        metavar="KIND",
+        heading=ORDER,
+        help="Put photos of one folder or day together.",
+    ),
+    _output("--json", is_flag=True, help="Print one JSON object."),
+    _output("--jsonl", is_flag=True, help="Print one JSON object for each photo."),
+    _output("--csv", is_flag=True, help="Print comma-separated values, after a line of names."),
+    paths_option,
+    print0_option,
+    preview_option,
+    _output("--explain", is_flag=True, help="Say how the query was understood, and timings."),
+    _output("--open", is_flag=True, help="Open the best photo, or the file written."),
+    _folder("--copy-to", help="Copy the photos there; never overwrites."),
+    _folder("--link-to", help="Make symbolic links to the photos there."),
+    _output(
         "--contact-sheet", type=click.Path(), metavar="FILE", help="Write thumbnails to a .jpg, .png or .pdf file."
     ),
-    html_flag,
-    click.option("--force", is_flag=True, help="Let --contact-sheet and --html replace a file."),
-)  # fmt: skip
+    html_option,
+    force_option("--contact-sheet and --html"),
+)
 
 
-def result_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags; the command gets them as one argument, `results: ResultOptions`."""
+def result_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options; the command gets them as one argument, `results`: ResultOptions."""
     others = [field.name for field in fields(ResultOptions) if field.name != "format"]
 
-    @functools.wraps(command)
+    @functools.wraps(function)
     def with_results(**values: Any) -> Any:
-        chosen = [name for name in _FORMATS if values.pop(name)]
-        options = {name: values.pop(name) for name in others}
-        return command(results=_checked(chosen, options), **values)
+        formats = [name for name in _FORMATS if values.pop(name)]
+        return function(results=_checked(formats, {name: values.pop(name) for name in others}), **values)
 
-    for option in reversed(_OPTIONS):
-        with_results = option(with_results)
+    for decorate in reversed(_OPTIONS):
+        with_results = decorate(with_results)
     return with_results
 
 
 def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) -> int:
-    """Print hits and do with them what was asked; the exit status, 0 or 3 where some photos could not be copied or linked.
+    """Print hits, and make of them what the options say. Returns 0, or 3 if some photos could not be copied or linked.
 
-    `query` is what the user typed. `first` is False for the second and later answers of one run: no heading again.
-    ClipsearchError where what was asked cannot be done at all.
+    `query` is what the user typed. `first` is False for all but the first answer of a run: they get no heading.
+    ClipsearchError if something cannot be made at all.
     """
     status = 0
     for folder, link in ((options.copy_to, False), (options.link_to, True)):
@@ -104,7 +112,8 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         from clipsearch.render.gallery_cards import hits_gallery
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
-    _print(hits, options, query, first)  # after what is made of them, which a full or closed output must not prevent
+    # Last, because a full or closed output must not prevent what is made of the hits.
+    _print(hits, options, query, first)
     if not hits:
         note(_why_nothing(hits))
     if options.explain and options.format != "json":
@@ -117,7 +126,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
 
 
 def _checked(formats: list[str], options: dict[str, Any]) -> ResultOptions:
-    """The options, or what is wrong with them, before a search is made for nothing."""
+    """The options. Raises an error for what cannot be done, before a search is made for nothing."""
     if len(formats) > 1:
         flags = " and ".join(_FORMATS[name] for name in formats)
         raise click.UsageError(f"{flags} exclude each other; choose one way to print the photos")
@@ -177,8 +186,6 @@ def _why_nothing(hits: Hits) -> str:
 
 
 def _put_into(folder: str, hits: Hits, link: bool) -> int:
-    from clipsearch.cli.files import put_into
-
     done, failures = put_into(folder, [hit.path for hit in hits], link=link)
     note(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
     for path, reason in failures:
@@ -187,13 +194,12 @@ def _put_into(folder: str, hits: Hits, link: bool) -> int:
 
 
 def _open(hits: Hits, written: str | None) -> None:
-    from clipsearch.cli.files import open_in_viewer
     from clipsearch.indexing.walk import is_image_name
 
     if written is not None:
         open_in_viewer(written)
     elif not hits:
-        raise ClipsearchError("no photo was found, so there is none to open")
+        raise ClipsearchError("no photo was found, so there is nothing to open")
     elif not is_image_name(hits[0].record.file.name):  # photos are known by content: the name may be a program's
         raise ClipsearchError(f"{hits[0].path} is a photo, but its name does not say so; open it yourself")
     else:

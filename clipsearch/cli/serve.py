@@ -1,44 +1,52 @@
-"""`serve`."""
+"""`clipsearch serve`."""
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+
 import click
 
-from clipsearch.cli.find_index import existing_index
+from clipsearch.cli.command import command, option
+from clipsearch.cli.find_index import existing_index, remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.output import OutputFailed, note, say
 from clipsearch.errors import ClipsearchError
 
 
-@click.command()
+@command()
 @index_option
-@model_option("The model, where it is not to be found under the name the index remembers.")
+@model_option()
 @device_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; others than this need --token.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8100, show_default=True, help="0 takes any free port.")
-@click.option(
-    "--token",
-    envvar="CLIPSEARCH_TOKEN",
-    metavar="TEXT",
-    help="Ask for this before anything is shown. $CLIPSEARCH_TOKEN",
+@option("--host", default="127.0.0.1", metavar="NAME", show_default=True, help="Where to listen; others need --token.")
+@option(
+    "--port", type=click.IntRange(0, 65535), default=8100, metavar="N", show_default=True, help="0 takes any free port."
 )
-@click.option("--no-open", is_flag=True, help="Do not open the browser.")
-@click.option("--watch", is_flag=True, help="Index again whenever something changes below the indexed folders.")
+@option(
+    "--token", envvar="CLIPSEARCH_TOKEN", metavar="TEXT", help="Ask for this before showing anything. $CLIPSEARCH_TOKEN"
+)
+@option("--no-open", is_flag=True, help="Do not open the browser.")
+@option("--watch", is_flag=True, help="Index again whenever something changes in the indexed folders.")
 def serve(
-    index_folder: str | None, model: str | None, device: str, host: str, port: int, token: str | None, no_open: bool,
+    index_folder: str | None,
+    model: str | None,
+    device: str,
+    host: str,
+    port: int,
+    token: str | None,
+    no_open: bool,
     watch: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Search in the browser, and answer programs over HTTP. Only this machine can reach it, unless --host says otherwise.
-
-    Prints its address first. Ctrl-C stops it.
 
     \b
     clipsearch serve
     clipsearch serve --index ~/Photos --watch
     clipsearch serve --port 0 --no-open
-    """
-    from clipsearch.cli.find_index import remember_index
 
+    Prints its address first. Ctrl-C stops it.
+    """
     try:
         from clipsearch.indexing.watch import require_watchfiles
         from clipsearch.server.app import make_app
@@ -65,7 +73,7 @@ def serve(
         def ready() -> None:
             try:
                 say(f"{address}\n")
-            except OutputFailed as error:  # it is started in the background, say: the address is known by its flags
+            except OutputFailed as error:  # for example, in the background: its options tell the address
                 note(f"{error}. The address is {address}")
             note(f"{what}; Ctrl-C stops")
             if watch:
@@ -80,10 +88,7 @@ def serve(
 
 
 def _open(address: str) -> None:
-    """Have the browser show it, if there is one outside the terminal. In a thread: some are waited for."""
-    import os
-    import sys
-    import threading
+    """Open the browser, unless it would run in the terminal. In a thread, because some commands wait for their browser."""
     import webbrowser
 
     if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))):

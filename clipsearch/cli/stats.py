@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.command import OUTPUT, command, option
+from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import existing_index
-from clipsearch.cli.options import index_option, json_option
+from clipsearch.cli.options import POSITIVE, index_option, json_option
 from clipsearch.cli.output import current_folder, print_json, say
 from clipsearch.types import all_of
 
@@ -20,39 +23,47 @@ if TYPE_CHECKING:
     from clipsearch.render.chart import Chart
     from clipsearch.types import Condition
 
-
-_MOST_COLUMNS = 240  # of a timeline; longer ones leave out what is empty
-_BY = (
-    "year",
-    "month",
-    "camera",
-    "folder",
-    "format",
-    "orientation",
-    "megapixels",
-)  # stats.ALL_BY, which --help must not import
+_MOST_COLUMNS = 240  # of a timeline; longer ones leave out the empty ones
+_PLURALS = {"camera": "cameras", "folder": "folders", "format": "formats"}
+# analysis.statistics.ALL_BY, which --help must not import
+_BY = ("year", "month", "camera", "folder", "format", "orientation", "megapixels")
+_count = partial(option, heading="What to count")
 
 
-@click.command()
-@index_option
-@filter_options
-@click.option(
+@command()
+@_count(
     "--by",
     multiple=True,
     type=click.Choice(_BY),
-    help="Count by this; repeatable. Default: year, camera, folder, format.",
+    metavar="FACT",
+    help="year, month, camera, folder, format, orientation or megapixels; repeatable. Default: all but month and the last two.",
 )
-@click.option(
-    "--top", type=click.IntRange(1), default=10, show_default=True, help="How many cameras, folders, ... to show."
+@_count(
+    "--top", type=POSITIVE, default=10, metavar="N", show_default=True, help="How many cameras, folders, ... to show."
 )
-@click.option("--depth", type=click.IntRange(0), default=1, show_default=True, help="How deep folders are told apart.")
+@_count(
+    "--depth",
+    type=click.IntRange(0),
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="Levels of folders to count separately.",
+)
+@filter_options
 @json_option
-@click.option("--png", type=click.Path(), metavar="FILE", help="Also write the counts as a picture.")
-@click.option("--force", is_flag=True, help="Let --png replace a file.")
+@option("--png", type=click.Path(), metavar="FILE", heading=OUTPUT, help="Also write the counts as a picture.")
+@force_option("--png")
+@index_option
 def stats(
-    index_folder: str | None, filters: tuple[Condition, ...], by: tuple[str, ...], top: int, depth: int, as_json: bool,
-    png: str | None, force: bool,
-) -> None:  # fmt: skip
+    by: tuple[str, ...],
+    top: int,
+    depth: int,
+    filters: tuple[Condition, ...],
+    as_json: bool,
+    png: str | None,
+    force: bool,
+    index_folder: str | None,
+) -> None:
     """Count the photos by year, month, camera, folder, format, orientation or megapixels.
 
     \b
@@ -70,28 +81,28 @@ def stats(
     if png is not None:
         from clipsearch.render.chart_picture import charts_png, save_png
 
-        charts = [_chart(one, fill=True) for one in found.breakdowns]
+        charts = [_chart(breakdown, fill=True) for breakdown in found.breakdowns]
         save_png(charts_png(*_headline(found), charts), png, force=force)
     if as_json:
         print_json(_stats_object(str(engine.index_folder), found))
         return
-    shown = [_chart(one, fill=False) for one in found.breakdowns if one.counts]
+    charts = [_chart(breakdown, fill=False) for breakdown in found.breakdowns if breakdown.counts]
     width = shutil.get_terminal_size().columns
-    charts_drawn = charts_text(shown, width, blocks=can_draw_blocks(sys.stdout.encoding))
-    say("\n".join(_headline(found)) + "\n\n" + charts_drawn)
+    drawn = charts_text(charts, width, blocks=can_draw_blocks(sys.stdout.encoding))
+    say("\n".join(_headline(found)) + "\n\n" + drawn)
 
 
 def _stats_object(index: str, found: Stats) -> dict[str, Any]:
     """{"index", "images", "bytes", "with_date", "with_place", "first", "last", "by": {"year": {...}}}. Keys are only added."""
     values = asdict(found)
-    by = {one.pop("by"): one for one in values.pop("breakdowns")}
+    by = {breakdown.pop("by"): breakdown for breakdown in values.pop("breakdowns")}
     return {"index": index, **values, "by": by}
 
 
 def _headline(found: Stats) -> tuple[str, str]:
-    from clipsearch.render.text import human_bytes
+    from clipsearch.render.text import counted, human_bytes
 
-    photos = f"{found.images:,} photo{'' if found.images == 1 else 's'}, {human_bytes(found.bytes)}"
+    photos = f"{counted(found.images, 'photo')}, {human_bytes(found.bytes)}"
     if not found.images:
         return photos, "nothing to count"
     time = f", {found.first[:10]} to {found.last[:10]}" if found.first and found.last else ""
@@ -99,18 +110,17 @@ def _headline(found: Stats) -> tuple[str, str]:
     return photos + time, f"{date:.0%} with a date, {place:.0%} with a place"
 
 
-_PLURALS = {"camera": "cameras", "folder": "folders", "format": "formats"}
-
-
 def _chart(breakdown: Breakdown, *, fill: bool) -> Chart:
-    """Counts as bars; with `fill`, a timeline also has the years or months in which there was nothing."""
+    """Counts as bars; with `fill`, a timeline also has the years or months without photos."""
     from clipsearch.render.chart import Chart
     from clipsearch.render.text import short_path
 
     by = breakdown.by
     timeline = by in ("year", "month")
     folder = current_folder()
-    bars = [(short_path(one.value, folder) if by == "folder" else one.value, one.images) for one in breakdown.counts]
+    bars = [
+        (short_path(count.value, folder) if by == "folder" else count.value, count.images) for count in breakdown.counts
+    ]
     notes = []
     if breakdown.other_values:
         notes.append(f"{breakdown.other_values:,} more {_PLURALS.get(by, by)}: {breakdown.other_images:,}")
@@ -120,7 +130,7 @@ def _chart(breakdown: Breakdown, *, fill: bool) -> Chart:
 
 
 def _filled(bars: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The whole span of time, where that is not too long."""
+    """The whole span of time, unless it is too long."""
     if not bars:
         return bars
     counts = dict(bars)

@@ -11,7 +11,7 @@ import click
 
 from clipsearch._internal.commands import command
 
-_OTHER_WORDS = {
+OTHER_WORDS = {
     "search": "query", "find": "query", "ask": "query", "look": "query", "like": "similar", "add": "index", "scan": "index",
     "update": "index", "sync": "index", "build": "index", "create": "index", "watch": "index --watch", "remove": "forget",
     "delete": "forget", "rm": "forget", "list": "status", "ls": "status", "info": "status", "show": "status",
@@ -29,8 +29,8 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
     looks_like_path = os.sep in name or name.startswith(("~", "."))
     if name == "clipsearch" and rest:
         return f"`clipsearch` is written twice. Did you mean: {command(*rest)}"
-    other = _OTHER_WORDS.get(name.lower())
-    close = difflib.get_close_matches(name.lower(), [*commands, *_OTHER_WORDS], 1, 0.7)
+    other = OTHER_WORDS.get(name.lower())
+    close = difflib.get_close_matches(name.lower(), [*commands, *OTHER_WORDS], 1, 0.7)
     if not other and (looks_like_path or not close):
         if os.path.isdir(path):
             return f"{name} is a folder, not a command. To index its photos: {command('index', name, *rest)}"
@@ -39,7 +39,7 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
         if looks_like_path:
             return f"there is no command {name!r}, nor a file or folder of that name"
     if other or close:
-        words = (other or _OTHER_WORDS.get(close[0], close[0])).split()
+        words = (other or OTHER_WORDS.get(close[0], close[0])).split()
         return f"there is no command {name!r}. Did you mean: {command(*words, *rest)}"
     if not any(word.startswith("-") for word in arguments):  # a description without quotes
         return f"there is no command {name!r}. To search for these words: {command('query', ' '.join(arguments))}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import click
+from clipsearch import __version__
+from clipsearch.cli.command import command
+from clipsearch.cli.output import say
 
 
-@click.command("version")
+@command()
 def version() -> None:
     """The version of clipsearch."""
-    from clipsearch import __version__
-    from clipsearch.cli.output import say
-
     say(f"clipsearch {__version__}\n")

@@ -1,4 +1,4 @@
-"""`--wait`: for the one that writes to the index now."""
+"""--wait: until another process has finished writing to the index."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import math
 import os
 import re
 import time
-from itertools import pairwise
-from typing import Any
 
 import click
 
+from clipsearch.cli.command import OptionalValue, option
 from clipsearch.cli.output import note
 from clipsearch.errors import CollectionBusy
 
@@ -18,52 +17,39 @@ _DURATION = re.compile(r"[0-9.]+ ?(s|sec|m|min|h)[a-z]*")
 _STEP = 0.2  # seconds between two attempts
 
 
-class CommandThatWaits(click.Command):
-    """A command whose --wait takes a number, or none: then what follows it is not taken for one."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Give a --wait without a number the largest."""
-        given = args[: args.index("--")] if "--" in args else args
-        for argument, following in pairwise(given):
-            if argument == "--wait" and _DURATION.fullmatch(following) and not os.path.exists(following):
-                raise click.UsageError(
-                    f"--wait is in seconds, as in --wait 300; {following!r} is not a number of seconds", ctx
-                )
-        for number, argument in enumerate(given):
-            if argument == "--wait" and not _is_seconds(given[number + 1 : number + 2]):
-                args = [*args[:number], "--wait=inf", *args[number + 1 :]]
-        return super().parse_args(ctx, args)
+def _is_seconds(word: str) -> bool:
+    """Whether a word is the value of --wait. UsageError if it is a duration in other words."""
+    if _DURATION.fullmatch(word) and not os.path.exists(word):
+        raise click.UsageError(f"--wait is in seconds, as in --wait 300; {word!r} is not a number of seconds")
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False
 
 
-def wait_option(command: Any) -> Any:
-    """--wait, of a CommandThatWaits."""
-    return click.option(
-        "--wait",
-        type=click.FloatRange(0),
-        metavar="[SECONDS]",
-        help="Where another process is writing to the index, wait for it: until it has finished, or so long at most.",
-    )(command)
+wait_option = option(
+    "--wait",
+    cls=OptionalValue,
+    bare="inf",
+    takes=_is_seconds,
+    type=click.FloatRange(0),
+    metavar="[SECONDS]",
+    help="If another process writes to the index, wait until it is done, or this long.",
+)
 
 
 class Patience:
-    """Asked whenever another process is in the way: waits a little and says True, until so many seconds are over."""
+    """Called whenever another process is in the way: waits a little and says True, until the seconds are over."""
 
     def __init__(self, seconds: float | None) -> None:
         self._end = time.monotonic() + (seconds or 0)
-        self._said = not seconds
+        self._silent = not seconds
 
     def __call__(self, busy: CollectionBusy) -> bool:
         """Wait for a moment; whether to try again."""
-        if not self._said:
+        if not self._silent:
             note(f"note: {busy}. Waiting for it; Ctrl-C gives up")
-            self._said = True
+            self._silent = True
         left = self._end - time.monotonic()
         time.sleep(max(0.0, min(_STEP, left)))
         return left > 0
-
-
-def _is_seconds(words: list[str]) -> bool:
-    try:
-        return bool(words) and math.isfinite(float(words[0]))
-    except ValueError:
-        return False

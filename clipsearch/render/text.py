@@ -35,8 +35,15 @@ def human_bytes(count: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """A number and its noun, such as "1 photo" or "1,200 photos"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """A number and its noun, such as "1 photo", "1,200 photos" or "2 copies"."""
+    if count != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun}"
+
+
+def joined_counts(*parts: tuple[int | None, str]) -> str:
+    """The counts that are not zero, such as "3 added, 1 removed"; "" if all are."""
+    return ", ".join(f"{count:,} {what}" for count, what in parts if count)
 
 
 def day(taken_at: datetime | None) -> str:

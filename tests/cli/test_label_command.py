@@ -67,7 +67,7 @@ def test_prompts_are_flags(clipsearch):
     value = json.loads(clipsearch("label", *RED_BLUE, "--prompt", "all in {}", "--ensemble", "--json")[1])
     assert value["prompts"][0] == "all in {}" and len(value["prompts"]) == 8
     status, _, errors = clipsearch("label", *RED_BLUE, "--prompt", "a photo")
-    assert status == 1 and "needs exactly one" in errors
+    assert status == 1 and "put exactly one where the text goes" in errors
 
 
 def test_a_folder_limits_the_photos(clipsearch, photos):

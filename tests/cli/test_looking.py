@@ -10,8 +10,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from clipsearch.cli.command import Command
 from clipsearch.cli.duplicates import duplicates
-from clipsearch.cli.previews import CommandWithPreview
 from clipsearch.cli.results import result_options, show
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
@@ -28,7 +28,7 @@ def run(photos, monkeypatch):
     monkeypatch.chdir(photos)
 
     def run(*arguments):
-        @click.command(cls=CommandWithPreview)
+        @click.command(cls=Command)
         @click.argument("words", nargs=-1)
         @result_options
         def command(words, results):
@@ -45,7 +45,7 @@ def plain(text):
 
 def test_a_page_comes_on_top_of_the_table_and_is_opened(run, photos, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("clipsearch.cli.files.open_in_viewer", opened.append)
+    monkeypatch.setattr("clipsearch.cli.results.open_in_viewer", opened.append)
     result = run("a query", "--html", "page.html", "--open")
     assert result.exit_code == 0 and result.stdout.startswith("1   0.3000") and opened == ["page.html"]
     assert "wrote page.html" in result.stderr

@@ -95,6 +95,8 @@ def every_command(photos, outside):
         (["forget", photos / NAMES[1]], 0),
         (["forget", photos / "\u043d\u0435\u0442"], 1),
         (["help"], 0),
+        (["help", "filters"], 0),
+        (["completion", "bash"], 0),
         (["version"], 0),
         (["\u0438\u0441\u043a\u0430\u0442\u044c"], 1),
     ]

@@ -51,7 +51,7 @@ def test_rows_that_are_refused_are_told_with_status_3(clipsearch, indexed, tmp_p
 
 def test_choosing_and_relative_paths(clipsearch, indexed, tmp_path):
     command = ("export", tmp_path / "out.jsonl", "--in", indexed / "trip", "--relative", "--where", "format = png")
-    assert "wrote 1 photos" in clipsearch(*command, cwd=indexed)[1]
+    assert "wrote 1 photo" in clipsearch(*command, cwd=indexed)[1]
     assert json.loads((tmp_path / "out.jsonl").read_text())["path"] == "grey.png"
     assert clipsearch("import", tmp_path / "out.jsonl", "--in", indexed / "trip", cwd=indexed)[0] == 0
 

@@ -1,0 +1,137 @@
+"""The click classes of all commands: options under headings, -v and -q, and options whose value may be left out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from clipsearch.cli.output import set_quiet
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+LOOK_FOR = "What to look for"
+WHICH_PHOTOS = "Which photos count"
+ORDER = "Order and pages"
+OUTPUT = "Output"
+WHERE = "Where to search"
+OTHER = "Other options"
+_LAST = {WHERE: 1, OTHER: 2}  # other headings come before these, in the order of the options
+_FEW = 12  # options that are listed without headings
+
+
+class Option(click.Option):
+    """An option under a heading of --help."""
+
+    def __init__(self, *arguments: Any, heading: str = OTHER, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.heading = heading
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Leave out the range of a number, which an error message tells."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
+
+class OptionalValue(Option):
+    """An option whose value may be left out: then it is `bare`.
+
+    `takes(word)` says whether the word after the option is its value. It may raise click.UsageError.
+    """
+
+    def __init__(self, *arguments: Any, bare: str, takes: Callable[[str], bool], **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self._bare = bare
+        self._takes = takes
+
+    def complete(self, words: list[str]) -> list[str]:
+        """The words of a command line, with the value filled in if it was left out."""
+        end = words.index("--") if "--" in words else len(words)
+        completed = []
+        for place, word in enumerate(words[:end]):
+            if word == self.opts[0] and not (place + 1 < end and self._takes(words[place + 1])):
+                word = f"{word}={self._bare}"
+            completed.append(word)
+        return completed + words[end:]
+
+
+class Command(click.Command):
+    """A command with -v and -q, and with headings in --help if it has many options."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.params += verbosity_options()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Fill in the values that may be left out."""
+        for parameter in self.params:
+            if isinstance(parameter, OptionalValue):
+                args = parameter.complete(args)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options under their headings, all in the same two columns."""
+        options = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
+        listed = [(option, record) for option in options if (record := option.get_help_record(ctx))]
+        width = max(len(names) for _, (names, _) in listed)
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for option, (names, text) in listed:
+            heading = getattr(option, "heading", OTHER) if len(listed) > _FEW else "Options"
+            sections.setdefault(heading, []).append((names.ljust(width), text))
+        for heading in sorted(sections, key=lambda heading: _LAST.get(heading, 0)):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
+
+
+option = functools.partial(click.option, cls=Option)
+command = functools.partial(click.command, cls=Command)
+
+
+def verbosity_options() -> list[click.Parameter]:
+    """-v and -q, which every command has and no command function gets."""
+    return [
+        Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_set_verbosity,
+            help="Log to standard error; -vv logs more.",
+        ),
+        Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_quiet,
+            help="No progress bar and no summary.",
+        ),
+    ]
+
+
+def gathered(name: str, kind: type[Any]) -> Callable[[_F], Callable[..., Any]]:
+    """Give a command function some of its options as one argument: a dataclass with fields of the options' names."""
+    names = [field.name for field in fields(kind)]
+
+    def decorate(function: _F) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def with_one(**values: Any) -> Any:
+            return function(**{name: kind(**{field: values.pop(field) for field in names})}, **values)
+
+        return with_one
+
+    return decorate
+
+
+def _set_verbosity(context: click.Context, _: click.Parameter, count: int) -> None:
+    if count:
+        from clipsearch.cli.logs import log_more
+
+        log_more(count)
+
+
+def _set_quiet(context: click.Context, _: click.Parameter, quiet: bool) -> None:
+    if quiet:
+        set_quiet(True)
+        context.call_on_close(lambda: set_quiet(False))

@@ -1,0 +1,77 @@
+"""`clipsearch completion`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from click.shell_completion import (
+    CompletionItem,
+    ShellComplete,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
+
+from clipsearch.cli.command import command
+from clipsearch.cli.output import say
+
+_SHELLS = ("bash", "zsh", "fish", "powershell")
+_POWERSHELL = """\
+Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
+    param($word, $line, $position)
+    $typed = $line.ToString()
+    $env:COMP_WORDS = $typed.Substring(0, [Math]::Min($typed.Length, $position - $line.Extent.StartOffset))
+    $env:COMP_CWORD = $word
+    $env:%(complete_var)s = "powershell_complete"
+    try {
+        %(prog_name)s | ForEach-Object {
+            $kind, $value, $help = $_ -split "`t", 3
+            if ($kind -eq "plain") {
+                [System.Management.Automation.CompletionResult]::new($value, $value, "ParameterValue", $help)
+            } else {
+                [System.Management.Automation.CompletionCompleters]::CompleteFilename($value) |
+                    Where-Object { $kind -eq "file" -or $_.ResultType -eq "ProviderContainer" }
+            }
+        }
+    } finally {
+        Remove-Item Env:COMP_WORDS, Env:COMP_CWORD, Env:%(complete_var)s
+    }
+}
+"""
+
+
+@add_completion_class
+class PowerShellComplete(ShellComplete):
+    """Completion in PowerShell: the line up to the cursor in COMP_WORDS, the word to complete in COMP_CWORD."""
+
+    name = "powershell"
+    source_template = _POWERSHELL
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The complete words after the command's name, and the word at the cursor."""
+        words, incomplete = split_arg_string(os.environ["COMP_WORDS"])[1:], os.environ["COMP_CWORD"]
+        return (words[:-1] if incomplete and words else words), incomplete
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Its kind, its text and its help, separated by tabs."""
+        return f"{item.type}\t{item.value}\t{item.help or item.value}"
+
+
+@command()
+@click.argument("shell", type=click.Choice(_SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a script with which a shell completes commands, options, files and folders.
+
+    \b
+    clipsearch completion bash >> ~/.bashrc
+    clipsearch completion zsh >> ~/.zshrc       # after the line with compinit
+    clipsearch completion fish > ~/.config/fish/completions/clipsearch.fish
+    clipsearch completion powershell >> $PROFILE
+
+    Then start a new shell.
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    say(kind(context.find_root().command, {}, "clipsearch", "_CLIPSEARCH_COMPLETE").source())

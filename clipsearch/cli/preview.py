@@ -1,0 +1,69 @@
+"""--preview: photos drawn on the terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import click
+
+from clipsearch.cli.command import OUTPUT, OptionalValue, option
+from clipsearch.cli.output import current_folder, say
+from clipsearch.terminal.capabilities import best_protocol, cell_size, has_all_colours
+
+if TYPE_CHECKING:
+    from clipsearch.render.grouping import GroupBy
+    from clipsearch.types import Hit
+
+Preview: TypeAlias = Literal["auto", "kitty", "iterm2", "sixel", "blocks"]
+
+_PROTOCOLS = ("auto", "kitty", "iterm2", "sixel", "blocks")
+
+
+def _never_a_value(word: str) -> bool:
+    """A value of --preview comes after an equals sign only. UsageError if one comes without it."""
+    if word in _PROTOCOLS:
+        raise click.UsageError(
+            f"to choose how photos are drawn, write --preview={word}; to search for {word!r}, write it before --preview"
+        )
+    return False
+
+
+preview_option = option(
+    "--preview",
+    cls=OptionalValue,
+    bare="auto",
+    takes=_never_a_value,
+    type=click.Choice(_PROTOCOLS),
+    metavar="[=HOW]",
+    heading=OUTPUT,
+    help="Draw the photos in the terminal, the best way it can, or by kitty, iterm2, sixel or blocks (also in a pipe).",
+)
+
+
+def can_preview(wanted: Preview) -> bool:
+    """Whether to draw on standard output: it is a terminal that can show pictures, or the user chose how."""
+    from clipsearch.render.chart import can_draw_blocks
+
+    shows = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and can_draw_blocks(sys.stdout.encoding)
+    return wanted != "auto" or shows
+
+
+def print_preview(hits: Sequence[Hit], wanted: Preview, group_by: GroupBy | None) -> None:
+    """Print tiles as their photos are read, each group under its title."""
+    from clipsearch.render.grouping import group_title, grouped
+    from clipsearch.terminal.preview import Screen, preview
+
+    folder = current_folder()
+    groups = grouped(hits, group_by) if group_by else {None: list(hits)}
+    with nullcontext(wanted) if wanted != "auto" else best_protocol(os.environ) as protocol:
+        screen = Screen(protocol, shutil.get_terminal_size().columns, cell_size(), has_all_colours(os.environ))
+        for group, members in groups.items():
+            if group_by:
+                say(f"{group_title(group, folder)}\n")
+            for tiles in preview(members, folder, screen):
+                say(tiles)

@@ -1,0 +1,60 @@
+"""`clipsearch completion`, and what the scripts ask for."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.test_import_rule import HEAVY
+from tests.cli.running import run_here
+
+
+def completed(shell, line, word, **more):
+    """What the script of a shell is given for a line with the cursor at `word`, and the modules that were loaded."""
+    environment = {"_CLIPSEARCH_COMPLETE": f"{shell}_complete", "COMP_WORDS": line, "COMP_CWORD": word, **more}
+    code = f"""
+import os, sys
+os.environ.update({environment!r})
+from clipsearch.cli import main
+try:
+    main([])
+finally:
+    print(*{{name.split('.')[0] for name in sys.modules}}, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    return done.stdout.splitlines(), set(done.stderr.split())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_a_script_is_printed_for_every_shell(shell, tmp_path):
+    status, output, _ = run_here("completion", shell, cwd=tmp_path)
+    assert status == 0 and b"_CLIPSEARCH_COMPLETE" in output and f"{shell}_complete".encode() in output
+
+
+def test_the_script_for_bash_is_valid(tmp_path):
+    if not shutil.which("bash"):
+        pytest.skip("there is no bash here")
+    script = run_here("completion", "bash", cwd=tmp_path)[1]
+    assert subprocess.run(["bash", "-n"], input=script, capture_output=True, timeout=60).stderr == b""
+
+
+def test_commands_and_options_are_completed_without_importing_anything_heavy():
+    lines, modules = completed("bash", "clipsearch qu", "1")
+    assert lines == ["plain,query"] and not modules & HEAVY
+    lines, modules = completed("bash", "clipsearch query --min-", "2")
+    assert {"plain,--min-match", "plain,--min-score", "plain,--min-width"} <= set(lines) and not modules & HEAVY
+
+
+def test_folders_and_choices_are_completed():
+    assert completed("bash", "clipsearch index --index ", "3")[0] == ["dir,"]
+    assert completed("bash", "clipsearch query --sort ", "3")[0] == ["plain,score", "plain,date", "plain,name"]
+
+
+def test_powershell_is_told_kind_text_and_help():
+    lines, _ = completed("powershell", "clipsearch sta", "sta")
+    assert [line.split("\t")[:2] for line in lines] == [["plain", "stats"], ["plain", "status"]]
+    assert completed("powershell", "clipsearch index --index ", "")[0] == ["dir\t\t"]
+    lines, _ = completed("powershell", "clipsearch query --sort ", "")
+    assert [line.split("\t")[1] for line in lines] == ["score", "date", "name"]

@@ -1,0 +1,56 @@
+"""What --help and `help` say: short, in groups, and the same as what the commands do."""
+
+import re
+
+import pytest
+
+from clipsearch.cli import cli
+from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.help import TOPICS, topic_text
+from clipsearch.types import Field
+from tests.cli.running import run_here
+
+GROUPS = ["What to look for", "Which photos count", "Order and pages", "Output", "Where to search", "Other options"]
+
+
+def help_of(*arguments, cwd):
+    status, output, _ = run_here(*arguments, "--help", cwd=cwd, COLUMNS=80)
+    assert status == 0
+    return output.decode()
+
+
+def test_the_help_of_query_is_grouped_and_fits_two_screens(tmp_path):
+    lines = help_of("query", cwd=tmp_path).splitlines()
+    assert len(lines) <= 80 and max(map(len, lines)) <= 80
+    assert [line[:-1] for line in lines if re.fullmatch(r"[A-Z][a-z ]+:", line)] == GROUPS
+    assert lines.index('  clipsearch query "a dog on a beach"') < 8  # examples come first
+
+
+@pytest.mark.parametrize("name", cli.list_commands(None))
+def test_every_command_with_many_options_lists_them_under_headings(name, tmp_path):
+    text = help_of(name, cwd=tmp_path)
+    options = re.findall(r"^  (?:-\w, )?--[a-z0-9-]+", text, re.MULTILINE)
+    assert ("\nOptions:\n" in text) == (len(options) <= 12)
+    assert "-v, --verbose" in text and "-q, --quiet" in text
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_topic_is_plain_text_and_named_by_help(topic, tmp_path):
+    output = run_here("help", topic, cwd=tmp_path)[1].decode()
+    assert output == topic_text(topic) and output.startswith("# ")
+    assert max(map(len, output.splitlines())) <= 128
+    assert topic in help_of("help", cwd=tmp_path)
+
+
+def test_a_mistyped_topic_is_told_with_the_one_that_was_meant(tmp_path):
+    assert "did you mean: clipsearch help filters" in run_here("help", "filter", cwd=tmp_path)[2]
+
+
+def test_the_topic_of_exit_statuses_lists_them_all():
+    assert [int(number) for number in re.findall(r"^ +(\d+)  ", topic_text("exit-statuses"), re.MULTILINE)] == list(
+        ExitStatus
+    )
+
+
+def test_the_topic_of_filters_names_every_field():
+    assert f"Fields: {', '.join(Field.__args__)}." in topic_text("filters")
