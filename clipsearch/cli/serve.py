@@ -51,8 +51,8 @@ def serve(
         from clipsearch.indexing.watch import require_watchfiles
         from clipsearch.server.app import make_app
         from clipsearch.server.middleware.access import check_exposure
-        from clipsearch.server.running import address_of, listen, run
         from clipsearch.server.service import Service
+        from clipsearch.server.uvicorn_server import address_of, listen, run
     except ImportError as error:
         raise ClipsearchError("serve needs a web framework: pip install 'clipsearch[web]'") from error
 

@@ -1,10 +1,10 @@
-"""Streams of events (https://html.spec.whatwg.org/multipage/server-sent-events.html): a job's progress, and new commits."""
+"""Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): a job's progress, and new commits."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -13,77 +13,76 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.render.json_output import json_line
 from clipsearch.server.service import Service
 
-_ALIVE = 15.0  # seconds after which a silent stream says that it is there
-_STEP = 0.2  # seconds between looks at a job
-_LOOK = 1.0  # seconds between looks at the index
+_KEEP_ALIVE = 15.0  # seconds without an event after which a comment keeps the connection open
+_JOB_INTERVAL = 0.2  # seconds between looks at a job
+_INDEX_INTERVAL = 1.0  # seconds between looks at the index
+
+Events: TypeAlias = AsyncIterator["tuple[str, dict[str, Any]] | None"]
+"""(event, data) pairs; None keeps the connection alive."""
 
 
 class EventStream(StreamingResponse):
-    """(event, data) pairs as they come; None keeps the connection alive. It ends at once when the server stops."""
+    """Events as they come. The stream ends at once when the server stops."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, service: Service, events: AsyncIterator[tuple[str, dict[str, Any]] | None]) -> None:
-        super().__init__(self._lines(service, events), headers={"Cache-Control": "no-store"})
-        self._service = service
+    def __init__(self, service: Service, events: Events) -> None:
+        super().__init__(_lines(service, events), headers={"Cache-Control": "no-store"})
+        self._listeners = service.metrics.listeners
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream, counted."""
-        self._service.metrics.listeners.inc()
-        try:
+        """Stream, and count the listener."""
+        with self._listeners.track_inprogress():
             await super().__call__(scope, receive, send)
-        finally:
-            self._service.metrics.listeners.dec()
-
-    async def _lines(
-        self, service: Service, events: AsyncIterator[tuple[str, dict[str, Any]] | None]
-    ) -> AsyncIterator[bytes]:
-        yield b"retry: 2000\n\n"
-        async with aclosing(events):  # type: ignore[type-var]
-            async for event in events:
-                if service.stopping.is_set():
-                    return
-                yield b": alive\n\n" if event is None else f"event: {event[0]}\ndata: {json_line(event[1])}\n".encode()
 
 
-async def job_events(service: Service) -> AsyncIterator[tuple[str, dict[str, Any]] | None]:
-    """Send "progress" whenever a job has moved on, and at last "done", "failed" or "cancelled". A job is waited for."""
-    told: dict[str, Any] = {}
+async def _lines(service: Service, events: Events) -> AsyncIterator[bytes]:
+    yield b"retry: 2000\n\n"
+    async with aclosing(events):  # type: ignore[type-var]
+        async for event in events:
+            if service.stopping.is_set():
+                return
+            yield b": alive\n\n" if event is None else f"event: {event[0]}\ndata: {json_line(event[1])}\n".encode()
+
+
+async def job_events(service: Service) -> Events:
+    """Wait for a job; send "progress" whenever it has moved on, and at last "done", "failed" or "cancelled"."""
+    last: dict[str, Any] = {}
     silent = 0.0
     while not service.stopping.is_set():
         job = service.jobs.job
-        now = job.to_json()
+        current = job.to_json()
         if job.state in ("done", "failed", "cancelled"):
-            yield job.state, now
+            yield job.state, current
             return
-        if now != told:
-            told, silent = now, 0.0
-            yield "progress", now
-        elif silent >= _ALIVE:
+        if current != last:
+            last, silent = current, 0.0
+            yield "progress", current
+        elif silent >= _KEEP_ALIVE:
             silent = 0.0
             yield None
-        await service.pause(_STEP)
-        silent += _STEP
+        await service.pause(_JOB_INTERVAL)
+        silent += _JOB_INTERVAL
 
 
-async def index_events(service: Service) -> AsyncIterator[tuple[str, dict[str, Any]] | None]:
-    """Send "changed" with the number of photos whenever somebody, here or elsewhere, has committed to the index."""
-    known = await _seen(service)
+async def index_events(service: Service) -> Events:
+    """Send "changed" with the number of photos whenever any process has committed to the index."""
+    last = await _version_and_count(service)
     silent = 0.0
     while not service.stopping.is_set():
-        await service.pause(_LOOK)
-        silent += _LOOK
-        now = await _seen(service)
-        if now is not None and now[0] != (known and known[0]):
-            known, silent = now, 0.0
-            yield "changed", {"images": now[1]}
-        elif silent >= _ALIVE:
+        await service.pause(_INDEX_INTERVAL)
+        silent += _INDEX_INTERVAL
+        current = await _version_and_count(service)
+        if current is not None and (last is None or current[0] != last[0]):
+            last, silent = current, 0.0
+            yield "changed", {"images": current[1]}
+        elif silent >= _KEEP_ALIVE:
             silent = 0.0
             yield None
 
 
-async def _seen(service: Service) -> tuple[object, int] | None:
-    """The index's version and how many photos it has; None where that cannot be told now, as while it is made anew."""
+async def _version_and_count(service: Service) -> tuple[object, int] | None:
+    """None if the index cannot be read now, for example while it is being replaced."""
     try:
         return await service.version(), await service.count()
     except (ClipsearchError, OSError):

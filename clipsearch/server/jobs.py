@@ -1,30 +1,35 @@
-"""Indexing while the server runs: one job at a time, with an engine of its own."""
+"""Indexing while the server runs: one job at a time, started by a client or, with --watch, by changes in the folders."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ClipsearchError
-from clipsearch.indexing.watch import QUIET
-from clipsearch.server.errors import Refusal
+from clipsearch.indexing.watch import QUIET, Watch
+from clipsearch.server.errors import RequestError
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.indexing.apply import SyncReport
 
-_PATIENCE = 0.2  # seconds between two looks whether another writer has ended
+logger = logging.getLogger(__name__)
+
+_RETRY = 0.2  # seconds between attempts while another job or writer is at work
+_PAUSE = 1.0  # seconds between a job that was cancelled and the next one for a change
 
 State = Literal["idle", "running", "done", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class IndexJob:
     """How far indexing is, or how it ended."""
 
     state: State = "idle"
@@ -37,92 +42,116 @@ class Job:
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields; "error" only where there is one."""
+        """Its fields; "error" only if there is one."""
         return {key: value for key, value in asdict(self).items() if key != "error" or value is not None}
 
 
-class Jobs:
-    """Starts jobs, tells how they are, and cancels them; what a cancelled one has finished is kept. For any thread."""
+class IndexJobs:
+    """Starts, reports and cancels jobs. What a cancelled job has committed stays. For any thread."""
 
-    def __init__(self, make: Callable[[], SearchEngine]) -> None:
-        self._make = make
+    def __init__(self, make_engine: Callable[[], SearchEngine]) -> None:
+        self._make_engine = make_engine
         self._lock = threading.Lock()
-        self._job = Job()
+        self._job = IndexJob()
         self._cancel = CancelToken()
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._closing = CancelToken()
+        self._threads: list[threading.Thread] = []
 
     @property
-    def job(self) -> Job:
+    def job(self) -> IndexJob:
         """The job that runs, or the last one."""
         with self._lock:
             return self._job
 
-    def start(self, folders: Sequence[str]) -> Job:
-        """Index these folders, or all that were indexed before. Refusal where a job is running."""
+    def start(self, folders: Sequence[str]) -> IndexJob:
+        """Index these folders, or all that were indexed before. RequestError if a job is running."""
         if not self._begin():
-            raise Refusal(409, "running", "the photos are being indexed already; wait until that is done, or cancel it")
-        self._thread = threading.Thread(target=self._run, args=(folders,), name="clipsearch-index", daemon=True)
-        self._thread.start()
+            raise RequestError(
+                409, "running", "the photos are being indexed already; wait until that is done, or cancel it"
+            )
+
+        def work() -> None:
+            with contextlib.suppress(ClipsearchError, OSError):  # the job's "error" has the message
+                self._work(folders)
+
+        self._start_thread("index", work)
         return self.job
 
     def update(self, folders: Sequence[str]) -> SyncReport:
-        """Index these folders in this very thread, as a Watch wants it: once no other job runs, here or elsewhere."""
+        """Index these folders in the calling thread, once no other job or writer is at work."""
         while not self._begin():
-            time.sleep(_PATIENCE)
-        return self._work(folders, settled_for=QUIET, on_busy=lambda busy: not self._closing.wait(_PATIENCE))
+            time.sleep(_RETRY)
+        return self._work(folders, settled_for=QUIET, on_busy=lambda busy: not self._closing.wait(_RETRY))
 
-    def cancel(self) -> Job:
-        """Ask the job to end soon; how it is now."""
+    def watch(self, index_folder: Path, notice: Callable[[str], None]) -> None:
+        """Index again after every change in the folders, until `close`. `notice` gets a sentence if something is in the way.
+
+        ClipsearchError if watchfiles is not installed.
+        """
+        watch = Watch(index_folder, update=self.update, notice=notice, cancel=self._closing)
+
+        def work() -> None:
+            try:
+                while not self._closing.cancelled:
+                    for _ in watch.rounds():
+                        pass
+                    self._closing.wait(_PAUSE)  # a job that was cancelled has ended the rounds
+            except (ClipsearchError, OSError) as error:
+                if not self._closing.cancelled:
+                    notice(f"{error}. The folders are no longer watched")
+
+        self._start_thread("watch", work)
+
+    def cancel(self) -> IndexJob:
+        """Ask the job to stop soon; its state now."""
         with self._lock:
             self._cancel.cancel()
         return self.job
 
     def close(self, seconds: float = 5.0) -> None:
-        """Cancel, and wait at most so long. A thread that is left dies with the process, and what it committed stays."""
-        self._closing.set()
+        """Cancel, and wait at most so long for each thread. A thread that is left ends with the process."""
+        self._closing.cancel()
         self.cancel()
-        if self._thread:
-            self._thread.join(seconds)
+        for thread in self._threads:
+            thread.join(seconds)
+
+    def _start_thread(self, name: str, work: Callable[[], None]) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=work, name=f"clipsearch-{name}", daemon=True))
+        self._threads[-1].start()
 
     def _begin(self) -> bool:
-        """Have a job running, unless one is already."""
+        """Become the running job; False if there is one already."""
         with self._lock:
             if self._job.state == "running":
                 return False
-            self._job = Job("running")
-            if not self._closing.is_set():
+            self._job = IndexJob("running")
+            if not self._closing.cancelled:
                 self._cancel = CancelToken()
             return True
 
-    def _run(self, folders: Sequence[str]) -> None:
-        with contextlib.suppress(ClipsearchError, OSError):  # the job tells
-            self._work(folders)
-
     def _work(self, folders: Sequence[str], **options: Any) -> SyncReport:
+        logger.info("indexing %s", ", ".join(folders) or "all folders")
         try:
-            with self._make() as engine:
-                engine.status(scan=False)  # CollectionNotFound where the index has gone: none is made in its place
+            with self._make_engine() as engine:
+                engine.status(scan=False)  # raises CollectionNotFound instead of making a new index
                 report = engine.index(*folders, progress=self._progress, cancel=self._cancel, **options)
         except (ClipsearchError, OSError) as error:
-            self._fail(str(error))
+            self._set(state="failed", error=str(error))
             raise
         except BaseException as error:
-            self._fail(f"unexpected {type(error).__name__}; this is a bug")
+            self._set(state="failed", error=f"unexpected {type(error).__name__}; this is a bug")
             raise
-        self._tell(report, state="cancelled" if report.interrupted else "done")
+        self._progress(report, state="cancelled" if report.interrupted else "done")
+        logger.info("indexing %s", self.job)
         return report
 
-    def _progress(self, report: SyncReport, done: int, total: int) -> None:
-        self._tell(report, done=done, total=total)
-
-    def _tell(self, report: SyncReport, **more: Any) -> None:
+    def _progress(self, report: SyncReport, done: int | None = None, total: int | None = None, **more: Any) -> None:
         counts = {name: getattr(report, name) for name in ("added", "updated", "removed", "failed")}
-        self._set(replace(self.job, **counts, **more))
+        if done is not None:
+            counts |= {"done": done, "total": total}
+        self._set(**counts, **more)
 
-    def _fail(self, reason: str) -> None:
-        self._set(replace(self.job, state="failed", error=reason))
-
-    def _set(self, job: Job) -> None:
+    def _set(self, **changes: Any) -> None:
         with self._lock:
-            self._job = job
+            self._job = replace(self._job, **changes)

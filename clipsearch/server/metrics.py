@@ -1,4 +1,4 @@
-"""What the server does, counted for Prometheus."""
+"""Counters of what the server does, for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-_STREAMS = ("/api/events", "/api/index/events")  # they last as long as somebody listens
+_STREAMS = ("/api/events", "/api/index/events")  # as long as a client listens, so their time says nothing
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 
 
 class Metrics:
-    """Counters of one server, in a registry of their own."""
+    """The counters of one server, in a registry of their own."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -23,7 +23,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             "clipsearch_http_request_seconds",
-            "From a request to the end of its answer.",
+            "From the start of a request to the end of its response.",
             ["route"],
             buckets=_SECONDS,
             registry=registry,
@@ -35,7 +35,7 @@ class Metrics:
             registry=registry,
         )
         self.batch_seconds = Histogram(
-            "clipsearch_search_batch_seconds", "What they took together.", buckets=_SECONDS, registry=registry
+            "clipsearch_search_batch_seconds", "The time of such a batch.", buckets=_SECONDS, registry=registry
         )
         self.thumbnails = Counter(
             "clipsearch_thumbnails", "Thumbnails found in the cache (hit) or not (miss).", ["result"], registry=registry
@@ -45,25 +45,25 @@ class Metrics:
         self.listeners = Gauge("clipsearch_event_listeners", "Clients that listen to events.", registry=registry)
         self.job_running = Gauge("clipsearch_index_job_running", "Whether photos are being indexed.", registry=registry)
         self.job_done = Gauge(
-            "clipsearch_index_job_files_done", "Of the job that runs, or the last.", registry=registry
+            "clipsearch_index_job_files_done", "Files of the running or last job that are done.", registry=registry
         )
-        self.job_total = Gauge("clipsearch_index_job_files", "Of the job that runs, or the last.", registry=registry)
+        self.job_total = Gauge("clipsearch_index_job_files", "Files of the running or last job.", registry=registry)
 
     def batch(self, size: int, seconds: float) -> None:
-        """So many searches took so long together."""
+        """Count a batch of searches and its time."""
         self.batch_size.observe(size)
         self.batch_seconds.observe(seconds)
 
     def thumbnail(self, result: str) -> None:
-        """One was a "hit" or a "miss"."""
+        """Count a lookup in the cache: a "hit" or a "miss"."""
         self.thumbnails.labels(result).inc()
 
     def text(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
 
-class Measured:
+class MeasuredRequests:
     """ASGI middleware that counts requests and their time, by route."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -71,20 +71,20 @@ class Measured:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on and count."""
+        """Pass the request on, and count it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 0
 
-        async def watched_send(message: Message) -> None:
+        async def counting_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, watched_send)
+            await self._app(scope, receive, counting_send)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"  # a client must not make up labels

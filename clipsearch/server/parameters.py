@@ -1,6 +1,6 @@
 """What a client can ask with, as the command line's flags of the same names.
 
-All of it together stays under `running.LONGEST_REQUEST`, also with every letter as an escape of twelve bytes.
+All of it together stays under `uvicorn_server.LONGEST_REQUEST`, also with every letter as an escape of twelve bytes.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -16,117 +17,151 @@ from PIL import Image
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, read_bytes
-from clipsearch.server.decoding import Decoders
+from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.server.thumbnail_cache import ThumbnailCache
-from clipsearch.types import Box, ImageRecord
+from clipsearch.types import Box, Failure, ImageFile, ImageRecord, PixelSpec
 
 LARGEST = 4096
-"""Pixels a side of what is made of a photo in a format that no browser shows."""
+"""Pixels a side, at most, of the JPEG that is made of a photo whose format browsers do not show."""
 
-Made = Literal["image/webp", "image/jpeg"]
+MOST_PROCESSES = 4
+"""Decoding processes for each size. They start when they are first needed, and then stay."""
 
-_SAVE: dict[Made, dict[str, object]] = {
-    "image/webp": {
-        "format": "WEBP",
-        "quality": 80,
-        "method": 2,
-    },  # of 256 and 512 px photos: 4, which is usual, saves 3% in 2 to 3 times as long
+PictureType = Literal["image/webp", "image/jpeg"]
+
+_SAVE_OPTIONS: dict[PictureType, dict[str, object]] = {
+    # Method 4, the default, saves 3% of a 256 or 512 px thumbnail and takes 2 to 3 times as long.
+    "image/webp": {"format": "WEBP", "quality": 80, "method": 2},
     "image/jpeg": {"format": "JPEG", "quality": 90},
 }
 _T = TypeVar("_T")
 
 
 class GoneError(ImageError):
-    """The file is not there any more, or not the same picture."""
+    """The file is missing, or its content is not the photo that was indexed."""
 
 
 class Pictures:
-    """Makes pictures of photos, each once at a time however many ask, and keeps thumbnails.
+    """Decodes photos, makes pictures of them and caches thumbnails. A picture is made once, however many clients want it.
 
-    `used` is called with "hit" or "miss" for each thumbnail.
+    Untrusted bytes are decoded in processes of their own. `count_lookup` is called with "hit" or "miss" for each thumbnail.
     """
 
-    def __init__(self, decoders: Decoders, cache: ThumbnailCache, used: Callable[[str], None]) -> None:
-        self._decoders = decoders
+    def __init__(self, cache: ThumbnailCache, count_lookup: Callable[[str], None]) -> None:
         self._cache = cache
-        self._used = used
-        self.threads = ThreadPoolExecutor(max(2, cores()), thread_name_prefix="clipsearch-pictures")
-        self._making: dict[str, tuple[Future[bytes], int]] = {}  # with how many wait for it
+        self._count_lookup = count_lookup
+        self._decoders = _Decoders()
+        self._threads = ThreadPoolExecutor(max(2, cores()), thread_name_prefix="clipsearch-pictures")
+        self._in_progress: dict[str, tuple[Future[bytes], int]] = {}  # with the number of clients that wait
 
-    async def smaller(self, record: ImageRecord, side: int, kind: Made = "image/webp") -> bytes:
-        """A picture of a photo in a square of so many pixels. GoneError, or ImageError where it cannot be made.
+    async def decode(self, path: str, spec: PixelSpec) -> Decoded:
+        """A file as a model's input. ImageError if it cannot be read."""
+        return await self._in_thread(partial(self._decoders.decode, path, spec))
 
-        It is of the photo that was indexed, also where its file has gone meanwhile, if it was made before.
+    async def smaller(self, record: ImageRecord, side: int, kind: PictureType = "image/webp") -> bytes:
+        """A photo within a square of `side` pixels. GoneError, or ImageError if it cannot be made.
+
+        A cached picture is returned even if the photo's file has gone.
         """
         name = f"{record.info.content_hash}-{side}.{kind.rpartition('/')[2]}"
-        future, waiting = self._making.get(name, (None, 0))
+        future, waiting = self._in_progress.get(name, (None, 0))
         if future is None:
-            future = self.threads.submit(self._find_or_make, record, side, kind, name)
-        self._making[name] = future, waiting + 1
+            future = self._threads.submit(self._find_or_make, record, side, kind, name)
+        self._in_progress[name] = future, waiting + 1
         try:
             return await asyncio.shield(asyncio.wrap_future(future))
         finally:
-            _, waiting = self._making.pop(name)
+            _, waiting = self._in_progress.pop(name)
             if waiting > 1:
-                self._making[name] = future, waiting - 1
+                self._in_progress[name] = future, waiting - 1
             else:
-                future.cancel()  # nobody waits for it any more; it may not have begun
+                future.cancel()  # has an effect only if it has not started
 
     async def original(self, record: ImageRecord) -> tuple[bytes, str]:
-        """A photo's own bytes and their type where browsers show it, else a JPEG made of it. GoneError, ImageError."""
-        data = await self._in_thread(partial(same_bytes, record))
+        """A photo's own bytes and media type if browsers show it, else a JPEG made of it. GoneError, ImageError."""
+        data = await self._in_thread(partial(indexed_bytes, record))
         kind = browser_type(data)
         if kind:
             return data, kind
         return await self.smaller(record, LARGEST, "image/jpeg"), "image/jpeg"
 
     def cached_bytes(self) -> int:
-        """How much the cache holds."""
+        """The size of the thumbnail cache."""
         return self._cache.size
 
     def close(self) -> None:
-        """Stop making pictures; the decoders are closed by whoever made them, before."""
-        self.threads.shutdown(wait=True, cancel_futures=True)
+        """Stop the decoding processes, then the threads."""
+        self._decoders.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.wrap_future(self.threads.submit(work))
+        return await asyncio.wrap_future(self._threads.submit(work))
 
-    def _find_or_make(self, record: ImageRecord, side: int, kind: Made, name: str) -> bytes:
+    def _find_or_make(self, record: ImageRecord, side: int, kind: PictureType, name: str) -> bytes:
         data = self._cache.get(name)
-        self._used("miss" if data is None else "hit")
+        self._count_lookup("miss" if data is None else "hit")
         if data is None:
             try:
                 decoded = self._decoders.decode(record.file.path, Box(side, side))
             except ImageError as error:
-                same_bytes(record)  # says so where that is why
+                indexed_bytes(record)  # raises GoneError if that is the reason
                 raise ImageError(f"{record.file.name} cannot be shown: {error}") from error
             if decoded.info.content_hash != record.info.content_hash:
-                raise _gone(record)
+                raise _changed(record)
             data = encode(Image.fromarray(decoded.pixels), kind)
             self._cache.put(name, data)
         return data
 
 
-def same_bytes(record: ImageRecord) -> bytes:
-    """The bytes of a photo's file, which are those that were indexed. GoneError where they are not."""
+class _Decoders:
+    """A DecoderPool for each size. For many threads; no process outlives `close`."""
+
+    def __init__(self) -> None:
+        self._pools: dict[PixelSpec | Box, DecoderPool] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def decode(self, path: str, spec: PixelSpec | Box) -> Decoded:
+        """A file at this size. ImageError if it cannot be read."""
+        with self._lock:
+            if self._closed:
+                raise ImageError("the server is stopping")
+            if spec not in self._pools:
+                self._pools[spec] = DecoderPool(spec, workers=min(cores(), MOST_PROCESSES))
+            pool = self._pools[spec]
+        (outcome,) = pool.read([ImageFile(path, 0, 0)])
+        if isinstance(outcome, Failure):
+            raise ImageError(outcome.reason, outcome.cause)
+        return outcome
+
+    def close(self) -> None:
+        """Stop every process."""
+        with self._lock:
+            self._closed = True
+        for pool in self._pools.values():
+            pool.close()
+
+
+def indexed_bytes(record: ImageRecord) -> bytes:
+    """The bytes of a photo's file. GoneError if they are not the bytes that were indexed."""
     try:
         data, _ = read_bytes(record.file.path, ReadLimits().max_bytes)
     except ImageError as error:
         raise GoneError(f"{record.file.name}: {error}") from error
     if hashlib.sha256(data).hexdigest() != record.info.content_hash:
-        raise _gone(record)
+        raise _changed(record)
     return data
 
 
-def encode(picture: Image.Image, kind: Made) -> bytes:
+def encode(picture: Image.Image, kind: PictureType) -> bytes:
     """A picture as a file."""
     stream = io.BytesIO()
-    picture.save(stream, **_SAVE[kind])  # type: ignore[arg-type]
+    picture.save(stream, **_SAVE_OPTIONS[kind])  # type: ignore[arg-type]
     return stream.getvalue()
 
 
 def browser_type(data: bytes) -> str | None:
-    """The type of a picture by its first bytes, if it is one that every browser shows: nothing that could hold a script."""
+    """The media type of a picture that every browser shows and that cannot hold a script, by its first bytes; else None."""
     if data[:3] == b"\xff\xd8\xff":
         return "image/jpeg"
     if data[:8] == b"\x89PNG\r\n\x1a\n":
@@ -140,11 +175,11 @@ def browser_type(data: bytes) -> str | None:
     return None
 
 
-def disposition(name: str) -> str:
-    """A Content-Disposition header that no file name breaks out of (RFC 6266)."""
+def content_disposition(name: str) -> str:
+    """A Content-Disposition header (RFC 6266) for a file name, with every special character escaped."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-()") else "_" for c in name)
     return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
 
 
-def _gone(record: ImageRecord) -> GoneError:
-    return GoneError(f"{record.file.name} is not the picture any more that was indexed")
+def _changed(record: ImageRecord) -> GoneError:
+    return GoneError(f"{record.file.name} has changed since it was indexed; index again to see it")

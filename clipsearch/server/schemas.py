@@ -1,24 +1,30 @@
-"""What the server answers with, for its OpenAPI description. Keys are only ever added."""
+"""The shapes of the server's answers, for its OpenAPI description. Keys are only ever added."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Header
 from pydantic import BaseModel, Field
 
 from clipsearch.errors import Cause
+from clipsearch.indexing.status import RootStatus
+from clipsearch.server.jobs import IndexJob
+from clipsearch.store.approximate.folder import ApproximateStatus
+from clipsearch.types import Fingerprint
 
 ClientHeader = Annotated[
     str,
     Header(
-        alias="Clipsearch-Client", description="Anything. No other site's form can send it.", examples=["my-program"]
+        alias="Clipsearch-Client",
+        description="Any value. The forms of other sites cannot send this header.",
+        examples=["my-program"],
     ),
 ]
 
 
 class ErrorText(BaseModel):
-    """What is wrong."""
+    """What went wrong."""
 
     code: str = Field(description="For programs.", examples=["bad-query"])
     message: str = Field(
@@ -27,7 +33,7 @@ class ErrorText(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """Every answer with a status of 400 and more."""
+    """The answer of every status from 400 up."""
 
     error: ErrorText
 
@@ -35,9 +41,9 @@ class ErrorAnswer(BaseModel):
 class Photo(BaseModel):
     """A photo of the index."""
 
-    id: int = Field(description="Its number in this index; never given to another.", examples=[12])
+    id: int = Field(description="Its number in this index. It is never reused.", examples=[12])
     path: str = Field(
-        description="Bytes that are not UTF-8 are lone surrogates, written as escapes.", examples=["/photos/a.jpg"]
+        description="Bytes that are not UTF-8 are written as escapes of lone surrogates.", examples=["/photos/a.jpg"]
     )
     width: int = Field(description="Of the upright picture, in pixels.", examples=[4000])
     height: int = Field(examples=[3000])
@@ -51,53 +57,55 @@ class Photo(BaseModel):
     content_hash: str = Field(
         description="sha256 of the file.", examples=["52daa39473f2bb8817f03f5ccafa7bb874cf2b200ef74dc1cdf513fd1c06d594"]
     )
-    caption: str | None = Field(None, description="Only where a data set gave one.", examples=["a dog on a beach"])
+    caption: str | None = Field(
+        None, description="Present only if a data set has one for the photo.", examples=["a dog on a beach"]
+    )
 
 
 class PhotoDetails(Photo):
-    """A photo with what the catalog knows from its camera."""
+    """A photo with the facts that its camera recorded."""
 
     exif: dict[str, Any]
 
 
-class HitObject(Photo):
-    """A photo that was found."""
+class HitAnswer(Photo):
+    """A photo that matches a query."""
 
     rank: int = Field(examples=[1])
     score: float = Field(description="The cosine, -1 to 1.", examples=[0.31])
-    match: float | None = Field(description="The probability of being right.", examples=[0.87])
+    match: float | None = Field(description="The probability that the photo shows what was asked for.", examples=[0.87])
     group: str | None = Field(None, description="With `group_by`: the folder's path, or the day.")
 
 
 class SearchAnswer(BaseModel):
-    """What `clipsearch query --json` prints, and two keys more."""
+    """The output of `clipsearch query --json`, with two more keys."""
 
     query: str = Field(examples=["a dog on a beach"])
     model: str = Field(examples=["mini"])
     index: str = Field(examples=["/photos/.clipsearch"])
-    hits: list[HitObject]
+    hits: list[HitAnswer]
     explanation: dict[str, Any] | None = Field(None, description="With `explain`.")
-    considered: int = Field(description="How many photos meet the filters.", examples=[8091])
-    seconds: float = Field(description="What the server took.", examples=[0.016])
+    considered: int = Field(description="The number of photos that pass the filters.", examples=[8091])
+    seconds: float = Field(description="The time the server took.", examples=[0.016])
 
 
 class BrowseAnswer(BaseModel):
-    """Photos, and how many there are in all."""
+    """A page of photos, and how many there are in all."""
 
     images: list[Photo]
     considered: int
 
 
 class UploadAnswer(BaseModel):
-    """An uploaded picture, for `like=upload:TOKEN`."""
+    """An uploaded picture. Search with `like=upload:TOKEN`."""
 
     token: str = Field(examples=["Zk3pQ9cT1lq0v2JmYw8a7A"])
     width: int = Field(examples=[640])
     height: int = Field(examples=[480])
 
 
-class Count(BaseModel):
-    """How many photos have a value."""
+class FacetCount(BaseModel):
+    """The number of photos that have a value."""
 
     value: str
     images: int
@@ -107,10 +115,10 @@ class FacetsAnswer(BaseModel):
     """Counts by year, month, camera, folder, format and orientation."""
 
     images: int
-    facets: dict[str, list[Count]]
+    facets: dict[str, list[FacetCount]]
 
 
-class Place(BaseModel):
+class PhotoPlace(BaseModel):
     """Where a photo was taken, in degrees."""
 
     id: int
@@ -121,63 +129,25 @@ class Place(BaseModel):
 class PlacesAnswer(BaseModel):
     """At most 5000 places."""
 
-    places: list[Place]
-
-
-class ModelObject(BaseModel):
-    """The index's model."""
-
-    model: str
-    revision: str
-    digest: str
-    dim: int
-    precision: str | None
-
-
-class RootObject(BaseModel):
-    """An indexed folder."""
-
-    path: str
-    present: bool
-    new: int | None
-    changed: int | None
-    missing: int | None
-    retry: int | None
-
-
-class ApproximateObject(BaseModel):
-    """An approximate index, or why the one that is there is not used."""
-
-    problem: str | None
-    kind: str | None
-    recall_k: int | None
-    text_recall: float | None
-    image_recall: float | None
-    milliseconds: float | None
-    exact_milliseconds: float | None
-    bytes: int | None
-    made: str | None
-    images: int | None
-    new: int | None
-    gone: int | None
+    places: list[PhotoPlace]
 
 
 class StatusAnswer(BaseModel):
-    """What `clipsearch status --quick --json` prints."""
+    """The output of `clipsearch status --quick --json`."""
 
     index: str
-    model: ModelObject | None
+    model: Fingerprint | None
     images: int
     failures: int
     photo_bytes: int
     index_bytes: int
     segments: int
-    roots: list[RootObject]
-    approximate: ApproximateObject | None
+    roots: list[RootStatus]
+    approximate: ApproximateStatus | None
     stale: int | None
 
 
-class FailureObject(BaseModel):
+class FailedFile(BaseModel):
     """A file that could not be indexed."""
 
     path: str
@@ -189,28 +159,15 @@ class FailureObject(BaseModel):
 
 
 class FailuresAnswer(BaseModel):
-    """All of them, by path."""
+    """All failures, sorted by path."""
 
-    failures: list[FailureObject]
-
-
-class JobObject(BaseModel):
-    """How far indexing is, or how it ended."""
-
-    state: Literal["idle", "running", "done", "failed", "cancelled"]
-    done: int
-    total: int
-    added: int
-    updated: int
-    removed: int
-    failed: int
-    error: str | None = None
+    failures: list[FailedFile]
 
 
 class JobAnswer(BaseModel):
-    """What has just begun."""
+    """The job that was started."""
 
-    job: JobObject
+    job: IndexJob
 
 
 class SavedSearch(BaseModel):
@@ -220,7 +177,7 @@ class SavedSearch(BaseModel):
     parameters: dict[str, Any] = Field(examples=[{"q": "a dog", "camera": "canon"}])
 
 
-class SavedSearches(BaseModel):
-    """All, by name."""
+class SavedSearchesAnswer(BaseModel):
+    """All saved searches, sorted by name."""
 
     searches: list[SavedSearch]

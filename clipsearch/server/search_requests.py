@@ -11,10 +11,10 @@ from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
-from clipsearch.server.errors import Refusal
+from clipsearch.server.errors import RequestError
 from clipsearch.server.parameters import Search, Similar, weight_and_picture
 from clipsearch.server.uploads import Uploads
-from clipsearch.server.workers import Wish
+from clipsearch.server.workers import SearchTask
 from clipsearch.types import Query, Term
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _UPLOAD = "upload:"
 
 
-def search_wish(asked: Search, query_string: bytes, uploads: Uploads) -> tuple[Wish, str]:
+def search_wish(asked: Search, query_string: bytes, uploads: Uploads) -> tuple[SearchTask, str]:
     """A search, and what was asked for as a text. QueryError where it makes no sense."""
     if asked.q is None and not (asked.like or asked.unlike):
         raise QueryError("say what to look for, with q or like; /api/images has all photos")
@@ -43,10 +43,10 @@ def search_wish(asked: Search, query_string: bytes, uploads: Uploads) -> tuple[W
         terms, asked.conditions(query_string), prompts, asked.min_score, least, asked.offset, asked.diverse,
         asked.sort, asked.keep_own, exact=not asked.approximate,
     )  # fmt: skip
-    return Wish(_with_pictures(query, pictures, uploads), asked.top_k), " ".join(words)
+    return SearchTask(_with_pictures(query, pictures, uploads), asked.top_k), " ".join(words)
 
 
-def similar_wish(asked: Similar, query_string: bytes, uploads: Uploads) -> tuple[Wish, str]:
+def similar_wish(asked: Similar, query_string: bytes, uploads: Uploads) -> tuple[SearchTask, str]:
     """A search by one picture, and its name."""
     if (asked.id is None) == (asked.upload is None):
         raise QueryError("say which picture: either id or upload")
@@ -63,13 +63,13 @@ def similar_wish(asked: Similar, query_string: bytes, uploads: Uploads) -> tuple
         asked.keep_own,
         exact=not asked.approximate,
     )
-    return Wish(_with_pictures(query, [(1.0, name)], uploads), asked.top_k), name
+    return SearchTask(_with_pictures(query, [(1.0, name)], uploads), asked.top_k), name
 
 
-def text_wish(text: str, filters: tuple[Condition, ...], top_k: int) -> Wish:
+def text_wish(text: str, filters: tuple[Condition, ...], top_k: int) -> SearchTask:
     """A search by a text alone."""
     query = Query(parse_terms(split_words(text)), filters)
-    return Wish(lambda engine: query, top_k)
+    return SearchTask(lambda engine: query, top_k)
 
 
 def _with_pictures(
@@ -91,7 +91,7 @@ def _picture(engine: SearchEngine, weight: float, name: str, uploads: Uploads) -
     if name.startswith(_UPLOAD):
         upload = uploads.get(name.removeprefix(_UPLOAD))
         if upload is None or upload.model != engine.encoder.spec.fingerprint.digest:
-            raise Refusal(404, "no-such-upload", f"there is no {name}; uploads are kept for an hour at most")
+            raise RequestError(404, "no-such-upload", f"there is no {name}; uploads are kept for an hour at most")
         same = engine.same_content(upload.content_hash)
         vector = upload.vector
         if same:  # then it is what is indexed, to the last bit
@@ -101,4 +101,4 @@ def _picture(engine: SearchEngine, weight: float, name: str, uploads: Uploads) -
     try:
         return engine.like(engine.records([int(name)])[int(name)], weight)
     except (KeyError, QueryError):  # it was never there, or has just been removed
-        raise Refusal(404, "no-such-photo", f"there is no photo {name} in the index") from None
+        raise RequestError(404, "no-such-photo", f"there is no photo {name} in the index") from None

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 from starlette.requests import Request
 
 from clipsearch.engine import SearchEngine
-from clipsearch.server.decoding import Decoders
-from clipsearch.server.errors import ClientGone, Refusal
-from clipsearch.server.jobs import Jobs
+from clipsearch.server.errors import ClientDisconnected, RequestError
+from clipsearch.server.jobs import IndexJobs
 from clipsearch.server.metrics import Metrics
 from clipsearch.server.pictures import Pictures
-from clipsearch.server.saved import SavedSearches
+from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.server.uploads import Uploads
-from clipsearch.server.watching import Watching
-from clipsearch.server.workers import EngineThread, SearchThread, which
+from clipsearch.server.workers import EngineThread, SearchThread, catalog_identity
 from clipsearch.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -32,82 +30,75 @@ _T = TypeVar("_T")
 class Service:
     """One index, served. `close` leaves no thread, process or file behind.
 
-    Three threads ask the index, so that none waits long for another: `searches` has the model, `lookups` is for single photos,
-    and `counts` for what takes its time.
+    Three threads read the index, so that quick requests do not wait for slow ones: `searches` has the model, `lookups` reads
+    single photos, and `counts` does what takes longer.
     """
 
     def __init__(self, index_folder: Path, *, model: str | None = None, device: str = "auto") -> None:
-        def make() -> SearchEngine:
+        def make_engine() -> SearchEngine:
             return SearchEngine(index_folder, model=model, device=device)
 
         self.index_folder = index_folder
         self.metrics = Metrics()
         self.stopping = asyncio.Event()
-        self.searches = SearchThread(make, self.metrics.batch)
-        self.lookups = EngineThread(make, "lookups")
-        self.counts = EngineThread(make, "counts")
-        self.decoders = Decoders()
-        self.pictures = Pictures(self.decoders, ThumbnailCache(), self.metrics.thumbnail)
-        self.uploads = Uploads()  # asked by `searches` alone
-        self.saved = SavedSearches(index_folder)  # asked by `lookups` alone
-        self.jobs = Jobs(make)
-        self.watching: Watching | None = None
+        self.searches = SearchThread(make_engine, self.metrics.batch)
+        self.lookups = EngineThread(make_engine, "lookups")
+        self.counts = EngineThread(make_engine, "counts")
+        self.pictures = Pictures(ThumbnailCache(), self.metrics.thumbnail)
+        self.uploads = Uploads()  # only the thread of `searches` uses it
+        self.saved = SavedSearches(index_folder)  # only the thread of `lookups` uses it
+        self.jobs = IndexJobs(make_engine)
 
     def load(self) -> tuple[Fingerprint | None, int]:
-        """Have the model loaded and the vectors at hand; the model, None for an empty index, and how many photos there are."""
-        return self.searches.ask(_load).result()
+        """Load the model and the vectors. The model, or None for an empty index, and the number of photos."""
+        return self.searches.submit(_load).result()
 
     def watch(self, notice: Callable[[str], None]) -> None:
-        """Index again whenever something changes below the folders. ClipsearchError where watchfiles is not installed."""
-        self.watching = Watching(self.index_folder, self.jobs, notice)
+        """Index again after every change in the folders. ClipsearchError if watchfiles is not installed."""
+        self.jobs.watch(self.index_folder, notice)
 
     def close(self) -> None:
         """Stop."""
-        if self.watching:
-            self.watching.stop()
         self.jobs.close()
-        if self.watching:
-            self.watching.close()
-        self.decoders.close()
         self.pictures.close()
         for thread in (self.searches, self.lookups, self.counts):
             thread.close()
 
-    async def answer(self, request: Request, answer: Awaitable[_T]) -> _T:
-        """An answer, as long as its client waits for it and the server does not stop; it is dropped otherwise.
+    async def answer(self, request: Request, work: Awaitable[_T]) -> _T:
+        """The result of `work`, which is dropped if the client disconnects or the server stops.
 
-        ClientGone where nobody waits; Refusal where the server stops.
+        ClientDisconnected or RequestError then.
         """
-        making = asyncio.ensure_future(answer)
-        leaving, ending = asyncio.ensure_future(_gone(request)), asyncio.ensure_future(self.stopping.wait())
+        working = asyncio.ensure_future(work)
+        leaving, stopping = asyncio.ensure_future(_disconnected(request)), asyncio.ensure_future(self.stopping.wait())
         try:
-            await asyncio.wait({making, leaving, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if making.done():
-                return making.result()
+            await asyncio.wait({working, leaving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
             if leaving.done():
-                raise ClientGone
-            raise Refusal(503, "stopping", "the server is stopping")
+                raise ClientDisconnected
+            raise RequestError(503, "stopping", "the server is stopping")
         finally:
-            for task in (making, leaving, ending):
+            for task in (working, leaving, stopping):
                 task.cancel()
-            await asyncio.wait({making, leaving, ending})
-            if not making.cancelled():
-                making.exception()  # it has been seen, also where nobody waits for it
+            await asyncio.wait({working, leaving, stopping})
+            if not working.cancelled():
+                working.exception()  # or asyncio reports an error that no client waits for
 
     async def record(self, image_id: int) -> ImageRecord:
-        """A photo of the index. Refusal where there is none of this id."""
-        found = await self.lookups.call(lambda engine: engine.records([image_id]))
-        if image_id not in found:
-            raise Refusal(404, "no-such-photo", f"there is no photo {image_id} in the index")
-        return found[image_id]
+        """A photo of the index. RequestError if there is none with this id."""
+        records = await self.lookups.run(lambda engine: engine.records([image_id]))
+        if image_id not in records:
+            raise RequestError(404, "no-such-photo", f"there is no photo {image_id} in the index")
+        return records[image_id]
 
     async def version(self) -> tuple[object, int]:
-        """What differs once somebody has committed to the index, or put another in its place."""
-        return await self.lookups.call(lambda engine: (which(engine), engine.version))
+        """A value that changes when the index gets a commit, or is replaced by another."""
+        return await self.lookups.run(lambda engine: (catalog_identity(engine), engine.version))
 
     async def count(self) -> int:
-        """How many photos there are."""
-        return await self.lookups.call(lambda engine: engine.browse(top_k=1)[1])
+        """The number of photos."""
+        return await self.lookups.run(lambda engine: engine.browse(top_k=1)[1])
 
     async def pause(self, seconds: float) -> None:
         """Wait so long, or until the server stops."""
@@ -115,7 +106,7 @@ class Service:
             await asyncio.wait_for(self.stopping.wait(), seconds)
 
 
-async def _gone(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -1,4 +1,4 @@
-"""Thumbnails on disk, by the photo's content and the size, so that no index and no run makes one again."""
+"""Thumbnails on disk, named by the photo's content and the size, so that indexes and runs share them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from pathlib import Path
 
 import platformdirs
 
+from clipsearch._internal.atomic_files import put_in_place
+
 MOST_BYTES = 1_000_000_000
-_KEPT = 0.9  # of MOST_BYTES, when those used longest ago have to go
-_STALE = 3600.0  # seconds after which using one is written down again
+_KEPT = 0.9  # the share of MOST_BYTES that is left after the oldest files were removed
+_STALE = 3600.0  # seconds after which the time of the last use is recorded again
 
 
 class ThumbnailCache:
-    """Files of at most `most_bytes` in all; those used longest ago go first. For many threads, and beside other processes.
+    """A folder of at most `most_bytes`; the least recently used files are removed first. For many threads and processes.
 
-    Whatever goes wrong on disk is no error: then there is no cache.
+    Errors on disk are ignored: the thumbnail is then made again.
     """
 
     def __init__(self, folder: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
@@ -31,12 +33,12 @@ class ThumbnailCache:
 
     @property
     def size(self) -> int:
-        """Bytes, in all."""
+        """Bytes of all files."""
         with self._lock:
             return self._counted()
 
     def get(self, name: str) -> bytes | None:
-        """The thumbnail of this name, or None. Names are hexadecimal digests with a suffix."""
+        """A thumbnail, or None. Names are hexadecimal digests with a suffix."""
         path = self._path(name)
         try:
             data = path.read_bytes()
@@ -47,7 +49,10 @@ class ThumbnailCache:
         return data or None
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep a thumbnail, whole or not at all."""
+        """Keep a thumbnail, whole or not at all.
+
+        `atomic_files.replacing` would wait for the disk each time. A thumbnail that a power cut loses is made again.
+        """
         path = self._path(name)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -57,7 +62,7 @@ class ThumbnailCache:
             try:
                 with open(descriptor, "wb") as stream:
                     stream.write(data)
-                os.replace(unfinished, path)
+                put_in_place(unfinished, path)
             except OSError:
                 os.unlink(unfinished)
                 raise
@@ -75,7 +80,7 @@ class ThumbnailCache:
         return self._size
 
     def _files(self) -> Iterator[tuple[float, int, str]]:
-        """(when it was used, bytes, path) of every file."""
+        """(time of last use, bytes, path) of every file."""
         for folder, _, names in os.walk(self.folder):
             for name in names:
                 path = os.path.join(folder, name)

@@ -1,10 +1,10 @@
-"""Threads that own a SearchEngine each, asked through a queue: SQLite and encoders belong to one thread at a time."""
+"""Threads that own a SearchEngine each and take work from a queue: SQLite and encoders belong to one thread at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import logging
 import queue
 import threading
 import time
@@ -12,138 +12,132 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from clipsearch._internal.paths import identity
+
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.query.hits import Hits
     from clipsearch.types import Query
 
-MOST_AT_ONCE = 64
-"""Questions answered together."""
+logger = logging.getLogger(__name__)
+
+LARGEST_BATCH = 64
+"""Searches answered together, at most."""
 
 _T = TypeVar("_T")
-_Question: TypeAlias = "tuple[Callable[[SearchEngine], Any], Future[Any]]"
+_Job: TypeAlias = "tuple[Callable[[SearchEngine], Any], Future[Any]]"
 
 
 class EngineThread:
-    """A thread with a SearchEngine of its own. Questions are answered in order; one that nobody waits for is dropped."""
+    """A thread with a SearchEngine of its own. Work is done in order; work whose future was cancelled is dropped."""
 
-    def __init__(self, make: Callable[[], SearchEngine], name: str) -> None:
-        self._make = make
-        self._waiting: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=f"clipsearch-{name}", daemon=True)
+    def __init__(self, make_engine: Callable[[], SearchEngine], name: str) -> None:
+        self._make_engine = make_engine
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # None ends the thread
+        self._thread = threading.Thread(target=self._loop, name=f"clipsearch-{name}", daemon=True)
         self._thread.start()
 
-    def ask(self, question: Callable[[SearchEngine], _T]) -> Future[_T]:
-        """What a function of the engine gives, later."""
+    def submit(self, work: Callable[[SearchEngine], _T]) -> Future[_T]:
+        """The future result of a function of the engine."""
         future: Future[_T] = Future()
-        self._waiting.put((question, future))
+        self._queue.put((work, future))
         return future
 
-    async def call(self, question: Callable[[SearchEngine], _T]) -> _T:
-        """What a function of the engine gives."""
-        return await asyncio.wrap_future(self.ask(question))
+    async def run(self, work: Callable[[SearchEngine], _T]) -> _T:
+        """The result of a function of the engine."""
+        return await asyncio.wrap_future(self.submit(work))
 
     def close(self, seconds: float = 5.0) -> None:
-        """Drop what waits, and wait at most so long for what is being answered."""
-        while True:
-            try:
-                left = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if left:
-                left[1].cancel()
-        self._waiting.put(None)
+        """Drop what waits, and wait at most so long for what is being done."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if job := self._queue.get_nowait():
+                    job[1].cancel()
+        self._queue.put(None)
         self._thread.join(seconds)
 
-    def _run(self) -> None:
-        with self._make() as engine:
+    def _loop(self) -> None:
+        with self._make_engine() as engine:
             known = None
             while batch := self._batch():
-                now = which(engine)
-                if known and now and now != known:
+                current = catalog_identity(engine)
+                if known and current and current != known:
+                    logger.info("the index at %s was replaced; opening it again", engine.index_folder)
                     with contextlib.suppress(Exception):
-                        engine.close()  # it is opened again when it is asked
-                known = now or known
-                self._answer(engine, batch)
+                        engine.close()  # it opens the index again when it is used
+                known = current or known
+                self._work(engine, batch)
 
-    def _batch(self) -> list[_Question]:
-        """What waits, at least one; nothing at the end."""
+    def _batch(self) -> list[_Job]:
+        """All that waits: at least one job, or nothing at the end."""
         batch = []
-        item = self._waiting.get()
-        while item is not None:
-            batch.append(item)
-            if len(batch) >= MOST_AT_ONCE or self._waiting.empty():
+        while (job := self._queue.get()) is not None:
+            batch.append(job)
+            if len(batch) >= LARGEST_BATCH or self._queue.empty():
                 return batch
-            item = self._waiting.get()
-        self._waiting.put(None)
+        self._queue.put(None)
         return batch
 
-    def _answer(self, engine: SearchEngine, batch: list[_Question]) -> None:
-        for question, future in batch:
+    def _work(self, engine: SearchEngine, batch: list[_Job]) -> None:
+        for work, future in batch:
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(question(engine))
+                    future.set_result(work(engine))
                 except Exception as error:
                     future.set_exception(error)
 
 
-class Wish:
-    """A search: what makes its Query, once the engine is at hand, and how many hits."""
+class SearchTask:
+    """A search for the `top_k` hits of a query. `make_query` gets the engine, since some terms are looked up in the index."""
 
-    def __init__(self, query: Callable[[SearchEngine], Query], top_k: int) -> None:
-        self.query = query
+    def __init__(self, make_query: Callable[[SearchEngine], Query], top_k: int) -> None:
+        self.make_query = make_query
         self.top_k = top_k
 
     def __call__(self, engine: SearchEngine) -> Hits:
         """Search for this alone."""
-        return engine.search(self.query(engine), self.top_k)
+        return engine.search(self.make_query(engine), self.top_k)
 
 
 class SearchThread(EngineThread):
-    """An EngineThread whose searches are answered together: their texts are encoded at once, and share scans.
+    """An EngineThread that answers searches in batches: their texts are encoded together, and they share scans.
 
-    `batches` is called with how many there were and the seconds that they took.
+    `on_batch` is called with the number of searches and the seconds that they took.
     """
 
-    def __init__(self, make: Callable[[], SearchEngine], batches: Callable[[int, float], None]) -> None:
-        self._batches = batches
-        super().__init__(make, "search")
+    def __init__(self, make_engine: Callable[[], SearchEngine], on_batch: Callable[[int, float], None]) -> None:
+        self._on_batch = on_batch
+        super().__init__(make_engine, "search")
 
-    def _answer(self, engine: SearchEngine, batch: list[_Question]) -> None:
+    def _work(self, engine: SearchEngine, batch: list[_Job]) -> None:
         groups: dict[int, list[tuple[Query, Future[Any]]]] = {}
-        for question, future in batch:
-            if not isinstance(question, Wish):
-                super()._answer(engine, [(question, future)])
-                continue
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                groups.setdefault(question.top_k, []).append((question.query(engine), future))
-            except Exception as error:
-                future.set_exception(error)
-        for top_k, wanted in groups.items():
-            self._search(engine, wanted, top_k)
+        for work, future in batch:
+            if not isinstance(work, SearchTask):
+                super()._work(engine, [(work, future)])
+            elif future.set_running_or_notify_cancel():
+                try:
+                    groups.setdefault(work.top_k, []).append((work.make_query(engine), future))
+                except Exception as error:
+                    future.set_exception(error)
+        for top_k, searches in groups.items():
+            self._search(engine, searches, top_k)
 
-    def _search(self, engine: SearchEngine, wanted: list[tuple[Query, Future[Any]]], top_k: int) -> None:
+    def _search(self, engine: SearchEngine, searches: list[tuple[Query, Future[Any]]], top_k: int) -> None:
         start = time.perf_counter()
         try:
-            answers = engine.search_many([query for query, _ in wanted], top_k)
+            answers = engine.search_many([query for query, _ in searches], top_k)
         except Exception as error:
-            if len(wanted) == 1:
-                wanted[0][1].set_exception(error)
+            if len(searches) == 1:
+                searches[0][1].set_exception(error)
                 return
-            for one in wanted:  # an error of one of them is no answer to the others
-                self._search(engine, [one], top_k)
+            for search in searches:  # one by one, so that an error of one does not fail the others
+                self._search(engine, [search], top_k)
             return
-        self._batches(len(wanted), time.perf_counter() - start)
-        for (_, future), hits in zip(wanted, answers, strict=True):
+        self._on_batch(len(searches), time.perf_counter() - start)
+        for (_, future), hits in zip(searches, answers, strict=True):
             future.set_result(hits)
 
 
-def which(engine: SearchEngine) -> tuple[int, int] | None:
-    """Which file the catalog is: `repair` puts another in its place, and readers would keep to the one that was."""
-    try:
-        state = os.stat(engine.index_folder / "catalog.sqlite")
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino
+def catalog_identity(engine: SearchEngine) -> tuple[int, int] | None:
+    """Which file the catalog is: `repair` replaces it, and readers that have it open would not notice."""
+    return identity(engine.index_folder / "catalog.sqlite")

@@ -13,7 +13,7 @@ from clipsearch.cli.find_index import find_index
 from clipsearch.client import _error
 from clipsearch.encoders import hub, precision
 from clipsearch.errors import ClipsearchError, CollectionNotFound
-from clipsearch.server.saved import SavedSearches
+from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.store.lock import _holder
 
 DEEP = "[" * 100_000

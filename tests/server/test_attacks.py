@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from clipsearch import SearchEngine
 from clipsearch.errors import ClipsearchError
 from clipsearch.server.app import make_app
-from clipsearch.server.middleware import access as guard
-from clipsearch.server.middleware.access import Guard, check_exposure, is_loopback
+from clipsearch.server.middleware import access
+from clipsearch.server.middleware.access import AccessControl, check_exposure, is_loopback
 from clipsearch.server.routes import page as page_routes
 from tests.conftest import save_photo, shared
 from tests.server.conftest import ADDRESS, MAY_CHANGE, ids, serving
@@ -64,7 +64,7 @@ def test_forwarding_headers_change_nothing(client):
 
 
 def test_everywhere_means_by_address_or_by_the_machine_s_name(service):
-    app = Guard(lambda *_: None, host="0.0.0.0", port=8100, token=TOKEN)
+    app = AccessControl(lambda *_: None, host="0.0.0.0", port=8100, token=TOKEN)
     for host in ("192.168.0.2:8100", "[fe80::1]:8100", f"{socket.gethostname()}:8100", "localhost:9000"):
         assert app._is_host(host), host
     for host in ("evil.example:8100", "192.168.0.2.evil.example:8100"):
@@ -130,7 +130,7 @@ def test_an_error_of_ours_tells_nothing(caplog):
     async def broken(scope, receive, send):
         raise ValueError("a secret")
 
-    answer = TestClient(Guard(broken, host="127.0.0.1", port=8100), base_url=ADDRESS).get("/api/status")
+    answer = TestClient(AccessControl(broken, host="127.0.0.1", port=8100), base_url=ADDRESS).get("/api/status")
     assert refused(answer, 500, "bug") and "secret" not in answer.text and answer.headers["clipsearch-api"] == "1"
     assert "unexpected ValueError in GET '/api/status'" in caplog.text and "Traceback" not in caplog.text
 
@@ -227,8 +227,8 @@ def test_the_token_opens_by_header_or_by_cookie(locked):
 
 def test_tokens_are_compared_in_constant_time(locked, monkeypatch):
     compared = []
-    compare = guard.hmac.compare_digest
-    monkeypatch.setattr(guard.hmac, "compare_digest", lambda *both: compared.append(both) or compare(*both))
+    compare = access.hmac.compare_digest
+    monkeypatch.setattr(access.hmac, "compare_digest", lambda *both: compared.append(both) or compare(*both))
     locked.get("/api/status", headers={"Authorization": "Bearer wrong"})
     locked.get("/api/status", headers={"Cookie": f"clipsearch-token={TOKEN}"})
     locked.get("/?token=wrong")
@@ -263,7 +263,7 @@ def test_the_command_refuses_to_be_open_to_all(clipsearch, tmp_path):
 
 
 def test_a_huge_upload_is_refused_by_what_it_says(client):
-    headers = {"Content-Type": "image/png", "Content-Length": str(guard.MOST_BYTES + 1)}
+    headers = {"Content-Type": "image/png", "Content-Length": str(access.MOST_BYTES + 1)}
     refused(client.post("/api/uploads", content=b"", headers=headers), 413, "too-large")
     for length in ("-1", "9" * 5000, "0x10", "1e3"):
         headers["Content-Length"] = length
@@ -271,7 +271,7 @@ def test_a_huge_upload_is_refused_by_what_it_says(client):
 
 
 def test_a_huge_upload_is_refused_by_what_comes(client, monkeypatch):
-    monkeypatch.setattr(guard, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(access, "MOST_BYTES", 100_000)
     sent = []
 
     def pieces():

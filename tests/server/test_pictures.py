@@ -7,7 +7,7 @@ import threading
 import pytest
 from PIL import Image
 
-from clipsearch.server.pictures import browser_type, disposition
+from clipsearch.server.pictures import browser_type, content_disposition
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from tests.conftest import save_photo
 from tests.server.conftest import ids
@@ -44,14 +44,14 @@ def test_a_thumbnail_is_made_once_and_then_comes_from_the_cache(client, engine, 
 
 def test_many_who_ask_at_once_are_answered_by_one_making(client, service, monkeypatch):
     number, made, go = ids(client)["red.jpg"], [], threading.Event()
-    decode = service.decoders.decode
+    decode = service.pictures._decoders.decode
 
     def slow(path, spec):
         made.append(path)
         go.wait(10)
         return decode(path, spec)
 
-    monkeypatch.setattr(service.decoders, "decode", slow)
+    monkeypatch.setattr(service.pictures._decoders, "decode", slow)
     answers = []
     threads = [
         threading.Thread(target=lambda: answers.append(client.get(f"/api/thumbnails/{number}"))) for _ in range(5)
@@ -113,7 +113,7 @@ def test_the_type_is_that_of_the_bytes(data, kind):
 
 
 def test_no_name_breaks_out_of_its_header():
-    said = disposition('a"\r\nSet-Cookie: x=1;\\ é\udce9.jpg')
+    said = content_disposition('a"\r\nSet-Cookie: x=1;\\ é\udce9.jpg')
     assert "\r" not in said and "\n" not in said and said.isascii() and said.count('"') == 2
 
 

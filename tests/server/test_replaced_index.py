@@ -19,7 +19,7 @@ from clipsearch.client import Client
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch
 from clipsearch.server.app import make_app
 from clipsearch.server.events import index_events
-from clipsearch.server.jobs import Job, Jobs
+from clipsearch.server.jobs import IndexJobs
 from clipsearch.terminal.app import BrowseApp, Wish
 from clipsearch.types import Query
 from tests.conftest import ColourEncoder, save_photo
@@ -160,7 +160,7 @@ def test_whatever_goes_wrong_has_the_shape_of_an_error(service, monkeypatch):
 
 
 def test_stalled_uploads_let_go_of_their_places(service, monkeypatch):
-    monkeypatch.setattr("clipsearch.server.middleware.access.SLOWEST", 0.2)
+    monkeypatch.setattr("clipsearch.server.middleware.access.BODY_SECONDS", 0.2)
     monkeypatch.setattr("clipsearch.server.routes.pictures.DECODED_AT_ONCE", 1)
     app = make_app(service, host="127.0.0.1", port=8100)
     names = {
@@ -198,10 +198,10 @@ def test_stalled_uploads_let_go_of_their_places(service, monkeypatch):
 
 
 def test_several_servers_save_searches_at_once(tmp_path):
-    from clipsearch.server.saved import SavedSearches
+    from clipsearch.server.saved_searches import SavedSearches
 
     code = (
-        "import sys; from pathlib import Path; from clipsearch.server.saved import SavedSearches\n"
+        "import sys; from pathlib import Path; from clipsearch.server.saved_searches import SavedSearches\n"
         "saved = SavedSearches(Path('/x'), Path(sys.argv[1]))\n"
         "for number in range(20): assert saved.put(f'{sys.argv[2]}{number}', {'q': 'a'})"
     )
@@ -219,15 +219,15 @@ def test_what_waits_for_a_job_that_does_not_end_costs_nothing():
         with contextlib.suppress(ClipsearchError):
             jobs.update(["/x"])
 
-    jobs = Jobs(make)
+    jobs = IndexJobs(make)
     assert jobs._begin()
-    jobs._closing.set()
+    jobs._closing.cancel()
     waiting = threading.Thread(target=wait)
     waiting.start()
     before = time.process_time()
     time.sleep(0.5)
     assert time.process_time() - before < 0.2
-    jobs._set(Job("done"))
+    jobs._set(state="done")
     waiting.join(10)
     assert not waiting.is_alive()
 

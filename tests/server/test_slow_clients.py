@@ -10,9 +10,9 @@ from contextlib import ExitStack, suppress
 import pytest
 from PIL import Image
 
-from clipsearch.server import running
+from clipsearch.server import uvicorn_server
 from clipsearch.server.app import make_app
-from clipsearch.server.middleware import access as guard
+from clipsearch.server.middleware import access
 
 PATIENCE = 60  # seconds that a test waits for an answer; it comes at once, or never
 HEADERS = {"Clipsearch-Client": "tests", "Content-Type": "image/png"}
@@ -21,10 +21,10 @@ HEADERS = {"Clipsearch-Client": "tests", "Content-Type": "image/png"}
 @pytest.fixture
 def port(service):
     """A server that listens, in a thread of its own."""
-    with running.listen("127.0.0.1", 0) as listener:
+    with uvicorn_server.listen("127.0.0.1", 0) as listener:
         number = listener.getsockname()[1]
         ready = threading.Event()
-        server = running.make_server(make_app(service, host="127.0.0.1", port=number), service, ready.set)
+        server = uvicorn_server.make_server(make_app(service, host="127.0.0.1", port=number), service, ready.set)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         assert ready.wait(PATIENCE)
@@ -77,7 +77,7 @@ def test_stalled_uploads_keep_neither_another_upload_nor_a_query_waiting(port):
 
 
 def test_an_upload_that_stalls_is_told_so_and_let_go(port, monkeypatch):
-    monkeypatch.setattr(guard, "QUIETEST", 0.2)
+    monkeypatch.setattr(access, "PAUSE_SECONDS", 0.2)
     with ExitStack() as stack:
         client = connected(port, stack, upload_head(port, 1000) + picture()[:50])
         answer = http.client.HTTPResponse(client)
@@ -108,15 +108,15 @@ def test_no_more_uploads_are_taken_at_once_than_there_is_room_for(service, monke
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /api/status HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 def test_a_connection_that_does_not_ask_is_closed(port, monkeypatch, sent):
-    monkeypatch.setattr(running, "HEADERS_SECONDS", 0.2)
+    monkeypatch.setattr(uvicorn_server, "HEADERS_SECONDS", 0.2)
     with ExitStack() as stack:
         assert connected(port, stack, sent).recv(100) == b""
 
 
 def test_a_client_that_does_not_read_its_answer_is_let_go(port, service, monkeypatch):
-    monkeypatch.setattr(running, "READING_SECONDS", 0.2)
+    monkeypatch.setattr(uvicorn_server, "READING_SECONDS", 0.2)
     size, let_go = 64 * 1024**2, threading.Event()
-    lost = running._Connection.connection_lost
+    lost = uvicorn_server._Connection.connection_lost
 
     def connection_lost(self, error):
         lost(self, error)
@@ -125,7 +125,7 @@ def test_a_client_that_does_not_read_its_answer_is_let_go(port, service, monkeyp
     async def large(*_):
         return bytes(size), "image/jpeg"
 
-    monkeypatch.setattr(running._Connection, "connection_lost", connection_lost)
+    monkeypatch.setattr(uvicorn_server._Connection, "connection_lost", connection_lost)
     monkeypatch.setattr(service.pictures, "original", large)
     with ExitStack() as stack:
         client = connected(port, stack, f"GET /api/images/1/file HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())

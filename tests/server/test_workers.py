@@ -8,7 +8,7 @@ import pytest
 from clipsearch import Query, Term
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import QueryError
-from clipsearch.server.workers import SearchThread, Wish
+from clipsearch.server.workers import SearchTask, SearchThread
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def thread(engine, batches):
         lambda: SearchEngine(engine.index_folder), lambda size, seconds: batches.append((size, seconds))
     )
     thread.go = threading.Event()
-    thread.busy = thread.ask(lambda engine: thread.go.wait(10))
+    thread.busy = thread.submit(lambda engine: thread.go.wait(10))
     yield thread
     thread.go.set()
     thread.close()
@@ -32,13 +32,13 @@ def thread(engine, batches):
 
 def wish(*texts, top_k=3, **options):
     query = Query(tuple(Term(text) for text in texts), **options)
-    return Wish(lambda engine: query, top_k)
+    return SearchTask(lambda engine: query, top_k)
 
 
 def test_questions_that_wait_are_answered_together(thread, batches, engine, encoder):
     colours = ("red", "green", "blue", "yellow")
-    futures = [thread.ask(wish(colour)) for colour in colours]
-    other = thread.ask(wish("red", top_k=5))
+    futures = [thread.submit(wish(colour)) for colour in colours]
+    other = thread.submit(wish("red", top_k=5))
     thread.go.set()
     for colour, future in zip(colours, futures, strict=True):
         assert list(future.result(10)) == list(engine.search(colour, 3))
@@ -47,8 +47,8 @@ def test_questions_that_wait_are_answered_together(thread, batches, engine, enco
 
 
 def test_an_error_of_one_is_no_answer_to_the_others(thread):
-    good, bad = thread.ask(wish("red")), thread.ask(wish("red", "red", prompts=("no place for it",)))
-    worse = thread.ask(Wish(lambda engine: 1 / 0, 3))
+    good, bad = thread.submit(wish("red")), thread.submit(wish("red", "red", prompts=("no place for it",)))
+    worse = thread.submit(SearchTask(lambda engine: 1 / 0, 3))
     thread.go.set()
     assert len(good.result(10)) == 3
     with pytest.raises(QueryError, match="exactly one"):
@@ -61,12 +61,12 @@ def test_what_nobody_waits_for_is_never_asked(thread, batches):
     asked = []
 
     async def leave():
-        question = asyncio.ensure_future(thread.call(lambda engine: asked.append(1)))
+        question = asyncio.ensure_future(thread.run(lambda engine: asked.append(1)))
         await asyncio.sleep(0.01)
         question.cancel()
 
     asyncio.run(leave())
-    last = thread.ask(lambda engine: asked.append(2))
+    last = thread.submit(lambda engine: asked.append(2))
     thread.go.set()
     last.result(10)
     assert asked == [2]
@@ -80,9 +80,9 @@ def test_what_waits_when_it_closes_is_dropped(engine):
         begun.set()
         return go.wait(10)
 
-    thread.ask(hold)
+    thread.submit(hold)
     begun.wait(10)
-    waiting = thread.ask(wish("red"))
+    waiting = thread.submit(wish("red"))
     threading.Timer(0.1, go.set).start()
     thread.close()
     assert waiting.cancelled()
@@ -102,7 +102,7 @@ def test_a_client_that_has_gone_drops_its_query(service, engine):
     }  # fmt: skip
 
     async def ask():
-        service.searches.ask(lambda engine: go.wait(10))
+        service.searches.submit(lambda engine: go.wait(10))
         messages = [{"type": "http.request", "body": b"", "more_body": False}]
         sent = []
 
@@ -126,7 +126,7 @@ def test_a_client_that_has_gone_drops_its_query(service, engine):
     SearchEngine.search_many = counted
     try:
         sent = asyncio.run(ask())
-        service.searches.ask(lambda engine: None).result(10)
+        service.searches.submit(lambda engine: None).result(10)
     finally:
         SearchEngine.search_many = original
     assert made == [] and sent[0]["status"] == 499

@@ -1,4 +1,4 @@
-"""What every request has to pass, and every answer gets: Host, token, origin, size; security headers."""
+"""Access control: it checks each request's Host, token, origin and size, and adds security headers to each response."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.server.errors import bug_response, refusal_response
+from clipsearch.server.errors import bug_response, error_response
+
+logger = logging.getLogger(__name__)
 
 COOKIE = "clipsearch-token"
 CLIENT = "clipsearch-client"
-"""The header that mutating requests need: no other site's form can send it, nor its scripts without being allowed to."""
+"""The header that requests need to change something. Forms of other sites cannot send it, nor can their scripts."""
 
 MOST_BYTES = 64 * 1024**2
-"""Of a request's body."""
+"""The size of a request's body, at most."""
 
-SLOWEST, QUIETEST = 60.0, 10.0
-"""Seconds for the whole of a request's body, and for its next part."""
+BODY_SECONDS, PAUSE_SECONDS = 60.0, 10.0
+"""Seconds for a whole request body, and for its next part."""
 
-_TOO_LARGE = f"this is larger than the {MOST_BYTES // 1024**2} MB allowed"
-_TOO_SLOW = "the request did not come in time"
+_TOO_LARGE = f"the request is too large; send at most {MOST_BYTES // 1024**2} MB"
+_TOO_SLOW = "the request took too long to arrive; send it again"
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _TOKEN = re.compile(r"[A-Za-z0-9_.~-]{16,256}")
 _HEADERS = {
@@ -47,18 +49,18 @@ _HEADERS = {
 
 
 def check_exposure(host: str, token: str | None) -> None:
-    """ClipsearchError where a server at this host would let anyone in, or the token is none."""
+    """ClipsearchError if a server at this host would let anyone in, or the token is not valid."""
     if token is not None and not _TOKEN.fullmatch(token):
         raise ClipsearchError("a token is 16 to 256 letters, digits, or any of - _ . ~")
     if token is None and not is_loopback(host):
         raise ClipsearchError(
-            f"{host} can be reached from other machines, and whoever reaches it could see every photo; choose a --token, "
-            "which is then asked for, or leave --host out"
+            f"{host} can be reached from other machines, which could then see every photo; choose a --token, which they need, "
+            "or leave --host out"
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server there."""
+    """Whether only this machine can reach a server at this host."""
     if host.lower() == "localhost":
         return True
     try:
@@ -67,8 +69,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class Guard:
-    """ASGI middleware around the whole application, which listens at `host` and `port`."""
+class AccessControl:
+    """ASGI middleware around an application that listens at `host` and `port`."""
 
     def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None = None) -> None:
         check_exposure(host, token)
@@ -81,14 +83,14 @@ class Guard:
             self._names |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through to the application, or refuse it."""
+        """Pass a request on to the application, or refuse it."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
-            return  # no websockets
+            return  # websockets are not supported
         started = False
 
-        async def guarded_send(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -97,50 +99,48 @@ class Guard:
                     headers[name] = value
             await send(message)
 
-        refusal = self._refusal(scope)
-        if refusal:
-            await refusal(scope, receive, guarded_send)
+        error = self._check(scope)
+        if error:
+            await error(scope, receive, send_with_headers)
             return
         try:
-            await self._app(scope, _limited(receive), guarded_send)
+            await self._app(scope, _limited(receive), send_with_headers)
         except Exception as error:
             debug = bool(os.environ.get("CLIPSEARCH_DEBUG"))
-            said = ("clipsearch: unexpected %s in %s %r", type(error).__name__, scope["method"], scope["path"])
-            logging.getLogger(__name__).error(*said, exc_info=debug)
+            kind = type(error).__name__
+            logger.error("clipsearch: unexpected %s in %s %r", kind, scope["method"], scope["path"], exc_info=debug)
             if not started:
-                await bug_response()(scope, receive, guarded_send)
+                await bug_response()(scope, receive, send_with_headers)
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that must not get to the application."""
+    def _check(self, scope: Scope) -> Response | None:
+        """The response to a request that must not reach the application, else None."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_host(hosts[0]):
-            return refusal_response(421, "wrong-host", "this server does not answer to that name")
+            return error_response(421, "wrong-host", "this is not the address that the server listens at")
         if self._token is not None and scope["path"] == "/" and self._has_token_in_address(scope):
-            return self._welcome()
-        if self._token is not None and not self._is_known(headers):
+            return self._set_cookie()
+        if self._token is not None and not self._has_token(headers):
             message = (
-                "this needs a token: open the address once with ?token=... at its end, or send it as a bearer token"
+                "this server needs a token: open its address once with ?token=... at the end, or send a bearer token"
             )
-            return refusal_response(401, "token-needed", message, {"WWW-Authenticate": "Bearer"})
+            return error_response(401, "token-needed", message, {"WWW-Authenticate": "Bearer"})
         origin = headers.get("origin")
         if scope["method"] not in _SAFE:
             if origin is not None and origin not in (f"http://{hosts[0]}", f"https://{hosts[0]}"):
-                return refusal_response(403, "wrong-origin", "another site must not change anything here")
+                return error_response(403, "wrong-origin", "another site cannot change anything on this server")
             if CLIENT not in headers:
-                return refusal_response(
-                    403, "client-needed", "what changes something needs the header Clipsearch-Client"
-                )
-        # Browsers say who asks (https://www.w3.org/TR/fetch-metadata/): another site may link to the page, and nothing else
+                return error_response(403, "client-needed", "send the header Clipsearch-Client to change something")
+        # Browsers name the site that a request comes from (https://www.w3.org/TR/fetch-metadata/). Others may only link here.
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and scope["path"] != "/":
-            return refusal_response(403, "wrong-origin", "another site must not ask for this")
+            return error_response(403, "wrong-origin", "another site cannot read anything from this server")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > MOST_BYTES:
             return _too_large()
         return None
 
     def _is_host(self, host: str) -> bool:
-        """Whether a Host header names this server. Behind a wildcard address it may be any address, with any port."""
+        """Whether a Host header names this server. If it listens at a wildcard address, any address and port will do."""
         name, _, port = host.rpartition(":") if re.search(r":\d+$", host) else (host, "", "80")
         name = name.lower()
         if name.startswith("[") and name.endswith("]"):
@@ -153,9 +153,8 @@ class Guard:
             return name in self._names
         return True
 
-    def _is_known(self, headers: Headers) -> bool:
-        said = headers.get("authorization", "")
-        scheme, _, bearer = said.partition(" ")
+    def _has_token(self, headers: Headers) -> bool:
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_token(bearer.strip()):
             return True
         return self._is_token(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
@@ -168,7 +167,7 @@ class Guard:
         assert self._token is not None
         return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token.encode())
 
-    def _welcome(self) -> Response:
+    def _set_cookie(self) -> Response:
         response = Response(status_code=303, headers={"Location": "/"})
         assert self._token is not None
         response.set_cookie(COOKIE, self._token, path="/", httponly=True, samesite="strict")
@@ -176,21 +175,21 @@ class Guard:
 
 
 def _too_large() -> Response:
-    """The connection is closed, so that what is still coming is not read."""
-    return refusal_response(413, "too-large", _TOO_LARGE, {"Connection": "close"})
+    """It closes the connection, so that the rest of the body is not read."""
+    return error_response(413, "too-large", _TOO_LARGE, {"Connection": "close"})
 
 
 def _limited(receive: Receive) -> Receive:
-    """Receive no more than MOST_BYTES of a body, whatever its headers say, and no more slowly than SLOWEST and QUIETEST."""
-    read, whole, end = 0, False, time.monotonic() + SLOWEST
+    """Receive at most MOST_BYTES of a body, whatever its headers say, in BODY_SECONDS and with no pause of PAUSE_SECONDS."""
+    read, whole, end = 0, False, time.monotonic() + BODY_SECONDS
 
     async def limited() -> Message:
         nonlocal read, whole
-        if whole:  # what comes now is that the client has gone, whenever that is
+        if whole:  # the next message comes when the client disconnects
             return await receive()
         coming = asyncio.ensure_future(receive())
-        try:  # not by wait_for, which before Python 3.12 can take no notice of being cancelled
-            await asyncio.wait({coming}, timeout=max(0.0, min(QUIETEST, end - time.monotonic())))
+        try:  # before Python 3.12, asyncio.wait_for can miss being cancelled
+            await asyncio.wait({coming}, timeout=max(0.0, min(PAUSE_SECONDS, end - time.monotonic())))
             if not coming.done():
                 raise HTTPException(408, _TOO_SLOW, {"Connection": "close"})
         finally:

@@ -1,4 +1,4 @@
-"""HEAD, for every address that has GET: the same answer without its body."""
+"""HEAD for every address that has GET: the same response without its body."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Heads:
-    """ASGI middleware. An answer that would stream for ever ends after its headers."""
+class HeadRequests:
+    """ASGI middleware. A stream of events ends after its headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer HEAD as GET is answered."""
+        """Answer HEAD like GET."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return

@@ -1,35 +1,32 @@
-"""The page and its files, and what Prometheus reads."""
+"""The page and its files, and the metrics."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from clipsearch.server import schemas as shapes
-from clipsearch.server.errors import Refusal
+from clipsearch.server.errors import RequestError
 from clipsearch.server.metrics import CONTENT_TYPE
 from clipsearch.server.parameters import Nothing
+from clipsearch.server.responses import file_responses
 from clipsearch.server.service import Service
 
 _FOLDER = Path(__file__).parents[1] / "static"
 _TYPES = {
-    ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp", ".ico": "image/x-icon",
-    ".json": "application/json", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2",
-}  # fmt: skip
-_TEXTS = (".html", ".js", ".css", ".svg", ".json", ".webmanifest")
-_NOT_THERE: dict[int | str, dict[str, Any]] = {
-    404: {"model": shapes.ErrorAnswer, "description": "There is no such file."}
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 
 
 def page_routes(service: Service) -> APIRouter:
-    """The routes."""
+    """The page at / and its files below /static."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -50,23 +47,23 @@ def metrics_routes(service: Service) -> APIRouter:
     @router.get(
         "/metrics",
         response_class=Response,
-        responses={200: {"description": "Counters.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+        responses=file_responses("Counters.", "text/plain", schema={"type": "string"}),
     )
-    async def metrics(asked: Annotated[Nothing, Query()]) -> Response:
-        """What the server does, in Prometheus's text format."""
-        job, numbers = service.jobs.job, service.metrics
-        numbers.images.set(await service.count())
-        numbers.cache_bytes.set(await service.counts.call(lambda engine: service.pictures.cached_bytes()))
-        numbers.job_running.set(job.state == "running")
-        numbers.job_done.set(job.done)
-        numbers.job_total.set(job.total)
-        return Response(numbers.text(), headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE})
+    async def metrics(parameters: Annotated[Nothing, Query()]) -> Response:
+        """Counters of what the server does, in Prometheus's text format."""
+        job, gauges = service.jobs.job, service.metrics
+        gauges.images.set(await service.count())
+        gauges.cache_bytes.set(await service.counts.run(lambda engine: service.pictures.cached_bytes()))
+        gauges.job_running.set(job.state == "running")
+        gauges.job_done.set(job.done)
+        gauges.job_total.set(job.total)
+        return Response(gauges.text(), headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE})
 
     return router
 
 
 def static_files() -> dict[str, Path]:
-    """The page's files by their names, which are all that can be asked for."""
+    """The page's files by their names. No other file can be requested."""
     return {
         path.relative_to(_FOLDER).as_posix(): path
         for path in _FOLDER.rglob("*")
@@ -77,16 +74,16 @@ def static_files() -> dict[str, Path]:
 def _static(request: Request, name: str) -> Response:
     file = static_files().get(name)
     if file is None:
-        raise Refusal(404, "not-found", "there is no such file")
+        raise RequestError(404, "not-found", "there is no such file")
     data = file.read_bytes()
-    headers = {  # weak: compressed or not, it is the same file
+    headers = {  # a weak tag, since the compressed file has the same
         "ETag": f'W/"{hashlib.sha256(data).hexdigest()[:32]}"',
         "Cache-Control": "no-cache",
         "Vary": "Accept-Encoding",
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    if file.suffix in _TEXTS and "gzip" in request.headers.get("accept-encoding", ""):
+    if "gzip" in request.headers.get("accept-encoding", ""):
         data = gzip.compress(data, 6, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(data, headers={**headers, "Content-Type": _TYPES[file.suffix]})

@@ -1,4 +1,4 @@
-"""Searches that a user has given names, in a file of theirs for each index."""
+"""Searches that the user has saved under names, in one file for each index."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from clipsearch.store.lock import WriterLock
 
 MOST = 1000
 _MOST_BYTES = 100_000_000
-_PATIENCE = 5.0  # seconds to wait for another server, which takes milliseconds
+_PATIENCE = 5.0  # seconds to wait for another server, which needs milliseconds
 
 
 class SavedSearches:
-    """The saved searches of one index. The file is read anew for every question, so that several servers agree.
+    """The saved searches of one index. For one thread.
 
-    It belongs to one thread.
+    Every method reads the file, so that several servers of an index agree.
     """
 
     def __init__(self, index_folder: Path, folder: Path | None = None) -> None:
@@ -34,19 +34,16 @@ class SavedSearches:
         self._file = folder / f"{hashlib.sha256(os.fsencode(index_folder)).hexdigest()[:32]}.json"
 
     def all(self) -> dict[str, dict[str, Any]]:
-        """Name → parameters, by name. A file that cannot be understood counts as none."""
+        """The parameters of each search by its name, sorted. A file that is missing or damaged counts as empty."""
         try:
             searches = read_json(self._file, _MOST_BYTES)["searches"]
-            found = {str(name): dict(parameters) for name, parameters in searches.items()}
-        except FileNotFoundError:
+            return {str(name): dict(parameters) for name, parameters in sorted(searches.items())}
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return {}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return {}
-        return dict(sorted(found.items()))
 
     def put(self, name: str, parameters: dict[str, Any]) -> bool:
-        """Save a search under a name, in place of what had it; False where there are MOST already."""
-        with self._alone():
+        """Save or replace a search; False if there are MOST already."""
+        with self._locked():
             searches = self.all()
             if name not in searches and len(searches) >= MOST:
                 return False
@@ -54,8 +51,8 @@ class SavedSearches:
             return True
 
     def remove(self, name: str) -> bool:
-        """Forget a search; whether there was one."""
-        with self._alone():
+        """Remove a search; False if there is none of this name."""
+        with self._locked():
             searches = self.all()
             if searches.pop(name, None) is None:
                 return False
@@ -63,8 +60,8 @@ class SavedSearches:
             return True
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other server changes the file meanwhile. CollectionBusy where one does for long."""
+    def _locked(self) -> Iterator[None]:
+        """Keep other servers from changing the file. CollectionBusy if one of them does so for long."""
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         end = time.monotonic() + _PATIENCE
 

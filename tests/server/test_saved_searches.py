@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from clipsearch.server import saved
-from clipsearch.server.saved import SavedSearches
+from clipsearch.server import saved_searches
+from clipsearch.server.saved_searches import SavedSearches
 
 
 def test_a_search_is_saved_found_and_forgotten(client):
@@ -75,6 +75,6 @@ def test_a_broken_file_counts_as_none(tmp_path, text):
 
 
 def test_there_are_not_too_many(client, monkeypatch):
-    monkeypatch.setattr(saved, "MOST", 2)
+    monkeypatch.setattr(saved_searches, "MOST", 2)
     body = {"parameters": {"q": "a"}}
     assert [client.put(f"/api/saved-searches/{name}", json=body).status_code for name in "abca"] == [200, 200, 409, 200]

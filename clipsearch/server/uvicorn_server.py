@@ -1,4 +1,4 @@
-"""Listening, and stopping when told to."""
+"""The HTTP server: it listens, drops silent clients, and stops when told to."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.server.service import Service
 
 LONGEST_REQUEST = 2 * 1024**2
-"""Bytes of a request's first line and headers."""
+"""Bytes of a request's first line and headers, at most."""
 
 HEADERS_SECONDS, READING_SECONDS = 10.0, 60.0
-"""Until a connection has sent the headers of its next request, and until it reads on in an answer: it is closed then."""
+"""Seconds for a client to send the headers of its next request, and to go on reading a response. It is disconnected then."""
 
-_GRACE = 1  # seconds for answers that are on their way when the server stops
+_GRACE = 1  # seconds for responses in progress when the server stops
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 is any free one. ClipsearchError where that cannot be."""
+    """A socket that listens at a host and port; port 0 takes any free one. ClipsearchError if that fails."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise ClipsearchError(f"there is no address {host} on this machine ({error})") from error
+        raise ClipsearchError(f"{host} is not an address of this machine ({error}); choose another --host") from error
     try:
         if hasattr(socket, "SO_REUSEADDR") and not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -56,72 +56,81 @@ def address_of(listener: socket.socket, host: str) -> str:
 
 
 def run(app: ASGIApp, service: Service, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Answer until Ctrl-C or SIGTERM. `on_ready` is called once requests are answered."""
+    """Serve until Ctrl-C or SIGTERM. `on_ready` is called once the server answers."""
     asyncio.run(make_server(app, service, on_ready).serve(sockets=[listener]))
 
 
 def make_server(app: ASGIApp, service: Service, on_ready: Callable[[], None]) -> uvicorn.Server:
-    """What answers, as soon as it is told to serve."""
+    """The server; its `serve` method starts it."""
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, lifespan="on", ws="none",
-        h11_max_incomplete_event_size=LONGEST_REQUEST, timeout_graceful_shutdown=_GRACE, http=_Connection, loop="asyncio",
-    )  # fmt: skip
+        app,
+        http=_Connection,
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=LONGEST_REQUEST,
+        timeout_graceful_shutdown=_GRACE,
+    )
     return _Server(config, service, on_ready)
 
 
 class _Connection(H11Protocol):
-    """Uvicorn's, which would keep a client that says nothing, or does not read what it asked for, as long as it likes."""
+    """A connection that is closed if the client sends no request, or stops reading a response. Uvicorn waits forever."""
 
-    _silent: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None  # runs while the client does not read
+    _request_timer: asyncio.TimerHandle | None = None  # runs while no request is in progress
+    _reading_timer: asyncio.TimerHandle | None = None  # runs while the client does not read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_request()
+        self._start_request_timer()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
-            self._expect_request()
+            self._start_request_timer()
         else:
-            self._expect_nothing()
+            self._stop_request_timer()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.cycle.response_complete:
-            self._expect_request()
+            self._start_request_timer()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._read_on()
-        self._unread = self.loop.call_later(READING_SECONDS, self.transport.abort)
+        self._stop_reading_timer()
+        self._reading_timer = self.loop.call_later(READING_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._read_on()
+        self._stop_reading_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._expect_nothing()
-        self._read_on()
+        self._stop_request_timer()
+        self._stop_reading_timer()
         super().connection_lost(exc)
 
-    def _expect_request(self) -> None:
-        if not self._silent:
-            self._silent = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
+    def _start_request_timer(self) -> None:
+        if not self._request_timer:
+            self._request_timer = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
 
-    def _expect_nothing(self) -> None:
-        if self._silent:
-            self._silent.cancel()
-        self._silent = None
+    def _stop_request_timer(self) -> None:
+        if self._request_timer:
+            self._request_timer.cancel()
+        self._request_timer = None
 
-    def _read_on(self) -> None:
-        if self._unread:
-            self._unread.cancel()
-        self._unread = None
+    def _stop_reading_timer(self) -> None:
+        if self._reading_timer:
+            self._reading_timer.cancel()
+        self._reading_timer = None
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's, which ends streams when it is told to stop, and does not raise the signal again behind."""
+    """A server that ends event streams when it stops, and does not raise the signal again afterwards."""
 
     def __init__(self, config: uvicorn.Config, service: Service, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -140,7 +149,7 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
 
         def stop(number: int, frame: FrameType | None) -> None:
-            self.force_exit = self.should_exit  # asked twice
+            self.force_exit = self.should_exit  # at the second signal
             self.should_exit = True
             loop.call_soon_threadsafe(self._service.stopping.set)
 
