@@ -115,9 +115,9 @@ def open_catalog(data: bytes) -> None:
         (folder / "catalog.sqlite").write_bytes(data)
         try:
             with Collection(folder) as collection:
-                list(collection.catalog.all_records(collection.roots()))
+                list(collection.all_records())
                 collection.failures()
-                collection.catalog.segments()
+                collection.segment_infos()
         except CollectionError:
             pass
         verify(folder)
@@ -146,12 +146,12 @@ def read_rows(data: bytes) -> None:
             collection.commit()
         craft(folder / "catalog.sqlite", *changes)
         for read in (
-            lambda opened: list(opened.catalog.all_records(opened.roots())),
+            lambda opened: list(opened.all_records()),
             lambda opened: opened.failures(),
             lambda opened: opened.search(random_units(1, 4, seed=1), 2),
             lambda opened: list(opened.scan()),
             lambda opened: count_photos(opened, ALL_BY),
-            lambda opened: opened.catalog.counts(),
+            lambda opened: opened.counts(),
         ):
             with contextlib.suppress(CollectionError), Collection(folder) as collection:
                 read(collection)

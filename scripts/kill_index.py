@@ -29,13 +29,13 @@ def check(index: Path) -> int:
     if not (index / "catalog.sqlite").exists():
         return 0
     with Collection(index, writable=True) as collection:  # as the next run would open it: leftovers are removed
-        records = list(collection.catalog.all_records(collection.roots()))
+        records = list(collection.all_records())
         paths = [record.file.path for record in records]
         assert len(paths) == len(set(paths)), "a photo has two rows"
-        segments = collection.published_segments()
+        segments = collection.snapshot().segments
         held = np.concatenate([np.empty(0, np.int64), *(segment.ids for segment in segments)])
         assert len(held) == len(set(held.tolist())), "a row has two vectors"
-        living = set(held.tolist()) - set(collection.catalog.tombstones())
+        living = set(held.tolist()) - set(collection.tombstones())
         assert living == {record.image_id for record in records}, "a row has no vector, or a vector no row"
         named = {segment.info.name for segment in segments}
         on_disk = {path.name for path in (index / "segments").iterdir()}

@@ -40,7 +40,7 @@ def indexed(engine, **options):
 
 def paths(engine):
     with Collection(engine.index_folder) as collection:
-        return [record.file.path for record in collection.catalog.all_records(collection.roots())]
+        return [record.file.path for record in collection.all_records()]
 
 
 # -- names

@@ -173,25 +173,24 @@ def without_home(text: str) -> str:
 
 def _look(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vectors: bool) -> None:
     from clipsearch.errors import CollectionError, CollectionNotFound
-    from clipsearch.store.catalog import Catalog
+    from clipsearch.store.collection import Collection
 
     if not (folder / "catalog.sqlite").is_file():
         raise CollectionNotFound("there is no catalog.sqlite there")
-    catalog = Catalog(folder / "catalog.sqlite")
     try:
-        with catalog.reading():
-            facts["format"] = catalog.format_version
-            problems += [f"the catalog's table {name} is not as it was written" for name in catalog.unsound_tables()]
-            fingerprint = catalog.fingerprint()
+        with Collection(folder) as collection, collection.reading():
+            facts["format"] = collection.format_version
+            problems += [f"the catalog's table {name} is not as it was written" for name in collection.unsound_tables()]
+            fingerprint = collection.fingerprint
             facts["model"] = fingerprint and without_home(fingerprint.model)
             facts["precision"] = fingerprint and fingerprint.precision
             facts["digest"] = fingerprint and fingerprint.digest[:12]
-            facts["photos"], facts["failures"], _ = catalog.counts()
-            roots = [os.path.join(folder, path) for path, _ in catalog.roots().values()]
+            facts["photos"], facts["failures"], _ = collection.counts()
+            roots = collection.roots().values()
             facts["folders"], facts["folders_there"] = len(roots), sum(map(os.path.isdir, roots))
-            infos = catalog.segments()
+            infos = collection.segment_infos()
             facts["segments"], facts["vectors"] = len(infos), sum(info.rows for info in infos)
-            facts["tombstones"] = len(catalog.tombstones())
+            facts["tombstones"] = len(collection.tombstones())
             facts["approximate"] = _approximate(folder)
             for info in infos:
                 _look_at_segment(
@@ -201,8 +200,6 @@ def _look(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vect
         raise
     except (TypeError, ValueError) as error:  # values that clipsearch never writes
         problems.append(f"the catalog holds what cannot be understood ({_said(error)})")
-    finally:
-        catalog.close()
     sizes = [entry.stat().st_size for entry in _files(folder)]
     facts["bytes"], facts["files"] = sum(sizes), len(sizes)
 

@@ -116,8 +116,8 @@ def find_duplicates(
     core), and only these take memory. Pictures with next to nothing in them have exact copies only.
     """
     tell = progress or (lambda stage, done, total: None)
-    with collection.catalog.reading():
-        segments = collection.published_segments()
+    with collection.reading():
+        snapshot = collection.snapshot()
         ids = collection.ids(condition)
         exact = _Exact(collection, ids)
     failures = exact.failures
@@ -125,7 +125,7 @@ def find_duplicates(
     fingerprint = collection.fingerprint
     if fingerprint and not exact_only:
         least = candidate_cosine(fingerprint.model) if least_cosine is None else least_cosine
-        vectors = Vectors(segments, np.setdiff1d(ids, exact.others), fingerprint.dim)
+        vectors = Vectors(snapshot, np.setdiff1d(ids, exact.others))
         maybe = ids_with_neighbours(vectors, least, lambda done, total: tell("comparing", done, total))
         hashed, unread = _read(collection, maybe, jobs, tell)
         failures += unread
@@ -161,7 +161,7 @@ class _Exact:
         self.groups: dict[int, list[ImageRecord]] = {}
         self.others: list[int] = []
         self.failures: list[Failure] = []
-        for same in collection.catalog.ids_of_equal_content():
+        for same in collection.same_content_groups():
             members = np.array(same)[_are_in(same, ids)]
             if len(members) > 1:
                 self._add(list(collection.records(members.tolist()).values()))

@@ -19,7 +19,7 @@ from clipsearch.store.approximate.file_format import CODES
 from clipsearch.store.approximate.folder import making, put
 from clipsearch.store.approximate.index import FOLDER, Approximate
 from clipsearch.store.approximate.tune import Questions, Tried, exact_milliseconds, questions, tune
-from clipsearch.store.reading import CollectionReader
+from clipsearch.store.collection import Collection
 from clipsearch.types import Embeddings
 
 LEAST_IMAGES = 20_000
@@ -72,7 +72,7 @@ def text_bank() -> tuple[str, ...]:
 
 
 def optimize(
-    collection: CollectionReader, encoder: Callable[[], Encoder], *, recall: float, max_milliseconds: float | None = None,
+    collection: Collection, encoder: Callable[[], Encoder], *, recall: float, max_milliseconds: float | None = None,
     max_bytes: int | None = None, kinds: Sequence[Kind] | None = None, force: bool = False, progress: Progress | None = None,
 ) -> OptimizeReport:  # fmt: skip
     """Build approximate indexes of a collection, tune each by measuring, and keep the quickest that reaches a recall@10.
@@ -93,9 +93,9 @@ def optimize(
         reason += _stays(collection.folder / FOLDER)
         return OptimizeReport(images, None, None, reason, (), {}, time.monotonic() - start)
     with making(collection.folder) as folder:
-        source = Source(collection.state(), fingerprint.digest)
+        source = Source(collection.snapshot(), fingerprint.digest)
         texts, pictures = _questions(source, encoder(), tell)
-        exact_ms = exact_milliseconds(source.view, texts.vectors)
+        exact_ms = exact_milliseconds(source.snapshot, texts.vectors)
         tried: list[Tried] = []
         best: Tried | None = None
         skipped: dict[str, str] = {}
@@ -105,7 +105,7 @@ def optimize(
                 continue
             card = build(folder, kind, source, tell)
             done = tune(  # by an index of its own, because Windows deletes no file that is mapped
-                Approximate(folder, card), source.view, texts, pictures, recall, exact_ms, max_milliseconds,
+                Approximate(folder, card), source.snapshot, texts, pictures, recall, exact_ms, max_milliseconds,
                 lambda what: tell(what, 0, 0),
             )  # fmt: skip
             if max_bytes is not None and done.card.size > max_bytes:
@@ -146,10 +146,10 @@ def _questions(source: Source, encoder: Encoder, tell: Tell) -> tuple[Questions,
     chosen = np.sort(random.choice(len(source.ids), min(_IMAGE_QUERIES, len(source.ids)), replace=False))
     vectors = _rows(source, chosen)
     own = source.ids[chosen].tolist()
-    view = source.view
+    snapshot = source.snapshot
     return (
-        questions(view, texts, (), lambda done, total: tell("answering texts exactly", done, total)),
-        questions(view, vectors, own, lambda done, total: tell("answering images exactly", done, total)),
+        questions(snapshot, texts, (), lambda done, total: tell("answering texts exactly", done, total)),
+        questions(snapshot, vectors, own, lambda done, total: tell("answering images exactly", done, total)),
     )
 
 

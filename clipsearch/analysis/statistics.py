@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
-from clipsearch.store import counts as tallies
 from clipsearch.store.collection import Collection
 from clipsearch.types import Condition
 
@@ -71,16 +70,16 @@ def count_photos(
     Folders are counted with all that is below them, `depth` levels below each indexed folder (0: the indexed folders
     themselves); photos above that level count for the folder they lie in. All counts are of one committed state.
     """
-    with collection.catalog.reading():
-        images = int(tallies.total(collection, "images", condition))
+    with collection.reading():
+        totals = collection.totals(condition)
         return Stats(
-            images=images,
-            bytes=int(tallies.total(collection, "bytes", condition) or 0),
-            with_date=int(tallies.total(collection, "dated", condition)),
-            with_place=int(tallies.total(collection, "placed", condition)),
-            first=tallies.total(collection, "first", condition),
-            last=tallies.total(collection, "last", condition),
-            breakdowns=tuple(_breakdown(collection, one, condition, images, top, depth) for one in by),
+            images=totals.images,
+            bytes=totals.bytes,
+            with_date=totals.with_date,
+            with_place=totals.with_place,
+            first=totals.first,
+            last=totals.last,
+            breakdowns=tuple(_breakdown(collection, one, condition, totals.images, top, depth) for one in by),
         )
 
 
@@ -90,11 +89,11 @@ def _breakdown(
     if by == "folder":
         found = _by_folder(collection, condition, depth)
     elif by == "orientation" or by == "megapixels":
-        shapes = tallies.tally(collection, "shape", condition)
+        shapes = collection.count_by("shape", condition)
         name = _orientation if by == "orientation" else _megapixels
         found = _summed((name(width, height), count) for width, height, count in shapes)
     else:
-        found = dict(tallies.tally(collection, by, condition))
+        found = dict(collection.count_by(by, condition))
     known = sum(found.values())
     if by == "megapixels":
         ordered = [(name, found[name]) for name in _MEGAPIXEL_NAMES if name in found]
@@ -111,7 +110,7 @@ def _breakdown(
 
 def _by_folder(collection: Collection, condition: Condition | None, depth: int) -> dict[str, int]:
     roots = collection.roots()
-    rows = tallies.tally(collection, "folder", condition)
+    rows = collection.count_by("folder", condition)
     return _summed(
         (os.path.join(roots[root_id], *(part for part in os.fsdecode(folder).split("/")[:depth] if part)), count)
         for root_id, folder, count in rows

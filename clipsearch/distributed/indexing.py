@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from clipsearch.store.collection import Collection
 
 _FOLDER = "parts"  # in the index folder, where nothing else is said
-_OWNER = "parts owner"  # a key in the catalog's meta
+_OWNER = "parts owner"  # a key of the index's `meta`
 
 
 @dataclass(slots=True)
@@ -263,11 +263,10 @@ def _folder_for_parts(collection: Collection, parts: str | None) -> str:
 
 def _identity(collection: Collection) -> str:
     """What tells this index from others with the same photos, whose parts may lie in the same folder."""
-    known = collection.catalog.meta(_OWNER)
+    known = collection.meta(_OWNER)
     if known is None:
         known = uuid.uuid4().hex
-        collection.catalog.begin()
-        collection.catalog.set_meta(_OWNER, known)
+        collection.set_meta(_OWNER, known)
     return known
 
 

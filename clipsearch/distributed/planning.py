@@ -93,7 +93,7 @@ def plan_work(
 
 def complete(collection: Collection, archive: Archive, files: Iterable[ImageFile]) -> None:
     """Give an archive its plan, now that it is known what is inside. ClipsearchError where a name leads out of it."""
-    catalog, plan, path = collection.catalog, archive.plan, archive.file.path
+    plan, path = archive.plan, archive.file.path
     found: dict[str, dict[str, tuple[int, int]]] = {}
     broken = False
     for file in files:
@@ -104,16 +104,16 @@ def complete(collection: Collection, archive: Archive, files: Iterable[ImageFile
         if not file.path.startswith(f"{path}/") or {"", ".", ".."} & set(inside) or "\0" in file.path:
             raise ClipsearchError(f"a part names the file {file.path!r}, which is not inside {path}")
         found.setdefault("/".join([archive.folder, *inside[:-1]]), {})[inside[-1]] = (file.size, file.mtime_ns)
-    for folder in sorted(found.keys() | catalog.folders(archive.root_id, archive.folder)):
+    for folder in sorted(found.keys() | collection.folders(archive.root_id, archive.folder)):
         inside_path = path + folder[len(archive.folder) :]
         compare_folder(
-            plan, catalog, archive.root_id, folder, inside_path, found.get(folder, {}), is_due=archive.is_due
+            plan, collection, archive.root_id, folder, inside_path, found.get(folder, {}), is_due=archive.is_due
         )
     if broken:  # what was there may be behind the damage
         plan.todo.append((archive.place, archive.file))
         plan.missing, plan.missing_failures = {}, []
     else:
-        known = catalog.known_at(archive.place)
+        known = collection.known_file(archive.place)
         if known and known.image_id is None:
             plan.missing_failures.append(archive.place)
 
@@ -189,14 +189,13 @@ def _plan_archive(collection: Collection, path: str, is_due: IsDue) -> Archive |
     place = _place_of(collection, path)
     folder = f"{place.folder}/{place.name}" if place.folder else place.name
     times = {time_ns for state in _states(collection, place.root_id, folder) for _, time_ns in state.values()}
-    catalog = collection.catalog
-    known = catalog.known_at(place)
+    known = collection.known_file(place)
     damaged = known is not None and known.image_id is None and known.mtime_ns == file.mtime_ns
     if damaged or (not known and times == {file.mtime_ns}):
-        failure = catalog.failure_at(place)
-        inside = catalog.folders(place.root_id, folder)
+        failure = collection.known_failure(place)
+        inside = collection.folders(place.root_id, folder)
         if not (failure and is_due(failure)) and not any(
-            has_due(catalog, place.root_id, name, is_due) for name in inside
+            has_due(collection, place.root_id, name, is_due) for name in inside
         ):
             return None
     return Archive(file, place.root_id, folder, SyncPlan(path, says_captions=True), list(_chunks(file)), is_due)
@@ -224,7 +223,7 @@ def _unchanged(collection: Collection, path: str) -> SyncPlan:
     place = _place_of(collection, path)
     folder = f"{place.folder}/{place.name}" if place.folder else place.name
     images, failures = _states(collection, place.root_id, folder)
-    damaged = collection.catalog.known_at(place) is not None  # as a failure
+    damaged = collection.known_file(place) is not None  # as a failure
     plan.unchanged, plan.known_failures = len(images), len(failures) + damaged
     return plan
 
@@ -235,8 +234,8 @@ def _states(
     """(folder, name) → state of the photos in an archive, and of its failures."""
     images: dict[tuple[str, str], tuple[int, int]] = {}
     failures: dict[tuple[str, str], tuple[int, int]] = {}
-    for inside in collection.catalog.folders(root_id, folder):
-        found = collection.catalog.known_in(root_id, inside)
+    for inside in collection.folders(root_id, folder):
+        found = collection.known_files(root_id, inside)
         for known, states in zip((images, failures), found, strict=True):
             known.update({(inside, name): state for name, state in states.items()})
     return images, failures
@@ -262,11 +261,11 @@ def _chunks(archive: ImageFile) -> Iterator[Chunk]:
 def _known(collection: Collection, files: Iterable[ImageFile], limits: ReadLimits) -> Iterator[Embedded]:
     """Those of some files on this machine whose content an image has, with that image's facts and without a vector."""
     for file in files:
-        if is_remote(file.path) or not collection.catalog.has_size(file.size):
+        if is_remote(file.path) or not collection.has_size(file.size):
             continue
         try:
             digest, as_read = content_hash(file.path, limits.max_bytes)
         except ImageError:
             continue  # a worker will say why
-        if same := collection.catalog.ids_by_hash(digest, 1):
+        if same := collection.same_content(digest, 1):
             yield Embedded(as_read, collection.records(same)[same[0]].info, None)

@@ -188,7 +188,7 @@ class _Run:
         """The files that must be decoded; those whose size and then hash are known are settled here without."""
         for place, file in todo:
             cancel.check()
-            if file.size in self._replaced_sizes or self._collection.catalog.has_size(file.size):
+            if file.size in self._replaced_sizes or self._collection.has_size(file.size):
                 try:
                     digest, as_read = content_hash(file.path, self._limits.max_bytes, cancel)
                 except ImageError:
@@ -202,7 +202,7 @@ class _Run:
 
     def knows(self, digest: str) -> bool:
         """Whether some image has this content, or had it until now."""
-        return digest in self._replaced or bool(self._collection.catalog.ids_by_hash(digest, 1))
+        return digest in self._replaced or bool(self._collection.same_content(digest, 1))
 
     def take(self, place: Place, outcome: Embedded | Failure) -> None:
         """Stage one outcome."""
@@ -226,7 +226,7 @@ class _Run:
     def _fail(self, place: Place, failure: Failure) -> None:
         """Stage a failure. An image that is known there stays, until it is certain that it is not what the file shows."""
         self._collection.fail(place, failure, circumstances(self._limits))
-        known = self._collection.catalog.known_at(place)
+        known = self._collection.known_file(place)
         if known and known.image_id is not None:
             self._report.kept += 1
             if self._has_changed(known.image_id, failure):
@@ -246,7 +246,7 @@ class _Run:
     def settle_broken(self) -> None:
         """Drop the images whose files have changed into something else; or none, where too many would go."""
         for image_id, place in list(self._broken.items()):
-            known = self._collection.catalog.known_at(place)
+            known = self._collection.known_file(place)
             if known is None or known.image_id != image_id:  # it has moved meanwhile, or left
                 del self._broken[image_id]
         if (self._report.removed + len(self._broken)) * 2 > self._indexed and not self._prune:
@@ -282,15 +282,15 @@ class _Run:
 
         Where its caption is `said`, it has that or none; a photo from elsewhere keeps its own where none is said here.
         """
-        same = self._collection.catalog.ids_by_hash(digest, _COPIES_LOOKED_AT)
+        same = self._collection.same_content(digest, _COPIES_LOOKED_AT)
         if not same and digest not in self._replaced:
             return False
-        known = self._collection.catalog.known_at(place)
+        known = self._collection.known_file(place)
         if known and known.image_id is not None and known.image_id not in same:  # of many copies, it may be a later one
             itself = self._collection.records([known.image_id])[known.image_id]
             same += [known.image_id] if itself.info.content_hash == digest else []
         if known and known.image_id in same and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
-            if self._collection.catalog.failure_at(place):
+            if self._collection.known_failure(place):
                 self._collection.forget_failure(place)
             self._report.unchanged += 1
             return True
@@ -314,16 +314,16 @@ class _Run:
         if digest in self._replaced:
             info, vector = self._replaced.pop(digest)
         else:
-            info, vector = records[same[0]].info, self._collection.vector(same[0])
+            info, vector = records[same[0]].info, self._collection.vectors(same[:1])[0]
         self._collection.add(place, file, replace(info, caption=said.caption) if said else info, vector)
         return True
 
     def _remember_replaced(self, place: Place) -> None:
         """Keep what the image at a place is, before another takes its place: two that swap names both go on as they were."""
-        known = self._collection.catalog.known_at(place)
+        known = self._collection.known_file(place)
         if known and known.image_id is not None and len(self._replaced) < _MOST_REPLACED:
             with suppress(KeyError, CollectionError):  # then it is encoded again, should it turn up
-                vector = self._collection.vector(known.image_id).copy()
+                vector = self._collection.vectors([known.image_id])[0]
                 info = self._collection.records([known.image_id])[known.image_id].info
                 self._replaced[info.content_hash] = info, vector
                 self._replaced_sizes.add(known.size)
@@ -339,12 +339,12 @@ class _Run:
         if said is None or info is None or info.caption == said.caption:
             self._collection.move(image_id, place, file)
         else:
-            vector = self._collection.vector(image_id)
+            vector = self._collection.vectors([image_id])[0]
             self._collection.remove([image_id])
             self._collection.add(place, file, replace(info, caption=said.caption), vector)
 
     def _count(self, place: Place) -> None:
-        known = self._collection.catalog.known_at(place)
+        known = self._collection.known_file(place)
         if known and known.image_id is not None:
             self._report.updated += 1
         else:

@@ -17,7 +17,6 @@ from clipsearch.errors import SyncRefused
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
 from clipsearch.indexing.walk import Listing, WalkRules, is_image_name, list_images
-from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import KnownFailure, Place
 from clipsearch.types import Failure, ImageFile
@@ -104,9 +103,8 @@ def plan_sync(
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
     now, moment = time.time_ns(), int(settled_for * 1e9)
     plan = SyncPlan(folder, recent=range(now - moment, now + moment))
-    catalog = collection.catalog
     is_due = is_due or due()
-    unseen = catalog.folders(root_id, under)
+    unseen = collection.folders(root_id, under)
     for listing in walk(root, rules, under):
         unseen.discard(listing.folder)
         plan.others += listing.others
@@ -123,7 +121,7 @@ def plan_sync(
             }
         compare_folder(
             plan,
-            catalog,
+            collection,
             root_id,
             listing.folder,
             listing.path,
@@ -135,35 +133,37 @@ def plan_sync(
         )
     inside = {name: find_archive(root, name) for name in sorted(unseen)}
     for name in [name for name, archive in inside.items() if not archive]:
-        compare_folder(plan, catalog, root_id, name, "", {})
+        compare_folder(plan, collection, root_id, name, "", {})
     again = is_due if reads_archives else lambda known: False
-    damaged = _keep_damaged(plan, catalog, lambda name: find_archive(root, name), again)
+    damaged = _keep_damaged(plan, collection, lambda name: find_archive(root, name), again)
     archives = {name: archive for name, archive in inside.items() if archive}
     plan.changed_archives |= {
-        archive for name, (archive, _) in archives.items() if reads_archives and has_due(catalog, root_id, name, again)
+        archive
+        for name, (archive, _) in archives.items()
+        if reads_archives and has_due(collection, root_id, name, again)
     }
     for name, (archive, time_ns) in archives.items():
         if archive in plan.changed_archives:
             continue
-        images, failures = catalog.known_in(root_id, name)
+        images, failures = collection.known_files(root_id, name)
         if archive not in damaged and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
             plan.changed_archives.add(archive)
         else:
-            compare_folder(plan, catalog, root_id, name, "", images | failures)
+            compare_folder(plan, collection, root_id, name, "", images | failures)
     return plan
 
 
-def has_due(catalog: Catalog, root_id: int, folder: str, is_due: IsDue) -> bool:
+def has_due(collection: Collection, root_id: int, folder: str, is_due: IsDue) -> bool:
     """Whether a failure in a folder of an archive (not in those below it) is to be tried again, or is to be settled still."""
-    images, failures = catalog.known_in(root_id, folder)
+    images, failures = collection.known_files(root_id, folder)
     return bool(failures) and any(
         is_due(known) or (name in images and known.cause in IN_THE_FILE)
-        for name, known in catalog.failures_in(root_id, folder).items()
+        for name, known in collection.known_failures(root_id, folder).items()
     )
 
 
 def _keep_damaged(
-    plan: SyncPlan, catalog: Catalog, find: Callable[[str], tuple[str, int] | None], is_due: IsDue
+    plan: SyncPlan, collection: Collection, find: Callable[[str], tuple[str, int] | None], is_due: IsDue
 ) -> set[str]:
     """Keep what was wrong with archives that are there, though no walk lists them; those that are what they were then."""
     found, damaged = plan.missing_failures, set()
@@ -171,7 +171,7 @@ def _keep_damaged(
     for place in found:
         name = f"{place.folder}/{place.name}" if place.folder else place.name
         archive, time_ns = (find(name) if name.lower().endswith((TAR, MANIFEST)) else None) or (None, 0)
-        known = catalog.failure_at(place)
+        known = collection.known_failure(place)
         if archive != name:
             plan.missing_failures.append(place)
         elif known and known.state[1] == time_ns and not is_due(known):
@@ -184,7 +184,7 @@ def _keep_damaged(
 
 def compare_folder(
     plan: SyncPlan,
-    catalog: Catalog,
+    collection: Collection,
     root_id: int,
     folder: str,
     path: str,
@@ -200,7 +200,7 @@ def compare_folder(
     is an image and a failure at once: of the state that it was indexed in, and of the one in which it failed. It is looked at
     again until that is settled: see `sync`. Without `is_due`, nothing that failed is tried again.
     """
-    images, failures = catalog.known_in(root_id, folder)
+    images, failures = collection.known_files(root_id, folder)
     for name in placeholders:
         plan.placeholders += 1
         plan.unchanged += images.pop(name, None) is not None
@@ -211,7 +211,7 @@ def compare_folder(
         plan.unreadable.append(Failure(ImageFile(os.path.join(path, photos[0]), 0, 0), reason))
     again = {
         name
-        for name, known in (catalog.failures_in(root_id, folder) if failures and is_due else {}).items()
+        for name, known in (collection.known_failures(root_id, folder) if failures and is_due else {}).items()
         if name in found and found[name] in (known.state, images.get(name))
         if is_due and (is_due(known) or (name in images and (known.cause in IN_THE_FILE or not is_remote(path))))
     }
@@ -238,7 +238,7 @@ def compare_folder(
             else:
                 plan.changed += name in images or name in failures
     for name in sorted(images.keys() - found.keys() - unsure.keys()):
-        row = catalog.known_at(Place(root_id, folder, name))
+        row = collection.known_file(Place(root_id, folder, name))
         if row and row.image_id is not None:
             plan.missing[row.image_id] = row.size
     gone = failures.keys() - found.keys() - unsure.keys()

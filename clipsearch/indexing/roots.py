@@ -80,9 +80,9 @@ def require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
         if root == folder or not Path(root).is_relative_to(folder):
             continue
         lost = 0
-        for inner in collection.catalog.folders(root_id):
+        for inner in collection.folders(root_id):
             path = Path(root, inner)
-            names = collection.catalog.known_in(root_id, inner)[0]
+            names = collection.known_files(root_id, inner)[0]
             if not is_elsewhere(str(path / "photo")):
                 passed_over = why_passed_over(folder, path.relative_to(folder).as_posix(), rules)
                 lost += len(names) if passed_over else sum(map(rules.skips_file, names))
@@ -101,30 +101,22 @@ def forget(collection: Collection, folder: str) -> int:
     inside = [root_id for root_id, root in collection.roots().items() if Path(root).is_relative_to(folder)]
     if not place and not inside:
         raise ClipsearchError(f"{folder} is not in the index at {collection.folder}; `clipsearch status` lists what is")
-    catalog = collection.catalog
-    catalog.begin()
-    ids = [image_id for root_id in inside for image_id in catalog.ids_below(root_id, "")]
-    failures = sum(catalog.remove_failures_below(root_id, "") for root_id in inside)
-    if place and not inside:
-        under = f"{place.folder}/{place.name}" if place.folder else place.name
-        ids = catalog.ids_below(place.root_id, under)
-        failures = catalog.remove_failures_below(place.root_id, under)
-        known = catalog.known_at(place)
-        if known and not ids:  # a single file
-            collection.discard(place)
-            return 1
-        collection.forget_failure(place)  # of an archive that could not be read to its end
-    if not ids and not failures and not inside:
+    if inside:
+        return sum(collection.remove_root(root_id)[0] for root_id in inside)
+    assert place
+    images, failures = collection.remove_below(place.root_id, place.path)
+    if collection.known_file(place) and not images:  # a single file
+        collection.discard(place)
+        return 1
+    collection.forget_failure(place)  # of an archive that could not be read to its end
+    if not images and not failures:
         raise ClipsearchError(f"nothing below {folder} is in the index at {collection.folder}")
-    collection.remove(ids)
-    for root_id in inside:
-        catalog.drop_root(root_id)
-    return len(ids)
+    return images
 
 
 def rules_of(collection: Collection, root_id: int) -> WalkRules:
     """The rules that a root was walked by."""
-    return WalkRules.from_json(collection.catalog.roots()[root_id][1])
+    return WalkRules.from_json(collection.root_rules()[root_id])
 
 
 def _require_there(collection: Collection, folder: str, place: Place | None, prune: bool) -> None:
@@ -147,7 +139,7 @@ def _require_there(collection: Collection, folder: str, place: Place | None, pru
 def _is_known(collection: Collection, folder: str, place: Place) -> bool:
     """Whether the index has a folder, as a root or with something below it; a mistyped name inside a root it has not."""
     root = collection.roots()[place.root_id]
-    return folder == root or bool(collection.catalog.folders(place.root_id, Path(folder).relative_to(root).as_posix()))
+    return folder == root or bool(collection.folders(place.root_id, Path(folder).relative_to(root).as_posix()))
 
 
 def require_folder(folder: str) -> None:

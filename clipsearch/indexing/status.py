@@ -10,7 +10,6 @@ from clipsearch._internal.paths import is_remote
 from clipsearch.indexing.plan import plan_sync
 from clipsearch.indexing.roots import rules_of
 from clipsearch.store.approximate.folder import ApproximateStatus
-from clipsearch.store.approximate.folder import read_status as read_approximate
 from clipsearch.store.collection import Collection
 from clipsearch.types import Fingerprint
 
@@ -50,7 +49,7 @@ class Status:
 
 def read_status(collection: Collection, scan: bool) -> Status:
     """An index's status; with `scan`, its folders are walked and compared."""
-    images, failures, photo_bytes = collection.catalog.counts()
+    images, failures, photo_bytes = collection.counts()
     roots = []
     for root_id, path in collection.roots().items():
         elsewhere = is_remote(path)
@@ -69,9 +68,9 @@ def read_status(collection: Collection, scan: bool) -> Status:
         failures=failures,
         photo_bytes=photo_bytes,
         index_bytes=_bytes_below(collection.folder),
-        segments=len(collection.catalog.segments()),
+        segments=len(collection.segment_infos()),
         roots=tuple(roots),
-        approximate=read_approximate(collection),
+        approximate=collection.approximate_status(),
     )
 
 

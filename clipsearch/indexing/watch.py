@@ -175,7 +175,7 @@ class Watch:
         place = collection.place(collection.spelled(folder))
         rules = self._rules or (roots.rules_of(collection, place.root_id) if place else WalkRules())
         filled = roots.holds_something(folder) or any(
-            collection.catalog.folders(root_id, under) for root_id, under in collection.places(folder)
+            collection.folders(root_id, under) for root_id, under in collection.places(folder)
         )
         return _Watched(folder, (folder, os.path.realpath(folder)), rules, filled)
 

@@ -10,32 +10,31 @@ from __future__ import annotations
 import secrets
 import uuid
 
-from clipsearch.store.catalog import Catalog
+from clipsearch.store.collection import Collection
 
 LINEAGE, COPY = "store lineage", "store copy"
-"""Keys in the catalog's meta. COPY has names separated by spaces; a "?" marks those that were perhaps never published."""
+"""Keys of the index's `meta`. COPY has names separated by spaces; a "?" marks those that were perhaps never published."""
 
 _MAX_STORES = 256  # whose last name is remembered
 _MAX_KILLED = 16  # interrupted pushes whose names are remembered
 
 
-def lineage_of(catalog: Catalog, lineage: str | None = None) -> str:
+def lineage_of(collection: Collection, lineage: str | None = None) -> str:
     """An index's lineage. If it has none yet, it gets `lineage` or a new one, which is committed."""
-    known = catalog.meta(LINEAGE)
+    known = collection.meta(LINEAGE)
     new = lineage or known or uuid.uuid4().hex
     if new != known:
-        catalog.begin()
-        catalog.set_meta(LINEAGE, new)
-        catalog.commit()
+        collection.set_meta(LINEAGE, new)
+        collection.publish()
     return new
 
 
 class PublicationNames:
     """The names under which an index has published to its stores."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        words = (catalog.meta(COPY) or "").split()
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        words = (collection.meta(COPY) or "").split()
         self._published = [word for word in words if not word.startswith("?")]
         self._uncertain = [word[1:] for word in words if word.startswith("?")]
 
@@ -61,6 +60,5 @@ class PublicationNames:
     def _commit(self) -> None:
         self._published = [*self._published[:1], *self._published[1:][-_MAX_STORES:]]
         self._uncertain = self._uncertain[-_MAX_KILLED:]
-        self._catalog.begin()
-        self._catalog.set_meta(COPY, " ".join([*self._published, *(f"?{name}" for name in self._uncertain)]))
-        self._catalog.commit()
+        self._collection.set_meta(COPY, " ".join([*self._published, *(f"?{name}" for name in self._uncertain)]))
+        self._collection.publish()

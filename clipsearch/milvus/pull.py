@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, SyncRefused
 from clipsearch.milvus.address import StoreAddress
-from clipsearch.milvus.checksums import checks_of
 from clipsearch.milvus.lineage import LINEAGE, lineage_of
 from clipsearch.milvus.manifest import Manifest
 from clipsearch.milvus.rows import (
@@ -71,7 +68,7 @@ def pull(
         report = PullReport(store.name, str(folder), version=store.manifest.version)  # raises before a folder is made
         with Collection(folder, writable=True, on_busy=on_busy) as collection:
             _require_copy(collection, store.manifest)
-            kept = frozenset() if prune else frozenset(checks_of(collection))
+            kept = frozenset() if prune else frozenset(collection.checksums())
             for _ in range(_ATTEMPTS):
                 manifest = store.latest()
                 _bring_up_to_date(collection, store, manifest, kept, report, progress)
@@ -85,11 +82,10 @@ def pull(
 
 def _require_copy(collection: Collection, manifest: Manifest) -> None:
     """Raise SyncRefused for an index of other photos. A new index becomes, at once, a copy of what the store contains."""
-    catalog = collection.catalog
-    if catalog.meta(LINEAGE) is None and not catalog.last_id():
+    if collection.meta(LINEAGE) is None and not collection.last_id:
         collection.require(manifest.fingerprint)
-        lineage_of(catalog, manifest.lineage)
-    elif catalog.meta(LINEAGE) != manifest.lineage:
+        lineage_of(collection, manifest.lineage)
+    elif collection.meta(LINEAGE) != manifest.lineage:
         raise SyncRefused(f"{collection.folder} has an index of other photos; pull into another folder: --index")
     collection.require(manifest.fingerprint)
 
@@ -107,7 +103,7 @@ def _bring_up_to_date(
     SyncRefused if an image in `kept` would go.
     """
     stored = store.at_one_state(lambda: checks_in(store.scan(CHECK_FIELDS)))
-    local = checks_of(collection)
+    local = collection.checksums()
     gone = sorted(local.keys() - stored.keys())
     if lost := kept.intersection(gone):
         raise SyncRefused(
@@ -119,19 +115,8 @@ def _bring_up_to_date(
         raise CollectionError(
             f"the index at {collection.folder} has other photos under the store's ids; pull into another folder"
         )
-    catalog = collection.catalog
-    catalog.begin()
-    catalog.restore(
-        "roots",
-        (
-            (number, os.fsencode(path), json.dumps(manifest.rules.get(number, {})))
-            for number, path in manifest.roots.items()
-        ),
-    )
-    catalog.never_reuse("images", manifest.last_id)
-    buried = set(catalog.tombstones()).intersection(different)  # removed once, but their vectors are still here
-    catalog.remove_tombstones(buried)
-    has_vector = buried | local.keys()
+    collection.restore_roots(manifest.roots, manifest.rules, manifest.last_id)
+    has_vector = collection.revive(different) | local.keys()
     collection.remove(gone)
     report.removed, report.unchanged = report.removed + len(gone), len(stored) - len(different)
     logger.info("version %d: %d rows to fetch, %d to remove", manifest.version, len(different), len(gone))
@@ -156,7 +141,7 @@ def _bring_up_to_date(
 
 def _verify(collection: Collection, manifest: Manifest, report: PullReport) -> None:
     """Raise CollectionDamaged unless the index has exactly the photos that the store's manifest describes."""
-    local = checks_of(collection)
+    local = collection.checksums()
     report.version, report.images, report.digest = manifest.version, len(local), digest_of(local)
     if (report.images, report.digest) != (manifest.count, manifest.digest):
         raise CollectionDamaged(

@@ -18,7 +18,6 @@ import numpy as np
 
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, ModelMismatch, SyncRefused
 from clipsearch.milvus.address import StoreAddress
-from clipsearch.milvus.checksums import checks_of
 from clipsearch.milvus.lease import Lease
 from clipsearch.milvus.lineage import PublicationNames, lineage_of
 from clipsearch.milvus.manifest import Manifest
@@ -35,8 +34,7 @@ from clipsearch.milvus.rows import (
 )
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
-from clipsearch.store.rows import IMAGE_COLUMNS, record_of
-from clipsearch.store.validation import WHAT_TO_DO, as_written, text
+from clipsearch.store.validation import WHAT_TO_DO
 from clipsearch.types import Progress
 
 logger = logging.getLogger(__name__)
@@ -92,7 +90,7 @@ def push(
     fingerprint = collection.fingerprint
     if fingerprint is None:
         raise CollectionError(f"the index at {collection.folder} has no photos yet, so there is nothing to push")
-    lineage, names = lineage_of(collection.catalog), PublicationNames(collection.catalog)
+    lineage, names = lineage_of(collection), PublicationNames(collection)
     table = Table(address)
     try:
         if not table.exists():
@@ -159,7 +157,7 @@ class _PushRun:
 
     def run(self, lineage: str, name: str, *, prune: bool, is_own: bool) -> None:
         """Do all steps. `is_own` says that this copy of the index has published what the store contains."""
-        local, rows, before = checks_of(self._collection), self._read_rows(), self._before
+        local, rows, before = self._collection.checksums(), self._read_rows(), self._before
         same = {image_id for image_id, (_, checks) in rows.current.items() if local.get(image_id) == checks}
         dead = sorted(rows.current.keys() - same)
         gone = [image_id for image_id in dead if image_id not in local]
@@ -233,15 +231,9 @@ class _PushRun:
     def _send(self, image_ids: list[int], born: int, local: Checks) -> None:
         """Add rows in blocks, and read each block back before the next."""
         self._progress(0, len(image_ids))
-        roots = self._collection.roots()
         for start in range(0, len(image_ids), _BLOCK):
             ids = image_ids[start : start + _BLOCK]
-            marks = ",".join(map(str, ids))
-            sql = f"SELECT {IMAGE_COLUMNS}, row_check, vector_check, caption FROM images WHERE image_id IN ({marks}) ORDER BY 1"  # noqa: S608
-            rows = self._collection.catalog.select(sql, ())
-            for row in rows:
-                record_of(row, roots)  # raises if the row is damaged
-            vectors = self._collection.vectors(ids)
+            rows, vectors = self._collection.rows(ids), self._collection.vectors(ids)
             sent = [row_of(row, vector, born) for row, vector in zip(rows, vectors, strict=True)]
             self._lease.renew()
             self._table.insert(sent)
@@ -265,26 +257,17 @@ class _PushRun:
 
     def _manifest(self, lineage: str, name: str) -> Manifest:
         """What will be published, without what depends on the photos."""
-        collection, catalog = self._collection, self._collection.catalog
+        collection = self._collection
         fingerprint = collection.fingerprint
         assert fingerprint
-        _, failures, photo_bytes = catalog.counts()
-        cameras, formats = (self._values(column) for column in ("camera", "format"))
+        _, failures, photo_bytes = collection.counts()
         return Manifest(
             sequence=0, version=0, count=0, digest="",
             fingerprint=fingerprint, roots=collection.roots(),
-            rules={root_id: rules for root_id, (_, rules) in catalog.roots().items()},
-            last_id=catalog.last_id(), lineage=lineage, copy=name, cameras=cameras, formats=formats,
+            rules=collection.root_rules(), last_id=collection.last_id, lineage=lineage, copy=name,
+            cameras=collection.distinct("camera"), formats=collection.distinct("format"),
             photo_bytes=photo_bytes, failures=failures, pushed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         ).fitting()  # fmt: skip
-
-    def _values(self, column: str) -> tuple[str, ...]:
-        rows = self._collection.catalog.select(
-            f"SELECT DISTINCT {column} FROM images WHERE {column} IS NOT NULL ORDER BY 1",  # noqa: S608
-            (),
-        )
-        with as_written(f"the catalog's table of images ({column})"):
-            return tuple(text(value) for (value,) in rows)
 
     def _describes(self, manifest: Manifest) -> bool:
         """Whether the published manifest says the same about everything but the photos."""

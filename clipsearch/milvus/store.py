@@ -23,7 +23,7 @@ from clipsearch.milvus.rows import CATALOG_NAMES, FIELDS, VECTOR, catalog_value,
 from clipsearch.milvus.table import Table
 from clipsearch.store.filters import require_shallow
 from clipsearch.store.memory_catalog import Sieve
-from clipsearch.store.places import Places
+from clipsearch.store.path_lookup import PathLookup
 from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Order, Scores
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def _at_one_state(method: Callable[Concatenate[MilvusStore, _P], _T]) -> Callabl
     return consistent
 
 
-class MilvusStore(Places):
+class MilvusStore:
     """A store, open for reading. Each of its answers comes from one published version. Use as a context manager.
 
     Threads may share it; it answers them one after the other.
@@ -143,6 +143,10 @@ class MilvusStore(Places):
     def roots(self) -> dict[int, str]:
         """root_id → its absolute path on the machine that pushed it."""
         return self.manifest.roots
+
+    def places(self, folder: str) -> list[tuple[int, str]]:
+        """An absolute folder in the store's terms: (root_id, folder below that root), for each root at, above or below it."""
+        return PathLookup(self.roots()).folders(folder)
 
     def __len__(self) -> int:
         return self.manifest.count

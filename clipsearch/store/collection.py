@@ -1,13 +1,14 @@
-"""Vectors and metadata as one thing: written together, published by one commit, searched exactly."""
+"""An index: vectors and metadata as one thing. They are written together, published by one commit and searched exactly."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,56 +16,82 @@ from numpy.typing import NDArray
 from clipsearch._internal.atomic_files import sync_folder
 from clipsearch._internal.checksums import file_sha256
 from clipsearch._internal.commands import PHOTOS, command, how_to_make
-from clipsearch.errors import CollectionError, CollectionNotFound, ModelMismatch
+from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
+from clipsearch.store import counts as tallies
 from clipsearch.store import merge
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_swap import finish
+from clipsearch.store.counts import Countable, TextColumn, Totals
 from clipsearch.store.database import CHECKED
+from clipsearch.store.exact_search import FEW
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
-from clipsearch.store.reading import CollectionReader
-from clipsearch.store.rows import Place
-from clipsearch.store.segments import Segment, write_compact, write_segment
+from clipsearch.store.open_index import OpenIndex
+from clipsearch.store.path_lookup import PathLookup
+from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
+from clipsearch.store.segments import Segment, SegmentInfo, exact_scores, write_compact, write_segment
+from clipsearch.store.snapshot import Snapshot
+from clipsearch.store.staging import StagedVectors
 from clipsearch.store.untrusted import absolute_root, require_own_files
+from clipsearch.store.validation import WHAT_TO_DO
 from clipsearch.store.vectors import is_unit, vector_check
-from clipsearch.types import Failure, Fingerprint, ImageFile, ImageInfo
+from clipsearch.types import (
+    Condition,
+    Embeddings,
+    Failure,
+    Fingerprint,
+    Ids,
+    ImageFile,
+    ImageInfo,
+    ImageRecord,
+    Order,
+    Scores,
+)
 
-MOST_STAGED = 128 * 1024**2
-"""Bytes of vectors that are kept in memory; a commit of more has several segments."""
+if TYPE_CHECKING:
+    from clipsearch.store.approximate.description import Card
+    from clipsearch.store.approximate.folder import ApproximateStatus
+    from clipsearch.store.approximate.index import Approximate
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
-class Collection(CollectionReader):
+class Collection:
     """An index folder, open. Use as a context manager.
 
-    Any number of readers may be open, before, during and after a commit; each sees whole commits only. Opened with
-    `writable=True`, it is the one writer, and what it stages becomes visible to others with `commit`. Where there is another
-    writer, `on_busy` is asked whether to try again; without it, CollectionBusy is raised at once.
+    Any number of readers may be open before, during and after a commit; each answer comes from one committed state. A reader
+    follows if a repair replaces the catalog.
+
+    Opened with `writable=True`, it is the only writer. What it stages becomes visible to others with `commit`. If there is
+    another writer, `on_busy` decides whether to try again; without `on_busy`, CollectionBusy is raised at once.
     """
 
     def __init__(
         self, folder: str | os.PathLike[str], *, writable: bool = False, on_busy: OnBusy | None = None
     ) -> None:
-        folder = Path(folder).absolute()
+        self.folder = Path(folder).absolute()
         self._lock: WriterLock | None = None
-        if not writable and not (folder / "catalog.sqlite").is_file():
-            raise CollectionNotFound(f"there is no index at {folder}; to make it: {how_to_make(folder)}")
+        if not writable and not (self.folder / "catalog.sqlite").is_file():
+            raise CollectionNotFound(f"there is no index at {self.folder}; to make it: {how_to_make(self.folder)}")
         if writable:
-            require_own_files(folder)
-            with telling_unwritable(folder):
-                _make_folder(folder / "segments")
-                self._lock = WriterLock(folder / "writer.lock", on_busy)
+            require_own_files(self.folder)
+            with telling_unwritable(self.folder):
+                _make_folder(self.folder / "segments")
+                self._lock = WriterLock(self.folder / "writer.lock", on_busy)
         try:
             if writable:
-                finish(folder)
-            super().__init__(folder, create=writable)
+                finish(self.folder)
+            self._index = OpenIndex(self.folder, writable=writable)
         except BaseException:
             self._release()
             raise
-        self._staged: dict[int, NDArray[np.float32]] = {}  # by image id, ascending
-        self._written: list[Segment] = []  # staged as well, but in files that the next commit publishes
+        self._staged = StagedVectors(self._index.segments)
         if writable:
             try:
-                self.catalog.last_id()  # or a writer would be told that the disk is full when there are no more numbers
+                self._catalog.last_id()  # without a number to give, a writer would be told that the disk is full
                 self._remove_leftovers()
-                if self.catalog.has_unchecked:
+                if self._catalog.has_unchecked:
                     self._check_vectors()
             except BaseException:
                 self.close()
@@ -76,7 +103,7 @@ class Collection(CollectionReader):
             if self._lock:
                 self.rollback()
         finally:
-            super().close()
+            self._index.close()
             self._release()
 
     def __enter__(self) -> Collection:
@@ -85,19 +112,46 @@ class Collection(CollectionReader):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    # -- what the index is
+
+    @property
+    def name(self) -> str:
+        """The index folder."""
+        return str(self.folder)
+
+    @property
+    def version(self) -> int:
+        """A number that differs once another connection has committed."""
+        return self._catalog.version
+
+    @property
+    def format_version(self) -> int:
+        """The version of the catalog's format on disk."""
+        return self._catalog.format_version
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another index has taken the place of the one that was open last. A reader's next question opens it."""
+        return self._index.is_replaced
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """The model of the embeddings; None before the first. ModelMismatch if a replaced index has another model."""
+        return self._index.fingerprint
+
     def require(self, fingerprint: Fingerprint) -> None:
-        """Raise ModelMismatch unless embeddings of this model belong here; a new index remembers it."""
+        """Raise ModelMismatch unless embeddings of this model belong here. A new index remembers the model."""
         mine = self.fingerprint
         if mine is None and self._lock:
-            self.catalog.begin()
-            self.catalog.set_fingerprint(fingerprint)
+            self._catalog.begin()
+            self._catalog.set_fingerprint(fingerprint)
         elif mine is None or mine.digest != fingerprint.digest or mine.dim != fingerprint.dim:
             other = f"another index: {command('index', PHOTOS, '--model', fingerprint.model, index='OTHER_DIR')}"
             if mine and mine.model == fingerprint.model:
-                revisions = f" ({mine.revision}, and not {fingerprint.revision})"
-                said = revisions if mine.revision != fingerprint.revision else ""
+                differs = mine.revision != fingerprint.revision
+                revisions = f" ({mine.revision}, and not {fingerprint.revision})" if differs else ""
                 raise ModelMismatch(
-                    f"the index at {self.folder} was made with other weights of the model {mine.model!r}{said}: their "
+                    f"the index at {self.folder} was made with other weights of the model {mine.model!r}{revisions}: their "
                     f"embeddings mean different things. Make {other}"
                 )
             raise ModelMismatch(
@@ -106,90 +160,367 @@ class Collection(CollectionReader):
             )
 
     def settle_precision(self, fingerprint: Fingerprint) -> None:
-        """Stage how precisely pictures are encoded from now on, where that was still open."""
+        """Stage the precision that pictures are encoded with from now on, unless it is settled already."""
         mine = self.fingerprint
         if mine and mine.precision is None and fingerprint.precision:
-            self.catalog.begin()
-            self.catalog.set_fingerprint(replace(mine, precision=fingerprint.precision))
+            self._catalog.begin()
+            self._catalog.set_fingerprint(replace(mine, precision=fingerprint.precision))
+
+    def meta(self, key: str) -> str | None:
+        """A value that `set_meta` has stored; None if there is none."""
+        return self._catalog.meta(key)
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Stage a value that the index keeps under a key."""
+        self._catalog.begin()
+        self._catalog.set_meta(key, value)
+
+    def unsound_tables(self) -> list[str]:
+        """The small tables of the catalog that are not as they were committed."""
+        return self._catalog.unsound_tables()
+
+    # -- folders and files
+
+    def roots(self) -> dict[int, str]:
+        """root_id → the absolute path it has today, even if the index folder has been moved."""
+        return {root_id: absolute_root(self.folder, path) for root_id, (path, _) in self._catalog.roots().items()}
+
+    def root_rules(self) -> dict[int, dict[str, object]]:
+        """root_id → the rules of its walk, as JSON has them."""
+        return {root_id: rules for root_id, (_, rules) in self._catalog.roots().items()}
 
     def add_root(self, path: str, rules: dict[str, object]) -> int:
-        """Add a root, or change its walk's rules; its id. A root inside the index's parent is stored relative to it.
+        """Stage a root, or new rules for its walk; its id. A root inside the index's parent is stored relative to the index.
 
-        Roots that lie inside the new one become part of it.
+        Roots inside the new one become part of it.
         """
-        self.catalog.begin()
+        self._catalog.begin()
         inside = Path(path).is_relative_to(self.folder.parent)
         stored = Path(os.path.relpath(path, self.folder)).as_posix() if inside else path
-        for former, _ in self.catalog.roots().values():
+        for former, _ in self._catalog.roots().values():
             if absolute_root(self.folder, former) == path:
-                stored = former  # perhaps from when it had Windows' separators
-        root_id = self.catalog.set_root(stored, rules)
+                stored = former  # perhaps with Windows' separators, as they once were stored
+        root_id = self._catalog.set_root(stored, rules)
         for other, other_path in self.roots().items():
             if other != root_id and Path(other_path).is_relative_to(path):
-                self.catalog.adopt_root(other, root_id, Path(other_path).relative_to(path).as_posix())
+                self._catalog.adopt_root(other, root_id, Path(other_path).relative_to(path).as_posix())
         return root_id
+
+    def remove_root(self, root_id: int) -> tuple[int, int]:
+        """Stage that a root leaves the index with everything below it; how many images and failures go."""
+        removed = self.remove_below(root_id)
+        self._catalog.drop_root(root_id)
+        return removed
+
+    def place(self, path: str) -> Place | None:
+        """A path in the index's terms: root, folder and name. None if no root holds it."""
+        return PathLookup(self.roots(), self._catalog).place(path)
+
+    def places(self, folder: str) -> list[tuple[int, str]]:
+        """An absolute folder in the index's terms: (root_id, folder below that root), for each root at, above or below it."""
+        return PathLookup(self.roots(), self._catalog).folders(folder)
+
+    def spelled(self, path: str) -> str:
+        """A path that a user named, with the accents and capitals that the index has it by."""
+        return PathLookup(self.roots(), self._catalog).spelled(path)
+
+    def folders(self, root_id: int, under: str = "") -> set[str]:
+        """Every folder at or below `under` in which the index knows a file."""
+        return self._catalog.folders(root_id, under)
+
+    def known_files(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
+        """Name → (size, mtime_ns) of the images in a folder, and of its failures. Folders below it do not count."""
+        return self._catalog.known_in(root_id, folder)
+
+    def known_file(self, place: Place) -> KnownFile | None:
+        """What is known of a file. An image comes first, if an image and a failure are known."""
+        return self._catalog.known_at(place)
+
+    def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
+        """Name → what is known of the failures in a folder. Folders below it do not count."""
+        return self._catalog.failures_in(root_id, folder)
+
+    def known_failure(self, place: Place) -> KnownFailure | None:
+        """What is known of a failure, also of one whose image is still in the index."""
+        return self._catalog.failure_at(place)
+
+    def has_size(self, size: int) -> bool:
+        """Whether any image's file has this many bytes. If not, no image has the same content."""
+        return self._catalog.has_size(size)
+
+    def failures(self) -> list[Failure]:
+        """Every file that could not be read, by path."""
+        return self._catalog.failures(self.roots())
+
+    # -- images
+
+    def __len__(self) -> int:
+        return self._catalog.count()
+
+    @property
+    def last_id(self) -> int:
+        """The highest image id that was ever given."""
+        return self._catalog.last_id()
+
+    def counts(self) -> tuple[int, int, int]:
+        """(images, failures, bytes of all images' files)."""
+        return self._catalog.counts()
+
+    def count_by(self, value: Countable, condition: Condition | None = None) -> list[tuple[Any, ...]]:
+        """How many images share each value: rows of the value and a count, in the value's order.
+
+        Only images that meet the condition count, and that have the value.
+        """
+        return tallies.count_by(self._catalog, value, condition, self.places)
+
+    def totals(self, condition: Condition | None = None) -> Totals:
+        """Totals over the images that meet a condition, or over all."""
+        return tallies.totals(self._catalog, condition, self.places)
+
+    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
+        """image_id → record, for those that exist."""
+        return self._catalog.records(ids, self.roots())
+
+    def all_records(self) -> Iterator[ImageRecord]:
+        """Every image, in the order of its path."""
+        return self._catalog.all_records(self.roots())
+
+    def ids(self, condition: Condition | None = None) -> Ids:
+        """The images that meet a condition, or all, int64 (n,), ascending."""
+        with self.reading():
+            candidates = self._index.candidates(condition) if condition else None
+            return self._catalog.ids(condition, self.places, candidates)
+
+    def select(self, condition: Condition) -> Ids:
+        """The images that meet a condition, int64 (n,), ascending."""
+        return self.ids(condition)
+
+    def same_content(self, content_hash: str, most: int = -1) -> list[int]:
+        """The images whose file has this sha256 (hexadecimal), oldest first; at most `most` of them, or all."""
+        return self._catalog.ids_by_hash(content_hash, most)
+
+    def same_content_groups(self) -> Iterator[list[int]]:
+        """The ids of images that share their content with others: a list for each content, oldest first."""
+        return self._catalog.ids_of_equal_content()
+
+    def browse(
+        self, condition: Condition | None, order: Order, offset: int, count: int
+    ) -> tuple[list[ImageRecord], int]:
+        """`count` of the images that meet a condition, or of all, after the first `offset`; and how many there are in all."""
+
+        def read() -> tuple[list[ImageRecord], int]:
+            ids = self._catalog.page(condition, self.places, order, offset, count)
+            records = self.records(ids)
+            return [records[image_id] for image_id in ids], self._catalog.count(condition, self.places)
+
+        return self.at_one_state(read)
+
+    # -- vectors
+
+    def vectors(self, ids: Sequence[int]) -> Embeddings:
+        """The unit vectors (n, dim) of images, staged or published, in their order.
+
+        KeyError if one has none. CollectionDamaged if one is not the vector that was stored for its image.
+        """
+        wanted = np.array(ids, np.int64)
+        staged = {image_id: vector for image_id in ids if (vector := self._staged.get(image_id)) is not None}
+        is_staged = np.isin(wanted, list(staged))
+        published = self._index.at_one_state(lambda snapshot: self._checked(snapshot, wanted[~is_staged]))
+        if not staged:
+            return published
+        vectors = np.empty((len(wanted), len(next(iter(staged.values())))), np.float32)
+        vectors[is_staged] = [staged[image_id] for image_id in wanted[is_staged].tolist()]
+        vectors[~is_staged] = published
+        return vectors
+
+    def scan(
+        self, condition: Condition | None = None, block: int = 4096
+    ) -> Iterator[tuple[list[ImageRecord], Embeddings]]:
+        """Every image that meets a condition, or all, `block` at a time: records and vectors (n, dim), by image id.
+
+        All blocks are of one committed state.
+        """
+        for snapshot in self._index.states():
+            ids = self.ids(condition)
+            for start in range(0, len(ids), block):
+                part = ids[start : start + block]
+                records = self.records(part.tolist())
+                try:
+                    vectors = self._checked(snapshot, part)
+                except KeyError as error:
+                    raise self._damaged(f"image {error} has no vector") from error
+                yield [records[image_id] for image_id in part.tolist()], vectors
+
+    def scan_bytes(self, considered: int) -> int:
+        """How many bytes of vectors a search reads at first, if that many images are allowed."""
+        infos, fingerprint = self.segment_infos(), self.fingerprint
+        dim, total = fingerprint.dim if fingerprint else 0, sum(info.rows for info in infos)
+        if considered < total * FEW:
+            return 4 * dim * considered
+        return sum(info.rows * dim * (1 if info.compact else 4) for info in infos)
+
+    def search(
+        self, queries: Embeddings, top_k: int, allowed: Ids | None = None, without: Sequence[int] = (), *, exact: bool = False
+    ) -> list[list[tuple[float, ImageRecord]]]:  # fmt: skip
+        """For each of the queries (n, dim) its nearest images: (cosine, record), best first, at most `top_k`.
+
+        The ranking is that of float64 inner products over all stored vectors, ties in the order of their paths. If
+        `approximation` returns an index and not `exact`, only that index's candidates are ranked. `allowed` (m,), ascending,
+        limits the search to those ids, and `without` leaves some out. All answers come from one committed state.
+        """
+
+        def answer(snapshot: Snapshot) -> list[list[tuple[float, ImageRecord]]]:
+            index = self._approximate(top_k, allowed, exact)
+            nearest = (
+                index.nearest(snapshot, queries, top_k, without)
+                if index
+                else snapshot.nearest(queries, top_k, allowed, without)
+            )
+            return [
+                self._ranked(snapshot, query[None], scores, ids, top_k)
+                for query, (scores, ids) in zip(queries, nearest, strict=True)
+            ]
+
+        return self._index.at_one_state(answer)
+
+    def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
+        """For each of the queries (n, dim) its `count` highest cosines over all images, best first; found as `search` does."""
+
+        def best(snapshot: Snapshot) -> list[Scores]:
+            index = self._approximate(count, None, exact)
+            nearest = index.nearest(snapshot, queries, count) if index else snapshot.nearest(queries, count)
+            return [scores[:count] for scores, _ in nearest]
+
+        return self._index.at_one_state(best)
+
+    def approximation(self, top_k: int, allowed: Ids | None = None, *, exact: bool = False) -> Card | None:
+        """The description of the approximate index that `search` would use; None if it would be exact."""
+        index = self._index.at_one_state(lambda snapshot: self._approximate(top_k, allowed, exact))
+        return index.card if index else None
+
+    def approximate_status(self) -> ApproximateStatus | None:
+        """The state of the approximate index; None if there is none."""
+        from clipsearch.store.approximate.folder import read_status
+
+        def read(snapshot: Snapshot) -> ApproximateStatus | None:
+            fingerprint = self.fingerprint
+            return read_status(self.folder, snapshot, self._catalog, fingerprint) if fingerprint else None
+
+        return self._index.at_one_state(read)
+
+    # -- consistent reading
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """One committed state for everything that is read from the catalog inside. Segments may be merged meanwhile."""
+        with self._catalog.reading():
+            yield
+
+    def at_one_state(self, read: Callable[[], _T]) -> _T:
+        """Call a function that asks several questions, so that all answers come from one committed state."""
+        return self._index.at_one_state(lambda snapshot: read())
+
+    def snapshot(self) -> Snapshot:
+        """The last commit's segments and tombstones, open for as long as the snapshot is kept."""
+        return self._index.at_one_state(lambda snapshot: snapshot)
+
+    def segment_infos(self) -> list[SegmentInfo]:
+        """What the catalog says of the published segments, oldest first."""
+        return self._catalog.segments()
+
+    def tombstones(self) -> list[int]:
+        """Removed images that some segment still has a vector of, ascending."""
+        return self._catalog.tombstones()
+
+    # -- copies of an index elsewhere
+
+    def checksums(self) -> dict[int, tuple[int, int]]:
+        """image_id → the checksums of its row and of its vector. CollectionDamaged if a vector has none."""
+        return self._catalog.checksums()
+
+    def rows(self, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+        """The rows of images as the catalog has them, by id: `rows.IMAGE_COLUMNS`, row_check, vector_check, caption.
+
+        CollectionDamaged if one holds what clipsearch never writes.
+        """
+        return self._catalog.rows(ids, self.roots())
+
+    def distinct(self, column: TextColumn) -> tuple[str, ...]:
+        """Every value that a column has, in order."""
+        return tallies.distinct(self._catalog, column)
+
+    def restore_roots(self, roots: Mapping[int, str], rules: Mapping[int, dict[str, object]], last_id: int) -> None:
+        """Stage the roots of another copy of this index under their ids. Image ids up to `last_id` are not given again."""
+        self._catalog.begin()
+        self._catalog.restore_roots({root_id: (path, rules.get(root_id, {})) for root_id, path in roots.items()})
+        self._catalog.never_reuse("images", last_id)
+
+    def revive(self, ids: Sequence[int]) -> set[int]:
+        """Stage that removed images come back under their ids; the ids of those whose vectors are still here."""
+        revived = set(self._catalog.tombstones()).intersection(ids)
+        self._catalog.begin()
+        self._catalog.remove_tombstones(revived)
+        return revived
+
+    def restore(self, row: Sequence[Any], vector: NDArray[np.float32] | None) -> None:
+        """Stage an image as another copy of this index has it, under its own id. It replaces what the id has here.
+
+        `row` is what `rows` returns, and `vector` its unit vector (dim,), or None if the vector is here already. Images have to
+        come in the order of their ids.
+        """
+        with self._all_or_nothing():
+            self._catalog.begin()
+            self._catalog.restore("images", [row])
+            if vector is not None:
+                self._staged.add(row[0], np.ascontiguousarray(vector, np.float32), self._catalog)
 
     # -- writing
 
     def add(self, place: Place, file: ImageFile, info: ImageInfo, vector: NDArray[np.float32]) -> int:
-        """Stage an image with its unit vector (dim,); its id. What was known at the place is replaced."""
+        """Stage an image with its unit vector (dim,); its id. It replaces what was known of the file."""
         if not is_unit(vector):
             raise ValueError("an embedding must have norm 1")
         stored = np.ascontiguousarray(vector, np.float32)
         with self._all_or_nothing():
             self.discard(place)
-            image_id = self.catalog.add_image(place, file, info, vector_check(stored))
-            self._staged[image_id] = stored
-            if len(self._staged) * stored.nbytes >= MOST_STAGED:
-                self._write_staged()
+            image_id = self._catalog.add_image(place, file, info, vector_check(stored))
+            self._staged.add(image_id, stored, self._catalog)
         return image_id
 
-    def restore(self, row: Sequence[Any], vector: NDArray[np.float32] | None) -> None:
-        """Stage an image as another copy of this index has it, under its own id, or in place of what that id has here.
-
-        `row` is one of the catalog's images, its two checksums behind its columns, and `vector` its unit vector (dim,), or None
-        where that is here already. Images are to come in the order of their ids.
-        """
-        with self._all_or_nothing():
-            self.catalog.begin()
-            self.catalog.restore("images", [row])
-        if vector is not None:
-            self._staged[row[0]] = np.ascontiguousarray(vector, np.float32)
-
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
-        """Stage that an image's content is now at a place, whatever was known there before."""
-        known = self.catalog.known_at(place)
+        """Stage that an image's content is in another file now. What was known of that file is forgotten."""
+        known = self._catalog.known_at(place)
         with self._all_or_nothing():
             if known is None or known.image_id != image_id:
                 self.discard(place)
             self.forget_failure(place)
-            self.catalog.move_image(image_id, place, file)
+            self._catalog.move_image(image_id, place, file)
 
     def fail(self, place: Place, failure: Failure, tried_with: str = "") -> None:
-        """Stage that a file cannot be read. An image known at the place stays, and stays an answer, until it is removed.
+        """Stage that a file cannot be read. An image that is known there stays, and is found, until it is removed.
 
-        `tried_with` tells what decides, besides the file, whether it can be read (images.attempts). Attempts are counted here,
-        as long as the file and these circumstances are the same.
+        `tried_with` names what else decides whether the file can be read (`indexing.retries.circumstances`). Attempts are
+        counted as long as the file and `tried_with` are the same.
         """
         with self._all_or_nothing():
-            self.catalog.begin()
-            before = self.catalog.failure_at(place)
+            self._catalog.begin()
+            before = self._catalog.failure_at(place)
             same = before and before.state == (failure.file.size, failure.file.mtime_ns)
             alike = before and (before.cause == "access") == (failure.cause == "access")
             if before and same and alike and before.tried_with == tried_with:
                 failure = replace(failure, attempts=before.attempts + 1)
-            self.catalog.add_failure(place, failure, tried_with)
+            self._catalog.add_failure(place, failure, tried_with)
 
     def forget_failure(self, place: Place) -> None:
-        """Stage that a file can be read now, as far as is known. An image there stays."""
+        """Stage that a file can be read now, as far as is known. Its image stays."""
         with self._all_or_nothing():
-            self.catalog.begin()
-            self.catalog.remove_failure(place)
+            self._catalog.begin()
+            self._catalog.remove_failure(place)
 
     def discard(self, place: Place) -> None:
-        """Stage that nothing is known of a place."""
+        """Stage that nothing is known of a file."""
         with self._all_or_nothing():
-            known = self.catalog.known_at(place)
+            known = self._catalog.known_at(place)
             if known and known.image_id is not None:
                 self.remove([known.image_id])
             self.forget_failure(place)
@@ -198,123 +529,152 @@ class Collection(CollectionReader):
         """Stage that images are gone."""
         if ids:
             with self._all_or_nothing():
-                self.catalog.begin()
-                self.catalog.remove_images(ids)
+                self._catalog.begin()
+                self._catalog.remove_images(ids)
 
-    def vector(self, image_id: int) -> NDArray[np.float32]:
-        """An image's unit vector (dim,), staged or published. KeyError where there is none."""
-        if image_id in self._staged:
-            return self._staged[image_id]
-        for segment in self._written:
-            (row,) = segment.rows_of(np.array([image_id], np.int64))
-            if row >= 0:
-                vector: NDArray[np.float32] = segment.vectors[row]
-                return vector
-        return super().vector(image_id)
+    def remove_below(self, root_id: int, under: str = "") -> tuple[int, int]:
+        """Stage that everything at or below a root's folder is gone; how many images and failures go."""
+        with self._all_or_nothing():
+            self._catalog.begin()
+            ids = self._catalog.ids_below(root_id, under)
+            self._catalog.remove_images(ids)
+            return len(ids), self._catalog.remove_failures_below(root_id, under)
 
     @property
     def staged(self) -> int:
         """How many vectors wait for the next commit."""
-        return len(self._staged) + sum(segment.info.rows for segment in self._written)
+        return len(self._staged)
 
     def commit(self) -> None:
-        """Publish everything staged, then tidy up. It costs nothing where nothing is staged."""
+        """Publish everything staged, then tidy up. It costs nothing if nothing is staged."""
         self._require_lock()
-        if self.staged or self.catalog.is_changing or any(info.wants_compact for info in self.catalog.segments()):
+        if self.staged or self._catalog.is_changing or any(info.wants_compact for info in self.segment_infos()):
             self.publish()
             self.tidy()
 
     def publish(self) -> None:
-        """Publish everything staged: the vectors' file first, whole and synced; then, at once, the catalog's transaction.
+        """Publish everything staged. The file of vectors is whole and synced before the catalog's transaction commits.
 
-        Where that fails, everything staged is forgotten.
+        If that fails, everything staged is forgotten.
         """
         self._require_lock()
-        with self._all_or_nothing():
-            self.catalog.begin()
-            if self._staged:
-                self._write_staged()
-            self.catalog.commit()
-        self._forget_staged()
+        staged = self.staged
+        with self._transaction() as catalog:
+            self._staged.write(catalog)
+        self._staged.clear()
+        logger.debug("published %d vectors in %s", staged, self.folder)
 
     def tidy(self) -> None:
         """Merge segments that are due, and make compact copies of large ones, each in a commit of its own."""
         self._require_lock()
         merged = False
-        while group := merge.due(self._open_view()):
+        while group := merge.due(self._index.snapshot()):
             self._merge(group)
             merged = True
-        if merged:  # Windows deletes no file that is mapped: now none of the merged ones is, by this process
+        if merged:  # Windows deletes no file that is mapped: now this process maps none of the merged ones
             self._remove_leftovers()
-        for segment in [segment for segment in self._open_view().segments if segment.info.wants_compact]:
-            info = write_compact(self._segments, segment)
-            with self._all_or_nothing():
-                self.catalog.begin()
-                self.catalog.add_compact(segment.info.name, info)
-                self.catalog.commit()
-            self._outdated = True
+        for segment in [segment for segment in self._index.snapshot().segments if segment.info.wants_compact]:
+            info = write_compact(self._index.segments, segment)
+            with self._transaction() as catalog:
+                catalog.add_compact(segment.info.name, info)
 
     def rollback(self) -> None:
         """Forget everything staged since the last commit."""
-        self.catalog.rollback()
-        self._forget_staged()
+        self._catalog.rollback()
+        self._staged.clear()
+        self._index.refresh()
 
-    def _write_staged(self) -> None:
-        """Put staged vectors into a file that the next commit publishes, so that memory does not grow until then."""
-        ids, vectors = np.array(list(self._staged), np.int64), np.stack(list(self._staged.values()))
-        info = write_segment(self._segments, self.catalog.next_segment_name(), ids, vectors)
-        self.catalog.add_segment(info)
-        self._written.append(Segment(self._segments, info, vectors.shape[1]))
-        self._staged = {}
+    # -- inside
+
+    @property
+    def _catalog(self) -> Catalog:
+        return self._index.catalog
+
+    def _approximate(self, top_k: int, allowed: Ids | None, exact: bool) -> Approximate | None:
+        """The approximate index that a search uses. Not among few images: all of its candidates could be others."""
+        fingerprint = None if exact or allowed is not None else self.fingerprint
+        return self._index.approximate(fingerprint, top_k) if fingerprint else None
+
+    def _ranked(
+        self, snapshot: Snapshot, query: Embeddings, scores: Scores, ids: Ids, top_k: int
+    ) -> list[tuple[float, ImageRecord]]:
+        """Candidates with their records, in order. Paths decide which of those that tie stay."""
+        if not len(ids):
+            return []
+        records = self.records(ids.tolist())
+        if len(records) < len(ids):
+            raise self._damaged("it has vectors of no photo")
+        pairs = [(score, records[image_id]) for score, image_id in zip(scores.tolist(), ids.tolist(), strict=True)]
+        pairs.sort(key=lambda pair: (-pair[0], pair[1].file.path))
+        del pairs[top_k:]
+        best = np.array([record.image_id for _, record in pairs], np.int64)
+        try:
+            proven = exact_scores(self._checked(snapshot, best), query)
+        except KeyError:  # ids that are out of order are not found again
+            proven = np.full(len(pairs), np.nan)
+        if not np.allclose(proven, [score for score, _ in pairs], rtol=0, atol=1e-9):  # a row with another image's id
+            raise self._damaged("its ids are mixed up")
+        return [(min(max(score, -1.0), 1.0), record) for score, record in pairs]
+
+    def _checked(self, snapshot: Snapshot, ids: Ids) -> Embeddings:
+        """The vectors (n, dim) of ids (n,). KeyError if there is no such image; CollectionDamaged as `vectors`."""
+        vectors = snapshot.vectors(ids)
+        checks = self._catalog.vector_checks(ids.tolist())
+        for image_id, vector in zip(ids.tolist(), vectors, strict=True):
+            if checks[image_id] not in (None, vector_check(vector)):
+                raise CollectionDamaged(f"the vector of image {image_id} is damaged; {WHAT_TO_DO}")
+        return vectors
+
+    def _damaged(self, problem: str) -> CollectionDamaged:
+        return CollectionDamaged(f"the index at {self.folder} is damaged: {problem}; {WHAT_TO_DO}")
 
     def _merge(self, group: list[Segment]) -> None:
-        """Put segments into one, without what is dead in them, in a commit of its own."""
-        dead = self._open_view().tombstones
+        """Put segments into one, without their dead rows, in a commit of its own."""
+        dead = self._index.snapshot().tombstones
         ids, vectors = merge.together(group, dead)
-        with self._all_or_nothing():
-            self.catalog.begin()
+        with self._transaction() as catalog:
             if len(ids):
-                self.catalog.add_segment(write_segment(self._segments, self.catalog.next_segment_name(), ids, vectors))
-            self.catalog.remove_segments(segment.info.name for segment in group)
-            self.catalog.remove_tombstones(
-                image_id for segment in group for image_id in np.intersect1d(segment.ids, dead)
-            )
-            self.catalog.commit()
-        self._outdated = True
+                catalog.add_segment(write_segment(self._index.segments, catalog.next_segment_name(), ids, vectors))
+            catalog.remove_segments(segment.info.name for segment in group)
+            catalog.remove_tombstones(image_id for segment in group for image_id in np.intersect1d(segment.ids, dead))
+        logger.debug("merged %d segments into one of %d vectors", len(group), len(ids))
         self._remove_leftovers()
 
     def _check_vectors(self) -> None:
-        """Remember every vector's checksum, once, in an index of before format 4; of files that are as they were written."""
-        self.catalog.begin()
-        for segment in self._open_view().segments:
-            if file_sha256(self._segments / segment.info.name) == segment.info.sha256:
-                checks = map(vector_check, segment.vectors)
-                self.catalog.set_vector_checks(zip(checks, segment.ids.tolist(), strict=True))
-        self.catalog.set_meta(CHECKED, "all")
-        self.catalog.commit()
+        """Store every vector's checksum, once, in an index from before format 4; of files that are as they were written."""
+        with self._transaction() as catalog:
+            for segment in self._index.snapshot().segments:
+                if file_sha256(self._index.segments / segment.info.name) == segment.info.sha256:
+                    checks = map(vector_check, segment.vectors)
+                    catalog.set_vector_checks(zip(checks, segment.ids.tolist(), strict=True))
+            catalog.set_meta(CHECKED, "all")
 
     def _remove_leftovers(self) -> None:
         """Delete files in the segments folder that no commit names."""
-        segments = self.catalog.segments()
-        named = {info.name for info in segments} | {info.compact_name for info in segments if info.compact}
-        for path in self._segments.iterdir():
+        infos = self.segment_infos()
+        named = {info.name for info in infos} | {info.compact_name for info in infos if info.compact}
+        for path in self._index.segments.iterdir():
             if path.name not in named and path.name.endswith((".faiss", ".partial")):
                 with contextlib.suppress(OSError):  # Windows keeps files that a reader has open; next time, then
                     path.unlink()
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
-        """Forget everything staged where a part of it fails: SQLite drops its transaction after some errors, not after all."""
+        """Forget everything staged if a part of it fails: SQLite drops its transaction after some errors, not after all."""
         try:
             yield
         except (CollectionError, OSError):
             self.rollback()
             raise
 
-    def _forget_staged(self) -> None:
-        self._staged = {}
-        self._written = []
-        self._outdated = True
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Catalog]:
+        """Commit, at the end of the block, everything that was staged before and inside it."""
+        with self._all_or_nothing():
+            self._catalog.begin()
+            yield self._catalog
+            self._catalog.commit()
+        self._index.refresh()
 
     def _require_lock(self) -> None:
         if not self._lock:

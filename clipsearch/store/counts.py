@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from clipsearch.store.reading import CollectionReader
+from clipsearch.store.catalog import Catalog
+from clipsearch.store.filters import Places
 from clipsearch.store.rows import LARGEST_EDGE
 from clipsearch.store.validation import as_written, moment, octets, text, whole
 from clipsearch.types import Condition
 
-Tally: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
-Total: TypeAlias = Literal["images", "bytes", "dated", "placed", "first", "last"]
+Countable: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
+TextColumn: TypeAlias = Literal["camera", "format"]
 
-_TALLIES: dict[
-    Tally, tuple[str, str]
-] = {  # columns that one index covers, and the one that says whether they are known
+_COUNTABLE: dict[Countable, tuple[str, str]] = {  # columns that one index covers, and the one that is NULL if unknown
     "year": ("substr(taken_at, 1, 4)", "taken_at"),
     "month": ("substr(taken_at, 1, 7)", "taken_at"),
     "camera": ("camera", "camera"),
@@ -24,17 +24,21 @@ _TALLIES: dict[
     "shape": ("width, height", "width"),
     "folder": ("root_id, folder", "folder"),
 }
-_TOTALS: dict[Total, tuple[str, str]] = {
-    "images": ("COUNT(*)", "size"),
-    "bytes": ("SUM(size)", "size"),
-    "dated": ("COUNT(*)", "taken_at"),
-    "placed": ("COUNT(*)", "latitude"),
-    "first": ("MIN(taken_at)", "taken_at"),
-    "last": ("MAX(taken_at)", "taken_at"),
-}
 
 
-def _number_of_date(value: Any) -> str:
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Totals over some images. `first` and `last` are ISO 8601; None if no image has a date."""
+
+    images: int
+    bytes: int
+    with_date: int
+    with_place: int
+    first: str | None
+    last: str | None
+
+
+def _year_or_month(value: Any) -> str:
     """A year or a month as a date begins with it."""
     if not re.fullmatch(r"[0-9]{4}(-[0-9]{2})?", text(value), re.ASCII):
         raise ValueError("no date")
@@ -45,9 +49,9 @@ def _edge(value: Any) -> int:
     return whole(value, 1, LARGEST_EDGE)
 
 
-_KINDS: dict[Tally, tuple[Callable[[Any], Any], ...]] = {  # what each column's values have to be
-    "year": (_number_of_date,),
-    "month": (_number_of_date,),
+_CHECKS: dict[Countable, tuple[Callable[[Any], Any], ...]] = {  # what each column's values have to be
+    "year": (_year_or_month,),
+    "month": (_year_or_month,),
     "camera": (text,),
     "format": (text,),
     "shape": (_edge, _edge),
@@ -55,24 +59,41 @@ _KINDS: dict[Tally, tuple[Callable[[Any], Any], ...]] = {  # what each column's 
 }
 
 
-def tally(collection: CollectionReader, what: Tally, condition: Condition | None = None) -> list[tuple[Any, ...]]:
-    """How many images have what in common: rows of its values and a count, by value. Images that lack it are left out."""
-    values, needed = _TALLIES[what]
-    where, bound = collection.catalog.where(condition, collection.places)
-    sql = f"SELECT {values}, COUNT(*) FROM images WHERE {needed} IS NOT NULL AND ({where}) "
-    rows = collection.catalog.select(f"{sql} GROUP BY {values} ORDER BY {values}", bound)
-    with as_written(f"the catalog's table of images ({what})"):
-        found = [(*(kind(value) for kind, value in zip(_KINDS[what], row, strict=False)), row[-1]) for row in rows]
-        if what == "folder" and not {root_id for root_id, *_ in found} <= collection.roots().keys():
+def count_by(catalog: Catalog, value: Countable, condition: Condition | None, folders: Places) -> list[tuple[Any, ...]]:
+    """How many images share each value: rows of the value and a count, in the value's order. Those without one are left out."""
+    columns, needed = _COUNTABLE[value]
+    where, bound = catalog.where(condition, folders)
+    sql = f"SELECT {columns}, COUNT(*) FROM images WHERE {needed} IS NOT NULL AND ({where}) "
+    rows = catalog.select(f"{sql} GROUP BY {columns} ORDER BY {columns}", bound)
+    with as_written(f"the catalog's table of images ({value})"):
+        counts = [(*(check(cell) for check, cell in zip(_CHECKS[value], row, strict=False)), row[-1]) for row in rows]
+        if value == "folder" and not {root_id for root_id, *_ in counts} <= catalog.roots().keys():
             raise LookupError("no such root")
-    return found
+    return counts
 
 
-def total(collection: CollectionReader, what: Total, condition: Condition | None = None) -> Any:
-    """One number over all images that meet a condition, or all; None where nothing is there to take it from."""
-    value, needed = _TOTALS[what]
-    where, bound = collection.catalog.where(condition, collection.places)
-    sql = f"SELECT {value} FROM images WHERE {needed} IS NOT NULL AND ({where})"
-    found = collection.catalog.select(sql, bound)[0][0]
-    with as_written(f"the catalog's table of images ({what})"):
-        return found if found is None else moment(found).isoformat() if what in ("first", "last") else whole(found, 0)
+def totals(catalog: Catalog, condition: Condition | None, folders: Places) -> Totals:
+    """Totals over all images that meet a condition, or over all. Each is a query of its own, which one index answers."""
+    where, bound = catalog.where(condition, folders)
+
+    def total(value: str, needed: str) -> Any:
+        sql = f"SELECT {value} FROM images WHERE {needed} IS NOT NULL AND ({where})"
+        return catalog.select(sql, bound)[0][0]
+
+    with as_written("the catalog's table of images"):
+        first, last = total("MIN(taken_at)", "taken_at"), total("MAX(taken_at)", "taken_at")
+        return Totals(
+            images=whole(total("COUNT(*)", "size"), 0),
+            bytes=whole(total("SUM(size)", "size") or 0, 0),
+            with_date=whole(total("COUNT(*)", "taken_at"), 0),
+            with_place=whole(total("COUNT(*)", "latitude"), 0),
+            first=None if first is None else moment(first).isoformat(),
+            last=None if last is None else moment(last).isoformat(),
+        )
+
+
+def distinct(catalog: Catalog, column: TextColumn) -> tuple[str, ...]:
+    """Every value that a column has, in order."""
+    rows = catalog.select(f"SELECT DISTINCT {column} FROM images WHERE {column} IS NOT NULL ORDER BY 1", ())
+    with as_written(f"the catalog's table of images ({column})"):
+        return tuple(text(value) for (value,) in rows)

@@ -17,8 +17,8 @@ from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
     LATER_FAILURE_COLUMNS,
-    Known,
     KnownFailure,
+    KnownFile,
     Place,
     State,
     failure_check,
@@ -35,6 +35,7 @@ from clipsearch.types import LONGEST_CAPTION, Condition, Failure, Ids, ImageFile
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000
+_CRC = 2**32 - 1
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
@@ -74,6 +75,11 @@ class ImageRows:
                 {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in failures},
             )
 
+    def names_in(self, root_id: int, folder: str) -> set[str]:
+        """The names of all files that are known in a folder."""
+        images, failures = self.known_in(root_id, folder)
+        return {*images, *failures}
+
     def failures_in(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
         """Name → what is known of the failures of one folder (not those below it)."""
         sql = f"SELECT {self._failure_columns} FROM failures WHERE root_id = ? AND folder = ?"
@@ -95,12 +101,12 @@ class ImageRows:
         later = LATER_FAILURE_COLUMNS if self._db.version >= 6 else "'', 0, ''"
         return f"{FAILURE_COLUMNS}, {later}"
 
-    def known_at(self, place: Place) -> Known | None:
+    def known_at(self, place: Place) -> KnownFile | None:
         """What is known of one place; of the image, where an image and a failure are."""
         for column, table in (("image_id", "images"), ("NULL", "failures")):
             sql = f"SELECT {column}, size, mtime_ns FROM {table} WHERE root_id = ? AND folder = ? AND name = ?"
             if row := self._db.execute(sql, place_key(place)).fetchone():
-                return Known(*row)
+                return KnownFile(*row)
         return None
 
     def has_size(self, size: int) -> bool:
@@ -167,6 +173,27 @@ class ImageRows:
         columns = f"{IMAGE_COLUMNS}, caption" if table == "images" else f"{FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}"
         check = f"{'image' if table == 'images' else 'failure'}_check({columns})"
         self._db.execute(f"UPDATE {table} SET row_check = {check} WHERE {where}", values)
+
+    def checksums(self) -> dict[int, tuple[int, int]]:
+        """image_id → the checksums of its row and of its vector. CollectionDamaged if a vector has none."""
+        rows = self.select("SELECT image_id, row_check, vector_check FROM images", ())
+        for image_id, _, check in rows:
+            if check is None:  # of an index from before there were any, whose file is not what it was
+                raise CollectionDamaged(f"the vector of image {image_id} is damaged; {WHAT_TO_DO}")
+        with as_written("the catalog's table of images (its checksums)"):
+            return {image_id: (whole(row_check, 0, _CRC), whole(check, 0, _CRC)) for image_id, row_check, check in rows}
+
+    def rows(self, ids: Sequence[int], roots: dict[int, str]) -> list[tuple[Any, ...]]:
+        """The rows of images, by id: IMAGE_COLUMNS, row_check, vector_check, caption. CollectionDamaged as `record_of`."""
+        rows: list[tuple[Any, ...]] = []
+        for part in _in_parts(sorted(ids)):
+            where = f"image_id IN ({','.join('?' * len(part))}) ORDER BY image_id"
+            rows += self.select(
+                f"SELECT {IMAGE_COLUMNS}, row_check, vector_check, caption FROM images WHERE {where}", part
+            )
+        for row in rows:
+            record_of(row, roots)
+        return rows
 
     def vector_checks(self, ids: Sequence[int]) -> dict[int, int | None]:
         """image_id → the checksum of its vector; None where it is not known yet, as in an index of before format 4."""

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.store.ranking import View
 from clipsearch.store.segments import Segment
+from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Ids
 
 FAN_IN = 8  # this many segments of a tier become one of the next
@@ -17,11 +17,11 @@ FULL_BYTES = 256 * 1024**2  # of vectors; a segment half as large is left alone,
 DEAD_SHARE = 0.3  # of a segment's rows; beyond it, the segment is rewritten alone
 
 
-def due(view: View) -> list[Segment]:
+def due(snapshot: Snapshot) -> list[Segment]:
     """Segments to merge now, if any; call again after merging them."""
     tiers: dict[int, list[Segment]] = {}
-    for segment in view.segments:
-        dead = np.count_nonzero(segment.rows_of(view.tombstones) >= 0) if len(view.tombstones) else 0
+    for segment in snapshot.segments:
+        dead = np.count_nonzero(segment.rows_of(snapshot.tombstones) >= 0) if len(snapshot.tombstones) else 0
         if dead > DEAD_SHARE * len(segment.ids):
             return [segment]
         row_bytes = 4 * segment.vectors.shape[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -11,31 +11,27 @@ from numpy.typing import NDArray
 
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import CollectionDamaged
-from clipsearch.store.segments import Segment
+from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Ids
 
 _BLOCK = 2048  # photos compared at once with as many: 16 MB of cosines for each core
 
 
 class Vectors:
-    """The unit vectors of some photos, read from mapped segments as they are wanted. `ids` is int64 (n,)."""
+    """The unit vectors of some photos, read from mapped segments when they are needed. `ids` is int64 (n,)."""
 
-    def __init__(self, segments: Sequence[Segment], ids: Ids, dim: int) -> None:
+    def __init__(self, snapshot: Snapshot, ids: Ids) -> None:
         self.ids = ids
-        self._segments, self._dim = segments, dim
+        self._snapshot = snapshot
 
     def of(self, ids: Ids) -> Embeddings:
-        """Some photos' vectors (m, dim), in the order of their ids (m,). CollectionDamaged where one has none."""
-        vectors = np.empty((len(ids), self._dim), np.float32)
-        missing = np.ones(len(ids), bool)
-        for segment in self._segments:
-            rows = segment.rows_of(ids)
-            here = rows >= 0
-            vectors[here] = segment.vectors[rows[here]]
-            missing &= ~here
-        if missing.any():
-            raise CollectionDamaged("the index is damaged: some photos have no embedding. Index the photos again")
-        return vectors
+        """Some photos' vectors (m, dim), in the order of their ids (m,). CollectionDamaged if one has none."""
+        try:
+            return self._snapshot.vectors(ids)
+        except KeyError as error:
+            raise CollectionDamaged(
+                "the index is damaged: some photos have no embedding. Index the photos again"
+            ) from error
 
 
 def ids_with_neighbours(vectors: Vectors, least: float, tell: Callable[[int, int], None]) -> Ids:

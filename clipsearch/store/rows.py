@@ -25,14 +25,19 @@ class Place:
     folder: str
     name: str
 
+    @property
+    def path(self) -> str:
+        """Relative to the root, with "/" between its parts."""
+        return f"{self.folder}/{self.name}" if self.folder else self.name
+
 
 State: TypeAlias = tuple[int, int]
 """(size in bytes, mtime_ns) of a file: what a directory walk compares."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the catalog knows of a place without decoding."""
+class KnownFile:
+    """What the catalog knows of a file: the image, or that it could not be read."""
 
     image_id: int | None  # None for a failure
     size: int

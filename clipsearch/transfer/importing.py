@@ -18,7 +18,7 @@ from clipsearch.errors import Cancelled, ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.store.collection import Collection
-from clipsearch.store.rows import Known, Place
+from clipsearch.store.rows import KnownFile, Place
 from clipsearch.transfer.checking import checked
 from clipsearch.transfer.fields import Row
 from clipsearch.transfer.placing import Places
@@ -126,7 +126,7 @@ class _Candidate:
     vector: NDArray[np.float32]
     place: Place
     file: ImageFile
-    known: Known | None
+    known: KnownFile | None
 
 
 class _Run:
@@ -174,7 +174,7 @@ class _Run:
             first: dict[Place, _Candidate] = {}
             later = []
             for one in found:
-                known = self._collection.catalog.known_at(one[2])
+                known = self._collection.known_file(one[2])
                 if known and known.image_id in self._had:
                     self._refuse(one[0], _TWICE)
                 elif one[2] in first:
@@ -228,14 +228,9 @@ class _Run:
 
     def _vectors(self, ids: list[int]) -> dict[int, NDArray[np.float32]]:
         """The published vectors (dim,) of some images."""
-        found: dict[int, NDArray[np.float32]] = {}
-        if ids:
-            wanted = np.array(sorted(ids), np.int64)
-            for segment in self._collection.published_segments():
-                rows = segment.rows_of(wanted)
-                there = rows >= 0
-                found.update(zip(wanted[there].tolist(), segment.vectors[rows[there]], strict=True))
-        return found
+        wanted = np.array(ids, np.int64)
+        vectors, found = self._collection.snapshot().lookup(wanted)
+        return dict(zip(wanted[found].tolist(), vectors[found], strict=True))
 
     def _read(self, todo: list[_Candidate]) -> Iterator[tuple[_Candidate, tuple[ImageFile, ImageInfo] | str]]:
         """Each photo as it is on disk, or why its row cannot be taken."""

@@ -22,10 +22,10 @@ class Places:
 
     def __init__(self, collection: Collection, folder: str | None) -> None:
         roots = collection.roots()
-        stored = collection.catalog.roots()
+        rules = collection.root_rules()
         if not roots:
             raise ClipsearchError("the index has no folders yet; say where the photos are: --in FOLDER")
-        self._roots = {root_id: (path, WalkRules.from_json(stored[root_id][1])) for root_id, path in roots.items()}
+        self._roots = {root_id: (path, WalkRules.from_json(rules[root_id])) for root_id, path in roots.items()}
         self._collection = collection
         self._start = folder if folder is not None else next(iter(roots.values())) if len(roots) == 1 else None
         self._within = Path(folder) if folder is not None else None

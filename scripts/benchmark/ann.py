@@ -59,7 +59,7 @@ def measured(setup: Setup, rows: int, kinds: Sequence[Kind], others: Sequence[st
     with Collection(setup.index(rows)) as collection:
         fingerprint = collection.fingerprint
         assert fingerprint is not None
-        source = Source(collection.state(), fingerprint.digest)
+        source = Source(collection.snapshot(), fingerprint.digest)
         bench = _bench(setup, source)
         yield bench.exact
         for kind in kinds:
@@ -76,8 +76,8 @@ def _bench(setup: Setup, source: Source) -> Bench:
     own = np.sort(chosen).tolist()
     images = _vectors(source, own)
     silent = lambda done, total: None  # noqa: E731
-    bench = (questions(source.view, texts, (), silent), questions(source.view, images, own, silent))
-    milliseconds = exact_milliseconds(source.view, texts)
+    bench = (questions(source.snapshot, texts, (), silent), questions(source.snapshot, images, own, silent))
+    milliseconds = exact_milliseconds(source.snapshot, texts)
     size = len(source.ids) * source.dim * 4 / 1e6
     exact = Point(len(source.ids), "exact", "8-bit copy, proven", 1.0, 1.0, milliseconds, size * 1.25, 0.0)
     return Bench(len(source.ids), *bench, exact)
@@ -86,7 +86,7 @@ def _bench(setup: Setup, source: Source) -> Bench:
 def _vectors(source: Source, ids: Sequence[int]) -> Embeddings:
     wanted = np.array(ids, np.int64)
     found = np.empty((len(ids), source.dim), np.float32)
-    for segment in source.view.segments:
+    for segment in source.snapshot.segments:
         rows = segment.rows_of(wanted)
         found[rows >= 0] = segment.vectors[rows[rows >= 0]]
     return found
@@ -123,7 +123,7 @@ def _timed(index: Approximate, source: Source, texts: Embeddings) -> float:
     seconds = []
     for number in range(_TIMED):
         start = time.perf_counter()
-        index.nearest(source.view, texts[number : number + 1], DEEPEST)
+        index.nearest(source.snapshot, texts[number : number + 1], DEEPEST)
         seconds.append(time.perf_counter() - start)
     return 1000 * median(seconds)
 

@@ -141,7 +141,7 @@ def adding(setup: Setup) -> Iterator[Result]:
 
     def open_and_look() -> None:
         with Collection(setup.index(1_000_000)) as collection:
-            collection.published_segments()
+            collection.snapshot()
 
     whole = setup.work / "whole.faiss"
     if not whole.exists():

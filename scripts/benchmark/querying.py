@@ -65,7 +65,7 @@ def warm_query(setup: Setup) -> Iterator[Result]:
     flat.add(vectors)
     texts = setup.real[1][:: len(setup.real[1]) // 64][:64]
     with Collection(setup.index(count)) as collection, Collection(setup.index(count)) as whole:
-        for segment in whole.published_segments():
+        for segment in whole.snapshot().segments:
             segment.__dict__["_compact"] = None  # as if there were no 8-bit copy
         for search in (collection.search, whole.search, flat.search):
             search(texts[:1], 10)

@@ -68,7 +68,7 @@ def _state(folder: Path, expected: Sequence[State], acknowledged: int, *, writab
 
 def _named(folder: Path) -> set[str]:
     with Collection(folder) as collection:
-        infos = collection.catalog.segments()
+        infos = collection.segment_infos()
     return {info.name for info in infos} | {info.compact_name for info in infos if info.compact}
 
 

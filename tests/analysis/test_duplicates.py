@@ -189,10 +189,10 @@ def test_photos_in_archives_and_elsewhere_have_exact_copies_and_are_not_the_best
 
     def meanwhile():
         with Collection(folder / ".clipsearch", writable=True) as collection:
-            file = next(r for r in collection.catalog.all_records(collection.roots()) if "its-own" in r.file.name)
+            file = next(r for r in collection.all_records() if "its-own" in r.file.name)
             collection.add_root("s3://bucket", {})
             for path in (f"{folder}/b.zip/1.jpg", f"{folder}/c.zip/1.jpg", "s3://bucket/1.jpg", "s3://bucket/2.jpg"):
-                vector = collection.vector(file.image_id)
+                vector = collection.vectors([file.image_id])[0]
                 collection.add(collection.place(path), replace(file.file, path=path), file.info, vector)
             collection.commit()
 

@@ -193,13 +193,13 @@ def test_quantised_indexes_answer_images_well_and_texts_badly(real, tmp_path):
     from clipsearch.store.approximate.tune import questions, recalls
 
     with Collection(folder) as collection:
-        source = Source(collection.state(), collection.fingerprint.digest)
+        source = Source(collection.snapshot(), collection.fingerprint.digest)
         for kind, effort in (("ivf-sq8", 8), ("ivf-pq", 8), ("ivf-rabitq", 8)):
             index = Approximate(tmp_path, build(tmp_path, kind, source, lambda what, done, total: None))
             own = list(range(1, len(images), 20))
             sides = (
-                questions(source.view, texts[::10], (), lambda done, total: None),
-                questions(source.view, images[::20], own, lambda done, total: None),
+                questions(source.snapshot, texts[::10], (), lambda done, total: None),
+                questions(source.snapshot, images[::20], own, lambda done, total: None),
             )
             index.effort, index.candidates = effort, 100
             (text, _), (image, _) = (recalls(index, some) for some in sides)

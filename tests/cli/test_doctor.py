@@ -153,5 +153,5 @@ def test_what_is_not_installed_is_told(monkeypatch):
 
 def test_a_writer_at_work_is_not_in_its_way(index):
     with Collection(index, writable=True) as collection:
-        collection.catalog.begin()
+        collection._catalog.begin()
         assert diagnosis.index_health(index).state == "well"

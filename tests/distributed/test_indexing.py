@@ -8,7 +8,7 @@ import pytest
 from clipsearch import SearchEngine
 from clipsearch.distributed import chunks, storage
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionError, ModelMismatch, SyncRefused
-from clipsearch.store import collection as collection_module
+from clipsearch.store import staging
 from clipsearch.store.collection import Collection
 from tests.conftest import ColourEncoder, names, save_photo
 from tests.distributed.conftest import content, jpeg, run
@@ -37,7 +37,7 @@ def test_the_index_is_the_one_that_one_machine_makes(many, tmp_path, in_place):
     assert report.parts == len(in_place.done) > 1 and report.reused == 0
     assert not list((tmp_path / "index" / "parts").iterdir())
     with Collection(tmp_path / "index") as collection:
-        assert len(collection.catalog.segments()) == 1  # all in one commit
+        assert len(collection.segment_infos()) == 1  # all in one commit
 
 
 def test_nothing_is_done_again(many, tmp_path, in_place):
@@ -103,13 +103,13 @@ def test_a_commit_that_fails_leaves_all_as_it_was(many, tmp_path, in_place, monk
 
 
 def test_large_commits_are_written_as_they_grow(many, tmp_path, in_place, monkeypatch):
-    monkeypatch.setattr(collection_module, "MOST_STAGED", 50 * 16)
+    monkeypatch.setattr(staging, "MOST_STAGED", 50 * 16)
     run(tmp_path / "index", many)
     with SearchEngine(tmp_path / "plain") as engine:
         engine.index(many)
     assert content(tmp_path / "index") == content(tmp_path / "plain")
     with Collection(tmp_path / "index") as collection:
-        assert len(collection.catalog.segments()) == 3
+        assert len(collection.segment_infos()) == 3
 
 
 def test_a_worker_with_another_model_is_refused(many, tmp_path, in_place, monkeypatch):

@@ -42,7 +42,7 @@ def indexed(tmp_path):
 
     def read():
         with Collection(tmp_path / "index") as collection:
-            return {r.file.name: r.image_id for r in collection.catalog.all_records(collection.roots())}
+            return {r.file.name: r.image_id for r in collection.all_records()}
 
     return read
 
@@ -53,7 +53,7 @@ def captions(tmp_path):
 
     def read():
         with Collection(tmp_path / "index") as collection:
-            records = collection.catalog.all_records(collection.roots())
+            records = collection.all_records()
             return {
                 os.path.relpath(r.file.path, tmp_path / "photos"): r.info.caption for r in records if r.info.caption
             }
@@ -116,9 +116,9 @@ def test_files_that_swap_names_swap_their_embeddings_and_captions(index, caption
     assert (report.updated, report.failed, encoder.encoded) == (len(ring), 0, 0)
     assert captions() == {f"{colour}.jpg": ring[number - 1] for number, colour in enumerate(ring)}
     with Collection(tmp_path / "index") as collection:
-        for record in collection.catalog.all_records(collection.roots()):
+        for record in collection.all_records():
             if record.info.caption:
-                rgb = collection.vector(record.image_id)[:3]
+                rgb = collection.vectors([record.image_id])[0][:3]
                 colour = np.array(COLOURS[record.info.caption])
                 assert rgb @ colour / np.linalg.norm(rgb) / np.linalg.norm(colour) > 0.99
 
@@ -162,7 +162,7 @@ def test_a_copy_outlives_its_original(index, indexed, photos, tmp_path):
     report, _ = index()
     assert report.removed == 1
     with Collection(tmp_path / "index") as collection:
-        assert collection.vector(indexed()["copy.jpg"]).argmax() == 0
+        assert collection.vectors([indexed()["copy.jpg"]])[0].argmax() == 0
 
 
 def test_a_touched_file_stays_itself_however_many_copies_it_has(index, indexed, captions, photos, tmp_path):
@@ -182,10 +182,13 @@ def test_copies_keep_their_captions_when_their_folder_is_renamed(index, captions
         save_photo(photos / f"{name}.jpg", "red", note="the same")
     index()
     with Collection(tmp_path / "index", writable=True) as collection:
-        records = list(collection.catalog.all_records(collection.roots()))
+        records = list(collection.all_records())
         for record in reversed(records):  # so that the last has the first id
             if "/a/" in record.file.path:
-                info, vector = replace(record.info, caption=record.file.path[-7:]), collection.vector(record.image_id)
+                info, vector = (
+                    replace(record.info, caption=record.file.path[-7:]),
+                    collection.vectors([record.image_id])[0],
+                )
                 collection.add(collection.place(record.file.path), record.file, info, vector)
         collection.commit()
     before = captions()
@@ -307,9 +310,9 @@ def test_photos_that_cannot_be_looked_at_are_kept(index, indexed, photos, tmp_pa
     index()
     with Collection(tmp_path / "index", writable=True) as collection:
         inside = collection.place(str(photos / "trip" / "a.zip" / "1.jpg"))
-        red = next(one for one in collection.catalog.all_records(collection.roots()) if one.file.name == "red.jpg")
+        red = next(one for one in collection.all_records() if one.file.name == "red.jpg")
         file = replace(red.file, mtime_ns=(photos / "trip" / "a.zip").stat().st_mtime_ns)
-        collection.add(inside, file, red.info, collection.vector(red.image_id))
+        collection.add(inside, file, red.info, collection.vectors([red.image_id])[0])
         collection.commit()
     before = indexed()
     shutil.copy(photos / "trip" / "grey.png", photos / "copy.png")

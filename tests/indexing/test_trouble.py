@@ -45,7 +45,7 @@ def state(tmp_path):
 
     def read():
         with Collection(tmp_path / "index") as collection:
-            names = {record.file.name for record in collection.catalog.all_records(collection.roots())}
+            names = {record.file.name for record in collection.all_records()}
             assert len(collection.ids()) == len(names)
             return names, {failure.file.name: failure for failure in collection.failures()}
 

@@ -101,9 +101,9 @@ def test_an_index_that_windows_wrote_goes_on_here(tmp_path, encoder):
     with SearchEngine(folder) as engine:
         engine.index(tmp_path / "all" / "trip")
     with Collection(folder, writable=True) as collection:
-        collection.catalog.begin()
-        assert [path for path, _ in collection.catalog.roots().values()] == ["../trip"]
-        collection.catalog._db.execute("UPDATE roots SET path = ?", (b"..\\trip",))
+        collection._catalog.begin()
+        assert [path for path, _ in collection._catalog.roots().values()] == ["../trip"]
+        collection._catalog._db.execute("UPDATE roots SET path = ?", (b"..\\trip",))
         collection.commit()
     with SearchEngine(folder) as engine:
         report = engine.index(tmp_path / "all" / "trip", rules=WalkRules(hidden=True))

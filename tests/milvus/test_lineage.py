@@ -112,9 +112,8 @@ def test_an_index_that_pushed_before_publications_had_names_goes_on(index, new_u
     """Then it had one name of its own, which all of its stores have."""
     urls = [new_url(), new_url()]
     with Collection(index, writable=True) as collection:
-        collection.catalog.begin()
-        collection.catalog.set_meta(COPY, "0123abcd")
-        collection.catalog.commit()
+        collection.set_meta(COPY, "0123abcd")
+        collection.publish()
     with monkeypatch.context() as patch:
         patch.setattr(PublicationNames, "new", lambda names: "0123abcd")
         patch.setattr(PublicationNames, "settle", lambda names, **options: None)
@@ -137,8 +136,8 @@ def test_names_do_not_pile_up(index, url, monkeypatch):
         push_index(index, url)
         push_index(index, url)
     with Collection(index) as collection, MilvusStore(parse_address(url)) as reader:
-        words = collection.catalog.meta(COPY).split()
-        assert reader.manifest.copy in words and reader.manifest.copy in PublicationNames(collection.catalog)
+        words = collection.meta(COPY).split()
+        assert reader.manifest.copy in words and reader.manifest.copy in PublicationNames(collection)
     assert len([word for word in words if not word.startswith("?")]) == 2  # the first, which stays, and the last
 
 

@@ -11,7 +11,6 @@ from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFo
 from clipsearch.milvus import pull as pulling
 from clipsearch.milvus import push as pushing
 from clipsearch.milvus.address import parse_address
-from clipsearch.milvus.checksums import checks_of
 from clipsearch.milvus.filters import text_key
 from clipsearch.milvus.pull import pull
 from clipsearch.milvus.rows import digest_of
@@ -57,7 +56,7 @@ def test_only_what_differs_is_sent(index, url):
     assert (third.sent, third.unchanged, third.removed, third.images) == (20, 40, 10, 60)
     assert stored(url) == local(index)
     with Collection(index) as collection, MilvusStore(parse_address(url)) as reader:
-        assert third.digest == digest_of(checks_of(collection)) == reader.manifest.digest
+        assert third.digest == digest_of(collection.checksums()) == reader.manifest.digest
         assert reader.table.count("row > 0") == 60  # nothing outdated is left
 
 
@@ -201,7 +200,7 @@ def test_pulled_it_is_the_same_index(index, url, tmp_path):
     assert (report.fetched, report.images, report.digest) == (60, 60, pushed.digest)
     assert local(copy) == local(index)
     with Collection(copy) as there, Collection(index) as here:
-        assert there.roots() == here.roots() and there.catalog.roots()[1][1] == {"hidden": True}
+        assert there.roots() == here.roots() and there.root_rules()[1] == {"hidden": True}
         query = random_units(3, DIM, seed=2)
         assert there.search(query, 20) == here.search(query, 20)
     from clipsearch.store.verify import verify
@@ -221,7 +220,7 @@ def test_pulled_it_is_the_same_index(index, url, tmp_path):
 def set_caption(folder, image_id, caption):
     """Another caption for a photo that is otherwise the same, its id too."""
     with Collection(folder, writable=True) as collection:
-        catalog = collection.catalog
+        catalog = collection._catalog
         catalog.begin()
         catalog.select("UPDATE images SET caption = ? WHERE image_id = ?", (caption, image_id))
         catalog._check_rows("images", "image_id = ?", image_id)

@@ -15,7 +15,7 @@ from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.search import search
 from clipsearch.store.approximate.description import CARD, KINDS, read_card, write_card
 from clipsearch.store.approximate.file_format import file_size, opened, small_crc
-from clipsearch.store.approximate.folder import read_status, remove
+from clipsearch.store.approximate.folder import remove
 from clipsearch.store.approximate.index import DEEPEST
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
@@ -127,7 +127,7 @@ def test_new_photos_are_found_exactly_and_those_that_are_gone_never(index):
     both = np.concatenate([VECTORS, near])
     with Collection(index) as collection:
         assert collection.approximation(10) and found(collection, QUERIES[0]) == best(both, QUERIES[0])
-        state = read_status(collection)
+        state = collection.approximate_status()
         assert (state.problem, state.images, state.new, state.gone) == (None, PHOTOS, 40, 0)
         assert recall(collection, both, QUERIES) >= 0.93
     gone = best(both, QUERIES[0], 400)  # more than it would name
@@ -138,7 +138,7 @@ def test_new_photos_are_found_exactly_and_those_that_are_gone_never(index):
         assert collection.approximation(10)
         right = best(both, QUERIES[0], without=set(gone))
         assert len(set(found(collection, QUERIES[0])) & set(right)) >= 8
-        state = read_status(collection)
+        state = collection.approximate_status()
         assert state.gone + 40 - state.new == 400
 
 
@@ -186,12 +186,12 @@ def test_merges_and_compact_copies_do_not_touch_it(index, monkeypatch):
         with monkeypatch.context() as patch, Collection(index, writable=True) as collection:
             patch.setattr("clipsearch.store.merge.FAN_IN", 2)
             patch.setattr("clipsearch.store.merge.SMALLEST_TIER", 100_000)
-            segments = len(collection.catalog.segments())
+            segments = len(collection.segment_infos())
             add(collection, names(PHOTOS, PHOTOS + 1), -QUERIES[:1])
             collection.commit()
-            assert len(collection.catalog.segments()) == 1 < segments
+            assert len(collection.segment_infos()) == 1 < segments
         assert [found(reader, query) for query in QUERIES[:10]] == before
-        state = read_status(reader)
+        state = reader.approximate_status()
         assert reader.approximation(10) and (state.new, state.gone) == (1, 0)
         assert found(reader, -QUERIES[0])[0] == PHOTOS + 1
 
@@ -253,7 +253,7 @@ def test_photos_that_come_back_with_an_older_catalog_are_found(index):
     shutil.rmtree(index / "segments")
     shutil.copytree(backup, index, dirs_exist_ok=True)
     with Collection(index) as collection:
-        assert read_status(collection).new == 5
+        assert collection.approximate_status().new == 5
         assert found(collection, QUERIES[0])[:5] == gone
 
 
@@ -395,7 +395,7 @@ def test_whatever_is_not_one_of_ours_is_told_once_and_done_without(index, damage
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert is_exact(collection)
-        assert collection.approximation(10) is None and read_status(collection).problem
+        assert collection.approximation(10) is None and collection.approximate_status().problem
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "a flipped bit", "half a card"])

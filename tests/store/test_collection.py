@@ -33,8 +33,8 @@ def index(tmp_path):
 
 def contents(folder):
     with Collection(folder) as collection:
-        records = list(collection.catalog.all_records(collection.roots()))
-        return {record.file.name: collection.vector(record.image_id).tobytes() for record in records}
+        records = list(collection.all_records())
+        return {record.file.name: collection.vectors([record.image_id])[0].tobytes() for record in records}
 
 
 def test_what_is_staged_is_invisible_until_the_commit(index):
@@ -48,7 +48,7 @@ def test_what_is_staged_is_invisible_until_the_commit(index):
 @pytest.mark.parametrize(
     "broken",
     [
-        "clipsearch.store.collection.write_segment",
+        "clipsearch.store.staging.write_segment",
         "os.fsync",
         "os.replace",
         "clipsearch.store.catalog.Catalog.commit",
@@ -86,7 +86,7 @@ def test_a_catalog_that_turns_bad_while_open_is_damage(index):
     data = (index / "catalog.sqlite").read_bytes()
     (index / "catalog.sqlite").write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
     with pytest.raises(CollectionDamaged), Collection(index) as collection:
-        list(collection.catalog.all_records(collection.roots()))
+        list(collection.all_records())
 
 
 def test_a_merge_that_fails_loses_nothing(index, monkeypatch):
@@ -244,11 +244,11 @@ def test_merging_keeps_segments_few_and_rewriting_cheap(tmp_path, monkeypatch):
         for start in range(0, 1024, 4):
             add(collection, [f"{i}.jpg" for i in range(start, start + 4)], vectors[start : start + 4])
             collection.commit()
-        assert len(collection.catalog.segments()) <= 3 * merge.FAN_IN
+        assert len(collection.segment_infos()) <= 3 * merge.FAN_IN
         assert sum(written) <= 1024 * 3  # a row is rewritten once a tier: log8(256 commits) < 3
         assert len(collection) == 1024
         assert len({path.name for path in (tmp_path / "index" / "segments").iterdir()}) == len(
-            collection.catalog.segments()
+            collection.segment_infos()
         )
 
 
@@ -256,11 +256,11 @@ def test_dead_rows_are_dropped_by_and_by(index):
     with Collection(index, writable=True) as collection:
         collection.remove(list(range(1, 16)))
         collection.commit()
-        assert collection.catalog.tombstones() == []
-        assert [info.rows for info in collection.catalog.segments()] == [5]
+        assert collection.tombstones() == []
+        assert [info.rows for info in collection.segment_infos()] == [5]
         collection.remove(list(range(16, 21)))
         collection.commit()
-        assert collection.catalog.segments() == []
+        assert collection.segment_infos() == []
         assert collection.search(random_units(1, 8), 3) == [[]]
 
 
@@ -272,8 +272,8 @@ def test_full_segments_are_left_alone(tmp_path, monkeypatch):
         for start in range(0, 600, 20):
             add(collection, [f"{i}.jpg" for i in range(start, start + 20)], random_units(20, 8, seed=start))
             collection.commit()
-        assert max(info.rows for info in collection.catalog.segments()) <= 100
-        assert sum(info.rows for info in collection.catalog.segments()) == 600
+        assert max(info.rows for info in collection.segment_infos()) <= 100
+        assert sum(info.rows for info in collection.segment_infos()) == 600
 
 
 # -- readers beside a writer
@@ -333,9 +333,9 @@ def test_a_killed_writer_leaves_whole_commits(index):
         process.kill()
         process.join()
         with Collection(index, writable=True) as collection:
-            records = list(collection.catalog.all_records(collection.roots()))
-            held = [i for segment in collection.published_segments() for i in segment.ids.tolist()]
-            dead = set(collection.catalog.tombstones())
+            records = list(collection.all_records())
+            held = [i for segment in collection.snapshot().segments for i in segment.ids.tolist()]
+            dead = set(collection.tombstones())
             assert sorted(set(held) - dead) == sorted(record.image_id for record in records)
             assert len(held) == len(set(held)) and (len(records) - 20) % 5 == 0
             assert len(records) > before

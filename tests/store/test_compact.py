@@ -70,8 +70,8 @@ def test_merging_and_forgetting_leave_no_copy_behind(index):
                 collection, [f"{number}.jpg" for number in range(start, start + 300)], random_units(300, 32, seed=start)
             )
             collection.commit()
-        names = {info.name for info in collection.catalog.segments()}
-        assert all(info.compact for info in collection.catalog.segments())
+        names = {info.name for info in collection.segment_infos()}
+        assert all(info.compact for info in collection.segment_infos())
     files = {path.name for path in (index / "segments").iterdir()}
     assert files == names | {name.replace(".faiss", ".int8.faiss") for name in names}
 
@@ -83,8 +83,8 @@ def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_
     assert answers(index) == before
     with Collection(index, writable=True) as collection:
         collection.commit()
-        assert all(info.compact for info in collection.catalog.segments())
-        assert None not in collection.catalog.vector_checks(collection.ids().tolist()).values()
+        assert all(info.compact for info in collection.segment_infos())
+        assert None not in collection._catalog.vector_checks(collection.ids().tolist()).values()
     assert answers(index) == before
     assert verify(index).damages == ()
     assert len(list(index.glob("segments/*.int8.faiss"))) == 1

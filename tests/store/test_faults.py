@@ -128,7 +128,7 @@ def test_a_killed_writers_commits_are_read_where_nobody_may_write(index, tmp_pat
     before = {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()}
     with Collection(killed) as collection:
         assert len(collection) == 21 and len(collection.search(random_units(1, 16), 50)[0]) == 21
-        copy = collection.catalog._db.copy.name
+        copy = collection._catalog._db.copy.name
     assert not os.path.exists(copy)
     assert {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()} == before
 

@@ -105,7 +105,7 @@ LEAVES = [
 
 def found_and_expected(index, condition):
     with Collection(index) as collection:
-        records = list(collection.catalog.all_records(collection.roots()))
+        records = list(collection.all_records())
         expected = sorted(record.image_id for record in records if holds(condition, record, str(index.parent)))
         found = collection.ids(condition).tolist()
         assert collection.ids(condition).tolist() == found  # by the names in memory, this time
@@ -256,7 +256,7 @@ def test_scanning_gives_every_record_with_its_own_vector(index):
         assert [record.image_id for record in records] == collection.ids(Test("width", ">", 100)).tolist()
         assert max(len(some) for some, _ in blocks) == 64
         for record, vector in zip(records, vectors, strict=True):
-            assert np.array_equal(vector, collection.vector(record.image_id))
+            assert np.array_equal(vector, collection.vectors([record.image_id])[0])
         assert list(collection.scan(Test("width", ">", 1e9))) == []
 
 

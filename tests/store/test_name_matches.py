@@ -41,8 +41,8 @@ def found(collection, condition):
 def narrowed(collection, condition):
     """How many images are left to look at, once names have been asked for before; None where all are."""
     collection.ids(condition)
-    with collection.catalog.reading():
-        among = collection._names.among(condition)
+    with collection.reading():
+        among = collection._index.candidates(condition)
     return None if among is None else len(among)
 
 

@@ -38,7 +38,7 @@ def test_they_are_those_of_a_brute_force(index, least):
     np.fill_diagonal(cosines, -2)
     steps = []
     with Collection(folder) as collection:
-        some = Vectors(collection.published_segments(), ids, DIM)
+        some = Vectors(collection.snapshot(), ids)
         found = ids_with_neighbours(some, least, lambda done, total: steps.append((done, total)))
     assert found.tolist() == ids[(cosines >= least).any(axis=1)].tolist()
     pairs = len(ids) * (len(ids) - 1) // 2
@@ -49,7 +49,7 @@ def test_nothing_and_one_have_no_neighbours(index):
     folder, ids, _ = index
     with Collection(folder) as collection:
         for few in (ids[:0], ids[:1]):
-            vectors = Vectors(collection.published_segments(), few, DIM)
+            vectors = Vectors(collection.snapshot(), few)
             assert ids_with_neighbours(vectors, -1.0, lambda done, total: None).tolist() == []
 
 
@@ -57,7 +57,7 @@ def test_vectors_come_in_the_order_asked_for_and_a_missing_one_is_told(index):
     folder, ids, vectors = index
     order = np.random.default_rng(2).permutation(len(ids))
     with Collection(folder) as collection:
-        some = Vectors(collection.published_segments(), ids, DIM)
+        some = Vectors(collection.snapshot(), ids)
         assert np.array_equal(some.of(ids[order]), vectors[order])
         with pytest.raises(CollectionDamaged, match="have no embedding"):
             some.of(np.array([10_000]))

@@ -7,7 +7,7 @@ import pytest
 
 from clipsearch.errors import ClipsearchError
 from clipsearch.indexing import roots
-from clipsearch.store import places
+from clipsearch.store import path_lookup
 from clipsearch.store.filters import composed
 from clipsearch.store.rows import Place
 from clipsearch.types import Below, ImageFile, ImageInfo
@@ -82,7 +82,7 @@ def test_a_file_or_folder_is_forgotten_by_either_spelling(collection, tmp_path):
 
 
 def test_what_is_known_as_it_is_written_is_not_looked_for(collection, tmp_path, monkeypatch):
-    monkeypatch.setattr(type(collection), "folders_of", lambda *_: pytest.fail("reading every folder takes long"))
+    monkeypatch.setattr(type(collection._catalog), "folders", lambda *_: pytest.fail("reading every folder takes long"))
     assert found(collection, tmp_path / "B\u00fccher" / NFD) == ["a.jpg", "\u00c5.jpg"]
     assert found(collection, tmp_path / "B\u00fccher" / "nothing") == []
-    assert places.is_same(os.fspath(tmp_path), os.fspath(tmp_path))
+    assert path_lookup.is_same(os.fspath(tmp_path), os.fspath(tmp_path))

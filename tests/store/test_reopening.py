@@ -61,7 +61,7 @@ def test_what_was_begun_goes_on_with_the_old_one(index):
     with Collection(index) as reader:
         scan = reader.scan(block=10)
         records = [record for record, _ in zip(next(scan)[0], range(10), strict=True)]
-        rows = reader.catalog.all_records(reader.roots())
+        rows = reader.all_records()
         next(rows)
         damage_row(index, 60)
         repair(index)
@@ -115,7 +115,7 @@ def test_nothing_stays_open_and_an_index_that_is_gone_is_no_new_one(index):
             damage_row(index, number)
             repair(index)
         assert len(found(reader)) == PHOTOS - 3
-        vector = np.array(reader.vector(1))
+        vector = np.array(reader.vectors([1])[0])
         (index / "catalog.sqlite").rename(index / "elsewhere")
-        assert (reader.vector(1) == vector).all()
+        assert (reader.vectors([1])[0] == vector).all()
     assert len(os.listdir("/proc/self/fd")) == before

@@ -159,7 +159,7 @@ class Folder(RuleBasedStateMachine):
         assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
         with Collection(self.engine.index_folder) as collection:
             for hit in hits:
-                vector = collection.vector(hit.record.image_id).astype(np.float64)
+                vector = collection.vectors([hit.record.image_id])[0].astype(np.float64)
                 assert hit.score == pytest.approx(float(vector @ wanted), abs=1e-6)
         if colour in {self.known[place][0] for place in good}:
             best = os.path.relpath(hits[0].path, self.photos)
@@ -175,7 +175,7 @@ class Folder(RuleBasedStateMachine):
         if not hasattr(self, "engine"):
             return
         with Collection(self.engine.index_folder) as collection:
-            records = list(collection.catalog.all_records(collection.roots()))
+            records = list(collection.all_records())
             failures = collection.failures()
         at = {tuple(os.path.split(os.path.relpath(file.path, self.photos))) for file in (r.file for r in records)}
         broken = {tuple(os.path.split(os.path.relpath(f.file.path, self.photos))) for f in failures}

@@ -60,11 +60,11 @@ def everything(index):
     refused = []
 
     def reading(collection):
-        list(collection.catalog.all_records(collection.roots()))
+        list(collection.all_records())
         collection.failures()
         collection.search(random_units(1, 8, seed=1), 3)
-        collection.catalog.known_in(1, "")
-        collection.catalog.folders(1)
+        collection.known_files(1, "")
+        collection.folders(1)
 
     def look():
         with Collection(index) as collection:
@@ -243,7 +243,7 @@ def test_no_name_leads_out_of_its_root(index, folder, name):
     craft(index, f"INSERT INTO failures VALUES (1, {literal(folder)}, {literal(name)}, 1, 1, 'why', 0, '', 0, '')")
     with Collection(index) as collection:
         for read in (
-            lambda: list(collection.catalog.all_records(collection.roots())),
+            lambda: list(collection.all_records()),
             lambda: collection.search(random_units(1, 8), 3),
             collection.failures,
         ):
@@ -265,7 +265,7 @@ def literal(value):
 def test_values_of_another_kind_are_damage(index, change):
     craft(index, f"UPDATE images SET {change} WHERE image_id = 2", SOUND)
     with Collection(index) as collection, pytest.raises(CollectionDamaged):
-        list(collection.catalog.all_records(collection.roots()))
+        list(collection.all_records())
     everything(index)
 
 

@@ -71,7 +71,7 @@ def test_faiss_is_never_given_a_path_for_it_would_open_it_by_its_ansi_name(tmp_p
 def test_vectors_that_somebody_holds_outlive_their_segment(index, monkeypatch, mapped_from):
     monkeypatch.setattr("clipsearch.store.faiss_layout.MAPPED_FROM", mapped_from)
     with Collection(index) as reader:
-        (segment,) = reader.published_segments()
+        (segment,) = reader.snapshot().segments
         vectors = segment.vectors
     del segment, reader
     np.testing.assert_array_equal(vectors, VECTORS)
@@ -200,7 +200,7 @@ def test_a_merge_leaves_no_segment_behind_that_it_had_mapped_itself(index, monke
         for number in range(40):
             add(collection, [f"new {number}.jpg"], random_units(1, DIM, seed=number))
             collection.commit()
-        named = {info.name for info in collection.catalog.segments()}
+        named = {info.name for info in collection.segment_infos()}
         assert {path.name for path in (index / "segments").iterdir()} == named
 
 

@@ -14,8 +14,8 @@ from clipsearch._internal.checksums import file_sha256
 from clipsearch.store.approximate.description import Card, Kind, Measured, Shape, parts_for
 from clipsearch.store.approximate.file_format import Arrays, file_size, small_crc, writing
 from clipsearch.store.approximate.kmeans import centroids_of, nearest_centroids
-from clipsearch.store.ranking import View
 from clipsearch.store.segments import Segment, faiss_version
+from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.vectors import vector_check
 from clipsearch.types import Embeddings, Ids
 
@@ -31,16 +31,16 @@ Tell = Callable[[str, int, int], None]
 class Source:
     """The living vectors of one committed state, to be read as often as needed. The state's files are kept open meanwhile."""
 
-    def __init__(self, view: View, digest: str) -> None:
-        self.view, self.digest = view, digest
-        self._keeps = [view.keep(segment) for segment in view.segments]
+    def __init__(self, snapshot: Snapshot, digest: str) -> None:
+        self.snapshot, self.digest = snapshot, digest
+        self._keeps = [snapshot.keep(segment) for segment in snapshot.segments]
         self._parts: tuple[Embeddings, NDArray[np.int32]] | None = None
         self.ids: Ids = np.concatenate([np.empty(0, np.int64), *(ids for ids, _ in self._selected())])
-        self.dim = view.segments[0].vectors.shape[1] if view.segments else 0
+        self.dim = snapshot.segments[0].vectors.shape[1] if snapshot.segments else 0
 
     def blocks(self) -> Iterator[tuple[Ids, Embeddings]]:
         """All of them, always in the same order: ids (n,) and vectors (n, dim)."""
-        for keep, segment in zip(self._keeps, self.view.segments, strict=True):
+        for keep, segment in zip(self._keeps, self.snapshot.segments, strict=True):
             for start in range(0, len(segment.ids), _BLOCK):
                 rows = slice(start, start + _BLOCK)
                 ids, vectors = segment.ids[rows], segment.vectors[rows]
@@ -76,10 +76,10 @@ class Source:
     @property
     def whole(self) -> list[Segment]:
         """Segments none of whose images were removed: those of the others could come back, with an older catalog."""
-        return [segment for keep, segment in zip(self._keeps, self.view.segments, strict=True) if keep is None]
+        return [segment for keep, segment in zip(self._keeps, self.snapshot.segments, strict=True) if keep is None]
 
     def _selected(self) -> Iterator[tuple[Ids, Segment]]:
-        for keep, segment in zip(self._keeps, self.view.segments, strict=True):
+        for keep, segment in zip(self._keeps, self.snapshot.segments, strict=True):
             yield (segment.ids if keep is None else segment.ids[keep]), segment
 
 
@@ -140,7 +140,7 @@ def _samples(source: Source) -> Iterator[tuple[int, int]]:
     """Images with their vectors' checksums: from everywhere, and the last, whose ids a restored catalog would give again."""
     ids = np.sort(source.ids)
     wanted = np.union1d(ids[:: max(len(ids) // _SAMPLES, 1)][:_SAMPLES], ids[-_SAMPLES:])
-    for segment in source.view.segments:
+    for segment in source.snapshot.segments:
         rows = segment.rows_of(wanted)
         for image_id, row in zip(wanted[rows >= 0].tolist(), rows[rows >= 0].tolist(), strict=True):
             yield image_id, vector_check(np.array(segment.vectors[row]))

@@ -18,8 +18,10 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.description import CARD, Card, Kind, read_card, write_card
 from clipsearch.store.approximate.file_format import opened
 from clipsearch.store.approximate.index import FOLDER, open_approximate, reason_of
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.lock import WriterLock
-from clipsearch.store.reading import CollectionReader
+from clipsearch.store.snapshot import Snapshot
+from clipsearch.types import Fingerprint
 
 _LOCK = "writer.lock"
 
@@ -99,22 +101,20 @@ def damages(collection: Path) -> Iterator[tuple[str, str]]:
         yield f"{FOLDER}/{CARD}", reason_of(error)
 
 
-def read_status(collection: CollectionReader) -> ApproximateStatus | None:
-    """A collection's approximate index; None where there is none."""
-    folder, fingerprint = collection.folder / FOLDER, collection.fingerprint
-    if fingerprint is None:
-        return None
-    view = collection.state()
+def read_status(
+    collection: Path, snapshot: Snapshot, catalog: Catalog, fingerprint: Fingerprint
+) -> ApproximateStatus | None:
+    """The state of a collection's approximate index; None if there is none."""
     try:
-        index = open_approximate(folder, collection.catalog, fingerprint)
+        index = open_approximate(collection / FOLDER, catalog, fingerprint)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         return ApproximateStatus(reason_of(error))
     if index is None:
         return None
     card, measured = index.card, index.card.measured
     new = living = 0
-    for segment in view.segments:
-        keep = view.keep(segment)
+    for segment in snapshot.segments:
+        keep = snapshot.keep(segment)
         fresh = ~index.covers(segment.ids)
         living += len(segment.ids) if keep is None else int(np.count_nonzero(keep))
         new += int(np.count_nonzero(fresh if keep is None else fresh & keep))

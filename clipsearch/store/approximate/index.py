@@ -15,8 +15,9 @@ from clipsearch.errors import ClipsearchWarning, CollectionError
 from clipsearch.store.approximate.description import CARD, Card, read_card
 from clipsearch.store.approximate.file_format import opened
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.ranking import View, best_first, nearest
+from clipsearch.store.exact_search import best_first, nearest
 from clipsearch.store.segments import Segment, exact_scores, faiss_version, rounding_bound
+from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Fingerprint, Ids, Scores
 
 FOLDER = "approximate"
@@ -43,9 +44,9 @@ class Approximate:
         self._covered: NDArray[np.uint8] = arrays["covered"]
         self._whole = frozenset(card.segments)
         self._uncovered: dict[str, NDArray[np.bool_]] = {}  # by a segment's sha256, unless it is whole: rows not in it
-        self._fresh: list[tuple[Segment, NDArray[np.bool_]]] = []  # the view's segments with living ones of these
-        self._view: View | None = None
-        self._gone: Ids = np.empty(0, np.int64)  # the view's tombstones, ascending
+        self._fresh: list[tuple[Segment, NDArray[np.bool_]]] = []  # the snapshot's segments with living ones of these
+        self._snapshot: Snapshot | None = None
+        self._gone: Ids = np.empty(0, np.int64)  # the snapshot's tombstones, ascending
         self._searcher: Searcher
         if card.shape.kind == "hnsw-sq8":
             from clipsearch.store.approximate.hnsw import Graph
@@ -70,44 +71,46 @@ class Approximate:
         return known
 
     def nearest(
-        self, view: View, queries: Embeddings, top_k: int, without: Sequence[int] = ()
+        self, snapshot: Snapshot, queries: Embeddings, top_k: int, without: Sequence[int] = ()
     ) -> list[tuple[Scores, Ids]]:
         """For each of the queries (n, dim) about the best `top_k`: cosines, best first, and ids. Others are found exactly."""
-        self._look_at(view)
+        self._look_at(snapshot)
         count = max(self.candidates, top_k)
         found = self.candidate_ids(queries, count)
-        return [self._answer(view, query[None], top_k, without, ids) for query, ids in zip(queries, found, strict=True)]
+        return [
+            self._answer(snapshot, query[None], top_k, without, ids) for query, ids in zip(queries, found, strict=True)
+        ]
 
     def _answer(
-        self, view: View, query: Embeddings, top_k: int, without: Sequence[int], ids: Ids
+        self, snapshot: Snapshot, query: Embeddings, top_k: int, without: Sequence[int], ids: Ids
     ) -> tuple[Scores, Ids]:
         count, times, rows = len(ids), 1, self.card.shape.rows
-        found, vectors = self._living(view, ids, without)
+        found, vectors = self._living(snapshot, ids, without)
         while (named := int(np.count_nonzero(ids >= 0))) - len(found) > named // 8 + len(without) and len(
             found
         ) < count:
             times *= 4  # many are gone, and perhaps all that were near
             if times > _MOST_TIMES or count * times >= rows:
-                return self._exactly(view, query, top_k, without)
+                return self._exactly(snapshot, query, top_k, without)
             ids = self.candidate_ids(query, count * times, times=times)[0]
-            found, vectors = self._living(view, ids, without)
+            found, vectors = self._living(snapshot, ids, without)
         scores, found = _scored(vectors, found, query, top_k)
         if self._fresh:
             keeps: list[NDArray[np.bool_] | None] = []
             for segment, fresh in self._fresh:
-                keep = view.keep(segment, None, without) if len(without) else None
+                keep = snapshot.keep(segment, None, without) if len(without) else None
                 keeps.append(fresh if keep is None else fresh & keep)
             more_scores, more = nearest([segment for segment, _ in self._fresh], keeps, query, top_k)
             scores, found = np.concatenate([scores, more_scores]), np.concatenate([found, more])
         if len(found) < top_k:  # the parts that it looked into have no more
-            return self._exactly(view, query, top_k, without)
+            return self._exactly(snapshot, query, top_k, without)
         return best_first(scores, found, top_k)
 
-    def _exactly(self, view: View, query: Embeddings, top_k: int, without: Sequence[int]) -> tuple[Scores, Ids]:
-        keeps = [view.keep(segment, None, without) for segment in view.segments]
-        return nearest(view.segments, keeps, query, top_k)
+    def _exactly(self, snapshot: Snapshot, query: Embeddings, top_k: int, without: Sequence[int]) -> tuple[Scores, Ids]:
+        keeps = [snapshot.keep(segment, None, without) for segment in snapshot.segments]
+        return nearest(snapshot.segments, keeps, query, top_k)
 
-    def _living(self, view: View, ids: Ids, without: Sequence[int]) -> tuple[Ids, Embeddings]:
+    def _living(self, snapshot: Snapshot, ids: Ids, without: Sequence[int]) -> tuple[Ids, Embeddings]:
         """Those of some ids that it covers and that are in the collection (n,), with their vectors (n, dim)."""
         ids = np.unique(ids)
         ids = ids[self.covers(ids)]
@@ -116,30 +119,29 @@ class Approximate:
         if len(self._gone):
             at = np.minimum(np.searchsorted(self._gone, ids), len(self._gone) - 1)
             ids = ids[self._gone[at] != ids]
-        found, vectors = [np.empty(0, np.int64)], [np.empty((0, self.card.shape.dim), np.float32)]
-        for segment in view.segments:
-            rows = segment.rows_of(ids)
-            here = rows >= 0
-            if here.any():
-                found.append(ids[here])
-                vectors.append(segment.vectors[rows[here]])
-        return np.concatenate(found), np.concatenate(vectors)
+        vectors, found = snapshot.lookup(ids)
+        return ids[found], vectors[found]
 
-    def _look_at(self, view: View) -> None:
-        if self._view is view:
+    def _look_at(self, snapshot: Snapshot) -> None:
+        if self._snapshot is snapshot:
             return
         uncovered: dict[str, NDArray[np.bool_]] = {}
         fresh: list[tuple[Segment, NDArray[np.bool_]]] = []
-        for segment in view.segments:
+        for segment in snapshot.segments:
             key = segment.info.sha256
             if key in self._whole:
                 continue
             rows = uncovered[key] = self._uncovered[key] if key in self._uncovered else ~self.covers(segment.ids)
-            keep = view.keep(segment)
+            keep = snapshot.keep(segment)
             living = rows if keep is None else rows & keep
             if living.any():
                 fresh.append((segment, living))
-        self._view, self._uncovered, self._fresh, self._gone = view, uncovered, fresh, np.sort(view.tombstones)
+        self._snapshot, self._uncovered, self._fresh, self._gone = (
+            snapshot,
+            uncovered,
+            fresh,
+            np.sort(snapshot.tombstones),
+        )
 
 
 class Beside:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from clipsearch.store.approximate.description import Card, Measured, Shape
 from clipsearch.store.approximate.index import DEEPEST, Approximate
-from clipsearch.store.ranking import View, nearest, nearest_to_each
+from clipsearch.store.exact_search import nearest, nearest_to_each
+from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Ids
 
 K = 10
@@ -59,14 +60,16 @@ class Tried:
     fits: bool
 
 
-def questions(view: View, vectors: Embeddings, own: Sequence[int], tell: Callable[[int, int], None]) -> Questions:
+def questions(
+    snapshot: Snapshot, vectors: Embeddings, own: Sequence[int], tell: Callable[[int, int], None]
+) -> Questions:
     """Answer queries (n, dim) exactly; those that are the vectors of images `own` without these. `own` may be empty."""
-    keeps = [view.keep(segment) for segment in view.segments]
+    keeps = [snapshot.keep(segment) for segment in snapshot.segments]
     best: list[Ids] = []
     deep: list[Ids] = []
     for start in range(0, len(vectors), _TOGETHER):
         some = np.ascontiguousarray(vectors[start : start + _TOGETHER])
-        for number, (scores, ids) in enumerate(nearest_to_each(view.segments, keeps, some, DEEPEST + 1), start):
+        for number, (scores, ids) in enumerate(nearest_to_each(snapshot.segments, keeps, some, DEEPEST + 1), start):
             if len(own):
                 others = ids != own[number]
                 scores, ids = scores[others], ids[others]
@@ -76,14 +79,14 @@ def questions(view: View, vectors: Embeddings, own: Sequence[int], tell: Callabl
     return Questions(vectors, tuple(best), tuple(deep))
 
 
-def exact_milliseconds(view: View, vectors: Embeddings) -> float:
+def exact_milliseconds(snapshot: Snapshot, vectors: Embeddings) -> float:
     """The median time of an exact search for one query."""
-    keeps = [view.keep(segment) for segment in view.segments]
-    return _median_ms(lambda query: nearest(view.segments, keeps, query, DEEPEST), vectors)
+    keeps = [snapshot.keep(segment) for segment in snapshot.segments]
+    return _median_ms(lambda query: nearest(snapshot.segments, keeps, query, DEEPEST), vectors)
 
 
 def tune(
-    index: Approximate, view: View, texts: Questions, images: Questions, recall: float, exact_ms: float,
+    index: Approximate, snapshot: Snapshot, texts: Questions, images: Questions, recall: float, exact_ms: float,
     most_ms: float | None, tell: Callable[[str], None],
 ) -> Tried:  # fmt: skip
     """The cheapest setting of an open index that reaches a recall@K for texts and for images, within `most_ms`.
@@ -103,17 +106,17 @@ def tune(
             found = [place < count for place in places]
             closest = max(closest, (min(float(one.mean()) for one in found), effort, count), key=lambda item: item[0])
             if all(_surely(one) >= recall for one in found):
-                settings.append((_latency(index, view, chosen_by[0], effort, count), effort, count))
+                settings.append((_latency(index, snapshot, chosen_by[0], effort, count), effort, count))
                 break
         if spent > max(_SLOW * exact_ms, _LEAST_SLOW) or (settings and settings[-1][2] == _CANDIDATES[0]):
             break
     for milliseconds, effort, count in sorted(settings):
-        tried = _judged(index, view, judged_by, recall, exact_ms, effort, count)
+        tried = _judged(index, snapshot, judged_by, recall, exact_ms, effort, count)
         if min(tried.card.measured.text, tried.card.measured.image) >= recall:
             return replace(
                 tried, fits=most_ms is None or max(milliseconds, tried.card.measured.milliseconds) <= most_ms
             )
-    return _judged(index, view, judged_by, recall, exact_ms, *closest[1:])
+    return _judged(index, snapshot, judged_by, recall, exact_ms, *closest[1:])
 
 
 def efforts(shape: Shape) -> Iterator[int]:
@@ -144,14 +147,14 @@ def recalls(index: Approximate, some: Questions) -> tuple[float, float]:
 
 def _judged(
     index: Approximate,
-    view: View,
+    snapshot: Snapshot,
     judged_by: tuple[Questions, Questions],
     recall: float,
     exact_ms: float,
     effort: int,
     count: int,
 ) -> Tried:
-    milliseconds = _latency(index, view, judged_by[0], effort, count)
+    milliseconds = _latency(index, snapshot, judged_by[0], effort, count)
     (text, deep), (image, _) = (recalls(index, some) for some in judged_by)
     measured = Measured(
         asked=recall, k=K, text=text, image=image, text_at_100=deep, text_queries=len(judged_by[0].vectors),
@@ -160,9 +163,9 @@ def _judged(
     return Tried(replace(index.card, effort=effort, candidates=count, measured=measured), fits=False)
 
 
-def _latency(index: Approximate, view: View, texts: Questions, effort: int, count: int) -> float:
+def _latency(index: Approximate, snapshot: Snapshot, texts: Questions, effort: int, count: int) -> float:
     index.effort, index.candidates = effort, count
-    return _median_ms(lambda query: index.nearest(view, query, DEEPEST), texts.vectors)
+    return _median_ms(lambda query: index.nearest(snapshot, query, DEEPEST), texts.vectors)
 
 
 def _median_ms(search: Callable[[Embeddings], object], vectors: Embeddings) -> float:

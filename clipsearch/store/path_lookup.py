@@ -1,71 +1,68 @@
-"""Absolute folders in a catalog's terms: roots, and folders below them."""
+"""From absolute paths to an index's roots and the folders below them."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from clipsearch._internal.paths import is_remote
 from clipsearch.store.filters import composed
 from clipsearch.store.rows import Place
 
 
-class Places:
-    """What knows its roots."""
-
-    def roots(self) -> dict[int, str]:
-        """root_id → the absolute path it has today."""
-        raise NotImplementedError
+class KnownPaths(Protocol):
+    """What an index knows below its roots. A catalog knows it."""
 
     def holds(self, root_id: int, path: str) -> bool:
-        """Whether anything is known at or below a path of a root, as it is written; where that cannot be told, yes."""
-        return True
+        """Whether anything is known at or below a path of a root, spelled exactly so."""
 
-    def folders_of(self, root_id: int) -> Iterable[str]:
-        """Every folder of a root in which something is known, where that can be told."""
-        return ()
+    def folders(self, root_id: int) -> set[str]:
+        """Every folder of a root in which something is known."""
 
-    def names_in(self, root_id: int, folder: str) -> Iterable[str]:
-        """Every file that is known in a folder, where that can be told."""
-        return ()
+    def names_in(self, root_id: int, folder: str) -> set[str]:
+        """The names of all files that are known in a folder."""
+
+
+class PathLookup:
+    """From absolute paths to roots and the folders below them. `roots` maps root_id to the absolute path it has today."""
+
+    def __init__(self, roots: Mapping[int, str], known: KnownPaths | None = None) -> None:
+        self._roots = roots
+        self._known = known
 
     def place(self, path: str) -> Place | None:
-        """Where a path is in the catalog's terms; None where no root holds it."""
-        for root_id, root in self.roots().items():
+        """Where a path is in the catalog's terms; None if no root holds it."""
+        for root_id, root in self._roots.items():
             if (relative := _relative(path, root)) is not None:
                 folder, _, name = relative.rpartition("/")
                 return Place(root_id, folder, name)
         return None
 
-    def places(self, folder: str) -> list[tuple[int, str]]:
-        """A folder in the catalog's terms: itself below a root, or every root below it."""
+    def folders(self, folder: str) -> list[tuple[int, str]]:
+        """Where an absolute folder's photos are: (root_id, folder below that root), for each root at, above or below it."""
         folder = self.spelled(folder)
-        inside = [(root_id, "") for root_id, root in self.roots().items() if _relative(root, folder) is not None]
+        inside = [(root_id, "") for root_id, root in self._roots.items() if _relative(root, folder) is not None]
         place = self.place(folder)
         if place and not inside:
-            inside = [(place.root_id, f"{place.folder}/{place.name}" if place.folder else place.name)]
+            inside = [(place.root_id, place.path)]
         return inside
 
     def spelled(self, path: str) -> str:
-        """A path that a user named, with the letters that the index has it by.
+        """A path that a user named, spelled as the index has it.
 
-        The same folder may be written with its accents as characters of their own, and where the file system does not tell
-        them apart, with other capitals.
+        The same folder may be written with composed or decomposed accents and, on some file systems, in other capitals.
         """
-        if is_remote(path):
+        if is_remote(path) or any(_relative(root, path) is not None for root in self._roots.values()):
             return path
-        roots = self.roots()
-        for root in roots.values():
-            if _relative(root, path) is not None:
-                return path
-        for root_id, root in roots.items():
+        for root_id, root in self._roots.items():
             if (relative := _relative(path, root)) is not None:
-                if not relative or self.holds(root_id, relative):
+                if not relative or self._holds(root_id, relative):
                     return path
                 return self._spelled_below(root_id, root, relative, path)
-        for root_id, root in roots.items():
+        for root_id, root in self._roots.items():
             parts, above = Path(path).parts, Path(root).parts
             shared = min(len(parts), len(above))
             if [_key(part) for part in parts[:shared]] == [_key(part) for part in above[:shared]]:
@@ -75,19 +72,22 @@ class Places:
                     return self._spelled_below(root_id, root, rest, path) if rest else begins
         return path
 
+    def _holds(self, root_id: int, path: str) -> bool:
+        return self._known is None or self._known.holds(root_id, path)
+
     def _spelled_below(self, root_id: int, root: str, relative: str, path: str) -> str:
         written = os.path.join(root, *relative.split("/"))
-        if self.holds(root_id, relative):
+        if self._known is None or self._known.holds(root_id, relative):
             return written
         if relative.isascii() and not os.path.lexists(path):  # only a file system could take it for another
             return written
         count = relative.count("/") + 1
-        every = set(self.folders_of(root_id))
-        found = {"/".join(folder.split("/")[:count]) for folder in every}
+        folders = self._known.folders(root_id)
+        names = {"/".join(folder.split("/")[:count]) for folder in folders}
         above = _key(relative.rpartition("/")[0])
-        for folder in [folder for folder in every if _key(folder) == above]:
-            found |= {f"{folder}/{name}" if folder else name for name in self.names_in(root_id, folder)}
-        for name in sorted(name for name in found if _key(name) == _key(relative)):
+        for folder in [folder for folder in folders if _key(folder) == above]:
+            names |= {f"{folder}/{name}" if folder else name for name in self._known.names_in(root_id, folder)}
+        for name in sorted(name for name in names if _key(name) == _key(relative)):
             known = os.path.join(root, *name.split("/"))
             if is_same(path, known):
                 return known
@@ -95,7 +95,7 @@ class Places:
 
 
 def is_same(path: str, known: str) -> bool:
-    """Whether two paths that differ in accents or capitals are of one file. The file system says so, where it can."""
+    """Whether two paths that differ in accents or capitals lead to one file. The file system decides, if it can."""
     try:
         return os.path.samefile(path, known)
     except (OSError, ValueError):  # one of them is not there
@@ -110,7 +110,7 @@ def _key(text: str) -> str:
 
 
 def _relative(path: str, root: str) -> str | None:
-    """`path` below `root`, with "/" between parts; None where it is not below it."""
+    """`path` relative to `root`, with "/" between its parts; None if it is not below it."""
     if path == root:
         return ""
     prefix = root if root.endswith(os.sep) else root + os.sep

@@ -14,7 +14,7 @@ _FEW = 1 / 50  # of all names; where more of them have what is looked for, the c
 _Pattern: TypeAlias = tuple[bytes, ...]
 
 
-class NameFinder:
+class NameIndex:
     """Narrows conditions about names down to few images.
 
     Reading all names takes as long as three globs asked of the catalog do, so that happens with the second one at a state: for

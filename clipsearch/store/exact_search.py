@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import repeat
 
 import numpy as np
@@ -17,32 +16,6 @@ _BLOCK = 4096  # rows scored at once for many queries: 8 MB of 512 values, which
 _LARGE = 100_000  # rows, in all, from which a second core is worth starting a thread
 FEW = 1 / 32  # of a segment's rows; as many are sooner scored one by one than passed over in a scan
 _WIDEST = 4096  # rows beyond which the compact copy gives way to the vectors themselves, whose bound is far narrower
-
-
-class View:
-    """The segments and tombstones of one committed state."""
-
-    def __init__(self, version: int, segments: list[Segment], tombstones: Ids) -> None:
-        self.version = version
-        self.segments = segments
-        self.tombstones = tombstones
-
-    def keep(
-        self, segment: Segment, allowed: Ids | None = None, without: Sequence[int] = ()
-    ) -> NDArray[np.bool_] | None:
-        """Which rows of a segment may be found; None for all."""
-        keep = None
-        if allowed is not None:
-            rows = segment.rows_of(allowed)
-            keep = np.zeros(len(segment.ids), bool)
-            keep[rows[rows >= 0]] = True
-        if len(self.tombstones) or len(without):
-            rows = segment.rows_of(np.concatenate([self.tombstones, np.array(without, np.int64)]))
-            rows = rows[rows >= 0]
-            if len(rows):
-                keep = np.ones(len(segment.ids), bool) if keep is None else keep
-                keep[rows] = False
-        return keep
 
 
 class _Part:
