@@ -23,10 +23,10 @@ from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_swap import finish
 from clipsearch.store.counts import Countable, TextColumn, Totals
 from clipsearch.store.database import CHECKED
-from clipsearch.store.exact_search import FEW
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
+from clipsearch.store.ranking import FEW
 from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
 from clipsearch.store.segments import Segment, SegmentInfo, exact_scores, write_compact, write_segment
 from clipsearch.store.snapshot import Snapshot

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.store.exact_search import nearest, nearest_to_each
+from clipsearch.store.ranking import nearest, nearest_to_each
 from clipsearch.store.segments import Segment
 from clipsearch.types import Embeddings, Ids, Scores
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from clipsearch._internal.cpu import cores
 from clipsearch.server.pictures import encode
-from clipsearch.store import exact_search
+from clipsearch.store import ranking
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.store.segments import exact_scores
@@ -185,13 +185,13 @@ def _candidates(index: Path, texts: NDArray[np.float32]) -> float:
         counted.append(len(vectors))
         return exact_scores(vectors, query)
 
-    exact_search.exact_scores = counting  # type: ignore[attr-defined]
+    ranking.exact_scores = counting  # type: ignore[attr-defined]
     try:
         with Collection(index) as collection:
             for query in texts[:64]:
                 collection.search(query[None], 10)
     finally:
-        exact_search.exact_scores = exact_scores  # type: ignore[attr-defined]
+        ranking.exact_scores = exact_scores  # type: ignore[attr-defined]
     return sum(counted) / 64
 
 

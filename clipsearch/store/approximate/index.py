@@ -15,7 +15,7 @@ from clipsearch.errors import ClipsearchWarning, CollectionError
 from clipsearch.store.approximate.description import CARD, Card, read_card
 from clipsearch.store.approximate.file_format import opened
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.exact_search import best_first, nearest
+from clipsearch.store.ranking import best_first, nearest
 from clipsearch.store.segments import Segment, exact_scores, faiss_version, rounding_bound
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Fingerprint, Ids, Scores

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clipsearch.store.approximate.description import Card, Measured, Shape
 from clipsearch.store.approximate.index import DEEPEST, Approximate
-from clipsearch.store.exact_search import nearest, nearest_to_each
+from clipsearch.store.ranking import nearest, nearest_to_each
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Ids
 
