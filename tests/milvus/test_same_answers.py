@@ -75,7 +75,7 @@ def test_rankings_are_those_of_brute_force(source, everything, top_k):
 def test_more_than_a_server_sends_at_once_is_fetched_piece_by_piece(source, everything, place, monkeypatch):
     queries = np.concatenate([random_units(2, DIM, seed=9), everything[1][50:51]])
     if place != "index":
-        monkeypatch.setattr("clipsearch.milvus.ranking._MAX_ROWS", 70)
+        monkeypatch.setattr("clipsearch.milvus.exact_search._MAX_ROWS", 70)
         monkeypatch.setattr("clipsearch.milvus.table.MAX_IDS", 30)
         for method in ("search", "query"):
             monkeypatch.setattr(Table, method, counting(getattr(Table, method), 70))
