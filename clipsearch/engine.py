@@ -45,9 +45,9 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.query.vector_store import VectorStore
     from clipsearch.store.approximate.description import Kind
     from clipsearch.store.lock import OnBusy
-    from clipsearch.transfer.exporting import ExportReport
+    from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.fields import Format
-    from clipsearch.transfer.importing import ImportReport
+    from clipsearch.transfer.import_ import ImportReport
     from clipsearch.types import Condition
 
 
@@ -470,7 +470,7 @@ class SearchEngine:
         it. `progress` gets the rows written and their total. ClipsearchError if there is nothing to write, if a file exists
         (unless `force`), or if parquet is asked for and pyarrow is missing.
         """
-        from clipsearch.transfer.exporting import export
+        from clipsearch.transfer.export import export
 
         return export(
             self._collection(),
@@ -503,7 +503,7 @@ class SearchEngine:
         cancelled, what is committed stays and the report has `interrupted`. ClipsearchError, with nothing written, if the file
         as a whole cannot be taken.
         """
-        from clipsearch.transfer.admission import import_file
+        from clipsearch.transfer.import_ import import_file
 
         fingerprint = None if self._is_new() else self._collection().fingerprint
         return import_file(

@@ -190,13 +190,15 @@ def open_segment(data: bytes) -> None:
 def read_import(data: bytes) -> None:
     """Any bytes as lines of embeddings to import, or ClipsearchError."""
     from clipsearch.errors import ClipsearchError
-    from clipsearch.transfer import checking, readers
+    from clipsearch.transfer.admission import unit_blocks
+    from clipsearch.transfer.import_ import open_embeddings
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as base:
         path = Path(base) / "x.jsonl"
         path.write_bytes(data)
         try:
-            checking.count_rows(readers.open_source(path), any_length=True)
+            for _ in unit_blocks(open_embeddings(path), any_length=True):
+                pass
         except ClipsearchError:
             return
 

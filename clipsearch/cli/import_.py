@@ -22,7 +22,7 @@ from clipsearch.cli.options import (
 from clipsearch.cli.output import ProgressBar, is_quiet, note, print_json, say
 
 if TYPE_CHECKING:
-    from clipsearch.transfer.importing import ImportReport
+    from clipsearch.transfer.import_ import ImportReport
 
 
 @dataclass(frozen=True, slots=True)

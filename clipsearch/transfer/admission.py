@@ -1,56 +1,150 @@
-"""A file of embeddings and an index: whether they go together, before anything is written."""
+"""What may enter an index from a file: embeddings of the index's model, unit vectors, and photos that are on disk."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from clipsearch._internal.cancel import CancelToken
-from clipsearch.errors import CollectionNotFound
-from clipsearch.indexing import roots
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch._internal.windows import opened_as
+from clipsearch.encoders.base import normalise
+from clipsearch.errors import ClipsearchError, ModelMismatch
+from clipsearch.indexing.walk import WalkRules, has_image_signature, is_image_name, why_passed_over
 from clipsearch.store.collection import Collection
-from clipsearch.transfer.checking import agreed_model, count_rows
-from clipsearch.transfer.importing import ImportReport, Progress, import_rows
-from clipsearch.transfer.readers import open_source
-from clipsearch.types import Fingerprint
+from clipsearch.store.rows import Place
+from clipsearch.transfer.fields import EmbeddingReader, Row
+from clipsearch.types import Embeddings, Fingerprint, ImageFile
+
+TOLERANCE = 1e-3
+"""How far a unit vector's norm may be from 1. Rounding to float16 changes each value by 5e-4 of it at most."""
+
+_UNCHANGED = 1e-6  # the tolerance of encoders.base.normalise: within it, a vector keeps its bytes
 
 
-def import_file(
-    index_folder: Path, index: Fingerprint | None, file: str | os.PathLike[str], asked: Callable[[], Fingerprint | None], *,
-    folder: str | os.PathLike[str] | None = None, any_length: bool = False, trust_model: bool = False,
-    jobs: int | None = None, progress: Progress | None = None, cancel: CancelToken | None = None,
-) -> ImportReport:  # fmt: skip
-    """Take a file's embeddings into an index: see SearchEngine.import_embeddings.
+def agreed_model(
+    source: EmbeddingReader, index: Fingerprint | None, named: Fingerprint | None, *, trust: bool
+) -> Fingerprint:
+    """The fingerprint under which a file's embeddings may enter an index.
 
-    `index` is the index's model, None for a new one, and `asked` gives that of the model that the user names, if any.
+    `index` is the index's own, None for a new index; `named` is that of the model that the user names, if any. ModelMismatch if
+    the file is from another model. ClipsearchError if no model is known, or if only the user names it and does not confirm it
+    (`trust`).
     """
-    start = time.monotonic()
-    below = None if folder is None else roots.absolute(folder)
-    if below is not None:
-        roots.require_folder(below)
-    elif not (index_folder / "catalog.sqlite").exists():
-        raise CollectionNotFound(
-            f"there is no index at {index_folder}; for a new one, say where the photos are: --in FOLDER"
+    path, stated = source.path, source.stated
+    if index and named and named.digest != index.digest:
+        raise ModelMismatch(f"the index was made with the model {index.model!r}, not with {named.model!r}")
+    if index is None and named is None:
+        hint = f" ({path.name} says {stated.model!r})" if stated else ""
+        raise ClipsearchError(
+            f"the index is new: name the model that the embeddings were made with, as in --model NAME{hint}"
         )
-    source = open_source(Path(roots.absolute(file)))
-    fingerprint = agreed_model(source, index, asked(), trust=trust_model)
-    total = count_rows(source, any_length=any_length)
-    with Collection(index_folder, writable=True) as collection:
-        collection.require(fingerprint)
-        collection.settle_precision(fingerprint)
-        if below is not None:
-            roots.targets(collection, [below], None, False)
-        report = import_rows(
-            collection,
-            source,
-            total,
-            folder=below,
-            any_length=any_length,
-            jobs=jobs,
-            progress=progress,
-            cancel=cancel,
+    if stated is None and (named is None or not trust):
+        raise ClipsearchError(
+            f"{path} does not say which model its embeddings are from, and searches in vectors of another model find nonsense. "
+            "Name it with --model, and confirm with --trust-model that they were made with it and its preprocessing"
         )
-    report.seconds = time.monotonic() - start
-    return report
+    model = index or named
+    assert model
+    if stated and (stated.digest != model.digest or stated.dim != model.dim):
+        raise ModelMismatch(
+            f"{path} holds embeddings of {stated.model!r} ({stated.digest[:12]}), and the model here is {model.model!r} "
+            f"({model.digest[:12]}): they cannot be compared"
+        )
+    if source.dim != model.dim:
+        raise ModelMismatch(f"{path} holds vectors of {source.dim:,} values, and {model.model!r} makes {model.dim:,}")
+    if stated and stated.precision and model.precision and stated.precision != model.precision:
+        raise ModelMismatch(
+            f"{path} holds embeddings in {stated.precision}, and the index those in {model.precision}; import them into "
+            "another index: --index OTHER_DIR"
+        )
+    return replace(model, precision=model.precision or (stated.precision if stated else None))
+
+
+def unit_blocks(source: EmbeddingReader, *, any_length: bool = False) -> Iterator[tuple[list[Row], Embeddings]]:
+    """All rows in blocks, with unit vectors, float32 (n, dim). ClipsearchError, naming the row, for any other vector.
+
+    A vector whose norm is within 1e-6 of 1 stays as it is. If its norm is within TOLERANCE, or with `any_length` for any norm,
+    it is divided by its norm in float64.
+    """
+    for rows, vectors in source.blocks():
+        wide = np.asarray(vectors, np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            norms = np.linalg.norm(wide, axis=1)
+            bad = ~np.isfinite(norms) | (norms < np.finfo(np.float32).tiny)
+            if not any_length:
+                bad |= np.abs(norms - 1) > TOLERANCE
+        if bad.any():
+            at = int(np.argmax(bad))
+            problem = _problem(wide[at], norms[at])
+            raise ClipsearchError(
+                f"{source.path}: row {rows[at].number:,} ({rows[at].path}) has an embedding {problem}"
+            )
+        keep = np.abs(norms - 1) <= _UNCHANGED
+        unit = np.empty(wide.shape, np.float32)
+        unit[keep], unit[~keep] = wide[keep], normalise(wide[~keep])
+        yield rows, unit
+
+
+def _problem(vector: NDArray[np.float64], norm: float) -> str:
+    if not np.isfinite(vector).all():
+        return "with a value that is not finite"
+    if not np.isfinite(norm) or norm < np.finfo(np.float32).tiny:
+        return f"without a direction: its norm is {norm:g}"
+    return f"of norm {norm:.6g}, not 1; to scale all of them to 1: --normalise"
+
+
+class PhotoFinder:
+    """Finds photos below an index's roots, and below `folder` (absolute) if given, where relative paths start.
+
+    It refuses what `clipsearch index` would pass over, because the next run would take such a photo for deleted.
+    """
+
+    def __init__(self, collection: Collection, folder: str | None) -> None:
+        roots = collection.roots()
+        rules = collection.root_rules()
+        if not roots:
+            raise ClipsearchError("the index has no folders yet; say where the photos are: --in FOLDER")
+        self._roots = {root_id: (path, WalkRules.from_json(rules[root_id])) for root_id, path in roots.items()}
+        self._collection = collection
+        self._start = folder if folder is not None else next(iter(roots.values())) if len(roots) == 1 else None
+        self._within = Path(folder) if folder is not None else None
+        self._folder_reasons: dict[tuple[int, str], str] = {}
+
+    def find(self, path: str) -> tuple[Place, ImageFile] | str:
+        """A photo's place, and its size and time; or the reason why the photo cannot be taken."""
+        if not os.path.isabs(path):
+            if self._start is None:
+                return "the path is relative; say to which folder with --in FOLDER"
+            path = os.path.join(self._start, path)
+        path = os.path.normpath(path)
+        try:
+            os.fsencode(path)
+        except UnicodeEncodeError:
+            return "not a path of this system"
+        place = self._collection.place(path)
+        if place is None or not place.name:
+            return "not below a folder of this index"
+        if self._within and not Path(path).is_relative_to(self._within):
+            return f"not below {self._within}"
+        root, rules = self._roots[place.root_id]
+        try:
+            state = os.stat(opened_as(path))
+            if not stat.S_ISREG(state.st_mode):
+                return "not a regular file"
+            named = is_image_name(place.name)
+            skipped = rules.skips_file(place.name) or not (has_image_signature(path) if named is None else named)
+        except FileNotFoundError:
+            return "there is no such file"
+        except (OSError, ValueError) as error:
+            return str(getattr(error, "strerror", None) or error)
+        if skipped:
+            return "`clipsearch index` passes over files of this name"
+        folder = place.root_id, place.folder
+        if folder not in self._folder_reasons:
+            self._folder_reasons[folder] = why_passed_over(root, place.folder, rules)
+        return self._folder_reasons[folder] or (place, ImageFile(path, state.st_size, state.st_mtime_ns))

@@ -1,14 +1,17 @@
-"""What a file of embeddings says of each photo and of the model, by the same names in every format."""
+"""What a file of embeddings says about each photo and its model; all formats use the same names."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
+
+from numpy.typing import NDArray
 
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
@@ -18,30 +21,47 @@ from clipsearch.types import Fingerprint, ImageInfo, ImageRecord, clean_caption
 Format: TypeAlias = Literal["npy", "parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-PHOTO_FIELDS = (
-    "path", "size", "mtime_ns", "width", "height", "format", "content_hash", "taken_at", "camera", "latitude", "longitude",
-    "caption",
-)  # fmt: skip
-"""The size is in bytes, width and height in pixels of the upright picture, `content_hash` the sha256 of the file's bytes in
-hexadecimal, `taken_at` ISO 8601 by the camera's clock, latitude and longitude degrees (WGS 84)."""
+_INFO_FIELDS = ("width", "height", "format", "content_hash", "taken_at", "camera", "latitude", "longitude")
+
+PHOTO_FIELDS = ("path", "size", "mtime_ns", *_INFO_FIELDS, "caption")
+"""The size is in bytes, width and height are in pixels of the upright picture. `content_hash` is the sha256 of the file's bytes
+in hexadecimal, `taken_at` is ISO 8601 by the camera's clock, latitude and longitude are in degrees (WGS 84)."""
 
 MODEL_FIELDS = ("model", "model_revision", "model_digest", "model_dim", "precision")
 EMBEDDING = "embedding"
 
-_INFO_FIELDS = PHOTO_FIELDS[3:-1]  # files from before there were captions have all of these
+_BLOCK_BYTES = 16 * 1024**2
 _LONGEST_TEXT = 4096
-_LARGEST = 2**31 - 1  # pixels on an edge
+_LARGEST_EDGE = 2**31 - 1  # pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a file says of one photo. `number` counts from 1."""
+    """What a file says about one photo. `number` counts from 1."""
 
     number: int
     path: str
     content_hash: str | None
-    info: ImageInfo | None  # None unless the file says all of it, hash included; without the caption
+    info: ImageInfo | None  # without the caption; None unless the file has all of it, including the hash
     caption: str | None = None
+
+
+class EmbeddingReader(ABC):
+    """A file of embeddings whose beginning was read and makes sense."""
+
+    path: Path
+    stated: Fingerprint | None  # the model that the file names
+    dim: int
+    rows: int | None  # None if only reading the whole file can tell
+
+    @abstractmethod
+    def blocks(self) -> Iterator[tuple[list[Row], NDArray[Any]]]:
+        """All rows in blocks, with their vectors, floating-point (n, dim). ClipsearchError if a row makes no sense."""
+
+    @property
+    def block_rows(self) -> int:
+        """How many rows make a block."""
+        return max(1, min(1024, _BLOCK_BYTES // (8 * self.dim)))
 
 
 def photo_fields(record: ImageRecord, relative_to: str | None = None) -> dict[str, Any]:
@@ -61,24 +81,24 @@ def model_fields(fingerprint: Fingerprint) -> dict[str, Any]:
 
 
 def stated_model(values: Mapping[str, Any], where: str) -> Fingerprint | None:
-    """The fingerprint that MODEL_FIELDS give; None where they give no digest. ClipsearchError where they make no sense."""
+    """The fingerprint in MODEL_FIELDS; None if they have no digest. ClipsearchError if they make no sense."""
     model, revision, digest, dim, precision = (values.get(name) for name in MODEL_FIELDS)
     if digest is None:
         return None
     texts = all(isinstance(text, str) and len(text) <= _LONGEST_TEXT for text in (model, revision, digest))
     if not texts or type(dim) is not int or dim < 1 or precision not in (None, *PRECISIONS):
-        raise ClipsearchError(f"{where}: cannot make sense of which model it names ({', '.join(MODEL_FIELDS)})")
+        raise ClipsearchError(f"{where}: the model that it names makes no sense ({', '.join(MODEL_FIELDS)})")
     return Fingerprint(str(model), str(revision), str(digest), dim, precision)
 
 
 def row_of(number: int, values: Mapping[str, Any], where: str) -> Row:
-    """A row of a file. ClipsearchError without a path; photo fields that make no sense count as missing."""
+    """A row of a file. ClipsearchError if it has no path; photo fields that make no sense count as missing."""
     path = values.get("path")
     if not isinstance(path, str) or not path or len(path) > _LONGEST_TEXT or "\0" in path:
         raise ClipsearchError(f'{where}: row {number:,} has no "path"')
     digest = values.get("content_hash")
     if digest is not None and not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
-        raise ClipsearchError(f'{where}: row {number:,} has a "content_hash" that is no sha256 in hexadecimal')
+        raise ClipsearchError(f'{where}: row {number:,} has a "content_hash" that is not a sha256 in hexadecimal')
     return Row(number, path, digest, _info(values) if digest else None, clean_caption(values.get("caption")))
 
 
@@ -88,7 +108,7 @@ def _info(values: Mapping[str, Any]) -> ImageInfo | None:
     width, height, image_format, content_hash, taken_at, camera, latitude, longitude = (
         values[name] for name in _INFO_FIELDS
     )
-    if not all(type(edge) is int and 0 < edge <= _LARGEST for edge in (width, height)):
+    if not all(type(edge) is int and 0 < edge <= _LARGEST_EDGE for edge in (width, height)):
         return None
     if not _is_text(image_format) or not all(text is None or _is_text(text) for text in (camera, taken_at)):
         return None
@@ -105,7 +125,7 @@ def _info(values: Mapping[str, Any]) -> ImageInfo | None:
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is text that the catalog can hold: without lone surrogates."""
+    """Whether the catalog can store it: text without lone surrogates."""
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
         return False
     try:

@@ -1,10 +1,11 @@
-"""Parquet files of embeddings. The only module that imports pyarrow, which is an extra."""
+"""Parquet files of embeddings. Only this module imports pyarrow, which is an extra."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ClipsearchError, one_line
-from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, Row, model_fields, row_of, stated_model
-from clipsearch.transfer.readers import Source
-from clipsearch.transfer.writers import Block
+from clipsearch.transfer.fields import (
+    EMBEDDING,
+    PHOTO_FIELDS,
+    EmbeddingReader,
+    Row,
+    model_fields,
+    row_of,
+    stated_model,
+)
+from clipsearch.transfer.formats import Block, json_object
 from clipsearch.types import Fingerprint
 
 _METADATA = b"clipsearch"  # key in the schema's metadata: a JSON object of MODEL_FIELDS
-_PATH_BYTES = "path_bytes"  # the path where it is not UTF-8; `path` then has U+FFFD in those places
+_PATH_BYTES = "path_bytes"  # the path if it is not UTF-8; `path` then has U+FFFD in its place
 _BUFFER = 1024**2  # bytes read ahead of a column
 
 
 def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint) -> int:
-    """A table of PHOTO_FIELDS, `path_bytes` and `embedding`, a row group a block; MODEL_FIELDS are its metadata. How many rows.
+    """Write a table of PHOTO_FIELDS, `path_bytes` and `embedding`, with MODEL_FIELDS as metadata. Returns the number of rows.
 
-    `embedding` is a fixed-size list of float32. ClipsearchError where pyarrow is not installed.
+    Each block becomes a row group. `embedding` is a fixed-size list of float32. ClipsearchError if pyarrow is not installed.
     """
     pa, pq = pyarrow_and_parquet()
     texts, integers = pa.string(), pa.int64()
@@ -57,12 +65,12 @@ def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint)
     return count
 
 
-class ParquetSource(Source):
+class ParquetReader(EmbeddingReader):
     """A Parquet file with a column `path` (text or bytes) and one `embedding` (lists of floats, all of one length)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._reading() as file:
+        with opened(self.path) as file:
             schema, self.rows = file.schema_arrow, file.metadata.num_rows
             for name in ("path", EMBEDDING):
                 if schema.names.count(name) != 1:
@@ -73,18 +81,19 @@ class ParquetSource(Source):
             lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
             if not lists or not pa.types.is_floating(kind.value_type):
                 raise ClipsearchError(f"{path}: the column {EMBEDDING!r} has the type {kind}, not lists of floats")
-            said = (schema.metadata or {}).get(_METADATA)
+            model = (schema.metadata or {}).get(_METADATA)
         if not self.rows:
             raise ClipsearchError(f"{path} holds no rows")
-        self.stated = stated_model(self._object(said), str(path)) if said else None
+        problem = f"{path}: its metadata makes no sense"
+        self.stated = stated_model(json_object(model, problem), str(path)) if model else None
         self.dim = kind.list_size if pa.types.is_fixed_size_list(kind) else self._first_length()
         if not self.dim:
             raise ClipsearchError(f"{path}: row 1 has an embedding without values")
 
     def blocks(self) -> Iterator[tuple[list[Row], NDArray[Any]]]:
-        """As Source has it."""
+        """See EmbeddingReader."""
         number = 1
-        with self._reading() as file:
+        with opened(self.path) as file:
             for batch in file.iter_batches(batch_size=self.block_rows, columns=self._columns):
                 vectors = self._vectors(batch.column(EMBEDDING), number)
                 values = batch.drop_columns([EMBEDDING]).to_pylist()
@@ -93,7 +102,7 @@ class ParquetSource(Source):
                 number += len(rows)
 
     def _vectors(self, column: Any, number: int) -> NDArray[Any]:
-        """A batch's embeddings (n, dim) whose first is row `number`."""
+        """A batch's embeddings (n, dim); the first is that of row `number`."""
         if column.null_count:
             at = column.is_valid().to_pylist().index(False)
             raise ClipsearchError(f"{self.path}: row {number + at:,} has no embedding")
@@ -109,53 +118,26 @@ class ParquetSource(Source):
         return vectors
 
     def _first_length(self) -> int:
-        with self._reading() as file:
+        with opened(self.path) as file:
             for batch in file.iter_batches(batch_size=1, columns=[EMBEDDING]):
                 return len(batch.column(EMBEDDING)[0].as_py() or ())
         return 0
 
-    def _reading(self) -> _Reading:
-        return _Reading(self.path)
 
-    def _object(self, text: bytes) -> dict[str, Any]:
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            raise ClipsearchError(f"{self.path}: cannot make sense of its metadata")
-        return value
-
-
-class _Reading:
-    """A Parquet file, open. Whatever pyarrow says of broken ones is a ClipsearchError."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: Any = None
-
-    def __enter__(self) -> Any:
-        _, pq = pyarrow_and_parquet()
-        try:
-            self._file = pq.ParquetFile(
-                os.fspath(self._path), buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
-            )
-        except broken_parquet() as error:
-            raise self._in_our_words(error) from error
-        return self._file
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self._file:
-            self._file.close()
-        if isinstance(error, broken_parquet()):
-            raise self._in_our_words(error) from error
-
-    def _in_our_words(self, error: BaseException) -> ClipsearchError:
-        return ClipsearchError(f"{self._path} is not a Parquet file that can be read: {one_line(error)}")
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A Parquet file, open. ClipsearchError for everything that pyarrow raises for broken files."""
+    _, pq = pyarrow_and_parquet()
+    try:
+        options = {"buffer_size": _BUFFER, "pre_buffer": False, "page_checksum_verification": True}
+        with pq.ParquetFile(os.fspath(path), **options) as file:
+            yield file
+    except broken_parquet() as error:
+        raise ClipsearchError(f"{path} is not a Parquet file that can be read: {one_line(error)}") from error
 
 
 def _split_path(row: dict[str, Any]) -> None:
-    """Give a row `path_bytes` where its path is not UTF-8, and a path that is."""
+    """Give a row a path that is UTF-8, and `path_bytes` if its own is not."""
     raw = os.fsencode(row["path"])
     readable = raw.decode("utf-8", "replace")
     row[_PATH_BYTES] = None if readable == row["path"] else raw
@@ -169,19 +151,19 @@ def _joined_path(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def broken_parquet() -> tuple[type[BaseException], ...]:
-    """What pyarrow raises where a file is not what it says."""
+    """The errors that pyarrow raises for broken files."""
     return (pyarrow_and_parquet()[0].ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
 def compute() -> Any:
-    """`pyarrow.compute`, where `pyarrow_and_parquet` found it."""
+    """`pyarrow.compute`. Call `pyarrow_and_parquet` first."""
     import pyarrow.compute
 
     return pyarrow.compute
 
 
 def pyarrow_and_parquet() -> tuple[Any, Any]:
-    """`pyarrow` and `pyarrow.parquet`. ClipsearchError where they are not installed."""
+    """`pyarrow` and `pyarrow.parquet`. ClipsearchError if they are not installed."""
     try:
         import pyarrow
         import pyarrow.parquet

@@ -23,7 +23,8 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch
 from clipsearch.store.collection import Collection
-from clipsearch.transfer import checking, exporting, importing, readers, writers
+from clipsearch.transfer import admission, export, formats, import_
+from clipsearch.transfer.fields import EmbeddingReader
 from clipsearch.types import Below, Fingerprint, Test
 from tests.conftest import ColourEncoder, give_captions, names, save_photo
 
@@ -126,7 +127,7 @@ def test_relative_paths_move_to_another_machine(engine, photos, tmp_path, encode
 
 @given(arrays.arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 8)), elements=st.floats(-1, 1, width=32)))
 def test_numbers_in_text_are_the_float32_exactly(vectors):
-    read = [np.array(json.loads(text), np.float64).astype(np.float32) for text in writers._numbers(vectors)]
+    read = [np.array(json.loads(text), np.float64).astype(np.float32) for text in formats._json_lists(vectors)]
     assert np.array(read, np.float32).tobytes() == vectors.tobytes()
 
 
@@ -138,7 +139,9 @@ def test_vectors_made_by_encoders_keep_their_bytes_and_others_are_normalised_onc
         np.save(tmp_path / f"{name}.npy", vectors)
         write_rows(tmp_path / f"{name}.jsonl", [{"path": str(number)} for number in range(len(vectors))])
     read = {
-        name: np.concatenate([block for _, block in checking.checked(readers.open_source(tmp_path / f"{name}.npy"))])
+        name: np.concatenate(
+            [block for _, block in admission.unit_blocks(import_.open_embeddings(tmp_path / f"{name}.npy"))]
+        )
         for name in ("unit", "rough")
     }
     assert read["unit"].tobytes() == unit.tobytes()
@@ -194,7 +197,7 @@ def test_parquet_is_a_table_for_others(engine, tmp_path):
 
 
 def test_what_is_written_block_by_block_is_one_file(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(exporting, "BLOCK", 2)
+    monkeypatch.setattr(export, "BLOCK", 2)
     seen = []
     for ending in ("npy", "jsonl", "csv"):
         engine.export(tmp_path / f"out.{ending}", force=True, progress=lambda done, total: seen.append((done, total)))
@@ -450,7 +453,7 @@ def test_a_file_without_a_model_needs_it_named_and_confirmed(engine, tmp_path):
         assert named.import_embeddings(tmp_path / "bare.jsonl", trust_model=True).unchanged == 5
 
 
-class OneRow(readers.Source):
+class OneRow(EmbeddingReader):
     def __init__(self, stated, dim=4):
         self.path, self.stated, self.dim, self.rows = Path("x.npy"), stated, dim, 1
 
@@ -461,7 +464,7 @@ class OneRow(readers.Source):
 def test_which_model_is_agreed_on():
     ours = Fingerprint("m", "r", "d", 4, None)
     int8, fp32 = replace(ours, precision="int8"), replace(ours, precision="fp32")
-    agreed = checking.agreed_model
+    agreed = admission.agreed_model
     assert agreed(OneRow(int8), ours, None, trust=False) == int8  # open until now
     assert agreed(OneRow(ours), int8, None, trust=False) == int8
     assert agreed(OneRow(fp32), None, ours, trust=False) == fp32
@@ -523,7 +526,7 @@ def test_a_model_that_makes_no_sense_is_refused(other, photos, tmp_path, values)
         "precision": None,
     }
     row = {"path": "red.jpg", "embedding": [1, 0, 0, 0], **model}
-    with pytest.raises(ClipsearchError, match="which model it names"):
+    with pytest.raises(ClipsearchError, match="the model that it names"):
         other.import_embeddings(write_rows(tmp_path / "out.jsonl", [{**row, **values}]), folder=photos)
     assert other.import_embeddings(write_rows(tmp_path / "out.jsonl", [row]), folder=photos).added == 1
 
@@ -662,13 +665,13 @@ def many(tmp_path, encoder, monkeypatch):
         yield other, engine
 
 
-_SMALL_STEPS = "readers.Source.block_rows, importing.COMMIT_IMAGES = 4, 8"
+_SMALL_STEPS = "fields.EmbeddingReader.block_rows, import_.COMMIT_IMAGES = 4, 8"
 
 
 def test_a_cancelled_import_keeps_whole_commits_and_the_next_run_goes_on(many, tmp_path, monkeypatch):
     other, engine = many
-    monkeypatch.setattr(readers.Source, "block_rows", 4)
-    monkeypatch.setattr(importing, "COMMIT_IMAGES", 8)
+    monkeypatch.setattr(EmbeddingReader, "block_rows", 4)
+    monkeypatch.setattr(import_, "COMMIT_IMAGES", 8)
 
     def stop(report, done, total):
         assert total == 40
@@ -693,7 +696,7 @@ def test_a_killed_import_leaves_the_index_whole(many, tmp_path, after):
     other, engine = many
     script = f"""
 import os, signal
-from clipsearch.transfer import importing, readers
+from clipsearch.transfer import fields, import_
 from clipsearch.engine import SearchEngine
 {_SMALL_STEPS}
 def kill(report, done, total):

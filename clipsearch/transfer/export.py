@@ -1,30 +1,27 @@
-"""Out of an index: every image, or those that meet a condition, into files that other tools read."""
+"""Exports the images of an index, or those that meet a condition, to files that other tools read."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from clipsearch._internal.atomic_files import replacing
 from clipsearch.errors import ClipsearchError
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.fields import FORMATS, Format, photo_fields
-from clipsearch.transfer.writers import Block, write_csv, write_jsonl, write_npy
-from clipsearch.types import All, Below, Condition, Fingerprint
+from clipsearch.transfer.formats import Block, write_csv, write_jsonl, write_npy
+from clipsearch.transfer.parquet import write_parquet
+from clipsearch.types import All, Below, Condition, Fingerprint, Progress
 
 BLOCK = 4096
-"""Images read and written at once, and a row group of a Parquet file: 8 MB at 512 values."""
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many images are done, and how many there are."""
+"""Images in a block, and in a row group of a Parquet file: 8 MB at 512 values."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was written: the first file has the vectors, a second one the rows of an .npy."""
+    """What was written: the first file has the vectors, the second one has the rows of an .npy."""
 
     files: tuple[str, ...]
     format: Format
@@ -44,14 +41,13 @@ def export(
     force: bool = False,
     progress: Progress | None = None,
 ) -> ExportReport:
-    """Write the images of one committed state, by image id, with their unit vectors as stored, float32.
+    """Write the images of one committed state, by image id, with their stored unit vectors, float32.
 
-    `format` is by default what the name of `out` ends in; a name that ends otherwise gets its ending. npy writes two files, the
-    vectors and a .jsonl of their rows. csv has no vectors unless `embeddings`. With `relative_to`, an absolute folder, only
-    what lies below it is written, by paths relative to it. Memory does not grow with the number of images, but for eight bytes
-    of each. Files appear when they are whole.
+    `format` is by default the ending of `out`; a name with another ending gets that of the format. npy writes two files: the
+    vectors, and a .jsonl of their rows. csv has no vectors unless `embeddings`. With `relative_to`, an absolute folder, only
+    photos below it are written, with paths relative to it. Memory grows by eight bytes per image. Files appear once complete.
 
-    Raises ClipsearchError where there is nothing to write, a file exists (unless `force`), or pyarrow is needed and missing.
+    ClipsearchError if there is nothing to write, if a file exists (unless `force`), or if pyarrow is needed and missing.
     """
     kind = format or _format_of(Path(out))
     first = Path(os.path.abspath(os.path.expanduser(out)))
@@ -64,8 +60,8 @@ def export(
     fingerprint = collection.fingerprint
     total = len(collection.ids(condition))
     if fingerprint is None or not total:
-        which = "that meet these conditions " if condition else ""
-        raise ClipsearchError(f"there are no photos {which}in the index at {collection.folder}: nothing to export")
+        filtered = "that meet these conditions " if condition else ""
+        raise ClipsearchError(f"there are no photos {filtered}in the index at {collection.folder}: nothing to export")
     with replacing(targets, force=force) as paths:
         blocks = _blocks(collection, condition, relative_to, total, progress)
         if kind == "npy":
@@ -75,8 +71,6 @@ def export(
         elif kind == "csv":
             count = write_csv(paths[0], blocks, fingerprint, embeddings)
         else:
-            from clipsearch.transfer.parquet import write_parquet
-
             count = write_parquet(paths[0], blocks, fingerprint)
     size = sum(path.stat().st_size for path in targets)
     return ExportReport(tuple(map(str, targets)), kind, count, size, fingerprint)
