@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from clipsearch.analysis.duplicates import MOST_BITS
+from clipsearch.analysis.duplicates import MAX_DIFFERING_BITS
 from clipsearch.analysis.perceptual_hash import BITS, HASH_PIXELS, are_plain, differing_bits, perceptual_hashes
 from clipsearch.encoders import load_encoder
 from clipsearch.encoders.base import Encoder
@@ -40,7 +40,7 @@ from clipsearch.types import Embeddings, ImageFile
 
 TESTS = ("near", "maybe", "hash", "both")
 EDGE = 1024  # pixels; larger photos are reduced to it before they are copied
-NAMED_BITS = MOST_BITS + 10  # pairs with hashes that near are named
+NAMED_BITS = MAX_DIFFERING_BITS + 10  # pairs with hashes that near are named
 _ROWS = 64  # photos compared at once with all others
 
 Change: TypeAlias = Callable[[Image.Image], Image.Image]
@@ -109,7 +109,12 @@ def main() -> None:
     encoder = load_encoder(options.model)
     fingerprint = encoder.spec.fingerprint
     least = near_copy_cosine(fingerprint.model), candidate_cosine(fingerprint.model)
-    report: dict[str, Any] = {"model": fingerprint.model, "near": least[0], "maybe": least[1], "bits": MOST_BITS}
+    report: dict[str, Any] = {
+        "model": fingerprint.model,
+        "near": least[0],
+        "maybe": least[1],
+        "bits": MAX_DIFFERING_BITS,
+    }
     report["folders"] = [measure_recall(encoder, least, folder, options.count) for folder in options.folders]
     if options.index:
         with Collection(options.index) as collection:
@@ -210,7 +215,7 @@ def measure_pairs(collection: Collection, least: tuple[float, float]) -> dict[st
 
 def _tests(least: tuple[float, float], cosines: NDArray[np.float32], bits: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which pairs (...) pass each of TESTS, bool (4, ...)."""
-    near, maybe, like = cosines >= least[0], cosines >= least[1], bits <= MOST_BITS
+    near, maybe, like = cosines >= least[0], cosines >= least[1], bits <= MAX_DIFFERING_BITS
     return np.stack([near, maybe, like, maybe & like])
 
 

@@ -13,8 +13,8 @@ import argparse
 
 import numpy as np
 
-from clipsearch.analysis.evaluation import _embed_photos, read_labelled
-from clipsearch.analysis.labels import probabilities, rivals_of
+from clipsearch.analysis.evaluation import embed_photos, read_labelled
+from clipsearch.analysis.labels import competing_scenes, probabilities
 from clipsearch.encoders import load_encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     options = parser.parse_args()
     encoder = load_encoder(options.model)
-    kept, pictures, _ = _embed_photos(encoder, read_labelled(options.labels), options.images, None, None)
+    kept, pictures, _ = embed_photos(encoder, read_labelled(options.labels), options.images, None, None)
     names = sorted({item.label for item in kept})
     texts = embed_with_prompts(encoder, names, encoder.spec.label_prompts)
     right = np.array([names.index(item.label) for item in kept])
@@ -42,7 +42,7 @@ def main() -> None:
         for with_match in (False, True):
             found, confused, wrong, shown, others = *np.zeros((3, len(LEAST))), 0, 0
             for some in draws:
-                rivals = np.stack([bank[scene] for scene in rivals_of([names[label] for label in some])])
+                rivals = np.stack([bank[scene] for scene in competing_scenes([names[label] for label in some])])
                 likely, match = probabilities(pictures, texts[some], rivals, encoder.spec.logit_scale)
                 sure = likely.max(axis=1) * (match if with_match else 1)
                 good, inside = some[likely.argmax(axis=1)] == right, np.isin(right, some)

@@ -1,1 +1,1 @@
-"""What else an index can tell: labels, duplicates, statistics, evaluation, optimisation."""
+"""Questions about a whole index or model: labels, duplicates, statistics, evaluation, optimisation, diagnosis."""

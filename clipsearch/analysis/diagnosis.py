@@ -1,12 +1,13 @@
-"""What this machine and installation are like, and whether an index is well at a glance: for a bug report.
+"""The machine, the installation and the health of an index, for a bug report.
 
-Nothing here names a photo or says a secret, and nothing raises: what cannot be found out says why.
+Reports never name a photo or a secret. Nothing here raises: if a fact cannot be determined, the report says why.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -20,11 +21,25 @@ from typing import Any
 
 from clipsearch._internal.cpu import cores
 
+OPTIONAL = ("pyarrow", "pandas", "sentencepiece")
 PACKAGES = (
-    "clipsearch", "numpy", "faiss-cpu", "pillow", "pillow-heif", "onnxruntime", "openvino", "tokenizers", "safetensors",
-    "torch", "transformers", "huggingface-hub", "click", "tqdm", "platformdirs", "pyarrow", "pandas", "sentencepiece",
-)  # fmt: skip
-OPTIONAL = frozenset({"pyarrow", "pandas", "sentencepiece"})
+    "clipsearch",
+    "numpy",
+    "faiss-cpu",
+    "pillow",
+    "pillow-heif",
+    "onnxruntime",
+    "openvino",
+    "tokenizers",
+    "safetensors",
+    "torch",
+    "transformers",
+    "huggingface-hub",
+    "click",
+    "tqdm",
+    "platformdirs",
+    *OPTIONAL,
+)
 RUNTIMES = {
     "numpy": "numpy",
     "faiss": "faiss",
@@ -34,37 +49,29 @@ RUNTIMES = {
     "ONNX Runtime": "onnxruntime",
     "OpenVINO": "openvino",
 }
-"""What must load, and the import that shows it. Not torch: that takes seconds, and most commands never need it."""
+"""Libraries that must load, and the import that shows it. torch is left out: it takes seconds, and few commands need it."""
 
 WITHOUT_WHEELS = {
     ("linux", "aarch64"): frozenset({"openvino"}),
     ("darwin", "x86_64"): frozenset({"torch", "transformers"}),
     ("win32", "ARM64"): frozenset({"openvino", "torch", "transformers"}),
 }
-"""(system, processor) → what need not be installed there, as pyproject.toml says too. `mini` needs none of it."""
+"""(system, processor) → packages that have no wheels there, as in pyproject.toml. `mini` needs none of them."""
 
-_SAID = ("HF_HUB_OFFLINE", "OMP_NUM_THREADS", "CLIPSEARCH_DEBUG", "PYTHONUTF8", "LANG", "LC_ALL")
-_NAMED = (
-    "CLIPSEARCH_",
-    "HF_",
-    "HUGGINGFACE_",
-    "http_proxy",
-    "https_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "CUDA_VISIBLE_DEVICES",
-)
-# A library is imported as a command does it: with clipsearch before it, which tells it not to report.
-_LAUNCH = "import sys; sys.path[:] = sys.argv[1:]; import clipsearch"
-_PATIENCE = 20.0  # seconds for a library to load; a cold disk may take some
-_FLAGS = ("avx", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "bf16", "i8mm")
+_SHOWN_VARIABLES = ("HF_HUB_OFFLINE", "OMP_NUM_THREADS", "CLIPSEARCH_DEBUG", "PYTHONUTF8", "LANG", "LC_ALL")
+# Others may hold a token, a password or a folder's name, so a report only says that they are set.
+_NAMED_VARIABLES = re.compile(r"CLIPSEARCH_|HF_|HUGGINGFACE_|https?_proxy|HTTPS?_PROXY|CUDA_VISIBLE_DEVICES")
+# As in a command, clipsearch is imported first: it tells the libraries not to collect telemetry.
+_IMPORT = "import sys; sys.path[:] = sys.argv[1:]; import clipsearch"
+_LOAD_SECONDS = 20.0  # a cold disk may take some
+_CPU_FLAGS = ("avx", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "bf16", "i8mm")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexHealth:
-    """What a look at an index found, without reading its vectors or rows.
+    """The health of an index, as far as it shows without reading its vectors or rows.
 
-    `state` is "well", "damaged", "none" (there is none), or "unknown" where something else kept it from being looked at.
+    `state` is "well", "damaged", "none" (there is no index), or "unknown" if it could not be examined.
     """
 
     state: str
@@ -76,52 +83,50 @@ def environment() -> dict[str, Any]:
     """The machine, the system and Python."""
     total, available = _memory()
     return {
-        "system": _tried(platform.platform),
-        "processor": _tried(_processor),
-        "cores": _tried(cores),
+        "system": _attempt(platform.platform),
+        "processor": _attempt(_processor),
+        "cores": _attempt(cores),
         "memory": total,
         "memory_available": available,
-        "memory_of_decoders": _tried(_memory_of_decoders),
+        "memory_of_decoders": _attempt(_memory_of_decoders),
         "python": f"{platform.python_implementation()} {platform.python_version()} ({sysconfig.get_platform()})",
         "virtual_environment": sys.prefix != sys.base_prefix,
         "file_names": f"{sys.getfilesystemencoding()}, {sys.getfilesystemencodeerrors()}",
         "output": str(getattr(sys.stdout, "encoding", None)),
         "nvidia": shutil.which("nvidia-smi") is not None,
         "variables": {
-            name: os.environ[name]
-            if name in _SAID
-            else "(set)"  # others may hold a token, a password or a folder's name
+            name: os.environ[name] if name in _SHOWN_VARIABLES else "(set)"
             for name in sorted(os.environ)
-            if name in _SAID or name.startswith(_NAMED)
+            if name in _SHOWN_VARIABLES or _NAMED_VARIABLES.match(name)
         },
     }
 
 
 def packages() -> dict[str, str | None]:
-    """The installed versions, from their metadata; None for what is not installed."""
+    """The installed versions, from their metadata; None for a package that is not installed."""
     return {name: _version(name) for name in PACKAGES}
 
 
 def runtimes() -> dict[str, str]:
-    """Whether each library loads: "ok", or what it said. Each in a process of its own, since a broken one may crash it."""
+    """Whether each library loads: "ok", or its error. Each loads in its own process, since a broken one may crash."""
     with ThreadPoolExecutor(2) as threads:
-        left_out = {name for name in optional() if _version(name) is None}
-        wanted = {name: what for name, what in RUNTIMES.items() if what not in left_out}
-        return dict(zip(wanted, threads.map(_loads, wanted.values()), strict=True))
+        absent = {name for name in optional() if _version(name) is None}
+        modules = {name: module for name, module in RUNTIMES.items() if module not in absent}
+        return dict(zip(modules, threads.map(_try_import, modules.values()), strict=True))
 
 
 def optional() -> frozenset[str]:
-    """The packages that need not be installed on this machine."""
-    return OPTIONAL | WITHOUT_WHEELS.get((sys.platform, platform.machine()), frozenset())
+    """The packages that do not have to be installed on this machine."""
+    return frozenset(OPTIONAL) | WITHOUT_WHEELS.get((sys.platform, platform.machine()), frozenset())
 
 
 def models(*, ask_hub: bool = False) -> dict[str, Any]:
-    """The cache of checkpoints, and with `ask_hub` whether the hub answers within a second; else that is None."""
+    """The cache of checkpoints. With `ask_hub`, also whether the hub answers within a second; else this is None."""
     try:
         from clipsearch.encoders import hub
         from clipsearch.encoders.mini.encoder import FOLDER as MINI
     except Exception as error:
-        return {"cache": f"cannot be found out ({_said(error)})"}
+        return {"cache": f"cannot be determined ({_describe(error)})"}
 
     def cached() -> list[str]:
         from clipsearch.encoders.registry import MODELS
@@ -131,18 +136,18 @@ def models(*, ask_hub: bool = False) -> dict[str, Any]:
     folder = hub.cache_folder()
     return {
         "cache": without_home(str(folder)),
-        "cache_exists": _tried(folder.is_dir),
+        "cache_exists": _attempt(folder.is_dir),
         "cache_free": _free(folder),
-        "cached": _tried(cached),
-        "hub_answers": _tried(hub.hub_answers) if ask_hub else None,
-        "mini": _tried(lambda: _mini_is_whole(MINI)),
+        "cached": _attempt(cached),
+        "hub_answers": _attempt(hub.hub_answers) if ask_hub else None,
+        "mini": _attempt(lambda: _mini_is_whole(MINI)),
     }
 
 
 def index_health(folder: Path, *, look_at_vectors: bool = True) -> IndexHealth:
-    """How an index is at a glance: that it opens, its version, its counts, and that its files have their lengths.
+    """The health of an index: whether it opens, its version, its counts, and whether its files have their lengths.
 
-    `look_at_vectors` opens every segment as well; without, only their lengths are compared. `store.verify` reads everything.
+    `look_at_vectors` opens every segment as well. `store.verify` reads everything.
     """
     facts: dict[str, Any] = {
         "folder": without_home(str(folder)),
@@ -152,21 +157,21 @@ def index_health(folder: Path, *, look_at_vectors: bool = True) -> IndexHealth:
     try:
         from clipsearch.errors import CollectionDamaged, CollectionNotFound
     except Exception as error:
-        return IndexHealth("unknown", facts, (_said(error),))
+        return IndexHealth("unknown", facts, (_describe(error),))
     problems: list[str] = []
     try:
         _look(folder, facts, problems, look_at_vectors)
     except CollectionNotFound as error:
-        return IndexHealth("none", facts, (_said(error),))
+        return IndexHealth("none", facts, (_describe(error),))
     except CollectionDamaged as error:
-        return IndexHealth("damaged", facts, (*problems, _said(error)))
-    except Exception as error:  # no rights, no such device, a newer format, a library that does not load
-        return IndexHealth("damaged" if problems else "unknown", facts, (*problems, _said(error)))
+        return IndexHealth("damaged", facts, (*problems, _describe(error)))
+    except Exception as error:  # no rights, a missing device, a newer format, a library that does not load
+        return IndexHealth("damaged" if problems else "unknown", facts, (*problems, _describe(error)))
     return IndexHealth("damaged" if problems else "well", facts, tuple(problems))
 
 
 def without_home(text: str) -> str:
-    """A text without the name that a home folder gives away."""
+    """A text with `~` in place of the home folder, which contains the user's name."""
     home = os.path.expanduser("~")
     return text.replace(home + os.sep, f"~{os.sep}") if len(home) > 1 else text
 
@@ -198,8 +203,8 @@ def _look(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vect
                 )
     except CollectionError:
         raise
-    except (TypeError, ValueError) as error:  # values that clipsearch never writes
-        problems.append(f"the catalog holds what cannot be understood ({_said(error)})")
+    except (TypeError, ValueError) as error:
+        problems.append(f"the catalog has values that clipsearch never writes ({_describe(error)})")
     sizes = [entry.stat().st_size for entry in _files(folder)]
     facts["bytes"], facts["files"] = sum(sizes), len(sizes)
 
@@ -217,11 +222,11 @@ def _look_at_segment(inside: Path, info: Any, dim: int, problems: list[str], ope
     except FileNotFoundError:
         problems.append(f"segment {info.name} is missing")
     except CollectionError as error:
-        problems.append(_said(error))
+        problems.append(_describe(error))
 
 
 def _approximate(folder: Path) -> str | None:
-    """What an approximate index says of itself, or why it cannot be read; None where there is none."""
+    """A description of the approximate index, or why it cannot be read; None if there is none."""
     from clipsearch.store.approximate.description import read_card
     from clipsearch.store.approximate.index import FOLDER
 
@@ -231,7 +236,7 @@ def _approximate(folder: Path) -> str | None:
     except FileNotFoundError as error:
         return "its file is missing" if str(error.filename).endswith(".vectors") else None
     except (OSError, ValueError) as error:
-        return f"not used: {_said(error)}"
+        return f"not used: {_describe(error)}"
     recall = f"recall@{card.measured.k} {card.measured.text:.3f} for texts, {card.measured.image:.3f} for images"
     return f"{card.shape.kind} of {card.shape.rows:,} photos, {recall}, {size:,} bytes, made {card.made}"
 
@@ -247,27 +252,27 @@ def _files(folder: Path) -> Iterable[os.DirEntry[str]]:
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
-    except Exception:  # not installed, or metadata that a broken installation has left behind
+    except Exception:  # not installed, or a broken installation left metadata behind
         return None
 
 
-def _loads(what: str) -> str:
+def _try_import(module: str) -> str:
     try:
         done = subprocess.run(
-            [sys.executable, "-c", f"{_LAUNCH}, {what}", *sys.path],
+            [sys.executable, "-c", f"{_IMPORT}, {module}", *sys.path],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=_PATIENCE,
+            timeout=_LOAD_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return f"does not load within {_PATIENCE:g} s"
+        return f"does not load within {_LOAD_SECONDS:g} s"
     except OSError as error:
-        return _said(error)
+        return _describe(error)
     if done.returncode == 0:
         return "ok"
     lines = done.stderr.decode(errors="replace").strip().splitlines()
-    said = without_home(lines[-1])[:300] if lines else "without a word"
-    return f"fails: {said}" if done.returncode > 0 else f"crashes (signal {-done.returncode})"
+    message = without_home(lines[-1])[:300] if lines else "without a message"
+    return f"fails: {message}" if done.returncode > 0 else f"crashes (signal {-done.returncode})"
 
 
 def _mini_is_whole(folder: Path) -> bool:
@@ -281,22 +286,22 @@ def _processor() -> str:
     except OSError:
         return name
     about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    has = set((about.get("flags") or about.get("Features") or "").split())
-    flags = " ".join(flag for flag in _FLAGS if flag in has)
+    supported = set((about.get("flags") or about.get("Features") or "").split())
+    flags = " ".join(flag for flag in _CPU_FLAGS if flag in supported)
     return f"{about.get('model name', name)}{f' ({flags})' if flags else ''}"
 
 
 def _memory() -> tuple[int | None, int | None]:
-    """Bytes of memory, and of those that are free or can be freed; as much as can be found out."""
+    """(bytes of memory, bytes that are free or can be freed), as far as they can be determined."""
     try:
         lines = (line.split() for line in Path("/proc/meminfo").read_text("ascii").splitlines())
-        found = {words[0]: int(words[1]) * 1024 for words in lines if len(words) > 2}
-        return found["MemTotal:"], found.get("MemAvailable:")
+        sizes = {words[0]: int(words[1]) * 1024 for words in lines if len(words) > 2}
+        return sizes["MemTotal:"], sizes.get("MemAvailable:")
     except (OSError, ValueError, KeyError):
         pass
     try:
-        ask = getattr(os, "sysconf", lambda name: 0)  # which Windows lacks
-        return ask("SC_PAGE_SIZE") * ask("SC_PHYS_PAGES") or None, None
+        sysconf = getattr(os, "sysconf", lambda name: 0)  # Windows has none
+        return sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES") or None, None
     except (OSError, ValueError):
         return None, None
 
@@ -309,20 +314,20 @@ def _memory_of_decoders() -> str:
 
 
 def _free(folder: Path) -> int | None:
-    """Bytes free on the disk where a folder is, or would be."""
+    """Free bytes on the disk of a folder that may not exist yet."""
     try:
-        return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+        return shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
     except (OSError, StopIteration):
         return None
 
 
-def _tried(ask: Callable[[], Any]) -> Any:
+def _attempt(function: Callable[[], Any]) -> Any:
     try:
-        return ask()
+        return function()
     except Exception as error:
-        return f"cannot be found out ({_said(error)})"
+        return f"cannot be determined ({_describe(error)})"
 
 
-def _said(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return without_home(text or type(error).__name__)[:500]

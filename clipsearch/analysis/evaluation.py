@@ -1,9 +1,9 @@
-"""How good a model is: at retrieval, by captions written for photos, and at telling things apart, by one label for each."""
+"""How good a model is: at finding photos by their captions, and at telling labels apart."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,12 +24,11 @@ _FORMS = {
     "captions": '{"image": "name", "captions": ["text", ...]}',
     "labels": '{"image": "name", "label": "text"}',
 }
-_TEXT_BATCH = 64
-_SCORE_ROWS = 1024  # captions or images compared at once; bounds the memory for their scores
+_QUERIES_AT_ONCE = 1024  # bounds the memory for their scores
 
 
 @dataclass(frozen=True, slots=True)
-class Captioned:
+class CaptionedExample:
     """A photo and what people wrote about it."""
 
     image: str
@@ -37,22 +36,22 @@ class Captioned:
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """A photo and the one label that is right."""
+class LabelledExample:
+    """A photo and its one right label."""
 
     image: str
     label: str
 
 
-_Item = TypeVar("_Item", Captioned, Labelled)
+_Example = TypeVar("_Example", CaptionedExample, LabelledExample)
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalMetrics:
-    """How well one side finds the other. A rank is 1 + the wrong answers scored higher + half of those that tie.
+    """How well queries find their right answers; the best one counts if a photo has several captions.
 
-    recall: cutoff → share of the queries whose right answer has at most that rank; for a photo with several captions,
-    the best of them counts. median_rank: half of the queries do at least this well. mrr: the mean of 1 / rank.
+    A rank is 1 + the number of wrong answers that score higher + half of those that tie. recall: cutoff → share of the queries
+    with at most that rank. mrr: the mean of 1 / rank.
     """
 
     recall: dict[int, float]
@@ -60,14 +59,14 @@ class RetrievalMetrics:
     mrr: float
 
     def to_json(self) -> dict[str, float]:
-        """Rounded, with a key for each cutoff."""
+        """Plain values: {"recall@1", "recall@5", "recall@10", "median_rank", "mrr"}."""
         recalls = {f"recall@{cutoff}": round(share, 4) for cutoff, share in self.recall.items()}
         return {**recalls, "median_rank": self.median_rank, "mrr": round(self.mrr, 4)}
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Both directions, over the photos that could be read."""
+class RetrievalEvaluation:
+    """Retrieval in both directions, over the photos that could be read."""
 
     model: str
     images: int
@@ -84,15 +83,15 @@ class Evaluation:
             "captions": self.captions,
             "text_to_image": self.text_to_image.to_json(),
             "image_to_text": self.image_to_text.to_json(),
-            "failures": [{"path": failure.file.path, "reason": failure.reason} for failure in self.failures],
+            "failures": _failure_rows(self.failures),
         }
 
 
 @dataclass(frozen=True, slots=True)
-class ZeroShot:
-    """How often the right label is the likeliest (top1), or among the five likeliest (top5), of all labels there are.
+class ZeroShotEvaluation:
+    """The share of photos whose right label is the likeliest (top1), or among the five likeliest (top5).
 
-    Over the photos that could be read. A right label's rank is 1 + the wrong ones scored higher + half of those that tie.
+    Only photos that could be read count. Ranks are those of RetrievalMetrics.
     """
 
     model: str
@@ -112,121 +111,126 @@ class ZeroShot:
             "prompts": list(self.prompts),
             "top1": round(self.top1, 4),
             "top5": round(self.top5, 4),
-            "failures": [{"path": failure.file.path, "reason": failure.reason} for failure in self.failures],
+            "failures": _failure_rows(self.failures),
         }
 
 
-def read_captions(path: str | os.PathLike[str], split: str | None = None) -> list[Captioned]:
-    """Lines of JSON, {"image": ..., "captions": [...], "split": ...}; those of one split, or all."""
+def read_captions(path: str | os.PathLike[str], split: str | None = None) -> list[CaptionedExample]:
+    """The examples of one split, or all, from lines of JSON: {"image": ..., "captions": [...], "split": ...}.
+
+    Raises ClipsearchError, with the number of the line, if the file cannot be read or a line is wrong.
+    """
     return [
-        Captioned(item["image"], tuple(item["captions"])) for item in _read_lines(path, split, "captions", _caption)
+        CaptionedExample(item["image"], tuple(item["captions"]))
+        for item in _read_lines(path, split, "captions", _has_captions)
     ]
 
 
-def read_labelled(path: str | os.PathLike[str], split: str | None = None) -> list[Labelled]:
-    """Lines of JSON, {"image": ..., "label": ..., "split": ...}; those of one split, or all."""
-    return [Labelled(item["image"], item["label"].strip()) for item in _read_lines(path, split, "labels", _label)]
+def read_labelled(path: str | os.PathLike[str], split: str | None = None) -> list[LabelledExample]:
+    """The examples of one split, or all, from lines of JSON: {"image": ..., "label": ..., "split": ...}.
+
+    Raises ClipsearchError, with the number of the line, if the file cannot be read or a line is wrong.
+    """
+    return [
+        LabelledExample(item["image"], item["label"].strip()) for item in _read_lines(path, split, "labels", _has_label)
+    ]
 
 
-def evaluate(
+def evaluate_retrieval(
     encoder: Encoder,
-    items: Sequence[Captioned],
+    items: Sequence[CaptionedExample],
     images: str | os.PathLike[str],
     *,
     jobs: int | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Evaluation:
-    """Embed photos from the folder `images` and their captions, and measure both directions.
+) -> RetrievalEvaluation:
+    """Embed photos from the folder `images` and their captions, and measure retrieval in both directions.
 
-    `progress` is called with how many photos or captions have just been embedded. Photos that cannot be read are left
-    out, with their captions, and listed.
+    `progress` is called with the number of photos or captions just embedded. Photos that cannot be read are left out, with
+    their captions, and listed. Raises ClipsearchError if no photo can be read.
     """
-    kept, pictures, failures = _embed_photos(encoder, items, images, jobs, progress)
-    texts = np.concatenate(list(_embed_captions(encoder, kept, progress)))
-    owners = np.repeat(np.arange(len(kept)), [len(item.captions) for item in kept])
-    return Evaluation(
+    kept, image_vectors, failures = embed_photos(encoder, items, images, jobs, progress)
+    text_vectors = embed_with_prompts(encoder, [text for item in kept for text in item.captions], progress=progress)
+    photos = np.arange(len(kept))
+    photo_of_text = np.repeat(photos, [len(item.captions) for item in kept])
+    return RetrievalEvaluation(
         model=encoder.spec.fingerprint.model,
         images=len(kept),
-        captions=len(texts),
-        text_to_image=_metrics(ranks(texts, owners, pictures, np.arange(len(kept)))),
-        image_to_text=_metrics(ranks(pictures, np.arange(len(kept)), texts, owners)),
+        captions=len(text_vectors),
+        text_to_image=_metrics(rank_answers(text_vectors, photo_of_text, image_vectors, photos)),
+        image_to_text=_metrics(rank_answers(image_vectors, photos, text_vectors, photo_of_text)),
         failures=failures,
     )
 
 
 def evaluate_zero_shot(
     encoder: Encoder,
-    items: Sequence[Labelled],
+    items: Sequence[LabelledExample],
     images: str | os.PathLike[str],
     *,
     prompts: Sequence[str] | None = None,
     jobs: int | None = None,
     progress: Callable[[int], None] | None = None,
-) -> ZeroShot:
-    """Embed photos from the folder `images`, and the labels of all in `prompts`, and count how often the right one is best.
+) -> ZeroShotEvaluation:
+    """Embed photos from the folder `images` and all labels, and count how often a photo's right label is the likeliest.
 
-    None takes the model's own prompts, () none. `progress` is called with how many photos or sentences have just been
-    embedded. Photos that cannot be read are left out and listed; their labels still compete.
+    `prompts` are templates for the labels; None uses the model's own, () none. `progress` is called with the number of photos
+    or sentences just embedded. Photos that cannot be read are left out and listed; their labels still compete. Raises
+    ClipsearchError if no photo can be read.
     """
     templates = tuple(encoder.spec.label_prompts if prompts is None else prompts)
     check_prompts(templates)
     labels = {label: number for number, label in enumerate(dict.fromkeys(item.label for item in items))}
-    kept, pictures, failures = _embed_photos(encoder, items, images, jobs, progress)
-    texts = embed_with_prompts(encoder, list(labels), templates, progress)
-    of = ranks(pictures, np.array([labels[item.label] for item in kept]), texts, np.arange(len(labels)))
-    return ZeroShot(
+    kept, image_vectors, failures = embed_photos(encoder, items, images, jobs, progress)
+    label_vectors = embed_with_prompts(encoder, list(labels), templates, progress)
+    right_labels = np.array([labels[item.label] for item in kept])
+    ranks = rank_answers(image_vectors, right_labels, label_vectors, np.arange(len(labels)))
+    return ZeroShotEvaluation(
         model=encoder.spec.fingerprint.model,
         images=len(kept),
         labels=len(labels),
         prompts=templates,
-        top1=float((of <= 1).mean()),
-        top5=float((of <= 5).mean()),
+        top1=float((ranks <= 1).mean()),
+        top5=float((ranks <= 5).mean()),
         failures=failures,
     )
 
 
-def ranks(
-    queries: Embeddings, query_photos: NDArray[np.int64], answers: Embeddings, answer_photos: NDArray[np.int64]
+def rank_answers(
+    queries: Embeddings, query_keys: NDArray[np.int64], answers: Embeddings, answer_keys: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """The rank (n,) of each query's best right answer, one that belongs to the same photo. See RetrievalMetrics."""
-    result = np.empty(len(queries))
-    for start in range(0, len(queries), _SCORE_ROWS):
-        rows = slice(start, start + _SCORE_ROWS)
+    """The rank (n,) of each query's best right answer, as RetrievalMetrics defines it. Right answers have the query's key."""
+    ranks = np.empty(len(queries))
+    for start in range(0, len(queries), _QUERIES_AT_ONCE):
+        rows = slice(start, start + _QUERIES_AT_ONCE)
         scores = queries[rows].astype(np.float64) @ answers.T.astype(np.float64)
-        right = query_photos[rows, None] == answer_photos
+        right = query_keys[rows, None] == answer_keys
         best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)
         wrong = ~right
-        result[rows] = 1 + (wrong & (scores > best)).sum(axis=1) + (wrong & (scores == best)).sum(axis=1) / 2
-    return result
+        ranks[rows] = 1 + (wrong & (scores > best)).sum(axis=1) + (wrong & (scores == best)).sum(axis=1) / 2
+    return ranks
 
 
-def _metrics(of: NDArray[np.float64]) -> RetrievalMetrics:
+def _metrics(ranks: NDArray[np.float64]) -> RetrievalMetrics:
     return RetrievalMetrics(
-        recall={cutoff: float((of <= cutoff).mean()) for cutoff in CUTOFFS},
-        median_rank=float(np.median(of)),
-        mrr=float((1 / of).mean()),
+        recall={cutoff: float((ranks <= cutoff).mean()) for cutoff in CUTOFFS},
+        median_rank=float(np.median(ranks)),
+        mrr=float((1 / ranks).mean()),
     )
 
 
-def _embed_captions(
-    encoder: Encoder, items: Sequence[Captioned], progress: Callable[[int], None] | None
-) -> Iterator[Embeddings]:
-    captions = [caption for item in items for caption in item.captions]
-    for start in range(0, len(captions), _TEXT_BATCH):
-        batch = captions[start : start + _TEXT_BATCH]
-        yield encoder.encode_texts(batch)
-        if progress:
-            progress(len(batch))
+def _failure_rows(failures: Sequence[Failure]) -> list[dict[str, str]]:
+    return [{"path": failure.file.path, "reason": failure.reason} for failure in failures]
 
 
-def _embed_photos(
+def embed_photos(
     encoder: Encoder,
-    items: Sequence[_Item],
+    items: Sequence[_Example],
     images: str | os.PathLike[str],
     jobs: int | None,
     progress: Callable[[int], None] | None,
-) -> tuple[list[_Item], Embeddings, tuple[Failure, ...]]:
-    """Those whose photo could be read, their embeddings (n, dim), and the failures."""
+) -> tuple[list[_Example], Embeddings, tuple[Failure, ...]]:
+    """The examples whose photo could be read, their embeddings (n, dim), and the failures."""
     files = [ImageFile(os.path.join(images, item.image), 0, 0) for item in items]
     embedded: dict[str, NDArray[np.float32]] = {}
     failures: list[Failure] = []
@@ -249,41 +253,40 @@ def _embed_photos(
 
 
 def _read_lines(
-    path: str | os.PathLike[str], split: str | None, what: str, good: Callable[[dict[str, Any]], bool]
+    path: str | os.PathLike[str], split: str | None, kind: str, is_valid: Callable[[dict[str, Any]], bool]
 ) -> list[dict[str, Any]]:
-    """Lines of JSON that are `good`; those of one split, or all. ClipsearchError for others, with the line."""
-    found: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = []
     splits: set[str] = set()
     try:
         with Path(path).open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    item = _parsed(line, f"{path}, line {number}", _FORMS[what], good)
+                    item = _parse_line(line, f"{path}, line {number}", _FORMS[kind], is_valid)
                     splits.add(str(item.get("split")))
                     if split is None or item.get("split") == split:
-                        found.append(item)
+                        items.append(item)
     except (OSError, UnicodeDecodeError) as error:
         raise ClipsearchError(f"{path} cannot be read: {error}") from error
-    if not found:
-        has = f"; it has {', '.join(sorted(splits))}" if splits else ""
-        raise ClipsearchError(f"{path} has no {what}{f' in split {split!r}' if split else ''}{has}")
-    return found
+    if not items:
+        others = f"; it has {', '.join(sorted(splits))}" if splits else ""
+        raise ClipsearchError(f"{path} has no {kind}{f' in split {split!r}' if split else ''}{others}")
+    return items
 
 
-def _parsed(line: str, where: str, form: str, good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def _parse_line(line: str, location: str, form: str, is_valid: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     try:
         item = parse_json(line)
     except ValueError as error:
-        raise ClipsearchError(f"{where}: not JSON ({error})") from error
-    if not isinstance(item, dict) or not isinstance(item.get("image"), str) or not good(item):
-        raise ClipsearchError(f"{where}: expected {form}")
+        raise ClipsearchError(f"{location}: not JSON ({error})") from error
+    if not isinstance(item, dict) or not isinstance(item.get("image"), str) or not is_valid(item):
+        raise ClipsearchError(f"{location}: expected {form}")
     return item
 
 
-def _caption(item: dict[str, Any]) -> bool:
+def _has_captions(item: dict[str, Any]) -> bool:
     captions = item.get("captions")
     return isinstance(captions, list) and bool(captions) and all(isinstance(c, str) and c.strip() for c in captions)
 
 
-def _label(item: dict[str, Any]) -> bool:
+def _has_label(item: dict[str, Any]) -> bool:
     return isinstance(item.get("label"), str) and bool(item["label"].strip())

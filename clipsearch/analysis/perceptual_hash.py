@@ -1,4 +1,4 @@
-"""A perceptual hash: bits that stay when a photo is re-encoded, resized or lightly touched up, and differ between photos."""
+"""A perceptual hash: bits that survive re-encoding, resizing and light retouching, and differ between photos."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from clipsearch.types import PixelSpec
 
 SIDE = 64
 HASH_PIXELS = PixelSpec(None, (SIDE, SIDE), None, 4, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-"""What a photo is decoded to for its hash: SIDE x SIDE whatever its shape, every pixel the mean of what it covers."""
+"""A photo is decoded to SIDE x SIDE for its hash, whatever its shape. Each pixel is the mean of what it covers."""
 
 BITS = 256
-"""Of a hash."""
+"""Length of a hash."""
 
-PLAIN = 3.0
-"""Standard deviation of a grey picture, of 255 levels, under which its hash is of noise: a wall, a white page."""
+_MIN_DEVIATION = 3.0  # of a grey picture, of 255 levels; the hash of anything plainer, such as a white page, is noise
 
-_KEPT = 16  # frequencies a side
+_FREQUENCIES = 16  # kept in each direction
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 def perceptual_hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Hashes of pictures (n, 64, 64, 3), uint64 (n, 4): one bit for each of the 16 x 16 lowest frequencies.
 
-    The bit says whether the frequency's cosine coefficient of the grey picture is above the median of all, as in pHash (C.
-    Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1), which keeps 8 x 8.
+    A bit is set if the frequency's cosine coefficient of the grey picture is above the median of all coefficients. This is
+    pHash (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1), which keeps
+    8 x 8 frequencies.
     """
     grey = _grey(pixels)
     cosines = _cosines()
     low = (cosines @ grey @ cosines.T).reshape(len(pixels), BITS)
-    low[:, 0] = 0.0  # the mean brightness, which would say nothing but move the median
+    low[:, 0] = 0.0  # the mean brightness: it tells nothing apart and would move the median
     bits = low > np.median(low, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(np.uint64)
 
 
 def are_plain(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether pictures (n, 64, 64, 3) have too little in them to be told apart by their hashes, bool (n,)."""
-    plain: NDArray[np.bool_] = _grey(pixels).std(axis=(1, 2)) < PLAIN
+    """Whether pictures (n, 64, 64, 3) are too plain to be told apart by their hashes, bool (n,)."""
+    plain: NDArray[np.bool_] = _grey(pixels).std(axis=(1, 2)) < _MIN_DEVIATION
     return plain
 
 
 def differing_bits(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """How many of BITS differ between hashes (n, 4) and (n, 4), or one (4,) and many: int64 (n,), 0 to BITS."""
+    """The number of differing bits, int64 (n,), between hashes (n, 4) and (n, 4), or one (4,) and many."""
     differing = np.ascontiguousarray(a ^ b).view(np.uint8)
     counts: NDArray[np.int64] = _ONES[differing].sum(axis=-1, dtype=np.int64)
     return counts
@@ -54,8 +54,8 @@ def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _cosines() -> NDArray[np.float64]:
-    """The first rows of the DCT-II (_KEPT, SIDE); its scale does not matter here."""
-    frequency, position = np.arange(_KEPT)[:, None], np.arange(SIDE)[None]
+    """The first rows of the DCT-II (_FREQUENCIES, SIDE); its scale does not matter here."""
+    frequency, position = np.arange(_FREQUENCIES)[:, None], np.arange(SIDE)[None]
     cosines: NDArray[np.float64] = np.cos(np.pi / SIDE * (position + 0.5) * frequency)
     return cosines
 

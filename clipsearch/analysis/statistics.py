@@ -1,4 +1,4 @@
-"""What is in a collection, counted by year, camera, folder and the like, from the catalog alone."""
+"""Photos counted by year, camera, folder and the like, from the catalog alone."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ By: TypeAlias = Literal["year", "month", "camera", "folder", "format", "orientat
 ALL_BY: tuple[By, ...] = get_args(By)
 USUAL_BY: tuple[By, ...] = ("year", "camera", "folder", "format")
 
-_IN_ORDER = ("year", "month", "megapixels")  # by value; the others have the most frequent first
+_IN_ORDER = ("year", "month", "megapixels")  # sorted by value; all others have the most frequent value first
 _MEGAPIXELS = (1, 2, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """How many photos have one value: "2024", "2024-07", a camera, an absolute folder, "JPEG", "portrait", "5 to 10 MP"."""
+class ValueCount:
+    """The number of photos with a value: "2024", "2024-07", a camera, an absolute folder, "JPEG", "portrait", "5 to 10 MP"."""
 
     value: str
     images: int
@@ -32,13 +32,14 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """Photos by one thing. `counts` are in order of time or size, else the most frequent first, and then at most `top`.
+    """Photos counted by one property.
 
-    Beyond these, `other_values` values have `other_images` photos, and `unknown` photos have none.
+    `counts` are in the order of time or size, or else the most frequent first, and then at most `top`. The `other_values`
+    left out have `other_images` photos together; `unknown` photos lack the property.
     """
 
     by: By
-    counts: tuple[Count, ...]
+    counts: tuple[ValueCount, ...]
     other_values: int
     other_images: int
     unknown: int
@@ -46,7 +47,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What is in a collection. `first` and `last` are ISO 8601, by the cameras' clocks; None where no photo has a date."""
+    """What is in a collection. `first` and `last` are ISO 8601, by the cameras' clocks; None if no photo has a date."""
 
     images: int
     bytes: int
@@ -65,10 +66,10 @@ def count_photos(
     top: int = 10,
     depth: int = 1,
 ) -> Stats:
-    """Counts of the photos that meet a condition, or of all.
+    """Count the photos that meet a condition, or all.
 
-    Folders are counted with all that is below them, `depth` levels below each indexed folder (0: the indexed folders
-    themselves); photos above that level count for the folder they lie in. All counts are of one committed state.
+    Folders are counted `depth` levels below each indexed folder (0: the indexed folders themselves), including everything
+    below them. Photos above that level count for the folder they are in. All counts are of one committed state.
     """
     with collection.reading():
         totals = collection.totals(condition)
@@ -79,7 +80,7 @@ def count_photos(
             with_place=totals.with_place,
             first=totals.first,
             last=totals.last,
-            breakdowns=tuple(_breakdown(collection, one, condition, totals.images, top, depth) for one in by),
+            breakdowns=tuple(_breakdown(collection, prop, condition, totals.images, top, depth) for prop in by),
         )
 
 
@@ -87,37 +88,37 @@ def _breakdown(
     collection: Collection, by: By, condition: Condition | None, images: int, top: int, depth: int
 ) -> Breakdown:
     if by == "folder":
-        found = _by_folder(collection, condition, depth)
+        counts = _by_folder(collection, condition, depth)
     elif by == "orientation" or by == "megapixels":
         shapes = collection.count_by("shape", condition)
         name = _orientation if by == "orientation" else _megapixels
-        found = _summed((name(width, height), count) for width, height, count in shapes)
+        counts = _sum_by_value((name(width, height), count) for width, height, count in shapes)
     else:
-        found = dict(collection.count_by(by, condition))
-    known = sum(found.values())
+        counts = dict(collection.count_by(by, condition))
+    known = sum(counts.values())
     if by == "megapixels":
-        ordered = [(name, found[name]) for name in _MEGAPIXEL_NAMES if name in found]
+        ordered = [(name, counts[name]) for name in _MEGAPIXEL_NAMES if name in counts]
     elif by in _IN_ORDER:
-        ordered = sorted(found.items())
+        ordered = sorted(counts.items())
     else:
-        ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ordered if by in _IN_ORDER else ordered[:top]
     rest = ordered[len(shown) :]
     return Breakdown(
-        by, tuple(Count(*item) for item in shown), len(rest), sum(count for _, count in rest), images - known
+        by, tuple(ValueCount(*item) for item in shown), len(rest), sum(count for _, count in rest), images - known
     )
 
 
 def _by_folder(collection: Collection, condition: Condition | None, depth: int) -> dict[str, int]:
     roots = collection.roots()
     rows = collection.count_by("folder", condition)
-    return _summed(
+    return _sum_by_value(
         (os.path.join(roots[root_id], *(part for part in os.fsdecode(folder).split("/")[:depth] if part)), count)
         for root_id, folder, count in rows
     )
 
 
-def _summed(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+def _sum_by_value(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for value, count in pairs:
         counts[value] += count

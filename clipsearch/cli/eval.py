@@ -13,7 +13,7 @@ from clipsearch.cli.options import all_prompts, device_option, jobs_option, json
 from clipsearch.cli.output import note, print_json, progress_bar, say
 
 if TYPE_CHECKING:
-    from clipsearch.analysis.evaluation import Evaluation, ZeroShot
+    from clipsearch.analysis.evaluation import RetrievalEvaluation, ZeroShotEvaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +83,18 @@ def eval_(context: click.Context, options: EvalOptions, as_json: bool) -> None:
         context.exit(ExitStatus.SOME_FAILED)
 
 
-def _retrieval(options: EvalOptions) -> Evaluation:
-    from clipsearch.analysis.evaluation import evaluate, read_captions
+def _retrieval(options: EvalOptions) -> RetrievalEvaluation:
+    from clipsearch.analysis.evaluation import evaluate_retrieval, read_captions
     from clipsearch.encoders import choose_default_model, load_encoder
 
     items = read_captions(options.captions, options.split)
     encoder = load_encoder(options.model or choose_default_model(), device=options.device)
     total = len(items) + sum(len(item.captions) for item in items)
     with progress_bar(total=total, unit=" items") as bar:
-        return evaluate(encoder, items, options.images, jobs=options.jobs, progress=bar.update)
+        return evaluate_retrieval(encoder, items, options.images, jobs=options.jobs, progress=bar.update)
 
 
-def _zero_shot(options: EvalOptions) -> ZeroShot:
+def _zero_shot(options: EvalOptions) -> ZeroShotEvaluation:
     from clipsearch.analysis.evaluation import evaluate_zero_shot, read_labelled
     from clipsearch.encoders import choose_default_model, load_encoder
     from clipsearch.encoders.prompts import check_prompts

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from calibration.queries import SAYS, QuerySet, count
 from calibration.tasks import Task
-from clipsearch.analysis.evaluation import Captioned, read_captions
+from clipsearch.analysis.evaluation import CaptionedExample, read_captions
 
 MODEL = "openai/clip-vit-base-patch32"
 SCALE = 100.0  # its logit_scale.exp()
@@ -94,7 +94,7 @@ def _forms(name: str) -> set[str]:
     return own | set(_SYNONYMS.get(name, "").split())
 
 
-def _unheard(names: Sequence[str], photos: Sequence[Captioned]) -> NDArray[np.intp]:
+def _unheard(names: Sequence[str], photos: Sequence[CaptionedExample]) -> NDArray[np.intp]:
     """Rows of the animals none of whose words any caption of Flickr8k holds; not of dogs, whose breeds captions seldom name."""
     heard = {word for photo in photos for caption in photo.captions for word in re.findall("[a-z]+", caption.lower())}
     words = [re.findall("[a-z]+", name.lower()) for name in names]

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.analysis.evaluation import Captioned
+from clipsearch.analysis.evaluation import CaptionedExample
 from clipsearch.errors import ClipsearchError
 
 Weights: TypeAlias = NDArray[np.float64]
@@ -36,7 +36,7 @@ class QuerySet:
     judged: NDArray[np.bool_]  # (texts, photos): where the captions settle it
 
 
-def descriptions(photos: Sequence[Captioned]) -> QuerySet:
+def descriptions(photos: Sequence[CaptionedExample]) -> QuerySet:
     """All captions of photos, in order."""
     owners = np.repeat(np.arange(len(photos)), [len(photo.captions) for photo in photos])
     texts = tuple(caption for photo in photos for caption in photo.captions)
@@ -44,7 +44,7 @@ def descriptions(photos: Sequence[Captioned]) -> QuerySet:
     return QuerySet("descriptions", texts, relevant, np.ones_like(relevant))
 
 
-def words(path: Path, photos: Sequence[Captioned]) -> QuerySet:
+def words(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
     """The queries of a file like data/relevance/words.txt, judged by photos' captions."""
     things, wanted = _read_words(path)
     said = {thing: count(forms, photos) for thing, forms in things.items()}
@@ -52,7 +52,7 @@ def words(path: Path, photos: Sequence[Captioned]) -> QuerySet:
     return QuerySet("words", tuple(wanted), least >= SAYS, (least >= SAYS) | (least == 0))
 
 
-def absent(path: Path, photos: Sequence[Captioned]) -> QuerySet:
+def absent(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
     """The queries of a file like data/relevance/absent.txt. ClipsearchError where a caption names one of the things."""
     lines = path.read_text("utf-8").splitlines()
     for line in lines:
@@ -63,7 +63,7 @@ def absent(path: Path, photos: Sequence[Captioned]) -> QuerySet:
     return QuerySet("absent", tuple(line.replace("*", "") for line in lines), nothing, ~nothing)
 
 
-def count(forms: set[str], photos: Sequence[Captioned]) -> NDArray[np.intp]:
+def count(forms: set[str], photos: Sequence[CaptionedExample]) -> NDArray[np.intp]:
     """How many captions of each photo (photos,) hold one of some words."""
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(forms)))})\b", re.IGNORECASE)
     return np.array([sum(bool(pattern.search(caption)) for caption in photo.captions) for photo in photos], np.intp)
@@ -84,7 +84,7 @@ def _read_words(path: Path) -> tuple[dict[str, set[str]], dict[str, list[str]]]:
 
 
 def judgements(
-    path: Path, photos: Sequence[Captioned]
+    path: Path, photos: Sequence[CaptionedExample]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_], Weights]:
     """Pairs that somebody looked at: rows of `descriptions(photos)`, photos, whether the one fits the other, and weights.
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from clipsearch.analysis.evaluation import evaluate, ranks, read_captions
+from clipsearch.analysis.evaluation import evaluate_retrieval, rank_answers, read_captions
 from clipsearch.errors import ClipsearchError
 from tests.conftest import ColourEncoder
 
@@ -18,18 +18,18 @@ def unit(*rows):
 def test_rank_counts_the_wrong_answers_scored_higher():
     queries, answers = unit([1, 0], [0, 1]), unit([1, 0], [1, 1], [0, 1])
     own = np.array([0, 1])
-    assert ranks(queries, own, answers, np.array([0, 1, 2])).tolist() == [1, 2]
-    assert ranks(queries, own, answers, np.array([2, 1, 0])).tolist() == [3, 2]
+    assert rank_answers(queries, own, answers, np.array([0, 1, 2])).tolist() == [1, 2]
+    assert rank_answers(queries, own, answers, np.array([2, 1, 0])).tolist() == [3, 2]
 
 
 def test_the_best_of_several_right_answers_counts():
     queries, answers = unit([1, 0]), unit([0, 1], [1, 0.1], [1, 1])
-    assert ranks(queries, np.array([7]), answers, np.array([7, 7, 8])).tolist() == [1]
+    assert rank_answers(queries, np.array([7]), answers, np.array([7, 7, 8])).tolist() == [1]
 
 
 def test_ties_cost_half_so_that_a_constant_model_scores_chance():
     same = np.ones((11, 2), np.float32)
-    assert ranks(same, np.arange(11), same, np.arange(11)).tolist() == [6] * 11
+    assert rank_answers(same, np.arange(11), same, np.arange(11)).tolist() == [6] * 11
 
 
 @pytest.fixture
@@ -45,24 +45,24 @@ def captions(photos):
 
 
 def test_a_model_that_knows_is_perfect_and_one_that_errs_is_not(captions, photos):
-    perfect = evaluate(ColourEncoder(), read_captions(captions, "test"), photos, jobs=1)
+    perfect = evaluate_retrieval(ColourEncoder(), read_captions(captions, "test"), photos, jobs=1)
     assert (perfect.images, perfect.captions) == (2, 3)
     assert perfect.text_to_image.recall == {1: 1.0, 5: 1.0, 10: 1.0}
     assert (perfect.image_to_text.median_rank, perfect.image_to_text.mrr) == (1, 1)
-    flawed = evaluate(ColourEncoder(), read_captions(captions), photos, jobs=1)
+    flawed = evaluate_retrieval(ColourEncoder(), read_captions(captions), photos, jobs=1)
     assert flawed.text_to_image.recall[1] == 0.75
     assert flawed.text_to_image.recall[5] == 1
 
 
 def test_the_json_has_the_agreed_keys(captions, photos):
-    result = evaluate(ColourEncoder(), read_captions(captions), photos, jobs=1).to_json()
+    result = evaluate_retrieval(ColourEncoder(), read_captions(captions), photos, jobs=1).to_json()
     assert set(result) >= {"model", "images", "captions", "text_to_image", "image_to_text"}
     assert set(result["text_to_image"]) == {"recall@1", "recall@5", "recall@10", "median_rank", "mrr"}
 
 
 def test_a_photo_that_cannot_be_read_is_left_out_and_listed(captions, photos):
     (photos / "green.jpg").write_bytes(b"")
-    result = evaluate(ColourEncoder(), read_captions(captions), photos, jobs=1)
+    result = evaluate_retrieval(ColourEncoder(), read_captions(captions), photos, jobs=1)
     assert (result.images, [failure.reason for failure in result.failures]) == (2, ["empty file"])
 
 
@@ -87,4 +87,4 @@ def test_bad_caption_files_say_where(tmp_path, content, split, message):
 
 def test_a_wrong_image_folder_is_a_clear_error(captions, tmp_path):
     with pytest.raises(ClipsearchError, match="check --images"):
-        evaluate(ColourEncoder(), read_captions(captions), tmp_path / "empty", jobs=1)
+        evaluate_retrieval(ColourEncoder(), read_captions(captions), tmp_path / "empty", jobs=1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clipsearch.analysis import labels as module
-from clipsearch.analysis.labels import LabelledImage, check_labels, probabilities, read_labels, rivals_of
+from clipsearch.analysis.labels import LabelledImage, check_labels, competing_scenes, probabilities, read_labels
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionNotFound, QueryError
 from clipsearch.types import Below
@@ -73,7 +73,7 @@ def test_a_condition_limits_the_photos(engine, photos):
 
 def test_blocks_shrink_as_labels_grow_so_that_memory_does_not(engine, monkeypatch):
     whole = {name: image.probabilities for name, image in by_name(engine.label(COLOURS)).items()}
-    monkeypatch.setattr(module, "_AT_ONCE", 2 * (len(COLOURS) + len(rivals_of(COLOURS))))
+    monkeypatch.setattr(module, "_MAX_LOGITS", 2 * (len(COLOURS) + len(competing_scenes(COLOURS))))
     asked, collection = [], engine._collection()
     monkeypatch.setattr(
         collection,
@@ -106,7 +106,7 @@ def test_an_index_without_photos_has_nothing_to_label_but_still_reads_the_labels
     [
         ([], "no labels"),
         (["dog", " "], "a label is empty"),
-        (["a dog", "cat", "a  dog "], "'a dog' is there twice"),
+        (["a dog", "cat", "a  dog "], "'a dog' is given twice"),
         (["dog\x07"], "control characters"),
         (["caf\udce9"], "not UTF-8"),
     ],
@@ -155,11 +155,13 @@ def test_bad_files_of_labels_say_where(tmp_path, content, message):
 
 
 def test_scenes_that_name_a_label_do_not_compete_with_it():
-    everything = set(rivals_of(["xylophone"]))
+    everything = set(competing_scenes(["xylophone"]))
     assert (
-        everything - set(rivals_of(["dog"])) == everything - set(rivals_of(["Dogs", "hot dog"])) == {"a dog on a beach"}
+        everything - set(competing_scenes(["dog"]))
+        == everything - set(competing_scenes(["Dogs", "hot dog"]))
+        == {"a dog on a beach"}
     )
-    assert set(rivals_of(["a", "tv"])) == everything  # too short: they would begin anything
+    assert set(competing_scenes(["a", "tv"])) == everything  # too short: they would begin anything
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import SearchEngine
-from clipsearch.analysis.statistics import ALL_BY, Count, count_photos
+from clipsearch.analysis.statistics import ALL_BY, ValueCount, count_photos
 from clipsearch.store.collection import Collection
 from clipsearch.types import Below, Test
 from tests.conftest import save_photo
@@ -80,7 +80,7 @@ def test_every_photo_is_in_one_count_or_another(engine):
     for breakdown in engine.stats(ALL_BY, top=1, depth=9).breakdowns:
         assert sum(count.images for count in breakdown.counts) + breakdown.other_images + breakdown.unknown == 7
     (camera,) = engine.stats(["camera"], top=1).breakdowns
-    assert camera.counts == (Count("X100", 3),)
+    assert camera.counts == (ValueCount("X100", 3),)
     assert (camera.other_values, camera.other_images, camera.unknown) == (1, 2, 2)
 
 
