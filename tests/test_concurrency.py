@@ -23,7 +23,7 @@ from clipsearch.store.lock import WriterLock
 if sys.platform == "win32":
     pytest.skip("SIGKILL is a Unix matter", allow_module_level=True)
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from torture_lab.checking import reached
 from torture_lab.children import child
 from torture_lab.workload import Job, opened, plan, small_tiers, states, vector

@@ -1,6 +1,6 @@
 """Nothing is sent anywhere, and nothing is written where nobody looks: not by us, and not by what we build on.
 
-`scripts/observe.py` watches: by strace, which sees every process and every library, and by what is left in an empty home.
+`tools/observe.py` watches: by strace, which sees every process and every library, and by what is left in an empty home.
 Without strace the files are compared all the same, and the rest is skipped.
 """
 
@@ -28,7 +28,7 @@ from tests.encoders.test_torch_encoder import save_checkpoint
 if sys.platform != "linux":
     pytest.skip("strace is Linux's, and so are the folders that are compared", allow_module_level=True)
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tools"))
 import observe
 
 CLIPSEARCH = (sys.executable, "-m", "clipsearch")

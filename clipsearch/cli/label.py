@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from clipsearch.render.gallery_cards import LabelledPhotos
     from clipsearch.types import Condition
 
-LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 labels: see scripts/measure_labels.py
+LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 labels: see benchmarks/measure_labels.py
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def match(spec: ModelSpec, text: str, scores: Scores, best: Scores) -> NDArray[n
 
     `scores` (n,) are their cosines with the text; `best` (m,) are the text's highest cosines over the whole index: at least
     RIVALS of them where the index has so many, and at least one. A photo with a higher score has a higher match. Calibrated and
-    judged by scripts/calibrate.py, for texts in English; where a model was not, few hits reach 0.5.
+    judged by training/calibrate.py, for texts in English; where a model was not, few hits reach 0.5.
     """
     known = calibration(spec.fingerprint.model)
     log_odds = evidence(spec.logit_scale, text, scores, best) @ np.array(known.weights) + known.bias

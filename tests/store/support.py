@@ -10,7 +10,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import Fingerprint, ImageFile, ImageInfo
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 from torture_lab.checking import downgrade  # noqa: F401
 
 

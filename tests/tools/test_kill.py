@@ -1,4 +1,4 @@
-"""SIGKILL at any moment costs at most the work since the last commit. scripts/kill_index.py is the long form of this."""
+"""SIGKILL at any moment costs at most the work since the last commit. tools/kill_index.py is the long form of this."""
 
 import random
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import save_photo
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 from kill_index import one_round
 
 

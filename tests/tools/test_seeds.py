@@ -1,4 +1,4 @@
-"""Every seed of scripts/fuzz.py, what it once found among them: each is read or refused, and nothing else."""
+"""Every seed of tools/fuzz.py, what it once found among them: each is read or refused, and nothing else."""
 
 import importlib.util
 from pathlib import Path
@@ -9,7 +9,7 @@ SEEDS = Path(__file__).parents[1] / "seeds"
 
 
 def fuzz():
-    spec = importlib.util.spec_from_file_location("fuzz", SEEDS.parents[1] / "scripts" / "fuzz.py")
+    spec = importlib.util.spec_from_file_location("fuzz", SEEDS.parents[1] / "tools" / "fuzz.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""Kills, faults, full disks and power failures, a few of each: scripts/torture.py does this by the hour."""
+"""Kills, faults, full disks and power failures, a few of each: tools/torture.py does this by the hour."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("SIGKILL is a Unix matter", allow_module_level=True)
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 from torture_lab import disk, syscalls
 from torture_lab.checking import Loss, reached
 from torture_lab.rounds import Lab, one_round

@@ -1,4 +1,4 @@
-"""What scripts/wine.py makes; that it runs is seen by running it."""
+"""What tools/wine.py makes; that it runs is seen by running it."""
 
 import re
 import sys
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+TOOLS = Path(__file__).parents[2] / "tools"
 
 
 @pytest.fixture
 def lab(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
+    monkeypatch.syspath_prepend(TOOLS)
     if sys.version_info < (3, 11):
         pytest.skip("the script needs tomllib")
     from wine_lab import complex_math, environment

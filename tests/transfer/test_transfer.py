@@ -690,7 +690,7 @@ def test_a_cancelled_import_keeps_whole_commits_and_the_next_run_goes_on(many, t
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a Unix matter")
 @pytest.mark.parametrize("after", [4, 16, 36, 40])
 def test_a_killed_import_leaves_the_index_whole(many, tmp_path, after):
-    sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+    sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
     from kill_index import check
 
     other, engine = many

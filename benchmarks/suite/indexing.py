@@ -1,0 +1,154 @@
+"""The cases of indexing: a function each, which yields the rows of the table."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from clipsearch import load_encoder
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from clipsearch.types import ImageFile, ImageInfo
+from suite import limits, peers, synthetic
+from suite.measure import Figures, alternate, in_memory, run_process, timed
+from suite.result import Result
+from suite.setup import Setup
+
+
+def indexing(setup: Setup) -> Iterator[Result]:
+    """Photos to a new index, end to end, as a whole process."""
+    for kind in ("12 MP", "1 MP"):
+        folder = setup.photo_folder(kind)
+        in_memory(folder, setup.checkpoint)
+        ours, loop = setup.work / "new-index", setup.work / "new.npy"
+
+        def index(precision: str, figures: Figures, folder: Path = folder, ours: Path = ours) -> None:
+            shutil.rmtree(ours, ignore_errors=True)
+            flags = ("--index", ours, "--model", setup.checkpoint, "--precision", precision, "--quiet")
+            run_process(setup.clipsearch("index", folder, *flags), figures)
+
+        runs: dict[str, Callable[[Figures], object]] = {
+            "ours": partial(index, "auto"),
+            "clipsearch fp32": partial(index, "fp32"),
+        }
+        if setup.has("rclip"):
+            home = setup.rclip_home(0)
+
+            def rclip(figures: Figures, folder: Path = folder, home: Path = home) -> None:
+                (peers.rclip_data(home) / peers.RCLIP_DATABASE).unlink(missing_ok=True)
+                run_process(peers.rclip_index(setup.peer_dir, home, folder).popen, figures)
+
+            runs["rclip"] = rclip
+        if setup.has("transformers"):
+            command = peers.transformers_index(setup.peer_dir, setup.checkpoint, folder, loop)
+            runs["transformers"] = partial(run_process, command.popen)
+        runs["ours"](Figures())  # the precision is settled once for a machine
+        figures = alternate(runs, setup.repeats)
+        index("auto", Figures())
+        with Collection(ours) as collection:
+            assert collection.fingerprint
+            chosen = collection.fingerprint.precision or "fp32"
+        parts = limits.indexing_parts(load_encoder(setup.checkpoint, precision=chosen), folder)
+        count = len(list(folder.glob("*.jpg")))
+        yield Result(
+            f"indexing {count} JPEGs of {kind}", figures.pop("ours"), figures, count=count,
+            limit=count * sum(parts.values()), limit_is="decoding alone + model alone, on all cores",
+            notes={"precision chosen": chosen, **{f"{name}, ms": round(1e3 * value, 1) for name, value in parts.items()}},
+        )  # fmt: skip
+
+
+def unchanged(setup: Setup) -> Iterator[Result]:
+    """`index` over 100,000 files of which none has changed, beside a bare walk with os.scandir and stat."""
+    count, folder, index = 100_000, setup.work / "files", setup.work / "index-files"
+    if not (index / "complete").exists():
+        names = synthetic.names(count)
+        for name in names:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\xff\xd8")
+        with Collection(index, writable=True) as collection:
+            collection.require(setup.encoder.spec.fingerprint)
+            root_id = collection.add_root(str(folder), {})
+            for number, (name, vector) in enumerate(zip(names, setup.vectors(count), strict=True)):
+                state = (folder / name).stat()
+                parent, _, file = name.rpartition("/")
+                info = ImageInfo(width=1, height=1, format="JPEG", content_hash=f"{number:064x}")
+                image = ImageFile(str(folder / name), state.st_size, state.st_mtime_ns)
+                collection.add(Place(root_id, parent, file), image, info, np.array(vector))
+            collection.commit()
+        (index / "complete").touch()
+    walk = (
+        "import os, sys\ndef walk(folder):\n for entry in os.scandir(folder):\n"
+        "  if entry.is_dir(follow_symlinks=False): walk(entry.path)\n  else: entry.stat(follow_symlinks=False)\n"
+        "walk(sys.argv[1])"
+    )
+    bare = {"args": [sys.executable, "-c", walk, str(folder)], "env": peers.environment()}
+    command = setup.clipsearch("index", "--index", index, "--json")
+    runs: dict[str, Callable[[Figures], object]] = {
+        "ours": partial(run_process, command),
+        "bare walk": partial(run_process, bare),
+    }
+    for run in runs.values():
+        run(Figures())
+    figures = alternate(runs, setup.repeats)
+    yield Result(f"`index` on {count:,} unchanged files", figures.pop("ours"), figures, count=count)
+
+
+def adding(setup: Setup) -> Iterator[Result]:
+    """1,000 rows more in an index of a million, beside the same in one of ten thousand; and opening the million."""
+    copies = {count: setup.work / f"growing-{count}" for count in (1_000_000, 10_000)}
+    for count, copy in copies.items():
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(setup.index(count), copy)
+    fresh = list(synthetic.scattered(setup.real[0], 1_000 * 2 * (setup.repeats + 1), seed=1))
+    rows = iter(np.concatenate(fresh))
+    numbers = iter(range(10_000_000, 20_000_000))
+    merges = Figures()
+
+    def add(count: int) -> Callable[[Figures], None]:
+        def run(figures: Figures) -> None:
+            with Collection(copies[count], writable=True) as collection:
+                root_id = next(iter(collection.roots()))
+                begin = time.perf_counter()
+                for _ in range(1_000):
+                    number = next(numbers)
+                    info = ImageInfo(width=1, height=1, format="JPEG", content_hash=f"{number:064x}")
+                    file = ImageFile(f"{number}.jpg", number, 0)
+                    collection.add(Place(root_id, "new", f"{number}.jpg"), file, info, next(rows))
+                collection.publish()
+                figures.seconds.append(time.perf_counter() - begin)
+                begin = time.perf_counter()
+                collection.tidy()
+                merges.seconds.append(time.perf_counter() - begin)
+
+        return run
+
+    runs = {"ours": add(1_000_000), "to 10,000": add(10_000)}
+    for run in runs.values():
+        run(Figures())
+    figures = alternate(runs, setup.repeats)
+    notes: dict[str, float | str] = {"merging, s a run on average": round(sum(merges.seconds) / len(merges.seconds), 3)}
+    yield Result("adding 1,000 to 1,000,000", figures.pop("ours"), figures, count=1_000, notes=notes)
+    for copy in copies.values():
+        shutil.rmtree(copy)
+
+    def open_and_look() -> None:
+        with Collection(setup.index(1_000_000)) as collection:
+            collection.snapshot()
+
+    whole = setup.work / "whole.faiss"
+    if not whole.exists():
+        flat = faiss.IndexFlatIP(512)
+        flat.add(np.array(setup.vectors(1_000_000)))
+        faiss.write_index(flat, str(whole))
+    opened = alternate(
+        {"ours": timed(open_and_look), "read_index": timed(lambda: faiss.read_index(str(whole)))}, setup.repeats
+    )
+    yield Result("opening 1,000,000", opened.pop("ours"), opened)

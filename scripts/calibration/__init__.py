@@ -1,1 +1,0 @@
-"""Calibrating `match`: queries with known answers, the fit, the measures and the picture of scripts/calibrate.py."""

@@ -1,1 +1,0 @@
-"""What scripts/torture.py does to an index, and how it finds out what became of it."""

@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""Run a command in a home of its own, and say whom it called and what it wrote that it should not have.
+
+    python tools/observe.py --may-write ~/Photos/.clipsearch clipsearch index ~/Photos --model mini
+    python tools/observe.py --readme --model mini    # the commands of the README and docs/
+
+Calls are seen by strace, in all processes that the command starts: an address other than this machine's own, and a name
+that is looked up, by whatever library and from whatever language. Files are seen by strace as well, and by what is in the
+command's home and among its temporary files afterwards; without strace by the latter alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TERM", "LD_LIBRARY_PATH")  # no CI, in which some libraries do not report
+OWN = (".cache/clipsearch", ".local/share/clipsearch", ".local/state/clipsearch")  # below a home
+OPENING = ("open", "openat", "creat")
+LINKING = ("link", "linkat", "symlink", "symlinkat")  # what is linked to stays as it is
+MAKING = ("mkdir", "mkdirat", "mknod", "mknodat", "rename", "renameat", "renameat2")
+REMOVING = ("truncate", "unlink", "unlinkat", "rmdir")
+CHANGING = (*MAKING, *REMOVING, *LINKING)
+CALLING = ("bind", "connect", "sendto", "sendmsg", "sendmmsg")
+RESOLVERS = ("/run/systemd/resolve/", "/run/avahi-daemon/")  # sockets of programs that look names up for others
+
+# `sem.`: locks between processes, which Python removes as soon as it has made them
+_HARMLESS = ("/dev/null", "/dev/tty", "/dev/pts/", "/dev/shm/sem.", "/proc/")
+_TORCH_LEAVES = r"torchinductor_[^/]+"  # an empty folder, made when transformers is imported; nothing is compiled here
+
+_CALL = re.compile(r"(\d+) +(\w+)\((.*)")
+_PATH = re.compile(r'(?:(?:AT_FDCWD|\d+)<((?:[^>\\]|\\.)*)>, )?"((?:[^"\\]|\\.)*)"')
+_WRITES = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TRUNC)\b")
+ENDLESS = re.compile(r"--watch|clipsearch (?:serve|browse|mcp)")
+_ADDRESS = re.compile(r'sa_family=(AF_\w+)(?:[^}]*htons\((\d+)\))?(?:[^}]*?"([^"]*)")?')
+
+
+@dataclass
+class Observation:
+    """What a command did. `called` is None where there was no strace to see it."""
+
+    called: list[str] | None = None
+    written: list[str] = field(default_factory=list)
+    status: int | None = None
+    output: str = ""
+    errors: str = ""
+
+
+@cache
+def strace_options() -> tuple[str, ...] | None:
+    """What strace is asked for; None where it is not installed, or may not watch."""
+    calls = ",".join(f"?{name}" for name in (*OPENING, *CHANGING, *CALLING))  # `?`: no processor has all of them
+    options = ("-f", "-y", "-qq", "-s", "4096", "-e", "signal=none", "-e", f"trace={calls}")
+    if not shutil.which("strace"):
+        return None
+    for more in (("--seccomp-bpf",), ()):  # with it, calls that are not watched cost nothing
+        command = ["strace", *more, *options, "-o", os.devnull, "true"]
+        if not subprocess.run(command, capture_output=True).returncode:
+            return (*more, *options)
+    return None
+
+
+class Room:
+    """All the world to a command: a home, a folder for temporary files, and one to work in.
+
+    It may write into clipsearch's own folders and `may_write`. What stays of its temporary files counts as written.
+    """
+
+    def __init__(self, folder: Path, may_write: Sequence[Path] = (), **environment: str) -> None:
+        self.folder = Path(os.path.realpath(folder))
+        self.home, self.temporary, self.work = (self.folder / name for name in ("home", "tmp", "work"))
+        for place in (self.home, self.temporary, self.work):
+            place.mkdir(exist_ok=True)
+        self.may_write = [*(self.home / name for name in OWN), *may_write]
+        self._around_own = {str(place) for name in OWN for place in (self.home / name).parents}
+        self.environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",  # compiled modules are Python's own affair
+            "PYTHONUTF8": "1",
+            "RES_OPTIONS": "timeout:1 attempts:1",  # a name that should not be looked up is not waited for
+            **environment,
+        }
+
+    def run(self, *command: str, given: str = "", timeout: float = 300) -> Observation:
+        """Run a command to its end."""
+        with self.running(*command) as (process, seen):
+            seen.output, seen.errors = process.communicate(given, timeout)
+        return seen
+
+    @contextmanager
+    def running(self, *command: str) -> Iterator[tuple[subprocess.Popen[str], Observation]]:
+        """A command while it runs; afterwards the observation is complete. What has not ended by then gets a Ctrl-C."""
+        seen, before = Observation(), self._files()
+        options = strace_options()
+        with tempfile.TemporaryDirectory() as scratch:
+            trace = Path(scratch, "trace")
+            tracer = ["strace", *options, "-o", str(trace), "--"] if options else []
+            process = subprocess.Popen(
+                [*tracer, *command], cwd=self.work, env=self.environment, text=True, errors="replace", bufsize=1,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+            try:
+                yield process, seen
+                if process.poll() is None:
+                    os.kill(_first(trace, process.pid), signal.SIGINT)
+                    seen.output, seen.errors = process.communicate(timeout=60)
+            finally:
+                if process.poll() is None:
+                    os.kill(_first(trace, process.pid), signal.SIGKILL)
+                    process.kill()
+                    process.communicate()
+            seen.status = process.returncode
+            if options:
+                self._read(trace, seen)
+        after = self._files()
+        changed = sorted(path for path in after if after[path] != before.get(path) and not self._allowed(path))
+        seen.written += [path for path in changed if path not in seen.written]
+
+    def _allowed(self, path: str) -> bool:
+        if re.fullmatch(_TORCH_LEAVES, os.path.relpath(path, self.temporary)):
+            return True
+        return path in self._around_own or any(Path(path).is_relative_to(place) for place in self.may_write)
+
+    def _files(self) -> dict[str, tuple[int, int]]:
+        """What is in the room: path → when it was changed, and its size; (0, 0) for folders."""
+        found = {}
+        for folder, folders, names in os.walk(self.folder):
+            found |= {os.path.join(folder, name): (0, 0) for name in folders}
+            for path in (os.path.join(folder, name) for name in names):
+                about = os.lstat(path)
+                found[path] = (about.st_mtime_ns, about.st_size)
+        return found
+
+    def _read(self, trace: Path, seen: Observation) -> None:
+        called, written = dict[str, None](), dict[str, None]()
+        with open(trace, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if not (call := _CALL.match(line)):
+                    continue  # the end of a call that was interrupted
+                name, arguments = call[2], call[3]
+                if name in CALLING:
+                    if address := _elsewhere(arguments):
+                        called[f"{name} {address}"] = None
+                    continue
+                paths = [os.path.normpath(os.path.join(self.work, at, path)) for at, path in _PATH.findall(arguments)]
+                if name in LINKING:
+                    paths = paths[-1:]
+                if name in CHANGING or name == "creat" or _WRITES.search(arguments):
+                    written |= dict.fromkeys(path for path in paths if not self._harmless(path))
+        seen.called, seen.written = list(called), list(written)
+
+    def _harmless(self, path: str) -> bool:
+        at = os.path.realpath(path)
+        return f"{at}/".startswith((*_HARMLESS, f"{self.temporary}/")) or self._allowed(at)
+
+
+def _elsewhere(arguments: str) -> str | None:
+    """Where a call goes, if that is not this machine, or somebody who looks up names."""
+    if not (found := _ADDRESS.search(arguments)):
+        return None  # on a connection that was looked at when it was made
+    family, port, address = found[1], found[2], found[3] or ""
+    if family in ("AF_UNIX", "AF_LOCAL"):
+        return f"{family} {address}" if address.startswith(RESOLVERS) else None
+    if family in ("AF_NETLINK", "AF_UNSPEC"):  # the kernel; a connection that ends
+        return None
+    here = family in ("AF_INET", "AF_INET6") and re.match(r"127\.|::1$|::ffff:127\.", address)
+    return None if here and port not in ("53", "853", "5353") else f"{family} {address} port {port}"
+
+
+def _first(trace: Path, tracer: int) -> int:
+    """The process that was traced first: strace itself passes no signal on. `tracer` where nothing was."""
+    try:
+        with open(trace, encoding="utf-8", errors="replace") as lines:
+            return int(lines.readline().split()[0])
+    except (OSError, IndexError):
+        return tracer
+
+
+def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | None]]:
+    """The commands of the README and docs/ as printed, over the photos of this repository; None if one cannot be run here.
+
+    The index is made by `model` before. What does not end by itself is ended after some seconds.
+    """
+    photos = room.home / "Photos"
+    room.may_write += [photos, room.home / "cars", room.work]
+    room.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `clipsearch` is
+    for copy in (photos, room.work / "data" / "photos"):
+        shutil.copytree(ROOT / "data" / "photos", copy)
+    for name in ("2024", "screenshots"):
+        (photos / name).mkdir()
+        shutil.copy(photos / "cat.png", photos / name)
+    (room.home / "cars").mkdir()
+    for name in ("giraffe.jpg", "cat.png"):
+        shutil.copy(photos / name, room.work)
+    (room.work / "queries.txt").write_text("a dog\na cat\n")
+    (room.work / "labels.txt").write_text("dog\ncat\n")
+    first = f"clipsearch index ~/Photos --model {shlex.quote(model)}"
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    blocks = [re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.M | re.S) for page in pages]
+    shown = re.findall(r"^\$ (clipsearch .*)$", "".join(block for page in blocks for block in page), re.M)
+    for command in dict.fromkeys((first, *(re.split(r" +# ", line)[0].strip() for line in shown))):
+        if re.search(r"milvus://|--server|shared/|--model NAME", command):
+            yield command, None
+            continue
+        with room.running("bash", "-c", command) as (process, seen), suppress(subprocess.TimeoutExpired):
+            seen.output, seen.errors = process.communicate(timeout=8 if ENDLESS.search(command) else 300)
+        yield command, seen
+
+
+def main() -> None:
+    """Observe one command, or the README's."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--may-write", action="append", type=Path, default=[], metavar="PATH")
+    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--model", default="mini", help="of the index that --readme asks")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    if bool(given.command) == given.readme:
+        parser.error("give a command, or --readme")
+    with tempfile.TemporaryDirectory() as folder:
+        room = Room(Path(folder), [path.resolve() for path in given.may_write])
+        if given.readme:
+            observed = readme_session(room, given.model)
+        else:
+            observed = iter([(shlex.join(given.command), room.run(*given.command))])
+        sys.exit(max([_told(command, seen) for command, seen in observed]))
+
+
+def _told(command: str, seen: Observation | None) -> bool:
+    """Print what was seen; whether it was more than there should be."""
+    print(f"$ {command}")
+    if seen is None:
+        print("  not run: it needs what is not here")
+        return False
+    called = "(no strace to see whom)" if seen.called is None else ", ".join(seen.called) or "nobody"
+    print(
+        f"  status {seen.status}; called {called}; wrote elsewhere {', '.join(seen.written) or 'nothing'}", flush=True
+    )
+    return bool(seen.called or seen.written)
+
+
+if __name__ == "__main__":
+    main()
