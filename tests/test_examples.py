@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.cli import cli
+from clipsearch.cli.help import TOPICS, topic_text
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, ROOT
 
@@ -27,11 +28,13 @@ def examples():
 
     def visit(command, name):
         lines = [line.strip() for line in (command.help or "").splitlines()]
-        found.extend((name, line) for line in lines if line.startswith("clipsearch "))
+        found.extend((name, line) for line in lines if line.startswith("clipsearch ") and "$PROFILE" not in line)
         for child in command.list_commands(None) if isinstance(command, click.Group) else ():
             visit(command.get_command(None, child), child)
 
     visit(cli, "clipsearch")
+    for topic in TOPICS:
+        found.extend((topic, line.strip()) for line in topic_text(topic).splitlines() if "    clipsearch " in line)
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         if page.name != "tutorial.md":  # whose commands run one after another, in tests/docs/test_tutorial.py
             blocks = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
@@ -66,6 +69,7 @@ def sandbox(tmp_path_factory):
         exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 24.0), 3: "E", 4: (11.0, 34.0, 48.0)})
         image.save(photos / "2024" / "dated.jpg", exif=exif)
     (home / "cars").mkdir()
+    (home / ".config" / "fish" / "completions").mkdir(parents=True)
     work.mkdir()
     shutil.copytree(PHOTOS, work / "data" / "photos")
     for name in ("giraffe.jpg", "cat.png"):
@@ -159,7 +163,7 @@ def test_it_runs(sandbox, where, line):
         assert done.returncode == 1 and "hub" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
-        assert done.stdout or "failures" in line or "forget" in line or " cp " in line or "mcp" in line
+        assert done.stdout or "failures" in line or "forget" in line or " cp " in line or "mcp" in line or ">" in line
 
 
 def test_there_are_examples_for_every_command():

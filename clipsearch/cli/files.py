@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -112,6 +111,8 @@ def open_in_viewer(path: str) -> None:
 
 
 def _open_by_program(path: str) -> None:
+    import subprocess
+
     opener = "open" if sys.platform == "darwin" else "xdg-open"
     program = shutil.which(opener)
     if not program:

@@ -1,10 +1,11 @@
-"""Which index a command acts on: the one named, the nearest, or the one used last. A note says so if that may surprise."""
+"""Which index a command acts on: the one named, the nearest, or the one used last."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -19,30 +20,31 @@ from clipsearch.cli.hints import use
 from clipsearch.cli.output import note
 from clipsearch.errors import ClipsearchError, CollectionNotFound
 
-_APP = "clipsearch"
+logger = logging.getLogger(__name__)
 
-
-_LOOKED_AT = 1000  # entries of a folder, to tell whether it holds photos
 CATALOG = "catalog.sqlite"
+_APP = "clipsearch"
+_MOST_ENTRIES = 1000  # of a folder, that are looked at to tell whether it holds photos
 
 
 def existing_index(given: str | None) -> Path:
-    """The index that a command reads or changes; a note says so if it is the one used last, elsewhere.
+    """The index that a command reads or changes. A note says so if it is the one used last, somewhere else.
 
     CollectionNotFound if there is none.
     """
     index = find_index(given)
     _require_index(index, given)
     use(index)
+    logger.debug("the index is %s", index)
     if not given and nearest_index(Path.cwd()) is None:
         note(f"note: using the index used last, {index}, because there is none at or above the current folder")
     return index
 
 
 def index_to_write(folders: tuple[str, ...], given: str | None) -> Path:
-    """The index that `index` or `import` makes or brings up to date, which need not be there yet.
+    """The index that `index` or `import` makes or updates. It need not exist yet.
 
-    Without folders, it must be named or nearest: never the one used last, elsewhere.
+    Without folders, it must be named or nearest: it is never the one used last.
     """
     _require_no_file(given)
     index = index_for(folders, given)
@@ -53,7 +55,7 @@ def index_to_write(folders: tuple[str, ...], given: str | None) -> Path:
 
 
 def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, ...]:
-    """The folders to index: those named, or the current one if no index is named or near and the user says yes.
+    """The folders to index: those named, or the current one if there is no index and the user confirms it.
 
     CollectionNotFound, with the choices, if there is no terminal to ask on.
     """
@@ -73,7 +75,7 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
         raise click.exceptions.Exit(1)
     choices = f"to index this folder: `{command('index', '.')}`"
     if last := last_used_index():
-        choices += f"; to bring the index used last up to date: `{command('index', index=last)}`"
+        choices += f"; to update the index used last: `{command('index', index=last)}`"
     raise CollectionNotFound(f"there is no index at or above {here}; {choices}")
 
 
@@ -83,14 +85,12 @@ def _can_ask() -> bool:
 
 def _require_no_file(given: str | None) -> None:
     if given is not None and (path := Path(given).expanduser()).is_file():
-        what = (
-            f"give its folder: --index {quoted(path.parent)}" if path.name == CATALOG else "give the folder of an index"
-        )
-        raise ClipsearchError(f"{_named(given)} is a file; {what}")
+        advice = f"its folder: --index {quoted(path.parent)}" if path.name == CATALOG else "the folder of an index"
+        raise ClipsearchError(f"{_named(given)} is a file; give {advice}")
 
 
 def _require_index(index: Path, given: str | None) -> None:
-    """CollectionNotFound, and how to make what was asked for, unless there is an index there."""
+    """Raise CollectionNotFound, which says what to do, unless there is an index in a folder."""
     _require_no_file(given)
     try:
         (index / CATALOG).stat()
@@ -110,8 +110,8 @@ def _require_index(index: Path, given: str | None) -> None:
         raise CollectionNotFound(
             f"there is no index in {_named(given)}. To index the photos in that folder: {command('index', index)}"
         )
-    what = f" ({PHOTOS} is your photo folder)" if index.name != INDEX_FOLDER or not index.parent.is_dir() else ""
-    raise CollectionNotFound(f"there is no index at {_named(given)}. To make it: {how_to_make(index)}{what}")
+    legend = f" ({PHOTOS} is your photo folder)" if index.name != INDEX_FOLDER or not index.parent.is_dir() else ""
+    raise CollectionNotFound(f"there is no index at {_named(given)}. To make it: {how_to_make(index)}{legend}")
 
 
 def _named(given: str | None) -> str:
@@ -119,21 +119,21 @@ def _named(given: str | None) -> str:
 
 
 def _holds_photos(folder: Path) -> bool:
-    """Whether some of a folder's first entries, or of those one level down, are named as photos are."""
+    """Whether any of a folder's first entries, or of those one level down, is named like a photo."""
     from clipsearch.indexing.walk import is_image_name
 
-    looked_at = 0
+    seen = 0
     inner = [str(folder)]
     try:
         with os.scandir(folder) as entries:
-            inner += [entry.path for entry, _ in zip(entries, range(_LOOKED_AT), strict=False) if entry.is_dir()]
+            inner += [entry.path for entry, _ in zip(entries, range(_MOST_ENTRIES), strict=False) if entry.is_dir()]
         for path in inner:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    looked_at += 1
+                    seen += 1
                     if is_image_name(entry.name):
                         return True
-                    if looked_at > _LOOKED_AT:
+                    if seen > _MOST_ENTRIES:
                         return False
     except OSError:
         pass
@@ -143,8 +143,8 @@ def _holds_photos(folder: Path) -> bool:
 def find_index(given: str | None = None, start: Path | None = None) -> Path:
     """The index folder to search: `given` (--index or CLIPSEARCH_INDEX), else the nearest one, else the one used last.
 
-    The nearest is the `.clipsearch` in `start` (the current folder) or closest above it, or the one kept in the user's
-    data folder for a folder that could not be written to. CollectionNotFound where there is none.
+    The nearest one is in `start` (by default the current folder) or closest above it: its `.clipsearch`, or the one in the
+    user's data folder for a folder that cannot be written to. CollectionNotFound if there is none.
     """
     if given:
         return as_index(Path(given))
@@ -153,15 +153,15 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
         return found
     if last := last_used_index():
         return last
-    lost = _remembered_index()
-    before = f"and the one used last, {lost}, is not there now" if lost else "and none was used before"
+    remembered = _remembered_index()
+    before = f"and the one used last, {remembered}, is not there now" if remembered else "and none was used before"
     raise CollectionNotFound(
         f"there is no index at or above {start}, {before}. Make one with: clipsearch index FOLDER, or name one with --index"
     )
 
 
 def last_used_index() -> Path | None:
-    """The index used last, if it is still there."""
+    """The index used last, if it still exists."""
     remembered = _remembered_index()
     return remembered if remembered and _is_index(remembered) else None
 
@@ -178,8 +178,8 @@ def _remembered_index() -> Path | None:
 def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
     """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
 
-    A folder that cannot be written to has its index in the user's data folder instead. Without folders, it is the nearest one,
-    never the one used last; CollectionNotFound if there is none.
+    If that folder cannot be written to, the index is in the user's data folder. Without folders, it is the nearest one.
+    CollectionNotFound if there is none.
     """
     if given:
         return as_index(Path(given))
@@ -189,7 +189,7 @@ def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
         raise CollectionNotFound(f"there is no index at or above {Path.cwd()}; say which folder to index")
     if is_remote(folders[0]):
         raise ClipsearchError(
-            f"{folders[0]} cannot hold its own index; say where on this machine it is to be: --index DIR"
+            f"{folders[0]} cannot hold its own index; give a folder on this machine for it: --index DIR"
         )
     first = Path(os.path.abspath(os.path.expanduser(folders[0])))
     if first.is_file():  # an archive of photos
@@ -216,9 +216,9 @@ def as_index(path: Path) -> Path:
 
 
 def takes_index(folder: Path) -> bool:
-    """Whether an index can be made in a folder, by trying: what the rights say is not what Windows and read-only disks do.
+    """Whether an index can be made in a folder. This tries it, since permissions say little on Windows and read-only disks.
 
-    Nothing of it stays. A full disk takes one once there is room again.
+    Nothing stays behind. A full disk counts as one that takes an index.
     """
     import tempfile
 
@@ -238,15 +238,15 @@ def takes_index(folder: Path) -> bool:
 
 
 def remember_index(index: Path) -> None:
-    """Make this the index used last. Failing to is no reason to stop."""
+    """Make this the index used last. An error here changes nothing for the command."""
     try:
         file = _last_used_file()
         if not file.is_file() or file.read_bytes() != os.fsencode(index):
             file.parent.mkdir(parents=True, exist_ok=True)
             with replacing([file], force=True) as (unfinished,):
                 unfinished.write_bytes(os.fsencode(index))
-    except (ClipsearchError, OSError):
-        return
+    except (ClipsearchError, OSError) as error:
+        logger.info("the index used last was not remembered: %s", error)
 
 
 def _is_index(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Commands that messages propose. They name the index with --index if it would not be found otherwise."""
+"""Commands that messages propose. They have --index if the command would not find the index otherwise."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def use(index: Path | None) -> None:
 
 
 def hint(*words: str | os.PathLike[str]) -> str:
-    """`clipsearch WORDS...` for a message: pasted here, it acts on the index in use."""
+    """`clipsearch WORDS...` for a message: pasted into the same shell, it acts on the index in use."""
     return command(*words, index=_to_name())
 
 
 def completed(text: str) -> str:
-    """A message of the library, with the index in use in each command that stands between backticks in it."""
+    """A message of the library, with the index in use added to each command between backticks."""
     return text if _index is None else with_index(text, _index, near=_to_name() is None)
 
 
 def _to_name() -> Path | None:
-    """The index in use; None where a command without --index would take the same.
+    """The index in use, or None if a command without --index would take the same.
 
-    The index used last does not count: it may be another by then, and `clipsearch index` does not take it.
+    The index used last does not count: it may be another one by then, and `clipsearch index` does not take it.
     """
     from clipsearch.cli.find_index import as_index, nearest_index
 
@@ -37,14 +37,14 @@ def _to_name() -> Path | None:
         return None
     try:
         given = os.environ.get("CLIPSEARCH_INDEX")
-        found = as_index(Path(given)) if given else nearest_index(Path.cwd())
+        nearest = as_index(Path(given)) if given else nearest_index(Path.cwd())
     except OSError:  # the current folder was deleted
         return _index
-    return None if found is not None and _same(found, _index) else _index
+    return None if nearest is not None and _same(nearest, _index) else _index
 
 
-def _same(one: Path, other: Path) -> bool:
+def _same(index: Path, other: Path) -> bool:
     try:
-        return one == other or os.path.samefile(one, other)
+        return index == other or os.path.samefile(index, other)
     except OSError:
         return False

@@ -11,19 +11,30 @@ import click
 
 from clipsearch._internal.commands import command
 
-OTHER_WORDS = {
-    "search": "query", "find": "query", "ask": "query", "look": "query", "like": "similar", "add": "index", "scan": "index",
-    "update": "index", "sync": "index", "build": "index", "create": "index", "watch": "index --watch", "remove": "forget",
-    "delete": "forget", "rm": "forget", "list": "status", "ls": "status", "info": "status", "show": "status",
-    "errors": "failures", "dedupe": "duplicates", "dups": "duplicates", "copies": "duplicates", "server": "serve",
-    "web": "serve", "ui": "serve", "gui": "serve", "tui": "browse",
-    "tag": "label", "classify": "label", "check": "verify", "fix": "repair",
-    "download": "models pull", "evaluate": "eval", "count": "stats",
-}  # fmt: skip
+_SYNONYMS = {
+    "query": "search find ask look",
+    "similar": "like",
+    "index": "add scan update sync build create",
+    "index --watch": "watch",
+    "forget": "remove delete rm",
+    "status": "list ls info show",
+    "failures": "errors",
+    "duplicates": "dedupe dups copies",
+    "serve": "server web ui gui",
+    "browse": "tui",
+    "label": "tag classify",
+    "verify": "check",
+    "repair": "fix",
+    "models pull": "download",
+    "eval": "evaluate",
+    "stats": "count",
+}
+OTHER_WORDS = {word: name for name, words in _SYNONYMS.items() for word in words.split()}
+"""Words that a user may type for a command, and the command."""
 
 
 def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
-    """The message if the first argument is not a command, with the command that was probably meant, ready to paste."""
+    """The message if the first argument is not a command, and the command that was probably meant, ready to paste."""
     name, rest = arguments[0], list(arguments[1:])
     path = os.path.expanduser(name)
     looks_like_path = os.sep in name or name.startswith(("~", "."))
@@ -41,7 +52,7 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
     if other or close:
         words = (other or OTHER_WORDS.get(close[0], close[0])).split()
         return f"there is no command {name!r}. Did you mean: {command(*words, *rest)}"
-    if not any(word.startswith("-") for word in arguments):  # a description without quotes
+    if not any(word.startswith("-") for word in arguments):  # it may be a description without quotes
         return f"there is no command {name!r}. To search for these words: {command('query', ' '.join(arguments))}"
     return f"there is no command {name!r}. To search for it: {command('query', *arguments)}"
 
@@ -55,15 +66,15 @@ def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | 
 
 
 def extra_arguments(error: click.UsageError) -> str:
-    """The message if a command takes no arguments, with how to name an index or a label if that may be meant."""
-    found = re.search(r"\((.*)\)", error.message, re.S)
-    extra, names = found[1] if found else "", error.ctx.command.name if error.ctx else ""
-    said = f"`{names}` does not take {extra!r} as an argument"
-    if names == "label":
-        return f"{said}. Give each label with --label: {command('label', '--label', extra)}"
-    if names == "browse":
-        return f"{said}. Type the query there, or: {command('query', extra)}"
+    """The message if a command takes no arguments, and how to give an index or a label if that may be meant."""
+    match = re.search(r"\((.*)\)", error.message, re.S)
+    extra, name = match[1] if match else "", str(error.ctx.command.name) if error.ctx else ""
+    message = f"`{name}` does not take {extra!r} as an argument"
+    if name == "label":
+        return f"{message}. Give each label with --label: {command('label', '--label', extra)}"
+    if name == "browse":
+        return f"{message}. Type the query there, or: {command('query', extra)}"
     takes_index = error.ctx and any(option.name == "index_folder" for option in error.ctx.command.params)
     if takes_index and os.path.isdir(extra):
-        return f"{said}. To name the index of that folder: {command(str(names), index=extra)}"
-    return said
+        return f"{message}. To name the index of that folder: {command(name, index=extra)}"
+    return message

@@ -27,16 +27,14 @@ from clipsearch.render.text import day, human_bytes, minute, percent, printable,
 from clipsearch.terminal.graphics import blocks
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord, Query, Term, all_of
 
-_PAUSE = 0.12  # seconds without a key, after which a text is worth an answer
-_BOX = Box(
-    320, 320
-)  # pixels: more than a preview has half-blocks, so that it need not be read again when its room changes
-_KEPT = 64  # pictures, 300 kB each
+_PAUSE = 0.12  # seconds without a key, before a text is searched
+_BOX = Box(320, 320)  # pixels: more than a preview has half-blocks, so that a resize needs no decoding
+_MOST_PICTURES = 64  # in memory, 300 kB each
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is looked for: a text, photos like another, or without either the newest; and whether only what is relevant."""
+class ListRequest:
+    """What the list shows: photos for a text, photos like another one, or the newest; and whether only those that match."""
 
     text: str = ""
     like: ImageRecord | None = None
@@ -44,24 +42,24 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A photo in the list; the newest have neither score nor match."""
+class PhotoRow:
+    """A photo in the list. Only search results have a score and a match."""
 
     record: ImageRecord
     score: float | None = None
     match: float | None = None
 
 
-class Photos(DataTable[Text]):
-    """The list, whose Enter says what it does."""
+class PhotoList(DataTable[Text]):
+    """The list, with a footer entry for Enter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "open")]
 
 
 class BrowseApp(App[None]):
-    """A line for the query, the photos that answer it, and a preview of the one that is chosen.
+    """A line for the query, the photos found, and a preview of the chosen one.
 
-    The engine is opened, used and closed in one thread of its own. `show` opens a photo, or raises a ClipsearchError.
+    The engine is used and closed in one thread of its own. `show` opens a photo, or raises ClipsearchError.
     """
 
     TITLE = "clipsearch"
@@ -89,25 +87,31 @@ class BrowseApp(App[None]):
     ]
 
     def __init__(
-        self, engine: SearchEngine, show: Callable[[str], None], wish: Query, *, top_k: int = 50, relevant: bool = False
+        self,
+        engine: SearchEngine,
+        show: Callable[[str], None],
+        query: Query,
+        *,
+        top_k: int = 50,
+        relevant: bool = False,
     ) -> None:
         super().__init__()
         self._engine = engine
         self._show = show
-        self._query = wish  # its terms are replaced by what is typed
+        self._query = query  # its terms are replaced by what is typed
         self._top_k = top_k
-        self._wish = Wish(relevant=relevant)
-        self._rows: list[Row] = []
+        self._request = ListRequest(relevant=relevant)
+        self._rows: list[PhotoRow] = []
         self._searching = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-search")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-preview")
         self._decoder = DecoderPool(_BOX, workers=1)
         self._pictures: OrderedDict[str, Image.Image | Failure] = OrderedDict()
 
     def compose(self) -> ComposeResult:
-        """The query above the photos, the preview beside them, what there is to say below."""
+        """The query on top, the photos and the preview in the middle, a message below."""
         yield Input(placeholder="describe the photo you are looking for", id="query")
         with Horizontal():
-            yield Photos(id="photos", cursor_type="row")
+            yield PhotoList(id="photos", cursor_type="row")
             with Vertical(id="side"):
                 yield Static(id="picture")
                 yield Static(id="facts", markup=False)
@@ -115,36 +119,36 @@ class BrowseApp(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Begin with the newest photos."""
+        """Start with the newest photos."""
         self._table.add_columns("#", "match", "score", "date", "photo")
-        self._look_for(self._wish)
+        self._look_for(self._request)
 
     async def on_unmount(self) -> None:
-        """Let go of the index in the thread that has it, and stop decoding."""
+        """Close the engine in its own thread, and stop decoding."""
         self._searching.submit(self._engine.close)
         self._decoder.close()
         for thread in (self._searching, self._reading):
             await asyncio.to_thread(thread.shutdown, cancel_futures=False)
 
     @property
-    def _table(self) -> Photos:
-        return self.query_one(Photos)
+    def _table(self) -> PhotoList:
+        return self.query_one(PhotoList)
 
     @property
-    def _chosen(self) -> Row | None:
+    def _chosen(self) -> PhotoRow | None:
         place = self._table.cursor_row
         return self._rows[place] if 0 <= place < len(self._rows) else None
 
     def on_resize(self) -> None:
-        """Leave the preview out where there is no room for it."""
+        """Hide the preview if there is no room for it."""
         self.set_class(self.size.width < 70, "narrow")
         self.call_after_refresh(self._preview)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         text = event.value.strip()
-        if text != self._wish.text:
-            self._look_for(replace(self._wish, text=text, like=None))
+        if text != self._request.text:
+            self._look_for(replace(self._request, text=text, like=None))
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
@@ -164,79 +168,79 @@ class BrowseApp(App[None]):
                 self._say(str(error), wrong=True)
 
     def action_copy(self) -> None:
-        """Put the chosen photo's path on the clipboard; escaped, where pasting it could do more than name a file."""
+        """Copy the chosen photo's path. Control characters are escaped, so that pasting it is safe."""
         if row := self._chosen:
             self.copy_to_clipboard(printable(row.record.file.path))
             self._say(f"copied {printable(row.record.file.path)}")
 
     def action_similar(self) -> None:
-        """Photos like the chosen one."""
+        """Show photos like the chosen one."""
         if row := self._chosen:
-            wish = replace(self._wish, text="", like=row.record)
+            request = replace(self._request, text="", like=row.record)
             with self.prevent(Input.Changed):
                 self.query_one(Input).value = ""
-            self._look_for(wish)
+            self._look_for(request)
 
     def action_relevant(self) -> None:
-        """Only photos that match, or all again."""
-        self._look_for(replace(self._wish, relevant=not self._wish.relevant))
+        """Show only photos that match, or all again."""
+        self._look_for(replace(self._request, relevant=not self._request.relevant))
 
     def action_ask(self) -> None:
-        """To the query."""
+        """Go to the query."""
         self.query_one(Input).focus()
 
     def action_clear(self) -> None:
-        """An empty query, and the newest photos."""
+        """Clear the query, and show the newest photos."""
         with self.prevent(Input.Changed):
             self.query_one(Input).value = ""
         self.query_one(Input).focus()
-        self._look_for(Wish(relevant=self._wish.relevant))
+        self._look_for(ListRequest(relevant=self._request.relevant))
 
     def action_move(self, rows: int) -> None:
         """Choose another photo without leaving the query."""
         self._table.move_cursor(row=self._table.cursor_row + rows)
 
-    def _look_for(self, wish: Wish) -> None:
-        self._wish = wish
-        self._search(wish)
+    def _look_for(self, request: ListRequest) -> None:
+        self._request = request
+        self._search(request)
 
     @work(exclusive=True, group="search")
-    async def _search(self, wish: Wish) -> None:
-        """Answer a wish, unless another comes first: that cancels this."""
-        await asyncio.sleep(_PAUSE if wish.text else 0)
+    async def _search(self, request: ListRequest) -> None:
+        """Answer a request, unless a newer one cancels this."""
+        await asyncio.sleep(_PAUSE if request.text else 0)
         loop = asyncio.get_running_loop()
         try:
-            rows, said = await loop.run_in_executor(self._searching, self._answer, wish)
+            rows, message = await loop.run_in_executor(self._searching, self._answer, request)
         except (ClipsearchError, OSError) as error:
             self._say(str(error), wrong=True)
             return
         self._rows = rows
         self._fill()
-        self._say(said)
+        self._say(message)
 
-    def _answer(self, wish: Wish) -> tuple[list[Row], str]:
-        """In the engine's own thread: the rows, and a line about them."""
-        if not wish.text and wish.like is None:
+    def _answer(self, request: ListRequest) -> tuple[list[PhotoRow], str]:
+        """The rows, and a message about them; runs in the engine's own thread."""
+        if not request.text and request.like is None:
             records, count = self._engine.browse(all_of(self._query.filters), top_k=self._top_k)
-            return [
-                Row(record) for record in records
-            ], f"the newest of {count:,} photos" if count else "there are no photos"
-        like = wish.like
-        least = RELEVANT if wish.relevant and not like else None
+            rows = [PhotoRow(record) for record in records]
+            return rows, f"the newest of {count:,} photos" if count else "there are no photos"
+        like = request.like
+        least = RELEVANT if request.relevant and not like else None
         if like:
             term, own = self._engine.like(like)
             terms: tuple[Term, ...] = (term,)
         else:
-            terms, own = parse_terms(split_words(wish.text)), ()
+            terms, own = parse_terms(split_words(request.text)), ()
         hits = self._engine.search(replace(self._query, terms=terms, min_match=least, own=own), self._top_k)
         explained = hits.explanation
-        what = f"photos like {printable(like.file.name)}" if like else "photos"
-        which = " that match" if least is not None else ""
+        photos = f"{explained.considered:,} photos"
+        photos += f" like {printable(like.file.name)}" if like else ""
+        photos += " that match" if least is not None else ""
+        if not hits:
+            return [], f"none of {photos}"
         milliseconds = 1000 * sum(explained.seconds.values())
-        said = f"{len(hits):,} of {explained.considered:,} {what}{which}, in {milliseconds:.0f} ms"
-        return [
-            Row(hit.record, hit.score, hit.match) for hit in hits
-        ], said if hits else f"none of {explained.considered:,} {what}{which}"
+        rows = [PhotoRow(hit.record, hit.score, hit.match) for hit in hits]
+        return rows, f"{len(hits):,} of {photos}, in {milliseconds:.0f} ms"
 
     def _fill(self) -> None:
         table = self._table
@@ -271,21 +275,21 @@ class BrowseApp(App[None]):
             return
         facts.update(_facts(row.record))
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._reading, self._read, row.record.file.path)
+        photo = await loop.run_in_executor(self._reading, self._read, row.record.file.path)
         width, height = picture.size.width, 2 * picture.size.height
-        if isinstance(found, Failure):
-            picture.update(Text(f"cannot be read: {printable(found.reason)}", "dim"))
+        if isinstance(photo, Failure):
+            picture.update(Text(f"cannot be read: {printable(photo.reason)}", "dim"))
         elif width > 0 and height > 0:
-            scale = min(width / found.width, height / found.height)
-            small = found.resize((max(1, int(found.width * scale)), max(1, int(found.height * scale))))
+            scale = min(width / photo.width, height / photo.height)
+            small = photo.resize((max(1, int(photo.width * scale)), max(1, int(photo.height * scale))))
             picture.update(Text.from_ansi("\n".join(blocks(small, all_colours=True)), no_wrap=True))
 
     def _read(self, path: str) -> Image.Image | Failure:
-        """In a thread of its own: a photo, decoded in a process that can be stopped, or why it cannot be."""
+        """A photo, decoded in a process that can be stopped, or why it cannot be; runs in a thread of its own."""
         if path not in self._pictures:
-            (found,) = self._decoder.read([ImageFile(path, 0, 0)])
-            self._pictures[path] = found if isinstance(found, Failure) else Image.fromarray(found.pixels)
-            if len(self._pictures) > _KEPT:
+            (decoded,) = self._decoder.read([ImageFile(path, 0, 0)])
+            self._pictures[path] = decoded if isinstance(decoded, Failure) else Image.fromarray(decoded.pixels)
+            if len(self._pictures) > _MOST_PICTURES:
                 self._pictures.popitem(last=False)
         return self._pictures[path]
 

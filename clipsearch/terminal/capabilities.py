@@ -1,8 +1,9 @@
-"""What the terminal can draw: by what the environment says, and by asking it."""
+"""What the terminal can draw, according to the environment and to the terminal itself."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import select
@@ -16,20 +17,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from clipsearch.terminal.graphics import Protocol
 
-_PATIENCE = 0.2  # seconds for an answer; over a slow line, half-blocks it is
-_QUESTION = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"  # as Kitty draws? and, which all answer: what are you?
+logger = logging.getLogger(__name__)
+
+_PATIENCE = 0.2  # seconds to wait for an answer; a slow line gets half-blocks
+# Does it draw like Kitty? And, since every terminal answers this: what are its attributes?
+_QUESTION = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
 _KITTY_ANSWER = re.compile(rb"\x1b_Gi=31;OK\x1b\\")
 _DEVICE_ATTRIBUTES = re.compile(rb"\x1b\[\?([0-9;]*)c")
 _SIXEL = b"4"  # among the attributes: VT340 manual, DA1
 
 
-if sys.platform == "win32":  # whose consoles are not asked
+if sys.platform == "win32":  # its consoles are not queried
 
     def _window_size() -> bytes:
-        raise OSError("there is nothing to ask")
+        raise OSError("a console is not queried")
 
     def _conversation() -> AbstractContextManager[int]:
-        raise OSError("there is nothing to ask")
+        raise OSError("a console is not queried")
 
 else:
     import fcntl
@@ -40,17 +44,17 @@ else:
 
     @contextmanager
     def _conversation() -> Iterator[int]:
-        """The terminal, open, neither echoing nor waiting for a line; put back as it was, without what it said meanwhile."""
+        """The terminal, opened without echo and line editing. Afterwards it is as before, and unread answers are dropped."""
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
         try:
             if os.tcgetpgrp(terminal) != os.getpgrp():
-                raise OSError("in the background, where touching the terminal would stop this process")
+                raise OSError("in the background, using the terminal would stop this process")
             before = termios.tcgetattr(terminal)
-            quiet = termios.tcgetattr(terminal)
-            quiet[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C still works
-            quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 0, 0
+            silent = termios.tcgetattr(terminal)
+            silent[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C still works
+            silent[6][termios.VMIN], silent[6][termios.VTIME] = 0, 0
             try:
-                termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+                termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
                 yield terminal
             finally:
                 termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
@@ -66,7 +70,7 @@ def has_all_colours(environment: Mapping[str, str]) -> bool:
 
 
 def cell_size() -> tuple[int, int] | None:
-    """(width, height) of a cell in pixels, where the terminal on standard output says it."""
+    """(width, height) of a cell in pixels, if the terminal on standard output tells it."""
     try:
         rows, columns, width, height = struct.unpack("HHHH", _window_size())
     except (OSError, ValueError):
@@ -76,25 +80,30 @@ def cell_size() -> tuple[int, int] | None:
 
 @contextmanager
 def best_protocol(environment: Mapping[str, str]) -> Iterator[Protocol]:
-    """What to draw by on the terminal of this process; half-blocks where nothing better is known.
+    """The best protocol for the terminal of this process; half-blocks if nothing better is known.
 
-    A terminal that the environment does not tell is asked. What it answers too late, while this is open, is dropped.
+    If the environment does not tell the terminal, the terminal is queried. An answer that comes late, while this is open, is
+    dropped.
     """
     known = _by_environment(environment)
     if known:
+        logger.debug("the environment says that the terminal draws by %s", known)
         yield known
         return
     with contextlib.ExitStack() as stack:
         answer = None
-        with contextlib.suppress(OSError):  # no terminal of our own, or a system without such
-            answer = _asked(stack.enter_context(_conversation()))
+        try:
+            answer = _query(stack.enter_context(_conversation()))
+        except OSError as error:
+            logger.debug("the terminal was not queried: %s", error)
         if answer:
-            stack.close()  # what comes from here on is the user's
+            stack.close()  # from here on, input is the user's
+        logger.debug("the terminal answered %s", answer)
         yield answer or "blocks"
 
 
 def _by_environment(environment: Mapping[str, str]) -> Protocol | None:
-    """What a terminal tells of itself; nothing within tmux and screen, which pass on what that around them has told."""
+    """What the environment tells of the terminal; nothing in tmux and screen, where it is that of the terminal around them."""
     term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
     if "TMUX" in environment or term.startswith(("screen", "tmux")):
         return None
@@ -105,8 +114,8 @@ def _by_environment(environment: Mapping[str, str]) -> Protocol | None:
     return "blocks" if term in ("dumb", "linux", "") else None
 
 
-def _asked(terminal: int) -> Protocol | None:
-    """What the terminal answers; None where it says nothing for too long."""
+def _query(terminal: int) -> Protocol | None:
+    """What the terminal answers; None if it answers nothing in time."""
     os.write(terminal, _QUESTION)
     answer = b""
     end = time.monotonic() + _PATIENCE
@@ -114,10 +123,10 @@ def _asked(terminal: int) -> Protocol | None:
         left = end - time.monotonic()
         if left <= 0 or not select.select([terminal], [], [], left)[0]:
             return None
-        some = os.read(terminal, 1024)
-        if not some:  # it hung up
+        received = os.read(terminal, 1024)
+        if not received:  # it hung up
             return None
-        answer += some
+        answer += received
     if _KITTY_ANSWER.search(answer):
         return "kitty"
     return "sixel" if _SIXEL in attributes[1].split(b";") else "blocks"

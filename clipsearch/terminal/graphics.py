@@ -1,4 +1,8 @@
-"""Pictures as what terminals draw: Kitty's and iTerm2's graphics protocols, Sixel, and coloured half-blocks."""
+"""Pictures for terminals: Kitty's and iTerm2's graphics protocols, Sixel, and coloured half-blocks.
+
+No library does all of these: textual-image has neither iTerm2's protocol nor support for Python 3.10 and 3.11, and it queries
+the terminal when it is imported. term-image asks for an old Pillow.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,15 @@ from PIL import Image
 Protocol: TypeAlias = Literal["kitty", "iterm2", "sixel", "blocks"]
 
 _CHUNK = 4096  # bytes of base64 in one command: https://sw.kovidgoyal.net/kitty/graphics-protocol
-_REGISTERS = 256  # colours of a sixel picture, as many as a VT340's successors have
-_RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)  # shorter runs take no less when counted
+_REGISTERS = 256  # colours of a sixel picture; the successors of the VT340 have as many
+_RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)  # counting a shorter run saves nothing
 _CUBE = np.array([0, 95, 135, 175, 215, 255])  # xterm's colours 16 to 231 are 6 x 6 x 6 of these, 232 to 255 are greys
 
 
 def kitty(picture: Image.Image, columns: int | None = None, rows: int | None = None) -> str:
-    """A command that draws a picture at the cursor, and moves the cursor; the terminal answers nothing.
+    """A command that draws a picture at the cursor and moves the cursor. The terminal does not answer.
 
-    With `columns` or `rows` it is that wide or high, in cells, and keeps its shape; else it has its own size in pixels.
+    With `columns` or `rows`, the picture is that many cells wide or high and keeps its shape. Otherwise it keeps its pixels.
     """
     data = io.BytesIO()
     picture.save(data, "PNG", compress_level=3)
@@ -38,9 +42,9 @@ def kitty(picture: Image.Image, columns: int | None = None, rows: int | None = N
 
 
 def iterm2(picture: Image.Image, columns: int, rows: int) -> str:
-    """A command that draws a picture at the cursor, as large as fits into so many cells.
+    """A command that draws a picture at the cursor, as large as fits into these cells.
 
-    As in https://iterm2.com/documentation-images.html.
+    Source: https://iterm2.com/documentation-images.html.
     """
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=88)
@@ -64,7 +68,7 @@ def sixel(picture: Image.Image) -> str:
 
 
 def blocks(picture: Image.Image, *, all_colours: bool) -> list[str]:
-    """Lines of upper half-blocks, two pixels a cell; in 24-bit colours, or in the 256 that every terminal has."""
+    """Lines of upper half-blocks, two pixels a cell, in 24-bit colours or in xterm's 256."""
     pixels = np.asarray(picture.convert("RGB")).astype(np.int64)
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, pixels[-1:]])
@@ -73,7 +77,7 @@ def blocks(picture: Image.Image, *, all_colours: bool) -> list[str]:
 
 
 def _band(rows: NDArray[np.uint8]) -> Iterator[str]:
-    """Up to six rows of pixels (n, width), a pass for each of their colours."""
+    """Up to six rows of pixels, uint8 (n, width), as one pass for each of their colours."""
     bits = 1 << np.arange(len(rows))
     for number in np.unique(rows).tolist():
         sixels = ((rows == number) * bits[:, None]).sum(axis=0)
@@ -102,7 +106,7 @@ def _colour(code: int, all_colours: bool) -> str:
 
 
 def _nearest_of_256(pixels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Colours (..., 3) of 0..255 as the nearest of the colour cube or the grey ramp."""
+    """The nearest of xterm's colours 16 to 255 for colours (..., 3) of 0 to 255: in its colour cube or its grey ramp."""
     steps = np.abs(pixels[..., None] - _CUBE).argmin(axis=-1)
     grey = np.clip(np.round((pixels.mean(axis=-1) - 8) / 10), 0, 23).astype(np.int64)
     cube_error = ((_CUBE[steps] - pixels) ** 2).sum(axis=-1)

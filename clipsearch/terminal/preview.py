@@ -1,4 +1,4 @@
-"""Hits as pictures on a terminal: tiles side by side, with rank, match, score and path under each."""
+"""Hits as pictures on a terminal: tiles side by side, with rank, score, match and path under each."""
 
 from __future__ import annotations
 
@@ -14,20 +14,15 @@ from clipsearch.render.width import pad, shorten
 from clipsearch.terminal.graphics import Protocol, blocks, iterm2, kitty, sixel
 from clipsearch.types import Failure, Hit
 
-_LEAST = {
-    "kitty": 28,
-    "iterm2": 28,
-    "sixel": 28,
-    "blocks": 38,
-}  # cells, the width of a tile where there is room for several
-_MOST = 72  # cells, the width of one alone
+_NARROWEST = {"kitty": 28, "iterm2": 28, "sixel": 28, "blocks": 38}  # cells, of several tiles side by side
+_WIDEST = 72  # cells, of a single tile
 _GAP = 2  # cells between tiles
-_UNKNOWN_CELL = (8, 16)  # pixels, of a terminal that does not say: rather a small picture than one over the next
+_UNKNOWN_CELL = (8, 16)  # pixels, if the terminal does not tell: small, so that pictures do not overlap
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What is known of a terminal: its protocol, its width in cells, the (width, height) of a cell in pixels, its colours."""
+    """A terminal: its protocol, its width in cells, the (width, height) of a cell in pixels, whether it has 24-bit colours."""
 
     protocol: Protocol
     width: int
@@ -36,43 +31,39 @@ class Screen:
 
 
 def preview(hits: Sequence[Hit], relative_to: str, screen: Screen) -> Iterator[str]:
-    """A text for each row of tiles, as soon as its photos are read. One that cannot be read is named with the reason."""
-    across = max(1, min(len(hits), (screen.width + _GAP) // (_LEAST[screen.protocol] + _GAP)))
-    width = max(1, min(_MOST, (screen.width - _GAP * (across - 1)) // across))
+    """A text for each row of tiles, as soon as its photos are read. If a photo cannot be read, its tile says why."""
+    across = max(1, min(len(hits), (screen.width + _GAP) // (_NARROWEST[screen.protocol] + _GAP)))
+    width = max(1, min(_WIDEST, (screen.width - _GAP * (across - 1)) // across))
     rows = max(1, round(width * 0.75 / 2))  # a tile is 4 by 3, of cells that are twice as high as wide
     cell = screen.cell or _UNKNOWN_CELL
     box = (width, 2 * rows) if screen.protocol == "blocks" else (width * cell[0], rows * cell[1])
-    found = each_thumbnail([hit.path for hit in hits], box)
+    thumbnails = each_thumbnail([hit.path for hit in hits], box)
     for start in range(0, len(hits), across):
-        some = hits[start : start + across]
-        pictures = list(islice(found, across))
-        drawn = [None if isinstance(picture, Failure) else picture for picture in pictures]
-        text = (
-            _as_lines(drawn, width, rows, screen)
-            if screen.protocol == "blocks"
-            else _as_graphics(drawn, width, rows, screen)
-        )
-        captions = [_caption(hit, picture, relative_to) for hit, picture in zip(some, pictures, strict=True)]
+        pictures = list(islice(thumbnails, across))
+        readable = [None if isinstance(picture, Failure) else picture for picture in pictures]
+        draw = _as_lines if screen.protocol == "blocks" else _as_graphics
+        text = draw(readable, width, rows, screen)
+        in_row = zip(hits[start : start + across], pictures, strict=True)
+        captions = [_caption(hit, picture, relative_to) for hit, picture in in_row]
         for line in zip(*captions, strict=True):
             text += (" " * _GAP).join(pad(shorten(part, width), width) for part in line).rstrip() + "\n"
         yield text + "\n"
 
 
 def _as_lines(pictures: Sequence[Image.Image | None], width: int, rows: int, screen: Screen) -> str:
-    """Pictures of half-blocks side by side, each in the middle of its tile, and standing on its caption."""
+    """Pictures of half-blocks side by side, each in the middle of its tile, directly above its caption."""
     tiles = []
     for picture in pictures:
         lines = [] if picture is None else blocks(picture, all_colours=screen.all_colours)
-        taken = picture.width if picture else 0
-        left = (width - taken) // 2
-        tiles.append(
-            [" " * width] * (rows - len(lines)) + [" " * left + line + " " * (width - left - taken) for line in lines]
-        )
+        used = picture.width if picture else 0
+        left = (width - used) // 2
+        right = width - left - used
+        tiles.append([" " * width] * (rows - len(lines)) + [" " * left + line + " " * right for line in lines])
     return "".join((" " * _GAP).join(line) + "\n" for line in zip(*tiles, strict=True))
 
 
 def _as_graphics(pictures: Sequence[Image.Image | None], width: int, rows: int, screen: Screen) -> str:
-    """Room made first, so that nothing scrolls while pictures are drawn into it, each from a cursor that is put back."""
+    """Pictures side by side, in rows that are made first, so that nothing scrolls. The cursor returns after each picture."""
     text = "\n" * rows + f"\x1b[{rows}A"
     for place, picture in enumerate(pictures):
         if picture is not None:
@@ -92,7 +83,7 @@ def _drawn(picture: Image.Image, width: int, rows: int, screen: Screen) -> str:
 
 
 def _caption(hit: Hit, picture: Image.Image | Failure, relative_to: str) -> tuple[str, str]:
-    """Two lines: how well it fits, and where it is."""
+    """Two lines: how well the photo fits, and where it is."""
     path = printable(short_path(hit.path, relative_to))
     if isinstance(picture, Failure):
         return f"{hit.rank}  cannot be read", f"{path}: {printable(picture.reason)}"
