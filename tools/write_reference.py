@@ -1,4 +1,4 @@
-"""Write the reference pages that are made from the code itself: docs/reference/{cli,python,http}.md.
+"""Write the reference pages that are made from the code itself: commands, help topics, Python, HTTP.
 
     python tools/write_reference.py            # after a change to a help text, a public docstring or a route
     python tools/write_reference.py --check    # exit status 1 if a page is not current
@@ -243,7 +243,12 @@ def _sentences(text: str) -> str:
     return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
-PAGES = {"cli": cli_page, "python": python_page, "http": http_page}
+def pages() -> dict[str, str]:
+    """Every page by its name in docs/reference, with its text."""
+    made = {"cli": cli_page(), "python": python_page(), "http": http_page()}
+    for path in (ROOT / "clipsearch" / "cli" / "topics").glob("*.md"):  # `clipsearch help TOPIC` prints the same
+        made[path.stem] = _NOTE.format(source=f"topic in {path.relative_to(ROOT).as_posix()}") + path.read_text("utf-8")
+    return made
 
 
 def main() -> int:
@@ -252,8 +257,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     old = []
-    for name, make in PAGES.items():
-        path, text = REFERENCE / f"{name}.md", make().rstrip() + "\n"
+    for name, page in pages().items():
+        path, text = REFERENCE / f"{name}.md", page.rstrip() + "\n"
         if not path.exists() or path.read_text("utf-8") != text:
             old.append(path.relative_to(ROOT))
             if not check:
