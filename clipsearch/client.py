@@ -10,20 +10,21 @@ It needs nothing but Python's own http.client: that is quick to import, takes no
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from clipsearch._internal.untrusted_files import parse_json
-from clipsearch.asking import Parameters, filter_parameters, picture_bytes, picture_name, search_parameters
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.json_form import condition_to_json, query_to_json
 from clipsearch.query.language import parse_query
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
 from clipsearch.types import Failure, Fingerprint, ImageRecord, Query, Term
@@ -93,9 +94,7 @@ class Client:
         As SearchEngine.search, to the last digit; the Query's filters name folders as the server's machine does.
         """
         wanted = parse_query(query)
-        said, pictures = search_parameters(wanted, top_k)
-        said += [(name, picture_name(term, self._upload(term))) for term, name in pictures]
-        return self._hits("/api/search", said, wanted)
+        return self._search(wanted, query_to_json(wanted, top_k, self._upload))
 
     def similar(
         self,
@@ -109,9 +108,8 @@ class Client:
         """Photos that look like an indexed one, by its id, or like a picture. The photo itself and its copies are left out."""
         if not isinstance(image, int):
             return self.search(Query((Term(image),), tuple(filters), offset=offset, diverse=diverse), top_k)
-        said = [("id", str(image)), ("top_k", str(top_k)), ("offset", str(offset)), *filter_parameters(filters)]
-        said += [("diverse", "true")] if diverse else []
-        return self._hits("/api/similar", said, Query((), tuple(filters), offset=offset, diverse=diverse))
+        wanted = Query((), tuple(filters), offset=offset, diverse=diverse)
+        return self._search(wanted, {**query_to_json(wanted, top_k, self._upload), "terms": [{"id": image}]})
 
     def images(
         self,
@@ -122,8 +120,8 @@ class Client:
         top_k: int = 50,
     ) -> tuple[list[ImageRecord], int]:
         """Photos without a query, the newest first or by name; and how many meet the filters."""
-        said = [("sort", sort), ("offset", str(offset)), ("top_k", str(top_k)), *filter_parameters(filters)]
-        answer = self._json("GET", "/api/images", said)
+        parameters = {"sort": sort, "offset": str(offset), "top_k": str(top_k), **_filters(filters)}
+        answer = self._json("GET", "/api/images", parameters)
         return [photo_from_json(photo) for photo in answer["images"]], int(answer["considered"])
 
     def image(self, image_id: int) -> ImageRecord:
@@ -136,7 +134,7 @@ class Client:
 
     def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
         """A photo in a square of so many pixels, as WebP or JPEG."""
-        return self._request("GET", f"/api/thumbnails/{image_id}", [("size", str(size))])
+        return self._request("GET", f"/api/thumbnails/{image_id}", {"size": str(size)})
 
     def status(self) -> Status:
         """What is indexed, by which model. The folders are not compared with the disk."""
@@ -157,13 +155,12 @@ class Client:
 
     def facets(self, filters: Sequence[Condition] = ()) -> dict[str, dict[str, int]]:
         """How many photos there are: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
-        answer = self._json("GET", "/api/facets", filter_parameters(filters))["facets"]
+        answer = self._json("GET", "/api/facets", _filters(filters))["facets"]
         return {by: {one["value"]: one["images"] for one in counts} for by, counts in answer.items()}
 
     def start_index(self, folders: Sequence[str] = ()) -> dict[str, Any]:
         """Have the server index again what is indexed, or some of those folders; how the job is, as `index_job`."""
-        body = json.dumps({"folders": list(folders)} if folders else {}).encode()
-        return dict(self._json("POST", "/api/index", body=body, kind="application/json")["job"])
+        return dict(self._json("POST", "/api/index", body={"folders": list(folders)} if folders else {})["job"])
 
     def index_job(self) -> dict[str, Any]:
         """How the indexing is: "state" (idle, running, done, failed, cancelled), "done", "total", "added", ..."""
@@ -173,8 +170,8 @@ class Client:
         """End the indexing soon; what is finished is kept."""
         return self._json("DELETE", "/api/index")
 
-    def _hits(self, path: str, said: Parameters, query: Query) -> Hits:
-        answer = self._json("GET", path, [*said, ("explain", "true"), ("exact", "true")])
+    def _search(self, query: Query, body: dict[str, Any]) -> Hits:
+        answer = self._json("POST", "/api/search", body=body)
         about = answer["explanation"]
         explanation = Explanation(
             **{field.name: about[field.name] for field in fields(Explanation) if field.name in about}
@@ -182,38 +179,52 @@ class Client:
         return Hits(map(hit_from_json, answer["hits"]), query, explanation)
 
     def _upload(self, term: Term) -> str:
+        """Send the picture of a term; its token."""
         content = term.content
         name = f"{os.fspath(content)}: " if isinstance(content, os.PathLike) else ""
         try:
             too_large = isinstance(content, os.PathLike) and Path(content).stat().st_size > MOST_BYTES
-            body = b"" if too_large else picture_bytes(content)
+            body = b"" if too_large else _picture_bytes(content)
         except OSError as error:
             raise ImageError(f"{name}{error.strerror or error}") from error
         if too_large or len(body) > MOST_BYTES:
             raise ImageError(f"{name}it is larger than the {MOST_BYTES // 1024**2} MB that a server takes")
         try:
-            answer = self._json("POST", "/api/uploads", body=body, kind="application/octet-stream")
+            answer = self._json("POST", "/api/uploads", body=body)
         except ImageError as error:
             raise ImageError(f"{name}{error}") from error
         return str(answer["token"])
 
     def _json(
-        self, method: str, path: str, said: Parameters | None = None, *, body: bytes | None = None, kind: str = ""
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        body: bytes | dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        data = self._request(method, path, said, body=body, kind=kind)
+        data = self._request(method, path, parameters, body)
         try:
             return dict(parse_json(data))
         except (ValueError, TypeError) as error:
             raise ClipsearchError(f"{self.url} is no clipsearch server, or one that is damaged") from error
 
     def _request(
-        self, method: str, path: str, said: Parameters | None = None, *, body: bytes | None = None, kind: str = ""
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        body: bytes | dict[str, Any] | None = None,
     ) -> bytes:
-        try:
-            address = quote(self._base) + path + (f"?{urlencode(said, errors='strict')}" if said else "")
-        except UnicodeEncodeError as error:
-            raise QueryError("a name that is not UTF-8 cannot be sent to a server") from error
-        headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
+        address = quote(self._base) + path + (f"?{urlencode(parameters)}" if parameters else "")
+        headers = dict(self._headers)
+        if body is not None:
+            headers["Content-Type"] = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        if isinstance(body, dict):
+            try:
+                body = json.dumps(body, allow_nan=False).encode()
+            except ValueError:
+                raise QueryError("the query has a number that is not finite") from None
         try:
             response, data = self._exchange(method, address, body, headers)
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a host that no name can be
@@ -224,6 +235,10 @@ class Client:
         if response.getheader("Clipsearch-Api") is None:
             raise ClipsearchError(f"what answers at {self.url} is no clipsearch server")
         if response.status >= 300:
+            if response.status == 405 or (response.status == 422 and b"'filters'" in data):
+                raise ClipsearchError(
+                    f"the clipsearch server at {self.url} is older than this client and cannot answer it; upgrade the server"
+                )
             raise _error(response.status, data)
         return data
 
@@ -255,6 +270,22 @@ def _error(status: int, data: bytes) -> ClipsearchError:
     except (ValueError, TypeError, KeyError):
         return ClipsearchError(f"the server refused, without saying why (HTTP {status})")
     return kind(text)
+
+
+def _filters(filters: Sequence[Condition]) -> dict[str, str]:
+    """Filters as a parameter of GET: JSON, in which names that are not UTF-8 are escaped."""
+    return {"filters": json.dumps([condition_to_json(condition) for condition in filters])} if filters else {}
+
+
+def _picture_bytes(content: Any) -> bytes:
+    """A picture as a file's bytes: those of a path, or a PNG of a PIL image."""
+    if isinstance(content, os.PathLike):
+        return Path(content).read_bytes()
+    from clipsearch.images.reader import to_rgb  # Pillow: not for a text query
+
+    file = io.BytesIO()
+    to_rgb(content).save(file, format="PNG")
+    return file.getvalue()
 
 
 def _is_loopback(host: str) -> bool:

@@ -152,15 +152,24 @@ def _number(field: str, text: str) -> float:
     return float(found[1]) * units[found[2]]
 
 
+def require_comparable(test: Test) -> None:
+    """Raise QueryError if a test's field, operator and value do not go together, as in `camera < 5`."""
+    is_number = test.field in _NUMBERS
+    if is_number == isinstance(test.value, str):
+        raise QueryError(f"{test.field} is compared with a {'number' if is_number else 'text'}, not {test.value!r}")
+    if is_number and test.operator == "~":
+        raise QueryError(f"{test.field} is a number, so ~ does not go with it; use = or <")
+    if not is_number and test.field != "taken" and test.operator in ("<", "<=", ">", ">="):
+        raise QueryError(f"{test.field} is a text, so {test.operator} does not go with it; use =, != or ~")
+
+
 def _test(field: Any, operator: Any, value: str) -> Condition:
     if field == "taken":
         return _taken_test(operator, value)
-    if field in _NUMBERS:
-        if operator == "~":
-            raise QueryError(f"{field} is a number, so ~ does not go with it; use = or <")
+    is_number = field in _NUMBERS
+    require_comparable(Test(field, operator, 0.0 if is_number else value))
+    if is_number:
         return Test(field, operator, _number(field, value))
-    if operator in ("<", "<=", ">", ">="):
-        raise QueryError(f"{field} is a text, so {operator} does not go with it; use =, != or ~")
     if field == "orientation" and operator != "~":
         oriented(value)
     if field == "format" and operator != "~":

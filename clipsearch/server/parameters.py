@@ -6,25 +6,21 @@ All of it together stays under `uvicorn_server.LONGEST_REQUEST`, also with every
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from clipsearch._internal.paths import is_remote
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import chosen
+from clipsearch.server.search_body import FARTHEST, LONGEST_VALUE, MOST_HITS, read_filters, require_absolute
 from clipsearch.types import Condition
-
-MOST_HITS = 1000
-FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
 
 _PICTURE = r"^(?:\d{1,6}(?:\.\d{1,6})?:)?(?:[1-9]\d{0,17}|upload:[A-Za-z0-9_-]{1,64})$"
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Word = Annotated[str, StringConstraints(max_length=300)]
-FolderPath = Annotated[str, StringConstraints(max_length=4096)]  # Linux's PATH_MAX
+FolderPath = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
 Picture = Annotated[str, StringConstraints(pattern=_PICTURE)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
@@ -79,6 +75,11 @@ class Filters(Nothing):
         description="An expression, as `size > 5MB and not camera ~ '*canon*'`.",
         examples=["megapixels > 2 and taken is known"],
     )
+    filters: Annotated[str, StringConstraints(max_length=100_000)] | None = Field(
+        None,
+        description="More filters that must all hold, as a JSON list: the `filters` of `POST /api/search`.",
+        examples=['[{"not": {"below": "/photos/2024"}}]'],
+    )
 
     def conditions(self, query: bytes) -> tuple[Condition, ...]:
         """What must all hold. QueryError where something makes no sense.
@@ -90,13 +91,11 @@ class Filters(Nothing):
             exact = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
             folders, names = ([value for key, value in exact if key == one] for one in ("in", "name"))
         for folder in folders:
-            if not Path(folder).is_absolute() and not is_remote(folder):
-                raise QueryError(f"{folder!r} is no absolute path; name a folder by its whole path")
-        return chosen(
-            folders=folders, names=names, taken=self.taken, after=self.after, before=self.before,
-            camera=self.camera, near=self.near, min_width=self.min_width, min_height=self.min_height,
-            orientation=self.orientation, format=self.format, where=self.where,
-        )  # fmt: skip
+            require_absolute(folder)
+        same_names = Filters.model_fields.keys() - {"in_", "name", "filters"}
+        given = {name: getattr(self, name) for name in same_names}
+        conditions = chosen(folders=folders, names=names, **given)
+        return conditions if self.filters is None else (*conditions, *read_filters(self.filters))
 
 
 class Page(Filters):

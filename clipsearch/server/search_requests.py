@@ -1,104 +1,155 @@
-"""From a request's parameters to a Query. What needs the index is looked up later, in the thread that has it."""
+"""What a client searches for, as parameters or as JSON, and the Query that it becomes."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.server.errors import RequestError
-from clipsearch.server.parameters import Search, Similar, weight_and_picture
-from clipsearch.server.uploads import Uploads
-from clipsearch.server.workers import SearchTask
+from clipsearch.server.parameters import Choice, Search, Similar, weight_and_picture
+from clipsearch.server.uploads import Upload, Uploads
 from clipsearch.types import Query, Term
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
+    from clipsearch.server.search_body import SearchBody, TermObject
     from clipsearch.types import Condition
 
 _UPLOAD = "upload:"
 
 
-def search_wish(asked: Search, query_string: bytes, uploads: Uploads) -> tuple[SearchTask, str]:
-    """A search, and what was asked for as a text. QueryError where it makes no sense."""
-    if asked.q is None and not (asked.like or asked.unlike):
-        raise QueryError("say what to look for, with q or like; /api/images has all photos")
-    terms = parse_terms(split_words(asked.q)) if asked.q is not None else ()
-    pictures = [
-        (sign * weight, name)
-        for sign, some in ((1, asked.like), (-1, asked.unlike))
-        for weight, name in map(weight_and_picture, some)
-    ]
-    words = [asked.q] if asked.q is not None else []
-    for sign, some in (("+", asked.like), ("-", asked.unlike)):
-        words += [part for one in some for part in (sign, one)]
-    least = RELEVANT if asked.relevant and asked.min_match is None else asked.min_match
-    prompts = (*asked.prompt, *(ENSEMBLE if asked.ensemble else ()))
-    query = Query(
-        terms, asked.conditions(query_string), prompts, asked.min_score, least, asked.offset, asked.diverse,
-        asked.sort, asked.keep_own, exact=not asked.approximate,
-    )  # fmt: skip
-    return SearchTask(_with_pictures(query, pictures, uploads), asked.top_k), " ".join(words)
+@dataclass(frozen=True, slots=True)
+class PictureTerm:
+    """A picture as the server knows it: an indexed photo's id, an upload's token, or what was sent with the search itself."""
+
+    source: int | str | Upload
+    weight: float
+
+    def __str__(self) -> str:
+        return {int: f"{self.source}", str: f"{_UPLOAD}{self.source}"}.get(type(self.source), "a picture")
 
 
-def similar_wish(asked: Similar, query_string: bytes, uploads: Uploads) -> tuple[SearchTask, str]:
-    """A search by one picture, and its name."""
-    if (asked.id is None) == (asked.upload is None):
-        raise QueryError("say which picture: either id or upload")
-    name = str(asked.id) if asked.upload is None else f"{_UPLOAD}{asked.upload}"
-    query = Query(
-        (),
-        asked.conditions(query_string),
-        (),
-        asked.min_score,
-        None,
-        asked.offset,
-        asked.diverse,
-        asked.sort,
-        asked.keep_own,
-        exact=not asked.approximate,
-    )
-    return SearchTask(_with_pictures(query, [(1.0, name)], uploads), asked.top_k), name
+RequestTerm: TypeAlias = "Term | PictureTerm"
 
 
-def text_wish(text: str, filters: tuple[Condition, ...], top_k: int) -> SearchTask:
-    """A search by a text alone."""
-    query = Query(parse_terms(split_words(text)), filters)
-    return SearchTask(lambda engine: query, top_k)
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A search as it was asked for. Its pictures are looked up later, in the thread that has the index."""
 
+    query: Query  # without its terms
+    terms: tuple[RequestTerm, ...]
+    top_k: int
+    text: str
 
-def _with_pictures(
-    query: Query, pictures: list[tuple[float, str]], uploads: Uploads
-) -> Callable[[SearchEngine], Query]:
-    def make(engine: SearchEngine) -> Query:
-        terms, own = list(query.terms), list[int]()
-        for weight, name in pictures:
-            term, same = _picture(engine, weight, name, uploads)
-            terms.append(term)
+    def resolved(self, engine: SearchEngine, uploads: Uploads) -> Query:
+        """The Query. RequestError if there is no such photo or upload."""
+        terms, own = list[Term](), list(self.query.own)
+        for term in self.terms:
+            found, same = _picture(engine, term, uploads) if isinstance(term, PictureTerm) else (term, ())
+            terms.append(found)
             own += same
-        return replace(query, terms=tuple(terms), own=tuple(own))
-
-    return make
+        return replace(self.query, terms=tuple(terms), own=tuple(own))
 
 
-def _picture(engine: SearchEngine, weight: float, name: str, uploads: Uploads) -> tuple[Term, Sequence[int]]:
+def search_from_parameters(search: Search, query_string: bytes) -> SearchRequest:
+    """The parameters of GET /api/search. QueryError if they ask for nothing."""
+    if search.q is None and not (search.like or search.unlike):
+        raise QueryError("say what to look for, with q or like; /api/images has all photos")
+    terms: list[RequestTerm] = list(parse_terms(split_words(search.q))) if search.q is not None else []
+    words = [search.q] if search.q is not None else []
+    for sign, word, pictures in ((1, "+", search.like), (-1, "-", search.unlike)):
+        for picture in pictures:
+            weight, name = weight_and_picture(picture)
+            terms.append(PictureTerm(_source(name), sign * weight))
+            words += [word, picture]
+    query = replace(
+        _chosen(search, query_string),
+        prompts=(*search.prompt, *(ENSEMBLE if search.ensemble else ())),
+        min_match=RELEVANT if search.relevant and search.min_match is None else search.min_match,
+    )
+    return SearchRequest(query, tuple(terms), search.top_k, " ".join(words))
+
+
+def similar_from_parameters(similar: Similar, query_string: bytes) -> SearchRequest:
+    """The parameters of GET /api/similar. QueryError unless they name one picture."""
+    sources: list[int | str] = [source for source in (similar.id, similar.upload) if source is not None]
+    if len(sources) != 1:
+        raise QueryError("say which picture: either id or upload")
+    term = PictureTerm(sources[0], 1.0)
+    return SearchRequest(_chosen(similar, query_string), (term,), similar.top_k, str(term))
+
+
+def search_from_body(body: SearchBody, pictures: Iterable[Upload]) -> SearchRequest:
+    """The body of POST /api/search, with what its images became, in their order."""
+    uploads = iter(pictures)
+    terms = tuple(_term(item, uploads) for item in body.terms)
+    return SearchRequest(body.query(), terms, body.top_k, _text(terms))
+
+
+def search_for_text(text: str, filters: tuple[Condition, ...], top_k: int) -> SearchRequest:
+    """A search by a text alone."""
+    return SearchRequest(Query((), filters), parse_terms(split_words(text)), top_k, text)
+
+
+def _chosen(choice: Choice, query_string: bytes) -> Query:
+    return Query(
+        (),
+        choice.conditions(query_string),
+        min_score=choice.min_score,
+        offset=choice.offset,
+        diverse=choice.diverse,
+        sort=choice.sort,
+        keep_own=choice.keep_own,
+        exact=not choice.approximate,
+    )
+
+
+def _source(name: str) -> int | str:
+    return name.removeprefix(_UPLOAD) if name.startswith(_UPLOAD) else int(name)
+
+
+def _term(item: TermObject, uploads: Iterator[Upload]) -> RequestTerm:
+    if item.text is not None:
+        return Term(item.text, item.weight)
+    if item.embedding is not None:
+        with np.errstate(over="ignore"):  # what is too large for float32 is refused as not finite
+            return Term(np.array(item.embedding, np.float32), item.weight)
+    if item.image is not None:
+        return PictureTerm(next(uploads), item.weight)
+    return PictureTerm(item.id or str(item.upload), item.weight)
+
+
+def _text(terms: Sequence[RequestTerm]) -> str:
+    """Terms in the query language, for people to read."""
+    words = []
+    for term in terms:
+        content = str(term) if isinstance(term, PictureTerm) else term.content
+        weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}:"
+        words += ["-" if term.weight < 0 else "+", f"{weight}{content if isinstance(content, str) else 'an embedding'}"]
+    return " ".join(words[words[0] == "+" :])
+
+
+def _picture(engine: SearchEngine, picture: PictureTerm, uploads: Uploads) -> tuple[Term, Sequence[int]]:
     """A picture's embedding as a term, and the photos that have its content."""
-    if name.startswith(_UPLOAD):
-        upload = uploads.get(name.removeprefix(_UPLOAD))
-        if upload is None or upload.model != engine.encoder.spec.fingerprint.digest:
-            raise RequestError(404, "no-such-upload", f"there is no {name}; uploads are kept for an hour at most")
-        same = engine.same_content(upload.content_hash)
-        vector = upload.vector
-        if same:  # then it is what is indexed, to the last bit
-            with contextlib.suppress(KeyError):  # it has just been removed
-                vector = engine.vector(same[0])
-        return Term(vector, weight), same
-    try:
-        return engine.like(engine.records([int(name)])[int(name)], weight)
-    except (KeyError, QueryError):  # it was never there, or has just been removed
-        raise RequestError(404, "no-such-photo", f"there is no photo {name} in the index") from None
+    if isinstance(picture.source, int):
+        try:
+            return engine.like(engine.records([picture.source])[picture.source], picture.weight)
+        except (KeyError, QueryError):  # it was never there, or has just been removed
+            raise RequestError(404, "no-such-photo", f"there is no photo {picture} in the index") from None
+    upload = uploads.get(picture.source) if isinstance(picture.source, str) else picture.source
+    if upload is None or upload.model != engine.encoder.spec.fingerprint.digest:
+        raise RequestError(404, "no-such-upload", f"there is no {picture}; uploads are kept for an hour at most")
+    same = engine.same_content(upload.content_hash)
+    vector = upload.vector
+    if same:  # then it is what is indexed, to the last bit
+        with contextlib.suppress(KeyError):  # it has just been removed
+            vector = engine.vector(same[0])
+    return Term(vector, picture.weight), same

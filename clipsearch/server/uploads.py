@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import tempfile
@@ -10,33 +11,45 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from starlette.requests import Request
+
+from clipsearch.images.preprocess import normalise
+from clipsearch.server.errors import RequestError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clipsearch.engine import SearchEngine
+    from clipsearch.server.service import Service
 
 MOST = 64
 SECONDS = 3600.0
+DECODED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture: its size in pixels, its unit vector (dim,), the sha256 of its bytes, and whose vector it is."""
+    """A picture: its size in pixels, its unit vector (dim,), the sha256 of its bytes, and the digest of the vector's model."""
 
     width: int
     height: int
     vector: NDArray[np.float32]
     content_hash: str
-    model: str  # digest
+    model: str
 
 
 class Uploads:
-    """The last MOST uploads, none for longer than SECONDS. It belongs to one thread."""
+    """The last MOST uploads, none for longer than SECONDS. `add` and `get` belong to one thread."""
 
     def __init__(self) -> None:
+        self.decoding = asyncio.Semaphore(DECODED_AT_ONCE)
         self._kept: OrderedDict[str, tuple[float, Upload]] = OrderedDict()
 
     def add(self, upload: Upload) -> str:
-        """Keep an upload; its token, which nobody can guess."""
+        """Keep an upload and return its token, which cannot be guessed."""
         token = secrets.token_urlsafe(16)
         self._kept[token] = time.monotonic(), upload
         while len(self._kept) > MOST:
@@ -44,7 +57,7 @@ class Uploads:
         return token
 
     def get(self, token: str) -> Upload | None:
-        """The upload of a token; None for one that is unknown, or too old."""
+        """The upload of a token; None if it is unknown or too old."""
         added, upload = self._kept.get(token, (0.0, None))
         if upload and time.monotonic() - added > SECONDS:
             del self._kept[token]
@@ -54,7 +67,7 @@ class Uploads:
 
 @asynccontextmanager
 async def received(parts: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """A file with the bytes that a client sends, as long as it is needed: a client that stalls holds no memory."""
+    """A file with the bytes that a client sends, deleted afterwards. On disk, so that a client that stalls holds no memory."""
     descriptor, path = tempfile.mkstemp(prefix="clipsearch-")
     try:
         with open(descriptor, "wb") as stream:
@@ -63,3 +76,32 @@ async def received(parts: AsyncIterator[bytes]) -> AsyncIterator[str]:
         yield path
     finally:
         os.unlink(path)
+
+
+async def embedded(service: Service, request: Request, path: str) -> Upload:
+    """A picture's file as an upload: decoded in another process, and embedded in the thread that has the model.
+
+    ImageError if it cannot be read; RequestError if the index is empty.
+    """
+    if (await service.lookups.run(lambda engine: engine.model_name)) is None:
+        raise RequestError(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
+    async with service.uploads.decoding:
+        spec = await service.searches.run(lambda engine: engine.encoder.spec.pixels)
+        decoded = await service.answer(request, service.pictures.decode(path, spec))
+    info = decoded.info
+
+    def embed(engine: SearchEngine) -> Upload:
+        vector = engine.encoder.encode_pixels(normalise([decoded.pixels], spec))[0]
+        return Upload(info.width, info.height, vector, info.content_hash, engine.encoder.spec.fingerprint.digest)
+
+    return await service.searches.run(embed)
+
+
+async def embedded_bytes(service: Service, request: Request, data: bytes) -> Upload:
+    """The bytes of a picture's file as an upload."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield data
+
+    async with received(parts()) as path:
+        return await embedded(service, request, path)

@@ -101,7 +101,6 @@ def test_a_server_takes_it_and_leaves_it(quick):
     pytest.importorskip("fastapi")
     from starlette.testclient import TestClient
 
-    from clipsearch.asking import search_parameters
     from clipsearch.server.app import make_app
     from clipsearch.server.service import Service
 
@@ -110,10 +109,12 @@ def test_a_server_takes_it_and_leaves_it(quick):
         one = client.get("/api/search", params={"q": "red", "explain": True}).json()
         other = client.get("/api/search", params={"q": "red", "explain": True, "approximate": False}).json()
         assert one["explanation"]["approximate"]["kind"] == "ivf-sq8" and other["explanation"]["approximate"] is None
+        body = {"terms": [{"text": "red"}], "exact": True}
+        exact = client.post("/api/search", json=body, headers={"Clipsearch-Client": "tests"}).json()
+        assert exact["explanation"]["approximate"] is None
         assert [hit["path"] for hit in one["hits"]] == [hit["path"] for hit in other["hits"]]
         assert client.get("/api/status").json()["approximate"]["images"] == 5
     service.close()
-    assert ("approximate", "false") in search_parameters(Query((Term("red"),), exact=True), 10)[0]
 
 
 def test_photos_that_are_added_or_changed_are_found_at_once(quick, photos):

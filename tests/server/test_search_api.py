@@ -1,5 +1,6 @@
 """/api/search and its kin: the same answers as the command line's."""
 
+import base64
 import json
 import os
 
@@ -134,6 +135,8 @@ WRONG = (
     ("/api/search?q=a&taken=never", 400, "bad-query", "no date"),
     ("/api/search?q=a&where=colour%3Dred", 400, "bad-query", "no field"),
     ("/api/search?q=a&in=relative", 400, "bad-query", "absolute"),
+    ("/api/images?filters=[", 400, "bad-query", "not JSON"),
+    ('/api/facets?filters=[{"known":"colour"}]', 400, "bad-query", "filters.0.known"),
     ("/api/search?q=a&prompt=none", 400, "bad-query", "exactly one"),
     ("/api/search?like=1&relevant=true", 400, "bad-query", "for texts only"),
     ("/api/search?q=red&unlike=0.5:99", 404, "no-such-photo", "99"),
@@ -163,6 +166,86 @@ def test_what_makes_no_sense_is_said_in_one_shape(client):
         assert answer.status_code == status, (address, answer.text)
         error = answer.json()["error"]
         assert error["code"] == code and said in error["message"], (address, error)
+
+
+def test_a_search_as_json_finds_what_its_parameters_do(client, photos):
+    number = ids(client)
+    parameters = {"q": "grey", "like": f"3:{number['blue.jpg']}", "in": str(photos), "explain": True, "exact": True}
+    body = {
+        "terms": [{"text": "grey"}, {"id": number["blue.jpg"], "weight": 3}],
+        "filters": [{"below": str(photos)}],
+        "top_k": 50,
+    }
+    said, asked = client.get("/api/search", params=parameters).json(), client.post("/api/search", json=body).json()
+    for answer in (said, asked):
+        del answer["seconds"], answer["explanation"]["seconds"]
+    assert said == asked and len(asked["hits"]) == 4
+
+
+def test_a_picture_may_come_with_the_search(client, photos):
+    red = (photos / "red.jpg").read_bytes()
+    token = client.post("/api/uploads", content=red, headers={"Content-Type": "image/jpeg"}).json()["token"]
+    number = ids(client)["red.jpg"]
+    found = []
+    for term in ({"image": base64.b64encode(red).decode()}, {"upload": token}, {"id": number}):
+        answer = client.post("/api/search", json={"terms": [term]})
+        assert answer.status_code == 200, answer.text
+        found.append(answer.json()["hits"])
+    assert found[0] == found[1] == found[2] and number not in [hit["id"] for hit in found[0]]
+    broken = client.post("/api/search", json={"terms": [{"image": base64.b64encode(b"nothing").decode()}]})
+    assert broken.status_code == 422 and broken.json()["error"]["code"] == "no-picture"
+
+
+WRONG_BODIES = (
+    ({}, "terms"),
+    ({"terms": []}, "terms"),
+    ({"terms": [{}]}, "one of text"),
+    ({"terms": [{"text": "a", "id": 1}]}, "one of text"),
+    ({"terms": [{"text": "a", "wait": 2}]}, "terms.0.wait"),
+    ({"terms": [{"text": "a", "weight": "2"}]}, "terms.0.weight"),
+    ({"terms": [{"text": "a" * 2001}]}, "terms.0.text"),
+    ({"terms": [{"image": "?"}]}, "base64"),
+    ({"terms": [{"embedding": [1, None]}]}, "terms.0.embedding.1"),
+    ({"terms": [{"embedding": [1, 2, 3]}]}, "3 values"),
+    ({"terms": [{"text": "a"}], "limit": 3}, "limit"),
+    ({"terms": [{"text": "a"}], "top_k": 0}, "top_k"),
+    ({"terms": [{"text": "a"}], "diverse": 1}, "diverse"),
+    ({"terms": [{"text": "a"}], "filters": {"known": "camera"}}, "filters"),
+    ({"terms": [{"text": "a"}], "filters": [{"known": "colour"}]}, "filters.0.known"),
+    ({"terms": [{"text": "a"}], "filters": [{"not": {"below": "here"}}]}, "absolute"),
+    ({"terms": [{"text": "a"}], "filters": [{"field": "width", "operator": "=", "value": "x"}]}, "number"),
+    ({"terms": [{"text": "a"}], "filters": [{"field": "name", "operator": "<", "value": "x"}]}, "text"),
+    ({"terms": [{"text": "a"}], "filters": [{"near": {"latitude": 91, "longitude": 0, "km": 1}}]}, "latitude"),
+    ([], "dictionary"),
+    ("a dog", "dictionary"),
+)
+
+
+def test_a_body_that_makes_no_sense_is_refused_with_the_field_that_is_wrong(client):
+    for body, said in WRONG_BODIES:
+        answer = client.post("/api/search", json=body)
+        assert answer.status_code in (400, 422) and said in answer.json()["error"]["message"], (body, answer.text)
+    deep = {"all": []}
+    for _ in range(100):
+        deep = {"not": deep}
+    body = {"terms": [{"text": "a"}], "filters": [deep]}
+    assert "within conditions" in client.post("/api/search", json=body).json()["error"]["message"]
+    headers = {"Content-Type": "application/json"}
+    deepest = b'{"terms": ' + b"[" * 100_000
+    for content in (b"", b"{", deepest, b'{"terms": [{"text": "\xff"}]}'):
+        answer = client.post("/api/search", content=content, headers=headers)
+        assert answer.status_code in (400, 422) and answer.json()["error"]["message"], content[:20]
+
+
+def test_a_search_as_json_is_of_that_type(client):
+    body = b'{"terms": [{"text": "red"}]}'
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = client.post("/api/search", content=body, headers={"Content-Type": kind})
+        assert answer.status_code == 415 and answer.json()["error"]["code"] == "wrong-type"
+    kind = {"Content-Type": "application/json; charset=utf-8"}
+    assert client.post("/api/search", content=body, headers=kind).status_code == 200
+    del client.headers["Clipsearch-Client"]
+    assert client.post("/api/search", content=body, headers=kind).status_code == 403
 
 
 def test_status_and_failures_are_what_the_command_line_says(client, engine, photos):

@@ -10,9 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from clipsearch._internal.paths import is_elsewhere
-from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
-from clipsearch.images.preprocess import normalise
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
@@ -20,10 +18,9 @@ from clipsearch.server.parameters import Id, Nothing, ThumbnailSize
 from clipsearch.server.pictures import content_disposition
 from clipsearch.server.responses import BYTES, Responses, error_responses, file_responses, json_response
 from clipsearch.server.service import Service
-from clipsearch.server.uploads import Upload, received
+from clipsearch.server.uploads import embedded, received
 from clipsearch.types import ImageRecord
 
-DECODED_AT_ONCE = 4
 RECEIVED_AT_ONCE = 64
 """Uploads that are received at the same time. A slow client waits on disk and does not hold up others."""
 
@@ -42,7 +39,7 @@ _UPLOAD_BODY = {
 def picture_routes(service: Service) -> APIRouter:
     """/api/images/ID, /api/thumbnails, /api/uploads."""
     router = APIRouter(prefix="/api", tags=["pictures"])
-    receiving, decoding = asyncio.Semaphore(RECEIVED_AT_ONCE), asyncio.Semaphore(DECODED_AT_ONCE)
+    receiving = asyncio.Semaphore(RECEIVED_AT_ONCE)
 
     @router.get("/images/{id}", response_model=schemas.PhotoDetails, responses=_NO_PHOTO)
     async def image(id: Annotated[Id, Path()], parameters: Annotated[Nothing, Query()]) -> Response:
@@ -120,22 +117,12 @@ def picture_routes(service: Service) -> APIRouter:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise RequestError(415, "wrong-type", "send the picture's bytes as image/... or application/octet-stream")
-        if (await service.lookups.run(lambda engine: engine.model_name)) is None:
-            raise RequestError(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
         if receiving.locked():
             message = "too many pictures are being uploaded at once; send it again later"
             raise RequestError(503, "busy", message, {"Connection": "close"})
-        async with receiving, received(request.stream()) as path, decoding:
-            spec = await service.searches.run(lambda engine: engine.encoder.spec.pixels)
-            decoded = await service.answer(request, service.pictures.decode(path, spec))
-        info = decoded.info
-
-        def keep(engine: SearchEngine) -> str:
-            vector = engine.encoder.encode_pixels(normalise([decoded.pixels], spec))[0]
-            model = engine.encoder.spec.fingerprint.digest
-            return service.uploads.add(Upload(info.width, info.height, vector, info.content_hash, model))
-
-        token = await service.searches.run(keep)
-        return json_response({"token": token, "width": info.width, "height": info.height})
+        async with receiving, received(request.stream()) as path:
+            upload = await embedded(service, request, path)
+        token = await service.searches.run(lambda engine: service.uploads.add(upload))
+        return json_response({"token": token, "width": upload.width, "height": upload.height})
 
     return router

@@ -1,0 +1,66 @@
+"""A Query in the values that JSON has: what `POST /api/search` takes.
+
+An object with Query's fields and `top_k`. A term is {"text" | "embedding" | "image" | "upload" | "id": ..., "weight": 1.0}; a
+condition is {"field", "operator", "value"}, {"known": field}, {"below": folder}, {"near": {"latitude", "longitude", "km"}},
+{"all": [condition, ...]}, {"any": [condition, ...]} or {"not": condition}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from clipsearch.errors import QueryError
+from clipsearch.types import All, Below, Condition, Known, Near, Not, Query, Term, Test
+
+
+def query_to_json(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
+    """A query and how many hits it wants. `upload` sends the picture of a term to the server and returns its token."""
+    return {
+        "terms": [_term_to_json(term, upload) for term in query.terms],
+        "filters": [condition_to_json(condition) for condition in query.filters],
+        "prompts": list(query.prompts),
+        "min_score": query.min_score,
+        "min_match": query.min_match,
+        "offset": query.offset,
+        "diverse": query.diverse,
+        "sort": query.sort,
+        "keep_own": query.keep_own,
+        "own": list(query.own),
+        "exact": query.exact,
+        "top_k": top_k,
+    }
+
+
+def condition_to_json(condition: Condition) -> dict[str, Any]:
+    """A condition with all that it consists of. QueryError if it is nested too deeply."""
+    try:
+        return _condition_to_json(condition)
+    except RecursionError:
+        raise QueryError("the query has too many conditions within conditions") from None
+
+
+def _condition_to_json(condition: Condition) -> dict[str, Any]:
+    if isinstance(condition, Test):
+        return asdict(condition)
+    if isinstance(condition, Known):
+        return {"known": condition.field}
+    if isinstance(condition, Below):
+        return {"below": condition.folder}
+    if isinstance(condition, Near):
+        return {"near": asdict(condition)}
+    if isinstance(condition, Not):
+        return {"not": _condition_to_json(condition.condition)}
+    key = "all" if isinstance(condition, All) else "any"
+    return {key: [_condition_to_json(part) for part in condition.conditions]}
+
+
+def _term_to_json(term: Term, upload: Callable[[Term], str]) -> dict[str, Any]:
+    if isinstance(term.content, str):
+        return {"text": term.content, "weight": term.weight}
+    import numpy as np  # not for a text query
+
+    if isinstance(term.content, np.ndarray):
+        return {"embedding": term.content.astype(np.float32).ravel().tolist(), "weight": term.weight}
+    return {"upload": upload(term), "weight": term.weight}

@@ -1,0 +1,215 @@
+"""A search as JSON, the body of `POST /api/search`: strictly a Query's fields, since anyone may have written it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from clipsearch import types
+from clipsearch._internal.paths import is_remote
+from clipsearch._internal.untrusted_files import parse_json
+from clipsearch.errors import QueryError
+from clipsearch.query.filters import require_comparable
+
+MOST_HITS = 1000
+FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
+MOST_TERMS = 100
+MOST_CONDITIONS = 1000  # in one list
+MOST_VALUES = 8192  # of an embedding
+LONGEST_VALUE = 4096  # characters; Linux's PATH_MAX
+
+_VALUE_SCHEMA = {"type": "string", "maxLength": LONGEST_VALUE}
+
+
+def _is_text(value: Any) -> str:
+    """A text that may hold lone surrogates, which pydantic's own `str` refuses: not every file name is UTF-8."""
+    if not isinstance(value, str) or len(value) > LONGEST_VALUE:
+        raise PydanticCustomError("text", f"give a text of at most {LONGEST_VALUE} characters")
+    return value
+
+
+def _is_value(value: Any) -> str | float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    return _is_text(value)
+
+
+def _from_base64(value: Any) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        raise PydanticCustomError("base64", "give the bytes of a file in base64") from None
+
+
+FileText = Annotated[Any, AfterValidator(_is_text), WithJsonSchema(_VALUE_SCHEMA)]
+Value = Annotated[Any, AfterValidator(_is_value), WithJsonSchema({"anyOf": [{"type": "number"}, _VALUE_SCHEMA]})]
+Picture = Annotated[Any, AfterValidator(_from_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """An object of JSON that has no other keys, and no text in place of a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Circle(Strict):
+    """A point on Earth in degrees, and a distance from it in kilometres."""
+
+    latitude: float = Field(ge=-90, le=90, allow_inf_nan=False, examples=[48.14])
+    longitude: float = Field(ge=-180, le=180, allow_inf_nan=False, examples=[11.58])
+    km: float = Field(gt=0, allow_inf_nan=False, examples=[50])
+
+
+class ConditionObject(Strict):
+    """A filter: `field`, `operator` and `value`; or one of `known`, `below`, `near`, `all`, `any` and `not`."""
+
+    field: types.Field | None = None
+    operator: types.Operator | None = Field(None, description="`~` compares with a glob.")
+    value: Value | None = Field(
+        None, description="A number for width, height, megapixels, size and degrees; a text for the others."
+    )
+    known: types.Field | None = Field(None, description="The photo has this field at all.")
+    below: FileText | None = Field(None, description="In this folder, an absolute path, or below it.")
+    near: Circle | None = Field(None, description="Taken there.")
+    all: Conditions | None = Field(None, description="All of these hold.")
+    any: Conditions | None = Field(None, description="At least one of these holds.")
+    not_: ConditionObject | None = Field(None, alias="not", description="This does not hold.")
+    _condition: types.Condition = PrivateAttr()
+
+    @property
+    def condition(self) -> types.Condition:
+        """The condition that this is."""
+        return self._condition
+
+    @model_validator(mode="after")
+    def _make_condition(self) -> ConditionObject:
+        try:
+            self._condition = self._converted()
+        except QueryError as error:
+            raise PydanticCustomError("condition", "{reason}", {"reason": str(error)}) from None
+        return self
+
+    def _converted(self) -> types.Condition:
+        given = {name: value for name, value in self if value is not None}
+        match given:
+            case {"field": field, "operator": operator, "value": value} if len(given) == 3:
+                test = types.Test(field, operator, value)
+                require_comparable(test)
+                return test
+            case {"known": field} if len(given) == 1:
+                return types.Known(field)
+            case {"below": folder} if len(given) == 1:
+                require_absolute(folder)
+                return types.Below(folder)
+            case {"near": near} if len(given) == 1:
+                return types.Near(near.latitude, near.longitude, near.km)
+            case {"all": parts} if len(given) == 1:
+                return types.All(tuple(part.condition for part in parts))
+            case {"any": parts} if len(given) == 1:
+                return types.Either(tuple(part.condition for part in parts))
+            case {"not_": part} if len(given) == 1:
+                return types.Not(part.condition)
+        raise QueryError(
+            "a filter has either field, operator and value, or one of known, below, near, all, any and not"
+        )
+
+
+Conditions: TypeAlias = Annotated[list[ConditionObject], Field(max_length=MOST_CONDITIONS)]
+ConditionObject.model_rebuild()
+_CONDITIONS: TypeAdapter[list[ConditionObject]] = TypeAdapter(Conditions)
+
+
+class TermObject(Strict):
+    """A part of the query: one of `text`, `embedding`, `image`, `upload` and `id`, with its weight."""
+
+    text: Annotated[str, Field(min_length=1, max_length=2000, examples=["a dog on a beach"])] | None = None
+    embedding: Annotated[list[Finite], Field(min_length=1, max_length=MOST_VALUES)] | None = Field(
+        None, description="A vector of the index's model."
+    )
+    image: Picture | None = Field(None, description="The bytes of a picture's file, in base64.")
+    upload: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
+        None, description="The token of a picture sent to `/api/uploads`."
+    )
+    id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(None, description="An indexed photo.", examples=[17])
+    weight: Finite = Field(1.0, description="Below 0 it steers away.")
+
+    @model_validator(mode="after")
+    def _has_one_content(self) -> TermObject:
+        if sum(value is not None for name, value in self if name != "weight") != 1:
+            raise PydanticCustomError("term", "a term has one of text, embedding, image, upload and id")
+        return self
+
+
+class SearchBody(Strict):
+    """A search: the fields of `clipsearch.Query`, and how many hits."""
+
+    terms: list[TermObject] = Field(min_length=1, max_length=MOST_TERMS)
+    filters: Conditions = Field([], description="They all hold.")
+    prompts: list[Annotated[str, Field(max_length=300)]] = Field(
+        [], max_length=100, description="Put texts into these, and search by the mean.", examples=[["a photo of a {}"]]
+    )
+    min_score: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="Only with at least this cosine."
+    )
+    min_match: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="Only with at least this probability of being right."
+    )
+    offset: int = Field(0, ge=0, le=FARTHEST, description="Leave out so many of the best.")
+    diverse: bool = Field(False, description="Leave out near-copies of better hits.")
+    sort: types.Sort = Field("score", description="The order of the hits that were found.")
+    keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
+    own: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(
+        [], max_length=MOST_HITS, description="Photos that an embedding is of, which are no hits of it."
+    )
+    exact: bool = Field(False, description="Look at all photos, even if there is an approximate index.")
+    top_k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits at most.")
+
+    def query(self) -> types.Query:
+        """The Query, without its terms."""
+        return types.Query(
+            (),
+            tuple(item.condition for item in self.filters),
+            tuple(self.prompts),
+            self.min_score,
+            self.min_match,
+            self.offset,
+            self.diverse,
+            self.sort,
+            self.keep_own,
+            tuple(self.own),
+            self.exact,
+        )
+
+
+def read_filters(text: str) -> tuple[types.Condition, ...]:
+    """Conditions from the text of a JSON list. QueryError says what is wrong with it, and where."""
+    try:
+        return tuple(item.condition for item in _CONDITIONS.validate_python(parse_json(text)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise QueryError(f"{'.'.join(map(str, ('filters', *first['loc'])))}: {first['msg']}") from None
+    except ValueError as error:
+        raise QueryError(f"filters: this is not JSON ({error})") from None
+
+
+def require_absolute(folder: str) -> None:
+    """Raise QueryError unless a folder is an absolute path or a URL: a server has no current folder."""
+    if not Path(folder).is_absolute() and not is_remote(folder):
+        raise QueryError(f"{folder!r} is no absolute path; name a folder by its whole path")
