@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,205 +21,213 @@ from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.segments import exact_scores
 from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Query, Scores, all_of
 
-JUDGED = 1000
-"""How many of the best by score are looked at, at least, for those with a `min_match`, or that are not near-copies."""
+CANDIDATES = 1000
+"""Hits with a `min_match`, or without near-copies, are chosen from at least this many of the best by score."""
 
 FARTHEST_CHOSEN = 10_000
-"""The largest offset where hits are chosen so: for a page behind it, the vectors of four times as many would be looked at."""
+"""The largest offset of such hits: a page beyond it would read the vectors of four times as many photos."""
 
-_AT_ONCE = 256  # rows compared with each other and with what is kept; it bounds memory
-_Ranked = list[tuple[float, ImageRecord]]
+_BLOCK = 256  # rows compared at once with each other and with those kept; it bounds memory
+
+logger = logging.getLogger(__name__)
+
+_Filters: TypeAlias = "tuple[Condition, ...]"
+_Ranking: TypeAlias = "list[tuple[float, ImageRecord]]"
 
 
-def search(
-    collection: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Sequence[Query], top_k: int
-) -> list[Hits]:
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A query with its vectors, and how many hits it wants."""
+
+    query: Query
+    embedded: EmbeddedQuery
+    top_k: int
+
+    @property
+    def end(self) -> int:
+        """The rank of the last hit that is wanted."""
+        return self.query.offset + self.top_k
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether hits are left out because of their content, not only because of their rank."""
+        return self.query.diverse or self.query.min_match is not None
+
+    @property
+    def depth(self) -> int:
+        """How many of the best photos the hits are chosen from."""
+        if self.is_chosen:
+            return max(CANDIDATES, 4 * self.end)
+        return max(self.end, RIVALS) if _is_text(self.query) else self.end
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the query is one wanted term: then the scores of the ranking are those of the term."""
+        return len(self.query.terms) == 1 and self.query.terms[0].weight > 0
+
+
+def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Sequence[Query], top_k: int) -> list[Hits]:
     """For each query, the `top_k` photos nearest to it among those that meet its filters, best first.
 
     Scores are exact cosines, and so is the ranking, unless the index has an approximate one and the query does not say `exact`.
-    With a `min_match` or `diverse`, they are chosen from the JUDGED best, or four times as many as asked for. All answers come
-    from one committed state; their seconds are those of all queries together. QueryError where one of them asks for nothing, or
-    points nowhere.
+    With a `min_match` or `diverse`, hits are chosen from the best CANDIDATES, or four times as many as wanted. All answers come
+    from one committed state; their seconds are those of all queries together. QueryError if a query asks for nothing or points
+    nowhere.
     """
     if top_k < 1:
         raise QueryError(f"top_k is {top_k}; ask for at least one result")
     for query in queries:
-        _check(query)
+        _require_sensible(query)
     clock = _Clock()
     with clock.stage("encode"):
-        embedded = embedder.embed(queries, collection)
-    spec = embedder.encoder.spec
-
-    def answer() -> list[tuple[list[Hit], Explanation]]:
-        with clock.stage("filter"):
-            total = len(collection)
-            allowed = {query.filters: _allowed(collection, query) for query in queries}
-        with clock.stage("search"):
-            rankings = _rankings(collection, queries, embedded, top_k, allowed)
-        with clock.stage("choose"):
-            chosen, cards = [], []
-            for query, one, ranked in zip(queries, embedded, rankings, strict=True):
-                card = collection.approximation(_depth(query, top_k), allowed[query.filters], exact=query.exact)
-                best = _best_scores(collection, query, one, ranked, exact=card is None)
-                chosen.append(_chosen(collection, spec, query, one, ranked, best, query.offset + top_k))
-                cards.append(card)
-        answers = []
-        for query, hits, card in zip(queries, chosen, cards, strict=True):
-            some = allowed[query.filters]
-            considered = total if some is None else len(some)
-            explanation = Explanation(
-                model=spec.fingerprint.model,
-                index=collection.name,
-                images=total,
-                considered=considered,
-                bytes_scanned=card.scan_bytes if card else collection.scan_bytes(considered),
-                seconds=clock.seconds,
-                approximate=card.said if card else None,
-            )
-            answers.append((hits, explanation))
-        return answers
-
-    answers = collection.at_one_state(answer)
-    return [
-        Hits(_sorted(hits, query.sort), query, explanation)
-        for query, (hits, explanation) in zip(queries, answers, strict=True)
-    ]
+        embedded = embedder.embed(queries, store)
+    searches = [_Search(query, vectors, top_k) for query, vectors in zip(queries, embedded, strict=True)]
+    answers = store.at_one_state(lambda: _answers(store, embedder.encoder.spec, searches, clock))
+    logger.debug("%d queries, seconds by stage: %s", len(queries), clock.seconds)
+    return answers
 
 
-def _check(query: Query) -> None:
+def _require_sensible(query: Query) -> None:
     if query.offset < 0:
         raise QueryError(f"the offset is {query.offset}; it cannot be negative")
     if query.offset > FARTHEST_CHOSEN and (query.diverse or query.min_match is not None):
         raise QueryError(
-            f"the offset is {query.offset}; where near-copies or bad matches are left out, it is {FARTHEST_CHOSEN:,} at most"
+            f"the offset is {query.offset}; if near-copies or bad matches are left out, it is {FARTHEST_CHOSEN:,} at most"
         )
     if query.min_match is not None and not _is_text(query):
-        raise QueryError(
-            "a match can be told for texts only; leave --relevant and --min-match out where a picture is looked for"
-        )
+        raise QueryError("only texts have a match; leave --relevant and --min-match out when you search with a picture")
 
 
-def _allowed(collection: VectorStore[SelectionT], query: Query) -> SelectionT | None:
-    condition = all_of(query.filters)
-    return collection.select(condition) if condition else None
+def _answers(store: VectorStore[SelectionT], spec: ModelSpec, searches: Sequence[_Search], clock: _Clock) -> list[Hits]:
+    """The hits of all searches, from one state of the store."""
+    with clock.stage("filter"):
+        images = len(store)
+        selections = {search.query.filters: _selection(store, search.query.filters) for search in searches}
+    with clock.stage("search"):
+        rankings = _rankings(store, searches, selections)
+    with clock.stage("choose"):
+        answers = []
+        for search, ranking in zip(searches, rankings, strict=True):
+            selection = selections[search.query.filters]
+            approximation = store.approximation(search.depth, selection, exact=search.query.exact)
+            hits = _hits(store, spec, search, ranking, exact=approximation is None)
+            considered = images if selection is None else len(selection)
+            explanation = Explanation(
+                model=spec.fingerprint.model,
+                index=store.name,
+                images=images,
+                considered=considered,
+                bytes_scanned=approximation.scan_bytes if approximation else store.scan_bytes(considered),
+                seconds=clock.seconds,
+                approximate=approximation.said if approximation else None,
+            )
+            answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
+    return answers
+
+
+def _selection(store: VectorStore[SelectionT], filters: _Filters) -> SelectionT | None:
+    """The photos that meet all filters; None if there are no filters."""
+    condition = all_of(filters)
+    return store.select(condition) if condition else None
 
 
 def _rankings(
-    collection: VectorStore[SelectionT],
-    queries: Sequence[Query],
-    embedded: Sequence[EmbeddedQuery],
-    top_k: int,
-    allowed: Mapping[tuple[Condition, ...], SelectionT | None],
-) -> list[_Ranked]:
-    """As deep a ranking for each query as is needed to choose from. Those that are alike but for their words share a scan."""
-    alike: dict[Any, list[int]] = {}
-    for position, (query, one) in enumerate(zip(queries, embedded, strict=True)):
-        without = () if query.keep_own else one.own
-        alike.setdefault((_depth(query, top_k), query.filters, without, query.exact), []).append(position)
-    rankings: list[_Ranked] = [[] for _ in queries]
-    for (depth, filters, without, exact), some in alike.items():
-        vectors = np.concatenate([embedded[position].vector for position in some])
-        found = collection.search(vectors, depth, allowed[filters], without, exact=exact)
-        for position, ranked in zip(some, found, strict=True):
-            rankings[position] = ranked
+    store: VectorStore[SelectionT], searches: Sequence[_Search], selections: Mapping[_Filters, SelectionT | None]
+) -> list[_Ranking]:
+    """For each search the best photos, as many as its depth. Searches that differ only in their vectors share a scan."""
+    groups: dict[Any, list[int]] = {}
+    for position, search in enumerate(searches):
+        query = search.query
+        left_out = () if query.keep_own else search.embedded.own
+        groups.setdefault((search.depth, query.filters, left_out, query.exact), []).append(position)
+    rankings: list[_Ranking] = [[] for _ in searches]
+    for (depth, filters, left_out, exact), positions in groups.items():
+        vectors = np.concatenate([searches[position].embedded.vector for position in positions])
+        nearest = store.search(vectors, depth, selections[filters], left_out, exact=exact)
+        for position, ranking in zip(positions, nearest, strict=True):
+            rankings[position] = ranking
     return rankings
 
 
-def _depth(query: Query, top_k: int) -> int:
-    """How many of the best a query's hits are chosen from."""
-    end = query.offset + top_k
-    if query.diverse or query.min_match is not None:
-        return max(JUDGED, 4 * end)
-    return max(end, RIVALS) if _is_text(query) else end
-
-
-def _best_scores(
-    collection: VectorStore[SelectionT], query: Query, embedded: EmbeddedQuery, ranked: _Ranked, *, exact: bool
-) -> list[Scores]:
-    """For each term of a query of texts alone, its highest scores over the whole index: the ranking's own, if it is that.
-
-    They are exact where the ranking is, so that a match does not change with how photos were looked for.
-    """
-    if not _is_text(query):
-        return []
-    if _is_lone(query) and not query.filters:
-        return [np.array([score for score, _ in ranked[:RIVALS]])]
-    return collection.best_scores(embedded.terms, RIVALS, exact=exact)
-
-
-def _chosen(
-    collection: VectorStore[SelectionT],
-    spec: ModelSpec,
-    query: Query,
-    embedded: EmbeddedQuery,
-    ranked: _Ranked,
-    best: list[Scores],
-    end: int,
+def _hits(
+    store: VectorStore[SelectionT], spec: ModelSpec, search: _Search, ranking: _Ranking, *, exact: bool
 ) -> list[Hit]:
-    """From a ranking to hits: what is good enough, without near-copies, and the page asked for."""
+    """From a ranking to the hits that are wanted: good enough, without near-copies, after the offset."""
+    query = search.query
+    best = _best_scores(store, search, ranking, exact=exact)
     if query.min_score is not None:
-        ranked = [pair for pair in ranked if pair[0] >= query.min_score]
-    if not (query.diverse or query.min_match is not None):
-        ranked = ranked[:end]
-    if not ranked:
+        ranking = [pair for pair in ranking if pair[0] >= query.min_score]
+    if not search.is_chosen:
+        ranking = ranking[: search.end]
+    if not ranking:
         return []
-    if query.diverse or (best and not _is_lone(query)):
-        vectors = collection.vectors([record.image_id for _, record in ranked])
-    matches: list[float | None] = [None] * len(ranked)
+    if query.diverse or (best and not search.is_single):
+        vectors = store.vectors([record.image_id for _, record in ranking])
+    matches: list[float | None] = [None] * len(ranking)
     if best:
-        ranking = np.array([score for score, _ in ranked])
-        scores = [ranking] if _is_lone(query) else [exact_scores(vectors, term[None]) for term in embedded.terms]
+        own_scores = np.array([score for score, _ in ranking])
+        scores = (
+            [own_scores] if search.is_single else [exact_scores(vectors, term[None]) for term in search.embedded.terms]
+        )
         matches = _matches(spec, query, scores, best)
-    keep = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
+    rows = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
     if query.diverse:
-        keep = _distinct(vectors, keep, near_copy_cosine(spec.fingerprint.model), end)
-    page = list(enumerate(keep[:end], 1))[query.offset :]
-    return [Hit(rank, *ranked[row], matches[row]) for rank, row in page]
+        rows = _without_near_copies(vectors, rows, near_copy_cosine(spec.fingerprint.model), search.end)
+    page = list(enumerate(rows[: search.end], 1))[query.offset :]
+    return [Hit(rank, *ranking[row], matches[row]) for rank, row in page]
+
+
+def _best_scores(store: VectorStore[SelectionT], search: _Search, ranking: _Ranking, *, exact: bool) -> list[Scores]:
+    """For each term of a query of texts, its highest scores over the whole index; nothing for other queries.
+
+    They are exact if the ranking is, so that a match does not depend on how photos were searched for.
+    """
+    if not _is_text(search.query):
+        return []
+    if search.is_single and not search.query.filters:
+        return [np.array([score for score, _ in ranking[:RIVALS]])]
+    return store.best_scores(search.embedded.terms, RIVALS, exact=exact)
 
 
 def _is_text(query: Query) -> bool:
     return all(isinstance(term.content, str) for term in query.terms)
 
 
-def _is_lone(query: Query) -> bool:
-    """Whether it is one term that is wanted: then the ranking's scores are the term's own."""
-    return len(query.terms) == 1 and query.terms[0].weight > 0
-
-
 def _matches(spec: ModelSpec, query: Query, scores: list[Scores], best: list[Scores]) -> list[float | None]:
-    """The probability of each image to show every text that is wanted and none that is not.
+    """The probability that each photo shows every text that is wanted, and none of the others.
 
-    For each term, `scores` (n,) are its cosines with the images, and `best` its highest over the whole index.
+    For each term, `scores` (n,) are its cosines with the photos, and `best` its highest cosines over the whole index.
     """
-    together = np.ones(len(scores[0]))
+    probabilities = np.ones(len(scores[0]))
     for term, own, highest in zip(query.terms, scores, best, strict=True):
         shown = match(spec, str(term.content), own, highest)
-        together *= shown if term.weight > 0 else 1 - shown
-    return [float(value) for value in together]
+        probabilities *= shown if term.weight > 0 else 1 - shown
+    return [float(value) for value in probabilities]
 
 
-def _distinct(vectors: Embeddings, rows: list[int], near: float, most: int) -> list[int]:
-    """The first `most` of some rows, in order, that are no near-copy of one kept before."""
+def _without_near_copies(vectors: Embeddings, rows: list[int], near: float, most: int) -> list[int]:
+    """The first `most` of some rows, in order, without those whose cosine with a row kept before is at least `near`."""
     kept: list[int] = []
-    best = np.empty((min(most, len(rows)), vectors.shape[1]), np.float32)  # the vectors of what is kept
-    for start in range(0, len(rows), _AT_ONCE):
-        if len(kept) == len(best):
+    kept_vectors = np.empty((min(most, len(rows)), vectors.shape[1]), np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        if len(kept) == len(kept_vectors):
             break
-        some = rows[start : start + _AT_ONCE]
-        block, before = vectors[some], len(kept)
-        close, known = block @ block.T >= near, (block @ best[:before].T >= near).any(axis=1)
+        block_rows = rows[start : start + _BLOCK]
+        block, count = vectors[block_rows], len(kept)
+        is_near = block @ block.T >= near
+        is_known = (block @ kept_vectors[:count].T >= near).any(axis=1)
         new: list[int] = []
-        for position in np.flatnonzero(~known).tolist():
-            if not close[position, new].any():
+        for position in np.flatnonzero(~is_known).tolist():
+            if not is_near[position, new].any():
                 new.append(position)
-        new = new[: len(best) - before]
-        best[before : before + len(new)] = block[new]
-        kept += [some[position] for position in new]
+        new = new[: len(kept_vectors) - count]
+        kept_vectors[count : count + len(new)] = block[new]
+        kept += [block_rows[position] for position in new]
     return kept
 
 
 def _sorted(hits: list[Hit], sort: str) -> list[Hit]:
-    if sort == "date":  # newest first; those without a date behind
+    if sort == "date":  # newest first; photos without a date come last
         return sorted(hits, key=lambda hit: _date(hit.record), reverse=True)
     if sort == "name":
         return sorted(hits, key=lambda hit: (hit.record.file.name, hit.path))

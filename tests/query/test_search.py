@@ -10,7 +10,7 @@ from PIL import Image
 
 from clipsearch import Query, Term
 from clipsearch.errors import QueryError
-from clipsearch.query.search import _distinct
+from clipsearch.query.search import _without_near_copies
 from clipsearch.types import Not, Test
 from tests.conftest import save_photo
 
@@ -94,15 +94,15 @@ def test_near_copies_are_those_that_comparing_each_with_each_tells():
             expected.append(row)
     assert 250 < len(expected) < 1000
     for most in (1, 100, 256, 257, len(expected), 5000):
-        assert _distinct(vectors, rows, 0.95, most) == expected[:most]
-    assert _distinct(vectors, [], 0.95, 10) == []
+        assert _without_near_copies(vectors, rows, 0.95, most) == expected[:most]
+    assert _without_near_copies(vectors, [], 0.95, 10) == []
 
 
 def test_leaving_out_near_copies_takes_little_memory():
     vectors = clusters(6000)
     tracemalloc.start()
     try:
-        kept = _distinct(vectors, list(range(6000)), 0.95, 2000)
+        kept = _without_near_copies(vectors, list(range(6000)), 0.95, 2000)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -161,7 +161,7 @@ def test_whatever_goes_wrong_has_the_shape_of_an_error(service, monkeypatch):
 
 def test_stalled_uploads_let_go_of_their_places(service, monkeypatch):
     monkeypatch.setattr("clipsearch.server.middleware.access.BODY_SECONDS", 0.2)
-    monkeypatch.setattr("clipsearch.server.routes.pictures.DECODED_AT_ONCE", 1)
+    service.uploads.decoding = asyncio.Semaphore(1)
     app = make_app(service, host="127.0.0.1", port=8100)
     names = {
         "host": "127.0.0.1:8100",
