@@ -90,13 +90,14 @@ def test_a_server_outlives_an_index_that_is_being_made(client, engine, photos):
 def test_listeners_are_told_of_another_index(service, engine, photos, make_anew):
     async def listen():
         events = index_events(service)
-        next_one = asyncio.ensure_future(anext(events))
+        heard = asyncio.ensure_future(anext(events))
         await asyncio.sleep(0.3)
         os.unlink(photos / "red.jpg")
         await asyncio.to_thread(make_anew)
-        return await asyncio.wait_for(next_one, 20)
+        while await asyncio.wait_for(heard, 60) != ("changed", {"images": 4}):  # perhaps of the empty index first
+            heard = asyncio.ensure_future(anext(events))
 
-    assert asyncio.run(listen()) == ("changed", {"images": 4})
+    asyncio.run(listen())
 
 
 def test_browsers_ask_whether_a_picture_is_the_same_still(client):
