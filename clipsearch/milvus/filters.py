@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from clipsearch.store.filters import EARTH_KM, Places, composed
+from clipsearch.store.filters import Places, box_around, composed
 from clipsearch.store.memory_catalog import passing
 from clipsearch.types import All, Below, Condition, Either, Field, Known, Near, Not, Test, literals
 
@@ -33,7 +33,6 @@ _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `
 _OPERATORS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _OTHER_LETTERS = re.compile("[^\\x00-\\x7f]+")
 _LARGEST = 2.0**52
-_KM_PER_DEGREE = EARTH_KM * math.pi / 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,14 +242,9 @@ def _integer(test: Test) -> str:
 
 
 def _box(near: Near) -> str:
-    """The box around all points that are near; it is the same as the catalog's."""
-    reach = near.km / _KM_PER_DEGREE * 1.0001  # degrees, with room for rounding
-    south, north = near.latitude - reach, near.latitude + reach
+    """The box around all points that are near."""
+    south, north, sides = box_around(near)
     text = f"{_known('latitude')} and latitude >= {_decimal(south)} and latitude <= {_decimal(north)}"
-    if south > -89 and north < 89:
-        wide = math.sin(math.radians(min(reach, 90))) / math.cos(math.radians(near.latitude))
-        sideways = math.degrees(math.asin(min(1.0, wide)))
-        west, east = near.longitude - sideways, near.longitude + sideways
-        if west >= -180 and east <= 180:
-            text += f" and longitude >= {_decimal(west)} and longitude <= {_decimal(east)}"
+    if sides:
+        text += f" and longitude >= {_decimal(sides[0])} and longitude <= {_decimal(sides[1])}"
     return text

@@ -262,12 +262,22 @@ class _PushRun:
         assert fingerprint
         _, failures, photo_bytes = collection.counts()
         return Manifest(
-            sequence=0, version=0, count=0, digest="",
-            fingerprint=fingerprint, roots=collection.roots(),
-            rules=collection.root_rules(), last_id=collection.last_id, lineage=lineage, copy=name,
-            cameras=collection.distinct("camera"), formats=collection.distinct("format"),
-            photo_bytes=photo_bytes, failures=failures, pushed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        ).fitting()  # fmt: skip
+            sequence=0,
+            version=0,
+            count=0,
+            digest="",
+            fingerprint=fingerprint,
+            roots=collection.roots(),
+            rules=collection.root_rules(),
+            last_id=collection.last_id,
+            lineage=lineage,
+            copy=name,
+            cameras=collection.distinct("camera"),
+            formats=collection.distinct("format"),
+            photo_bytes=photo_bytes,
+            failures=failures,
+            pushed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        ).fitting()
 
     def _describes(self, manifest: Manifest) -> bool:
         """Whether the published manifest says the same about everything but the photos."""

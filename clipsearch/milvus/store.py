@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -297,7 +298,8 @@ class MilvusStore:
         logger.debug("%d photos meet the condition that the store cannot express", len(ids))
         return Selection(text, len(ids), ids)
 
-    def _in_memory(self, expression: str, columns: Sequence[str]) -> Sieve:
+    @contextmanager
+    def _in_memory(self, expression: str, columns: Sequence[str]) -> Iterator[Sieve]:
         """The rows that an expression holds for, as a catalog in memory."""
         manifest = self.manifest
         count = self.table.count(expression, after=manifest.after)
@@ -306,19 +308,14 @@ class MilvusStore:
                 f"this would compare {count:,} photos of the store one by one; narrow it down by a folder, a date or a camera"
             )
         names = ["image_id", *(CATALOG_NAMES.get(column, column) for column in columns)]
-        catalog = Sieve()
-        try:
+        with Sieve() as catalog:
             for rows in self.table.scan(expression, ("image_id", *columns), after=manifest.after):
-                values = [
-                    (row["image_id"], *(catalog_value(column, row[column]) for column in columns)) for row in rows
-                ]
-                catalog.add(names, values)
-        except BaseException as error:
-            catalog.close()
-            if isinstance(error, (KeyError, TypeError, ValueError)):
-                raise CollectionDamaged(f"the store {self.name} has rows that clipsearch never writes") from error
-            raise
-        return catalog
+                try:
+                    values = [(row["image_id"], *(catalog_value(name, row[name]) for name in columns)) for row in rows]
+                    catalog.add(names, values)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise CollectionDamaged(f"the store {self.name} has rows that clipsearch never writes") from error
+            yield catalog
 
     def _rows(self, ids: Sequence[int], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
         manifest = self.manifest

@@ -226,17 +226,28 @@ def below(root_id: int, folder: str) -> Sql:
     return sql, [root_id, head, root_id, head + b"/", head + b"0"]
 
 
-def _near(near: Near) -> Sql:
-    """A box first, which an index answers; then the distance. Close to a pole or the date line the box is all longitudes."""
+def box_around(near: Near) -> tuple[float, float, tuple[float, float] | None]:
+    """South, north and (west, east) of a box around all points that are near, in degrees.
+
+    The last is None close to a pole or the date line, where the box has all longitudes.
+    """
     reach = near.km / _KM_A_DEGREE * 1.0001  # degrees, with room for rounding
     south, north = near.latitude - reach, near.latitude + reach
-    sql, values = "latitude BETWEEN ? AND ?", [south, north]
     if south > -89 and north < 89:
-        sideways = math.degrees(
-            math.asin(min(1.0, math.sin(math.radians(min(reach, 90))) / math.cos(math.radians(near.latitude))))
-        )
-        if near.longitude - sideways >= -180 and near.longitude + sideways <= 180:
-            sql += " AND longitude BETWEEN ? AND ?"
-            values += [near.longitude - sideways, near.longitude + sideways]
+        sine = math.sin(math.radians(min(reach, 90))) / math.cos(math.radians(near.latitude))
+        sideways = math.degrees(math.asin(min(1.0, sine)))
+        west, east = near.longitude - sideways, near.longitude + sideways
+        if west >= -180 and east <= 180:
+            return south, north, (west, east)
+    return south, north, None
+
+
+def _near(near: Near) -> Sql:
+    """A box first, which an index answers; then the distance."""
+    south, north, sides = box_around(near)
+    sql, values = "latitude BETWEEN ? AND ?", [south, north]
+    if sides:
+        sql += " AND longitude BETWEEN ? AND ?"
+        values += sides
     sql += " AND latitude IS NOT NULL AND km_between(latitude, longitude, ?, ?) <= ?"
     return sql, [*values, near.latitude, near.longitude, near.km]
