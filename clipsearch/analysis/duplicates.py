@@ -127,9 +127,9 @@ def find_duplicates(
         least = candidate_cosine(fingerprint.model) if least_cosine is None else least_cosine
         vectors = Vectors(snapshot, np.setdiff1d(ids, exact.others))
         candidates = ids_with_neighbours(vectors, least, lambda done, total: report("comparing", done, total))
-        hashed, unreadable = _hash_photos(collection, candidates, jobs, report)
+        records, hashes, unreadable = _hash_photos(collection, candidates, jobs, report)
         failures += unreadable
-        for best, copies in _near_groups(vectors, hashed, least, report):
+        for best, copies in _near_groups(vectors, records, hashes, least, report):
             near = [Copy(record, False, *copy[1:]) for copy in copies for record in exact.group_of(copy[0])]
             same = [Copy(record, True) for record in exact.group_of(best)[1:]]
             groups.append(_copy_group(best, same + near))
@@ -205,18 +205,10 @@ def _identity(file: ImageFile) -> tuple[int, int] | str | Failure:
     return state.st_dev, state.st_ino
 
 
-@dataclass(frozen=True, slots=True)
-class _Hashed:
-    """Photos that could be decoded, best first, and their hashes, uint64 (n, 4)."""
-
-    records: list[ImageRecord]
-    hashes: NDArray[np.uint64]
-
-
 def _hash_photos(
     collection: Collection, ids: Ids, jobs: int | None, report: DuplicatesProgress
-) -> tuple[_Hashed, list[Failure]]:
-    """Decode photos and hash them. Plain pictures are left out."""
+) -> tuple[list[ImageRecord], NDArray[np.uint64], list[Failure]]:
+    """The photos that could be decoded, the best first, their hashes (n, 4), and failures. Plain pictures are left out."""
     from clipsearch.analysis.perceptual_hash import HASH_PIXELS, are_plain, perceptual_hashes
     from clipsearch.images.pool import DecoderPool
 
@@ -225,7 +217,7 @@ def _hash_photos(
     failures: list[Failure] = []
     hashes = np.empty((len(photos), 4), np.uint64)
     if not photos:
-        return _Hashed([], hashes), []
+        return [], hashes, []
     with DecoderPool(HASH_PIXELS, workers=jobs) as pool:
         outcomes = pool.read(record.file for record in photos)
         for done, (record, outcome) in enumerate(zip(photos, outcomes, strict=True), 1):
@@ -237,16 +229,15 @@ def _hash_photos(
                 hashes[len(records)] = perceptual_hashes(outcome.pixels[None])[0]
                 records.append(record)
             report("reading", done, len(photos))
-    return _Hashed(records, hashes[: len(records)]), failures
+    return records, hashes[: len(records)], failures
 
 
 def _near_groups(
-    vectors: Vectors, hashed: _Hashed, least: float, report: DuplicatesProgress
+    vectors: Vectors, records: list[ImageRecord], hashes: NDArray[np.uint64], least: float, report: DuplicatesProgress
 ) -> list[tuple[ImageRecord, list[tuple[ImageRecord, float, int]]]]:
     """Each best with its copies (record, cosine, differing bits). Photos without copies are left out."""
     from clipsearch.analysis.perceptual_hash import differing_bits
 
-    records, hashes = hashed.records, hashed.hashes
     ids = np.array([record.image_id for record in records], np.int64)
     copies: dict[int, list[tuple[ImageRecord, float, int]]] = {}  # by the position of the best
     for start in range(0, len(ids), _BLOCK):

@@ -120,10 +120,7 @@ def read_captions(path: str | os.PathLike[str], split: str | None = None) -> lis
 
     Raises ClipsearchError, with the number of the line, if the file cannot be read or a line is wrong.
     """
-    return [
-        CaptionedExample(item["image"], tuple(item["captions"]))
-        for item in _read_lines(path, split, "captions", _has_captions)
-    ]
+    return _read_examples(path, split, "captions", _captioned)
 
 
 def read_labelled(path: str | os.PathLike[str], split: str | None = None) -> list[LabelledExample]:
@@ -131,9 +128,7 @@ def read_labelled(path: str | os.PathLike[str], split: str | None = None) -> lis
 
     Raises ClipsearchError, with the number of the line, if the file cannot be read or a line is wrong.
     """
-    return [
-        LabelledExample(item["image"], item["label"].strip()) for item in _read_lines(path, split, "labels", _has_label)
-    ]
+    return _read_examples(path, split, "labels", _labelled)
 
 
 def evaluate_retrieval(
@@ -252,41 +247,42 @@ def embed_photos(
     return [item for item, _ in kept], np.stack([vector for _, vector in kept]), tuple(failures)
 
 
-def _read_lines(
-    path: str | os.PathLike[str], split: str | None, kind: str, is_valid: Callable[[dict[str, Any]], bool]
-) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
+def _read_examples(
+    path: str | os.PathLike[str], split: str | None, kind: str, parse: Callable[[dict[str, Any]], _Example | None]
+) -> list[_Example]:
+    """The lines of one split, or all, parsed. `parse` returns None for an object without what it needs."""
+    examples: list[_Example] = []
     splits: set[str] = set()
     try:
         with Path(path).open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
-                if line.strip():
-                    item = _parse_line(line, f"{path}, line {number}", _FORMS[kind], is_valid)
-                    splits.add(str(item.get("split")))
-                    if split is None or item.get("split") == split:
-                        items.append(item)
+                if not line.strip():
+                    continue
+                try:
+                    item = parse_json(line)
+                except ValueError as error:
+                    raise ClipsearchError(f"{path}, line {number}: not JSON ({error})") from error
+                example = parse(item) if isinstance(item, dict) and isinstance(item.get("image"), str) else None
+                if example is None:
+                    raise ClipsearchError(f"{path}, line {number}: expected {_FORMS[kind]}")
+                splits.add(str(item.get("split")))
+                if split is None or item.get("split") == split:
+                    examples.append(example)
     except (OSError, UnicodeDecodeError) as error:
         raise ClipsearchError(f"{path} cannot be read: {error}") from error
-    if not items:
+    if not examples:
         others = f"; it has {', '.join(sorted(splits))}" if splits else ""
         raise ClipsearchError(f"{path} has no {kind}{f' in split {split!r}' if split else ''}{others}")
-    return items
+    return examples
 
 
-def _parse_line(line: str, location: str, form: str, is_valid: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    try:
-        item = parse_json(line)
-    except ValueError as error:
-        raise ClipsearchError(f"{location}: not JSON ({error})") from error
-    if not isinstance(item, dict) or not isinstance(item.get("image"), str) or not is_valid(item):
-        raise ClipsearchError(f"{location}: expected {form}")
-    return item
-
-
-def _has_captions(item: dict[str, Any]) -> bool:
+def _captioned(item: dict[str, Any]) -> CaptionedExample | None:
     captions = item.get("captions")
-    return isinstance(captions, list) and bool(captions) and all(isinstance(c, str) and c.strip() for c in captions)
+    if isinstance(captions, list) and captions and all(isinstance(c, str) and c.strip() for c in captions):
+        return CaptionedExample(item["image"], tuple(captions))
+    return None
 
 
-def _has_label(item: dict[str, Any]) -> bool:
-    return isinstance(item.get("label"), str) and bool(item["label"].strip())
+def _labelled(item: dict[str, Any]) -> LabelledExample | None:
+    label = item.get("label")
+    return LabelledExample(item["image"], label.strip()) if isinstance(label, str) and label.strip() else None

@@ -22,7 +22,6 @@ from clipsearch.store.approximate.folder import making, put
 from clipsearch.store.approximate.index import FOLDER, Approximate
 from clipsearch.store.approximate.tune import Questions, Tried, exact_milliseconds, questions, tune
 from clipsearch.store.collection import Collection
-from clipsearch.types import Embeddings
 
 logger = logging.getLogger(__name__)
 
@@ -147,24 +146,13 @@ def _questions(source: Source, encoder: Encoder, tell: Tell) -> tuple[Questions,
 
     texts = embed_with_prompts(encoder, bank, progress=count)
     random = np.random.default_rng(0)
-    chosen = np.sort(random.choice(len(source.ids), min(_IMAGE_QUERIES, len(source.ids)), replace=False))
-    vectors = _rows(source, chosen)
-    own = source.ids[chosen].tolist()
-    snapshot = source.snapshot
+    rows = np.sort(random.choice(len(source.ids), min(_IMAGE_QUERIES, len(source.ids)), replace=False))
+    ids, snapshot = source.ids[rows], source.snapshot
+    images = snapshot.vectors(ids)
     return (
         questions(snapshot, texts, (), lambda done, total: tell("answering texts exactly", done, total)),
-        questions(snapshot, vectors, own, lambda done, total: tell("answering images exactly", done, total)),
+        questions(snapshot, images, ids.tolist(), lambda done, total: tell("answering images exactly", done, total)),
     )
-
-
-def _rows(source: Source, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Embeddings:
-    """The vectors (m, dim) at some positions, which ascend."""
-    selected, start = [], 0
-    for ids, vectors in source.blocks():
-        here = rows[(rows >= start) & (rows < start + len(ids))] - start
-        selected.append(vectors[here])
-        start += len(ids)
-    return np.concatenate(selected)
 
 
 def _reason_to_skip(kind: Kind, source: Source, max_bytes: int | None, *, requested: bool) -> str:

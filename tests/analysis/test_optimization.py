@@ -127,7 +127,7 @@ def test_photos_that_are_added_or_changed_are_found_at_once(quick, photos):
     (photos / "red.jpg").unlink()
     quick.index()
     assert names(quick.search("red", 1)) == ["second red.jpg"]
-    assert "1 photos added since and 1 photos gone since" in run(quick, "status")
+    assert "1 photos added since, 1 photos gone since" in run(quick, "status")
 
 
 # -- real and large
