@@ -17,8 +17,8 @@ from typing import IO
 from clipsearch.distributed.storage import open_whole
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.files import ReadLimits, require_at_most
+from clipsearch.images.formats import SIGNATURE_BYTES, is_image_name, looks_like_image
 from clipsearch.images.pool import FileElsewhere
-from clipsearch.indexing.walk import SIGNATURE_BYTES, is_image_name, looks_like_image
 from clipsearch.types import Failure, ImageFile, clean_caption
 
 MOST_MEMBERS = 1_000_000

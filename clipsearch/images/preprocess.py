@@ -1,35 +1,100 @@
-"""Preprocessing, its second half: from pixels to the array a model takes, as Hugging Face's PIL processors make it.
+"""From an upright picture to the array that a model takes, the way Hugging Face's PIL processors make it.
 
-Apart from the first half, since processes that only decode need no numpy: importing it takes them longer than a photo.
+Decoding processes only resize and crop. They do not import numpy, because that takes them longer than a photo does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.images.resize import resize_and_crop
-from clipsearch.types import PixelSpec
+from clipsearch.types import Box, PixelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MAX_RESIZED = 16 * 1024**2  # pixels before the crop, 64 MB: at 224 px, a picture 334 times as long as wide
 
 
-def normalise(pixels: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], spec: PixelSpec) -> NDArray[np.float32]:
-    """(n, height, width, 3) of 0..255 to float32 (n, 3, height, width): rescaled, mean taken off, divided by std."""
-    array = np.asarray(pixels)
-    out = np.empty((len(array), 3, *array.shape[1:3]), np.float32)
-    for channel, table in enumerate(_tables(spec)):
-        out[:, channel] = table[array[..., channel]]
-    return out
+def minimum_size(spec: PixelSpec | Box) -> tuple[int, int]:
+    """(width, height) below which a decoder must not shrink a picture for this model or thumbnail."""
+    if isinstance(spec, Box):
+        return spec.width, 1  # no thumbnail is wider; if the picture is narrower, its height suffices too
+    if spec.resize_to:
+        return spec.resize_to[1], spec.resize_to[0]
+    edge = spec.shortest_edge or max(spec.output_size)
+    return edge, edge
+
+
+def resize_and_crop(image: Image.Image, spec: PixelSpec) -> Image.Image:
+    """The picture at the model's size: (width, height) = spec.output_size reversed, still 8-bit RGB.
+
+    Sizes are rounded down as in transformers' `get_resize_output_image_size`. A crop larger than the picture adds black.
+    """
+    size = image.size
+    if spec.resize_to:
+        size = (spec.resize_to[1], spec.resize_to[0])
+    elif spec.shortest_edge:
+        short, long = sorted(image.size)
+        longer = int(spec.shortest_edge * long / short)
+        size = (spec.shortest_edge, longer) if image.width <= image.height else (longer, spec.shortest_edge)
+    if size != image.size and size[0] * size[1] > _MAX_RESIZED and spec.crop_to:
+        return _resize_only_the_crop(image, size, spec.crop_to, Image.Resampling(spec.resample))
+    if size != image.size:
+        image = image.resize(size, Image.Resampling(spec.resample))
+    if spec.crop_to and spec.crop_to != (image.height, image.width):
+        height, width = spec.crop_to
+        left, top = _crop_start(image.width, width), _crop_start(image.height, height)
+        image = image.crop((left, top, left + width, top + height))
+    return image
+
+
+def _resize_only_the_crop(
+    image: Image.Image, size: tuple[int, int], crop: tuple[int, int], resample: Image.Resampling
+) -> Image.Image:
+    """The crop (height, width) of a picture resized to `size` (width, height), without making the rest of it.
+
+    A line of 2 x 30,000 pixels, resized whole, would take 3 GB. Pillow may resize a part in another order of rows and columns
+    than the whole; for noise, pixels then differ by half a step of 1/255 on average.
+    """
+    (height, width), (across, down) = crop, (image.width / size[0], image.height / size[1])
+    left, top = _crop_start(size[0], width), _crop_start(size[1], height)
+    x, y = max(left, 0), max(top, 0)
+    right, bottom = min(left + width, size[0]), min(top + height, size[1])
+    box = (x * across, y * down, min(right * across, image.width), min(bottom * down, image.height))
+    part = image.resize((right - x, bottom - y), resample, box=box)
+    return part.crop((left - x, top - y, left - x + width, top - y + height))
+
+
+def _crop_start(size: int, crop: int) -> int:
+    """Where a centred crop begins. transformers rounds up if the crop is larger than the picture."""
+    return (size - crop) // 2 if size >= crop else -((crop - size + 1) // 2)
+
+
+def fit_into(image: Image.Image, box: Box) -> Image.Image:
+    """The picture shrunk to fit into the box, with its aspect ratio; never enlarged. May change the picture given."""
+    image.thumbnail((box.width, box.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image
 
 
 def preprocess(images: Sequence[Image.Image], spec: PixelSpec) -> NDArray[np.float32]:
     """8-bit RGB pictures to float32 (n, 3, height, width)."""
+    import numpy as np
+
     return normalise([np.asarray(resize_and_crop(image, spec)) for image in images], spec)
 
 
-def _tables(spec: PixelSpec) -> list[NDArray[np.float32]]:
-    """What each of the 256 values becomes in each channel, computed in transformers' own order and precision."""
+def normalise(pixels: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], spec: PixelSpec) -> NDArray[np.float32]:
+    """(n, height, width, 3) of 0..255 to float32 (n, 3, height, width): rescaled, minus the mean, divided by std."""
+    import numpy as np
+
+    array = np.asarray(pixels)
+    out = np.empty((len(array), 3, *array.shape[1:3]), np.float32)
     values = (np.arange(256).astype(np.float64) * spec.rescale_factor).astype(np.float32)
-    return [(values - np.float32(m)) / np.float32(s) for m, s in zip(spec.mean, spec.std, strict=True)]
+    for channel, (mean, std) in enumerate(zip(spec.mean, spec.std, strict=True)):
+        table = (values - np.float32(mean)) / np.float32(std)  # in transformers' own order and precision
+        out[:, channel] = table[array[..., channel]]
+    return out

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, read_bytes
 from clipsearch.images.memory import TOO_MUCH, limit_memory
+from clipsearch.images.preprocess import fit_into, minimum_size, resize_and_crop
 from clipsearch.images.reader import decode_image
-from clipsearch.images.resize import fit_into, minimum_size, resize_and_crop
 from clipsearch.types import Box, ImageFile, PixelSpec
 
 LARGE = 64 * 1024**2

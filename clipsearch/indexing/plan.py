@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeAlias
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
 from clipsearch.images.files import ReadLimits
+from clipsearch.images.formats import is_image_name
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
-from clipsearch.indexing.walk import Listing, WalkRules, is_image_name, list_images
+from clipsearch.indexing.walk import Listing, WalkRules, list_images
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import KnownFailure, Place
 from clipsearch.types import Failure, ImageFile
 
+logger = logging.getLogger(__name__)
+
 Walk: TypeAlias = Callable[[str, WalkRules, str], Iterable[Listing]]
-"""From a root, its rules and a folder below it ("" for the root) to what is there, as `list_images` says it."""
+"""Lists a root by its rules, from a folder below it on ("" for the root); `list_images` does it for this machine."""
 
 IsDue: TypeAlias = Callable[[KnownFailure], bool]
-"""Whether a file that failed, and is as it was then, is to be tried again."""
+"""Whether a file that failed, and has not changed since, is to be tried again."""
 
 FindArchive: TypeAlias = Callable[[str, str], "tuple[str, int] | None"]
-"""What `archive_at` says."""
+"""Finds the archive that a folder of the catalog is or is inside; `archive_at` does it for this machine."""
 
 _HOW_TO_GO_ON = (
     "If a drive is not mounted, mount it and run this again; if they are really gone, confirm with --prune. "
@@ -38,217 +42,247 @@ _HOW_TO_GO_ON = (
 
 @dataclass(slots=True)
 class SyncPlan:
-    """How a folder differs from an index. Files are listed by path, with the place each has in the catalog."""
+    """How a folder differs from an index. Files are sorted by path and have their place in the catalog."""
 
     folder: str
     todo: list[tuple[Place, ImageFile]] = field(default_factory=list)  # new, or changed since
-    missing: dict[int, int] = field(default_factory=dict)  # image_id → size in bytes of images no longer there
+    missing: dict[int, int] = field(default_factory=dict)  # image_id → size in bytes of images whose file is gone
     missing_failures: list[Place] = field(default_factory=list)
-    changed: int = 0  # how many of `todo` were known before, and are not what they were
-    retried: int = 0  # how many of `todo` are what they were when they failed
+    changed: int = 0  # of `todo`: known before, but different now
+    retried: int = 0  # of `todo`: unchanged since they failed
     unchanged: int = 0
     doubted: list[tuple[Place, ImageFile]] = field(default_factory=list)  # of the unchanged: to be compared by content
-    recent: range = range(0)  # files of such a time, in nanoseconds, may still be being written: left for a later run
-    waiting: int = 0  # how many of those there are, new or changed
+    recent: range = range(0)  # mtime_ns of files that may still be being written, and wait for a later run
+    waiting: int = 0  # new or changed files with such a time
     known_failures: int = 0  # unchanged files that could not be read before
-    others: int = 0  # files beside the photos that are none
+    others: int = 0  # files that are not photos
     changed_archives: set[str] = field(default_factory=set)  # relative to the root
-    says_captions: bool = False  # whether who reads its files says what captions they have, and that others have none
-    placeholders: int = 0  # photos that are in a cloud alone: nothing is read, and what is known of them stays
-    unreadable: list[Failure] = field(default_factory=list)  # not to be listed or looked at: nothing there is missing
+    says_captions: bool = False  # whether the reader of these files knows their captions: no caption then means none
+    placeholders: int = 0  # photos whose bytes are only in a cloud; nothing is read, and what is known of them stays
+    unreadable: list[Failure] = field(default_factory=list)  # folders or files that cannot be looked at; not missing
 
 
 def due(limits: ReadLimits | None = None, *, retry: bool = False) -> IsDue:
-    """Which failures a run with these limits tries again; with `retry`, all."""
-    now = limits or ReadLimits()
-    return lambda known: retry or is_due(known.cause, known.attempts, known.tried_with, now)
+    """Which failures a run with these limits tries again; all of them with `retry`."""
+    limits_now = limits or ReadLimits()
+    return lambda known: retry or is_due(known.cause, known.attempts, known.tried_with, limits_now)
 
 
 def archive_at(root: str, folder: str) -> tuple[str, int] | None:
-    """The archive on this machine that a folder of the catalog is, or is inside: relative to the root, and its mtime_ns.
+    """The archive on this machine that a folder of the catalog is or is inside: (path below the root, mtime_ns).
 
-    Where nobody can look, it may be one, of a time that no archive has.
+    If a part of the path cannot be looked at, it may be an archive, and gets a time that no archive has.
     """
     parts = folder.split("/") if folder and not is_remote(root) else []
-    if ".." in parts:  # which no catalog of ours has
+    if ".." in parts:  # only in a forged catalog
         return None
     for count in range(1, len(parts) + 1):
+        path = "/".join(parts[:count])
         try:
             state = os.stat(os.path.join(root, *parts[:count]))
         except ValueError:
             return None
         except OSError as error:
-            return None if error.errno in NOT_THERE else ("/".join(parts[:count]), -1)
+            return None if error.errno in NOT_THERE else (path, -1)
         if not stat.S_ISDIR(state.st_mode):
-            return ("/".join(parts[:count]), state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+            return (path, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
     return None
 
 
 def plan_sync(
-    collection: Collection, folder: str, root_id: int, rules: WalkRules, *, paranoid: bool = False, settled_for: float = 0.0,
-    walk: Walk = list_images, find_archive: FindArchive = archive_at, is_due: IsDue | None = None, reads_archives: bool = False,
-) -> SyncPlan:  # fmt: skip
+    collection: Collection,
+    folder: str,
+    root_id: int,
+    rules: WalkRules,
+    *,
+    paranoid: bool = False,
+    settled_for: float = 0.0,
+    walk: Walk = list_images,
+    find_archive: FindArchive = archive_at,
+    is_due: IsDue | None = None,
+    reads_archives: bool = False,
+    cancel: CancelToken | None = None,
+) -> SyncPlan:
     """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat.
 
-    If `paranoid`, photos of the same size and time are not believed to be unchanged: they will be read. Files written within
-    the last `settled_for` seconds are left for a later run. `walk` and `find_archive` look at folders that are elsewhere.
-    Files that failed and have not changed are tried again if `is_due` says so, by default as `due` does.
+    If `paranoid`, photos of unchanged size and time are read and compared as well. Files written within the last `settled_for`
+    seconds wait for a later run. `walk` and `find_archive` replace those of this machine for remote storage. Files that failed
+    and have not changed are tried again if `is_due` says so; the default is `due()`.
 
-    Photos inside an archive (a file where the index knows a folder) are what they were while the archive is; if it has changed,
-    it is one of `changed_archives`, and its photos stay as they are until somebody reads it. So do those of one that could not
-    be read to its end, while it is what it was then. For a caller that `reads_archives`, one with a failure to be tried again
-    counts as changed.
+    An archive is a file for which the index knows a folder. While it is unchanged, so are its photos, also if it could not be
+    read to its end. If it has changed, it is added to `changed_archives`, and its photos stay as they are until it is read. For
+    a caller that `reads_archives`, an archive with a failure to be tried again counts as changed. Raises Cancelled.
     """
+    cancel = cancel or CancelToken()
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
     now, moment = time.time_ns(), int(settled_for * 1e9)
     plan = SyncPlan(folder, recent=range(now - moment, now + moment))
     is_due = is_due or due()
+    comparison = FolderComparison(plan, collection, root_id, is_due, paranoid=paranoid)
     unseen = collection.folders(root_id, under)
     for listing in walk(root, rules, under):
+        cancel.check()
         unseen.discard(listing.folder)
+        above = f"{listing.folder}/" if listing.folder else ""
         plan.others += listing.others
         if listing.error:
             plan.unreadable.append(Failure(ImageFile(listing.path, 0, 0), f"cannot list this folder: {listing.error}"))
-            unseen = {name for name in unseen if listing.folder and not name.startswith(f"{listing.folder}/")}
+            unseen = {name for name in unseen if not name.startswith(above)}
             continue
         if listing.unsure:
-            above = f"{listing.folder}/" if listing.folder else ""
             unseen = {
                 name
                 for name in unseen
                 if not (name.startswith(above) and name[len(above) :].partition("/")[0] in listing.unsure)
             }
-        compare_folder(
-            plan,
-            collection,
-            root_id,
-            listing.folder,
-            listing.path,
-            listing.states,
-            paranoid,
-            listing.unsure,
-            listing.placeholders,
-            is_due,
-        )
-    inside = {name: find_archive(root, name) for name in sorted(unseen)}
-    for name in [name for name, archive in inside.items() if not archive]:
-        compare_folder(plan, collection, root_id, name, "", {})
-    again = is_due if reads_archives else lambda known: False
-    damaged = _keep_damaged(plan, collection, lambda name: find_archive(root, name), again)
-    archives = {name: archive for name, archive in inside.items() if archive}
-    plan.changed_archives |= {
-        archive
-        for name, (archive, _) in archives.items()
-        if reads_archives and has_due(collection, root_id, name, again)
-    }
-    for name, (archive, time_ns) in archives.items():
-        if archive in plan.changed_archives:
-            continue
-        images, failures = collection.known_files(root_id, name)
-        if archive not in damaged and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
-            plan.changed_archives.add(archive)
+        comparison.add(listing)
+    archives: dict[
+        str, tuple[int, list[str]]
+    ] = {}  # path below the root → (mtime_ns, the folders that the index has of it)
+    for name in sorted(unseen):
+        if archive := find_archive(root, name):
+            archives.setdefault(archive[0], (archive[1], []))[1].append(name)
         else:
-            compare_folder(plan, collection, root_id, name, "", images | failures)
+            comparison.add(Listing(name, ""))
+    candidates, plan.missing_failures = plan.missing_failures, []
+    for place in candidates:  # no walk lists an archive, so its own failure seems to be gone
+        archive = find_archive(root, place.path) if place.path.lower().endswith((TAR, MANIFEST)) else None
+        if archive and archive[0] == place.path:
+            archives.setdefault(place.path, (archive[1], []))
+        else:
+            plan.missing_failures.append(place)
+    for name, (time_ns, folders) in archives.items():
+        parent, _, own_name = name.rpartition("/")
+        place = Place(root_id, parent, own_name)
+        if is_read_archive(collection, place, time_ns, folders, is_due if reads_archives else None):
+            count_archive(plan, collection, place, folders)
+        else:
+            plan.changed_archives.add(name)
+    logger.debug(
+        "%s: %d to do (%d tried again), %d to compare, %d missing, %d unchanged, %d archives changed",
+        folder,
+        len(plan.todo),
+        plan.retried,
+        len(plan.doubted),
+        len(plan.missing),
+        plan.unchanged,
+        len(plan.changed_archives),
+    )
     return plan
 
 
-def has_due(collection: Collection, root_id: int, folder: str, is_due: IsDue) -> bool:
-    """Whether a failure in a folder of an archive (not in those below it) is to be tried again, or is to be settled still."""
-    images, failures = collection.known_files(root_id, folder)
-    return bool(failures) and any(
-        is_due(known) or (name in images and known.cause in IN_THE_FILE)
-        for name, known in collection.known_failures(root_id, folder).items()
-    )
+def is_read_archive(
+    collection: Collection, archive: Place, time_ns: int, folders: Sequence[str], is_due: IsDue | None
+) -> bool:
+    """Whether an archive is what it was when it was read, and none of its failures is to be tried again.
 
-
-def _keep_damaged(
-    plan: SyncPlan, collection: Collection, find: Callable[[str], tuple[str, int] | None], is_due: IsDue
-) -> set[str]:
-    """Keep what was wrong with archives that are there, though no walk lists them; those that are what they were then."""
-    found, damaged = plan.missing_failures, set()
-    plan.missing_failures = []
-    for place in found:
-        name = f"{place.folder}/{place.name}" if place.folder else place.name
-        archive, time_ns = (find(name) if name.lower().endswith((TAR, MANIFEST)) else None) or (None, 0)
-        known = collection.known_failure(place)
-        if archive != name:
-            plan.missing_failures.append(place)
-        elif known and known.state[1] == time_ns and not is_due(known):
-            plan.known_failures += 1
-            damaged.add(name)
-        else:
-            plan.changed_archives.add(name)
-    return damaged
-
-
-def compare_folder(
-    plan: SyncPlan,
-    collection: Collection,
-    root_id: int,
-    folder: str,
-    path: str,
-    found: dict[str, tuple[int, int]],
-    paranoid: bool = False,
-    unsure: Mapping[str, str] = MappingProxyType({}),
-    placeholders: Sequence[str] = (),
-    is_due: IsDue | None = None,
-) -> None:
-    """Add how one folder differs. All at once: a loop over its files would take as long as asking the disk.
-
-    What is known of names that are `unsure` (name → why) or `placeholders` stays as it is. A photo that could not be read again
-    is an image and a failure at once: of the state that it was indexed in, and of the one in which it failed. It is looked at
-    again until that is settled: see `sync`. Without `is_due`, nothing that failed is tried again.
+    `folders` are those that the index has of it. Without `is_due`, its failures do not matter.
     """
-    images, failures = collection.known_files(root_id, folder)
-    for name in placeholders:
-        plan.placeholders += 1
-        plan.unchanged += images.pop(name, None) is not None
-        plan.known_failures += failures.pop(name, None) is not None
-    if photos := sorted(name for name in unsure if name in images or is_image_name(name)):
-        more = f" (nor at {len(photos) - 1:,} others in its folder)" if len(photos) > 1 else ""
-        reason = f"cannot look at this file{more}: {unsure[photos[0]]}"
-        plan.unreadable.append(Failure(ImageFile(os.path.join(path, photos[0]), 0, 0), reason))
-    again = {
-        name
-        for name, known in (collection.known_failures(root_id, folder) if failures and is_due else {}).items()
-        if name in found and found[name] in (known.state, images.get(name))
-        if is_due and (is_due(known) or (name in images and (known.cause in IN_THE_FILE or not is_remote(path))))
-    }
-    if paranoid or again:
+    failure = collection.known_failure(archive)
+    if failure and (failure.state[1] != time_ns or (is_due and is_due(failure))):
+        return False
+    for folder in folders:
+        images, failures = collection.known_files(archive.root_id, folder)
+        if not failure and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
+            return False
+        known_failures = collection.known_failures(archive.root_id, folder) if is_due and failures else {}
+        if any(is_due and _is_open(known, name in images, is_due) for name, known in known_failures.items()):
+            return False
+    return bool(failure or folders)
+
+
+def count_archive(plan: SyncPlan, collection: Collection, archive: Place, folders: Iterable[str]) -> None:
+    """Add what the index has of an archive that has not changed."""
+    plan.known_failures += collection.known_failure(archive) is not None
+    for folder in folders:
+        images, failures = collection.known_files(archive.root_id, folder)
+        plan.unchanged += len(images.items() & (images | failures).items())
+        plan.known_failures += len(failures.items() - images.items())
+
+
+def _is_open(failure: KnownFailure, is_indexed: bool, is_due: IsDue) -> bool:
+    """Whether a failure is to be tried again, or to be settled: an indexed photo may have become something else."""
+    return is_due(failure) or (is_indexed and failure.cause in IN_THE_FILE)
+
+
+class FolderComparison:
+    """Compares folders with what an index knows of them, and adds the differences to a plan.
+
+    A photo that could not be read again is both an image, in the state in which it was indexed, and a failure, in the state in
+    which it failed. It is tried again until that is settled.
+    """
+
+    def __init__(
+        self, plan: SyncPlan, collection: Collection, root_id: int, is_due: IsDue, *, paranoid: bool = False
+    ) -> None:
+        self._plan = plan
+        self._collection = collection
+        self._root_id = root_id
+        self._is_due = is_due
+        self._paranoid = paranoid
+
+    def add(self, listing: Listing) -> None:
+        """Compare one folder, by sets: a loop over its files would take as long as the walk.
+
+        What is known of names that are `unsure` or `placeholders` stays as it is.
+        """
+        plan, found = self._plan, listing.states
+        images, failures = self._collection.known_files(self._root_id, listing.folder)
+        for name in listing.placeholders:
+            plan.placeholders += 1
+            plan.unchanged += images.pop(name, None) is not None
+            plan.known_failures += failures.pop(name, None) is not None
+        if photos := sorted(name for name in listing.unsure if name in images or is_image_name(name)):
+            more = f" (nor at {len(photos) - 1:,} others in its folder)" if len(photos) > 1 else ""
+            reason = f"cannot look at this file{more}: {listing.unsure[photos[0]]}"
+            plan.unreadable.append(Failure(self._file(listing, photos[0], (0, 0))[1], reason))
+        again = self._to_try_again(listing, images) if failures else set()
+        unchanged = images.items() & found.items()
+        plan.unchanged += len(unchanged)
         plan.doubted += [
-            (Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state))
-            for name, state in sorted(images.items() & found.items())
-            if paranoid or name in again
+            self._file(listing, name, state)
+            for name, state in (sorted(unchanged) if self._paranoid or again else ())
+            if self._paranoid or name in again
         ]
-    if found == images and not failures:
-        plan.unchanged += len(found)
-        return
-    unchanged = images.items() & found.items()
-    plan.unchanged += len(unchanged)
-    for name, state in sorted(found.items() - unchanged):
-        if failures.get(name) == state and name not in again:
-            plan.known_failures += 1
-        elif state[1] in plan.recent:
-            plan.waiting += 1
-        else:
-            plan.todo.append((Place(root_id, folder, name), ImageFile(os.path.join(path, name), *state)))
-            if failures.get(name) == state:
-                plan.retried += 1
+        if found == images and not failures:
+            return
+        for name, state in sorted(found.items() - unchanged):
+            if failures.get(name) == state and name not in again:
+                plan.known_failures += 1
+            elif state[1] in plan.recent:
+                plan.waiting += 1
             else:
-                plan.changed += name in images or name in failures
-    for name in sorted(images.keys() - found.keys() - unsure.keys()):
-        row = collection.known_file(Place(root_id, folder, name))
-        if row and row.image_id is not None:
-            plan.missing[row.image_id] = row.size
-    gone = failures.keys() - found.keys() - unsure.keys()
-    plan.missing_failures += [Place(root_id, folder, name) for name in sorted(gone)]
+                plan.todo.append(self._file(listing, name, state))
+                if failures.get(name) == state:
+                    plan.retried += 1
+                else:
+                    plan.changed += name in images or name in failures
+        for name in sorted(images.keys() - found.keys() - listing.unsure.keys()):
+            known = self._collection.known_file(Place(self._root_id, listing.folder, name))
+            if known and known.image_id is not None:
+                plan.missing[known.image_id] = known.size
+        gone = failures.keys() - found.keys() - listing.unsure.keys()
+        plan.missing_failures += [Place(self._root_id, listing.folder, name) for name in sorted(gone)]
+
+    def _to_try_again(self, listing: Listing, images: dict[str, tuple[int, int]]) -> set[str]:
+        """The files that failed, have not changed since, and are to be tried again."""
+        is_local = not is_remote(listing.path)
+        return {
+            name
+            for name, known in self._collection.known_failures(self._root_id, listing.folder).items()
+            if name in listing.states and listing.states[name] in (known.state, images.get(name))
+            if (name in images and is_local) or _is_open(known, name in images, self._is_due)
+        }
+
+    def _file(self, listing: Listing, name: str, state: tuple[int, int]) -> tuple[Place, ImageFile]:
+        return Place(self._root_id, listing.folder, name), ImageFile(os.path.join(listing.path, name), *state)
 
 
 def check_loss(plans: list[SyncPlan], total: int) -> None:
-    """Raise SyncRefused where a folder has lost every photo, or an index of `total` images would lose more than half.
+    """Raise SyncRefused if a folder has lost every photo, or an index of `total` images would lose more than half.
 
-    A missing photo does not count where a new file of its size may be the same photo under another name.
+    A missing photo does not count if a new file of its size may be the same photo under another name.
     """
     for plan in plans:
         if plan.missing and not (plan.todo or plan.unchanged or plan.known_failures):

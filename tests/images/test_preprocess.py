@@ -8,11 +8,10 @@ import transformers
 from PIL import Image, ImageFilter
 
 from clipsearch.encoders.checkpoint import read_pixel_spec
-from clipsearch.images import resize as pixels
+from clipsearch.images import preprocess as pixels
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.preprocess import preprocess
+from clipsearch.images.preprocess import minimum_size, preprocess, resize_and_crop
 from clipsearch.images.reader import decode_image
-from clipsearch.images.resize import minimum_size, resize_and_crop
 from tests.conftest import PHOTOS, shared
 
 SIZES = [
@@ -66,7 +65,7 @@ def test_pictures_that_need_no_draft_come_out_identical(processor, size):
 def test_of_thin_pictures_the_middle_alone_is_resized(processor, size, monkeypatch):
     _, spec = processor
     whole = np.asarray(resize_and_crop(noise(size), spec)).astype(int)
-    monkeypatch.setattr(pixels, "_MOST", 1000)
+    monkeypatch.setattr(pixels, "_MAX_RESIZED", 1000)
     part = np.asarray(resize_and_crop(noise(size), spec)).astype(int)
     assert part.shape == whole.shape
     assert np.abs(part - whole).mean() < 1 and np.abs(part - whole).max() < 32

@@ -402,7 +402,7 @@ def test_a_photo_whose_bytes_went_to_a_cloud_keeps_its_row_and_a_new_one_waits(i
     index()
     before = indexed()
     away = {path.stat().st_ino for path in (photos / "red.jpg", save_photo(photos / "new.jpg", "pink"))}
-    monkeypatch.setattr(discover, "_MAY_BE_AWAY", True)
+    monkeypatch.setattr(discover, "_HAS_PLACEHOLDERS", True)
     monkeypatch.setattr(discover, "is_placeholder", lambda info: info.st_ino in away)
     os.utime(photos / "red.jpg")  # some clouds set the time when they take the bytes away
     report, _ = index()

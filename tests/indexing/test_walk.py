@@ -6,8 +6,9 @@ import sys
 import pytest
 from PIL import Image
 
+from clipsearch.images.formats import looks_like_image
 from clipsearch.indexing import walk as discover
-from clipsearch.indexing.walk import WalkRules, find_images, list_images, looks_like_image, why_passed_over
+from clipsearch.indexing.walk import WalkRules, find_images, list_images, why_passed_over
 from tests.conftest import save_photo
 
 
@@ -193,7 +194,7 @@ def test_a_file_in_a_cloud_is_told_by_what_the_system_says_of_it(tmp_path, attri
 @pytest.fixture
 def in_the_cloud(monkeypatch):
     """Files of this size are in a cloud, and to open one is an error."""
-    monkeypatch.setattr(discover, "_MAY_BE_AWAY", True)
+    monkeypatch.setattr(discover, "_HAS_PLACEHOLDERS", True)
     monkeypatch.setattr(discover, "is_placeholder", lambda info: info.st_size == 4321)
     monkeypatch.setattr(discover, "has_image_signature", lambda path: pytest.fail(f"{path} was opened"))
 

@@ -42,7 +42,7 @@ class InOneProcess:
     def read(self, files, stopped=None):
         from clipsearch.errors import ImageError
         from clipsearch.images.pool import Decoded
-        from clipsearch.images.resize import resize_and_crop
+        from clipsearch.images.preprocess import resize_and_crop
 
         for file in files:
             try:

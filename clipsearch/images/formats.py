@@ -1,0 +1,77 @@
+"""Which files are pictures, by their names or first bytes."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+
+from clipsearch._internal.windows import opened_as
+
+_IMAGES = """
+    .apng .avif .avifs .bmp .cur .dcx .dds .dib .fit .fits .flc .fli .gif .heic .heif .hif .icns .ico .im .j2c .j2k .jfif .jp2
+    .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp .pbm .pcd .pcx .pfm .pgm .png .pnm .ppm .psd .pxr .qoi .ras .rgb .rgba .sgi .tga
+    .tif .tiff .vda .vst .webp .xbm .xpm
+"""
+_OTHERS = """
+    .3gp .7z .aac .aae .avi .db .doc .docx .eps .flac .gz .ini .json .jsonl .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .ogg .pdf
+    .ps .py .pyc .rar .sqlite .tar .thm .wav .webm .wmv .xlsx .xmp .zip
+"""
+
+IMAGE_SUFFIXES = frozenset(_IMAGES.split())
+"""A file with such a name counts as a photo. If it then cannot be read, the user hears of the failure."""
+
+OTHER_SUFFIXES = frozenset(_OTHERS.split())
+"""Files that often lie beside photos in great number. They are not opened to look for a picture inside."""
+
+SIGNATURE_BYTES = 16
+
+_PORTABLE_MAPS = tuple(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b" \t\r\n")
+_SIGNATURES = (
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF87a",
+    b"GIF89a",
+    b"II*\0",
+    b"MM\0*",
+    b"BM",
+    b"8BPS",
+    b"qoif",
+    b"DDS ",
+    b"\0\0\0\x0cjP  \r\n",
+    b"\xff\x4f\xff\x51",
+    b"icns",
+    b"\x59\xa6\x6a\x95",
+    *_PORTABLE_MAPS,
+)
+_FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+
+
+def is_image_name(name: str) -> bool | None:
+    """Whether a file's name says that it is a picture; None if only its content can tell."""
+    dot = name.rfind(".")
+    return is_image_suffix(name[dot:]) if dot > 0 and name[:dot].strip(".") else None  # the rule of os.path.splitext
+
+
+@lru_cache(1024)
+def is_image_suffix(suffix: str) -> bool | None:
+    """Whether a suffix, such as ".jpg", says that a file is a picture; None if only the content can tell."""
+    suffix = suffix.lower()
+    return True if suffix in IMAGE_SUFFIXES else False if suffix in OTHER_SUFFIXES else None
+
+
+def looks_like_image(head: bytes) -> bool:
+    """Whether a file's first SIGNATURE_BYTES bytes are those of a picture."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return True
+    if head[4:8] == b"ftyp":
+        return head[8:12] in _FTYP_BRANDS
+    return head.startswith(_SIGNATURES)
+
+
+def has_image_signature(path: str) -> bool:
+    """Whether a file begins like a picture. OSError if it cannot be read."""
+    descriptor = os.open(opened_as(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        return looks_like_image(os.read(descriptor, SIGNATURE_BYTES))
+    finally:
+        os.close(descriptor)
