@@ -18,7 +18,7 @@ from clipsearch.distributed.storage import open_whole
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.files import ReadLimits, require_at_most
 from clipsearch.images.formats import SIGNATURE_BYTES, is_image_name, looks_like_image
-from clipsearch.images.pool import FileElsewhere
+from clipsearch.images.pool import RemoteFile
 from clipsearch.types import Failure, ImageFile, clean_caption
 
 MOST_MEMBERS = 1_000_000
@@ -37,7 +37,7 @@ class _Member:
 @contextmanager
 def open_archive(
     archive: ImageFile, limits: ReadLimits
-) -> Iterator[tuple[Iterator[FileElsewhere], dict[str, str], list[Failure]]]:
+) -> Iterator[tuple[Iterator[RemoteFile], dict[str, str], list[Failure]]]:
     """The photos of a tar file in its order, captions by their paths, and why the rest of it could not be read, if so.
 
     A photo's path is the tar file's with its name inside behind it; its time is the tar file's. ClipsearchError where the tar
@@ -159,7 +159,7 @@ def _said(text: str) -> object:
     return data.get("caption") if isinstance(data, dict) else None
 
 
-def _files(archive: ImageFile, images: list[_Member], reading: _Reading, limits: ReadLimits) -> Iterator[FileElsewhere]:
+def _files(archive: ImageFile, images: list[_Member], reading: _Reading, limits: ReadLimits) -> Iterator[RemoteFile]:
     for member in images:
 
         def load(member: _Member = member) -> bytes:
@@ -169,4 +169,4 @@ def _files(archive: ImageFile, images: list[_Member], reading: _Reading, limits:
                 raise ImageError("the archive ends in the middle of it")
             return data
 
-        yield FileElsewhere(f"{archive.path}/{member.name}", member.size, archive.mtime_ns, load)
+        yield RemoteFile(f"{archive.path}/{member.name}", member.size, archive.mtime_ns, load)

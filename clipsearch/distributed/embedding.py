@@ -18,7 +18,7 @@ from clipsearch.encoders import load_encoder
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ClipsearchError, ModelMismatch, StorageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pool import DecoderPool, PoolStopped
+from clipsearch.images.pool import DecoderPool, PoolClosed
 from clipsearch.indexing.pipeline import Embedded, embed_files
 from clipsearch.types import Failure, Fingerprint
 
@@ -62,7 +62,7 @@ class EmbedFiles:
             with (
                 open_chunk(chunk, self._job.limits) as photos,
                 closing(self._outcomes(photos, encoder, pool)) as outcomes,  # before the chunk they read from
-                suppress(PoolStopped),
+                suppress(PoolClosed),
             ):
                 return write_part(self._job.parts, name, outcomes, photos.captions, self._job.fingerprint)
 
@@ -79,7 +79,7 @@ class EmbedFiles:
         total = refused = 0
         for some in embed_files(photos.files, encoder, pool, batch_size=self._job.batch_size):
             if pool.closed:  # by another chunk that failed; what the pool says from then on is no judgement on photos
-                raise PoolStopped
+                raise PoolClosed
             total += len(some)
             refused += sum(isinstance(outcome, Failure) and outcome.reason == NOT_ALLOWED for outcome in some)
             yield from some

@@ -15,7 +15,7 @@ from clipsearch.distributed.storage import open_stream, patiently
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.fetch import MAX_BYTES, fetch_image
 from clipsearch.images.files import ReadLimits, require_at_most
-from clipsearch.images.pool import FileElsewhere
+from clipsearch.images.pool import RemoteFile
 from clipsearch.transfer.parquet import broken_parquet, compute, pyarrow_and_parquet
 from clipsearch.types import LONGEST_CAPTION, ImageFile, clean_caption
 
@@ -75,7 +75,7 @@ def _count_rows(path: str) -> int:
 @contextmanager
 def open_rows(
     manifest: ImageFile, start: int, stop: int, limits: ReadLimits
-) -> Iterator[tuple[Iterator[FileElsewhere], dict[str, str]]]:
+) -> Iterator[tuple[Iterator[RemoteFile], dict[str, str]]]:
     """The photos of some rows, in order, and captions by their paths, as far as rows have been taken.
 
     A photo's path is the file's with "/" and its key and its number among the rows, or its quoted address, behind it; its time
@@ -96,7 +96,7 @@ def _files(
     captions: dict[str, str],
     ahead: Ahead[str],
     limits: ReadLimits,
-) -> Iterator[FileElsewhere]:
+) -> Iterator[RemoteFile]:
     for row in rows:
         load, name = _nothing, f"{row.number:09d}"
         if columns.data:
@@ -111,7 +111,7 @@ def _files(
         path = f"{manifest.path}/{name}"
         if caption := clean_caption(row.caption):
             captions[path] = caption
-        yield FileElsewhere(path, row.size, manifest.mtime_ns, load)
+        yield RemoteFile(path, row.size, manifest.mtime_ns, load)
 
 
 def _nothing() -> bytes:

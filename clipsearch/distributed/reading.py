@@ -14,7 +14,7 @@ from clipsearch.distributed.prefetch import reading_ahead
 from clipsearch.distributed.storage import read_remote
 from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pool import FileElsewhere
+from clipsearch.images.pool import RemoteFile
 from clipsearch.types import Failure, ImageFile
 
 
@@ -39,7 +39,7 @@ def open_chunk(chunk: Chunk, limits: ReadLimits) -> Iterator[Photos]:
             return read_remote(file, limits.max_bytes)
 
         with reading_ahead(read) as ahead:
-            yield Photos(FileElsewhere(file.path, file.size, file.mtime_ns, ahead.later(file)) for file in chunk.files)
+            yield Photos(RemoteFile(file.path, file.size, file.mtime_ns, ahead.later(file)) for file in chunk.files)
     elif isinstance(chunk, ArchiveChunk):
         with open_archive(chunk.archive, limits) as (files, captions, failures):
             yield Photos(iter(files), captions, failures)
@@ -52,9 +52,7 @@ def open_chunk(chunk: Chunk, limits: ReadLimits) -> Iterator[Photos]:
             yield photos
 
 
-def _as_far_as_possible(
-    rows: Iterator[FileElsewhere], failures: list[Failure], archive: ImageFile
-) -> Iterator[ImageFile]:
+def _as_far_as_possible(rows: Iterator[RemoteFile], failures: list[Failure], archive: ImageFile) -> Iterator[ImageFile]:
     """Rows until the file turns out to be damaged; that is then a failure of its own."""
     try:
         yield from rows

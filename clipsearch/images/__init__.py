@@ -1,1 +1,1 @@
-"""From a folder to upright RGB pixels: the walk, the reader, and the worker processes that decode."""
+"""From one file to upright RGB pixels and what the file says of itself, decoded in worker processes."""

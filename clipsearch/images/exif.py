@@ -1,4 +1,4 @@
-"""The few EXIF fields a search needs: when, with what, and where. Anything malformed is read as absent.
+"""The few EXIF fields that a search needs: time, camera and position. Malformed fields count as absent.
 
 Tag numbers: EXIF 2.32 (CIPA DC-008), tables 4 to 15.
 """
@@ -14,14 +14,14 @@ from typing import Any
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 MAKE, MODEL, DATE_TIME = 0x010F, 0x0110, 0x0132
 DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED = 0x9003, 0x9004
-OFFSET, OFFSET_ORIGINAL, OFFSET_DIGITIZED = 0x9010, 0x9011, 0x9012  # of the three times, each its own
+OFFSET, OFFSET_ORIGINAL, OFFSET_DIGITIZED = 0x9010, 0x9011, 0x9012  # zones, one for each of the three times
 LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE = 1, 2, 3, 4
 
-_MAX_TEXT = 200  # characters kept of a camera's name
+_MAX_TEXT = 200  # characters of a camera's name
 
 
 def capture_time(main: Mapping[int, Any], exif: Mapping[int, Any]) -> datetime | None:
-    """When the shutter opened, by the camera's clock; with a zone only where the camera wrote that time's offset."""
+    """When the photo was taken, by the camera's clock; with a zone only if the camera wrote one for that time."""
     for value, offset in (
         (exif.get(DATE_TIME_ORIGINAL), OFFSET_ORIGINAL),
         (exif.get(DATE_TIME_DIGITIZED), OFFSET_DIGITIZED),
@@ -38,7 +38,7 @@ def capture_time(main: Mapping[int, Any], exif: Mapping[int, Any]) -> datetime |
 
 
 def camera(main: Mapping[int, Any]) -> str | None:
-    """Maker and model as one name, without saying the maker twice ("Canon EOS 5D", not "Canon Canon EOS 5D")."""
+    """Maker and model as one name, without repeating the maker: "Canon EOS 5D", not "Canon Canon EOS 5D"."""
     make, model = _text(main.get(MAKE)), _text(main.get(MODEL))
     if not model:
         return make or None
@@ -48,7 +48,7 @@ def camera(main: Mapping[int, Any]) -> str | None:
 
 
 def position(gps: Mapping[int, Any]) -> tuple[float, float] | None:
-    """(latitude, longitude) in degrees, WGS 84; south and west are negative. None also for (0, 0), "unknown"."""
+    """(latitude, longitude) in degrees, WGS 84; south and west are negative. None for (0, 0) too, which means "unknown"."""
     latitude = _degrees(gps.get(LATITUDE), _text(gps.get(LATITUDE_REF)), "S", 90)
     longitude = _degrees(gps.get(LONGITUDE), _text(gps.get(LONGITUDE_REF)), "W", 180)
     if latitude is None or longitude is None or (latitude == 0 and longitude == 0):

@@ -1,4 +1,4 @@
-"""A file's bytes, and what reading it may cost. Decoding, and Pillow with it, is in reader."""
+"""Read a file's bytes within limits. Does not import Pillow; decoding is in `reader`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clipsearch.errors import ImageError
 from clipsearch.types import ImageFile
 
 FAR = 1 << 63
-"""Times and sizes are below this, as SQLite's integers are. A file may claim a time of year 2300, which is not."""
+"""Times and sizes are below this, the limit of SQLite's integers. A file may claim a time in the year 2300, which is above."""
 
 _BLOCK = 8 * 1024**2  # bytes read at once
 
@@ -24,35 +24,35 @@ ELSEWHERE = "not a file on this machine: it is in storage elsewhere, or inside a
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """What one file may cost. Beyond it, the file is a failure."""
+    """What reading and decoding one file may cost. A file beyond a limit is a failure."""
 
-    max_pixels: int = 160_000_000  # decoded pixels; a JPEG shrunk while decoding counts as its shrunken self
+    max_pixels: int = 160_000_000  # decoded; a JPEG that is shrunk while decoding counts as shrunk
     max_bytes: int = 512 * 1024**2
-    seconds: float = 30.0  # kept by images.pool, which can stop a decoder
-    memory: int = 4 * 1024**3  # address space of a decoding process, bytes; kept by images.worker
+    seconds: float = 30.0  # of decoding; enforced by images.pool
+    memory: int = 4 * 1024**3  # bytes of a decoding process; enforced by images.memory
 
     def to_json(self) -> dict[str, float]:
-        """Plain values, for a worker's command line."""
+        """Plain values, for the command line of a worker."""
         return asdict(self)
 
 
 def require_at_most(max_bytes: int, size: int) -> None:
-    """Raise ImageError where a file of this size, in bytes, is too big."""
+    """Raise ImageError if a file of this size, in bytes, is too big."""
     if size > max_bytes:
         raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({size / 1024**2:.0f} MiB)", "bytes")
 
 
 def clamped(time_ns: int) -> int:
-    """A file's time in nanoseconds as it is stored and compared."""
+    """A file's time in nanoseconds, limited to what is stored and compared."""
     return min(max(time_ns, 1 - FAR), FAR - 1)
 
 
 def read_bytes(
     path: str | os.PathLike[str], max_bytes: int, on_block: Callable[[], None] = lambda: None
 ) -> tuple[bytes, ImageFile]:
-    """A regular file's bytes and its size and time as read; ImageError if it changes meanwhile or is too big.
+    """A regular file's bytes, and its size and time as read. `on_block` is called after every few megabytes.
 
-    `on_block` is called after every few megabytes.
+    Raises ImageError if the file cannot be read, changes meanwhile or is too big.
     """
     name = os.fspath(path)
     if is_misread(name):

@@ -1,8 +1,8 @@
-"""Limits on the memory of a decoding process, by the means that each system has.
+"""Limit the memory of a decoding process, with the means of each system.
 
-Linux refuses what is over a limit of the address space, and Windows what is over that of a job object. macOS has neither: on
-Apple silicon every process begins with some 400 GB of address space, and a lower limit is refused. There the process that reads
-the pictures looks at what each decoder takes, and ends one that takes too much.
+Linux limits the address space, and Windows a job object. macOS offers neither: on Apple silicon every process starts with some
+400 GB of address space, and refuses a lower limit. There the parent process watches each decoder and kills one that takes too
+much.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from typing import Any
 
 TOO_MUCH = "needs more memory than a photo may take"
 WATCHED = sys.platform == "darwin"
-"""Whether decoders are watched from outside."""
+"""Whether the parent process watches the decoders."""
 
-_LOOK_EVERY = 0.02  # seconds; in that time a decoder fills a hundred megabytes at most
+_LOOK_EVERY = 0.02  # seconds; a decoder fills a hundred megabytes in that time at most
 _RUSAGE = struct.Struct("<16s10Q")  # macOS' rusage_info_v0, sys/resource.h
-_FOOTPRINT = 8  # its field ri_phys_footprint: also counts pages that were compressed
+_FOOTPRINT = 8  # its field ri_phys_footprint, which includes compressed pages
 _PROCESS_MEMORY = 0x100  # JOB_OBJECT_LIMIT_PROCESS_MEMORY
 _EXTENDED_LIMITS = 9  # JobObjectExtendedLimitInformation
 
 
 def limit_memory(limit: int) -> None:
-    """Let this process take no more than `limit` bytes, or what it is limited to already, if that is less.
+    """Limit this process to `limit` bytes, or to its present limit if that is lower, and disable core dumps.
 
-    If the system refuses, there is no limit from inside. No core is dumped either.
+    If the system refuses, the process is not limited.
     """
     if sys.platform == "win32":
         _limit_by_job(ctypes.WinDLL("kernel32", use_last_error=True), limit)
     else:
         import resource
 
-        for kind, wanted in ((resource.RLIMIT_AS, limit), (resource.RLIMIT_CORE, 0)):
+        for kind, value in ((resource.RLIMIT_AS, limit), (resource.RLIMIT_CORE, 0)):
             with contextlib.suppress(OSError, ValueError):
-                lowest = min([wanted, *(before for before in resource.getrlimit(kind) if before >= 0)])
+                lowest = min([value, *(before for before in resource.getrlimit(kind) if before >= 0)])
                 resource.setrlimit(kind, (lowest, lowest))
 
 
 class MemoryWatch:
-    """Ends a process that takes more than `limit` bytes while it is at work, where decoders are watched."""
+    """Kills a process that takes more than `limit` bytes while it decodes, on systems where decoders are watched."""
 
     def __init__(self, process: subprocess.Popen[bytes], limit: int) -> None:
         self._process = process
@@ -56,7 +56,7 @@ class MemoryWatch:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch inside."""
+        """Watch the process inside the block."""
         if not WATCHED:
             yield
             return
@@ -81,7 +81,7 @@ class MemoryWatch:
 
 
 def footprint(pid: int) -> int | None:
-    """Bytes of memory that a process takes; None where that cannot be found out."""
+    """Bytes of memory that a process takes; None if the system does not tell."""
     try:
         if sys.platform == "darwin":
             taken = _footprint_by(ctypes.CDLL(None), pid)
@@ -93,7 +93,7 @@ def footprint(pid: int) -> int | None:
 
 
 def _footprint_by(system: Any, pid: int) -> int | None:
-    """What macOS says of a process. `system` is its C library."""
+    """The footprint that macOS reports. `system` is its C library."""
     about = ctypes.create_string_buffer(_RUSAGE.size)
     if system.proc_pid_rusage(ctypes.c_int(pid), ctypes.c_int(0), about) != 0:
         return None
@@ -101,7 +101,7 @@ def _footprint_by(system: Any, pid: int) -> int | None:
 
 
 def how_limited(limit: int) -> str:
-    """How the memory of decoders is limited on this machine, in words."""
+    """How the memory of decoders is limited on this machine, as a phrase for people."""
     means = "by a limit of the address space"
     if sys.platform == "win32":
         means = "by a job object"
@@ -148,13 +148,12 @@ class _ExtendedLimits(ctypes.Structure):
 
 
 def _limit_by_job(kernel: Any, limit: int) -> bool:
-    """Put this process into a job of its own that limits its memory; whether that worked. `kernel` is kernel32."""
-    kernel.CreateJobObjectW.restype = kernel.GetCurrentProcess.restype = (
-        ctypes.c_void_p
-    )  # or handles are cut to 32 bits
+    """Put this process into its own job, which limits its memory; returns whether that worked. `kernel` is kernel32."""
+    for function in (kernel.CreateJobObjectW, kernel.GetCurrentProcess):
+        function.restype = ctypes.c_void_p  # or handles are cut to 32 bits
     limits = _ExtendedLimits(ProcessMemoryLimit=limit)
     limits.BasicLimitInformation.LimitFlags = _PROCESS_MEMORY
-    job = ctypes.c_void_p(kernel.CreateJobObjectW(None, None))  # it lasts as long as the process in it
+    job = ctypes.c_void_p(kernel.CreateJobObjectW(None, None))  # lasts as long as the process
     kind, size = ctypes.c_int(_EXTENDED_LIMITS), ctypes.c_uint32(ctypes.sizeof(limits))
     if not job or not kernel.SetInformationJobObject(job, kind, ctypes.byref(limits), size):
         return False

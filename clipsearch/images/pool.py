@@ -1,9 +1,10 @@
-"""Decode many files at once, each in a process that can be stopped, and hand them back in order."""
+"""Decode many files at once, each in a process that can be stopped, and return them in order."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -28,22 +29,26 @@ from clipsearch.images.memory import TOO_MUCH, MemoryWatch
 from clipsearch.images.worker import BYTES, DECODING, PATH, READING, READY, read_message, write_message
 from clipsearch.types import Box, Failure, ImageFile, ImageInfo, PixelSpec
 
-_LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
-_AHEAD = 64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
-_TICK = 0.1  # seconds between two looks at how long each worker has taken, while one is at work
-_STARTING = 120.0  # seconds that a process may take to start; machines can be very busy
-_READING = 60.0  # seconds for which nothing may come in of a file: drives that sleep take some 20 to wake
-_STARTS = 3  # processes that may die before they have started, until it is sure that none can
-_OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows
-_AHEAD_BYTES = 256 * 1024**2  # ahead, where they are no files here: they may be in memory already
+logger = logging.getLogger(__name__)
 
-IN_FLIGHT = 768 * 1024**2
-"""Bytes that large pictures may take at once, over all processes; one alone may take more."""
+_LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
+_MAX_AHEAD = (
+    64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
+)
+_MAX_AHEAD_BYTES = 256 * 1024**2  # of remote files, which may be in memory already
+_TICK = 0.1  # seconds between two checks of how long each busy worker has taken
+_START_TIMEOUT = 120.0  # seconds; machines can be very busy
+_READ_TIMEOUT = 60.0  # seconds in which no byte of a file arrives: sleeping drives take some 20 to wake
+_START_ATTEMPTS = 3  # processes that die while they start, until it is certain that none can run
+_OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows
+
+DECODE_MEMORY = 768 * 1024**2
+"""Bytes that large pictures may take together, over all processes; a single one may take more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A photo at the size asked for: `pixels` is uint8 (height, width, 3)."""
+    """A photo at the requested size: `pixels` is uint8 (height, width, 3)."""
 
     file: ImageFile
     info: ImageInfo
@@ -51,26 +56,24 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True)
-class FileElsewhere(ImageFile):
-    """A photo that is no file on this machine. `load` gives its bytes, or raises an ImageError that says why there are none.
+class RemoteFile(ImageFile):
+    """A photo in remote storage or inside an archive. `load` returns its bytes, or raises ImageError with the reason.
 
-    It is called in a thread of the pool's, ahead of decoding. Where the bytes are read, `size` is theirs.
+    A thread of the pool calls `load`, ahead of decoding. Once the bytes are read, their length replaces `size`.
     """
 
     load: Callable[[], bytes]
 
 
-class PoolStopped(RuntimeError):
-    """A pool was closed while it was reading, by somebody else who shares it."""
+class PoolClosed(RuntimeError):
+    """Another user of the pool closed it while it was reading."""
 
 
 class DecoderPool:
-    """Worker processes that decode for one model. Use as a context manager; no process outlives it.
+    """Worker processes that decode for one model, or make thumbnails if `spec` is a Box. Use as a context manager.
 
-    With a Box for a `spec`, they make thumbnails.
-
-    `workers` processes run at once (default: one a core). Each is replaced when a file makes it hang or crash. `limits.seconds`
-    is how long decoding may take; reading may take as long as it takes, while something comes in.
+    `workers` processes run at once (default: one a core) and end with the pool. A process is replaced when a file makes it hang
+    or crash. `limits.seconds` limits decoding only: reading may take any time, as long as bytes arrive.
     """
 
     def __init__(self, spec: PixelSpec | Box, limits: ReadLimits | None = None, workers: int | None = None) -> None:
@@ -78,7 +81,7 @@ class DecoderPool:
         self.limits = limits or ReadLimits()
         self.workers = workers or cores()
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="clipsearch-decode")
-        self._budget = _Budget(IN_FLIGHT)
+        self._budget = _Budget(DECODE_MEMORY)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._lock = threading.Lock()
@@ -87,28 +90,28 @@ class DecoderPool:
         self._watchdog: threading.Thread | None = None
 
     def read(self, files: Iterable[ImageFile], cancel: CancelToken | None = None) -> Iterator[Decoded | Failure]:
-        """Each file decoded, or why it was not, in the order given.
+        """Decode files; a Failure says why one could not be decoded. The outcomes come in the order of the files.
 
-        Raises Cancelled once `cancel` is cancelled, PoolStopped if the pool is closed meanwhile, and DecodersUnavailable if no
+        Raises Cancelled once `cancel` is cancelled, PoolClosed if the pool is closed meanwhile, and DecodersUnavailable if no
         process can be started.
         """
         cancel = cancel or CancelToken()
         waiting: deque[tuple[Future[Decoded | Failure], int]] = deque()
-        most = max(_AHEAD, 16 * self.workers)
-        size = 0  # bytes
+        max_waiting = max(_MAX_AHEAD, 16 * self.workers)
+        bytes_waiting = 0
 
         def first() -> Decoded | Failure:
-            nonlocal size
-            future, its_size = waiting.popleft()
-            size -= its_size
+            nonlocal bytes_waiting
+            future, size = waiting.popleft()
+            bytes_waiting -= size
             return _result(future, cancel)
 
         try:
             for file in files:
-                its_size = file.size if isinstance(file, FileElsewhere) else 0
-                waiting.append((self._submit(file), its_size))
-                size += its_size
-                while len(waiting) >= most or (size > _AHEAD_BYTES and len(waiting) > self.workers):
+                size = file.size if isinstance(file, RemoteFile) else 0
+                waiting.append((self._submit(file), size))
+                bytes_waiting += size
+                while len(waiting) >= max_waiting or (bytes_waiting > _MAX_AHEAD_BYTES and len(waiting) > self.workers):
                     yield first()
             while waiting:
                 yield first()
@@ -118,11 +121,11 @@ class DecoderPool:
 
     @property
     def closed(self) -> bool:
-        """Whether it was stopped: from then on, files that it cannot read may be good ones."""
+        """Whether the pool was closed. Failures after that say nothing about the files."""
         return self._closed
 
     def close(self) -> None:
-        """Stop every worker, also one in the middle of a file."""
+        """Stop every worker, even in the middle of a file."""
         with self._lock:
             self._closed = True
             workers = list(self._all)
@@ -144,17 +147,17 @@ class DecoderPool:
             return self._threads.submit(self._read_one, file)
         except RuntimeError as error:
             if self._closed:
-                raise PoolStopped from error
+                raise PoolClosed from error
             raise _not_started(error) from error
 
     def _read_one(self, file: ImageFile) -> Decoded | Failure:
         data = None
-        if isinstance(file, FileElsewhere):
+        if isinstance(file, RemoteFile):
             try:
                 data = file.load()
             except ImageError as error:
                 return Failure(file, str(error), error.cause)
-        for _ in range(_STARTS):
+        for _ in range(_START_ATTEMPTS):
             worker = self._take()
             if worker is None:
                 return Failure(file, "stopped", "access")
@@ -166,6 +169,7 @@ class DecoderPool:
                 else:
                     self._all.discard(worker)
             if not worker.alive:
+                logger.info("a decoding process ended at %s and is replaced", file.path)
                 worker.stop()
                 worker.close()
             if outcome:
@@ -185,7 +189,7 @@ class DecoderPool:
                 worker = self._idle.pop()
                 if worker.is_running:
                     return worker
-                self._all.discard(worker)  # it was killed while it waited, which says nothing of the next file
+                self._all.discard(worker)  # killed while it was idle; the next file is not to blame
                 worker.close()
             try:
                 if self._watchdog is None:
@@ -201,8 +205,7 @@ class DecoderPool:
     def _watch(self) -> None:
         """Stop workers that take too long.
 
-        Time in which this process stood still (Ctrl-Z, a sleeping laptop) does not count: between two looks, no more passes
-        than twice what should.
+        Time in which this process stood still (Ctrl-Z, a sleeping laptop) does not count: a tick counts as two at most.
         """
         before, at_work = time.monotonic(), True
         while not self._ended.wait(_TICK if at_work else 10 * _TICK):
@@ -215,10 +218,10 @@ class DecoderPool:
 
 
 def _not_started(error: OSError | RuntimeError) -> DecodersUnavailable:
-    """That the system gives no more processes or threads."""
-    said = getattr(error, "strerror", None) or error
+    """The error if the system gives no more processes or threads."""
+    reason = getattr(error, "strerror", None) or error
     return DecodersUnavailable(
-        f"no process that decodes photos can be started ({said}); close other programs, or try --jobs 1"
+        f"no process that decodes photos can be started ({reason}); close other programs, or try --jobs 1"
     )
 
 
@@ -228,14 +231,14 @@ def _result(future: Future[Decoded | Failure], cancel: CancelToken) -> Decoded |
         try:
             return future.result(0.1)
         except CancelledError as error:
-            raise PoolStopped from error
+            raise PoolClosed from error
         except NotYet:
             if future.done():
                 return future.result()
 
 
 class _Budget:
-    """Memory that several share. Who finds too little left waits until others have given theirs back."""
+    """Memory shared by several workers. If too little is left, a worker waits until others return theirs."""
 
     def __init__(self, total: int) -> None:
         self._left = self._total = total
@@ -243,7 +246,7 @@ class _Budget:
 
     @contextlib.contextmanager
     def taking(self, size: int) -> Iterator[None]:
-        """Have `size` bytes inside; more than there are in all counts as all."""
+        """Hold `size` bytes inside the block, or the whole budget if `size` is more."""
         size = min(size, self._total)
         with self._changed:
             self._changed.wait_for(lambda: self._left >= size)
@@ -262,32 +265,32 @@ class _Worker:
     def __init__(self, spec: PixelSpec | Box, limits: ReadLimits, budget: _Budget) -> None:
         self._budget = budget
         self._limits = limits
-        wanted = "box" if isinstance(spec, Box) else "pixels"
-        options = json.dumps({wanted: asdict(spec), "limits": limits.to_json()})
+        kind = "box" if isinstance(spec, Box) else "pixels"
+        options = json.dumps({kind: asdict(spec), "limits": limits.to_json()})
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, options, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=os.name == "posix",
-            creationflags=_OWN_GROUP,  # a Ctrl-C is the parent's to answer
+            creationflags=_OWN_GROUP,  # Ctrl-C reaches only the parent
         )
         self.memory = MemoryWatch(self._process, limits.memory)
         self.alive = True
-        self._at: str | None = None  # what it is at; None before it has started
+        self._phase: str | None = None  # READING or DECODING; None before the process has started
         self._clock = threading.Lock()
-        self._left: float | None = None  # seconds until it is stopped; None while nothing is asked of it
-        self._too_late = False
+        self._seconds_left: float | None = None  # until the process is stopped; None while it is idle
+        self._timed_out = False
 
     def read(self, file: ImageFile, data: bytes | None = None) -> Decoded | Failure | None:
-        """Ask for one file, or for the picture in `data`; None where the process has died before it had started."""
+        """Decode one file, or the picture in `data`; None if the process died while it was starting."""
         header, pixels = self._ask(PATH + os.fsencode(file.path) if data is None else BYTES + data)
         if header and "wants" in header:
-            with self._budget.taking(header["wants"]):  # its time does not run while it waits
+            with self._budget.taking(header["wants"]):  # waiting here does not count as decoding
                 header, pixels = self._ask(b"")
-        if header is None or self._too_late:
+        if header is None or self._timed_out:
             self.alive = False
-            if self._at is None:
+            if self._phase is None:
                 return None
             return self._died(file)
         if "reason" in header:
@@ -304,42 +307,43 @@ class _Worker:
         return Decoded(ImageFile(file.path, header["size"], mtime_ns), info, array)
 
     def _died(self, file: ImageFile) -> Failure:
-        """What became of a file over which the process ended."""
+        """The failure of the file that the process was working on when it ended."""
         if self.memory.exceeded:
             return Failure(file, TOO_MUCH, "memory")
-        if not self._too_late:
+        if not self._timed_out:
             return Failure(file, "the decoder crashed", "crash")
-        if self._at == DECODING:
+        if self._phase == DECODING:
             return Failure(file, f"took longer than {self._limits.seconds:g} s", "time")
-        return Failure(file, f"nothing could be read from it for {_READING:g} s", "access")
+        return Failure(file, f"nothing could be read from it for {_READ_TIMEOUT:g} s", "access")
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is alive."""
         return self._process.poll() is None
 
     def spend(self, seconds: float) -> bool:
-        """Let time pass; when too much of it has, the process is stopped. Whether it is at work."""
+        """Subtract from the time left, and stop the process if none is; returns whether it was busy."""
         with self._clock:
-            if self._left is None:
+            if self._seconds_left is None:
                 return False
-            self._left -= seconds
-            if self._left <= 0:
-                self._too_late, self._left = True, None
+            self._seconds_left -= seconds
+            if self._seconds_left <= 0:
+                self._timed_out, self._seconds_left = True, None
                 self._process.kill()
             return True
 
-    def _begin(self, at: str | None) -> None:
-        """Note what the process is at from now on. Its time begins anew, unless it is over."""
+    def _enter(self, phase: str | None) -> None:
+        """Note what the process does from now on, and restart its clock unless it has timed out."""
+        timeouts = {None: _START_TIMEOUT, READING: _READ_TIMEOUT}
         with self._clock:
-            self._at = at
-            if not self._too_late:
-                self._left = _STARTING if at is None else _READING if at == READING else self._limits.seconds
+            self._phase = phase
+            if not self._timed_out:
+                self._seconds_left = timeouts.get(phase, self._limits.seconds)
 
     def _ask(self, message: bytes) -> tuple[dict[str, Any] | None, bytes]:
-        """Send a message and wait for the header and pixels; only the header of a request for memory; None from the dead."""
+        """Send a message and wait for (header, pixels); a request for memory has no pixels, a dead process no header."""
         assert self._process.stdin and self._process.stdout
-        self._begin(self._at if not message else None if self._at is None else READING)
+        self._enter(READING if message and self._phase else self._phase)
         try:
             write_message(self._process.stdin, message)  # type: ignore[arg-type]
             self._process.stdin.flush()
@@ -347,7 +351,7 @@ class _Worker:
                 header = json.loads(read_message(self._process.stdout) or b"null")  # type: ignore[arg-type]
                 if header is None or "at" not in header:
                     break
-                self._begin(READING if header["at"] == READY else header["at"])
+                self._enter(READING if header["at"] == READY else header["at"])
             if header is None or "wants" in header:
                 return header, b""
             pixels = read_message(self._process.stdout)  # type: ignore[arg-type]
@@ -355,15 +359,15 @@ class _Worker:
             return None, b""
         finally:
             with self._clock:
-                self._left = None
+                self._seconds_left = None
         return (None, b"") if pixels is None else (header, pixels)
 
     def stop(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process."""
         self._process.kill()
 
     def close(self) -> None:
-        """Wait until the process is gone; nobody may be reading from it any more."""
+        """Wait until the process is gone. No thread may still read from it."""
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:

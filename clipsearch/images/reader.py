@@ -1,4 +1,4 @@
-"""One file in; an upright RGB picture and what it says about itself out."""
+"""Decode one file into an upright RGB picture and what the file says of itself."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from clipsearch.images.memory import TOO_MUCH
 from clipsearch.types import ImageFile, ImageInfo
 
 DRAFT_FACTOR = 2
-"""JPEGs are decoded at no less than this many times the size the model asks for.
+"""JPEGs are decoded at no less than this many times the size that the model wants.
 
-Measured on ten 12-megapixel JPEGs against decoding them whole, for 224 px: mean absolute difference of the pixels, in
-steps of 1/255, 0.20 to 0.43 at a factor of 2, 0.09 to 0.24 at 4, and all of it twice as long: 65 ms where 2 takes 35.
+Measured on ten 12-megapixel JPEGs against decoding them whole, for 224 px. The mean absolute difference of the pixels, in steps
+of 1/255, is 0.20 to 0.43 with a factor of 2 (35 ms) and 0.09 to 0.24 with 4 (65 ms).
 """
 
-# EPS runs Ghostscript; the others are stubs without a decoder or not pictures at all.
+# EPS would run Ghostscript; the others have no decoder in Pillow or are not pictures.
 _REFUSED_FORMATS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF", "XVTHUMB"}
-_ORIENTATION = 0x0112  # EXIF 2.32, table 4: what turns the stored picture upright, 1 to 8
+_ORIENTATION = 0x0112  # EXIF 2.32, table 4: 1 to 8
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,7 +39,7 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_DECODING = threading.Lock()  # Pillow's pixel cap and Python's warning filters belong to the whole process
+_DECODING = threading.Lock()  # Pillow's pixel cap and Python's warning filters are global
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
@@ -49,12 +49,12 @@ def read_image(
     limits: ReadLimits | None = None,
     before_loading: Callable[[int], None] | None = None,
 ) -> tuple[Image.Image, ImageInfo, ImageFile]:
-    """Decode a file: the picture, what it says about itself, and the file as it was when read.
+    """Decode a file: the picture, what the file says of itself, and the file's size and time as read.
 
-    The picture is RGB and upright: EXIF orientation applied, transparency laid on white, palettes, CMYK, grey and 16-bit
-    values brought to 8 bits a channel, the first frame of an animation. `min_size` (width, height; upright) lets a JPEG
-    be decoded at a fraction of its size, never under DRAFT_FACTOR times `min_size`. `before_loading` is called with the
-    bytes that the decoded picture will take.
+    The picture is 8-bit RGB and upright: EXIF orientation is applied, transparency is put on white, palettes, CMYK, grey and
+    16-bit values are converted, and of an animation the first frame counts. With `min_size` (width, height; upright), a JPEG
+    may be decoded smaller, but not below DRAFT_FACTOR times `min_size`. `before_loading` gets the number of bytes that the
+    decoded picture will take.
 
     Raises ImageError with the reason, whatever the decoder raised.
     """
@@ -70,7 +70,7 @@ def decode_image(
     limits: ReadLimits,
     before_loading: Callable[[int], None] | None = None,
 ) -> tuple[Image.Image, ImageInfo]:
-    """`read_image` for bytes already at hand."""
+    """Decode a file's bytes: the picture and what the file says of itself. The other parameters are those of `read_image`."""
     if not data:
         raise ImageError("empty file")
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
@@ -79,14 +79,17 @@ def decode_image(
         pillow_heif.register_heif_opener()
     with _DECODING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pillows_cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours counts after `draft`
+        pillows_cap, Image.MAX_IMAGE_PIXELS = (
+            Image.MAX_IMAGE_PIXELS,
+            None,
+        )  # our own limit counts the pixels after `draft`
         try:
             return _decode(data, min_size, limits, before_loading)
         except ImageError:
             raise
         except MemoryError as error:
             raise ImageError(TOO_MUCH, "memory") from error
-        except Exception as error:  # decoders of untrusted bytes raise anything at all
+        except Exception as error:  # decoders raise anything for broken bytes
             reason = _reason(error)
             of_the_system = isinstance(error, OSError) and error.errno is not None
             cause: Cause = "access" if of_the_system else "memory" if "memory" in reason.lower() else "content"
@@ -105,8 +108,8 @@ def _decode(
     if image_format in ("JPEG", "MPO"):
         turned = _tags(image).main.get(_ORIENTATION) in (5, 6, 7, 8)
         if min_size:
-            wanted = min_size[::-1] if turned else min_size
-            image.draft("RGB", (wanted[0] * DRAFT_FACTOR, wanted[1] * DRAFT_FACTOR))
+            width, height = min_size[::-1] if turned else min_size
+            image.draft("RGB", (width * DRAFT_FACTOR, height * DRAFT_FACTOR))
         upright_size = size[::-1] if turned else size
     else:
         upright_size = None
@@ -117,7 +120,7 @@ def _decode(
     if before_loading:
         before_loading(4 * image.size[0] * image.size[1])  # Pillow keeps RGB in four bytes a pixel
     image.load()
-    tags = _tags(image)  # after loading: PNG may keep them behind the pixels, and TIFF is turned upright by loading
+    tags = _tags(image)  # after loading: PNG may have them after the pixels, and loading turns TIFF upright
     picture = _upright(to_rgb(image), tags.main.get(_ORIENTATION))
     width, height = upright_size or picture.size
     info = ImageInfo(
@@ -138,7 +141,7 @@ def _upright(image: Image.Image, orientation: object) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow picture as 8-bit RGB: transparency on white, 16-bit, 32-bit and float values scaled to 8 bits."""
+    """Convert any Pillow picture to 8-bit RGB: transparency on white; 16-bit, 32-bit and float values scaled."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I") or image.mode == "F":
@@ -160,7 +163,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits: 16-bit values by their range, others by theirs where they leave 0..255."""
+    """Scale grey of more than 8 bits: 16-bit values by their type's range, others by their own if they leave 0..255."""
     if image.mode == "F":
         low, high = _extrema(image)
         low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (0.0, 255.0) if low >= 0 and high <= 255 else (low, high)
@@ -175,12 +178,12 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _extrema(image: Image.Image) -> tuple[float, float]:
-    """The lowest and highest of the values that are finite."""
+    """The lowest and the highest finite value."""
     low, high = image.getextrema()
     if isinstance(low, tuple) or isinstance(high, tuple):
         raise ImageError(f"unexpected bands in mode {image.mode}")
     if not (math.isfinite(low) and math.isfinite(high)):
-        import numpy as np  # for few pictures
+        import numpy as np  # rarely needed, and slow to import
 
         values = np.asarray(image)
         values = values[np.isfinite(values)]
@@ -196,7 +199,7 @@ class _Tags:
 
 
 def _tags(image: Image.Image) -> _Tags:
-    """The EXIF tables; empty ones where they cannot be parsed, for a broken tag must not cost the picture."""
+    """The EXIF tables; empty if they cannot be parsed, because a broken tag must not cost the picture."""
     try:
         main = image.getexif()
         return _Tags(dict(main), dict(main.get_ifd(exif.EXIF_IFD)), dict(main.get_ifd(exif.GPS_IFD)))
@@ -207,5 +210,5 @@ def _tags(image: Image.Image) -> _Tags:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format we read"
-    said = error.args[0].decode("latin-1") if error.args and isinstance(error.args[0], bytes) else str(error)
-    return f"cannot be decoded: {' '.join(said.split()) or type(error).__name__}"[:300]
+    text = error.args[0].decode("latin-1") if error.args and isinstance(error.args[0], bytes) else str(error)
+    return f"cannot be decoded: {' '.join(text.split()) or type(error).__name__}"[:300]

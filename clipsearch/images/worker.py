@@ -1,9 +1,9 @@
 """A process that decodes photos, one at a time, for images.pool.
 
-Untrusted bytes meet C decoders here and nowhere else, so that a hang, a crash or a memory bomb costs one file, not the
-run. It speaks length-prefixed messages on its standard streams: PATH and a path, or BYTES and a file's, come in; a JSON
-header and raw pixels go out. Before it decodes a large picture, it asks with a header {"wants": bytes} and waits for any
-message. Headers {"at": ...} tell the other side how far it is: READY when it has started, READING after each part of the file,
+Only here do untrusted bytes reach decoders written in C, so a hang, a crash or a memory bomb costs one file and not the run.
+The process exchanges length-prefixed messages on its standard streams. A request is PATH and a path, or BYTES and a file's
+bytes. The answer is a JSON header and raw pixels. Before it decodes a large picture, the process sends {"wants": bytes} and
+waits for any message. Headers {"at": ...} report progress: READY once it has started, READING after each block of the file, and
 DECODING when the whole file is in memory.
 """
 
@@ -25,7 +25,7 @@ from clipsearch.images.reader import decode_image
 from clipsearch.types import Box, ImageFile, PixelSpec
 
 LARGE = 64 * 1024**2
-"""Bytes from which a decoded picture is asked for: a 12-megapixel photo decoded whole takes 48 MB."""
+"""Bytes of a decoded picture from which the process asks for memory. A whole 12-megapixel photo takes 48 MB."""
 
 LENGTH = struct.Struct("<I")
 PATH, BYTES = b"p", b"b"
@@ -35,51 +35,51 @@ READY, READING, DECODING = "ready", "reading", "decoding"
 def main(arguments: str) -> None:
     """Serve until standard input ends.
 
-    `arguments` is JSON: {"pixels": PixelSpec's fields, "limits": ReadLimits'}, or "box", a Box's, in place of "pixels".
+    `arguments` is JSON: {"pixels": fields of a PixelSpec, "limits": fields of ReadLimits}, or "box" in place of "pixels".
     """
     options: dict[str, Any] = json.loads(arguments)
     spec = Box(**options["box"]) if "box" in options else pixel_spec_from_json(options["pixels"])
     limits = ReadLimits(**options["limits"])
     limit_memory(limits.memory)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not get between the messages
+    responses = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not mix with the messages
     requests = sys.stdin.buffer
 
-    def tell(at: str) -> None:
-        write_message(answers, json.dumps({"at": at}).encode())
-        answers.flush()
+    def report(phase: str) -> None:
+        write_message(responses, json.dumps({"at": phase}).encode())
+        responses.flush()
 
-    tell(READY)
+    report(READY)
     while (request := read_message(requests)) is not None:
 
-        def ask(size: int) -> None:
+        def ask_for_memory(size: int) -> None:
             if size >= LARGE:
-                write_message(answers, json.dumps({"wants": size}).encode())
-                answers.flush()
+                write_message(responses, json.dumps({"wants": size}).encode())
+                responses.flush()
                 if read_message(requests) is None:
                     sys.exit()
 
         photo = request[1:] if request[:1] == BYTES else os.fsdecode(request[1:])
-        header, pixels = _read(photo, spec, limits, ask, tell)
-        write_message(answers, json.dumps(header).encode())
-        write_message(answers, pixels)
-        answers.flush()
+        header, pixels = _read(photo, spec, limits, ask_for_memory, report)
+        write_message(responses, json.dumps(header).encode())
+        write_message(responses, pixels)
+        responses.flush()
 
 
 def _read(
     photo: str | bytes,
     spec: PixelSpec | Box,
     limits: ReadLimits,
-    ask: Callable[[int], None],
-    tell: Callable[[str], None],
+    ask_for_memory: Callable[[int], None],
+    report: Callable[[str], None],
 ) -> tuple[dict[str, Any], bytes]:
     try:
         if isinstance(photo, bytes):
             data, file = photo, ImageFile("", len(photo), 0)
         else:
-            data, file = read_bytes(photo, limits.max_bytes, lambda: tell(READING))
-        tell(DECODING)
-        picture, info = decode_image(data, minimum_size(spec), limits, ask)
+            data, file = read_bytes(photo, limits.max_bytes, lambda: report(READING))
+        report(DECODING)
+        picture, info = decode_image(data, minimum_size(spec), limits, ask_for_memory)
         sized = fit_into(picture, spec) if isinstance(spec, Box) else resize_and_crop(picture, spec)
         pixels = sized.tobytes()
     except ImageError as error:
@@ -92,7 +92,7 @@ def _read(
 
 
 def read_message(stream: BinaryIO) -> bytes | None:
-    """The next message, or None where the other side has gone."""
+    """The next message; None if the other side has gone."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
@@ -102,7 +102,7 @@ def read_message(stream: BinaryIO) -> bytes | None:
 
 
 def write_message(stream: BinaryIO, body: bytes) -> None:
-    """One message, its length first."""
+    """Write a message, preceded by its length."""
     stream.write(LENGTH.pack(len(body)) + body)
 
 

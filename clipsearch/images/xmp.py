@@ -1,12 +1,12 @@
-"""Keywords in an XMP sidecar beside a photo, where photo managers look for them. The photo itself is never opened.
+"""Write keywords into a photo's XMP sidecar, where photo managers look for them. The photo itself is never opened.
 
-The sidecar of photo.jpg is photo.jpg.xmp, as darktable, digiKam and Immich have it, and not photo.xmp, Adobe's name: a JPEG and
-the raw file it came from would share that one, and Adobe's programs keep the keywords of a JPEG inside it. Keywords go to
-dc:subject, which they all read; and to lr:hierarchicalSubject and digiKam:TagsList where the sidecar has these, because a
-program that finds them there does not look further.
+The sidecar of photo.jpg is photo.jpg.xmp, as in darktable, digiKam and Immich. Adobe's name, photo.xmp, would be shared by a
+JPEG and its raw file, and Adobe's programs keep the keywords of a JPEG inside it anyway. Keywords go to dc:subject, which all
+programs read. If the sidecar has lr:hierarchicalSubject or digiKam:TagsList, they go there too, because programs that find
+these lists do not read dc:subject.
 
-A sidecar that is there already is not written anew but added to: every byte of it stays as it is, in its place. What cannot be
-added to safely is left alone, and SidecarError says why.
+An existing sidecar is only added to: each of its bytes stays as it is. If that is not safe, nothing is written and SidecarError
+says why.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from clipsearch._internal.windows import opened_as
 from clipsearch.errors import SidecarError
 
 MAX_BYTES = 8_000_000
-"""Of a sidecar; those of darktable with long histories have some hundred thousand."""
+"""The largest sidecar that is read. Those of darktable with long histories have some hundred thousand bytes."""
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _SUBJECT = "http://purl.org/dc/elements/1.1/ subject"
@@ -50,10 +50,10 @@ def sidecar_path(photo: str) -> str:
 
 
 def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
-    """Have keywords in a photo's sidecar; whether anything had to be written.
+    """Add keywords to a photo's sidecar; returns whether anything had to be written.
 
-    Those that are there in any case, upper or lower, are not added again. The new sidecar replaces the old one at once, whole
-    and synced, and has its permissions. SidecarError where that cannot be; nothing was changed then.
+    Keywords that are there already, in upper or lower case, are not added again. The new sidecar replaces the old one
+    atomically and keeps its permissions. Raises SidecarError, with nothing changed, if it cannot be written.
     """
     for keyword in keywords:
         if _FORBIDDEN.search(keyword):
@@ -73,35 +73,35 @@ def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
 
 
 def with_keywords(content: bytes, keywords: Sequence[str]) -> bytes:
-    """A sidecar's bytes with keywords added; `content` itself where they are all there. SidecarError: see the module."""
+    """A sidecar's bytes with keywords added, or `content` itself if it has them all. SidecarError if adding is not safe."""
     tidy = dict.fromkeys(" ".join(word.split()) for word in keywords)
-    found = _Places(content)
-    new = [word for word in tidy if word and word.casefold() not in found.keywords()]
-    additions: list[tuple[int, int, bytes]] = []  # from here to there, this instead
-    for name, place in found.lists.items():
-        level = _LEVELS.get(name)  # a keyword that has it would become several
-        leaves = {item.rpartition(level)[2].casefold() for item in place.items} if level else set()
-        words = [word for word in new if not (level and (level in word or word.casefold() in leaves))]
+    layout = _SidecarLayout(content)
+    new = [word for word in tidy if word and word.casefold() not in layout.keywords()]
+    replacements: list[tuple[int, int, bytes]] = []  # (start, end, new bytes)
+    for name, keyword_list in layout.lists.items():
+        separator = _LEVELS.get(name)  # a keyword with a separator would become several levels
+        leaves = {item.rpartition(separator)[2].casefold() for item in keyword_list.items} if separator else set()
+        words = [word for word in new if not (separator and (separator in word or word.casefold() in leaves))]
         if words:
-            additions.append(place.with_items(content, words))
-    if _SUBJECT not in found.lists and new:
-        line = content.rfind(b"\n", 0, found.end_of_rdf) + 1
-        offset = line if content[line : found.end_of_rdf].isspace() else found.end_of_rdf
-        additions.append((offset, offset, _description(found.about, new)))
-    for start, end, text in sorted(additions, reverse=True):
+            replacements.append(keyword_list.with_items(content, words))
+    if _SUBJECT not in layout.lists and new:
+        line = content.rfind(b"\n", 0, layout.end_of_rdf) + 1
+        offset = line if content[line : layout.end_of_rdf].isspace() else layout.end_of_rdf
+        replacements.append((offset, offset, _description(layout.about, new)))
+    for start, end, text in sorted(replacements, reverse=True):
         content = content[:start] + text + content[end:]
-    if new and not {word.casefold() for word in new} <= _Places(content).keywords():
+    if new and not {word.casefold() for word in new} <= _SidecarLayout(content).keywords():
         raise SidecarError(_STRANGE)
     return content
 
 
 @dataclass
-class _List:
-    """A Bag or Seq of keywords in a sidecar: where it is, and what is in it."""
+class _KeywordList:
+    """A Bag or Seq of keywords in a sidecar: its place, in byte offsets, and its items."""
 
     start: int
-    prefix: str  # of RDF's namespace, there
-    end: int = -1  # where its end tag begins; without a meaning where it is one tag alone
+    prefix: str  # of RDF's namespace, at this place
+    end: int = -1  # where the end tag begins; unused if the list is a single tag
     items: list[str] = field(default_factory=list)
 
     def with_items(self, content: bytes, words: Sequence[str]) -> tuple[int, int, bytes]:
@@ -115,17 +115,17 @@ class _List:
         return self.end, self.end, text
 
 
-class _Places:
-    """Where things are in a sidecar: byte offsets, by expat, which expands no entity because a DOCTYPE is refused."""
+class _SidecarLayout:
+    """Byte offsets of the parts of a sidecar, found by expat. No entity is expanded, because a DOCTYPE is refused."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self.lists: dict[str, _List] = {}
+        self.lists: dict[str, _KeywordList] = {}
         self.end_of_rdf = -1
         self._rdf_is_one_tag = False
         self.about = ""
         self._stack: list[str] = []
-        self._list: _List | None = None
+        self._list: _KeywordList | None = None
         self._text: list[str] | None = None
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.namespace_prefixes = True
@@ -146,7 +146,7 @@ class _Places:
             raise SidecarError("its sidecar holds no XMP")
 
     def keywords(self) -> set[str]:
-        """Those of dc:subject, casefolded."""
+        """The keywords of dc:subject, casefolded."""
         return {item.casefold() for item in self.lists[_SUBJECT].items} if _SUBJECT in self.lists else set()
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
@@ -164,7 +164,7 @@ class _Places:
         elif full in _LISTS and self._stack[-2:] == [f"{_RDF} RDF", f"{_RDF} Description"]:
             if full in self.lists:
                 raise SidecarError("its sidecar has the same list of keywords twice")
-            self.lists[full] = _List(-1, "")
+            self.lists[full] = _KeywordList(-1, "")
         elif inside in _LISTS and inside in self.lists and self.lists[inside].start < 0:
             if full not in (f"{_RDF} Bag", f"{_RDF} Seq"):
                 raise SidecarError(_STRANGE)
@@ -201,13 +201,13 @@ class _Places:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Expat's "namespace name prefix" as ("namespace name", prefix)."""
+    """Split expat's "namespace name prefix" into ("namespace name", prefix)."""
     parts = name.split(" ")
     return " ".join(parts[:2]), parts[2] if len(parts) > 2 else ""
 
 
 def _description(about: str, keywords: Sequence[str]) -> bytes:
-    """A description of its own, which XMP (ISO 16684-1) allows: the one that is there may be a single tag."""
+    """A further rdf:Description, which XMP (ISO 16684-1) allows; the one that is there may be a single tag."""
     items = "".join(f"     <rdf:li>{escape(word)}</rdf:li>\n" for word in keywords)
     return (
         f'  <rdf:Description xmlns:rdf="{_RDF}" xmlns:dc="{_SUBJECT.split()[0]}" rdf:about={quoteattr(about)}>\n'
@@ -216,21 +216,21 @@ def _description(about: str, keywords: Sequence[str]) -> bytes:
 
 
 def _read(path: str) -> tuple[os.stat_result | None, bytes]:
-    """A sidecar and what it is as a file; an empty one where there is none."""
+    """A sidecar's state as a file (None if there is none) and its bytes (an empty sidecar's if there is none)."""
     try:
-        found = os.lstat(path)
+        state = os.lstat(path)
     except FileNotFoundError:
         return None, _EMPTY
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(state.st_mode):
         raise SidecarError("its sidecar is a symbolic link")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(state.st_mode):
         raise SidecarError("its sidecar is not a file")
-    if found.st_size > MAX_BYTES:
+    if state.st_size > MAX_BYTES:
         raise SidecarError(f"its sidecar is larger than {MAX_BYTES // 1_000_000} MB")
     if not os.access(path, os.W_OK):
         raise SidecarError("its sidecar is read-only")
     with open(path, "rb", opener=_open_no_link) as file:
-        return found, file.read(MAX_BYTES + 1)
+        return state, file.read(MAX_BYTES + 1)
 
 
 def _open_no_link(path: str, flags: int) -> int:

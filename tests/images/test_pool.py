@@ -13,7 +13,7 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import Cancelled, ImageError
 from clipsearch.images import pool as pool_module
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pool import Decoded, DecoderPool, FileElsewhere, PoolStopped
+from clipsearch.images.pool import Decoded, DecoderPool, PoolClosed, RemoteFile
 from clipsearch.indexing.walk import find_images, list_images
 from clipsearch.types import Failure, ImageFile, PixelSpec
 from tests.conftest import SHARED, save_photo
@@ -48,7 +48,7 @@ def test_outcomes_come_in_the_order_of_the_files(files):
 
 def test_fewer_are_asked_for_ahead_where_they_are_large(monkeypatch):
     """What is no file here may be in memory already: sixty-four of half a GB were none too many."""
-    monkeypatch.setattr(pool_module, "_AHEAD_BYTES", 10_000)
+    monkeypatch.setattr(pool_module, "_MAX_AHEAD_BYTES", 10_000)
     asked, at_once, seen = [], [], []
 
     def load():
@@ -58,7 +58,7 @@ def test_fewer_are_asked_for_ahead_where_they_are_large(monkeypatch):
         for number in range(100):
             asked.append(number)
             at_once.append(len(asked) - len(seen))
-            yield FileElsewhere(f"s3://bucket/{number}.jpg", 3000, 1, load)
+            yield RemoteFile(f"s3://bucket/{number}.jpg", 3000, 1, load)
 
     with DecoderPool(SPEC, workers=2) as pool:
         for outcome in pool.read(elsewhere()):
@@ -71,7 +71,7 @@ def test_who_shares_a_pool_is_told_that_it_was_closed(files):
         outcomes = pool.read(itertools.cycle(files))
         next(outcomes)
         pool.close()
-        with pytest.raises(PoolStopped):
+        with pytest.raises(PoolClosed):
             list(outcomes)
 
 
@@ -213,7 +213,7 @@ def test_large_pictures_take_turns_with_the_memory(tmp_path, monkeypatch):
             held.remove(size)
 
     monkeypatch.setattr(pool_module._Budget, "taking", watch)
-    monkeypatch.setattr(pool_module, "IN_FLIGHT", 150_000_000)
+    monkeypatch.setattr(pool_module, "DECODE_MEMORY", 150_000_000)
     for number in range(6):
         Image.new("RGB", (5000, 4000), (number, 0, 0)).save(tmp_path / f"{number}.png")
     with DecoderPool(SPEC, workers=3) as pool:

@@ -385,7 +385,7 @@ def test_a_run_that_is_stopped_for_longer_than_the_time_limit_goes_on(tmp_path):
 def test_a_drive_that_gives_nothing_is_not_a_broken_photo(index, state, photos, monkeypatch):
     index()
     spoil(photos / "slow.jpg")
-    monkeypatch.setattr(pool_module, "_READING", 0.5)
+    monkeypatch.setattr(pool_module, "_READ_TIMEOUT", 0.5)
     launch = pool_module._LAUNCH
     slow = (
         "import time, clipsearch.images.worker as w; read = w.read_bytes; "

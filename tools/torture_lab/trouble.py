@@ -300,7 +300,7 @@ def main(photos: str, index: str, trouble: dict[str, Any]) -> None:
     """Bring an index up to date, once."""
     limits = ReadLimits(seconds=trouble.get("seconds", 30.0))
     if trouble.get("kind") == "stop decoders":  # it need not wait as long as a person would
-        pool._STARTING, pool._READING = 10.0, _SECONDS
+        pool._START_TIMEOUT, pool._READ_TIMEOUT = 10.0, _SECONDS
     encoder = MeanColour()
     with _armed(trouble), Collection(index, writable=True) as collection:
         collection.require(encoder.spec.fingerprint)
