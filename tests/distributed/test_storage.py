@@ -126,4 +126,4 @@ def test_a_home_that_nobody_has_is_a_folder_that_is_not_there(tmp_path, in_place
     for sources, parts in ((["~nosuchuser/x.tar"], None), (["~nosuchuser/photos"], None), ([], "~nosuchuser/parts")):
         with SearchEngine(tmp_path / "index") as engine, pytest.raises(ClipsearchError):
             engine.index_on_cluster(*sources, parts=str(parts))
-    assert planning._sorted_out(["~nosuchuser/x.tar"])[0] == ["~nosuchuser/x.tar"]
+    assert planning._by_kind(["~nosuchuser/x.tar"])[0] == ["~nosuchuser/x.tar"]
