@@ -1,1 +1,1 @@
-"""Indexing on many machines: chunks of photos become immutable parts on shared storage, which are committed once."""
+"""Index on many machines: workers turn chunks of photos into immutable parts on shared storage, committed all at once."""

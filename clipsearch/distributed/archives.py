@@ -1,6 +1,6 @@
-"""Tar files of photos and captions, as WebDataset and img2dataset make them: KEY.jpg, KEY.txt, KEY.json.
+"""Read tar files of photos and captions in the layout of WebDataset and img2dataset: KEY.jpg, KEY.txt, KEY.json.
 
-Nothing is unpacked: members are read in memory, and their names are never names of files here.
+Nothing is unpacked: members are read into memory, and their names are never used as file names here.
 """
 
 from __future__ import annotations
@@ -38,27 +38,28 @@ class _Member:
 def open_archive(
     archive: ImageFile, limits: ReadLimits
 ) -> Iterator[tuple[Iterator[RemoteFile], dict[str, str], list[Failure]]]:
-    """The photos of a tar file in its order, captions by their paths, and why the rest of it could not be read, if so.
+    """(photos in the order of the tar file, captions by path, failures), readable inside the block.
 
-    A photo's path is the tar file's with its name inside behind it; its time is the tar file's. ClipsearchError where the tar
-    file is not the one that was planned, StorageError and OSError where its storage cannot be read.
+    A photo's path is that of the tar file, "/" and the member's name; its time is that of the tar file. If the file cannot be
+    read to its end, it is itself a failure. Raises ClipsearchError if it is not the file that was planned, and StorageError or
+    OSError if its storage cannot be read.
     """
     with open_whole(archive.path) as stream:
         size = stream.seek(0, os.SEEK_END)
         if size != archive.size:
             raise ClipsearchError(f"{archive.path} changed while it was read; run this again")
-        reading = _Reading(stream, size)
+        reader = _SharedReader(stream, size)
         try:
-            images, texts, broken = _members(reading)
-        except OSError as error:  # of this machine's disk: no verdict on the archive
+            images, texts, broken = _members(reader)
+        except OSError as error:  # this machine's disk is to blame, not the archive
             raise StorageError(f"{archive.path} cannot be read: {error.strerror or error}") from error
-        captions = _captions(archive.path, images, texts, reading)
+        captions = _captions(archive.path, images, texts, reader)
         failures = [Failure(archive, broken)] if broken else []
-        yield (_files(archive, images, reading, limits), captions, failures)
+        yield (_files(archive, images, reader, limits), captions, failures)
 
 
-class _Reading:
-    """A stream for many threads, and for tarfile: it gives no more at once than a header may have."""
+class _SharedReader:
+    """A stream for many threads, and for tarfile, which may read no more at once than a header has."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         self._stream = stream
@@ -75,7 +76,7 @@ class _Reading:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _LARGEST_HEADER:
-            raise tarfile.ReadError("a header larger than any that is needed")
+            raise tarfile.ReadError("a header that is too large")
         data = self.part(self._at, size)
         self._at += len(data)
         return data
@@ -88,18 +89,18 @@ class _Reading:
             return self._stream.read(size)
 
 
-def _members(reading: _Reading) -> tuple[list[_Member], dict[str, _Member], str]:
-    """The photos, the texts by their names with the suffix in lower case, and why there are no more, if something is wrong."""
+def _members(reader: _SharedReader) -> tuple[list[_Member], dict[str, _Member], str]:
+    """(photos, texts by name with the suffix in lower case, what is wrong with the archive or "")."""
     images: list[_Member] = []
     texts: dict[str, _Member] = {}
     seen: set[str] = set()
     before = -1
     try:
-        with tarfile.open(fileobj=reading, mode="r:") as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=reader, mode="r:") as tar:  # type: ignore[call-overload]
             while (member := tar.next()) is not None:
-                tar.members = []  # or it would remember all of them
-                if member.size < 0 or tar.offset <= before:  # which would be read again and again
-                    raise tarfile.ReadError("a member of a size that cannot be")
+                tar.members = []  # tarfile keeps all of them otherwise
+                if member.size < 0 or tar.offset <= before:  # it would be read over and over
+                    raise tarfile.ReadError("a member with an impossible size")
                 before = tar.offset
                 name = _plain(member.name)
                 if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse or not name or name in seen:
@@ -107,51 +108,51 @@ def _members(reading: _Reading) -> tuple[list[_Member], dict[str, _Member], str]
                 seen.add(name)
                 if len(seen) > MOST_MEMBERS:
                     return images, texts, f"it has more than {MOST_MEMBERS:,} members"
-                one = _Member(name, member.offset_data, member.size)
+                entry = _Member(name, member.offset_data, member.size)
                 suffix = next((suffix for suffix in (*_TEXTS, ".json") if name.lower().endswith(suffix)), "")
                 if suffix:
-                    texts.setdefault(name[: -len(suffix)] + suffix, one)
-                elif _is_image(one, reading):
-                    images.append(one)
+                    texts.setdefault(name[: -len(suffix)] + suffix, entry)
+                elif _is_image(entry, reader):
+                    images.append(entry)
             at = tar.offset
-        if reading.part(at, tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which tarfile takes for an end too
-            return images, texts, f"not a tar file that can be read to its end: that is missing, at byte {at:,}"
+        if reader.part(at, tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile does not tell a missing end
+            return images, texts, f"the tar file has no end; what can be read ends at byte {at:,}"
     except OSError:
         raise
-    except Exception as error:  # what tarfile raises of broken files is not listed: RecursionError and IndexError too
-        said = one_line(error, 200) or type(error).__name__
-        return images, texts, f"not a tar file that can be read to its end: {said}"
+    except Exception as error:  # broken files make tarfile raise anything, even RecursionError and IndexError
+        reason = one_line(error, 200) or type(error).__name__
+        return images, texts, f"the tar file cannot be read to its end: {reason}"
     return images, texts, ""
 
 
 def _plain(name: str) -> str:
-    """A member's name as the path of a file can end with it: two names that are one on a disk are one here."""
+    """A member's name as a path on a disk would have it, so that two names of one file become equal."""
     name = "/".join(part for part in name.replace("\0", "").split("/") if part not in ("", ".", ".."))
     return os.fsdecode(os.fsencode(name))[:1024]
 
 
-def _is_image(member: _Member, reading: _Reading) -> bool:
+def _is_image(member: _Member, reader: _SharedReader) -> bool:
     named = is_image_name(member.name.rpartition("/")[2])
-    return looks_like_image(reading.part(member.offset, SIGNATURE_BYTES)) if named is None else named
+    return looks_like_image(reader.part(member.offset, SIGNATURE_BYTES)) if named is None else named
 
 
-def _captions(archive: str, images: list[_Member], texts: dict[str, _Member], reading: _Reading) -> dict[str, str]:
-    """Path → caption: of the text with a photo's key, else of the "caption" in its JSON."""
-    found = {}
+def _captions(archive: str, images: list[_Member], texts: dict[str, _Member], reader: _SharedReader) -> dict[str, str]:
+    """Path → caption: from the text with the photo's key, or else from "caption" in its JSON."""
+    captions = {}
     for image in images:
         folder, slash, name = image.name.rpartition("/")
         key = f"{folder}{slash}{name.partition('.')[0]}"  # WebDataset's: up to the first dot
         for suffix in (*_TEXTS, ".json"):
             member = texts.get(f"{key}{suffix}")
             if member and member.size <= _LARGEST_TEXT:
-                text = reading.part(member.offset, member.size).decode("utf-8", "replace")
-                if caption := clean_caption(_said(text) if suffix == ".json" else text):
-                    found[f"{archive}/{image.name}"] = caption
+                text = reader.part(member.offset, member.size).decode("utf-8", "replace")
+                if caption := clean_caption(_json_caption(text) if suffix == ".json" else text):
+                    captions[f"{archive}/{image.name}"] = caption
                     break
-    return found
+    return captions
 
 
-def _said(text: str) -> object:
+def _json_caption(text: str) -> object:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
@@ -159,14 +160,16 @@ def _said(text: str) -> object:
     return data.get("caption") if isinstance(data, dict) else None
 
 
-def _files(archive: ImageFile, images: list[_Member], reading: _Reading, limits: ReadLimits) -> Iterator[RemoteFile]:
+def _files(
+    archive: ImageFile, images: list[_Member], reader: _SharedReader, limits: ReadLimits
+) -> Iterator[RemoteFile]:
     for member in images:
 
         def load(member: _Member = member) -> bytes:
             require_at_most(limits.max_bytes, member.size)
-            data = reading.part(member.offset, member.size)
+            data = reader.part(member.offset, member.size)
             if len(data) != member.size:
-                raise ImageError("the archive ends in the middle of it")
+                raise ImageError("the archive ends in the middle of this photo")
             return data
 
         yield RemoteFile(f"{archive.path}/{member.name}", member.size, archive.mtime_ns, load)

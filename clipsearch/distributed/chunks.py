@@ -1,4 +1,4 @@
-"""What one worker does at a time, by names that a later run gives the same work."""
+"""What one worker does at a time: a chunk of photos, with a name that a later run gives to the same work."""
 
 from __future__ import annotations
 
@@ -6,19 +6,34 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
+from clipsearch._internal.paths import is_remote
+from clipsearch.distributed.archives import open_archive
+from clipsearch.distributed.photo_tables import open_rows
+from clipsearch.distributed.prefetch import prefetching
+from clipsearch.distributed.storage import read_remote
+from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
-from clipsearch.types import Fingerprint, ImageFile
+from clipsearch.images.pool import RemoteFile
+from clipsearch.types import Failure, Fingerprint, ImageFile
 
 FEWEST, MOST = 64, 1024
 """Photos of a chunk: enough that starting one costs nothing, few enough that losing one costs little."""
 
-_SHARES = 32  # chunks that a run should have at least, so that many machines share it evenly
+_CHUNKS_PER_RUN = 32  # at least, so that many machines share a run evenly
+_PART_FORMAT = 2  # of what workers write; parts of another format are made again
 
 
-_PARTS = 2  # the format of what is written of a chunk; parts of another one are made again
+@dataclass(slots=True)
+class ChunkPhotos:
+    """The photos of a chunk in order. Captions and failures are complete once all files have been taken."""
+
+    files: Iterator[ImageFile]
+    captions: dict[str, str] = field(default_factory=dict)  # path → caption
+    failures: list[Failure] = field(default_factory=list)  # of an archive that cannot be read to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,21 @@ class FilesChunk:
 
     files: tuple[ImageFile, ...]
 
+    @contextmanager
+    def open(self, limits: ReadLimits) -> Iterator[ChunkPhotos]:
+        """The photos, readable inside the block. Raises StorageError."""
+        if not any(is_remote(file.path) for file in self.files):
+            yield ChunkPhotos(iter(self.files))
+            return
+
+        def read(file: ImageFile) -> bytes:
+            return read_remote(file, limits.max_bytes)
+
+        with prefetching(read) as prefetcher:
+            yield ChunkPhotos(
+                RemoteFile(file.path, file.size, file.mtime_ns, prefetcher.read_later(file)) for file in self.files
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class ArchiveChunk:
@@ -34,45 +64,67 @@ class ArchiveChunk:
 
     archive: ImageFile
 
+    @contextmanager
+    def open(self, limits: ReadLimits) -> Iterator[ChunkPhotos]:
+        """The photos, readable inside the block. Raises ClipsearchError, StorageError and OSError."""
+        with open_archive(self.archive, limits) as (files, captions, failures):
+            yield ChunkPhotos(files, captions, failures)
+
 
 @dataclass(frozen=True, slots=True)
 class ManifestChunk:
-    """Rows `start` to `stop` of a Parquet file; none of one that cannot be read, for the `reason`."""
+    """Rows `start` to `stop` of a Parquet file. If the file cannot be read, there are no rows but a `reason`."""
 
     archive: ImageFile
     start: int
     stop: int
     reason: str = ""
 
+    @contextmanager
+    def open(self, limits: ReadLimits) -> Iterator[ChunkPhotos]:
+        """The photos, readable inside the block. Raises StorageError."""
+        if not self.stop:
+            yield ChunkPhotos(iter(()), {}, [Failure(self.archive, self.reason)])
+            return
+        with open_rows(self.archive, self.start, self.stop, limits) as (rows, captions):
+            failures: list[Failure] = []
+            yield ChunkPhotos(self._until_damaged(rows, failures), captions, failures)
+
+    def _until_damaged(self, rows: Iterator[RemoteFile], failures: list[Failure]) -> Iterator[ImageFile]:
+        """Yield rows; if the file turns out to be damaged, it is a failure of its own."""
+        try:
+            yield from rows
+        except StorageError:
+            raise
+        except ClipsearchError as error:
+            failures.append(Failure(self.archive, str(error)))
+
 
 Chunk: TypeAlias = FilesChunk | ArchiveChunk | ManifestChunk
 
 
+def known_files(chunk: Chunk) -> tuple[ImageFile, ...]:
+    """The files that a chunk is known to have before it is read: none of an archive."""
+    return chunk.files if isinstance(chunk, FilesChunk) else ()
+
+
 def chunks_of_files(files: Sequence[ImageFile]) -> Iterator[FilesChunk]:
-    """Files in order, some at a time. Where a chunk ends depends on its files: a new one changes that chunk and no other."""
-    usual = min(max(FEWEST, 1 << (len(files) // _SHARES).bit_length()), MOST)  # does not change with a few files more
-    some: list[ImageFile] = []
+    """Divide files into chunks, in order. A chunk's end depends on its own files: a new one changes only that chunk."""
+    usual = min(max(FEWEST, 1 << (len(files) // _CHUNKS_PER_RUN).bit_length()), MOST)  # stays if a few files are added
+    chunk: list[ImageFile] = []
     for file in files:
-        some.append(file)
-        ends = len(some) >= usual // 2 and zlib.crc32(ascii(file.path).encode()) % (usual // 2) == 0
-        if ends or len(some) >= 2 * usual:
-            yield FilesChunk(tuple(some))
-            some = []
-    if some:
-        yield FilesChunk(tuple(some))
+        chunk.append(file)
+        ends = len(chunk) >= usual // 2 and zlib.crc32(ascii(file.path).encode()) % (usual // 2) == 0
+        if ends or len(chunk) >= 2 * usual:
+            yield FilesChunk(tuple(chunk))
+            chunk = []
+    if chunk:
+        yield FilesChunk(tuple(chunk))
 
 
 def chunk_id(chunk: Chunk, fingerprint: Fingerprint, limits: ReadLimits, salt: str = "") -> str:
-    """A name (32 hexadecimal digits) that only the same photos, embedded by the same model within the same limits, have.
-
-    With another `salt`, they have another.
-    """
-    said = [
-        _PARTS,
-        type(chunk).__name__,
-        asdict(chunk),
-        asdict(fingerprint),
-        limits.to_json(),
-        *([salt] if salt else []),
-    ]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+    """A name (32 hexadecimal digits) for these photos, embedded by this model within these limits; `salt` changes it."""
+    work = [_PART_FORMAT, type(chunk).__name__, asdict(chunk), asdict(fingerprint), limits.to_json()]
+    if salt:
+        work.append(salt)
+    return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:32]

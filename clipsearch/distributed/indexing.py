@@ -1,8 +1,9 @@
-"""Indexing on a cluster: plan, have chunks embedded into parts, and commit all parts at once."""
+"""Index on a cluster: plan, have workers embed chunks into parts, and commit all parts at once."""
 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import uuid
 import warnings
@@ -13,13 +14,19 @@ from typing import TYPE_CHECKING
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
-from clipsearch.distributed import parts as storing
-from clipsearch.distributed.chunks import Chunk, FilesChunk, chunk_id
+from clipsearch.distributed.chunk_worker import ClusterJob
+from clipsearch.distributed.chunks import Chunk, chunk_id, known_files
 from clipsearch.distributed.cluster import Cluster, require_ray
-from clipsearch.distributed.embedding import Job
-from clipsearch.distributed.parts import Part
+from clipsearch.distributed.parts import (
+    Part,
+    find_parts,
+    is_whole,
+    read_files,
+    read_part,
+    remove_part,
+    remove_unfinished,
+)
 from clipsearch.distributed.planning import Work, complete, plan_work
-from clipsearch.distributed.reading import open_chunk
 from clipsearch.distributed.storage import plain_url
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionDamaged
 from clipsearch.images.files import ReadLimits
@@ -33,11 +40,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.encoders.base import Encoder
-    from clipsearch.indexing.apply import Progress
+    from clipsearch.indexing.apply import IndexProgress
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.store.collection import Collection
 
-_FOLDER = "parts"  # in the index folder, where nothing else is said
+logger = logging.getLogger(__name__)
+
+_FOLDER = "parts"  # the default, in the index folder
 _OWNER = "parts owner"  # a key of the index's `meta`
 
 
@@ -45,25 +54,25 @@ _OWNER = "parts owner"  # a key of the index's `meta`
 class ClusterReport(SyncReport):
     """What a run on a cluster did."""
 
-    parts: int = 0  # finished, each with one chunk's photos
-    reused: int = 0  # of these, how many an earlier run had finished
+    parts: int = 0  # one for each chunk of photos
+    reused: int = 0  # of `parts`: finished by an earlier run
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """How to run on a cluster. `address` is what Cluster takes; parts go to `parts`, by default into the index folder."""
+    """How to run on a cluster. `address` is that of `Cluster`; `parts` is a folder or URL, by default in the index folder."""
 
     address: str
     parts: str | None = None
     device: str = "auto"
-    jobs: int | None = None  # processors of a worker; by default all that its node has
+    jobs: int | None = None  # processors of a worker; by default all of its node
     batch_size: int | None = None
 
 
 def index_on_cluster(
     collection: Collection, given: Sequence[str], load_encoder: Callable[[], Encoder], options: ClusterOptions, *,
     rules: WalkRules | None = None, prune: bool = False, paranoid: bool = False, retry: bool = False,
-    limits: ReadLimits | None = None, progress: Progress | None = None,
+    limits: ReadLimits | None = None, progress: IndexProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> ClusterReport:  # fmt: skip
     """Make an index agree with folders, URLs of folders, tar and Parquet files; without any, with all that it knows.
@@ -82,6 +91,7 @@ def index_on_cluster(
         check_loss(work.plans, len(collection))
     chunks = [*work.chunks, *(chunk for archive in work.archives for chunk in archive.chunks)]
     report = ClusterReport(parts=len(chunks))
+    logger.debug("%d chunks; parts go to %s", len(chunks), folder)
     finished: dict[str, Part] = {}
     names: dict[int, str] = {}
     if chunks:
@@ -90,23 +100,23 @@ def index_on_cluster(
         names = {id(chunk): chunk_id(chunk, fingerprint, limits, salt) for chunk in chunks}
         finished = _usable(folder, set(names.values()))
         report.reused = len(finished)
-        job = Job(fingerprint, folder, limits, options.device, options.jobs, options.batch_size)
+        job = ClusterJob(fingerprint, folder, limits, options.device, options.jobs, options.batch_size)
         todo = [(names[id(chunk)], chunk) for chunk in chunks if names[id(chunk)] not in finished]
         try:
             _embed(collection, options.address, job, todo, finished, report, progress, cancel)
         except Cancelled:
             report.interrupted = True
-            report.left = sum(len(chunk.files) for _, chunk in todo if isinstance(chunk, FilesChunk))
+            report.left = sum(len(known_files(chunk)) for _, chunk in todo)
             return report
-    commit = _Commit(folder, work, names, finished, collection.fingerprint)
+    parts = _FinishedParts(folder, work, names, finished, collection.fingerprint)
     for archive in work.archives:
-        complete(collection, archive, commit.files_of(archive.chunks))
+        complete(collection, archive, parts.files_of(archive.chunks))
     plans = [*work.plans, *(archive.plan for archive in work.archives)]
     if not prune:
         check_loss(plans, len(collection))
     try:
         done = apply_sync(
-            collection, plans, load_encoder, limits=limits, prune=prune, cancel=cancel, outcomes=commit.outcomes()
+            collection, plans, load_encoder, limits=limits, prune=prune, cancel=cancel, outcomes=parts.outcomes()
         )
     except Cancelled:
         report.interrupted, report.left = True, sum(len(plan.todo) for plan in plans)
@@ -120,32 +130,31 @@ def index_on_cluster(
 def _embed(
     collection: Collection,
     address: str,
-    job: Job,
+    job: ClusterJob,
     todo: list[tuple[str, Chunk]],
     finished: dict[str, Part],
     report: ClusterReport,
-    progress: Progress | None,
+    progress: IndexProgress | None,
     cancel: CancelToken,
 ) -> None:
-    """Have the chunks that are not finished embedded. ClipsearchError where a part is not where it should be."""
+    """Have workers embed the chunks that are not finished. ClipsearchError if a part is not where it should be."""
     if not todo:
         return
-    total = sum(len(chunk.files) for _, chunk in todo if isinstance(chunk, FilesChunk))
-    sizes = {name: len(chunk.files) if isinstance(chunk, FilesChunk) else 0 for name, chunk in todo}
-    done = 0
+    sizes = {name: len(known_files(chunk)) for name, chunk in todo}
+    done, total = 0, sum(sizes.values())
     if progress:
         progress(report, done, total)
     with Cluster(address) as cluster:
-        collection.publish()  # roots, model and precision: the next run, if it comes to that, finds them as they are now
+        collection.publish()  # roots, model and precision, for the next run if this one is cancelled
         for written in cluster.embed(job, todo, cancel):
             if not is_remote(job.parts) and not Path(job.parts, written.part.name).is_file():
                 raise ClipsearchError(
-                    f"a worker has written a part to {job.parts} on its own machine; name a folder that all machines share: "
-                    "--parts FOLDER, or --parts s3://BUCKET/FOLDER"
+                    f"a worker has written a part to {job.parts} on its own machine. Name a folder that all machines share: "
+                    "--parts FOLDER or --parts s3://BUCKET/FOLDER"
                 )
             finished[written.part.chunk] = written.part
             done += written.rows
-            total += written.rows - sizes[written.part.chunk]  # what is in an archive is known when it has been read
+            total += written.rows - sizes[written.part.chunk]  # the size of an archive is known once it has been read
             report.failed += written.failed
             if progress:
                 progress(report, done, total)
@@ -154,7 +163,7 @@ def _embed(
 def _settled(
     collection: Collection, encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, jobs: int | None
 ) -> Fingerprint:
-    """The model with the precision that all workers are to encode in; chosen by the first photos where it is open."""
+    """The model with the precision of all workers. If the precision is open, the first photos decide."""
     if encoder.spec.fingerprint.precision is None:
         encoder.settle_precision(lambda: _first_pixels(encoder, chunks, limits, jobs))
     collection.settle_precision(encoder.spec.fingerprint)
@@ -162,7 +171,7 @@ def _settled(
 
 
 def _first_pixels(encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, jobs: int | None) -> NDArray[np.float32]:
-    """The first photos as `decode_for` gives them. Each chunk is read to the end of what is needed of it while it is open."""
+    """The first photos, decoded for the model: float32 (n, 3, height, width)."""
     import numpy as np
 
     from clipsearch.encoders.precision import JUDGED_PHOTOS
@@ -170,9 +179,9 @@ def _first_pixels(encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, job
     from clipsearch.indexing.pipeline import decode_for
 
     left = JUDGED_PHOTOS
-    found = [np.empty((0, 3, *encoder.spec.pixels.output_size), np.float32)]
+    arrays = [np.empty((0, 3, *encoder.spec.pixels.output_size), np.float32)]
 
-    def some(files: Iterator[ImageFile]) -> Iterator[ImageFile]:
+    def take(files: Iterator[ImageFile]) -> Iterator[ImageFile]:
         nonlocal left
         for file in itertools.islice(files, left):
             left -= 1
@@ -180,32 +189,32 @@ def _first_pixels(encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, job
 
     with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
         for chunk in chunks:
-            with open_chunk(chunk, limits) as photos:
-                pixels = decode_for(encoder, some(photos.files), pool)
+            with chunk.open(limits) as photos:
+                pixels = decode_for(encoder, take(photos.files), pool)
             if len(pixels):
-                found.append(pixels)
+                arrays.append(pixels)
             if not left:
                 break
-    return np.concatenate(found)
+    return np.concatenate(arrays)
 
 
 def _usable(folder: str, wanted: set[str]) -> dict[str, Part]:
-    """The parts of these chunks that are there and whole; a damaged one is removed, and made again."""
-    found: dict[str, Part] = {}
-    for part in storing.find_parts(folder):
-        if part.chunk not in wanted or part.chunk in found:
+    """The parts of these chunks that are whole. A damaged one is removed, so that it is made again."""
+    usable: dict[str, Part] = {}
+    for part in find_parts(folder):
+        if part.chunk not in wanted or part.chunk in usable:
             continue
-        if storing.is_whole(folder, part):
-            found[part.chunk] = part
+        if is_whole(folder, part):
+            usable[part.chunk] = part
         else:
-            warnings.warn(f"{folder}/{part.name} is damaged and made again", ClipsearchWarning, stacklevel=2)
-            storing.remove_part(folder, part)
-    return found
+            warnings.warn(f"{folder}/{part.name} is damaged and is made again", ClipsearchWarning, stacklevel=2)
+            remove_part(folder, part)
+    return usable
 
 
 @dataclass(slots=True)
-class _Commit:
-    """What parts say, in the order of the plans."""
+class _FinishedParts:
+    """Reads the parts of all chunks, in the order of the plans."""
 
     folder: str
     work: Work
@@ -214,55 +223,53 @@ class _Commit:
     fingerprint: Fingerprint | None
 
     def files_of(self, chunks: list[Chunk]) -> Iterator[ImageFile]:
-        """The files that are in an archive, as its parts say."""
+        """The files of an archive."""
         for chunk in chunks:
-            yield from storing.read_files(self.folder, self._part(chunk))
+            yield from read_files(self.folder, self._part(chunk))
 
     def outcomes(self) -> Iterator[list[Embedded | Failure]]:
-        """Of every file. ClipsearchError where a part is not about its chunk's."""
+        """The outcome of every file. ClipsearchError if a part has other files than its chunk."""
         yield list(self.work.known)
         for chunk in self.work.chunks:
-            files = iter(chunk.files if isinstance(chunk, FilesChunk) else ())
-            for some in self._read(chunk):
-                if [outcome.file.path for outcome in some] != [
-                    file.path for file in itertools.islice(files, len(some))
-                ]:
-                    raise self._wrong(chunk)
-                yield some
+            files = iter(known_files(chunk))
+            for batch in self._read(chunk):
+                expected = [file.path for file in itertools.islice(files, len(batch))]
+                if [outcome.file.path for outcome in batch] != expected:
+                    raise self._other_files(chunk)
+                yield batch
             if next(files, None) is not None:
-                raise self._wrong(chunk)
+                raise self._other_files(chunk)
         for archive in self.work.archives:
             for chunk in archive.chunks:
                 yield from self._read(chunk)
 
     def _read(self, chunk: Chunk) -> Iterator[list[Embedded | Failure]]:
         assert self.fingerprint
-        return storing.read_part(self.folder, self._part(chunk), self.fingerprint)
+        return read_part(self.folder, self._part(chunk), self.fingerprint)
 
     def _part(self, chunk: Chunk) -> Part:
         return self.finished[self.names[id(chunk)]]
 
-    def _wrong(self, chunk: Chunk) -> ClipsearchError:
+    def _other_files(self, chunk: Chunk) -> ClipsearchError:
         return ClipsearchError(
-            f"{self.folder}/{self._part(chunk).name} is not about the photos that it should be about; delete it and run this "
-            "again"
+            f"{self.folder}/{self._part(chunk).name} holds other photos than it should; delete it and run this again"
         )
 
 
 def _folder_for_parts(collection: Collection, parts: str | None) -> str:
-    """A folder of this index's own."""
+    """The folder or URL for the parts of this run."""
     if parts is None:
         own = collection.folder / _FOLDER
         if own.is_symlink():
             raise CollectionDamaged(
-                f"{own} is a symbolic link, so it is not followed; name another folder: --parts FOLDER"
+                f"{own} is a symbolic link, which is not followed. Name another folder: --parts FOLDER"
             )
         return str(own)
     return plain_url(parts) if is_remote(parts) else str(Path(os.path.expanduser(parts)).absolute())
 
 
 def _identity(collection: Collection) -> str:
-    """What tells this index from others with the same photos, whose parts may lie in the same folder."""
+    """A random id of this index, because indexes with the same photos may share a folder for parts."""
     known = collection.meta(_OWNER)
     if known is None:
         known = uuid.uuid4().hex
@@ -271,8 +278,8 @@ def _identity(collection: Collection) -> str:
 
 
 def _clean_up(folder: str, done: set[str] | None) -> None:
-    """Remove the parts that were committed, also where two workers made one of the same chunk; all, in the index folder."""
-    for part in storing.find_parts(folder):
+    """Remove the parts of these chunks, even if two workers made a part of the same chunk; without `done`, all parts."""
+    for part in find_parts(folder):
         if done is None or part.chunk in done:
-            storing.remove_part(folder, part)
-    storing.remove_unfinished(folder, done)
+            remove_part(folder, part)
+    remove_unfinished(folder, done)

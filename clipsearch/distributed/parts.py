@@ -1,7 +1,8 @@
-"""Parts: immutable Parquet files, each with all that came of one chunk, under a name that says whose and with which bytes."""
+"""Parts: immutable Parquet files with the outcomes of one chunk each. The name says which chunk, and the hash of the bytes."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from clipsearch.transfer.parquet import broken_parquet, pyarrow_and_parquet
 from clipsearch.types import Failure, Fingerprint, ImageFile, ImageRecord, clean_caption
 
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})\.parquet")
-_UNFINISHED = re.compile(r"\.([0-9a-f]{32})-[0-9a-f]{8}\.partial")  # as storage.put_file names what it is at
+_UNFINISHED = re.compile(r"\.([0-9a-f]{32})-[0-9a-f]{8}\.partial")  # as storage.put_file names unfinished files
 _METADATA = b"clipsearch"
 _ROWS = 512  # of a row group
 _LONGEST_REASON = 1000
@@ -30,20 +31,20 @@ _LONGEST_REASON = 1000
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part by its name: of which chunk it is, and what its bytes are."""
+    """A part, as its file name describes it."""
 
     chunk: str
     sha256: str
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         return f"{self.chunk}-{self.sha256}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What a worker says of a part that it has made."""
+class WrittenPart:
+    """A part that a worker has written, and how many files it has."""
 
     part: Part
     rows: int
@@ -51,13 +52,13 @@ class Written:
 
 
 def find_parts(folder: str) -> list[Part]:
-    """The parts in a folder. StorageError."""
-    found = (_NAME.fullmatch(name) for name in names_in(folder))
-    return [Part(match[1], match[2]) for match in found if match]
+    """The parts in a folder. Raises StorageError."""
+    matches = (_NAME.fullmatch(name) for name in names_in(folder))
+    return [Part(match[1], match[2]) for match in matches if match]
 
 
 def is_whole(folder: str, part: Part) -> bool:
-    """Whether a part is there with the bytes that its name says. StorageError, OSError."""
+    """Whether a part is there with the bytes that its name promises. Raises StorageError and OSError."""
     try:
         with open_whole(f"{folder}/{part.name}") as stream:
             return sha256_of(stream) == part.sha256
@@ -66,15 +67,15 @@ def is_whole(folder: str, part: Part) -> bool:
 
 
 def remove_unfinished(folder: str, chunks: set[str] | None) -> None:
-    """Remove what workers that were killed have left of the parts of these chunks, or of all. StorageError, OSError."""
+    """Remove what killed workers left of parts of these chunks, or of all. Raises StorageError and OSError."""
     for name in names_in(folder):
-        found = _UNFINISHED.fullmatch(name)
-        if found and (chunks is None or found[1] in chunks):
+        match = _UNFINISHED.fullmatch(name)
+        if match and (chunks is None or match[1] in chunks):
             remove_file(folder, name)
 
 
 def remove_part(folder: str, part: Part) -> None:
-    """Remove a part. StorageError, OSError."""
+    """Remove a part. Raises StorageError and OSError."""
     remove_file(folder, part.name)
 
 
@@ -84,28 +85,28 @@ def write_part(
     outcomes: Iterable[Embedded | Failure],
     captions: Mapping[str, str],
     fingerprint: Fingerprint,
-) -> Written:
-    """Write what came of a chunk. It is there once it is whole; memory does not grow with it. StorageError, OSError."""
+) -> WrittenPart:
+    """Write the outcomes of a chunk, atomically and in constant memory. Raises StorageError and OSError."""
     pa, pq = pyarrow_and_parquet()
     schema = _schema(pa, fingerprint)
     rows = failed = 0
-    with tempfile.TemporaryFile() as stream:  # without a name: nothing of it is left if this process is killed
+    with tempfile.TemporaryFile() as stream:  # nameless, so that a killed process leaves nothing
         with pq.ParquetWriter(
             stream, schema, compression="zstd", write_page_checksum=True, use_dictionary=["format", "camera"]
         ) as out:
-            for some in _some(outcomes):
-                values = [_values(outcome, captions) for outcome in some]
+            for batch in _batches(outcomes):
+                values = [_row_values(outcome, captions) for outcome in batch]
                 out.write_table(pa.Table.from_pylist(values, schema=schema), row_group_size=_ROWS)
-                rows += len(some)
-                failed += sum(isinstance(outcome, Failure) for outcome in some)
+                rows += len(batch)
+                failed += sum(isinstance(outcome, Failure) for outcome in batch)
         stream.seek(0)
         part = Part(chunk, sha256_of(stream))
         put_file(stream, folder, part.name)
-    return Written(part, rows, failed)
+    return WrittenPart(part, rows, failed)
 
 
 def read_files(folder: str, part: Part) -> Iterator[ImageFile]:
-    """The files that a part is about, in its order, unproven. ClipsearchError where it is not what its name says."""
+    """The files of a part, in its order, not validated. Raises ClipsearchError if its bytes do not match its name."""
     with _open(folder, part) as file:
         for batch in file.iter_batches(_ROWS, columns=["path", "size", "mtime_ns"]):
             for row in batch.to_pylist():
@@ -113,10 +114,10 @@ def read_files(folder: str, part: Part) -> Iterator[ImageFile]:
 
 
 def read_part(folder: str, part: Part, fingerprint: Fingerprint) -> Iterator[list[Embedded | Failure]]:
-    """What came of a chunk, in its order, some at a time.
+    """The outcomes of a part in batches, in its order.
 
-    ClipsearchError where the part is not what its name says, or holds what no worker writes; ModelMismatch where another model
-    made it, or the same in another precision.
+    Raises ClipsearchError if its bytes do not match its name or are not what a worker writes, and ModelMismatch if another
+    model made it, or the same model in another precision.
     """
     where = f"{folder}/{part.name}"
     with _open(folder, part) as file:
@@ -133,28 +134,26 @@ def read_part(folder: str, part: Part, fingerprint: Fingerprint) -> Iterator[lis
 
 @contextmanager
 def _open(folder: str, part: Part) -> Iterator[Any]:
-    """A part's file whose bytes are what its name says."""
+    """A part's Parquet file. Raises ClipsearchError unless its bytes match its name."""
     _, pq = pyarrow_and_parquet()
     where = f"{folder}/{part.name}"
-    with _there(where) as stream:
+    with _open_existing(where) as stream:
         if sha256_of(stream) != part.sha256:
             raise ClipsearchError(
-                f"{where} is damaged; delete it and run this again: its photos are then embedded again"
+                f"{where} is damaged. Delete it and run this again; its photos are then embedded again"
             )
         try:
             file = pq.ParquetFile(stream, pre_buffer=False)
         except broken_parquet() as error:
-            raise ClipsearchError(f"{where} is no part: {one_line(error)}") from error
+            raise ClipsearchError(f"{where} is not a part: {one_line(error)}") from error
         yield file
 
 
-def _there(where: str) -> IO[bytes]:
+def _open_existing(where: str) -> IO[bytes]:
     try:
         return open_whole(where)
     except FileNotFoundError as error:
-        raise ClipsearchError(
-            f"{where} was there and is not any more; run this again: it is then made again"
-        ) from error
+        raise ClipsearchError(f"{where} has been deleted meanwhile. Run this again to make it again") from error
 
 
 def _schema(pa: Any, fingerprint: Fingerprint) -> Any:
@@ -166,19 +165,14 @@ def _schema(pa: Any, fingerprint: Fingerprint) -> Any:
     return pa.schema(fields, metadata={_METADATA: json.dumps(model_fields(fingerprint)).encode()})
 
 
-def _some(outcomes: Iterable[Embedded | Failure]) -> Iterator[list[Embedded | Failure]]:
-    some: list[Embedded | Failure] = []
-    for outcome in outcomes:
-        some.append(outcome)
-        if len(some) == _ROWS:
-            yield some
-            some = []
-    if some:
-        yield some
+def _batches(outcomes: Iterable[Embedded | Failure]) -> Iterator[list[Embedded | Failure]]:
+    iterator = iter(outcomes)
+    while batch := list(itertools.islice(iterator, _ROWS)):
+        yield batch
 
 
-def _values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dict[str, Any]:
-    """An outcome as a row. A photo equal to one before it in the chunk may have no embedding of its own."""
+def _row_values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dict[str, Any]:
+    """An outcome as a row. A photo with the content of an earlier one in the chunk may have no embedding."""
     file = outcome.file
     if isinstance(outcome, Failure):
         reason = outcome.reason[:_LONGEST_REASON].encode("utf-8", "replace").decode()
@@ -197,7 +191,7 @@ def _values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dict[st
 def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Failure:
     path, size, mtime_ns = os.fsdecode(values["path"] or b""), values["size"], values["mtime_ns"]
     if type(size) is not int or type(mtime_ns) is not int or size < 0:
-        raise ClipsearchError(f"{where}: row {number:,} says nothing of its file")
+        raise ClipsearchError(f"{where}: row {number:,} does not describe its file")
     file = ImageFile(path, size, mtime_ns)
     if values["reason"] is not None:
         if values["cause"] not in get_args(Cause):
@@ -211,7 +205,7 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
         return Embedded(file, info, None)
     vector = np.array(values[EMBEDDING], np.float32)
     if not is_unit(vector):
-        raise ClipsearchError(f"{where}: row {number:,} has an embedding that is no unit vector")
+        raise ClipsearchError(f"{where}: row {number:,} has an embedding that is not a unit vector")
     return Embedded(file, info, vector)
 
 
@@ -221,7 +215,7 @@ def _identity(fingerprint: Fingerprint) -> tuple[str, int, str | None]:
 
 def _metadata(metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
     try:
-        said = json.loads((metadata or {})[_METADATA])
+        values = json.loads((metadata or {})[_METADATA])
     except (KeyError, ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return values if isinstance(values, dict) else {}

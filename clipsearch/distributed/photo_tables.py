@@ -1,4 +1,4 @@
-"""Parquet files of photos: their bytes, or the addresses they are at, and captions, as img2dataset reads and writes them."""
+"""Read Parquet files of photos (their bytes or addresses) and captions, as img2dataset reads and writes them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from clipsearch._internal.paths import is_remote
-from clipsearch.distributed.prefetch import Ahead, reading_ahead
-from clipsearch.distributed.storage import open_stream, patiently
+from clipsearch.distributed.prefetch import Prefetcher, prefetching
+from clipsearch.distributed.storage import open_stream, with_retries
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.fetch import MAX_BYTES, fetch_image
 from clipsearch.images.files import ReadLimits, require_at_most
@@ -20,24 +20,23 @@ from clipsearch.transfer.parquet import broken_parquet, compute, pyarrow_and_par
 from clipsearch.types import LONGEST_CAPTION, ImageFile, clean_caption
 
 ROWS = 512
-"""Of a chunk."""
+"""Rows of a chunk."""
 
 _BYTES = {"jpg": ".jpg", "jpeg": ".jpg", "png": ".png", "webp": ".webp", "image": "", "bytes": ""}
 _CAPTIONS = ("caption", "text", "txt")
 _MOST_ROWS = 100_000_000
-_BATCH = (
-    16  # rows of texts, which may be long; of pictures one, for a small file can say the same large one in many rows
-)
-_BUFFER = 1 << 20  # bytes read at once, or it would be all that a group of rows has of a column
+_TEXT_BATCH = 16  # rows of texts, which may be long
+_PICTURE_BATCH = 1  # row: a small file can repeat a large picture in many rows
+_BUFFER = 1 << 20  # bytes read at once; without it, a whole column of a row group
 _LONGEST_URL = 2000  # characters
-_LONGEST_TEXT = 8 * LONGEST_CAPTION  # of what is looked at of any text
+_LONGEST_TEXT = 8 * LONGEST_CAPTION  # characters read of any text
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Which columns a file has for what, by their own names."""
+    """The names of the columns that a file has."""
 
-    data: str | None  # bytes, or as in Hugging Face's data sets a struct that has them
+    data: str | None  # bytes, or a struct with bytes as in Hugging Face's data sets
     url: str | None
     caption: str | None
     key: str | None
@@ -46,7 +45,7 @@ class _Columns:
 @dataclass(frozen=True, slots=True)
 class _Row:
     number: int
-    data: bytes | None  # None also of a picture that is too large
+    data: bytes | None  # None too if the picture is too large
     size: int  # of the picture, bytes
     url: str | None
     caption: str | None
@@ -54,21 +53,19 @@ class _Row:
 
 
 def count_rows(path: str) -> int:
-    """How many rows a Parquet file has. ClipsearchError where it is none, or has neither pictures nor addresses."""
-    return patiently(partial(_count_rows, path))
+    """How many rows a Parquet file has. ClipsearchError if it is not one, or has neither pictures nor addresses."""
+    return with_retries(partial(_count_rows, path))
 
 
 def _count_rows(path: str) -> int:
-    with _reading(path) as file:
+    with _open_parquet(path) as file:
         _columns(path, file)
-        said = file.metadata
-        rows = int(said.num_rows)
-        if rows != sum(said.row_group(group).num_rows for group in range(said.num_row_groups)):
-            raise ClipsearchError(f"{path} does not know how many rows it has")
+        metadata = file.metadata
+        rows = int(metadata.num_rows)
+        if rows != sum(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)):
+            raise ClipsearchError(f"{path} contradicts itself about its number of rows")
         if not 0 <= rows <= _MOST_ROWS:
-            raise ClipsearchError(
-                f"{path} has {rows:,} rows, and {_MOST_ROWS:,} are read of one file at most; divide it"
-            )
+            raise ClipsearchError(f"{path} has {rows:,} rows; divide it into files of {_MOST_ROWS:,} at most")
         return rows
 
 
@@ -76,17 +73,17 @@ def _count_rows(path: str) -> int:
 def open_rows(
     manifest: ImageFile, start: int, stop: int, limits: ReadLimits
 ) -> Iterator[tuple[Iterator[RemoteFile], dict[str, str]]]:
-    """The photos of some rows, in order, and captions by their paths, as far as rows have been taken.
+    """(photos of some rows in order, captions by path as far as rows have been taken), readable inside the block.
 
-    A photo's path is the file's with "/" and its key and its number among the rows, or its quoted address, behind it; its time
-    is the file's.
+    A photo's path is that of the file, "/", and either its key and row number or its row number and quoted address. Its time is
+    that of the file.
     """
     captions: dict[str, str] = {}
     fetch = partial(fetch_image, max_bytes=min(limits.max_bytes, MAX_BYTES))
-    with _reading(manifest.path) as file, reading_ahead(fetch) as ahead:
+    with _open_parquet(manifest.path) as file, prefetching(fetch) as prefetcher:
         columns = _columns(manifest.path, file)
         rows = _rows(manifest.path, file, columns, range(start, stop), limits.max_bytes)
-        yield _files(manifest, rows, columns, captions, ahead, limits), captions
+        yield _files(manifest, rows, columns, captions, prefetcher, limits), captions
 
 
 def _files(
@@ -94,28 +91,28 @@ def _files(
     rows: Iterator[_Row],
     columns: _Columns,
     captions: dict[str, str],
-    ahead: Ahead[str],
+    prefetcher: Prefetcher[str],
     limits: ReadLimits,
 ) -> Iterator[RemoteFile]:
     for row in rows:
-        load, name = _nothing, f"{row.number:09d}"
+        load, name = _missing, f"{row.number:09d}"
         if columns.data:
             key = (row.key or "").replace("/", "_").replace("\0", "")[:200]
             name = f"{key}-{name}{_BYTES[columns.data.lower()]}" if key else f"{name}{_BYTES[columns.data.lower()]}"
             if row.data is not None:
-                load = partial(_given, [row.data])
+                load = partial(list.pop, [row.data])  # frees the bytes once they are decoded
             elif row.size:
                 load = partial(_too_large, limits.max_bytes, row.size)
         elif row.url and len(row.url) <= _LONGEST_URL and row.url.isprintable():
-            name, load = f"{row.number:09d}-{quote(row.url, safe='')}", ahead.later(row.url)
+            name, load = f"{row.number:09d}-{quote(row.url, safe='')}", prefetcher.read_later(row.url)
         path = f"{manifest.path}/{name}"
         if caption := clean_caption(row.caption):
             captions[path] = caption
         yield RemoteFile(path, row.size, manifest.mtime_ns, load)
 
 
-def _nothing() -> bytes:
-    raise ImageError("this row has no picture and no address of one")
+def _missing() -> bytes:
+    raise ImageError("this row has neither a picture nor the address of one")
 
 
 def _too_large(max_bytes: int, size: int) -> bytes:
@@ -123,43 +120,41 @@ def _too_large(max_bytes: int, size: int) -> bytes:
     return b""
 
 
-def _given(held: list[bytes]) -> bytes:
-    return held.pop()  # nobody keeps the bytes any longer than their decoding
-
-
 def _rows(path: str, file: Any, columns: _Columns, wanted: range, max_bytes: int) -> Iterator[_Row]:
-    """The rows of a range. A picture larger than `max_bytes` is left out of its row."""
-    groups, first, begins = [], 0, None
+    """The rows of a range. The data of a picture larger than `max_bytes` is None."""
+    groups, first, number = [], 0, None
     for group in range(file.metadata.num_row_groups):
         count = file.metadata.row_group(group).num_rows
         if first < wanted.stop and first + count > wanted.start:
             groups.append(group)
-            begins = first if begins is None else begins
+            number = first if number is None else number
         first += count
-    number = begins or 0
+    number = number or 0
     names = [name for name in (columns.data or columns.url, columns.caption, columns.key) if name]
-    with _our_words(path):
-        for batch in file.iter_batches(1 if columns.data else _BATCH, groups, names) if groups else ():
+    with _translated_errors(path):
+        for batch in (
+            file.iter_batches(_PICTURE_BATCH if columns.data else _TEXT_BATCH, groups, names) if groups else ()
+        ):
             if number >= wanted.stop:
                 return
             if number + batch.num_rows > wanted.start:
                 low, high = max(wanted.start - number, 0), min(wanted.stop - number, batch.num_rows)
-                yield from _some_rows(batch.slice(low, high - low), columns, number + low, max_bytes)
+                yield from _batch_rows(batch.slice(low, high - low), columns, number + low, max_bytes)
             number += batch.num_rows
         if number < wanted.stop:
-            raise ClipsearchError(f"{path} has fewer rows than it says")
+            raise ClipsearchError(f"{path} has fewer rows than its metadata says")
 
 
-def _some_rows(batch: Any, columns: _Columns, number: int, max_bytes: int) -> Iterator[_Row]:
+def _batch_rows(batch: Any, columns: _Columns, number: int, max_bytes: int) -> Iterator[_Row]:
     pa, _ = pyarrow_and_parquet()
 
     def texts(name: str | None) -> list[str | None]:
-        """Texts of whatever kind, as far as they are looked at; what is longer never becomes an object of Python's."""
+        """Texts of any type, cut before they become Python objects."""
         if not name:
             return [None] * batch.num_rows
         plain = compute().cast(batch.column(name), pa.large_string())
-        found: list[str | None] = compute().utf8_slice_codeunits(plain, 0, _LONGEST_TEXT).to_pylist()
-        return found
+        cut: list[str | None] = compute().utf8_slice_codeunits(plain, 0, _LONGEST_TEXT).to_pylist()
+        return cut
 
     pictures: Any = None
     if columns.data:
@@ -201,34 +196,34 @@ def _columns(path: str, file: Any) -> _Columns:
     )
     if not columns.data and not columns.url:
         raise ClipsearchError(
-            f"{path} has no column of pictures ({', '.join(_BYTES)}: bytes) and none of addresses (url: text)"
+            f"{path} has neither a column of pictures ({', '.join(_BYTES)}: bytes) nor one of addresses (url: text)"
         )
     return columns
 
 
 @contextmanager
-def _reading(path: str) -> Iterator[Any]:
-    """A Parquet file, open."""
+def _open_parquet(path: str) -> Iterator[Any]:
+    """An open Parquet file."""
     _, pq = pyarrow_and_parquet()
     with open_stream(path) as stream:
-        with _our_words(path):
+        with _translated_errors(path):
             file = pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
         with file:
             yield file
 
 
 @contextmanager
-def _our_words(path: str) -> Iterator[None]:
-    """Whatever pyarrow says of broken files is a ClipsearchError, and what a storage says of itself a StorageError."""
+def _translated_errors(path: str) -> Iterator[None]:
+    """Turn pyarrow's errors about broken files into ClipsearchError, and those of a remote storage into StorageError."""
     try:
         yield
     except ClipsearchError:
         raise
     except Exception as error:
-        said = one_line(error) or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         broken = isinstance(error, broken_parquet())
-        if is_remote(path) and (isinstance(error, OSError) or not broken):  # each storage raises errors of its own
-            raise StorageError(f"{path} cannot be read: {said}") from error
+        if is_remote(path) and (isinstance(error, OSError) or not broken):  # each storage has its own errors
+            raise StorageError(f"{path} cannot be read: {reason}") from error
         if not broken:
             raise
-        raise ClipsearchError(f"{path} is not a Parquet file that can be read: {said}") from error
+        raise ClipsearchError(f"{path} is not a Parquet file that can be read: {reason}") from error

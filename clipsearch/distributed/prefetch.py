@@ -1,4 +1,4 @@
-"""Pictures elsewhere, asked for ahead of those who take them."""
+"""Read pictures in remote storage ahead of the threads that take them."""
 
 from __future__ import annotations
 
@@ -12,67 +12,67 @@ from typing import Generic, TypeVar
 from clipsearch.errors import ImageError
 
 AT_ONCE = 16
-"""Pictures that are being read, or are there and wait to be taken."""
+"""Pictures that are being read, or have been read and not been taken."""
 
-What = TypeVar("What")
+Source = TypeVar("Source")
 
 
-class Ahead(Generic[What]):
-    """Reads what it is told of ahead of those who take it, some at a time, in the order asked for.
+class Prefetcher(Generic[Source]):
+    """Reads pictures ahead in the order in which they were asked for, AT_ONCE of them at most.
 
-    Who takes one that is not begun begins it. So nobody waits for anything but a picture, whichever are taken, in any order.
+    They may be taken in any order. If a picture that is taken has not been started yet, the caller starts it.
     """
 
-    def __init__(self, read: Callable[[What], bytes], threads: ThreadPoolExecutor) -> None:
+    def __init__(self, read: Callable[[Source], bytes], threads: ThreadPoolExecutor) -> None:
         self._read = read
         self._threads = threads
         self._lock = Lock()
         self._numbers = itertools.count()
-        self._waiting: dict[int, What] = {}
-        self._begun: dict[int, Future[bytes]] = {}  # and not taken
+        self._waiting: dict[int, Source] = {}
+        self._started: dict[int, Future[bytes]] = {}  # and not taken
 
-    def later(self, what: What) -> Callable[[], bytes]:
-        """Have something read; what waits for it and gives it, once."""
+    def read_later(self, source: Source) -> Callable[[], bytes]:
+        """Have a picture read; returns a function that waits for it and returns its bytes, once."""
         with self._lock:
             number = next(self._numbers)
-            self._waiting[number] = what
-            self._begin_some()
-        return lambda: self._taken(number)
+            self._waiting[number] = source
+            self._start_some()
+        return lambda: self._take(number)
 
     def stop(self) -> None:
-        """Begin no more."""
+        """Start no more."""
         with self._lock:
             self._waiting.clear()
 
-    def _taken(self, number: int) -> bytes:
+    def _take(self, number: int) -> bytes:
         with self._lock:
             if number in self._waiting:
-                self._begin(number)
-            future = self._begun.get(number)
+                self._start(number)
+            future = self._started.get(number)
         if future is None:
             raise ImageError("stopped", "access")
         try:
             return future.result()
         finally:
             with self._lock:
-                del self._begun[number]
-                self._begin_some()
+                del self._started[number]
+                self._start_some()
 
-    def _begin_some(self) -> None:
-        while self._waiting and len(self._begun) < AT_ONCE:
-            self._begin(next(iter(self._waiting)))
+    def _start_some(self) -> None:
+        while self._waiting and len(self._started) < AT_ONCE:
+            self._start(next(iter(self._waiting)))
 
-    def _begin(self, number: int) -> None:
-        self._begun[number] = self._threads.submit(self._read, self._waiting.pop(number))
+    def _start(self, number: int) -> None:
+        self._started[number] = self._threads.submit(self._read, self._waiting.pop(number))
 
 
 @contextmanager
-def reading_ahead(read: Callable[[What], bytes]) -> Iterator[Ahead[What]]:
-    """What reads ahead by `read`, in threads of its own, until nobody needs it any more."""
+def prefetching(read: Callable[[Source], bytes]) -> Iterator[Prefetcher[Source]]:
+    """A Prefetcher with threads of its own, which end with the block."""
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="clipsearch-read") as threads:
-        ahead = Ahead(read, threads)
+        prefetcher = Prefetcher(read, threads)
         try:
-            yield ahead
+            yield prefetcher
         finally:
-            ahead.stop()
+            prefetcher.stop()
             threads.shutdown(cancel_futures=True)

@@ -1,8 +1,9 @@
-"""Files elsewhere, through fsspec: listed, read, written. The only user of fsspec, which is an extra."""
+"""List, read and write files in remote storage through fsspec. Only this module imports fsspec."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 import shutil
@@ -22,29 +23,32 @@ from clipsearch.images.formats import is_image_name
 from clipsearch.indexing.walk import Listing, WalkRules
 from clipsearch.types import ImageFile
 
+logger = logging.getLogger(__name__)
+
 NOT_ALLOWED = "reading it is not allowed"
-"""The reason of a file that this machine has no right to."""
+"""The failure of a file that this machine may not read."""
 
 _ATTEMPTS = 3
-_PAUSE = 1.0  # seconds before the second attempt, and twice as long before the third
+_PAUSE = 1.0  # seconds before the second attempt; twice as long before the third
 _BLOCK = 1 << 20
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
-_T = TypeVar("_T")
-_TAGS = ("ETag", "etag", "blob_id", "md5Hash", "content_md5")
+_CONTENT_TAGS = ("ETag", "etag", "blob_id", "md5Hash", "content_md5")
+
+Result = TypeVar("Result")
 
 
 def plain_url(url: str) -> str:
-    """A URL of storage as an index keeps it. ClipsearchError where it is none that can be read."""
+    """A URL of remote storage as an index keeps it. ClipsearchError if it cannot be read."""
     url = url.rstrip("/")
     if not is_remote_folder(url):
         raise ClipsearchError(
-            f"{url} cannot be read: give a folder as SCHEME://BUCKET/FOLDER, with a scheme of {', '.join(SCHEMES)}"
+            f"{url} cannot be read. Give a folder as SCHEME://BUCKET/FOLDER, with a scheme of {', '.join(SCHEMES)}"
         )
     return url
 
 
 def expand(path: str) -> list[str]:
-    """The files that a URL with * or ? in its last part means; any other path is itself. ClipsearchError for none."""
+    """Expand * and ? in the last part of a URL; other paths stay as they are. ClipsearchError if no file matches."""
     folder, _, pattern = path.rpartition("/")
     if not is_remote(path) or not {"*", "?"} & set(pattern):
         return [path]
@@ -55,7 +59,7 @@ def expand(path: str) -> list[str]:
 
 
 def file_at(path: str) -> ImageFile:
-    """A file's size and time, on this machine or elsewhere. ClipsearchError where it is not there."""
+    """A file's size and time, on this machine or remote. ClipsearchError if it does not exist."""
     file = find_file(path)
     if file is None:
         raise ClipsearchError(f"there is no {path}")
@@ -63,7 +67,7 @@ def file_at(path: str) -> ImageFile:
 
 
 def find_file(path: str) -> ImageFile | None:
-    """A file's size and time, on this machine or elsewhere; None where it is not there. StorageError."""
+    """A file's size and time, on this machine or remote; None if it does not exist. Raises StorageError."""
     if not is_remote(path):
         try:
             state = os.stat(path)
@@ -79,14 +83,14 @@ def find_file(path: str) -> ImageFile | None:
         return None if entry["type"] == "directory" else ImageFile(path, *_state(entry))
     except FileNotFoundError:
         return None
-    except Exception as error:  # each storage raises errors of its own
+    except Exception as error:  # each storage has its own errors
         raise _unreachable(path, error) from error
 
 
 def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listing]:
-    """What `list_images` says of a folder on this machine, of one elsewhere. Photos are told by their names alone.
+    """List every folder below a remote root, or below its folder `under`. Only names tell which files are photos.
 
-    The time of a file is the storage's, or where it keeps none, a number made of its tag of the content.
+    A file's time is that of the storage. If the storage keeps none, it is a number derived from the tag of the content.
     """
     files, base = _files(root)
     files.invalidate_cache()
@@ -99,7 +103,7 @@ def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listin
         except (FileNotFoundError, NotADirectoryError):
             continue
         except Exception as error:
-            yield Listing(folder, path, {}, error=one_line(error) or type(error).__name__)
+            yield Listing(folder, path, error=one_line(error) or type(error).__name__)
             continue
         states: dict[str, tuple[int, int]] = {}
         folders: list[str] = []
@@ -122,9 +126,10 @@ def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listin
 
 
 def read_remote(file: ImageFile, max_bytes: int) -> bytes:
-    """The bytes of a file elsewhere, as it was when listed. ImageError where there is no such file any more, or it is too big.
+    """The bytes of a remote file, as it was when it was listed.
 
-    StorageError where the storage cannot be reached, again and again: that is not the file's fault.
+    Raises ImageError if the file is gone, has changed or is too big, and StorageError if the storage cannot be reached in
+    several attempts.
     """
     require_at_most(max_bytes, file.size)
     if not file.size:
@@ -141,14 +146,15 @@ def read_remote(file: ImageFile, max_bytes: int) -> bytes:
         except Exception as error:
             if attempt == _ATTEMPTS:
                 raise _unreachable(file.path, error) from error
+            logger.info("%s: attempt %d failed: %s", file.path, attempt, error)
             time.sleep(_PAUSE * attempt)
     if len(data) != file.size:
         raise ImageError("changed while it was read", "access")
     return data
 
 
-def patiently(attempt: Callable[[], _T]) -> _T:
-    """What a call gives that is made again, a few times, where a storage cannot be reached. StorageError."""
+def with_retries(attempt: Callable[[], Result]) -> Result:
+    """Call a function again, a few times, while it raises StorageError."""
     for number in range(1, _ATTEMPTS):
         try:
             return attempt()
@@ -158,7 +164,7 @@ def patiently(attempt: Callable[[], _T]) -> _T:
 
 
 def open_whole(path: str) -> IO[bytes]:
-    """A file to read anywhere in; one elsewhere is first copied to a nameless file on this machine. StorageError, OSError."""
+    """Open a file for random access; a remote one is copied to a nameless file first. Raises StorageError and OSError."""
     if not is_remote(path):
         return open(path, "rb")
     copy = tempfile.TemporaryFile()  # noqa: SIM115
@@ -176,7 +182,7 @@ def open_whole(path: str) -> IO[bytes]:
 
 
 def open_stream(path: str) -> IO[bytes]:
-    """A file to read some of, piece by piece. StorageError, OSError."""
+    """Open a file to read parts of it. Raises StorageError and OSError."""
     if not is_remote(path):
         return open(path, "rb")
     files, inside = _files(path)
@@ -188,7 +194,7 @@ def open_stream(path: str) -> IO[bytes]:
 
 
 def put_file(source: IO[bytes], folder: str, name: str) -> None:
-    """Write what a stream has into a folder, under a name that is there only once it is whole. StorageError, OSError."""
+    """Write a stream to a file in a folder, atomically. Raises StorageError and OSError."""
     if not is_remote(folder):
         os.makedirs(folder, exist_ok=True)
         partial = Path(folder, f".{name[:32]}-{secrets.token_hex(4)}.partial")
@@ -202,7 +208,7 @@ def put_file(source: IO[bytes], folder: str, name: str) -> None:
             partial.unlink(missing_ok=True)
         return
     files, inside = _files(folder)
-    with tempfile.TemporaryDirectory(prefix="clipsearch-part-") as scratch:  # storages want a file with a name
+    with tempfile.TemporaryDirectory(prefix="clipsearch-part-") as scratch:  # fsspec uploads a file by its name
         copy = Path(scratch, "part")
         with copy.open("xb") as writer:
             shutil.copyfileobj(source, writer, _BLOCK)
@@ -213,7 +219,7 @@ def put_file(source: IO[bytes], folder: str, name: str) -> None:
 
 
 def names_in(folder: str) -> list[str]:
-    """The names of the files in a folder; none where it is not there. StorageError."""
+    """The names of the files in a folder; none if it does not exist. Raises StorageError."""
     if not is_remote(folder):
         path = Path(folder)
         return sorted(entry.name for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
@@ -228,7 +234,7 @@ def names_in(folder: str) -> list[str]:
 
 
 def remove_file(folder: str, name: str) -> None:
-    """Remove a file, if it is there. StorageError, OSError."""
+    """Remove a file, if it exists. Raises StorageError and OSError."""
     if not is_remote(folder):
         Path(folder, name).unlink(missing_ok=True)
         return
@@ -242,16 +248,16 @@ def remove_file(folder: str, name: str) -> None:
 
 
 def sha256_of(stream: IO[bytes]) -> str:
-    """The sha256 of all that a stream holds, hexadecimal; it is at its beginning afterwards."""
-    total = hashlib.sha256()
+    """The SHA-256 of a stream, hexadecimal. Afterwards the stream is at its beginning."""
+    digest = hashlib.sha256()
     while block := stream.read(_BLOCK):
-        total.update(block)
+        digest.update(block)
     stream.seek(0)
-    return total.hexdigest()
+    return digest.hexdigest()
 
 
 def _state(entry: dict[str, Any]) -> tuple[int, int]:
-    """Size in bytes, and time in nanoseconds, of a file as a storage describes it."""
+    """(size in bytes, time in nanoseconds) of a file, as its storage describes it."""
     size = int(entry.get("size") or 0)
     for key in _TIMES:
         value = entry.get(key)
@@ -264,19 +270,19 @@ def _state(entry: dict[str, Any]) -> tuple[int, int]:
             return size, int(value.timestamp() * 1e9)
         if isinstance(value, (int, float)):
             return size, int(value * 1e9)
-    tag = next((str(entry[key]) for key in _TAGS if entry.get(key)), "")
+    tag = next((str(entry[key]) for key in _CONTENT_TAGS if entry.get(key)), "")
     return size, int.from_bytes(hashlib.sha256(tag.encode()).digest()[:8], "big") >> 1 if tag else 0
 
 
 def _files(url: str) -> tuple[Any, str]:
-    """A file system, and what it calls a URL's place."""
+    """(file system, path inside it) of a URL. Raises ClipsearchError if a package is missing, and StorageError."""
     try:
         import fsspec
     except ImportError as error:
         raise ClipsearchError("this needs fsspec: pip install 'clipsearch[ray]'") from error
     try:
         files, inside = fsspec.url_to_fs(url)
-    except ImportError as error:  # fsspec names the package
+    except ImportError as error:  # its message names the package
         raise ClipsearchError(f"{url} cannot be read: {error}") from error
     except Exception as error:
         raise _unreachable(url, error) from error

@@ -1,11 +1,12 @@
-"""Make an index agree with folders, as plans say."""
+"""Make an index agree with folders, as their plans say."""
 
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import Failure, ImageFile, ImageInfo
 
-if TYPE_CHECKING:  # what decodes and encodes is imported when there is something to decode
+if TYPE_CHECKING:  # decoders and encoders are imported when there is something to decode
     import numpy as np
     from numpy.typing import NDArray
 
@@ -29,9 +30,16 @@ if TYPE_CHECKING:  # what decodes and encodes is imported when there is somethin
     from clipsearch.images.pool import DecoderPool
     from clipsearch.indexing.pipeline import Embedded
 
+logger = logging.getLogger(__name__)
+
 COMMIT_IMAGES = 2048
 COMMIT_SECONDS = 5.0
 """A run commits after this many new images or this long, whichever is first: the most that a crash can lose."""
+
+_COPIES_LOOKED_AT = 8  # images of one content, to find one that has moved; beyond them, a further copy is only a copy
+_MOST_REPLACED = (
+    4096  # replaced images whose embeddings are kept; beyond them, content that turns up again is encoded again
+)
 
 
 @dataclass(slots=True)
@@ -45,23 +53,20 @@ class SyncReport:
     removed: int = 0
     failed: int = 0  # in this run
     kept: int = 0  # of `failed`: photos that are indexed already, and stay in the index as they were
-    withheld: int = 0  # of `kept`: their files are broken, but they are too many to let them go without `prune`
+    withheld: int = 0  # of `kept`: their files are broken, but too many would leave the index without `prune`
     known_failures: int = 0  # not tried again: they have not changed
     unchanged: int = 0
     waiting: int = 0  # written a moment ago, and left for a later run
     others: int = 0
-    placeholders: int = 0  # in a cloud alone, and not read
+    placeholders: int = 0  # only in a cloud, and not read
     unreadable: list[Failure] = field(default_factory=list)
     interrupted: bool = False
-    left: int = 0  # files not reached before the interruption
+    left: int = 0  # files not reached before the run was cancelled
     seconds: float = 0.0  # walk, model and all
 
 
-_COPIES_LOOKED_AT = 8  # of a content, for one that has moved here; beyond them, a further copy is only a copy
-_MOST_REPLACED = 4096  # contents remembered at once that were replaced; of one beyond them, its embedding is made again
-
-Progress = Callable[[SyncReport, int, int], None]
-"""Called with the report so far, how many files are finished, and how many there are to do."""
+IndexProgress = Callable[[SyncReport, int, int], None]
+"""Called with the report so far, the number of files that are finished, and the number of all."""
 
 
 def apply_sync(
@@ -73,79 +78,76 @@ def apply_sync(
     jobs: int | None = None,
     batch_size: int | None = None,
     prune: bool = False,
-    progress: Progress | None = None,
+    progress: IndexProgress | None = None,
     cancel: CancelToken | None = None,
     outcomes: Iterator[list[Embedded | Failure]] | None = None,
 ) -> SyncReport:
-    """Carry plans out, committing as it goes. If cancelled, it ends early, with everything finished so far committed.
+    """Carry plans out, committing on the way. If cancelled, the run ends early and what is finished is committed.
 
-    A photo that is indexed and cannot be read now stays in the index, and is listed as a failure. It leaves when its file is
+    A photo that is indexed and cannot be read now stays in the index and is listed as a failure. It leaves once its file is
     known to have changed into something that cannot be decoded; but if more than half of the index would go, only with `prune`.
 
-    `load_encoder` is called only once there is a picture to encode: moves and removals need no model. With `outcomes`, files
-    are not read here: what came of them elsewhere is taken, in any order, and all of it is committed at once. If cancelled, it
-    then leaves everything as it was, and raises Cancelled.
+    `load_encoder` is called only if there is a picture to encode. With `outcomes`, no file is read here: the outcomes come from
+    elsewhere, in any order, and are committed all at once. If cancelled, everything is then left as it was, and Cancelled is
+    raised.
     """
     cancel = cancel or CancelToken()
-    limits = limits or ReadLimits()
-    report = SyncReport(
-        known_failures=sum(plan.known_failures for plan in plans),
-        unchanged=sum(plan.unchanged - len(plan.doubted) for plan in plans),
-        waiting=sum(plan.waiting for plan in plans),
-        others=sum(plan.others for plan in plans),
-        placeholders=sum(plan.placeholders for plan in plans),
-        unreadable=[failure for plan in plans for failure in plan.unreadable],
-    )
-    todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
-    run = _Run(collection, report, plans, limits, prune)
-    run.on_finished = lambda: progress(report, run.done, len(todo)) if progress else None
+    reconciler = _Reconciler(collection, plans, limits or ReadLimits(), prune, progress)
     try:
-        run.on_finished()
-        places: dict[str, Place] = {}
-        if outcomes is not None:
-            places.update((file.path, place) for place, file in todo)
+        if outcomes is None:
+            _embed_changes(reconciler, load_encoder, jobs, batch_size, cancel)
+        else:
+            reconciler.expect_all()
             with cancel.listening():
-                for some in outcomes:
+                for batch in outcomes:
                     cancel.check()
-                    for outcome in some:
-                        if place := places.pop(outcome.file.path, None):
-                            run.take(place, outcome)
-        fresh = run.without_known_content(todo if outcomes is None else [], places, cancel)
-        with cancel.listening():
-            first = next(fresh, None)
-        if first:
-            from clipsearch.images.pool import DecoderPool
-            from clipsearch.indexing.pipeline import embed_files
-
-            encoder = load_encoder()
-            with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
-                files = _settle_precision(collection, encoder, pool, itertools.chain([first], fresh))
-                with cancel.listening():
-                    for some in embed_files(
-                        files, encoder, pool, known=run.knows, batch_size=batch_size, cancel=cancel
-                    ):
-                        for outcome in some:
-                            run.take(places.pop(outcome.file.path), outcome)
-                        run.commit_if_due()
-        run.remove_missing([place for plan in plans for place in plan.missing_failures])
+                    reconciler.take(batch)
+        reconciler.remove_missing()
     except Cancelled:
         if outcomes is not None:
             collection.rollback()
             raise
-        report.interrupted = True
-    run.settle_broken()
-    if report.interrupted:
+        reconciler.report.interrupted = True
+    reconciler.remove_broken()
+    if reconciler.report.interrupted:
         collection.publish()  # merging can wait for the next run
     else:
         collection.commit()
-    report.left = len(todo) - run.done
-    return report
+    reconciler.report.left = reconciler.left
+    return reconciler.report
+
+
+def _embed_changes(
+    reconciler: _Reconciler,
+    load_encoder: Callable[[], Encoder],
+    jobs: int | None,
+    batch_size: int | None,
+    cancel: CancelToken,
+) -> None:
+    """Decode and encode the files that need it, and take their outcomes. Only loading the model does not look at `cancel`."""
+    files = reconciler.files_to_decode(cancel)
+    with cancel.listening():
+        first = next(files, None)
+    if first is None:
+        return
+    from clipsearch.images.pool import DecoderPool
+    from clipsearch.indexing.pipeline import embed_files
+
+    encoder = load_encoder()
+    with DecoderPool(encoder.spec.pixels, reconciler.limits, jobs) as pool:
+        files = _settle_precision(reconciler.collection, encoder, pool, itertools.chain([first], files))
+        with cancel.listening():
+            for batch in embed_files(
+                files, encoder, pool, known=reconciler.knows, batch_size=batch_size, cancel=cancel
+            ):
+                reconciler.take(batch)
+                reconciler.commit_if_due()
 
 
 def _settle_precision(
     collection: Collection, encoder: Encoder, pool: DecoderPool, files: Iterator[ImageFile]
 ) -> Iterator[ImageFile]:
-    """Let the encoder choose by the first photos, unless index, user or model say; the index remembers. The files come back."""
+    """Let the encoder choose its precision by the first photos, unless index, user or model say; returns all the files."""
     from clipsearch.encoders.precision import JUDGED_PHOTOS
     from clipsearch.indexing.pipeline import decode_for
 
@@ -157,114 +159,98 @@ def _settle_precision(
     return files
 
 
-class _Run:
-    """The state of one apply_sync: what is still missing, and when to commit."""
+class _Reconciler:
+    """Stages the outcome of each file, so that `report` always counts what is staged and committed.
+
+    An image whose file is gone, or whose content was replaced, is remembered until the end of the run, because its content may
+    turn up at another place.
+    """
 
     def __init__(
-        self, collection: Collection, report: SyncReport, plans: list[SyncPlan], limits: ReadLimits, prune: bool
+        self,
+        collection: Collection,
+        plans: list[SyncPlan],
+        limits: ReadLimits,
+        prune: bool,
+        progress: IndexProgress | None,
     ) -> None:
-        self.done = 0
-        self._broken: dict[int, Place] = {}  # image_id → where its file is, which has changed and cannot be decoded
-        self._indexed = len(collection)
+        self.collection = collection
+        self.limits = limits
         self._prune = prune
-        self.on_finished: Callable[[], None] = lambda: None
-        self._collection = collection
-        self._report = report
+        self._progress = progress
+        self.report = SyncReport(
+            known_failures=sum(plan.known_failures for plan in plans),
+            unchanged=sum(plan.unchanged - len(plan.doubted) for plan in plans),
+            waiting=sum(plan.waiting for plan in plans),
+            others=sum(plan.others for plan in plans),
+            placeholders=sum(plan.placeholders for plan in plans),
+            unreadable=[failure for plan in plans for failure in plan.unreadable],
+        )
+        self._todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
+        self._done = 0  # files
+        self._expected: dict[str, Place] = {}  # path → place of files that await their outcome
+        self._images_before = len(collection)
         self._missing = {image_id: size for plan in plans for image_id, size in plan.missing.items()}
-        """Images whose file is gone, with its size, until their content turns up somewhere else."""
-        self._unread: Counter[int] = Counter()  # by size: files whose bytes could not be had
-        said = [plan for plan in plans if plan.says_captions]
-        self._captioned = {file.path for plan in said for _, file in plan.todo}
-        """Files whose captions are said, also that they have none."""
-        self._were_captioned = {image_id for plan in said for image_id in plan.missing}
-        self._limits = limits
-        self._replaced: dict[str, tuple[ImageInfo, NDArray[np.float32]]] = {}  # by hash, as it may turn up elsewhere
+        self._missing_failures = [place for plan in plans for place in plan.missing_failures]
+        self._broken: dict[int, Place] = {}  # image_id → place of its file, which is known to be broken now
+        self._unread: Counter[int] = Counter()  # size → files whose bytes could not be read
+        captioned = [plan for plan in plans if plan.says_captions]
+        self._captioned = {file.path for plan in captioned for _, file in plan.todo}
+        self._were_captioned = {image_id for plan in captioned for image_id in plan.missing}
+        self._replaced: dict[str, tuple[ImageInfo, NDArray[np.float32]]] = {}  # by content hash
         self._replaced_sizes: set[int] = set()
         self._committed = time.monotonic()
+        self._show_progress()
 
-    def without_known_content(
-        self, todo: list[tuple[Place, ImageFile]], places: dict[str, Place], cancel: CancelToken
-    ) -> Iterator[ImageFile]:
-        """The files that must be decoded; those whose size and then hash are known are settled here without."""
-        for place, file in todo:
+    @property
+    def left(self) -> int:
+        """How many files are not finished."""
+        return len(self._todo) - self._done
+
+    def expect_all(self) -> None:
+        """Expect the outcome of every file."""
+        self._expected = {file.path: place for place, file in self._todo}
+
+    def files_to_decode(self, cancel: CancelToken) -> Iterator[ImageFile]:
+        """The files whose outcome is expected. Those whose size, and then hash, are known are staged without decoding."""
+        for place, file in self._todo:
             cancel.check()
-            if file.size in self._replaced_sizes or self._collection.has_size(file.size):
-                try:
-                    digest, as_read = content_hash(file.path, self._limits.max_bytes, cancel)
-                except ImageError:
-                    pass  # the reader will say why
-                else:
-                    if self._settle(place, as_read, digest):
-                        self._finished()
+            if file.size in self._replaced_sizes or self.collection.has_size(file.size):
+                with suppress(ImageError):  # the decoder will report why
+                    digest, as_read = content_hash(file.path, self.limits.max_bytes, cancel)
+                    if self._stage_known_content(place, as_read, digest):
+                        self._finish_file()
                         continue
-            places[file.path] = place
+            self._expected[file.path] = place
             yield file
 
     def knows(self, digest: str) -> bool:
-        """Whether some image has this content, or had it until now."""
-        return digest in self._replaced or bool(self._collection.same_content(digest, 1))
+        """Whether an image has this content, or had it until this run."""
+        return digest in self._replaced or bool(self.collection.same_content(digest, 1))
 
-    def take(self, place: Place, outcome: Embedded | Failure) -> None:
-        """Stage one outcome."""
-        if isinstance(outcome, Failure):
-            if not is_gone(outcome.file.path):  # else the next walk tells: a drive that went is no damage to its photos
-                self._fail(place, outcome)
-                self._unread[outcome.file.size] += outcome.cause == "access"
-            self._report.failed += 1
-            self._finished()
-            return
-        said = outcome.info if outcome.file.path in self._captioned else None
-        if not self._settle(place, outcome.file, outcome.info.content_hash, said):
-            if outcome.vector is None:  # the copy it was taken for has gone meanwhile; the next run will see it as new
-                self._report.failed += 1
+    def take(self, outcomes: Iterable[Embedded | Failure]) -> None:
+        """Stage the outcomes of expected files; others are ignored."""
+        for outcome in outcomes:
+            place = self._expected.pop(outcome.file.path, None)
+            if place is None:
+                continue
+            if isinstance(outcome, Failure):
+                self._stage_failure(place, outcome)
             else:
-                self._count(place)
-                self._remember_replaced(place)
-                self._collection.add(place, outcome.file, outcome.info, outcome.vector)
-        self._finished()
-
-    def _fail(self, place: Place, failure: Failure) -> None:
-        """Stage a failure. An image that is known there stays, until it is certain that it is not what the file shows."""
-        self._collection.fail(place, failure, circumstances(self._limits))
-        known = self._collection.known_file(place)
-        if known and known.image_id is not None:
-            self._report.kept += 1
-            if self._has_changed(known.image_id, failure):
-                self._broken[known.image_id] = place
-
-    def _has_changed(self, image_id: int, failure: Failure) -> bool:
-        """Whether the bytes of a file that cannot be decoded are known to be others than those of its image."""
-        if is_elsewhere(failure.file.path):
-            return failure.cause in IN_THE_FILE
-        known = self._collection.records([image_id])[image_id]
-        try:
-            digest, _ = content_hash(failure.file.path, max(self._limits.max_bytes, known.file.size))
-        except ImageError as error:
-            return error.cause in IN_THE_FILE
-        return digest != known.info.content_hash
-
-    def settle_broken(self) -> None:
-        """Drop the images whose files have changed into something else; or none, where too many would go."""
-        for image_id, place in list(self._broken.items()):
-            known = self._collection.known_file(place)
-            if known is None or known.image_id != image_id:  # it has moved meanwhile, or left
-                del self._broken[image_id]
-        if (self._report.removed + len(self._broken)) * 2 > self._indexed and not self._prune:
-            self._report.withheld = len(self._broken)
-            return
-        self._collection.remove(sorted(self._broken))
-        self._report.kept -= len(self._broken)
+                self._stage_embedded(place, outcome)
+            self._finish_file()
 
     def commit_if_due(self) -> None:
-        """Publish what is staged, where enough of it or of time has gathered."""
-        if self._collection.staged >= COMMIT_IMAGES or time.monotonic() - self._committed >= COMMIT_SECONDS:
-            self._collection.commit()
+        """Commit once enough images are staged or enough time has passed."""
+        if self.collection.staged >= COMMIT_IMAGES or time.monotonic() - self._committed >= COMMIT_SECONDS:
+            logger.debug("committing %d images; %d files are left", self.collection.staged, self.left)
+            self.collection.commit()
             self._committed = time.monotonic()
 
-    def remove_missing(self, failures: list[Place]) -> None:
-        """Drop what is still missing at the end, when every move has been recognised.
+    def remove_missing(self) -> None:
+        """Remove what is still missing once every move has been recognised.
 
-        A file that could not be read may be a missing photo of its size under another name: until it is read, that one stays.
+        A file that could not be read may be a missing photo of its size under another name. Until it is read, that one stays.
         """
         gone = []
         for image_id, size in sorted(self._missing.items()):
@@ -272,90 +258,146 @@ class _Run:
                 self._unread[size] -= 1
             else:
                 gone.append(image_id)
-        self._collection.remove(gone)
-        self._report.removed += len(gone)
-        for place in failures:
-            self._collection.discard(place)
+        self.collection.remove(gone)
+        self.report.removed += len(gone)
+        for place in self._missing_failures:
+            self.collection.discard(place)
 
-    def _settle(self, place: Place, file: ImageFile, digest: str, said: ImageInfo | None = None) -> bool:
-        """Stage a file whose content some image has already: the same one touched, one that moved here, or a copy.
+    def remove_broken(self) -> None:
+        """Remove the images whose files are broken now. If too many would go, keep all of them."""
+        for image_id, place in list(self._broken.items()):
+            if self._image_at(place) != image_id:  # it has moved or left meanwhile
+                del self._broken[image_id]
+        if (self.report.removed + len(self._broken)) * 2 > self._images_before and not self._prune:
+            self.report.withheld = len(self._broken)
+            return
+        self.collection.remove(sorted(self._broken))
+        self.report.kept -= len(self._broken)
 
-        Where its caption is `said`, it has that or none; a photo from elsewhere keeps its own where none is said here.
+    def _stage_failure(self, place: Place, failure: Failure) -> None:
+        """Stage a failure. An image at this place stays until it is certain that the file no longer shows it."""
+        self.report.failed += 1
+        if is_gone(failure.file.path):  # the next walk decides: an unplugged drive does not damage its photos
+            return
+        self.collection.fail(place, failure, circumstances(self.limits))
+        self._unread[failure.file.size] += failure.cause == "access"
+        image_id = self._image_at(place)
+        if image_id is not None:
+            self.report.kept += 1
+            if self._has_changed(image_id, failure):
+                self._broken[image_id] = place
+
+    def _stage_embedded(self, place: Place, embedded: Embedded) -> None:
+        captioned = embedded.info if embedded.file.path in self._captioned else None
+        if self._stage_known_content(place, embedded.file, embedded.info.content_hash, captioned):
+            return
+        if embedded.vector is None:  # the image that had its content has left meanwhile; the next run takes it as new
+            self.report.failed += 1
+        else:
+            self._count_change(place)
+            self._remember_replaced(place)
+            self.collection.add(place, embedded.file, embedded.info, embedded.vector)
+
+    def _stage_known_content(
+        self, place: Place, file: ImageFile, digest: str, captioned: ImageInfo | None = None
+    ) -> bool:
+        """Stage a file whose content an image has: the same photo touched, a photo that moved here, or a copy; else False.
+
+        With `captioned`, its caption is the file's, or the file has none. But a photo that moved here keeps the caption that it
+        has from elsewhere, unless the file has one.
         """
-        same = self._collection.same_content(digest, _COPIES_LOOKED_AT)
+        same = self.collection.same_content(digest, _COPIES_LOOKED_AT)
         if not same and digest not in self._replaced:
             return False
-        known = self._collection.known_file(place)
-        if known and known.image_id is not None and known.image_id not in same:  # of many copies, it may be a later one
-            itself = self._collection.records([known.image_id])[known.image_id]
-            same += [known.image_id] if itself.info.content_hash == digest else []
-        if known and known.image_id in same and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
-            if self._collection.known_failure(place):
-                self._collection.forget_failure(place)
-            self._report.unchanged += 1
+        known = self.collection.known_file(place)
+        image_id = known.image_id if known else None
+        if image_id is not None and image_id not in same:  # it may be one of many copies
+            same += [image_id] if self.collection.records([image_id])[image_id].info.content_hash == digest else []
+        if known and image_id in same and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
+            if self.collection.known_failure(place):
+                self.collection.forget_failure(place)
+            self.report.unchanged += 1
             return True
-        if known and known.image_id in same:
-            self._move(known.image_id, place, file, said)
-            self._report.updated += 1
+        if image_id is not None and image_id in same:
+            self._move(image_id, place, file, captioned)
+            self.report.updated += 1
             return True
-        records = self._collection.records(same)
+        records = self.collection.records(same)
         gone = {i: records[i].file.path for i in same if i in self._missing or self._is_gone(records[i].file.path)}
-        if gone:  # of several, the one with the most alike path: b/1.jpg was a/1.jpg and not a/2.jpg
-            image_id = max(gone, key=lambda i: _alike_at_the_end(gone[i], file.path))
-            self._missing.pop(image_id, None)
+        if gone:  # of several, the one with the most similar path: b/1.jpg was a/1.jpg and not a/2.jpg
+            moved_id = max(gone, key=lambda i: _common_suffix_length(gone[i], file.path))
+            self._missing.pop(moved_id, None)
             self._remember_replaced(place)
-            keeps = said is None or (said.caption is None and image_id not in self._were_captioned)
-            self._move(image_id, place, file, None if keeps else said)
-            self._report.moved += 1
+            keeps = captioned is None or (captioned.caption is None and moved_id not in self._were_captioned)
+            self._move(moved_id, place, file, None if keeps else captioned)
+            self.report.moved += 1
             return True
-        self._count(place)
-        self._report.copied += 1
+        self._count_change(place)
+        self.report.copied += 1
         self._remember_replaced(place)
         if digest in self._replaced:
             info, vector = self._replaced.pop(digest)
         else:
-            info, vector = records[same[0]].info, self._collection.vectors(same[:1])[0]
-        self._collection.add(place, file, replace(info, caption=said.caption) if said else info, vector)
+            info, vector = records[same[0]].info, self.collection.vectors(same[:1])[0]
+        self.collection.add(place, file, replace(info, caption=captioned.caption) if captioned else info, vector)
         return True
 
+    def _move(self, image_id: int, place: Place, file: ImageFile, captioned: ImageInfo | None) -> None:
+        """Stage that an image is at a place now, with the caption of `captioned`, if given."""
+        info = self.collection.records([image_id])[image_id].info if captioned else None
+        if captioned is None or info is None or info.caption == captioned.caption:
+            self.collection.move(image_id, place, file)
+        else:
+            vector = self.collection.vectors([image_id])[0]
+            self.collection.remove([image_id])
+            self.collection.add(place, file, replace(info, caption=captioned.caption), vector)
+
     def _remember_replaced(self, place: Place) -> None:
-        """Keep what the image at a place is, before another takes its place: two that swap names both go on as they were."""
-        known = self._collection.known_file(place)
+        """Keep the embedding of the image at a place before another takes the place: two photos may swap their names."""
+        known = self.collection.known_file(place)
         if known and known.image_id is not None and len(self._replaced) < _MOST_REPLACED:
-            with suppress(KeyError, CollectionError):  # then it is encoded again, should it turn up
-                vector = self._collection.vectors([known.image_id])[0]
-                info = self._collection.records([known.image_id])[known.image_id].info
+            with suppress(KeyError, CollectionError):  # without it, the content is encoded again if it turns up
+                vector = self.collection.vectors([known.image_id])[0]
+                info = self.collection.records([known.image_id])[known.image_id].info
                 self._replaced[info.content_hash] = info, vector
                 self._replaced_sizes.add(known.size)
 
+    def _has_changed(self, image_id: int, failure: Failure) -> bool:
+        """Whether a file that cannot be decoded is known to differ from its image in content."""
+        if is_elsewhere(failure.file.path):
+            return failure.cause in IN_THE_FILE
+        record = self.collection.records([image_id])[image_id]
+        try:
+            digest, _ = content_hash(failure.file.path, max(self.limits.max_bytes, record.file.size))
+        except ImageError as error:
+            return error.cause in IN_THE_FILE
+        return digest != record.info.content_hash
+
     def _is_gone(self, path: str) -> bool:
-        """Whether a photo is gone, and not the drive that it is on."""
-        place = self._collection.place(path)
-        return is_gone(path) and place is not None and holds_something(self._collection.roots()[place.root_id])
+        """Whether a photo is gone, and not the whole drive that it is on."""
+        place = self.collection.place(path)
+        return is_gone(path) and place is not None and holds_something(self.collection.roots()[place.root_id])
 
-    def _move(self, image_id: int, place: Place, file: ImageFile, said: ImageInfo | None) -> None:
-        """Stage that an image is at a place now, with the caption that is said there."""
-        info = self._collection.records([image_id])[image_id].info if said else None
-        if said is None or info is None or info.caption == said.caption:
-            self._collection.move(image_id, place, file)
+    def _image_at(self, place: Place) -> int | None:
+        known = self.collection.known_file(place)
+        return known.image_id if known else None
+
+    def _count_change(self, place: Place) -> None:
+        if self._image_at(place) is None:
+            self.report.added += 1
         else:
-            vector = self._collection.vectors([image_id])[0]
-            self._collection.remove([image_id])
-            self._collection.add(place, file, replace(info, caption=said.caption), vector)
+            self.report.updated += 1
 
-    def _count(self, place: Place) -> None:
-        known = self._collection.known_file(place)
-        if known and known.image_id is not None:
-            self._report.updated += 1
-        else:
-            self._report.added += 1
+    def _finish_file(self) -> None:
+        self._done += 1
+        self._show_progress()
 
-    def _finished(self) -> None:
-        self.done += 1
-        self.on_finished()
+    def _show_progress(self) -> None:
+        if self._progress:
+            self._progress(self.report, self._done, len(self._todo))
 
 
-def _alike_at_the_end(path: str, other: str) -> int:
-    """How many of the last characters of two paths are the same."""
+def _common_suffix_length(path: str, other: str) -> int:
+    """How many of the last characters of two paths are equal."""
     pairs = zip(reversed(path), reversed(other), strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

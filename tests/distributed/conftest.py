@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import SearchEngine
-from clipsearch.distributed.embedding import EmbedFiles
+from clipsearch.distributed.chunk_worker import ChunkWorker
 from clipsearch.errors import Cancelled
 from tests.conftest import COLOURS
 
@@ -31,7 +31,7 @@ class InPlace:
         return None
 
     def embed(self, job, chunks, cancel):
-        worker = EmbedFiles(job)
+        worker = ChunkWorker(job)
         try:
             for number, (name, chunk) in enumerate(chunks):
                 if number == self.die_after:
@@ -46,7 +46,7 @@ class InPlace:
 def in_place(monkeypatch, encoder):
     monkeypatch.setattr("clipsearch.distributed.indexing.Cluster", InPlace)
     monkeypatch.setattr("clipsearch.distributed.indexing.require_ray", lambda: None)
-    monkeypatch.setattr("clipsearch.distributed.embedding.load_encoder", lambda name, **options: encoder)
+    monkeypatch.setattr("clipsearch.distributed.chunk_worker.load_encoder", lambda name, **options: encoder)
     monkeypatch.setattr("clipsearch.distributed.chunks.FEWEST", 16)  # photos of a chunk: there are several then
     monkeypatch.setattr(InPlace, "done", [])
     return InPlace

@@ -83,7 +83,7 @@ def test_a_part_that_was_damaged_is_made_again(many, tmp_path, in_place, monkeyp
     data[len(data) // 2] ^= 1
     damaged.write_bytes(data)
     monkeypatch.setattr(in_place, "die_after", None)
-    with pytest.warns(ClipsearchWarning, match="damaged and made again"):
+    with pytest.warns(ClipsearchWarning, match="damaged and is made again"):
         report = run(tmp_path / "index", many)
     assert report.reused == 1 and report.added == 130
 
@@ -113,8 +113,10 @@ def test_large_commits_are_written_as_they_grow(many, tmp_path, in_place, monkey
 
 
 def test_a_worker_with_another_model_is_refused(many, tmp_path, in_place, monkeypatch):
-    monkeypatch.setattr("clipsearch.distributed.embedding.load_encoder", lambda name, **options: ColourEncoder("other"))
-    with pytest.raises(ModelMismatch, match="put the same checkpoint on all"):
+    monkeypatch.setattr(
+        "clipsearch.distributed.chunk_worker.load_encoder", lambda name, **options: ColourEncoder("other")
+    )
+    with pytest.raises(ModelMismatch, match="Put the same checkpoint on all"):
         run(tmp_path / "index", many)
 
 
@@ -126,7 +128,7 @@ def test_a_part_of_another_chunk_is_refused(many, tmp_path, in_place, monkeypatc
     first.unlink()
     shutil.copy(second, swapped)
     monkeypatch.setattr(in_place, "die_after", None)
-    with pytest.raises(ClipsearchError, match="not about the photos"):
+    with pytest.raises(ClipsearchError, match="holds other photos"):
         run(tmp_path / "index", many)
     assert content(tmp_path / "index") == ({}, {})
 

@@ -30,7 +30,7 @@ def test_a_parquet_file_of_pictures(tmp_path, in_place):
     found, failures = content(tmp_path / "index")
     assert (report.added, report.failed, report.parts) == (599, 1, 2)
     assert found[f"{manifest}/00042-000000042.jpg"][2] == "photo 42"
-    assert failures == {f"{manifest}/00599-000000599.jpg": "this row has no picture and no address of one"}
+    assert failures == {f"{manifest}/00599-000000599.jpg": "this row has neither a picture nor the address of one"}
     assert run(tmp_path / "index").unchanged == 599
 
 
@@ -63,7 +63,8 @@ def test_a_parquet_file_of_addresses(tmp_path, in_place, monkeypatch):
     found, failures = content(tmp_path / "index")
     assert report.added == 40 and found[f"{manifest}/000000003-https%3A%2F%2Fexample.org%2F3.jpg"][2] == "photo 3"
     assert [
-        "private network" in reason or "only http" in reason or "no address" in reason for reason in failures.values()
+        "private network" in reason or "only http" in reason or "nor the address" in reason
+        for reason in failures.values()
     ]
     assert len(failures) == 3
 
@@ -100,7 +101,7 @@ def test_a_parquet_file_that_is_none_is_a_failure(tmp_path, in_place):
     other = save_parquet(tmp_path / "b.parquet", {"n": [1]})
     report = run(tmp_path / "index", tmp_path / "a.parquet", other)
     reasons = content(tmp_path / "index")[1]
-    assert report.failed == 2 and "no column" in reasons[str(other)]
+    assert report.failed == 2 and "neither a column" in reasons[str(other)]
     assert run(tmp_path / "index").known_failures == 2
 
 
@@ -125,7 +126,7 @@ def test_more_rows_than_can_be_are_not_believed(tmp_path, in_place, monkeypatch)
     report = run(tmp_path / "index", manifest, many)
     assert (report.parts, report.failed) == (2, 2)
     reasons = content(tmp_path / "index")[1]
-    assert "how many rows" in reasons[str(manifest)] and "1,001 rows" in reasons[str(many)]
+    assert "number of rows" in reasons[str(manifest)] and "1,001 rows" in reasons[str(many)]
 
 
 def test_a_picture_that_is_too_large_never_comes_into_memory(tmp_path):
@@ -176,7 +177,7 @@ def test_two_columns_of_one_name_are_not_chosen_from(tmp_path, in_place):
         pq.write_table(table, tmp_path / f"{name}.parquet")
     report = run(tmp_path / "index", tmp_path / "url.parquet", tmp_path / "caption.parquet")
     assert (report.added, report.failed) == (1, 1)
-    assert "no column" in content(tmp_path / "index")[1][str(tmp_path / "url.parquet")]
+    assert "neither a column" in content(tmp_path / "index")[1][str(tmp_path / "url.parquet")]
 
 
 def test_a_manifest_elsewhere_that_cannot_be_reached_is_tried_again(memory, tmp_path, monkeypatch):

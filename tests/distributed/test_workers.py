@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from clipsearch._internal.cancel import CancelToken
-from clipsearch.distributed import cluster, embedding, indexing
+from clipsearch.distributed import chunk_worker, cluster, indexing
+from clipsearch.distributed.chunk_worker import ChunkWorker, ClusterJob
 from clipsearch.distributed.chunks import ArchiveChunk, FilesChunk, ManifestChunk
-from clipsearch.distributed.embedding import EmbedFiles, Job
 from clipsearch.distributed.parts import read_files
 from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
@@ -83,8 +83,10 @@ def test_the_first_photos_are_read_while_their_chunks_are_open(where, memory, tm
 @pytest.fixture
 def worker(tmp_path, monkeypatch):
     encoder = ColourEncoder()
-    monkeypatch.setattr(embedding, "load_encoder", lambda name, **options: encoder)
-    worker = EmbedFiles(Job(encoder.spec.fingerprint, str(tmp_path / "parts"), ReadLimits(), "cpu", 2, batch_size=8))
+    monkeypatch.setattr(chunk_worker, "load_encoder", lambda name, **options: encoder)
+    worker = ChunkWorker(
+        ClusterJob(encoder.spec.fingerprint, str(tmp_path / "parts"), ReadLimits(), "cpu", 2, batch_size=8)
+    )
     yield worker
     worker.close()
 
@@ -119,7 +121,7 @@ def test_a_chunk_whose_storage_fails_costs_the_other_nothing(wait, worker, tmp_p
         threading.Event().wait(wait)
         raise StorageError("down")
 
-    monkeypatch.setattr("clipsearch.distributed.reading.read_remote", down)
+    monkeypatch.setattr("clipsearch.distributed.chunks.read_remote", down)
     worker.embed("0" * 32, FilesChunk(good.files[:4]))
     found = both(worker, {"a" * 32: good, "b" * 32: bad})
     assert isinstance(found["b" * 32], StorageError)
@@ -178,15 +180,15 @@ class FakeRay:
 @pytest.fixture
 def run_on(monkeypatch):
     """What starts a run on such a cluster; how often a worker was started is in `started`."""
-    monkeypatch.setattr(cluster, "_LOOK", 0)
+    monkeypatch.setattr(cluster, "_NODE_INTERVAL", 0)
     started = []
 
     def run_on(ray):
-        run = cluster._Run(ray, types.SimpleNamespace(jobs=None, device="cpu"), [("a", None)])
+        run = cluster._Scheduler(ray, types.SimpleNamespace(jobs=None, device="cpu"), [("a", None)])
 
         def start(node, share, *_):
             started.append(node)
-            return cluster._Worker(node, share, object(), object())
+            return cluster._ClusterWorker(node, share, object(), object())
 
         monkeypatch.setattr(run, "_start", start)
         return run
@@ -199,7 +201,7 @@ def run_on(monkeypatch):
 def test_nodes_that_start_nothing_end_the_run_though_the_head_is_not_for_work(run_on):
     with pytest.raises(ClipsearchError, match=r"can start a worker: no module named clipsearch"):
         list(run_on(FakeRay(head=0, one=2)).results(CancelToken()))
-    assert run_on.started == ["one"] * cluster._STARTS
+    assert run_on.started == ["one"] * cluster._START_ATTEMPTS
 
 
 @pytest.mark.timeout(20)
@@ -207,7 +209,7 @@ def test_nodes_that_are_away_for_a_moment_do_not(run_on):
     ray = FakeRay(one=2)
     run = run_on(ray)
     run._staff()
-    run._take(run._workers[0], run._workers[0].there)  # one start in vain
+    run._take(run._workers[0], run._workers[0].starting)  # one start in vain
     nodes, ray.known = ray.known, []
     run._staff()
     ray.known = nodes

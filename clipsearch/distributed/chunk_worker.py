@@ -1,4 +1,4 @@
-"""What a worker does, by the same pipeline as one machine: a chunk of photos in, a part out."""
+"""What a worker does, with the same pipeline as one machine: read a chunk of photos, write a part."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from clipsearch._internal.paths import is_remote
-from clipsearch.distributed.chunks import Chunk, FilesChunk
-from clipsearch.distributed.parts import Written, write_part
-from clipsearch.distributed.reading import Photos, open_chunk
+from clipsearch.distributed.chunks import Chunk, ChunkPhotos, known_files
+from clipsearch.distributed.parts import WrittenPart, write_part
 from clipsearch.distributed.storage import NOT_ALLOWED
 from clipsearch.encoders import load_encoder
 from clipsearch.encoders.base import Encoder
@@ -24,11 +23,11 @@ from clipsearch.types import Failure, Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What is the same for all chunks of a run. The driver has settled it."""
+class ClusterJob:
+    """What the driver decided for all chunks of a run."""
 
     fingerprint: Fingerprint
-    parts: str  # the folder, on this machine or elsewhere, that parts go to
+    parts: str  # folder or URL for the parts
     limits: ReadLimits
     device: str = "auto"
     jobs: int | None = None
@@ -36,10 +35,10 @@ class Job:
     version: str = field(default_factory=lambda: own_version())
 
 
-class EmbedFiles:
-    """Embeds chunks of photos, several at once if called from several threads. The model is loaded with the first."""
+class ChunkWorker:
+    """Embeds chunks of photos, several at once if called from several threads. The first chunk loads the model."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: ClusterJob) -> None:
         self._job = job
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
@@ -47,46 +46,46 @@ class EmbedFiles:
         self._closed = False
 
     def is_here(self) -> bool:
-        """True, once there is something to ask."""
+        """True. Ray answers once the worker has started."""
         return True
 
-    def embed(self, name: str, chunk: Chunk) -> Written:
-        """Embed a chunk's photos and write its part, under the chunk's name; again, where another chunk's failure ended it.
+    def embed(self, name: str, chunk: Chunk) -> WrittenPart:
+        """Embed a chunk's photos and write its part under the chunk's name. If another chunk's failure ends it, start again.
 
-        ModelMismatch where this machine has another model by that name; StorageError and OSError where the part cannot be
-        written or the photos' storage not be reached. What is wrong with one photo is in the part.
+        Failures of single photos are in the part. Raises ModelMismatch if this machine has another model of that name, and
+        StorageError or OSError if the part cannot be written or the storage of the photos cannot be reached.
         """
         require_seen(chunk)
         while True:
             encoder, pool = self._start()
             with (
-                open_chunk(chunk, self._job.limits) as photos,
-                closing(self._outcomes(photos, encoder, pool)) as outcomes,  # before the chunk they read from
+                chunk.open(self._job.limits) as photos,
+                closing(self._outcomes(photos, encoder, pool)) as outcomes,  # closed before the chunk that they read
                 suppress(PoolClosed),
             ):
                 return write_part(self._job.parts, name, outcomes, photos.captions, self._job.fingerprint)
 
     def close(self) -> None:
-        """Stop every process that decodes."""
+        """Stop every decoding process."""
         with self._lock:
             self._closed = True
             if self._pool:
                 self._pool.close()
 
     def _outcomes(
-        self, photos: Photos, encoder: Encoder, pool: DecoderPool
+        self, photos: ChunkPhotos, encoder: Encoder, pool: DecoderPool
     ) -> Generator[Embedded | Failure, None, None]:
         total = refused = 0
-        for some in embed_files(photos.files, encoder, pool, batch_size=self._job.batch_size):
-            if pool.closed:  # by another chunk that failed; what the pool says from then on is no judgement on photos
+        for batch in embed_files(photos.files, encoder, pool, batch_size=self._job.batch_size):
+            if pool.closed:  # by another chunk that failed; later failures say nothing about the photos
                 raise PoolClosed
-            total += len(some)
-            refused += sum(isinstance(outcome, Failure) and outcome.reason == NOT_ALLOWED for outcome in some)
-            yield from some
+            total += len(batch)
+            refused += sum(isinstance(outcome, Failure) and outcome.reason == NOT_ALLOWED for outcome in batch)
+            yield from batch
         if total == refused > 1:
             raise StorageError(
-                f"a node may read none of {total:,} photos, as {some[-1].file.path}: all nodes need the right to; photos that "
-                "nobody may read are left out with --exclude"
+                f"a node may not read any of {total:,} photos, such as {batch[-1].file.path}. Give all nodes the right to read "
+                "them, or leave them out with --exclude"
             )
         yield from photos.failures
 
@@ -108,25 +107,24 @@ class EmbedFiles:
 
 
 def own_version() -> str:
-    """The clipsearch of this machine. The package itself is above this module, which must not import its name."""
+    """The version of clipsearch here. Modules must not import from the package itself, which is above them."""
     return str(import_module("clipsearch").__version__)
 
 
 def require_seen(chunk: Chunk) -> None:
-    """Raise StorageError where this machine sees none of a chunk's files: its disk is at fault, and not the photos."""
-    if isinstance(chunk, FilesChunk):
-        paths = [file.path for file in chunk.files]
-        if not any(is_remote(path) or os.path.lexists(path) for path in paths):
-            raise StorageError(
-                f"a node has no {paths[0]}, nor what lies beside it; the photos must be at the same place on all nodes, as on "
-                "a network drive, or in storage that all reach (s3://...)"
-            )
+    """Raise StorageError if this machine sees none of a chunk's files: its disk is at fault, and not the photos."""
+    paths = [file.path for file in known_files(chunk)]
+    if paths and not any(is_remote(path) or os.path.lexists(path) for path in paths):
+        raise StorageError(
+            f"a node has neither {paths[0]} nor the photos beside it. The photos must be at the same place on all nodes, as on "
+            "a network drive, or in storage that all nodes reach (s3://...)"
+        )
 
 
 def require_same(mine: Fingerprint, wanted: Fingerprint) -> None:
-    """Raise ModelMismatch unless a node's model is the driver's, in the same precision."""
+    """Raise ModelMismatch unless a node has the driver's model, in the same precision."""
     if (mine.digest, mine.dim, mine.precision) != (wanted.digest, wanted.dim, wanted.precision):
         raise ModelMismatch(
-            f"a node has another model by the name {wanted.model!r} than the driver ({mine.digest[:12]} in "
-            f"{mine.precision}, not {wanted.digest[:12]} in {wanted.precision}); put the same checkpoint on all"
+            f"a node has another model named {wanted.model!r} than the driver ({mine.digest[:12]} in {mine.precision}, not "
+            f"{wanted.digest[:12]} in {wanted.precision}). Put the same checkpoint on all nodes"
         )
