@@ -220,26 +220,22 @@ class SearchEngine:
         and returns a report with `interrupted`. While another process writes, `on_busy` decides whether to try again; without
         it, CollectionBusy is raised. ModelMismatch if the index was made with another model.
         """
-        from clipsearch.indexing.apply import apply_sync
-        from clipsearch.indexing.plan import check_loss, due, plan_sync
+        from clipsearch.indexing.apply import index_folders
 
         start = time.monotonic()
-        is_due = due(limits, retry=retry)
         with self._writing(folders, _require_folder, on_busy) as collection:
-            plans = [
-                plan_sync(collection, folder, root_id, walk, paranoid=paranoid, settled_for=settled_for, is_due=is_due)
-                for folder, root_id, walk in roots.targets(collection, folders, rules, prune)
-            ]
-            if not prune:
-                check_loss(plans, len(collection))
-            report = apply_sync(
+            report = index_folders(
                 collection,
-                plans,
+                folders,
                 lambda: self._model.of(collection),
-                limits=limits,
+                rules=rules,
+                prune=prune,
+                paranoid=paranoid,
+                retry=retry,
+                settled_for=settled_for,
                 jobs=jobs,
                 batch_size=batch_size,
-                prune=prune,
+                limits=limits,
                 progress=progress,
                 cancel=cancel,
             )

@@ -144,12 +144,12 @@ def test_a_parent_folder_drops_nothing_of_its_children_unasked(photos, tmp_path,
     save_photo(thumbs / "red.jpg", "red", note="thumb")
     with SearchEngine(tmp_path / "index") as engine:
         engine.index(photos / "trip", rules=WalkRules(defaults=False))
-        with pytest.raises(SyncRefused, match=r"trip is indexed already, .* pass over 1 of its photos"):
+        with pytest.raises(SyncRefused, match=r"trip is indexed already, .* skip 1 of its photos"):
             engine.index(photos)
         engine.index(secret)
-        with pytest.raises(SyncRefused, match=r"secret is indexed already, .* pass over 1 of its photos"):
+        with pytest.raises(SyncRefused, match=r"secret is indexed already, .* skip 1 of its photos"):
             engine.index(photos, rules=WalkRules(defaults=False))
-        with pytest.raises(SyncRefused, match="pass over 2 of its photos"):
+        with pytest.raises(SyncRefused, match="skip 2 of its photos"):
             engine.index(photos, rules=WalkRules(hidden=True, defaults=False, exclude=("*.jpg", "*.png")))
         assert len(engine.status().roots) == 2 and engine.status().images == 3
         report = engine.index(photos, rules=WalkRules(hidden=True, defaults=False))

@@ -1,1 +1,1 @@
-"""From a folder to the collection: find the photos, plan the changes, decode and encode, apply."""
+"""Index folders: choose the roots, walk them, plan the changes, decode and encode photos, apply the changes."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -15,9 +16,10 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import Cancelled, CollectionError, ImageError
 from clipsearch.images.files import ReadLimits, content_hash
-from clipsearch.indexing.plan import SyncPlan
+from clipsearch.indexing import roots
+from clipsearch.indexing.plan import SyncPlan, check_loss, due, plan_sync
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
-from clipsearch.indexing.roots import holds_something
+from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import Failure, ImageFile, ImageInfo
@@ -67,6 +69,58 @@ class SyncReport:
 
 IndexProgress = Callable[[SyncReport, int, int], None]
 """Called with the report so far, the number of files that are finished, and the number of all."""
+
+
+def index_folders(
+    collection: Collection,
+    folders: Sequence[str | os.PathLike[str]],
+    load_encoder: Callable[[], Encoder],
+    *,
+    rules: WalkRules | None = None,
+    prune: bool = False,
+    paranoid: bool = False,
+    retry: bool = False,
+    settled_for: float = 0.0,
+    jobs: int | None = None,
+    batch_size: int | None = None,
+    limits: ReadLimits | None = None,
+    progress: IndexProgress | None = None,
+    cancel: CancelToken | None = None,
+) -> SyncReport:
+    """Make an index agree with folders: choose the roots, walk them, plan the changes and apply them.
+
+    The parameters are those of `SearchEngine.index`. If cancelled, returns a report with `interrupted`.
+    """
+    is_due = due(limits, retry=retry)
+    try:
+        plans = [
+            plan_sync(
+                collection,
+                folder,
+                root_id,
+                walk,
+                paranoid=paranoid,
+                settled_for=settled_for,
+                is_due=is_due,
+                cancel=cancel,
+            )
+            for folder, root_id, walk in roots.targets(collection, folders, rules, prune)
+        ]
+    except Cancelled:
+        return SyncReport(interrupted=True)
+    if not prune:
+        check_loss(plans, len(collection))
+    return apply_sync(
+        collection,
+        plans,
+        load_encoder,
+        limits=limits,
+        jobs=jobs,
+        batch_size=batch_size,
+        prune=prune,
+        progress=progress,
+        cancel=cancel,
+    )
 
 
 def apply_sync(
@@ -376,7 +430,7 @@ class _Reconciler:
     def _is_gone(self, path: str) -> bool:
         """Whether a photo is gone, and not the whole drive that it is on."""
         place = self.collection.place(path)
-        return is_gone(path) and place is not None and holds_something(self.collection.roots()[place.root_id])
+        return is_gone(path) and place is not None and roots.holds_something(self.collection.roots()[place.root_id])
 
     def _image_at(self, place: Place) -> int | None:
         known = self.collection.known_file(place)

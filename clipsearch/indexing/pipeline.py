@@ -1,4 +1,4 @@
-"""Files in, embeddings out: processes decode ahead while the model works on the batch before."""
+"""From files to embeddings: processes decode the next batches while the model encodes the one before."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.images.preprocess import normalise
 from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo, PixelSpec
 
-_A_CORE = 8  # pictures of a batch
-_AT_ONCE = 4  # pictures a core; more make no model on a CPU faster, and Ctrl-C waits for two batches' worth
-_PATIENCE = 0.5  # seconds that Ctrl-C waits for the model
-_LOOK = 0.1  # seconds between two looks whether to stop
-_ENCODED_AT_ONCE = 2  # batches the model has, so that no core idles at the end of one
+_BATCH_PER_CORE = 8  # pictures
+_PIECE_PER_CORE = 4  # pictures of one call; more make no model on a CPU faster, and cancelling waits for two calls
+_PATIENCE = 0.5  # seconds that cancelling waits for the model
+_LOOK = 0.1  # seconds between two looks at the cancel token
+_ENCODED_AT_ONCE = 2  # batches, so that no core idles at the end of one
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A photo with its unit vector (dim,); None where its content was known already and was not encoded."""
+    """A photo with its unit vector (dim,); None if its content was known already and not encoded."""
 
     file: ImageFile
     info: ImageInfo
@@ -37,7 +37,7 @@ class Embedded:
 
 @dataclass(slots=True)
 class _Batch:
-    """Files in order, and those of them that are to be encoded, by content hash."""
+    """Files in order, and those to be encoded by content hash."""
 
     files: list[Decoded | Failure] = field(default_factory=list)
     wanted: dict[str, Decoded] = field(default_factory=dict)
@@ -53,24 +53,23 @@ def embed_files(
     batch_size: int | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[list[Embedded | Failure]]:
-    """Every file's outcome, batch by batch, in the order given.
+    """Yield the outcome of every file in batches, in the order of the files.
 
-    A file whose content hash is `known`, or equal to that of an earlier file on its way, is not encoded again. While the model
-    works on some batches, the caller has the one before and the next is put together. Memory does not grow with the files.
-    Leaving early, by an error or Ctrl-C too, stops the pool; a model that is slow then ends its last pictures in a thread.
-    Raises Cancelled once `cancel` is cancelled.
+    A file whose content is `known`, or equal to that of an earlier file in progress, is not encoded again. The next batches are
+    decoded and encoded while the caller has the one before, in constant memory. Leaving early stops the pool, also by an error;
+    a slow model may then finish its last pictures in a thread. Raises Cancelled and what `DecoderPool.read` raises.
     """
     cancel = cancel or CancelToken()
-    at_once = batch_size or _AT_ONCE * cores()
+    piece = batch_size or _PIECE_PER_CORE * cores()
     batch_size = batch_size or default_batch_size()
     leaving = threading.Event()
 
     def encode(pixels: NDArray[np.float32]) -> Embeddings:
         parts = []
-        for start in range(0, len(pixels), at_once):
+        for start in range(0, len(pixels), piece):
             if leaving.is_set():
                 raise CancelledError
-            parts.append(encoder.encode_pixels(pixels[start : start + at_once]))
+            parts.append(encoder.encode_pixels(pixels[start : start + piece]))
         return np.concatenate(parts)
 
     model = ThreadPoolExecutor(_ENCODED_AT_ONCE, thread_name_prefix="clipsearch-embed")
@@ -99,27 +98,26 @@ def embed_files(
     except BaseException as error:
         leaving.set()
         model.shutdown(wait=False, cancel_futures=True)
-        pool.close()  # or the model would have to share the processor until it is done
+        pool.close()  # decoders would slow down the model's last pictures
         failed = isinstance(error, Exception) and not isinstance(error, Cancelled)
         patience = None if failed else _PATIENCE
-        begun = [batch.embeddings for batch in running if batch.embeddings and not batch.embeddings.cancelled()]
-        late = wait(begun, patience).not_done  # on a busy machine; whoever pressed Ctrl-C has been kept long enough
-        if not late:
+        started = [batch.embeddings for batch in running if batch.embeddings and not batch.embeddings.cancelled()]
+        if not wait(started, patience).not_done:
             model.shutdown()
         raise
     model.shutdown()
 
 
 def default_batch_size() -> int:
-    """Pictures encoded at once: eight for each core, from which more gain nothing, and 32 to 256 in all.
+    """Pictures of a batch: eight for each core, because more gain nothing, and 32 to 256 in all.
 
-    Three batches are what an interruption may lose, and what decoded pictures take in memory.
+    Up to three batches are in memory, and lost if the run is cancelled.
     """
-    return min(max(32, _A_CORE * cores()), 256)
+    return min(max(32, _BATCH_PER_CORE * cores()), 256)
 
 
 def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) -> NDArray[np.float32]:
-    """The readable ones of some files as the model takes them, float32 (n, 3, height, width)."""
+    """The files that can be read, as the model takes them: float32 (n, 3, height, width)."""
     pixels = [outcome.pixels for outcome in pool.read(files) if isinstance(outcome, Decoded)]
     return normalise(pixels, encoder.spec.pixels) if pixels else np.empty((0, 3, 0, 0), np.float32)
 
@@ -144,7 +142,7 @@ def _outcomes(batch: _Batch, cancel: CancelToken) -> list[Embedded | Failure]:
             continue
         vector = vectors.get(item.info.content_hash)
         if vector is not None and not np.isfinite(vector).all():
-            outcomes.append(Failure(item.file, "the model gives no direction for this picture"))
+            outcomes.append(Failure(item.file, "the model gives no embedding for this picture"))
         else:
             outcomes.append(Embedded(item.file, item.info, vector))
     return outcomes

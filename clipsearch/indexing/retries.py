@@ -1,4 +1,4 @@
-"""When a file that could not be read is worth another attempt."""
+"""Decide when a file that could not be read is tried again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from clipsearch.images.files import ReadLimits
 
 MOST_ATTEMPTS = 3
-"""Runs that try a file which made the decoder crash, take too long or use too much memory."""
+"""How many runs try a file that makes the decoder crash, time out or run out of memory."""
 
 _DECODERS = ("pillow", "pillow-heif")
 _LIMIT_OF = {
@@ -20,25 +20,25 @@ _LIMIT_OF = {
     "time": "seconds",
     "memory": "memory",
     "crash": "memory",
-    "content": "memory",  # libraries that get no memory often say that a file is broken
+    "content": "memory",  # without memory, libraries often call a file broken
 }
 _REPEATED = ("crash", "memory", "time")
 
 IN_THE_FILE = ("content", "pixels", "bytes")
-"""Causes that lie in the file: it can be read, and is not what is indexed."""
+"""Causes that lie in the file: it was read, and is not the photo that is indexed."""
 
 
 def circumstances(limits: ReadLimits) -> str:
-    """What decides, besides the file itself, whether it can be read: limits and decoders, as JSON to keep beside a failure."""
+    """The limits and decoders of this run, as JSON to store with a failure: another run with others may succeed."""
     return json.dumps({**_in_force(limits), "decoders": _decoders()}, sort_keys=True)
 
 
 def is_due(cause: str, attempts: int, before: str, limits: ReadLimits) -> bool:
-    """Whether a file that has not changed since it failed is tried again.
+    """Whether a file that failed and has not changed since is tried again.
 
-    It is if its bytes could not be had at all, if a limit that it broke has been raised, if decoders have been installed or
-    changed, or if it may be that the machine was to blame and MOST_ATTEMPTS is not reached. `before` is what `circumstances`
-    gave when it failed; for failures of which nothing is known, it is empty, and they are tried once more.
+    It is tried again if its bytes could not be read, if a limit that it exceeded is higher now, if decoders were installed or
+    changed, or if the machine may have been to blame and it was tried less than MOST_ATTEMPTS times. `before` is the
+    `circumstances` of the failure. It is empty for failures of old indexes, which are tried once more.
     """
     then = _parsed(before)
     if cause == "access" or then is None or then.get("decoders") != _decoders():
@@ -50,7 +50,7 @@ def is_due(cause: str, attempts: int, before: str, limits: ReadLimits) -> bool:
 
 
 def _in_force(limits: ReadLimits) -> dict[str, float]:
-    """The limits that decoders have here: their memory may be limited from outside as well (`ulimit -v`)."""
+    """The limits that hold for decoders here: `ulimit -v` may limit their memory further."""
     values = limits.to_json()
     if sys.platform != "win32":
         import resource
@@ -62,7 +62,7 @@ def _in_force(limits: ReadLimits) -> dict[str, float]:
 
 @lru_cache
 def _decoders() -> str:
-    """The decoders that are installed, with their versions."""
+    """The installed decoders and their versions."""
     return ", ".join(f"{name} {_version(name)}" for name in _DECODERS)
 
 
@@ -75,7 +75,7 @@ def _version(package: str) -> str:
 
 @lru_cache(1024)
 def _parsed(before: str) -> dict[str, Any] | None:
-    """Stored circumstances; None where they are not what `circumstances` writes."""
+    """Stored circumstances; None if `circumstances` did not write them."""
     try:
         values = json.loads(before)
         return values if all(isinstance(values[limit], (int, float)) for limit in _LIMIT_OF.values()) else None

@@ -1,4 +1,4 @@
-"""Which folders an index covers: choosing those to walk, and forgetting some."""
+"""The folders that an index covers (its roots): choose those to walk, and forget some."""
 
 from __future__ import annotations
 
@@ -19,62 +19,62 @@ from clipsearch.store.rows import Place
 def targets(
     collection: Collection, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
 ) -> list[tuple[str, int, WalkRules]]:
-    """(folder to walk, the root that holds it, rules) for each; folders inside another one are dropped.
+    """Choose what to walk: (folder, the root that holds it, rules) for each. Folders inside another one are left out.
 
-    Without folders, those indexed before that are on this machine; for a new index, the folder it lies in. New ones become
-    roots.
+    Without `folders`, the indexed ones on this machine; for a new index, the folder that holds it. New folders become roots.
+    Raises ClipsearchError if a folder does not exist, and SyncRefused if an indexed one is gone or photos would be lost.
     """
     known = collection.roots()
-    wanted = [collection.spelled(absolute(folder)) for folder in folders] or [
+    names = [collection.spelled(absolute(folder)) for folder in folders] or [
         root for root in known.values() if not is_remote(root)
     ]
-    if not wanted and not known:
+    if not names and not known:
         if collection.folder.name != INDEX_FOLDER:
             how = command("index", PHOTOS, index=collection.folder)
-            raise ClipsearchError(f"the index at {collection.folder} has no folders yet; say which: {how}")
-        wanted = [str(collection.folder.parent)]
+            raise ClipsearchError(f"the index at {collection.folder} has no folders yet; name one: {how}")
+        names = [str(collection.folder.parent)]
     chosen = []
-    for folder in sorted(set(wanted)):
-        if any(folder != other and Path(folder).is_relative_to(other) for other in wanted):
+    for folder in sorted(set(names)):
+        if any(folder != other and Path(folder).is_relative_to(other) for other in names):
             continue
         place = collection.place(folder)
         _require_there(collection, folder, place, prune)
         is_root = place is not None and folder == known.get(place.root_id)
-        walked = rules_of(collection, place.root_id) if place else None
-        wished = rules or (WalkRules() if folders and walked == ARCHIVES_ONLY else walked)
-        if place and walked and not is_root:
-            _require_walked(folder, known[place.root_id], walked, wished)
-        if place is None or (is_root and wished != walked):
+        old_rules = rules_of(collection, place.root_id) if place else None
+        new_rules = rules or (WalkRules() if folders and old_rules == ARCHIVES_ONLY else old_rules)
+        if place and old_rules and not is_root:
+            _require_walked(folder, known[place.root_id], old_rules, new_rules)
+        if place is None or (is_root and new_rules != old_rules):
             if not prune:
-                require_kept(collection, folder, wished or WalkRules())
-            root_id = collection.add_root(folder, (wished or WalkRules()).to_json())
+                _require_kept(collection, folder, new_rules or WalkRules())
+            root_id = collection.add_root(folder, (new_rules or WalkRules()).to_json())
         else:
             root_id = place.root_id
         chosen.append((folder, root_id, rules or rules_of(collection, root_id)))
     return chosen
 
 
-def _require_walked(folder: str, root: str, walked: WalkRules, wished: WalkRules | None) -> None:
-    """Raise SyncRefused where a walk of the root would not find what is asked for inside it: the next one would drop it."""
+def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: WalkRules | None) -> None:
+    """Raise SyncRefused if the next walk of the root would not find this folder's photos, and would drop them."""
     if is_remote(folder):
         return
-    why = why_passed_over(root, Path(folder).relative_to(root).as_posix(), walked)
-    if walked == ARCHIVES_ONLY:
+    why = why_passed_over(root, Path(folder).relative_to(root).as_posix(), old_rules)
+    if old_rules == ARCHIVES_ONLY:
         why = "only its archives are indexed"
-    elif not why and wished != walked:
+    elif not why and new_rules != old_rules:
         why = "it is walked by other rules"
     if why:
         raise SyncRefused(
             f"{folder} is inside {root}, and {why}: the next `clipsearch index` would drop what this adds. Index {root} itself "
-            "with the flags that all of it needs (--hidden, --no-default-excludes, --follow-links, --exclude), or this folder "
-            "into an index of its own (--index). Nothing was changed"
+            "with the flags that it needs (--hidden, --no-default-excludes, --follow-links, --exclude), or give this folder an "
+            "index of its own (--index). Nothing was changed"
         )
 
 
-def require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
-    """Raise SyncRefused where a folder that is to become a root has others inside, and its walk would pass over their photos.
+def _require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
+    """Raise SyncRefused if a new root holds other roots, and its walk would not find their photos.
 
-    Those that are elsewhere, or inside an archive, no walk is asked for.
+    Photos in remote storage or inside archives do not count, because no walk looks for them.
     """
     for root_id, root in collection.roots().items():
         if root == folder or not Path(root).is_relative_to(folder):
@@ -84,18 +84,18 @@ def require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
             path = Path(root, inner)
             names = collection.known_files(root_id, inner)[0]
             if not is_elsewhere(str(path / "photo")):
-                passed_over = why_passed_over(folder, path.relative_to(folder).as_posix(), rules)
-                lost += len(names) if passed_over else sum(map(rules.skips_file, names))
+                skipped = why_passed_over(folder, path.relative_to(folder).as_posix(), rules)
+                lost += len(names) if skipped else sum(map(rules.skips_file, names))
         if lost:
             raise SyncRefused(
-                f"{root} is indexed already, and indexing {folder} would pass over {lost:,} of its photos: they are hidden, "
+                f"{root} is indexed already, and indexing {folder} would skip {lost:,} of its photos: they are hidden, "
                 "excluded or behind a link. To keep them, use --hidden, --no-default-excludes or --follow-links, or exclude "
-                "less; to let go of them, confirm with --prune. Nothing was changed"
+                "less. To remove them from the index, confirm with --prune. Nothing was changed"
             )
 
 
 def forget(collection: Collection, folder: str) -> int:
-    """Stage that a folder, or everything below it, leaves the index; how many photos go."""
+    """Stage that a folder leaves the index with everything below it; returns how many photos go."""
     folder = collection.spelled(folder)
     place = collection.place(folder)
     inside = [root_id for root_id, root in collection.roots().items() if Path(root).is_relative_to(folder)]
@@ -108,14 +108,14 @@ def forget(collection: Collection, folder: str) -> int:
     if collection.known_file(place) and not images:  # a single file
         collection.discard(place)
         return 1
-    collection.forget_failure(place)  # of an archive that could not be read to its end
+    collection.forget_failure(place)  # an archive may have one of its own
     if not images and not failures:
         raise ClipsearchError(f"nothing below {folder} is in the index at {collection.folder}")
     return images
 
 
 def rules_of(collection: Collection, root_id: int) -> WalkRules:
-    """The rules that a root was walked by."""
+    """The rules of a root's last walk."""
     return WalkRules.from_json(collection.root_rules()[root_id])
 
 
@@ -131,19 +131,19 @@ def _require_there(collection: Collection, folder: str, place: Place | None, pru
         how = command("forget", folder)
         raise SyncRefused(
             f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "
-            f"again; if it is really gone, confirm with --prune, or remove it: `{how}`. Nothing was changed"
+            f"again. If it is really gone, confirm with --prune, or remove it: `{how}`. Nothing was changed"
         )
     require_folder(folder)
 
 
 def _is_known(collection: Collection, folder: str, place: Place) -> bool:
-    """Whether the index has a folder, as a root or with something below it; a mistyped name inside a root it has not."""
+    """Whether a folder is a root or holds indexed photos; a mistyped name inside a root does not."""
     root = collection.roots()[place.root_id]
     return folder == root or bool(collection.folders(place.root_id, Path(folder).relative_to(root).as_posix()))
 
 
 def require_folder(folder: str) -> None:
-    """ClipsearchError unless it is a folder on this machine."""
+    """Raise ClipsearchError unless it is a folder on this machine."""
     if is_remote(folder):
         how = command("index", folder, "--ray", "local")
         raise ClipsearchError(f"{folder} is not on this machine; to index it: `{how}`")
@@ -155,7 +155,7 @@ def require_folder(folder: str) -> None:
 
 
 def _did_you_mean(path: Path) -> str:
-    """A suggestion for a mistyped folder: the one beside it whose name is most similar; "" if there is none."""
+    """A suggestion for a mistyped folder: the one beside it with the most similar name; "" if there is none."""
     above = path.parent
     while not above.is_dir() and above != above.parent:
         path, above = above, above.parent
@@ -170,7 +170,7 @@ def _did_you_mean(path: Path) -> str:
 
 
 def holds_something(folder: str) -> bool:
-    """Whether a folder is there and something is in it: empty, it may be a drive that is not mounted."""
+    """Whether a folder exists and is not empty. An empty one may be a drive that is not mounted."""
     try:
         with os.scandir(folder) as entries:
             return any(True for _ in entries)
@@ -179,9 +179,9 @@ def holds_something(folder: str) -> bool:
 
 
 def absolute(folder: str | os.PathLike[str]) -> str:
-    """A folder as the user named it, without relative parts; a URL as it is."""
+    """The absolute path of a folder that the user named; a URL stays as it is."""
     text = os.fspath(folder)
     if is_remote(text):
         return text.rstrip("/")
     whole = os.path.abspath(os.path.expanduser(folder))
-    return str(Path(whole))  # on Windows, a share's own folder ends with a separator, as a drive's does
+    return str(Path(whole))  # without the separator that abspath leaves after a Windows share

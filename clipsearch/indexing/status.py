@@ -1,4 +1,4 @@
-"""What an index holds, and how far its folders have moved on since."""
+"""What an index holds, and what has changed in its folders since."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class RootStatus:
     """One indexed folder, compared with the disk."""
 
     path: str
-    present: bool  # whether the folder is there at all; one elsewhere is taken to be, and not compared
-    new: int | None  # photos not indexed yet; None where nobody looked
+    present: bool  # whether the folder exists; a remote one is assumed to
+    new: int | None  # photos not indexed yet; None if the folder was not compared
     changed: int | None  # photos, and archives of photos
     missing: int | None
-    retry: int | None = None  # files that could not be read, and that the next run tries again
+    retry: int | None = None  # files that could not be read and are tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class Status:
 
     @property
     def stale(self) -> int | None:
-        """How many files differ from what is indexed; None where nobody looked."""
+        """How many files differ from what is indexed; None if a folder was not compared."""
         counts = [count for root in self.roots for count in (root.new, root.changed, root.missing)]
         return None if None in counts else sum(count for count in counts if count)
 
 
 def read_status(collection: Collection, scan: bool) -> Status:
-    """An index's status; with `scan`, its folders are walked and compared."""
+    """The status of an index; with `scan`, its folders are walked and compared."""
     images, failures, photo_bytes = collection.counts()
     roots = []
     for root_id, path in collection.roots().items():
@@ -75,7 +75,7 @@ def read_status(collection: Collection, scan: bool) -> Status:
 
 
 def _bytes_below(folder: Path) -> int:
-    """What the files in a folder have, those that come and go meanwhile or not."""
+    """The bytes of all files below a folder, some of which may come and go meanwhile."""
     total = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):

@@ -1,11 +1,12 @@
 """Keep an index up to date: wait until something changes below its folders and then stays quiet, and index again.
 
-The system says what changes, as far as it does: not for drives of other machines, nor for more folders than it can watch. So
-everything is compared again from time to time, too; an unchanged photo costs one stat.
+The system does not report every change: not those on drives of other machines, nor in more folders than it can watch. So all
+folders are compared again from time to time; an unchanged photo costs one stat.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,35 +22,37 @@ from clipsearch.indexing.apply import SyncReport
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
 
+logger = logging.getLogger(__name__)
+
 QUIET = 1.0
-"""Seconds without a change before a round begins; also how long ago a file must have been written to be read in it."""
+"""Seconds without a change before a round starts. A file must also have been written that long ago to be read in it."""
 
 LONGEST = 30.0
-"""Seconds of changes without a pause after which a round begins all the same."""
+"""Seconds of changes without a pause after which a round starts anyway."""
 
-_LOOK = 0.2  # seconds between two looks at what has changed; stopping takes as long
-_THERE = 1.0  # seconds between two looks whether the folders are there
-_COMPARE = 900.0  # seconds between two rounds at most
-_COMPARE_BLINDLY = 60.0  # the same where the system does not say what changes, or a round was refused
+_LOOK = 0.2  # seconds between two looks at the changes; cancelling takes as long
+_PRESENCE_INTERVAL = 1.0  # seconds between two checks that the folders exist
+_COMPARE_INTERVAL = 900.0  # seconds between two rounds at most
+_COMPARE_INTERVAL_BLIND = 60.0  # the same if the system does not report changes, or a round failed
 
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """A folder, also as the system may name it, and what a walk of it passes over."""
+    """A folder to watch."""
 
     folder: str
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the paths by which the system may report it
     rules: WalkRules
-    filled: bool  # whether something is in it, or indexed below it: empty, it is then a drive that is not mounted
+    filled: bool  # whether it holds files or indexed photos; if it is empty later, its drive is not mounted
 
 
 class Watch:
-    """Rounds of indexing, each after a change. It belongs to the thread that goes through `rounds`.
+    """Indexes in rounds, each after a change. It belongs to the thread that iterates `rounds`.
 
-    `update` makes a round: it gets the folders that are there, makes the index agree with them and says what it did; it should
-    leave files for later that were written within the last QUIET seconds (the `settled_for` of SearchEngine.index). `notice`
-    gets a sentence for people when something is in the way. `folders` are by default all that are indexed, also later ones,
-    with the rules that the index has for them. ClipsearchError where watchfiles is not installed.
+    `update` does one round: it gets the folders that exist, makes the index agree with them and returns its report. It should
+    leave files of the last QUIET seconds for later (`settled_for` of SearchEngine.index). `notice` gets a sentence for people
+    if something prevents a round. `folders` are by default all indexed ones, also those added later, with the rules that the
+    index has for them. Raises ClipsearchError if watchfiles is not installed.
     """
 
     def __init__(
@@ -63,48 +66,49 @@ class Watch:
         self._update = update
         self._notice = notice
         self._cancel = cancel or CancelToken()
-        self._troubles: dict[str, str] = {}  # what is in the way now, and was said, by where
+        self._troubles: dict[str, str] = {}  # what prevents a round now and was reported, by subject
 
     def rounds(self) -> Iterator[SyncReport]:
-        """Index at once, and then after changes, until it is cancelled; what each round did that was carried out.
+        """Index at once, and then after changes, until cancelled; yields the report of each round that was carried out.
 
-        Whatever can pass is waited for: folders or an index that are not there, a round that would lose too much, a full disk.
+        Conditions that may pass are waited for: missing folders or a missing index, a round that would lose too much, a full
+        disk.
         """
         while not self._cancel.cancelled:
             watched = self._watched()
-            there = self._there(watched)
-            if not there:
-                self._cancel.wait(_THERE)
+            present = self._present(watched)
+            if not present:
+                self._cancel.wait(_PRESENCE_INTERVAL)
                 continue
-            yield from self._rounds_while(watched, there)
+            yield from self._rounds_while(watched, present)
 
-    def _rounds_while(self, watched: list[_Watched], there: dict[str, tuple[int, int]]) -> Iterator[SyncReport]:
-        """Rounds while the same folders are there."""
+    def _rounds_while(self, watched: list[_Watched], present: dict[str, tuple[int, int]]) -> Iterator[SyncReport]:
+        """Do rounds as long as the same folders exist."""
         now = time.monotonic()
-        first: float | None = now  # of the changes since the last round; what changed before anybody looked is one
-        last, looked, compared, every = now - QUIET, now, now, _COMPARE
-        for changed in self._changes(watched, there):
+        first: float | None = now  # time of the first change since the last round; the start counts as one
+        last, looked, compared, interval = now - QUIET, now, now, _COMPARE_INTERVAL
+        for changed in self._changes(watched, present):
             if self._cancel.cancelled:
                 return
             now = time.monotonic()
             if changed:
                 first, last = first or now, now
             due = first is not None and (now - last >= QUIET or now - first >= LONGEST)
-            if due or now - looked >= _THERE:
+            if due or now - looked >= _PRESENCE_INTERVAL:
                 looked = now
-                if self._there(watched) != there:
+                if self._present(watched) != present:
                     return
             if due:
-                report = self._round(list(there))
+                report = self._round(list(present))
                 first, compared = None, time.monotonic()
-                every = _COMPARE if report else _COMPARE_BLINDLY
+                interval = _COMPARE_INTERVAL if report else _COMPARE_INTERVAL_BLIND
                 if report:
                     yield report
                 if report and report.waiting:
                     first = last = compared
                 if self._watched() != watched:
                     return
-            if now - compared >= every:
+            if now - compared >= interval:
                 return
 
     def _round(self, folders: list[str]) -> SyncReport | None:
@@ -116,57 +120,62 @@ class Watch:
         except ClipsearchError:
             if all(os.path.isdir(folder) for folder in folders):
                 raise
-            return None  # one has just gone; whoever looks next will say so
+            return None  # a folder has just gone, which `_present` will report
         self._troubles.pop("round", None)
         return report
 
-    def _changes(self, watched: list[_Watched], there: dict[str, tuple[int, int]]) -> Iterator[bool]:
-        """Several times a second, whether something has changed that matters."""
+    def _changes(self, watched: list[_Watched], present: dict[str, tuple[int, int]]) -> Iterator[bool]:
+        """Yield several times a second whether something relevant has changed."""
         from watchfiles import watch
 
         moment = int(_LOOK * 1000)
         try:
             for changes in watch(
-                *there, watch_filter=None, debounce=moment, step=50, rust_timeout=moment, yield_on_timeout=True,
+                *present,
+                watch_filter=None,
+                debounce=moment,
+                step=50,
+                rust_timeout=moment,
+                yield_on_timeout=True,
                 ignore_permission_denied=True,
-            ):  # fmt: skip
+            ):
                 yield any(self._matters(path, watched) for _, path in changes)
         except OSError as error:
-            if self._there(watched) != there:
+            if self._present(watched) != present:
                 return
             self._trouble(
                 "system",
-                f"the system cannot say what changes ({error}); comparing every {_COMPARE_BLINDLY:.0f} seconds instead. On "
-                "Linux, fs.inotify.max_user_watches must be more than the number of folders",
+                f"the system cannot say what changes ({error}); comparing every {_COMPARE_INTERVAL_BLIND:.0f} seconds instead. "
+                "On Linux, fs.inotify.max_user_watches must be more than the number of folders",
             )
-            end = time.monotonic() + _COMPARE_BLINDLY
+            end = time.monotonic() + _COMPARE_INTERVAL_BLIND
             while time.monotonic() < end:
                 yield False
                 self._cancel.wait(_LOOK)
 
     def _matters(self, path: str, watched: list[_Watched]) -> bool:
-        """Whether a walk would see what has changed there."""
+        """Whether a walk would see a change at this path."""
         index = str(self._index_folder)
         if any(_inside(path, name) is not None for name in (index, os.path.realpath(index))):
             return False
-        for one in watched:
-            for inside in filter(None, (_inside(path, name) for name in one.names)):
+        for root in watched:
+            for inside in filter(None, (_inside(path, name) for name in root.names)):
                 *folders, name = Path(inside).parts
-                above = (os.path.basename(one.folder), *folders)
-                if any(map(one.rules.skips_folder, folders, above)) or one.rules.skips_folder(name):
+                above = (os.path.basename(root.folder), *folders)
+                if any(map(root.rules.skips_folder, folders, above)) or root.rules.skips_folder(name):
                     continue
                 if is_image_name(name) is not False or os.path.isdir(path):
                     return True
         return False
 
     def _watched(self) -> list[_Watched]:
-        """The folders to watch, whether or not they are there now; none while the index cannot be read."""
+        """The folders to watch, even if they are missing now; none while the index cannot be read."""
         try:
             with Collection(self._index_folder) as collection:
                 folders = self._folders or [root for root in collection.roots().values() if not is_remote(root)]
                 watched = [self._as_indexed(collection, folder) for folder in folders]
         except CollectionError as error:
-            if self._has_index():  # or its drive has just gone, perhaps in the middle of reading; `_there` says so
+            if self._has_index():  # otherwise its drive has just gone, which `_present` will report
                 self._trouble("catalog", str(error))
             return []
         self._passed("catalog", f"the index at {self._index_folder} can be read again")
@@ -180,41 +189,43 @@ class Watch:
         )
         return _Watched(folder, (folder, os.path.realpath(folder)), rules, filled)
 
-    def _there(self, watched: list[_Watched]) -> dict[str, tuple[int, int]]:
-        """The folders that are there, and what each is, so that one put in its place is noticed. Who is not is said."""
-        if not self._has_index():  # a new one must not be made where the old one's drive is not mounted
+    def _present(self, watched: list[_Watched]) -> dict[str, tuple[int, int]]:
+        """The folders that exist and the identity of each, which changes if another takes its place. Reports missing ones."""
+        if not self._has_index():  # do not make a new one while the old one's drive is not mounted
             self._trouble("index", f"the index at {self._index_folder} is not there now; waiting until it is back")
             return {}
         self._passed("index", f"the index at {self._index_folder} is back")
-        found = {}
-        for one in watched:
+        present = {}
+        for root in watched:
             try:
-                state = os.stat(one.folder)
+                state = os.stat(root.folder)
             except OSError:
                 state = None
-            if state and (not one.filled or roots.holds_something(one.folder)):
-                found[one.folder] = (state.st_dev, state.st_ino)
-                self._passed(one.folder, f"{one.folder} is back")
+            if state and (not root.filled or roots.holds_something(root.folder)):
+                present[root.folder] = (state.st_dev, state.st_ino)
+                self._passed(root.folder, f"{root.folder} is back")
             else:
-                what = "is empty" if state else "is not there"
-                self._trouble(one.folder, f"{one.folder} {what} now; waiting until it is back. Nothing was removed")
-        return found
+                problem = "is empty" if state else "is not there"
+                self._trouble(
+                    root.folder, f"{root.folder} {problem} now; waiting until it is back. Nothing was removed"
+                )
+        return present
 
     def _has_index(self) -> bool:
         return (self._index_folder / "catalog.sqlite").is_file()
 
-    def _trouble(self, where: str, text: str) -> None:
-        if self._troubles.get(where) != text:
-            self._troubles[where] = text
+    def _trouble(self, subject: str, text: str) -> None:
+        if self._troubles.get(subject) != text:
+            self._troubles[subject] = text
             self._notice(text)
 
-    def _passed(self, where: str, text: str) -> None:
-        if self._troubles.pop(where, None):
+    def _passed(self, subject: str, text: str) -> None:
+        if self._troubles.pop(subject, None):
             self._notice(text)
 
 
 def require_watchfiles() -> None:
-    """ClipsearchError, naming the extra, unless watchfiles is installed."""
+    """Raise ClipsearchError unless watchfiles is installed."""
     from importlib.util import find_spec
 
     if find_spec("watchfiles") is None:
@@ -222,7 +233,7 @@ def require_watchfiles() -> None:
 
 
 def _inside(path: str, folder: str) -> str | None:
-    """A path from a folder at or above it, "" for the folder itself; else None."""
+    """A path relative to a folder, "" for the folder itself; None if it is not inside."""
     if path == folder:
         return ""
     prefix = folder.rstrip(os.sep) + os.sep
