@@ -263,7 +263,7 @@ def test_where_the_system_cannot_say_folders_are_compared(engine, photos, monkey
         raise OSError("OS file watch limit reached")
 
     monkeypatch.setattr("watchfiles.watch", no_more)
-    monkeypatch.setattr("clipsearch.indexing.watch._COMPARE_BLINDLY", 1.0)
+    monkeypatch.setattr("clipsearch.indexing.watch._COMPARE_INTERVAL_BLIND", 1.0)
     with watching(engine) as watch:
         old(save_photo(photos / "unseen.jpg", "red", note="unseen"))
         watch.until(lambda: watch.total("added") == 1)
@@ -274,7 +274,7 @@ def test_where_the_system_cannot_say_folders_are_compared(engine, photos, monkey
 def test_a_moment_in_which_no_decoder_can_start_is_waited_for(engine, photos, monkeypatch):
     from clipsearch.images import pool
 
-    monkeypatch.setattr("clipsearch.indexing.watch._COMPARE_BLINDLY", 1.0)
+    monkeypatch.setattr("clipsearch.indexing.watch._COMPARE_INTERVAL_BLIND", 1.0)
     launch = pool._LAUNCH
     with watching(engine) as watch:
         watch.until(lambda: watch.reports)
@@ -287,7 +287,7 @@ def test_a_moment_in_which_no_decoder_can_start_is_waited_for(engine, photos, mo
 
 
 def test_a_full_disk_is_waited_for(engine, photos, monkeypatch):
-    monkeypatch.setattr("clipsearch.indexing.watch._COMPARE_BLINDLY", 1.0)
+    monkeypatch.setattr("clipsearch.indexing.watch._COMPARE_INTERVAL_BLIND", 1.0)
     full, index = [True], engine.index
 
     def on_a_full_disk(*folders, **options):
