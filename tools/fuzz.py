@@ -68,7 +68,7 @@ def parse_queries(data: bytes) -> None:
     from clipsearch.query import filters as where
     from clipsearch.query.language import parse_query
     from clipsearch.store.database import Database
-    from clipsearch.store.filters import fits, km_between, to_sql
+    from clipsearch.store.filters import to_sql
     from clipsearch.store.rows import IMAGE_COLUMNS
 
     text = data.decode("utf-8", "surrogateescape")
@@ -89,9 +89,7 @@ def parse_queries(data: bytes) -> None:
         sql, values = to_sql(where.parse_where(text), lambda folder: [(1, "")])
     except QueryError:
         return
-    database = sqlite3.connect(":memory:", factory=Database)
-    database.create_function("km_between", 4, km_between, deterministic=True)
-    database.create_function("fits", 3, fits, deterministic=True)
+    database = Database(sqlite3.connect(":memory:"))
     database.execute(f"CREATE TABLE images ({IMAGE_COLUMNS}, caption)")
     try:
         text.encode()

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from clipsearch.store.filters import Places, box_around, composed
-from clipsearch.store.memory_catalog import passing
+from clipsearch.store.filters import FolderLookup, box_around, composed
+from clipsearch.store.memory_catalog import matching_values
 from clipsearch.types import All, Below, Condition, Either, Field, Known, Near, Not, Test, literals
 
 EVERYTHING, NOTHING = "row > 0", "row < 0"  # photos' rows have numbers above 0
@@ -51,7 +51,7 @@ class FilterTranslator:
     """
 
     def __init__(
-        self, places: Places, cameras: Sequence[str] | None, formats: Sequence[str] | None, *, infix: bool
+        self, places: FolderLookup, cameras: Sequence[str] | None, formats: Sequence[str] | None, *, infix: bool
     ) -> None:
         self._places = places
         self._values = {"camera": cameras, "format": formats}
@@ -89,7 +89,7 @@ class FilterTranslator:
         if condition.field in ("name", "folder"):
             return self._text(condition)
         if condition.field == "orientation":
-            shapes = [_SHAPES[shape] for shape in passing(condition, list(_SHAPES))]
+            shapes = [_SHAPES[shape] for shape in matching_values(condition, list(_SHAPES))]
             return FilterExpression(f"shape in {shapes}" if shapes else NOTHING)
         if condition.field == "taken":
             return _taken(condition)
@@ -104,7 +104,7 @@ class FilterTranslator:
         values = self._values[test.field]
         if values is None:
             return FilterExpression(_known(test.field), False)
-        keys = ", ".join(f'"{text_key(value)}"' for value in passing(test, values))
+        keys = ", ".join(f'"{text_key(value)}"' for value in matching_values(test, values))
         return FilterExpression(f"{test.field} in [{keys}]" if keys else NOTHING)
 
     def _text(self, test: Test, prefix: str = "") -> FilterExpression:

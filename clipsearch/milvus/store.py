@@ -23,7 +23,7 @@ from clipsearch.milvus.manifest import Manifest
 from clipsearch.milvus.rows import CATALOG_NAMES, FIELDS, VECTOR, catalog_value, checked_vector, record
 from clipsearch.milvus.table import Table
 from clipsearch.store.filters import require_shallow
-from clipsearch.store.memory_catalog import Sieve
+from clipsearch.store.memory_catalog import MemoryCatalog
 from clipsearch.store.path_lookup import PathLookup
 from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Order, Scores
 
@@ -299,7 +299,7 @@ class MilvusStore:
         return Selection(text, len(ids), ids)
 
     @contextmanager
-    def _in_memory(self, expression: str, columns: Sequence[str]) -> Iterator[Sieve]:
+    def _in_memory(self, expression: str, columns: Sequence[str]) -> Iterator[MemoryCatalog]:
         """The rows that an expression holds for, as a catalog in memory."""
         manifest = self.manifest
         count = self.table.count(expression, after=manifest.after)
@@ -308,7 +308,7 @@ class MilvusStore:
                 f"this would compare {count:,} photos of the store one by one; narrow it down by a folder, a date or a camera"
             )
         names = ["image_id", *(CATALOG_NAMES.get(column, column) for column in columns)]
-        with Sieve() as catalog:
+        with MemoryCatalog() as catalog:
             for rows in self.table.scan(expression, ("image_id", *columns), after=manifest.after):
                 try:
                     values = [(row["image_id"], *(catalog_value(name, row[name]) for name in columns)) for row in rows]

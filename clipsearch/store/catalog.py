@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,25 +14,29 @@ from typing import Any
 
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.database import CHECKED, open_database
+from clipsearch.store.failure_table import FailureTable
 from clipsearch.store.filters import below
-from clipsearch.store.image_rows import ImageRows
-from clipsearch.store.rows import check_of_all
+from clipsearch.store.image_table import ImageTable
+from clipsearch.store.rows import KnownFile, Place, check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
 from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole
 from clipsearch.types import Fingerprint
 
-_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _CHECK = "check"
 _MOST_VALUES = 1 << 16  # of an embedding
-_MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
-class Catalog(ImageRows):
-    """An open catalog. Changes happen inside `transaction()`."""
+class Catalog:
+    """An open catalog: transactions, its tables `images` and `failures`, and what the smaller tables say.
+
+    Changes need an open transaction (`begin`), and `commit` publishes them.
+    """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         self._db = open_database(path, create=create)
+        self.images = ImageTable(self._db)
+        self.failures = FailureTable(self._db)
         self._changing = False
         self._closed = False
 
@@ -68,10 +71,8 @@ class Catalog(ImageRows):
 
     @property
     def is_changing(self) -> bool:
-        """Whether something was changed since the last commit."""
-        return (
-            self._changing and self._db.in_transaction
-        )  # which SQLite ends by itself after some errors, and readers have too
+        """Whether something was changed since the last commit. SQLite ends a transaction by itself after some errors."""
+        return self._changing and self._db.in_transaction
 
     def commit(self) -> None:
         """Publish everything changed since `begin`, durably."""
@@ -95,7 +96,7 @@ class Catalog(ImageRows):
     @property
     def version(self) -> int:
         """A number that differs once another connection has committed."""
-        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        return self._db.state[0]
 
     @property
     def format_version(self) -> int:
@@ -130,6 +131,33 @@ class Catalog(ImageRows):
             table: check_of_all(self._db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY 1"))
             for table, where in wheres.items()
         }
+
+    # -- files, which are images or failures or both
+
+    def folders(self, root_id: int, under: str = "") -> set[str]:
+        """Every folder at or below `under` in which a file is known."""
+        return self.images.folders(root_id, under) | self.failures.folders(root_id, under)
+
+    def holds(self, root_id: int, path: str) -> bool:
+        """Whether a file is known at or below a path of a root."""
+        return self.images.holds(root_id, path) or self.failures.holds(root_id, path)
+
+    def names_in(self, root_id: int, folder: str) -> set[str]:
+        """The names of all files that are known in a folder."""
+        return {*self.images.states_in(root_id, folder), *self.failures.states_in(root_id, folder)}
+
+    def file_at(self, place: Place) -> KnownFile | None:
+        """What is known of the file at a place. An image comes first, if an image and a failure are known."""
+        if image := self.images.at(place):
+            return image
+        state = self.failures.state_at(place)
+        return KnownFile(None, *state) if state else None
+
+    def counts(self) -> tuple[int, int, int]:
+        """(images, failures, bytes of all images' files)."""
+        images, size = self._db.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM images").fetchone()
+        with as_written("the catalog's column of sizes"):
+            return int(images), self.failures.count(), whole(size, 0)
 
     # -- what the index is
 
@@ -220,14 +248,14 @@ class Catalog(ImageRows):
     def adopt_root(self, child: int, parent: int, prefix: str) -> None:
         """Make everything below one root part of another, which holds it in its folder `prefix`."""
         head = os.fsencode(prefix)
-        for table in ("images", "failures"):
+        for name, table in (("images", self.images), ("failures", self.failures)):
             self._db.execute(
-                f"UPDATE {table} SET root_id = ?, "
+                f"UPDATE {name} SET root_id = ?, "
                 "folder = CASE WHEN folder = x'' THEN ? ELSE CAST(? || '/' || folder AS BLOB) END WHERE root_id = ?",
                 (parent, head, head, child),
             )
             where, values = below(parent, prefix)
-            self._check_rows(table, where, *values)
+            table.renew_checks(where, *values)
         self.drop_root(child)
 
     @property

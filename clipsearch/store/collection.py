@@ -17,12 +17,10 @@ from clipsearch._internal.atomic_files import sync_folder
 from clipsearch._internal.checksums import file_sha256
 from clipsearch._internal.commands import PHOTOS, command, how_to_make
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
-from clipsearch.store import counts as tallies
-from clipsearch.store import merge
+from clipsearch.store import image_counts, merge
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.catalog_swap import finish
-from clipsearch.store.counts import Countable, TextColumn, Totals
-from clipsearch.store.database import CHECKED
+from clipsearch.store.database import CHECKED, finish_repair
+from clipsearch.store.image_counts import Countable, TextColumn, Totals
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
@@ -31,8 +29,7 @@ from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
 from clipsearch.store.segments import Segment, SegmentInfo, exact_scores, write_compact, write_segment
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.staging import StagedVectors
-from clipsearch.store.untrusted import absolute_root, require_own_files
-from clipsearch.store.validation import WHAT_TO_DO
+from clipsearch.store.validation import WHAT_TO_DO, absolute_root, require_own_files
 from clipsearch.store.vectors import is_unit, vector_check
 from clipsearch.types import (
     Condition,
@@ -81,7 +78,7 @@ class Collection:
                 self._lock = WriterLock(self.folder / "writer.lock", on_busy)
         try:
             if writable:
-                finish(self.folder)
+                finish_repair(self.folder)
             self._index = OpenIndex(self.folder, writable=writable)
         except BaseException:
             self._release()
@@ -230,32 +227,33 @@ class Collection:
 
     def known_files(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
         """Name → (size, mtime_ns) of the images in a folder, and of its failures. Folders below it do not count."""
-        return self._catalog.known_in(root_id, folder)
+        catalog = self._catalog
+        return catalog.images.states_in(root_id, folder), catalog.failures.states_in(root_id, folder)
 
     def known_file(self, place: Place) -> KnownFile | None:
         """What is known of a file. An image comes first, if an image and a failure are known."""
-        return self._catalog.known_at(place)
+        return self._catalog.file_at(place)
 
     def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
         """Name → what is known of the failures in a folder. Folders below it do not count."""
-        return self._catalog.failures_in(root_id, folder)
+        return self._catalog.failures.in_folder(root_id, folder)
 
     def known_failure(self, place: Place) -> KnownFailure | None:
         """What is known of a failure, also of one whose image is still in the index."""
-        return self._catalog.failure_at(place)
+        return self._catalog.failures.at(place)
 
     def has_size(self, size: int) -> bool:
         """Whether any image's file has this many bytes. If not, no image has the same content."""
-        return self._catalog.has_size(size)
+        return self._catalog.images.has_size(size)
 
     def failures(self) -> list[Failure]:
         """Every file that could not be read, by path."""
-        return self._catalog.failures(self.roots())
+        return self._catalog.failures.all(self.roots())
 
     # -- images
 
     def __len__(self) -> int:
-        return self._catalog.count()
+        return self._catalog.images.count()
 
     @property
     def last_id(self) -> int:
@@ -271,25 +269,28 @@ class Collection:
 
         Only images that meet the condition count, and that have the value.
         """
-        return tallies.count_by(self._catalog, value, condition, self.places)
+        counts = image_counts.count_by(self._catalog.images, value, condition, self.places)
+        if value == "folder" and not {root_id for root_id, *_ in counts} <= self._catalog.roots().keys():
+            raise self._damaged("it has photos in a folder that it does not know")
+        return counts
 
     def totals(self, condition: Condition | None = None) -> Totals:
         """Totals over the images that meet a condition, or over all."""
-        return tallies.totals(self._catalog, condition, self.places)
+        return image_counts.totals(self._catalog.images, condition, self.places)
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist."""
-        return self._catalog.records(ids, self.roots())
+        return self._catalog.images.records(ids, self.roots())
 
     def all_records(self) -> Iterator[ImageRecord]:
         """Every image, in the order of its path."""
-        return self._catalog.all_records(self.roots())
+        return self._catalog.images.all_records(self.roots())
 
     def ids(self, condition: Condition | None = None) -> Ids:
         """The images that meet a condition, or all, int64 (n,), ascending."""
         with self.reading():
             candidates = self._index.candidates(condition) if condition else None
-            return self._catalog.ids(condition, self.places, candidates)
+            return self._catalog.images.ids(condition, self.places, candidates)
 
     def select(self, condition: Condition) -> Ids:
         """The images that meet a condition, int64 (n,), ascending."""
@@ -297,11 +298,11 @@ class Collection:
 
     def same_content(self, content_hash: str, most: int = -1) -> list[int]:
         """The images whose file has this sha256 (hexadecimal), oldest first; at most `most` of them, or all."""
-        return self._catalog.ids_by_hash(content_hash, most)
+        return self._catalog.images.same_content(content_hash, most)
 
     def same_content_groups(self) -> Iterator[list[int]]:
         """The ids of images that share their content with others: a list for each content, oldest first."""
-        return self._catalog.ids_of_equal_content()
+        return self._catalog.images.same_content_groups()
 
     def browse(
         self, condition: Condition | None, order: Order, offset: int, count: int
@@ -309,9 +310,9 @@ class Collection:
         """`count` of the images that meet a condition, or of all, after the first `offset`; and how many there are in all."""
 
         def read() -> tuple[list[ImageRecord], int]:
-            ids = self._catalog.page(condition, self.places, order, offset, count)
+            ids = self._catalog.images.page(condition, self.places, order, offset, count)
             records = self.records(ids)
-            return [records[image_id] for image_id in ids], self._catalog.count(condition, self.places)
+            return [records[image_id] for image_id in ids], self._catalog.images.count(condition, self.places)
 
         return self.at_one_state(read)
 
@@ -436,18 +437,18 @@ class Collection:
 
     def checksums(self) -> dict[int, tuple[int, int]]:
         """image_id → the checksums of its row and of its vector. CollectionDamaged if a vector has none."""
-        return self._catalog.checksums()
+        return self._catalog.images.checksums()
 
     def rows(self, ids: Sequence[int]) -> list[tuple[Any, ...]]:
         """The rows of images as the catalog has them, by id: `rows.IMAGE_COLUMNS`, row_check, vector_check, caption.
 
         CollectionDamaged if one holds what clipsearch never writes.
         """
-        return self._catalog.rows(ids, self.roots())
+        return self._catalog.images.rows(ids, self.roots())
 
     def distinct(self, column: TextColumn) -> tuple[str, ...]:
         """Every value that a column has, in order."""
-        return tallies.distinct(self._catalog, column)
+        return image_counts.distinct(self._catalog.images, column)
 
     def restore_roots(self, roots: Mapping[int, str], rules: Mapping[int, dict[str, object]], last_id: int) -> None:
         """Stage the roots of another copy of this index under their ids. Image ids up to `last_id` are not given again."""
@@ -483,18 +484,18 @@ class Collection:
         stored = np.ascontiguousarray(vector, np.float32)
         with self._all_or_nothing():
             self.discard(place)
-            image_id = self._catalog.add_image(place, file, info, vector_check(stored))
+            image_id = self._catalog.images.add(place, file, info, vector_check(stored))
             self._staged.add(image_id, stored, self._catalog)
         return image_id
 
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
         """Stage that an image's content is in another file now. What was known of that file is forgotten."""
-        known = self._catalog.known_at(place)
+        known = self._catalog.file_at(place)
         with self._all_or_nothing():
             if known is None or known.image_id != image_id:
                 self.discard(place)
             self.forget_failure(place)
-            self._catalog.move_image(image_id, place, file)
+            self._catalog.images.move(image_id, place, file)
 
     def fail(self, place: Place, failure: Failure, tried_with: str = "") -> None:
         """Stage that a file cannot be read. An image that is known there stays, and is found, until it is removed.
@@ -504,23 +505,23 @@ class Collection:
         """
         with self._all_or_nothing():
             self._catalog.begin()
-            before = self._catalog.failure_at(place)
+            before = self._catalog.failures.at(place)
             same = before and before.state == (failure.file.size, failure.file.mtime_ns)
             alike = before and (before.cause == "access") == (failure.cause == "access")
             if before and same and alike and before.tried_with == tried_with:
                 failure = replace(failure, attempts=before.attempts + 1)
-            self._catalog.add_failure(place, failure, tried_with)
+            self._catalog.failures.add(place, failure, tried_with)
 
     def forget_failure(self, place: Place) -> None:
         """Stage that a file can be read now, as far as is known. Its image stays."""
         with self._all_or_nothing():
             self._catalog.begin()
-            self._catalog.remove_failure(place)
+            self._catalog.failures.remove(place)
 
     def discard(self, place: Place) -> None:
         """Stage that nothing is known of a file."""
         with self._all_or_nothing():
-            known = self._catalog.known_at(place)
+            known = self._catalog.file_at(place)
             if known and known.image_id is not None:
                 self.remove([known.image_id])
             self.forget_failure(place)
@@ -530,15 +531,15 @@ class Collection:
         if ids:
             with self._all_or_nothing():
                 self._catalog.begin()
-                self._catalog.remove_images(ids)
+                self._catalog.images.remove(ids)
 
     def remove_below(self, root_id: int, under: str = "") -> tuple[int, int]:
         """Stage that everything at or below a root's folder is gone; how many images and failures go."""
         with self._all_or_nothing():
             self._catalog.begin()
-            ids = self._catalog.ids_below(root_id, under)
-            self._catalog.remove_images(ids)
-            return len(ids), self._catalog.remove_failures_below(root_id, under)
+            ids = self._catalog.images.ids_below(root_id, under)
+            self._catalog.images.remove(ids)
+            return len(ids), self._catalog.failures.remove_below(root_id, under)
 
     @property
     def staged(self) -> int:
@@ -619,7 +620,7 @@ class Collection:
     def _checked(self, snapshot: Snapshot, ids: Ids) -> Embeddings:
         """The vectors (n, dim) of ids (n,). KeyError if there is no such image; CollectionDamaged as `vectors`."""
         vectors = snapshot.vectors(ids)
-        checks = self._catalog.vector_checks(ids.tolist())
+        checks = self._catalog.images.vector_checks(ids.tolist())
         for image_id, vector in zip(ids.tolist(), vectors, strict=True):
             if checks[image_id] not in (None, vector_check(vector)):
                 raise CollectionDamaged(f"the vector of image {image_id} is damaged; {WHAT_TO_DO}")
@@ -646,7 +647,7 @@ class Collection:
             for segment in self._index.snapshot().segments:
                 if file_sha256(self._index.segments / segment.info.name) == segment.info.sha256:
                     checks = map(vector_check, segment.vectors)
-                    catalog.set_vector_checks(zip(checks, segment.ids.tolist(), strict=True))
+                    catalog.images.set_vector_checks(zip(checks, segment.ids.tolist(), strict=True))
             catalog.set_meta(CHECKED, "all")
 
     def _remove_leftovers(self) -> None:

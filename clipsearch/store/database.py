@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -10,20 +11,30 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from clipsearch._internal.atomic_files import put_in_place, sync_folder
+from clipsearch._internal.windows import is_in_use
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
-from clipsearch.store import untrusted as guard
 from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
-from clipsearch.store.validation import WHAT_TO_DO
+from clipsearch.store.validation import WHAT_TO_DO, require_own_files
 
 FORMAT_VERSION = 6
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _ROWS = 1000  # fetched at once
 _LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, which sqlite3 names from Python 3.11
+_Columns: TypeAlias = dict[str, list[tuple[Any, ...]]]  # table → name, type and place in the primary key of each column
+_TABLES = frozenset({"meta", "roots", "images", "failures", "segments", "tombstones"})
+_LATER_TABLES = frozenset({"compact"})
 _PATIENCE = 30  # seconds to wait for another process's transaction
+
+MOST_BYTES = 64 * 1024**2
+"""Of one value or row in the catalog; those that clipsearch writes have some thousand."""
+
+CATALOG, REPAIRED = "catalog.sqlite", "catalog.sqlite.repaired"
+"""The catalog's file, and a repaired one that has to take its place. If a repair was cut short, the next writer does that."""
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -106,30 +117,50 @@ class _Cursor(sqlite3.Cursor):
             return super().fetchall()
 
 
-class Database(sqlite3.Connection):
-    """A connection that says what went wrong, and what that means for the index."""
+class Database:
+    """A connection to a catalog. Its errors say what went wrong, and what that means for the index.
 
-    version = FORMAT_VERSION  # of the format on disk
-    copy: TemporaryDirectory[str] | None = None  # that was opened in place of the file
+    `version` is the format of the file. `copy` is a folder with the copy that is open instead of the file, if there is one.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, copy: TemporaryDirectory[str] | None = None) -> None:
+        self.version = FORMAT_VERSION
+        self.copy = copy
+        self.connection = connection
+        connection.create_function("km_between", 4, km_between, deterministic=True)
+        connection.create_function("fits", 3, fits, deterministic=True)
+        connection.create_function("check_of", -1, check_of, deterministic=True)
+        connection.create_function("image_check", -1, image_check, deterministic=True)
+        connection.create_function("failure_check", -1, failure_check, deterministic=True)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """One statement."""
         with _our_words():
-            return self.cursor(_Cursor).execute(sql, parameters)
+            return self.connection.cursor(_Cursor).execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
         """One statement, many times."""
         with _our_words():
-            return super().executemany(sql, parameters)
+            return self.connection.executemany(sql, parameters)
 
-    def executescript(self, sql_script: str) -> sqlite3.Cursor:
+    def executescript(self, sql: str) -> None:
         """Several statements."""
         with _our_words():
-            return super().executescript(sql_script)
+            self.connection.executescript(sql)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, for reading or for writing."""
+        return self.connection.in_transaction
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """A value that differs once this or any other connection has changed anything."""
+        return self.execute("PRAGMA data_version").fetchone()[0], self.connection.total_changes
 
     def close(self) -> None:
         """Let go of the file."""
-        super().close()
+        self.connection.close()
         if self.copy:
             self.copy.cleanup()
 
@@ -149,7 +180,7 @@ def open_database(path: Path, *, create: bool) -> Database:
 
     CollectionDamaged where it is none, CollectionError where it is of a newer format.
     """
-    guard.require_own_files(path.parent)
+    require_own_files(path.parent)
     database = _connect(path, create)
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -167,14 +198,14 @@ def open_database(path: Path, *, create: bool) -> Database:
             )
             database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
         elif version < FORMAT_VERSION and create:
-            guard.require_own_schema(database, _columns_of(version))
+            _require_own_schema(database, _columns_of(version))
             steps = " ".join(_MIGRATIONS[step] for step in range(version, FORMAT_VERSION))
             database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
         else:
-            guard.require_own_schema(database, _columns_of(version))
+            _require_own_schema(database, _columns_of(version))
             database.version = version
         database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA fullfsync = ON")  # as replacing.sync_file; only macOS knows it
+        database.execute("PRAGMA fullfsync = ON")  # as atomic_files.sync_file does; only macOS knows it
         database.execute("PRAGMA checkpoint_fullfsync = ON")
     except BaseException:
         database.close()
@@ -184,56 +215,80 @@ def open_database(path: Path, *, create: bool) -> Database:
 
 def open_memory(version: int = FORMAT_VERSION) -> Database:
     """An empty catalog of a format, without a file."""
-    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Database)
-    _add_functions(database)
+    database = Database(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
     database.executescript(" ".join([_SCHEMA, *(_MIGRATIONS[step] for step in range(1, version))]))
     return database
 
 
 @lru_cache
-def _columns_of(version: int) -> guard.Columns:
+def _columns_of(version: int) -> _Columns:
     """Each table's columns in a format."""
     database = open_memory(version)
     try:
-        return guard.columns_in(database)
+        return _columns_in(database)
     finally:
         database.close()
 
 
-def _add_functions(database: Database) -> None:
-    """What our SQL calls."""
-    database.create_function("km_between", 4, km_between, deterministic=True)
-    database.create_function("fits", 3, fits, deterministic=True)
-    database.create_function("check_of", -1, check_of, deterministic=True)
-    database.create_function("image_check", -1, image_check, deterministic=True)
-    database.create_function("failure_check", -1, failure_check, deterministic=True)
+def _columns_in(database: Database) -> _Columns:
+    """Each table's columns, in their order."""
+    sql = "SELECT m.name, c.name, c.type, c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+    tables: _Columns = {}
+    for table, *column in database.execute(f"{sql} ORDER BY m.name, c.cid"):
+        tables.setdefault(table, []).append(tuple(column))
+    return {table: columns for table, columns in tables.items() if not table.startswith("sqlite_")}
+
+
+def _require_own_schema(database: Database, expected: _Columns) -> None:
+    """Raise CollectionDamaged unless a catalog has the plain tables of its format, and no views, triggers or other tables.
+
+    `expected` gives the columns that the tables have in that format.
+    """
+    found = set()
+    for kind, name, sql in database.execute("SELECT type, name, sql FROM sqlite_master"):
+        if kind == "table" and not str(name).startswith("sqlite_"):
+            found.add(name)
+            # AS would begin a generated column, which is computed when it is read
+            plain = (
+                isinstance(sql, str) and re.match(r"CREATE TABLE\b", sql, re.I) and not re.search(r"\bAS\b", sql, re.I)
+            )
+            if plain and name in _TABLES | _LATER_TABLES:
+                continue
+        elif kind in ("index", "table"):
+            continue
+        raise CollectionDamaged(f"the catalog has a {kind} {name!r}, which clipsearch never makes")
+    if missing := _TABLES - found:
+        raise CollectionDamaged(f"the catalog has no table {', '.join(sorted(missing))}")
+    for table, columns in _columns_in(database).items():
+        if table in expected and columns != expected[table]:
+            raise CollectionDamaged(f"the catalog's table {table} has other columns than clipsearch gives it")
 
 
 def _connect(path: Path, create: bool) -> Database:
     attempts = ["mode=rwc"] if create else ["mode=rw", "mode=ro", "mode=ro&immutable=1"]  # the last: a read-only disk
     for attempt in attempts:
-        database, copy = None, None
+        connection, copy = None, None
         try:
             copy = _copied(path) if "immutable" in attempt else None
             opened = Path(copy.name, path.name) if copy else path.absolute()
-            database = sqlite3.connect(
+            connection = sqlite3.connect(
                 f"{_uri(opened)}?{'mode=rw' if copy else attempt}",
                 uri=True,
                 isolation_level=None,
                 timeout=_PATIENCE,
                 check_same_thread=False,
-                factory=Database,
             )
-            database.copy = copy
-            if hasattr(database, "setlimit"):  # from Python 3.11
-                database.setlimit(_LIMIT_LENGTH, guard.MOST_BYTES)
+            if hasattr(connection, "setlimit"):  # from Python 3.11
+                connection.setlimit(_LIMIT_LENGTH, MOST_BYTES)
+            database = Database(connection, copy)
             database.execute("PRAGMA trusted_schema = OFF")
             database.execute("PRAGMA cell_size_check = ON")
             database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-            _add_functions(database)
         except (CollectionError, OSError, sqlite3.OperationalError) as error:
-            if database:
-                database.close()
+            if connection:
+                connection.close()
+            if copy:
+                copy.cleanup()
             if isinstance(error, CollectionDamaged) or attempt == attempts[-1]:
                 known = type(error) if isinstance(error, CollectionError) else CollectionDamaged  # or a disk's trouble
                 raise known(f"{path} is not a readable catalog: {error}") from error
@@ -284,3 +339,28 @@ def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
             "has room and may be written to, and run this again"
         )
     return CollectionDamaged(f"the index's catalog is damaged ({text:.200}); {WHAT_TO_DO}")
+
+
+def finish_repair(folder: Path) -> None:
+    """Let a repaired catalog, if there is one, take the old one's place. The caller has to be the one writer.
+
+    CollectionBusy if Windows does not let go of the old one's files; the repaired one is kept for the next time.
+    """
+    new, old = folder / REPAIRED, folder / CATALOG
+    if not new.exists():
+        return
+    if old.exists():
+        shutil.copyfile(old, folder / "catalog.sqlite.damaged")
+    try:
+        for suffix in ("-wal", "-shm", "-journal"):  # they belong to the old one, and would be taken for the new one's
+            (folder / f"catalog.sqlite{suffix}").unlink(missing_ok=True)
+        sync_folder(folder)  # or the power could go with the new one there and these as well
+        put_in_place(new, old)
+    except PermissionError as error:
+        if not is_in_use(error):
+            raise
+        raise CollectionBusy(
+            f"the index at {folder} is repaired, but another program has the damaged catalog open, and Windows does not let it "
+            "be replaced meanwhile. End the program that searches it, and run this again"
+        ) from error
+    sync_folder(folder)

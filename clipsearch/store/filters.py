@@ -16,7 +16,7 @@ from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Te
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""
 
-Places: TypeAlias = Callable[[str], Iterable[tuple[int, str]]]
+FolderLookup: TypeAlias = Callable[[str], Iterable[tuple[int, str]]]
 """From an absolute folder to where its photos are: (root_id, folder below that root), for every root at, above or below it."""
 
 DEEPEST = 60
@@ -47,24 +47,24 @@ _SAME, _GLOB, _ASCII_GLOB = 0, 1, 2  # what `fits` is asked
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
-def to_sql(condition: Condition, places: Places) -> Sql:
+def to_sql(condition: Condition, folders: FolderLookup) -> Sql:
     """A condition as an SQL expression that is 0 or 1, never NULL, with its values."""
     if isinstance(condition, Test):
         return _test(condition)
     if isinstance(condition, Known):
         return f"{_column(condition.field)} IS NOT NULL", []
     if isinstance(condition, Not):
-        sql, values = to_sql(condition.condition, places)
+        sql, values = to_sql(condition.condition, folders)
         return f"NOT ({sql})", values
     if isinstance(condition, (All, Either)):
         word, empty = ("AND", "1") if isinstance(condition, All) else ("OR", "0")
         deepest_first = sorted(
             condition.conditions, key=_depth, reverse=True
         )  # the parser has less to keep in mind then
-        parts = [to_sql(part, places) for part in deepest_first]
+        parts = [to_sql(part, folders) for part in deepest_first]
         return _joined(word, [sql for sql, _ in parts]) or empty, [value for _, some in parts for value in some]
     if isinstance(condition, Below):
-        return _below(list(places(condition.folder)))
+        return _below(list(folders(condition.folder)))
     return _near(condition)
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from clipsearch.store.image_rows import ImageRows
+from clipsearch.store.image_table import ImageTable
 from clipsearch.types import All, Condition, Either, Ids, Test, literals
 
 _SHORTEST = 2  # bytes of a name that are worth looking for
@@ -21,8 +21,8 @@ class NameIndex:
     engines that stay, not for a lone query.
     """
 
-    def __init__(self, catalog: ImageRows) -> None:
-        self._catalog = catalog
+    def __init__(self, images: ImageTable) -> None:
+        self._images = images
         self._state: object = None
         self._names: _Names | None = None
 
@@ -34,10 +34,10 @@ class NameIndex:
         patterns = _patterns(condition)
         if not patterns:
             return None
-        if self._state != self._catalog.state:
-            self._state, self._names = self._catalog.state, None
+        if self._state != self._images.state:
+            self._state, self._names = self._images.state, None
             return None
-        self._names = self._names or _Names(*self._catalog.names())
+        self._names = self._names or _Names(*self._images.names())
         found = [self._names.holding(pattern) for pattern in patterns]
         known = [ids for ids in found if ids is not None]
         return np.unique(np.concatenate(known)) if len(known) == len(found) else None

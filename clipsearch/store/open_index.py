@@ -47,7 +47,7 @@ class OpenIndex:
         before = identity(path)
         self._catalog = Catalog(path, create=self._writable)
         self._identity = before or identity(path)
-        self._names = NameIndex(self._catalog)
+        self._names = NameIndex(self._catalog.images)
         self._approximate: Beside | None = None
         self._snapshot = _NOTHING
         self._is_stale = True

@@ -17,8 +17,7 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.folder import remove as remove_approximate
 from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
 from clipsearch.store.catalog import Catalog, root_of
-from clipsearch.store.catalog_swap import REPAIRED, finish
-from clipsearch.store.database import CHECKED
+from clipsearch.store.database import CHECKED, REPAIRED, finish_repair
 from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.rows import (
     failure_check,
@@ -30,8 +29,7 @@ from clipsearch.store.rows import (
     path_of,
 )
 from clipsearch.store.segments import Segment, SegmentInfo, write_segment
-from clipsearch.store.untrusted import absolute_root, require_own_files
-from clipsearch.store.validation import MOST_IDS, as_written
+from clipsearch.store.validation import MOST_IDS, absolute_root, as_written, require_own_files
 from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, Progress, verify
 from clipsearch.types import Embeddings, Fingerprint, Ids
@@ -56,7 +54,7 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     with telling_unwritable(folder):
         lock = WriterLock(folder / "writer.lock")
     try:
-        finish(folder)
+        finish_repair(folder)
         verified = verify(folder, progress)
         if not verified.damages:
             return Repaired((), verified.images, ())
@@ -65,7 +63,7 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
             return Repaired(verified.damages, verified.images, ())
         salvaged = _salvaged(folder)
         kept, lost = _rebuilt(folder, salvaged)
-        finish(folder)
+        finish_repair(folder)
         return Repaired(verified.damages, kept, tuple(sorted(lost)))
     finally:
         lock.release()

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast, get_args
 
 from clipsearch.errors import Cause, CollectionDamaged
-from clipsearch.store.untrusted import require_own_path
-from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, moment, number, octets, text, whole
+from clipsearch.store.validation import (
+    MOST_IDS,
+    WHAT_TO_DO,
+    as_written,
+    moment,
+    number,
+    octets,
+    require_own_path,
+    text,
+    whole,
+)
 from clipsearch.types import LONGEST_CAPTION, Failure, ImageFile, ImageInfo, ImageRecord
 
 LARGEST_EDGE = 2**31 - 1

@@ -1,14 +1,22 @@
-"""Checks of the values in a catalog. An index may come from a stranger, and its author can make the checksums fit, too."""
+"""Checks of an index that may come from a stranger: its files, the paths it names, and the values in its catalog.
+
+Its author can make the checksums fit, too. SQLite's advice on databases from untrusted sources is followed here and in
+`database`: https://sqlite.org/security.html
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from clipsearch._internal.paths import is_remote_folder
+from clipsearch._internal.windows import is_junction
 from clipsearch.errors import CollectionDamaged
 
 WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
@@ -18,6 +26,17 @@ MOST_IDS = 1 << 48
 
 _INT64 = 1 << 63
 _LONGEST = 100_000  # characters of a text that has no limit of its own
+
+_FILES = (
+    "catalog.sqlite",
+    "catalog.sqlite-wal",
+    "catalog.sqlite-shm",
+    "catalog.sqlite-journal",
+    "catalog.sqlite.repaired",
+    "catalog.sqlite.damaged",
+    "writer.lock",
+)
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
 @contextmanager
@@ -64,3 +83,68 @@ def moment(value: Any) -> datetime:
     if found.isoformat() != value:
         raise ValueError("no time as clipsearch writes it")
     return found
+
+
+def require_own_files(folder: Path) -> None:
+    """Raise CollectionDamaged if a file of an index is a link, a pipe or the like: using it would touch another file.
+
+    A journal that names a "super-journal" is refused too: SQLite would delete the file of that name, wherever it is.
+    """
+    for name, is_kind in (("segments", stat.S_ISDIR), *((name, stat.S_ISREG) for name in _FILES)):
+        try:
+            mode = os.lstat(folder / name).st_mode
+        except OSError:
+            continue
+        is_link = stat.S_ISLNK(mode) or is_junction(str(folder / name))
+        if is_link or not is_kind(mode):
+            what = "a symbolic link" if is_link else "not a file" if name != "segments" else "not a folder"
+            raise CollectionDamaged(
+                f"{folder / name} is {what}, so it is not followed; to have an index on another disk, move the whole folder"
+            )
+    journal = folder / "catalog.sqlite-journal"
+    if journal.exists() and _tail(journal) == _JOURNAL_MAGIC:
+        raise CollectionDamaged(
+            f"{journal} names another file to be deleted, which clipsearch never does; delete the journal"
+        )
+
+
+def require_own_path(folder: bytes, name: bytes) -> None:
+    """Raise CollectionDamaged unless a file's folder and name, as the catalog has them, stay below their root."""
+    if (
+        not (isinstance(folder, bytes) and isinstance(name, bytes))
+        or name in (b"", b".", b"..")
+        or b"/" in name
+        or b"\0" in name
+        or b"\0" in folder
+        or folder.startswith(b"/")
+        or (b".." in folder and b".." in folder.split(b"/"))
+    ):
+        raise CollectionDamaged(
+            f"the catalog names a file {name!r:.100} in {folder!r:.100}, which clipsearch never does; {WHAT_TO_DO}"
+        )
+
+
+def absolute_root(index_folder: Path, stored: str) -> str:
+    """A root's path from what the catalog says: absolute, relative to the index folder and then inside its parent, or a URL."""
+    if is_remote_folder(stored):
+        return stored
+    if not Path(stored).is_absolute() and (
+        PureWindowsPath(stored).is_absolute() or PurePosixPath(stored).is_absolute()
+    ):
+        return stored  # of another system: its photos are not here
+    if stored.startswith("..\\"):  # as Windows once wrote what lies beside the index
+        stored = stored.replace("\\", "/")
+    path = os.path.normpath(os.path.join(index_folder, stored))
+    if "\0" in stored or not (
+        Path(stored).is_absolute() or Path(path).is_relative_to(os.path.normpath(index_folder.parent))
+    ):
+        raise CollectionDamaged(
+            f"the catalog names a folder {stored!r:.100}, which clipsearch never does; {WHAT_TO_DO}"
+        )
+    return path
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - len(_JOURNAL_MAGIC)))
+        return stream.read(len(_JOURNAL_MAGIC))

@@ -13,7 +13,7 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.folder import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.segments import Segment, SegmentInfo
-from clipsearch.store.untrusted import absolute_root
+from clipsearch.store.validation import absolute_root
 from clipsearch.store.vectors import vector_check
 from clipsearch.types import Ids
 
@@ -61,6 +61,7 @@ def verify(folder: Path, progress: Progress | None = None) -> Verified:
 class _Examination:
     def __init__(self, folder: Path, catalog: Catalog, progress: Progress) -> None:
         self._folder, self._catalog, self._progress = folder / "segments", catalog, progress
+        self._tables = (("images", catalog.images), ("failures", catalog.failures))
         self._read = 0
 
     def verified(self) -> Verified:
@@ -69,7 +70,7 @@ class _Examination:
             damages += list(self._catalog_damages())
             infos = self._catalog.segments()
             segments = len(infos)
-            known = self._catalog.all_ids()
+            known = self._catalog.images.all_ids()
             images = len(known)
             damages += list(self._vector_damages(infos, known))
         except CollectionError as error:  # the catalog cannot be read to its end
@@ -84,8 +85,9 @@ class _Examination:
             self._catalog.require_sound()
         except CollectionDamaged:
             yield Damage("catalog.sqlite", "what it says of folders, files and the model is not what was written")
-        for table, number, row in self._catalog.unsound_rows():
-            yield Damage(f"catalog.sqlite, {table}, row {number}", f"not as it was written: {row!a}"[:300])
+        for name, table in self._tables:
+            for number, row in table.unsound():
+                yield Damage(f"catalog.sqlite, {name}, row {number}", f"not as it was written: {row!a}"[:300])
         try:
             self._catalog.last_id()
             self._catalog.next_segment_name()
@@ -94,8 +96,9 @@ class _Examination:
         except CollectionDamaged as error:
             yield Damage("catalog.sqlite", str(error))
             return
-        for what in self._catalog.implausible_rows(places):
-            yield Damage("catalog.sqlite", what)
+        for _, table in self._tables:
+            for problem in table.implausible(places):
+                yield Damage("catalog.sqlite", problem)
 
     def _vector_damages(self, infos: list[SegmentInfo], known: Ids) -> Iterator[Damage]:
         total = sum(info.size + (info.compact.size if info.compact else 0) for info in infos)
@@ -151,7 +154,7 @@ def unproven(catalog: Catalog, segment: Segment) -> Iterator[int]:
     """The ids of images whose vector in a segment is not what was stored for them."""
     for start in range(0, len(segment.ids), _BLOCK):
         ids = segment.ids[start : start + _BLOCK].tolist()
-        checks = catalog.vector_checks(ids)
+        checks = catalog.images.vector_checks(ids)
         for image_id, vector in zip(ids, segment.vectors[start : start + _BLOCK], strict=True):
             said = checks.get(image_id)
             if said is None and not abs(float(np.linalg.norm(vector)) - 1) < 1e-4 and image_id in checks:

@@ -100,7 +100,7 @@ def test_nothing_at_all(tmp_path):
 
 
 def test_every_count_reads_an_index_and_no_row(engine):
-    database = engine._collection()._catalog._db
+    database = engine._collection()._catalog._db.connection
     statements = []
     database.set_trace_callback(statements.append)
     engine.stats(ALL_BY)

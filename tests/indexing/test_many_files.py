@@ -88,9 +88,9 @@ def test_a_folder_is_not_held_in_memory_beside_what_is_known_of_it(tmp_path, mon
 @pytest.mark.skipif(not hasattr(os, "link"), reason="has no hard links")
 def test_very_many_copies_of_one_file_cost_each_the_same(photos, encoder, monkeypatch):
     """Hundreds of placeholders of the same content: what is looked up for one more must not grow with those that are there."""
-    from clipsearch.store.image_rows import ImageRows
+    from clipsearch.store.image_table import ImageTable
 
-    looked_at, real = [], ImageRows.ids_by_hash
+    looked_at, real = [], ImageTable.same_content
 
     def counting(self, *arguments):
         found = real(self, *arguments)
@@ -98,7 +98,7 @@ def test_very_many_copies_of_one_file_cost_each_the_same(photos, encoder, monkey
         return found
 
     links(photos / "placeholders", 300)
-    monkeypatch.setattr(ImageRows, "ids_by_hash", counting)
+    monkeypatch.setattr(ImageTable, "same_content", counting)
     with SearchEngine.open(photos) as engine:
         report = engine.index(jobs=1)
         assert (report.added, report.failed) == (305, 0) and report.copied >= 299

@@ -16,7 +16,7 @@ from clipsearch.indexing import roots
 from clipsearch.indexing.walk import WalkRules, list_images, why_passed_over
 from clipsearch.query import filters as where
 from clipsearch.store.collection import Collection
-from clipsearch.store.untrusted import absolute_root
+from clipsearch.store.validation import absolute_root
 from clipsearch.types import Below, ImageFile
 from tests.conftest import ColourEncoder, save_photo
 

@@ -222,8 +222,8 @@ def set_caption(folder, image_id, caption):
     with Collection(folder, writable=True) as collection:
         catalog = collection._catalog
         catalog.begin()
-        catalog.select("UPDATE images SET caption = ? WHERE image_id = ?", (caption, image_id))
-        catalog._check_rows("images", "image_id = ?", image_id)
+        catalog._db.execute("UPDATE images SET caption = ? WHERE image_id = ?", (caption, image_id))
+        catalog.images.renew_checks("image_id = ?", image_id)
         catalog.commit()
 
 

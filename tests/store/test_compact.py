@@ -84,7 +84,7 @@ def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_
     with Collection(index, writable=True) as collection:
         collection.commit()
         assert all(info.compact for info in collection.segment_infos())
-        assert None not in collection._catalog.vector_checks(collection.ids().tolist()).values()
+        assert None not in collection._catalog.images.vector_checks(collection.ids().tolist()).values()
     assert answers(index) == before
     assert verify(index).damages == ()
     assert len(list(index.glob("segments/*.int8.faiss"))) == 1

@@ -11,7 +11,8 @@ import pytest
 from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionError
 from clipsearch.store import repair as repairing
 from clipsearch.store.collection import Collection
-from clipsearch.store.repair import finish, repair
+from clipsearch.store.database import finish_repair
+from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
 from clipsearch.types import Failure
 from tests.store.support import add, random_units, writer
@@ -243,12 +244,12 @@ def test_where_nothing_can_be_proven_nothing_is_changed(index, content):
 def test_a_repair_that_is_cut_short_is_finished_by_the_next_writer(index, monkeypatch):
     victim = sorted(index.glob("segments/*.faiss"))[0]
     victim.write_bytes(b"")
-    monkeypatch.setattr(repairing, "finish", lambda folder: None)
+    monkeypatch.setattr(repairing, "finish_repair", lambda folder: None)
     kept = repair(index).kept
     assert verify(index).damages  # the old catalog is in its place still
     monkeypatch.undo()
     with Collection(index, writable=True) as collection:
         assert len(collection) == kept
     assert verify(index).damages == ()
-    finish(index)  # nothing is left to finish
+    finish_repair(index)  # nothing is left to finish
     assert verify(index).damages == ()

@@ -13,7 +13,7 @@ import pytest
 from clipsearch.errors import QueryError
 from clipsearch.store.collection import Collection
 from clipsearch.store.filters import km_between
-from clipsearch.store.memory_catalog import Sieve
+from clipsearch.store.memory_catalog import MemoryCatalog
 from clipsearch.store.rows import Place
 from clipsearch.types import All, Below, Either, ImageFile, ImageInfo, Known, Near, Not, Test
 from tests.store.support import random_units, writer
@@ -141,7 +141,7 @@ def test_conditions_within_conditions(index):
 @contextmanager
 def matching(names):
     """What tells the names that a glob finds."""
-    with Sieve() as sieve:
+    with MemoryCatalog() as sieve:
         sieve.add(["image_id", "name"], [(number, name.encode()) for number, name in enumerate(names)])
         yield lambda glob: {names[number] for number in sieve.ids(Test("name", "~", glob), lambda folder: ()).tolist()}
 
@@ -204,7 +204,7 @@ def test_conditions_may_be_many(index):
 
 
 def test_a_folder_may_have_many_roots():
-    with Sieve() as sieve:
+    with MemoryCatalog() as sieve:
         sieve.add(["image_id", "root_id", "folder"], [(number, number, b"trip") for number in range(1, 2001)])
         places = [(number, "trip" if number % 2 else "other") for number in range(1, 2001)]
         assert sieve.ids(Below("/photos"), lambda folder: places).tolist() == list(range(1, 2001, 2))

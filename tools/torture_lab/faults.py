@@ -58,10 +58,9 @@ class Fault:
             stack.enter_context(patch.object(database._Cursor, "execute", execute, create=True))
             script = wrapped(sqlite3.Connection.executescript)
 
-            def in_our_words(connection: database.Database, sql: str) -> sqlite3.Cursor:
+            def in_our_words(opened: database.Database, sql: str) -> None:
                 with database._our_words():
-                    done: sqlite3.Cursor = script(connection, sql)
-                    return done
+                    script(opened.connection, sql)
 
             stack.enter_context(patch.object(database.Database, "executescript", in_our_words))
             try:

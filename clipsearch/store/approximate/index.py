@@ -203,7 +203,7 @@ def require_same_images(card: Card, catalog: Catalog, fingerprint: Fingerprint) 
     if (card.digest, card.shape.dim) != (fingerprint.digest, fingerprint.dim):
         raise ValueError("it was made with another model")
     try:
-        checks = catalog.vector_checks([image_id for image_id, _ in card.samples])
+        checks = catalog.images.vector_checks([image_id for image_id, _ in card.samples])
         last_id = catalog.last_id()
     except CollectionError as error:
         raise ValueError(str(error)) from error

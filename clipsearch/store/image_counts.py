@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from clipsearch.store.catalog import Catalog
-from clipsearch.store.filters import Places
+from clipsearch.store.filters import FolderLookup
+from clipsearch.store.image_table import ImageTable
 from clipsearch.store.rows import LARGEST_EDGE
 from clipsearch.store.validation import as_written, moment, octets, text, whole
 from clipsearch.types import Condition
@@ -59,26 +59,22 @@ _CHECKS: dict[Countable, tuple[Callable[[Any], Any], ...]] = {  # what each colu
 }
 
 
-def count_by(catalog: Catalog, value: Countable, condition: Condition | None, folders: Places) -> list[tuple[Any, ...]]:
+def count_by(
+    images: ImageTable, value: Countable, condition: Condition | None, folders: FolderLookup
+) -> list[tuple[Any, ...]]:
     """How many images share each value: rows of the value and a count, in the value's order. Those without one are left out."""
     columns, needed = _COUNTABLE[value]
-    where, bound = catalog.where(condition, folders)
-    sql = f"SELECT {columns}, COUNT(*) FROM images WHERE {needed} IS NOT NULL AND ({where}) "
-    rows = catalog.select(f"{sql} GROUP BY {columns} ORDER BY {columns}", bound)
+    rest = f"AND {needed} IS NOT NULL GROUP BY {columns} ORDER BY {columns}"
+    rows = images.select(f"{columns}, COUNT(*)", condition, folders, rest)
     with as_written(f"the catalog's table of images ({value})"):
-        counts = [(*(check(cell) for check, cell in zip(_CHECKS[value], row, strict=False)), row[-1]) for row in rows]
-        if value == "folder" and not {root_id for root_id, *_ in counts} <= catalog.roots().keys():
-            raise LookupError("no such root")
-    return counts
+        return [(*(check(cell) for check, cell in zip(_CHECKS[value], row, strict=False)), row[-1]) for row in rows]
 
 
-def totals(catalog: Catalog, condition: Condition | None, folders: Places) -> Totals:
+def totals(images: ImageTable, condition: Condition | None, folders: FolderLookup) -> Totals:
     """Totals over all images that meet a condition, or over all. Each is a query of its own, which one index answers."""
-    where, bound = catalog.where(condition, folders)
 
     def total(value: str, needed: str) -> Any:
-        sql = f"SELECT {value} FROM images WHERE {needed} IS NOT NULL AND ({where})"
-        return catalog.select(sql, bound)[0][0]
+        return images.select(value, condition, folders, f"AND {needed} IS NOT NULL")[0][0]
 
     with as_written("the catalog's table of images"):
         first, last = total("MIN(taken_at)", "taken_at"), total("MAX(taken_at)", "taken_at")
@@ -92,8 +88,8 @@ def totals(catalog: Catalog, condition: Condition | None, folders: Places) -> To
         )
 
 
-def distinct(catalog: Catalog, column: TextColumn) -> tuple[str, ...]:
+def distinct(images: ImageTable, column: TextColumn) -> tuple[str, ...]:
     """Every value that a column has, in order."""
-    rows = catalog.select(f"SELECT DISTINCT {column} FROM images WHERE {column} IS NOT NULL ORDER BY 1", ())
+    rows = images.select(f"DISTINCT {column}", None, lambda folder: (), f"AND {column} IS NOT NULL ORDER BY 1")
     with as_written(f"the catalog's table of images ({column})"):
         return tuple(text(value) for (value,) in rows)
