@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measure approximate indexes: recall of texts and of images against latency and memory, beside peers and the exact search.
+"""Measure approximate indexes: recall of text and image queries against latency and memory, beside peers and exact search.
 
-    benchmarks/install_peers.sh                                    # once: the peers, each in an environment of its own
+    benchmarks/install_peers.sh                            # once: each peer in its own environment
     python benchmarks/ann.py --picture docs/ann.svg        # 100,000 and 1,000,000 vectors
-    python benchmarks/ann.py --rows 100000 --kind ivf-pq   # some of it
+    python benchmarks/ann.py --rows 100000 --kind ivf-pq   # a part of it
 
-Vectors are scattered around real CLIP ViT-B/32 embeddings of pictures; the texts are real ones of that model. Every method is
-asked one query at a time. Compare within a run: machines differ and are busy.
+Vectors are scattered around real CLIP ViT-B/32 embeddings of pictures; the texts are real ones of that model. Every method gets
+one query at a time. Compare rows of one run only: machines differ and are busy.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000], help="sizes")
     parser.add_argument("--kind", nargs="*", choices=KINDS, default=list(KINDS), help="our kinds")
-    parser.add_argument("--peer", nargs="*", choices=PEERS, default=list(PEERS), help="peers; those that are there")
-    parser.add_argument("--peers", type=Path, default=cache, help="where bench_peers.sh put them")
-    parser.add_argument("--work", type=Path, default=cache / "work", help="for indexes and vectors, which are kept")
+    parser.add_argument("--peer", nargs="*", choices=PEERS, default=list(PEERS), help="peers; absent ones are left out")
+    parser.add_argument("--peers", type=Path, default=cache, help="where install_peers.sh put them")
+    parser.add_argument("--work", type=Path, default=cache / "work", help="keeps indexes and vectors")
     parser.add_argument(
         "--shared", type=Path, default=ROOT.parent / "shared", help="embeddings and the checkpoint tool"
     )

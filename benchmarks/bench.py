@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measure clipsearch beside its peers and beside what the machine can do.
+"""Measure clipsearch beside its peers and beside the limits of the machine.
 
-    benchmarks/install_peers.sh                       # once: the peers, each in an environment of its own
+    benchmarks/install_peers.sh                  # once: each peer in its own environment
     python scripts/bench.py                      # everything: an hour, 15 GB in the work folder (45 with ten million)
     python scripts/bench.py cold warm --json     # some cases, as JSON
 
-Every case runs clipsearch and the peers in turn, in one run, and compares medians. Machines differ and are busy: ratios
-between rows of one run mean something, seconds from two runs do not. A peer that is not there is left out.
+Every case runs clipsearch and the peers in turn, in one run, and compares medians. Compare only rows of one run: machines
+differ and are busy. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0] if __doc__ else "", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"some of: {', '.join(CASES)}; all without any")
-    parser.add_argument("--peers", type=Path, default=KEPT, help="where bench_peers.sh put them")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)}; default: all")
+    parser.add_argument("--peers", type=Path, default=KEPT, help="where install_peers.sh put them")
     add_folders(parser)
     parser.add_argument("--repeats", type=int, default=5, help="runs of each; a table shows their median")
     parser.add_argument("--photos", type=int, default=192, help="of 12 megapixels; twice as many of 1 megapixel")

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Ask a server with many clients at once, beside the engine asked directly.
+"""Query a server with many clients at once, and compare with the engine called directly.
 
     python benchmarks/load_server.py                                 # 100,000 synthetic photos, made once and kept
     python benchmarks/load_server.py --index DIR --model NAME --json # any index
 
-The server is a process of its own (`clipsearch serve`), on the same machine as its clients, which take their share of it. Each
-client asks the next query as soon as it has the answer to the one before, over a connection that it keeps. Every case is asked
-texts that nobody has asked before, and then a few texts again and again. Machines differ and are busy: compare rows of one run.
+The server is a process of its own (`clipsearch serve`) on the same machine as its clients, which compete with it for the cores.
+Each client sends its next query as soon as it has an answer, over one connection. Every case first sends new texts, and then a
+few texts again and again. Compare rows of one run only: machines differ and are busy.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def main() -> None:
         description=__doc__.split("\n")[0] if __doc__ else "", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--index", type=Path, help="an index; without one, a synthetic one is made")
-    parser.add_argument("--model", help="its model, where it is not to be found under the name the index remembers")
+    parser.add_argument("--model", help="its model, if it is not found under the name that the index remembers")
     parser.add_argument("--images", type=int, default=100_000, help="photos in the synthetic index")
     add_folders(parser)
     parser.add_argument("--clients", type=int, default=64, help="at once")
-    parser.add_argument("--queries", type=int, default=1280, help="of each case of the server; the engine gets fewer")
+    parser.add_argument("--queries", type=int, default=1280, help="for each case of the server; the engine gets fewer")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     index, model = arguments.index, arguments.model

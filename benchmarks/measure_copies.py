@@ -1,13 +1,13 @@
-"""How well `clipsearch duplicates` finds copies, and how often it takes other photos for some: its thresholds are from this.
+"""Measure how well `clipsearch duplicates` finds copies, and how often it is wrong. Its thresholds come from this.
 
     python benchmarks/measure_copies.py data/photos ../shared/data/flickr8k/images --count 250 --index DIR
 
-Photos are copied with one change each. For each change, shares of the copies: "near" have an embedding near the original's, at
-the cosine where embeddings alone decide; "maybe" at the lower one where the hash has a look; "hash" have a hash like the
-original's; "both" are maybe and hash, as `clipsearch duplicates` wants it.
+Photos are copied with one change each. The table gives, for each change, the share of copies that pass a test. "near": the
+cosine from which embeddings alone decide. "maybe": the lower cosine from which the hash is compared. "hash": the hash. "both":
+maybe and hash, as in `clipsearch duplicates`.
 
-With --index, every photo of that index is compared with every other. Its photos should be originals, so that pairs that pass
-a test are false, but those of the same bytes. Pairs with hashes that are near, or almost, are named, to be looked at.
+With --index, every photo of that index is compared with every other. Its photos should be originals, so that pairs that pass a
+test are wrong, except those of the same bytes. Pairs with hashes that are close, or almost, are listed for a look.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="photos to make copies of; a table for each")
     parser.add_argument("--index", help="an index of the same model, for the false pairs")
-    parser.add_argument("--count", type=int, help="make copies of so many photos of a folder, always the same")
+    parser.add_argument("--count", type=int, help="copy this many photos of each folder, always the same ones")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

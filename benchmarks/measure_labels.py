@@ -1,10 +1,10 @@
-"""Measure how good `clipsearch label` is if most photos show none of the labels, as in life; its default threshold rests on it.
+"""Measure how good `clipsearch label` is if most photos show none of the labels. Its default threshold comes from this.
 
     python benchmarks/measure_labels.py LABELS.jsonl --images DIR    # shared/data/imagenet_sample has both
 
-Some labels are drawn, 40 times, and all photos are labelled with them. For each threshold: how many of the photos that show one
-of the labels get it, how many of the other photos get one, and what share of all that is right where one photo in five shows
-a label. "match" says whether everyday scenes compete, as they do in `clipsearch label`.
+Some labels are drawn, 40 times, and all photos are labelled with them. For each threshold the table gives the share of photos
+with one of the labels that get it, the share of other photos that get one, and the share of all given labels that are right if
+one photo in five shows a label. "match" says whether everyday scenes compete, as they do in `clipsearch label`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What 10 million, 100 million and a billion photos cost, by constants that were measured, beside where they were measured.
+"""Predict the cost of 10 million, 100 million and a billion photos from measured constants, and compare with measurements.
 
     python benchmarks/simulate_scale.py                          # the table, the validation, the simulated shards
     python benchmarks/simulate_scale.py 250000000 --dim 768 --megapixels 12 --json
     python scripts/bench.py --json > bench.json
-    python benchmarks/simulate_scale.py --measure --bench bench.json    # remakes benchmarks/scale_constants.json; 10 minutes
+    python benchmarks/simulate_scale.py --measure --bench bench.json    # remakes scale_constants.json; 10 minutes
 
-docs/scale.md says what is in it, and what is not.
+docs/scale.md says what the model covers.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("photos", nargs="*", type=int, default=SIZES, metavar="PHOTOS", help="how many")
+    parser.add_argument("photos", nargs="*", type=int, default=SIZES, metavar="PHOTOS", help="number of photos")
     parser.add_argument("--dim", type=int, default=512, help="of an embedding: 512 for ViT-B/32, 768 for ViT-L/14")
     parser.add_argument("--megapixels", type=float, default=1.0, help="of a photo")
     parser.add_argument("--photo-kb", type=float, default=300.0, help="of a photo's file, in kilobytes")
     parser.add_argument("--captions", action="store_true", help="each photo has a caption")
     parser.add_argument("--shards", type=int, nargs="*", default=(8, 64), help="machines that share the photos")
-    parser.add_argument("--replicas", type=int, default=1, help="such fleets, which share the queries")
+    parser.add_argument("--replicas", type=int, default=1, help="fleets of shards, which share the queries")
     parser.add_argument(
         "--spread",
         choices=("quiet", "busy"),
@@ -48,10 +48,8 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the simulated arrivals")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--measure", action="store_true", help="measure on small indexes, and write the constants' file"
-    )
-    parser.add_argument("--bench", type=Path, help="with --measure: what scripts/bench.py --json printed")
+    parser.add_argument("--measure", action="store_true", help="measure small indexes, and write scale_constants.json")
+    parser.add_argument("--bench", type=Path, help="with --measure: the output of scripts/bench.py --json")
     parser.add_argument("--work", type=Path, default=Path("scale-work"), help="with --measure: a folder for 1.5 GB")
     parser.add_argument(
         "--shared", type=Path, default=ROOT.parent / "shared", help="with --measure: embeddings and captions"

@@ -1,9 +1,9 @@
-"""How fast an index goes into a store and back, and what a query through it costs beside one of the index itself.
+"""Measure how fast an index goes into a store and back, and a query through the store beside a query of the index.
 
     python benchmarks/store.py INDEX --model CHECKPOINT               # Milvus's server, from the package `milvus`
-    python benchmarks/store.py INDEX --model CHECKPOINT --store URL   # another one; its collection must be new
+    python benchmarks/store.py INDEX --model CHECKPOINT --store URL   # another store; its collection must be new
 
-The index is copied first: pushing writes its lineage into it. Times are medians over the queries.
+The index is copied first, because pushing writes its lineage into it. Times are medians over the queries.
 """
 
 from __future__ import annotations

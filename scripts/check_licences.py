@@ -1,9 +1,9 @@
-"""Check what clipsearch installs: every package says a licence that lets anyone use it, or is listed below with a reason.
+"""Check that every package that clipsearch installs has a licence that lets anyone use it, or is listed below with a reason.
 
     python scripts/check_licences.py
 
-Read from the metadata of the packages that are installed, with those that they need; nothing is downloaded. Native libraries
-that a wheel brings along are looked for by their names, since the metadata seldom says what they are under.
+It reads the metadata of installed packages and of those that they need, and downloads nothing. Native libraries inside wheels
+are recognised by their names, since the metadata seldom names their licences.
 """
 
 from __future__ import annotations

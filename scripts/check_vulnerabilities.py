@@ -1,10 +1,9 @@
-"""Check that nothing clipsearch installs, or would be content with, has a vulnerability that is known.
+"""Check that no installed package, and no version that pyproject.toml allows, has a known vulnerability.
 
     python scripts/check_vulnerabilities.py
 
-What is known is in advisories.json beside this, of the day that it says: no package on PyPI, npm or Debian brings a free and
-current list that can be read without a network. So this holds what is installed, and the least versions that pyproject.toml
-asks for, against the advisories that were found of what clipsearch needs. With a network, ask for all there are today:
+Known vulnerabilities are in advisories.json, which says its date: no package on PyPI, npm or Debian has a free and current list
+that can be read without a network. With a network, check against all advisories of today:
 
     python -m pip install pip-audit && pip-audit --skip-editable
 """

@@ -1,9 +1,9 @@
-"""Check that what clipsearch needs has wheels for the systems that docs/install.md names, for each Python.
+"""Check that everything that clipsearch needs has wheels for the systems in docs/install.md, for each Python.
 
     pip install uv && python scripts/check_wheels.py
 
-uv resolves the dependencies of pyproject.toml as on each system, from wheels alone, and downloads none of them. It takes some
-minutes. The exit status is 1 where an answer is not the one below.
+uv resolves the dependencies of pyproject.toml for each system, from wheels alone, and downloads none of them. It takes some
+minutes. The exit status is 1 if an answer is not the one below.
 """
 
 from __future__ import annotations

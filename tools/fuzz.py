@@ -1,10 +1,10 @@
-"""Fuzz what reads bytes or text from strangers.
+"""Fuzz everything that reads bytes or text from strangers.
 
     python tools/fuzz.py [TARGET ...] [--seconds 60]
 
-Coverage-guided by atheris where it is installed (pip install atheris; Linux, and not every Python), and otherwise by a simple
-mutator of its own, which says so. Each target begins with its seeds in tests/seeds/TARGET, which tests/test_seeds.py runs as
-well. An input that makes a target raise what it must not is kept there under a name of its own, crash-*: mend, and keep it.
+If atheris is installed (pip install atheris; Linux, some Pythons only), it guides the fuzzer by coverage. Otherwise a simple
+mutator of our own does, and a message says so. Each target starts from its seeds in tests/seeds/TARGET, which
+tests/tools/test_seeds.py runs as well. An input that makes a target fail is saved there as crash-*: fix the fault and keep it.
 """
 
 from __future__ import annotations
@@ -292,9 +292,9 @@ def main() -> int:
         inside_atheris(sys.argv[2], sys.argv[3:])
         return 0
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; default: all")
-    parser.add_argument("--seconds", type=int, default=60, help="for each target")
-    parser.add_argument("--own", action="store_true", help="use the own mutator even if atheris is there")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)}; default: all")
+    parser.add_argument("--seconds", type=int, default=60, help="seconds for each target")
+    parser.add_argument("--own", action="store_true", help="use our own mutator even if atheris is installed")
     options = parser.parse_args()
     if wrong := set(options.targets) - set(TARGETS):
         parser.error(f"there is no target {', '.join(sorted(wrong))}; there are {', '.join(TARGETS)}")

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Kill `clipsearch index` at random moments and check that the next run ends with exactly one row per photo.
+"""Kill `clipsearch index` at random moments, and check that the next run ends with exactly one row per photo.
 
     python tools/kill_index.py ../shared/data/flickr8k/images --kills 20
 
-Each round begins with an empty index, sends SIGKILL at a random moment, checks what is left, runs to the end, and checks
-that every photo has one row, every row one vector, and every vector that is not a tombstone a row.
+Each round starts with an empty index, sends SIGKILL at a random moment, checks what is left, and runs to the end. Then every
+photo must have one row, every row one vector, and every vector a row or a tombstone.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--longest", type=float, help="seconds; default: as long as a whole run takes")
+    parser.add_argument("--longest", type=float, help="latest kill, in seconds; default: the time of a whole run")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     randomness = random.Random(arguments.seed)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Run a command in a home of its own, and say whom it called and what it wrote that it should not have.
+"""Run a command in a home folder of its own, and report the addresses it contacts and the files it should not write.
 
     python tools/observe.py --may-write ~/Photos/.clipsearch clipsearch index ~/Photos --model mini
     python tools/observe.py --readme --model mini    # the commands of the README and docs/
 
-Calls are seen by strace, in all processes that the command starts: an address other than this machine's own, and a name
-that is looked up, by whatever library and from whatever language. Files are seen by strace as well, and by what is in the
-command's home and among its temporary files afterwards; without strace by the latter alone.
+strace watches all processes that the command starts, whatever library or language they use. It sees every address other than
+this machine's own, and every name that is looked up. Files are seen by strace as well, and by comparing the command's home and
+temporary files before and after; without strace, only by the comparison.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--may-write", action="append", type=Path, default=[], metavar="PATH")
     parser.add_argument("--readme", action="store_true")
-    parser.add_argument("--model", default="mini", help="of the index that --readme asks")
+    parser.add_argument("--model", default="mini", help="the model for the index of --readme")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     if bool(given.command) == given.readme:

@@ -1,8 +1,8 @@
-"""Take the page's pictures for the documentation: a real server on data/photos, in a real browser.
+"""Take the documentation's pictures of the web page: a real server on data/photos, in a real browser.
 
     python tools/screenshots.py [--out docs/screenshots] [--photos data/photos]
 
-Needs playwright and a Chromium (apt install chromium). Each picture is a WebP of at most 300 kB.
+Needs playwright and Chromium (apt install chromium). Each picture is a WebP of at most 300 kB.
 """
 
 from __future__ import annotations

@@ -3,19 +3,19 @@
 
     python tools/torture.py --minutes 20
     python tools/torture.py --only power --rounds 50 --seed 3
-    python tools/torture.py --only kill --replay 3.117      # that round again
+    python tools/torture.py --only kill --replay 3.117      # repeat that round
 
-Each round makes, changes, repairs or upgrades an index, lets something happen to the process, the disk or the power, and looks
-whether a reader and the next writer open it, `verify` finds nothing, every photo that was acknowledged is there once with
-exactly its vector, and running it again completes it. It ends at the first loss, with what replays that round.
+Each round makes, changes, repairs or upgrades an index while something happens to the process, the disk or the power. Then it
+checks that a reader and the next writer open the index, that `verify` finds nothing, that every acknowledged photo is there
+once with exactly its vector, and that another run completes the work. The first loss ends the run and prints how to repeat it.
 
 kill       SIGKILL at a random instant
-fault      between Python's calls that matter: a call fails (EIO, ENOSPC), or the process ends before or after it
-syscall    the same between system calls, SQLite's and FAISS's among them; needs strace and the right to use it
-full       a disk with no room left; as root a real one, of memory; else a limit on a file's size
-read-only  a killed writer's folder, that then cannot be written to
-power      what was not synced is dropped, torn or reordered, from a trace of the system calls; needs strace
-trouble    photos that change cannot be read for a while: EIO, EACCES, locks; decoders killed, stopped or short of memory
+fault      at Python's calls that matter: a call fails (EIO, ENOSPC), or the process ends before or after it
+syscall    the same at system calls, including SQLite's and FAISS's; needs strace and the right to use it
+full       a full disk: as root a real one, in memory; otherwise a limit on the size of files
+read-only  a killed writer's folder becomes read-only
+power      writes that were not synced are dropped, torn or reordered, from a trace of the system calls; needs strace
+trouble    changed photos cannot be read for a while: EIO, EACCES, locks; decoders killed, stopped or short of memory
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def main() -> None:
     """Run rounds until the time is over, print each, and then the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--rounds", type=int, help="no more than so many")
+    parser.add_argument("--rounds", type=int, help="at most this many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=list(KINDS))
-    parser.add_argument("--replay", metavar="SEED.ROUND", help="one round, of the kind that --only names")
-    parser.add_argument("--quiet", action="store_true", help="only the table, and what went wrong")
+    parser.add_argument("--replay", metavar="SEED.ROUND", help="one round of the kind that --only names")
+    parser.add_argument("--quiet", action="store_true", help="print only the table and failures")
     arguments = parser.parse_args()
     if arguments.replay and not arguments.only:
         parser.error("--replay needs --only")

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Run clipsearch on Windows' own Python, under Wine, from Linux. It is not a part of the gate.
 
-    python tools/wine.py setup                       # some minutes, 2 GB; needs debootstrap and mingw-w64, and root
+    python tools/wine.py setup                       # some minutes, 2 GB; needs debootstrap, mingw-w64 and root
     python tools/wine.py walk                        # what a user does, in places with awkward names
     python tools/wine.py test tests/store -m "not long"
-    python tools/wine.py run -m clipsearch --help    # whatever Windows' Python is to do
+    python tools/wine.py run -m clipsearch --help    # any arguments for Windows' Python
 
-Wine 10 or later comes from Debian 13, in a folder of its own, unless --wine names one of this system. All is kept in one
-folder, by default clipsearch-wine in the user's cache folder; delete it to begin anew.
+Wine 10 or later comes from Debian 13, in a folder of its own, unless --wine names an installed one. Everything is kept in one
+folder, by default clipsearch-wine in the user's cache folder; delete it to start again.
 
-Wine is not Windows: a console with its Ctrl-C, junctions and the limit on the length of paths are missing. But it refuses, as
-Windows does, to replace and to delete files that are open or mapped.
+Wine is not Windows: it lacks a console with Ctrl-C, junctions, and the limit on the length of paths. But like Windows it
+refuses to replace or delete files that are open or mapped.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clipsearch-wine"
     folder = os.environ.get("CLIPSEARCH_WINE") or cache
-    parser.add_argument("--folder", type=Path, default=folder, help=f"where all is kept (CLIPSEARCH_WINE; {folder})")
-    parser.add_argument("--wine", help="the wine of this system to use, 10 or later, instead of Debian's")
-    parser.add_argument("--mirror", help="where debootstrap gets Debian from; by default, where this system does")
+    parser.add_argument(
+        "--folder", type=Path, default=folder, help=f"where everything is kept (CLIPSEARCH_WINE; {folder})"
+    )
+    parser.add_argument("--wine", help="an installed wine, 10 or later, to use instead of Debian's")
+    parser.add_argument("--mirror", help="Debian mirror for debootstrap; default: this system's")
     parser.add_argument("action", choices=["setup", "walk", "test", "run"])
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="arguments for pytest, or for Windows' Python")
     arguments = parser.parse_args()

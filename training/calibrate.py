@@ -5,14 +5,15 @@
     python training/calibrate.py --write                  # and clipsearch/query/calibration.json
     python training/calibrate.py --json --picture docs/reliability.svg
 
-What counts as relevant. *Descriptions*: a caption and the photo that it was written for. All other pairs count as not relevant,
-though by eye many of those that `match` believes in are (data/relevance/judged.jsonl). *Words*: one or two plain things and the
-photos of which two captions name them; photos of which none does are not relevant, others are not judged. *Absent*: things that
-no caption names, and *removed*: captions whose photo has been taken out; nothing is relevant to either. Figures of words are
-averages over queries, those of descriptions are over all pairs.
+There are four kinds of queries. *Descriptions* are captions; the photo that a caption was written for is relevant. All other
+photos count as not relevant, although many that `match` believes in are, by eye (data/relevance/judged.jsonl). *Words* are one
+or two plain things. Photos with two captions that name them are relevant, those with none are not, and the rest are not judged.
+*Absent* things are in no caption, and *removed* captions are those of photos taken out: no photo is relevant to them. Figures
+of words are averages over queries, those of descriptions over all pairs.
 
 `mini` is fitted on Flickr8k's development split and judged on its test split. CLIP ViT-B/32 is fitted on the captions of fifty
-photos and judged on those of fifty others, among 1,091, by embeddings that others made. Words and absent things are halved too.
+photos and judged on those of fifty others, among 1,091, with embeddings that others computed. Words and absent things are
+halved too.
 """
 
 from __future__ import annotations

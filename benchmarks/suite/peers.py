@@ -73,7 +73,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def is_ready(peer_dir: Path, peer: str) -> bool:
-    """Whether bench_peers.sh made this peer's environment to the end."""
+    """Whether install_peers.sh made this peer's environment to the end."""
     return (peer_dir / peer / ".ready").exists()
 
 

@@ -21,7 +21,7 @@ from suite import peers, synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = Path(os.environ.get("CLIPSEARCH_BENCH", "~/.cache/clipsearch-bench")).expanduser()
-"""Where bench_peers.sh puts the peers, and what the cases need is kept."""
+"""Where install_peers.sh puts the peers, and what the cases need is kept."""
 
 SIZES = {"12 MP": (4000, 3000), "1 MP": (1152, 864)}
 QUERY = "a dog"

@@ -64,9 +64,8 @@ class MiniEncoder(Encoder):
         for text, encoding in zip(texts, encodings, strict=True):
             if encoding.overflowing:
                 parts = (encoding, *encoding.overflowing)
-                length = 2 + sum(
-                    sum(part.attention_mask) - 2 for part in parts
-                )  # each part has a start and an end token
+                # Each part has a start and an end token.
+                length = 2 + sum(sum(part.attention_mask) - 2 for part in parts)
                 warn_truncated(text, length, self.spec.context_length, stacklevel=3)
         inputs = {
             "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
