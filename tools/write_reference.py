@@ -13,6 +13,7 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import json
 import re
 import sys
 import tempfile
@@ -201,11 +202,11 @@ def http_page() -> str:
     lines = [(ROOT / "tools" / "http_introduction.md").read_text("utf-8")]
     for path, methods in described["paths"].items():
         for method, route in methods.items():
-            lines += list(_route(f"{method.upper()} {path}", route))
+            lines += list(_route(f"{method.upper()} {path}", route, described["components"]["schemas"]))
     return _NOTE.format(source="descriptions in clipsearch/server") + "\n".join(lines)
 
 
-def _route(title: str, route: dict[str, Any]) -> Iterator[str]:
+def _route(title: str, route: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
     yield f"## {title}\n"
     yield _sentences(route.get("description") or route.get("summary") or "") + "\n"
     if parameters := route.get("parameters"):
@@ -216,8 +217,26 @@ def _route(title: str, route: dict[str, Any]) -> Iterator[str]:
             where = "" if parameter["in"] == "query" else f" ({parameter['in']})"
             yield f"| `{parameter['name']}`{where} | {kind} | {_cell(text)} |"
         yield ""
-    for content in route.get("requestBody", {}).get("content", {}):
+    for content, body in route.get("requestBody", {}).get("content", {}).items():
         yield f"The body is `{content}`.\n"
+        yield from _body(body.get("schema", {}), schemas)
+
+
+def _body(schema: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
+    """The fields of an object, and of the objects in it."""
+    names = [name for name in _named(schema) if schemas[name].get("properties")]
+    for name in names:  # grows as objects name others
+        yield f"`{name}`: {_cell(schemas[name].get('description', ''))}\n"
+        yield "| field | type | |\n|---|---|---|"
+        for field, value in schemas[name]["properties"].items():
+            yield f"| `{field}` | {_type(value)} | {_cell(value.get('description', ''))} |"
+            names += [other for other in _named(value) if other not in names and schemas[other].get("properties")]
+        yield ""
+
+
+def _named(schema: Any) -> list[str]:
+    """The names of the schemas that one refers to."""
+    return re.findall(r"#/components/schemas/(\w+)", json.dumps(schema))
 
 
 def _type(schema: dict[str, Any]) -> str:

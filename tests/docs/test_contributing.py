@@ -1,0 +1,35 @@
+"""The map in CONTRIBUTING.md is that of the package."""
+
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "clipsearch"
+TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+ROWS = re.findall(r"^\| (`[a-z_]+(?:/|\.py)`.*?) \|(.*)$", TEXT.partition("## Recipes")[0], re.MULTILINE)
+
+
+def test_every_entry_of_the_package_is_on_the_map():
+    mapped = {name.rstrip("/") for entries, _ in ROWS for name in re.findall(r"`([\w./]+)`", entries)}
+    there = {path.name for path in PACKAGE.iterdir() if not path.name.startswith("__") and path.name != "py.typed"}
+    assert mapped == there
+
+
+@pytest.mark.parametrize(("entries", "rest"), ROWS)
+def test_every_file_on_the_map_is_there(entries, rest):
+    folder = PACKAGE / re.match(r"`([\w./]+)`", entries)[1]
+    for name in re.findall(r"`([\w/]+(?:/|\.py))`", rest):
+        assert (folder / name).exists(), name
+
+
+def test_the_import_rule_is_the_one_that_is_checked():
+    rule = re.search(r"^`(cli → .*)`$", TEXT, re.MULTILINE)[1]
+    contract = re.search(
+        r"^layers = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )[1]
+    layers = [line.replace("clipsearch.", "") for line in re.findall(r'"(.*)"', contract)]
+    assert [set(layer.split(" | ")) for layer in rule.split(" → ")] == [
+        set(layer.split(" | ")) for layer in layers if layer != "__main__"
+    ]

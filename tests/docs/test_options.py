@@ -1,0 +1,38 @@
+"""Every option that the documentation names is one that the command line has."""
+
+import re
+
+import click
+import pytest
+
+from clipsearch.cli import cli
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMAND = re.compile(r"(?:^\$ |`)(clipsearch (?!\|)[^`\n]*)", re.MULTILINE)
+
+
+def options(command, name="clipsearch"):
+    """Each command by its words, with the options it takes."""
+    context = click.Context(command, info_name=name)
+    yield name, {option for parameter in command.get_params(context) for option in parameter.opts} | {"--help", "-h"}
+    for child in command.list_commands(context) if isinstance(command, click.Group) else ():
+        yield from options(command.get_command(context, child), f"{name} {child}")
+
+
+KNOWN = dict(options(cli))
+ANY = set().union(*KNOWN.values())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_option_named_exists(page):
+    text = page.read_text("utf-8")
+    for line in COMMAND.findall(text):
+        words = line.split("  #")[0].split(" | ")[0].split()
+        name = " ".join(words[:3]) if " ".join(words[:3]) in KNOWN else " ".join(words[:2])
+        if name in KNOWN:
+            named = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z][a-z-]*(=.*)?", word)}
+            assert named <= KNOWN[name], line
+    inline = set(re.findall(r"`(--[a-z][a-z-]*)", text))
+    others = {"--minutes", "--only", "--kill", "--repeats", "--spread", "--replicas", "--all"}  # of programs in tools/
+    assert inline <= ANY | others
