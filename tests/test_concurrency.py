@@ -21,7 +21,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.lock import WriterLock
 
 if sys.platform == "win32":
-    pytest.skip("SIGKILL is a Unix matter", allow_module_level=True)
+    pytest.skip("SIGKILL exists on Unix only", allow_module_level=True)
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from torture_lab.checking import reached
@@ -46,36 +46,36 @@ def exact(state, query):
 
 
 def read_on(folder, stop, line):
-    """Ask until told to stop; then say how many answers there were, and of which commits."""
+    """Search until told to stop; then send how many answers there were, and which commits they were from."""
     expected = [[exact(state, query) for query in QUERIES] for state in STATES]
-    asked, seen, last = 0, set(), 0
+    answers, seen, last = 0, set(), 0
     try:
         with Collection(folder) as collection:
             while not stop.is_set():
-                number = asked % len(QUERIES)
-                found = collection.search(QUERIES[number : number + 1], TOP)[0]
-                named = [(os.path.relpath(record.file.path, folder.parent), record.info.width) for _, record in found]
-                same = [at for at in range(last, len(STATES)) if expected[at][number][0] == named]
-                assert same, f"an answer of no commit from {last} on: {named}"
+                number = answers % len(QUERIES)
+                hits = collection.search(QUERIES[number : number + 1], TOP)[0]
+                photos = [(os.path.relpath(record.file.path, folder.parent), record.info.width) for _, record in hits]
+                same = [at for at in range(last, len(STATES)) if expected[at][number][0] == photos]
+                assert same, f"an answer of no commit from {last} on: {photos}"
                 scores = expected[same[0]][number][1]
-                assert np.allclose([score for score, _ in found], scores, rtol=0, atol=1e-12)
+                assert np.allclose([score for score, _ in hits], scores, rtol=0, atol=1e-12)
                 last = same[0]
                 seen.add(last)
-                asked += 1
-                time.sleep(0.02)  # or many of them leave the writer no time on a small machine
-        line.send((asked, seen, ""))
+                answers += 1
+                time.sleep(0.02)  # otherwise many readers leave the writer no time on a small machine
+        line.send((answers, seen, ""))
     except Exception as error:
-        line.send((asked, seen, f"{type(error).__name__}: {error}"))
+        line.send((answers, seen, f"{type(error).__name__}: {error}"))
 
 
 @pytest.mark.parametrize(("count", "steps"), [(3, STEPS[:10]), pytest.param(8, STEPS, marks=pytest.mark.long)])
-def test_every_answer_of_many_readers_is_that_of_a_commit(tmp_path, count, steps):
+def test_every_answer_of_many_readers_is_from_one_commit(tmp_path, count, steps):
     folder, chance = tmp_path / "photos" / ".clipsearch", Random(5)
     with small_tiers(), opened(folder) as collection:
         carry_out(collection, STEPS[0])
     context = multiprocessing.get_context("forkserver")
     stop, lines, readers = context.Event(), [], []
-    with child(Job(folder, steps, 1)):  # has the fork server started as the laboratory wants it
+    with child(Job(folder, steps, 1)):  # starts the fork server with the laboratory's settings
         pass
     for _ in range(count):
         line, theirs = context.Pipe(duplex=False)
@@ -91,10 +91,10 @@ def test_every_answer_of_many_readers_is_that_of_a_commit(tmp_path, count, steps
             process.join(chance.uniform(0, seconds))
             kills += process.is_alive()
             process.kill()
-            said = ended()
-        with pytest.MonkeyPatch.context() as patch:  # the other readers may look at what the check cleans up
+            outcome = ended()
+        with pytest.MonkeyPatch.context() as patch:  # other readers may be using what the check would clean up
             patch.setattr("torture_lab.checking._named", lambda folder: {p.name for p in folder.glob("segments/*")})
-            done = reached(folder, STATES, said.acknowledged)
+            done = reached(folder, STATES, outcome.acknowledged)
         if done == before:  # a slow or busy machine needs longer for a step
             seconds *= 1.5
     stop.set()
@@ -105,10 +105,10 @@ def test_every_answer_of_many_readers_is_that_of_a_commit(tmp_path, count, steps
         line.close()
     assert [error for _, _, error in answers if error] == []
     assert done == len(steps) and kills
-    assert all(asked for asked, _, _ in answers) and len(set.union(*(seen for _, seen, _ in answers))) > 3
+    assert all(count for count, _, _ in answers) and len(set.union(*(seen for _, seen, _ in answers))) > 3
 
 
-def test_a_second_writer_is_told_who_and_since_when(tmp_path):
+def test_a_second_writer_learns_which_process_writes_and_since_when(tmp_path):
     with (
         opened(tmp_path / "index"),
         pytest.raises(CollectionBusy, match=rf"pid {os.getpid()} since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d"),
@@ -120,7 +120,7 @@ def test_a_second_writer_is_told_who_and_since_when(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\x00garbage" * 99, b'{"pid": 1, "since": "2001-01-01T00:00:00+00:00"}', b"[]"]
 )
-def test_a_lock_file_that_was_left_blocks_nobody(tmp_path, content):
+def test_a_leftover_lock_file_blocks_no_writer(tmp_path, content):
     opened(tmp_path / "index").close()
     (tmp_path / "index" / "writer.lock").write_bytes(content)
     with opened(tmp_path / "index"), pytest.raises(CollectionBusy, match=f"pid {os.getpid()} since 20"):
@@ -128,14 +128,14 @@ def test_a_lock_file_that_was_left_blocks_nobody(tmp_path, content):
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00garbage", b'{"pid": "x"}', b"[]"])
-def test_who_cannot_be_made_out_is_left_out(tmp_path, content):
+def test_an_unreadable_lock_file_names_no_process(tmp_path, content):
     with opened(tmp_path / "index"):
         (tmp_path / "index" / "writer.lock").write_bytes(content)
         with pytest.raises(CollectionBusy, match=r"writing to the index in [^(]*;"):
             Collection(tmp_path / "index", writable=True)
 
 
-def test_a_killed_holder_is_no_obstacle(tmp_path):
+def test_a_killed_writer_blocks_no_other_writer(tmp_path):
     folder = tmp_path / "photos" / ".clipsearch"
     with child(Job(folder, STEPS)) as (process, begin, ended):
         begin()
@@ -158,14 +158,14 @@ def test_wait_waits_for_the_other_writer(photos, encoder, capsys):
         engine.index(photos)
     lock = WriterLock(photos / ".clipsearch" / "writer.lock")
     threading.Timer(0.6, lock.release).start()
-    assert run(["index", "--wait", str(photos)]) in (0, None)  # what follows is no number, so it is a folder
-    said = capsys.readouterr()
-    assert said.err.count(f"pid {os.getpid()} since") == 1 and "Ctrl-C gives up" in said.err
-    assert "5 unchanged" in said.out
+    assert run(["index", "--wait", str(photos)]) in (0, None)  # what follows is not a number, so it is a folder
+    output = capsys.readouterr()
+    assert output.err.count(f"pid {os.getpid()} since") == 1 and "Ctrl-C gives up" in output.err
+    assert "5 unchanged" in output.out
 
 
 @pytest.mark.parametrize("arguments", [[], ["--wait", "0.3"], ["--wait=0.3"]])
-def test_wait_ends(photos, encoder, arguments):
+def test_waiting_ends_after_its_time(photos, encoder, arguments):
     with SearchEngine.open(photos) as engine:
         engine.index(photos)
     lock = WriterLock(photos / ".clipsearch" / "writer.lock")

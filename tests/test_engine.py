@@ -1,4 +1,4 @@
-"""The facade, as a library user meets it."""
+"""SearchEngine, as a library user sees it."""
 
 import shutil
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_indexing_a_parent_folder_takes_its_children_in(photos, tmp_path, encode
         assert len(engine.status().roots) == 1
 
 
-def test_a_folder_that_its_parents_walk_passes_over_is_not_taken_in_to_be_dropped_again(photos, tmp_path, encoder):
+def test_a_folder_that_the_walk_of_its_parent_skips_stays_separate(photos, tmp_path, encoder):
     save_photo(photos / ".secret" / "red.jpg", "red", note="secret")
     (photos / "link").symlink_to(photos / ".secret")
     with SearchEngine(tmp_path / "index") as engine:
@@ -138,7 +138,7 @@ def test_a_folder_that_its_parents_walk_passes_over_is_not_taken_in_to_be_droppe
         assert engine.index(photos / ".secret").unchanged == 1
 
 
-def test_a_parent_folder_drops_nothing_of_its_children_unasked(photos, tmp_path, encoder):
+def test_a_parent_folder_drops_no_photos_of_its_children_unless_confirmed(photos, tmp_path, encoder):
     secret, thumbs = photos / ".secret", photos / "trip" / "@eaDir"
     save_photo(secret / "red.jpg", "red", note="secret")
     save_photo(thumbs / "red.jpg", "red", note="thumb")
@@ -160,7 +160,9 @@ def test_a_parent_folder_drops_nothing_of_its_children_unasked(photos, tmp_path,
 
 
 @pytest.mark.parametrize("mount_point_left", [True, False])
-def test_a_drive_that_is_not_mounted_loses_nothing_to_copies_of_its_photos(photos, tmp_path, encoder, mount_point_left):
+def test_photos_of_an_unmounted_drive_stay_even_if_copies_of_them_are_indexed(
+    photos, tmp_path, encoder, mount_point_left
+):
     drive = tmp_path / "drive"
     for colour in ("red", "blue"):
         save_photo(drive / f"{colour}.jpg", colour, note="on the drive")
@@ -244,7 +246,7 @@ def test_searching_before_indexing_says_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["missing", "red.jpg"])
-def test_indexing_what_is_no_folder_is_an_error(photos, encoder, name):
+def test_indexing_something_that_is_not_a_folder_is_an_error(photos, encoder, name):
     with SearchEngine(photos / "index") as engine, pytest.raises(ClipsearchError, match="folder"):
         engine.index(photos / name)
 

@@ -1,4 +1,4 @@
-"""Folders that mean no good, from the walk to the results. What the walk and the reader do alone is in tests/images."""
+"""Hostile folders, from the walk to the results. Tests of the walk or the reader alone are in the folders of these parts."""
 
 import json
 import os
@@ -49,15 +49,15 @@ def paths(engine):
 @posix
 def test_names_of_every_kind_are_indexed_found_and_shown_on_one_line(engine, photos):
     for number, name in enumerate(NAMES):
-        if name.endswith("<"):  # a folder, for "/" cannot be in a name
+        if name.endswith("<"):  # a folder, because a name cannot contain "/"
             name += "/script>.jpg"
         save_photo(photos / "odd" / "x.jpg", "red", note=str(number)).rename(make(photos / "odd" / name))
     report = indexed(engine)
     assert (report.added, report.failed) == (5 + len(NAMES), 0)
     hits = engine.search("red", top_k=5 + len(NAMES))
-    found = [hit.path for hit in hits]
-    assert len(found) == 5 + len(NAMES) and all(os.path.exists(path) for path in found)
-    for path in found:
+    hit_paths = [hit.path for hit in hits]
+    assert len(hit_paths) == 5 + len(NAMES) and all(os.path.exists(path) for path in hit_paths)
+    for path in hit_paths:
         shown = printable(path)
         assert len(shown.splitlines()) == 1 and shown.isprintable() and "\u202e" not in shown
         assert json.loads(json_line({"path": path})) == {"path": path}
@@ -94,11 +94,11 @@ def test_a_whole_tree_of_odd_folders_can_be_forgotten_and_filtered(engine, photo
     assert len(paths(engine)) == 5
 
 
-# -- files that are none, or are not what they were
+# -- files that are not photos, or that change
 
 
 @posix
-def test_pipes_sockets_devices_and_links_to_them_are_no_photos(engine, photos, monkeypatch):
+def test_pipes_sockets_devices_and_links_to_them_are_not_photos(engine, photos, monkeypatch):
     os.mkfifo(photos / "pipe.jpg")
     (photos / "zero.jpg").symlink_to("/dev/zero")
     (photos / "random.png").symlink_to("/dev/urandom")
@@ -128,7 +128,7 @@ def test_a_sparse_petabyte_is_a_failure_and_costs_nothing(engine, photos):
 
 
 @posix
-def test_links_out_of_the_tree_are_photos_but_not_ways_out(engine, photos, tmp_path):
+def test_linked_photos_elsewhere_are_photos_but_linked_folders_are_not_entered(engine, photos, tmp_path):
     save_photo(tmp_path / "outside" / "private.jpg", "grey", note="private")
     (photos / "one.jpg").symlink_to(tmp_path / "outside" / "private.jpg")
     (photos / "folder").symlink_to(tmp_path / "outside")
@@ -138,7 +138,7 @@ def test_links_out_of_the_tree_are_photos_but_not_ways_out(engine, photos, tmp_p
     assert not any("outside" in path for path in paths(engine))
 
 
-def test_a_photo_that_becomes_a_folder_and_one_that_becomes_a_pipe_leave(engine, photos):
+def test_a_photo_that_becomes_a_folder_or_a_pipe_leaves_the_index(engine, photos):
     indexed(engine)
     (photos / "red.jpg").unlink()
     (photos / "red.jpg").mkdir()
@@ -156,12 +156,12 @@ def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engi
     real = plan.plan_sync
 
     def late(*arguments, **options):
-        plan = real(*arguments, **options)
+        made = real(*arguments, **options)
         (photos / "red.jpg").unlink()
         os.mkfifo(photos / "red.jpg")
         (photos / "blue.jpg").unlink()
         (photos / "blue.jpg").symlink_to("/dev/zero")
-        return plan
+        return made
 
     monkeypatch.setattr(plan, "plan_sync", late)
     report = indexed(engine, limits=ReadLimits(seconds=10))
@@ -169,16 +169,16 @@ def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engi
 
 
 def test_a_photo_that_grows_while_it_is_read_is_not_taken_as_it_was(engine, photos, monkeypatch):
-    """Appended to between stat and read, time and again: it is a failure, or read whole, and never half of each."""
+    """If a file grows between stat and read, it becomes a failure or is read whole, never half of each."""
     from clipsearch.indexing import plan
 
     real = plan.plan_sync
 
     def late(*arguments, **options):
-        plan = real(*arguments, **options)
+        made = real(*arguments, **options)
         with open(photos / "red.jpg", "ab") as file:
             file.write(b"more" * 1000)
-        return plan
+        return made
 
     monkeypatch.setattr(plan, "plan_sync", late)
     indexed(engine)
@@ -207,7 +207,7 @@ def test_names_that_differ_only_in_case_are_two_photos(engine, photos):
 
 
 @pytest.mark.parametrize("seconds", [0, -86400, 2**33, 2**31 - 1])
-def test_times_before_1970_far_ahead_and_gone_back_are_only_times(engine, photos, seconds):
+def test_times_before_1970_and_far_ahead_are_accepted(engine, photos, seconds):
     indexed(engine)
     save_photo(photos / "red.jpg", "blue", note="new content")
     os.utime(photos / "red.jpg", (seconds, seconds))
@@ -216,7 +216,7 @@ def test_times_before_1970_far_ahead_and_gone_back_are_only_times(engine, photos
     assert names(engine.search("blue", top_k=2)) == ["blue.jpg", "red.jpg"]
 
 
-def test_a_machine_whose_clock_goes_back_indexes_on(engine, photos, monkeypatch):
+def test_indexing_goes_on_if_the_clock_goes_back(engine, photos, monkeypatch):
     now = [1e9]
 
     def earlier():
@@ -229,7 +229,7 @@ def test_a_machine_whose_clock_goes_back_indexes_on(engine, photos, monkeypatch)
     assert indexed(engine).added == 1 and verify(engine.index_folder).damages == ()
 
 
-# -- the same size and time, and other content
+# -- other content with the same size and time
 
 
 def test_the_same_size_and_time_with_other_content_is_seen_when_paranoid(engine, photos, encoder):
@@ -243,7 +243,7 @@ def test_the_same_size_and_time_with_other_content_is_seen_when_paranoid(engine,
     indexed(engine)
     red.write_bytes(spare)
     os.utime(red, (5, 5))
-    assert indexed(engine).unchanged == 4  # nothing to be seen from outside
+    assert indexed(engine).unchanged == 4  # size and time are the same
     encoded = encoder.encoded
     report = indexed(engine, paranoid=True)
     assert (report.updated, report.unchanged, report.added, report.removed, report.failed) == (1, 3, 0, 0, 0)
@@ -270,7 +270,7 @@ def test_two_photos_whose_contents_were_swapped_are_seen_when_paranoid(engine, p
     assert len(paths(engine)) == 5 and verify(engine.index_folder).damages == ()
 
 
-def test_being_paranoid_needs_no_model_where_nothing_has_changed_and_counts_no_loss(engine, photos, monkeypatch):
+def test_being_paranoid_needs_no_model_if_nothing_changed_and_still_refuses_a_loss(engine, photos, monkeypatch):
     indexed(engine)
     monkeypatch.setattr("clipsearch.images.pool._Worker.read", lambda *_: pytest.fail("a file was decoded"))
     report = indexed(engine, paranoid=True)
@@ -293,6 +293,6 @@ def test_being_paranoid_finds_a_photo_that_has_rotted(engine, photos):
     assert [failure.file.name for failure in engine.failures()] == ["red.jpg"]
 
 
-def test_copies_of_a_folder_within_itself_end(engine, photos):
+def test_copying_a_folder_into_itself_ends(engine, photos):
     shutil.copytree(photos, photos / "trip" / "again", ignore=shutil.ignore_patterns("again", ".clipsearch"))
     assert indexed(engine).added == 10

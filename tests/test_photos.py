@@ -1,4 +1,4 @@
-"""The photos in data/photos: their papers, and whether the embedded model finds them by plain descriptions."""
+"""The photos in data/photos have their sources and captions, and the embedded model finds them by plain descriptions."""
 
 import json
 
@@ -12,7 +12,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_there_are_enough_photos_and_each_has_its_papers():
+def test_there_are_enough_photos_and_each_has_a_source_and_captions():
     captions = lines(PHOTOS / "captions.jsonl")
     files = {path.name for path in PHOTOS.iterdir() if path.suffix in (".jpg", ".png", ".webp")}
     assert len(captions) >= 30 and {item["image"] for item in captions} == files
@@ -25,7 +25,7 @@ def test_there_are_enough_photos_and_each_has_its_papers():
 
 
 def test_plain_descriptions_find_their_photo_first(tmp_path):
-    """One for each photo, by name, written before this model had seen them; the first thirty count. Never tuned on."""
+    """One description per photo, written before this model saw them and never tuned on; the first thirty count."""
     descriptions = lines(PHOTOS / "plain_queries.jsonl")
     assert [item["image"] for item in descriptions] == [item["image"] for item in lines(PHOTOS / "captions.jsonl")]
     descriptions = descriptions[:30]

@@ -1,7 +1,7 @@
-"""Nothing is sent anywhere, and nothing is written where nobody looks: not by us, and not by what we build on.
+"""clipsearch and the libraries it uses send nothing anywhere, and write nothing outside their own folders.
 
-`tools/observe.py` watches: by strace, which sees every process and every library, and by what is left in an empty home.
-Without strace the files are compared all the same, and the rest is skipped.
+`tools/observe.py` watches with strace, which sees every process and every library, and compares an empty home before and after.
+Without strace only the files are compared, and the other tests are skipped.
 """
 
 import json
@@ -26,13 +26,13 @@ from tests.encoders.test_hub import checkpoint, fake_hub  # noqa: F401
 from tests.encoders.test_torch_encoder import save_checkpoint
 
 if sys.platform != "linux":
-    pytest.skip("strace is Linux's, and so are the folders that are compared", allow_module_level=True)
+    pytest.skip("strace and the compared folders exist on Linux only", allow_module_level=True)
 
 sys.path.insert(0, str(ROOT / "tools"))
 import observe
 
 CLIPSEARCH = (sys.executable, "-m", "clipsearch")
-NEEDS_STRACE = "the files are as they should be; whom it calls can only strace see, which is not here or may not watch"
+NEEDS_STRACE = "the files are as expected; strace, which would show connections, is missing or not allowed"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def indexed(tmp_path_factory):
 
 @pytest.fixture
 def room(tmp_path):
-    """A room whose commands may write into the index of `photos` and into `out`."""
+    """An observed environment whose commands may write to the index of `photos` and to `out`."""
     photos, out = tmp_path / "photos", tmp_path / "out"
     for place in (out, tmp_path / "room"):
         place.mkdir()
@@ -70,22 +70,22 @@ def photos(index):
 
 @pytest.fixture
 def watched(room, tmp_path):
-    """Run `clipsearch` with these arguments, each a command; nothing is called, and nothing is written elsewhere."""
+    """Run `clipsearch` commands, and require that they connect nowhere and write nothing elsewhere."""
 
     def run(*commands, status=0):
-        seen = [room.run(*CLIPSEARCH, *map(str, command)) for command in commands]
-        for command, each in zip(commands, seen, strict=True):
-            assert each.status == status, (command, each.errors)
-        require_private(*seen)
+        runs = [room.run(*CLIPSEARCH, *map(str, command)) for command in commands]
+        for command, observed in zip(commands, runs, strict=True):
+            assert observed.status == status, (command, observed.errors)
+        require_private(*runs)
 
     return run
 
 
-def require_private(*seen):
-    assert [each.written for each in seen] == [[]] * len(seen)
-    if any(each.called is None for each in seen):
+def require_private(*runs):
+    assert [observed.written for observed in runs] == [[]] * len(runs)
+    if any(observed.called is None for observed in runs):
         pytest.skip(NEEDS_STRACE)
-    assert [each.called for each in seen] == [[]] * len(seen)
+    assert [observed.called for observed in runs] == [[]] * len(runs)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def checkpoints(tmp_path_factory):
     return folder
 
 
-# -- that the watcher would see it
+# -- the watcher itself
 
 LOOKS_UP = "import socket\ntry: socket.getaddrinfo('reports.invalid', 443)\nexcept OSError: pass"
 CONNECTS = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('192.0.2.1', 9))"
@@ -118,12 +118,12 @@ IN_A_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LO
         (LISTENS, "bind AF_INET 0.0.0.0 port 0"),
     ],
 )
-def test_the_watcher_sees_whoever_is_called(room, code, expected):
+def test_the_watcher_sees_every_connection(room, code, expected):
     called = room.run(sys.executable, "-c", code).called
     assert any(re.search(expected, call) for call in called), called
 
 
-def test_the_watcher_lets_this_machine_be_called(room):
+def test_the_watcher_allows_connections_to_this_machine(room):
     code = "import socket; s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())"
     seen = room.run(sys.executable, "-c", code)
     assert seen.status == 0, seen.errors
@@ -143,17 +143,17 @@ def test_the_watcher_sees_a_file_that_is_left(room, monkeypatch, variable, with_
 
 
 @pytest.mark.skipif(observe.strace_options() is None, reason="needs strace, and the right to use it")
-def test_the_watcher_sees_a_file_elsewhere_also_when_it_is_removed_again(room, tmp_path):
+def test_the_watcher_sees_a_file_elsewhere_even_if_it_is_removed_again(room, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     code = f"import os; os.mkdir({str(elsewhere)!r}); os.rmdir({str(elsewhere)!r})"
     assert room.run(sys.executable, "-c", code).written == [str(elsewhere)]
 
 
-# -- that there is nothing to be seen
+# -- clipsearch and its libraries
 
 
-def test_what_could_report_is_told_not_to_whatever_the_environment_says():
-    told = {
+def test_telemetry_is_switched_off_whatever_the_environment_says():
+    variables = {
         "ORT_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DISABLE_SAFETENSORS_CONVERSION": "1",
@@ -162,20 +162,20 @@ def test_what_could_report_is_told_not_to_whatever_the_environment_says():
     code = (
         "import clipsearch, json, os, sys; print(json.dumps([dict(os.environ), 'openvino_telemetry' in sys.modules]))"
     )
-    contrary = {**os.environ, **{name: "10"[int(value)] for name, value in told.items()}}
+    opposite = {**os.environ, **{name: "10"[int(value)] for name, value in variables.items()}}
     output = subprocess.run(
-        [sys.executable, "-c", code], env=contrary, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code], env=opposite, check=True, capture_output=True, text=True
     ).stdout
     environment, is_blocked = json.loads(output)
-    assert {name: environment[name] for name in told} == told and is_blocked
+    assert {name: environment[name] for name in variables} == variables and is_blocked
 
 
-def test_onnx_runtime_is_told_also_where_it_does_not_ask_the_environment(monkeypatch):
-    told = []
-    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: told.append("disable"))
-    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: told.append("load"))
-    mini._session(Path("text.onnx"), 1)
-    assert told == ["disable", "load"]
+def test_telemetry_of_onnx_runtime_is_also_switched_off_by_a_call(monkeypatch):
+    calls = []
+    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: calls.append("disable"))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: calls.append("load"))
+    mini._session(Path("text.onnx"))
+    assert calls == ["disable", "load"]
 
 
 def test_no_command_sends_traces(monkeypatch, tmp_path):
@@ -214,20 +214,22 @@ def test_torch(room, checkpoints):
 
 
 def test_doctor_and_the_list_of_models(watched):
-    """Doctor loads every runtime, each in a process of its own."""
+    """Doctor loads every runtime in its own process."""
     watched(("doctor",), ("models",))
 
 
-def test_a_hub_that_is_not_there_is_all_that_a_new_index_asks(room, watched, photos):
+def test_a_new_index_asks_only_the_hub_even_if_it_cannot_be_reached(room, watched, photos):
     room.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
     watched(("index", photos))
 
 
-def test_a_download_asks_the_hub_for_the_model_alone(room, watched, fake_hub, tmp_path):
-    endpoint, asked = fake_hub
+def test_a_download_asks_the_hub_only_for_the_model(room, watched, fake_hub, tmp_path):
+    endpoint, requested = fake_hub
     room.environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "out")}
     watched(("models", "pull", "team/tiny"))
-    assert {path for path in asked if "team/tiny" not in path} == {"/api/models"}  # which shows that the hub is there
+    assert {path for path in requested if "team/tiny" not in path} == {
+        "/api/models"
+    }  # it asks whether the hub can be reached
 
 
 def test_the_server(room, index):
@@ -238,17 +240,17 @@ def test_the_server(room, index):
         for path in ("", "api/search?q=a+cat", "api/thumbnails/1", "api/facets", "api/status", "metrics"):
             with urllib.request.urlopen(address + path) as answer:
                 assert answer.status == 200
-        asked = room.run(*CLIPSEARCH, "query", "a cat", "--server", address)
-    assert (seen.status, asked.status) == (0, 0), seen.errors + asked.errors
-    require_private(seen, asked)
+        query = room.run(*CLIPSEARCH, "query", "a cat", "--server", address)
+    assert (seen.status, query.status) == (0, 0), seen.errors + query.errors
+    require_private(seen, query)
 
 
 def test_the_assistants_tools(room, index):
     pytest.importorskip("mcp", reason="needs the extra: pip install 'clipsearch[mcp]'")
-    about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     search = {"name": "search", "arguments": {"query": "a cat"}}
     with room.running(*CLIPSEARCH, "mcp", "--index", str(index)) as (process, seen):
-        for number, (method, parameters) in enumerate([("initialize", about), ("tools/call", search)]):
+        for number, (method, parameters) in enumerate([("initialize", hello), ("tools/call", search)]):
             request = {"jsonrpc": "2.0", "id": number, "method": method, "params": parameters}
             process.stdin.write(json.dumps(request) + "\n")
             answer = json.loads(process.stdout.readline())
@@ -285,9 +287,11 @@ def test_the_readmes_commands(tmp_path, checkpoints, model):
         observe.readme_session(observe.Room(tmp_path), "mini" if model == "mini" else str(checkpoints / model))
     )
     assert len(session) > 40
-    done = {command: seen for command, seen in session if seen and " pull " not in command}  # which is told to download
+    done = {
+        command: seen for command, seen in session if seen and " pull " not in command
+    }  # this one is meant to download
     failed = {command: seen.errors for command, seen in done.items() if seen.status}
-    assert all(observe.ENDLESS.search(command) for command in failed), failed  # by a Ctrl-C, or for want of a terminal
+    assert all(observe.ENDLESS.search(command) for command in failed), failed  # they end by Ctrl-C, or need a terminal
     require_private(*done.values())
 
 
@@ -306,10 +310,10 @@ def test_a_store(watched, index, tmp_path):
 @pytest.mark.long
 @pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'clipsearch[ray]'")
 def test_a_cluster_of_one_machine(photos):
-    """Ray's parts talk to each other at 127.0.0.1 alone."""
-    short = Path(tempfile.mkdtemp(prefix="cs-", dir="/tmp"))  # Ray's sockets lie below it, whose names must be short
+    """Ray's processes only talk to each other at 127.0.0.1."""
+    short = Path(tempfile.mkdtemp(prefix="cs-", dir="/tmp"))  # it contains Ray's sockets, whose paths must be short
     try:
-        room = observe.Room(short, [photos / ".clipsearch", Path("/dev/shm")])  # where its parts share memory
+        room = observe.Room(short, [photos / ".clipsearch", Path("/dev/shm")])  # its processes share memory there
         seen = room.run(*CLIPSEARCH, "index", str(photos), "--model", "mini", "--ray", "local")
     finally:
         shutil.rmtree(short)

@@ -1,4 +1,4 @@
-"""What a command leaves behind: no thread, no process, no open file; and how soon it lets go."""
+"""A command leaves no thread, no process and no open file behind, even if it is interrupted or killed."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from clipsearch.store.collection import Collection
 from tests.conftest import save_photo
 from tests.store.support import add, random_units, writer
 
-linux = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks /proc")
+linux = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="reads /proc")
 
 
 def open_files():
@@ -24,7 +24,7 @@ def open_files():
 
 
 def threads_after(threads):
-    """All threads, once those that were not there before have ended: a cancelled timer's takes a moment."""
+    """All threads, once new ones have ended: that of a cancelled timer takes a moment."""
     until = time.monotonic() + 5
     while not set(threading.enumerate()) <= threads and time.monotonic() < until:
         time.sleep(0.01)
@@ -32,7 +32,7 @@ def threads_after(threads):
 
 
 def children():
-    """Processes that this one has started and that have not been waited for."""
+    """Processes that this one has started and not waited for."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):
@@ -57,7 +57,7 @@ def test_indexing_leaves_no_thread_no_process_and_no_open_file(photos, encoder):
 
 
 @linux
-def test_a_run_that_fails_leaves_nothing_either(photos, encoder, monkeypatch):
+def test_a_run_that_fails_leaves_nothing_behind(photos, encoder, monkeypatch):
     with SearchEngine.open(photos) as engine:
         engine.index(jobs=1)
         threads, processes, files = set(threading.enumerate()), children(), open_files()
@@ -78,7 +78,7 @@ def test_a_run_that_fails_leaves_nothing_either(photos, encoder, monkeypatch):
 def test_open_files_stay_few_over_200_searches_and_commits(tmp_path):
     folder = tmp_path / ".clipsearch"
     vectors = random_units(200, 8)
-    most = []
+    counts = []
     with writer(folder, 8) as collection:
         add(collection, ["first.jpg"], vectors[:1])
         collection.commit()
@@ -88,8 +88,8 @@ def test_open_files_stay_few_over_200_searches_and_commits(tmp_path):
                 add(collection, [f"{number}.jpg"], vectors[number : number + 1])
                 collection.commit()
                 assert reader.search(vectors[number][None], 1)[0][0][1].file.name == f"{number}.jpg"
-                most.append(open_files())
-    assert max(most) <= before + 10
+                counts.append(open_files())
+    assert max(counts) <= before + 10
 
 
 @linux
@@ -114,7 +114,7 @@ def run(*arguments, folder):
 
 
 def session(leader):
-    """Every process of a session, zombies left out."""
+    """Every process of a session, without zombies."""
     found = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
@@ -125,7 +125,7 @@ def session(leader):
 
 
 def decoders(folder):
-    """Decoding processes that work for an index command; they have sessions of their own."""
+    """Decoding processes of an index command; they have their own sessions."""
     found = []
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
@@ -143,7 +143,7 @@ def many(photos):
 
 
 def started(process, photos):
-    """Wait until a run decodes; whether it did."""
+    """Wait until a run decodes, and return whether it did."""
     for _ in range(600):
         if decoders(photos):
             return True

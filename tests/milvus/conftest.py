@@ -1,4 +1,4 @@
-"""Where the tests of stores have theirs: Milvus Lite in a folder, and a real server in a network of its own."""
+"""Stores for tests: Milvus Lite in a folder, and a real server in its own network namespace."""
 
 import itertools
 
@@ -11,7 +11,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def milvus_lite(tmp_path_factory):
-    """A folder of Milvus Lite, which serves it in this process for as long as tests ask it."""
+    """A folder that Milvus Lite serves in this process while the tests of a module run."""
     manager = pytest.importorskip("milvus_lite.server_manager", reason="needs Milvus Lite: pip install milvus-lite")
     folder = tmp_path_factory.mktemp("lite") / "store.db"
     yield folder
@@ -33,13 +33,13 @@ STORES = [pytest.param("lite"), pytest.param("server", marks=pytest.mark.long)]
 
 @pytest.fixture(scope="module", params=["index", *STORES])
 def place(request):
-    """What answers: an index, or a store."""
+    """What answers queries: an index, or a store."""
     return request.param
 
 
 @pytest.fixture(scope="module")
 def new_url(request, place):
-    """Addresses of collections that are not there yet."""
+    """Makes addresses of collections that do not exist yet."""
     if place == "index":
         return None
     return _lite(request) if place == "lite" else _server(request)
@@ -47,7 +47,7 @@ def new_url(request, place):
 
 @pytest.fixture(scope="session")
 def milvus_server(tmp_path_factory):
-    """HOST:PORT of a Milvus server of this machine, for this machine alone."""
+    """HOST:PORT of a Milvus server that only this machine can reach."""
     from tests.milvus.server import running
 
     pytest.importorskip("milvus", reason="needs a Milvus server: pip install milvus")
@@ -57,18 +57,18 @@ def milvus_server(tmp_path_factory):
 
 @pytest.fixture
 def nobody_waits(monkeypatch):
-    """A reader asks for the version after every answer, so that a writer need not wait for it."""
+    """Readers check the version after every answer, so writers need not wait for them."""
     monkeypatch.setattr("clipsearch.milvus.store.TRUSTED_SECONDS", 0.0)
     monkeypatch.setattr("clipsearch.milvus.push.GRACE_SECONDS", 0.0)
 
 
 @pytest.fixture
 def index(tmp_path):
-    """An index of 60 photos, alone in its folder's photo folder."""
+    """An index of 60 photos."""
     return make_index(tmp_path / "photos" / ".clipsearch", 60)
 
 
 @pytest.fixture
 def url(new_url):
-    """An address of a collection that is not there yet."""
+    """The address of a collection that does not exist yet."""
     return new_url()

@@ -1,7 +1,7 @@
-"""A Milvus server (the package `milvus` of PyPI) that nobody else can reach.
+"""A Milvus server (the package `milvus` of PyPI) that only this machine can reach.
 
-It listens on all addresses, on ports of which most have no password; so it runs in a network namespace that has only `lo`.
-What is said to a port of 127.0.0.1 here goes to its port there through a socket in a folder of the tests.
+It listens on all addresses, mostly without a password, so it runs in a network namespace that has only `lo`. A port of
+127.0.0.1 outside is connected to its port inside through a socket in a folder of the tests.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ def running(folder, encrypted=None):
     )
     loop = asyncio.new_event_loop()
     try:
-        said = process.stdout.readline()
-        assert said == "ready\n", f"the server did not start: {said}{process.stdout.read()}"
+        line = process.stdout.readline()
+        assert line == "ready\n", f"the server did not start: {line}{process.stdout.read()}"
         listening = loop.run_until_complete(
             asyncio.start_server(_relay(lambda: asyncio.open_unix_connection(socket)), "127.0.0.1", 0, ssl=encrypted)
         )

@@ -1,4 +1,4 @@
-"""An index of awkward photos without pictures, and what it should answer."""
+"""An index of photos with awkward names, cameras and captions, pushed to stores; the photos have no pixels."""
 
 import os
 import random
@@ -30,7 +30,7 @@ CAPTIONS = [
 
 
 def make_index(folder, count=300, seed=0):
-    """An index with photos of every kind; some have the same vector, so that they tie."""
+    """An index with photos of every kind; some share a vector, so that they tie."""
     chance = random.Random(seed)
     vectors = random_units(count, DIM, seed)
     vectors[count // 6 : count // 6 + count // 7] = vectors[count // 6]
@@ -63,7 +63,7 @@ def add_photo(collection, root_id, folder, number, vector, chance):
 
 @contextmanager
 def answering(folder, place, new_url):
-    """What answers: the index itself, or a store that it was pushed to."""
+    """The index itself, or a store that it was pushed to."""
     if place == "index":
         with Collection(folder) as collection:
             yield collection
@@ -80,7 +80,7 @@ def push_index(folder, url, **options):
 
 
 def contents(reader):
-    """Everything that a reader finds, as values that can be compared."""
+    """Everything in an index or store, as values that can be compared."""
 
     def read():
         found = reader.browse(None, "name", 0, 10_000)[0]
@@ -91,7 +91,7 @@ def contents(reader):
 
 
 def change(folder, seed=1):
-    """Ten photos more, ten that move, ten that go."""
+    """Add ten photos, move ten and remove ten."""
     chance = random.Random(seed)
     with Collection(folder, writable=True) as collection:
         (root_id,) = collection.roots()
@@ -121,7 +121,7 @@ class Killed(BaseException):
 
 
 def killed_at(monkeypatch, number, *, after):
-    """Every writing call to a store counts; the one of this number is the last. Whether it was reached is in the list."""
+    """Kill the process at a store's writing call of this number. The returned list is empty if there was no such call."""
     reached = []
     calls = iter(range(1000))
 
@@ -145,7 +145,7 @@ def killed_at(monkeypatch, number, *, after):
 
 
 def few_fit(monkeypatch, url, room):
-    """From now on a note has room for so many characters of withdrawn images, beside what it says already."""
+    """Limit the characters that a note has for withdrawn images."""
     with MilvusStore(parse_address(url)) as reader:
         monkeypatch.setattr("clipsearch.milvus.manifest._MAX_NOTE", len(reader.manifest._text()) + room)
     monkeypatch.setattr("clipsearch.milvus.manifest._PART_IMAGES", 3)

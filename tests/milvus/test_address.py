@@ -48,7 +48,7 @@ def test_milvus_lite_is_in_a_folder_of_this_machine(tmp_path, monkeypatch):
         "milvuss://secret@host/p?tls=0", "milvus://secret@host/p#x", "milvus+lite:a/b c",
     ],
 )  # fmt: skip
-def test_what_is_no_address_is_refused_without_telling_secrets(text):
+def test_an_invalid_address_is_refused_without_showing_secrets(text):
     with pytest.raises(ClipsearchError) as refusal:
         parse_address(text)
     assert "secret" not in str(refusal.value)

@@ -41,17 +41,17 @@ def address(certificate, tmp_path_factory):
 def test_an_index_goes_there_and_back(address, certificate, tmp_path):
     index, store = make_index(tmp_path / "photos" / ".clipsearch", 60), f"milvuss://{address}/photos"
     trusting = {"cwd": tmp_path, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(certificate[0])}
-    status, said, errors = run_process("push", "--index", index, "--store", store, "--json", **trusting)
+    status, output, errors = run_process("push", "--index", index, "--store", store, "--json", **trusting)
     assert status == 0, errors
     pulled = tmp_path / "pulled"
     status, copy, errors = run_process("pull", "--index", pulled, "--store", store, "--json", **trusting)
     assert status == 0, errors
-    assert json.loads(said)["digest"] == json.loads(copy)["digest"] and json.loads(copy)["images"] == 60
+    assert json.loads(output)["digest"] == json.loads(copy)["digest"] and json.loads(copy)["images"] == 60
 
 
 @pytest.mark.parametrize("scheme", ["milvuss", "milvus"])
-def test_who_is_not_trusted_and_who_does_not_encrypt_gets_nowhere(address, scheme, tmp_path):
-    status, said, errors = run_process("status", "--store", f"{scheme}://{address}/photos?timeout=5", cwd=tmp_path)
-    assert (status, said) == (5, "") and "Traceback" not in errors
+def test_unencrypted_connections_and_untrusted_servers_are_refused(address, scheme, tmp_path):
+    status, output, errors = run_process("status", "--store", f"{scheme}://{address}/photos?timeout=5", cwd=tmp_path)
+    assert (status, output) == (5, "") and "Traceback" not in errors
     assert f"{scheme}://{address}" in errors and "bug" not in errors
     assert ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH" in errors) == (scheme == "milvuss")

@@ -47,7 +47,7 @@ def source(tmp_path_factory, place, new_url):
         *((Test("name", "=", name), PHOTOS[-2:-1]) for name in ("cafe\u0301 1.jpg", "CAF\u00c9 1.jpg")),
     ],
 )
-def test_they_find_what_the_names_are(source, condition, meant):
+def test_names_and_globs_find_their_photos(source, condition, meant):
     found = source.search(random_units(1, DIM, seed=1), 50, source.select(condition))[0]
     assert sorted(record.file.path.removeprefix("/photos/") for _, record in found) == sorted(meant)
     assert len(source.select(condition)) == len(meant)

@@ -1,4 +1,4 @@
-"""Whose a store is: of several copies of an index, and of several pushes at a time."""
+"""A store belongs to one copy of one index, and only one push writes to it at a time."""
 
 import json
 import random
@@ -32,7 +32,7 @@ def place(request):
 
 @pytest.fixture
 def table(url):
-    """The store's own, once something was pushed there."""
+    """The store's table, once something was pushed there."""
     table = Table(parse_address(url))
     yield table
     table.close()
@@ -109,7 +109,7 @@ def test_an_index_may_have_several_stores(index, new_url):
 
 
 def test_an_index_that_pushed_before_publications_had_names_goes_on(index, new_url, monkeypatch):
-    """Then it had one name of its own, which all of its stores have."""
+    """It had one name, which all of its stores have."""
     urls = [new_url(), new_url()]
     with Collection(index, writable=True) as collection:
         collection.set_meta(COPY, "0123abcd")
@@ -169,7 +169,7 @@ def test_two_copies_of_the_same_files_do_not_push_at_once(index, url, tmp_path, 
     assert refused and stored(url) == local(index)
 
 
-def test_a_lease_that_nobody_renews_ends(index, url, table, monkeypatch):
+def test_a_lease_ends_unless_it_is_renewed(index, url, table, monkeypatch):
     push_index(index, url)
     with monkeypatch.context() as patch:
         patch.setattr(lease, "SECONDS", -1.0)
@@ -182,7 +182,7 @@ def test_a_lease_that_nobody_renews_ends(index, url, table, monkeypatch):
     assert push_index(index, url).images == 60
 
 
-def test_of_two_that_renew_at_the_same_time_one_gives_way(index, url, table):
+def test_if_two_leases_are_renewed_at_the_same_time_one_gives_way(index, url, table):
     push_index(index, url)
     mine = Lease(table, "mine")
     mine._since -= 1000
@@ -193,15 +193,15 @@ def test_of_two_that_renew_at_the_same_time_one_gives_way(index, url, table):
 
 
 @pytest.mark.parametrize("until", ["3e9", "1e300", "Infinity", "NaN", '"soon"', "[]"])
-def test_no_lease_is_believed_for_longer_than_any_lasts(index, url, table, until):
+def test_a_lease_that_claims_to_last_too_long_is_ignored(index, url, table, until):
     push_index(index, url)
     table.insert_notes({LEASES_BELOW - 5: f'{{"copy": "another", "until": {until}}}'})
     assert push_index(index, url).images == 60
     assert not table.notes(f"row < {LEASES_BELOW}")
 
 
-def test_a_push_that_slept_for_too_long_deletes_nothing(index, url, table, tmp_path, monkeypatch):
-    """What it takes for leftovers may have been published meanwhile, by a push that went on with them."""
+def test_a_push_that_paused_for_too_long_deletes_nothing(index, url, table, tmp_path, monkeypatch):
+    """Another push may have resumed and published the rows that it takes for leftovers."""
     push_index(index, url)
     copy = tmp_path / "copy" / ".clipsearch"
     pull(parse_address(url), copy)
@@ -215,7 +215,7 @@ def test_a_push_that_slept_for_too_long_deletes_nothing(index, url, table, tmp_p
     def asleep(self):
         rows = found(self)
         if not reports:
-            table.delete([number for number, _ in table.notes(f"row < {LEASES_BELOW}")])  # which has ended
+            table.delete([number for number, _ in table.notes(f"row < {LEASES_BELOW}")])  # the lease has ended
             reports.append(None)
             reports.append(push_index(copy, url, take_over=True))
         return rows
@@ -227,7 +227,7 @@ def test_a_push_that_slept_for_too_long_deletes_nothing(index, url, table, tmp_p
     assert stored(url) == local(copy)
 
 
-def test_a_push_says_no_success_where_somebody_else_has_published(index, url, table, monkeypatch):
+def test_a_push_fails_if_another_push_has_published(index, url, table, monkeypatch):
     push_index(index, url)
     verify = pushing._PushRun._verify
 

@@ -1,4 +1,4 @@
-"""What is said where a store does not answer: in few words, and without secrets."""
+"""Messages about a store that does not answer are short and contain no secrets."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from clipsearch.milvus.table import Table
 
 
 @pytest.mark.parametrize(
-    ("user", "said", "meant"),
+    ("user", "raised", "shown"),
     [
         ("root:top-secret", "no login for root:top-secret, nor top-secret", "no login for ***, nor ***"),
         ("root:Milvus", "the user root has no rights", "the user root has no rights"),
@@ -22,12 +22,12 @@ from clipsearch.milvus.table import Table
         ("t", "that is not right: t", "that is not right: ***"),
     ],
 )
-def test_secrets_are_hidden_and_words_are_not(user, said, meant):
-    found = Table(parse_address(f"milvus://{user}@host/photos"))._translate(ValueError(said))
-    assert str(found) == f"the store milvus://host:19530/photos refuses ({meant})"
+def test_secrets_are_hidden_and_words_are_not(user, raised, shown):
+    error = Table(parse_address(f"milvus://{user}@host/photos"))._translate(ValueError(raised))
+    assert str(error) == f"the store milvus://host:19530/photos refuses ({shown})"
 
 
-def test_whoever_reads_makes_no_store(tmp_path):
+def test_reading_does_not_create_a_store(tmp_path):
     pytest.importorskip("milvus_lite")
     with (
         MilvusStore(parse_address(f"milvus+lite:{tmp_path}/typo/photos")) as reader,

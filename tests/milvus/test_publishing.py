@@ -1,4 +1,4 @@
-"""What is published: one state of the index after the other, however much a push changes."""
+"""A push publishes one whole state of the index, however much it changes."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def place(request):
 
 
 def replace_some(folder, ids):
-    """New photos where others were; and two that have each other's name from now on."""
+    """Replace some photos by others, and swap the names of two."""
     with Collection(folder, writable=True) as collection:
         (root_id,) = collection.roots()
         records = collection.records(range(1, 1000))
@@ -53,7 +53,7 @@ def replace_some(folder, ids):
 
 @pytest.mark.parametrize("room", [60_000, 40])
 def test_every_version_is_one_state_of_the_index(index, url, tmp_path, monkeypatch, room):
-    """Also where the push is killed when it has published, and has deleted nothing."""
+    """Also if the push is killed after publishing and before deleting."""
     push_index(index, url)
     replace_some(index, range(1, 28))
     new, publish, seen = local(index), Table.publish, []
@@ -111,8 +111,8 @@ def test_more_photos_than_fit_into_a_note_are_withdrawn_at_once(tmp_path, url, m
     assert (report.sent, report.images, seen) == (moved, count, [(2, moved), (2, 0)])
 
 
-def test_versions_that_begin_again_are_others(index, url, tmp_path, monkeypatch):
-    """Where a collection was dropped, the next one's versions have the same numbers."""
+def test_versions_of_a_new_collection_are_not_mistaken_for_old_ones(index, url, tmp_path, monkeypatch):
+    """After a collection was dropped, the versions of the next one have the same numbers."""
     push_index(index, url)
     other = make_index(tmp_path / "other" / ".clipsearch", 40, seed=3)
     with MilvusStore(parse_address(url)) as reader, SearchEngine.open(url) as engine:
@@ -155,7 +155,7 @@ def test_more_cameras_than_fit_are_published_once(index, url, monkeypatch):
     assert push_index(index, url).sent == 0
 
 
-def test_a_collection_that_was_not_finished_is(index, url, monkeypatch):
+def test_an_unfinished_collection_is_finished(index, url, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("pymilvus.MilvusClient.create_index", lambda *arguments, **options: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
@@ -166,7 +166,7 @@ def test_a_collection_that_was_not_finished_is(index, url, monkeypatch):
     assert stored(url) == local(index)
 
 
-def test_rows_that_a_lost_answer_made_it_send_twice_are_there_once(index, url, monkeypatch):
+def test_rows_sent_twice_after_a_lost_answer_are_stored_once(index, url, monkeypatch):
     """pymilvus tries again where an answer was lost, and the server may have done it already."""
     push_index(index, url)
     change(index)
@@ -185,7 +185,7 @@ def test_rows_that_a_lost_answer_made_it_send_twice_are_there_once(index, url, m
         assert reader.table.count("row > 0") == 60 == len(reader.select(Test("name", "!=", "x")))
 
 
-def test_a_manifest_is_what_its_notes_say():
+def test_a_manifest_survives_its_notes():
     for count in (0, 5, 4_000, 50_000):
         made = replace(MANIFEST, dead=tuple(range(10**9, 10**9 + count)), dead_until=1)
         notes = made.to_notes()

@@ -1,4 +1,4 @@
-"""An index into a store and back: what readers see meanwhile, and what is left where it is killed at any point."""
+"""Push and pull: what readers see meanwhile, and what remains if either is killed at any point."""
 
 import contextlib
 import random
@@ -63,7 +63,7 @@ def test_only_what_differs_is_sent(index, url):
 @pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("room", [60_000, 40])
-def test_killed_at_any_point_it_shows_what_was_published_and_goes_on(
+def test_a_push_killed_at_any_point_leaves_one_version_and_can_be_repeated(
     tmp_path, new_url, monkeypatch, room, after, place
 ):
     monkeypatch.setattr(pushing, "_BLOCK", 8)
@@ -92,7 +92,7 @@ def test_killed_at_any_point_it_shows_what_was_published_and_goes_on(
 
 
 def itertools_from(after, place):
-    """Every call; of a server, which takes its time, some."""
+    """Every call, or some for a server, which is slow."""
     return range(100) if place == "lite" else [*range(2 + int(after), 14, 4), 99]
 
 
@@ -111,7 +111,7 @@ def test_a_killed_push_is_not_sent_again(index, url, monkeypatch):
 
 
 @pytest.mark.long
-def test_a_reader_meanwhile_sees_one_version_or_the_other(index, url, monkeypatch):
+def test_a_reader_during_a_push_sees_one_version_or_the_other(index, url, monkeypatch):
     monkeypatch.setattr(pushing, "_BLOCK", 5)
     push_index(index, url)
     versions, seen, stop = [local(index)], [], threading.Event()
@@ -139,7 +139,7 @@ def test_a_reader_meanwhile_sees_one_version_or_the_other(index, url, monkeypatc
 
 
 @pytest.mark.long
-def test_a_reader_in_the_middle_of_something_begins_again(index, url):
+def test_a_reader_starts_again_if_a_version_is_published_meanwhile(index, url):
     push_index(index, url)
     with MilvusStore(parse_address(url)) as reader:
         times = []
@@ -158,8 +158,8 @@ def test_a_reader_in_the_middle_of_something_begins_again(index, url):
             assert ids == set(collection.ids().tolist())
 
 
-def test_what_a_reader_trusts_is_left_for_longer(index, url, monkeypatch):
-    """Within TRUSTED seconds a reader does not ask for the version again: the rows of the one before are still there."""
+def test_outdated_rows_stay_longer_than_readers_trust_a_version(index, url, monkeypatch):
+    """Within TRUSTED_SECONDS a reader does not read the version again; the rows of the previous one still exist."""
     push_index(index, url)
     old = local(index)
     monkeypatch.setattr("clipsearch.milvus.store.TRUSTED_SECONDS", 1000.0)
@@ -193,7 +193,7 @@ def test_a_store_is_not_emptied_by_accident(index, url):
     assert stored(url) == local(index)
 
 
-def test_pulled_it_is_the_same_index(index, url, tmp_path):
+def test_a_pulled_index_is_the_same(index, url, tmp_path):
     pushed = push_index(index, url)
     copy = tmp_path / "copy" / ".clipsearch"
     report = pull(parse_address(url), copy)
@@ -218,7 +218,7 @@ def test_pulled_it_is_the_same_index(index, url, tmp_path):
 
 
 def set_caption(folder, image_id, caption):
-    """Another caption for a photo that is otherwise the same, its id too."""
+    """Change only the caption of a photo; its id stays."""
     with Collection(folder, writable=True) as collection:
         catalog = collection._catalog
         catalog.begin()
@@ -254,7 +254,7 @@ def test_captions_go_to_the_store_and_back(index, url, tmp_path):
 
 
 @pytest.mark.long
-def test_a_caption_that_is_not_as_it_was_sent_is_noticed(index, url, tmp_path):
+def test_a_changed_caption_in_the_store_is_noticed(index, url, tmp_path):
     push_index(index, url)
     table = Table(parse_address(url))
     (row,) = table.query("image_id == 20", ["*"])
@@ -283,7 +283,7 @@ def test_a_pull_that_is_killed_goes_on(index, url, tmp_path, monkeypatch):
     assert local(copy) == local(index)
 
 
-def test_a_pull_takes_nothing_that_is_damaged_and_nothing_away(index, url, tmp_path):
+def test_a_pull_takes_no_damaged_rows_and_removes_nothing_unless_confirmed(index, url, tmp_path):
     push_index(index, url)
     with pytest.raises(SyncRefused, match="other photos"):
         pull(parse_address(url), make_index(tmp_path / "own" / ".clipsearch", 5, seed=3))
@@ -322,7 +322,7 @@ def test_vectors_are_kept_bit_by_bit(tmp_path, url):
         assert reader.vectors([1, 2, 3]).tobytes() == tiny.tobytes()
 
 
-def test_a_pull_without_prune_takes_nothing_away_that_went_meanwhile(index, url, tmp_path, monkeypatch):
+def test_a_pull_without_prune_keeps_photos_that_left_the_store_meanwhile(index, url, tmp_path, monkeypatch):
     push_index(index, url)
     copy, late = tmp_path / "copy" / ".clipsearch", []
     pull(parse_address(url), copy)

@@ -72,7 +72,7 @@ def test_rankings_are_those_of_brute_force(source, everything, top_k):
         assert np.allclose(scores, [score for score, _ in expected(everything, query, top_k)], rtol=0, atol=1e-9)
 
 
-def test_more_than_a_server_sends_at_once_is_fetched_piece_by_piece(source, everything, place, monkeypatch):
+def test_large_answers_are_fetched_in_parts(source, everything, place, monkeypatch):
     queries = np.concatenate([random_units(2, DIM, seed=9), everything[1][50:51]])
     if place != "index":
         monkeypatch.setattr("clipsearch.milvus.exact_search._MAX_ROWS", 70)
@@ -138,7 +138,7 @@ def test_conditions_within_conditions(source, index, everything):
     assert len(sizes) > 10
 
 
-def test_conditions_that_go_too_deep_are_refused_alike(source, index):
+def test_conditions_that_are_too_deep_are_refused(source, index):
     """And what is allowed, the index can answer as well: SQLite's parser has a stack of 100."""
     for leaf in (*LEAVES, Test("camera", "~", "*[a]*"), Below(str(index.parent / "trip"))):
         some = leaf
@@ -244,7 +244,7 @@ def test_queries_are_answered_alike(engine, photos, place, new_url):
         assert other.vector(1).tobytes() == engine.vector(1).tobytes()
 
 
-def test_what_a_store_changes_is_noticed(index, place, new_url):
+def test_rows_that_changed_in_the_store_are_noticed(index, place, new_url):
     if place == "index":
         pytest.skip("tests/store/test_damage.py")
     url = new_url()

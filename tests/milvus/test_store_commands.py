@@ -23,7 +23,7 @@ def photos(tmp_path):
     return folder
 
 
-def test_a_store_that_is_not_there(clipsearch, photos):
+def test_a_store_that_does_not_answer(clipsearch, photos):
     assert clipsearch("index", photos, "--model", "mini")[0] == 0
     store = "milvus://root:top-secret@127.0.0.1:9/photos?timeout=2"
     for command in (
@@ -40,7 +40,7 @@ def test_a_store_that_is_not_there(clipsearch, photos):
     assert not (photos.parent / "copy").exists()
 
 
-def test_what_makes_no_sense_together(clipsearch, photos):
+def test_options_that_exclude_each_other(clipsearch, photos):
     store = "milvus://127.0.0.1:9/photos"
     for command in (
         ("query", "a cat", "--store", store, "--index", photos),
@@ -79,7 +79,7 @@ def test_to_a_store_and_back(clipsearch, photos, milvus_lite, monkeypatch):
     assert [hit["path"] for hit in copied] and str(photos / "cat.png") not in [hit["path"] for hit in copied]
 
 
-def test_what_a_store_says_of_itself_does_not_reach_the_terminal_as_it_is(clipsearch, milvus_lite, index):
+def test_control_characters_of_a_store_do_not_reach_the_terminal(clipsearch, milvus_lite, index):
     store = f"milvus+lite:{milvus_lite.with_suffix('')}/escapes"
     push_index(index, store)
     table = Table(parse_address(store))

@@ -1,4 +1,4 @@
-"""Embeddings out of an index and back: every format, every refusal, and what a later `index` makes of it."""
+"""Export and import of embeddings: every format, every refusal, and what a later `index` does."""
 
 import contextlib
 import csv
@@ -40,7 +40,7 @@ def engine(photos, encoder):
 
 @pytest.fixture
 def other(tmp_path, encoder):
-    """An engine of the same model whose index does not exist yet."""
+    """An engine with the same model whose index does not exist yet."""
     with SearchEngine(tmp_path / "other", model="colours") as engine:
         yield engine
 
@@ -65,7 +65,7 @@ def write_rows(path, rows):
 
 
 def rows_of(engine, path):
-    """The index as the objects of a .jsonl, to be changed."""
+    """The index as the objects of a .jsonl, for tests to change."""
     engine.export(path, force=True)
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -74,9 +74,7 @@ def rows_of(engine, path):
 
 
 @pytest.mark.parametrize("ending", ROUND)
-def test_what_goes_out_comes_back_bit_by_bit_and_is_not_embedded_again(
-    engine, other, photos, tmp_path, encoder, ending
-):
+def test_an_export_comes_back_bit_by_bit_and_is_not_embedded_again(engine, other, photos, tmp_path, encoder, ending):
     if ending == "parquet":
         pytest.importorskip("pyarrow")
     report = engine.export(tmp_path / f"out.{ending}")
@@ -196,7 +194,7 @@ def test_parquet_is_a_table_for_others(engine, tmp_path):
     assert len(pandas.read_parquet(tmp_path / "out.parquet")) == 5
 
 
-def test_what_is_written_block_by_block_is_one_file(engine, tmp_path, monkeypatch):
+def test_blocks_become_one_file(engine, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "BLOCK", 2)
     seen = []
     for ending in ("npy", "jsonl", "csv"):
@@ -217,7 +215,7 @@ def test_conditions_choose_what_is_written(engine, photos, tmp_path):
         engine.export(tmp_path / "d.csv", condition=Below(str(tmp_path / "nowhere")))
 
 
-def test_export_refuses_and_leaves_nothing_half(engine, tmp_path, monkeypatch):
+def test_a_refused_or_interrupted_export_leaves_no_partial_file(engine, tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(ClipsearchError, match="--format"):
@@ -270,7 +268,7 @@ def test_files_from_elsewhere_need_only_path_and_embedding(engine, other, photos
     assert report.added == 5 and held(other) == held(engine)  # what the photos say was read from them
 
 
-def test_what_a_file_says_of_a_photo_counts_only_with_its_hash(engine, other, photos, tmp_path):
+def test_a_files_facts_about_a_photo_count_only_with_its_hash(engine, other, photos, tmp_path):
     rows = rows_of(engine, tmp_path / "out.jsonl")
     rows[0]["camera"] = "Box Brownie"
     rows[1]["width"] = -5  # makes no sense: read from the photo
@@ -314,7 +312,7 @@ def test_a_caption_is_added_changed_and_kept(engine, photos, tmp_path):
     assert caption_after(**bare) is None
 
 
-def test_rows_that_cannot_be_taken_are_told_and_the_others_are_taken(engine, other, photos, tmp_path):
+def test_rows_that_cannot_be_taken_are_reported_and_the_others_are_taken(engine, other, photos, tmp_path):
     rows = {os.path.basename(row["path"]): row for row in rows_of(engine, tmp_path / "out.jsonl")}
     save_photo(photos / "green.jpg", "blue", note="another picture")
     os.remove(photos / "blue.jpg")
@@ -342,7 +340,7 @@ def test_rows_that_cannot_be_taken_are_told_and_the_others_are_taken(engine, oth
     assert other.index().removed == 0
 
 
-def test_a_stale_row_without_the_rest_is_refused_as_well(engine, other, photos, tmp_path):
+def test_a_stale_row_with_only_a_hash_is_refused_as_well(engine, other, photos, tmp_path):
     rows = rows_of(engine, tmp_path / "out.jsonl")
     for row in rows:
         del row["width"]
@@ -367,7 +365,7 @@ def test_relative_paths_need_one_folder_to_begin_at(engine, photos, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
-def test_what_lies_behind_a_link_that_index_does_not_follow_is_refused(engine, photos, tmp_path):
+def test_photos_behind_a_link_that_index_does_not_follow_are_refused(engine, photos, tmp_path):
     save_photo(tmp_path / "behind" / "a.jpg", "red", note="behind")
     (photos / "link").symlink_to(tmp_path / "behind")
     row = {**rows_of(engine, tmp_path / "out.jsonl")[0], "path": str(photos / "link" / "a.jpg"), "content_hash": None}
@@ -399,7 +397,7 @@ def test_the_first_row_of_a_photo_that_can_be_taken_counts_wherever_the_others_a
     rows = write_rows(tmp_path / "in.jsonl", [stale, *gap, new, *gap, row, *gap, newer])
     report = engine.import_embeddings(rows)
     assert (report.added, report.updated, report.unchanged) == (0, 1, 0)
-    told = [(one.row, one.reason) for one in report.refused if one.path == row["path"]]
+    told = [(refused.row, refused.reason) for refused in report.refused if refused.path == row["path"]]
     assert [number for number, _ in told] == [1, 3 + 2 * between, 4 + 3 * between]
     assert "stale" in told[0][1] and all("had a row before" in reason for _, reason in told[1:])
     assert np.frombuffer(held(engine)[row["path"]][0], np.float32).tolist() == [1, 0, 0, 0]
@@ -560,7 +558,7 @@ def hostile_npys():
 
 
 @pytest.mark.parametrize(("write", "message"), [pytest.param(*rest, id=name) for name, *rest in hostile_npys()])
-def test_npy_files_that_make_no_sense_are_refused_unread(other, photos, tmp_path, monkeypatch, write, message):
+def test_invalid_npy_files_are_refused_before_they_are_read(other, photos, tmp_path, monkeypatch, write, message):
     monkeypatch.chdir(tmp_path)
     write_rows(tmp_path / "out.jsonl", [{"path": f"{number}.jpg"} for number in range(5)])
     write(tmp_path / "out.npy")
@@ -687,7 +685,7 @@ def test_a_cancelled_import_keeps_whole_commits_and_the_next_run_goes_on(many, t
     assert held(other) == held(engine)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a Unix matter")
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL exists on Unix only")
 @pytest.mark.parametrize("after", [4, 16, 36, 40])
 def test_a_killed_import_leaves_the_index_whole(many, tmp_path, after):
     sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
