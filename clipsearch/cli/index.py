@@ -280,7 +280,7 @@ def _changes(report: SyncReport) -> str:
 
 
 def _summary(report: SyncReport, index_folder: str, model: str) -> str:
-    from clipsearch.render.text import joined_counts, printable
+    from clipsearch.render.text import counted, joined_counts, printable
 
     done = joined_counts(
         (report.added, "added"),
@@ -301,7 +301,7 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     if report.placeholders:
         lines.append(f"{report.placeholders:,} are only in the cloud and were not read; download them to index them")
     if report.others:
-        lines.append(f"{report.others:,} other files are no pictures")
+        lines.append(f"skipped {counted(report.others, 'file')} without a picture")
     lines.append(f"index: {printable(index_folder)} (model {printable(model)})")
     if report.interrupted:
         lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: {hint('index')}")
