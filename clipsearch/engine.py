@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,25 +221,14 @@ class SearchEngine:
         and returns a report with `interrupted`. While another process writes, `on_busy` decides whether to try again; without
         it, CollectionBusy is raised. ModelMismatch if the index was made with another model.
         """
+        from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.apply import index_folders
+        from clipsearch.indexing.plan import IndexOptions
 
         start = time.monotonic()
+        options = IndexOptions(rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits or ReadLimits())
         with self._writing(folders, _require_folder, on_busy) as collection:
-            report = index_folders(
-                collection,
-                folders,
-                lambda: self._model.of(collection),
-                rules=rules,
-                prune=prune,
-                paranoid=paranoid,
-                retry=retry,
-                settled_for=settled_for,
-                jobs=jobs,
-                batch_size=batch_size,
-                limits=limits,
-                progress=progress,
-                cancel=cancel,
-            )
+            report = index_folders(collection, folders, partial(self._model.of, collection), options, progress, cancel)
         report.seconds = time.monotonic() - start
         return report
 
@@ -268,22 +258,15 @@ class SearchEngine:
         storage cannot be reached; SyncRefused, CollectionBusy and ModelMismatch like `index`.
         """
         from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
+        from clipsearch.images.files import ReadLimits
+        from clipsearch.indexing.plan import IndexOptions
 
         start = time.monotonic()
+        cluster = ClusterOptions(ray, parts, self._model.device)
+        options = IndexOptions(rules, prune, paranoid, retry, 0.0, jobs, batch_size, limits or ReadLimits())
         with self._writing(sources, _require_source, on_busy) as collection:
-            report = index_on_cluster(
-                collection,
-                sources,
-                lambda: self._model.of(collection),
-                ClusterOptions(ray, parts, self._model.device, jobs, batch_size),
-                rules=rules,
-                prune=prune,
-                paranoid=paranoid,
-                retry=retry,
-                limits=limits,
-                progress=progress,
-                cancel=cancel,
-            )
+            load_encoder = partial(self._model.of, collection)
+            report = index_on_cluster(collection, sources, load_encoder, cluster, options, progress, cancel)
         report.seconds = time.monotonic() - start
         return report
 

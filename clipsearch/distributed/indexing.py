@@ -32,7 +32,7 @@ from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, Col
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.apply import SyncReport, apply_sync
 from clipsearch.indexing.pipeline import Embedded
-from clipsearch.indexing.plan import check_loss
+from clipsearch.indexing.plan import IndexOptions, check_loss
 from clipsearch.types import Failure, Fingerprint, ImageFile
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from clipsearch.encoders.base import Encoder
     from clipsearch.indexing.apply import IndexProgress
-    from clipsearch.indexing.walk import WalkRules
     from clipsearch.store.collection import Collection
 
 logger = logging.getLogger(__name__)
@@ -65,28 +64,29 @@ class ClusterOptions:
     address: str
     parts: str | None = None
     device: str = "auto"
-    jobs: int | None = None  # processors of a worker; by default all of its node
-    batch_size: int | None = None
 
 
 def index_on_cluster(
-    collection: Collection, given: Sequence[str], load_encoder: Callable[[], Encoder], options: ClusterOptions, *,
-    rules: WalkRules | None = None, prune: bool = False, paranoid: bool = False, retry: bool = False,
-    limits: ReadLimits | None = None, progress: IndexProgress | None = None,
+    collection: Collection,
+    sources: Sequence[str],
+    load_encoder: Callable[[], Encoder],
+    cluster: ClusterOptions,
+    options: IndexOptions,
+    progress: IndexProgress | None = None,
     cancel: CancelToken | None = None,
-) -> ClusterReport:  # fmt: skip
+) -> ClusterReport:
     """Make an index agree with folders, URLs of folders, tar and Parquet files; without any, with all that it knows.
 
-    Finished parts are kept until they are committed, all at once, and then removed: if it is cancelled, or this process
-    or the cluster is killed, the next run takes them as they are. Nothing is committed before all is done.
+    Finished parts stay until all are committed at once, at the end. If the run is cancelled, or this process or the cluster is
+    killed, the next run uses them. `options.jobs` is the number of processors of a worker, by default all of its node.
 
     Raises ClipsearchError if the cluster or a storage cannot be reached, SyncRefused as `check_loss` does, and ModelMismatch if
     a node has another model.
     """
-    limits, cancel = limits or ReadLimits(), cancel or CancelToken()
+    cancel, limits, prune = cancel or CancelToken(), options.limits, options.prune
     require_ray()
-    folder = _folder_for_parts(collection, options.parts)
-    work = plan_work(collection, given, rules, limits, prune=prune, paranoid=paranoid, retry=retry)
+    folder = _folder_for_parts(collection, cluster.parts)
+    work = plan_work(collection, sources, options)
     if not prune:
         check_loss(work.plans, len(collection))
     chunks = [*work.chunks, *(chunk for archive in work.archives for chunk in archive.chunks)]
@@ -96,14 +96,14 @@ def index_on_cluster(
     names: dict[int, str] = {}
     if chunks:
         fingerprint = _settled(collection, load_encoder(), chunks, limits, options.jobs)
-        salt = _identity(collection) if options.parts else ""
+        salt = _identity(collection) if cluster.parts else ""
         names = {id(chunk): chunk_id(chunk, fingerprint, limits, salt) for chunk in chunks}
         finished = _usable(folder, set(names.values()))
         report.reused = len(finished)
-        job = ClusterJob(fingerprint, folder, limits, options.device, options.jobs, options.batch_size)
+        job = ClusterJob(fingerprint, folder, limits, cluster.device, options.jobs, options.batch_size)
         todo = [(names[id(chunk)], chunk) for chunk in chunks if names[id(chunk)] not in finished]
         try:
-            _embed(collection, options.address, job, todo, finished, report, progress, cancel)
+            _embed(collection, cluster.address, job, todo, finished, report, progress, cancel)
         except Cancelled:
             report.interrupted = True
             report.left = sum(len(known_files(chunk)) for _, chunk in todo)
@@ -121,7 +121,7 @@ def index_on_cluster(
     except Cancelled:
         report.interrupted, report.left = True, sum(len(plan.todo) for plan in plans)
         return report
-    _clean_up(folder, set(names.values()) if options.parts else None)
+    _clean_up(folder, set(names.values()) if cluster.parts else None)
     for name in SyncReport.__dataclass_fields__:
         setattr(report, name, getattr(done, name))
     return report

@@ -17,6 +17,7 @@ from clipsearch.indexing import roots
 from clipsearch.indexing.pipeline import Embedded
 from clipsearch.indexing.plan import (
     FolderComparison,
+    IndexOptions,
     IsDue,
     SyncPlan,
     count_archive,
@@ -51,21 +52,13 @@ class Work:
     chunks: list[Chunk] = field(default_factory=list)  # the other files of the plans
 
 
-def plan_work(
-    collection: Collection,
-    given: Sequence[str],
-    rules: WalkRules | None,
-    limits: ReadLimits,
-    *,
-    prune: bool,
-    paranoid: bool,
-    retry: bool = False,
-) -> Work:
+def plan_work(collection: Collection, given: Sequence[str], options: IndexOptions) -> Work:
     """Compare folders, URLs of folders, tar and Parquet files with an index; without any, all that the index knows.
 
     New folders become roots. Raises ClipsearchError, SyncRefused or StorageError if a source is missing or cannot be read.
     """
-    work, is_due = Work(), due(limits, retry=retry)
+    work, is_due = Work(), due(options.limits, retry=options.retry)
+    rules, prune, paranoid = options.rules, options.prune, options.paranoid
     folders, urls, archives = _by_kind(given)
     if folders or not given:
         for folder, root_id, walk in roots.targets(collection, folders, rules, prune):
@@ -88,7 +81,7 @@ def plan_work(
             count_archive(work.plans[-1], collection, place, inside)
     for plan in work.plans:
         todo = [file for _, file in (*plan.todo, *plan.doubted)]
-        known = {embedded.file.path: embedded for embedded in _known_content(collection, todo, limits)}
+        known = {embedded.file.path: embedded for embedded in _known_content(collection, todo, options.limits)}
         work.known += known.values()
         work.chunks += chunks_of_files([file for file in todo if file.path not in known])
     return work

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from clipsearch._internal.cancel import CancelToken
@@ -17,9 +18,8 @@ from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import Cancelled, CollectionError, ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.indexing import roots
-from clipsearch.indexing.plan import SyncPlan, check_loss, due, plan_sync
+from clipsearch.indexing.plan import IndexOptions, SyncPlan, check_loss, due, plan_sync
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
-from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import Failure, ImageFile, ImageInfo
@@ -75,49 +75,32 @@ def index_folders(
     collection: Collection,
     folders: Sequence[str | os.PathLike[str]],
     load_encoder: Callable[[], Encoder],
-    *,
-    rules: WalkRules | None = None,
-    prune: bool = False,
-    paranoid: bool = False,
-    retry: bool = False,
-    settled_for: float = 0.0,
-    jobs: int | None = None,
-    batch_size: int | None = None,
-    limits: ReadLimits | None = None,
+    options: IndexOptions,
     progress: IndexProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> SyncReport:
     """Make an index agree with folders: choose the roots, walk them, plan the changes and apply them.
 
-    The parameters are those of `SearchEngine.index`. If cancelled, returns a report with `interrupted`.
+    Without `folders`, the indexed ones. If cancelled, returns a report with `interrupted`. Raises SyncRefused.
     """
-    is_due = due(limits, retry=retry)
+    is_due = due(options.limits, retry=options.retry)
+    plan = partial(
+        plan_sync, collection, paranoid=options.paranoid, settled_for=options.settled_for, is_due=is_due, cancel=cancel
+    )
     try:
-        plans = [
-            plan_sync(
-                collection,
-                folder,
-                root_id,
-                walk,
-                paranoid=paranoid,
-                settled_for=settled_for,
-                is_due=is_due,
-                cancel=cancel,
-            )
-            for folder, root_id, walk in roots.targets(collection, folders, rules, prune)
-        ]
+        plans = [plan(*target) for target in roots.targets(collection, folders, options.rules, options.prune)]
     except Cancelled:
         return SyncReport(interrupted=True)
-    if not prune:
+    if not options.prune:
         check_loss(plans, len(collection))
     return apply_sync(
         collection,
         plans,
         load_encoder,
-        limits=limits,
-        jobs=jobs,
-        batch_size=batch_size,
-        prune=prune,
+        limits=options.limits,
+        jobs=options.jobs,
+        batch_size=options.batch_size,
+        prune=options.prune,
         progress=progress,
         cancel=cancel,
     )

@@ -40,6 +40,20 @@ _HOW_TO_GO_ON = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """How to index. The fields are the parameters of `SearchEngine.index`."""
+
+    rules: WalkRules | None = None
+    prune: bool = False
+    paranoid: bool = False
+    retry: bool = False
+    settled_for: float = 0.0  # seconds
+    jobs: int | None = None
+    batch_size: int | None = None
+    limits: ReadLimits = field(default_factory=ReadLimits)
+
+
 @dataclass(slots=True)
 class SyncPlan:
     """How a folder differs from an index. Files are sorted by path and have their place in the catalog."""
@@ -159,16 +173,7 @@ def plan_sync(
             count_archive(plan, collection, place, folders)
         else:
             plan.changed_archives.add(name)
-    logger.debug(
-        "%s: %d to do (%d tried again), %d to compare, %d missing, %d unchanged, %d archives changed",
-        folder,
-        len(plan.todo),
-        plan.retried,
-        len(plan.doubted),
-        len(plan.missing),
-        plan.unchanged,
-        len(plan.changed_archives),
-    )
+    logger.debug("%s: %d to do, %d missing, %d unchanged", folder, len(plan.todo), len(plan.missing), plan.unchanged)
     return plan
 
 
