@@ -56,9 +56,15 @@ class Watch:
     """
 
     def __init__(
-        self, index_folder: Path, folders: Sequence[str | os.PathLike[str]] = (), rules: WalkRules | None = None, *,
-        update: Callable[[Sequence[str]], SyncReport], notice: Callable[[str], None], cancel: CancelToken | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        index_folder: Path,
+        folders: Sequence[str | os.PathLike[str]] = (),
+        rules: WalkRules | None = None,
+        *,
+        update: Callable[[Sequence[str]], SyncReport],
+        notice: Callable[[str], None],
+        cancel: CancelToken | None = None,
+    ) -> None:
         require_watchfiles()
         self._index_folder = index_folder
         self._folders = [roots.absolute(folder) for folder in folders]
