@@ -58,7 +58,7 @@ def needed(name: str, extras: tuple[str, ...] = ("",)) -> dict[str, metadata.Dis
     """The installed packages that one needs, itself included, by their normalised names."""
     from packaging.requirements import Requirement
 
-    found: dict[str, metadata.Distribution] = {}
+    packages: dict[str, metadata.Distribution] = {}
     waiting = [(name, extras)]
     done = set()
     while waiting:
@@ -68,35 +68,35 @@ def needed(name: str, extras: tuple[str, ...] = ("",)) -> dict[str, metadata.Dis
             continue
         done.add((key, extras))
         try:
-            found[key] = package = metadata.distribution(name)
+            packages[key] = package = metadata.distribution(name)
         except metadata.PackageNotFoundError:  # of an extra, or of another system
             continue
         for text in package.requires or ():
             wanted = Requirement(text)
             if wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras):
                 waiting.append((wanted.name, ("", *sorted(wanted.extras))))
-    return found
+    return packages
 
 
 def normalised(name: str) -> str:
-    """A package's name as all tools write it alike."""
+    """A package's name in the form that all tools agree on."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def licence(package: metadata.Distribution) -> str:
-    """What a package's metadata says, the most exact first; "" where it says nothing."""
+    """The licence in a package's metadata, from the most exact field that has one; "" if none has."""
     about = package.metadata
     classifiers = [
         line.split(" :: ")[-1] for line in about.get_all("Classifier") or () if line.startswith("License ::")
     ]
     first, *_ = [*(about.get("License") or "").strip().splitlines(), ""]
-    said = (about.get("License-Expression"), " AND ".join(classifiers), first.removeprefix("OSI Approved :: "))
-    return next((one for one in said if one), "")
+    candidates = (about.get("License-Expression"), " AND ".join(classifiers), first.removeprefix("OSI Approved :: "))
+    return next((candidate for candidate in candidates if candidate), "")
 
 
-def is_permissive(said: str) -> bool:
+def is_permissive(expression: str) -> bool:
     """Whether a licence expression can be met by permissive licences alone."""
-    choices = (re.split(r"\bAND\b|\bWITH\b", choice) for choice in re.split(r"\bOR\b", said))
+    choices = (re.split(r"\bAND\b|\bWITH\b", choice) for choice in re.split(r"\bOR\b", expression))
     return any(all(_identifier(part) in PERMISSIVE for part in choice) for choice in choices)
 
 
@@ -114,25 +114,25 @@ def libraries(package: metadata.Distribution) -> set[str]:
 
 
 def problems(packages: dict[str, metadata.Distribution]) -> list[str]:
-    """What is not permissive and not listed, one line each."""
-    found = []
+    """A line for each licence that is neither permissive nor listed."""
+    lines = []
     for name, package in sorted(packages.items()):
-        said = licence(package)
-        if name not in ALLOWED and not name.startswith(tuple(ALLOWED_FAMILIES)) and not is_permissive(said):
-            found.append(f"{name} {package.version}: {said or 'says no licence'}")
+        expression = licence(package)
+        if name not in ALLOWED and not name.startswith(tuple(ALLOWED_FAMILIES)) and not is_permissive(expression):
+            lines.append(f"{name} {package.version}: {expression or 'says no licence'}")
         copyleft = sorted(library for library in libraries(package) if (name, library) not in ALLOWED_LIBRARIES)
-        found += [f"{name} {package.version}: brings the library {library}, which is copyleft" for library in copyleft]
-    return found
+        lines += [f"{name} {package.version}: brings the library {library}, which is copyleft" for library in copyleft]
+    return lines
 
 
 def main() -> int:
-    """Print what is wrong; 1 where something is."""
+    """Print every problem; 1 if there are any."""
     packages = needed("clipsearch", EXTRAS)
-    found = problems(packages)
-    for line in found:
+    lines = problems(packages)
+    for line in lines:
         print(line)
-    print(f"{len(packages)} packages, {len(found)} with a licence that is neither permissive nor listed in {__file__}")
-    return 1 if found else 0
+    print(f"{len(packages)} packages, {len(lines)} with a licence that is neither permissive nor listed in {__file__}")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

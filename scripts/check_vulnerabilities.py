@@ -73,40 +73,40 @@ def requirements(project: Path) -> list[Requirement]:
 
 
 def problems(
-    advisories: Iterable[Advisory], asked: Iterable[Requirement], installed: Mapping[str, Version]
+    advisories: Iterable[Advisory], required: Iterable[Requirement], installed: Mapping[str, Version]
 ) -> list[str]:
-    """What has a known vulnerability, one line each."""
-    found = []
-    asked = list(asked)
+    """A line for each package or requirement with a known vulnerability."""
+    lines = []
+    required = list(required)
     for advisory in advisories:
         version, here = (
             installed.get(advisory.package),
             Marker(advisory.no_fix_where) if advisory.no_fix_where else None,
         )
         if version and advisory.concerns(version, here if here and here.evaluate() else None):
-            found.append(f"{advisory.package} {version} is installed: {advisory}")
-        found += [
+            lines.append(f"{advisory.package} {version} is installed: {advisory}")
+        lines += [
             f"pyproject.toml is content with {requirement}: {advisory}"
-            for requirement in asked
+            for requirement in required
             if normalised(requirement.name) == advisory.package
             and advisory.concerns(least(requirement), requirement.marker)
         ]
-    return found
+    return lines
 
 
 def main() -> int:
-    """Print what is wrong; 1 where something is."""
+    """Print every problem; 1 if there are any."""
     as_of, advisories = read(HERE / "advisories.json")
-    asked = requirements(HERE.parent / "pyproject.toml")
+    required = requirements(HERE.parent / "pyproject.toml")
     extras = tuple(
         tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     )
     installed = {name: Version(package.version) for name, package in needed("clipsearch", ("", *extras)).items()}
-    found = problems(advisories, asked, installed)
-    for line in found:
+    lines = problems(advisories, required, installed)
+    for line in lines:
         print(line)
-    print(f"{len(installed)} packages, {len(advisories)} advisories of {as_of}, {len(found)} known vulnerabilities")
-    return 1 if found else 0
+    print(f"{len(installed)} packages, {len(advisories)} advisories of {as_of}, {len(lines)} known vulnerabilities")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

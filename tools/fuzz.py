@@ -308,9 +308,9 @@ def main() -> int:
         print("without atheris: inputs are changed at random, not guided by coverage")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     run = with_atheris if guided else with_own_mutator
-    found = [target for target in options.targets or TARGETS if run(target, options.seconds)]
-    print(f"found something in: {', '.join(found)}" if found else "nothing found")
-    return 1 if found else 0
+    failed = [target for target in options.targets or TARGETS if run(target, options.seconds)]
+    print(f"found something in: {', '.join(failed)}" if failed else "nothing found")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

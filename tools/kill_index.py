@@ -83,8 +83,8 @@ def main() -> None:
         ran, kept, total = one_round(arguments.photos, index, arguments.model, delay)
         longest = longest or time.monotonic() - start
         shutil.rmtree(index)
-        what = f"kill {number:2}" if ran else "too late"
-        print(f"{what} after {delay:6.2f} s: {kept:6,} kept, {total:6,} of {expected:,} at the end", flush=True)
+        event = f"kill {number:2}" if ran else "too late"
+        print(f"{event} after {delay:6.2f} s: {kept:6,} kept, {total:6,} of {expected:,} at the end", flush=True)
         assert total == expected, "a photo is missing"
         number += ran
     print(f"{arguments.kills} kills, nothing lost, nothing twice")

@@ -87,40 +87,42 @@ def from_bench(path: Path) -> tuple[dict[str, Entry], list[dict[str, Any]], list
     data = json.loads(path.read_text("utf-8"))
     results = {result["case"]: result for result in data["results"]}
     used = int(data["machine"].split()[0])  # "2 cores of ..."
-    said = "`python scripts/bench.py --json`"
+    source = "`python scripts/bench.py --json`"
     small, middle = results["cold query over 1,000"], results["cold query over 100,000"]
     large, notes = results["indexing 128 JPEGs of 12 MP"], results["indexing 256 JPEGs of 1 MP"]["notes"]
     share = large["limit_seconds"] / large["clipsearch"]["median"]
     ours = {name: result["clipsearch"] for name, result in results.items()}
     anonymous = middle["clipsearch"]["anonymous_mb"] * 1e6 - 16 * 100_000
     constants = {
-        "process_s": _entry(small["clipsearch"]["median"], f"{said}: cold query over 1,000"),
-        "process_anonymous": _entry(anonymous, f"{said}: cold query over 100,000, less 16 bytes a photo"),
+        "process_s": _entry(small["clipsearch"]["median"], f"{source}: cold query over 1,000"),
+        "process_anonymous": _entry(anonymous, f"{source}: cold query over 100,000, less 16 bytes a photo"),
         "process_mapped": _entry(
             1e6 * (small["clipsearch"]["peak_mb"] - small["clipsearch"]["anonymous_mb"]),
-            f"{said}: cold query over 1,000",
+            f"{source}: cold query over 1,000",
         ),
         "read_rate": _entry(
             1e9 * results["warm query over 1,000,000"]["notes"]["GB/s read by all cores"],
-            f"{said}: memory read by all cores",
+            f"{source}: memory read by all cores",
         ),
         "batch_s_per_vector": _entry(
-            ours["64 queries at once over 1,000,000"]["median"] / 1e6, f"{said}: 64 queries at once"
+            ours["64 queries at once over 1,000,000"]["median"] / 1e6, f"{source}: 64 queries at once"
         ),
-        "decode_12mp": _entry(used * large["notes"]["decode, ms"] / 1e3, f"{said}: 12 MP, decoding alone on all cores"),
-        "decode_1mp": _entry(used * notes["decode, ms"] / 1e3, f"{said}: 1 MP, decoding alone on all cores"),
-        "model_b32": _entry(used * notes["model, ms"] / 1e3, f"{said}: 1 MP, the model alone on all cores, int8"),
-        "efficiency": _entry(min(1.0, share), f"{said}: 12 MP, limit / ours, start-up of a short run and all"),
+        "decode_12mp": _entry(
+            used * large["notes"]["decode, ms"] / 1e3, f"{source}: 12 MP, decoding alone on all cores"
+        ),
+        "decode_1mp": _entry(used * notes["decode, ms"] / 1e3, f"{source}: 1 MP, decoding alone on all cores"),
+        "model_b32": _entry(used * notes["model, ms"] / 1e3, f"{source}: 1 MP, the model alone on all cores, int8"),
+        "efficiency": _entry(min(1.0, share), f"{source}: 12 MP, limit / ours, start-up of a short run and all"),
         "add_s": _entry(
             results["adding 1,000 to 1,000,000"]["peers"]["to 10,000"]["median"] / 1000,
-            f"{said}: adding 1,000 to 10,000",
+            f"{source}: adding 1,000 to 10,000",
         ),
         "walk_s": _entry(
-            ours["`index` on 100,000 unchanged files"]["median"] / 1e5, f"{said}: unchanged, start-up and all"
+            ours["`index` on 100,000 unchanged files"]["median"] / 1e5, f"{source}: unchanged, start-up and all"
         ),
         "filter_s": _entry(
             ours["--min-width, two thirds: 666,666 of 1,000,000"]["median"] / 666_666,
-            f"{said}: --min-width, two thirds",
+            f"{source}: --min-width, two thirds",
         ),
     }
     points = []
@@ -129,11 +131,11 @@ def from_bench(path: Path) -> tuple[dict[str, Entry], list[dict[str, Any]], list
         size = cold["notes"].get("clipsearch index, MB") or cold["notes"]["index, MB"]
         format_2 = ", format 2" if photos == 10_000_000 else ""
         points += [
-            _point("warm query, s", photos, warm["clipsearch"]["median"], said),
-            _point("cold query, s", photos, cold["clipsearch"]["median"], said),
-            _point("peak memory of a cold query, bytes", photos, 1e6 * cold["clipsearch"]["peak_mb"], said),
-            _point("of it beyond mapped files, bytes", photos, 1e6 * cold["clipsearch"]["anonymous_mb"], said),
-            _point(f"index on disk{format_2}, bytes", photos, 1e6 * size, said),
+            _point("warm query, s", photos, warm["clipsearch"]["median"], source),
+            _point("cold query, s", photos, cold["clipsearch"]["median"], source),
+            _point("peak memory of a cold query, bytes", photos, 1e6 * cold["clipsearch"]["peak_mb"], source),
+            _point("of it beyond mapped files, bytes", photos, 1e6 * cold["clipsearch"]["anonymous_mb"], source),
+            _point(f"index on disk{format_2}, bytes", photos, 1e6 * size, source),
         ]
     quiet = [
         [one / statistics.median(times) for one in times]
@@ -142,7 +144,7 @@ def from_bench(path: Path) -> tuple[dict[str, Entry], list[dict[str, Any]], list
             results["--taken, within a day: 144 of 1,000,000"]["peers"]["without a filter"]["seconds"],
         )
     ]
-    points.append(_point("adding 1,000, s", 1_000_000, ours["adding 1,000 to 1,000,000"]["median"], said))
+    points.append(_point("adding 1,000, s", 1_000_000, ours["adding 1,000 to 1,000,000"]["median"], source))
     return constants, points, [round(one, 4) for times in quiet for one in times]
 
 

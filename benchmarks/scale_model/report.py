@@ -65,19 +65,19 @@ def _costs(answer: dict[str, Any]) -> str:
 
 
 def _gpu(name: str) -> Callable[[dict[str, Any]], str]:
-    def said(table: dict[str, Any]) -> str:
+    def shown(table: dict[str, Any]) -> str:
         embedding = table["embedding"]
         return f"{embedding['gpu_hours'][name]:,.0f} GPU-hours, {embedding['cores_for_one_gpu'][name]:.0f} cores each"
 
-    return said
+    return shown
 
 
 def _validation(compared: list[dict[str, Any]]) -> str:
     rows = [["measured", "photos", "predicted", "measured", "error", "source"]]
     for one in compared:
-        said = size if "bytes" in one["what"] else seconds
+        shown = size if "bytes" in one["what"] else seconds
         rows.append(
-            [one["what"].rpartition(",")[0], f"{one['photos']:,}", said(one["predicted"]), said(one["measured"]),
+            [one["what"].rpartition(",")[0], f"{one['photos']:,}", shown(one["predicted"]), shown(one["measured"]),
              f"{100 * one['error']:+.0f}%", one["source"]]
         )  # fmt: skip
     return _table(rows)

@@ -18,15 +18,15 @@ _LEAST = 0.5  # recall at the bottom of the picture
 def table(points: Sequence[Point]) -> str:
     """For each method the quickest setting that reaches a recall of texts, in ms; "-" where none of those tried does."""
     rows = [_COLUMNS, ("---",) * len(_COLUMNS)]
-    for size, method, some in _methods(points):
-        quickest = [_quickest(some, target) for target in _TARGETS]
+    for size, method, group in _methods(points):
+        quickest = [_quickest(group, target) for target in _TARGETS]
         times = [
-            f"{point.milliseconds:.2f} ms" if point else f"- ({max(one.text for one in some):.3f})"
+            f"{point.milliseconds:.2f} ms" if point else f"- ({max(one.text for one in group):.3f})"
             for point in quickest
         ]
         images = f"{quickest[1].image:.3f}" if quickest[1] else ""
-        seconds = f"{some[0].build_seconds:.0f} s" if some[0].build_seconds else ""
-        rows.append((f"{size:,}", method, *times, images, f"{some[0].megabytes:,.0f}", seconds))
+        seconds = f"{group[0].build_seconds:.0f} s" if group[0].build_seconds else ""
+        rows.append((f"{size:,}", method, *times, images, f"{group[0].megabytes:,.0f}", seconds))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -39,7 +39,7 @@ def picture(points: Sequence[Point]) -> str:
     below = _TOP + _HEIGHT + 56
     for number, method in enumerate(methods):
         x, y = _LEFT + 330 * (number % 3), below + 20 * (number // 3)
-        memory = ", ".join(f"{some[0].megabytes:,.0f}" for _, one, some in _methods(points) if one == method)
+        memory = ", ".join(f"{group[0].megabytes:,.0f}" for _, one, group in _methods(points) if one == method)
         lines += [
             f'<line x1="{x}" x2="{x + 24}" y1="{y - 4}" y2="{y - 4}" stroke="{colours[method]}" stroke-width="3"/>',
             f'<text x="{x + 30}" y="{y}">{escape(method)}: {memory} MB</text>',
@@ -52,8 +52,8 @@ def picture(points: Sequence[Point]) -> str:
 
 
 def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, str]) -> list[str]:
-    some = [point for point in points if point.rows == size]
-    times = [point.milliseconds for point in some]
+    group = [point for point in points if point.rows == size]
+    times = [point.milliseconds for point in group]
     low, high = math.log10(min(times) / 1.3), math.log10(max(times) * 1.3)
     left = _LEFT + number * (_WIDTH + 90)
 
@@ -72,7 +72,7 @@ def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, s
     for mark in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500):
         if low <= math.log10(mark) <= high:
             lines.append(f'<text x="{x(mark):.1f}" y="{_TOP + _HEIGHT + 16}" text-anchor="middle">{mark:g} ms</text>')
-    exact = next(point for point in some if point.method == "exact")
+    exact = next(point for point in group if point.method == "exact")
     lines.append(
         f'<line x1="{x(exact.milliseconds):.1f}" x2="{x(exact.milliseconds):.1f}" y1="{_TOP}" y2="{_TOP + _HEIGHT}" '
         'stroke="#000000" stroke-dasharray="2 3"/>'
@@ -80,7 +80,7 @@ def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, s
         f"exact, {exact.megabytes:,.0f} MB</text>"
     )
     for method, colour in colours.items():
-        quickest_first = sorted((one for one in some if one.method == method), key=lambda one: one.milliseconds)
+        quickest_first = sorted((one for one in group if one.method == method), key=lambda one: one.milliseconds)
         for which, dash in (("text", ""), ("image", ' stroke-dasharray="5 4"')):
             best, path = 0.0, []
             for point in quickest_first:
@@ -100,7 +100,7 @@ def _methods(points: Sequence[Point]) -> list[tuple[int, str, list[Point]]]:
     found: dict[tuple[int, str], list[Point]] = {}
     for point in points:
         found.setdefault((point.rows, point.method), []).append(point)
-    return [(size, method, some) for (size, method), some in found.items()]
+    return [(size, method, group) for (size, method), group in found.items()]
 
 
 def _quickest(points: Sequence[Point], target: float) -> Point | None:

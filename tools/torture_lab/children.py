@@ -21,7 +21,7 @@ _PATIENCE = 120  # seconds for a child that takes less than one
 
 
 @dataclass(slots=True)
-class Said:
+class ChildReport:
     """What a child said before it ended."""
 
     acknowledged: int
@@ -44,7 +44,7 @@ def _context() -> ForkServerContext:
 
 
 @contextmanager
-def child(job: Job) -> Iterator[tuple[ForkServerProcess, Callable[[], None], Callable[[], Said]]]:
+def child(job: Job) -> Iterator[tuple[ForkServerProcess, Callable[[], None], Callable[[], ChildReport]]]:
     """A process that waits to carry a job out: itself, what makes it begin, and what waits for its end."""
     context = _context()
     reading, line = context.Pipe(duplex=False)
@@ -57,24 +57,24 @@ def child(job: Job) -> Iterator[tuple[ForkServerProcess, Callable[[], None], Cal
     reading.close()
     stream.readline()  # READY
 
-    def ended() -> Said:
+    def ended() -> ChildReport:
         start = time.monotonic()
-        said = Said(job.start)
+        report = ChildReport(job.start)
         for text in stream.read().decode().splitlines():
             word, _, rest = text.partition(" ")
             if word == "ACK":
-                said.acknowledged = int(rest)
+                report.acknowledged = int(rest)
             elif word == "CALLS":
-                said.calls = int(rest)
+                report.calls = int(rest)
             elif word == "ERROR":
-                said.error = rest
-            said.ended |= word == "END"
-            said.mended |= word == "MENDED"
+                report.error = rest
+            report.ended |= word == "END"
+            report.mended |= word == "MENDED"
         process.join(_PATIENCE)
-        said.seconds = time.monotonic() - start
-        if said.error.startswith("raw"):
-            raise Loss(f"an error that nobody put into words: {said.error}")
-        return said
+        report.seconds = time.monotonic() - start
+        if report.error.startswith("raw"):
+            raise Loss(f"an error that nobody put into words: {report.error}")
+        return report
 
     try:
         yield process, lambda: go.send_bytes(b"go"), ended

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from torture_lab import checking, disk, syscalls
 from torture_lab import trouble as passing
 from torture_lab.checking import Loss
-from torture_lab.children import Said, child
+from torture_lab.children import ChildReport, child
 from torture_lab.faults import Effect, Fault
 from torture_lab.workload import Job, State, plan
 
@@ -74,24 +74,24 @@ class Lab:
         job = Job(folder, steps, start, mends=at == "repair")
         return Setting(folder, job, checking.later_states(state, steps, start), damaged=at == "repair")
 
-    def check(self, setting: Setting, said: Said) -> Outcome:
+    def check(self, setting: Setting, report: ChildReport) -> Outcome:
         """Check what a child left, and complete it."""
         if setting.damaged:
             checking.mended(setting.folder)
-        number = checking.reached(setting.folder, setting.expected, said.acknowledged)
+        number = checking.reached(setting.folder, setting.expected, report.acknowledged)
         checking.finish(setting.folder, setting.job.steps, number, setting.expected)
         return Outcome(1, 2, f"{number} of {STEPS} commits were there")
 
 
-def _whole(lab: Lab, at: At, chance: Random, effect: Effect = "none") -> Said:
+def _whole(lab: Lab, at: At, chance: Random, effect: Effect = "none") -> ChildReport:
     """A run without a fault."""
     setting = lab.setting(chance, at)
     with child(replace(setting.job, fault=Fault(0, effect))) as (_, begin, ended):
         begin()
-        said = ended()
-    if not said.ended:
-        raise Loss(f"a run that nothing was done to failed: {said.error}")
-    return said
+        report = ended()
+    if not report.ended:
+        raise Loss(f"a run that nothing was done to failed: {report.error}")
+    return report
 
 
 def kill(lab: Lab, chance: Random, at: At) -> Outcome:
@@ -103,8 +103,8 @@ def kill(lab: Lab, chance: Random, at: At) -> Outcome:
         begin()
         time.sleep(chance.uniform(0, lab.seconds[at]))
         process.kill()
-        said = ended()
-    return lab.check(setting, said)
+        report = ended()
+    return lab.check(setting, report)
 
 
 def fault(lab: Lab, chance: Random, at: At) -> Outcome:
@@ -117,9 +117,9 @@ def fault(lab: Lab, chance: Random, at: At) -> Outcome:
     made = Fault(chance.randint(1, lab.calls[at]), effect)
     with child(replace(setting.job, fault=made, tries=chance.choice((1, 2)))) as (_, begin, ended):
         begin()
-        said = ended()
-    outcome = lab.check(setting, said)
-    outcome.note += f"; {effect} at call {made.at}; {said.error}"
+        report = ended()
+    outcome = lab.check(setting, report)
+    outcome.note += f"; {effect} at call {made.at}; {report.error}"
     return outcome
 
 
@@ -137,14 +137,14 @@ def syscall(lab: Lab, chance: Random, at: At) -> Outcome:
             lab.calls[f"{at} {name}"] = count
     name = chance.choice([name for name in names if lab.calls.get(f"{at} {name}")])
     number = chance.randint(1, lab.calls[f"{at} {name}"])
-    what = chance.choice(("signal=KILL", "error=EIO", "error=ENOSPC"))
+    choice = chance.choice(("signal=KILL", "error=EIO", "error=ENOSPC"))
     setting = lab.setting(chance, at)
     job = replace(setting.job, tries=chance.choice((1, 2)))
-    with child(job) as (process, begin, ended), syscalls.failing(process.pid, name, number, what, lab.root / "trace"):
+    with child(job) as (process, begin, ended), syscalls.failing(process.pid, name, number, choice, lab.root / "trace"):
         begin()
-        said = ended()
-    outcome = lab.check(setting, said)
-    outcome.note += f"; {what} at {name} {number}; {said.error}"
+        report = ended()
+    outcome = lab.check(setting, report)
+    outcome.note += f"; {choice} at {name} {number}; {report.error}"
     return outcome
 
 
@@ -157,8 +157,8 @@ def full(lab: Lab, chance: Random, at: At) -> Outcome:
     if not syscalls.mounted(room, size):
         with child(replace(setting.job, largest=size * 1024 // 4)) as (_, begin, ended):
             begin()
-            said = ended()
-        return lab.check(setting, said)
+            report = ended()
+        return lab.check(setting, report)
     try:
         small = room / "photos" / ".clipsearch"
         if at == "new":
@@ -168,17 +168,17 @@ def full(lab: Lab, chance: Random, at: At) -> Outcome:
         setting.folder, setting.job = small, replace(setting.job, folder=small, tries=chance.choice((1, 2)))
         with child(setting.job) as (_, begin, ended):
             begin()
-            said = ended()
+            report = ended()
         read = 0
-        if (small / "catalog.sqlite").exists() and not setting.damaged and said.acknowledged:
-            checking.as_read(small, setting.expected, said.acknowledged)  # while it is full still
+        if (small / "catalog.sqlite").exists() and not setting.damaged and report.acknowledged:
+            checking.as_read(small, setting.expected, report.acknowledged)  # while it is full still
             read = 1
         subprocess.run(["mount", "-o", "remount,size=64m", room], check=True)
-        outcome = lab.check(setting, said)
+        outcome = lab.check(setting, report)
     finally:
         subprocess.run(["umount", room], check=True)
     outcome.states += read
-    outcome.note += f"; {size} kB; {said.error}"
+    outcome.note += f"; {size} kB; {report.error}"
     return outcome
 
 
@@ -189,18 +189,18 @@ def read_only(lab: Lab, chance: Random, at: At) -> Outcome:
         begin()
         time.sleep(chance.uniform(0, lab.seconds.get("index", 0.3)))
         process.kill()
-        said = ended()
-    what = chance.choice(("as it is", "without -shm"))
-    if what == "without -shm":
+        report = ended()
+    choice = chance.choice(("as it is", "without -shm"))
+    if choice == "without -shm":
         (setting.folder / "catalog.sqlite-shm").unlink(missing_ok=True)
     with syscalls.read_only(setting.folder):
-        checking.as_read(setting.folder, setting.expected, said.acknowledged)
+        checking.as_read(setting.folder, setting.expected, report.acknowledged)
         with child(replace(setting.job, user=NOBODY if os.geteuid() == 0 else None)) as (_, begin, ended):
             begin()
             if not ended().error:
                 raise Loss("a folder that cannot be written to was written to")
-    outcome = lab.check(setting, said)
-    return Outcome(2, outcome.states + 1, f"{outcome.note}; {what}")
+    outcome = lab.check(setting, report)
+    return Outcome(2, outcome.states + 1, f"{outcome.note}; {choice}")
 
 
 def power(lab: Lab, chance: Random, at: At) -> Outcome:
@@ -216,18 +216,18 @@ def power(lab: Lab, chance: Random, at: At) -> Outcome:
     events = list(syscalls.events(lab.root / "trace"))
     cuts = sorted(chance.sample(range(len(events)), min(10, len(events))))
     outcome, done = Outcome(note=f"cuts at {cuts} of {len(events)} calls"), 0
-    said = Said(setting.job.start)
+    report = ChildReport(setting.job.start)
     for cut in cuts:
         for event in events[done:cut]:
             if event.acknowledges is not None:
-                said.acknowledged = event.acknowledges
+                report.acknowledged = event.acknowledges
             model.take(event)
         done = cut
         for how in chance.sample(get_args(disk.Fate), 2):
             shutil.rmtree(root)
             model.after_power_loss(root, how, chance)
             try:
-                result = lab.check(setting, said)
+                result = lab.check(setting, report)
             except Exception as error:
                 raise Loss(f"cut at call {cut} of {len(events)}, {how}: {type(error).__name__}: {error}") from error
             outcome.faults += 1

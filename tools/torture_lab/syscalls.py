@@ -52,8 +52,8 @@ def _strace(pid: int | None, *options: str) -> Iterator[None]:
     tracer = subprocess.Popen(["strace", *options, "-p", str(pid)], stderr=subprocess.PIPE)
     try:
         assert tracer.stderr
-        if b"attached" not in (said := tracer.stderr.readline()):
-            raise RuntimeError(said.decode())
+        if b"attached" not in (reply := tracer.stderr.readline()):
+            raise RuntimeError(reply.decode())
         yield
     finally:
         with suppress(subprocess.TimeoutExpired):
@@ -88,14 +88,14 @@ def events(trace: Path) -> Iterator[Event]:
     """The calls of a trace, in their order."""
     with trace.open() as lines:
         for line in lines:
-            found = _CALL.match(line)
-            if not found or int(found[3]) < 0:
+            match = _CALL.match(line)
+            if not match or int(match[3]) < 0:
                 continue
-            texts = tuple(bytes.fromhex(text.replace(r"\x", "")) for text in _TEXT.findall(found[2]))
-            rest = _TEXT.sub("", found[2])
+            texts = tuple(bytes.fromhex(text.replace(r"\x", "")) for text in _TEXT.findall(match[2]))
+            rest = _TEXT.sub("", match[2])
             numbers = tuple(int(number) for number in re.findall(r"(?<![\w])\d+(?![\w])", rest))
-            said = re.match(rb"ACK (\d+)\n", texts[0]) if found[1] == "writev" and texts else None
-            yield Event(found[1], int(found[3]), texts, numbers, rest, int(said[1]) if said else None)
+            reply = re.match(rb"ACK (\d+)\n", texts[0]) if match[1] == "writev" and texts else None
+            yield Event(match[1], int(match[3]), texts, numbers, rest, int(reply[1]) if reply else None)
 
 
 def counts(trace: Path) -> Counter[str]:

@@ -83,8 +83,8 @@ class World:
 
     def there(self) -> dict[str, str]:
         """Name → sha256 of the photos in the folder."""
-        found = (path for path in self.photos.rglob("*.jpg") if ".clipsearch" not in path.parts)
-        return {path.relative_to(self.photos).as_posix(): _sha256(path.read_bytes()) for path in found}
+        photos = (path for path in self.photos.rglob("*.jpg") if ".clipsearch" not in path.parts)
+        return {path.relative_to(self.photos).as_posix(): _sha256(path.read_bytes()) for path in photos}
 
     def write(self, name: str) -> None:
         """A photo of a colour of its own, whole at once, as programs write them."""
@@ -105,14 +105,14 @@ class World:
         names = sorted(self.there())
         for name in self.chance.sample(names, 8):
             path = self.photos / name
-            what = self.chance.choice(("write", "write", "touch", "touch", "touch", "rename", "delete", "copy"))
-            if what == "write":
+            action = self.chance.choice(("write", "write", "touch", "touch", "touch", "rename", "delete", "copy"))
+            if action == "write":
                 self.write(name)
-            elif what == "touch":
+            elif action == "touch":
                 os.utime(path, ns=(0, self.chance.randrange(1 << 60)))
-            elif what == "rename":
+            elif action == "rename":
                 path.rename(path.with_name(f"renamed {self.made} {path.name[-20:]}"))
-            elif what == "copy":
+            elif action == "copy":
                 shutil.copyfile(path, path.with_name(f"copy {self.made} {path.name[-20:]}"))
             elif len(names) > _PHOTOS // 2:
                 path.unlink()
@@ -173,7 +173,7 @@ def _index(world: World, trouble: dict[str, Any]) -> int:
         if kind == "stop all":
             time.sleep(1.5)
             _signal(process.pid, signal.SIGCONT)
-    said, errors = process.communicate(timeout=_PATIENCE)
+    output, errors = process.communicate(timeout=_PATIENCE)
     if kind == "kill all" and process.returncode == -signal.SIGKILL:
         return 0
     if process.returncode:
@@ -181,7 +181,7 @@ def _index(world: World, trouble: dict[str, Any]) -> int:
         if kind == "kill decoders" and "no process that decodes photos can run" in errors:
             return 0
         raise Loss(f"a run under {trouble} ended with {process.returncode}: {errors[-2000:]}")
-    return int(json.loads(said)["failed"])
+    return int(json.loads(output)["failed"])
 
 
 def _check(world: World, *, whole: bool) -> None:
@@ -258,11 +258,11 @@ def _armed(trouble: dict[str, Any]) -> Iterator[None]:
         exec(there, {})
         pool._LAUNCH = f"{there}\n{launch}"
     elif kind in ("crash", "memory"):
-        what = "os.kill(os.getpid(), 9)" if kind == "crash" else "(_ for _ in ()).throw(MemoryError())"
+        action = "os.kill(os.getpid(), 9)" if kind == "crash" else "(_ for _ in ()).throw(MemoryError())"
         hit = f"zlib.crc32(data) % 100 < {66 * trouble['at']}"
         pool._LAUNCH = (
             "import os, zlib, clipsearch.images.worker as w; decode = w.decode_image; "
-            f"w.decode_image = lambda data, *rest: ({what}) if {hit} else decode(data, *rest)\n{launch}"
+            f"w.decode_image = lambda data, *rest: ({action}) if {hit} else decode(data, *rest)\n{launch}"
         )
     try:
         yield
