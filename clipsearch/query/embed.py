@@ -16,9 +16,9 @@ from clipsearch.query.language import EMPTY
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.types import Embeddings, Failure, ImageFile, Query, Term
 
-_REMEMBERED = 4096  # texts; with 768 dimensions, 13 MB
+_MOST_KEPT = 4096  # texts; with 768 dimensions, 13 MB
 
-_Text: TypeAlias = tuple[tuple[str, ...], str]  # the prompts that it is put into, and itself
+_Text: TypeAlias = tuple[tuple[str, ...], str]  # its prompts, and the text itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +27,32 @@ class EmbeddedQuery:
 
     vector: Embeddings  # (1, dim): the weighted sum of the terms' unit vectors, normalised again
     terms: Embeddings  # (terms, dim)
-    own: tuple[int, ...]  # the images that are the query's own pictures, or copies of them
+    own: tuple[int, ...]  # ids of the query's own pictures and their copies
 
 
 class QueryEmbedder:
-    """What turns queries into vectors by one encoder. It keeps the vectors of the texts that it was asked for last."""
+    """Turns queries into vectors with one encoder. It keeps the vectors of the latest texts."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self._texts: dict[_Text, Embeddings] = {}  # (1, dim) each, the last used at the end
 
-    def embed(self, queries: Sequence[Query], collection: VectorStore[SelectionT]) -> list[EmbeddedQuery]:
-        """Queries as vectors, their texts encoded together. A picture whose content is in `collection` is not encoded again.
+    def embed(self, queries: Sequence[Query], store: VectorStore[SelectionT]) -> list[EmbeddedQuery]:
+        """Turn queries into vectors. Their texts are encoded together; pictures that are in the store are not encoded again.
 
-        QueryError for one that has no terms, or whose terms cancel each other out.
+        QueryError if a query has no terms, or if its terms cancel each other out; ImageError if a picture cannot be read.
         """
         texts = dict.fromkeys(
             (query.prompts, term.content) for query in queries for term in query.terms if isinstance(term.content, str)
         )
         self._encode(list(texts))
-        embedded = [self._embed(query, collection) for query in queries]
-        for text in list(self._texts)[:-_REMEMBERED]:
+        embedded = [self._embed(query, store) for query in queries]
+        for text in list(self._texts)[:-_MOST_KEPT]:
             del self._texts[text]
         return embedded
 
     def _encode(self, texts: Sequence[_Text]) -> None:
-        """Have the vectors of all these texts at hand, and behind those of others."""
+        """Encode the texts that are not known, and move all of these to the end of what is kept."""
         missing: dict[tuple[str, ...], list[str]] = {}
         for prompts, text in texts:
             known = self._texts.pop((prompts, text), None)
@@ -60,18 +60,19 @@ class QueryEmbedder:
                 missing.setdefault(prompts, []).append(text)
             else:
                 self._texts[prompts, text] = known
-        for prompts, some in missing.items():
-            vectors = embed_with_prompts(self.encoder, some, prompts)
-            self._texts.update({(prompts, text): vector[None] for text, vector in zip(some, vectors, strict=True)})
+        for prompts, new_texts in missing.items():
+            vectors = embed_with_prompts(self.encoder, new_texts, prompts)
+            for text, vector in zip(new_texts, vectors, strict=True):
+                self._texts[prompts, text] = vector[None]
 
-    def _embed(self, query: Query, collection: VectorStore[SelectionT]) -> EmbeddedQuery:
+    def _embed(self, query: Query, store: VectorStore[SelectionT]) -> EmbeddedQuery:
         if not query.terms:
             raise QueryError(EMPTY)
         vectors: list[Embeddings] = []
         own = list(query.own)
         for term in query.terms:
-            known, stored = _indexed(term, collection)
-            own += known
+            copies, stored = _indexed(term, store)
+            own += copies
             vectors.append(self._embed_term(term, query.prompts) if stored is None else stored)
         terms = np.concatenate(vectors)
         weights = np.array([[term.weight for term in query.terms]], np.float64)
@@ -102,7 +103,7 @@ class QueryEmbedder:
         return unit
 
     def _embed_file(self, path: str) -> Embeddings:
-        """A picture from outside is decoded where the index's own are: in a process that can be stopped."""
+        """A picture from outside is decoded in a process that can be stopped, like the pictures of an index."""
         from clipsearch.images.pool import DecoderPool
         from clipsearch.images.preprocess import (
             normalise as normalise_pixels,  # Pillow and processes: not for a text query
@@ -116,8 +117,8 @@ class QueryEmbedder:
         return self.encoder.encode_pixels(normalise_pixels([outcome.pixels], pixels))
 
 
-def _indexed(term: Term, collection: VectorStore[SelectionT]) -> tuple[list[int], Embeddings | None]:
-    """The images whose content is that of a picture's file, and their vector (1, dim)."""
+def _indexed(term: Term, store: VectorStore[SelectionT]) -> tuple[list[int], Embeddings | None]:
+    """The ids of the photos that have the content of a picture's file, and their vector (1, dim)."""
     if not isinstance(term.content, os.PathLike):
         return [], None
     from clipsearch.images.files import ReadLimits, content_hash  # not for a text query
@@ -125,10 +126,10 @@ def _indexed(term: Term, collection: VectorStore[SelectionT]) -> tuple[list[int]
     try:
         digest, _ = content_hash(os.fspath(term.content), ReadLimits().max_bytes)
     except ImageError:
-        return [], None  # the reader will say why
+        return [], None  # reading the picture says why
 
-    def look() -> tuple[list[int], Embeddings | None]:
-        ids = collection.same_content(digest)
-        return ids, collection.vectors(ids[:1]) if ids else None
+    def copies_and_vector() -> tuple[list[int], Embeddings | None]:
+        ids = store.same_content(digest)
+        return ids, store.vectors(ids[:1]) if ids else None
 
-    return collection.at_one_state(look)
+    return store.at_one_state(copies_and_vector)

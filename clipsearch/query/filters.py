@@ -1,14 +1,14 @@
-"""What a user says of dates, places and other facts, as conditions: single filters, and the small language of `--where`.
+"""Filters from text to conditions: one function for each filter, and the small language of `--where`.
 
     expression := all { "or" all }
-    all        := one { "and" one }
-    one        := "not" one | "(" expression ")" | FIELD "is" ["not"] "known" | FIELD OPERATOR VALUE
+    all        := test { "and" test }
+    test       := "not" test | "(" expression ")" | FIELD "is" ["not"] "known" | FIELD OPERATOR VALUE
     OPERATOR   := = | != | < | <= | > | >= | ~
     VALUE      := a word, or anything between quotes, 'so' or "so"
 
-Words of the language and fields are read without case. FIELD is one of those of `clipsearch.types`. "~" is a glob. A size
-may end in kB, MB or GB. A date is as much as is known of it, 2024, 2024-07, 2024-07-15 or 2024-07-15T12:30, and stands for all
-of that time: taken = 2024-07 is any moment of July, taken < 2024-07 any before it, taken > 2024-07 any after.
+Case does not matter for fields and words of the language. FIELD is a `Field` of `clipsearch.types`. "~" compares with a glob.
+A size may end in kB, MB or GB. A date may be a year, a month, a day or a minute (2024, 2024-07, 2024-07-15, 2024-07-15T12:30)
+and stands for all of that time: taken = 2024-07 is any moment of July, taken < 2024-07 any before, taken > 2024-07 any after.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -34,7 +34,7 @@ _DEEPEST = 50  # brackets and "not" within each other
 
 
 def parse_where(text: str) -> Condition:
-    """An expression of the language above as a condition. QueryError says where it stops making sense."""
+    """Read an expression of the language above. QueryError shows the position of the first mistake."""
     parser = _Parser(text)
     condition = parser.expression(0)
     parser.end()
@@ -42,19 +42,22 @@ def parse_where(text: str) -> Condition:
 
 
 def chosen(
-    *, folders: Iterable[str] = (), names: Iterable[str] = (), taken: str | None = None, after: str | None = None,
-    before: str | None = None, camera: str | None = None, near: str | None = None, min_width: int | None = None,
-    min_height: int | None = None, orientation: str | None = None, format: str | None = None, where: str | None = None,
-) -> tuple[Condition, ...]:  # fmt: skip
-    """What the filters that everybody needs say, as conditions that must all hold; of several folders or names, any does."""
-    conditions: list[Condition] = []
-    for several in ([in_folder(folder) for folder in folders], [named(name) for name in names]):
-        conditions += [Either(tuple(several))] if several else []
-    said = (
-        (taken_in, taken), (taken_from, after), (taken_before, before), (taken_by, camera), (taken_near, near),
-        (oriented, orientation), (of_format, format), (parse_where, where),
-    )  # fmt: skip
-    conditions += [condition(text) for condition, text in said if text is not None]
+    *,
+    folders: Iterable[str] = (),
+    names: Iterable[str] = (),
+    min_width: int | None = None,
+    min_height: int | None = None,
+    **texts: str | None,
+) -> tuple[Condition, ...]:
+    """The usual filters as conditions that must all hold: in any of the folders, with any of the names, and so on.
+
+    `texts` are taken, after, before, camera, near, orientation, format and where, each None if it is not wanted.
+    """
+    alternatives = tuple(map(in_folder, folders)), tuple(map(named, names))
+    conditions: list[Condition] = [Either(either) for either in alternatives if either]
+    conditions += [read(text) for name, read in _READERS.items() if (text := texts.pop(name, None)) is not None]
+    if texts:
+        raise TypeError(f"there are no filters {', '.join(texts)}")
     least: tuple[tuple[Field, int | None], ...] = (("width", min_width), ("height", min_height))
     conditions += [Test(field, ">=", pixels) for field, pixels in least if pixels is not None]
     return tuple(conditions)
@@ -98,7 +101,7 @@ def taken_by(text: str) -> Condition:
 
 
 def taken_near(text: str) -> Condition:
-    """LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM; one kilometre if not said."""
+    """LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM; without KM, within one kilometre."""
     try:
         latitude, longitude, *more = (float(part) for part in text.split(","))
         (km,) = more or [1.0]
@@ -124,6 +127,18 @@ def of_format(name: str) -> Condition:
     return Test("format", "=", known.get(name.lower().lstrip("."), name.lstrip(".").upper()))
 
 
+_READERS: dict[str, Callable[[str], Condition]] = {
+    "taken": taken_in,
+    "after": taken_from,
+    "before": taken_before,
+    "camera": taken_by,
+    "near": taken_near,
+    "orientation": oriented,
+    "format": of_format,
+    "where": parse_where,
+}
+
+
 def _period(text: str) -> tuple[str, str]:
     """The first instant of a date, and the first after it, as the catalog writes them."""
     text = text.strip().replace(" ", "T")
@@ -143,13 +158,13 @@ def _period(text: str) -> tuple[str, str]:
 
 
 def _number(field: str, text: str) -> float:
-    found = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)", text.strip().lower())
+    number = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*)", text.strip().lower())
     units = _UNITS if field == "size" else {"": 1}
-    if not found or found[2] not in units or not math.isfinite(float(found[1])):
+    if not number or number[2] not in units or not math.isfinite(float(number[1])):
         raise QueryError(
             f"{field} is compared with a number{' such as 2.5MB' if field == 'size' else ''}, not {text!r}"
         )
-    return float(found[1]) * units[found[2]]
+    return float(number[1]) * units[number[2]]
 
 
 def require_comparable(test: Test) -> None:
@@ -215,16 +230,16 @@ class _Parser:
         return conditions[0] if len(conditions) == 1 else Either(tuple(conditions))
 
     def _all(self, depth: int) -> Condition:
-        conditions = [self._one(depth)]
+        conditions = [self._test(depth)]
         while self._word("and"):
-            conditions.append(self._one(depth))
+            conditions.append(self._test(depth))
         return conditions[0] if len(conditions) == 1 else All(tuple(conditions))
 
-    def _one(self, depth: int) -> Condition:
+    def _test(self, depth: int) -> Condition:
         if depth > _DEEPEST:
             raise QueryError("the expression has too many brackets within brackets")
         if self._word("not"):
-            return Not(self._one(depth + 1))
+            return Not(self._test(depth + 1))
         if self._sign("("):
             inside = self.expression(depth + 1)
             if not self._sign(")"):
@@ -236,11 +251,11 @@ class _Parser:
             self._next -= 1
             self._fail(f"there is no field {field!r}; there are {', '.join(sorted(_FIELDS))}")
         if self._word("is"):
-            known: Condition = Known(field)  # type: ignore[arg-type]
-            known = Not(known) if self._word("not") else known
+            is_not = self._word("not")
             if not self._word("known"):
                 self._fail('"is" goes with "known" or "not known"')
-            return known
+            known = Known(field)  # type: ignore[arg-type]
+            return Not(known) if is_not else known
         kind, operator, _ = self._take("=, !=, <, <=, >, >= or ~")
         if kind != "sign" or operator in "()":
             self._next -= 1
@@ -255,9 +270,9 @@ class _Parser:
         if self._next < len(self._tokens):
             self._fail('here "and", "or" or the end was expected')
 
-    def _take(self, what: str) -> tuple[str, str, int]:
+    def _take(self, expected: str) -> tuple[str, str, int]:
         if self._next >= len(self._tokens):
-            self._fail(f"it ends where {what} was expected", len(self._text))
+            self._fail(f"it ends where {expected} was expected", len(self._text))
         self._next += 1
         return self._tokens[self._next - 1]
 
@@ -268,13 +283,13 @@ class _Parser:
         return self._skip("sign", sign)
 
     def _skip(self, kind: str, text: str) -> bool:
-        found = self._next < len(self._tokens) and self._tokens[self._next][0] == kind
-        found = found and self._tokens[self._next][1].lower() == text
-        self._next += found
-        return found
+        is_there = self._next < len(self._tokens) and self._tokens[self._next][0] == kind
+        is_there = is_there and self._tokens[self._next][1].lower() == text
+        self._next += is_there
+        return is_there
 
-    def _fail(self, what: str, position: int | None = None) -> NoReturn:
+    def _fail(self, problem: str, position: int | None = None) -> NoReturn:
         if position is None:
             position = self._tokens[self._next][2] if self._next < len(self._tokens) else len(self._text)
         before, after = self._text[:position].rstrip(), self._text[position:].lstrip()
-        raise QueryError(f"--where: {what}, at: {before} >>> {after or '(the end)'}")
+        raise QueryError(f"--where: {problem}, at: {before} >>> {after or '(the end)'}")

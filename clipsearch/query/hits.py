@@ -29,7 +29,7 @@ class Explanation:
 
 
 class Hits(list[Hit]):
-    """A list of hits with the query they answer, and how they were found."""
+    """A list of hits with their query and how they were found."""
 
     def __init__(self, hits: Iterable[Hit], query: Query, explanation: Explanation) -> None:
         super().__init__(hits)
@@ -37,7 +37,7 @@ class Hits(list[Hit]):
         self.explanation = explanation
 
     def explain(self) -> dict[str, Any]:
-        """What was asked and how the answer came about, in the values that JSON has."""
+        """The query and how the answer came about, in the values that JSON has."""
         from clipsearch.render.explain import query_to_json
 
         return {**query_to_json(self.query), **asdict(self.explanation)}

@@ -1,10 +1,10 @@
-"""From what a user typed to a Query.
+"""From the text that a user typed to a Query.
 
     query  := term { ("+" | "-") term }
     term   := [WEIGHT ":"] words | [WEIGHT ":"] '"' anything '"'
 
-The signs stand alone, between spaces; within words they are only signs. `2:snow` counts snow twice. Between double quotes
-everything is taken as it is: `"2:1"`, `"salt + pepper"`.
+Put spaces around `+` and `-`. `2:snow` counts snow twice. Text in double quotes is searched literally: `"2:1"`,
+`"salt + pepper"`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _WEIGHT = re.compile(r"(\d+\.?\d*|\.\d+):(?=[^\s\d])")  # "12:30" is a time
 
 
 def parse_query(content: str | os.PathLike[str] | Image | NDArray[np.float32] | Query) -> Query:
-    """What to look for as a Query: text (str, in the language above), a picture (a Path or a PIL image), or an embedding.
+    """Make a Query of a text (in the language above), a picture (a Path or a PIL image) or an embedding (float32, (dim,)).
 
-    An embedding is float32 (dim,). QueryError for a text that asks for nothing or cannot be understood.
+    QueryError if a text asks for nothing or cannot be understood.
     """
     if isinstance(content, Query):
         return content
@@ -41,31 +41,32 @@ def parse_query(content: str | os.PathLike[str] | Image | NDArray[np.float32] | 
 
 
 def split_words(text: str) -> list[str]:
-    """A text as the words that parse_terms takes."""
+    """Split a text into the words that `parse_terms` takes."""
     return _WORD.findall(text)
 
 
 def parse_terms(
     words: Sequence[str], picture: Callable[[str], str | os.PathLike[str] | Image] = lambda word: word
 ) -> tuple[Term, ...]:
-    """Words, as a shell splits them or parse_query does, as terms. A word with spaces in it is one the user has quoted.
+    """Make terms of words, as a shell or `split_words` splits them. A word with spaces in it was quoted by the user.
 
-    `picture` may turn a term into a picture; it gets it without its weight, and only where it is not between double quotes.
+    `picture` may turn a term into a picture. It gets the term without its weight, and no terms in double quotes.
+    QueryError if a sign has nothing after it, if a weight is not above 0, or if there are no terms.
     """
     terms: list[Term] = []
-    sign = ""  # before the term that is being read; the first needs none, and may have one
-    some: list[str] = []
+    sign = ""  # of the term that is being read; the first term may do without
+    term_words: list[str] = []
     for word in [*words, None]:
         if word is not None and word not in ("+", "-"):
-            some.append(word)
+            term_words.append(word)
             continue
-        if some:
-            terms.append(_term(some, -1 if sign == "-" else 1, picture))
+        if term_words:
+            terms.append(_term(term_words, -1 if sign == "-" else 1, picture))
         elif sign:
             raise QueryError(
-                f"there is nothing after the {sign} in {' '.join(words)!r}; put it between double quotes if you mean it"
+                f"there is nothing after the {sign} in {' '.join(words)!r}; put it in double quotes to search for it"
             )
-        sign, some = word or "", []
+        sign, term_words = word or "", []
     if not terms:
         raise QueryError(EMPTY)
     return tuple(terms)
@@ -73,11 +74,13 @@ def parse_terms(
 
 def _term(words: list[str], sign: int, picture: Callable[[str], str | os.PathLike[str] | Image]) -> Term:
     weight = 1.0
-    if found := _WEIGHT.match(words[0]):
-        weight = float(found[1])
-        words = [words[0][found.end() :], *words[1:]]
+    if prefix := _WEIGHT.match(words[0]):
+        weight = float(prefix[1])
+        words = [words[0][prefix.end() :], *words[1:]]
         if not (0 < weight < math.inf):
-            raise QueryError(f"the weight {found[1]} makes no sense; give a number above 0, and - before what to avoid")
+            raise QueryError(
+                f"the weight {prefix[1]} makes no sense; give a number above 0, and - before what to avoid"
+            )
     text = " ".join(words)
     if len(words) == 1 and len(text) > 1 and text[0] == text[-1] == '"':
         content: str | os.PathLike[str] | Image = text[1:-1]

@@ -1,4 +1,4 @@
-"""What answers queries: an index folder on this machine, or a vector database elsewhere."""
+"""VectorStore: what answers queries, an index folder or a vector database."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Or
 _T = TypeVar("_T")
 
 SelectionT = TypeVar("SelectionT", bound=Sized)
-"""The photos that meet a condition, in the store's own terms; its length is how many they are."""
+"""The photos that meet a condition, in the store's own form; its length is their number."""
 
 
 class Approximation(Protocol):
-    """What is known of an approximate index that a search goes by."""
+    """An approximate index that a search uses."""
 
     @property
     def said(self) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class VectorStore(Protocol[SelectionT]):
 
     @property
     def name(self) -> str:
-        """Where it is, in the words of the user: a folder or an address, without anything that is secret."""
+        """The folder or address, as the user knows it, without secrets."""
         ...
 
     @property
@@ -67,14 +67,14 @@ class VectorStore(Protocol[SelectionT]):
         """For each of the queries (n, dim) its nearest photos: (cosine, record), best first, at most `top_k`.
 
         The ranking is that of float64 inner products over the stored vectors, ties in the order of their paths: over all of
-        them, or where `approximation` says so and not `exact`, over an approximate index's candidates.
+        them, or over the candidates of an approximate index if there is one and not `exact`.
         """
         ...
 
     def approximation(
         self, top_k: int, allowed: SelectionT | None = None, *, exact: bool = False
     ) -> Approximation | None:
-        """What is known of the approximate index that `search` would use; None where it would be exact."""
+        """The approximate index that `search` would use; None if the search would be exact."""
         ...
 
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
@@ -82,11 +82,11 @@ class VectorStore(Protocol[SelectionT]):
         ...
 
     def vectors(self, ids: Sequence[int]) -> Embeddings:
-        """The unit vectors (n, dim) of some photos, in their order. KeyError where there is none."""
+        """The unit vectors (n, dim) of some photos, in their order. KeyError if one does not exist."""
         ...
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
-        """image_id → record, for those that exist."""
+        """image_id → record, for the photos that exist."""
         ...
 
     def same_content(self, content_hash: str) -> list[int]:
@@ -96,17 +96,17 @@ class VectorStore(Protocol[SelectionT]):
     def browse(
         self, condition: Condition | None, order: Order, offset: int, count: int
     ) -> tuple[list[ImageRecord], int]:
-        """`count` of the photos that meet a condition, or of all, after the first `offset`; and how many there are in all."""
+        """`count` photos that meet a condition, or of all, after the first `offset`; and the number of all of them."""
         ...
 
     def scan_bytes(self, considered: int) -> int:
-        """How many bytes of vectors a search reads at first, where that many photos are allowed."""
+        """How many bytes of vectors a search reads first, if that many photos are allowed."""
         ...
 
     def at_one_state(self, read: Callable[[], _T]) -> _T:
-        """Call something that asks several things, such that all answers come from one committed state."""
+        """Call `read`, whose questions are then all answered from one committed state. It may be called more than once."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Release files and connections."""
         ...

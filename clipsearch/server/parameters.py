@@ -1,4 +1,4 @@
-"""What a client can ask with, as the command line's flags of the same names.
+"""The parameters of GET requests. They have the names of the command line's flags.
 
 All of it together stays under `uvicorn_server.LONGEST_REQUEST`, also with every letter as an escape of twelve bytes.
 """
@@ -26,7 +26,7 @@ Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 class Nothing(BaseModel):
-    """No parameters: a misspelt one must not pass for none."""
+    """No parameters. Unknown ones are refused, so that a misspelt parameter is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -82,14 +82,14 @@ class Filters(Nothing):
     )
 
     def conditions(self, query: bytes) -> tuple[Condition, ...]:
-        """What must all hold. QueryError where something makes no sense.
+        """The conditions that must all hold. QueryError if a filter makes no sense.
 
-        `query` is what these parameters were read from: names that are not UTF-8 are taken from there, as bytes.
+        `query` is the raw query string: file names that are not UTF-8 are read from it as bytes.
         """
         folders, names = self.in_, self.name
         if b"%" in query:
             exact = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
-            folders, names = ([value for key, value in exact if key == one] for one in ("in", "name"))
+            folders, names = ([value for key, value in exact if key == wanted] for wanted in ("in", "name"))
         for folder in folders:
             require_absolute(folder)
         same_names = Filters.model_fields.keys() - {"in_", "name", "filters"}
