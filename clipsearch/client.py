@@ -1,10 +1,10 @@
-"""A client of clipsearch's server, `clipsearch serve`: the same questions and answers as SearchEngine's.
+"""A client of the server that `clipsearch serve` runs. It searches like SearchEngine and finds the same.
 
     with Client("http://127.0.0.1:8100") as client:
         for hit in client.search("a dog on a beach", top_k=5):
             print(hit.rank, hit.score, hit.path)
 
-It needs nothing but Python's own http.client: that is quick to import, takes no proxy between, and few requests are made.
+It uses Python's own http.client, which imports quickly and ignores proxies.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ from clipsearch.render.json_output import failure_from_json, hit_from_json, phot
 from clipsearch.types import Failure, Fingerprint, ImageRecord, Query, Term
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from clipsearch.indexing.status import Status
     from clipsearch.types import Condition
 
-MOST_BYTES = 64 * 1024**2  # that a server takes of a picture
+MOST_BYTES = 64 * 1024**2  # of a picture; servers refuse more
 _ERRORS: dict[str, type[ClipsearchError]] = {
     "bad-query": QueryError,
     "bad-parameter": QueryError,
@@ -45,11 +47,11 @@ _ERRORS: dict[str, type[ClipsearchError]] = {
 
 
 class Client:
-    """A server, by its address. Use as a context manager, or call `close`. It belongs to one thread at a time.
+    """A server at an address. Use as a context manager, or call `close`. It belongs to one thread at a time.
 
-    `token` is what the server asks for, if it does; the address may have it at its end, as `clipsearch serve` opens it. An
-    answer takes at most `timeout` seconds. Every method raises ClipsearchError with the server's own sentence, or with one that
-    says that there is no server; QueryError and ImageError where the question is what is wrong.
+    `token` is the server's token, if it has one; the address may also end with `?token=...`. An answer may take `timeout`
+    seconds. Every method raises ClipsearchError with the server's message, or if no server answers or it is too old; QueryError
+    and ImageError if the query or its picture is wrong.
     """
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:
@@ -57,9 +59,9 @@ class Client:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise ClipsearchError(f"{url} is no address of a server ({error})") from error
+            raise ClipsearchError(f"{url} is not the address of a server ({error})") from error
         if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-            raise ClipsearchError(f"{url} is no address of a server; give one such as http://127.0.0.1:8100")
+            raise ClipsearchError(f"{url} is not the address of a server; give one like http://127.0.0.1:8100")
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self.is_local = _is_loopback(host)
         self._base = parts.path.rstrip("/")
@@ -67,11 +69,11 @@ class Client:
         if token := token or parse_qs(parts.query).get("token", [None])[0]:
             if not (token.isascii() and token.isprintable()):
                 raise ClipsearchError(
-                    "a server's token has only letters, digits and signs of ASCII; this one has others"
+                    "this token has other characters than a server's: ASCII letters, digits and signs"
                 )
             self._headers["Authorization"] = f"Bearer {token}"
             if parts.scheme == "http" and not self.is_local:
-                warnings.warn(f"the token goes to {host} unencrypted, for all on the way to read", ClipsearchWarning, 2)
+                warnings.warn(f"the token travels to {host} unencrypted, so others can read it", ClipsearchWarning, 2)
         self._connection: http.client.HTTPConnection
         if parts.scheme == "https":
             self._connection = http.client.HTTPSConnection(host, port, timeout=timeout)
@@ -79,7 +81,7 @@ class Client:
             self._connection = http.client.HTTPConnection(host, port, timeout=timeout)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def __enter__(self) -> Client:
@@ -88,10 +90,11 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def search(self, query: str | os.PathLike[str] | Image | Query, top_k: int = 10) -> Hits:
-        """The `top_k` photos nearest to a text, a picture (a Path or PIL image; it is uploaded), or a Query.
+    def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> Hits:
+        """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
 
-        As SearchEngine.search, to the last digit; the Query's filters name folders as the server's machine does.
+        An embedding is float32 (dim,). The hits and scores are those of SearchEngine.search, to the last digit. Pictures are uploaded. Folders in the Query's
+        filters are folders of the server's machine.
         """
         wanted = parse_query(query)
         return self._search(wanted, query_to_json(wanted, top_k, self._upload))
@@ -105,7 +108,7 @@ class Client:
         offset: int = 0,
         diverse: bool = False,
     ) -> Hits:
-        """Photos that look like an indexed one, by its id, or like a picture. The photo itself and its copies are left out."""
+        """Find photos that look like an indexed photo, given by its id, or like a picture. It and its copies are left out."""
         if not isinstance(image, int):
             return self.search(Query((Term(image),), tuple(filters), offset=offset, diverse=diverse), top_k)
         wanted = Query((), tuple(filters), offset=offset, diverse=diverse)
@@ -119,25 +122,25 @@ class Client:
         offset: int = 0,
         top_k: int = 50,
     ) -> tuple[list[ImageRecord], int]:
-        """Photos without a query, the newest first or by name; and how many meet the filters."""
+        """List photos without a query, newest first or by name: `top_k` after the first `offset`, and how many there are."""
         parameters = {"sort": sort, "offset": str(offset), "top_k": str(top_k), **_filters(filters)}
         answer = self._json("GET", "/api/images", parameters)
         return [photo_from_json(photo) for photo in answer["images"]], int(answer["considered"])
 
     def image(self, image_id: int) -> ImageRecord:
-        """One photo."""
+        """One photo by its id."""
         return photo_from_json(self._json("GET", f"/api/images/{image_id}"))
 
     def file(self, image_id: int) -> bytes:
-        """A photo as a browser gets it: the file itself, or a JPEG made of it."""
+        """A photo as a browser gets it: the bytes of its file, or of a JPEG made from it."""
         return self._request("GET", f"/api/images/{image_id}/file")
 
     def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
-        """A photo in a square of so many pixels, as WebP or JPEG."""
+        """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a WebP or JPEG."""
         return self._request("GET", f"/api/thumbnails/{image_id}", {"size": str(size)})
 
     def status(self) -> Status:
-        """What is indexed, by which model. The folders are not compared with the disk."""
+        """What is indexed and by which model. The folders are not compared with the disk."""
         from clipsearch.indexing.status import RootStatus, Status
         from clipsearch.store.approximate.folder import ApproximateStatus
 
@@ -149,25 +152,25 @@ class Client:
         return Status(**answer, model=model, roots=roots, approximate=ApproximateStatus(**about) if about else None)
 
     def failures(self) -> list[Failure]:
-        """The files that could not be indexed, and why."""
+        """The files that could not be indexed, with the reasons."""
         answer = self._json("GET", "/api/failures")["failures"]
         return [failure_from_json(failure) for failure in answer]
 
     def facets(self, filters: Sequence[Condition] = ()) -> dict[str, dict[str, int]]:
-        """How many photos there are: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
+        """The number of photos by year, camera and so on: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
         answer = self._json("GET", "/api/facets", _filters(filters))["facets"]
-        return {by: {one["value"]: one["images"] for one in counts} for by, counts in answer.items()}
+        return {by: {count["value"]: count["images"] for count in counts} for by, counts in answer.items()}
 
     def start_index(self, folders: Sequence[str] = ()) -> dict[str, Any]:
-        """Have the server index again what is indexed, or some of those folders; how the job is, as `index_job`."""
+        """Let the server update its index, all of it or some of its folders; returns the job, as `index_job` does."""
         return dict(self._json("POST", "/api/index", body={"folders": list(folders)} if folders else {})["job"])
 
     def index_job(self) -> dict[str, Any]:
-        """How the indexing is: "state" (idle, running, done, failed, cancelled), "done", "total", "added", ..."""
+        """The state of the indexing: "state" (idle, running, done, failed, cancelled), "done", "total", "added", ..."""
         return self._json("GET", "/api/index")
 
     def cancel_index(self) -> dict[str, Any]:
-        """End the indexing soon; what is finished is kept."""
+        """Stop the indexing soon. What is finished is kept."""
         return self._json("DELETE", "/api/index")
 
     def _search(self, query: Query, body: dict[str, Any]) -> Hits:
@@ -179,7 +182,7 @@ class Client:
         return Hits(map(hit_from_json, answer["hits"]), query, explanation)
 
     def _upload(self, term: Term) -> str:
-        """Send the picture of a term; its token."""
+        """Send the picture of a term; returns its token."""
         content = term.content
         name = f"{os.fspath(content)}: " if isinstance(content, os.PathLike) else ""
         try:
@@ -188,7 +191,7 @@ class Client:
         except OSError as error:
             raise ImageError(f"{name}{error.strerror or error}") from error
         if too_large or len(body) > MOST_BYTES:
-            raise ImageError(f"{name}it is larger than the {MOST_BYTES // 1024**2} MB that a server takes")
+            raise ImageError(f"{name}it is larger than {MOST_BYTES // 1024**2} MB, which a server refuses")
         try:
             answer = self._json("POST", "/api/uploads", body=body)
         except ImageError as error:
@@ -207,7 +210,7 @@ class Client:
         try:
             return dict(parse_json(data))
         except (ValueError, TypeError) as error:
-            raise ClipsearchError(f"{self.url} is no clipsearch server, or one that is damaged") from error
+            raise ClipsearchError(f"{self.url} is not a clipsearch server, or its answer is damaged") from error
 
     def _request(
         self,
@@ -227,13 +230,13 @@ class Client:
                 raise QueryError("the query has a number that is not finite") from None
         try:
             response, data = self._exchange(method, address, body, headers)
-        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a host that no name can be
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: an impossible host name
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise ClipsearchError(
                 f"no clipsearch server answers at {self.url} ({reason}); start one with: `clipsearch serve`"
             ) from error
         if response.getheader("Clipsearch-Api") is None:
-            raise ClipsearchError(f"what answers at {self.url} is no clipsearch server")
+            raise ClipsearchError(f"{self.url} is not a clipsearch server")
         if response.status >= 300:
             if response.status == 405 or (response.status == 422 and b"'filters'" in data):
                 raise ClipsearchError(
@@ -245,7 +248,7 @@ class Client:
     def _exchange(
         self, method: str, address: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        """One request; again where the server had closed the connection that was kept from the one before."""
+        """Send one request; again if the server has closed the connection of the request before."""
         kept = self._connection.sock is not None
         try:
             try:
@@ -258,18 +261,17 @@ class Client:
                 self._connection.request(method, address, body, headers)
                 response = self._connection.getresponse()
             return response, response.read()
-        except BaseException:  # a Ctrl-C, too, leaves half an answer in it
+        except BaseException:  # also Ctrl-C leaves half an answer in the connection
             self._connection.close()
             raise
 
 
 def _error(status: int, data: bytes) -> ClipsearchError:
     try:
-        said = parse_json(data)["error"]
-        kind, text = _ERRORS.get(said["code"], ClipsearchError), str(said["message"])
+        error = parse_json(data)["error"]
+        return _ERRORS.get(error["code"], ClipsearchError)(str(error["message"]))
     except (ValueError, TypeError, KeyError):
-        return ClipsearchError(f"the server refused, without saying why (HTTP {status})")
-    return kind(text)
+        return ClipsearchError(f"the server refused the request without a reason (HTTP {status})")
 
 
 def _filters(filters: Sequence[Condition]) -> dict[str, str]:

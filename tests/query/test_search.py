@@ -223,7 +223,7 @@ def test_a_text_is_encoded_once_however_often_it_is_asked_for(engine, encoder, m
 
 
 def test_the_vectors_of_the_texts_asked_for_last_are_kept(engine, encoder, monkeypatch):
-    monkeypatch.setattr("clipsearch.query.embed._REMEMBERED", 2)
+    monkeypatch.setattr("clipsearch.query.embed._MOST_KEPT", 2)
     for text in ("red", "blue", "red", "green"):
         engine.search(text)
     asked = []

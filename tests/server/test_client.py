@@ -185,7 +185,7 @@ def test_nobody_answers():
     "address", ["ftp://127.0.0.1", "http://", "http://user:secret@127.0.0.1", "http://127.0.0.1:x"]
 )
 def test_what_is_no_address_is_told(address):
-    with pytest.raises(ClipsearchError, match="no address of a server"):
+    with pytest.raises(ClipsearchError, match="not the address of a server"):
         Client(address)
 
 
@@ -206,7 +206,7 @@ def test_another_server_is_not_taken_for_ours():
         try:
             with (
                 Client(f"http://127.0.0.1:{other.server_port}") as client,
-                pytest.raises(ClipsearchError, match="is no clipsearch server"),
+                pytest.raises(ClipsearchError, match="is not a clipsearch server"),
             ):
                 client.status()
         finally:
