@@ -93,8 +93,8 @@ class Client:
     def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> Hits:
         """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
 
-        An embedding is float32 (dim,). The hits and scores are those of SearchEngine.search, to the last digit. Pictures are uploaded. Folders in the Query's
-        filters are folders of the server's machine.
+        An embedding is float32 (dim,). Hits and scores are those of SearchEngine.search, to the last digit. Pictures are
+        uploaded. Folders in the Query's filters are folders of the server's machine.
         """
         wanted = parse_query(query)
         return self._search(wanted, query_to_json(wanted, top_k, self._upload))
