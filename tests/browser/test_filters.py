@@ -22,7 +22,7 @@ def test_dates_by_bars_and_by_days(page, filters):
     with answered(page):
         filters.get_by_role("button", name="July 2019: 1 photo").click()
     assert shown(page) == ["pagoda.jpg"]
-    assert page.locator("#pills").inner_text().startswith("2019-07")
+    assert page.locator("#filter-chips").inner_text().startswith("2019-07")
     with answered(page):
         filters.get_by_role("button", name="All years").click()
     with answered(page):
@@ -43,7 +43,7 @@ def test_folders_cameras_shapes_and_formats_have_counts(page, filters, album):
     assert page.locator("#status").inner_text() == f"{expected} photos"
     assert first.get_attribute("aria-pressed") == "true"
     with answered(page):
-        page.locator("#pills button").first.click()
+        page.locator("#filter-chips button").first.click()
     with answered(page):
         filters.get_by_role("button", name=re.compile("^Testing Camera 1")).click()
     assert page.locator("#status").inner_text() == "6 photos"
@@ -62,7 +62,7 @@ def test_names_and_expressions(page, filters):
         filters.get_by_label("File name").press("Enter")
     assert shown(page) == ["giraffe.jpg"]
     with answered(page):
-        page.locator("#pills button").first.click()
+        page.locator("#filter-chips button").first.click()
     with answered(page):
         filters.get_by_label("Expression").fill("taken < 2017 and camera ~ '*testing*'")
         filters.get_by_label("Expression").press("Enter")
@@ -96,13 +96,13 @@ def test_on_a_phone_the_filters_come_over_the_photos(new_page, address):
 def test_the_map_shows_places_and_filters_by_them(page):
     page.click("#toggle-map")
     page.wait_for_selector(".mark")
-    assert page.locator(".map-note").inner_text() == "4 photos with a place"
+    assert page.locator(".map-note").inner_text() == "4 photos with a location"
     assert sum(int(text) for text in page.locator(".mark").all_inner_texts()) == 4
     with answered(page):
         page.get_by_role("button", name="2 photos taken here").click()
     assert shown(page) == ["wave.jpg", "rio.jpg"]
     assert "near=" in page.url
-    page.get_by_label("All places").click()
+    page.get_by_label("All locations").click()
     page.wait_for_function("() => [...document.querySelectorAll('.mark')].length >= 3")
     drawn = page.evaluate(
         "() => { const canvas = document.querySelector('#map canvas');"

@@ -55,7 +55,7 @@ def test_paths_are_copied_and_lists_downloaded(page, album):
 
 def test_a_list_runs_no_formula(page):
     text = page.evaluate(
-        """async () => (await import("/static/lists.js")).toCsv([{
+        """async () => (await import("/static/download.js")).toCsv([{
             path: "/a \\"b\\".jpg", camera: "=cmd()", gps: [1.5, -2], id: 1, width: 2, height: 3, format: "PNG", size: 4,
             taken_at: null, content_hash: "c",
         }])"""
@@ -81,6 +81,6 @@ def test_a_search_is_saved_used_and_forgotten(page):
         page.get_by_role("button", name="snow/cats & <b>").first.click()
     assert (shown(page), page.url) == (names, url)
     page.click("#open-saved")
-    page.get_by_label("Forget snow/cats & <b>").click()
+    page.get_by_label("Remove snow/cats & <b>").click()
     page.wait_for_selector(".rows", state="detached")
     assert "None yet" in page.locator("#panel").inner_text()

@@ -1,4 +1,4 @@
-/** The server's HTTP API: requests, its errors as sentences, and whether it is there at all. */
+/** The server's HTTP API: requests, errors as sentences, and whether the server answers. */
 
 import { encodePairs } from "./url.js";
 
@@ -15,13 +15,13 @@ import { encodePairs } from "./url.js";
  * @property {string | null} camera
  * @property {[number, number] | null} gps latitude and longitude
  * @property {string} content_hash
- * @property {string} [caption] what a data set says of it
+ * @property {string} [caption] the text that a data set has for it
  * @property {number} [rank]
  * @property {number} [score]
  * @property {number | null} [match]
  */
 
-/** What the server said is wrong; `message` is a sentence for people. */
+/** An error response; `message` is a sentence for people. */
 export class ApiError extends Error {
   /** @param {number} status @param {string} code @param {string} message */
   constructor(status, code, message) {
@@ -34,7 +34,7 @@ export class ApiError extends Error {
 /** The server does not answer. */
 export class ServerGone extends Error {}
 
-/** Tells "gone" when the server stops answering, and "back" when it answers again. */
+/** Fires "gone" when the server stops answering, and "back" when it answers again. */
 export const connection = new EventTarget();
 let gone = false;
 
@@ -42,8 +42,8 @@ let gone = false;
  * One request, answered with JSON.
  * @param {string} path
  * @param {{pairs?: Pair[], method?: string, body?: any, signal?: AbortSignal}} [options] a body is sent as JSON, a Blob as it is
- * @returns {Promise<any>} null where the answer has no content
- * @throws {ApiError | ServerGone | DOMException} the last where `signal` was aborted
+ * @returns {Promise<any>} null if the answer has no content
+ * @throws {ApiError | ServerGone | DOMException} the last if `signal` was aborted
  */
 export async function ask(path, { pairs = [], method = "GET", body, signal } = {}) {
   const query = encodePairs(pairs);
@@ -57,7 +57,7 @@ export async function ask(path, { pairs = [], method = "GET", body, signal } = {
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    tellGone();
+    reportGone();
     throw new ServerGone("The server does not answer.");
   }
   const text = await response.text();
@@ -75,23 +75,23 @@ export const thumbnailUrl = (id, size) => `/api/thumbnails/${id}?size=${size}`;
 /** @param {number} id */
 export const fileUrl = (id) => `/api/images/${id}/file`;
 
-/** Whether an error only says that nobody waits for the answer any more. @param {unknown} error */
+/** Whether a request was aborted by the page itself. @param {unknown} error */
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
 
-function tellGone() {
+function reportGone() {
   if (gone) return;
   gone = true;
   connection.dispatchEvent(new Event("gone"));
-  knock(500);
+  retry(500);
 }
 
-/** @param {number} wait milliseconds; longer each time, and never more than five seconds */
-function knock(wait) {
+/** @param {number} wait milliseconds; grows each time, up to five seconds */
+function retry(wait) {
   setTimeout(async () => {
     try {
       await fetch("/api/status", { cache: "no-store" });
     } catch {
-      knock(Math.min(wait * 1.5, 5000));
+      retry(Math.min(wait * 1.5, 5000));
       return;
     }
     gone = false;

@@ -1,4 +1,4 @@
-/** Copying text, also where the page is not on this machine and has no access to the clipboard API. */
+/** Copying text, even if the page comes from another machine and so has no access to the clipboard API. */
 
 /**
  * @param {string} text

@@ -21,7 +21,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 /**
- * One of the icons that index.html defines; it says nothing to a screen reader.
+ * One of the icons that index.html defines; screen readers ignore it.
  * @param {string} name
  */
 export function icon(name) {
@@ -35,7 +35,7 @@ export function icon(name) {
 }
 
 /**
- * A button that shows only an icon, and says its name.
+ * A button that shows only an icon. Screen readers read its label.
  * @param {string} name of the icon
  * @param {string} label
  * @param {(event: MouseEvent) => void} onclick
@@ -57,7 +57,7 @@ export function byId(id) {
 }
 
 /**
- * Make parts of the page anew, with the focus staying on what has the same data-key.
+ * Render a part of the page again, and keep the focus on the element with the same data-key.
  * @param {HTMLElement} root @param {() => void} render
  */
 export function keepingFocus(root, render) {

@@ -1,9 +1,9 @@
-/** The panel of filters: how many photos there are of each year, folder, camera and so on, and the choice among them. */
+/** The filter panel: counts by year, folder, camera and so on, to choose from. */
 
 import { ask } from "./api.js";
-import { datesSection } from "./dates.js";
+import { datesSection } from "./date-filter.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
-import { folderTree } from "./folders.js";
+import { folderTree } from "./folder-filter.js";
 import { count, visible } from "./format.js";
 import { photos } from "./photos.js";
 import { changes, changeSearch, currentSearch, EMPTY, filterPairs } from "./state.js";
@@ -13,7 +13,7 @@ import { encodePairs } from "./url.js";
 /** @typedef {{value: string, images: number}} Count */
 /** @typedef {Record<string, Count[]>} Facets */
 
-const SHOWN = 8; // cameras, before the rest is asked for
+const SHOWN = 8; // cameras, before "more" is clicked
 
 const panel = byId("filters");
 const body = element("div", { class: "facets" });
@@ -35,9 +35,9 @@ changes.addEventListener("search", refresh);
 photos.addEventListener("shown", () => panel.open && !panel.querySelector(".facet-list") && refresh());
 
 /**
- * Show the filters beside the photos where there is room, and over them where there is not.
+ * Show or hide the filters, beside the photos or over them.
  * @param {boolean} beside
- * @param {boolean} [open] by default, the opposite of what is
+ * @param {boolean} [open] by default, the opposite of the present state
  */
 export function toggleFilters(beside, open = !panel.open) {
   const wasModal = panel.matches(":modal");
@@ -60,7 +60,7 @@ async function refresh() {
   if (!panel.open) return;
   const search = currentSearch();
   try {
-    // of each filter's own values all stay to be chosen from, so they are counted without it
+    // each filter's values are counted without the filter itself, so that another value can be chosen
     const [dates, folders, cameras, formats, orientations] = await Promise.all([
       countsWithout(search, "from", "to"), countsWithout(search, "folders"), countsWithout(search, "camera"),
       countsWithout(search, "format"), countsWithout(search, "orientation"),
@@ -115,7 +115,7 @@ function choices(name, counts) {
       type: "button", class: "link", "data-key": `${name} more`, onclick: () => ((allCameras = true), refresh()),
     }, `${count(counts.length - shown.length)} more`)));
   }
-  if (!counts.length) list.append(element("li", { class: "soft" }, "None known"));
+  if (!counts.length) list.append(element("li", { class: "soft" }, "None"));
   return list;
 }
 

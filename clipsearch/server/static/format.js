@@ -10,7 +10,7 @@ export const count = (value) => NUMBER.format(value);
 /** "1 photo", "2,000 photos". @param {number} value @param {string} [thing] */
 export const counted = (value, thing = "photo") => `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
 
-/** A probability in whole percent, which never says that something is certain. @param {number} value */
+/** A probability in whole percent. It never claims certainty. @param {number} value */
 export function percent(value) {
   return value >= 0.995 ? ">99%" : value <= 0.005 ? "<1%" : `${Math.round(value * 100)}%`;
 }
@@ -42,15 +42,15 @@ export function place(latitude, longitude) {
   return `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(4)}° ${longitude < 0 ? "W" : "E"}`;
 }
 
-/** The last part of a path, or the path where it has none. @param {string} path */
+/** The last part of a path, or the whole path if it has no parts. @param {string} path */
 export const fileName = (path) => visible(path.split(/[/\\]/).pop() || path);
 
-/** The path of what a path lies in. @param {string} path */
+/** The folder of a path. @param {string} path */
 export const folderOf = (path) => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"), 0)) || "/";
 
 /**
- * A name that stays one line and runs in one direction: control characters, marks that turn the direction of writing, and bytes
- * that are no text are shown as escapes. The joiners that emoji are made with stay.
+ * A name on one line in one direction of writing. Control characters, direction marks and bytes that are not text become
+ * escapes. The joiners in emoji stay.
  * @param {string} text
  */
 export function visible(text) {

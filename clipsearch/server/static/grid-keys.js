@@ -1,6 +1,6 @@
 /** The keyboard in the rows of photos, and what a click or a shifted one selects. */
 
-import { neighbourRow } from "./layout.js";
+import { neighbourRow } from "./row-layout.js";
 import { selection } from "./selection.js";
 
 /**
@@ -58,7 +58,7 @@ function destination(grid, key) {
   }
 }
 
-/** @param {import("./layout.js").Layout} layout @param {number} index @param {1 | -1} direction @param {number} times */
+/** @param {import("./row-layout.js").Layout} layout @param {number} index @param {1 | -1} direction @param {number} times */
 function repeated(layout, index, direction, times) {
   for (let i = 0; i < times; i++) index = neighbourRow(layout, index, direction);
   return index;

@@ -1,12 +1,12 @@
-/** The rows of photos. Only those near the screen are in the document, so a long list costs what a short one does. */
+/** The rows of photos. Only those near the screen are in the document, so a long list costs as little as a short one. */
 
-import { cardLabel, makeCard, placeCard } from "./card.js";
+import { cardLabel, makeCard, placeCard } from "./photo-card.js";
 import { element } from "./dom.js";
-import { layOut, rowAt } from "./layout.js";
+import { layOut, rowAt } from "./row-layout.js";
 import { selection } from "./selection.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
-/** @typedef {import("./card.js").Card} Card */
+/** @typedef {import("./photo-card.js").Card} Card */
 
 const GAP = 6;
 const HEADING = 3; // rem, as photos.css has it
@@ -15,11 +15,11 @@ const AHEAD = 1; // screens above and below that are ready
 export class Grid {
   /** @type {Photo[]} */
   photos = [];
-  /** @type {import("./layout.js").Layout} */
+  /** @type {import("./row-layout.js").Layout} */
   layout = { boxes: [], rows: [], headings: [], height: 0 };
   current = 0; // the photo that the Tab key reaches
-  anchor = 0; // the photo that was last selected, where a range begins
-  scale = 1; // of the rows' height, as the user has set it
+  anchor = 0; // the photo that was last selected, the start of a range
+  scale = 1; // of the rows' height, set by the user
   #room;
   #acts;
   /** @type {(string | null)[]} */
@@ -102,7 +102,7 @@ export class Grid {
   }
 
   #resized() {
-    if (document.querySelector(".viewer:modal")) return; // without the scroll bar all is a little wider, and nobody sees it
+    if (document.querySelector(".viewer:modal")) return; // the page is a little wider without its scroll bar, but it is hidden now
     if (this.#room.clientWidth !== this.#width) this.#keepingPlace(() => this.#layOut());
   }
 
@@ -122,7 +122,7 @@ export class Grid {
     });
   }
 
-  /** Put what is near the screen into the document, and take the rest out. */
+  /** Add the cards near the screen to the document, and remove the others. */
   #render() {
     const { rows, boxes } = this.layout;
     const top = scrollY - this.#top;
@@ -140,7 +140,7 @@ export class Grid {
     }
     const headings = this.#headingsOf(wanted);
     /** @type {Element | null} */
-    let before = null; // from the last to the first, and only what is out of place: an element that is moved loses the focus
+    let before = null; // from last to first, and moving only what is out of place, since a moved element loses the focus
     for (const index of [...wanted].sort((a, b) => b - a)) {
       for (const node of [this.#place(index).element, headings.get(index)]) {
         if (!node) continue;
@@ -167,7 +167,7 @@ export class Grid {
     }
     const { left, top, width, height } = this.layout.boxes[index];
     const place = `${index} ${this.#total} ${left} ${top} ${width} ${height}`;
-    if (entry.place !== place) { // most stay where they are while somebody scrolls
+    if (entry.place !== place) { // most do not move while the user scrolls
       entry.place = place;
       entry.index = index;
       placeCard(entry.card, photo, this.layout.boxes[index]);

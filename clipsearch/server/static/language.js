@@ -1,5 +1,5 @@
 /**
- * The query language, as clipsearch/query.py reads it, so that the parts of a text can be shown and changed one by one:
+ * The query language, as clipsearch/query/language.py parses it, so that the page can show and change each term:
  *
  *     query := term { ("+" | "-") term }
  *     term  := [WEIGHT ":"] words | [WEIGHT ":"] '"' anything '"'
@@ -9,7 +9,7 @@
  * @typedef {object} TextTerm
  * @property {string} text as it was typed, with its quotes
  * @property {number} weight above 0
- * @property {boolean} negative whether it steers away
+ * @property {boolean} negative whether the search steers away from it
  */
 
 const WORD = /(?:\d*\.?\d+:)?"[^"]*"(?=\s|$)|\S+/g;
@@ -19,7 +19,7 @@ const WEIGHT = /^(\d+\.?\d*|\.\d+):(?=[^\s\d])/;
 const STEPS = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5];
 
 /**
- * The terms of a text. What is still being typed, a sign with nothing after it, is no term yet.
+ * The terms of a text. A sign with nothing after it is not a term yet.
  * @param {string} query
  * @returns {TextTerm[]}
  */
@@ -53,20 +53,20 @@ function term(words, negative) {
 }
 
 /**
- * The opposite of parseTerms.
+ * The inverse of parseTerms.
  * @param {TextTerm[]} terms
  */
 export function formatTerms(terms) {
   return terms
     .map(({ text, weight, negative }, i) => {
       const sign = negative ? "- " : i ? "+ " : "";
-      const safe = weight !== 1 && /^\d/.test(text) ? `"${text}"` : text; // "2:2 dogs" would be no weight
+      const safe = weight !== 1 && /^\d/.test(text) ? `"${text}"` : text; // "2:2 dogs" would not be read as a weight
       return `${sign}${weight === 1 ? "" : `${weight}:`}${safe}`;
     })
     .join(" ");
 }
 
-/** A text without a sign at its end that nothing follows yet, as it can be asked for. @param {string} query */
+/** The query without a sign at its end that has no term yet. @param {string} query */
 export function finished(query) {
   return query.replace(/(^|\s)[+-]\s*$/, "").trim();
 }

@@ -1,25 +1,25 @@
-/** The page: what happens when the search changes, and which part is loaded when it is first needed. */
+/** The page: it reacts when the search changes, and loads each panel when it is first opened. */
 
 import { ApiError, ask, connection } from "./api.js";
 import { byId } from "./dom.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
-import { groupsOf } from "./groups.js";
+import { headingsOf } from "./photo-headings.js";
 import { announce, explainEmpty, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
-import { setUpPictures } from "./pictures.js";
-import { setUpPills } from "./pills.js";
-import { setUpSearchBox } from "./searchbox.js";
+import { setUpQueryPictures } from "./query-pictures.js";
+import { setUpFilterChips } from "./filter-chips.js";
+import { setUpSearchBox } from "./search-box.js";
 import { selection, setUpSelectionBar } from "./selection.js";
 import { setUpShortcuts } from "./shortcuts.js";
 import * as state from "./state.js";
-import { setUpTerms } from "./terms.js";
+import { setUpQueryTerms } from "./query-terms.js";
 import { setUpThemeSwitch } from "./theme-switch.js";
 import { setUpToolbar } from "./toolbar.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
-const WIDE = matchMedia("(min-width: 75rem)"); // where the filters have room beside the photos
+const WIDE = matchMedia("(min-width: 75rem)"); // wide enough for the filters beside the photos
 
 const similar = (/** @type {Photo} */ photo) => state.newSearch({ pictures: [{ source: String(photo.id), weight: 1 }] });
 const grid = new Grid(byId("photos"), {
@@ -37,17 +37,17 @@ const grid = new Grid(byId("photos"), {
   nearEnd: () => photos.more(),
 });
 
-let asked = ""; // what was asked for last: words that change nothing are not asked again
-let scrollAfter = 0; // where the page is scrolled to when the answer is there
-let headingsFrom = 0; // how many photos the choice of headings was made by, which later pages must not change
+let lastSearch = ""; // the last search, so that the same one is not sent again
+let scrollAfter = 0; // the scroll position to restore when the answer arrives
+let headingsFrom = 0; // how many photos decided the headings; later pages do not change them
 
 /** @param {{returning?: boolean, again?: boolean}} [options] */
 function search({ returning = false, again = false } = {}) {
   const wanted = state.currentSearch();
   const key = JSON.stringify([state.queryPairs(wanted), state.filterPairs(wanted), wanted.sort]);
   document.title = wanted.q ? `${wanted.q} – clipsearch` : "clipsearch";
-  if (key === asked && !again) return;
-  asked = key;
+  if (key === lastSearch && !again) return;
+  lastSearch = key;
   const { scroll, shown } = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.list.length } : { scroll: 0, shown: 0 };
   scrollAfter = scroll;
   headingsFrom = 0;
@@ -57,16 +57,16 @@ function search({ returning = false, again = false } = {}) {
 function showPhotos(isMore = false) {
   if (!photos.search) return;
   headingsFrom ||= photos.list.length;
-  grid.show(photos.list, groupsOf(photos.list, photos.search, headingsFrom), { total: photos.complete ? photos.list.length : photos.considered, isMore });
+  grid.show(photos.list, headingsOf(photos.list, photos.search, headingsFrom), { total: photos.complete ? photos.list.length : photos.considered, isMore });
   if (photos.list.length) explainEmpty();
   else explainNothing();
 }
 
-/** Say why there is no photo: nothing is indexed, or nothing fits. */
+/** Explain why there are no photos: nothing is indexed, or nothing matches. */
 async function explainNothing() {
   const wanted = state.currentSearch();
   if (!state.isQuery(wanted) && !state.isFiltered(wanted)) {
-    const { explainNoPhotos } = await import("./library.js");
+    const { explainNoPhotos } = await import("./index-panel.js");
     explainNoPhotos();
     return;
   }
@@ -76,16 +76,16 @@ async function explainNothing() {
   if (state.isQuery(wanted)) actions.push({ label: "All photos", act: () => state.newSearch({}) });
   explainEmpty("Nothing found", {
     text: wanted.relevant
-      ? "No photo is likely enough to show this. Fewer or plainer words may help: what is to be seen, rather than what it means."
-      : "No photo meets all of the filters.",
+      ? "No photo is likely to show this. Try fewer or plainer words: describe what can be seen, not what it means."
+      : "No photo passes all filters.",
     actions,
   });
 }
 
 /** @param {{error: unknown, isFirst: boolean}} failure */
 function explainError({ error, isFirst }) {
-  if (isFirst) asked = "";
-  if (!(error instanceof ApiError)) return; // the banner says that the server is gone
+  if (isFirst) lastSearch = "";
+  if (!(error instanceof ApiError)) return; // the banner reports that the server is gone
   if (!isFirst) {
     announce(error.message);
     return;
@@ -103,13 +103,13 @@ function explainError({ error, isFirst }) {
   }
 }
 
-/** Open or close the viewer, as the address of the page says. */
+/** Open or close the viewer according to the page's address. */
 async function showPhoto() {
   const id = state.openPhotoId();
   if (id === null && !byId("viewer").open) return;
   const { viewer } = await import("./viewer.js");
   if (id === null) {
-    const { current } = grid; // closing gives the focus back to where it came from, which is not where it has got to
+    const { current } = grid; // closing returns the focus to the photo that was opened, not to the one viewed last
     viewer.close();
     grid.moveTo(current);
     return;
@@ -143,9 +143,9 @@ function setUpPanels() {
   });
   if (document.documentElement.classList.contains("with-filters")) toggleFilters(true);
   byId("toggle-map").addEventListener("click", async () => (await import("./map.js")).toggleMap());
-  byId("open-saved").addEventListener("click", async () => (await import("./saved.js")).openSaved());
-  byId("open-library").addEventListener("click", async () => (await import("./library.js")).openLibrary());
-  byId("open-help").addEventListener("click", async () => (await import("./help.js")).openHelp());
+  byId("open-saved").addEventListener("click", async () => (await import("./saved-searches.js")).openSavedSearches());
+  byId("open-library").addEventListener("click", async () => (await import("./index-panel.js")).openIndexPanel());
+  byId("open-help").addEventListener("click", async () => (await import("./help-panel.js")).openHelp());
 }
 
 function setUpPhotos() {
@@ -163,19 +163,19 @@ function setUpPhotos() {
   photos.addEventListener("idle", () => byId("progress").classList.remove("busy"));
 }
 
-/** Look again where the index has changed, unless that would pull away what is being looked at. */
+/** Search again after the index has changed, unless that would move photos that the user is looking at. */
 function indexChanged() {
   if (scrollY < 200 && state.openPhotoId() === null && !selection.size) search({ again: true });
   else announce("The index has changed.", { label: "Show", act: () => search({ again: true }) });
 }
 
 setUpSearchBox();
-setUpTerms();
-setUpPills();
+setUpQueryTerms();
+setUpFilterChips();
 setUpToolbar((scale) => grid.rescale(scale));
 setUpSelectionBar(() => grid.photos);
 setUpGridKeys(byId("photos"), grid, similar);
-setUpPictures();
+setUpQueryPictures();
 setUpThemeSwitch();
 setUpPhotos();
 setUpPanels();
@@ -192,7 +192,7 @@ state.changes.addEventListener("leaving", () => state.rememberScroll(photos.list
 addEventListener("pagehide", () => state.rememberScroll(photos.list.length));
 search({ returning: true });
 photos.addEventListener("shown", async () => {
-  const { watchIndex } = await import("./library.js"); // not before there is something to see
+  const { watchIndex } = await import("./index-panel.js"); // not before there is something to see
   watchIndex(indexChanged);
 }, { once: true });
 connection.addEventListener("gone", () => byId("progress").classList.remove("busy"));

@@ -1,16 +1,16 @@
-/** Where the photos were taken, on a map that comes with the page: nobody else learns of it. */
+/** A map of where the photos were taken. It comes with the page, so no other server learns of the places. */
 
 import { ask } from "./api.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
 import { count, counted } from "./format.js";
 import { onGestures } from "./gestures.js";
-import { LAND, LAND_SCALE } from "./land.js";
+import { LAND, LAND_SCALE } from "./map-outlines.js";
 import { photos } from "./photos.js";
-import { clustersOf, distance, toLatitude, toLongitude, toX, toY } from "./projection.js";
+import { clustersOf, distance, toLatitude, toLongitude, toX, toY } from "./map-projection.js";
 import { changes, changeSearch, currentSearch, filterPairs } from "./state.js";
 import { finished } from "./language.js";
 
-/** @typedef {import("./projection.js").Place} Place */
+/** @typedef {import("./map-projection.js").Place} Place */
 
 const APART = 52; // pixels between clusters
 const FARTHEST_IN = 2 ** 22; // pixels that the world may be wide
@@ -22,14 +22,14 @@ const canvas = element("canvas", {});
 const marks = element("div", { class: "marks" });
 const note = element("p", { class: "map-note", role: "status" });
 panel.append(canvas, marks, note, element("div", { class: "map-tools" },
-  iconButton("plus", "Nearer", () => zoom(2)), iconButton("minus", "Farther", () => zoom(0.5)), iconButton("fit", "All places", () => fit(places)),
+  iconButton("plus", "Nearer", () => zoom(2)), iconButton("minus", "Farther", () => zoom(0.5)), iconButton("fit", "All locations", () => fit(places)),
 ), element("button", { type: "button", class: "here", onclick: chooseView }, "Only this area"));
 
-/** What is seen: the middle in the square of the projection, and how wide the whole world is, in pixels. */
+/** The visible part: its middle in the square of the projection, and the width of the whole world in pixels. */
 const view = { x: 0.5, y: 0.42, size: 600 };
 /** @type {Place[]} */
 let places = [];
-let asked = 0;
+let requests = 0;
 let waiting = 0;
 const land = outline();
 
@@ -58,15 +58,15 @@ export function toggleMap() {
 /** @param {{keepView: boolean}} options */
 async function refresh({ keepView }) {
   if (panel.hidden) return;
-  const mine = ++asked;
+  const mine = ++requests;
   const search = currentSearch();
   const q = finished(search.q);
   try {
     const answer = await ask("/api/places", { pairs: [...(q ? [/** @type {[string, string]} */ (["q", q])] : []), ...filterPairs({ ...search, near: "" })] });
-    if (mine !== asked) return;
+    if (mine !== requests) return;
     const hadNone = places.length === 0;
     places = answer.places;
-    note.textContent = places.length ? `${counted(places.length)} with a place` : "None of these photos has a place";
+    note.textContent = places.length ? `${counted(places.length)} with a location` : "None of these photos has a location";
     if (!keepView || hadNone) fit(places);
     else draw();
   } catch (error) {
@@ -75,14 +75,14 @@ async function refresh({ keepView }) {
 }
 
 /**
- * See some places, or the whole world where there are none.
- * @param {Place[]} some @param {number} [nearest] how many widths of the panel the world may then be
+ * Show some places, or the whole world if there are none.
+ * @param {Place[]} shown @param {number} [nearest] how many widths of the panel the world may then be
  */
-function fit(some, nearest = NEAREST_FIT) {
+function fit(shown, nearest = NEAREST_FIT) {
   const { clientWidth: width, clientHeight: height } = panel;
   if (!width) return;
-  const xs = some.map((place) => toX(place.longitude));
-  const ys = some.map((place) => toY(place.latitude));
+  const xs = shown.map((place) => toX(place.longitude));
+  const ys = shown.map((place) => toY(place.latitude));
   const [left, right] = xs.length ? [Math.min(...xs), Math.max(...xs)] : [0, 1];
   const [top, bottom] = ys.length ? [Math.min(...ys), Math.max(...ys)] : [0.12, 0.75];
   view.x = (left + right) / 2;
@@ -99,7 +99,7 @@ function move(dx, dy) {
   draw();
 }
 
-/** @param {number} factor @param {number} [x] what stays where it is, in pixels of the panel @param {number} [y] */
+/** @param {number} factor @param {number} [x] the fixed point, in pixels of the panel @param {number} [y] */
 function zoom(factor, x = panel.clientWidth / 2, y = panel.clientHeight / 2) {
   const before = view.size;
   view.size = Math.max(Math.min(panel.clientHeight, panel.clientWidth) / 1.5, Math.min(view.size * factor, FARTHEST_IN));
@@ -156,21 +156,21 @@ function placeMarks() {
   })));
 }
 
-/** Show only the photos of a cluster, and look at it closer; or all again. @param {Place[]} some @param {string} near */
-function choose(some, near) {
+/** Show only the photos of a cluster, and look at it closer; or all again. @param {Place[]} shown @param {string} near */
+function choose(shown, near) {
   changeSearch({ near });
-  if (near) fit(some, NEAREST_FIT * 16);
+  if (near) fit(shown, NEAREST_FIT * 16);
 }
 
-/** LATITUDE,LONGITUDE,KM of a circle that holds some places. @param {Place[]} some */
-function surroundings(some) {
-  const latitude = some.reduce((sum, place) => sum + place.latitude, 0) / some.length;
-  const longitude = some.reduce((sum, place) => sum + place.longitude, 0) / some.length;
-  const km = Math.max(...some.map((place) => distance(place, { latitude, longitude }))) * 1.01 + 0.1;
+/** LATITUDE,LONGITUDE,KM of a circle that holds some places. @param {Place[]} shown */
+function surroundings(shown) {
+  const latitude = shown.reduce((sum, place) => sum + place.latitude, 0) / shown.length;
+  const longitude = shown.reduce((sum, place) => sum + place.longitude, 0) / shown.length;
+  const km = Math.max(...shown.map((place) => distance(place, { latitude, longitude }))) * 1.01 + 0.1;
   return `${latitude.toFixed(5)},${longitude.toFixed(5)},${km.toFixed(1)}`;
 }
 
-/** Filter by what is seen: the circle around it. */
+/** Filter by the visible area, as a circle. */
 function chooseView() {
   const half = { x: panel.clientWidth / view.size / 2, y: panel.clientHeight / view.size / 2 };
   const middle = { latitude: toLatitude(view.y), longitude: toLongitude(view.x) };

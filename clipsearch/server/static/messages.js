@@ -1,4 +1,4 @@
-/** What the page says by itself: short notes, that the server is gone, and why there is nothing to see. */
+/** Messages: short notes, the banner for a server that is gone, and why there are no photos. */
 
 import { connection } from "./api.js";
 import { byId, element, icon } from "./dom.js";
@@ -6,7 +6,7 @@ import { byId, element, icon } from "./dom.js";
 let hiding = 0;
 
 /**
- * A short note, also read aloud, that goes by itself.
+ * A short note that disappears by itself. Screen readers read it.
  * @param {string} text
  * @param {{label: string, act: () => void}} [action]
  */
@@ -34,7 +34,7 @@ export function setUpConnectionBanner(whenBack) {
 }
 
 /**
- * Fill the place of the photos with why there are none; no title clears it.
+ * Explain in place of the photos why there are none; without a title, remove the explanation.
  * @param {string} [title]
  * @param {{text?: string, code?: string, actions?: {label: string, act: () => void}[], symbol?: string}} [more]
  */

@@ -1,4 +1,4 @@
-/** What is known of a photo, as a list. */
+/** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
 import { bytes, day, fileName, folderOf, percent, place, visible } from "./format.js";
@@ -21,7 +21,7 @@ export function photoFacts(photo) {
     ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
     ["Taken", photo.taken_at && day(photo.taken_at)],
     ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],
-    ["Place", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
+    ["Location", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
     ["Folder", link(fileName(folder), () => newSearch({ folders: [folder] }), visible(folder))],

@@ -10,22 +10,22 @@ const PAGE = 60;
 const MOST_AT_ONCE = 1000; // the server's own limit
 const SORTED = 300; // how many of the best are sorted by date or name
 
-/** "shown" tells that there are other photos, "more" that some were added, "failed" (detail: the error, and whether it was the first page), "busy", "idle". */
+/** Events: "shown" (other photos), "more" (photos added), "failed" (detail: the error, and whether it was the first page), "busy", "idle". */
 export const photos = new (class extends EventTarget {
   /** @type {Photo[]} */
   list = [];
   /** @type {Readonly<Search> | null} the search that `list` answers */
   search = null;
-  considered = 0; // photos that meet the filters
+  considered = 0; // photos that pass the filters
   seconds = 0;
-  complete = false; // whether `list` is all there is
+  complete = false; // whether `list` has all photos
   #running = new AbortController();
   #loading = false;
 
   /**
-   * Ask for the first photos of a search, and forget the one before.
+   * Load the first photos of a search in place of the last one's.
    * @param {Readonly<Search>} search
-   * @param {number} [wanted] how many to begin with
+   * @param {number} [wanted] how many to load at first
    */
   async start(search, wanted = PAGE) {
     this.#running.abort();
@@ -42,7 +42,7 @@ export const photos = new (class extends EventTarget {
     this.dispatchEvent(new Event("shown"));
   }
 
-  /** The next page, unless there is none or it is on its way. */
+  /** Load the next page, unless there is none or it is being loaded. */
   async more() {
     if (this.complete || this.#loading || !this.search) return;
     const answer = await this.#ask(this.search, this.list.length, PAGE, this.#running);
@@ -55,7 +55,7 @@ export const photos = new (class extends EventTarget {
 
   /**
    * @param {Readonly<Search>} search @param {number} offset @param {number} size @param {AbortController} running
-   * @returns {Promise<{found: Photo[], considered: number, seconds: number} | null>} null where nobody waits for it any more
+   * @returns {Promise<{found: Photo[], considered: number, seconds: number} | null>} null if a newer search has started
    */
   async #ask(search, offset, size, running) {
     const querying = isQuery(search);
@@ -74,7 +74,7 @@ export const photos = new (class extends EventTarget {
       return { found: answer.hits ?? answer.images, considered: answer.considered, seconds: answer.seconds ?? 0 };
     } catch (error) {
       if (running !== this.#running || isAbort(error)) return null;
-      this.complete ||= offset > 0; // what is there stays, and is all there is
+      this.complete ||= offset > 0; // keep what is loaded, and load no more
       this.dispatchEvent(new CustomEvent("failed", { detail: { error, isFirst: offset === 0 } }));
       return null;
     } finally {

@@ -1,4 +1,4 @@
-/** Which photos are selected, and the bar that says what can be done with them. */
+/** The selected photos, and the bar with what can be done with them. */
 
 import { byId } from "./dom.js";
 import { counted } from "./format.js";
@@ -6,7 +6,7 @@ import { announce } from "./messages.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
-/** "change" tells that other photos are selected. */
+/** Fires "change" when the selection changes. */
 export const selection = new (class extends EventTarget {
   /** @type {Map<number, Photo>} in the order of selecting */
   #chosen = new Map();
@@ -60,7 +60,7 @@ export function setUpSelectionBar(shown) {
   });
   for (const kind of /** @type {const} */ (["csv", "json"])) {
     byId(`selection-${kind}`).addEventListener("click", async () => {
-      const { download } = await import("./lists.js");
+      const { download } = await import("./download.js");
       download(selection.photos, kind);
     });
   }

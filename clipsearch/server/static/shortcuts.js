@@ -1,4 +1,4 @@
-/** Keys that work everywhere on the page, except where somebody types. */
+/** Keys that work everywhere on the page, except in text fields. */
 
 import { byId } from "./dom.js";
 import { selection } from "./selection.js";

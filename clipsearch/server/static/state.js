@@ -1,6 +1,6 @@
 /**
- * What is searched for, and which photo is open: kept in the address of the page and nowhere else, so that back, forward,
- * reload and bookmarks work.
+ * The current search and the open photo. Both are kept only in the page's address, so that back, forward, reload and bookmarks
+ * work.
  */
 
 import { finished } from "./language.js";
@@ -10,7 +10,7 @@ import { decodePairs, encodePairs } from "./url.js";
 /**
  * @typedef {object} Picture a picture that is part of the search
  * @property {string} source an indexed photo's id, or "upload:TOKEN"
- * @property {number} weight negative where the search steers away from it
+ * @property {number} weight negative if the search steers away from it
  */
 /**
  * @typedef {object} Search
@@ -24,10 +24,10 @@ import { decodePairs, encodePairs } from "./url.js";
  * @property {string} orientation
  * @property {string} format
  * @property {string} name a glob that file names must fit
- * @property {string} where an expression of the language of --where
+ * @property {string} where an expression, as for --where
  * @property {Pair[]} others filters that the page has no field for, as an address may have them
  * @property {boolean} relevant only what matches
- * @property {"" | "score" | "date" | "name"} sort "" is by score, or by date where nothing is searched for
+ * @property {"" | "score" | "date" | "name"} sort "" is by score, or by date without a query
  */
 
 /** @type {Readonly<Search>} */
@@ -41,7 +41,7 @@ const FILTERS = /** @type {const} */ (["folders", "from", "to", "camera", "near"
 const OTHERS = ["before", "min_width", "min_height"];
 const BEGINNING = "0001"; // of time, for a period that has only an end
 
-/** "search" tells that the search has changed, "photo" that another photo is open, or none. */
+/** Fires "search" when the search changes, "photo" when another photo is opened or the photo is closed, and "leaving" before a new page address. */
 export const changes = new EventTarget();
 
 let { search, photo } = read(location.search);
@@ -95,7 +95,7 @@ export function closePhoto() {
   changes.dispatchEvent(new Event("photo"));
 }
 
-/** What the page remembers beside the address, for coming back to this entry: how much was shown, and where. */
+/** Remember for this entry of the history how many photos were shown, and where the page was scrolled to. */
 export function rememberScroll(/** @type {number} */ shown) {
   history.replaceState({ ...history.state, scroll: scrollY, shown }, "");
 }
@@ -112,10 +112,10 @@ window.addEventListener("popstate", () => {
   if (photo !== openBefore) changes.dispatchEvent(new Event("photo"));
 });
 
-/** Whether anything is searched for, rather than all photos looked at. @param {Search} search */
+/** Whether there is a query, rather than all photos. @param {Search} search */
 export const isQuery = (search) => finished(search.q) !== "" || search.pictures.length > 0;
 
-/** Whether only some photos count. @param {Search} search */
+/** Whether any filter is set. @param {Search} search */
 export const isFiltered = (search) => FILTERS.some((name) => search[name].length > 0);
 
 /** The search without its filters, or with some of them taken out. @param {readonly (keyof Search)[]} [names] */
@@ -124,7 +124,7 @@ export function withoutFilters(names = FILTERS) {
 }
 
 /**
- * A search as the parameters of the page's address, of a saved search, and of the server's API: they are the same.
+ * A search as parameters, the same for the page's address, a saved search and the server's API.
  * @param {Search} search
  * @returns {Pair[]}
  */
@@ -170,8 +170,7 @@ export function filterPairs(search) {
 }
 
 /**
- * Only what is looked for, as parameters. A match can be told for texts only, and a text that is still being typed may end in
- * a sign with nothing after it.
+ * Only the query of a search, as parameters. "relevant" is left out for pictures, since matches are known for texts only.
  * @param {Search} search
  * @returns {Pair[]}
  */
@@ -183,7 +182,7 @@ export function queryPairs(search) {
   return pairs;
 }
 
-/** Whether the server can say of a photo how likely it is what was asked for. @param {Search} search */
+/** Whether the server knows how likely a photo matches this search. @param {Search} search */
 export const canJudge = (search) => finished(search.q) !== "" && !search.pictures.length;
 
 /** @param {Search} search @returns {Pair[]} */

@@ -1,4 +1,4 @@
-/** Light, dark, or whatever the system says; early.js applies the choice before the page is painted. */
+/** Light, dark, or the system's theme; before-paint.js applies the choice before the page is painted. */
 
 import { byId } from "./dom.js";
 import { announce } from "./messages.js";

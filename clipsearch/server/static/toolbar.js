@@ -1,4 +1,4 @@
-/** The line above the photos: how many there are, in which order, and how large. */
+/** The line above the photos: their number, order and size. */
 
 import { byId } from "./dom.js";
 import { counted } from "./format.js";
@@ -21,7 +21,7 @@ export function setUpToolbar(rescale) {
     relevant.disabled = !canJudge(search);
     relevant.closest("label").hidden = !querying;
     relevant.closest("label").classList.toggle("off", relevant.disabled);
-    relevant.closest("label").title = canJudge(search) ? "" : "A match can be told for words only, not for pictures";
+    relevant.closest("label").title = canJudge(search) ? "" : "Matches are known for words only, not for pictures";
   };
   sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isQuery(currentSearch()) ? "score" : "date") ? "" : sort.value }));
   relevant.addEventListener("change", () => changeSearch({ relevant: relevant.checked }));

@@ -1,4 +1,4 @@
-/** Parameters in addresses. File names that are not UTF-8 come as lone surrogates, and go back as the bytes they stand for. */
+/** Parameters in URLs. File names that are not UTF-8 have lone surrogates, which are encoded as the bytes that they stand for. */
 
 /** @typedef {[name: string, value: string]} Pair */
 

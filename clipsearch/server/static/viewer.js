@@ -1,4 +1,4 @@
-/** One photo, as large as the window, with what is known of it. */
+/** The viewer: one photo, as large as the window, with its facts. */
 
 import { fileUrl, thumbnailUrl } from "./api.js";
 import { byId, element, icon, iconButton } from "./dom.js";
@@ -62,7 +62,7 @@ export const viewer = {
     if (!dialog.open) {
       document.documentElement.classList.add("viewing");
       dialog.showModal();
-      zoom.start(photo.width, photo.height); // only now has the stage a size
+      zoom.start(photo.width, photo.height); // the stage has a size only now
     }
     for (const neighbour of [around.after, around.before]) if (neighbour) new Image().src = fileUrl(neighbour.id);
   },

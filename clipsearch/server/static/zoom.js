@@ -1,8 +1,8 @@
-/** A photo in its stage: as large as fits, or nearer, and then moved about. */
+/** Zooming and moving a photo in the viewer. */
 
 import { onGestures } from "./gestures.js";
 
-const LARGEST_SMALL = 2.5; // times its own size, beyond which a small photo is not blown up to fit
+const LARGEST_SMALL = 2.5; // a small photo is enlarged to at most so many times its own size
 const NEAREST = 8;
 const SWIPE = 70; // pixels
 
@@ -17,8 +17,8 @@ export class Zoom {
   #stepped;
 
   /**
-   * @param {HTMLElement} stage @param {HTMLElement} photo what is zoomed, in the middle of it
-   * @param {(direction: -1 | 1 | 0) => void} stepped somebody swiped to the next, to the one before, or (0) down
+   * @param {HTMLElement} stage @param {HTMLElement} photo the element to zoom, in the middle of the stage
+   * @param {(direction: -1 | 1 | 0) => void} stepped called after a swipe to the next photo (1), to the previous one (-1), or down (0)
    */
   constructor(stage, photo, stepped) {
     this.#stage = stage;
@@ -71,7 +71,7 @@ export class Zoom {
     this.#apply(!this.isNear);
   }
 
-  /** How much nearer one pixel of the photo is one of the screen; 2 where the photo is no larger than the stage. */
+  /** The scale at which a pixel of the photo is a pixel of the screen; at least 2. */
   #ownScale() {
     return Math.max(this.#size.width / devicePixelRatio / this.#fitted.width, 2);
   }

@@ -1,4 +1,4 @@
-/** The tree of folders that have photos, as far as it is unfolded. */
+/** The filter by folder: a tree of the folders that have photos. */
 
 import { element, icon } from "./dom.js";
 import { count, visible } from "./format.js";
@@ -57,7 +57,7 @@ export function folderTree(counts, chosen, render) {
 }
 
 /**
- * Folders within each other. Those that have nothing but one other folder are left out.
+ * The tree of the folders. A folder that contains only one other folder is left out.
  * @param {{value: string, images: number}[]} counts
  * @returns {Folder[]}
  */
@@ -71,7 +71,7 @@ function tree(counts) {
     for (const name of value.split(separator)) {
       path += path || value.startsWith(separator) ? (name && separator) + name : name;
       if (!name) continue;
-      let next = folder.inside.find((one) => one.path === path);
+      let next = folder.inside.find((inner) => inner.path === path);
       if (!next) folder.inside.push((next = { path, name, images: 0, inside: [] }));
       next.images += images;
       folder = next;

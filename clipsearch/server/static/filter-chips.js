@@ -1,4 +1,4 @@
-/** The filters that are in use, each with a button that takes it away. */
+/** The active filters as chips, with a button to remove each. */
 
 import { byId, element, icon } from "./dom.js";
 import { count, fileName, place, visible } from "./format.js";
@@ -6,30 +6,30 @@ import { changes, changeSearch, currentSearch, isFiltered, withoutFilters } from
 
 /** @typedef {import("./state.js").Search} Search */
 
-export function setUpPills() {
+export function setUpFilterChips() {
   changes.addEventListener("search", render);
   render();
 }
 
 function render() {
-  const list = byId("pills");
+  const list = byId("filter-chips");
   const search = currentSearch();
-  const pills = pillsOf(search);
+  const chips = chipsOf(search);
   list.hidden = !isFiltered(search);
-  if (pills.length > 1) pills.push({ text: "Clear all", change: withoutFilters() });
-  list.replaceChildren(...pills.map(({ text, change }) =>
-    element("li", {}, element("button", { type: "button", class: "pill", title: "Remove this filter", onclick: () => changeSearch(change) },
+  if (chips.length > 1) chips.push({ text: "Clear all", change: withoutFilters() });
+  list.replaceChildren(...filter-chips.map(({ text, change }) =>
+    element("li", {}, element("button", { type: "button", class: "filter-chip", title: "Remove this filter", onclick: () => changeSearch(change) },
       element("bdi", {}, text), element("span", { class: "offscreen" }, " remove"), icon("close"))),
   ));
 }
 
 /** @param {Readonly<Search>} search @returns {{text: string, change: Partial<Search>}[]} */
-function pillsOf(search) {
-  const pills = search.folders.map((folder) => ({
+function chipsOf(search) {
+  const chips = search.folders.map((folder) => ({
     text: fileName(folder), change: { folders: search.folders.filter((other) => other !== folder) },
   }));
   /** @param {Partial<Search>} change @param {string} text */
-  const add = (change, text) => pills.push({ text, change: /** @type {any} */ (change) });
+  const add = (change, text) => chips.push({ text, change: /** @type {any} */ (change) });
   if (search.from || search.to) add({ from: "", to: "" }, period(search.from, search.to));
   if (search.camera) add({ camera: "" }, visible(search.camera));
   if (search.near) add({ near: "" }, surroundings(search.near));
@@ -37,8 +37,8 @@ function pillsOf(search) {
   if (search.format) add({ format: "" }, search.format.toUpperCase());
   if (search.name) add({ name: "" }, `name ${visible(search.name)}`);
   if (search.where) add({ where: "" }, visible(search.where));
-  for (const other of search.others) add({ others: search.others.filter((one) => one !== other) }, visible(`${other[0].replace("_", " ")} ${other[1]}`));
-  return pills;
+  for (const other of search.others) add({ others: search.others.filter((kept) => kept !== other) }, visible(`${other[0].replace("_", " ")} ${other[1]}`));
+  return chips;
 }
 
 /** @param {string} from @param {string} to */

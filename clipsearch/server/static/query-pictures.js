@@ -1,4 +1,4 @@
-/** Searching by pictures that are chosen, dropped or pasted. They go to this server alone, which forgets them within the hour. */
+/** Searching by pictures that are chosen, dropped or pasted. They are uploaded to this server, which deletes them within an hour. */
 
 import { ask } from "./api.js";
 import { byId } from "./dom.js";
@@ -8,13 +8,13 @@ import { changeSearch, currentSearch } from "./state.js";
 const LARGEST = 64 * 1024 ** 2; // bytes that the server takes
 const INDEXED = "application/x-clipsearch-photo"; // a photo of the index that is dragged
 
-/** @type {Map<string, string>} from "upload:TOKEN" to an address of the picture, as long as the page lives */
+/** @type {Map<string, string>} from "upload:TOKEN" to a local URL of the picture, valid while the page is open */
 const previews = new Map();
 
 /** @param {string} source @returns {string | undefined} */
 export const previewOf = (source) => previews.get(source);
 
-export function setUpPictures() {
+export function setUpQueryPictures() {
   const chooser = byId("picture-file");
   byId("add-picture").addEventListener("click", () => chooser.click());
   chooser.addEventListener("change", async () => {
@@ -32,7 +32,7 @@ export function setUpPictures() {
 
 function setUpDropping() {
   const target = byId("drop");
-  let depth = 0; // every element that is dragged over is entered before the one before is left
+  let depth = 0; // an element is entered before the previous one is left
   const carries = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.some((type) => type === "Files" || type === INDEXED);
   addEventListener("dragenter", (event) => {
     if (!carries(event)) return;
@@ -57,25 +57,25 @@ function setUpDropping() {
   });
 }
 
-/** Add a photo of the index to what is searched for. @param {string} id */
+/** Add an indexed photo to the search. @param {string} id */
 function addPhoto(id) {
   const { pictures } = currentSearch();
   if (!pictures.some((picture) => picture.source === id)) changeSearch({ pictures: [...pictures, { source: id, weight: 1 }] });
 }
 
 /**
- * Search by pictures instead of those before, and by the words that are there.
+ * Search by pictures in place of earlier ones; the words stay.
  * @param {File[]} files
  */
 async function searchBy(files) {
   const pictures = files.filter((file) => !file.type || file.type.startsWith("image/"));
   if (!pictures.length) {
-    announce("That is no picture.");
+    announce("That file is not a picture.");
     return;
   }
   const tooLarge = pictures.find((file) => file.size > LARGEST);
   if (tooLarge) {
-    announce("That picture is larger than 64 MB.");
+    announce("That picture is larger than 64 MB; choose a smaller one.");
     return;
   }
   try {

@@ -9,7 +9,7 @@ import { day, fileName, percent } from "./format.js";
 /**
  * @typedef {object} Card
  * @property {HTMLElement} element
- * @property {HTMLButtonElement} button opens the photo; the one thing in a card that the Tab key may reach
+ * @property {HTMLButtonElement} button opens the photo; the only part of a card that the Tab key reaches
  * @property {HTMLButtonElement} pick
  * @property {HTMLImageElement} image
  * @property {256 | 512 | 1024 | 0} size of the thumbnail it shows
@@ -26,17 +26,17 @@ export function makeCard(photo, acts) {
   const button = element("button", { type: "button", class: "open", tabindex: "-1", onclick: acts.open }, image);
   const pick = element("button", { type: "button", class: "pick", tabindex: "-1", "aria-label": `Select ${name}`, "aria-pressed": "false", onclick: acts.pick });
   const card = element("div", { class: "photo", draggable: "true" }, button, pick);
-  const dress = () => { // only when it is looked at: hundreds are scrolled past
+  const addDetails = () => { // only when the pointer or the focus is on it, since most cards are scrolled past
     if (button.childElementCount > 1) return;
     if (photo.caption) button.title = photo.caption;
     button.append(element("span", { class: "caption" }, element("bdi", {}, name), photo.match != null && element("span", {}, percent(photo.match))));
     card.append(iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }));
   };
-  card.addEventListener("pointerenter", dress);
-  card.addEventListener("focusin", dress);
+  card.addEventListener("pointerenter", addDetails);
+  card.addEventListener("focusin", addDetails);
   image.addEventListener("load", () => card.classList.add("loaded"));
   image.addEventListener("error", () => {
-    dress();
+    addDetails();
     card.classList.add("broken");
   });
   card.addEventListener("dragstart", (event) => event.dataTransfer?.setData("application/x-clipsearch-photo", String(photo.id)));
@@ -44,7 +44,7 @@ export function makeCard(photo, acts) {
 }
 
 /**
- * What a card is called: what the picture cannot tell to somebody who does not see it.
+ * A card's label for screen readers.
  * @param {Photo} photo @param {number} index @param {number} total
  */
 export function cardLabel(photo, index, total) {
@@ -54,8 +54,8 @@ export function cardLabel(photo, index, total) {
 }
 
 /**
- * Give a card its place, and a thumbnail as large as the screen can show there.
- * @param {Card} card @param {Photo} photo @param {import("./layout.js").Box} box
+ * Move a card to its place, and load a thumbnail that is large enough for it.
+ * @param {Card} card @param {Photo} photo @param {import("./row-layout.js").Box} box
  */
 export function placeCard(card, photo, box) {
   const { style } = card.element;
@@ -63,7 +63,7 @@ export function placeCard(card, photo, box) {
   style.width = `${box.width}px`;
   style.height = `${box.height}px`;
   const shown = Math.max(box.width, box.height, (photo.width / photo.height) * box.height) * devicePixelRatio;
-  const size = shown <= 256 * 1.15 ? 256 : shown <= 512 * 1.15 ? 512 : 1024; // a little too small cannot be seen
+  const size = shown <= 256 * 1.15 ? 256 : shown <= 512 * 1.15 ? 512 : 1024; // a slightly small thumbnail looks the same
   if (size > card.size) {
     card.size = size;
     card.image.src = thumbnailUrl(photo.id, size);

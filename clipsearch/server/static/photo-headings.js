@@ -1,4 +1,4 @@
-/** Which heading a photo goes under: its month or year, or whether it is likely to be what was asked for. */
+/** The headings above photos: months or years, or how likely the photos match. */
 
 import { month } from "./format.js";
 import { parseTerms } from "./language.js";
@@ -8,17 +8,17 @@ import { canJudge, isQuery } from "./state.js";
 /** @typedef {import("./state.js").Search} Search */
 
 const LIKELY = 0.5; // what --relevant keeps
-const PHOTOS_A_HEADING = 6; // at least, on average over the first page: else headings outnumber rows
+const PHOTOS_A_HEADING = 6; // at least, on average over the first page; otherwise there are more headings than rows
 
 /**
  * A heading for each photo, or null for none.
- * @param {Photo[]} photos @param {Readonly<Search>} search @param {number} first how many photos decide what the headings are
+ * @param {Photo[]} photos @param {Readonly<Search>} search @param {number} first how many photos decide the kind of heading
  * @returns {(string | null)[]}
  */
-export function groupsOf(photos, search, first) {
+export function headingsOf(photos, search, first) {
   if (isRanked(search)) {
     const none = photos.length > 0 && (photos[0].match ?? 1) < LIKELY;
-    return photos.map(none ? () => "The nearest; none is a likely match" : likelihood);
+    return photos.map(none ? () => "Nearest photos; none is a likely match" : likelihood);
   }
   if (isQuery(search) || search.sort === "name") return photos.map(() => null);
   for (const heading of [monthOf, yearOf]) {
@@ -28,7 +28,7 @@ export function groupsOf(photos, search, first) {
   return photos.map(() => null);
 }
 
-/** Whether the likely ones come first: those of several terms together need not have the best score. @param {Readonly<Search>} search */
+/** Whether likely matches come first; with several terms they need not have the best scores. @param {Readonly<Search>} search */
 function isRanked(search) {
   return canJudge(search) && !search.relevant && ["", "score"].includes(search.sort) && parseTerms(search.q).length === 1;
 }

@@ -1,9 +1,9 @@
-/** The box that words are typed into: the page searches while they are. */
+/** The search box. The page searches while the user types. */
 
 import { byId } from "./dom.js";
 import { changes, changeSearch, currentSearch } from "./state.js";
 
-const PAUSE = 150; // milliseconds without a key, after which it is worth asking
+const PAUSE = 150; // milliseconds without a key before a search starts
 
 export function setUpSearchBox() {
   const input = byId("query");
@@ -41,7 +41,7 @@ export function setUpSearchBox() {
   show();
 }
 
-/** Put the cursor at the end of what is typed, after adding to it. @param {string} [more] */
+/** Add to the query, and put the cursor at its end. @param {string} [more] */
 export function typeMore(more = "") {
   const input = byId("query");
   input.value = (input.value.trimEnd() + more).trimStart();

@@ -1,8 +1,8 @@
-/** Lists of photos as files to download, with the columns and keys that `clipsearch query` prints. */
+/** Downloading photos' facts as CSV or JSON, with the columns and keys of `clipsearch query`. */
 
 /** @typedef {import("./api.js").Photo} Photo */
 
-const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run it (OWASP, "CSV Injection")
+const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run it as a formula (OWASP, "CSV Injection")
 
 /** @param {Photo[]} photos @param {"csv" | "json"} kind */
 export function download(photos, kind) {
@@ -16,8 +16,7 @@ export function download(photos, kind) {
 }
 
 /**
- * Rows as in RFC 4180, but with plain newlines; texts are quoted, and one that a spreadsheet would take for a formula gets an
- * apostrophe before it.
+ * Rows as in RFC 4180, but with plain newlines. Texts are quoted, and get an apostrophe in front if they look like a formula.
  * @param {Photo[]} photos
  */
 export function toCsv(photos) {

@@ -1,9 +1,9 @@
 /**
- * The land of the world, coarse: rings of [x, y, dx, dy, dx, dy, …] in twentieths of a degree, longitude then latitude.
- * A ring that crosses the 180th meridian goes on beyond it.
+ * Coarse outlines of the world's land: rings of [x, y, dx, dy, dx, dy, …] in twentieths of a degree, longitude then latitude.
+ * A ring that crosses the 180th meridian continues beyond it.
  *
  * Made with Natural Earth (public domain, naturalearthdata.com), 1:50m land 4.1.0 as packed in the npm package world-atlas 2.0.2;
- * simplified after Visvalingam (triangles under 0.055 square degrees go), without islands under 0.12 square degrees.
+ * simplified after Visvalingam (without triangles under 0.055 square degrees and islands under 0.12).
  */
 export const LAND_SCALE = 20;
 /** @type {number[][]} */

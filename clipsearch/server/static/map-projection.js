@@ -1,6 +1,6 @@
-/** The world as a square of side 1 (spherical Mercator, EPSG:3857), and which part of it a view of some pixels shows. */
+/** The world as a square of side 1 (spherical Mercator, EPSG:3857), and clusters of places in it. */
 
-const EARTH = 6371; // kilometres, as the server's distances have it
+const EARTH = 6371; // kilometres, as in the server's distances
 const HIGHEST = 85.0511; // degrees; beyond it the square ends
 
 /** @param {number} longitude */

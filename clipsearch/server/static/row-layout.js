@@ -28,7 +28,7 @@ const WIDEST = 2.6;
 
 /**
  * @param {{width: number, height: number}[]} photos
- * @param {(string | null)[]} groups a text for each photo; where it changes, a heading comes before, unless it is null
+ * @param {(string | null)[]} groups a text for each photo; a heading is placed wherever it changes, unless it is null
  * @param {{width: number, rowHeight: number, gap: number, heading: number}} room heights of a row, and of a heading
  * @returns {Layout}
  */
@@ -63,7 +63,7 @@ export function layOut(photos, groups, { width, rowHeight, gap, heading }) {
 }
 
 /**
- * Where a row ends: whichever is nearer to the wanted height, with the photo that no longer fits or without it.
+ * The end of a row: with or without the photo that no longer fits, whichever is nearer to the wanted height.
  * @param {number[]} ratios @param {(string | null)[]} groups @param {number} first
  * @param {{width: number, rowHeight: number, gap: number}} room
  */
@@ -83,7 +83,7 @@ function rowEnd(ratios, groups, first, { width, rowHeight, gap }) {
 }
 
 /**
- * The first row that ends below a height, by bisection; the number of rows where none does.
+ * The first row that ends below a height, by bisection; the number of rows if none does.
  * @param {Row[]} rows @param {number} y
  */
 export function rowAt(rows, y) {
@@ -98,7 +98,7 @@ export function rowAt(rows, y) {
 }
 
 /**
- * The photo above or below another, or the nearest to that.
+ * The photo above or below another.
  * @param {Layout} layout @param {number} index @param {1 | -1} direction
  */
 export function neighbourRow({ boxes, rows }, index, direction) {

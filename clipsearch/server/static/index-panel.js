@@ -1,4 +1,4 @@
-/** The index: what is in it, looking for new photos, what could not be read, and the news of changes. */
+/** The index panel: what is indexed, indexing new photos, failures. It also notices when the index changes. */
 
 import { ask } from "./api.js";
 import { byId, element } from "./dom.js";
@@ -19,18 +19,18 @@ import { openPanel } from "./panel.js";
  */
 
 /** @type {EventSource | null} */
-let news = null;
+let indexEvents = null;
 /** @type {EventSource | null} */
-let following = null;
+let jobEvents = null;
 const progress = element("div", { class: "indexing" });
 
-/** Tell when photos have come or gone, as long as the page is seen. @param {() => void} changed */
+/** Call `changed` when the index has changed, while the page is visible. @param {() => void} changed */
 export async function watchIndex(changed) {
   let known = "";
   const listen = () => {
-    news?.close(); // a browser has few connections to a server, and pages that nobody sees need none
-    news = document.hidden ? null : new EventSource("/api/events");
-    news?.addEventListener("changed", () => tell());
+    indexEvents?.close(); // browsers limit connections to a server, so a hidden page gives its own up
+    indexEvents = document.hidden ? null : new EventSource("/api/events");
+    indexEvents?.addEventListener("changed", () => tell());
   };
   const tell = async () => {
     const { images, failures, index_bytes: size } = await ask("/api/status");
@@ -43,29 +43,29 @@ export async function watchIndex(changed) {
   };
   document.addEventListener("visibilitychange", () => {
     listen();
-    if (!document.hidden) tell().catch(() => {}); // that the server is gone is told elsewhere
+    if (!document.hidden) tell().catch(() => {}); // the banner reports that the server is gone
   });
   listen();
   await tell();
   show(await ask("/api/index"));
 }
 
-/** Say in the place of the photos that there are none yet, and what to do. */
+/** Explain in place of the photos that nothing is indexed yet, and what to do. */
 export async function explainNoPhotos() {
   const { roots, index } = await ask("/api/status");
   if (!roots.length) {
-    const quoted = /^[\w/.:\\-]+$/.test(index) ? index : `'${visible(index).replaceAll("'", "'\\''")}'`; // as a shell wants it
+    const quoted = /^[\w/.:\\-]+$/.test(index) ? index : `'${visible(index).replaceAll("'", "'\\''")}'`; // quoted for a shell
     explainEmpty("No photos are indexed yet", { text: "Index a folder from the command line, and its photos appear here:", code: `clipsearch index FOLDER --index ${quoted}`, symbol: "folder" });
     return;
   }
   explainEmpty("No photos are indexed yet", {
-    text: `${roots.map((/** @type {{path: string}} */ root) => visible(root.path)).join(", ")} ${roots.length === 1 ? "has" : "have"} no photo that is known.`,
-    actions: [{ label: "Look for photos", act: openLibrary }],
+    text: `${roots.map((/** @type {{path: string}} */ root) => visible(root.path)).join(", ")} ${roots.length === 1 ? "has" : "have"} no photos in the index.`,
+    actions: [{ label: "Look for photos", act: openIndexPanel }],
     symbol: "folder",
   });
 }
 
-export async function openLibrary() {
+export async function openIndexPanel() {
   openPanel("Index", element("p", { class: "soft" }, "…"));
   try {
     const [status, { failures }, job] = await Promise.all([ask("/api/status"), ask("/api/failures"), ask("/api/index")]);
@@ -83,7 +83,7 @@ function facts(status) {
     ["Photos", `${count(status.images)}, ${bytes(status.photo_bytes)}`],
     ["Model", status.model ? `${status.model.model}, ${status.model.dim} dimensions` : "none yet"],
     ["Index", `${visible(status.index)}, ${bytes(status.index_bytes)}`],
-    ...status.roots.map((/** @type {any} */ root) => ["Folder", visible(root.path) + (root.present ? "" : " (not there now)")]),
+    ...status.roots.map((/** @type {any} */ root) => ["Folder", visible(root.path) + (root.present ? "" : " (not found now)")]),
   ];
   return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, element("bdi", {}, value))]));
 }
@@ -129,27 +129,27 @@ function show(job) {
 function summary({ state, done, total, added, updated, removed, failed, error }) {
   const found = [[added, "added"], [updated, "updated"], [removed, "removed"], [failed, "failed"]].filter(([n]) => n).map(([n, what]) => `${count(Number(n))} ${what}`).join(", ");
   switch (state) {
-    case "idle": return "New, changed and deleted photos are found when you ask for it.";
+    case "idle": return "Look for new, changed and deleted photos.";
     case "running": return total ? `${count(done)} of ${counted(total)}${found && `: ${found}`}` : "Looking for what has changed…";
-    case "failed": return error ?? "It failed.";
-    case "cancelled": return `Cancelled; what was finished is kept${found && `: ${found}`}.`;
+    case "failed": return error ?? "Indexing failed.";
+    case "cancelled": return `Cancelled. Finished photos are kept${found && `: ${found}`}.`;
     default: return found ? `Done: ${found}.` : "Done: everything was up to date.";
   }
 }
 
-/** Show how a job goes on until it ends. */
+/** Show a job's progress until it ends. */
 function follow() {
-  if (following) return;
-  following = new EventSource("/api/index/events");
-  following.addEventListener("progress", (event) => show(JSON.parse(event.data)));
+  if (jobEvents) return;
+  jobEvents = new EventSource("/api/index/events");
+  jobEvents.addEventListener("progress", (event) => show(JSON.parse(event.data)));
   for (const end of ["done", "failed", "cancelled"]) {
-    following.addEventListener(end, (event) => {
-      following?.close();
-      following = null;
+    jobEvents.addEventListener(end, (event) => {
+      jobEvents?.close();
+      jobEvents = null;
       const job = JSON.parse(/** @type {MessageEvent} */ (event).data);
       show(job);
       announce(summary(job));
-      if (byId("panel").open && progress.isConnected) openLibrary(); // the counts and the failures have changed
+      if (byId("panel").open && progress.isConnected) openIndexPanel(); // the counts and the failures have changed
     });
   }
 }

@@ -1,4 +1,4 @@
-/** When photos were taken: bars by year, or by month within a year, and a first and a last day. */
+/** The filter by date: bars by year, or by month within a year, and a first and a last day. */
 
 import { element } from "./dom.js";
 import { counted, month } from "./format.js";
@@ -6,7 +6,7 @@ import { changeSearch } from "./state.js";
 
 /** @typedef {{value: string, images: number}} Count */
 
-const MOST_YEARS = 40; // of a chart that also has the years without photos
+const MOST_YEARS = 40; // in a chart that also has bars for years without photos
 
 /**
  * @param {Count[]} years "2019" @param {Count[]} months "2019-07"
@@ -57,7 +57,7 @@ function dayField(label, name, value) {
   }));
 }
 
-/** @param {Count[]} years @returns {Count[]} with those between that have no photos, where they are not too many */
+/** @param {Count[]} years @returns {Count[]} with the years between them that have no photos, unless there are too many */
 function allYears(years) {
   const [first, last] = [Number(years[0]?.value), Number(years[years.length - 1]?.value)];
   if (!(last - first < MOST_YEARS)) return years;

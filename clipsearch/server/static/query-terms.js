@@ -1,10 +1,10 @@
-/** The parts of the search as chips: each can be weighed, turned into its opposite, and taken away. */
+/** The terms of the query as chips, with buttons to weight, negate and remove each. */
 
 import { thumbnailUrl } from "./api.js";
 import { byId, element, icon, keepingFocus } from "./dom.js";
 import { formatTerms, parseTerms, stepWeight } from "./language.js";
-import { previewOf } from "./pictures.js";
-import { typeMore } from "./searchbox.js";
+import { previewOf } from "./query-pictures.js";
+import { typeMore } from "./search-box.js";
 import { changes, changeSearch, currentSearch } from "./state.js";
 
 /**
@@ -17,7 +17,7 @@ import { changes, changeSearch, currentSearch } from "./state.js";
  * @property {() => void} remove
  */
 
-export function setUpTerms() {
+export function setUpQueryTerms() {
   changes.addEventListener("search", render);
   render();
 }
@@ -70,9 +70,9 @@ function pictureParts() {
 
 /** @param {Part} part @param {number} i */
 function chip({ label, shown, weight, negative, change, remove }, i) {
-  /** @param {string} kind @param {string} name @param {string} says @param {() => void} onclick @param {object} [more] */
-  const button = (kind, name, says, onclick, more = {}) =>
-    element("button", { type: "button", class: kind, "data-key": `${kind}-${i}`, "aria-label": says, title: says, onclick, ...more }, icon(name));
+  /** @param {string} kind @param {string} name @param {string} label @param {() => void} onclick @param {object} [more] */
+  const button = (kind, name, label, onclick, more = {}) =>
+    element("button", { type: "button", class: kind, "data-key": `${kind}-${i}`, "aria-label": label, title: label, onclick, ...more }, icon(name));
   return element("li", { class: negative ? "chip negative" : "chip" },
     button("sign", negative ? "minus" : "plus", negative ? `Without ${label}: look for it instead` : `With ${label}: steer away from it instead`, () => change({ negative: !negative })),
     element("span", { class: "term" }, shown),

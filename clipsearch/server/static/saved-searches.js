@@ -1,4 +1,4 @@
-/** Searches that were given names; the server keeps them with the index. */
+/** Saved searches. The server keeps them for each index. */
 
 import { ask } from "./api.js";
 import { element, iconButton } from "./dom.js";
@@ -12,7 +12,7 @@ import { currentSearch, fromPairs, isFiltered, isQuery, newSearch, toPairs } fro
 
 const REPEATED = ["like", "unlike", "in", "name"];
 
-export async function openSaved() {
+export async function openSavedSearches() {
   openPanel("Saved searches", element("p", { class: "soft" }, "…"));
   await show();
 }
@@ -29,9 +29,9 @@ async function show() {
 /** A field for the name of the current search, or why it cannot have one. */
 function saveForm() {
   const search = currentSearch();
-  if (!isQuery(search) && !isFiltered(search)) return element("p", { class: "soft" }, "Search for something, or filter, and it can be saved here under a name.");
+  if (!isQuery(search) && !isFiltered(search)) return element("p", { class: "soft" }, "Search for something or set a filter, then save it here under a name.");
   if (search.pictures.some((picture) => picture.source.startsWith("upload:"))) {
-    return element("p", { class: "soft" }, "This search has a picture that the server forgets within the hour, so it cannot be saved.");
+    return element("p", { class: "soft" }, "This search has an uploaded picture, which the server deletes within an hour, so it cannot be saved.");
   }
   const name = element("input", { name: "name", required: true, maxlength: "200", value: search.q, "aria-label": "Name of this search", autocomplete: "off" });
   return element("form", { class: "inline-form", onsubmit: async (/** @type {SubmitEvent} */ event) => {
@@ -52,7 +52,7 @@ function list(searches) {
   return element("ul", { class: "rows" }, ...searches.map(({ name, parameters }) => element("li", {},
     element("button", { type: "button", class: "row", onclick: () => (closePanel(), newSearch(fromPairs(toPairsOf(parameters)))) },
       element("bdi", {}, visible(name)), element("span", { class: "soft" }, described(parameters))),
-    iconButton("trash", `Forget ${visible(name)}`, async () => {
+    iconButton("trash", `Remove ${visible(name)}`, async () => {
       await ask(`/api/saved-searches/${encodeURIComponent(name)}`, { method: "DELETE" }).catch((error) => announce(error.message));
       await show();
     }),
@@ -64,7 +64,7 @@ function described(parameters) {
   return visible(toPairsOf(parameters).map(([name, value]) => (name === "q" ? value : name === "like" ? "a picture" : `${name} ${value}`)).join(" · "));
 }
 
-/** Parameters as JSON has them: lists for those that may be repeated. @param {Pair[]} pairs @returns {Parameters} */
+/** Parameters as JSON: lists for those that may be repeated. @param {Pair[]} pairs @returns {Parameters} */
 function toParameters(pairs) {
   /** @type {Record<string, any>} */
   const found = {};
@@ -77,5 +77,5 @@ function toParameters(pairs) {
 
 /** @param {Parameters} parameters @returns {Pair[]} */
 function toPairsOf(parameters) {
-  return Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((one) => /** @type {Pair} */ ([name, String(one)])));
+  return Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((item) => /** @type {Pair} */ ([name, String(item)])));
 }

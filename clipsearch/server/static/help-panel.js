@@ -1,0 +1,29 @@
+/** Help: how to search, and what the keys do. */
+
+import { element } from "./dom.js";
+import { openPanel } from "./panel.js";
+
+const SEARCHES = [
+  ["a dog on a beach", "what the photo shows, in your own words"],
+  ["a cat + 2:on a sofa", "both; the second counts twice"],
+  ["mountains - people", "mountains without people"],
+  ['"salt + pepper"', "in quotes, + and - are plain text"],
+];
+const PICTURES = "Drop, paste or choose a picture to search by it, alone or with words. Drag a photo from the rows to add it to the search. Nothing leaves this server.";
+const KEYS = [
+  ["/", "search"], ["↓", "go from the search box to the photos"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
+  ["x", "select"], ["Shift + arrows or click", "select a range"], ["Ctrl + A", "select all loaded photos"], ["m", "more like this"], ["f", "filters"],
+  ["+ − 0", "zoom in, out and back, in a photo or on the map; arrows move it"], ["i", "about the photo"], ["?", "this help"],
+];
+
+export function openHelp() {
+  openPanel("Help",
+    element("h3", {}, "Searching"), table(SEARCHES, "code"), element("p", {}, PICTURES),
+    element("h3", {}, "Keys"), table(KEYS, "kbd"),
+  );
+}
+
+/** @param {string[][]} rows @param {"code" | "kbd"} kind */
+function table(rows, kind) {
+  return element("dl", { class: "facts" }, ...rows.flatMap(([example, meaning]) => [element("dt", {}, element(kind, {}, example)), element("dd", {}, meaning)]));
+}
