@@ -1,1 +1,1 @@
-"""An index for assistants, over the Model Context Protocol. It only reads."""
+"""Read-only tools for AI assistants, over the Model Context Protocol."""

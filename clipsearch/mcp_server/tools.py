@@ -1,6 +1,6 @@
-"""An index for assistants: the Model Context Protocol over standard input and output. It only reads.
+"""The tools and resources for AI assistants: the Model Context Protocol over standard input and output.
 
-Imported by `clipsearch mcp` alone, since this imports the protocol's library.
+Only `clipsearch mcp` imports this module, since it imports the protocol's library.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.thumbnails import thumbnails
-from clipsearch.mcp_server.results import Found, Root, State, error_result, found, result
+from clipsearch.mcp_server.results import (
+    FolderResult,
+    SearchResult,
+    StatusResult,
+    error_result,
+    search_result,
+    tool_result,
+)
 from clipsearch.query.filters import chosen
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
@@ -35,37 +42,41 @@ from clipsearch.types import All, Below, ImageRecord, Query, Test
 
 MOST_HITS = 50
 _RESOURCE_SIDE = 512  # pixels
-_RESULT_SIDE = 256  # pixels; a picture in an answer costs an assistant more than its line of text
+_RESULT_SIDE = 256  # pixels; a picture costs an assistant more tokens than its line of text
 
 _INSTRUCTIONS = """\
-Search in the user's own photos, on this machine, by what they show. `search` finds photos by a description, `similar` finds
-photos that look like one of the index, and `status` says what is indexed. Scores are cosines, only good for comparing hits of
-one search; `match` is the probability that a photo shows what was asked for, where it can be said. Look at photos by their
-thumbnails (`thumbnails=true`, or the resource clipsearch://thumbnails/{id}) before saying what is on them. Nothing here changes
-or deletes anything."""
+Search the user's own photos on this machine by what they show. `search` finds photos by a description, `similar` finds photos
+that look like an indexed one, and `status` lists what is indexed. Scores are cosines: compare them only within one answer.
+`match` is the probability that a photo shows what the query describes; it is null if it is not known. Look at the thumbnails
+(`thumbnails=true`, or the resource clipsearch://thumbnails/{id}) before you describe a photo. These tools only read: they never
+change or delete anything."""
 
 _QUERY = """\
-What the photo shows, as a caption would say it: 'a dog on a beach'. Parts can be added and taken away, with weights, by signs
-between spaces: 'a cat + 2:on a sofa - people'. Text between double quotes is taken as it is."""
+What the photo shows, written like a caption: 'a dog on a beach'. Add and subtract terms, with weights, by + and - with spaces
+around them: 'a cat + 2:on a sofa - people'. Text in double quotes is searched literally."""
 
-_Top = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many photos at most.")]
-_Thumbnails = Annotated[
-    bool, Field(description="Also show the photos, small. For a handful of hits; top_k at most 20.")
-]
+_WHERE = """\
+Only photos for which this expression is true. Fields: name folder path format camera orientation width height megapixels size
+taken latitude longitude caption. Operators: = != < <= > >= ~ (glob), 'is known', and, or, not, brackets. Example:
+"size > 5MB and (format = jpeg or taken is not known)"."""
+
+_TopK = Annotated[int, Field(ge=1, le=MOST_HITS, description="The number of photos, at most.")]
+_Diverse = Annotated[bool, Field(description="Leave out near-copies of better photos.")]
+_Thumbnails = Annotated[bool, Field(description="Also return small pictures of the photos. Then top_k is at most 20.")]
 _MOST_THUMBNAILS = 20
 _T = TypeVar("_T")
 
 
 class Assistant:
-    """The tools and resources of an index. They are answered one after another, in a thread that owns the engine."""
+    """The tools and resources of an index. Calls run one after another in a thread that owns the engine."""
 
-    def __init__(self, make: Callable[[], SearchEngine]) -> None:
-        self._make = make
+    def __init__(self, make_engine: Callable[[], SearchEngine]) -> None:
+        self._make_engine = make_engine
         self._engine: SearchEngine | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-mcp")
 
     def serve(self) -> None:
-        """Answer on standard input and output, until the input ends."""
+        """Serve on standard input and output until the input ends."""
         try:
             self.server().run("stdio")
         finally:
@@ -73,7 +84,7 @@ class Assistant:
             self._thread.shutdown()
 
     def server(self) -> MCPServer[Any]:
-        """The protocol's side of it."""
+        """The protocol's server with the tools and the resource."""
         server: MCPServer[Any] = MCPServer(
             "clipsearch",
             title="clipsearch: your photos",
@@ -81,7 +92,7 @@ class Assistant:
             version=__version__,
             log_level="ERROR",
         )
-        reads = ToolAnnotations(
+        read_only = ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         )
         for tool, title in (
@@ -89,11 +100,11 @@ class Assistant:
             (self.similar, "Find similar photos"),
             (self.status, "What is indexed"),
         ):
-            server.add_tool(tool, title=title, annotations=reads)
+            server.add_tool(tool, title=title, annotations=read_only)
         server.resource(
             "clipsearch://thumbnails/{id}",
             name="thumbnail",
-            title="A photo, small",
+            title="A small picture of a photo",
             mime_type="image/jpeg",
             description=f"An indexed photo by its id, at most {_RESOURCE_SIDE} pixels wide and high, upright.",
         )(self.thumbnail)
@@ -102,38 +113,29 @@ class Assistant:
     async def search(
         self,
         query: Annotated[str, Field(max_length=2000, description=_QUERY)],
-        top_k: _Top = 10,
-        offset: Annotated[int, Field(ge=0, le=100_000, description="Pass over so many hits, for the next page.")] = 0,
-        relevant: Annotated[
-            bool, Field(description="Only photos that rather show it than not (match at least 0.5).")
-        ] = False,
-        diverse: Annotated[bool, Field(description="Leave out near-copies of better hits.")] = False,
+        top_k: _TopK = 10,
+        offset: Annotated[int, Field(ge=0, le=100_000, description="Skip so many photos, to get the next page.")] = 0,
+        relevant: Annotated[bool, Field(description="Only photos that likely match (match at least 0.5).")] = False,
+        diverse: _Diverse = False,
         sort: Annotated[
-            Literal["score", "date", "name"], Field(description="The order of what was found; date is newest first.")
+            Literal["score", "date", "name"], Field(description="The order of the photos; `date` is newest first.")
         ] = "score",
-        folder: Annotated[str | None, Field(description="Only below this folder (an absolute path).")] = None,
-        name: Annotated[str | None, Field(description="Only files of this name, a glob: '*beach*.jpg'.")] = None,
+        folder: Annotated[str | None, Field(description="Only photos below this folder (an absolute path).")] = None,
+        name: Annotated[str | None, Field(description="Only files with a name like this glob: '*beach*.jpg'.")] = None,
         taken: Annotated[
-            str | None, Field(description="Only taken then: 2024, 2024-07, 2024-07-15 or 2024-06..2024-08.")
+            str | None, Field(description="Only photos taken then: 2024, 2024-07, 2024-07-15 or 2024-06..2024-08.")
         ] = None,
-        camera: Annotated[str | None, Field(description="Only by a camera whose name contains this.")] = None,
+        camera: Annotated[str | None, Field(description="Only photos by a camera whose name contains this.")] = None,
         near: Annotated[
-            str | None, Field(description="Only taken near LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM.")
+            str | None, Field(description="Only photos taken near LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM.")
         ] = None,
         orientation: Annotated[Literal["landscape", "portrait", "square"] | None, Field()] = None,
-        where: Annotated[
-            str | None,
-            Field(
-                description="Only where this holds: fields name folder path format camera orientation width height megapixels "
-                "size taken latitude longitude caption, with = != < <= > >= ~ (glob), 'is known', and, or, not, brackets: "
-                '"size > 5MB and (format = jpeg or taken is not known)".'
-            ),
-        ] = None,
+        where: Annotated[str | None, Field(description=_WHERE)] = None,
         thumbnails: _Thumbnails = False,
-    ) -> Annotated[CallToolResult, Found]:
+    ) -> Annotated[CallToolResult, SearchResult]:
         """Find the user's photos by a description of what they show, and by date, place, camera and other facts."""
 
-        def look(engine: SearchEngine) -> Found:
+        def run(engine: SearchEngine) -> SearchResult:
             filters = chosen(
                 folders=() if folder is None else (_absolute(folder),),
                 names=() if name is None else (name,),
@@ -143,51 +145,44 @@ class Assistant:
                 orientation=orientation,
                 where=where,
             )
-            wanted = Query(
-                parse_terms(split_words(query)),
-                filters,
-                (),
-                None,
-                RELEVANT if relevant else None,
-                offset,
-                diverse,
-                sort,
-            )
-            return found(query, engine.search(wanted, top_k))
+            least = RELEVANT if relevant else None
+            terms = parse_terms(split_words(query))
+            wanted = Query(terms, filters, min_match=least, offset=offset, diverse=diverse, sort=sort)
+            return search_result(query, engine.search(wanted, top_k))
 
-        return await self._answer(look, top_k, thumbnails)
+        return await self._answer(run, top_k, thumbnails)
 
     async def similar(
         self,
         photo: Annotated[int | str, Field(description="An indexed photo: its id from `search`, or its absolute path.")],
-        top_k: _Top = 10,
-        diverse: Annotated[bool, Field(description="Leave out near-copies of better hits.")] = False,
+        top_k: _TopK = 10,
+        diverse: _Diverse = False,
         thumbnails: _Thumbnails = False,
-    ) -> Annotated[CallToolResult, Found]:
-        """Find photos that look like one of the index. The photo itself and its copies are left out."""
+    ) -> Annotated[CallToolResult, SearchResult]:
+        """Find photos that look like an indexed photo. The photo itself and its copies are left out."""
 
-        def look(engine: SearchEngine) -> Found:
+        def run(engine: SearchEngine) -> SearchResult:
             record = _photo(engine, photo)
             term, own = engine.like(record)
-            return found(record.file.path, engine.search(Query((term,), diverse=diverse, own=own), top_k))
+            return search_result(record.file.path, engine.search(Query((term,), diverse=diverse, own=own), top_k))
 
-        return await self._answer(look, top_k, thumbnails)
+        return await self._answer(run, top_k, thumbnails)
 
-    async def status(self) -> Annotated[CallToolResult, State]:
-        """Which folders are indexed, how many photos, and by which model."""
+    async def status(self) -> Annotated[CallToolResult, StatusResult]:
+        """List the indexed folders, the number of photos, and the model."""
 
-        def look(engine: SearchEngine) -> State:
+        def run(engine: SearchEngine) -> StatusResult:
             state = engine.status(scan=False)
-            return State(
+            return StatusResult(
                 index=utf8(state.index),
                 model=state.model.model if state.model else None,
                 images=state.images,
                 failures=state.failures,
-                folders=[Root(path=utf8(root.path), present=root.present) for root in state.roots],
+                folders=[FolderResult(path=utf8(root.path), present=root.present) for root in state.roots],
             )
 
         try:
-            return result(await self._ask(look))
+            return tool_result(await self._ask(run))
         except (ClipsearchError, OSError) as error:
             return error_result(error)
 
@@ -200,49 +195,50 @@ class Assistant:
         except (ClipsearchError, OSError) as error:
             raise ResourceError(str(error)) from error
 
-    async def _answer(self, look: Callable[[SearchEngine], Found], top_k: int, pictures: bool) -> CallToolResult:
-        """An answer with, if wanted, what the photos look like; what goes wrong in a sentence, which the assistant reads."""
+    async def _answer(
+        self, run: Callable[[SearchEngine], SearchResult], top_k: int, thumbnails: bool
+    ) -> CallToolResult:
+        """A result, with thumbnails if wanted. Errors become sentences for the assistant."""
 
         def work(engine: SearchEngine) -> CallToolResult:
-            if pictures and top_k > _MOST_THUMBNAILS:
+            if thumbnails and top_k > _MOST_THUMBNAILS:
                 raise QueryError(
-                    f"with thumbnails, top_k is at most {_MOST_THUMBNAILS}; ask for fewer, or for the next by offset"
+                    f"with thumbnails, top_k is at most {_MOST_THUMBNAILS}; lower it, and get the next page with offset"
                 )
-            answer = look(engine)
-            if not pictures:
-                return result(answer)
+            answer = run(engine)
+            if not thumbnails:
+                return tool_result(answer)
             records = engine.records([hit.id for hit in answer.hits])
-            pictures_of = _pictures([records[hit.id] for hit in answer.hits], _RESULT_SIDE)
-            shown: list[ContentBlock] = []
-            for hit, made in zip(answer.hits, pictures_of, strict=True):
-                shown.append(
-                    TextContent(text=f"{hit.rank}. id {hit.id}: {hit.path}" + ("" if made else " (cannot be read now)"))
-                )
-                shown += (
-                    [ImageContent(data=base64.b64encode(_jpeg(made)).decode(), mime_type="image/jpeg")] if made else []
-                )
-            return result(answer, shown)
+            content: list[ContentBlock] = []
+            pictures = _pictures([records[hit.id] for hit in answer.hits], _RESULT_SIDE)
+            for hit, picture in zip(answer.hits, pictures, strict=True):
+                unreadable = "" if picture else " (cannot be read now)"
+                content.append(TextContent(text=f"{hit.rank}. id {hit.id}: {hit.path}{unreadable}"))
+                if picture:
+                    data = base64.b64encode(_jpeg(picture)).decode()
+                    content.append(ImageContent(data=data, mime_type="image/jpeg"))
+            return tool_result(answer, content)
 
         try:
             return await self._ask(work)
         except (ClipsearchError, OSError) as error:
             return error_result(error)
 
-    async def _ask(self, question: Callable[[SearchEngine], _T]) -> _T:
-        """What the engine gives, in its own thread: SQLite and encoders belong to one."""
+    async def _ask(self, function: Callable[[SearchEngine], _T]) -> _T:
+        """Run a function of the engine in its thread: SQLite and encoders belong to one thread."""
 
         def answer() -> _T:
-            for last in (False, True):
-                self._engine = self._engine or self._make()
-                try:
-                    return question(self._engine)
-                except ModelMismatch:  # the index was made anew, with another model
-                    self._close()
-                    if last:
-                        raise
-            raise AssertionError
+            try:
+                return function(self._open())
+            except ModelMismatch:  # the index was replaced by one of another model
+                self._close()
+                return function(self._open())
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, answer)
+
+    def _open(self) -> SearchEngine:
+        self._engine = self._engine or self._make_engine()
+        return self._engine
 
     def _close(self) -> None:
         if self._engine:
@@ -251,7 +247,7 @@ class Assistant:
 
 
 def _photo(engine: SearchEngine, photo: int | str) -> ImageRecord:
-    """An indexed photo by its id or path. QueryError where there is none."""
+    """An indexed photo by its id or path. QueryError if there is none."""
     if isinstance(photo, int) or photo.isdecimal():
         number = int(photo) if isinstance(photo, int) or len(photo) < 20 else 0
         record = engine.records([number]).get(number) if 0 < number < 1 << 63 else None
@@ -259,32 +255,34 @@ def _photo(engine: SearchEngine, photo: int | str) -> ImageRecord:
             raise QueryError(f"there is no photo with the id {photo}; search again, the index may have changed")
         return record
     path = _absolute(photo)
-    here = All((Below(str(Path(path).parent)), Test("name", "=", Path(path).name)))
-    same_name, _ = engine.browse(here, top_k=10_000)  # also further below, and in capitals
+    condition = All((Below(str(Path(path).parent)), Test("name", "=", Path(path).name)))
+    same_name, _ = engine.browse(condition, top_k=10_000)  # finds deeper folders and other cases, too
     for record in same_name:
         if composed(record.file.path) == composed(path):
             return record
-    raise QueryError(f"{path} is not in the index; `search` gives paths and ids of photos that are")
+    raise QueryError(f"{path} is not in the index; use a path or an id from `search`")
 
 
 def _absolute(path: str) -> str:
     whole = Path(os.path.expanduser(path))
     if not whole.is_absolute():
-        raise QueryError(f"{path!r} is no absolute path; `status` names the indexed folders")
+        raise QueryError(f"{path!r} is not an absolute path; `status` lists the indexed folders")
     return str(whole)
 
 
 def _thumbnail(record: ImageRecord) -> bytes:
-    (made,) = _pictures([record], _RESOURCE_SIDE)
-    if made is None:
-        raise ImageError(f"{record.file.path} cannot be read now, or is not the picture that was indexed")
-    return _jpeg(made)
+    (picture,) = _pictures([record], _RESOURCE_SIDE)
+    if picture is None:
+        raise ImageError(
+            f"{record.file.path} cannot be read, or has changed since it was indexed; index again to see it"
+        )
+    return _jpeg(picture)
 
 
 def _pictures(records: Sequence[ImageRecord], side: int) -> Iterator[Image.Image | None]:
-    """Photos within a square of so many pixels; None for one that cannot be read, or whose file has another picture now."""
-    made = thumbnails([record.file.path for record in records], (side, side))
-    for record, picture in zip(records, made, strict=True):
+    """Photos within a square of `side` pixels; None for a file that cannot be read or has changed."""
+    small = thumbnails([record.file.path for record in records], (side, side))
+    for record, picture in zip(records, small, strict=True):
         yield picture if picture and _is_same(record) else None
 
 
