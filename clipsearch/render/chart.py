@@ -1,4 +1,4 @@
-"""Counts as bars of text."""
+"""Bar charts of counts, in text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from clipsearch.render.width import columns, pad, shorten
 
 _PARTS = " ▏▎▍▌▋▊▉"  # U+258F to U+2589: one to seven eighths of a cell
 _BLOCK = "█"
-_LEAST_BAR = 10  # cells that names give way for
+_LEAST_BAR = 10  # cells for a bar; names are shortened before it gets less
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Counts under a title: (name, count) each, in their order; `note` is about what no bar shows.
+    """A title and bars, each (name, count). `note` is a line about counts without a bar.
 
-    `is_timeline` says that the names follow each other in time.
+    `is_timeline` is True if the bars are in the order of time.
     """
 
     title: str
@@ -27,7 +27,7 @@ class Chart:
 
 
 def can_draw_blocks(encoding: str | None) -> bool:
-    """Whether text in an encoding can have the block characters that bars are made of."""
+    """Whether an encoding has the block characters of bars."""
     try:
         (_PARTS + _BLOCK + "…").encode(encoding or "ascii")
     except (LookupError, UnicodeEncodeError):
@@ -36,7 +36,7 @@ def can_draw_blocks(encoding: str | None) -> bool:
 
 
 def charts_text(charts: Sequence[Chart], width: int, *, blocks: bool = True) -> str:
-    """Charts below each other in at most `width` terminal cells; without `blocks`, in ASCII alone."""
+    """Charts below each other, at most `width` terminal cells wide. Without `blocks`, only ASCII."""
     return "\n".join(_chart_text(chart, width, blocks) for chart in charts)
 
 
@@ -59,7 +59,7 @@ def _chart_text(chart: Chart, width: int, blocks: bool) -> str:
 
 
 def _bar(share: float, room: int, blocks: bool) -> str:
-    """A bar as long as its share of the room; what is not nothing shows as something."""
+    """A bar as long as its share of the room. A share above 0 is never empty."""
     if not blocks:
         return "#" * max(round(share * room), 1 if share else 0)
     eighths = max(round(share * room * 8), 1 if share else 0)

@@ -1,4 +1,4 @@
-"""Counts as a PNG: timelines over the whole width, other charts in two columns under them."""
+"""Bar charts of counts, as a PNG: timelines over the whole width, other charts in two columns below."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from clipsearch.render.text import printable
 
 _WIDTH = 1600
 _MARGIN, _GAP = 64, 56  # pixels, around everything and between charts
-_TEXT, _ROW, _BAR = 22, 42, 24  # the size of letters; the height of a row and of its bar
+_TEXT, _ROW, _BAR = 22, 42, 24  # font size; height of a row and of its bar
 _TITLE = 34
-_PLOT = 260  # the height of a timeline's highest column
+_PLOT = 260  # height of a timeline's highest column
 _HEAD = 60  # from a chart's top to its first bar
 _PAPER, _INK, _FAINT, _LINE, _FILL = "#ffffff", "#1f2328", "#6b7280", "#e5e7eb", "#3d6fa8"
 
 
 def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
-    """A PNG of charts, 1,600 pixels wide and as high as it must be."""
+    """Charts as a PNG, 1,600 pixels wide and as high as needed."""
     placed = list(_placed([chart for chart in charts if chart.bars]))
     height = max((y + _height(chart) for chart, (_, y, _) in placed), default=_top()) + _MARGIN
     picture = Image.new("RGB", (_WIDTH, height), _PAPER)
@@ -43,7 +43,7 @@ def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
 
 
 def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write a picture whole or not at all. A file that is there is never replaced, unless `force`: ClipsearchError."""
+    """Write a picture, whole or not at all. ClipsearchError if the file exists, unless `force`."""
     with replacing([Path(path)], force=force) as (unfinished,):
         unfinished.write_bytes(data)
 
@@ -53,7 +53,7 @@ def _top() -> int:
 
 
 def _placed(charts: Sequence[Chart]) -> Iterator[tuple[Chart, tuple[int, int, int]]]:
-    """Each chart with its left, top and width: timelines first, then each of the others in the shorter of two columns."""
+    """Each chart with its left, top and width: timelines first, then the others in two columns."""
     y = _top()
     for chart in charts:
         if chart.is_timeline:
@@ -74,7 +74,7 @@ def _height(chart: Chart) -> int:
 
 
 def _draw_rows(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, width: int) -> None:
-    """Names, and bars that end in their counts."""
+    """Horizontal bars with names before and counts after them."""
     most = max(1, *(count for _, count in chart.bars))
     names = [fit(printable(name), _TEXT, width * 0.42) for name, _ in chart.bars]
     name_width = max(font.getlength(name) for font, name in names) + 18
@@ -90,7 +90,7 @@ def _draw_rows(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, width: i
 
 
 def _draw_timeline(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, width: int) -> None:
-    """Columns over a scale; as many of their names as there is room for."""
+    """Columns with a scale, and as many of their names as fit."""
     most = max(1, *(count for _, count in chart.bars))
     step = _round_step(most)
     top = step * math.ceil(most / step)
@@ -114,7 +114,7 @@ def _draw_timeline(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, widt
 
 
 def _round_step(most: int) -> int:
-    """A step of 1, 2 or 5 times a power of ten that divides a scale into at most five."""
+    """The smallest step of 1, 2 or 5 times a power of ten that gives a scale of at most five steps."""
     power = 1
     while True:
         for factor in (1, 2, 5):
@@ -124,9 +124,15 @@ def _round_step(most: int) -> int:
 
 
 def _write(
-    draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, size: int, colour: str, width: float, *,
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[float, float],
+    text: str,
+    size: int,
+    colour: str,
+    width: float,
+    *,
     bold: bool = False,
-) -> None:  # fmt: skip
-    """A line of text from its left end and base line, shortened to the width."""
+) -> None:
+    """A line of text, shortened to the width. `corner` is the left end of its base line."""
     font, shown = fit(text, size, width)
     draw.text(corner, shown, colour, font, anchor="ls", stroke_width=size / 45 if bold else 0, stroke_fill=colour)

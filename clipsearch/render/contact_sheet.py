@@ -1,4 +1,4 @@
-"""Hits as pictures to print or to pass on: thumbnails in rows, with rank, match, score and name under each."""
+"""Hits on a contact sheet: thumbnails in rows, with rank, match, score and name under each."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from clipsearch.types import Hit
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".pdf": "PDF"}
 
 MOST = 400
-"""Hits on a sheet that is one picture, 40 million pixels then. A PDF has pages, and no such limit."""
+"""Hits on a sheet that is one picture, which then has 40 million pixels. A PDF has pages and no such limit."""
 
 _PAPER, _TILE, _INK, _FAINT = "#ffffff", "#f0f0f0", "#1a1a1a", "#767676"
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a sheet is laid out, in pixels; a cell is a tile for the picture and two lines of text under it."""
+    """The layout of a sheet, in pixels. A cell is a tile with the picture, and two lines of text under it."""
 
     columns: int
     rows: int
     tile: tuple[int, int]  # (width, height)
     gap: int
     margin: int
-    text: int  # the size of the letters
+    text: int  # font size
 
     @property
     def caption(self) -> int:
-        """The height of the lines under a tile."""
+        """The height of the two lines under a tile."""
         return round(3.1 * self.text)
 
     @property
     def title(self) -> int:
-        """The height of the line over all."""
+        """The height of the title line."""
         return round(2.6 * self.text)
 
     @property
@@ -55,31 +55,31 @@ class Layout:
 
 
 A4 = Layout(columns=4, rows=5, tile=(354, 322), gap=26, margin=80, text=24)
-"""A page of 1,654 x 2,339 pixels, which is A4 at 200 to the inch; the sheet may be a little lower than that."""
+"""A sheet for a page of 1,654 x 2,339 pixels, which is A4 at 200 dpi."""
 
 _A4_SIZE = (1654, 2339)
 _A4_RESOLUTION = 200.0
 
 
 def one_sheet(count: int) -> Layout:
-    """The layout of a single picture for so many hits: about as wide as it is high, or wider."""
+    """The layout of one picture with `count` hits, about as wide as it is high or wider."""
     columns = max(1, min(count, max(3, math.ceil(math.sqrt(count * 1.15)))))
     return Layout(columns, math.ceil(count / columns), tile=(280, 240), gap=20, margin=36, text=17)
 
 
 def check_sheet(path: str | os.PathLike[str], *, force: bool) -> None:
-    """ClipsearchError where a contact sheet cannot be written: an unknown suffix, no folder, or a file in its place."""
+    """ClipsearchError if a contact sheet cannot be written: an unknown suffix, no folder, or a file that exists."""
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise ClipsearchError(f"a contact sheet is a .jpg, .png or .pdf file, and {path.name} is none by its name")
+        raise ClipsearchError(f"a contact sheet must be a .jpg, .png or .pdf file; rename {path.name}")
     require_free(path, force=force)
 
 
 def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title: str, *, force: bool = False) -> int:
-    """Write a sheet of some hits, by its suffix a JPEG, a PNG or a PDF of A4 pages; the number of pages.
+    """Write hits to a JPEG, a PNG or a PDF of A4 pages, by the suffix; the number of pages.
 
-    A file that is there is never overwritten, unless `force`. ClipsearchError as in `check_sheet`, and where there are no hits,
-    or more than MOST for one picture.
+    An existing file is replaced only with `force`. ClipsearchError if the file cannot be written, if there are no hits, or more
+    than MOST for one picture.
     """
     check_sheet(path, force=force)
     kind = SUFFIXES[Path(path).suffix.lower()]
@@ -98,13 +98,13 @@ def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title:
 
 
 def draw_sheets(hits: Sequence[Hit], title: str, layout: Layout) -> Iterator[Image.Image]:
-    """Sheets of some hits, one after another; photos are read when their sheet is drawn."""
+    """The sheets, one after another. Photos are read when their sheet is drawn."""
     room = layout.columns * layout.rows
     pages = math.ceil(len(hits) / room)
     for page in range(pages):
-        some = hits[page * room : (page + 1) * room]
-        pictures = thumbnails([hit.path for hit in some], layout.tile)
-        yield _draw(some, pictures, title, f"{page + 1} / {pages}" if pages > 1 else "", layout)
+        shown = hits[page * room : (page + 1) * room]
+        pictures = thumbnails([hit.path for hit in shown], layout.tile)
+        yield _draw(shown, pictures, title, f"{page + 1} / {pages}" if pages > 1 else "", layout)
 
 
 def _draw(
@@ -146,9 +146,9 @@ def _draw_cell(
     first = y + height + 1.35 * size
     font, rank = choose_font(str(hit.rank), size)
     draw.text((x, first), rank, _INK, font, anchor="ls", stroke_width=size / 40, stroke_fill=_INK)
-    how_well = f"{hit.score:.4f}" if hit.match is None else f"{percent(hit.match)}   {hit.score:.4f}"
-    font, how_well = choose_font(how_well, size)
-    draw.text((x + width, first), how_well, _FAINT, font, anchor="rs")
+    worth = f"{hit.score:.4f}" if hit.match is None else f"{percent(hit.match)}   {hit.score:.4f}"
+    font, worth = choose_font(worth, size)
+    draw.text((x + width, first), worth, _FAINT, font, anchor="rs")
     font, name = fit(printable(hit.record.file.name), size, width)
     draw.text((x, first + 1.4 * size), name, _INK, font, anchor="ls")
 

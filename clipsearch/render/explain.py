@@ -1,4 +1,4 @@
-"""What was asked and how the answer came about, as plain values and as text."""
+"""A query and its explanation, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Qu
 
 
 def query_to_json(query: Query) -> dict[str, Any]:
-    """A query in the values that JSON has.
+    """A query as JSON.
 
     {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],
     "min_score", "min_match", "offset", "diverse", "sort", "exact"}
@@ -32,10 +32,10 @@ def query_to_json(query: Query) -> dict[str, Any]:
 
 
 def explain_text(explained: dict[str, Any]) -> str:
-    """`Hits.explain()` as lines of a name and what there is to say."""
+    """`Hits.explain()` as lines of a name and a value."""
     photos = f"{explained['images']:,}"
     if explained["considered"] != explained["images"]:
-        photos += f", of which {explained['considered']:,} meet the filters"
+        photos += f", {explained['considered']:,} of them pass the filters"
     lines = [
         *(("term", f"{_content(term)} x {term['weight']:g}") for term in explained["terms"]),
         *(("prompt", prompt) for prompt in explained["prompts"]),
@@ -55,7 +55,7 @@ def _exactness(approximate: dict[str, Any] | None) -> str:
     if approximate is None:
         return "exact"
     recall = f"recall@{approximate['k']} {approximate['recall']:.3f} measured on texts"
-    return f"approximate ({recall}, {approximate['kind']} of {approximate['made'][:10]}); --exact looks at all"
+    return f"approximate ({recall}, {approximate['kind']} of {approximate['made'][:10]}); --exact searches all photos"
 
 
 def _limits(explained: dict[str, Any]) -> list[str]:
@@ -65,7 +65,7 @@ def _limits(explained: dict[str, Any]) -> list[str]:
     if explained["min_match"] is not None:
         limits.append(f"match at least {explained['min_match']:.0%}")
     if explained["offset"]:
-        limits.append(f"the first {explained['offset']} passed over")
+        limits.append(f"skip the first {explained['offset']}")
     if explained["diverse"]:
         limits.append("no near-copies")
     if explained["sort"] != "score":
@@ -74,7 +74,7 @@ def _limits(explained: dict[str, Any]) -> list[str]:
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition as one would say it to --where; places and folders in words."""
+    """A condition in the language of --where; places and folders in words."""
     if isinstance(condition, Test):
         value = condition.value if isinstance(condition.value, str) else f"{condition.value:.10g}"
         return f"{condition.field} {condition.operator} {_quoted(value)}"
@@ -104,14 +104,14 @@ def _quoted(text: str) -> str:
 def _term_object(term: Term) -> dict[str, Any]:
     content = term.content
     if isinstance(content, str):
-        kind, said = "text", content
+        kind, text = "text", content
     elif isinstance(content, np.ndarray):
-        kind, said = "embedding", f"{content.size} values"
+        kind, text = "embedding", f"{content.size} values"
     elif isinstance(content, os.PathLike):
-        kind, said = "image", os.fspath(content)
+        kind, text = "image", os.fspath(content)
     else:
-        kind, said = "image", f"{content.width} x {content.height} pixels"
-    return {"kind": kind, "content": said, "weight": term.weight}
+        kind, text = "image", f"{content.width} x {content.height} pixels"
+    return {"kind": kind, "content": text, "weight": term.weight}
 
 
 def _content(term: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""Fonts for pictures with names under them.
+"""Fonts for text in pictures.
 
-Pillow brings one scalable font, which draws little beyond ASCII (not even an e with an accent), so other names are drawn with
-whatever the system has. What no font at hand can draw is escaped, as a terminal would have it.
+Pillow has one scalable font, which draws little beyond ASCII, not even an accented e. Other text is drawn with the system's
+fonts. Characters that no font has are escaped.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from PIL import ImageFont
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_SYSTEM_FONTS = (
-    "DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf",  # most of Linux
-    "NotoSansCJK-Regular.ttc", "DroidSansFallbackFull.ttf", "wqy-microhei.ttc", "wqy-zenhei.ttc", "FreeSans.ttf",
-    "Arial Unicode.ttf", "Hiragino Sans GB.ttc", "AppleSDGothicNeo.ttc", "Helvetica.ttc",  # macOS
-    "segoeui.ttf", "msyh.ttc", "msgothic.ttc", "malgun.ttf", "arial.ttf",  # Windows
-)  # fmt: skip
-_NOWHERE = "\U0010ffff"  # never a character, so every font draws it as a missing one
+_LINUX = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "NotoSansCJK-Regular.ttc")
+_LINUX_ASIAN = ("DroidSansFallbackFull.ttf", "wqy-microhei.ttc", "wqy-zenhei.ttc", "FreeSans.ttf")
+_MACOS = ("Arial Unicode.ttf", "Hiragino Sans GB.ttc", "AppleSDGothicNeo.ttc", "Helvetica.ttc")
+_WINDOWS = ("segoeui.ttf", "msyh.ttc", "msgothic.ttc", "malgun.ttf", "arial.ttf")
+_SYSTEM_FONTS = (*_LINUX, *_LINUX_ASIAN, *_MACOS, *_WINDOWS)
+_NOT_A_CHARACTER = "\U0010ffff"  # so every font draws its sign for a missing character
 
 
 def choose_font(text: str, size: int) -> tuple[Font, str]:
-    """The first font that can draw a printable text, and the text; else the one that can draw most of it, the rest escaped."""
+    """The first font that can draw a printable text, and the text. Otherwise the font with most of it, the rest escaped."""
     best: tuple[int, Font, str] | None = None
     for name in (None, *_SYSTEM_FONTS):
         font = _load(name, size)
@@ -34,12 +33,12 @@ def choose_font(text: str, size: int) -> tuple[Font, str]:
             return font, text
         if best is None or len(missing) < best[0]:
             best = len(missing), font, "".join(_escaped(c) if c in missing else c for c in text)
-    assert best  # Pillow's own font is always there
+    assert best  # Pillow's own font always loads
     return best[1], best[2]
 
 
 def fit(text: str, size: int, width: float) -> tuple[Font, str]:
-    """A font and a text for `width` pixels: a longer text keeps its beginning and its end."""
+    """A font and the text in at most `width` pixels: its middle is cut out if it is longer."""
     font, text = choose_font(text, size)
     ellipsis = "…" if _can_draw(font, "…") else "..."
     keep = len(text)
@@ -70,5 +69,5 @@ def _draws(name: str | None, character: str) -> bool:
 
 
 def _can_draw(font: Font, character: str) -> bool:
-    drawn, missing = font.getmask(character), font.getmask(_NOWHERE)
+    drawn, missing = font.getmask(character), font.getmask(_NOT_A_CHARACTER)
     return (drawn.size, bytes(drawn)) != (missing.size, bytes(missing))

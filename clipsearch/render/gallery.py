@@ -1,4 +1,4 @@
-"""Photos as one HTML file to look through: no other file, no network, no server."""
+"""Photos as one self-contained HTML file to look through: no other files, no network, no server."""
 
 from __future__ import annotations
 
@@ -28,25 +28,23 @@ from clipsearch.render.text import printable, short_path
 from clipsearch.types import Failure, ImageRecord
 
 MOST = 1000
-"""Photos in one file. The others are counted."""
+"""Photos in one file, at most. The page gives the number of the others."""
 
 SIZES = ((60, 1280), (250, 800), (MOST, 400))
-"""(photos, pixels): with at most so many photos, no side of a picture is longer than this. README has the files' sizes."""
+"""(photos, pixels): the longest side of a picture if there are at most so many photos."""
 
 _ASSETS = Path(__file__).resolve().parent / "assets"
-_NARROWEST, _WIDEST = (
-    0.66,
-    2.4,
-)  # width / height of a tile; of pictures beyond that the middle is shown, and all when larger
-_QUALITY = 80  # of JPEG: WebP would be a fifth smaller, and take four times as long
-_AT_ONCE = 16  # pictures that are made smaller or written at a time
+# Width / height of a tile. A tile shows only the middle of a picture beyond that; the larger view shows all of it.
+_NARROWEST, _WIDEST = 0.66, 2.4
+_QUALITY = 80  # of JPEG; WebP is a fifth smaller and takes four times as long
+_AT_ONCE = 16  # pictures that are encoded at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A photo and what is said of it: `label`, its name and `worth` in the first line under it, `more` in the second.
+    """A photo and its texts: `label`, its name and `worth` in the first line under it, `more` in the second.
 
-    `facts` are (name, value) for its larger view. `share`, 0 to 1, is drawn as a bar. `badge` marks it among the others.
+    `facts` are (name, value) for the larger view. `share`, 0 to 1, is drawn as a bar. `badge` is a mark on the picture.
     """
 
     record: ImageRecord
@@ -60,7 +58,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Photos that belong together; the only section of a gallery needs no title."""
+    """Photos that belong together. The only section of a gallery needs no title."""
 
     cards: tuple[Card, ...]
     title: str = ""
@@ -69,7 +67,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """A page: its title, lines about all of it, and its photos."""
+    """A page: its title, lines about the whole of it, and its photos."""
 
     title: str
     about: tuple[str, ...]
@@ -77,23 +75,23 @@ class Gallery:
 
 
 def check_gallery(path: str | os.PathLike[str], *, force: bool) -> None:
-    """ClipsearchError where a gallery cannot be written: another suffix, no folder, or a file in its place."""
+    """ClipsearchError if a gallery cannot be written: another suffix, no folder, or a file that exists."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise ClipsearchError(f"a gallery is an .html file, and {path.name} is none by its name")
+        raise ClipsearchError(f"a gallery must be an .html file; rename {path.name}")
     require_free(path, force=force)
 
 
 def save_gallery(gallery: Gallery, path: str | os.PathLike[str], *, force: bool = False) -> int:
-    """Write a gallery of at most MOST photos, whole or not at all; how many photos had no room.
+    """Write a gallery of at most MOST photos, whole or not at all; the number of photos that are left out.
 
-    A file that is there is never replaced, unless `force`. A photo that cannot be read is a tile with the reason. Links to
-    photos below the gallery's folder are relative, so that both can be moved together. ClipsearchError as in `check_gallery`.
+    An existing file is replaced only with `force`. A photo that cannot be read becomes a tile with the reason. Links to photos
+    below the gallery's folder are relative, so that both can be moved together. ClipsearchError if the file cannot be written.
     """
     check_gallery(path, force=force)
     sections = tuple(_limited(gallery.sections))
     left = sum(len(section.cards) for section in gallery.sections) - sum(len(section.cards) for section in sections)
-    about = (*gallery.about, f"and {left:,} more photos, for which there is no room here") if left else gallery.about
+    about = (*gallery.about, f"and {left:,} more photos, which are not on this page") if left else gallery.about
     with (
         replacing([Path(path)], force=force) as (unfinished,),
         unfinished.open("w", encoding="utf-8", newline="\n") as file,
@@ -170,7 +168,7 @@ def _tile(card: Card, picture: str | Failure, folder: str, common: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A text that is only text: what has a meaning in HTML, and what a terminal would not show, is escaped."""
+    """Text for HTML: markup and characters that cannot be shown are escaped."""
     return escape(printable(text))
 
 
@@ -190,7 +188,7 @@ def _ratio_class(record: ImageRecord) -> str:
 
 
 def _ratio_rules(cards: Iterable[Card]) -> str:
-    """Rules instead of style attributes, which the policy does not let in."""
+    """CSS rules in place of style attributes, which the security policy forbids."""
     return "".join(
         f".r{ratio} {{ --r: {ratio / 100:g}; }}\n" for ratio in sorted({_ratio(card.record) for card in cards})
     )
@@ -199,37 +197,41 @@ def _ratio_rules(cards: Iterable[Card]) -> str:
 def _common_folder(paths: Sequence[str]) -> str:
     try:
         return os.path.commonpath([os.path.dirname(path) for path in paths])
-    except ValueError:  # there are none, or they are on several drives
+    except ValueError:  # no paths, or paths on several drives
         return os.sep
 
 
 def _address(path: str, relative: str) -> str:
-    """Where the page finds a photo, byte for byte."""
+    """The URL of a photo, exact to the byte."""
     if is_remote(path):
         return quote(path, safe=":/")
     if relative != path:
         return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))
     if os.sep == "\\":
         path = plain(path).replace(os.sep, "/")
-        if path.startswith("//"):  # of another machine, whose name comes first
+        if path.startswith("//"):  # on another machine; its name comes first
             return "file:" + quote(os.fsencode(path), safe="/")
     return "file://" + quote(os.fsencode("/" * (not path.startswith("/")) + path), safe="/:")
 
 
 def _pictures(cards: Sequence[Card]) -> Generator[str | Failure, None, None]:
-    """An img for each card in turn, or why there is none. They are read, made smaller and encoded at the same time."""
+    """An img element for each card in turn, or its failure. Reading, resizing and encoding run at the same time."""
     side = next((pixels for most, pixels in SIZES if len(cards) <= most), SIZES[-1][1])
     found = each_thumbnail([card.record.file.path for card in cards], (side, side))
     with closing(found), ThreadPoolExecutor(cores(), thread_name_prefix="clipsearch-encode") as threads:
-        while some := list(islice(found, _AT_ONCE)):
-            yield from threads.map(_img, some)
+        while batch := list(islice(found, _AT_ONCE)):
+            yield from threads.map(_img, batch)
 
 
 def _img(picture: Image.Image | Failure) -> str | Failure:
     if isinstance(picture, Failure):
         return picture
+    size = f'width="{picture.width}" height="{picture.height}"'
+    return f'<img alt="" decoding="async" {size} src="{jpeg_data_url(picture)}">'
+
+
+def jpeg_data_url(picture: Image.Image) -> str:
+    """A picture as a data: URL."""
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
-    content = base64.b64encode(data.getvalue()).decode("ascii")
-    size = f'width="{picture.width}" height="{picture.height}"'
-    return f'<img alt="" decoding="async" {size} src="data:image/jpeg;base64,{content}">'
+    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}"

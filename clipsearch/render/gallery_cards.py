@@ -1,4 +1,4 @@
-"""What a gallery says of photos: of hits, and of those with labels."""
+"""Galleries of hits, and of photos with labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clipsearch.types import Hit, ImageRecord
 def hits_gallery(
     hits: Sequence[Hit], title: str, explained: dict[str, Any], group_by: GroupBy | None = None
 ) -> Gallery:
-    """Hits in their order, or in groups in the order of their first ones. `explained` is what Hits.explain() says."""
+    """Hits in their order, or in groups in the order of their first hits. `explained` is the result of Hits.explain()."""
     groups = grouped(hits, group_by) if group_by else {"": hits}
     sections = tuple(
         Section(
@@ -29,7 +29,7 @@ def hits_gallery(
     )
     considered = f"{len(hits):,} of {counted(explained['considered'], 'photo')}"
     if explained["considered"] != explained["images"]:
-        considered += f" that meet the filters, of {explained['images']:,}"
+        considered += f" that pass the filters, of {explained['images']:,}"
     about = [f"{considered} · model {explained['model'] or 'none'} · {date.today().isoformat()}"]
     if explained["filters"]:
         about.append("only: " + "; ".join(explained["filters"]))
@@ -37,7 +37,7 @@ def hits_gallery(
 
 
 class LabelledPhotos:
-    """The likeliest photos of each label: as many in all as a gallery has room for, however many come."""
+    """Collects the likeliest photos of each label, MOST in all."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._labels = labels
@@ -45,12 +45,12 @@ class LabelledPhotos:
         self._best: list[tuple[float, int, str, Card]] = []  # a heap, the least likely first
 
     def add(self, record: ImageRecord, match: float, best: Sequence[tuple[str, float]]) -> None:
-        """A photo with its match and its labels, (label, probability), the likeliest first."""
+        """Add a photo with its match and its labels, (label, probability), the likeliest first."""
         label, probability = best[0]
         self._counts[label] += 1
         facts = (
             *((name, percent(likely)) for name, likely in best),
-            ("match", f"{percent(match)}, what these labels keep where everyday scenes compete"),
+            ("match", f"{percent(match)}, how likely the photo shows one of the labels at all"),
             *photo_facts(record),
         )
         share = probability * match
@@ -60,15 +60,15 @@ class LabelledPhotos:
         (heapq.heappush if len(self._best) < MOST else heapq.heappushpop)(self._best, entry)
 
     def gallery(self, model: str) -> Gallery:
-        """A section for each label that is some photo's likeliest, in the order of the labels; the likeliest photos first."""
+        """A section for each label that is the likeliest of a photo. In each, the likeliest photos are first."""
         cards: dict[str, list[Card]] = {label: [] for label in self._labels}
         for _, _, label, card in sorted(self._best, key=lambda entry: entry[:2], reverse=True):
             cards[label].append(card)
         sections = []
-        for label, some in cards.items():
-            left = self._counts[label] - len(some)
-            note = counted(len(some), "photo") + (f", and {left:,} that are less likely" if left else "")
-            sections += [Section(tuple(some), label, note)] if some else []
+        for label, shown in cards.items():
+            left = self._counts[label] - len(shown)
+            note = counted(len(shown), "photo") + (f", and {left:,} less likely ones" if left else "")
+            sections += [Section(tuple(shown), label, note)] if shown else []
         count = sum(self._counts.values())
         about = (
             f"{counted(count, 'photo')} by their likeliest label · model {model or 'none'} · {date.today().isoformat()}"
@@ -77,7 +77,7 @@ class LabelledPhotos:
 
 
 def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
-    """What the index knows of a photo, as (name, value); what it does not know is left out."""
+    """What the index knows about a photo, as (name, value). Unknown facts are left out."""
     info = record.info
     pixels = f"{info.width} x {info.height}, {info.width * info.height / 1e6:.1f} megapixels"
     known = (
@@ -92,7 +92,7 @@ def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
 
 
 def joined(*parts: str) -> str:
-    """What there is to say, in a line."""
+    """The parts that are not empty, in one line."""
     return " · ".join(part for part in parts if part)
 
 
@@ -100,7 +100,7 @@ def _hit_card(hit: Hit) -> Card:
     match = "" if hit.match is None else percent(hit.match)
     facts = (
         ("rank", str(hit.rank)),
-        *([("match", f"{match}, how likely it is right")] if match else []),
+        *([("match", f"{match}, how likely the photo shows this")] if match else []),
         ("score", f"{hit.score:.4f}"),
         *photo_facts(hit.record),
     )

@@ -37,7 +37,7 @@ def test_every_part_of_a_query_is_said():
 
 def test_filters_count_what_they_leave():
     explained = {**answer().explain(), "considered": 12}
-    assert "1,200, of which 12 meet the filters" in explain_text(explained)
+    assert "1,200, 12 of them pass the filters" in explain_text(explained)
 
 
 def test_hostile_texts_take_one_line():
