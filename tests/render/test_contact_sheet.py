@@ -103,7 +103,7 @@ def test_a_sheet_that_fails_leaves_what_was_there(hits, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("sheet.gif", "a .jpg, .png or .pdf"), ("no/sheet.jpg", "no folder"), ("sheet", "none by its name")],
+    [("sheet.gif", "a .jpg, .png or .pdf"), ("no/sheet.jpg", "no folder"), ("sheet", "rename sheet")],
 )
 def test_wrong_names_are_told_before_a_search(tmp_path, name, message):
     with pytest.raises(ClipsearchError, match=message):

@@ -17,7 +17,7 @@ function render() {
   const chips = chipsOf(search);
   list.hidden = !isFiltered(search);
   if (chips.length > 1) chips.push({ text: "Clear all", change: withoutFilters() });
-  list.replaceChildren(...filter-chips.map(({ text, change }) =>
+  list.replaceChildren(...chips.map(({ text, change }) =>
     element("li", {}, element("button", { type: "button", class: "filter-chip", title: "Remove this filter", onclick: () => changeSearch(change) },
       element("bdi", {}, text), element("span", { class: "offscreen" }, " remove"), icon("close"))),
   ));
