@@ -1,12 +1,12 @@
 "use strict";
-// The page is whole without this; it adds the keyboard, the larger view and copying.
+// The page works without this script, which adds the keyboard, the larger view and copying.
 (() => {
   const tiles = Array.from(document.querySelectorAll(".picture"));
   const view = document.getElementById("view");
   const help = document.getElementById("help");
   const at = (id) => document.getElementById(id);
   let current = 0;
-  let viewed = 0; // what the browser focuses when the larger view closes is the photo that it was opened from
+  let viewed = 0; // the photo to focus when the larger view closes; browsers focus the one that it was opened from
 
   function choose(index, focus = true) {
     if (!tiles.length) return;
@@ -17,8 +17,8 @@
     if (focus) tiles[current].closest("li").scrollIntoView({ block: "nearest" });
   }
 
-  // The photo in the nearest row above (-1) or below (1) whose middle is nearest to that of the current one.
-  function beyond(direction) {
+  // In the nearest row above (-1) or below (1), the photo whose middle is nearest to that of the current one.
+  function neighbourRow(direction) {
     const here = tiles[current].getBoundingClientRect();
     const middle = here.left + here.width / 2;
     let best = current, bestRow = Infinity, bestAside = Infinity;
@@ -49,14 +49,14 @@
     at("facts").replaceChildren(...Array.from(item.querySelector("dl").cloneNode(true).children));
     at("absolute").textContent = item.dataset.path;
     at("relative").textContent = item.dataset.relative || "";
-    at("relatively").hidden = !item.dataset.relative;
+    at("relative-line").hidden = !item.dataset.relative;
     at("original").href = item.dataset.href;
-    at("said").textContent = "";
+    at("message").textContent = "";
     at("previous").disabled = current === 0;
     at("next").disabled = current === tiles.length - 1;
     if (!view.open) {
       view.showModal();
-      view.focus(); // and not the first button: the arrow keys are for the photos
+      view.focus(); // not the first button, since the arrow keys are for the photos
     }
     at("panel").scrollTop = 0;
   }
@@ -68,14 +68,14 @@
       await navigator.clipboard.writeText(text);
       done = true;
     } catch {
-      // some browsers have no clipboard for files: the old way, by a selection
+      // some browsers give local files no clipboard; select the text and copy it
       const range = document.createRange();
       range.selectNodeContents(at(id));
       getSelection().removeAllRanges();
       getSelection().addRange(range);
       done = document.execCommand("copy");
     }
-    at("said").textContent = done ? "Copied." : "It is selected; press Ctrl-C to copy it.";
+    at("message").textContent = done ? "Copied." : "The path is selected; press Ctrl-C to copy it.";
   }
 
   const moves = {
@@ -98,7 +98,7 @@
       else if (key === "c") copy("absolute");
       else return;
     } else if (key in moves) choose(moves[key]());
-    else if (key === "ArrowUp" || key === "ArrowDown") choose(beyond(key === "ArrowUp" ? -1 : 1));
+    else if (key === "ArrowUp" || key === "ArrowDown") choose(neighbourRow(key === "ArrowUp" ? -1 : 1));
     else return;
     event.preventDefault();
   });
@@ -115,7 +115,7 @@
   at("close").addEventListener("click", () => view.close());
   at("copy-absolute").addEventListener("click", () => copy("absolute"));
   at("copy-relative").addEventListener("click", () => copy("relative"));
-  at("ask").addEventListener("click", () => help.showModal());
-  at("enough").addEventListener("click", () => help.close());
+  at("open-help").addEventListener("click", () => help.showModal());
+  at("close-help").addEventListener("click", () => help.close());
   choose(0, false);
 })();

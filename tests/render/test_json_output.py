@@ -1,0 +1,52 @@
+"""Hits and failures as JSON, and back."""
+
+import json
+
+from clipsearch.render.json_output import (
+    failure_from_json,
+    failure_to_json,
+    hit_from_json,
+    hit_to_json,
+    hits_to_json,
+    hits_to_jsonl,
+    json_line,
+)
+from clipsearch.types import Failure, ImageFile
+from tests.render.support import ANOTHER_DAY, hit
+
+HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
+
+
+def test_json_keeps_the_agreed_keys_and_any_name():
+    text = json_line(hits_to_json([hit(1, HOSTILE, 0.25, 0.5)], "q", "mini", "/photos/.clipsearch"))
+    assert text.count("\n") == 1
+    text.encode("utf-8")  # valid, although the name is not
+    value = json.loads(text)
+    assert list(value) == ["query", "model", "index", "hits"]
+    assert list(value["hits"][0]) == [
+        "rank", "score", "match", "id", "path", "width", "height", "format", "size", "taken_at", "camera", "gps",
+        "content_hash",
+    ]  # fmt: skip
+    assert value["hits"][0]["path"] == HOSTILE and value["hits"][0]["match"] == 0.5
+    assert hits_to_json([hit(1, HOSTILE, caption="a dog")], "q", "m", "/i")["hits"][0]["caption"] == "a dog"
+
+
+def test_json_has_groups_and_an_explanation_where_asked_for():
+    hits = [hit(1, "/photos/b/1.jpg", taken_at=ANOTHER_DAY), hit(2, "/photos/2.jpg")]
+    value = hits_to_json(hits, "q", "mini", "/i", group_by="day", explanation={"model": "mini"})
+    assert [one["group"] for one in value["hits"]] == ["2024-07-15", None]
+    assert value["explanation"] == {"model": "mini"}
+    lines = hits_to_jsonl(hits, "q", group_by="folder").splitlines()
+    assert [json.loads(line)["group"] for line in lines] == ["/photos/b", "/photos"]
+    assert list(json.loads(lines[0]))[:3] == ["query", "rank", "score"]
+
+
+def test_json_has_an_inverse():
+    first = hit(1, HOSTILE, 0.1234567, 0.7654321, ANOTHER_DAY, "Canon", (-33.5, 151.25), "a dog")
+    for whole in (first, hit(2, "/photos/b.jpg")):
+        values = json.loads(json_line(hit_to_json(whole, exact=True)))
+        assert hit_from_json(values) == whole
+        rounded = hit_from_json(hit_to_json(whole))
+        assert rounded.record == whole.record and rounded.score == round(whole.score, 6)
+    failure = Failure(ImageFile(HOSTILE, 7, 0), "truncated", "io", attempts=2, kept=True)
+    assert failure_from_json(json.loads(json_line(failure_to_json(failure)))) == failure
