@@ -20,7 +20,7 @@ from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch
 from clipsearch.server.app import make_app
 from clipsearch.server.events import index_events
 from clipsearch.server.jobs import IndexJobs
-from clipsearch.terminal.app import BrowseApp, Wish
+from clipsearch.terminal.app import BrowseApp, ListRequest
 from clipsearch.types import Query
 from tests.conftest import ColourEncoder, save_photo
 from tests.server.conftest import ids, serving, wait_for_job
@@ -238,7 +238,7 @@ def test_browsing_finds_what_looks_like_a_photo_whose_file_is_gone(engine):
     os.unlink(record.file.path)
     app = BrowseApp(engine, print, Query(()))
     try:
-        rows, _ = app._answer(Wish(like=record))
+        rows, _ = app._answer(ListRequest(like=record))
         assert len(rows) == 4 and record.image_id not in [row.record.image_id for row in rows]
     finally:
         app._decoder.close()
@@ -255,7 +255,7 @@ def test_assistants_see_the_photo_that_was_indexed_or_none(engine, photos, make_
         number = found.structured_content["hits"][0]["id"]
         assert Image.open(io.BytesIO(await assistant.thumbnail(number))).getpixel((5, 5))[0] > 200
         save_photo(photos / "red.jpg", "blue", note="another picture under its name")
-        with pytest.raises(Exception, match="not the picture that was indexed"):
+        with pytest.raises(Exception, match="has changed since it was indexed"):
             await assistant.thumbnail(number)
         for wrong in (-(2**70), "9" * 5000, -1, "~nobodyhere/x.jpg"):
             assert (await assistant.similar(wrong)).is_error
