@@ -223,10 +223,10 @@ class SearchEngine:
         """
         from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.apply import index_folders
-        from clipsearch.indexing.plan import IndexOptions
+        from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
-        options = IndexOptions(rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits or ReadLimits())
+        options = SyncOptions(rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits or ReadLimits())
         with self._writing(folders, _require_folder, on_busy) as collection:
             report = index_folders(collection, folders, partial(self._model.of, collection), options, progress, cancel)
         report.seconds = time.monotonic() - start
@@ -259,11 +259,11 @@ class SearchEngine:
         """
         from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
         from clipsearch.images.files import ReadLimits
-        from clipsearch.indexing.plan import IndexOptions
+        from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
         cluster = ClusterOptions(ray, parts, self._model.device)
-        options = IndexOptions(rules, prune, paranoid, retry, 0.0, jobs, batch_size, limits or ReadLimits())
+        options = SyncOptions(rules, prune, paranoid, retry, 0.0, jobs, batch_size, limits or ReadLimits())
         with self._writing(sources, _require_source, on_busy) as collection:
             load_encoder = partial(self._model.of, collection)
             report = index_on_cluster(collection, sources, load_encoder, cluster, options, progress, cancel)

@@ -120,7 +120,7 @@ def _named(given: str | None) -> str:
 
 def _holds_photos(folder: Path) -> bool:
     """Whether any of a folder's first entries, or of those one level down, is named like a photo."""
-    from clipsearch.images.formats import is_image_name
+    from clipsearch.images.file_types import is_image_name
 
     seen = 0
     inner = [str(folder)]

@@ -175,7 +175,7 @@ class _Pictures:
 
     def picture(self, text: str) -> str | Path:
         """The picture that a part of a query names, or its text. QueryError if it names a picture that is not there."""
-        from clipsearch.images.formats import is_image_name
+        from clipsearch.images.file_types import is_image_name
 
         if text.lower().startswith(("http://", "https://")) and " " not in text:
             return self._fetch(text)
@@ -194,7 +194,7 @@ class _Pictures:
 
     def _require_no_paths(self, words: list[str]) -> None:
         """Raise QueryError if one of several words is an existing file or folder: it would be searched as text."""
-        from clipsearch.images.formats import is_image_name
+        from clipsearch.images.file_types import is_image_name
 
         for word in words:
             rest = " ".join(other for other in words if other != word)

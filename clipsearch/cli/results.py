@@ -194,7 +194,7 @@ def _put_into(folder: str, hits: Hits, link: bool) -> int:
 
 
 def _open(hits: Hits, written: str | None) -> None:
-    from clipsearch.images.formats import is_image_name
+    from clipsearch.images.file_types import is_image_name
 
     if written is not None:
         open_in_viewer(written)

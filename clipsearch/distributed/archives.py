@@ -16,8 +16,8 @@ from typing import IO
 
 from clipsearch.distributed.storage import open_whole
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
+from clipsearch.images.file_types import SIGNATURE_BYTES, is_image_name, looks_like_image
 from clipsearch.images.files import ReadLimits, require_at_most
-from clipsearch.images.formats import SIGNATURE_BYTES, is_image_name, looks_like_image
 from clipsearch.images.pool import RemoteFile
 from clipsearch.types import Failure, ImageFile, clean_caption
 

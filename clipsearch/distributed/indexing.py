@@ -32,7 +32,7 @@ from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, Col
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.apply import SyncReport, apply_sync
 from clipsearch.indexing.pipeline import Embedded
-from clipsearch.indexing.plan import IndexOptions, check_loss
+from clipsearch.indexing.plan import SyncOptions, check_loss
 from clipsearch.types import Failure, Fingerprint, ImageFile
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def index_on_cluster(
     sources: Sequence[str],
     load_encoder: Callable[[], Encoder],
     cluster: ClusterOptions,
-    options: IndexOptions,
+    options: SyncOptions,
     progress: IndexProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> ClusterReport:

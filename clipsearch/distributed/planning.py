@@ -17,8 +17,8 @@ from clipsearch.indexing import roots
 from clipsearch.indexing.pipeline import Embedded
 from clipsearch.indexing.plan import (
     FolderComparison,
-    IndexOptions,
     IsDue,
+    SyncOptions,
     SyncPlan,
     count_archive,
     due,
@@ -52,7 +52,7 @@ class Work:
     chunks: list[Chunk] = field(default_factory=list)  # the other files of the plans
 
 
-def plan_work(collection: Collection, given: Sequence[str], options: IndexOptions) -> Work:
+def plan_work(collection: Collection, given: Sequence[str], options: SyncOptions) -> Work:
     """Compare folders, URLs of folders, tar and Parquet files with an index; without any, all that the index knows.
 
     New folders become roots. Raises ClipsearchError, SyncRefused or StorageError if a source is missing or cannot be read.

@@ -18,8 +18,8 @@ from typing import IO, Any, TypeVar
 from clipsearch._internal.atomic_files import put_in_place, sync_file
 from clipsearch._internal.paths import SCHEMES, is_remote, is_remote_folder
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
+from clipsearch.images.file_types import is_image_name
 from clipsearch.images.files import require_at_most
-from clipsearch.images.formats import is_image_name
 from clipsearch.indexing.walk import Listing, WalkRules
 from clipsearch.types import ImageFile
 

@@ -18,7 +18,7 @@ from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import Cancelled, CollectionError, ImageError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.indexing import roots
-from clipsearch.indexing.plan import IndexOptions, SyncPlan, check_loss, due, plan_sync
+from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, due, plan_sync
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -75,7 +75,7 @@ def index_folders(
     collection: Collection,
     folders: Sequence[str | os.PathLike[str]],
     load_encoder: Callable[[], Encoder],
-    options: IndexOptions,
+    options: SyncOptions,
     progress: IndexProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> SyncReport:

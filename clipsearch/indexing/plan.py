@@ -15,8 +15,8 @@ from typing import TypeAlias
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
+from clipsearch.images.file_types import is_image_name
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.formats import is_image_name
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
 from clipsearch.indexing.walk import Listing, WalkRules, list_images
 from clipsearch.store.collection import Collection
@@ -41,7 +41,7 @@ _HOW_TO_GO_ON = (
 
 
 @dataclass(frozen=True, slots=True)
-class IndexOptions:
+class SyncOptions:
     """How to index. The fields are the parameters of `SearchEngine.index`."""
 
     rules: WalkRules | None = None

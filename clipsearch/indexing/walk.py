@@ -13,8 +13,8 @@ from pathlib import Path
 from clipsearch._internal import windows
 from clipsearch._internal.paths import NOT_THERE, identity
 from clipsearch._internal.windows import is_junction, is_misread, opened_as
+from clipsearch.images.file_types import has_image_signature, is_image_name, is_image_suffix
 from clipsearch.images.files import FAR, clamped
-from clipsearch.images.formats import has_image_signature, is_image_name, is_image_suffix
 from clipsearch.types import ImageFile
 
 SKIPPED_FOLDERS = frozenset(

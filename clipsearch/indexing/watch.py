@@ -16,7 +16,7 @@ from pathlib import Path
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import ClipsearchError, CollectionError, DecodersUnavailable, SyncRefused
-from clipsearch.images.formats import is_image_name
+from clipsearch.images.file_types import is_image_name
 from clipsearch.indexing import roots
 from clipsearch.indexing.apply import SyncReport
 from clipsearch.indexing.walk import WalkRules

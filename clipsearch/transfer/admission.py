@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clipsearch._internal.windows import opened_as
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import ClipsearchError, ModelMismatch
-from clipsearch.images.formats import has_image_signature, is_image_name
+from clipsearch.images.file_types import has_image_signature, is_image_name
 from clipsearch.indexing.walk import WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place

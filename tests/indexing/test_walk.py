@@ -6,7 +6,7 @@ import sys
 import pytest
 from PIL import Image
 
-from clipsearch.images.formats import looks_like_image
+from clipsearch.images.file_types import looks_like_image
 from clipsearch.indexing import walk as discover
 from clipsearch.indexing.walk import WalkRules, find_images, list_images, why_passed_over
 from tests.conftest import save_photo
