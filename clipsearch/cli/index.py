@@ -289,7 +289,10 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
         (report.removed, "removed"),
         (report.unchanged, "unchanged"),
     )
-    done = done or ("nothing to index yet" if report.waiting else "no photos found")
+    nothing = (
+        "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
+    )
+    done = done or nothing
     if report.copied:
         done += f" ({report.copied:,} with content known already)"
     lines = [f"{done} in {report.seconds:.1f} s"]
