@@ -84,8 +84,7 @@ class _Search:
     def _whole_rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """All fields of rows with only their number. KeyError if a row is gone."""
         numbers = [row["row"] for row in rows]
-        found = self._table.fetch("row", numbers, (*FIELDS, VECTOR), after=self._after)
-        whole = {row["row"]: row for row in found}
+        whole = {row["row"]: row for row in self._table.fetch("row", numbers, (*FIELDS, VECTOR), after=self._after)}
         return [whole[number] for number in numbers]
 
     def _widen(self, query: Embeddings, rough: Scores, rows: list[dict[str, Any]]) -> _ScoredRows:

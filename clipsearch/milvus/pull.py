@@ -59,9 +59,8 @@ def pull(
 ) -> PullReport:
     """Make an index contain what a store contains: a new index, or a copy of the pushed one.
 
-    `prune` confirms that photos which the store lacks may leave the index. `progress` counts the rows to fetch. An
-    interrupted pull can be repeated.
-    SyncRefused if the folder has an index of other photos, or if photos would leave it without `prune`.
+    `prune` confirms that photos which the store lacks may leave the index. `progress` counts the rows to fetch. An interrupted
+    pull can be repeated. SyncRefused if the folder has an index of other photos, or if photos would leave it without `prune`.
     """
     start = time.monotonic()
     with MilvusStore(address) as store:

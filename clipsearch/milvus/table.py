@@ -15,7 +15,7 @@ from clipsearch.errors import ClipsearchError, CollectionError, StoreUnreachable
 from clipsearch.milvus.address import StoreAddress
 from clipsearch.milvus.filters import EVERYTHING, among, both
 from clipsearch.milvus.manifest import Manifest, newest
-from clipsearch.milvus.rows import NOTE, VECTOR
+from clipsearch.milvus.rows import CHECK_FIELDS, NOTE, VECTOR
 from clipsearch.types import Embeddings, Scores
 
 logger = logging.getLogger(__name__)
@@ -23,13 +23,15 @@ logger = logging.getLogger(__name__)
 MAX_HITS = 16_384
 """Rows that one search may return, Milvus's own limit."""
 
+MAX_IDS = 2000
+"""Ids in one expression."""
+
 LEASES_BELOW = -(2**40)
 """Rows below this number are leases. From here to 0 are manifests and their parts, above 0 photos."""
 
 _MANIFESTS = f"row < 0 and row > {LEASES_BELOW}"
 
 _CONNECT_SECONDS = 10.0
-MAX_IDS = 2000  # in one expression
 _CERTIFICATES = "; if your own authority signed its certificate, name that file in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 _SHORT_SECRET = 8  # characters below which a secret may be a part of other words
 _NEVER = 2**62  # notes are born by a version that never comes
@@ -37,19 +39,7 @@ _INSERT_BYTES = 4 * 1024**2  # of vectors in one call; a server takes 64 MB
 _SCAN_ROWS, _SCAN_LONG_ROWS = 8192, 2048  # in one call: some megabytes, and 33 MB of the longest captions
 _IDS_END = 2**31  # every image's id is below it
 _SHORT, _LONG, _LONGEST = 2048, 16_384, 65_535  # characters
-_INTEGERS = [
-    "born",
-    "image_id",
-    "row_check",
-    "vector_check",
-    "root",
-    "size",
-    "mtime_ns",
-    "width",
-    "height",
-    "pixels",
-    "shape",
-]
+_INTEGERS = (*CHECK_FIELDS[1:], "root", "size", "mtime_ns", "width", "height", "pixels", "shape")
 _TEXTS = {
     **dict.fromkeys(("name", "name_folded", "format", "taken"), _SHORT),
     **dict.fromkeys(("folder", "folder_folded", "camera", "caption", "caption_folded"), _LONG),

@@ -1,1 +1,1 @@
-"""Embeddings as files: out of an index for other tools, and into one from elsewhere."""
+"""Files of embeddings: `export` writes them for other tools, `import_` takes embeddings made elsewhere into an index."""
