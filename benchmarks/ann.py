@@ -24,7 +24,7 @@ from suite.ann_report import picture, table
 from suite.measure import machine
 from suite.setup import ROOT, Setup
 
-from clipsearch.store.approximate.description import KINDS
+from clipsearch.store.approximate.info import KINDS
 
 PEERS = ("autofaiss", "usearch")
 

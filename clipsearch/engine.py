@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.milvus.push import PushReport
     from clipsearch.milvus.store import MilvusStore
     from clipsearch.query.vector_store import VectorStore
-    from clipsearch.store.approximate.description import Kind
+    from clipsearch.store.approximate.info import Kind
     from clipsearch.store.lock import OnBusy
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.fields import Format

@@ -22,7 +22,7 @@ from clipsearch.server.pictures import encode
 from clipsearch.store import ranking
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.store.segments import exact_scores
+from clipsearch.store.vectors import exact_scores
 from clipsearch.types import Embeddings, Fingerprint, ImageFile, Scores
 from scale_model import costs
 from scale_model.constants import Constants

@@ -15,10 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from clipsearch.store.approximate.build import Source, build
-from clipsearch.store.approximate.description import Kind
-from clipsearch.store.approximate.index import Approximate
-from clipsearch.store.approximate.tune import DEEPEST, Questions, efforts, exact_milliseconds, questions, recalls
+from clipsearch.store.approximate.build import VectorSource, build
+from clipsearch.store.approximate.index import ApproximateIndex
+from clipsearch.store.approximate.info import Kind
+from clipsearch.store.approximate.tune import (
+    DEEPEST,
+    TuningQueries,
+    efforts,
+    exact_milliseconds,
+    recalls,
+    tuning_queries,
+)
 from clipsearch.store.collection import Collection
 from clipsearch.types import Embeddings
 from suite import peers
@@ -49,8 +56,8 @@ class Bench:
     """What all methods are measured by."""
 
     rows: int
-    texts: Questions
-    images: Questions
+    texts: TuningQueries
+    images: TuningQueries
     exact: Point
 
 
@@ -59,7 +66,7 @@ def measured(setup: Setup, rows: int, kinds: Sequence[Kind], others: Sequence[st
     with Collection(setup.index(rows)) as collection:
         fingerprint = collection.fingerprint
         assert fingerprint is not None
-        source = Source(collection.snapshot(), fingerprint.digest)
+        source = VectorSource(collection.snapshot(), fingerprint.digest)
         bench = _bench(setup, source)
         yield bench.exact
         for kind in kinds:
@@ -69,21 +76,21 @@ def measured(setup: Setup, rows: int, kinds: Sequence[Kind], others: Sequence[st
                 yield from _peer(setup, source, bench, peer)
 
 
-def _bench(setup: Setup, source: Source) -> Bench:
+def _bench(setup: Setup, source: VectorSource) -> Bench:
     real = setup.real[1]
     texts = np.ascontiguousarray(real[:: max(len(real) // QUERIES, 1)][:QUERIES])
     chosen = np.random.default_rng(0).choice(source.ids, QUERIES, replace=False)
     own = np.sort(chosen).tolist()
     images = _vectors(source, own)
     silent = lambda done, total: None  # noqa: E731
-    bench = (questions(source.snapshot, texts, (), silent), questions(source.snapshot, images, own, silent))
+    bench = (tuning_queries(source.snapshot, texts, (), silent), tuning_queries(source.snapshot, images, own, silent))
     milliseconds = exact_milliseconds(source.snapshot, texts)
     size = len(source.ids) * source.dim * 4 / 1e6
     exact = Point(len(source.ids), "exact", "8-bit copy, proven", 1.0, 1.0, milliseconds, size * 1.25, 0.0)
     return Bench(len(source.ids), *bench, exact)
 
 
-def _vectors(source: Source, ids: Sequence[int]) -> Embeddings:
+def _vectors(source: VectorSource, ids: Sequence[int]) -> Embeddings:
     wanted = np.array(ids, np.int64)
     found = np.empty((len(ids), source.dim), np.float32)
     for segment in source.snapshot.segments:
@@ -92,12 +99,12 @@ def _vectors(source: Source, ids: Sequence[int]) -> Embeddings:
     return found
 
 
-def _ours(setup: Setup, source: Source, bench: Bench, kind: Kind) -> Iterator[Point]:
+def _ours(setup: Setup, source: VectorSource, bench: Bench, kind: Kind) -> Iterator[Point]:
     with TemporaryDirectory(dir=setup.work, prefix="ann-") as folder:
         start = time.perf_counter()
         card = build(Path(folder), kind, source, lambda what, done, total: None)
         seconds = time.perf_counter() - start
-        index = Approximate(Path(folder), card)
+        index = ApproximateIndex(Path(folder), card)
         base = Point(bench.rows, kind, "", 0.0, 0.0, 0.0, card.size / 1e6, seconds)
         best = 0.0
         for effort in list(efforts(card.shape))[::2]:
@@ -119,7 +126,7 @@ def _ours(setup: Setup, source: Source, bench: Bench, kind: Kind) -> Iterator[Po
                 break
 
 
-def _timed(index: Approximate, source: Source, texts: Embeddings) -> float:
+def _timed(index: ApproximateIndex, source: VectorSource, texts: Embeddings) -> float:
     seconds = []
     for number in range(_TIMED):
         start = time.perf_counter()
@@ -128,7 +135,7 @@ def _timed(index: Approximate, source: Source, texts: Embeddings) -> float:
     return 1000 * median(seconds)
 
 
-def _peer(setup: Setup, source: Source, bench: Bench, peer: str) -> Iterator[Point]:
+def _peer(setup: Setup, source: VectorSource, bench: Bench, peer: str) -> Iterator[Point]:
     """A peer's points, measured in its own environment over the same vectors, row by row."""
     with TemporaryDirectory(dir=setup.work, prefix="ann-") as folder:
         asked = Path(folder) / "queries.npz"
@@ -149,7 +156,7 @@ def _peer(setup: Setup, source: Source, bench: Bench, peer: str) -> Iterator[Poi
             )  # fmt: skip
 
 
-def _recall(rows: Any, some: Questions, own: int) -> float:
+def _recall(rows: Any, some: TuningQueries, own: int) -> float:
     """Recall@10 of rows (n, 10 + own), whose ids are one more; the first is an image itself where `own` is 1."""
     found = [
         min(int(np.isin(truth, ids + 1).sum()), 10) / 10

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from clipsearch._internal.windows import is_in_use
 from clipsearch.errors import ClipsearchError, one_line
@@ -110,6 +110,22 @@ def _reserve(target: Path) -> None:
         target.open("xb").close()
     except FileExistsError:
         raise ClipsearchError(f"{target} is there already; --force replaces it") from None
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A stream to write to. At the end of the block, the file has its name and is on the disk, and replaces what had the name.
+
+    If the block fails, what was there stays.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with partial.open("xb") as stream:  # never through a link that lay there
+        yield stream
+        stream.flush()
+        sync_file(stream.fileno())
+    put_in_place(partial, path)
+    sync_folder(path.parent)
 
 
 def sync_file(descriptor: int) -> None:

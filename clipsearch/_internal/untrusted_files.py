@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -10,11 +11,22 @@ from typing import Any, BinaryIO
 
 from clipsearch.errors import one_line
 
+_LINK = "it is a symbolic link, which is not followed"
 
-def open_plain(path: Path) -> BinaryIO:
-    """A file for reading, also behind links. ValueError for a pipe, a device or a folder; OSError as open() raises it."""
+
+def open_plain(path: Path, *, follow_links: bool = True) -> BinaryIO:
+    """Open a file for reading. ValueError for a pipe, a device or a folder, and for a link unless `follow_links`; OSError."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-    descriptor = os.open(path, flags)
+    if not follow_links:
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+        if not hasattr(os, "O_NOFOLLOW") and stat.S_ISLNK(os.lstat(path).st_mode):  # Windows has no such flag
+            raise ValueError(_LINK)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow_links:
+            raise ValueError(_LINK) from error
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ValueError("it is not a file, but a folder, a pipe or a device")

@@ -227,11 +227,11 @@ def _look_at_segment(inside: Path, info: Any, dim: int, problems: list[str], ope
 
 def _approximate(folder: Path) -> str | None:
     """A description of the approximate index, or why it cannot be read; None if there is none."""
-    from clipsearch.store.approximate.description import read_card
     from clipsearch.store.approximate.index import FOLDER
+    from clipsearch.store.approximate.info import read_info
 
     try:
-        card = read_card(folder / FOLDER)
+        card = read_info(folder / FOLDER)
         size = (folder / FOLDER / card.file).stat().st_size
     except FileNotFoundError as error:
         return "its file is missing" if str(error.filename).endswith(".vectors") else None

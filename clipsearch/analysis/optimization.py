@@ -15,12 +15,12 @@ import numpy as np
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
 from clipsearch.errors import ClipsearchError
-from clipsearch.store.approximate.build import Source, Tell, build, expected_bytes
-from clipsearch.store.approximate.description import KINDS, Card, Kind, read_card
+from clipsearch.store.approximate.build import Tell, VectorSource, build, expected_bytes
 from clipsearch.store.approximate.file_format import CODES
 from clipsearch.store.approximate.folder import making, put
-from clipsearch.store.approximate.index import FOLDER, Approximate
-from clipsearch.store.approximate.tune import Questions, Tried, exact_milliseconds, questions, tune
+from clipsearch.store.approximate.index import FOLDER, ApproximateIndex
+from clipsearch.store.approximate.info import KINDS, ApproximateInfo, Kind, read_info
+from clipsearch.store.approximate.tune import TuningQueries, TuningResult, exact_milliseconds, tune, tuning_queries
 from clipsearch.store.collection import Collection
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class OptimizeReport:
 
     images: int
     exact_milliseconds: float | None  # of a text query; None if nothing was measured
-    chosen: Card | None  # None if nothing was made or changed
+    chosen: ApproximateInfo | None  # None if nothing was made or changed
     reason: str  # why nothing was made; "" if something was
-    tried: tuple[Card, ...]  # each kind at its best setting
+    tried: tuple[ApproximateInfo, ...]  # each kind at its best setting
     skipped: dict[str, str]  # kind → why it was not tried
     seconds: float
 
@@ -87,11 +87,11 @@ def optimize(
         reason += _stays(collection.folder / FOLDER)
         return OptimizeReport(images, None, None, reason, (), {}, time.monotonic() - start)
     with making(collection.folder) as folder:
-        source = Source(collection.snapshot(), fingerprint.digest)
+        source = VectorSource(collection.snapshot(), fingerprint.digest)
         texts, pictures = _questions(source, encoder(), tell)
         exact_ms = exact_milliseconds(source.snapshot, texts.vectors)
-        tried: list[Tried] = []
-        best: Tried | None = None
+        tried: list[TuningResult] = []
+        best: TuningResult | None = None
         skipped: dict[str, str] = {}
         for kind in kinds or KINDS:
             if reason := _reason_to_skip(kind, source, max_bytes, requested=kinds is not None):
@@ -99,7 +99,7 @@ def optimize(
                 continue
             card = build(folder, kind, source, tell)
             # Opened again for each kind, because Windows deletes no file that is mapped.
-            approximate = Approximate(folder, card)
+            approximate = ApproximateIndex(folder, card)
             result = tune(
                 approximate,
                 source.snapshot,
@@ -110,17 +110,17 @@ def optimize(
                 max_milliseconds,
                 lambda stage: tell(stage, 0, 0),
             )
-            if max_bytes is not None and result.card.size > max_bytes:
+            if max_bytes is not None and result.info.size > max_bytes:
                 result = replace(result, fits=False)
-            logger.info("tried %s: fits %s, %s", kind, result.fits, result.card.measured)
+            logger.info("tried %s: fits %s, %s", kind, result.fits, result.info.measured)
             tried.append(result)
             worse = result
             if result.fits and (best is None or _ms(result) < _ms(best)):
                 worse, best = best or result, result
             if worse is not best:
                 with contextlib.suppress(OSError):  # another process has it open; a later run removes it
-                    (folder / worse.card.file).unlink()
-        cards = tuple(result.card for result in tried)
+                    (folder / worse.info.file).unlink()
+        cards = tuple(result.info for result in tried)
         if best is None:
             raise ClipsearchError(_unreached(recall, max_milliseconds, max_bytes, cards, skipped))
         reason = ""
@@ -130,12 +130,12 @@ def optimize(
                 "nothing was made"
             ) + _stays(folder)
         else:
-            put(folder, best.card)
-        chosen = None if reason else best.card
+            put(folder, best.info)
+        chosen = None if reason else best.info
         return OptimizeReport(images, exact_ms, chosen, reason, cards, skipped, time.monotonic() - start)
 
 
-def _questions(source: Source, encoder: Encoder, tell: Tell) -> tuple[Questions, Questions]:
+def _questions(source: VectorSource, encoder: Encoder, tell: Tell) -> tuple[TuningQueries, TuningQueries]:
     """Text queries from the bank, and stored images as queries, each with its exact answer."""
     bank, encoded = text_bank(), 0
 
@@ -150,12 +150,14 @@ def _questions(source: Source, encoder: Encoder, tell: Tell) -> tuple[Questions,
     ids, snapshot = source.ids[rows], source.snapshot
     images = snapshot.vectors(ids)
     return (
-        questions(snapshot, texts, (), lambda done, total: tell("answering texts exactly", done, total)),
-        questions(snapshot, images, ids.tolist(), lambda done, total: tell("answering images exactly", done, total)),
+        tuning_queries(snapshot, texts, (), lambda done, total: tell("answering texts exactly", done, total)),
+        tuning_queries(
+            snapshot, images, ids.tolist(), lambda done, total: tell("answering images exactly", done, total)
+        ),
     )
 
 
-def _reason_to_skip(kind: Kind, source: Source, max_bytes: int | None, *, requested: bool) -> str:
+def _reason_to_skip(kind: Kind, source: VectorSource, max_bytes: int | None, *, requested: bool) -> str:
     """Why a kind is not tried; "" if it is."""
     if kind == "hnsw-sq8":
         if not requested and len(source.ids) > MAX_GRAPH_IMAGES:
@@ -175,18 +177,22 @@ def _reason_to_skip(kind: Kind, source: Source, max_bytes: int | None, *, reques
 def _stays(folder: Path) -> str:
     """A note about the approximate index that was made before and is still used."""
     try:
-        before = read_card(folder)
+        before = read_info(folder)
     except (OSError, ValueError):
         return ""
     return f"; the one made before, for a recall of {before.measured.asked:g}, stays in use (--remove takes it away)"
 
 
-def _ms(tried: Tried) -> float:
-    return tried.card.measured.milliseconds
+def _ms(tried: TuningResult) -> float:
+    return tried.info.measured.milliseconds
 
 
 def _unreached(
-    recall: float, max_ms: float | None, max_bytes: int | None, cards: Sequence[Card], skipped: dict[str, str]
+    recall: float,
+    max_ms: float | None,
+    max_bytes: int | None,
+    cards: Sequence[ApproximateInfo],
+    skipped: dict[str, str],
 ) -> str:
     limits = [f"{max_ms:g} ms"] if max_ms is not None else []
     limits += [f"{max_bytes / 1e9:g} GB"] if max_bytes is not None else []

@@ -14,9 +14,9 @@ from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
 
 if TYPE_CHECKING:
     from clipsearch.analysis.optimization import OptimizeReport
-    from clipsearch.store.approximate.description import Card
+    from clipsearch.store.approximate.info import ApproximateInfo
 
-# store.approximate.description.KINDS, which --help must not import
+# store.approximate.info.KINDS, which --help must not import
 _KINDS = ("ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8")
 
 
@@ -73,7 +73,7 @@ def optimize(
     change: the new file can be lost, damaged or removed at any time.
     """
     from clipsearch.engine import SearchEngine
-    from clipsearch.store.approximate.description import KINDS
+    from clipsearch.store.approximate.info import KINDS
 
     with SearchEngine(existing_index(index_folder), model=model, device=device) as engine:
         if remove:
@@ -104,7 +104,7 @@ def optimize(
         say(_summary(report))
 
 
-def _about(card: Card) -> dict[str, Any]:
+def _about(card: ApproximateInfo) -> dict[str, Any]:
     """What JSON says of an approximate index."""
     made = {"kind": card.shape.kind, "bytes": card.size, "effort": card.effort, "candidates": card.candidates}
     return {**made, **asdict(card.measured), "faiss": card.faiss, "made": card.made}
@@ -129,7 +129,7 @@ def _summary(report: OptimizeReport) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _measurements(card: Card) -> str:
+def _measurements(card: ApproximateInfo) -> str:
     measured = card.measured
     recall = f"recall@{measured.k} {measured.text:.3f} for texts, {measured.image:.3f} for images"
     return f"{measured.milliseconds:6.2f} ms, {recall}"

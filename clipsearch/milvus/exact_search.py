@@ -13,7 +13,7 @@ from clipsearch.milvus.manifest import Manifest
 from clipsearch.milvus.rows import FIELDS, VECTOR, checked_vector, record
 from clipsearch.milvus.table import MAX_HITS, MAX_IDS, Table
 from clipsearch.store.ranking import best_first
-from clipsearch.store.segments import exact_scores, rounding_bound
+from clipsearch.store.vectors import exact_scores, rounding_bound
 from clipsearch.types import Embeddings, Ids, ImageRecord, Scores
 
 _EXTRA_HITS = 54  # beyond top_k, as in a search of an index

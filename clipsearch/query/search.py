@@ -18,7 +18,7 @@ from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.relevance import RIVALS, match
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.store.segments import exact_scores
+from clipsearch.store.vectors import exact_scores
 from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Query, Scores, all_of
 
 CANDIDATES = 1000
@@ -119,7 +119,7 @@ def _answers(store: VectorStore[SelectionT], spec: ModelSpec, searches: Sequence
                 considered=considered,
                 bytes_scanned=approximation.scan_bytes if approximation else store.scan_bytes(considered),
                 seconds=clock.seconds,
-                approximate=approximation.said if approximation else None,
+                approximate=approximation.summary if approximation else None,
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
     return answers

@@ -17,7 +17,7 @@ class Approximation(Protocol):
     """An approximate index that a search uses."""
 
     @property
-    def said(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """What it is, and what was measured, by name."""
         ...
 

@@ -26,11 +26,11 @@ from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
 from clipsearch.store.ranking import FEW
 from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
-from clipsearch.store.segments import Segment, SegmentInfo, exact_scores, write_compact, write_segment
+from clipsearch.store.segments import Segment, SegmentInfo, write_compact, write_segment
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.staging import StagedVectors
 from clipsearch.store.validation import WHAT_TO_DO, absolute_root, require_own_files
-from clipsearch.store.vectors import is_unit, vector_check
+from clipsearch.store.vectors import exact_scores, is_unit, vector_check
 from clipsearch.types import (
     Condition,
     Embeddings,
@@ -45,9 +45,9 @@ from clipsearch.types import (
 )
 
 if TYPE_CHECKING:
-    from clipsearch.store.approximate.description import Card
     from clipsearch.store.approximate.folder import ApproximateStatus
-    from clipsearch.store.approximate.index import Approximate
+    from clipsearch.store.approximate.index import ApproximateIndex
+    from clipsearch.store.approximate.info import ApproximateInfo
 
 logger = logging.getLogger(__name__)
 
@@ -394,10 +394,10 @@ class Collection:
 
         return self._index.at_one_state(best)
 
-    def approximation(self, top_k: int, allowed: Ids | None = None, *, exact: bool = False) -> Card | None:
+    def approximation(self, top_k: int, allowed: Ids | None = None, *, exact: bool = False) -> ApproximateInfo | None:
         """The description of the approximate index that `search` would use; None if it would be exact."""
         index = self._index.at_one_state(lambda snapshot: self._approximate(top_k, allowed, exact))
-        return index.card if index else None
+        return index.info if index else None
 
     def approximate_status(self) -> ApproximateStatus | None:
         """The state of the approximate index; None if there is none."""
@@ -591,7 +591,7 @@ class Collection:
     def _catalog(self) -> Catalog:
         return self._index.catalog
 
-    def _approximate(self, top_k: int, allowed: Ids | None, exact: bool) -> Approximate | None:
+    def _approximate(self, top_k: int, allowed: Ids | None, exact: bool) -> ApproximateIndex | None:
         """The approximate index that a search uses. Not among few images: all of its candidates could be others."""
         fingerprint = None if exact or allowed is not None else self.fingerprint
         return self._index.approximate(fingerprint, top_k) if fingerprint else None

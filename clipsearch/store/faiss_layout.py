@@ -5,25 +5,21 @@ From faiss's impl/index_write.cpp: `write_index` for IndexIDMap, IndexFlat and I
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
-import stat
 import struct
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-_HEADER = struct.Struct(
-    "<4siqqqBi"
-)  # its name, dim, rows, two numbers without a meaning, whether it is trained, metric
+from clipsearch._internal.untrusted_files import open_plain
+
+# Name, dim, rows, two numbers without a meaning, whether it is trained, metric.
+_HEADER = struct.Struct("<4siqqqBi")
 _LENGTH = struct.Struct("<q")
-_QUANTIZER = struct.Struct(
-    "<iifqqq"
-)  # type, range statistic and its argument, dim, bytes a row, numbers it was trained to
-_LINK = "it is a symbolic link, which is not followed"
+# Type, range statistic and its argument, dim, bytes a row, how many numbers it was trained to.
+_QUANTIZER = struct.Struct("<iifqqq")
 _TRAINED_TO = 2
 _INNER_PRODUCT = 0
 _UNIFORM_8_BITS = 2
@@ -37,7 +33,7 @@ def require_flat(path: Path, dim: int, rows: int) -> None:
 
     `rows` below 0: any number of them. OSError where it cannot be read; nothing is followed that is not a file.
     """
-    with open_file(path) as stream:
+    with open_plain(path, follow_links=False) as stream:
         size = os.fstat(stream.fileno()).st_size
         outer, inner = (_HEADER.unpack(_exactly(stream.read(_HEADER.size), _HEADER.size)) for _ in range(2))
         (values,) = _LENGTH.unpack(_exactly(stream.read(_LENGTH.size), _LENGTH.size))
@@ -57,7 +53,7 @@ def require_flat(path: Path, dim: int, rows: int) -> None:
 
 def require_compact(path: Path, dim: int, rows: int) -> None:
     """Raise ValueError unless a file is an IndexScalarQuantizer of that shape, of one byte a value. OSError as above."""
-    with open_file(path) as stream:
+    with open_plain(path, follow_links=False) as stream:
         size = os.fstat(stream.fileno()).st_size
         kind, found_dim, found_rows, *_, metric = _HEADER.unpack(_exactly(stream.read(_HEADER.size), _HEADER.size))
         how, _, _, sq_dim, code_size, trained = _QUANTIZER.unpack(
@@ -73,27 +69,10 @@ def require_compact(path: Path, dim: int, rows: int) -> None:
 
 def content(path: Path) -> NDArray[np.uint8]:
     """A file's bytes (n,), read-only; those of a large one are mapped for as long as the array is there. Errors as above."""
-    with open_file(path) as stream:
+    with open_plain(path, follow_links=False) as stream:
         if os.fstat(stream.fileno()).st_size < MAPPED_FROM:
             return np.frombuffer(stream.read(), np.uint8)
         return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-
-
-def open_file(path: Path) -> BinaryIO:
-    """A file for reading: a plain one, and none that a link leads to. ValueError for anything else; OSError."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-    if not hasattr(os, "O_NOFOLLOW") and stat.S_ISLNK(os.lstat(path).st_mode):  # Windows has no such flag
-        raise ValueError(_LINK)
-    try:
-        stream = os.fdopen(os.open(path, flags), "rb")
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ValueError(_LINK) from error
-        raise
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        stream.close()
-        raise ValueError("it is not a file")
-    return stream
 
 
 def _exactly(data: bytes, length: int) -> bytes:

@@ -20,7 +20,7 @@ from clipsearch.store.validation import WHAT_TO_DO
 from clipsearch.types import Condition, Fingerprint, Ids
 
 if TYPE_CHECKING:
-    from clipsearch.store.approximate.index import Approximate, Beside
+    from clipsearch.store.approximate.index import ApproximateIndex, ApproximateLoader
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class OpenIndex:
         self._catalog = Catalog(path, create=self._writable)
         self._identity = before or identity(path)
         self._names = NameIndex(self._catalog.images)
-        self._approximate: Beside | None = None
+        self._approximate: ApproximateLoader | None = None
         self._snapshot = _NOTHING
         self._is_stale = True
 
@@ -89,13 +89,13 @@ class OpenIndex:
         """The only images that can meet a condition, by their file names; None if that cannot be said quickly."""
         return self._names.among(condition)
 
-    def approximate(self, fingerprint: Fingerprint, top_k: int) -> Approximate | None:
+    def approximate(self, fingerprint: Fingerprint, top_k: int) -> ApproximateIndex | None:
         """The approximate index, if there is one that is fit for a search of this depth."""
         if not (self._approximate or (self.folder / "approximate").is_dir()):
             return None
-        from clipsearch.store.approximate.index import DEEPEST, Beside
+        from clipsearch.store.approximate.index import DEEPEST, ApproximateLoader
 
-        self._approximate = self._approximate or Beside(self.folder)
+        self._approximate = self._approximate or ApproximateLoader(self.folder)
         return self._approximate.current(self.catalog, fingerprint) if top_k <= DEEPEST else None
 
     def refresh(self) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.cpu import cores
-from clipsearch.store.segments import Nearest, Segment, exact_scores, rounding_bound
+from clipsearch.store.segments import Nearest, Segment
+from clipsearch.store.vectors import exact_scores, rounding_bound
 from clipsearch.types import Embeddings, Ids, Scores
 
 _SPARE = 54  # rows asked for beyond top_k; of 131,072 real vectors, 25 to 41 were within the compact copy's bound

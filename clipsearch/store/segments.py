@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_folder
+from clipsearch._internal.atomic_files import new_file
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store import faiss_layout as layout
+from clipsearch.store.vectors import rounding_bound
 from clipsearch.types import Embeddings, Ids, Scores
 
 if TYPE_CHECKING:
@@ -187,21 +188,6 @@ class _Compact:
         return left_out + decoding + rounding_bound(len(wide)) * (1 + self._error)
 
 
-def exact_scores(vectors: Embeddings, query: Embeddings) -> Scores:
-    """Cosines of rows (n, dim) with one query (1, dim), in float64; equal rows get equal scores, in any place."""
-    scores: Scores = (vectors.astype(np.float64) * query[0].astype(np.float64)).sum(axis=1)
-    return scores
-
-
-def rounding_bound(dim: int) -> float:
-    """How far a float32 inner product of two unit vectors may lie from the true one, whatever order it is summed in.
-
-    N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., equation (3.5): n u / (1 - n u), u = 2^-24.
-    """
-    error = dim * 2.0**-24
-    return 1.01 * error / (1 - error)  # the stored rows' norms are 1 to within 1e-6
-
-
 def write_segment(folder: Path, name: str, ids: Ids, vectors: Embeddings) -> SegmentInfo:
     """Write a segment, whole and on the disk before this returns. Ids (n,) ascend; vectors are (n, dim)."""
     index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
@@ -238,7 +224,7 @@ def write_compact(folder: Path, segment: Segment) -> CompactInfo:
 
 def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
     """Write an index so that it is there whole or not at all; its size in bytes and its sha256."""
-    path, partial = folder / name, folder / f"{name}.partial"
+    path = folder / name
     total, size = hashlib.sha256(), 0
 
     def take(block: bytes) -> None:
@@ -247,14 +233,9 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
         size += stream.write(block)
 
     try:
-        partial.unlink(missing_ok=True)
-        with partial.open("xb") as stream:  # never through a link that lay there
+        with new_file(path) as stream:
             # Given a name, faiss only prints that the disk was full for the last of it, and all seems well.
             faiss.write_index(index, faiss.PyCallbackIOWriter(take))  # type: ignore[attr-defined]
-            stream.flush()
-            sync_file(stream.fileno())
-        put_in_place(partial, path)
-        sync_folder(folder)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise CollectionError(f"cannot write {path} ({reason}); what was committed before is safe") from error

@@ -1,4 +1,4 @@
-"""What is asked of a vector before it is kept, and of one that was."""
+"""Arithmetic on unit vectors: checks before and after storing them, and exact scores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import zlib
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clipsearch.types import Embeddings, Scores
 
 _UNIT_TOLERANCE = 1e-5
 
@@ -18,3 +20,18 @@ def is_unit(vector: NDArray[np.float32]) -> bool:
 def vector_check(vector: NDArray[np.float32]) -> int:
     """A checksum (CRC-32) of a vector (dim,)."""
     return zlib.crc32(vector.astype("<f4", copy=False).tobytes())
+
+
+def exact_scores(vectors: Embeddings, query: Embeddings) -> Scores:
+    """Cosines of rows (n, dim) with one query (1, dim), in float64; equal rows get equal scores, in any place."""
+    scores: Scores = (vectors.astype(np.float64) * query[0].astype(np.float64)).sum(axis=1)
+    return scores
+
+
+def rounding_bound(dim: int) -> float:
+    """How far a float32 inner product of two unit vectors may lie from the true one, whatever order it is summed in.
+
+    N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., equation (3.5): n u / (1 - n u), u = 2^-24.
+    """
+    error = dim * 2.0**-24
+    return 1.01 * error / (1 - error)  # the stored rows' norms are 1 to within 1e-6

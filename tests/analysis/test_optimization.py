@@ -12,7 +12,7 @@ from clipsearch.analysis.optimization import text_bank
 from clipsearch.cli import cli
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
-from clipsearch.store.approximate.description import KINDS, read_card
+from clipsearch.store.approximate.info import KINDS, read_info
 from clipsearch.store.collection import Collection
 from tests.conftest import names, shared
 from tests.store.approximating import Texts, clustered, filled, optimized
@@ -47,7 +47,7 @@ def test_few_photos_are_no_error(engine):
 
 
 def test_it_says_what_it_is_everywhere(quick):
-    card = read_card(quick.index_folder / "approximate")
+    card = read_info(quick.index_folder / "approximate")
     status = run(quick, "status")
     assert "search   approximate, ivf-sq8 of 20" in status and "recall@10 1.000 for texts" in status
     assert "all photos are in it" in status
@@ -189,18 +189,18 @@ def test_on_real_vectors_the_recall_holds_for_texts_it_was_not_tuned_on(real, ki
 def test_quantised_indexes_answer_images_well_and_texts_badly(real, tmp_path):
     """Why it is tuned on texts: at one setting that images are content with, many of a text's best photos are missed."""
     folder, images, texts = real
-    from clipsearch.store.approximate.build import Source, build
-    from clipsearch.store.approximate.index import Approximate
-    from clipsearch.store.approximate.tune import questions, recalls
+    from clipsearch.store.approximate.build import VectorSource, build
+    from clipsearch.store.approximate.index import ApproximateIndex
+    from clipsearch.store.approximate.tune import recalls, tuning_queries
 
     with Collection(folder) as collection:
-        source = Source(collection.snapshot(), collection.fingerprint.digest)
+        source = VectorSource(collection.snapshot(), collection.fingerprint.digest)
         for kind, effort in (("ivf-sq8", 8), ("ivf-pq", 8), ("ivf-rabitq", 8)):
-            index = Approximate(tmp_path, build(tmp_path, kind, source, lambda what, done, total: None))
+            index = ApproximateIndex(tmp_path, build(tmp_path, kind, source, lambda what, done, total: None))
             own = list(range(1, len(images), 20))
             sides = (
-                questions(source.snapshot, texts[::10], (), lambda done, total: None),
-                questions(source.snapshot, images[::20], own, lambda done, total: None),
+                tuning_queries(source.snapshot, texts[::10], (), lambda done, total: None),
+                tuning_queries(source.snapshot, images[::20], own, lambda done, total: None),
             )
             index.effort, index.candidates = effort, 100
             (text, _), (image, _) = (recalls(index, some) for some in sides)

@@ -13,10 +13,10 @@ from clipsearch import Query, Term
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionBusy
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.search import search
-from clipsearch.store.approximate.description import CARD, KINDS, read_card, write_card
 from clipsearch.store.approximate.file_format import file_size, opened, small_crc
 from clipsearch.store.approximate.folder import remove
 from clipsearch.store.approximate.index import DEEPEST
+from clipsearch.store.approximate.info import INFO_FILE, KINDS, read_info, write_info
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
@@ -61,8 +61,8 @@ def index(quick, tmp_path):
 
 def changed(folder, **values):
     """Write other values on the card."""
-    card = dataclasses.replace(read_card(folder / "approximate"), **values)
-    write_card(folder / "approximate", card)
+    card = dataclasses.replace(read_info(folder / "approximate"), **values)
+    write_info(folder / "approximate", card)
     return card
 
 
@@ -97,7 +97,7 @@ def test_the_quickest_of_the_kinds_that_reach_it_is_kept(plain, tmp_path):
     good = [card for card in report.tried if min(card.measured.text, card.measured.image) >= 0.95]
     assert report.chosen == min(good, key=lambda card: card.measured.milliseconds)
     files = {path.name for path in (folder / "approximate").iterdir()}
-    assert files == {CARD, "writer.lock", report.chosen.file}
+    assert files == {INFO_FILE, "writer.lock", report.chosen.file}
 
 
 @pytest.mark.long
@@ -202,7 +202,7 @@ def test_a_reader_notices_that_it_is_made_anew_or_removed(plain, tmp_path):
     with Collection(folder) as reader:
         assert reader.approximation(10) is None and is_exact(reader)
         first = optimized(folder, kinds=["ivf-sq8"]).chosen
-        assert reader.approximation(10) == read_card(folder / "approximate") == first
+        assert reader.approximation(10) == read_info(folder / "approximate") == first
         second = optimized(folder, kinds=["ivf-pq"], recall=0.9).chosen
         assert reader.approximation(10) == second and recall(reader, VECTORS, QUERIES) >= 0.85
         assert remove(folder) and not remove(folder)
@@ -211,7 +211,7 @@ def test_a_reader_notices_that_it_is_made_anew_or_removed(plain, tmp_path):
 
 
 def test_ctrl_c_leaves_nothing_behind_and_what_was_there_in_use(index):
-    before = read_card(index / "approximate")
+    before = read_info(index / "approximate")
 
     def press(what, done, total):
         if what.startswith("tuning"):
@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_nothing_behind_and_what_was_there_in_use(index):
 
     with pytest.raises(KeyboardInterrupt):
         optimized(index, kinds=["ivf-pq"], progress=press)
-    assert {path.name for path in (index / "approximate").iterdir()} == {CARD, "writer.lock", before.file}
+    assert {path.name for path in (index / "approximate").iterdir()} == {INFO_FILE, "writer.lock", before.file}
     with Collection(index) as collection:
         assert collection.approximation(10) == before
 
@@ -281,7 +281,7 @@ def test_what_stays_in_use_is_said(index):
 
 def test_a_later_version_s_is_left_alone(index):
     """What cannot be read is not swept away because another could not be made."""
-    path = index / "approximate" / CARD
+    path = index / "approximate" / INFO_FILE
     card = json.loads(path.read_text())
     path.write_text(json.dumps({**card, "format": 99}))
     with pytest.raises(ClipsearchError, match="reaches"):
@@ -315,11 +315,11 @@ def link_the_folder(folder, card):
 
 def write_on_card(**values):
     def write(folder, card):
-        about = json.loads((folder / CARD).read_text())
+        about = json.loads((folder / INFO_FILE).read_text())
         for name, value in values.items():
             part, _, key = name.rpartition("__")
             (about[part] if part else about)[key] = value
-        (folder / CARD).write_text(json.dumps(about))
+        (folder / INFO_FILE).write_text(json.dumps(about))
 
     return write
 
@@ -334,7 +334,7 @@ def negative_sizes(folder, card):
         stream.write((sizes + np.array([10**9, -(10**9)])).astype("<i8").tobytes())
     arrays = dict(opened(folder, dataclasses.replace(card, small_crc=crc_of(folder, card))))
     assert (arrays["sizes"] < 0).any()
-    write_card(folder, dataclasses.replace(card, small_crc=small_crc(arrays)))
+    write_info(folder, dataclasses.replace(card, small_crc=small_crc(arrays)))
 
 
 def crc_of(folder, card):
@@ -361,12 +361,12 @@ DAMAGES = {
     "a link for the file": link_the_file,
     "a link for the folder": link_the_folder,
     "a folder for the file": lambda folder, card: ((folder / card.file).unlink(), (folder / card.file).mkdir()),
-    "half a card": lambda folder, card: os.truncate(folder / CARD, 100),
-    "no JSON": lambda folder, card: (folder / CARD).write_bytes(b"\xff\x00 nothing"),
-    "deep JSON": lambda folder, card: (folder / CARD).write_text("[" * 100_000),
-    "another JSON": lambda folder, card: (folder / CARD).write_text("[1, 2]"),
-    "a huge card": lambda folder, card: (folder / CARD).write_bytes(b" " * (2 << 20)),
-    "a fifo": lambda folder, card: ((folder / CARD).unlink(), os.mkfifo(folder / CARD)),
+    "half a card": lambda folder, card: os.truncate(folder / INFO_FILE, 100),
+    "no JSON": lambda folder, card: (folder / INFO_FILE).write_bytes(b"\xff\x00 nothing"),
+    "deep JSON": lambda folder, card: (folder / INFO_FILE).write_text("[" * 100_000),
+    "another JSON": lambda folder, card: (folder / INFO_FILE).write_text("[1, 2]"),
+    "a huge card": lambda folder, card: (folder / INFO_FILE).write_bytes(b" " * (2 << 20)),
+    "a fifo": lambda folder, card: ((folder / INFO_FILE).unlink(), os.mkfifo(folder / INFO_FILE)),
     "another file": write_on_card(file="../../catalog.sqlite"),
     "another model": write_on_card(digest="of another"),
     "another width": write_on_card(shape__dim=DIM * 2),
@@ -388,7 +388,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_whatever_is_not_one_of_ours_is_told_once_and_done_without(index, damage):
-    damage(index / "approximate", read_card(index / "approximate"))
+    damage(index / "approximate", read_info(index / "approximate"))
     with Collection(index) as collection:
         with pytest.warns(ClipsearchWarning, match=r"is not used: .*The search is exact.*clipsearch optimize"):
             assert is_exact(collection)
@@ -400,7 +400,7 @@ def test_whatever_is_not_one_of_ours_is_told_once_and_done_without(index, damage
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "a flipped bit", "half a card"])
 def test_verify_finds_it_and_repair_takes_it_away_and_nothing_else(index, damage):
-    DAMAGES[damage](index / "approximate", read_card(index / "approximate"))
+    DAMAGES[damage](index / "approximate", read_info(index / "approximate"))
     assert [one.where.startswith("approximate/") for one in verify(index).damages] == [True]
     repaired = repair(index)
     assert (
@@ -414,7 +414,7 @@ def test_verify_finds_it_and_repair_takes_it_away_and_nothing_else(index, damage
 
 
 def test_flipped_codes_cost_recall_at_most_and_verify_finds_them(index):
-    card = read_card(index / "approximate")
+    card = read_info(index / "approximate")
     assert not verify(index).damages
     with open(index / "approximate" / card.file, "r+b") as stream:  # codes and ids alike
         stream.write(np.random.default_rng(0).bytes(opened(index / "approximate", card)["entries"].nbytes))
@@ -446,12 +446,12 @@ def test_a_graph_that_leads_out_of_itself_is_not_entered(graph, tmp_path, array,
     from clipsearch.store.approximate import file_format as arrays
 
     folder = shutil.copytree(graph, tmp_path / "photos" / ".clipsearch")
-    card = read_card(folder / "approximate")
+    card = read_info(folder / "approximate")
     start, kind, _ = arrays._places(card.shape)[0][array]
     with open(folder / "approximate" / card.file, "r+b") as stream:
         stream.seek(start)
         stream.write(np.array([value], kind).tobytes())
-    write_card(folder / "approximate", dataclasses.replace(card, small_crc=crc_of(folder / "approximate", card)))
+    write_info(folder / "approximate", dataclasses.replace(card, small_crc=crc_of(folder / "approximate", card)))
     with Collection(folder) as collection, pytest.warns(ClipsearchWarning, match="not as it was written"):
         found(collection, QUERIES[0])
 

@@ -52,7 +52,7 @@ def test_what_is_staged_is_invisible_until_the_commit(index):
         "os.fsync",
         "os.replace",
         "clipsearch.store.catalog.Catalog.commit",
-        "clipsearch.store.segments.sync_folder",
+        "clipsearch._internal.atomic_files.sync_folder",
     ],
 )
 def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkeypatch, broken):

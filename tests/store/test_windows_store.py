@@ -11,10 +11,10 @@ import pytest
 
 from clipsearch._internal import windows
 from clipsearch._internal.atomic_files import put_in_place
+from clipsearch._internal.untrusted_files import open_plain
 from clipsearch.analysis.optimization import optimize
 from clipsearch.errors import CollectionBusy, CollectionDamaged
 from clipsearch.store.collection import Collection
-from clipsearch.store.faiss_layout import open_file
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
 from tests.store.approximating import Texts
@@ -248,8 +248,8 @@ def test_no_link_is_followed_where_opening_has_no_flag_for_it(tmp_path, monkeypa
         pytest.skip("links need rights here")
     monkeypatch.delattr(os, "O_NOFOLLOW", raising=False)
     with pytest.raises(ValueError, match="symbolic link"):
-        open_file(tmp_path / "link")
-    open_file(tmp_path / "secret").close()
+        open_plain(tmp_path / "link", follow_links=False)
+    open_plain(tmp_path / "secret", follow_links=False).close()
 
 
 def test_no_junction_is_taken_for_the_folder_of_segments(index, on_windows, monkeypatch):

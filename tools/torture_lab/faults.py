@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest.mock import patch
 
+from clipsearch._internal import atomic_files
 from clipsearch.store import database, segments
 
 Effect = Literal["none", "die before", "die after", "EIO", "ENOSPC"]
@@ -49,7 +50,7 @@ class Fault:
         with ExitStack() as stack:
             for place, name in (
                 (os, "fsync"), (os, "write"), (os, "ftruncate"), (os, "open"), (os, "mkdir"), (os, "replace"),
-                (Path, "unlink"), (shutil, "copyfile"), (segments.faiss, "write_index"), (segments, "sync_folder"),
+                (Path, "unlink"), (shutil, "copyfile"), (segments.faiss, "write_index"), (atomic_files, "sync_folder"),
             ):  # fmt: skip
                 stack.enter_context(patch.object(place, name, wrapped(getattr(place, name))))
             execute = wrapped(

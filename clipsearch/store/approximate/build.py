@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.checksums import file_sha256
-from clipsearch.store.approximate.description import Card, Kind, Measured, Shape, parts_for
 from clipsearch.store.approximate.file_format import Arrays, file_size, small_crc, writing
+from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Kind, Measurement, parts_for
 from clipsearch.store.approximate.kmeans import centroids_of, nearest_centroids
 from clipsearch.store.segments import Segment, faiss_version
 from clipsearch.store.snapshot import Snapshot
@@ -22,13 +22,13 @@ from clipsearch.types import Embeddings, Ids
 _BLOCK = 8192  # vectors read at once
 _FOR_EACH_PART = 32  # vectors of the sample
 _SAMPLES = 32  # images by which the index is known to be of this collection
-_UNMEASURED = Measured(0, 1, 0, 0, 0, 0, 0, 0, 0)
+_UNMEASURED = Measurement(0, 1, 0, 0, 0, 0, 0, 0, 0)
 
 Tell = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 
-class Source:
+class VectorSource:
     """The living vectors of one committed state, to be read as often as needed. The state's files are kept open meanwhile."""
 
     def __init__(self, snapshot: Snapshot, digest: str) -> None:
@@ -83,23 +83,23 @@ class Source:
             yield (segment.ids if keep is None else segment.ids[keep]), segment
 
 
-def expected_bytes(kind: Kind, source: Source) -> int:
+def expected_bytes(kind: Kind, source: VectorSource) -> int:
     """The size of a file, before it is made; for a graph, about."""
     rows, last_id = len(source.ids), int(source.ids.max(initial=0))
-    return file_size(Shape(kind, rows, source.dim, parts_for(rows), 66 * rows, last_id))
+    return file_size(IndexShape(kind, rows, source.dim, parts_for(rows), 66 * rows, last_id))
 
 
-def build(folder: Path, kind: Kind, source: Source, tell: Tell) -> Card:
-    """Write an index of a kind into a folder, where nothing names it yet; its card, without a setting and unmeasured."""
+def build(folder: Path, kind: Kind, source: VectorSource, tell: Tell) -> ApproximateInfo:
+    """Write an index of a kind into a folder, in which nothing names it yet; its info has no setting and no measurement yet."""
     name = f"{secrets.token_hex(8)}.vectors"
-    shape = Shape(kind, len(source.ids), source.dim, 0, 0, int(source.ids.max()))
+    shape = IndexShape(kind, len(source.ids), source.dim, 0, 0, int(source.ids.max()))
     if kind == "hnsw-sq8":
-        from clipsearch.store.approximate.hnsw import GraphBuilder
+        from clipsearch.store.approximate.hnsw import HnswBuilder
 
-        graph = GraphBuilder(source.sample(_BLOCK))
+        graph = HnswBuilder(source.sample(_BLOCK))
         for done in graph.add(source.blocks()):
             tell(f"building {kind}", done, shape.rows)
-        shape = Shape(kind, shape.rows, shape.dim, 0, graph.links, shape.last_id)
+        shape = IndexShape(kind, shape.rows, shape.dim, 0, graph.links, shape.last_id)
         with writing(folder / name, shape) as arrays:
             graph.write(arrays)
             crc = _finish(arrays, source.ids)
@@ -108,13 +108,13 @@ def build(folder: Path, kind: Kind, source: Source, tell: Tell) -> Card:
 
         centroids, parts = source.parts(tell)
         learned = trained(kind, source.sample(TRAINED_BY), centroids)
-        shape = Shape(kind, shape.rows, shape.dim, len(centroids), 0, shape.last_id)
+        shape = IndexShape(kind, shape.rows, shape.dim, len(centroids), 0, shape.last_id)
         with writing(folder / name, shape) as arrays:
             for done in fill(arrays, shape, parts, source.blocks(), centroids, learned):
                 tell(f"building {kind}", done, shape.rows)
             crc = _finish(arrays, source.ids)
     path = folder / name
-    return Card(
+    return ApproximateInfo(
         shape=shape,
         file=name,
         size=path.stat().st_size,
@@ -136,7 +136,7 @@ def _finish(arrays: Arrays, ids: Ids) -> int:
     return small_crc(arrays)
 
 
-def _samples(source: Source) -> Iterator[tuple[int, int]]:
+def _samples(source: VectorSource) -> Iterator[tuple[int, int]]:
     """Images with their vectors' checksums: from everywhere, and the last, whose ids a restored catalog would give again."""
     ids = np.sort(source.ids)
     wanted = np.union1d(ids[:: max(len(ids) // _SAMPLES, 1)][:_SAMPLES], ids[-_SAMPLES:])

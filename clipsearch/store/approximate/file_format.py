@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.atomic_files import sync_file
-from clipsearch.store.approximate.description import Card, Shape
-from clipsearch.store.faiss_layout import open_file
+from clipsearch._internal.untrusted_files import open_plain
+from clipsearch.store.approximate.info import ApproximateInfo, IndexShape
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -31,7 +31,7 @@ CODES = 256
 """Values of a product quantiser's code; each is learned from one photo at least."""
 
 
-def code_bytes(shape: Shape) -> int:
+def code_bytes(shape: IndexShape) -> int:
     """Bytes of one vector's code."""
     if shape.kind == "ivf-pq":
         return shape.dim // 8  # eight values become one of 256
@@ -40,7 +40,7 @@ def code_bytes(shape: Shape) -> int:
     return shape.dim
 
 
-def array_types(shape: Shape) -> dict[str, tuple[str, tuple[int, ...]]]:
+def array_types(shape: IndexShape) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Each array's name → (numpy's type, shape), in their order."""
     covered: tuple[str, tuple[int, ...]] = ("u1", (shape.last_id // 8 + 1,))  # a bit for each id, from 0 on
     if shape.kind == "hnsw-sq8":
@@ -63,13 +63,13 @@ def array_types(shape: Shape) -> dict[str, tuple[str, tuple[int, ...]]]:
     }
 
 
-def file_size(shape: Shape) -> int:
+def file_size(shape: IndexShape) -> int:
     """Bytes of the whole file."""
     return _places(shape)[1]
 
 
 @contextmanager
-def writing(path: Path, shape: Shape) -> Iterator[Arrays]:
+def writing(path: Path, shape: IndexShape) -> Iterator[Arrays]:
     """A new file's arrays, all zero, to be filled; on the disk afterwards. The file goes again where that fails."""
     places, size = _places(shape)
     try:
@@ -85,16 +85,16 @@ def writing(path: Path, shape: Shape) -> Iterator[Arrays]:
         raise
 
 
-def opened(folder: Path, card: Card) -> Arrays:
-    """A file's arrays, mapped for reading. ValueError where it is not of the shape that its card says."""
-    places, size = _places(card.shape)
-    with open_file(folder / card.file) as stream:
+def opened(folder: Path, info: ApproximateInfo) -> Arrays:
+    """A file's arrays, mapped for reading. ValueError if it has another shape than `info` says."""
+    places, size = _places(info.shape)
+    with open_plain(folder / info.file, follow_links=False) as stream:
         found = os.fstat(stream.fileno()).st_size
-        if not found == size == card.size:
+        if not found == size == info.size:
             raise ValueError(f"its file is {found:,} bytes long and should be {size:,}")
         mapped = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
     arrays = _views(mapped, places)
-    if small_crc(arrays) != card.small_crc:
+    if small_crc(arrays) != info.small_crc:
         raise ValueError("its file is not as it was written")
     return arrays
 
@@ -108,7 +108,7 @@ def small_crc(arrays: Arrays) -> int:
     return total
 
 
-def _places(shape: Shape) -> tuple[dict[str, tuple[int, str, tuple[int, ...]]], int]:
+def _places(shape: IndexShape) -> tuple[dict[str, tuple[int, str, tuple[int, ...]]], int]:
     places, end = {}, 0
     for name, (kind, dims) in array_types(shape).items():
         places[name] = (end, kind, dims)

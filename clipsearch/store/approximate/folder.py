@@ -15,9 +15,9 @@ import numpy as np
 from clipsearch._internal.atomic_files import sync_file, sync_folder
 from clipsearch._internal.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.store.approximate.description import CARD, Card, Kind, read_card, write_card
 from clipsearch.store.approximate.file_format import opened
 from clipsearch.store.approximate.index import FOLDER, open_approximate, reason_of
+from clipsearch.store.approximate.info import INFO_FILE, ApproximateInfo, Kind, read_info, write_info
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.snapshot import Snapshot
@@ -46,7 +46,7 @@ class ApproximateStatus:
 
 @contextmanager
 def making(collection: Path) -> Iterator[Path]:
-    """The folder to make an approximate index in, for this process alone; files in it that no card names are removed.
+    """The folder to make an approximate index in, for this process alone. Files that approximate.json does not name are removed.
 
     CollectionBusy where another process is making one; CollectionError where nothing can be written.
     """
@@ -65,12 +65,12 @@ def making(collection: Path) -> Iterator[Path]:
         lock.release()
 
 
-def put(folder: Path, card: Card) -> None:
+def put(folder: Path, info: ApproximateInfo) -> None:
     """Have searches use a file that was made in the folder; the one before goes."""
-    with (folder / card.file).open("rb+") as stream:  # Windows syncs none that is open for reading only
+    with (folder / info.file).open("rb+") as stream:  # Windows syncs none that is open for reading only
         sync_file(stream.fileno())
     sync_folder(folder)
-    write_card(folder, card)
+    write_info(folder, info)
     _sweep(folder)
 
 
@@ -80,9 +80,9 @@ def remove(collection: Path) -> bool:
     if not os.path.lexists(folder):
         return False
     _require_folder(folder)
-    there = os.path.lexists(folder / CARD)
+    there = os.path.lexists(folder / INFO_FILE)
     with making(collection):
-        (folder / CARD).unlink(missing_ok=True)
+        (folder / INFO_FILE).unlink(missing_ok=True)
     return there
 
 
@@ -90,15 +90,15 @@ def damages(collection: Path) -> Iterator[tuple[str, str]]:
     """What is wrong with a collection's approximate index, if there is one: a file's name, and what. Reads all of it."""
     folder = collection / FOLDER
     try:
-        card = read_card(folder)
-        opened(folder, card)
-        if file_sha256(folder / card.file) != card.sha256:
-            yield f"{FOLDER}/{card.file}", "its bytes are not those that were written"
+        info = read_info(folder)
+        opened(folder, info)
+        if file_sha256(folder / info.file) != info.sha256:
+            yield f"{FOLDER}/{info.file}", "its bytes are not those that were written"
     except FileNotFoundError as error:
-        if os.path.lexists(folder / CARD):
-            yield f"{FOLDER}/{CARD}", f"its file {os.path.basename(str(error.filename))} is missing"
+        if os.path.lexists(folder / INFO_FILE):
+            yield f"{FOLDER}/{INFO_FILE}", f"its file {os.path.basename(str(error.filename))} is missing"
     except (OSError, ValueError, MemoryError) as error:
-        yield f"{FOLDER}/{CARD}", reason_of(error)
+        yield f"{FOLDER}/{INFO_FILE}", reason_of(error)
 
 
 def read_status(
@@ -111,7 +111,7 @@ def read_status(
         return ApproximateStatus(reason_of(error))
     if index is None:
         return None
-    card, measured = index.card, index.card.measured
+    info, measured = index.info, index.info.measured
     new = living = 0
     for segment in snapshot.segments:
         keep = snapshot.keep(segment)
@@ -119,8 +119,8 @@ def read_status(
         living += len(segment.ids) if keep is None else int(np.count_nonzero(keep))
         new += int(np.count_nonzero(fresh if keep is None else fresh & keep))
     return ApproximateStatus(
-        None, card.shape.kind, measured.k, measured.text, measured.image, measured.milliseconds, measured.exact_milliseconds,
-        card.size, card.made, card.shape.rows, new, card.shape.rows - (living - new),
+        None, info.shape.kind, measured.k, measured.text, measured.image, measured.milliseconds, measured.exact_milliseconds,
+        info.size, info.made, info.shape.rows, new, info.shape.rows - (living - new),
     )  # fmt: skip
 
 
@@ -130,9 +130,9 @@ def _require_folder(folder: Path) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete files of ours that no card names; none where a card cannot be read, which may be a later version's."""
+    """Delete our files that approximate.json does not name; none if it cannot be read: a later version may have written it."""
     try:
-        named = read_card(folder).file
+        named = read_info(folder).file
     except FileNotFoundError:
         named = ""
     except (OSError, ValueError):

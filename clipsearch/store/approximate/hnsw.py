@@ -9,8 +9,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.store.approximate.description import Shape
 from clipsearch.store.approximate.file_format import Arrays
+from clipsearch.store.approximate.info import IndexShape
 from clipsearch.store.approximate.ivf import one_thread
 from clipsearch.types import Embeddings, Ids
 
@@ -19,10 +19,10 @@ _CARE = 80  # candidates looked at when a vector is put in
 _BLOCK = 1 << 22  # links checked at once
 
 
-class Graph:
+class HnswIndex:
     """An open graph. All of it is looked at when it is opened, because faiss goes wherever a link leads."""
 
-    def __init__(self, shape: Shape, arrays: Arrays) -> None:
+    def __init__(self, shape: IndexShape, arrays: Arrays) -> None:
         index = _index(shape.dim)
         storage = _storage(index)
         faiss.copy_array_to_vector(np.array(arrays["trained"]).reshape(-1), storage.sq.trained)
@@ -46,7 +46,7 @@ class Graph:
         return np.where(rows < 0, -1, self._ids[rows])
 
 
-class GraphBuilder:
+class HnswBuilder:
     """A graph that grows in memory."""
 
     def __init__(self, sample: Embeddings) -> None:
@@ -90,7 +90,7 @@ def _storage(index: Any) -> Any:
 
 
 def _checked(
-    shape: Shape, entry: int, levels: NDArray[np.int32], links: NDArray[np.int32], per_level: NDArray[np.int32]
+    shape: IndexShape, entry: int, levels: NDArray[np.int32], links: NDArray[np.int32], per_level: NDArray[np.int32]
 ) -> NDArray[np.int64]:
     """Where each vector's neighbours begin, (rows + 1,). ValueError where a link leads out of the graph, or of a level."""
     wrong = ValueError("its graph is not as it was written")

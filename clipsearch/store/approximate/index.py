@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ClipsearchWarning, CollectionError
-from clipsearch.store.approximate.description import CARD, Card, read_card
 from clipsearch.store.approximate.file_format import opened
+from clipsearch.store.approximate.info import INFO_FILE, ApproximateInfo, read_info
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.ranking import best_first, nearest
-from clipsearch.store.segments import Segment, exact_scores, faiss_version, rounding_bound
+from clipsearch.store.segments import Segment, faiss_version
 from clipsearch.store.snapshot import Snapshot
+from clipsearch.store.vectors import exact_scores, rounding_bound
 from clipsearch.types import Embeddings, Fingerprint, Ids, Scores
 
 FOLDER = "approximate"
@@ -35,33 +36,33 @@ class Searcher(Protocol):
         """For each of the queries (n, dim) the ids (n, count) of about the nearest, best first; -1 for none."""
 
 
-class Approximate:
-    """An open approximate index. `effort` and `candidates` are the card's, unless it is being tuned."""
+class ApproximateIndex:
+    """An open approximate index. `effort` and `candidates` are those of its info, unless it is being tuned."""
 
-    def __init__(self, folder: Path, card: Card) -> None:
-        arrays = opened(folder, card)
-        self.card, self.effort, self.candidates = card, card.effort, card.candidates
+    def __init__(self, folder: Path, info: ApproximateInfo) -> None:
+        arrays = opened(folder, info)
+        self.info, self.effort, self.candidates = info, info.effort, info.candidates
         self._covered: NDArray[np.uint8] = arrays["covered"]
-        self._whole = frozenset(card.segments)
+        self._whole = frozenset(info.segments)
         self._uncovered: dict[str, NDArray[np.bool_]] = {}  # by a segment's sha256, unless it is whole: rows not in it
         self._fresh: list[tuple[Segment, NDArray[np.bool_]]] = []  # the snapshot's segments with living ones of these
         self._snapshot: Snapshot | None = None
         self._gone: Ids = np.empty(0, np.int64)  # the snapshot's tombstones, ascending
         self._searcher: Searcher
-        if card.shape.kind == "hnsw-sq8":
-            from clipsearch.store.approximate.hnsw import Graph
+        if info.shape.kind == "hnsw-sq8":
+            from clipsearch.store.approximate.hnsw import HnswIndex
 
-            self._searcher = Graph(card.shape, arrays)
+            self._searcher = HnswIndex(info.shape, arrays)
         else:
-            from clipsearch.store.approximate.ivf import Inverted
+            from clipsearch.store.approximate.ivf import IvfIndex
 
-            if card.shape.kind == "ivf-rabitq" and card.faiss != faiss_version():
-                raise ValueError(f"faiss {card.faiss} has made it, and may lay it out otherwise than {faiss_version()}")
-            self._searcher = Inverted(folder / card.file, card.shape, arrays)
+            if info.shape.kind == "ivf-rabitq" and info.faiss != faiss_version():
+                raise ValueError(f"faiss {info.faiss} has made it, and may lay it out otherwise than {faiss_version()}")
+            self._searcher = IvfIndex(folder / info.file, info.shape, arrays)
 
     def candidate_ids(self, queries: Embeddings, count: int, *, times: int = 1) -> Ids:
         """For each of the queries (n, dim) the ids (n, count) that it names, best first; -1 for none, by `times` its effort."""
-        rows = self.card.shape.rows
+        rows = self.info.shape.rows
         return self._searcher.search(queries, min(count, rows), min(self.effort * times, rows))
 
     def covers(self, ids: Ids) -> NDArray[np.bool_]:
@@ -84,7 +85,7 @@ class Approximate:
     def _answer(
         self, snapshot: Snapshot, query: Embeddings, top_k: int, without: Sequence[int], ids: Ids
     ) -> tuple[Scores, Ids]:
-        count, times, rows = len(ids), 1, self.card.shape.rows
+        count, times, rows = len(ids), 1, self.info.shape.rows
         found, vectors = self._living(snapshot, ids, without)
         while (named := int(np.count_nonzero(ids >= 0))) - len(found) > named // 8 + len(without) and len(
             found
@@ -144,15 +145,15 @@ class Approximate:
         )
 
 
-class Beside:
+class ApproximateLoader:
     """The approximate index of a collection as it is now: none, or one that fits; opened again when it has changed."""
 
     def __init__(self, collection: Path) -> None:
         self._folder = collection / FOLDER
         self._identity: tuple[int, ...] | None = None
-        self._index: Approximate | None = None
+        self._index: ApproximateIndex | None = None
 
-    def current(self, catalog: Catalog, fingerprint: Fingerprint) -> Approximate | None:
+    def current(self, catalog: Catalog, fingerprint: Fingerprint) -> ApproximateIndex | None:
         """The one to search by, for a collection of that model. What is there and cannot be used is told once."""
         identity = self._look()
         if identity != self._identity:
@@ -172,7 +173,7 @@ class Beside:
 
     def _look(self) -> tuple[int, ...] | None:
         try:
-            state = os.lstat(self._folder / CARD)
+            state = os.lstat(self._folder / INFO_FILE)
         except OSError:
             return None
         return state.st_ino, state.st_size, state.st_mtime_ns
@@ -183,31 +184,31 @@ def reason_of(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def open_approximate(folder: Path, catalog: Catalog, fingerprint: Fingerprint) -> Approximate | None:
+def open_approximate(folder: Path, catalog: Catalog, fingerprint: Fingerprint) -> ApproximateIndex | None:
     """The approximate index in a folder; None where there is none. ValueError where it is damaged, or of other images."""
     for _ in range(_ATTEMPTS):
         try:
-            card = read_card(folder)
+            info = read_info(folder)
         except FileNotFoundError:
             return None
-        require_same_images(card, catalog, fingerprint)
+        require_same_images(info, catalog, fingerprint)
         try:
-            return Approximate(folder, card)
+            return ApproximateIndex(folder, info)
         except FileNotFoundError:
             continue
-    raise ValueError(f"its file {card.file} is missing")
+    raise ValueError(f"its file {info.file} is missing")
 
 
-def require_same_images(card: Card, catalog: Catalog, fingerprint: Fingerprint) -> None:
+def require_same_images(info: ApproximateInfo, catalog: Catalog, fingerprint: Fingerprint) -> None:
     """Raise ValueError unless an approximate index was made of the images that a catalog has."""
-    if (card.digest, card.shape.dim) != (fingerprint.digest, fingerprint.dim):
+    if (info.digest, info.shape.dim) != (fingerprint.digest, fingerprint.dim):
         raise ValueError("it was made with another model")
     try:
-        checks = catalog.images.vector_checks([image_id for image_id, _ in card.samples])
+        checks = catalog.images.vector_checks([image_id for image_id, _ in info.samples])
         last_id = catalog.last_id()
     except CollectionError as error:
         raise ValueError(str(error)) from error
-    if card.shape.last_id > last_id or any(checks.get(one) not in (None, check) for one, check in card.samples):
+    if info.shape.last_id > last_id or any(checks.get(one) not in (None, check) for one, check in info.samples):
         raise ValueError("it was made of other images")
 
 

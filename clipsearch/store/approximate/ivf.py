@@ -11,8 +11,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.store.approximate.description import Kind, Shape
 from clipsearch.store.approximate.file_format import Arrays, code_bytes
+from clipsearch.store.approximate.info import IndexShape, Kind
 from clipsearch.types import Embeddings, Ids
 
 TRAINED_BY = 16_384
@@ -32,10 +32,10 @@ def one_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(threads)
 
 
-class Inverted:
+class IvfIndex:
     """An open inverted file; its codes stay on the disk until a search looks into their part."""
 
-    def __init__(self, path: Path, shape: Shape, arrays: Arrays) -> None:
+    def __init__(self, path: Path, shape: IndexShape, arrays: Arrays) -> None:
         sizes = arrays["sizes"]
         if sizes.min(initial=0) < 0 or int(sizes.sum()) != shape.rows or (sizes > shape.rows).any():
             raise ValueError("its parts are not as long as they should be")
@@ -81,7 +81,7 @@ def trained(kind: Kind, sample: Embeddings, centroids: Embeddings) -> NDArray[np
 
 def fill(
     arrays: Arrays,
-    shape: Shape,
+    shape: IndexShape,
     parts: NDArray[np.int32],
     blocks: Iterable[tuple[Ids, Embeddings]],
     centroids: Embeddings,
@@ -151,7 +151,7 @@ def _index(kind: Kind, quantizer: Any, learned: NDArray[np.float32] | None) -> A
     return index
 
 
-def _on_disk(path: Path, shape: Shape, sizes: NDArray[np.int64]) -> Any:
+def _on_disk(path: Path, shape: IndexShape, sizes: NDArray[np.int64]) -> Any:
     """The parts' codes and ids, mapped from the file; read into memory where faiss cannot, on Windows."""
     width = code_bytes(shape)
     if not hasattr(faiss, "OnDiskInvertedLists"):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.store.approximate.description import Card, Measured, Shape
-from clipsearch.store.approximate.index import DEEPEST, Approximate
+from clipsearch.store.approximate.index import DEEPEST, ApproximateIndex
+from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Measurement
 from clipsearch.store.ranking import nearest, nearest_to_each
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Ids
@@ -40,29 +40,29 @@ _LEAST_SLOW = 20.0  # milliseconds; a busy machine can make that of next to noth
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
+class TuningQueries:
     """Queries with their exact answers."""
 
     vectors: Embeddings  # (n, dim)
     best: tuple[Ids, ...]  # for each the ids of the first K, and of all that tie with the last of them
     deep: tuple[Ids, ...]  # the same of the first DEEPEST
 
-    def half(self, which: int) -> Questions:
+    def half(self, which: int) -> TuningQueries:
         """Every second of them, from the first (0) or the second (1)."""
-        return Questions(self.vectors[which::2], self.best[which::2], self.deep[which::2])
+        return TuningQueries(self.vectors[which::2], self.best[which::2], self.deep[which::2])
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TuningResult:
     """How a kind did, at the cheapest setting that reaches what was asked for, else at the one that came nearest."""
 
-    card: Card
+    info: ApproximateInfo
     fits: bool
 
 
-def questions(
+def tuning_queries(
     snapshot: Snapshot, vectors: Embeddings, own: Sequence[int], tell: Callable[[int, int], None]
-) -> Questions:
+) -> TuningQueries:
     """Answer queries (n, dim) exactly; those that are the vectors of images `own` without these. `own` may be empty."""
     keeps = [snapshot.keep(segment) for segment in snapshot.segments]
     best: list[Ids] = []
@@ -76,7 +76,7 @@ def questions(
             for count, into in ((K, best), (DEEPEST, deep)):
                 into.append(ids[scores >= scores[min(count, len(scores)) - 1]])
         tell(min(start + _TOGETHER, len(vectors)), len(vectors))
-    return Questions(vectors, tuple(best), tuple(deep))
+    return TuningQueries(vectors, tuple(best), tuple(deep))
 
 
 def exact_milliseconds(snapshot: Snapshot, vectors: Embeddings) -> float:
@@ -86,9 +86,9 @@ def exact_milliseconds(snapshot: Snapshot, vectors: Embeddings) -> float:
 
 
 def tune(
-    index: Approximate, snapshot: Snapshot, texts: Questions, images: Questions, recall: float, exact_ms: float,
+    index: ApproximateIndex, snapshot: Snapshot, texts: TuningQueries, images: TuningQueries, recall: float, exact_ms: float,
     most_ms: float | None, tell: Callable[[str], None],
-) -> Tried:  # fmt: skip
+) -> TuningResult:  # fmt: skip
     """The cheapest setting of an open index that reaches a recall@K for texts and for images, within `most_ms`.
 
     Settings are chosen by one half of the questions, with room for chance, and must hold on the other, which is reported.
@@ -96,8 +96,8 @@ def tune(
     chosen_by, judged_by = (texts.half(0), images.half(0)), (texts.half(1), images.half(1))
     settings: list[tuple[float, int, int]] = []  # milliseconds, effort, candidates
     closest: tuple[float, int, int] = (-1.0, 1, _CANDIDATES[0])  # recall, effort, candidates
-    for effort in efforts(index.card.shape):
-        tell(f"tuning {index.card.shape.kind}, effort {effort}")
+    for effort in efforts(index.info.shape):
+        tell(f"tuning {index.info.shape.kind}, effort {effort}")
         index.effort = effort
         start = time.perf_counter()
         places = [_places(index, some) for some in chosen_by]
@@ -112,14 +112,14 @@ def tune(
             break
     for milliseconds, effort, count in sorted(settings):
         tried = _judged(index, snapshot, judged_by, recall, exact_ms, effort, count)
-        if min(tried.card.measured.text, tried.card.measured.image) >= recall:
+        if min(tried.info.measured.text, tried.info.measured.image) >= recall:
             return replace(
-                tried, fits=most_ms is None or max(milliseconds, tried.card.measured.milliseconds) <= most_ms
+                tried, fits=most_ms is None or max(milliseconds, tried.info.measured.milliseconds) <= most_ms
             )
     return _judged(index, snapshot, judged_by, recall, exact_ms, *closest[1:])
 
 
-def efforts(shape: Shape) -> Iterator[int]:
+def efforts(shape: IndexShape) -> Iterator[int]:
     """How hard to look, from little to all there is."""
     effort, most = (1.0, shape.lists) if shape.lists else (float(_CANDIDATES[0]), min(shape.rows, 8192))
     last = 0
@@ -131,7 +131,7 @@ def efforts(shape: Shape) -> Iterator[int]:
     yield most
 
 
-def recalls(index: Approximate, some: Questions) -> tuple[float, float]:
+def recalls(index: ApproximateIndex, some: TuningQueries) -> tuple[float, float]:
     """Recall@K and recall@DEEPEST at the index's setting: the shares of the exact answers that are among its candidates.
 
     Candidates are scored exactly, so one that belongs to the first few is there.
@@ -146,24 +146,24 @@ def recalls(index: Approximate, some: Questions) -> tuple[float, float]:
 
 
 def _judged(
-    index: Approximate,
+    index: ApproximateIndex,
     snapshot: Snapshot,
-    judged_by: tuple[Questions, Questions],
+    judged_by: tuple[TuningQueries, TuningQueries],
     recall: float,
     exact_ms: float,
     effort: int,
     count: int,
-) -> Tried:
+) -> TuningResult:
     milliseconds = _latency(index, snapshot, judged_by[0], effort, count)
     (text, deep), (image, _) = (recalls(index, some) for some in judged_by)
-    measured = Measured(
+    measured = Measurement(
         asked=recall, k=K, text=text, image=image, text_at_100=deep, text_queries=len(judged_by[0].vectors),
         image_queries=len(judged_by[1].vectors), milliseconds=milliseconds, exact_milliseconds=exact_ms,
     )  # fmt: skip
-    return Tried(replace(index.card, effort=effort, candidates=count, measured=measured), fits=False)
+    return TuningResult(replace(index.info, effort=effort, candidates=count, measured=measured), fits=False)
 
 
-def _latency(index: Approximate, snapshot: Snapshot, texts: Questions, effort: int, count: int) -> float:
+def _latency(index: ApproximateIndex, snapshot: Snapshot, texts: TuningQueries, effort: int, count: int) -> float:
     index.effort, index.candidates = effort, count
     return _median_ms(lambda query: index.nearest(snapshot, query, DEEPEST), texts.vectors)
 
@@ -178,10 +178,10 @@ def _median_ms(search: Callable[[Embeddings], object], vectors: Embeddings) -> f
     return 1000 * statistics.median(seconds)
 
 
-def _places(index: Approximate, some: Questions) -> NDArray[np.int64]:
+def _places(index: ApproximateIndex, some: TuningQueries) -> NDArray[np.int64]:
     """Where the index names each of the first K, (n, K), among its candidates at its effort."""
     most = _CANDIDATES[-1]
-    if not index.card.shape.lists:  # a graph names no more than it keeps on the way
+    if not index.info.shape.lists:  # a graph names no more than it keeps on the way
         most = min(most, index.effort)
     return _found_at(index.candidate_ids(some.vectors, most), some.best)
 

@@ -13,23 +13,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_folder
-from clipsearch.store.faiss_layout import open_file
+from clipsearch._internal.atomic_files import new_file
+from clipsearch._internal.untrusted_files import open_plain
 
 Kind: TypeAlias = Literal["ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8"]
 """An inverted file (ivf) of 8-bit codes, product-quantised or RaBitQ codes, or a graph (hnsw) over 8-bit codes."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-CARD = "approximate.json"
+INFO_FILE = "approximate.json"
 FORMAT = 1
 _MOST_EFFORT = 1_000_000
 _MOST_CANDIDATES = 100_000  # each of a query's takes memory
-_MOST_BYTES = 1 << 20  # of the card; it has some thousand
+_MOST_BYTES = 1 << 20  # of approximate.json; it has some thousand
 _FILE = re.compile(r"[0-9a-f]{16}\.vectors")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class IndexShape:
     """All that decides which arrays the file has and how long they are."""
 
     kind: Kind
@@ -41,7 +41,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """How good it is at the setting it is used with, by queries that the setting was not chosen by."""
 
     asked: float  # recall
@@ -56,11 +56,11 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ApproximateInfo:
     """approximate.json."""
 
-    shape: Shape
-    file: str  # its name, beside the card
+    shape: IndexShape
+    file: str  # its name, beside approximate.json
     size: int  # bytes
     sha256: str
     small_crc: int  # CRC-32 of all arrays that are read when it is opened
@@ -69,12 +69,12 @@ class Card:
     digest: str  # of the model
     segments: tuple[str, ...]  # sha256 of those whose images are all in it, or were gone
     samples: tuple[tuple[int, int], ...]  # (image id, its vector's checksum): whether these are the same images
-    measured: Measured
+    measured: Measurement
     faiss: str  # version
     made: str  # ISO 8601
 
     @property
-    def said(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """What an answer says of it, in the values that JSON has."""
         return {"kind": self.shape.kind, "k": self.measured.k, "recall": self.measured.text, "made": self.made}
 
@@ -94,8 +94,8 @@ def parts_for(rows: int) -> int:
     return min(2 * math.isqrt(rows), rows)
 
 
-def read_card(folder: Path) -> Card:
-    """The card in an approximate index's folder. FileNotFoundError where there is none; ValueError where it is none of ours."""
+def read_info(folder: Path) -> ApproximateInfo:
+    """The info in an approximate index's folder. FileNotFoundError if there is none; ValueError if clipsearch did not write it."""
     try:
         mode = os.lstat(folder).st_mode
     except FileNotFoundError:
@@ -104,29 +104,23 @@ def read_card(folder: Path) -> Card:
         raise ValueError(error.strerror or str(error)) from error
     if not stat.S_ISDIR(mode):
         raise ValueError("it is not a folder")
-    with open_file(folder / CARD) as stream:
+    with open_plain(folder / INFO_FILE, follow_links=False) as stream:
         data = stream.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
-        raise ValueError("its card is too long")
+        raise ValueError("its description is too long")
     try:
-        return _card(json.loads(data))
+        return _parsed(json.loads(data))
     except (KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError("its card is not one that clipsearch writes") from error
+        raise ValueError("its description is not one that clipsearch writes") from error
 
 
-def write_card(folder: Path, card: Card) -> None:
-    """Put a card in place, whole and on the disk before this returns."""
-    partial = folder / f"{CARD}.partial"
-    partial.unlink(missing_ok=True)
-    with partial.open("x", encoding="utf-8") as stream:
-        json.dump({"format": FORMAT, **asdict(card)}, stream, indent=1)
-        stream.flush()
-        sync_file(stream.fileno())
-    put_in_place(partial, folder / CARD)
-    sync_folder(folder)
+def write_info(folder: Path, info: ApproximateInfo) -> None:
+    """Write approximate.json, whole and on the disk before this returns."""
+    with new_file(folder / INFO_FILE) as stream:
+        stream.write(json.dumps({"format": FORMAT, **asdict(info)}, indent=1).encode())
 
 
-def _card(found: Mapping[str, Any]) -> Card:
+def _parsed(found: Mapping[str, Any]) -> ApproximateInfo:
     if found["format"] != FORMAT:
         raise ValueError(f"it is of format {found['format']!r:.20}, and this version reads {FORMAT}")
     shape, measured = found["shape"], found["measured"]
@@ -141,9 +135,9 @@ def _card(found: Mapping[str, Any]) -> Card:
         or bool(sizes["lists"]) == (shape["kind"] == "hnsw-sq8")
         or sizes["lists"] > parts_for(sizes["rows"])
     ):
-        raise ValueError("its card holds what clipsearch never writes")
-    return Card(
-        shape=Shape(shape["kind"], **sizes),
+        raise ValueError("its description holds what clipsearch never writes")
+    return ApproximateInfo(
+        shape=IndexShape(shape["kind"], **sizes),
         file=found["file"],
         size=_whole(found["size"]),
         sha256=_text(found["sha256"]),
@@ -153,7 +147,7 @@ def _card(found: Mapping[str, Any]) -> Card:
         digest=_text(found["digest"]),
         segments=tuple(map(_text, _list(found["segments"]))),
         samples=tuple((_whole(one), _whole(check)) for one, check in _list(found["samples"])),
-        measured=Measured(
+        measured=Measurement(
             asked=_real(measured["asked"]),
             k=_whole(measured["k"]),
             text=_real(measured["text"]),
@@ -171,19 +165,19 @@ def _card(found: Mapping[str, Any]) -> Card:
 
 def _whole(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**62:
-        raise ValueError("its card holds what clipsearch never writes")
+        raise ValueError("its description holds what clipsearch never writes")
     return value
 
 
 def _real(value: object) -> float:
     if type(value) not in (int, float) or not math.isfinite(number := float(str(value))) or number < 0:
-        raise ValueError("its card holds what clipsearch never writes")
+        raise ValueError("its description holds what clipsearch never writes")
     return number
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
-        raise ValueError("its card holds what clipsearch never writes")
+        raise ValueError("its description holds what clipsearch never writes")
     return value
 
 
