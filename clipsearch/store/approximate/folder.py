@@ -46,9 +46,9 @@ class ApproximateStatus:
 
 @contextmanager
 def making(collection: Path) -> Iterator[Path]:
-    """The folder to make an approximate index in, for this process alone. Files that approximate.json does not name are removed.
+    """The folder to make an approximate index in, for this process alone. Files that approximate.json does not name go.
 
-    CollectionBusy where another process is making one; CollectionError where nothing can be written.
+    CollectionBusy if another process is making one; CollectionError if nothing can be written.
     """
     folder = collection / FOLDER
     try:

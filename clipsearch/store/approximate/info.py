@@ -95,7 +95,7 @@ def parts_for(rows: int) -> int:
 
 
 def read_info(folder: Path) -> ApproximateInfo:
-    """The info in an approximate index's folder. FileNotFoundError if there is none; ValueError if clipsearch did not write it."""
+    """What approximate.json in a folder says. FileNotFoundError if there is none; ValueError if clipsearch did not write it."""
     try:
         mode = os.lstat(folder).st_mode
     except FileNotFoundError:
