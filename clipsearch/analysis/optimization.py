@@ -98,10 +98,8 @@ def optimize(
                 skipped[kind] = reason
                 continue
             card = build(folder, kind, source, tell)
-            # Opened again for each kind, because Windows deletes no file that is mapped.
-            approximate = ApproximateIndex(folder, card)
             result = tune(
-                approximate,
+                ApproximateIndex(folder, card),  # kept by no name: Windows deletes no file that is mapped
                 source.snapshot,
                 texts,
                 pictures,
