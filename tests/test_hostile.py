@@ -151,9 +151,9 @@ def test_a_photo_that_becomes_a_folder_or_a_pipe_leaves_the_index(engine, photos
 
 @posix
 def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engine, photos, monkeypatch):
-    from clipsearch.indexing import plan
+    from clipsearch.indexing import apply
 
-    real = plan.plan_sync
+    real = apply.plan_sync
 
     def late(*arguments, **options):
         made = real(*arguments, **options)
@@ -163,16 +163,16 @@ def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engi
         (photos / "blue.jpg").symlink_to("/dev/zero")
         return made
 
-    monkeypatch.setattr(plan, "plan_sync", late)
+    monkeypatch.setattr(apply, "plan_sync", late)
     report = indexed(engine, limits=ReadLimits(seconds=10))
     assert report.failed == 2 and report.added == 3
 
 
 def test_a_photo_that_grows_while_it_is_read_is_not_taken_as_it_was(engine, photos, monkeypatch):
     """If a file grows between stat and read, it becomes a failure or is read whole, never half of each."""
-    from clipsearch.indexing import plan
+    from clipsearch.indexing import apply
 
-    real = plan.plan_sync
+    real = apply.plan_sync
 
     def late(*arguments, **options):
         made = real(*arguments, **options)
@@ -180,9 +180,9 @@ def test_a_photo_that_grows_while_it_is_read_is_not_taken_as_it_was(engine, phot
             file.write(b"more" * 1000)
         return made
 
-    monkeypatch.setattr(plan, "plan_sync", late)
+    monkeypatch.setattr(apply, "plan_sync", late)
     indexed(engine)
-    monkeypatch.setattr(plan, "plan_sync", real)
+    monkeypatch.setattr(apply, "plan_sync", real)
     report = indexed(engine)
     assert report.unchanged == 5 and report.updated == 0
 
