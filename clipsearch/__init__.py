@@ -7,7 +7,7 @@
         for hit in engine.search("a dog on a beach", top_k=5):
             print(hit.rank, hit.score, hit.path)
 
-Importing this package is cheap: what a name needs is imported when the name is first used.
+Importing this package is cheap: each name imports what it needs when it is first used.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Libraries that report to their makers read these when they are loaded, and so do the processes that are started from here.
-# No answer to them is taken from elsewhere: nothing is sent.
+# Nothing is sent to the makers of libraries. They read these variables when they are loaded, in child processes too.
 os.environ |= {
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime from 1.29 on, see its Privacy.md
-    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub says what else is installed, and by which assistant it is run
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub reports what else is installed, and which assistant runs it
     "DISABLE_SAFETENSORS_CONVERSION": "1",  # transformers asks the hub to convert a model
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-# OpenVINO reports that it was imported, and has no switch. It does without this package where the package cannot be imported.
+# OpenVINO reports its import and has no switch for it. It works without this package if the package cannot be imported.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:

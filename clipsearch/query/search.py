@@ -36,7 +36,7 @@ _Ranking: TypeAlias = "list[tuple[float, ImageRecord]]"
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class _EmbeddedSearch:
     """A query with its vectors, and how many hits it wants."""
 
     query: Query
@@ -81,7 +81,7 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
     clock = _Clock()
     with clock.stage("encode"):
         embedded = embedder.embed(queries, store)
-    searches = [_Search(query, vectors, top_k) for query, vectors in zip(queries, embedded, strict=True)]
+    searches = [_EmbeddedSearch(query, vectors, top_k) for query, vectors in zip(queries, embedded, strict=True)]
     answers = store.at_one_state(lambda: _answers(store, embedder.encoder.spec, searches, clock))
     logger.debug("%d queries, seconds by stage: %s", len(queries), clock.seconds)
     return answers
@@ -98,7 +98,9 @@ def _require_sensible(query: Query) -> None:
         raise QueryError("only texts have a match; leave --relevant and --min-match out when you search with a picture")
 
 
-def _answers(store: VectorStore[SelectionT], spec: ModelSpec, searches: Sequence[_Search], clock: _Clock) -> list[Hits]:
+def _answers(
+    store: VectorStore[SelectionT], spec: ModelSpec, searches: Sequence[_EmbeddedSearch], clock: _Clock
+) -> list[Hits]:
     """The hits of all searches, from one state of the store."""
     with clock.stage("filter"):
         images = len(store)
@@ -132,7 +134,9 @@ def _selection(store: VectorStore[SelectionT], filters: _Filters) -> SelectionT 
 
 
 def _rankings(
-    store: VectorStore[SelectionT], searches: Sequence[_Search], selections: Mapping[_Filters, SelectionT | None]
+    store: VectorStore[SelectionT],
+    searches: Sequence[_EmbeddedSearch],
+    selections: Mapping[_Filters, SelectionT | None],
 ) -> list[_Ranking]:
     """For each search the best photos, as many as its depth. Searches that differ only in their vectors share a scan."""
     groups: dict[Any, list[int]] = {}
@@ -150,7 +154,7 @@ def _rankings(
 
 
 def _hits(
-    store: VectorStore[SelectionT], spec: ModelSpec, search: _Search, ranking: _Ranking, *, exact: bool
+    store: VectorStore[SelectionT], spec: ModelSpec, search: _EmbeddedSearch, ranking: _Ranking, *, exact: bool
 ) -> list[Hit]:
     """From a ranking to the hits that are wanted: good enough, without near-copies, after the offset."""
     query = search.query
@@ -177,7 +181,9 @@ def _hits(
     return [Hit(rank, *ranking[row], matches[row]) for rank, row in page]
 
 
-def _best_scores(store: VectorStore[SelectionT], search: _Search, ranking: _Ranking, *, exact: bool) -> list[Scores]:
+def _best_scores(
+    store: VectorStore[SelectionT], search: _EmbeddedSearch, ranking: _Ranking, *, exact: bool
+) -> list[Scores]:
     """For each term of a query of texts, its highest scores over the whole index; nothing for other queries.
 
     They are exact if the ranking is, so that a match does not depend on how photos were searched for.

@@ -31,7 +31,7 @@ class Nothing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Filters(Nothing):
+class FilterParameters(Nothing):
     """Which photos count at all."""
 
     in_: list[FolderPath] = Field(
@@ -92,20 +92,20 @@ class Filters(Nothing):
             folders, names = ([value for key, value in exact if key == wanted] for wanted in ("in", "name"))
         for folder in folders:
             require_absolute(folder)
-        same_names = Filters.model_fields.keys() - {"in_", "name", "filters"}
+        same_names = FilterParameters.model_fields.keys() - {"in_", "name", "filters"}
         given = {name: getattr(self, name) for name in same_names}
         conditions = chosen(folders=folders, names=names, **given)
         return conditions if self.filters is None else (*conditions, *read_filters(self.filters))
 
 
-class Page(Filters):
+class PageParameters(FilterParameters):
     """Some of the hits."""
 
     top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many hits at most.")
     offset: int = Field(0, ge=0, le=FARTHEST, description="Pass over so many.")
 
 
-class Choice(Page):
+class HitParameters(PageParameters):
     """Which hits, and in which order."""
 
     min_score: float | None = Field(
@@ -122,7 +122,7 @@ class Choice(Page):
     exact: bool = Field(False, description="Every digit of scores and matches, where usually six are enough.")
 
 
-class Search(Choice):
+class SearchParameters(HitParameters):
     """A search by texts and pictures."""
 
     q: Text | None = Field(
@@ -147,14 +147,14 @@ class Search(Choice):
     )
 
 
-class Similar(Choice):
+class SimilarParameters(HitParameters):
     """A search by one picture: exactly one of `id` and `upload`."""
 
     id: Id | None = Field(None, description="An indexed photo.")
     upload: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="An uploaded picture's token.")
 
 
-class Browse(Filters):
+class BrowseParameters(FilterParameters):
     """Photos without a query."""
 
     top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
@@ -162,14 +162,14 @@ class Browse(Filters):
     sort: Literal["date", "name"] = Field("date", description="The newest first, or by name.")
 
 
-class Facets(Filters):
+class FacetParameters(FilterParameters):
     """Counts."""
 
     top: int = Field(50, ge=1, le=1000, description="How many cameras, folders, formats at most.")
     depth: int = Field(1, ge=0, le=20, description="How deep folders are told apart.")
 
 
-class Places(Filters):
+class PlaceParameters(FilterParameters):
     """Where photos were taken."""
 
     q: Text | None = Field(None, description="Only of the first 1000 hits of this search.")
@@ -192,7 +192,14 @@ REPEATABLE = frozenset({"in", "name", "like", "unlike", "prompt"})
 NAMES = sorted(
     {
         field.alias or name
-        for model in (Search, Similar, Browse, Facets, Places, ThumbnailSize)
+        for model in (
+            SearchParameters,
+            SimilarParameters,
+            BrowseParameters,
+            FacetParameters,
+            PlaceParameters,
+            ThumbnailSize,
+        )
         for name, field in model.model_fields.items()
     }
 )

@@ -14,7 +14,7 @@ from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.server.errors import RequestError
-from clipsearch.server.parameters import Choice, Search, Similar, weight_and_picture
+from clipsearch.server.parameters import HitParameters, SearchParameters, SimilarParameters, weight_and_picture
 from clipsearch.server.uploads import Upload, Uploads
 from clipsearch.types import Query, Term
 
@@ -59,7 +59,7 @@ class SearchRequest:
         return replace(self.query, terms=tuple(terms), own=tuple(own))
 
 
-def search_from_parameters(search: Search, query_string: bytes) -> SearchRequest:
+def search_from_parameters(search: SearchParameters, query_string: bytes) -> SearchRequest:
     """The parameters of GET /api/search. QueryError if they ask for nothing."""
     if search.q is None and not (search.like or search.unlike):
         raise QueryError("say what to look for, with q or like; /api/images has all photos")
@@ -78,7 +78,7 @@ def search_from_parameters(search: Search, query_string: bytes) -> SearchRequest
     return SearchRequest(query, tuple(terms), search.top_k, " ".join(words))
 
 
-def similar_from_parameters(similar: Similar, query_string: bytes) -> SearchRequest:
+def similar_from_parameters(similar: SimilarParameters, query_string: bytes) -> SearchRequest:
     """The parameters of GET /api/similar. QueryError unless they name one picture."""
     sources: list[int | str] = [source for source in (similar.id, similar.upload) if source is not None]
     if len(sources) != 1:
@@ -99,7 +99,7 @@ def search_for_text(text: str, filters: tuple[Condition, ...], top_k: int) -> Se
     return SearchRequest(Query((), filters), parse_terms(split_words(text)), top_k, text)
 
 
-def _chosen(choice: Choice, query_string: bytes) -> Query:
+def _chosen(choice: HitParameters, query_string: bytes) -> Query:
     return Query(
         (),
         choice.conditions(query_string),

@@ -13,7 +13,15 @@ from clipsearch.query.hits import Hits
 from clipsearch.render.json_output import hits_to_json, photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
-from clipsearch.server.parameters import Browse, Choice, Facets, Nothing, Places, Search, Similar
+from clipsearch.server.parameters import (
+    BrowseParameters,
+    FacetParameters,
+    HitParameters,
+    Nothing,
+    PlaceParameters,
+    SearchParameters,
+    SimilarParameters,
+)
 from clipsearch.server.responses import error_responses, json_response
 from clipsearch.server.search_body import MOST_HITS, SearchBody
 from clipsearch.server.search_requests import (
@@ -69,13 +77,13 @@ def search_routes(service: Service) -> APIRouter:
         timing = {"Server-Timing": f"search;dur={1000 * seconds:.2f}"}
         return json_response({**answer, "considered": origin.considered, "seconds": round(seconds, 6)}, headers=timing)
 
-    async def respond_to(request: Request, choice: Choice, search: SearchRequest, start: float) -> Response:
+    async def respond_to(request: Request, choice: HitParameters, search: SearchRequest, start: float) -> Response:
         return await respond(
             request, search, start, explain=choice.explain, exact=choice.exact, group_by=choice.group_by
         )
 
     @router.get("/search", response_model=schemas.SearchAnswer, responses={**_BAD_QUERY, **_NO_PICTURE})
-    async def search(request: Request, parameters: Annotated[Search, Query()]) -> Response:
+    async def search(request: Request, parameters: Annotated[SearchParameters, Query()]) -> Response:
         """The photos nearest to texts and pictures, best first."""
         start = time.perf_counter()
         return await respond_to(request, parameters, search_from_parameters(parameters, _query_string(request)), start)
@@ -98,13 +106,13 @@ def search_routes(service: Service) -> APIRouter:
         return await respond(request, search_from_body(body, pictures), start, explain=True, exact=True)
 
     @router.get("/similar", response_model=schemas.SearchAnswer, responses={**_BAD_QUERY, **_NO_PICTURE})
-    async def similar(request: Request, parameters: Annotated[Similar, Query()]) -> Response:
+    async def similar(request: Request, parameters: Annotated[SimilarParameters, Query()]) -> Response:
         """The photos that look like one, without itself and its copies."""
         start = time.perf_counter()
         return await respond_to(request, parameters, similar_from_parameters(parameters, _query_string(request)), start)
 
     @router.get("/images", response_model=schemas.BrowseAnswer, responses=_BAD_QUERY)
-    async def images(request: Request, parameters: Annotated[Browse, Query()]) -> Response:
+    async def images(request: Request, parameters: Annotated[BrowseParameters, Query()]) -> Response:
         """Photos without a query."""
         condition = all_of(parameters.conditions(_query_string(request)))
         records, considered = await service.answer(
@@ -118,7 +126,7 @@ def search_routes(service: Service) -> APIRouter:
         return json_response({"images": [photo_to_json(record) for record in records], "considered": considered})
 
     @router.get("/facets", response_model=schemas.FacetsAnswer, responses=_BAD_QUERY)
-    async def facets(request: Request, parameters: Annotated[Facets, Query()]) -> Response:
+    async def facets(request: Request, parameters: Annotated[FacetParameters, Query()]) -> Response:
         """How many photos there are by year, month, camera, folder, format and orientation."""
         condition = all_of(parameters.conditions(_query_string(request)))
         stats = await service.answer(
@@ -134,7 +142,7 @@ def search_routes(service: Service) -> APIRouter:
         return json_response({"images": stats.images, "facets": counts})
 
     @router.get("/places", response_model=schemas.PlacesAnswer, responses=_BAD_QUERY)
-    async def places(request: Request, parameters: Annotated[Places, Query()]) -> Response:
+    async def places(request: Request, parameters: Annotated[PlaceParameters, Query()]) -> Response:
         """Where photos were taken: those of a search, or all that meet the filters, at most 5000."""
         filters = (*parameters.conditions(_query_string(request)), Known("latitude"))
         if parameters.q is None:
