@@ -173,7 +173,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.filename is not None or current_folder():
             note(str(error))
     except Exception as error:
-        if os.environ.get("CLIPSEARCH_DEBUG"):
+        import logging
+
+        if os.environ.get("CLIPSEARCH_DEBUG") or logging.getLogger("clipsearch").isEnabledFor(logging.DEBUG):
             import traceback
 
             say_aside(traceback.format_exc())

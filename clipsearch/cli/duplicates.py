@@ -87,7 +87,7 @@ def duplicates(context: click.Context, options: DuplicatesOptions, filters: tupl
         def show(stage: str, done: int, total: int) -> None:
             bar.show(done, total, stage=stage, unit=" pairs" if stage == "comparing" else " photos")
 
-        found = engine.duplicates(
+        report = engine.duplicates(
             all_of(filters),
             exact_only=options.exact,
             least_cosine=options.min_cosine,
@@ -95,29 +95,29 @@ def duplicates(context: click.Context, options: DuplicatesOptions, filters: tupl
             progress=show,
         )
     if options.html is not None:
-        write_html(_gallery(found), options.html, options.force)
-    for failure in found.failures:
+        write_html(_gallery(report), options.html, options.force)
+    for failure in report.failures:
         note(f"{failure.file.path}: {failure.reason}")
-    if any(failure.reason in (CHANGED, GONE) for failure in found.failures):
+    if any(failure.reason in (CHANGED, GONE) for failure in report.failures):
         note(f"to update the index: {hint('index')}")
     if options.as_json:
-        print_json(_duplicates_object(str(engine.index_folder), found))
+        print_json(_duplicates_object(str(engine.index_folder), report))
     elif options.paths or options.print0:
-        copies = (copy.record.file.path for group in found.groups for copy in group.copies)
+        copies = (copy.record.file.path for group in report.groups for copy in group.copies)
         print_paths(copies, b"\0" if options.print0 else b"\n")
     else:
-        say("\n".join(_group_table(group) for group in found.groups))
+        say("\n".join(_group_table(group) for group in report.groups))
         if not is_quiet():
-            note(f"{_counts(found)}; nothing was deleted")
-    if found.failures:
+            note(f"{_counts(report)}; nothing was deleted")
+    if report.failures:
         context.exit(ExitStatus.SOME_FAILED)
 
 
-def _counts(found: Duplicates) -> str:
+def _counts(report: Duplicates) -> str:
     from clipsearch.render.text import counted, human_bytes
 
-    copies = f"{counted(found.copies, 'copy')} of {human_bytes(found.spare_bytes)}"
-    return f"{counted(found.images, 'photo')}, {counted(len(found.groups), 'group')}, {copies}"
+    copies = f"{counted(report.copies, 'copy')} of {human_bytes(report.spare_bytes)}"
+    return f"{counted(report.images, 'photo')}, {counted(len(report.groups), 'group')}, {copies}"
 
 
 def _group_table(group: CopyGroup) -> str:
@@ -137,13 +137,13 @@ def _group_table(group: CopyGroup) -> str:
     )
 
 
-def _duplicates_object(index: str, found: Duplicates) -> dict[str, Any]:
+def _duplicates_object(index: str, report: Duplicates) -> dict[str, Any]:
     """{"index", "images", "copies", "bytes", "groups": [{"best", "copies": [...]}], "failures"}. Keys are only added."""
     return {
         "index": index,
-        "images": found.images,
-        "copies": found.copies,
-        "bytes": found.spare_bytes,
+        "images": report.images,
+        "copies": report.copies,
+        "bytes": report.spare_bytes,
         "groups": [
             {
                 "best": _photo(group.best),
@@ -157,9 +157,9 @@ def _duplicates_object(index: str, found: Duplicates) -> dict[str, Any]:
                     for copy in group.copies
                 ],
             }
-            for group in found.groups
+            for group in report.groups
         ],
-        "failures": [{"path": failure.file.path, "reason": failure.reason} for failure in found.failures],
+        "failures": [{"path": failure.file.path, "reason": failure.reason} for failure in report.failures],
     }
 
 
@@ -169,11 +169,11 @@ def _photo(record: ImageRecord) -> dict[str, Any]:
     return {key: value for key, value in photo_to_json(record).items() if key in _PHOTO_KEYS}
 
 
-def _gallery(found: Duplicates) -> Gallery:
+def _gallery(report: Duplicates) -> Gallery:
     """A section for each group of copies, the best marked."""
     from clipsearch.render.gallery import Gallery
 
-    return Gallery("Copies", (_counts(found), "Nothing was deleted."), tuple(map(_section, found.groups)))
+    return Gallery("Copies", (_counts(report), "Nothing was deleted."), tuple(map(_section, report.groups)))
 
 
 def _section(group: CopyGroup) -> Section:

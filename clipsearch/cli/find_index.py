@@ -149,8 +149,8 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
     if given:
         return as_index(Path(given))
     start = start or Path.cwd()
-    if found := nearest_index(start):
-        return found
+    if nearest := nearest_index(start):
+        return nearest
     if last := last_used_index():
         return last
     remembered = _remembered_index()
@@ -184,8 +184,8 @@ def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
     if given:
         return as_index(Path(given))
     if not folders:
-        if found := nearest_index(Path.cwd()):
-            return found
+        if nearest := nearest_index(Path.cwd()):
+            return nearest
         raise CollectionNotFound(f"there is no index at or above {Path.cwd()}; say which folder to index")
     if is_remote(folders[0]):
         raise ClipsearchError(
@@ -194,8 +194,8 @@ def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
     first = Path(os.path.abspath(os.path.expanduser(folders[0])))
     if first.is_file():  # an archive of photos
         first = first.parent
-    if found := nearest_index(first):
-        return found
+    if nearest := nearest_index(first):
+        return nearest
     return first / INDEX_FOLDER if not first.is_dir() or takes_index(first) else _outside_index(first)
 
 

@@ -38,8 +38,8 @@ def help_(context: click.Context, names: tuple[str, ...]) -> None:
     inner = context.find_root()
     for name in names:
         group = inner.command
-        found = group.get_command(inner, name) if isinstance(group, click.Group) else None
-        if found is None:
+        subcommand = group.get_command(inner, name) if isinstance(group, click.Group) else None
+        if subcommand is None:
             known = group.list_commands(inner) if isinstance(group, click.Group) else []
             close = difflib.get_close_matches(name.lower(), [*known, *TOPICS], 1, 0.7)
             other = [OTHER_WORDS[name.lower()].split()[0]] if name.lower() in OTHER_WORDS else close
@@ -49,5 +49,5 @@ def help_(context: click.Context, names: tuple[str, ...]) -> None:
                 else f"all commands: {commands.command('help')}"
             )
             raise click.UsageError(f"there is no command {name!r}; {advice}")
-        inner = click.Context(found, info_name=name, parent=inner)
+        inner = click.Context(subcommand, info_name=name, parent=inner)
     say(f"{inner.get_help()}\n")

@@ -235,7 +235,7 @@ def _watch(engine: SearchEngine, folders: tuple[str, ...], options: dict[str, An
         note("waiting for changes; Ctrl-C ends this")
     report = None
     for report in watch.rounds():
-        changes = _changes(report)
+        changes = _changes(report, (report.failed, "failed"))
         if as_json and changes:
             _show(report, engine, as_json)
         elif changes and not is_quiet():
@@ -266,8 +266,8 @@ def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushR
         say(_summary(report, str(engine.index_folder), name))
 
 
-def _changes(report: SyncReport) -> str:
-    """What a run changed, in a line; "" for nothing."""
+def _changes(report: SyncReport, last: tuple[int, str]) -> str:
+    """What a run did, in a line, with one more count at the end; "" for nothing."""
     from clipsearch.render.text import joined_counts
 
     return joined_counts(
@@ -275,24 +275,15 @@ def _changes(report: SyncReport) -> str:
         (report.updated, "updated"),
         (report.moved, "moved"),
         (report.removed, "removed"),
-        (report.failed, "failed"),
+        last,
     )
 
 
 def _summary(report: SyncReport, index_folder: str, model: str) -> str:
-    from clipsearch.render.text import counted, joined_counts, printable
+    from clipsearch.render.text import counted, printable
 
-    done = joined_counts(
-        (report.added, "added"),
-        (report.updated, "updated"),
-        (report.moved, "moved"),
-        (report.removed, "removed"),
-        (report.unchanged, "unchanged"),
-    )
-    nothing = (
-        "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
-    )
-    done = done or nothing
+    nothing = "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
+    done = _changes(report, (report.unchanged, "unchanged")) or nothing
     if report.copied:
         done += f" ({report.copied:,} with content known already)"
     lines = [f"{done} in {report.seconds:.1f} s"]

@@ -66,7 +66,7 @@ def serve(
     try:
         note(f"loading the index at {folder} and its model")
         fingerprint, images = service.load()
-        what = f"{images:,} photos, model {fingerprint.model}" if fingerprint else "no photos yet"
+        content = f"{images:,} photos, model {fingerprint.model}" if fingerprint else "no photos yet"
         remember_index(folder)
         app = make_app(service, host=host, port=listener.getsockname()[1], token=token)
 
@@ -75,7 +75,7 @@ def serve(
                 say(f"{address}\n")
             except OutputFailed as error:  # for example, in the background: its options tell the address
                 note(f"{error}. The address is {address}")
-            note(f"{what}; Ctrl-C stops")
+            note(f"{content}; Ctrl-C stops")
             if watch:
                 service.watch(note)
             if not no_open:

@@ -77,36 +77,36 @@ def stats(
     from clipsearch.render.chart import can_draw_blocks, charts_text
 
     with SearchEngine(existing_index(index_folder)) as engine:
-        found = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
+        report = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
     if png is not None:
         from clipsearch.render.chart_picture import charts_png, save_png
 
-        charts = [_chart(breakdown, fill=True) for breakdown in found.breakdowns]
-        save_png(charts_png(*_headline(found), charts), png, force=force)
+        charts = [_chart(breakdown, fill=True) for breakdown in report.breakdowns]
+        save_png(charts_png(*_headline(report), charts), png, force=force)
     if as_json:
-        print_json(_stats_object(str(engine.index_folder), found))
+        print_json(_stats_object(str(engine.index_folder), report))
         return
-    charts = [_chart(breakdown, fill=False) for breakdown in found.breakdowns if breakdown.counts]
+    charts = [_chart(breakdown, fill=False) for breakdown in report.breakdowns if breakdown.counts]
     width = shutil.get_terminal_size().columns
     drawn = charts_text(charts, width, blocks=can_draw_blocks(sys.stdout.encoding))
-    say("\n".join(_headline(found)) + "\n\n" + drawn)
+    say("\n".join(_headline(report)) + "\n\n" + drawn)
 
 
-def _stats_object(index: str, found: Stats) -> dict[str, Any]:
+def _stats_object(index: str, report: Stats) -> dict[str, Any]:
     """{"index", "images", "bytes", "with_date", "with_place", "first", "last", "by": {"year": {...}}}. Keys are only added."""
-    values = asdict(found)
+    values = asdict(report)
     by = {breakdown.pop("by"): breakdown for breakdown in values.pop("breakdowns")}
     return {"index": index, **values, "by": by}
 
 
-def _headline(found: Stats) -> tuple[str, str]:
+def _headline(report: Stats) -> tuple[str, str]:
     from clipsearch.render.text import counted, human_bytes
 
-    photos = f"{counted(found.images, 'photo')}, {human_bytes(found.bytes)}"
-    if not found.images:
+    photos = f"{counted(report.images, 'photo')}, {human_bytes(report.bytes)}"
+    if not report.images:
         return photos, "nothing to count"
-    time = f", {found.first[:10]} to {found.last[:10]}" if found.first and found.last else ""
-    date, place = found.with_date / found.images, found.with_place / found.images
+    time = f", {report.first[:10]} to {report.last[:10]}" if report.first and report.last else ""
+    date, place = report.with_date / report.images, report.with_place / report.images
     return photos + time, f"{date:.0%} with a date, {place:.0%} with a place"
 
 
