@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from clipsearch.cli.command import WHERE, gathered, option
+from clipsearch.cli.command import WHERE, declared, gathered, option
 from clipsearch.cli.find_index import existing_index, remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
@@ -53,11 +53,11 @@ def store_option(text: str, *, required: bool = False, variable: bool = True) ->
 class Backend:
     """What the options say of who answers."""
 
-    index_folder: str | None
-    server: str | None
-    store: str | None
-    model: str | None
-    device: str
+    index_folder: str | None = declared(index_option)
+    server: str | None = declared(server_option)
+    store: str | None = declared(store_option("Ask a vector database:"))
+    model: str | None = declared(model_option())
+    device: str = declared(device_option)
 
     @contextmanager
     def opened(self, results: ResultOptions) -> Iterator[SearchEngine | Client]:
@@ -78,10 +78,7 @@ class Backend:
             remember_index(engine.index_folder)
 
 
-def backend_options(function: Any) -> Any:
-    """The options; the command gets them as one argument, `backend`."""
-    function = device_option(gathered("backend", Backend)(function))
-    return index_option(server_option(store_option("Ask a vector database:")(model_option()(function))))
+backend_options = gathered("backend", Backend)
 
 
 def store_to_ask(store: str | None) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import field, fields
 from typing import Any, TypeVar
 
 import click
@@ -61,9 +61,10 @@ class OptionalValue(Option):
 class Command(click.Command):
     """A command with -v and -q, and with headings in --help if it has many options."""
 
-    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+    def __init__(self, *arguments: Any, headings: Mapping[str, str] | None = None, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
         self.params += verbosity_options()
+        self._headings = headings or {}  # what this command calls the shared headings
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Fill in the values that may be left out."""
@@ -82,7 +83,7 @@ class Command(click.Command):
             heading = getattr(option, "heading", OTHER) if len(listed) > _FEW else "Options"
             sections.setdefault(heading, []).append((names.ljust(width), text))
         for heading in sorted(sections, key=lambda heading: _LAST.get(heading, 0)):
-            with formatter.section(heading):
+            with formatter.section(self._headings.get(heading, heading)):
                 formatter.write_dl(sections[heading])
 
 
@@ -110,15 +111,26 @@ def verbosity_options() -> list[click.Parameter]:
     ]
 
 
+def declared(option: Callable[[Any], Any]) -> Any:
+    """A field of an options class, with the option (or argument) that gives it."""
+    return field(metadata={"option": option})
+
+
+def setting(*names: str, **attributes: Any) -> Any:
+    """A field of an options class, with an option that is only its own."""
+    return declared(option(*names, **attributes))
+
+
 def gathered(name: str, kind: type[Any]) -> Callable[[_F], Callable[..., Any]]:
-    """Give a command function some of its options as one argument: a dataclass with fields of the options' names."""
-    names = [field.name for field in fields(kind)]
+    """Give a command function the options that a dataclass declares, as one argument of that class."""
 
     def decorate(function: _F) -> Callable[..., Any]:
         @functools.wraps(function)
         def with_one(**values: Any) -> Any:
-            return function(**{name: kind(**{field: values.pop(field) for field in names})}, **values)
+            return function(**{name: kind(**{each.name: values.pop(each.name) for each in fields(kind)})}, **values)
 
+        for each in reversed(fields(kind)):
+            with_one = each.metadata["option"](with_one)
         return with_one
 
     return decorate

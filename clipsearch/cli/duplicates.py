@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, gathered, option
+from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
@@ -31,35 +31,32 @@ _PHOTO_KEYS = ("path", "width", "height", "format", "size", "content_hash")
 class DuplicatesOptions:
     """How copies are found and printed."""
 
-    index_folder: str | None
-    exact: bool
-    min_cosine: float | None
-    jobs: int | None
-    as_json: bool
-    paths: bool
-    print0: bool
-    html: str | None
-    force: bool
+    exact: bool = setting(
+        "--exact", is_flag=True, heading=WHICH_PHOTOS, help="Only files with the same bytes. Instant; decodes nothing."
+    )
+    min_cosine: float | None = setting(
+        "--min-cosine",
+        type=click.FloatRange(-1, 1),
+        metavar="S",
+        heading=WHICH_PHOTOS,
+        help="Compare photos that are at least this near. Default: 0.8 for mini, 0.9 for other models.",
+    )
+    as_json: bool = declared(json_option)
+    paths: bool = setting(
+        "--paths", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, never those of the best."
+    )
+    print0: bool = setting(
+        "-0", "--print0", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, each ended by a NUL."
+    )
+    html: str | None = declared(html_option)
+    force: bool = declared(force_option("--html"))
+    index_folder: str | None = declared(index_option)
+    jobs: int | None = declared(jobs_option)
 
 
 @command()
-@option("--exact", is_flag=True, heading=WHICH_PHOTOS, help="Only files with the same bytes. Instant; decodes nothing.")
-@option(
-    "--min-cosine",
-    type=click.FloatRange(-1, 1),
-    metavar="S",
-    heading=WHICH_PHOTOS,
-    help="Compare photos that are at least this near. Default: 0.8 for mini, 0.9 for other models.",
-)
-@filter_options
-@json_option
-@option("--paths", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, never those of the best.")
-@option("-0", "--print0", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, each ended by a NUL.")
-@html_option
-@force_option("--html")
-@index_option
-@jobs_option
 @gathered("options", DuplicatesOptions)
+@filter_options
 @click.pass_context
 def duplicates(context: click.Context, options: DuplicatesOptions, filters: tuple[Condition, ...]) -> None:
     """Find photos that are copies of each other. Nothing is ever deleted.

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipsearch.cli.command import command, gathered, option
+from clipsearch.cli.command import command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.options import all_prompts, device_option, jobs_option, json_option, model_option, prompt_options
+from clipsearch.cli.options import (
+    all_prompts,
+    device_option,
+    ensemble_option,
+    jobs_option,
+    json_option,
+    model_option,
+    prompt_option,
+)
 from clipsearch.cli.output import note, print_json, progress_bar, say
 
 if TYPE_CHECKING:
@@ -20,34 +28,30 @@ if TYPE_CHECKING:
 class EvalOptions:
     """What is measured, on which photos."""
 
-    captions: str
-    images: str
-    split: str | None
-    zero_shot: bool
-    prompts: tuple[str, ...]
-    ensemble: bool
-    model: str | None
-    device: str
-    jobs: int | None
+    captions: str = declared(
+        click.argument("captions", type=click.Path(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl")
+    )
+    images: str = setting(
+        "--images",
+        type=click.Path(exists=True, file_okay=False),
+        metavar="DIR",
+        required=True,
+        help="The folder of the photos.",
+    )
+    split: str | None = setting("--split", metavar="NAME", help='Only the lines with this "split".')
+    zero_shot: bool = setting(
+        "--zero-shot", is_flag=True, help='Measure labels, not captions: {"image": "a.jpg", "label": "..."}.'
+    )
+    prompts: tuple[str, ...] = declared(prompt_option("labels"))
+    ensemble: bool = declared(ensemble_option)
+    model: str | None = declared(model_option("The model to measure. Default: the one that a new index would get."))
+    device: str = declared(device_option)
+    jobs: int | None = declared(jobs_option)
 
 
 @command("eval")
-@click.argument("captions", type=click.Path(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl")
-@option(
-    "--images",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="DIR",
-    required=True,
-    help="The folder of the photos.",
-)
-@option("--split", metavar="NAME", help='Only the lines with this "split".')
-@option("--zero-shot", is_flag=True, help='Measure labels, not captions: {"image": "a.jpg", "label": "..."}.')
-@prompt_options("labels")
-@model_option("The model to measure. Default: the one that a new index would get.")
-@device_option
-@jobs_option
-@json_option
 @gathered("options", EvalOptions)
+@json_option
 @click.pass_context
 def eval_(context: click.Context, options: EvalOptions, as_json: bool) -> None:
     """Measure a model on captioned photos: JSON lines, {"image": "a.jpg", "captions": ["...", "..."]}.

@@ -3,56 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import click
 
-from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, gathered, option
+from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, gathered, setting
 from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import complete_folder, index_option, json_option
 from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
-
-if TYPE_CHECKING:
-    from clipsearch.transfer.fields import Format
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """Which photos are written, and how."""
 
-    file_format: Format | None
-    folder: str | None
-    where: str | None
-    relative: bool
-    embeddings: bool
-    force: bool
+    file_format: Literal["npy", "parquet", "csv", "jsonl"] | None = setting(
+        "--format",
+        "file_format",
+        type=click.Choice(["npy", "parquet", "csv", "jsonl"]),
+        metavar="NAME",
+        heading=OUTPUT,
+        help="npy, parquet, csv or jsonl. Default: by OUT's ending.",
+    )
+    folder: str | None = setting(
+        "--in",
+        "folder",
+        metavar="FOLDER",
+        heading=WHICH_PHOTOS,
+        shell_complete=complete_folder,
+        help="Only below this folder.",
+    )
+    where: str | None = setting(
+        "--where", metavar="EXPR", heading=WHICH_PHOTOS, help="Only if this is true, such as 'taken >= 2024'."
+    )
+    relative: bool = setting(
+        "--relative", is_flag=True, heading=OUTPUT, help="Write paths relative to --in, for another machine."
+    )
+    embeddings: bool = setting(
+        "--embeddings", is_flag=True, heading=OUTPUT, help="With csv: also a column of embeddings, as JSON lists."
+    )
+    force: bool = setting("--force", is_flag=True, heading=OUTPUT, help="Replace files that exist.")
 
 
 @command()
 @click.argument("out", type=click.Path(dir_okay=False))
-@option(
-    "--format",
-    "file_format",
-    type=click.Choice(["npy", "parquet", "csv", "jsonl"]),
-    metavar="NAME",
-    heading=OUTPUT,
-    help="npy, parquet, csv or jsonl. Default: by OUT's ending.",
-)
-@option(
-    "--in",
-    "folder",
-    metavar="FOLDER",
-    heading=WHICH_PHOTOS,
-    shell_complete=complete_folder,
-    help="Only below this folder.",
-)
-@option("--where", metavar="EXPR", heading=WHICH_PHOTOS, help="Only if this is true, such as 'taken >= 2024'.")
-@option("--relative", is_flag=True, heading=OUTPUT, help="Write paths relative to --in, for another machine.")
-@option("--embeddings", is_flag=True, heading=OUTPUT, help="With csv: also a column of embeddings, as JSON lists.")
-@option("--force", is_flag=True, heading=OUTPUT, help="Replace files that exist.")
+@gathered("options", ExportOptions)
 @index_option
 @json_option
-@gathered("options", ExportOptions)
 def export(out: str, options: ExportOptions, index_folder: str | None, as_json: bool) -> None:
     """Write the photos' embeddings to a file, for notebooks and other tools.
 

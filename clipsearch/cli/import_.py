@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipsearch.cli.command import command, gathered, option
+from clipsearch.cli.command import command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.find_index import existing_index, index_to_write, remember_index
 from clipsearch.cli.interrupt import interruptible
@@ -29,33 +29,29 @@ if TYPE_CHECKING:
 class ImportOptions:
     """Which embeddings are taken, and for which photos."""
 
-    folder: str | None
-    trust_model: bool
-    normalise: bool
-    jobs: int | None
+    folder: str | None = setting(
+        "--in",
+        "folder",
+        metavar="FOLDER",
+        shell_complete=complete_folder,
+        help="The photos' folder: take only those below it, start relative paths there, and index it from now on.",
+    )
+    trust_model: bool = setting(
+        "--trust-model",
+        is_flag=True,
+        help="Confirm that a file which names no model has embeddings of --model. It cannot be checked.",
+    )
+    normalise: bool = setting("--normalise", is_flag=True, help="Take vectors of any length, and scale them to 1.")
+    jobs: int | None = declared(jobs_option)
 
 
 @command("import")
 @click.argument("file", type=click.Path(dir_okay=False))
-@option(
-    "--in",
-    "folder",
-    metavar="FOLDER",
-    shell_complete=complete_folder,
-    help="The photos' folder: take only those below it, start relative paths there, and index it from now on.",
-)
+@gathered("options", ImportOptions)
 @model_option("The model that made the embeddings, for a new index or a file that names none.")
-@option(
-    "--trust-model",
-    is_flag=True,
-    help="Confirm that a file which names no model has embeddings of --model. It cannot be checked.",
-)
-@option("--normalise", is_flag=True, help="Take vectors of any length, and scale them to 1.")
-@jobs_option
 @index_option
 @device_option
 @json_option
-@gathered("options", ImportOptions)
 @click.pass_context
 def import_(
     context: click.Context,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipsearch.cli.backend import store_option
-from clipsearch.cli.command import OUTPUT, WHERE, command, gathered, option
+from clipsearch.cli.command import OUTPUT, WHERE, command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.find_index import folders_to_index, index_to_write, remember_index
 from clipsearch.cli.hints import hint
@@ -39,35 +39,72 @@ if TYPE_CHECKING:
     from clipsearch.indexing.apply import SyncReport
     from clipsearch.milvus.push import PushReport
 
-_files = partial(option, heading="Which files")
-_cluster = partial(option, heading="With a cluster or a vector database")
+_files = partial(setting, heading="Which files")
+_cluster = partial(setting, heading="With a cluster or a vector database")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
     """How an index is made or brought up to date."""
 
-    index_folder: str | None
-    model: str | None
-    device: str
-    hidden: bool
-    no_default_excludes: bool
-    follow_links: bool
-    exclude: tuple[str, ...]
-    prune: bool
-    paranoid: bool
-    retry: bool
-    precision: str
-    jobs: int | None
-    batch_size: int | None
-    max_seconds: float
-    max_megapixels: float
-    watch: bool
-    ray: str | None
-    parts: str | None
-    store: str | None
-    take_over: bool
-    wait: float | None
+    hidden: bool = _files("--hidden", is_flag=True, help="Look into hidden files and folders too.")
+    no_default_excludes: bool = _files(
+        "--no-default-excludes", is_flag=True, help="Look into @eaDir, node_modules and the like too."
+    )
+    follow_links: bool = _files("--follow-links", is_flag=True, help="Enter folders that are symbolic links.")
+    exclude: tuple[str, ...] = _files(
+        "--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable."
+    )
+    paranoid: bool = _files(
+        "--paranoid", is_flag=True, help="Read every photo, even if its size and time are unchanged."
+    )
+    retry: bool = _files("--retry", is_flag=True, help="Try all files again that failed (`clipsearch failures`).")
+    max_seconds: float = _files(
+        "--max-seconds",
+        type=click.FloatRange(0.1),
+        default=30,
+        show_default=True,
+        metavar="S",
+        help="Time limit for decoding a photo.",
+    )
+    max_megapixels: float = _files(
+        "--max-megapixels",
+        type=click.FloatRange(1),
+        default=160,
+        show_default=True,
+        metavar="N",
+        help="Size limit for a photo.",
+    )
+    model: str | None = declared(model_option("The model for a new index (see `clipsearch models`)."))
+    device: str = declared(device_option)
+    precision: str = setting(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "int8"]),
+        default="auto",
+        metavar="KIND",
+        heading=WHERE,
+        help="fp32, bf16, int8, or auto (default): the fastest of them that measures as good as fp32.",
+    )
+    index_folder: str | None = declared(new_index_option)
+    ray: str | None = _cluster(
+        "--ray", metavar="ADDRESS", help="Index on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT."
+    )
+    parts: str | None = _cluster(
+        "--parts", metavar="DIR|URL", help="With --ray: where workers put their results. Default: the index."
+    )
+    store: str | None = declared(store_option("Then push to a vector database:", variable=False))
+    take_over: bool = _cluster(
+        "--take-over", is_flag=True, help="With --store: replace what another copy of this index pushed."
+    )
+    prune: bool = declared(prune_option)
+    watch: bool = setting(
+        "--watch", is_flag=True, heading=OUTPUT, help="Keep running, and index whenever something changes."
+    )
+    wait: float | None = declared(wait_option)
+    jobs: int | None = declared(jobs_option)
+    batch_size: int | None = setting(
+        "--batch-size", type=POSITIVE, metavar="N", help="Photos encoded at once. Default: 8 a core, 32 to 256 in all."
+    )
 
     def engine_options(self) -> dict[str, Any]:
         """The arguments of SearchEngine.index that every run gets, also those of --watch. UsageError if options clash."""
@@ -103,52 +140,10 @@ class IndexOptions:
         return options
 
 
-@command()
+@command(headings={WHERE: "Index and model"})
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", shell_complete=complete_folder)
-@_files("--hidden", is_flag=True, help="Look into hidden files and folders too.")
-@_files("--no-default-excludes", is_flag=True, help="Look into @eaDir, node_modules and the like too.")
-@_files("--follow-links", is_flag=True, help="Enter folders that are symbolic links.")
-@_files("--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable.")
-@_files("--paranoid", is_flag=True, help="Read every photo, even if its size and time are unchanged.")
-@_files("--retry", is_flag=True, help="Try all files again that failed (`clipsearch failures`).")
-@_files(
-    "--max-seconds",
-    type=click.FloatRange(0.1),
-    default=30,
-    show_default=True,
-    metavar="S",
-    help="Time limit for decoding a photo.",
-)
-@_files(
-    "--max-megapixels",
-    type=click.FloatRange(1),
-    default=160,
-    show_default=True,
-    metavar="N",
-    help="Size limit for a photo.",
-)
-@model_option("The model for a new index (see `clipsearch models`).")
-@device_option
-@option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "int8"]),
-    default="auto",
-    metavar="KIND",
-    heading=WHERE,
-    help="fp32, bf16, int8, or auto (default): the fastest of them that measures as good as fp32.",
-)
-@new_index_option
-@_cluster("--ray", metavar="ADDRESS", help="Index on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.")
-@_cluster("--parts", metavar="DIR|URL", help="With --ray: where workers put their results. Default: the index.")
-@store_option("Then push to a vector database:", variable=False)
-@_cluster("--take-over", is_flag=True, help="With --store: replace what another copy of this index pushed.")
-@json_option
-@prune_option
-@option("--watch", is_flag=True, heading=OUTPUT, help="Keep running, and index whenever something changes.")
-@wait_option
-@jobs_option
-@option("--batch-size", type=POSITIVE, metavar="N", help="Photos encoded at once. Default: 8 a core, 32 to 256 in all.")
 @gathered("options", IndexOptions)
+@json_option
 @click.pass_context
 def index(context: click.Context, folders: tuple[str, ...], options: IndexOptions, as_json: bool) -> None:
     """Index the photos in folders, or bring their index up to date.

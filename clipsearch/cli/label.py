@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.cli.command import LOOK_FOR, OUTPUT, command, gathered, option
+from clipsearch.cli.command import LOOK_FOR, OUTPUT, command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
@@ -19,12 +19,13 @@ from clipsearch.cli.options import (
     POSITIVE,
     all_prompts,
     device_option,
+    ensemble_option,
     index_option,
     json_option,
     model_option,
     paths_option,
     print0_option,
-    prompt_options,
+    prompt_option,
 )
 from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, progress_bar, say
 from clipsearch.types import all_of
@@ -40,22 +41,52 @@ LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 
 class LabelOptions:
     """The labels, and how the labelled photos are printed."""
 
-    words: tuple[str, ...]
-    files: tuple[str, ...]
-    prompts: tuple[str, ...]
-    ensemble: bool
-    top_labels: int
-    min_probability: float | None
-    html: str | None
-    force: bool
-    write_sidecar: bool
-    index_folder: str | None
-    as_json: bool
-    as_jsonl: bool
-    paths: bool
-    print0: bool
-    model: str | None
-    device: str
+    words: tuple[str, ...] = setting(
+        "--label", "words", multiple=True, metavar="TEXT", heading=LOOK_FOR, help="A label; repeatable."
+    )
+    files: tuple[str, ...] = setting(
+        "--labels",
+        "files",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False),
+        metavar="FILE",
+        heading=LOOK_FOR,
+        help='A file of labels, one a line. Lines that begin with "#" are skipped.',
+    )
+    prompts: tuple[str, ...] = declared(prompt_option("labels"))
+    ensemble: bool = declared(ensemble_option)
+    top_labels: int = setting(
+        "-k",
+        "--top-labels",
+        type=POSITIVE,
+        default=3,
+        metavar="N",
+        show_default=True,
+        heading=LOOK_FOR,
+        help="Labels for each photo.",
+    )
+    min_probability: float | None = setting(
+        "--min-probability",
+        type=click.FloatRange(0, 1),
+        metavar="P",
+        heading=LOOK_FOR,
+        help="Only labels this likely, and only photos with one. Default: 0; with --write-sidecar, --paths or -0, "
+        f"{LEAST}.",
+    )
+    as_json: bool = declared(json_option)
+    as_jsonl: bool = setting(
+        "--jsonl", "as_jsonl", is_flag=True, heading=OUTPUT, help="Print one JSON object for each photo."
+    )
+    paths: bool = declared(paths_option)
+    print0: bool = declared(print0_option)
+    write_sidecar: bool = setting(
+        "--write-sidecar", is_flag=True, heading=OUTPUT, help="Add the labels as keywords to photo.jpg.xmp."
+    )
+    html: str | None = declared(html_option)
+    force: bool = declared(force_option("--html"))
+    index_folder: str | None = declared(index_option)
+    model: str | None = declared(model_option())
+    device: str = declared(device_option)
 
     def labels(self) -> list[str]:
         """The labels of --label and --labels, each once. Raises an error for options that make no sense."""
@@ -78,48 +109,9 @@ class LabelOptions:
         return LEAST if self.write_sidecar or self.paths or self.print0 else 0.0
 
 
-@command()
-@option("--label", "words", multiple=True, metavar="TEXT", heading=LOOK_FOR, help="A label; repeatable.")
-@option(
-    "--labels",
-    "files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False),
-    metavar="FILE",
-    heading=LOOK_FOR,
-    help='A file of labels, one a line. Lines that begin with "#" are skipped.',
-)
-@prompt_options("labels")
-@option(
-    "-k",
-    "--top-labels",
-    type=POSITIVE,
-    default=3,
-    metavar="N",
-    show_default=True,
-    heading=LOOK_FOR,
-    help="Labels for each photo.",
-)
-@option(
-    "--min-probability",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    heading=LOOK_FOR,
-    help="Only labels this likely, and only photos with one. Default: 0; with --write-sidecar, --paths or -0, "
-    f"{LEAST}.",
-)
-@filter_options
-@json_option
-@option("--jsonl", "as_jsonl", is_flag=True, heading=OUTPUT, help="Print one JSON object for each photo.")
-@paths_option
-@print0_option
-@option("--write-sidecar", is_flag=True, heading=OUTPUT, help="Add the labels as keywords to photo.jpg.xmp.")
-@html_option
-@force_option("--html")
-@index_option
-@model_option()
-@device_option
+@command(headings={LOOK_FOR: "Which labels"})
 @gathered("options", LabelOptions)
+@filter_options
 @click.pass_context
 def label(context: click.Context, options: LabelOptions, filters: tuple[Condition, ...]) -> None:
     """Say which of some labels suits each photo, and how likely each is.

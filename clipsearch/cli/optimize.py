@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.cli.command import command, gathered, option
+from clipsearch.cli.command import command, gathered, option, setting
 from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
@@ -24,39 +24,40 @@ _KINDS = ("ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8")
 class OptimizeOptions:
     """What an approximate index must reach, and which kinds are tried."""
 
-    recall: float
-    max_latency: float | None
-    max_memory: float | None
-    kinds: tuple[str, ...]
-    force: bool
+    recall: float = setting(
+        "--recall",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.99,
+        metavar="R",
+        show_default=True,
+        help="The share of a text's ten best photos to find, on average.",
+    )
+    max_latency: float | None = setting(
+        "--max-latency", type=click.FloatRange(0, min_open=True), metavar="MS", help="Time limit for a search."
+    )
+    max_memory: float | None = setting(
+        "--max-memory", type=click.FloatRange(0, min_open=True), metavar="GB", help="Size limit for the file."
+    )
+    kinds: tuple[str, ...] = setting(
+        "--kind",
+        "kinds",
+        multiple=True,
+        type=click.Choice(_KINDS),
+        metavar="KIND",
+        help=f"Try only {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; repeatable.",
+    )
+    force: bool = setting(
+        "--force", is_flag=True, help="Keep it even if there are few photos, or an exact search is as fast."
+    )
 
 
 @command()
-@option(
-    "--recall",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.99,
-    metavar="R",
-    show_default=True,
-    help="The share of a text's ten best photos to find, on average.",
-)
-@option("--max-latency", type=click.FloatRange(0, min_open=True), metavar="MS", help="Time limit for a search.")
-@option("--max-memory", type=click.FloatRange(0, min_open=True), metavar="GB", help="Size limit for the file.")
-@option(
-    "--kind",
-    "kinds",
-    multiple=True,
-    type=click.Choice(_KINDS),
-    metavar="KIND",
-    help=f"Try only {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; repeatable.",
-)
-@option("--force", is_flag=True, help="Keep it even if there are few photos, or an exact search is as fast.")
+@gathered("options", OptimizeOptions)
 @option("--remove", is_flag=True, help="Remove the approximate index; all searches are exact again.")
 @index_option
 @model_option()
 @device_option
 @json_option
-@gathered("options", OptimizeOptions)
 def optimize(
     options: OptimizeOptions, remove: bool, index_folder: str | None, model: str | None, device: str, as_json: bool
 ) -> None:

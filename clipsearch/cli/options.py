@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from clipsearch.cli.command import LOOK_FOR, ORDER, OUTPUT, WHERE, WHICH_PHOTOS, gathered, option
+from clipsearch.cli.command import LOOK_FOR, ORDER, OUTPUT, WHERE, WHICH_PHOTOS, gathered, option, setting
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from clipsearch.types import Condition, Query, Sort, Term
+    from clipsearch.types import Condition, Query, Term
 
 POSITIVE = click.IntRange(1)
 _INDEX = "The index, or its photo folder. Default: the nearest at or above"
@@ -69,18 +69,36 @@ print0_option = option(
 )
 
 
+_which = partial(setting, heading=WHICH_PHOTOS)
+_order = partial(setting, heading=ORDER)
+
+
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """Which hits of a search are shown, and in which order."""
 
-    min_score: float | None
-    diverse: bool
-    keep_own: bool
-    top_k: int
-    page: int
-    offset: int
-    sort: Sort
-    exact: bool
+    min_score: float | None = _which(
+        "--min-score", type=click.FloatRange(-1, 1), metavar="S", help="Only photos with at least this cosine score."
+    )
+    diverse: bool = _which("--diverse", is_flag=True, help="Leave out near-copies of better photos.")
+    keep_own: bool = _which("--keep-own", is_flag=True, help="Keep the query's own image and its copies.")
+    top_k: int = _order(
+        "-k", "--top-k", type=POSITIVE, default=10, metavar="N", show_default=True, help="How many photos to show."
+    )
+    page: int = _order("--page", type=POSITIVE, default=1, metavar="N", help="Page number, starting at 1.")
+    offset: int = _order(
+        "--offset", type=click.IntRange(0), default=0, metavar="N", help="Skip this many photos first."
+    )
+    sort: Literal["score", "date", "name"] = _order(
+        "--sort",
+        type=click.Choice(["score", "date", "name"]),
+        default="score",
+        metavar="ORDER",
+        help="score (best first, the default), date or name.",
+    )
+    exact: bool = setting(
+        "--exact", is_flag=True, heading=WHERE, help="Search every photo, also after `clipsearch optimize`."
+    )
 
     def query(
         self,
@@ -107,39 +125,12 @@ class SearchOptions:
         )
 
 
-_which = partial(option, heading=WHICH_PHOTOS)
-_order = partial(option, heading=ORDER)
-_SEARCH = (
-    _which(
-        "--min-score", type=click.FloatRange(-1, 1), metavar="S", help="Only photos with at least this cosine score."
-    ),
-    _which("--diverse", is_flag=True, help="Leave out near-copies of better photos."),
-    _which("--keep-own", is_flag=True, help="Keep the query's own image and its copies."),
-    _order("-k", "--top-k", type=POSITIVE, default=10, metavar="N", show_default=True, help="How many photos to show."),
-    _order("--page", type=POSITIVE, default=1, metavar="N", help="Page number, starting at 1."),
-    _order("--offset", type=click.IntRange(0), default=0, metavar="N", help="Skip this many photos first."),
-    _order(
-        "--sort",
-        type=click.Choice(["score", "date", "name"]),
-        default="score",
-        metavar="ORDER",
-        help="score (best first, the default), date or name.",
-    ),
-    option("--exact", is_flag=True, heading=WHERE, help="Search every photo, also after `clipsearch optimize`."),
-)
+search_options = gathered("search", SearchOptions)
 
 
-def search_options(function: Any) -> Any:
-    """The options of a search that is ranked by score; the command gets them as `search`."""
-    function = gathered("search", SearchOptions)(function)
-    for decorate in reversed(_SEARCH):
-        function = decorate(function)
-    return function
-
-
-def prompt_options(texts: str) -> Callable[[Any], Any]:
-    """--prompt and --ensemble, which are about such texts."""
-    prompt = option(
+def prompt_option(texts: str) -> Callable[[Any], Any]:
+    """--prompt, for such texts."""
+    return option(
         "--prompt",
         "prompts",
         multiple=True,
@@ -147,8 +138,9 @@ def prompt_options(texts: str) -> Callable[[Any], Any]:
         heading=LOOK_FOR,
         help=f"Put {texts} into this, such as 'a photo of a {{}}'.",
     )
-    ensemble = option("--ensemble", is_flag=True, heading=LOOK_FOR, help="Average over several templates.")
-    return lambda function: prompt(ensemble(function))
+
+
+ensemble_option = option("--ensemble", is_flag=True, heading=LOOK_FOR, help="Average over several templates.")
 
 
 def all_prompts(prompts: tuple[str, ...], ensemble: bool) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ import click
 from clipsearch._internal import commands
 from clipsearch._internal.atomic_files import cannot_write
 from clipsearch.cli.backend import Backend, backend_options
-from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, command, gathered, option
+from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.options import SearchOptions, all_prompts, prompt_options, search_options
+from clipsearch.cli.options import SearchOptions, all_prompts, ensemble_option, prompt_option, search_options
 from clipsearch.cli.output import note, say
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
@@ -28,21 +28,31 @@ if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.types import Condition, Query
 
-_part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR)
+_part = partial(setting, multiple=True, metavar="PART", heading=LOOK_FOR)
 
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
     """What to look for, and how well a photo must match it."""
 
-    words: tuple[str, ...]
-    likes: tuple[str, ...]
-    unlikes: tuple[str, ...]
-    prompts: tuple[str, ...]
-    ensemble: bool
-    allow_url: bool
-    relevant: bool
-    min_match: float | None
+    words: tuple[str, ...] = declared(click.argument("words", nargs=-1, metavar="PART [+|- PART]..."))
+    likes: tuple[str, ...] = _part("--like", "likes", help="The same as + PART; repeatable.")
+    unlikes: tuple[str, ...] = _part("--unlike", "unlikes", help="The same as - PART; repeatable.")
+    prompts: tuple[str, ...] = declared(prompt_option("texts"))
+    ensemble: bool = declared(ensemble_option)
+    allow_url: bool = setting(
+        "--allow-url", is_flag=True, heading=LOOK_FOR, help="Download a PART that is a web address."
+    )
+    relevant: bool = setting(
+        "--relevant", is_flag=True, heading=WHICH_PHOTOS, help="Only photos that match: --min-match 0.5."
+    )
+    min_match: float | None = setting(
+        "--min-match",
+        type=click.FloatRange(0, 1),
+        metavar="P",
+        heading=WHICH_PHOTOS,
+        help="Only photos that match with at least this probability.",
+    )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -61,24 +71,11 @@ class QueryOptions:
 
 
 @command()
-@click.argument("words", nargs=-1, metavar="PART [+|- PART]...")
-@_part("--like", "likes", help="The same as + PART; repeatable.")
-@_part("--unlike", "unlikes", help="The same as - PART; repeatable.")
-@prompt_options("texts")
-@option("--allow-url", is_flag=True, heading=LOOK_FOR, help="Download a PART that is a web address.")
-@option("--relevant", is_flag=True, heading=WHICH_PHOTOS, help="Only photos that match: --min-match 0.5.")
-@option(
-    "--min-match",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    heading=WHICH_PHOTOS,
-    help="Only photos that match with at least this probability.",
-)
+@gathered("wanted", QueryOptions)
 @search_options
 @filter_options
 @result_options
 @backend_options
-@gathered("wanted", QueryOptions)
 @click.pass_context
 def query(
     context: click.Context,
