@@ -277,7 +277,9 @@ def _changes(report: SyncReport, last: tuple[int, str]) -> str:
 def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     from clipsearch.render.text import counted, printable
 
-    nothing = "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
+    nothing = (
+        "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
+    )
     done = _changes(report, (report.unchanged, "unchanged")) or nothing
     if report.copied:
         done += f" ({report.copied:,} with content known already)"
