@@ -174,7 +174,7 @@ def _gallery(report: Duplicates) -> Gallery:
 
 
 def _section(group: CopyGroup) -> Section:
-    from clipsearch.render.gallery import Card, Section
+    from clipsearch.render.gallery import PhotoCard, Section
     from clipsearch.render.gallery_cards import joined, photo_facts
     from clipsearch.render.text import counted, human_bytes
 
@@ -185,7 +185,7 @@ def _section(group: CopyGroup) -> Section:
     ):
         more = joined(f"{record.info.width} x {record.info.height}", human_bytes(record.file.size), record.info.format)
         badge = "best" if record is group.best else ""
-        cards.append(Card(record, (fact, *photo_facts(record)), worth=worth, more=more, badge=badge))
+        cards.append(PhotoCard(record, (fact, *photo_facts(record)), worth=worth, more=more, badge=badge))
     summary = f"{counted(len(group.copies), 'copy')}, {human_bytes(group.spare_bytes)}; best: {group.reason}"
     return Section(tuple(cards), group.best.file.name, summary)
 

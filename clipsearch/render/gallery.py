@@ -41,7 +41,7 @@ _AT_ONCE = 16  # pictures that are encoded at the same time
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class PhotoCard:
     """A photo and its texts: `label`, its name and `worth` in the first line under it, `more` in the second.
 
     `facts` are (name, value) for the larger view. `share`, 0 to 1, is drawn as a bar. `badge` is a mark on the picture.
@@ -60,7 +60,7 @@ class Card:
 class Section:
     """Photos that belong together. The only section of a gallery needs no title."""
 
-    cards: tuple[Card, ...]
+    cards: tuple[PhotoCard, ...]
     title: str = ""
     note: str = ""
 
@@ -137,7 +137,7 @@ def _page(gallery: Gallery, folder: str) -> Iterator[str]:
     yield Template(end).substitute(script=script)
 
 
-def _tile(card: Card, picture: str | Failure, folder: str, common: str) -> str:
+def _tile(card: PhotoCard, picture: str | Failure, folder: str, common: str) -> str:
     record = card.record
     name = _text(short_path(record.file.path, common))
     shown = (
@@ -187,7 +187,7 @@ def _ratio_class(record: ImageRecord) -> str:
     return f"r{_ratio(record)}"
 
 
-def _ratio_rules(cards: Iterable[Card]) -> str:
+def _ratio_rules(cards: Iterable[PhotoCard]) -> str:
     """CSS rules in place of style attributes, which the security policy forbids."""
     return "".join(
         f".r{ratio} {{ --r: {ratio / 100:g}; }}\n" for ratio in sorted({_ratio(card.record) for card in cards})
@@ -214,7 +214,7 @@ def _address(path: str, relative: str) -> str:
     return "file://" + quote(os.fsencode("/" * (not path.startswith("/")) + path), safe="/:")
 
 
-def _pictures(cards: Sequence[Card]) -> Generator[str | Failure, None, None]:
+def _pictures(cards: Sequence[PhotoCard]) -> Generator[str | Failure, None, None]:
     """An img element for each card in turn, or its failure. Reading, resizing and encoding run at the same time."""
     side = next((pixels for most, pixels in SIZES if len(cards) <= most), SIZES[-1][1])
     found = each_thumbnail([card.record.file.path for card in cards], (side, side))

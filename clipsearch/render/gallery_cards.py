@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from clipsearch.render.gallery import MOST, Card, Gallery, Section
+from clipsearch.render.gallery import MOST, Gallery, PhotoCard, Section
 from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
 from clipsearch.render.text import counted, day, human_bytes, minute, percent, place
 from clipsearch.types import Hit, ImageRecord
@@ -42,7 +42,7 @@ class LabelledPhotos:
     def __init__(self, labels: Sequence[str]) -> None:
         self._labels = labels
         self._counts: Counter[str] = Counter()
-        self._best: list[tuple[float, int, str, Card]] = []  # a heap, the least likely first
+        self._best: list[tuple[float, int, str, PhotoCard]] = []  # a heap, the least likely first
 
     def add(self, record: ImageRecord, match: float, best: Sequence[tuple[str, float]]) -> None:
         """Add a photo with its match and its labels, (label, probability), the likeliest first."""
@@ -55,13 +55,13 @@ class LabelledPhotos:
         )
         share = probability * match
         more = joined(f"match {percent(match)}", *_when_and_where(record))
-        card = Card(record, facts, worth=percent(probability), more=more, share=share)
+        card = PhotoCard(record, facts, worth=percent(probability), more=more, share=share)
         entry = (share, -record.image_id, label, card)
         (heapq.heappush if len(self._best) < MOST else heapq.heappushpop)(self._best, entry)
 
     def gallery(self, model: str) -> Gallery:
         """A section for each label that is the likeliest of a photo. In each, the likeliest photos are first."""
-        cards: dict[str, list[Card]] = {label: [] for label in self._labels}
+        cards: dict[str, list[PhotoCard]] = {label: [] for label in self._labels}
         for _, _, label, card in sorted(self._best, key=lambda entry: entry[:2], reverse=True):
             cards[label].append(card)
         sections = []
@@ -96,7 +96,7 @@ def joined(*parts: str) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _hit_card(hit: Hit) -> Card:
+def _hit_card(hit: Hit) -> PhotoCard:
     match = "" if hit.match is None else percent(hit.match)
     facts = (
         ("rank", str(hit.rank)),
@@ -106,7 +106,7 @@ def _hit_card(hit: Hit) -> Card:
     )
     score = f"{hit.score:.4f}"
     more = joined(score if match else "", *_when_and_where(hit.record))
-    return Card(hit.record, facts, label=str(hit.rank), worth=match or score, more=more, share=hit.match)
+    return PhotoCard(hit.record, facts, label=str(hit.rank), worth=match or score, more=more, share=hit.match)
 
 
 def _when_and_where(record: ImageRecord) -> tuple[str, str, str]:

@@ -1,6 +1,6 @@
 """The parameters of GET requests. They have the names of the command line's flags.
 
-All of it together stays under `uvicorn_server.LONGEST_REQUEST`, also with every letter as an escape of twelve bytes.
+The longest possible request is shorter than `uvicorn_server.LONGEST_REQUEST`, even if each letter is an escape of twelve bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
+from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from clipsearch.errors import QueryError
@@ -25,14 +26,17 @@ Picture = Annotated[str, StringConstraints(pattern=_PICTURE)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
-class Nothing(BaseModel):
-    """No parameters. Unknown ones are refused, so that a misspelt parameter is not ignored."""
+class StrictParameters(BaseModel):
+    """Refuses unknown parameters, since a misspelt one would be ignored silently."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class FilterParameters(Nothing):
-    """Which photos count at all."""
+NoParameters = Annotated[StrictParameters, Query()]
+
+
+class FilterParameters(StrictParameters):
+    """Filters: the photos that are searched."""
 
     in_: list[FolderPath] = Field(
         [],
@@ -180,7 +184,7 @@ def _as_int(text: object) -> object:
     return int(text) if isinstance(text, str) and text.isdecimal() else text
 
 
-class ThumbnailSize(Nothing):
+class ThumbnailSize(StrictParameters):
     """How large."""
 
     size: Annotated[Literal[256, 512, 1024], BeforeValidator(_as_int)] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
 from clipsearch.server.events import EventStream, index_events, job_events
 from clipsearch.server.jobs import IndexJob
-from clipsearch.server.parameters import NAMES, FolderPath, Nothing, Text
+from clipsearch.server.parameters import NAMES, FolderPath, NoParameters, Text
 from clipsearch.server.responses import error_responses, file_responses, json_response
 from clipsearch.server.service import Service
 
@@ -54,13 +54,13 @@ def index_routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["index"])
 
     @router.get("/status", response_model=schemas.StatusAnswer)
-    async def status(request: Request, parameters: Annotated[Nothing, Query()]) -> Response:
+    async def status(request: Request, parameters: NoParameters) -> Response:
         """What is indexed, and by which model. The folders are not compared with the disk."""
         state = await service.answer(request, service.counts.run(lambda engine: engine.status(scan=False)))
         return json_response({**asdict(state), "stale": state.stale})
 
     @router.get("/failures", response_model=schemas.FailuresAnswer)
-    async def failures(request: Request, parameters: Annotated[Nothing, Query()]) -> Response:
+    async def failures(request: Request, parameters: NoParameters) -> Response:
         """The files that could not be indexed, and why."""
         failed = await service.answer(request, service.counts.run(lambda engine: engine.failures()))
         return json_response({"failures": [failure_to_json(failure) for failure in failed]})
@@ -79,7 +79,7 @@ def index_routes(service: Service) -> APIRouter:
     )
     async def start_index(
         client: schemas.ClientHeader,
-        parameters: Annotated[Nothing, Query()],
+        parameters: NoParameters,
         body: Annotated[IndexRequest | None, Body()] = None,
     ) -> Response:
         """Bring the index up to date with its folders, or some of them."""
@@ -93,33 +93,33 @@ def index_routes(service: Service) -> APIRouter:
         return json_response({"job": service.jobs.start(folders).to_json()}, 202)
 
     @router.get("/index", response_model=IndexJob)
-    async def index_state(parameters: Annotated[Nothing, Query()]) -> Response:
+    async def index_state(parameters: NoParameters) -> Response:
         """How far indexing is, or how it ended."""
         return json_response(service.jobs.job.to_json())
 
     @router.delete("/index", response_model=IndexJob)
-    async def cancel_index(client: schemas.ClientHeader, parameters: Annotated[Nothing, Query()]) -> Response:
+    async def cancel_index(client: schemas.ClientHeader, parameters: NoParameters) -> Response:
         """Stop indexing soon. What is finished is kept."""
         return json_response(service.jobs.cancel().to_json())
 
     @router.get("/index/events", response_class=Response, responses=_STREAM)
-    async def index_progress(parameters: Annotated[Nothing, Query()]) -> Response:
+    async def index_progress(parameters: NoParameters) -> Response:
         """`progress` with the job of `/api/index` whenever it changes, and at last `done`, `failed` or `cancelled`."""
         return EventStream(service, job_events(service))
 
     @router.get("/events", response_class=Response, responses=_STREAM)
-    async def changes(parameters: Annotated[Nothing, Query()]) -> Response:
+    async def changes(parameters: NoParameters) -> Response:
         """`changed` whenever any process has committed to the index."""
         return EventStream(service, index_events(service))
 
     @router.get("/saved-searches", response_model=schemas.SavedSearchesAnswer)
-    async def saved_searches(parameters: Annotated[Nothing, Query()]) -> Response:
+    async def saved_searches(parameters: NoParameters) -> Response:
         """The searches that were saved for this index."""
         searches = await service.lookups.run(lambda engine: service.saved.all())
         return json_response({"searches": [{"name": name, "parameters": searches[name]} for name in searches]})
 
     @router.get("/saved-searches/{name:path}", response_model=schemas.SavedSearch, responses=_NO_SEARCH)
-    async def saved_search(name: _Name, parameters: Annotated[Nothing, Query()]) -> Response:
+    async def saved_search(name: _Name, parameters: NoParameters) -> Response:
         """A saved search."""
         searches = await service.lookups.run(lambda engine: service.saved.all())
         if name not in searches:
@@ -136,7 +136,7 @@ def index_routes(service: Service) -> APIRouter:
     async def save_search(
         name: _Name,
         client: schemas.ClientHeader,
-        parameters: Annotated[Nothing, Query()],
+        parameters: NoParameters,
         body: Annotated[SavedRequest, Body()],
     ) -> Response:
         """Save a search, or replace the one of this name."""
@@ -148,9 +148,7 @@ def index_routes(service: Service) -> APIRouter:
         return json_response({"name": name, "parameters": body.parameters})
 
     @router.delete("/saved-searches/{name:path}", status_code=204, responses=_NO_SEARCH)
-    async def forget_search(
-        name: _Name, client: schemas.ClientHeader, parameters: Annotated[Nothing, Query()]
-    ) -> Response:
+    async def forget_search(name: _Name, client: schemas.ClientHeader, parameters: NoParameters) -> Response:
         """Remove a saved search."""
         if not await service.lookups.run(lambda engine: service.saved.remove(name)):
             raise _no_search(name)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from clipsearch.server.errors import RequestError
 from clipsearch.server.metrics import CONTENT_TYPE
-from clipsearch.server.parameters import Nothing
+from clipsearch.server.parameters import NoParameters
 from clipsearch.server.responses import file_responses
 from clipsearch.server.service import Service
 
@@ -49,7 +48,7 @@ def metrics_routes(service: Service) -> APIRouter:
         response_class=Response,
         responses=file_responses("Counters.", "text/plain", schema={"type": "string"}),
     )
-    async def metrics(parameters: Annotated[Nothing, Query()]) -> Response:
+    async def metrics(parameters: NoParameters) -> Response:
         """Counters of what the server does, in Prometheus's text format."""
         job, gauges = service.jobs.job, service.metrics
         gauges.images.set(await service.count())

@@ -14,7 +14,7 @@ from clipsearch.errors import ImageError
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
-from clipsearch.server.parameters import Id, Nothing, ThumbnailSize
+from clipsearch.server.parameters import Id, NoParameters, ThumbnailSize
 from clipsearch.server.pictures import content_disposition
 from clipsearch.server.responses import BYTES, Responses, error_responses, file_responses, json_response
 from clipsearch.server.service import Service
@@ -42,7 +42,7 @@ def picture_routes(service: Service) -> APIRouter:
     receiving = asyncio.Semaphore(RECEIVED_AT_ONCE)
 
     @router.get("/images/{id}", response_model=schemas.PhotoDetails, responses=_NO_PHOTO)
-    async def image(id: Annotated[Id, Path()], parameters: Annotated[Nothing, Query()]) -> Response:
+    async def image(id: Annotated[Id, Path()], parameters: NoParameters) -> Response:
         """What the index knows about a photo."""
         photo = photo_to_json(await service.record(id))
         return json_response({**photo, "exif": {key: photo[key] for key in ("taken_at", "camera", "gps")}})
@@ -52,7 +52,7 @@ def picture_routes(service: Service) -> APIRouter:
         response_class=Response,
         responses={**file_responses("The picture.", *_PICTURE_TYPES), **_NOT_MODIFIED, **_NO_PHOTO},
     )
-    async def file(request: Request, id: Annotated[Id, Path()], parameters: Annotated[Nothing, Query()]) -> Response:
+    async def file(request: Request, id: Annotated[Id, Path()], parameters: NoParameters) -> Response:
         """The photo itself, or a JPEG made of it if browsers do not show its format."""
         record = await service.record(id)
 
@@ -110,9 +110,7 @@ def picture_routes(service: Service) -> APIRouter:
             }
         ),
     )
-    async def upload(
-        request: Request, client: schemas.ClientHeader, parameters: Annotated[Nothing, Query()]
-    ) -> Response:
+    async def upload(request: Request, client: schemas.ClientHeader, parameters: NoParameters) -> Response:
         """Upload a picture to search by: `like=upload:TOKEN`. The server forgets it within an hour."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/") and kind != "application/octet-stream":

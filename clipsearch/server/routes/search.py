@@ -17,7 +17,7 @@ from clipsearch.server.parameters import (
     BrowseParameters,
     FacetParameters,
     HitParameters,
-    Nothing,
+    NoParameters,
     PlaceParameters,
     SearchParameters,
     SimilarParameters,
@@ -97,7 +97,7 @@ def search_routes(service: Service) -> APIRouter:
     async def search_by_json(
         request: Request,
         client: schemas.ClientHeader,
-        parameters: Annotated[Nothing, Query()],
+        parameters: NoParameters,
         body: Annotated[SearchBody, Body()],
     ) -> Response:
         """The same for programs: a `clipsearch.Query` as JSON, answered with every digit and an explanation."""

@@ -129,7 +129,7 @@ function show(job) {
 function summary({ state, done, total, added, updated, removed, failed, error }) {
   const found = [[added, "added"], [updated, "updated"], [removed, "removed"], [failed, "failed"]].filter(([n]) => n).map(([n, what]) => `${count(Number(n))} ${what}`).join(", ");
   switch (state) {
-    case "idle": return "Look for new, changed and deleted photos.";
+    case "idle": return "Finds new, changed and deleted photos.";
     case "running": return total ? `${count(done)} of ${counted(total)}${found && `: ${found}`}` : "Looking for what has changed…";
     case "failed": return error ?? "Indexing failed.";
     case "cancelled": return `Cancelled. Finished photos are kept${found && `: ${found}`}.`;
