@@ -27,6 +27,12 @@ _APP = "clipsearch"
 _MOST_ENTRIES = 1000  # of a folder, that are looked at to tell whether it holds photos
 
 
+def index_without_flag() -> Path | None:
+    """The index that a command without --index takes, apart from the one used last; None if there is none."""
+    given = os.environ.get("CLIPSEARCH_INDEX")
+    return as_index(Path(given)) if given else nearest_index(Path.cwd())
+
+
 def existing_index(given: str | None) -> Path:
     """The index that a command reads or changes. A note says so if it is the one used last, somewhere else.
 
@@ -34,7 +40,7 @@ def existing_index(given: str | None) -> Path:
     """
     index = find_index(given)
     _require_index(index, given)
-    use(index)
+    use(index, index_without_flag)
     logger.debug("the index is %s", index)
     if not given and nearest_index(Path.cwd()) is None:
         note(f"note: using the index used last, {index}, because there is none at or above the current folder")
@@ -50,7 +56,7 @@ def index_to_write(folders: tuple[str, ...], given: str | None) -> Path:
     index = index_for(folders, given)
     if not folders and index.name != INDEX_FOLDER:
         _require_index(index, given)
-    use(index)
+    use(index, index_without_flag)
     return index
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from clipsearch._internal.commands import command, with_index
 
 _index: Path | None = None
+_default: Callable[[], Path | None] = lambda: None
 
 
-def use(index: Path | None) -> None:
-    """From now on, the commands proposed are for this index."""
-    global _index
-    _index = index
+def use(index: Path | None, default: Callable[[], Path | None] = lambda: None) -> None:
+    """From now on, the commands proposed are for this index. `default` returns what a command without --index would take."""
+    global _index, _default
+    _index, _default = index, default
 
 
 def hint(*words: str | os.PathLike[str]) -> str:
@@ -31,13 +33,10 @@ def _to_name() -> Path | None:
 
     The index used last does not count: it may be another one by then, and `clipsearch index` does not take it.
     """
-    from clipsearch.cli.find_index import as_index, nearest_index
-
     if _index is None:
         return None
     try:
-        given = os.environ.get("CLIPSEARCH_INDEX")
-        nearest = as_index(Path(given)) if given else nearest_index(Path.cwd())
+        nearest = _default()
     except OSError:  # the current folder was deleted
         return _index
     return None if nearest is not None and _same(nearest, _index) else _index

@@ -13,7 +13,7 @@ import pytest
 import clipsearch.cli
 from clipsearch._internal.commands import command, quoted, with_index
 from clipsearch.cli import cli
-from clipsearch.cli.find_index import remember_index
+from clipsearch.cli.find_index import index_without_flag, remember_index
 from clipsearch.cli.hints import completed, hint, use
 from tests.cli.running import run_here
 from tests.conftest import save_photo
@@ -97,7 +97,7 @@ def test_a_hint_names_the_index_used_last_since_another_may_be_soon(lost, tmp_pa
 def test_commands_in_messages_of_the_library_are_completed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     index = tmp_path / "it's mine" / ".clipsearch"
-    use(index)
+    use(index, index_without_flag)
     try:
         assert hint("failures") == f"clipsearch failures --index {shlex.quote(str(index))}"
         said = completed(
