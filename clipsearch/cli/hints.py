@@ -8,11 +8,16 @@ from pathlib import Path
 
 from clipsearch._internal.commands import command, with_index
 
+
+def _no_index() -> Path | None:
+    return None
+
+
 _index: Path | None = None
-_default: Callable[[], Path | None] = lambda: None
+_default: Callable[[], Path | None] = _no_index
 
 
-def use(index: Path | None, default: Callable[[], Path | None] = lambda: None) -> None:
+def use(index: Path | None, default: Callable[[], Path | None] = _no_index) -> None:
     """From now on, the commands proposed are for this index. `default` returns what a command without --index would take."""
     global _index, _default
     _index, _default = index, default
