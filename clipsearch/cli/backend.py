@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import WHERE, declared, gathered, option
-from clipsearch.cli.find_index import existing_index, remember_index
+from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 

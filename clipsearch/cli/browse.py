@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import WHICH_PHOTOS, command, option
 from clipsearch.cli.files import open_in_viewer
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.find_index import existing_index, remember_index
+from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import POSITIVE, device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 

@@ -8,7 +8,7 @@ import click
 
 from clipsearch.cli.command import command, option
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.find_index import find_index, index_without_flag
+from clipsearch.cli.find_index import find_index
 from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import current_folder, print_json, say
@@ -64,7 +64,7 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
 
     try:
         folder = find_index(given)
-        use(folder, index_without_flag)
+        use(folder)
     except Exception as error:  # there is no index, or finding it does not work
         none = type(error).__name__ == "CollectionNotFound"
         reason = diagnosis.without_home(str(error)) if current_folder() else "the current folder was deleted"

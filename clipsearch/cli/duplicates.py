@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, jobs_option, json_option
 from clipsearch.cli.output import ProgressBar, current_folder, is_quiet, note, print_json, print_paths, say

@@ -7,8 +7,8 @@ from typing import Literal
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, gathered, setting
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import complete_folder, index_option, json_option
 from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import index_option, json_option, print0_option
 from clipsearch.cli.output import current_folder, print_json, print_paths, say
 

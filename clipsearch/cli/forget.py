@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import complete_folder, index_option
 from clipsearch.cli.output import say
 from clipsearch.cli.waiting import Patience, wait_option

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from clipsearch._internal.commands import command, with_index
-
-
-def _no_index() -> Path | None:
-    return None
-
+from clipsearch.cli.find_index import as_index, nearest_index
 
 _index: Path | None = None
-_default: Callable[[], Path | None] = _no_index
 
 
-def use(index: Path | None, default: Callable[[], Path | None] = _no_index) -> None:
-    """From now on, the commands proposed are for this index. `default` returns what a command without --index would take."""
-    global _index, _default
-    _index, _default = index, default
+def use(index: Path | None) -> None:
+    """From now on, the commands proposed are for this index."""
+    global _index
+    _index = index
 
 
 def hint(*words: str | os.PathLike[str]) -> str:
@@ -41,7 +35,8 @@ def _to_name() -> Path | None:
     if _index is None:
         return None
     try:
-        nearest = _default()
+        given = os.environ.get("CLIPSEARCH_INDEX")
+        nearest = as_index(Path(given)) if given else nearest_index(Path.cwd())
     except OSError:  # the current folder was deleted
         return _index
     return None if nearest is not None and _same(nearest, _index) else _index

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clipsearch.cli.choose_index import existing_index, index_to_write
 from clipsearch.cli.command import command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.find_index import existing_index, index_to_write, remember_index
+from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import (
     complete_folder,

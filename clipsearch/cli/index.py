@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipsearch.cli.backend import store_option
+from clipsearch.cli.choose_index import folders_to_index, index_to_write
 from clipsearch.cli.command import OUTPUT, WHERE, command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.find_index import folders_to_index, index_to_write, remember_index
+from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import (

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import LOOK_FOR, OUTPUT, command, declared, gathered, setting
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.find_index import existing_index, remember_index
+from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import (
     POSITIVE,
     all_prompts,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 

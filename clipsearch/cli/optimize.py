@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command, gathered, option, setting
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from clipsearch.cli.backend import store_option
+from clipsearch.cli.choose_index import index_to_write
 from clipsearch.cli.command import WHERE, command, option
-from clipsearch.cli.find_index import index_to_write
 from clipsearch.cli.options import complete_folder, json_option, prune_option
 from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
 from clipsearch.cli.push import content_text

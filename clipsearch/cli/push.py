@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.backend import store_option
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command, option
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import index_option, json_option, prune_option
 from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
 from clipsearch.cli.waiting import Patience, wait_option

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import ProgressBar, print_json, say

@@ -8,8 +8,9 @@ import threading
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command, option
-from clipsearch.cli.find_index import existing_index, remember_index
+from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.output import OutputFailed, note, say
 from clipsearch.errors import ClipsearchError

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import OUTPUT, command, option
 from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.options import POSITIVE, index_option, json_option
 from clipsearch.cli.output import current_folder, print_json, say
 from clipsearch.types import all_of

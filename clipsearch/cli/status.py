@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.backend import server_option, server_to_ask, store_option, store_to_ask
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command, option
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import print_json, say

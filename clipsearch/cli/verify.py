@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.find_index import existing_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import ProgressBar, print_json, say

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
 from clipsearch.engine import SearchEngine
+from clipsearch.images.preprocess import normalise
 from clipsearch.server.errors import ClientDisconnected, RequestError
 from clipsearch.server.jobs import IndexJobs
 from clipsearch.server.metrics import Metrics
 from clipsearch.server.pictures import Pictures
 from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.server.thumbnail_cache import ThumbnailCache
-from clipsearch.server.uploads import Uploads
+from clipsearch.server.uploads import Upload, Uploads, received
 from clipsearch.server.workers import EngineThread, SearchThread, catalog_identity
 from clipsearch.types import ImageRecord
 
@@ -84,6 +85,33 @@ class Service:
             await asyncio.wait({working, leaving, stopping})
             if not working.cancelled():
                 working.exception()  # or asyncio reports an error that no client waits for
+
+    async def embed_file(self, request: Request, path: str) -> Upload:
+        """A picture's file as an upload: decoded in another process, and embedded in the thread that has the model.
+
+        ImageError if it cannot be read; RequestError if the index is empty.
+        """
+        if (await self.lookups.run(lambda engine: engine.model_name)) is None:
+            raise RequestError(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
+        async with self.uploads.decoding:
+            spec = await self.searches.run(lambda engine: engine.encoder.spec.pixels)
+            decoded = await self.answer(request, self.pictures.decode(path, spec))
+        info = decoded.info
+
+        def embed(engine: SearchEngine) -> Upload:
+            vector = engine.encoder.encode_pixels(normalise([decoded.pixels], spec))[0]
+            return Upload(info.width, info.height, vector, info.content_hash, engine.encoder.spec.fingerprint.digest)
+
+        return await self.searches.run(embed)
+
+    async def embed_bytes(self, request: Request, data: bytes) -> Upload:
+        """The bytes of a picture's file as an upload."""
+
+        async def parts() -> AsyncIterator[bytes]:
+            yield data
+
+        async with received(parts()) as path:
+            return await self.embed_file(request, path)
 
     async def record(self, image_id: int) -> ImageRecord:
         """A photo of the index. RequestError if there is none with this id."""

@@ -13,17 +13,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
-
-from clipsearch.images.preprocess import normalise
-from clipsearch.server.errors import RequestError
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from clipsearch.engine import SearchEngine
-    from clipsearch.server.service import Service
 
 MOST = 64
 SECONDS = 3600.0
@@ -76,32 +68,3 @@ async def received(parts: AsyncIterator[bytes]) -> AsyncIterator[str]:
         yield path
     finally:
         os.unlink(path)
-
-
-async def embedded(service: Service, request: Request, path: str) -> Upload:
-    """A picture's file as an upload: decoded in another process, and embedded in the thread that has the model.
-
-    ImageError if it cannot be read; RequestError if the index is empty.
-    """
-    if (await service.lookups.run(lambda engine: engine.model_name)) is None:
-        raise RequestError(409, "empty-index", "the index has no photos yet, so there is nothing to compare with")
-    async with service.uploads.decoding:
-        spec = await service.searches.run(lambda engine: engine.encoder.spec.pixels)
-        decoded = await service.answer(request, service.pictures.decode(path, spec))
-    info = decoded.info
-
-    def embed(engine: SearchEngine) -> Upload:
-        vector = engine.encoder.encode_pixels(normalise([decoded.pixels], spec))[0]
-        return Upload(info.width, info.height, vector, info.content_hash, engine.encoder.spec.fingerprint.digest)
-
-    return await service.searches.run(embed)
-
-
-async def embedded_bytes(service: Service, request: Request, data: bytes) -> Upload:
-    """The bytes of a picture's file as an upload."""
-
-    async def parts() -> AsyncIterator[bytes]:
-        yield data
-
-    async with received(parts()) as path:
-        return await embedded(service, request, path)

@@ -13,7 +13,7 @@ import pytest
 import clipsearch.cli
 from clipsearch._internal.commands import command, quoted, with_index
 from clipsearch.cli import cli
-from clipsearch.cli.find_index import index_without_flag, remember_index
+from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.hints import completed, hint, use
 from tests.cli.running import run_here
 from tests.conftest import save_photo
@@ -97,7 +97,7 @@ def test_a_hint_names_the_index_used_last_since_another_may_be_soon(lost, tmp_pa
 def test_commands_in_messages_of_the_library_are_completed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     index = tmp_path / "it's mine" / ".clipsearch"
-    use(index, index_without_flag)
+    use(index)
     try:
         assert hint("failures") == f"clipsearch failures --index {shlex.quote(str(index))}"
         said = completed(
@@ -207,7 +207,7 @@ def test_index_in_a_folder_without_an_index_does_not_touch_the_one_used_last(los
 @pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
 def test_index_asks_on_a_terminal_before_it_indexes_the_current_folder(lost, answer, status, tmp_path, monkeypatch):
     here = tmp_path / "near"
-    monkeypatch.setattr("clipsearch.cli.find_index._can_ask", lambda: True)
+    monkeypatch.setattr("clipsearch.cli.choose_index._can_ask", lambda: True)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: answer.strip())
     assert run_here("index", cwd=here)[0] == status
     assert (here / ".clipsearch").exists() == (status == 0)

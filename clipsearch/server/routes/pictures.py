@@ -18,7 +18,7 @@ from clipsearch.server.parameters import Id, NoParameters, ThumbnailSize
 from clipsearch.server.pictures import content_disposition
 from clipsearch.server.responses import BYTES, Responses, error_responses, file_responses, json_response
 from clipsearch.server.service import Service
-from clipsearch.server.uploads import embedded, received
+from clipsearch.server.uploads import received
 from clipsearch.types import ImageRecord
 
 RECEIVED_AT_ONCE = 64
@@ -119,7 +119,7 @@ def picture_routes(service: Service) -> APIRouter:
             message = "too many pictures are being uploaded at once; send it again later"
             raise RequestError(503, "busy", message, {"Connection": "close"})
         async with receiving, received(request.stream()) as path:
-            upload = await embedded(service, request, path)
+            upload = await service.embed_file(request, path)
         token = await service.searches.run(lambda engine: service.uploads.add(upload))
         return json_response({"token": token, "width": upload.width, "height": upload.height})
 

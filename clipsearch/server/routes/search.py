@@ -32,7 +32,6 @@ from clipsearch.server.search_requests import (
     similar_from_parameters,
 )
 from clipsearch.server.service import Service
-from clipsearch.server.uploads import embedded_bytes
 from clipsearch.server.workers import SearchTask
 from clipsearch.types import Known, all_of
 
@@ -102,7 +101,7 @@ def search_routes(service: Service) -> APIRouter:
     ) -> Response:
         """The same for programs: a `clipsearch.Query` as JSON, answered with every digit and an explanation."""
         start = time.perf_counter()
-        pictures = [await embedded_bytes(service, request, term.image) for term in body.terms if term.image is not None]
+        pictures = [await service.embed_bytes(request, term.image) for term in body.terms if term.image is not None]
         return await respond(request, search_from_body(body, pictures), start, explain=True, exact=True)
 
     @router.get("/similar", response_model=schemas.SearchAnswer, responses={**_BAD_QUERY, **_NO_PICTURE})
