@@ -66,6 +66,9 @@ def _fenced(text: str) -> str:
     return f"```text\n{text.rstrip()}\n```\n"
 
 
+_FIRST = ("SearchEngine", "Query", "Term", "parse_where", "Hits", "Hit", "load_encoder")
+
+
 def python_page() -> str:
     """Every public name, its signature and its docstring."""
     import clipsearch
@@ -78,7 +81,7 @@ def python_page() -> str:
         "(`py.typed`). `examples/` has five short programs.\n",
         "The names below are public and stay. Other modules may change.\n",
     ]
-    for name in clipsearch.__all__:
+    for name in sorted(clipsearch.__all__, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)):
         lines += list(_described(name, getattr(clipsearch, name)))
     lines += ["## A server's client\n", "```python\nfrom clipsearch.client import Client\n```\n"]
     lines += list(_described("Client", client.Client))
