@@ -1,4 +1,4 @@
-"""Making an approximate index: several kinds are built and tuned, and the fastest that reaches the recall is kept."""
+"""Build several kinds of approximate index, tune each, and keep the fastest that reaches the requested recall."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
 from clipsearch.errors import ClipsearchError
-from clipsearch.store.approximate.build import Tell, VectorSource, build, expected_bytes
+from clipsearch.store.approximate.build import BuildProgress, VectorSource, build, expected_bytes
 from clipsearch.store.approximate.file_format import CODES
 from clipsearch.store.approximate.folder import making, put
 from clipsearch.store.approximate.index import FOLDER, ApproximateIndex
@@ -26,14 +26,12 @@ from clipsearch.store.collection import Collection
 logger = logging.getLogger(__name__)
 
 MIN_IMAGES = 20_000
-"""Fewer images are searched exactly in a millisecond or two."""
+"""An exact search of fewer images takes a millisecond or two."""
 
 MAX_GRAPH_IMAGES = 250_000
 """Images up to which a graph is tried by default: building one takes ten times as long as an inverted file."""
 
 _IMAGE_QUERIES = 256
-
-OptimizeProgress = Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def optimize(
     max_bytes: int | None = None,
     kinds: Sequence[Kind] | None = None,
     force: bool = False,
-    progress: OptimizeProgress | None = None,
+    progress: BuildProgress | None = None,
 ) -> OptimizeReport:
     """Build approximate indexes of a collection, tune each by measuring, and keep the fastest that reaches a recall@10.
 
@@ -77,81 +75,81 @@ def optimize(
     """
     if not 0 < recall <= 1:
         raise ClipsearchError(f"the recall is {recall:g}; use a share, such as 0.99")
-    start, tell = time.monotonic(), progress or (lambda stage, done, total: None)
+    start, report = time.monotonic(), progress or (lambda stage, done, total: None)
     images = len(collection)
     fingerprint = collection.fingerprint
     if fingerprint is None or images < 2 or (images < MIN_IMAGES and not force):
         reason = (
-            f"{images:,} photos are searched exactly as quickly; an approximate index is for {MIN_IMAGES:,} and more"
+            f"an exact search of {images:,} photos is as fast; an approximate index pays from {MIN_IMAGES:,} photos on"
         )
         reason += _stays(collection.folder / FOLDER)
         return OptimizeReport(images, None, None, reason, (), {}, time.monotonic() - start)
     with making(collection.folder) as folder:
         source = VectorSource(collection.snapshot(), fingerprint.digest)
-        texts, pictures = _questions(source, encoder(), tell)
+        texts, pictures = _queries(source, encoder(), report)
         exact_ms = exact_milliseconds(source.snapshot, texts.vectors)
-        tried: list[TuningResult] = []
+        tried: list[ApproximateInfo] = []
         best: TuningResult | None = None
         skipped: dict[str, str] = {}
         for kind in kinds or KINDS:
             if reason := _reason_to_skip(kind, source, max_bytes, requested=kinds is not None):
                 skipped[kind] = reason
                 continue
-            card = build(folder, kind, source, tell)
             result = tune(
-                ApproximateIndex(folder, card),  # kept by no name: Windows deletes no file that is mapped
+                # No variable holds the open index: Windows cannot delete a file that is mapped.
+                ApproximateIndex(folder, build(folder, kind, source, report)),
                 source.snapshot,
                 texts,
                 pictures,
-                recall,
-                exact_ms,
-                max_milliseconds,
-                lambda stage: tell(stage, 0, 0),
+                recall=recall,
+                exact_ms=exact_ms,
+                max_ms=max_milliseconds,
+                progress=lambda stage: report(stage, 0, 0),
             )
             if max_bytes is not None and result.info.size > max_bytes:
                 result = replace(result, fits=False)
             logger.info("tried %s: fits %s, %s", kind, result.fits, result.info.measured)
-            tried.append(result)
-            worse = result
+            tried.append(result.info)
+            worse: TuningResult | None = result
             if result.fits and (best is None or _ms(result) < _ms(best)):
-                worse, best = best or result, result
-            if worse is not best:
-                with contextlib.suppress(OSError):  # another process has it open; a later run removes it
+                worse, best = best, result
+            if worse:
+                with contextlib.suppress(OSError):  # another process has it open; a later run deletes it
                     (folder / worse.info.file).unlink()
-        cards = tuple(result.info for result in tried)
         if best is None:
-            raise ClipsearchError(_unreached(recall, max_milliseconds, max_bytes, cards, skipped))
-        reason = ""
-        if _ms(best) >= exact_ms and not force:
+            raise ClipsearchError(_unreached(recall, max_milliseconds, max_bytes, tried, skipped))
+        chosen, reason = None, ""
+        if _ms(best) < exact_ms or force:
+            chosen = best.info
+            put(folder, chosen)
+        else:
             reason = (
                 f"an exact search takes {exact_ms:.1f} ms, and the fastest approximate one of that recall {_ms(best):.1f}: "
-                "nothing was made"
-            ) + _stays(folder)
-        else:
-            put(folder, best.info)
-        chosen = None if reason else best.info
-        return OptimizeReport(images, exact_ms, chosen, reason, cards, skipped, time.monotonic() - start)
+                f"nothing was made{_stays(folder)}"
+            )
+        return OptimizeReport(images, exact_ms, chosen, reason, tuple(tried), skipped, time.monotonic() - start)
 
 
-def _questions(source: VectorSource, encoder: Encoder, tell: Tell) -> tuple[TuningQueries, TuningQueries]:
+def _queries(source: VectorSource, encoder: Encoder, report: BuildProgress) -> tuple[TuningQueries, TuningQueries]:
     """Text queries from the bank, and stored images as queries, each with its exact answer."""
     bank, encoded = text_bank(), 0
 
     def count(sentences: int) -> None:
         nonlocal encoded
         encoded += sentences
-        tell("encoding texts", encoded, len(bank))
+        report("encoding texts", encoded, len(bank))
 
+    def answered(kind: str) -> Callable[[int, int], None]:
+        return lambda done, total: report(f"answering {kind} exactly", done, total)
+
+    snapshot = source.snapshot
     texts = embed_with_prompts(encoder, bank, progress=count)
     random = np.random.default_rng(0)
     rows = np.sort(random.choice(len(source.ids), min(_IMAGE_QUERIES, len(source.ids)), replace=False))
-    ids, snapshot = source.ids[rows], source.snapshot
-    images = snapshot.vectors(ids)
+    ids = source.ids[rows]
     return (
-        tuning_queries(snapshot, texts, (), lambda done, total: tell("answering texts exactly", done, total)),
-        tuning_queries(
-            snapshot, images, ids.tolist(), lambda done, total: tell("answering images exactly", done, total)
-        ),
+        tuning_queries(snapshot, texts, (), answered("texts")),
+        tuning_queries(snapshot, snapshot.vectors(ids), ids.tolist(), answered("images")),
     )
 
 
@@ -159,7 +157,7 @@ def _reason_to_skip(kind: Kind, source: VectorSource, max_bytes: int | None, *, 
     """Why a kind is not tried; "" if it is."""
     if kind == "hnsw-sq8":
         if not requested and len(source.ids) > MAX_GRAPH_IMAGES:
-            return f"building a graph of more than {MAX_GRAPH_IMAGES:,} photos takes long; name it to try it"
+            return f"building a graph of more than {MAX_GRAPH_IMAGES:,} photos takes long; name the kind to try it"
     else:
         from clipsearch.store.approximate.ivf import supports
 
@@ -173,12 +171,12 @@ def _reason_to_skip(kind: Kind, source: VectorSource, max_bytes: int | None, *, 
 
 
 def _stays(folder: Path) -> str:
-    """A note about the approximate index that was made before and is still used."""
+    """A note about the earlier approximate index, if it stays in use."""
     try:
         before = read_info(folder)
     except (OSError, ValueError):
         return ""
-    return f"; the one made before, for a recall of {before.measured.asked:g}, stays in use (--remove takes it away)"
+    return f"; the one made before, for a recall of {before.measured.asked:g}, stays in use (--remove deletes it)"
 
 
 def _ms(tried: TuningResult) -> float:
@@ -189,18 +187,17 @@ def _unreached(
     recall: float,
     max_ms: float | None,
     max_bytes: int | None,
-    cards: Sequence[ApproximateInfo],
+    tried: Sequence[ApproximateInfo],
     skipped: dict[str, str],
 ) -> str:
     limits = [f"{max_ms:g} ms"] if max_ms is not None else []
     limits += [f"{max_bytes / 1e9:g} GB"] if max_bytes is not None else []
-    text = f"no approximate index reaches a recall of {recall:g}" + (
-        f" within {' and '.join(limits)}" if limits else ""
-    )
-    if not cards:
+    within = f" within {' and '.join(limits)}" if limits else ""
+    text = f"no approximate index reaches a recall of {recall:g}{within}"
+    if not tried:
         return f"{text}: " + "; ".join(f"{kind}: {reason}" for kind, reason in skipped.items())
     best = max(
-        cards, key=lambda card: (min(card.measured.text, card.measured.image, recall), -card.measured.milliseconds)
+        tried, key=lambda info: (min(info.measured.text, info.measured.image, recall), -info.measured.milliseconds)
     )
     measured = best.measured
     return (

@@ -1,8 +1,10 @@
-"""Immutable files of vectors: FAISS inner-product indexes with their image ids, memory-mapped. The only user of faiss."""
+"""Immutable files of vectors: faiss inner-product indexes with their image ids, memory-mapped."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -23,75 +25,75 @@ if TYPE_CHECKING:
 else:
 
     class _Faiss:
-        """faiss, imported when it is first needed: that takes 0.1 s, and many a command looks at no vector."""
+        """faiss, imported when it is first used: that takes 0.1 s, and many commands need no vectors."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(import_module("faiss"), name)
 
     faiss = _Faiss()
 
-_DECODING = 2e-5  # how far faiss's decoded codes, computed in float32, are from whole numbers; 8e-6 was seen
-_BLOCK = 8192  # rows made compact at once
+_DECODING = 2e-5  # error of faiss's decoded codes, computed in float32; 8e-6 was measured
+_BLOCK = 8192  # rows quantised at once
 
 COMPACT_ROWS = 16_384
-"""Segments of at least so many rows get a compact copy: below it, all is read quickly enough as it is."""
+"""Segments of at least this many rows get a compact copy; smaller ones are fast enough without."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompactInfo:
-    """What the catalog knows of a segment's compact copy: each value as a signed 8-bit code times its dimension's scale.
+    """The catalog's entry of a compact copy: each value is a signed 8-bit code times its dimension's scale.
 
-    It is a quarter of the size to read. What the codes leave out is bounded, so that a ranking by them can be proven exact.
+    It is a quarter of the size. The error of the codes is bounded, so that a ranking by them can be proven exact.
     """
 
     size: int  # bytes
     sha256: str
     scales: bytes  # float32 (dim,)
-    deltas: bytes  # float32 (dim,): the most that any row's value differs from its code times the scale
-    error: float  # the longest difference (Euclidean norm) of any row
+    deltas: bytes  # float32 (dim,): the largest error of any row in each dimension
+    error: float  # the largest error (Euclidean norm) of any row
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentInfo:
-    """What the catalog knows of a segment."""
+    """The catalog's entry of a segment."""
 
     name: str  # of the file, inside the segments folder
-    rows: int  # negative: not known
+    rows: int  # negative if unknown
     size: int  # bytes
     sha256: str
     compact: CompactInfo | None = None
 
     @property
     def wants_compact(self) -> bool:
-        """Whether it is large enough for a compact copy and has none."""
+        """Whether it is large enough for a compact copy but has none."""
         return self.rows >= COMPACT_ROWS and self.compact is None
 
     @property
     def compact_name(self) -> str:
-        """The compact copy's file, beside the segment."""
+        """The name of the compact copy's file."""
         return self.name.replace(".faiss", ".int8.faiss")
 
 
 class Segment:
-    """One open segment. Its vectors stay on disk until they are looked at; its ids are in ascending order."""
+    """One open segment. Its vectors stay on disk until they are used; its ids ascend."""
 
     def __init__(self, folder: Path, info: SegmentInfo, dim: int) -> None:
         self.info = info
         self._flat: Any
         self._folder = folder
         path = folder / info.name
-        size = path.stat().st_size  # FileNotFoundError is the caller's to judge: a merge may have removed it
+        size = path.stat().st_size  # FileNotFoundError goes to the caller: a merge may have removed it
         if size != info.size:
             raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
         try:
             layout.require_flat(path, dim, info.rows)  # before faiss allocates what a header asks for
-            self._bytes = layout.content(path)  # what the index looks into
+            self._bytes = layout.content(path)  # must outlive the index
             index: Any = _over(self._bytes)
             self._flat = faiss.downcast_index(index.index)
             self.ids: Ids = faiss.vector_to_array(index.id_map)
             self._index = index  # owns the flat one
         except (RuntimeError, AttributeError, ValueError, TypeError) as error:
-            path.stat()  # FileNotFoundError again, where a merge was quicker than we
+            path.stat()  # FileNotFoundError if a merge removed it meanwhile
             raise CollectionDamaged(f"{path} is not a vector segment: {(str(error) or '?').splitlines()[0]}") from error
         rows = len(self.ids) if info.rows < 0 else info.rows
         shape, expected = (self._flat.ntotal, self._flat.d, len(self.ids)), (rows, dim, rows)
@@ -105,16 +107,16 @@ class Segment:
         return np.frombuffer(self._bytes, np.float32, count, start).reshape(self._flat.ntotal, self._flat.d)
 
     def rows_of(self, ids: Ids) -> NDArray[np.int64]:
-        """Row numbers (n,) of image ids (n,); -1 where this segment does not hold one."""
+        """Row numbers (n,) of image ids (n,); -1 for ids that are not in this segment."""
         rows = np.searchsorted(self.ids, ids)
-        found = rows < len(self.ids)
-        found[found] = self.ids[rows[found]] == ids[found]
-        return np.where(found, rows, -1)
+        here = rows < len(self.ids)
+        here[here] = self.ids[rows[here]] == ids[here]
+        return np.where(here, rows, -1)
 
     def search(self, query: Embeddings, count: int, keep: NDArray[np.bool_] | None, *, whole: bool = False) -> Nearest:
-        """About the `count` rows nearest to one query (1, dim), by the compact copy where there is one, unless `whole`.
+        """About the `count` rows nearest to one query (1, dim), or fewer if there are no more. `keep` (rows,) masks the rows.
 
-        `keep` (rows,) marks the rows that may be found. Fewer come back where there are fewer.
+        Uses the compact copy, if there is one, unless `whole`.
         """
         compact = None if whole else self._compact
         if compact is None:
@@ -126,19 +128,14 @@ class Segment:
         if keep is not None:
             bits = np.packbits(keep, bitorder="little")
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg, arg-type]
-        # One thread: segments are shared among cores, and two that wait for each other take longer on a busy machine.
-        threads = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(1)
-        try:
+        with one_thread():
             scores, rows = index.search(query, min(count, self.info.rows), params=parameters)
-        finally:
-            faiss.omp_set_num_threads(threads)
         real = rows[0] >= 0
         return scores[0][real].astype(np.float64), rows[0][real]
 
     @cached_property
     def _compact(self) -> _Compact | None:
-        """The compact copy; None where there is none, or none that fits: it can always be done without."""
+        """The compact copy; None if there is none or it does not fit. A search works without it."""
         info = self.info.compact
         if info is None:
             return None
@@ -150,7 +147,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Rows found by a scan: `scores` (n,), best first, each within `bound` of the true cosine, and row numbers (n,)."""
+    """The result of a scan: `scores` (n,), best first, each within `bound` of the true cosine, and row numbers (n,)."""
 
     scores: Scores
     rows: Ids
@@ -164,24 +161,22 @@ class _Compact:
         if path.stat().st_size != info.size:
             raise ValueError(f"{path} is not {info.size} bytes long")
         layout.require_compact(path, dim, rows)
-        self._bytes = layout.content(path)  # what the index looks into
-        index: Any = _over(self._bytes)
-        self.index = index
+        self._bytes = layout.content(path)  # must outlive the index
+        self.index = index = _over(self._bytes)
         self._scales, self._deltas = np.frombuffer(info.scales, "<f4"), np.frombuffer(info.deltas, "<f4")
         self._error = float(info.error)
         bounds = np.array([self._error, *self._scales, *self._deltas])
-        if (index.ntotal, index.d, index.code_size) != (rows, dim, dim) or len(bounds) != 1 + 2 * dim:
-            raise ValueError(f"{path} does not fit its segment")
-        if not (np.isfinite(bounds).all() and (bounds >= 0).all()):
+        fits = (index.ntotal, index.d, index.code_size) == (rows, dim, dim) and len(bounds) == 1 + 2 * dim
+        if not (fits and np.isfinite(bounds).all() and (bounds >= 0).all()):
             raise ValueError(f"{path} does not fit its segment")
 
     def query(self, query: Embeddings) -> Embeddings:
-        """A query (1, dim) such that its inner product with the codes is that with the vectors, nearly."""
+        """A query (1, dim) whose inner product with the codes approximates that of `query` with the vectors."""
         folded: Embeddings = query * self._scales
         return folded
 
     def bound(self, query: Embeddings) -> float:
-        """How far a score by the codes may lie from the true one: by Hölder's inequality or by Cauchy and Schwarz's."""
+        """The largest error of a score by the codes, from Hölder's and from Cauchy and Schwarz's inequality."""
         wide = np.abs(query[0].astype(np.float64))
         left_out = min(float(wide @ self._deltas), self._error * float(np.linalg.norm(wide)))
         decoding = _DECODING * float(wide @ self._scales)
@@ -189,7 +184,7 @@ class _Compact:
 
 
 def write_segment(folder: Path, name: str, ids: Ids, vectors: Embeddings) -> SegmentInfo:
-    """Write a segment, whole and on the disk before this returns. Ids (n,) ascend; vectors are (n, dim)."""
+    """Write a segment, whole and on the disk before this returns. Ids (n,) must ascend; vectors are (n, dim)."""
     index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
     index.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids, np.int64))
     size, sha256 = _write(index, folder, name)
@@ -223,7 +218,7 @@ def write_compact(folder: Path, segment: Segment) -> CompactInfo:
 
 
 def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
-    """Write an index so that it is there whole or not at all; its size in bytes and its sha256."""
+    """Write an index file whole or not at all; its size in bytes and its sha256."""
     path = folder / name
     total, size = hashlib.sha256(), 0
 
@@ -234,7 +229,7 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
 
     try:
         with new_file(path) as stream:
-            # Given a name, faiss only prints that the disk was full for the last of it, and all seems well.
+            # If faiss opens the file itself, it only prints that the disk is full and reports success.
             faiss.write_index(index, faiss.PyCallbackIOWriter(take))  # type: ignore[attr-defined]
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -245,10 +240,21 @@ def _write(index: Any, folder: Path, name: str) -> tuple[int, str]:
 def _over(data: NDArray[np.uint8]) -> Any:
     """An index over a file's bytes (n,), which are not copied and must outlive it.
 
-    Given a name instead, faiss opens no file on Windows whose path has other letters than the system's code page.
+    On Windows, faiss itself cannot open a path with letters outside the system's code page.
     """
     reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(data), len(data))  # type: ignore[attr-defined]
     return faiss.read_index(reader)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have faiss use one thread: a search is little work, and threads that wait for each other are slow on a busy machine."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
 
 
 def faiss_version() -> str:

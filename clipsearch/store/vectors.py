@@ -1,4 +1,4 @@
-"""Arithmetic on unit vectors: checks before and after storing them, and exact scores."""
+"""Arithmetic on unit vectors: checks and exact scores."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _UNIT_TOLERANCE = 1e-5
 
 
 def is_unit(vector: NDArray[np.float32]) -> bool:
-    """Whether a vector (dim,) has norm 1, as nearly as float32 can say it."""
-    return abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) <= _UNIT_TOLERANCE  # NaN is not
+    """Whether a vector (dim,) has norm 1, to the precision of float32."""
+    return abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) <= _UNIT_TOLERANCE  # false for NaN
 
 
 def vector_check(vector: NDArray[np.float32]) -> int:
@@ -23,13 +23,13 @@ def vector_check(vector: NDArray[np.float32]) -> int:
 
 
 def exact_scores(vectors: Embeddings, query: Embeddings) -> Scores:
-    """Cosines of rows (n, dim) with one query (1, dim), in float64; equal rows get equal scores, in any place."""
+    """Cosines, float64, of rows (n, dim) with one query (1, dim). Equal rows get equal scores, wherever they are."""
     scores: Scores = (vectors.astype(np.float64) * query[0].astype(np.float64)).sum(axis=1)
     return scores
 
 
 def rounding_bound(dim: int) -> float:
-    """How far a float32 inner product of two unit vectors may lie from the true one, whatever order it is summed in.
+    """The largest error of a float32 inner product of two unit vectors, in any order of summation.
 
     N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., equation (3.5): n u / (1 - n u), u = 2^-24.
     """

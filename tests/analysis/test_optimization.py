@@ -40,7 +40,7 @@ def test_the_bank_has_hundreds_of_texts_no_two_alike():
 
 def test_few_photos_are_no_error(engine):
     lines = run(engine, "optimize").splitlines()
-    assert lines[0] == "5 photos" and lines[1].startswith("5 photos are searched exactly as quickly")
+    assert lines[0] == "5 photos" and lines[1].startswith("an exact search of 5 photos is as fast")
     report = json.loads(run(engine, "optimize", "--json"))
     assert report["chosen"] is None and report["tried"] == [] and "20,000" in report["reason"]
     assert "approximate" not in run(engine, "status") and not (engine.index_folder / "approximate").exists()

@@ -1,9 +1,11 @@
-"""Making an approximate index's file from a collection's segments, block by block."""
+"""Write an approximate index's file from a collection's segments, block by block."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,46 +13,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.checksums import file_sha256
-from clipsearch.store.approximate.file_format import Arrays, file_size, small_crc, writing
+from clipsearch._internal.cpu import cores
+from clipsearch.store.approximate.file_format import file_size, small_crc, writing
 from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Kind, Measurement, parts_for
-from clipsearch.store.approximate.kmeans import centroids_of, nearest_centroids
-from clipsearch.store.segments import Segment, faiss_version
+from clipsearch.store.segments import faiss_version
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.vectors import vector_check
 from clipsearch.types import Embeddings, Ids
 
 _BLOCK = 8192  # vectors read at once
+_COMPARED = 4096  # vectors compared with all centroids at once
 _FOR_EACH_PART = 32  # vectors of the sample
-_SAMPLES = 32  # images by which the index is known to be of this collection
+_ROUNDS = 10  # of k-means; after them few vectors still change their part
+_SAMPLES = 32  # images that identify the collection
 _UNMEASURED = Measurement(0, 1, 0, 0, 0, 0, 0, 0, 0)
 
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+BuildProgress = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
 
 
 class VectorSource:
-    """The living vectors of one committed state, to be read as often as needed. The state's files are kept open meanwhile."""
+    """The living vectors of one committed state, which can be read again and again. Keeps the state's files open."""
 
     def __init__(self, snapshot: Snapshot, digest: str) -> None:
-        self.snapshot, self.digest = snapshot, digest
-        self._keeps = [snapshot.keep(segment) for segment in snapshot.segments]
+        self.snapshot, self.digest, self.dim = snapshot, digest, snapshot.dim
+        self._segments = [(segment, snapshot.keep(segment)) for segment in snapshot.segments]
+        living = (segment.ids if keep is None else segment.ids[keep] for segment, keep in self._segments)
+        self.ids: Ids = np.concatenate([np.empty(0, np.int64), *living])
         self._parts: tuple[Embeddings, NDArray[np.int32]] | None = None
-        self.ids: Ids = np.concatenate([np.empty(0, np.int64), *(ids for ids, _ in self._selected())])
-        self.dim = snapshot.segments[0].vectors.shape[1] if snapshot.segments else 0
 
     def blocks(self) -> Iterator[tuple[Ids, Embeddings]]:
-        """All of them, always in the same order: ids (n,) and vectors (n, dim)."""
-        for keep, segment in zip(self._keeps, self.snapshot.segments, strict=True):
+        """All vectors, always in the same order: ids (n,) and vectors (n, dim)."""
+        for segment, keep in self._segments:
             for start in range(0, len(segment.ids), _BLOCK):
                 rows = slice(start, start + _BLOCK)
-                ids, vectors = segment.ids[rows], segment.vectors[rows]
-                if keep is not None:
-                    ids, vectors = ids[keep[rows]], vectors[keep[rows]]
+                chosen = slice(None) if keep is None else keep[rows]
+                ids, vectors = np.array(segment.ids[rows][chosen]), np.array(segment.vectors[rows][chosen])
                 if len(ids):
-                    yield np.array(ids), np.array(vectors)
+                    yield ids, vectors
 
     def sample(self, count: int) -> Embeddings:
-        """About `count` of the vectors, evenly from all."""
+        """About `count` vectors, evenly spaced."""
         step = max(len(self.ids) // count, 1)
         taken, row = [], 0
         for ids, vectors in self.blocks():
@@ -58,89 +61,110 @@ class VectorSource:
             row += len(ids)
         return np.concatenate(taken)
 
-    def parts(self, tell: Tell) -> tuple[Embeddings, NDArray[np.int32]]:
-        """Centroids (lists, dim), and which part each vector (rows,) belongs to; found once, for all kinds."""
+    def parts(self, progress: BuildProgress) -> tuple[Embeddings, NDArray[np.int32]]:
+        """Centroids (lists, dim) and the part (rows,) of each vector. Computed once, for all kinds."""
         if self._parts is None:
             lists = parts_for(len(self.ids))
-            sample = self.sample(_FOR_EACH_PART * lists)
-            centroids = centroids_of(sample, lists, lambda done, total: tell("finding parts", done, total))
-            del sample
-            found, row = [], 0
-            for some in nearest_centroids((vectors for _, vectors in self.blocks()), centroids):
-                found.append(some)
-                row += len(some)
-                tell("dividing into parts", row, len(self.ids))
-            self._parts = centroids, np.concatenate(found)
+            centroids = _centroids(self.sample(_FOR_EACH_PART * lists), lists, progress)
+            parts, row = [], 0
+            for block in _nearest_centroids((vectors for _, vectors in self.blocks()), centroids):
+                parts.append(block)
+                row += len(block)
+                progress("dividing into parts", row, len(self.ids))
+            self._parts = centroids, np.concatenate(parts)
         return self._parts
 
-    @property
-    def whole(self) -> list[Segment]:
-        """Segments none of whose images were removed: those of the others could come back, with an older catalog."""
-        return [segment for keep, segment in zip(self._keeps, self.snapshot.segments, strict=True) if keep is None]
+    def complete_segments(self) -> tuple[str, ...]:
+        """The sha256 of each segment without removed images. An older catalog could bring removed images back."""
+        return tuple(segment.info.sha256 for segment, keep in self._segments if keep is None)
 
-    def _selected(self) -> Iterator[tuple[Ids, Segment]]:
-        for keep, segment in zip(self._keeps, self.snapshot.segments, strict=True):
-            yield (segment.ids if keep is None else segment.ids[keep]), segment
+    def samples(self) -> Iterator[tuple[int, int]]:
+        """Image ids with their vectors' checksums: some from everywhere, and the last, which a restored catalog gives again."""
+        ids = np.sort(self.ids)
+        wanted = np.union1d(ids[:: max(len(ids) // _SAMPLES, 1)][:_SAMPLES], ids[-_SAMPLES:])
+        for image_id, vector in zip(wanted.tolist(), self.snapshot.vectors(wanted), strict=True):
+            yield image_id, vector_check(vector)
 
 
 def expected_bytes(kind: Kind, source: VectorSource) -> int:
-    """The size of a file, before it is made; for a graph, about."""
+    """The size of a file before it is written; an estimate for a graph."""
     rows, last_id = len(source.ids), int(source.ids.max(initial=0))
     return file_size(IndexShape(kind, rows, source.dim, parts_for(rows), 66 * rows, last_id))
 
 
-def build(folder: Path, kind: Kind, source: VectorSource, tell: Tell) -> ApproximateInfo:
-    """Write an index of a kind into a folder, in which nothing names it yet; its info has no setting and no measurement yet."""
-    name = f"{secrets.token_hex(8)}.vectors"
+def build(folder: Path, kind: Kind, source: VectorSource, progress: BuildProgress) -> ApproximateInfo:
+    """Write an index of a kind into a folder; nothing refers to it yet. Its info has no setting and no measurement yet."""
+    path = folder / f"{secrets.token_hex(8)}.vectors"
     shape = IndexShape(kind, len(source.ids), source.dim, 0, 0, int(source.ids.max()))
     if kind == "hnsw-sq8":
         from clipsearch.store.approximate.hnsw import HnswBuilder
 
         graph = HnswBuilder(source.sample(_BLOCK))
         for done in graph.add(source.blocks()):
-            tell(f"building {kind}", done, shape.rows)
-        shape = IndexShape(kind, shape.rows, shape.dim, 0, graph.links, shape.last_id)
-        with writing(folder / name, shape) as arrays:
-            graph.write(arrays)
-            crc = _finish(arrays, source.ids)
+            progress(f"building {kind}", done, shape.rows)
+        shape = replace(shape, links=graph.links)
     else:
         from clipsearch.store.approximate.ivf import TRAINED_BY, fill, trained
 
-        centroids, parts = source.parts(tell)
+        centroids, parts = source.parts(progress)
         learned = trained(kind, source.sample(TRAINED_BY), centroids)
-        shape = IndexShape(kind, shape.rows, shape.dim, len(centroids), 0, shape.last_id)
-        with writing(folder / name, shape) as arrays:
+        shape = replace(shape, lists=len(centroids))
+    with writing(path, shape) as arrays:
+        if kind == "hnsw-sq8":
+            graph.write(arrays)
+        else:
             for done in fill(arrays, shape, parts, source.blocks(), centroids, learned):
-                tell(f"building {kind}", done, shape.rows)
-            crc = _finish(arrays, source.ids)
-    path = folder / name
+                progress(f"building {kind}", done, shape.rows)
+        np.bitwise_or.at(arrays["covered"], source.ids >> 3, (1 << (source.ids & 7)).astype(np.uint8))
+        crc = small_crc(arrays)
     return ApproximateInfo(
         shape=shape,
-        file=name,
+        file=path.name,
         size=path.stat().st_size,
         sha256=file_sha256(path),
         small_crc=crc,
         effort=1,
         candidates=1,
         digest=source.digest,
-        segments=tuple(segment.info.sha256 for segment in source.whole),
-        samples=tuple(_samples(source)),
+        segments=source.complete_segments(),
+        samples=tuple(source.samples()),
         measured=_UNMEASURED,
         faiss=faiss_version(),
         made=datetime.now().astimezone().isoformat(timespec="seconds"),
     )
 
 
-def _finish(arrays: Arrays, ids: Ids) -> int:
-    np.bitwise_or.at(arrays["covered"], ids >> 3, (1 << (ids & 7)).astype(np.uint8))
-    return small_crc(arrays)
+def _centroids(sample: Embeddings, count: int, progress: BuildProgress) -> Embeddings:
+    """`count` unit centroids (count, dim) of a sample (n, dim) by spherical k-means; the same for the same sample."""
+    random = np.random.default_rng(0)
+    centroids: Embeddings = sample[np.sort(random.choice(len(sample), count, replace=False))].copy()
+    for done in range(_ROUNDS):
+        progress("finding parts", done, _ROUNDS)
+        parts = np.concatenate(list(_nearest_centroids([sample], centroids)))
+        order = np.argsort(parts, kind="stable")
+        sizes = np.bincount(parts, minlength=count)
+        filled = np.flatnonzero(sizes)
+        starts = np.concatenate([[0], np.cumsum(sizes[filled])[:-1]])
+        centroids[filled] = np.add.reduceat(sample[order], starts, axis=0)
+        empty = np.flatnonzero(sizes == 0)  # they begin anew at vectors of the largest parts
+        largest = np.argsort(-sizes, kind="stable")[: len(empty)]
+        centroids[empty] = sample[order[np.cumsum(sizes)[largest] - 1]]
+        centroids /= np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), np.float32(1e-6))
+    progress("finding parts", _ROUNDS, _ROUNDS)
+    return centroids
 
 
-def _samples(source: VectorSource) -> Iterator[tuple[int, int]]:
-    """Images with their vectors' checksums: from everywhere, and the last, whose ids a restored catalog would give again."""
-    ids = np.sort(source.ids)
-    wanted = np.union1d(ids[:: max(len(ids) // _SAMPLES, 1)][:_SAMPLES], ids[-_SAMPLES:])
-    for segment in source.snapshot.segments:
-        rows = segment.rows_of(wanted)
-        for image_id, row in zip(wanted[rows >= 0].tolist(), rows[rows >= 0].tolist(), strict=True):
-            yield image_id, vector_check(np.array(segment.vectors[row]))
+def _nearest_centroids(blocks: Iterable[Embeddings], centroids: Embeddings) -> Iterator[NDArray[np.int32]]:
+    """For each block of vectors (n, dim), their parts (n,). Uses all cores."""
+
+    def compare(vectors: Embeddings) -> NDArray[np.int32]:
+        parts: NDArray[np.int32] = (vectors @ centroids.T).argmax(axis=1).astype(np.int32)
+        return parts
+
+    threads = ThreadPoolExecutor(cores())
+    try:
+        for block in blocks:
+            pieces = [block[start : start + _COMPARED] for start in range(0, len(block), _COMPARED)]
+            yield np.concatenate(list(threads.map(compare, pieces)))
+    finally:
+        threads.shutdown(cancel_futures=True)  # an interruption does not wait for all of them

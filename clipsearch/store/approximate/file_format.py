@@ -1,12 +1,13 @@
-"""The file of an approximate index: plain arrays one after another, in places that follow from its shape alone.
+"""The file of an approximate index: plain arrays one after another, at offsets that follow from its shape alone.
 
-So nothing in the file says how much memory to take or where to read: faiss never parses it, and a damaged or hostile one can
-only hold wrong numbers.
+Nothing in the file says how much memory to take or where to read, and faiss never parses it. A damaged or hostile file can only
+hold wrong numbers.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import mmap
 import os
 import zlib
@@ -25,10 +26,10 @@ from clipsearch.store.approximate.info import ApproximateInfo, IndexShape
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 _ALIGNED = 64  # bytes
-_LARGE = frozenset({"entries", "codes", "ids", "neighbours"})  # left on the disk until they are looked at
-_ID = 8  # bytes
+_LARGE = frozenset({"entries", "codes", "ids", "neighbours"})  # left on the disk until they are needed
+ID_BYTES = 8
 CODES = 256
-"""Values of a product quantiser's code; each is learned from one photo at least."""
+"""Values of a product quantiser's code. Each is learned from at least one photo."""
 
 
 def code_bytes(shape: IndexShape) -> int:
@@ -41,7 +42,7 @@ def code_bytes(shape: IndexShape) -> int:
 
 
 def array_types(shape: IndexShape) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Each array's name → (numpy's type, shape), in their order."""
+    """Each array's name → (numpy type, shape), in the order of the file."""
     covered: tuple[str, tuple[int, ...]] = ("u1", (shape.last_id // 8 + 1,))  # a bit for each id, from 0 on
     if shape.kind == "hnsw-sq8":
         return {
@@ -49,13 +50,13 @@ def array_types(shape: IndexShape) -> dict[str, tuple[str, tuple[int, ...]]]:
             "ids": ("<i8", (shape.rows,)),
             "neighbours": ("<i4", (shape.links,)),
             "levels": ("<i4", (shape.rows,)),
-            "entry": ("<i8", (1,)),  # the row that a search begins at
+            "entry": ("<i8", (1,)),  # the row at which a search begins
             "trained": ("<f4", (2, shape.dim)),
             "covered": covered,
         }
     trained = {"ivf-sq8": (2, shape.dim), "ivf-pq": (CODES, shape.dim), "ivf-rabitq": (shape.dim, shape.dim)}
     return {
-        "entries": ("u1", (shape.rows * (code_bytes(shape) + _ID),)),  # for each part: its codes, then its ids
+        "entries": ("u1", (shape.rows * (code_bytes(shape) + ID_BYTES),)),  # for each part: its codes, then its ids
         "sizes": ("<i8", (shape.lists,)),
         "centroids": ("<f4", (shape.lists, shape.dim)),
         "trained": ("<f4", trained[shape.kind]),
@@ -70,7 +71,7 @@ def file_size(shape: IndexShape) -> int:
 
 @contextmanager
 def writing(path: Path, shape: IndexShape) -> Iterator[Arrays]:
-    """A new file's arrays, all zero, to be filled; on the disk afterwards. The file goes again where that fails."""
+    """The arrays of a new file, all zero, to be filled; on the disk afterwards. On an error, the file is deleted."""
     places, size = _places(shape)
     try:
         with path.open("x+b") as stream:
@@ -80,18 +81,18 @@ def writing(path: Path, shape: IndexShape) -> Iterator[Arrays]:
             mapped.flush()
             sync_file(stream.fileno())
     except BaseException:
-        with suppress(OSError):  # Windows keeps it while it is mapped; it is swept away later
+        with suppress(OSError):  # Windows keeps it while it is mapped; a later run deletes it
             path.unlink()
         raise
 
 
 def opened(folder: Path, info: ApproximateInfo) -> Arrays:
-    """A file's arrays, mapped for reading. ValueError if it has another shape than `info` says."""
+    """A file's arrays, mapped for reading. ValueError if the file does not fit `info`."""
     places, size = _places(info.shape)
     with open_plain(folder / info.file, follow_links=False) as stream:
-        found = os.fstat(stream.fileno()).st_size
-        if not found == size == info.size:
-            raise ValueError(f"its file is {found:,} bytes long and should be {size:,}")
+        length = os.fstat(stream.fileno()).st_size
+        if not length == size == info.size:
+            raise ValueError(f"its file is {length:,} bytes long and should be {size:,}")
         mapped = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
     arrays = _views(mapped, places)
     if small_crc(arrays) != info.small_crc:
@@ -112,24 +113,22 @@ def _places(shape: IndexShape) -> tuple[dict[str, tuple[int, str, tuple[int, ...
     places, end = {}, 0
     for name, (kind, dims) in array_types(shape).items():
         places[name] = (end, kind, dims)
-        length = np.dtype(kind).itemsize
-        for dim in dims:
-            length *= dim  # Python's numbers: they do not overflow
+        length = np.dtype(kind).itemsize * math.prod(dims)  # Python's integers do not overflow
         end += -(-length // _ALIGNED) * _ALIGNED
     return places, end
 
 
 def _views(mapped: mmap.mmap, places: dict[str, tuple[int, str, tuple[int, ...]]]) -> dict[str, NDArray[Any]]:
     return {
-        name: np.frombuffer(mapped, kind, int(np.prod(dims, dtype=np.int64)), start).reshape(dims)
+        name: np.frombuffer(mapped, kind, math.prod(dims), start).reshape(dims)
         for name, (start, kind, dims) in places.items()
     }
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Take the space now: a mapped page that finds the disk full would end the process."""
+    """Take the space now: writing to a mapped page on a full disk would end the process."""
     try:
-        if allocate := getattr(os, "posix_fallocate", None):  # which macOS and Windows lack
+        if allocate := getattr(os, "posix_fallocate", None):  # macOS and Windows do not have it
             allocate(descriptor, 0, size)
             return
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The folder of a collection's approximate index: putting one in its place, taking it away, and what is there."""
+"""The folder of a collection's approximate index: publish one, remove it, check it, report its state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOCK = "writer.lock"
 
 @dataclass(frozen=True, slots=True)
 class ApproximateStatus:
-    """An approximate index as it is now. What is None is not known, because of the `problem`."""
+    """The state of an approximate index. If there is a `problem`, the other values are None."""
 
     problem: str | None  # why it is not used
     kind: Kind | None = None
@@ -40,15 +40,15 @@ class ApproximateStatus:
     bytes: int | None = None
     made: str | None = None  # ISO 8601
     images: int | None = None  # in it
-    new: int | None = None  # images of the index that are not in it, and are searched exactly
+    new: int | None = None  # images of the index that are not in it; these are searched exactly
     gone: int | None = None  # images in it that are no longer in the index
 
 
 @contextmanager
 def making(collection: Path) -> Iterator[Path]:
-    """The folder to make an approximate index in, for this process alone. Files that approximate.json does not name go.
+    """Lock the folder for building an approximate index. Deletes files that approximate.json does not name.
 
-    CollectionBusy if another process is making one; CollectionError if nothing can be written.
+    Raises CollectionBusy if another process is building one, CollectionError if the folder cannot be written.
     """
     folder = collection / FOLDER
     try:
@@ -66,8 +66,8 @@ def making(collection: Path) -> Iterator[Path]:
 
 
 def put(folder: Path, info: ApproximateInfo) -> None:
-    """Have searches use a file that was made in the folder; the one before goes."""
-    with (folder / info.file).open("rb+") as stream:  # Windows syncs none that is open for reading only
+    """Publish a file that was built in the folder. It replaces the one before."""
+    with (folder / info.file).open("rb+") as stream:  # Windows cannot sync a file that is open for reading only
         sync_file(stream.fileno())
     sync_folder(folder)
     write_info(folder, info)
@@ -75,19 +75,19 @@ def put(folder: Path, info: ApproximateInfo) -> None:
 
 
 def remove(collection: Path) -> bool:
-    """Take a collection's approximate index away; whether there was one. The folder stays, with the lock in it."""
+    """Remove a collection's approximate index; whether there was one. The folder and the lock in it stay."""
     folder = collection / FOLDER
     if not os.path.lexists(folder):
         return False
     _require_folder(folder)
-    there = os.path.lexists(folder / INFO_FILE)
+    existed = os.path.lexists(folder / INFO_FILE)
     with making(collection):
         (folder / INFO_FILE).unlink(missing_ok=True)
-    return there
+    return existed
 
 
 def damages(collection: Path) -> Iterator[tuple[str, str]]:
-    """What is wrong with a collection's approximate index, if there is one: a file's name, and what. Reads all of it."""
+    """Read a collection's whole approximate index, if there is one. Yields (file name, problem)."""
     folder = collection / FOLDER
     try:
         info = read_info(folder)
@@ -115,22 +115,32 @@ def read_status(
     new = living = 0
     for segment in snapshot.segments:
         keep = snapshot.keep(segment)
-        fresh = ~index.covers(segment.ids)
-        living += len(segment.ids) if keep is None else int(np.count_nonzero(keep))
-        new += int(np.count_nonzero(fresh if keep is None else fresh & keep))
+        covered = index.covers(segment.ids if keep is None else segment.ids[keep])
+        living += len(covered)
+        new += len(covered) - int(np.count_nonzero(covered))
     return ApproximateStatus(
-        None, info.shape.kind, measured.k, measured.text, measured.image, measured.milliseconds, measured.exact_milliseconds,
-        info.size, info.made, info.shape.rows, new, info.shape.rows - (living - new),
-    )  # fmt: skip
+        problem=None,
+        kind=info.shape.kind,
+        recall_k=measured.k,
+        text_recall=measured.text,
+        image_recall=measured.image,
+        milliseconds=measured.milliseconds,
+        exact_milliseconds=measured.exact_milliseconds,
+        bytes=info.size,
+        made=info.made,
+        images=info.shape.rows,
+        new=new,
+        gone=info.shape.rows - (living - new),
+    )
 
 
 def _require_folder(folder: Path) -> None:
     if not stat.S_ISDIR(os.lstat(folder).st_mode):
-        raise CollectionDamaged(f"{folder} is not a folder, so it is not followed; delete it")
+        raise CollectionDamaged(f"{folder} is not a folder; delete it")
 
 
 def _sweep(folder: Path) -> None:
-    """Delete our files that approximate.json does not name; none if it cannot be read: a later version may have written it."""
+    """Delete our files that approximate.json does not name. If it cannot be read, a later version may need them: keep all."""
     try:
         named = read_info(folder).file
     except FileNotFoundError:
@@ -139,5 +149,5 @@ def _sweep(folder: Path) -> None:
         return
     for path in folder.iterdir():
         if path.name != named and path.name.endswith((".vectors", ".partial")):
-            with contextlib.suppress(OSError):  # Windows keeps files that a reader has open; next time, then
+            with contextlib.suppress(OSError):  # Windows keeps files that a reader has open; a later run deletes them
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Graphs: every vector knows some near it, and a search walks along them (HNSW, arXiv:1603.09320)."""
+"""Graphs: every vector links to some near it, and a search follows the links (HNSW, arXiv:1603.09320)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from clipsearch.store.approximate.file_format import Arrays
 from clipsearch.store.approximate.info import IndexShape
-from clipsearch.store.approximate.ivf import one_thread
+from clipsearch.store.segments import one_thread
 from clipsearch.types import Embeddings, Ids
 
 _LINKS = 32  # neighbours of a vector in each level; twice as many in the lowest
-_CARE = 80  # candidates looked at when a vector is put in
+_CARE = 80  # candidates considered when a vector is added
 _BLOCK = 1 << 22  # links checked at once
 
 
 class HnswIndex:
-    """An open graph. All of it is looked at when it is opened, because faiss goes wherever a link leads."""
+    """An open graph. All links are checked when it is opened, because faiss follows them without a check."""
 
     def __init__(self, shape: IndexShape, arrays: Arrays) -> None:
         index = _index(shape.dim)
@@ -39,7 +39,7 @@ class HnswIndex:
         self._index, self._ids = index, arrays["ids"]
 
     def search(self, queries: Embeddings, count: int, effort: int) -> Ids:
-        """For each of the queries (n, dim) the ids (n, count) of about the nearest; -1 for none. `effort` kept on the way."""
+        """The ids (n, count) of about the nearest to each query, best first; -1 for none. `effort`: candidates to keep."""
         parameters = faiss.SearchParametersHNSW(efSearch=max(effort, count))  # type: ignore[attr-defined]
         with one_thread():
             _, rows = self._index.search(np.ascontiguousarray(queries), count, params=parameters)
@@ -56,7 +56,7 @@ class HnswBuilder:
         self._ids: list[Ids] = []
 
     def add(self, blocks: Iterable[tuple[Ids, Embeddings]]) -> Iterator[int]:
-        """Put vectors in; yields how many are in it after each block."""
+        """Add blocks of vectors. Yields the number of vectors in the graph after each block."""
         for ids, vectors in blocks:
             self._index.add(np.ascontiguousarray(vectors))
             self._ids.append(ids)
@@ -64,11 +64,11 @@ class HnswBuilder:
 
     @property
     def links(self) -> int:
-        """How many places for neighbours it has in all."""
+        """The number of places for neighbours, in all levels."""
         return int(self._index.hnsw.neighbors.size())
 
     def write(self, arrays: Arrays) -> None:
-        """Put the graph into a file's arrays."""
+        """Copy the graph into a file's arrays."""
         hnsw, storage = self._index.hnsw, _storage(self._index)
         arrays["codes"][:] = faiss.vector_to_array(storage.codes).reshape(arrays["codes"].shape)
         arrays["ids"][:] = np.concatenate(self._ids)
@@ -85,14 +85,14 @@ def _index(dim: int) -> Any:
 
 
 def _storage(index: Any) -> Any:
-    """The part of a graph that has the codes."""
+    """The part of a graph that holds the codes."""
     return faiss.downcast_index(index.storage)
 
 
 def _checked(
     shape: IndexShape, entry: int, levels: NDArray[np.int32], links: NDArray[np.int32], per_level: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    """Where each vector's neighbours begin, (rows + 1,). ValueError where a link leads out of the graph, or of a level."""
+    """Where each vector's neighbours begin, (rows + 1,). ValueError if a link leads out of the graph or out of its level."""
     wrong = ValueError("its graph is not as it was written")
     if not (0 <= entry < shape.rows and levels.min() >= 1 and levels.max() < len(per_level) and len(links)):
         raise wrong
@@ -100,8 +100,8 @@ def _checked(
     if offsets[-1] != len(links) or levels[entry] != levels.max():
         raise wrong
     for start in range(0, len(links), _BLOCK):
-        some = links[start : start + _BLOCK]
-        if some.min() < -1 or some.max() >= shape.rows:
+        block = links[start : start + _BLOCK]
+        if block.min() < -1 or block.max() >= shape.rows:
             raise wrong
     for level in range(1, int(levels.max())):
         above = np.flatnonzero(levels > level)

@@ -1,4 +1,4 @@
-"""Searching by an approximate index: it names candidates, and only stored vectors, scored exactly, become results."""
+"""Search with an approximate index: it proposes candidates, and these are scored exactly with their stored vectors."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from clipsearch.types import Embeddings, Fingerprint, Ids, Scores
 
 FOLDER = "approximate"
 DEEPEST = 100
-"""Results for which it is used; a deeper ranking is exact."""
+"""It answers requests for up to this many results; deeper rankings are exact."""
 
-_MOST_TIMES = 64  # the usual effort, where candidates are gone from the collection; beyond it the search is exact
-_ATTEMPTS = 3  # at opening, while another optimise puts a new one in its place
+_MOST_TIMES = 64  # the usual effort, if candidates were removed from the collection; beyond it the search is exact
+_ATTEMPTS = 3  # to open it while another `optimize` replaces it
 
 
 class Searcher(Protocol):
-    """What faiss makes of the file's arrays."""
+    """A faiss index over the file's arrays."""
 
     def search(self, queries: Embeddings, count: int, effort: int) -> Ids:
-        """For each of the queries (n, dim) the ids (n, count) of about the nearest, best first; -1 for none."""
+        """The ids (n, count) of about the nearest to each of the queries (n, dim), best first; -1 for none."""
 
 
 class ApproximateIndex:
-    """An open approximate index. `effort` and `candidates` are those of its info, unless it is being tuned."""
+    """An open approximate index. `effort` and `candidates` come from its info, except while it is being tuned."""
 
     def __init__(self, folder: Path, info: ApproximateInfo) -> None:
         arrays = opened(folder, info)
         self.info, self.effort, self.candidates = info, info.effort, info.candidates
         self._covered: NDArray[np.uint8] = arrays["covered"]
         self._whole = frozenset(info.segments)
-        self._uncovered: dict[str, NDArray[np.bool_]] = {}  # by a segment's sha256, unless it is whole: rows not in it
-        self._fresh: list[tuple[Segment, NDArray[np.bool_]]] = []  # the snapshot's segments with living ones of these
+        self._uncovered: dict[str, NDArray[np.bool_]] = {}  # sha256 of a segment that is not whole → its rows not in it
+        self._fresh: list[tuple[Segment, NDArray[np.bool_]]] = []  # segments with living rows that are not in it
         self._snapshot: Snapshot | None = None
         self._gone: Ids = np.empty(0, np.int64)  # the snapshot's tombstones, ascending
         self._searcher: Searcher
@@ -57,16 +57,16 @@ class ApproximateIndex:
             from clipsearch.store.approximate.ivf import IvfIndex
 
             if info.shape.kind == "ivf-rabitq" and info.faiss != faiss_version():
-                raise ValueError(f"faiss {info.faiss} has made it, and may lay it out otherwise than {faiss_version()}")
+                raise ValueError(f"faiss {info.faiss} made it, and faiss {faiss_version()} may use another layout")
             self._searcher = IvfIndex(folder / info.file, info.shape, arrays)
 
     def candidate_ids(self, queries: Embeddings, count: int, *, times: int = 1) -> Ids:
-        """For each of the queries (n, dim) the ids (n, count) that it names, best first; -1 for none, by `times` its effort."""
+        """The candidates (n, count) of each of the queries (n, dim), best first; -1 for none. Uses its effort `times` over."""
         rows = self.info.shape.rows
         return self._searcher.search(queries, min(count, rows), min(self.effort * times, rows))
 
     def covers(self, ids: Ids) -> NDArray[np.bool_]:
-        """Which images (n,) are in it."""
+        """Which of the image ids (n,) are in it."""
         known = (ids >= 0) & (ids >> 3 < len(self._covered))
         known[known] = (self._covered[ids[known] >> 3] >> (ids[known] & 7)) & 1 == 1
         return known
@@ -74,45 +74,46 @@ class ApproximateIndex:
     def nearest(
         self, snapshot: Snapshot, queries: Embeddings, top_k: int, without: Sequence[int] = ()
     ) -> list[tuple[Scores, Ids]]:
-        """For each of the queries (n, dim) about the best `top_k`: cosines, best first, and ids. Others are found exactly."""
+        """About the best `top_k` of each query (n, dim): cosines, best first, and ids. Other photos are searched exactly."""
         self._look_at(snapshot)
         count = max(self.candidates, top_k)
-        found = self.candidate_ids(queries, count)
+        candidates = self.candidate_ids(queries, count)
         return [
-            self._answer(snapshot, query[None], top_k, without, ids) for query, ids in zip(queries, found, strict=True)
+            self._answer(snapshot, query[None], top_k, without, ids)
+            for query, ids in zip(queries, candidates, strict=True)
         ]
 
     def _answer(
         self, snapshot: Snapshot, query: Embeddings, top_k: int, without: Sequence[int], ids: Ids
     ) -> tuple[Scores, Ids]:
         count, times, rows = len(ids), 1, self.info.shape.rows
-        found, vectors = self._living(snapshot, ids, without)
-        while (named := int(np.count_nonzero(ids >= 0))) - len(found) > named // 8 + len(without) and len(
-            found
-        ) < count:
-            times *= 4  # many are gone, and perhaps all that were near
+        living, vectors = self._living(snapshot, ids, without)
+        while len(living) < count:
+            named = int(np.count_nonzero(ids >= 0))
+            if named - len(living) <= named // 8 + len(without):
+                break
+            times *= 4  # many are gone, perhaps all that were near
             if times > _MOST_TIMES or count * times >= rows:
                 return self._exactly(snapshot, query, top_k, without)
             ids = self.candidate_ids(query, count * times, times=times)[0]
-            found, vectors = self._living(snapshot, ids, without)
-        scores, found = _scored(vectors, found, query, top_k)
+            living, vectors = self._living(snapshot, ids, without)
+        scores, ids = _scored(vectors, living, query, top_k)
         if self._fresh:
             keeps: list[NDArray[np.bool_] | None] = []
             for segment, fresh in self._fresh:
                 keep = snapshot.keep(segment, None, without) if len(without) else None
                 keeps.append(fresh if keep is None else fresh & keep)
-            more_scores, more = nearest([segment for segment, _ in self._fresh], keeps, query, top_k)
-            scores, found = np.concatenate([scores, more_scores]), np.concatenate([found, more])
-        if len(found) < top_k:  # the parts that it looked into have no more
+            more_scores, more_ids = nearest([segment for segment, _ in self._fresh], keeps, query, top_k)
+            scores, ids = np.concatenate([scores, more_scores]), np.concatenate([ids, more_ids])
+        if len(ids) < top_k:  # the visited parts have no more
             return self._exactly(snapshot, query, top_k, without)
-        return best_first(scores, found, top_k)
+        return best_first(scores, ids, top_k)
 
     def _exactly(self, snapshot: Snapshot, query: Embeddings, top_k: int, without: Sequence[int]) -> tuple[Scores, Ids]:
-        keeps = [snapshot.keep(segment, None, without) for segment in snapshot.segments]
-        return nearest(snapshot.segments, keeps, query, top_k)
+        return snapshot.nearest(query, top_k, None, without)[0]
 
     def _living(self, snapshot: Snapshot, ids: Ids, without: Sequence[int]) -> tuple[Ids, Embeddings]:
-        """Those of some ids that it covers and that are in the collection (n,), with their vectors (n, dim)."""
+        """The ids (n,) that are in it and in the collection, and not in `without`; and their vectors (n, dim)."""
         ids = np.unique(ids)
         ids = ids[self.covers(ids)]
         if len(without):
@@ -137,16 +138,12 @@ class ApproximateIndex:
             living = rows if keep is None else rows & keep
             if living.any():
                 fresh.append((segment, living))
-        self._snapshot, self._uncovered, self._fresh, self._gone = (
-            snapshot,
-            uncovered,
-            fresh,
-            np.sort(snapshot.tombstones),
-        )
+        self._snapshot, self._uncovered, self._fresh = snapshot, uncovered, fresh
+        self._gone = np.sort(snapshot.tombstones)
 
 
 class ApproximateLoader:
-    """The approximate index of a collection as it is now: none, or one that fits; opened again when it has changed."""
+    """The approximate index of a collection, if it has one that fits; opened again after it has changed."""
 
     def __init__(self, collection: Path) -> None:
         self._folder = collection / FOLDER
@@ -154,29 +151,25 @@ class ApproximateLoader:
         self._index: ApproximateIndex | None = None
 
     def current(self, catalog: Catalog, fingerprint: Fingerprint) -> ApproximateIndex | None:
-        """The one to search by, for a collection of that model. What is there and cannot be used is told once."""
-        identity = self._look()
+        """The index to search with, for a collection of that model. Warns once if there is one that cannot be used."""
+        try:
+            state = os.lstat(self._folder / INFO_FILE)
+            identity = (state.st_ino, state.st_size, state.st_mtime_ns)
+        except OSError:
+            identity = None
         if identity != self._identity:
             self._identity, self._index = identity, None
             if identity is not None:
                 try:
                     self._index = open_approximate(self._folder, catalog, fingerprint)
                 except (OSError, ValueError, RuntimeError, MemoryError) as error:
-                    reason = reason_of(error)
                     warnings.warn(
-                        f"the approximate index in {self._folder} is not used: {reason}. The search is exact; to make it anew: "
-                        "`clipsearch optimize`",
+                        f"the approximate index in {self._folder} is not used: {reason_of(error)}. The search is exact; "
+                        "to build a new one: `clipsearch optimize`",
                         ClipsearchWarning,
                         stacklevel=2,
                     )
         return self._index
-
-    def _look(self) -> tuple[int, ...] | None:
-        try:
-            state = os.lstat(self._folder / INFO_FILE)
-        except OSError:
-            return None
-        return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def reason_of(error: Exception) -> str:
@@ -185,13 +178,13 @@ def reason_of(error: Exception) -> str:
 
 
 def open_approximate(folder: Path, catalog: Catalog, fingerprint: Fingerprint) -> ApproximateIndex | None:
-    """The approximate index in a folder; None where there is none. ValueError where it is damaged, or of other images."""
+    """Open the approximate index in a folder; None if there is none. ValueError if it is damaged or of other images."""
     for _ in range(_ATTEMPTS):
         try:
             info = read_info(folder)
         except FileNotFoundError:
             return None
-        require_same_images(info, catalog, fingerprint)
+        _require_same_images(info, catalog, fingerprint)
         try:
             return ApproximateIndex(folder, info)
         except FileNotFoundError:
@@ -199,8 +192,8 @@ def open_approximate(folder: Path, catalog: Catalog, fingerprint: Fingerprint) -
     raise ValueError(f"its file {info.file} is missing")
 
 
-def require_same_images(info: ApproximateInfo, catalog: Catalog, fingerprint: Fingerprint) -> None:
-    """Raise ValueError unless an approximate index was made of the images that a catalog has."""
+def _require_same_images(info: ApproximateInfo, catalog: Catalog, fingerprint: Fingerprint) -> None:
+    """Raise ValueError unless an approximate index was built from the images of a catalog."""
     if (info.digest, info.shape.dim) != (fingerprint.digest, fingerprint.dim):
         raise ValueError("it was made with another model")
     try:
@@ -208,12 +201,14 @@ def require_same_images(info: ApproximateInfo, catalog: Catalog, fingerprint: Fi
         last_id = catalog.last_id()
     except CollectionError as error:
         raise ValueError(str(error)) from error
-    if info.shape.last_id > last_id or any(checks.get(one) not in (None, check) for one, check in info.samples):
+    if info.shape.last_id > last_id or any(
+        checks.get(image_id) not in (None, check) for image_id, check in info.samples
+    ):
         raise ValueError("it was made of other images")
 
 
 def _scored(vectors: Embeddings, ids: Ids, query: Embeddings, top_k: int) -> tuple[Scores, Ids]:
-    """Cosines, in float64, of those of some vectors (n, dim) that can be among the best `top_k`, and their ids."""
+    """Cosines (float64) and ids of the vectors (n, dim) that can be among the best `top_k`."""
     if len(ids) > top_k:
         quick = vectors @ query[0]
         least = np.partition(quick, len(quick) - top_k)[-top_k] - 2 * rounding_bound(vectors.shape[1]) - 1e-7

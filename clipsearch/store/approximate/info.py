@@ -1,4 +1,4 @@
-"""What is known of an approximate index: approximate.json, written last, which names the file and says how good it is."""
+"""approximate.json: what is known of an approximate index. Written last; it names the file and says how good it is."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import math
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from clipsearch._internal.atomic_files import new_file
-from clipsearch._internal.untrusted_files import open_plain
+from clipsearch._internal.untrusted_files import open_plain, parse_json
 
 Kind: TypeAlias = Literal["ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8"]
 """An inverted file (ivf) of 8-bit codes, product-quantised or RaBitQ codes, or a graph (hnsw) over 8-bit codes."""
@@ -23,14 +22,15 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 INFO_FILE = "approximate.json"
 FORMAT = 1
 _MOST_EFFORT = 1_000_000
-_MOST_CANDIDATES = 100_000  # each of a query's takes memory
-_MOST_BYTES = 1 << 20  # of approximate.json; it has some thousand
+_MOST_CANDIDATES = 100_000  # each one takes memory
+_MOST_BYTES = 1 << 20  # of approximate.json, which has a few thousand
+_STRANGE = "its description is not one that clipsearch writes"
 _FILE = re.compile(r"[0-9a-f]{16}\.vectors")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexShape:
-    """All that decides which arrays the file has and how long they are."""
+    """Everything that determines the file's arrays and their lengths."""
 
     kind: Kind
     rows: int
@@ -42,12 +42,12 @@ class IndexShape:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """How good it is at the setting it is used with, by queries that the setting was not chosen by."""
+    """How good it is at its setting, measured with queries that were not used to choose the setting."""
 
     asked: float  # recall
     k: int  # the recalls are those of the first k
     text: float  # recall of texts, the built-in query bank
-    image: float  # recall of stored images, each left out of its own answer
+    image: float  # recall of stored images; each is left out of its own answer
     text_at_100: float
     text_queries: int
     image_queries: int
@@ -57,61 +57,58 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class ApproximateInfo:
-    """approximate.json."""
+    """The contents of approximate.json."""
 
     shape: IndexShape
     file: str  # its name, beside approximate.json
     size: int  # bytes
     sha256: str
-    small_crc: int  # CRC-32 of all arrays that are read when it is opened
-    effort: int  # parts looked into (ivf), or candidates kept on the way (hnsw)
-    candidates: int  # ids that are taken from it and scored with the stored vectors
+    small_crc: int  # CRC-32 of the arrays that are read when the file is opened
+    effort: int  # parts visited (ivf), or candidates kept during a search (hnsw)
+    candidates: int  # ids taken from it and scored with the stored vectors
     digest: str  # of the model
-    segments: tuple[str, ...]  # sha256 of those whose images are all in it, or were gone
-    samples: tuple[tuple[int, int], ...]  # (image id, its vector's checksum): whether these are the same images
+    segments: tuple[str, ...]  # sha256 of the segments whose images are all in it
+    samples: tuple[tuple[int, int], ...]  # (image id, its vector's checksum), to recognise the images
     measured: Measurement
     faiss: str  # version
     made: str  # ISO 8601
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What an answer says of it, in the values that JSON has."""
+        """What an answer says of it, as plain values."""
         return {"kind": self.shape.kind, "k": self.measured.k, "recall": self.measured.text, "made": self.made}
 
     @property
     def scan_bytes(self) -> int:
-        """How many bytes a search reads, about: the parts it looks into and the candidates' vectors."""
-        share = (
-            min(self.effort / self.shape.lists, 1.0)
-            if self.shape.lists
-            else min(64 * self.effort / self.shape.rows, 1.0)
-        )
-        return int(share * self.size) + 4 * self.shape.dim * (self.candidates + self.shape.lists)
+        """About how many bytes a search reads: the parts that it visits and the candidates' vectors."""
+        lists = self.shape.lists
+        share = self.effort / lists if lists else 64 * self.effort / self.shape.rows
+        return int(min(share, 1.0) * self.size) + 4 * self.shape.dim * (self.candidates + lists)
 
 
 def parts_for(rows: int) -> int:
-    """How many parts to divide vectors into: then comparing a query with them costs as much as looking into some."""
+    """How many parts to divide vectors into: comparing a query with all centroids then costs as much as visiting some parts."""
     return min(2 * math.isqrt(rows), rows)
 
 
 def read_info(folder: Path) -> ApproximateInfo:
-    """What approximate.json in a folder says. FileNotFoundError if there is none; ValueError if clipsearch did not write it."""
+    """Read approximate.json in a folder. FileNotFoundError if it does not exist; ValueError if clipsearch did not write it."""
     try:
-        mode = os.lstat(folder).st_mode
+        is_folder = stat.S_ISDIR(os.lstat(folder).st_mode)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
-    if not stat.S_ISDIR(mode):
+    if not is_folder:
         raise ValueError("it is not a folder")
     with open_plain(folder / INFO_FILE, follow_links=False) as stream:
         data = stream.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise ValueError("its description is too long")
     try:
-        return _parsed(json.loads(data))
-    except (KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise ValueError("its description is not one that clipsearch writes") from error
+        return _parsed(parse_json(data))
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(_STRANGE) from error
 
 
 def write_info(folder: Path, info: ApproximateInfo) -> None:
@@ -120,68 +117,52 @@ def write_info(folder: Path, info: ApproximateInfo) -> None:
         stream.write(json.dumps({"format": FORMAT, **asdict(info)}, indent=1).encode())
 
 
-def _parsed(found: Mapping[str, Any]) -> ApproximateInfo:
-    if found["format"] != FORMAT:
-        raise ValueError(f"it is of format {found['format']!r:.20}, and this version reads {FORMAT}")
-    shape, measured = found["shape"], found["measured"]
-    if shape["kind"] not in KINDS:
-        raise ValueError(f"it is of a kind that this version does not know, {shape['kind']!r:.40}")
-    if not _FILE.fullmatch(found["file"]):
+def _parsed(values: dict[str, Any]) -> ApproximateInfo:
+    if values["format"] != FORMAT:
+        raise ValueError(f"it is of format {values['format']!r:.20}, and this version reads {FORMAT}")
+    kind = values["shape"]["kind"]
+    if kind not in KINDS:
+        raise ValueError(f"it is of a kind that this version does not know, {kind!r:.40}")
+    if not _FILE.fullmatch(values["file"]):
         raise ValueError("it names a file that clipsearch never makes")
-    sizes = {name: _whole(shape[name]) for name in ("rows", "dim", "lists", "links", "last_id")}
+    shape = IndexShape(kind=kind, **_plain_fields(IndexShape, values["shape"]))
     if (
-        not 0 < sizes["rows"] <= sizes["last_id"]
-        or not sizes["dim"]
-        or bool(sizes["lists"]) == (shape["kind"] == "hnsw-sq8")
-        or sizes["lists"] > parts_for(sizes["rows"])
+        not 0 < shape.rows <= shape.last_id
+        or not shape.dim
+        or bool(shape.lists) == (kind == "hnsw-sq8")
+        or shape.lists > parts_for(shape.rows)
     ):
-        raise ValueError("its description holds what clipsearch never writes")
+        raise ValueError(_STRANGE)
+    info = _plain_fields(ApproximateInfo, values)
+    info["effort"] = min(max(info["effort"], 1), _MOST_EFFORT)
+    info["candidates"] = min(max(info["candidates"], 1), _MOST_CANDIDATES)
+    info["made"] = datetime.fromisoformat(info["made"]).isoformat(timespec="seconds")
     return ApproximateInfo(
-        shape=IndexShape(shape["kind"], **sizes),
-        file=found["file"],
-        size=_whole(found["size"]),
-        sha256=_text(found["sha256"]),
-        small_crc=_whole(found["small_crc"]),
-        effort=min(max(_whole(found["effort"]), 1), _MOST_EFFORT),
-        candidates=min(max(_whole(found["candidates"]), 1), _MOST_CANDIDATES),
-        digest=_text(found["digest"]),
-        segments=tuple(map(_text, _list(found["segments"]))),
-        samples=tuple((_whole(one), _whole(check)) for one, check in _list(found["samples"])),
-        measured=Measurement(
-            asked=_real(measured["asked"]),
-            k=_whole(measured["k"]),
-            text=_real(measured["text"]),
-            image=_real(measured["image"]),
-            text_at_100=_real(measured["text_at_100"]),
-            text_queries=_whole(measured["text_queries"]),
-            image_queries=_whole(measured["image_queries"]),
-            milliseconds=_real(measured["milliseconds"]),
-            exact_milliseconds=_real(measured["exact_milliseconds"]),
+        shape=shape,
+        segments=tuple(_checked("str", sha256) for sha256 in _checked("list", values["segments"])),
+        samples=tuple(
+            (_checked("int", image_id), _checked("int", check))
+            for image_id, check in _checked("list", values["samples"])
         ),
-        faiss=_text(found["faiss"]),
-        made=datetime.fromisoformat(_text(found["made"])).isoformat(timespec="seconds"),
+        measured=Measurement(**_plain_fields(Measurement, values["measured"])),
+        **info,
     )
 
 
-def _whole(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 2**62:
-        raise ValueError("its description holds what clipsearch never writes")
-    return value
+def _plain_fields(record: type, values: dict[str, Any]) -> dict[str, Any]:
+    """The checked values of a dataclass's fields that are numbers or texts."""
+    plain = [(field.name, str(field.type)) for field in fields(record) if field.type in ("int", "float", "str")]
+    return {name: _checked(kind, values[name]) for name, kind in plain}
 
 
-def _real(value: object) -> float:
-    if type(value) not in (int, float) or not math.isfinite(number := float(str(value))) or number < 0:
-        raise ValueError("its description holds what clipsearch never writes")
-    return number
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
-        raise ValueError("its description holds what clipsearch never writes")
-    return value
-
-
-def _list(value: object) -> Sequence[Any]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
+def _checked(kind: str, value: Any) -> Any:
+    """A value, if clipsearch could have written it as this kind; else ValueError."""
+    if kind == "int" and type(value) is int and 0 <= value < 2**62:
+        return value
+    if kind == "float" and type(value) in (int, float) and math.isfinite(value) and value >= 0:
+        return float(value)
+    if kind == "str" and isinstance(value, str) and len(value) <= 200 and value.isprintable():
+        return value
+    if kind == "list" and isinstance(value, list):
+        return value
+    raise ValueError(_STRANGE)

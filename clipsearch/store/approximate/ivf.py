@@ -1,9 +1,8 @@
-"""Inverted files: vectors in parts, of which a search looks only into the nearest, by codes that lie together on the disk."""
+"""Inverted files: vectors divided into parts. A search visits only the nearest parts; their codes lie together on the disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +10,17 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.store.approximate.file_format import Arrays, code_bytes
+from clipsearch.store.approximate.file_format import ID_BYTES, Arrays, code_bytes
 from clipsearch.store.approximate.info import IndexShape, Kind
+from clipsearch.store.segments import one_thread
 from clipsearch.types import Embeddings, Ids
 
 TRAINED_BY = 16_384
-"""Vectors that codes are trained by, at most."""
-
-_ID = 8  # bytes
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Have faiss use one: a search is too little work to share, and two that wait for each other take longer."""
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)
+"""Codes are trained with at most this many vectors."""
 
 
 class IvfIndex:
-    """An open inverted file; its codes stay on the disk until a search looks into their part."""
+    """An open inverted file. Its codes stay on the disk until a search visits their part."""
 
     def __init__(self, path: Path, shape: IndexShape, arrays: Arrays) -> None:
         sizes = arrays["sizes"]
@@ -50,23 +37,22 @@ class IvfIndex:
         self._most = shape.lists
 
     def search(self, queries: Embeddings, count: int, effort: int) -> Ids:
-        """For each of the queries (n, dim) the ids (n, count) of about the nearest, best first; -1 for none. `effort` parts."""
+        """The ids (n, count) of about the nearest to each query, best first; -1 for none. `effort`: parts to visit."""
         parameters = faiss.SearchParametersIVF(nprobe=min(effort, self._most))  # type: ignore[call-arg]
         with one_thread():
             _, ids = self._index.search(_turned(queries, self._rotation), count, params=parameters)
-        found: Ids = ids
-        return found
+        return np.asarray(ids, np.int64)
 
 
 def supports(kind: Kind, dim: int) -> bool:
-    """Whether this faiss can make a kind of inverted file of vectors of so many values."""
+    """Whether the installed faiss can make a kind of inverted file for vectors of this length."""
     return dim % 8 == 0 if kind == "ivf-pq" else kind != "ivf-rabitq" or hasattr(faiss, "IndexIVFRaBitQ")
 
 
 def trained(kind: Kind, sample: Embeddings, centroids: Embeddings) -> NDArray[np.float32]:
-    """What codes of a kind need to know beforehand, learned from a sample (n, dim)."""
+    """The parameters of a kind's codes, learned from a sample (n, dim)."""
     dim = sample.shape[1]
-    if kind == "ivf-rabitq":  # one bit a value says most where all values are alike: after a random rotation
+    if kind == "ivf-rabitq":  # one bit a value says most if all values are alike, as after a random rotation
         rotation, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((dim, dim)))
         return np.ascontiguousarray(rotation, np.float32)
     quantizer = _flat(centroids)
@@ -87,7 +73,7 @@ def fill(
     centroids: Embeddings,
     learned: NDArray[np.float32],
 ) -> Iterator[int]:
-    """Put vectors into a file's arrays; yields how many are in it after each block. `parts` (rows,) says where each belongs."""
+    """Fill a file's arrays. `parts` (rows,) are the vectors' parts. Yields the number of vectors in it after each block."""
     arrays["centroids"][:] = centroids
     arrays["trained"][:] = learned.reshape(arrays["trained"].shape)
     sizes = np.bincount(parts, minlength=shape.lists).astype(np.int64)
@@ -95,7 +81,7 @@ def fill(
     rotation = learned if shape.kind == "ivf-rabitq" else None
     quantizer = _flat(_turned(centroids, rotation))
     index, width = _index(shape.kind, quantizer, learned), code_bytes(shape)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]) * (width + _ID)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]) * (width + ID_BYTES)
     entries, taken, row = arrays["entries"], np.zeros(shape.lists, np.int64), 0
     for ids, vectors in blocks:
         own = parts[row : row + len(ids)].astype(np.int64)
@@ -105,14 +91,14 @@ def fill(
         place = taken[own] + _rank_in_part(own)
         np.add.at(taken, own, 1)
         entries[(starts[own] + place * width)[:, None] + np.arange(width)] = codes
-        at = starts[own] + sizes[own] * width + place * _ID
-        entries[at[:, None] + np.arange(_ID)] = ids.astype("<i8").view(np.uint8).reshape(-1, _ID)
+        at = starts[own] + sizes[own] * width + place * ID_BYTES
+        entries[at[:, None] + np.arange(ID_BYTES)] = ids.astype("<i8").view(np.uint8).reshape(-1, ID_BYTES)
         row += len(ids)
         yield row
 
 
 def _rank_in_part(parts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many before it belong to the same part, for each of some vectors."""
+    """For each vector, the number of earlier ones in the same part."""
     order = np.argsort(parts, kind="stable")
     _, first, counts = np.unique(parts[order], return_index=True, return_counts=True)
     rank = np.empty(len(parts), np.int64)
@@ -131,7 +117,7 @@ def _flat(centroids: Embeddings) -> Any:
 
 
 def _index(kind: Kind, quantizer: Any, learned: NDArray[np.float32] | None) -> Any:
-    """A faiss index of a kind, empty; trained where `learned` says how. The caller keeps the quantizer."""
+    """An empty faiss index of a kind, trained if `learned` is given. The caller keeps the quantizer alive."""
     dim, lists, metric = quantizer.d, quantizer.ntotal, faiss.METRIC_INNER_PRODUCT
     index: Any
     if kind == "ivf-pq":
@@ -152,16 +138,16 @@ def _index(kind: Kind, quantizer: Any, learned: NDArray[np.float32] | None) -> A
 
 
 def _on_disk(path: Path, shape: IndexShape, sizes: NDArray[np.int64]) -> Any:
-    """The parts' codes and ids, mapped from the file; read into memory where faiss cannot, on Windows."""
+    """The parts' codes and ids, mapped from the file. On Windows faiss cannot map them, so they are read into memory."""
     width = code_bytes(shape)
     if not hasattr(faiss, "OnDiskInvertedLists"):
         return _in_memory(path, width, sizes)
     lists: Any = faiss.OnDiskInvertedLists(shape.lists, width, str(path))
-    lengths = np.array(sizes, np.uint64)  # named, because what faiss gets is a bare address
+    lengths = np.array(sizes, np.uint64)  # named, because faiss only gets its address
     lists.set_all_lists_sizes(faiss.swig_ptr(lengths))
-    lists.totsize = shape.rows * (width + _ID)
+    lists.totsize = shape.rows * (width + ID_BYTES)
     lists.read_only = True
-    lists.prefetch_nthread = 0  # else every search starts 32 threads that read ahead
+    lists.prefetch_nthread = 0  # otherwise every search starts 32 threads that read ahead
     lists.do_mmap()
     return lists
 
@@ -171,7 +157,7 @@ def _in_memory(path: Path, width: int, sizes: NDArray[np.int64]) -> Any:
     with path.open("rb") as stream:
         for number, size in enumerate(sizes.tolist()):
             codes = np.frombuffer(stream.read(size * width), np.uint8)
-            ids = np.frombuffer(stream.read(size * _ID), "<i8")
+            ids = np.frombuffer(stream.read(size * ID_BYTES), "<i8")
             if size:
                 lists.add_entries(number, size, faiss.swig_ptr(ids), faiss.swig_ptr(codes))
     return lists
