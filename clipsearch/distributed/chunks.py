@@ -124,7 +124,7 @@ def chunks_of_files(files: Sequence[ImageFile]) -> Iterator[FilesChunk]:
 
 def chunk_id(chunk: Chunk, fingerprint: Fingerprint, limits: ReadLimits, salt: str = "") -> str:
     """A name (32 hexadecimal digits) for these photos, embedded by this model within these limits; `salt` changes it."""
-    work = [_PART_FORMAT, type(chunk).__name__, asdict(chunk), asdict(fingerprint), limits.to_json()]
+    work = [_PART_FORMAT, type(chunk).__name__, asdict(chunk), asdict(fingerprint), asdict(limits)]
     if salt:
         work.append(salt)
     return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:32]

@@ -110,14 +110,12 @@ def index_on_cluster(
             return report
     parts = _FinishedParts(folder, work, names, finished, collection.fingerprint)
     for archive in work.archives:
-        complete(collection, archive, parts.files_of(archive.chunks))
+        complete(collection, archive, parts.files_of(archive.chunks), options)
     plans = [*work.plans, *(archive.plan for archive in work.archives)]
     if not prune:
         check_loss(plans, len(collection))
     try:
-        done = apply_sync(
-            collection, plans, load_encoder, limits=limits, prune=prune, cancel=cancel, outcomes=parts.outcomes()
-        )
+        done = apply_sync(collection, plans, load_encoder, options, cancel=cancel, outcomes=parts.outcomes())
     except Cancelled:
         report.interrupted, report.left = True, sum(len(plan.todo) for plan in plans)
         return report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clipsearch._internal.paths import MANIFEST, TAR, is_remote
@@ -17,11 +17,9 @@ from clipsearch.indexing import roots
 from clipsearch.indexing.pipeline import Embedded
 from clipsearch.indexing.plan import (
     FolderComparison,
-    IsDue,
     SyncOptions,
     SyncPlan,
     count_archive,
-    due,
     is_read_archive,
     plan_sync,
 )
@@ -39,7 +37,6 @@ class Archive:
     place: Place  # of the archive; its path is the folder of the photos
     plan: SyncPlan
     chunks: list[Chunk]
-    is_due: IsDue
 
 
 @dataclass(slots=True)
@@ -57,25 +54,22 @@ def plan_work(collection: Collection, given: Sequence[str], options: SyncOptions
 
     New folders become roots. Raises ClipsearchError, SyncRefused or StorageError if a source is missing or cannot be read.
     """
-    work, is_due = Work(), due(options.limits, retry=options.retry)
-    rules, prune, paranoid = options.rules, options.prune, options.paranoid
+    work = Work()
     folders, urls, archives = _by_kind(given)
     if folders or not given:
-        for folder, root_id, walk in roots.targets(collection, folders, rules, prune):
-            work.plans.append(
-                plan_sync(collection, folder, root_id, walk, paranoid=paranoid, is_due=is_due, reads_archives=True)
-            )
+        for folder, root_id, rules in roots.targets(collection, folders, options.rules, options.prune):
+            work.plans.append(plan_sync(collection, folder, root_id, rules, options, reads_archives=True))
             archives += _changed_archives(work.plans[-1], collection.roots()[root_id])
     for url in urls if given else filter(is_remote, collection.roots().values()):
-        root_id, walk = _remote_target(collection, url, rules, named=bool(given))
-        work.plans.append(_plan_remote(collection, url, root_id, walk, paranoid, prune, is_due))
+        root_id, rules = _remote_target(collection, url, options.rules, named=bool(given))
+        work.plans.append(_plan_remote(collection, url, root_id, rules, options))
         archives += _changed_archives(work.plans[-1], collection.roots()[root_id])
     for path in dict.fromkeys(archives):
         archive, place = file_at(path), _archive_place(collection, path)
         inside = sorted(collection.folders(place.root_id, place.path))
-        if not is_read_archive(collection, place, archive.mtime_ns, inside, is_due):
+        if not is_read_archive(collection, place, archive.mtime_ns, inside, options):
             plan = SyncPlan(path, says_captions=True)
-            work.archives.append(Archive(archive, place, plan, list(_archive_chunks(archive)), is_due))
+            work.archives.append(Archive(archive, place, plan, list(_archive_chunks(archive))))
         elif not any(Path(path).is_relative_to(plan.folder) for plan in work.plans):  # that plan would count it too
             work.plans.append(SyncPlan(path))
             count_archive(work.plans[-1], collection, place, inside)
@@ -87,7 +81,7 @@ def plan_work(collection: Collection, given: Sequence[str], options: SyncOptions
     return work
 
 
-def complete(collection: Collection, archive: Archive, files: Iterable[ImageFile]) -> None:
+def complete(collection: Collection, archive: Archive, files: Iterable[ImageFile], options: SyncOptions) -> None:
     """Fill the plan of an archive, now that its files are known. ClipsearchError if a file's path leads out of it."""
     plan, path, place = archive.plan, archive.file.path, archive.place
     states: dict[str, dict[str, tuple[int, int]]] = {}  # folder → name → state
@@ -100,7 +94,7 @@ def complete(collection: Collection, archive: Archive, files: Iterable[ImageFile
         if not file.path.startswith(f"{path}/") or {"", ".", ".."} & set(inside) or "\0" in file.path:
             raise ClipsearchError(f"a part names the file {file.path!r}, which is not inside {path}")
         states.setdefault("/".join([place.path, *inside[:-1]]), {})[inside[-1]] = (file.size, file.mtime_ns)
-    comparison = FolderComparison(plan, collection, place.root_id, archive.is_due)
+    comparison = FolderComparison(plan, collection, place.root_id, replace(options, paranoid=False))
     for folder in sorted(states.keys() | collection.folders(place.root_id, place.path)):
         comparison.add(Listing(folder, path + folder[len(place.path) :], states.get(folder, {})))
     if broken:  # missing photos may be behind the damage
@@ -141,24 +135,21 @@ def _remote_target(collection: Collection, url: str, rules: WalkRules | None, *,
     return collection.add_root(url, new.to_json()), new
 
 
-def _plan_remote(
-    collection: Collection, url: str, root_id: int, rules: WalkRules, paranoid: bool, prune: bool, is_due: IsDue
-) -> SyncPlan:
+def _plan_remote(collection: Collection, url: str, root_id: int, rules: WalkRules, options: SyncOptions) -> SyncPlan:
     plan = plan_sync(
         collection,
         url,
         root_id,
         rules,
-        paranoid=paranoid,
+        options,
         walk=list_remote,
         find_archive=_find_remote_archive,
-        is_due=is_due,
         reads_archives=True,
     )
     if plan.unreadable and not (plan.todo or plan.unchanged):
         raise StorageError(f"{url} cannot be listed: {plan.unreadable[0].reason}")
     holds_files = plan.todo or plan.unchanged or plan.known_failures or plan.others or plan.changed_archives
-    if not holds_files and not prune and rules != ARCHIVES_ONLY:
+    if not holds_files and not options.prune and rules != ARCHIVES_ONLY:
         raise SyncRefused(f"there is nothing at {url}. Nothing was changed")
     return plan
 

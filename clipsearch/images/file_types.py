@@ -7,25 +7,23 @@ from functools import lru_cache
 
 from clipsearch._internal.windows import opened_as
 
+# A file with such a name counts as a photo. If it then cannot be read, the user hears of the failure.
 _IMAGES = """
     .apng .avif .avifs .bmp .cur .dcx .dds .dib .fit .fits .flc .fli .gif .heic .heif .hif .icns .ico .im .j2c .j2k .jfif .jp2
     .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp .pbm .pcd .pcx .pfm .pgm .png .pnm .ppm .psd .pxr .qoi .ras .rgb .rgba .sgi .tga
     .tif .tiff .vda .vst .webp .xbm .xpm
 """
+# Files that often lie beside photos in great number. They are not opened to look for a picture inside.
 _OTHERS = """
     .3gp .7z .aac .aae .avi .db .doc .docx .eps .flac .gz .ini .json .jsonl .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .ogg .pdf
     .ps .py .pyc .rar .sqlite .tar .thm .wav .webm .wmv .xlsx .xmp .zip
 """
 
-IMAGE_SUFFIXES = frozenset(_IMAGES.split())
-"""A file with such a name counts as a photo. If it then cannot be read, the user hears of the failure."""
-
-OTHER_SUFFIXES = frozenset(_OTHERS.split())
-"""Files that often lie beside photos in great number. They are not opened to look for a picture inside."""
+_IMAGE_SUFFIXES = frozenset(_IMAGES.split())
+_OTHER_SUFFIXES = frozenset(_OTHERS.split())
 
 SIGNATURE_BYTES = 16
 
-_PORTABLE_MAPS = tuple(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b" \t\r\n")
 _SIGNATURES = (
     b"\xff\xd8\xff",
     b"\x89PNG\r\n\x1a\n",
@@ -41,7 +39,7 @@ _SIGNATURES = (
     b"\xff\x4f\xff\x51",
     b"icns",
     b"\x59\xa6\x6a\x95",
-    *_PORTABLE_MAPS,
+    *(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b" \t\r\n"),  # portable maps
 )
 _FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 
@@ -56,7 +54,7 @@ def is_image_name(name: str) -> bool | None:
 def is_image_suffix(suffix: str) -> bool | None:
     """Whether a suffix, such as ".jpg", says that a file is a picture; None if only the content can tell."""
     suffix = suffix.lower()
-    return True if suffix in IMAGE_SUFFIXES else False if suffix in OTHER_SUFFIXES else None
+    return True if suffix in _IMAGE_SUFFIXES else False if suffix in _OTHER_SUFFIXES else None
 
 
 def looks_like_image(head: bytes) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere
@@ -30,10 +30,6 @@ class ReadLimits:
     max_bytes: int = 512 * 1024**2
     seconds: float = 30.0  # of decoding; enforced by images.pool
     memory: int = 4 * 1024**3  # bytes of a decoding process; enforced by images.memory
-
-    def to_json(self) -> dict[str, float]:
-        """Plain values, for the command line of a worker."""
-        return asdict(self)
 
 
 def require_at_most(max_bytes: int, size: int) -> None:

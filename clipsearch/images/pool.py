@@ -12,8 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -26,14 +25,14 @@ from clipsearch._internal.cpu import cores
 from clipsearch.errors import DecodersUnavailable, ImageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.memory import TOO_MUCH, MemoryWatch
-from clipsearch.images.worker import BYTES, DECODING, PATH, READING, READY, read_message, write_message
+from clipsearch.images.worker import BYTES, DECODING, PATH, READING, READY, read_message, write_messages
 from clipsearch.types import Box, Failure, ImageFile, ImageInfo, PixelSpec
 
 logger = logging.getLogger(__name__)
 
 _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker import main; main(sys.argv[1])"
 _MAX_AHEAD = (
-    64  # files decoded ahead: two batches, so that decoding goes on while the model works (150 kB each at 224 px)
+    64  # files decoded ahead, 150 kB each at 224 px: two batches, so that decoding goes on while the model works
 )
 _MAX_AHEAD_BYTES = 256 * 1024**2  # of remote files, which may be in memory already
 _TICK = 0.1  # seconds between two checks of how long each busy worker has taken
@@ -98,23 +97,18 @@ class DecoderPool:
         cancel = cancel or CancelToken()
         waiting: deque[tuple[Future[Decoded | Failure], int]] = deque()
         max_waiting = max(_MAX_AHEAD, 16 * self.workers)
-        bytes_waiting = 0
 
-        def first() -> Decoded | Failure:
-            nonlocal bytes_waiting
-            future, size = waiting.popleft()
-            bytes_waiting -= size
-            return _result(future, cancel)
+        def is_full() -> bool:
+            too_large = len(waiting) > self.workers and sum(size for _, size in waiting) > _MAX_AHEAD_BYTES
+            return too_large or len(waiting) >= max_waiting
 
         try:
             for file in files:
-                size = file.size if isinstance(file, RemoteFile) else 0
-                waiting.append((self._submit(file), size))
-                bytes_waiting += size
-                while len(waiting) >= max_waiting or (bytes_waiting > _MAX_AHEAD_BYTES and len(waiting) > self.workers):
-                    yield first()
+                waiting.append((self._submit(file), file.size if isinstance(file, RemoteFile) else 0))
+                while is_full():
+                    yield _result(waiting.popleft()[0], cancel)
             while waiting:
-                yield first()
+                yield _result(waiting.popleft()[0], cancel)
         finally:
             for future, _ in waiting:
                 future.cancel()
@@ -160,7 +154,7 @@ class DecoderPool:
         for _ in range(_START_ATTEMPTS):
             worker = self._take()
             if worker is None:
-                return Failure(file, "stopped", "access")
+                break
             with worker.memory.watching():
                 outcome = worker.read(file, data)
             with self._lock:
@@ -170,7 +164,6 @@ class DecoderPool:
                     self._all.discard(worker)
             if not worker.alive:
                 logger.info("a decoding process ended at %s and is replaced", file.path)
-                worker.stop()
                 worker.close()
             if outcome:
                 return outcome
@@ -226,15 +219,14 @@ def _not_started(error: OSError | RuntimeError) -> DecodersUnavailable:
 
 
 def _result(future: Future[Decoded | Failure], cancel: CancelToken) -> Decoded | Failure:
-    while True:
+    cancel.check()
+    while not future.done():
+        wait([future], _TICK)
         cancel.check()
-        try:
-            return future.result(0.1)
-        except CancelledError as error:
-            raise PoolClosed from error
-        except NotYet:
-            if future.done():
-                return future.result()
+    try:
+        return future.result()
+    except CancelledError as error:
+        raise PoolClosed from error
 
 
 class _Budget:
@@ -266,7 +258,7 @@ class _Worker:
         self._budget = budget
         self._limits = limits
         kind = "box" if isinstance(spec, Box) else "pixels"
-        options = json.dumps({kind: asdict(spec), "limits": limits.to_json()})
+        options = json.dumps({kind: asdict(spec), "limits": asdict(limits)})
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, options, *sys.path],
             stdin=subprocess.PIPE,
@@ -290,21 +282,15 @@ class _Worker:
                 header, pixels = self._ask(b"")
         if header is None or self._timed_out:
             self.alive = False
-            if self._phase is None:
-                return None
-            return self._died(file)
+            return None if self._phase is None else self._died(file)
         if "reason" in header:
             return Failure(file, header["reason"], header["cause"])
-        taken_at = header["info"].pop("taken_at")
-        gps = header["info"].pop("gps")
-        info = ImageInfo(
-            **header["info"],
-            taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
-            gps=(gps[0], gps[1]) if gps else None,
-        )
+        info = header["info"]
+        info["taken_at"] = info["taken_at"] and datetime.fromisoformat(info["taken_at"])
+        info["gps"] = info["gps"] and tuple(info["gps"])
         array = np.frombuffer(pixels, np.uint8).reshape(*header["shape"], 3)
         mtime_ns = header["mtime_ns"] if data is None else file.mtime_ns
-        return Decoded(ImageFile(file.path, header["size"], mtime_ns), info, array)
+        return Decoded(ImageFile(file.path, header["size"], mtime_ns), ImageInfo(**info), array)
 
     def _died(self, file: ImageFile) -> Failure:
         """The failure of the file that the process was working on when it ended."""
@@ -345,16 +331,12 @@ class _Worker:
         assert self._process.stdin and self._process.stdout
         self._enter(READING if message and self._phase else self._phase)
         try:
-            write_message(self._process.stdin, message)  # type: ignore[arg-type]
-            self._process.stdin.flush()
-            while True:
-                header = json.loads(read_message(self._process.stdout) or b"null")  # type: ignore[arg-type]
-                if header is None or "at" not in header:
-                    break
+            write_messages(self._process.stdin, message)
+            while (header := json.loads(read_message(self._process.stdout) or b"null")) and "at" in header:
                 self._enter(READING if header["at"] == READY else header["at"])
             if header is None or "wants" in header:
                 return header, b""
-            pixels = read_message(self._process.stdout)  # type: ignore[arg-type]
+            pixels = read_message(self._process.stdout)
         except (OSError, ValueError):  # the pipe is gone with the process
             return None, b""
         finally:
@@ -367,7 +349,8 @@ class _Worker:
         self._process.kill()
 
     def close(self) -> None:
-        """Wait until the process is gone. No thread may still read from it."""
+        """Kill the process and wait until it is gone. No thread may still read from it."""
+        self.stop()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:

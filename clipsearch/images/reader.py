@@ -8,8 +8,7 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
@@ -47,21 +46,17 @@ def read_image(
     path: str | os.PathLike[str],
     min_size: tuple[int, int] | None = None,
     limits: ReadLimits | None = None,
-    before_loading: Callable[[int], None] | None = None,
 ) -> tuple[Image.Image, ImageInfo, ImageFile]:
     """Decode a file: the picture, what the file says of itself, and the file's size and time as read.
 
     The picture is 8-bit RGB and upright: EXIF orientation is applied, transparency is put on white, palettes, CMYK, grey and
     16-bit values are converted, and of an animation the first frame counts. With `min_size` (width, height; upright), a JPEG
-    may be decoded smaller, but not below DRAFT_FACTOR times `min_size`. `before_loading` gets the number of bytes that the
-    decoded picture will take.
-
-    Raises ImageError with the reason, whatever the decoder raised.
+    may be decoded smaller, but not below DRAFT_FACTOR times `min_size`. Raises ImageError with the reason, whatever the decoder
+    raised.
     """
     limits = limits or ReadLimits()
     data, file = read_bytes(path, limits.max_bytes)
-    picture, info = decode_image(data, min_size, limits, before_loading)
-    return picture, info, file
+    return *decode_image(data, min_size, limits), file
 
 
 def decode_image(
@@ -70,7 +65,10 @@ def decode_image(
     limits: ReadLimits,
     before_loading: Callable[[int], None] | None = None,
 ) -> tuple[Image.Image, ImageInfo]:
-    """Decode a file's bytes: the picture and what the file says of itself. The other parameters are those of `read_image`."""
+    """Decode a file's bytes to an upright RGB picture and what the file says of itself. The parameters are as in `read_image`.
+
+    `before_loading` gets the number of bytes that the decoded picture will take.
+    """
     if not data:
         raise ImageError("empty file")
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
@@ -79,10 +77,8 @@ def decode_image(
         pillow_heif.register_heif_opener()
     with _DECODING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pillows_cap, Image.MAX_IMAGE_PIXELS = (
-            Image.MAX_IMAGE_PIXELS,
-            None,
-        )  # our own limit counts the pixels after `draft`
+        # Our own limit counts the pixels after `draft`.
+        pillows_cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             return _decode(data, min_size, limits, before_loading)
         except ImageError:
@@ -104,15 +100,13 @@ def _decode(
     Image.init()
     image = Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name not in _REFUSED_FORMATS])
     image_format = image.format or "unknown"
-    size = image.size
+    size, upright_size = image.size, None
     if image_format in ("JPEG", "MPO"):
-        turned = _tags(image).main.get(_ORIENTATION) in (5, 6, 7, 8)
+        turned = _tags(image)[0].get(_ORIENTATION) in (5, 6, 7, 8)
+        upright_size = size[::-1] if turned else size
         if min_size:
             width, height = min_size[::-1] if turned else min_size
             image.draft("RGB", (width * DRAFT_FACTOR, height * DRAFT_FACTOR))
-        upright_size = size[::-1] if turned else size
-    else:
-        upright_size = None
     if image.size[0] * image.size[1] > limits.max_pixels:
         raise ImageError(
             f"{size[0]} x {size[1]} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed", "pixels"
@@ -120,24 +114,22 @@ def _decode(
     if before_loading:
         before_loading(4 * image.size[0] * image.size[1])  # Pillow keeps RGB in four bytes a pixel
     image.load()
-    tags = _tags(image)  # after loading: PNG may have them after the pixels, and loading turns TIFF upright
-    picture = _upright(to_rgb(image), tags.main.get(_ORIENTATION))
+    # After loading, because PNG may have tags after the pixels, and loading turns TIFF upright.
+    main, exif_tags, gps = _tags(image)
+    picture, orientation = to_rgb(image), main.get(_ORIENTATION)
+    if isinstance(orientation, int) and orientation in _TURN:
+        picture = picture.transpose(_TURN[orientation])
     width, height = upright_size or picture.size
     info = ImageInfo(
         width=width,
         height=height,
         format=image_format,
         content_hash=hashlib.sha256(data).hexdigest(),
-        taken_at=exif.capture_time(tags.main, tags.exif),
-        camera=exif.camera(tags.main),
-        gps=exif.position(tags.gps),
+        taken_at=exif.capture_time(main, exif_tags),
+        camera=exif.camera(main),
+        gps=exif.position(gps),
     )
     return picture, info
-
-
-def _upright(image: Image.Image, orientation: object) -> Image.Image:
-    method = _TURN.get(orientation) if isinstance(orientation, int) else None
-    return image if method is None else image.transpose(method)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -191,20 +183,13 @@ def _extrema(image: Image.Image) -> tuple[float, float]:
     return float(low), float(high)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tags:
-    main: Mapping[int, Any]
-    exif: Mapping[int, Any]
-    gps: Mapping[int, Any]
-
-
-def _tags(image: Image.Image) -> _Tags:
-    """The EXIF tables; empty if they cannot be parsed, because a broken tag must not cost the picture."""
+def _tags(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
+    """The EXIF tables (main, EXIF, GPS); empty if they cannot be parsed, because a broken tag must not cost the picture."""
     try:
         main = image.getexif()
-        return _Tags(dict(main), dict(main.get_ifd(exif.EXIF_IFD)), dict(main.get_ifd(exif.GPS_IFD)))
+        return dict(main), dict(main.get_ifd(exif.EXIF_IFD)), dict(main.get_ifd(exif.GPS_IFD))
     except Exception:
-        return _Tags({}, {}, {})
+        return {}, {}, {}
 
 
 def _reason(error: Exception) -> str:

@@ -21,8 +21,6 @@ def thumbnails(paths: Sequence[str], box: tuple[int, int]) -> list[Image.Image |
 
 def each_thumbnail(paths: Sequence[str], box: tuple[int, int]) -> Generator[Image.Image | Failure, None, None]:
     """Yield each file's thumbnail, or a Failure with the reason. Memory does not grow with the number of files."""
-    if not paths:
-        return
     with DecoderPool(Box(*box), workers=min(cores(), len(paths))) as pool:
         for outcome in pool.read([ImageFile(path, 0, 0) for path in paths]):
             yield outcome if isinstance(outcome, Failure) else Image.fromarray(outcome.pixels)

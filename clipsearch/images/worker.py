@@ -15,7 +15,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, read_bytes
@@ -38,7 +38,13 @@ def main(arguments: str) -> None:
     `arguments` is JSON: {"pixels": fields of a PixelSpec, "limits": fields of ReadLimits}, or "box" in place of "pixels".
     """
     options: dict[str, Any] = json.loads(arguments)
-    spec = Box(**options["box"]) if "box" in options else pixel_spec_from_json(options["pixels"])
+    spec: Box | PixelSpec
+    if "box" in options:
+        spec = Box(**options["box"])
+    else:  # JSON gives lists for tuples
+        pixels = options["pixels"].items()
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in pixels}
+        spec = PixelSpec(**fields)
     limits = ReadLimits(**options["limits"])
     limit_memory(limits.memory)
     responses = os.fdopen(os.dup(1), "wb")
@@ -46,24 +52,19 @@ def main(arguments: str) -> None:
     requests = sys.stdin.buffer
 
     def report(phase: str) -> None:
-        write_message(responses, json.dumps({"at": phase}).encode())
-        responses.flush()
+        write_messages(responses, json.dumps({"at": phase}).encode())
+
+    def ask_for_memory(size: int) -> None:
+        if size >= LARGE:
+            write_messages(responses, json.dumps({"wants": size}).encode())
+            if read_message(requests) is None:
+                sys.exit()
 
     report(READY)
     while (request := read_message(requests)) is not None:
-
-        def ask_for_memory(size: int) -> None:
-            if size >= LARGE:
-                write_message(responses, json.dumps({"wants": size}).encode())
-                responses.flush()
-                if read_message(requests) is None:
-                    sys.exit()
-
         photo = request[1:] if request[:1] == BYTES else os.fsdecode(request[1:])
         header, pixels = _read(photo, spec, limits, ask_for_memory, report)
-        write_message(responses, json.dumps(header).encode())
-        write_message(responses, pixels)
-        responses.flush()
+        write_messages(responses, json.dumps(header).encode(), pixels)
 
 
 def _read(
@@ -91,7 +92,7 @@ def _read(
     return {**header, "shape": [sized.height, sized.width]}, pixels
 
 
-def read_message(stream: BinaryIO) -> bytes | None:
+def read_message(stream: IO[bytes]) -> bytes | None:
     """The next message; None if the other side has gone."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
@@ -101,12 +102,8 @@ def read_message(stream: BinaryIO) -> bytes | None:
     return body if len(body) == length else None
 
 
-def write_message(stream: BinaryIO, body: bytes) -> None:
-    """Write a message, preceded by its length."""
-    stream.write(LENGTH.pack(len(body)) + body)
-
-
-def pixel_spec_from_json(data: dict[str, Any]) -> PixelSpec:
-    """A PixelSpec from its fields as JSON gives them back, lists for tuples."""
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-    return PixelSpec(**fields)
+def write_messages(stream: IO[bytes], *messages: bytes) -> None:
+    """Send messages, each preceded by its length."""
+    for message in messages:
+        stream.write(LENGTH.pack(len(message)) + message)
+    stream.flush()

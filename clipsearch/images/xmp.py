@@ -18,10 +18,12 @@ import secrets
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from clipsearch._internal.atomic_files import put_in_place, sync_file
+from clipsearch._internal.untrusted_files import open_plain
 from clipsearch._internal.windows import opened_as
 from clipsearch.errors import SidecarError
 
@@ -216,25 +218,19 @@ def _description(about: str, keywords: Sequence[str]) -> bytes:
 
 
 def _read(path: str) -> tuple[os.stat_result | None, bytes]:
-    """A sidecar's state as a file (None if there is none) and its bytes (an empty sidecar's if there is none)."""
+    """A sidecar's state as a file and its bytes; (None, an empty sidecar's bytes) if it does not exist."""
     try:
-        state = os.lstat(path)
+        with open_plain(Path(path), follow_links=False) as file:
+            state, content = os.fstat(file.fileno()), file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None, _EMPTY
-    if stat.S_ISLNK(state.st_mode):
-        raise SidecarError("its sidecar is a symbolic link")
-    if not stat.S_ISREG(state.st_mode):
-        raise SidecarError("its sidecar is not a file")
-    if state.st_size > MAX_BYTES:
+    except ValueError as error:
+        raise SidecarError(f"its sidecar cannot be used: {error}") from error
+    if len(content) > MAX_BYTES:
         raise SidecarError(f"its sidecar is larger than {MAX_BYTES // 1_000_000} MB")
     if not os.access(path, os.W_OK):
         raise SidecarError("its sidecar is read-only")
-    with open(path, "rb", opener=_open_no_link) as file:
-        return state, file.read(MAX_BYTES + 1)
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
+    return state, content
 
 
 def _replace(path: str, content: bytes, before: os.stat_result | None) -> None:

@@ -10,15 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import Cancelled, CollectionError, ImageError
-from clipsearch.images.files import ReadLimits, content_hash
+from clipsearch.images.files import content_hash
 from clipsearch.indexing import roots
-from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, due, plan_sync
+from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -29,7 +28,6 @@ if TYPE_CHECKING:  # decoders and encoders are imported when there is something 
     from numpy.typing import NDArray
 
     from clipsearch.encoders.base import Encoder
-    from clipsearch.images.pool import DecoderPool
     from clipsearch.indexing.pipeline import Embedded
 
 logger = logging.getLogger(__name__)
@@ -39,9 +37,7 @@ COMMIT_SECONDS = 5.0
 """A run commits after this many new images or this long, whichever is first: the most that a crash can lose."""
 
 _COPIES_LOOKED_AT = 8  # images of one content, to find one that has moved; beyond them, a further copy is only a copy
-_MOST_REPLACED = (
-    4096  # replaced images whose embeddings are kept; beyond them, content that turns up again is encoded again
-)
+_MOST_REPLACED = 4096  # replaced images whose embeddings are kept; further content that turns up again is encoded again
 
 
 @dataclass(slots=True)
@@ -83,38 +79,21 @@ def index_folders(
 
     Without `folders`, the indexed ones. If cancelled, returns a report with `interrupted`. Raises SyncRefused.
     """
-    is_due = due(options.limits, retry=options.retry)
-    plan = partial(
-        plan_sync, collection, paranoid=options.paranoid, settled_for=options.settled_for, is_due=is_due, cancel=cancel
-    )
+    targets = roots.targets(collection, folders, options.rules, options.prune)
     try:
-        plans = [plan(*target) for target in roots.targets(collection, folders, options.rules, options.prune)]
+        plans = [plan_sync(collection, *target, options, cancel=cancel) for target in targets]
     except Cancelled:
         return SyncReport(interrupted=True)
     if not options.prune:
         check_loss(plans, len(collection))
-    return apply_sync(
-        collection,
-        plans,
-        load_encoder,
-        limits=options.limits,
-        jobs=options.jobs,
-        batch_size=options.batch_size,
-        prune=options.prune,
-        progress=progress,
-        cancel=cancel,
-    )
+    return apply_sync(collection, plans, load_encoder, options, progress, cancel)
 
 
 def apply_sync(
     collection: Collection,
     plans: list[SyncPlan],
     load_encoder: Callable[[], Encoder],
-    *,
-    limits: ReadLimits | None = None,
-    jobs: int | None = None,
-    batch_size: int | None = None,
-    prune: bool = False,
+    options: SyncOptions,
     progress: IndexProgress | None = None,
     cancel: CancelToken | None = None,
     outcomes: Iterator[list[Embedded | Failure]] | None = None,
@@ -122,17 +101,18 @@ def apply_sync(
     """Carry plans out, committing on the way. If cancelled, the run ends early and what is finished is committed.
 
     A photo that is indexed and cannot be read now stays in the index and is listed as a failure. It leaves once its file is
-    known to have changed into something that cannot be decoded; but if more than half of the index would go, only with `prune`.
+    known to have changed into something that cannot be decoded. If more than half of the index would go, `options.prune` must
+    confirm it.
 
     `load_encoder` is called only if there is a picture to encode. With `outcomes`, no file is read here: the outcomes come from
     elsewhere, in any order, and are committed all at once. If cancelled, everything is then left as it was, and Cancelled is
     raised.
     """
     cancel = cancel or CancelToken()
-    reconciler = _Reconciler(collection, plans, limits or ReadLimits(), prune, progress)
+    reconciler = _Reconciler(collection, plans, options, progress)
     try:
         if outcomes is None:
-            _embed_changes(reconciler, load_encoder, jobs, batch_size, cancel)
+            _embed_changes(reconciler, load_encoder, options, cancel)
         else:
             reconciler.expect_all()
             with cancel.listening():
@@ -155,11 +135,7 @@ def apply_sync(
 
 
 def _embed_changes(
-    reconciler: _Reconciler,
-    load_encoder: Callable[[], Encoder],
-    jobs: int | None,
-    batch_size: int | None,
-    cancel: CancelToken,
+    reconciler: _Reconciler, load_encoder: Callable[[], Encoder], options: SyncOptions, cancel: CancelToken
 ) -> None:
     """Decode and encode the files that need it, and take their outcomes. Only loading the model does not look at `cancel`."""
     files = reconciler.files_to_decode(cancel)
@@ -167,33 +143,22 @@ def _embed_changes(
         first = next(files, None)
     if first is None:
         return
+    from clipsearch.encoders.precision import JUDGED_PHOTOS
     from clipsearch.images.pool import DecoderPool
-    from clipsearch.indexing.pipeline import embed_files
+    from clipsearch.indexing.pipeline import decode_for, embed_files
 
     encoder = load_encoder()
-    with DecoderPool(encoder.spec.pixels, reconciler.limits, jobs) as pool:
-        files = _settle_precision(reconciler.collection, encoder, pool, itertools.chain([first], files))
+    files = itertools.chain([first], files)
+    with DecoderPool(encoder.spec.pixels, options.limits, options.jobs) as pool:
+        if encoder.spec.fingerprint.precision is None:  # neither index, user nor model say: the first photos decide
+            judged = list(itertools.islice(files, JUDGED_PHOTOS))
+            encoder.settle_precision(lambda: decode_for(encoder, judged, pool))
+            files = itertools.chain(judged, files)
+        reconciler.collection.settle_precision(encoder.spec.fingerprint)
         with cancel.listening():
-            for batch in embed_files(
-                files, encoder, pool, known=reconciler.knows, batch_size=batch_size, cancel=cancel
-            ):
+            for batch in embed_files(files, encoder, pool, reconciler.knows, options.batch_size, cancel):
                 reconciler.take(batch)
                 reconciler.commit_if_due()
-
-
-def _settle_precision(
-    collection: Collection, encoder: Encoder, pool: DecoderPool, files: Iterator[ImageFile]
-) -> Iterator[ImageFile]:
-    """Let the encoder choose its precision by the first photos, unless index, user or model say; returns all the files."""
-    from clipsearch.encoders.precision import JUDGED_PHOTOS
-    from clipsearch.indexing.pipeline import decode_for
-
-    if encoder.spec.fingerprint.precision is None:
-        judged = list(itertools.islice(files, JUDGED_PHOTOS))
-        encoder.settle_precision(lambda: decode_for(encoder, judged, pool))
-        files = itertools.chain(judged, files)
-    collection.settle_precision(encoder.spec.fingerprint)
-    return files
 
 
 class _Reconciler:
@@ -204,16 +169,11 @@ class _Reconciler:
     """
 
     def __init__(
-        self,
-        collection: Collection,
-        plans: list[SyncPlan],
-        limits: ReadLimits,
-        prune: bool,
-        progress: IndexProgress | None,
+        self, collection: Collection, plans: list[SyncPlan], options: SyncOptions, progress: IndexProgress | None
     ) -> None:
         self.collection = collection
-        self.limits = limits
-        self._prune = prune
+        self._limits = options.limits
+        self._prune = options.prune
         self._progress = progress
         self.report = SyncReport(
             known_failures=sum(plan.known_failures for plan in plans),
@@ -254,7 +214,7 @@ class _Reconciler:
             cancel.check()
             if file.size in self._replaced_sizes or self.collection.has_size(file.size):
                 with suppress(ImageError):  # the decoder will report why
-                    digest, as_read = content_hash(file.path, self.limits.max_bytes, cancel)
+                    digest, as_read = content_hash(file.path, self._limits.max_bytes, cancel)
                     if self._stage_known_content(place, as_read, digest):
                         self._finish_file()
                         continue
@@ -316,7 +276,7 @@ class _Reconciler:
         self.report.failed += 1
         if is_gone(failure.file.path):  # the next walk decides: an unplugged drive does not damage its photos
             return
-        self.collection.fail(place, failure, circumstances(self.limits))
+        self.collection.fail(place, failure, circumstances(self._limits))
         self._unread[failure.file.size] += failure.cause == "access"
         image_id = self._image_at(place)
         if image_id is not None:
@@ -405,7 +365,7 @@ class _Reconciler:
             return failure.cause in IN_THE_FILE
         record = self.collection.records([image_id])[image_id]
         try:
-            digest, _ = content_hash(failure.file.path, max(self.limits.max_bytes, record.file.size))
+            digest, _ = content_hash(failure.file.path, max(self._limits.max_bytes, record.file.size))
         except ImageError as error:
             return error.cause in IN_THE_FILE
         return digest != record.info.content_hash

@@ -48,7 +48,6 @@ def embed_files(
     files: Iterable[ImageFile],
     encoder: Encoder,
     pool: DecoderPool,
-    *,
     known: Callable[[str], bool] = lambda content_hash: False,
     batch_size: int | None = None,
     cancel: CancelToken | None = None,
@@ -61,7 +60,8 @@ def embed_files(
     """
     cancel = cancel or CancelToken()
     piece = batch_size or _PIECE_PER_CORE * cores()
-    batch_size = batch_size or default_batch_size()
+    # More gain nothing. Up to three batches are in memory, and lost if the run is cancelled.
+    batch_size = batch_size or min(max(32, _BATCH_PER_CORE * cores()), 256)
     leaving = threading.Event()
 
     def encode(pixels: NDArray[np.float32]) -> Embeddings:
@@ -106,14 +106,6 @@ def embed_files(
             model.shutdown()
         raise
     model.shutdown()
-
-
-def default_batch_size() -> int:
-    """Pictures of a batch: eight for each core, because more gain nothing, and 32 to 256 in all.
-
-    Up to three batches are in memory, and lost if the run is cancelled.
-    """
-    return min(max(32, _BATCH_PER_CORE * cores()), 256)
 
 
 def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) -> NDArray[np.float32]:

@@ -28,9 +28,6 @@ logger = logging.getLogger(__name__)
 Walk: TypeAlias = Callable[[str, WalkRules, str], Iterable[Listing]]
 """Lists a root by its rules, from a folder below it on ("" for the root); `list_images` does it for this machine."""
 
-IsDue: TypeAlias = Callable[[KnownFailure], bool]
-"""Whether a file that failed, and has not changed since, is to be tried again."""
-
 FindArchive: TypeAlias = Callable[[str, str], "tuple[str, int] | None"]
 """Finds the archive that a folder of the catalog is or is inside; `archive_at` does it for this machine."""
 
@@ -53,6 +50,10 @@ class SyncOptions:
     batch_size: int | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
 
+    def is_due(self, failure: KnownFailure) -> bool:
+        """Whether this run tries a file again that failed and has not changed since."""
+        return self.retry or is_due(failure, self.limits)
+
 
 @dataclass(slots=True)
 class SyncPlan:
@@ -74,12 +75,6 @@ class SyncPlan:
     says_captions: bool = False  # whether the reader of these files knows their captions: no caption then means none
     placeholders: int = 0  # photos whose bytes are only in a cloud; nothing is read, and what is known of them stays
     unreadable: list[Failure] = field(default_factory=list)  # folders or files that cannot be looked at; not missing
-
-
-def due(limits: ReadLimits | None = None, *, retry: bool = False) -> IsDue:
-    """Which failures a run with these limits tries again; all of them with `retry`."""
-    limits_now = limits or ReadLimits()
-    return lambda known: retry or is_due(known.cause, known.attempts, known.tried_with, limits_now)
 
 
 def archive_at(root: str, folder: str) -> tuple[str, int] | None:
@@ -108,32 +103,29 @@ def plan_sync(
     folder: str,
     root_id: int,
     rules: WalkRules,
+    options: SyncOptions | None = None,
     *,
-    paranoid: bool = False,
-    settled_for: float = 0.0,
     walk: Walk = list_images,
     find_archive: FindArchive = archive_at,
-    is_due: IsDue | None = None,
     reads_archives: bool = False,
     cancel: CancelToken | None = None,
 ) -> SyncPlan:
     """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat.
 
-    If `paranoid`, photos of unchanged size and time are read and compared as well. Files written within the last `settled_for`
-    seconds wait for a later run. `walk` and `find_archive` replace those of this machine for remote storage. Files that failed
-    and have not changed are tried again if `is_due` says so; the default is `due()`.
+    With `options.paranoid`, photos of unchanged size and time are read and compared as well. Files written within the last
+    `options.settled_for` seconds wait for a later run. `walk` and `find_archive` replace those of this machine for remote
+    storage.
 
     An archive is a file for which the index knows a folder. While it is unchanged, so are its photos, also if it could not be
     read to its end. If it has changed, it is added to `changed_archives`, and its photos stay as they are until it is read. For
     a caller that `reads_archives`, an archive with a failure to be tried again counts as changed. Raises Cancelled.
     """
-    cancel = cancel or CancelToken()
+    cancel, options = cancel or CancelToken(), options or SyncOptions()
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
-    now, moment = time.time_ns(), int(settled_for * 1e9)
+    now, moment = time.time_ns(), int(options.settled_for * 1e9)
     plan = SyncPlan(folder, recent=range(now - moment, now + moment))
-    is_due = is_due or due()
-    comparison = FolderComparison(plan, collection, root_id, is_due, paranoid=paranoid)
+    comparison = FolderComparison(plan, collection, root_id, options)
     unseen = collection.folders(root_id, under)
     for listing in walk(root, rules, under):
         cancel.check()
@@ -151,9 +143,7 @@ def plan_sync(
                 if not (name.startswith(above) and name[len(above) :].partition("/")[0] in listing.unsure)
             }
         comparison.add(listing)
-    archives: dict[
-        str, tuple[int, list[str]]
-    ] = {}  # path below the root → (mtime_ns, the folders that the index has of it)
+    archives: dict[str, tuple[int, list[str]]] = {}  # path below the root → (mtime_ns, its folders in the index)
     for name in sorted(unseen):
         if archive := find_archive(root, name):
             archives.setdefault(archive[0], (archive[1], []))[1].append(name)
@@ -169,7 +159,7 @@ def plan_sync(
     for name, (time_ns, folders) in archives.items():
         parent, _, own_name = name.rpartition("/")
         place = Place(root_id, parent, own_name)
-        if is_read_archive(collection, place, time_ns, folders, is_due if reads_archives else None):
+        if is_read_archive(collection, place, time_ns, folders, options if reads_archives else None):
             count_archive(plan, collection, place, folders)
         else:
             plan.changed_archives.add(name)
@@ -178,22 +168,23 @@ def plan_sync(
 
 
 def is_read_archive(
-    collection: Collection, archive: Place, time_ns: int, folders: Sequence[str], is_due: IsDue | None
+    collection: Collection, archive: Place, time_ns: int, folders: Sequence[str], options: SyncOptions | None
 ) -> bool:
-    """Whether an archive is what it was when it was read, and none of its failures is to be tried again.
+    """Whether an archive is what it was when it was read, and no failure in it is to be tried again.
 
-    `folders` are those that the index has of it. Without `is_due`, its failures do not matter.
+    `folders` are those that the index has of it. Without `options`, its failures do not matter.
     """
     failure = collection.known_failure(archive)
-    if failure and (failure.state[1] != time_ns or (is_due and is_due(failure))):
+    if failure and (failure.state[1] != time_ns or (options and options.is_due(failure))):
         return False
     for folder in folders:
         images, failures = collection.known_files(archive.root_id, folder)
         if not failure and any(mtime_ns != time_ns for _, mtime_ns in (images | failures).values()):
             return False
-        known_failures = collection.known_failures(archive.root_id, folder) if is_due and failures else {}
-        if any(is_due and _is_open(known, name in images, is_due) for name, known in known_failures.items()):
-            return False
+        if options and failures:
+            known_failures = collection.known_failures(archive.root_id, folder)
+            if any(_is_open(known, name in images, options) for name, known in known_failures.items()):
+                return False
     return bool(failure or folders)
 
 
@@ -206,11 +197,12 @@ def count_archive(plan: SyncPlan, collection: Collection, archive: Place, folder
         plan.known_failures += len(failures.items() - images.items())
 
 
-def _is_open(failure: KnownFailure, is_indexed: bool, is_due: IsDue) -> bool:
+def _is_open(failure: KnownFailure, is_indexed: bool, options: SyncOptions) -> bool:
     """Whether a failure is to be tried again, or to be settled: an indexed photo may have become something else."""
-    return is_due(failure) or (is_indexed and failure.cause in IN_THE_FILE)
+    return options.is_due(failure) or (is_indexed and failure.cause in IN_THE_FILE)
 
 
+@dataclass(frozen=True, slots=True)
 class FolderComparison:
     """Compares folders with what an index knows of them, and adds the differences to a plan.
 
@@ -218,22 +210,18 @@ class FolderComparison:
     which it failed. It is tried again until that is settled.
     """
 
-    def __init__(
-        self, plan: SyncPlan, collection: Collection, root_id: int, is_due: IsDue, *, paranoid: bool = False
-    ) -> None:
-        self._plan = plan
-        self._collection = collection
-        self._root_id = root_id
-        self._is_due = is_due
-        self._paranoid = paranoid
+    plan: SyncPlan
+    collection: Collection
+    root_id: int
+    options: SyncOptions
 
     def add(self, listing: Listing) -> None:
         """Compare one folder, by sets: a loop over its files would take as long as the walk.
 
         What is known of names that are `unsure` or `placeholders` stays as it is.
         """
-        plan, found = self._plan, listing.states
-        images, failures = self._collection.known_files(self._root_id, listing.folder)
+        plan, states = self.plan, listing.states
+        images, failures = self.collection.known_files(self.root_id, listing.folder)
         for name in listing.placeholders:
             plan.placeholders += 1
             plan.unchanged += images.pop(name, None) is not None
@@ -243,16 +231,13 @@ class FolderComparison:
             reason = f"cannot look at this file{more}: {listing.unsure[photos[0]]}"
             plan.unreadable.append(Failure(self._file(listing, photos[0], (0, 0))[1], reason))
         again = self._to_try_again(listing, images) if failures else set()
-        unchanged = images.items() & found.items()
+        unchanged = images.items() & states.items()
         plan.unchanged += len(unchanged)
-        plan.doubted += [
-            self._file(listing, name, state)
-            for name, state in (sorted(unchanged) if self._paranoid or again else ())
-            if self._paranoid or name in again
-        ]
-        if found == images and not failures:
+        doubted = sorted(unchanged) if self.options.paranoid else sorted(item for item in unchanged if item[0] in again)
+        plan.doubted += [self._file(listing, name, state) for name, state in doubted]
+        if states == images and not failures:
             return
-        for name, state in sorted(found.items() - unchanged):
+        for name, state in sorted(states.items() - unchanged):
             if failures.get(name) == state and name not in again:
                 plan.known_failures += 1
             elif state[1] in plan.recent:
@@ -263,25 +248,25 @@ class FolderComparison:
                     plan.retried += 1
                 else:
                     plan.changed += name in images or name in failures
-        for name in sorted(images.keys() - found.keys() - listing.unsure.keys()):
-            known = self._collection.known_file(Place(self._root_id, listing.folder, name))
+        for name in sorted(images.keys() - states.keys() - listing.unsure.keys()):
+            known = self.collection.known_file(Place(self.root_id, listing.folder, name))
             if known and known.image_id is not None:
                 plan.missing[known.image_id] = known.size
-        gone = failures.keys() - found.keys() - listing.unsure.keys()
-        plan.missing_failures += [Place(self._root_id, listing.folder, name) for name in sorted(gone)]
+        gone = failures.keys() - states.keys() - listing.unsure.keys()
+        plan.missing_failures += [Place(self.root_id, listing.folder, name) for name in sorted(gone)]
 
     def _to_try_again(self, listing: Listing, images: dict[str, tuple[int, int]]) -> set[str]:
         """The files that failed, have not changed since, and are to be tried again."""
         is_local = not is_remote(listing.path)
         return {
             name
-            for name, known in self._collection.known_failures(self._root_id, listing.folder).items()
+            for name, known in self.collection.known_failures(self.root_id, listing.folder).items()
             if name in listing.states and listing.states[name] in (known.state, images.get(name))
-            if (name in images and is_local) or _is_open(known, name in images, self._is_due)
+            if (name in images and is_local) or _is_open(known, name in images, self.options)
         }
 
     def _file(self, listing: Listing, name: str, state: tuple[int, int]) -> tuple[Place, ImageFile]:
-        return Place(self._root_id, listing.folder, name), ImageFile(os.path.join(listing.path, name), *state)
+        return Place(self.root_id, listing.folder, name), ImageFile(os.path.join(listing.path, name), *state)
 
 
 def check_loss(plans: list[SyncPlan], total: int) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
 from clipsearch.images.files import ReadLimits
+from clipsearch.store.rows import KnownFailure
 
 MOST_ATTEMPTS = 3
 """How many runs try a file that makes the decoder crash, time out or run out of memory."""
 
-_DECODERS = ("pillow", "pillow-heif")
 _LIMIT_OF = {
     "pixels": "max_pixels",
     "bytes": "max_bytes",
@@ -33,25 +34,25 @@ def circumstances(limits: ReadLimits) -> str:
     return json.dumps({**_in_force(limits), "decoders": _decoders()}, sort_keys=True)
 
 
-def is_due(cause: str, attempts: int, before: str, limits: ReadLimits) -> bool:
+def is_due(failure: KnownFailure, limits: ReadLimits) -> bool:
     """Whether a file that failed and has not changed since is tried again.
 
     It is tried again if its bytes could not be read, if a limit that it exceeded is higher now, if decoders were installed or
-    changed, or if the machine may have been to blame and it was tried less than MOST_ATTEMPTS times. `before` is the
-    `circumstances` of the failure. It is empty for failures of old indexes, which are tried once more.
+    changed, or if the machine may have been to blame and it was tried less than MOST_ATTEMPTS times. Failures of old indexes,
+    without circumstances, are tried once more.
     """
-    then = _parsed(before)
-    if cause == "access" or then is None or then.get("decoders") != _decoders():
+    then = _parsed(failure.tried_with)
+    if failure.cause == "access" or then is None or then.get("decoders") != _decoders():
         return True
-    limit = _LIMIT_OF.get(cause)
+    limit = _LIMIT_OF.get(failure.cause)
     if limit and not then[limit] >= _in_force(limits)[limit]:
         return True
-    return cause in _REPEATED and attempts < MOST_ATTEMPTS
+    return failure.cause in _REPEATED and failure.attempts < MOST_ATTEMPTS
 
 
 def _in_force(limits: ReadLimits) -> dict[str, float]:
     """The limits that hold for decoders here: `ulimit -v` may limit their memory further."""
-    values = limits.to_json()
+    values = asdict(limits)
     if sys.platform != "win32":
         import resource
 
@@ -63,14 +64,13 @@ def _in_force(limits: ReadLimits) -> dict[str, float]:
 @lru_cache
 def _decoders() -> str:
     """The installed decoders and their versions."""
-    return ", ".join(f"{name} {_version(name)}" for name in _DECODERS)
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+    versions = []
+    for name in ("pillow", "pillow-heif"):
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            versions.append(f"{name} not installed")
+    return ", ".join(versions)
 
 
 @lru_cache(1024)

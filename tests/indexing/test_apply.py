@@ -13,7 +13,7 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ModelMismatch, SyncRefused
 from clipsearch.indexing import walk as discover
 from clipsearch.indexing.apply import apply_sync
-from clipsearch.indexing.plan import check_loss, plan_sync
+from clipsearch.indexing.plan import SyncOptions, check_loss, plan_sync
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
 from tests.conftest import COLOURS, ColourEncoder, give_captions, save_photo
@@ -31,7 +31,7 @@ def index(photos, tmp_path):
             plan = plan_sync(collection, str(photos), root_id, WalkRules())
             if not prune:
                 check_loss([plan], len(collection))
-            return apply_sync(collection, [plan], lambda: encoder, jobs=1, **options), encoder
+            return apply_sync(collection, [plan], lambda: encoder, SyncOptions(jobs=1), **options), encoder
 
     return run
 

@@ -15,9 +15,10 @@ from clipsearch.images import pool as pool_module
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing import retries as attempts
 from clipsearch.indexing.apply import apply_sync
-from clipsearch.indexing.plan import due, plan_sync
+from clipsearch.indexing.plan import SyncOptions, plan_sync
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
+from clipsearch.store.rows import KnownFailure
 from tests.conftest import ColourEncoder, save_photo
 
 PHOTOS = {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
@@ -32,9 +33,9 @@ def index(photos, tmp_path):
         with Collection(tmp_path / "index", writable=True) as collection:
             collection.require(encoder.spec.fingerprint)
             root_id = collection.add_root(str(photos), {})
-            wanted = due(limits, retry=retry)
-            plan = plan_sync(collection, str(photos), root_id, WalkRules(), paranoid=paranoid, is_due=wanted)
-            return apply_sync(collection, [plan], lambda: encoder, limits=limits, jobs=1, prune=prune, cancel=cancel)
+            options = SyncOptions(None, prune, paranoid, retry, jobs=1, limits=limits or ReadLimits())
+            plan = plan_sync(collection, str(photos), root_id, WalkRules(), options)
+            return apply_sync(collection, [plan], lambda: encoder, options, cancel=cancel)
 
     return run
 
@@ -582,5 +583,5 @@ def test_what_libraries_say_where_memory_was_limited_from_outside_is_not_believe
     """libjpeg and OpenJPEG call a file broken when they get no memory."""
     small, large = ReadLimits(memory=2**30), ReadLimits()
     for cause in ("content", "crash"):
-        assert attempts.is_due(cause, 3, attempts.circumstances(small), large)
-        assert not attempts.is_due(cause, 3, attempts.circumstances(large), small)
+        assert attempts.is_due(KnownFailure((0, 0), cause, 3, attempts.circumstances(small)), large)
+        assert not attempts.is_due(KnownFailure((0, 0), cause, 3, attempts.circumstances(large)), small)

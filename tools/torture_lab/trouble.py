@@ -30,7 +30,7 @@ from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.images import pool
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.apply import apply_sync
-from clipsearch.indexing.plan import due, plan_sync
+from clipsearch.indexing.plan import SyncOptions, plan_sync
 from clipsearch.indexing.retries import MOST_ATTEMPTS
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
@@ -305,15 +305,15 @@ def main(photos: str, index: str, trouble: dict[str, Any]) -> None:
     with _armed(trouble), Collection(index, writable=True) as collection:
         collection.require(encoder.spec.fingerprint)
         root_id = collection.add_root(photos, {})
-        plan = plan_sync(
-            collection,
-            photos,
-            root_id,
-            WalkRules(),
+        options = SyncOptions(
             paranoid=trouble.get("paranoid", False),
-            is_due=due(limits, retry=trouble.get("retry", False)),
+            retry=trouble.get("retry", False),
+            jobs=2,
+            batch_size=4,
+            limits=limits,
         )
-        report = apply_sync(collection, [plan], lambda: encoder, limits=limits, jobs=2, batch_size=4)
+        plan = plan_sync(collection, photos, root_id, WalkRules(), options)
+        report = apply_sync(collection, [plan], lambda: encoder, options)
     print(json.dumps({"failed": report.failed}))
 
 
