@@ -23,15 +23,16 @@ from tests.conftest import COLOURS, ColourEncoder, give_captions, save_photo
 def index(photos, tmp_path):
     """Bring the index of `photos` up to date; (report, encoder) of the run."""
 
-    def run(prune=False, **options):
+    def run(prune=False, batch_size=None, **rest):
         encoder = ColourEncoder()
         with Collection(tmp_path / "index", writable=True) as collection:
             collection.require(encoder.spec.fingerprint)
             root_id = collection.add_root(str(photos), {})
-            plan = plan_sync(collection, str(photos), root_id, WalkRules())
+            options = SyncOptions(jobs=1, batch_size=batch_size)
+            plan = plan_sync(collection, str(photos), root_id, WalkRules(), options)
             if not prune:
                 check_loss([plan], len(collection))
-            return apply_sync(collection, [plan], lambda: encoder, SyncOptions(jobs=1), **options), encoder
+            return apply_sync(collection, [plan], lambda: encoder, options, **rest), encoder
 
     return run
 
