@@ -13,8 +13,7 @@ from typing import TypeAlias
 from clipsearch._internal.paths import is_remote
 from clipsearch.distributed.archives import open_archive
 from clipsearch.distributed.photo_tables import open_rows
-from clipsearch.distributed.prefetch import prefetching
-from clipsearch.distributed.storage import read_remote
+from clipsearch.distributed.storage import prefetching, read_remote
 from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import RemoteFile
@@ -52,10 +51,8 @@ class FilesChunk:
         def read(file: ImageFile) -> bytes:
             return read_remote(file, limits.max_bytes)
 
-        with prefetching(read) as prefetcher:
-            yield ChunkPhotos(
-                RemoteFile(file.path, file.size, file.mtime_ns, prefetcher.read_later(file)) for file in self.files
-            )
+        with prefetching(read) as read_later:
+            yield ChunkPhotos(RemoteFile(file.path, file.size, file.mtime_ns, read_later(file)) for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)

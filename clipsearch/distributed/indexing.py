@@ -16,18 +16,10 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
 from clipsearch.distributed.chunk_worker import ClusterJob
 from clipsearch.distributed.chunks import Chunk, chunk_id, known_files
-from clipsearch.distributed.cluster import Cluster, require_ray
-from clipsearch.distributed.parts import (
-    Part,
-    find_parts,
-    is_whole,
-    read_files,
-    read_part,
-    remove_part,
-    remove_unfinished,
-)
-from clipsearch.distributed.planning import Work, complete, plan_work
-from clipsearch.distributed.storage import plain_url
+from clipsearch.distributed.cluster import Cluster, NamedChunk, require_ray
+from clipsearch.distributed.parts import Part, find_parts, is_whole, read_files, read_part, remove_parts
+from clipsearch.distributed.planning import complete, plan_work
+from clipsearch.distributed.storage import plain_url, remove_file
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionDamaged
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.apply import SyncReport, apply_sync
@@ -93,33 +85,35 @@ def index_on_cluster(
     report = ClusterReport(parts=len(chunks))
     logger.debug("%d chunks; parts go to %s", len(chunks), folder)
     finished: dict[str, Part] = {}
-    names: dict[int, str] = {}
+    named: list[NamedChunk] = []
     if chunks:
         fingerprint = _settled(collection, load_encoder(), chunks, limits, options.jobs)
         salt = _identity(collection) if cluster.parts else ""
-        names = {id(chunk): chunk_id(chunk, fingerprint, limits, salt) for chunk in chunks}
-        finished = _usable(folder, set(names.values()))
+        named = [(chunk_id(chunk, fingerprint, limits, salt), chunk) for chunk in chunks]
+        finished = _usable(folder, {name for name, _ in named})
         report.reused = len(finished)
         job = ClusterJob(fingerprint, folder, limits, cluster.device, options.jobs, options.batch_size)
-        todo = [(names[id(chunk)], chunk) for chunk in chunks if names[id(chunk)] not in finished]
+        todo = [(name, chunk) for name, chunk in named if name not in finished]
         try:
             _embed(collection, cluster.address, job, todo, finished, report, progress, cancel)
         except Cancelled:
             report.interrupted = True
             report.left = sum(len(known_files(chunk)) for _, chunk in todo)
             return report
-    parts = _FinishedParts(folder, work, names, finished, collection.fingerprint)
+    parts = {id(chunk): finished[name] for name, chunk in named}
     for archive in work.archives:
-        complete(collection, archive, parts.files_of(archive.chunks), options)
+        files = (file for chunk in archive.chunks for file in read_files(folder, parts[id(chunk)]))
+        complete(collection, archive, files, options)
     plans = [*work.plans, *(archive.plan for archive in work.archives)]
     if not prune:
         check_loss(plans, len(collection))
     try:
-        done = apply_sync(collection, plans, load_encoder, options, cancel=cancel, outcomes=parts.outcomes())
+        outcomes = itertools.chain([work.known], _outcomes(collection, folder, parts, chunks))
+        done = apply_sync(collection, plans, load_encoder, options, cancel=cancel, outcomes=outcomes)
     except Cancelled:
         report.interrupted, report.left = True, sum(len(plan.todo) for plan in plans)
         return report
-    _clean_up(folder, set(names.values()) if cluster.parts else None)
+    remove_parts(folder, {name for name, _ in named} if cluster.parts else None)
     for name in SyncReport.__dataclass_fields__:
         setattr(report, name, getattr(done, name))
     return report
@@ -129,7 +123,7 @@ def _embed(
     collection: Collection,
     address: str,
     job: ClusterJob,
-    todo: list[tuple[str, Chunk]],
+    todo: list[NamedChunk],
     finished: dict[str, Part],
     report: ClusterReport,
     progress: IndexProgress | None,
@@ -206,52 +200,27 @@ def _usable(folder: str, wanted: set[str]) -> dict[str, Part]:
             usable[part.chunk] = part
         else:
             warnings.warn(f"{folder}/{part.name} is damaged and is made again", ClipsearchWarning, stacklevel=2)
-            remove_part(folder, part)
+            remove_file(folder, part.name)
     return usable
 
 
-@dataclass(slots=True)
-class _FinishedParts:
-    """Reads the parts of all chunks, in the order of the plans."""
-
-    folder: str
-    work: Work
-    names: dict[int, str]  # id() of a chunk → its name
-    finished: dict[str, Part]
-    fingerprint: Fingerprint | None
-
-    def files_of(self, chunks: list[Chunk]) -> Iterator[ImageFile]:
-        """The files of an archive."""
-        for chunk in chunks:
-            yield from read_files(self.folder, self._part(chunk))
-
-    def outcomes(self) -> Iterator[list[Embedded | Failure]]:
-        """The outcome of every file. ClipsearchError if a part has other files than its chunk."""
-        yield list(self.work.known)
-        for chunk in self.work.chunks:
-            files = iter(known_files(chunk))
-            for batch in self._read(chunk):
-                expected = [file.path for file in itertools.islice(files, len(batch))]
-                if [outcome.file.path for outcome in batch] != expected:
-                    raise self._other_files(chunk)
-                yield batch
-            if next(files, None) is not None:
-                raise self._other_files(chunk)
-        for archive in self.work.archives:
-            for chunk in archive.chunks:
-                yield from self._read(chunk)
-
-    def _read(self, chunk: Chunk) -> Iterator[list[Embedded | Failure]]:
-        assert self.fingerprint
-        return read_part(self.folder, self._part(chunk), self.fingerprint)
-
-    def _part(self, chunk: Chunk) -> Part:
-        return self.finished[self.names[id(chunk)]]
-
-    def _other_files(self, chunk: Chunk) -> ClipsearchError:
-        return ClipsearchError(
-            f"{self.folder}/{self._part(chunk).name} holds other photos than it should; delete it and run this again"
+def _outcomes(
+    collection: Collection, folder: str, parts: dict[int, Part], chunks: list[Chunk]
+) -> Iterator[list[Embedded | Failure]]:
+    """The outcome of every file, in the order of the chunks. ClipsearchError if a part has other files than its chunk."""
+    for chunk in chunks:
+        assert collection.fingerprint
+        part, files = parts[id(chunk)], iter(known_files(chunk))
+        other_files = ClipsearchError(
+            f"{folder}/{part.name} holds other photos than it should; delete it and run this again"
         )
+        for batch in read_part(folder, part, collection.fingerprint):
+            expected = [file.path for file in itertools.islice(files, len(batch))]
+            if known_files(chunk) and [outcome.file.path for outcome in batch] != expected:
+                raise other_files
+            yield batch
+        if next(files, None) is not None:
+            raise other_files
 
 
 def _folder_for_parts(collection: Collection, parts: str | None) -> str:
@@ -273,11 +242,3 @@ def _identity(collection: Collection) -> str:
         known = uuid.uuid4().hex
         collection.set_meta(_OWNER, known)
     return known
-
-
-def _clean_up(folder: str, done: set[str] | None) -> None:
-    """Remove the parts of these chunks, even if two workers made a part of the same chunk; without `done`, all parts."""
-    for part in find_parts(folder):
-        if done is None or part.chunk in done:
-            remove_part(folder, part)
-    remove_unfinished(folder, done)

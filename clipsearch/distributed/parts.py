@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from clipsearch.distributed.storage import names_in, open_whole, put_file, remove_file, sha256_of
-from clipsearch.errors import Cause, ClipsearchError, ModelMismatch, one_line
+from clipsearch.errors import Cause, ClipsearchError, ModelMismatch
 from clipsearch.indexing.pipeline import Embedded
 from clipsearch.store.vectors import is_unit
-from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, model_fields, photo_fields, row_of, stated_model
-from clipsearch.transfer.parquet import broken_parquet, pyarrow_and_parquet
+from clipsearch.transfer.fields import EMBEDDING, photo_fields, row_of
+from clipsearch.transfer.parquet import opened, photo_schema, pyarrow_and_parquet, schema_model
 from clipsearch.types import Failure, Fingerprint, ImageFile, ImageRecord, clean_caption
 
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})\.parquet")
 _UNFINISHED = re.compile(r"\.([0-9a-f]{32})-[0-9a-f]{8}\.partial")  # as storage.put_file names unfinished files
-_METADATA = b"clipsearch"
 _ROWS = 512  # of a row group
 _LONGEST_REASON = 1000
 
@@ -66,17 +64,12 @@ def is_whole(folder: str, part: Part) -> bool:
         return False
 
 
-def remove_unfinished(folder: str, chunks: set[str] | None) -> None:
-    """Remove what killed workers left of parts of these chunks, or of all. Raises StorageError and OSError."""
+def remove_parts(folder: str, chunks: set[str] | None) -> None:
+    """Remove all parts of these chunks, or of all chunks, and what killed workers left. Raises StorageError and OSError."""
     for name in names_in(folder):
-        match = _UNFINISHED.fullmatch(name)
+        match = _NAME.fullmatch(name) or _UNFINISHED.fullmatch(name)
         if match and (chunks is None or match[1] in chunks):
             remove_file(folder, name)
-
-
-def remove_part(folder: str, part: Part) -> None:
-    """Remove a part. Raises StorageError and OSError."""
-    remove_file(folder, part.name)
 
 
 def write_part(
@@ -88,13 +81,14 @@ def write_part(
 ) -> WrittenPart:
     """Write the outcomes of a chunk, atomically and in constant memory. Raises StorageError and OSError."""
     pa, pq = pyarrow_and_parquet()
-    schema = _schema(pa, fingerprint)
+    schema = _schema(fingerprint)
+    iterator = iter(outcomes)
     rows = failed = 0
     with tempfile.TemporaryFile() as stream:  # nameless, so that a killed process leaves nothing
         with pq.ParquetWriter(
             stream, schema, compression="zstd", write_page_checksum=True, use_dictionary=["format", "camera"]
         ) as out:
-            for batch in _batches(outcomes):
+            while batch := list(itertools.islice(iterator, _ROWS)):
                 values = [_row_values(outcome, captions) for outcome in batch]
                 out.write_table(pa.Table.from_pylist(values, schema=schema), row_group_size=_ROWS)
                 rows += len(batch)
@@ -121,10 +115,10 @@ def read_part(folder: str, part: Part, fingerprint: Fingerprint) -> Iterator[lis
     """
     where = f"{folder}/{part.name}"
     with _open(folder, part) as file:
-        stated = stated_model(_metadata(file.schema_arrow.metadata), where)
+        stated = schema_model(file.schema_arrow, where)
         if stated is None or _identity(stated) != _identity(fingerprint):
             raise ModelMismatch(f"{where} is not by the model {fingerprint.model!r} of this index")
-        if not file.schema_arrow.equals(_schema(pyarrow_and_parquet()[0], fingerprint), check_metadata=False):
+        if not file.schema_arrow.equals(_schema(fingerprint), check_metadata=False):
             raise ClipsearchError(f"{where} has other columns than clipsearch writes")
         number = 1
         for batch in file.iter_batches(_ROWS):
@@ -135,40 +129,23 @@ def read_part(folder: str, part: Part, fingerprint: Fingerprint) -> Iterator[lis
 @contextmanager
 def _open(folder: str, part: Part) -> Iterator[Any]:
     """A part's Parquet file. Raises ClipsearchError unless its bytes match its name."""
-    _, pq = pyarrow_and_parquet()
     where = f"{folder}/{part.name}"
-    with _open_existing(where) as stream:
+    try:
+        stream = open_whole(where)
+    except FileNotFoundError as error:
+        raise ClipsearchError(f"{where} has been deleted meanwhile. Run this again to make it again") from error
+    with stream:
         if sha256_of(stream) != part.sha256:
             raise ClipsearchError(
                 f"{where} is damaged. Delete it and run this again; its photos are then embedded again"
             )
-        try:
-            file = pq.ParquetFile(stream, pre_buffer=False)
-        except broken_parquet() as error:
-            raise ClipsearchError(f"{where} is not a part: {one_line(error)}") from error
-        yield file
+        with opened(stream, where) as file:
+            yield file
 
 
-def _open_existing(where: str) -> IO[bytes]:
-    try:
-        return open_whole(where)
-    except FileNotFoundError as error:
-        raise ClipsearchError(f"{where} has been deleted meanwhile. Run this again to make it again") from error
-
-
-def _schema(pa: Any, fingerprint: Fingerprint) -> Any:
-    texts, integers = pa.string(), pa.int64()
-    types = [pa.binary(), *[integers] * 4, *[texts] * 4, pa.float64(), pa.float64()]
-    fields = [pa.field(name, kind) for name, kind in zip(PHOTO_FIELDS, types, strict=False)]
-    fields += [pa.field("caption", texts), pa.field("reason", texts), pa.field("cause", texts)]
-    fields.append(pa.field(EMBEDDING, pa.list_(pa.float32(), fingerprint.dim)))
-    return pa.schema(fields, metadata={_METADATA: json.dumps(model_fields(fingerprint)).encode()})
-
-
-def _batches(outcomes: Iterable[Embedded | Failure]) -> Iterator[list[Embedded | Failure]]:
-    iterator = iter(outcomes)
-    while batch := list(itertools.islice(iterator, _ROWS)):
-        yield batch
+def _schema(fingerprint: Fingerprint) -> Any:
+    pa, _ = pyarrow_and_parquet()
+    return photo_schema(fingerprint, {"path": pa.binary(), "reason": pa.string(), "cause": pa.string()})
 
 
 def _row_values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dict[str, Any]:
@@ -176,16 +153,11 @@ def _row_values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dic
     file = outcome.file
     if isinstance(outcome, Failure):
         reason = outcome.reason[:_LONGEST_REASON].encode("utf-8", "replace").decode()
-        return {
-            "path": os.fsencode(file.path),
-            "size": file.size,
-            "mtime_ns": file.mtime_ns,
-            "reason": reason,
-            "cause": outcome.cause,
-        }
-    values = photo_fields(ImageRecord(0, file, outcome.info))
-    values |= {"path": os.fsencode(file.path), "caption": captions.get(file.path), EMBEDDING: outcome.vector}
-    return values
+        values = {"size": file.size, "mtime_ns": file.mtime_ns, "reason": reason, "cause": outcome.cause}
+    else:
+        values = photo_fields(ImageRecord(0, file, outcome.info))
+        values |= {"caption": captions.get(file.path), EMBEDDING: outcome.vector}
+    return values | {"path": os.fsencode(file.path)}
 
 
 def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Failure:
@@ -211,11 +183,3 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
 
 def _identity(fingerprint: Fingerprint) -> tuple[str, int, str | None]:
     return fingerprint.digest, fingerprint.dim, fingerprint.precision
-
-
-def _metadata(metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
-    try:
-        values = json.loads((metadata or {})[_METADATA])
-    except (KeyError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}

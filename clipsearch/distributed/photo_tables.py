@@ -10,13 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 from clipsearch._internal.paths import is_remote
-from clipsearch.distributed.prefetch import Prefetcher, prefetching
-from clipsearch.distributed.storage import open_stream, with_retries
+from clipsearch.distributed.storage import open_stream, prefetching, with_retries
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.fetch import MAX_BYTES, fetch_image
 from clipsearch.images.files import ReadLimits, require_at_most
 from clipsearch.images.pool import RemoteFile
-from clipsearch.transfer.parquet import broken_parquet, compute, pyarrow_and_parquet
+from clipsearch.transfer.parquet import broken_parquet, compute, parquet_errors, parquet_file, pyarrow_and_parquet
 from clipsearch.types import LONGEST_CAPTION, ImageFile, clean_caption
 
 ROWS = 512
@@ -27,7 +26,6 @@ _CAPTIONS = ("caption", "text", "txt")
 _MOST_ROWS = 100_000_000
 _TEXT_BATCH = 16  # rows of texts, which may be long
 _PICTURE_BATCH = 1  # row: a small file can repeat a large picture in many rows
-_BUFFER = 1 << 20  # bytes read at once; without it, a whole column of a row group
 _LONGEST_URL = 2000  # characters
 _LONGEST_TEXT = 8 * LONGEST_CAPTION  # characters read of any text
 
@@ -80,10 +78,10 @@ def open_rows(
     """
     captions: dict[str, str] = {}
     fetch = partial(fetch_image, max_bytes=min(limits.max_bytes, MAX_BYTES))
-    with _open_parquet(manifest.path) as file, prefetching(fetch) as prefetcher:
+    with _open_parquet(manifest.path) as file, prefetching(fetch) as read_later:
         columns = _columns(manifest.path, file)
         rows = _rows(manifest.path, file, columns, range(start, stop), limits.max_bytes)
-        yield _files(manifest, rows, columns, captions, prefetcher, limits), captions
+        yield _files(manifest, rows, columns, captions, read_later, limits), captions
 
 
 def _files(
@@ -91,7 +89,7 @@ def _files(
     rows: Iterator[_Row],
     columns: _Columns,
     captions: dict[str, str],
-    prefetcher: Prefetcher[str],
+    read_later: Callable[[str], Callable[[], bytes]],
     limits: ReadLimits,
 ) -> Iterator[RemoteFile]:
     for row in rows:
@@ -104,7 +102,7 @@ def _files(
             elif row.size:
                 load = partial(_too_large, limits.max_bytes, row.size)
         elif row.url and len(row.url) <= _LONGEST_URL and row.url.isprintable():
-            name, load = f"{row.number:09d}-{quote(row.url, safe='')}", prefetcher.read_later(row.url)
+            name, load = f"{row.number:09d}-{quote(row.url, safe='')}", read_later(row.url)
         path = f"{manifest.path}/{name}"
         if caption := clean_caption(row.caption):
             captions[path] = caption
@@ -204,10 +202,9 @@ def _columns(path: str, file: Any) -> _Columns:
 @contextmanager
 def _open_parquet(path: str) -> Iterator[Any]:
     """An open Parquet file."""
-    _, pq = pyarrow_and_parquet()
     with open_stream(path) as stream:
         with _translated_errors(path):
-            file = pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
+            file = parquet_file(stream)
         with file:
             yield file
 
@@ -215,15 +212,13 @@ def _open_parquet(path: str) -> Iterator[Any]:
 @contextmanager
 def _translated_errors(path: str) -> Iterator[None]:
     """Turn pyarrow's errors about broken files into ClipsearchError, and those of a remote storage into StorageError."""
-    try:
-        yield
-    except ClipsearchError:
-        raise
-    except Exception as error:
-        reason = one_line(error) or type(error).__name__
-        broken = isinstance(error, broken_parquet())
-        if is_remote(path) and (isinstance(error, OSError) or not broken):  # each storage has its own errors
-            raise StorageError(f"{path} cannot be read: {reason}") from error
-        if not broken:
+    with parquet_errors(path):
+        try:
+            yield
+        except ClipsearchError:
             raise
-        raise ClipsearchError(f"{path} is not a Parquet file that can be read: {reason}") from error
+        except Exception as error:
+            is_storages = isinstance(error, OSError) or not isinstance(error, broken_parquet())
+            if is_remote(path) and is_storages:  # each storage has its own errors
+                raise StorageError(f"{path} cannot be read: {one_line(error) or type(error).__name__}") from error
+            raise

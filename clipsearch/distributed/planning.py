@@ -26,7 +26,7 @@ from clipsearch.indexing.plan import (
 from clipsearch.indexing.walk import ARCHIVES_ONLY, Listing, WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.types import ImageFile
+from clipsearch.types import Failure, ImageFile
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Work:
 
     plans: list[SyncPlan] = field(default_factory=list)
     archives: list[Archive] = field(default_factory=list)
-    known: list[Embedded] = field(default_factory=list)  # files with the content of an image: moved, touched, copied
+    known: list[Embedded | Failure] = field(default_factory=list)  # files that are copies of an image, moved or touched
     chunks: list[Chunk] = field(default_factory=list)  # the other files of the plans
 
 

@@ -10,9 +10,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, TypeVar
 
 from clipsearch._internal.atomic_files import put_in_place, sync_file
@@ -28,6 +32,9 @@ logger = logging.getLogger(__name__)
 NOT_ALLOWED = "reading it is not allowed"
 """The failure of a file that this machine may not read."""
 
+AT_ONCE = 16
+"""Pictures that `prefetching` reads, or has read and not handed over, at any time."""
+
 _ATTEMPTS = 3
 _PAUSE = 1.0  # seconds before the second attempt; twice as long before the third
 _BLOCK = 1 << 20
@@ -35,6 +42,7 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 _CONTENT_TAGS = ("ETag", "etag", "blob_id", "md5Hash", "content_md5")
 
 Result = TypeVar("Result")
+Source = TypeVar("Source")
 
 
 def plain_url(url: str) -> str:
@@ -77,14 +85,11 @@ def find_file(path: str) -> ImageFile | None:
             raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
         return ImageFile(path, state.st_size, state.st_mtime_ns)
     files, inside = _files(path)
-    try:
+    with _reaching(path), suppress(FileNotFoundError):
         files.invalidate_cache()
         entry = files.info(inside)
         return None if entry["type"] == "directory" else ImageFile(path, *_state(entry))
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # each storage has its own errors
-        raise _unreachable(path, error) from error
+    return None
 
 
 def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listing]:
@@ -169,13 +174,10 @@ def open_whole(path: str) -> IO[bytes]:
         return open(path, "rb")
     copy = tempfile.TemporaryFile()  # noqa: SIM115
     try:
-        with open_stream(path) as source:
-            while block := source.read(_BLOCK):
-                copy.write(block)
-    except BaseException as error:
+        with _reaching(path), open_stream(path) as source:
+            shutil.copyfileobj(source, copy, _BLOCK)
+    except BaseException:
         copy.close()
-        if isinstance(error, Exception) and not isinstance(error, ClipsearchError):
-            raise _unreachable(path, error) from error
         raise
     copy.seek(0)
     return copy
@@ -186,36 +188,81 @@ def open_stream(path: str) -> IO[bytes]:
     if not is_remote(path):
         return open(path, "rb")
     files, inside = _files(path)
-    try:
+    with _reaching(path):
         stream: IO[bytes] = files.open(inside, "rb")
-    except Exception as error:
-        raise _unreachable(path, error) from error
     return stream
+
+
+@contextmanager
+def prefetching(read: Callable[[Source], bytes]) -> Iterator[Callable[[Source], Callable[[], bytes]]]:
+    """Read pictures ahead with threads that end with the block.
+
+    Yields a function to which pictures are named in the order to read them, AT_ONCE of them at most. It returns a function
+    that waits for the picture and returns its bytes, once. Pictures may be taken in any order: if one that is taken has not
+    been started yet, the caller starts it.
+    """
+    waiting: dict[object, Source] = {}
+    started: dict[object, Future[bytes]] = {}  # and not taken
+    lock = Lock()
+
+    def start(key: object) -> None:
+        started[key] = threads.submit(read, waiting.pop(key))
+
+    def start_next() -> None:
+        while waiting and len(started) < AT_ONCE:
+            start(next(iter(waiting)))
+
+    def take(key: object) -> bytes:
+        with lock:
+            if key in waiting:
+                start(key)
+            future = started.get(key)
+        if future is None:
+            raise ImageError("stopped", "access")
+        try:
+            return future.result()
+        finally:
+            with lock:
+                del started[key]
+                start_next()
+
+    def read_later(source: Source) -> Callable[[], bytes]:
+        key = object()
+        with lock:
+            waiting[key] = source
+            start_next()
+        return partial(take, key)
+
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="clipsearch-read") as threads:
+        try:
+            yield read_later
+        finally:
+            with lock:
+                waiting.clear()
+            threads.shutdown(cancel_futures=True)
 
 
 def put_file(source: IO[bytes], folder: str, name: str) -> None:
     """Write a stream to a file in a folder, atomically. Raises StorageError and OSError."""
     if not is_remote(folder):
         os.makedirs(folder, exist_ok=True)
-        partial = Path(folder, f".{name[:32]}-{secrets.token_hex(4)}.partial")
+        unfinished = Path(folder, f".{name[:32]}-{secrets.token_hex(4)}.partial")
         try:
-            with partial.open("xb") as writer:
+            with unfinished.open("xb") as writer:
                 shutil.copyfileobj(source, writer, _BLOCK)
                 writer.flush()
                 sync_file(writer.fileno())
-            put_in_place(partial, Path(folder, name))
+            put_in_place(unfinished, Path(folder, name))
         finally:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
         return
     files, inside = _files(folder)
     with tempfile.TemporaryDirectory(prefix="clipsearch-part-") as scratch:  # fsspec uploads a file by its name
         copy = Path(scratch, "part")
         with copy.open("xb") as writer:
             shutil.copyfileobj(source, writer, _BLOCK)
-        try:
+        with _reaching(f"{folder}/{name}"):
             files.put_file(os.fspath(copy), f"{inside}/{name}")
-        except Exception as error:
-            raise _unreachable(f"{folder}/{name}", error) from error
 
 
 def names_in(folder: str) -> list[str]:
@@ -224,13 +271,10 @@ def names_in(folder: str) -> list[str]:
         path = Path(folder)
         return sorted(entry.name for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
     files, inside = _files(folder)
-    try:
+    with _reaching(folder), suppress(FileNotFoundError):
         files.invalidate_cache()
         return sorted(str(entry["name"]).rpartition("/")[2] for entry in files.ls(inside, detail=True))
-    except FileNotFoundError:
-        return []
-    except Exception as error:
-        raise _unreachable(folder, error) from error
+    return []
 
 
 def remove_file(folder: str, name: str) -> None:
@@ -239,12 +283,8 @@ def remove_file(folder: str, name: str) -> None:
         Path(folder, name).unlink(missing_ok=True)
         return
     files, inside = _files(folder)
-    try:
+    with _reaching(f"{folder}/{name}"), suppress(FileNotFoundError):
         files.rm_file(f"{inside}/{name}")
-    except FileNotFoundError:
-        return
-    except Exception as error:
-        raise _unreachable(f"{folder}/{name}", error) from error
 
 
 def sha256_of(stream: IO[bytes]) -> str:
@@ -280,13 +320,23 @@ def _files(url: str) -> tuple[Any, str]:
         import fsspec
     except ImportError as error:
         raise ClipsearchError("this needs fsspec: pip install 'clipsearch[ray]'") from error
-    try:
-        files, inside = fsspec.url_to_fs(url)
-    except ImportError as error:  # its message names the package
-        raise ClipsearchError(f"{url} cannot be read: {error}") from error
-    except Exception as error:
-        raise _unreachable(url, error) from error
+    with _reaching(url):
+        try:
+            files, inside = fsspec.url_to_fs(url)
+        except ImportError as error:  # its message names the package
+            raise ClipsearchError(f"{url} cannot be read: {error}") from error
     return files, str(inside).rstrip("/")
+
+
+@contextmanager
+def _reaching(path: str) -> Iterator[None]:
+    """Turn a storage's errors into StorageError. Each storage has its own, without a common class."""
+    try:
+        yield
+    except ClipsearchError:
+        raise
+    except Exception as error:
+        raise _unreachable(path, error) from error
 
 
 def _unreachable(path: str, error: Exception) -> StorageError:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from clipsearch.types import Fingerprint
 
 _METADATA = b"clipsearch"  # key in the schema's metadata: a JSON object of MODEL_FIELDS
 _PATH_BYTES = "path_bytes"  # the path if it is not UTF-8; `path` then has U+FFFD in its place
-_BUFFER = 1024**2  # bytes read ahead of a column
+_BUFFER = 1024**2  # bytes read ahead of a column; without it, all of the column in a row group
 
 
 def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint) -> int:
@@ -36,33 +36,37 @@ def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint)
     Each block becomes a row group. `embedding` is a fixed-size list of float32. ClipsearchError if pyarrow is not installed.
     """
     pa, pq = pyarrow_and_parquet()
-    texts, integers = pa.string(), pa.int64()
-    types = dict(
-        zip(PHOTO_FIELDS, [texts, *[integers] * 4, *[texts] * 4, pa.float64(), pa.float64(), texts], strict=True)
-    )
-    fields = [pa.field(name, kind) for name, kind in types.items()]
-    fields += [pa.field(_PATH_BYTES, pa.binary()), pa.field(EMBEDDING, pa.list_(pa.float32(), fingerprint.dim))]
-    schema = pa.schema(fields, metadata={_METADATA: json.dumps(model_fields(fingerprint)).encode()})
+    schema = photo_schema(fingerprint, {_PATH_BYTES: pa.binary()})
+    names = [*PHOTO_FIELDS, _PATH_BYTES]
     values = f"{EMBEDDING}.list.element"
     count = 0
     with pq.ParquetWriter(
         os.fspath(path),
         schema,
         use_dictionary=["format", "camera"],
-        write_statistics=[*types],
+        write_statistics=[*PHOTO_FIELDS],
         write_page_checksum=True,
-        compression={**dict.fromkeys([*types, _PATH_BYTES], "zstd"), values: "none"},
+        compression={**dict.fromkeys(names, "zstd"), values: "none"},
     ) as out:
         for rows, vectors in blocks:
             for row in rows:
                 _split_path(row)
-            columns = [pa.array([row[name] for row in rows], kind) for name, kind in types.items()]
-            columns.append(pa.array([row[_PATH_BYTES] for row in rows], pa.binary()))
+            columns = [pa.array([row[name] for row in rows], schema.field(name).type) for name in names]
             flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
             columns.append(pa.FixedSizeListArray.from_arrays(flat, fingerprint.dim))
             out.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(rows))
             count += len(rows)
     return count
+
+
+def photo_schema(fingerprint: Fingerprint, others: dict[str, Any]) -> Any:
+    """The Arrow schema of PHOTO_FIELDS, other columns (name → type) and `embedding`, with MODEL_FIELDS as metadata."""
+    pa, _ = pyarrow_and_parquet()
+    texts, integers, numbers = pa.string(), pa.int64(), pa.float64()
+    types = [texts, *[integers] * 4, *[texts] * 4, numbers, numbers, texts]
+    columns = dict(zip(PHOTO_FIELDS, types, strict=True)) | others
+    columns[EMBEDDING] = pa.list_(pa.float32(), fingerprint.dim)
+    return pa.schema(columns.items(), metadata={_METADATA: json.dumps(model_fields(fingerprint)).encode()})
 
 
 class ParquetReader(EmbeddingReader):
@@ -81,11 +85,9 @@ class ParquetReader(EmbeddingReader):
             lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
             if not lists or not pa.types.is_floating(kind.value_type):
                 raise ClipsearchError(f"{path}: the column {EMBEDDING!r} has the type {kind}, not lists of floats")
-            model = (schema.metadata or {}).get(_METADATA)
         if not self.rows:
             raise ClipsearchError(f"{path} holds no rows")
-        problem = f"{path}: its metadata makes no sense"
-        self.stated = stated_model(json_object(model, problem), str(path)) if model else None
+        self.stated = schema_model(schema, str(path))
         self.dim = kind.list_size if pa.types.is_fixed_size_list(kind) else self._first_length()
         if not self.dim:
             raise ClipsearchError(f"{path}: row 1 has an embedding without values")
@@ -124,16 +126,33 @@ class ParquetReader(EmbeddingReader):
         return 0
 
 
+def schema_model(schema: Any, where: str) -> Fingerprint | None:
+    """The model in the metadata of `photo_schema`, if it is there. ClipsearchError if it makes no sense."""
+    model = (schema.metadata or {}).get(_METADATA)
+    return stated_model(json_object(model, f"{where}: its metadata makes no sense"), where) if model else None
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """A Parquet file, open. ClipsearchError for everything that pyarrow raises for broken files."""
+def opened(source: Path | IO[bytes], name: str = "") -> Iterator[Any]:
+    """A Parquet file, open. A stream needs a name for messages. ClipsearchError if the file is broken."""
+    with parquet_errors(name or str(source)), parquet_file(source) as file:
+        yield file
+
+
+def parquet_file(source: Path | IO[bytes]) -> Any:
+    """A `pyarrow.parquet.ParquetFile` that reads little ahead and verifies checksums."""
     _, pq = pyarrow_and_parquet()
+    return pq.ParquetFile(source, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
+
+
+@contextmanager
+def parquet_errors(name: str) -> Iterator[None]:
+    """Turn everything that pyarrow raises for broken files into ClipsearchError."""
+    broken = broken_parquet()
     try:
-        options = {"buffer_size": _BUFFER, "pre_buffer": False, "page_checksum_verification": True}
-        with pq.ParquetFile(os.fspath(path), **options) as file:
-            yield file
-    except broken_parquet() as error:
-        raise ClipsearchError(f"{path} is not a Parquet file that can be read: {one_line(error)}") from error
+        yield
+    except broken as error:
+        raise ClipsearchError(f"{name} is not a Parquet file that can be read: {one_line(error)}") from error
 
 
 def _split_path(row: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from clipsearch import SearchEngine
 from clipsearch.distributed import chunks, planning, storage
 from clipsearch.distributed.chunks import FilesChunk
 from clipsearch.distributed.parts import Part, read_files
-from clipsearch.distributed.prefetch import AT_ONCE
+from clipsearch.distributed.storage import AT_ONCE
 from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.types import ImageFile
