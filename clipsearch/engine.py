@@ -19,6 +19,7 @@ from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.language import parse_query
 from clipsearch.query.search import search
+from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
 from clipsearch.types import Failure, ImageRecord, Order, Query, Term
 
@@ -88,7 +89,7 @@ class SearchEngine:
         if is_address(folder):
             return cls(store=str(folder), model=model, device=device, precision=precision)
         path = _absolute(folder)
-        is_index = path.name == roots.INDEX_FOLDER or (path / "catalog.sqlite").is_file()
+        is_index = path.name == roots.INDEX_FOLDER or has_catalog(path)
         return cls(path if is_index else path / roots.INDEX_FOLDER, model=model, device=device, precision=precision)
 
     def close(self) -> None:
@@ -517,7 +518,7 @@ class SearchEngine:
         return self._index
 
     def _is_new(self) -> bool:
-        return not (self.index_folder / "catalog.sqlite").exists()
+        return not has_catalog(self.index_folder)
 
     @contextmanager
     def _writing(

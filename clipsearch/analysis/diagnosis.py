@@ -178,9 +178,10 @@ def without_home(text: str) -> str:
 
 def _look(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vectors: bool) -> None:
     from clipsearch.errors import CollectionError, CollectionNotFound
+    from clipsearch.store.catalog_file import has_catalog
     from clipsearch.store.collection import Collection
 
-    if not (folder / "catalog.sqlite").is_file():
+    if not has_catalog(folder):
         raise CollectionNotFound("there is no catalog.sqlite there")
     try:
         with Collection(folder) as collection, collection.reading():

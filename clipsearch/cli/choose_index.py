@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 
 from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command, how_to_make, quoted
-from clipsearch.cli.find_index import CATALOG, find_index, index_for, last_used_index, nearest_index
+from clipsearch.cli.find_index import find_index, index_for, last_used_index, nearest_index
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import note
 from clipsearch.errors import ClipsearchError, CollectionNotFound
+from clipsearch.store.catalog_file import CATALOG, has_catalog
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
         if not folder.strip():
             raise ClipsearchError("one of the folders to index has an empty name; for the current folder, give .")
         path = Path(folder).expanduser()
-        if path.name == INDEX_FOLDER and (path / CATALOG).is_file():
+        if path.name == INDEX_FOLDER and has_catalog(path):
             raise ClipsearchError(f"{folder} is an index; to update it: {command('index', index=folder)}")
     if folders or given or nearest_index(Path.cwd()):
         return folders

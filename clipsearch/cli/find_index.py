@@ -14,10 +14,10 @@ from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import read_plain
 from clipsearch.errors import ClipsearchError, CollectionNotFound
+from clipsearch.store.catalog_file import has_catalog
 
 logger = logging.getLogger(__name__)
 
-CATALOG = "catalog.sqlite"
 _APP = "clipsearch"
 
 
@@ -132,7 +132,7 @@ def remember_index(index: Path) -> None:
 
 def _is_index(path: Path) -> bool:
     try:
-        return (path / CATALOG).is_file()
+        return has_catalog(path)
     except OSError:
         return False
 

@@ -20,6 +20,7 @@ from clipsearch.images.file_types import is_image_name
 from clipsearch.indexing import roots
 from clipsearch.indexing.apply import SyncReport
 from clipsearch.indexing.walk import WalkRules
+from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
 
 logger = logging.getLogger(__name__)
@@ -218,7 +219,7 @@ class Watch:
         return present
 
     def _has_index(self) -> bool:
-        return (self._index_folder / "catalog.sqlite").is_file()
+        return has_catalog(self._index_folder)
 
     def _trouble(self, subject: str, text: str) -> None:
         if self._troubles.get(subject) != text:

@@ -19,7 +19,8 @@ from clipsearch.server.pictures import Pictures
 from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.server.uploads import Upload, Uploads, received
-from clipsearch.server.workers import EngineThread, SearchThread, catalog_identity
+from clipsearch.server.workers import EngineThread, SearchThread
+from clipsearch.store.catalog_file import catalog_identity
 from clipsearch.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Service:
 
     async def version(self) -> tuple[object, int]:
         """A value that changes when the index gets a commit, or is replaced by another."""
-        return await self.lookups.run(lambda engine: (catalog_identity(engine), engine.version))
+        return await self.lookups.run(lambda engine: (catalog_identity(engine.index_folder), engine.version))
 
     async def count(self) -> int:
         """The number of photos."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from clipsearch._internal.paths import identity
+from clipsearch.store.catalog_file import catalog_identity, is_replaced
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
@@ -60,12 +60,11 @@ class EngineThread:
         with self._make_engine() as engine:
             known = None
             while batch := self._batch():
-                current = catalog_identity(engine)
-                if known and current and current != known:
+                if known and is_replaced(engine.index_folder, known):
                     logger.info("the index at %s was replaced; opening it again", engine.index_folder)
                     with contextlib.suppress(Exception):
                         engine.close()  # it opens the index again when it is used
-                known = current or known
+                known = catalog_identity(engine.index_folder) or known
                 self._work(engine, batch)
 
     def _batch(self) -> list[_Job]:
@@ -136,8 +135,3 @@ class SearchThread(EngineThread):
         self._on_batch(len(searches), time.perf_counter() - start)
         for (_, future), hits in zip(searches, answers, strict=True):
             future.set_result(hits)
-
-
-def catalog_identity(engine: SearchEngine) -> tuple[int, int] | None:
-    """Which file the catalog is: `repair` replaces it, and readers that have it open would not notice."""
-    return identity(engine.index_folder / "catalog.sqlite")

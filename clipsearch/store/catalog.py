@@ -14,9 +14,7 @@ from typing import Any
 
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.database import CHECKED, open_database
-from clipsearch.store.failure_table import FailureTable
-from clipsearch.store.filters import below
-from clipsearch.store.image_table import ImageTable
+from clipsearch.store.file_tables import FailureTable, ImageTable
 from clipsearch.store.rows import KnownFile, Place, check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
 from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole
@@ -247,15 +245,8 @@ class Catalog:
 
     def adopt_root(self, child: int, parent: int, prefix: str) -> None:
         """Make everything below one root part of another, which holds it in its folder `prefix`."""
-        head = os.fsencode(prefix)
-        for name, table in (("images", self.images), ("failures", self.failures)):
-            self._db.execute(
-                f"UPDATE {name} SET root_id = ?, "
-                "folder = CASE WHEN folder = x'' THEN ? ELSE CAST(? || '/' || folder AS BLOB) END WHERE root_id = ?",
-                (parent, head, head, child),
-            )
-            where, values = below(parent, prefix)
-            table.renew_checks(where, *values)
+        for table in (self.images, self.failures):
+            table.adopt(child, parent, prefix)
         self.drop_root(child)
 
     @property

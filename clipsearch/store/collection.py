@@ -312,7 +312,7 @@ class Collection:
         def read() -> tuple[list[ImageRecord], int]:
             ids = self._catalog.images.page(condition, self.places, order, offset, count)
             records = self.records(ids)
-            return [records[image_id] for image_id in ids], self._catalog.images.count(condition, self.places)
+            return [records[image_id] for image_id in ids], self._catalog.images.count_of(condition, self.places)
 
         return self.at_one_state(read)
 

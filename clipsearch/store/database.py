@@ -17,6 +17,7 @@ from urllib.parse import quote
 from clipsearch._internal.atomic_files import put_in_place, sync_folder
 from clipsearch._internal.windows import is_in_use
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
+from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED
 from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
 from clipsearch.store.validation import WHAT_TO_DO, require_own_files
@@ -32,9 +33,6 @@ _PATIENCE = 30  # seconds to wait for another process's transaction
 
 MOST_BYTES = 64 * 1024**2
 """Of one value or row in the catalog; those that clipsearch writes have some thousand."""
-
-CATALOG, REPAIRED = "catalog.sqlite", "catalog.sqlite.repaired"
-"""The catalog's file, and a repaired one that has to take its place. If a repair was cut short, the next writer does that."""
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -350,10 +348,10 @@ def finish_repair(folder: Path) -> None:
     if not new.exists():
         return
     if old.exists():
-        shutil.copyfile(old, folder / "catalog.sqlite.damaged")
+        shutil.copyfile(old, folder / DAMAGED)
     try:
-        for suffix in ("-wal", "-shm", "-journal"):  # they belong to the old one, and would be taken for the new one's
-            (folder / f"catalog.sqlite{suffix}").unlink(missing_ok=True)
+        for name in JOURNALS:  # they belong to the old one, and would be taken for the new one's
+            (folder / name).unlink(missing_ok=True)
         sync_folder(folder)  # or the power could go with the new one there and these as well
         put_in_place(new, old)
     except PermissionError as error:

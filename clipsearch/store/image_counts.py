@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from clipsearch.store.file_tables import ImageTable
 from clipsearch.store.filters import FolderLookup
-from clipsearch.store.image_table import ImageTable
 from clipsearch.store.rows import LARGEST_EDGE
 from clipsearch.store.validation import as_written, moment, octets, text, whole
 from clipsearch.types import Condition

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clipsearch.store.database import open_memory
+from clipsearch.store.file_tables import ImageTable
 from clipsearch.store.filters import FolderLookup
-from clipsearch.store.image_table import ImageTable
 from clipsearch.store.rows import IMAGE_COLUMNS
 from clipsearch.types import Condition, Ids, Order, Test
 

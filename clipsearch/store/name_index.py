@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from clipsearch.store.image_table import ImageTable
+from clipsearch.store.file_tables import ImageTable
 from clipsearch.types import All, Condition, Either, Ids, Test, literals
 
 _SHORTEST = 2  # bytes of a name that are worth looking for

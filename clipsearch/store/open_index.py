@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from clipsearch._internal.paths import identity
 from clipsearch.errors import CollectionDamaged, ModelMismatch
 from clipsearch.store.catalog import Catalog
+from clipsearch.store.catalog_file import CATALOG, catalog_identity, is_replaced
 from clipsearch.store.name_index import NameIndex
 from clipsearch.store.segments import Segment
 from clipsearch.store.snapshot import Snapshot
@@ -43,10 +43,9 @@ class OpenIndex:
         self._open()
 
     def _open(self) -> None:
-        path = self.folder / "catalog.sqlite"
-        before = identity(path)
-        self._catalog = Catalog(path, create=self._writable)
-        self._identity = before or identity(path)
+        before = catalog_identity(self.folder)
+        self._catalog = Catalog(self.folder / CATALOG, create=self._writable)
+        self._identity = before or catalog_identity(self.folder)
         self._names = NameIndex(self._catalog.images)
         self._approximate: ApproximateLoader | None = None
         self._snapshot = _NOTHING
@@ -71,8 +70,7 @@ class OpenIndex:
     @property
     def is_replaced(self) -> bool:
         """Whether another file has taken the place of the catalog that is open."""
-        now = identity(self.folder / "catalog.sqlite")
-        return now is not None and now != self._identity
+        return is_replaced(self.folder, self._identity)
 
     @property
     def fingerprint(self) -> Fingerprint | None:

@@ -17,7 +17,8 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.folder import remove as remove_approximate
 from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
 from clipsearch.store.catalog import Catalog, root_of
-from clipsearch.store.database import CHECKED, REPAIRED, finish_repair
+from clipsearch.store.catalog_file import REPAIRED
+from clipsearch.store.database import CHECKED, finish_repair
 from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.rows import (
     failure_check,

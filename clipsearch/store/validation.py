@@ -18,6 +18,7 @@ from typing import Any
 from clipsearch._internal.paths import is_remote_folder
 from clipsearch._internal.windows import is_junction
 from clipsearch.errors import CollectionDamaged
+from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED
 
 WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
 
@@ -27,15 +28,7 @@ MOST_IDS = 1 << 48
 _INT64 = 1 << 63
 _LONGEST = 100_000  # characters of a text that has no limit of its own
 
-_FILES = (
-    "catalog.sqlite",
-    "catalog.sqlite-wal",
-    "catalog.sqlite-shm",
-    "catalog.sqlite-journal",
-    "catalog.sqlite.repaired",
-    "catalog.sqlite.damaged",
-    "writer.lock",
-)
+_FILES = (CATALOG, *JOURNALS, REPAIRED, DAMAGED, "writer.lock")
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
@@ -101,7 +94,7 @@ def require_own_files(folder: Path) -> None:
             raise CollectionDamaged(
                 f"{folder / name} is {what}, so it is not followed; to have an index on another disk, move the whole folder"
             )
-    journal = folder / "catalog.sqlite-journal"
+    journal = folder / f"{CATALOG}-journal"
     if journal.exists() and _tail(journal) == _JOURNAL_MAGIC:
         raise CollectionDamaged(
             f"{journal} names another file to be deleted, which clipsearch never does; delete the journal"

@@ -21,6 +21,7 @@ from clipsearch.errors import Cancelled, ClipsearchError, CollectionNotFound, Im
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.indexing import roots
+from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.transfer.admission import PhotoFinder, agreed_model, unit_blocks
@@ -108,7 +109,7 @@ def import_file(
     below = None if folder is None else roots.absolute(folder)
     if below is not None:
         roots.require_folder(below)
-    elif not (index_folder / "catalog.sqlite").exists():
+    elif not has_catalog(index_folder):
         raise CollectionNotFound(
             f"there is no index at {index_folder}; for a new one, say where the photos are: --in FOLDER"
         )

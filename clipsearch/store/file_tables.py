@@ -1,11 +1,12 @@
-"""The catalog's table of images."""
+"""The catalog's two tables of files: the images, and the failures, which are files that could not be read."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,24 @@ from clipsearch.errors import CollectionDamaged
 from clipsearch.store.database import Database
 from clipsearch.store.filters import FolderLookup, Sql, below, require_shallow, to_sql, without_captions
 from clipsearch.store.rows import (
+    FAILURE_COLUMNS,
     IMAGE_COLUMNS,
+    LATER_FAILURE_COLUMNS,
+    KnownFailure,
     KnownFile,
     Place,
     State,
+    failure_check,
+    failure_of,
     image_check,
     is_plausible,
     is_sound,
+    known_failure_of,
     place_key,
     record_of,
 )
 from clipsearch.store.validation import WHAT_TO_DO, as_written, whole
-from clipsearch.types import LONGEST_CAPTION, Condition, Ids, ImageFile, ImageInfo, ImageRecord, Order
+from clipsearch.types import LONGEST_CAPTION, Condition, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000
@@ -33,40 +40,82 @@ _CRC = 2**32 - 1
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
-class ImageTable:
-    """A row for every image: its file, what decoding taught about it, and the checksums of the row and of its vector."""
+class FileTable:
+    """A table whose rows have a file's root_id, folder, name, size and mtime_ns, and a checksum of the row."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, name: str, columns: str, checksum: Callable[..., int]) -> None:
         self._db = database
-
-    # -- files
+        self._name = name
+        self._columns = columns  # that the checksum is made of, in the format of this catalog
+        self._checksum = checksum  # SQL knows it by the same name
 
     def folders(self, root_id: int, under: str) -> set[str]:
-        """Every folder at or below `under` that has an image."""
+        """Every folder at or below `under` that has a file in this table."""
         where, values = below(root_id, under)
         with as_written():
-            rows = self._db.execute(f"SELECT DISTINCT folder FROM images WHERE {where}", values)
+            rows = self._db.execute(f"SELECT DISTINCT folder FROM {self._name} WHERE {where}", values)
             return {os.fsdecode(folder) for (folder,) in rows}
 
     def holds(self, root_id: int, path: str) -> bool:
-        """Whether there is an image at or below a path of a root."""
+        """Whether there is a file at or below a path of a root."""
         where, values = below(root_id, path)
-        if self._db.execute(f"SELECT 1 FROM images WHERE {where} LIMIT 1", values).fetchone():
+        if self._db.execute(f"SELECT 1 FROM {self._name} WHERE {where} LIMIT 1", values).fetchone():
             return True
         folder, _, name = path.rpartition("/")
-        return self.at(Place(root_id, folder, name)) is not None
+        return self._row("1", Place(root_id, folder, name)) is not None
 
     def states_in(self, root_id: int, folder: str) -> dict[str, State]:
-        """Name → (size, mtime_ns) of the images in one folder, not those below it."""
-        sql = "SELECT name, size, mtime_ns FROM images WHERE root_id = ? AND folder = ?"
+        """Name → (size, mtime_ns) of the files in a folder. Folders below it do not count."""
+        sql = f"SELECT name, size, mtime_ns FROM {self._name} WHERE root_id = ? AND folder = ?"
         rows = self._db.execute(sql, (root_id, os.fsencode(folder)))
         with as_written():
             return {name.decode(*_NAMES): (size, mtime_ns) for name, size, mtime_ns in rows}
 
+    def adopt(self, child: int, parent: int, prefix: str) -> None:
+        """Give the files of one root to another, which holds that root in its folder `prefix`."""
+        head = os.fsencode(prefix)
+        self._db.execute(
+            f"UPDATE {self._name} SET root_id = ?, "
+            "folder = CASE WHEN folder = x'' THEN ? ELSE CAST(? || '/' || folder AS BLOB) END WHERE root_id = ?",
+            (parent, head, head, child),
+        )
+        where, values = below(parent, prefix)
+        self.renew_checks(where, *values)
+
+    def count(self) -> int:
+        """How many files there are."""
+        return int(self._db.execute(f"SELECT COUNT(*) FROM {self._name}").fetchone()[0])
+
+    def renew_checks(self, where: str, *values: Any) -> None:
+        """Compute the checksums of rows anew, from the values as SQLite has stored them."""
+        check = f"{self._checksum.__name__}({self._columns})"
+        self._db.execute(f"UPDATE {self._name} SET row_check = {check} WHERE {where}", values)
+
+    def unsound(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """Rows that are not as they were written: number, values. Formats before 4 have no checksums."""
+        if self._db.version >= 4:
+            sql = f"SELECT {self._columns}, row_check FROM {self._name} ORDER BY 1"
+            for number, row in enumerate(self._db.execute(sql), 1):
+                if self._checksum(*row[:-1]) != row[-1]:
+                    yield number, row[:-1]
+
+    def _row(self, columns: str, place: Place) -> Any:
+        sql = f"SELECT {columns} FROM {self._name} WHERE root_id = ? AND folder = ? AND name = ?"
+        return self._db.execute(sql, place_key(place)).fetchone()
+
+
+class ImageTable(FileTable):
+    """A row for every image: its file, what decoding taught about it, and the checksums of the row and of its vector."""
+
+    def __init__(self, database: Database) -> None:
+        caption = "caption" if database.version >= 5 else "NULL"
+        super().__init__(database, "images", f"{IMAGE_COLUMNS}, {caption}", image_check)
+
+    # -- files
+
     def at(self, place: Place) -> KnownFile | None:
         """The image at a place."""
-        sql = "SELECT image_id, size, mtime_ns FROM images WHERE root_id = ? AND folder = ? AND name = ?"
-        row = self._db.execute(sql, place_key(place)).fetchone()
+        row = self._row("image_id, size, mtime_ns", place)
         return KnownFile(*row) if row else None
 
     def ids_below(self, root_id: int, under: str) -> list[int]:
@@ -127,19 +176,9 @@ class ImageTable:
         self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", rows)
         self._db.executemany("DELETE FROM images WHERE image_id = ?", rows)
 
-    def renew_checks(self, where: str, *values: Any) -> None:
-        """Compute the checksums of rows anew, from the values as SQLite has stored them."""
-        check = f"image_check({IMAGE_COLUMNS}, caption)"
-        self._db.execute(f"UPDATE images SET row_check = {check} WHERE {where}", values)
-
     def records(self, ids: Sequence[int], roots: dict[int, str]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist. `roots` gives each root's absolute path."""
-        found: dict[int, ImageRecord] = {}
-        for some in _in_parts(ids):
-            marks = ",".join("?" * len(some))
-            for row in self._db.execute(f"SELECT * FROM images WHERE image_id IN ({marks})", some):
-                found[row[0]] = record_of(row, roots)
-        return found
+        return {row[0]: record_of(row, roots) for row in self._rows("*", ids)}
 
     def all_records(self, roots: dict[int, str]) -> Iterator[ImageRecord]:
         """Every image, in the order of its path."""
@@ -148,11 +187,7 @@ class ImageTable:
 
     def rows(self, ids: Sequence[int], roots: dict[int, str]) -> list[tuple[Any, ...]]:
         """The rows of images, by id: IMAGE_COLUMNS, row_check, vector_check, caption. CollectionDamaged as `record_of`."""
-        rows: list[tuple[Any, ...]] = []
-        for part in _in_parts(sorted(ids)):
-            where = f"image_id IN ({','.join('?' * len(part))}) ORDER BY image_id"
-            sql = f"SELECT {IMAGE_COLUMNS}, row_check, vector_check, caption FROM images WHERE {where}"
-            rows += self._db.execute(sql, part)
+        rows = sorted(self._rows(f"{IMAGE_COLUMNS}, row_check, vector_check, caption", ids), key=itemgetter(0))
         for row in rows:
             record_of(row, roots)
         return rows
@@ -170,12 +205,7 @@ class ImageTable:
         """image_id → the checksum of its vector; None where it is not known yet, as in an index of before format 4."""
         if self._db.version < 4:
             return dict.fromkeys(ids)
-        found: dict[int, int | None] = {}
-        for some in _in_parts(ids):
-            marks = ",".join("?" * len(some))
-            sql = f"SELECT image_id, vector_check FROM images WHERE image_id IN ({marks})"
-            found.update(self._db.execute(sql, some))
-        return found
+        return dict(self._rows("image_id, vector_check", ids))
 
     def set_vector_checks(self, checks: Iterable[tuple[int, int]]) -> None:
         """Remember checksums of vectors: (checksum, image_id)."""
@@ -201,8 +231,8 @@ class ImageTable:
             condition = without_captions(condition)
         return to_sql(condition, folders) if condition else ("1", [])
 
-    def count(self, condition: Condition | None = None, folders: FolderLookup = lambda folder: ()) -> int:
-        """How many images there are, or meet a condition."""
+    def count_of(self, condition: Condition | None, folders: FolderLookup) -> int:
+        """How many images meet a condition, or are there."""
         where, values = self._where(condition, folders)
         return int(self._db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", values).fetchone()[0])
 
@@ -248,23 +278,77 @@ class ImageTable:
 
     # -- damage
 
-    def unsound(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """Rows that are not as they were written: number, values. Formats before 4 have no checksums."""
-        if self._db.version < 4:
-            return
-        caption = "caption" if self._db.version >= 5 else "NULL"
-        sql = f"SELECT {IMAGE_COLUMNS}, {caption}, row_check FROM images ORDER BY 1"
-        for number, row in enumerate(self._db.execute(sql), 1):
-            if image_check(*row[:-1]) != row[-1]:
-                yield number, row[:-1]
-
     def implausible(self, roots: dict[int, str]) -> Iterator[str]:
         """What is wrong with rows that clipsearch never writes, though their checksums are right."""
         for row in self._db.execute("SELECT * FROM images"):
             if is_sound(row) and not is_plausible(row, roots):
                 yield f"the row of image {row[0]} holds what clipsearch never writes"
 
+    def _rows(self, columns: str, ids: Sequence[int]) -> Iterator[Any]:
+        """Columns of images, in no order."""
+        for start in range(0, len(ids), _MANY):
+            part = [int(image_id) for image_id in ids[start : start + _MANY]]
+            marks = ",".join("?" * len(part))
+            yield from self._db.execute(f"SELECT {columns} FROM images WHERE image_id IN ({marks})", part)
 
-def _in_parts(ids: Sequence[int]) -> Iterator[list[int]]:
-    for start in range(0, len(ids), _MANY):
-        yield [int(image_id) for image_id in ids[start : start + _MANY]]
+
+class FailureTable(FileTable):
+    """A row for every file that could not be read. The image that was read there before may still be in its own table."""
+
+    def __init__(self, database: Database) -> None:
+        later = LATER_FAILURE_COLUMNS if database.version >= 6 else "'', 0, ''"
+        super().__init__(database, "failures", f"{FAILURE_COLUMNS}, {later}", failure_check)
+
+    def state_at(self, place: Place) -> State | None:
+        """(size, mtime_ns) of the file that failed at a place."""
+        state: State | None = self._row("size, mtime_ns", place)
+        return state
+
+    def in_folder(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
+        """Name → what is known of the failures in a folder. Folders below it do not count."""
+        sql = f"SELECT {self._columns} FROM failures WHERE root_id = ? AND folder = ?"
+        with as_written():
+            return {
+                os.fsdecode(row[2]): known_failure_of(row)
+                for row in self._db.execute(sql, (root_id, os.fsencode(folder)))
+            }
+
+    def at(self, place: Place) -> KnownFailure | None:
+        """What is known of a failure at a place. The image that was read there before may still be known, too."""
+        row = self._row(self._columns, place)
+        with as_written():
+            return known_failure_of(row) if row else None
+
+    def add(self, place: Place, failure: Failure, tried_with: str) -> None:
+        """Remember that a file could not be read, and why; what is known of an image there stays."""
+        file, reason = failure.file, failure.reason.encode("utf-8", "replace").decode()
+        self._db.execute(
+            f"INSERT OR REPLACE INTO failures ({self._columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*place_key(place), file.size, file.mtime_ns, reason, failure.cause, failure.attempts, tried_with),
+        )
+        self.renew_checks("root_id = ? AND folder = ? AND name = ?", *place_key(place))
+
+    def remove(self, place: Place) -> None:
+        """Forget one."""
+        self._db.execute("DELETE FROM failures WHERE root_id = ? AND folder = ? AND name = ?", place_key(place))
+
+    def remove_below(self, root_id: int, under: str) -> int:
+        """Forget the failures at or below a folder; how many they were."""
+        where, values = below(root_id, under)
+        return self._db.execute(f"DELETE FROM failures WHERE {where}", values).rowcount
+
+    def all(self, roots: dict[int, str]) -> list[Failure]:
+        """Every failure, in the order of its path."""
+        rows = self._db.execute(
+            f"SELECT {self._columns}, EXISTS (SELECT 1 FROM images WHERE images.root_id = failures.root_id "
+            "AND images.folder = failures.folder AND images.name = failures.name) FROM failures "
+            "ORDER BY root_id, folder, name"
+        )
+        return [failure_of(row, roots) for row in rows]
+
+    def implausible(self, roots: dict[int, str]) -> Iterator[str]:
+        """What is wrong with rows that clipsearch never writes, though their checksums are right."""
+        try:
+            self.all(roots)
+        except CollectionDamaged as error:
+            yield str(error)
