@@ -302,13 +302,14 @@ class SearchEngine:
         kinds: Sequence[Kind] | None = None,
         force: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
+        cancel: CancelToken | None = None,
     ) -> OptimizeReport:
         """Make an approximate index, tuned by measuring, that searches then use unless the query says `exact`.
 
         It reaches `recall` (recall@10, above 0 and at most 1) for text queries and for photos as queries, in a median of
         `max_milliseconds` and with a file of at most `max_bytes`. `kinds` limits the kinds that are tried. Small indexes, and
         those whose exact search is as quick, get none unless `force`; the report says why. `progress` gets the stage, the steps
-        done and their total. ClipsearchError, with nothing changed, if no kind reaches the recall.
+        done and their total. ClipsearchError if no kind reaches the recall, and Cancelled, both with nothing changed.
         """
         from clipsearch.analysis.optimization import optimize
 
@@ -321,6 +322,7 @@ class SearchEngine:
             kinds=kinds,
             force=force,
             progress=progress,
+            cancel=cancel,
         )
 
     def remove_approximate(self) -> bool:
@@ -338,19 +340,22 @@ class SearchEngine:
         prompts: Sequence[str] | None = None,
         condition: Condition | None = None,
         progress: Callable[[int], None] | None = None,
+        cancel: CancelToken | None = None,
     ) -> Generator[LabelledImage, None, None]:
         """Give every photo, or those that meet `condition`, the probability of each label, by image id.
 
         `prompts` are templates with one "{}" each; None takes the model's own, and () none. `progress` gets the number of
         sentences just encoded. Photos are computed while the generator is read, so read it before `close`. QueryError if there
-        is no label, an empty one, or the same one twice.
+        is no label, an empty one, or the same one twice; Cancelled, also while the generator is read.
         """
         from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 
         collection, texts = self._collection(), check_labels(labels)
         if collection.fingerprint is None:
             return (image for image in list[LabelledImage]())
-        return label_images(collection, self.encoder, texts, prompts=prompts, condition=condition, progress=progress)
+        return label_images(
+            collection, self.encoder, texts, prompts=prompts, condition=condition, progress=progress, cancel=cancel
+        )
 
     def duplicates(
         self,
@@ -360,13 +365,14 @@ class SearchEngine:
         least_cosine: float | None = None,
         jobs: int | None = None,
         progress: Callable[[str, int, int], None] | None = None,
+        cancel: CancelToken | None = None,
     ) -> Duplicates:
         """Find groups of photos that are copies of each other. Nothing is deleted.
 
         Exact copies have the same SHA-256. Near-copies have a cosine of at least `least_cosine` (by default a value measured
         for the model) and, decoded again by `jobs` processes, similar perceptual hashes; `exact_only` leaves them out. The
         best photo of a group is named first. `condition` limits the photos that count. `progress` gets the stage, the photos
-        done and their total. Photos that cannot be read are listed as failures.
+        done and their total. Photos that cannot be read are listed as failures. Raises Cancelled.
         """
         from clipsearch.analysis.duplicates import find_duplicates
 
@@ -377,6 +383,7 @@ class SearchEngine:
             least_cosine=least_cosine,
             jobs=jobs,
             progress=progress,
+            cancel=cancel,
         )
 
     def stats(
@@ -400,20 +407,21 @@ class SearchEngine:
         prune: bool = False,
         take_over: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> PushReport:
         """Copy the index to a vector database, given by its address, and check the copy. It can be interrupted and run again.
 
         `progress` gets the rows done and their total. SyncRefused if more than half of the store's photos would go, unless
         `prune`, or if another copy of this index has pushed since, unless `take_over`. ModelMismatch if the store holds another
-        model's embeddings; CollectionBusy while another process pushes; StoreUnreachable if it does not answer.
+        model's embeddings; CollectionBusy while another process pushes; StoreUnreachable if it does not answer; Cancelled.
         """
         from clipsearch.milvus.push import push
 
         self._collection()  # a missing index is refused before a folder or a lock is made
         address = parse_address(store)
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
-            return push(collection, address, prune=prune, take_over=take_over, progress=progress)
+            return push(collection, address, prune=prune, take_over=take_over, progress=progress, cancel=cancel)
 
     def pull(
         self,
@@ -421,16 +429,20 @@ class SearchEngine:
         *,
         prune: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> PullReport:
         """Make the index a copy of what a vector database holds. It can be interrupted and run again.
 
         `progress` gets the rows done and their total. SyncRefused if the index is of something else, or has photos that the
-        store lacks, unless `prune`. CollectionNotFound if nothing was pushed there; StoreUnreachable if it does not answer.
+        store lacks, unless `prune`. CollectionNotFound if nothing was pushed there; StoreUnreachable if it does not answer;
+        Cancelled.
         """
         from clipsearch.milvus.pull import pull
 
-        return pull(parse_address(store), self.index_folder, prune=prune, progress=progress, on_busy=on_busy)
+        return pull(
+            parse_address(store), self.index_folder, prune=prune, progress=progress, cancel=cancel, on_busy=on_busy
+        )
 
     def export(
         self,
@@ -442,13 +454,14 @@ class SearchEngine:
         embeddings: bool = False,
         force: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        cancel: CancelToken | None = None,
     ) -> ExportReport:
         """Write photos and their unit vectors (float32) to a npy, parquet, csv or jsonl file, by image id.
 
         `format` defaults to the ending of `out`. npy writes a second file, a .jsonl with a line a row. csv has no vectors
         unless `embeddings`. With `relative_to`, an absolute folder, only photos below it are written, with paths relative to
         it. `progress` gets the rows written and their total. ClipsearchError if there is nothing to write, if a file exists
-        (unless `force`), or if parquet is asked for and pyarrow is missing.
+        (unless `force`), or if parquet is asked for and pyarrow is missing; Cancelled, with nothing written.
         """
         from clipsearch.transfer.export import export
 
@@ -461,6 +474,7 @@ class SearchEngine:
             embeddings=embeddings,
             force=force,
             progress=progress,
+            cancel=cancel,
         )
 
     def import_embeddings(

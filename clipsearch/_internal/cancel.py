@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 from clipsearch.errors import Cancelled
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class CancelToken:
@@ -32,6 +36,22 @@ class CancelToken:
         """Raise Cancelled if the work was asked to stop."""
         if self._event.is_set():
             raise Cancelled("cancelled")
+
+    def each(self, items: Iterable[_T]) -> Iterator[_T]:
+        """Yield items one by one. Raises Cancelled before the next one if the work was asked to stop."""
+        for item in items:
+            self.check()
+            yield item
+
+    def checked(self, progress: Callable[_P, None] | None) -> Callable[_P, None]:
+        """A progress callback that calls `progress`, if there is one, and raises Cancelled if the work was asked to stop."""
+
+        def report(*arguments: _P.args, **options: _P.kwargs) -> None:
+            if progress:
+                progress(*arguments, **options)
+            self.check()
+
+        return report
 
     @contextmanager
     def listening(self) -> Iterator[None]:

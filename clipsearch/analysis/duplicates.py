@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import NOT_THERE, is_elsewhere, is_gone
 from clipsearch._internal.windows import opened_as
 from clipsearch.encoders.registry import candidate_cosine
@@ -99,6 +100,7 @@ def find_duplicates(
     least_cosine: float | None = None,
     jobs: int | None = None,
     progress: DuplicatesProgress | None = None,
+    cancel: CancelToken | None = None,
 ) -> Duplicates:
     """Find groups of copies among the photos that meet a condition, or all. Changes nothing, on disk or in the index.
 
@@ -113,13 +115,14 @@ def find_duplicates(
 
     Files that are gone, have changed, or cannot be decoded are listed as failures. Archives and remote storage are not looked
     at again. Every photo is compared with every other: n² x dim / 2 multiplications on all cores. Only photos with a neighbour
-    are decoded, `jobs` at a time (default: one per core), and only these take memory.
+    are decoded, `jobs` at a time (default: one per core), and only these take memory. Raises Cancelled.
     """
-    report = progress or (lambda stage, done, total: None)
+    cancel = cancel or CancelToken()
+    report = cancel.checked(progress)
     with collection.reading():
         snapshot = collection.snapshot()
         ids = collection.ids(condition)
-        exact = _ExactGroups(collection, ids)
+        exact = _ExactGroups(collection, ids, cancel)
     failures = exact.failures
     groups: list[CopyGroup] = []
     fingerprint = collection.fingerprint
@@ -156,11 +159,11 @@ def _preference(record: ImageRecord) -> tuple[bool, int, int, int, int, str]:
 class _ExactGroups:
     """Photos of equal content. `groups` maps the id of the best to its group, the best first; `others` are all other ids."""
 
-    def __init__(self, collection: Collection, ids: Ids) -> None:
+    def __init__(self, collection: Collection, ids: Ids, cancel: CancelToken) -> None:
         self.groups: dict[int, list[ImageRecord]] = {}
         self.others: list[int] = []
         self.failures: list[Failure] = []
-        for same in collection.same_content_groups():
+        for same in cancel.each(collection.same_content_groups()):
             equal = np.array(same, np.int64)
             members = equal[ids.take(np.searchsorted(ids, equal), mode="clip") == equal] if len(ids) else ids
             if len(members) > 1:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
@@ -138,13 +139,16 @@ def evaluate_retrieval(
     *,
     jobs: int | None = None,
     progress: Callable[[int], None] | None = None,
+    cancel: CancelToken | None = None,
 ) -> RetrievalEvaluation:
     """Embed photos from the folder `images` and their captions, and measure retrieval in both directions.
 
     `progress` is called with the number of photos or captions just embedded. Photos that cannot be read are left out, with
-    their captions, and listed. Raises ClipsearchError if no photo can be read.
+    their captions, and listed. Raises ClipsearchError if no photo can be read, and Cancelled.
     """
-    kept, image_vectors, failures = embed_photos(encoder, items, images, jobs, progress)
+    cancel = cancel or CancelToken()
+    progress = cancel.checked(progress)
+    kept, image_vectors, failures = embed_photos(encoder, items, images, jobs, progress, cancel)
     text_vectors = embed_with_prompts(encoder, [text for item in kept for text in item.captions], progress=progress)
     photos = np.arange(len(kept))
     photo_of_text = np.repeat(photos, [len(item.captions) for item in kept])
@@ -166,17 +170,20 @@ def evaluate_zero_shot(
     prompts: Sequence[str] | None = None,
     jobs: int | None = None,
     progress: Callable[[int], None] | None = None,
+    cancel: CancelToken | None = None,
 ) -> ZeroShotEvaluation:
     """Embed photos from the folder `images` and all labels, and count how often a photo's right label is the likeliest.
 
     `prompts` are templates for the labels; None uses the model's own, () none. `progress` is called with the number of photos
     or sentences just embedded. Photos that cannot be read are left out and listed; their labels still compete. Raises
-    ClipsearchError if no photo can be read.
+    ClipsearchError if no photo can be read, and Cancelled.
     """
+    cancel = cancel or CancelToken()
+    progress = cancel.checked(progress)
     templates = tuple(encoder.spec.label_prompts if prompts is None else prompts)
     check_prompts(templates)
     labels = {label: number for number, label in enumerate(dict.fromkeys(item.label for item in items))}
-    kept, image_vectors, failures = embed_photos(encoder, items, images, jobs, progress)
+    kept, image_vectors, failures = embed_photos(encoder, items, images, jobs, progress, cancel)
     label_vectors = embed_with_prompts(encoder, list(labels), templates, progress)
     right_labels = np.array([labels[item.label] for item in kept])
     ranks = rank_answers(image_vectors, right_labels, label_vectors, np.arange(len(labels)))
@@ -224,6 +231,7 @@ def embed_photos(
     images: str | os.PathLike[str],
     jobs: int | None,
     progress: Callable[[int], None] | None,
+    cancel: CancelToken | None = None,
 ) -> tuple[list[_Example], Embeddings, tuple[Failure, ...]]:
     """The examples whose photo could be read, their embeddings (n, dim), and the failures."""
     files = [ImageFile(os.path.join(images, item.image), 0, 0) for item in items]
@@ -231,7 +239,7 @@ def embed_photos(
     failures: list[Failure] = []
     by_hash: dict[str, NDArray[np.float32]] = {}
     with DecoderPool(encoder.spec.pixels, workers=jobs) as pool:
-        for outcomes in embed_files(files, encoder, pool, known=by_hash.__contains__):
+        for outcomes in embed_files(files, encoder, pool, known=by_hash.__contains__, cancel=cancel):
             for outcome in outcomes:
                 if isinstance(outcome, Embedded):
                     vector = by_hash[outcome.info.content_hash] if outcome.vector is None else outcome.vector

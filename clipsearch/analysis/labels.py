@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import check_prompts, embed_with_prompts, query_bank
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, QueryError
@@ -54,6 +55,7 @@ def label_images(
     prompts: Sequence[str] | None = None,
     condition: Condition | None = None,
     progress: Callable[[int], None] | None = None,
+    cancel: CancelToken | None = None,
 ) -> Generator[LabelledImage, None, None]:
     """Label the photos that meet a condition, or all, in the order of their image ids.
 
@@ -61,14 +63,15 @@ def label_images(
     are encoded first, and `progress` is called with the number of sentences just encoded. Photos are read block by block while
     the caller iterates; close the generator before the collection.
 
-    Raises QueryError if there are no labels, or one is empty or given twice.
+    Raises QueryError if there are no labels, or one is empty or given twice; Cancelled, also while the caller iterates.
     """
+    cancel = cancel or CancelToken()
     texts = check_labels(labels)
     templates = encoder.spec.label_prompts if prompts is None else prompts
     check_prompts(templates)
-    label_vectors = embed_with_prompts(encoder, texts, templates, progress)
+    label_vectors = embed_with_prompts(encoder, texts, templates, cancel.checked(progress))
     scene_vectors = encoder.encode_texts(competing_scenes(texts))
-    return _label(collection, encoder.spec.logit_scale, label_vectors, scene_vectors, condition)
+    return _label(collection, encoder.spec.logit_scale, label_vectors, scene_vectors, condition, cancel)
 
 
 def probabilities(
@@ -150,10 +153,15 @@ def check_labels(labels: Sequence[str]) -> list[str]:
 
 
 def _label(
-    collection: Collection, logit_scale: float, labels: Embeddings, scenes: Embeddings, condition: Condition | None
+    collection: Collection,
+    logit_scale: float,
+    labels: Embeddings,
+    scenes: Embeddings,
+    condition: Condition | None,
+    cancel: CancelToken,
 ) -> Generator[LabelledImage, None, None]:
     rows = max(1, _MAX_LOGITS // (len(labels) + len(scenes)))
-    for records, vectors in collection.scan(condition, min(rows, 4096)):
+    for records, vectors in cancel.each(collection.scan(condition, min(rows, 4096))):
         shares, matches = probabilities(vectors, labels, scenes, logit_scale)
         for record, row, match in zip(records, shares, matches.tolist(), strict=True):
             yield LabelledImage(record, row, match)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
 from clipsearch.errors import ClipsearchError
@@ -64,6 +65,7 @@ def optimize(
     kinds: Sequence[Kind] | None = None,
     force: bool = False,
     progress: BuildProgress | None = None,
+    cancel: CancelToken | None = None,
 ) -> OptimizeReport:
     """Build approximate indexes of a collection, tune each by measuring, and keep the fastest that reaches a recall@10.
 
@@ -71,11 +73,11 @@ def optimize(
     a file of at most `max_bytes`. Unless `force` is set, nothing is made for fewer than MIN_IMAGES images, or if the exact
     search is as fast; the report gives the reason. `encoder` is called once, when texts are encoded.
 
-    Raises ClipsearchError, with nothing changed, if no kind meets the limits.
+    Raises ClipsearchError if no kind meets the limits, and Cancelled, both with nothing changed.
     """
     if not 0 < recall <= 1:
         raise ClipsearchError(f"the recall is {recall:g}; use a share, such as 0.99")
-    start, report = time.monotonic(), progress or (lambda stage, done, total: None)
+    start, report = time.monotonic(), (cancel or CancelToken()).checked(progress)
     images = len(collection)
     fingerprint = collection.fingerprint
     if fingerprint is None or images < 2 or (images < MIN_IMAGES and not force):

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, SyncRefused
 from clipsearch.milvus.address import StoreAddress
 from clipsearch.milvus.lineage import LINEAGE, lineage_of
@@ -55,14 +56,16 @@ def pull(
     *,
     prune: bool = False,
     progress: Progress | None = None,
+    cancel: CancelToken | None = None,
     on_busy: OnBusy | None = None,
 ) -> PullReport:
     """Make an index contain what a store contains: a new index, or a copy of the pushed one.
 
     `prune` confirms that photos which the store lacks may leave the index. `progress` counts the rows to fetch. An interrupted
-    pull can be repeated. SyncRefused if the folder has an index of other photos, or if photos would leave it without `prune`.
+    or cancelled pull can be repeated. SyncRefused if the folder has an index of other photos, or if photos would leave it
+    without `prune`; Cancelled.
     """
-    start = time.monotonic()
+    start, cancel = time.monotonic(), cancel or CancelToken()
     with MilvusStore(address) as store:
         report = PullReport(store.name, str(folder), version=store.manifest.version)  # raises before a folder is made
         with Collection(folder, writable=True, on_busy=on_busy) as collection:
@@ -70,7 +73,7 @@ def pull(
             kept = frozenset() if prune else frozenset(collection.checksums())
             for _ in range(_ATTEMPTS):
                 manifest = store.latest()
-                _bring_up_to_date(collection, store, manifest, kept, report, progress)
+                _bring_up_to_date(collection, store, manifest, kept, report, progress, cancel)
                 if store.latest().state == manifest.state:
                     _verify(collection, manifest, report)
                     report.seconds = time.monotonic() - start
@@ -96,12 +99,13 @@ def _bring_up_to_date(
     kept: frozenset[int],
     report: PullReport,
     progress: Progress | None,
+    cancel: CancelToken,
 ) -> None:
     """Fetch what differs, and commit it in parts. Rows that are deleted meanwhile come with the next version.
 
     SyncRefused if an image in `kept` would go.
     """
-    stored = store.at_one_state(lambda: checks_in(store.scan(CHECK_FIELDS)))
+    stored = store.at_one_state(lambda: checks_in(cancel.each(store.scan(CHECK_FIELDS))))
     local = collection.checksums()
     gone = sorted(local.keys() - stored.keys())
     if lost := kept.intersection(gone):
@@ -119,7 +123,7 @@ def _bring_up_to_date(
     collection.remove(gone)
     report.removed, report.unchanged = report.removed + len(gone), len(stored) - len(different)
     logger.info("version %d: %d rows to fetch, %d to remove", manifest.version, len(different), len(gone))
-    done = 0
+    done, tell = 0, cancel.checked(progress)
     for start in range(0, len(different), _BLOCK):
         block, fields = different[start : start + _BLOCK], (*FIELDS, VECTOR)
         rows = store.table.fetch("image_id", block, fields, within=manifest.current, after=manifest.after)
@@ -133,8 +137,7 @@ def _bring_up_to_date(
             report.fetched += 1
         if collection.staged >= _COMMIT_IMAGES:
             collection.commit()
-        if progress:
-            progress(done, len(different))
+        tell(done, len(different))
     collection.commit()
 
 

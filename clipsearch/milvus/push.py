@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, ModelMismatch, SyncRefused
 from clipsearch.milvus.address import StoreAddress
 from clipsearch.milvus.lease import Lease
@@ -77,6 +78,7 @@ def push(
     prune: bool = False,
     take_over: bool = False,
     progress: Progress | None = None,
+    cancel: CancelToken | None = None,
 ) -> PushReport:
     """Make a store contain what an index contains, and verify that it does. `collection` must be open for writing.
 
@@ -84,7 +86,7 @@ def push(
     of the index has pushed. `progress` counts the rows to send.
 
     SyncRefused without these confirmations, ModelMismatch if the store has another model's embeddings, CollectionBusy while
-    another copy is being pushed.
+    another copy is being pushed, Cancelled. The next push continues with the rows that a cancelled one has sent.
     """
     start = time.monotonic()
     fingerprint = collection.fingerprint
@@ -102,7 +104,7 @@ def push(
             before = table.manifest()
             if before:
                 _require_own(before, collection, lineage, names, take_over)
-            run = _PushRun(collection, table, lease, before, progress)
+            run = _PushRun(collection, table, lease, before, progress, cancel or CancelToken())
             run.run(lineage, name, prune=prune, is_own=before is not None and before.copy in names)
             names.settle(new=name, before=before.copy if before else None, now=run.published.copy)
         finally:
@@ -139,14 +141,21 @@ class _PushRun:
     """One push: it compares, sends, publishes, deletes and verifies."""
 
     def __init__(
-        self, collection: Collection, table: Table, lease: Lease, before: Manifest | None, progress: Progress | None
+        self,
+        collection: Collection,
+        table: Table,
+        lease: Lease,
+        before: Manifest | None,
+        progress: Progress | None,
+        cancel: CancelToken,
     ) -> None:
         self._collection = collection
         self._table = table
         self._lease = lease
         self._before = before
         self._last = before  # the manifest that is published
-        self._progress = progress or (lambda done, total: None)
+        self._cancel = cancel
+        self._progress = cancel.checked(progress)
         self.report = PushReport(table.address.shown)
 
     @property
@@ -169,7 +178,7 @@ class _PushRun:
         manifest = self._manifest(lineage, name)
         resumed, leftover = self._resumable(rows, local, same)
         if rows.outdated:
-            time.sleep(GRACE_SECONDS)
+            self._wait_for_readers()
         self._delete([*leftover, *rows.outdated])
 
         new = sorted(local.keys() - same - resumed)
@@ -192,7 +201,7 @@ class _PushRun:
                 )
             )
             if dead:
-                time.sleep(GRACE_SECONDS)
+                self._wait_for_readers()
             self._delete([rows.current[image_id][0] for image_id in dead])
         if self.published.dead:
             self._publish(replace(self.published, dead=(), dead_until=0))
@@ -203,7 +212,7 @@ class _PushRun:
         version, dead_until = (before.version, before.dead_until) if before else (0, 0)
         dead = set(before.dead) if before else set()
         rows = _StoreRows(last_version=version)
-        for block in self._table.scan("row > 0", CHECK_FIELDS):
+        for block in self._cancel.each(self._table.scan("row > 0", CHECK_FIELDS)):
             self._lease.renew()
             for row in block:
                 number, born, image_id = row["row"], row["born"], row["image_id"]
@@ -290,6 +299,10 @@ class _PushRun:
         self._last = replace(manifest, sequence=sequence, after=self._table.written_at)
         self._table.publish(self._last)
 
+    def _wait_for_readers(self) -> None:
+        self._cancel.wait(GRACE_SECONDS)
+        self._cancel.check()
+
     def _delete(self, numbers: Sequence[int]) -> None:
         """Delete rows, unless another push may be using them by now."""
         for start in range(0, len(numbers), _BLOCK):
@@ -299,7 +312,7 @@ class _PushRun:
     def _verify(self, local: Checks) -> None:
         """Count the store's photos, and compare their checksums with the index's."""
         manifest, report = self.published, self.report
-        stored = checks_in(self._table.scan(manifest.current, CHECK_FIELDS))
+        stored = checks_in(self._cancel.each(self._table.scan(manifest.current, CHECK_FIELDS)))
         report.images = self._table.count(manifest.current)
         report.version, report.digest = manifest.version, digest_of(stored)
         if self._table.manifest() != manifest:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ClipsearchError
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.fields import FORMATS, Format, photo_fields
@@ -40,6 +41,7 @@ def export(
     embeddings: bool = False,
     force: bool = False,
     progress: Progress | None = None,
+    cancel: CancelToken | None = None,
 ) -> ExportReport:
     """Write the images of one committed state, by image id, with their stored unit vectors, float32.
 
@@ -48,6 +50,7 @@ def export(
     photos below it are written, with paths relative to it. Memory grows by eight bytes per image. Files appear once complete.
 
     ClipsearchError if there is nothing to write, if a file exists (unless `force`), or if pyarrow is needed and missing.
+    Cancelled, with nothing written.
     """
     kind = format or _format_of(Path(out))
     first = Path(os.path.abspath(os.path.expanduser(out)))
@@ -63,7 +66,7 @@ def export(
         filtered = "that meet these conditions " if condition else ""
         raise ClipsearchError(f"there are no photos {filtered}in the index at {collection.folder}: nothing to export")
     with replacing(targets, force=force) as paths:
-        blocks = _blocks(collection, condition, relative_to, total, progress)
+        blocks = _blocks(collection, condition, relative_to, total, (cancel or CancelToken()).checked(progress))
         if kind == "npy":
             count = write_npy(paths, blocks, fingerprint)
         elif kind == "jsonl":
@@ -77,14 +80,13 @@ def export(
 
 
 def _blocks(
-    collection: Collection, condition: Condition | None, relative_to: str | None, total: int, progress: Progress | None
+    collection: Collection, condition: Condition | None, relative_to: str | None, total: int, progress: Progress
 ) -> Iterator[Block]:
     done = 0
     for records, vectors in collection.scan(condition, BLOCK):
         yield [photo_fields(record, relative_to) for record in records], vectors
         done += len(records)
-        if progress:
-            progress(done, total)
+        progress(done, total)
 
 
 def _format_of(out: Path) -> Format:

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from clipsearch import SearchEngine
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis import duplicates
 from clipsearch.analysis.duplicates import Copy, CopyGroup
+from clipsearch.errors import Cancelled
 from clipsearch.store import neighbours
 from clipsearch.store.collection import Collection
 from clipsearch.types import Below, ImageFile, ImageInfo, ImageRecord
@@ -287,3 +289,20 @@ def test_a_group_says_why_its_best_is_the_best(best, other, reason):
         return ImageRecord(1, ImageFile(path, length, 0), ImageInfo(*size, "JPEG", "hash", camera=camera))
 
     assert CopyGroup(record(*best), (Copy(record(*other), False),)).reason == reason
+
+
+@pytest.mark.parametrize("last_stage", ["comparing", "reading", "grouping"])
+def test_a_search_for_copies_can_be_cancelled(find, folder, last_stage):
+    cancel = CancelToken()
+    for name in ("a.jpg", "b.jpg"):
+        photo().save(folder / name, quality=80 if name == "a.jpg" else 90)
+    stages = []
+
+    def progress(stage, done, total):
+        stages.append(stage)
+        if stage == last_stage:
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        find(progress=progress, cancel=cancel)
+    assert stages[-1] == last_stage and stages.count(last_stage) == 1

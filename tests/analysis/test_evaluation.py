@@ -5,8 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from clipsearch.analysis.evaluation import evaluate_retrieval, rank_answers, read_captions
-from clipsearch.errors import ClipsearchError
+from clipsearch._internal.cancel import CancelToken
+from clipsearch.analysis.evaluation import (
+    LabelledExample,
+    evaluate_retrieval,
+    evaluate_zero_shot,
+    rank_answers,
+    read_captions,
+)
+from clipsearch.errors import Cancelled, ClipsearchError
 from tests.conftest import ColourEncoder
 
 
@@ -88,3 +95,12 @@ def test_bad_caption_files_say_where(tmp_path, content, split, message):
 def test_a_wrong_image_folder_is_a_clear_error(captions, tmp_path):
     with pytest.raises(ClipsearchError, match="check --images"):
         evaluate_retrieval(ColourEncoder(), read_captions(captions), tmp_path / "empty", jobs=1)
+
+
+@pytest.mark.parametrize("evaluate", [evaluate_retrieval, evaluate_zero_shot])
+def test_an_evaluation_can_be_cancelled(captions, photos, evaluate):
+    labelled = evaluate is evaluate_zero_shot
+    examples = [LabelledExample("red.jpg", "red")] if labelled else read_captions(captions)
+    cancel = CancelToken()
+    with pytest.raises(Cancelled):
+        evaluate(ColourEncoder(), examples, photos, jobs=1, progress=lambda done: cancel.cancel(), cancel=cancel)

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis import labels as module
 from clipsearch.analysis.labels import LabelledImage, check_labels, competing_scenes, probabilities, read_labels
 from clipsearch.engine import SearchEngine
-from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionNotFound, QueryError
+from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionNotFound, QueryError
 from clipsearch.types import Below
 from tests.conftest import PHOTOS
 
@@ -181,3 +182,16 @@ def test_mini_tells_the_photos_of_this_repository_apart(sample):
         assert words[found[name].best(1, least=0.8)[0][0]] == word
     sure = {name for name, image in found.items() if image.best(1, least=0.8)}
     assert len(sure) <= 5  # most photos show none of them, though each has a likeliest label
+
+
+def test_labelling_can_be_cancelled_at_once_and_while_photos_are_read(engine, monkeypatch):
+    monkeypatch.setattr(module, "_MAX_LOGITS", 1)  # one photo a block
+    cancel = CancelToken()
+    with pytest.raises(Cancelled):
+        engine.label(COLOURS, progress=lambda sentences: cancel.cancel(), cancel=cancel)
+    cancel = CancelToken()
+    images = engine.label(COLOURS, cancel=cancel)
+    assert next(images).match > 0
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        next(images)

@@ -8,10 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from clipsearch import Query, Term
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis.optimization import text_bank
 from clipsearch.cli import cli
 from clipsearch.engine import SearchEngine
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import Cancelled, ClipsearchError
 from clipsearch.store.approximate.info import KINDS, read_info
 from clipsearch.store.collection import Collection
 from tests.conftest import names, shared
@@ -221,3 +222,22 @@ def test_a_larger_index_is_optimised_as_a_user_would(tmp_path):
     with SearchEngine(folder) as engine:
         state = engine.status(scan=False).approximate
         assert state.images == 30_000 and state.text_recall >= 0.99
+
+
+def test_a_cancelled_optimisation_leaves_the_one_before(quick):
+    before = read_info(quick.index_folder / "approximate")
+    stages = []
+    quick.optimize(force=True, kinds=["ivf-sq8"], progress=lambda stage, done, total: stages.append(stage))
+    kept = read_info(quick.index_folder / "approximate")
+    assert kept != before
+    for last_stage in dict.fromkeys(stages):
+        cancel = CancelToken()
+
+        def progress(stage, done, total, *, last_stage=last_stage, cancel=cancel):
+            if stage == last_stage:
+                cancel.cancel()
+
+        with pytest.raises(Cancelled):
+            quick.optimize(force=True, kinds=["ivf-sq8"], progress=progress, cancel=cancel)
+        assert read_info(quick.index_folder / "approximate") == kept
+    assert quick.search("red", 1).explanation.approximate

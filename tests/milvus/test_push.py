@@ -7,7 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, SyncRefused
+from clipsearch._internal.cancel import CancelToken
+from clipsearch.errors import Cancelled, CollectionBusy, CollectionDamaged, CollectionNotFound, SyncRefused
 from clipsearch.milvus import pull as pulling
 from clipsearch.milvus import push as pushing
 from clipsearch.milvus.address import parse_address
@@ -173,7 +174,7 @@ def test_outdated_rows_stay_longer_than_readers_trust_a_version(index, url, monk
             assert stored(url) == local(index)
 
         monkeypatch.setattr("clipsearch.milvus.push.GRACE_SECONDS", 5.0)
-        monkeypatch.setattr("clipsearch.milvus.push.time.sleep", wait)
+        monkeypatch.setattr("clipsearch._internal.cancel.CancelToken.wait", lambda token, seconds: wait(seconds))
         change(index)
         push_index(index, url)
         assert waited == [5.0]
@@ -364,3 +365,28 @@ def test_a_pull_that_was_killed_before_anything_was_fetched_goes_on(index, url, 
         if len(calls) <= number:
             break
     assert number >= 2
+
+
+def test_a_cancelled_push_publishes_nothing_and_is_not_sent_again(index, url, monkeypatch):
+    monkeypatch.setattr(pushing, "_BLOCK", 20)
+    push_index(index, url)
+    before = local(index)
+    change(index)
+    cancel = CancelToken()
+    with pytest.raises(Cancelled):
+        push_index(index, url, progress=lambda done, total: done and cancel.cancel(), cancel=cancel)
+    assert stored(url) == before
+    report = push_index(index, url)
+    assert (report.resumed, report.sent) == (20, 0) and stored(url) == local(index)
+
+
+def test_a_cancelled_pull_keeps_what_is_committed_and_goes_on(index, url, tmp_path, monkeypatch):
+    push_index(index, url)
+    monkeypatch.setattr(pulling, "_BLOCK", 10)
+    monkeypatch.setattr(pulling, "_COMMIT_IMAGES", 20)
+    cancel, copy = CancelToken(), tmp_path / "copy" / ".clipsearch"
+    with pytest.raises(Cancelled):
+        pull(parse_address(url), copy, progress=lambda done, total: done == 30 and cancel.cancel(), cancel=cancel)
+    assert len(local(copy)) == 20
+    report = pull(parse_address(url), copy)
+    assert (report.unchanged, report.fetched) == (20, 40) and local(copy) == local(index)

@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as arrays
 from clipsearch import SearchEngine
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import normalise
-from clipsearch.errors import ClipsearchError, CollectionNotFound, ModelMismatch
+from clipsearch.errors import Cancelled, ClipsearchError, CollectionNotFound, ModelMismatch
 from clipsearch.store.collection import Collection
 from clipsearch.transfer import admission, export, formats, import_
 from clipsearch.transfer.fields import EmbeddingReader
@@ -708,3 +708,13 @@ SearchEngine({str(other.index_folder)!r}).import_embeddings({str(tmp_path / "out
     report = other.import_embeddings(tmp_path / "out.jsonl")
     assert report.unchanged == kept and check(other.index_folder) == 40
     assert held(other) == held(engine)
+
+
+@pytest.mark.parametrize("ending", [*ROUND, "csv"])
+def test_a_cancelled_export_writes_nothing(engine, tmp_path, ending):
+    cancel, out = CancelToken(), tmp_path / "out"
+    out.mkdir()
+    (out / f"x.{ending}").write_text("before")
+    with pytest.raises(Cancelled):
+        engine.export(out / f"x.{ending}", force=True, progress=lambda done, total: cancel.cancel(), cancel=cancel)
+    assert os.listdir(out) == [f"x.{ending}"] and (out / f"x.{ending}").read_text() == "before"
