@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from clipsearch.cli.choose_index import existing_index
-from clipsearch.cli.command import WHERE, declared, gathered, option
+from clipsearch.cli.command import WHERE, gathered, option
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
@@ -38,7 +38,7 @@ server_option = option(
 )
 
 
-def store_option(text: str, *, required: bool = False, variable: bool = True) -> Callable[[Any], Any]:
+def store_option(text: str, *, required: bool = False, variable: bool = True) -> Any:
     """--store, and what it does. With `variable`, CLIPSEARCH_STORE may name it too."""
     return option(
         "--store",
@@ -54,11 +54,11 @@ def store_option(text: str, *, required: bool = False, variable: bool = True) ->
 class Backend:
     """What the options say of who answers."""
 
-    index_folder: str | None = declared(index_option)
-    server: str | None = declared(server_option)
-    store: str | None = declared(store_option("Ask a vector database:"))
-    model: str | None = declared(model_option())
-    device: str = declared(device_option)
+    index_folder: str | None = index_option
+    server: str | None = server_option
+    store: str | None = store_option("Ask a vector database:")
+    model: str | None = model_option()
+    device: str = device_option
 
     @contextmanager
     def opened(self, results: ResultOptions) -> Iterator[SearchEngine | Client]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
-from clipsearch.cli.choose_index import existing_index
-from clipsearch.cli.command import WHICH_PHOTOS, command, option
+from clipsearch.cli.choose_index import open_engine
+from clipsearch.cli.command import WHICH_PHOTOS, command, flag, option
 from clipsearch.cli.files import open_in_viewer
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
@@ -20,36 +18,23 @@ if TYPE_CHECKING:
 
 
 @command()
-@option(
-    "-k",
-    "--top-k",
-    type=POSITIVE,
-    default=50,
-    metavar="N",
-    show_default=True,
-    heading=WHICH_PHOTOS,
-    help="How many photos to list.",
-)
-@option(
-    "--relevant",
-    is_flag=True,
-    heading=WHICH_PHOTOS,
-    help="Start with only photos that match; r in the list changes it.",
-)
-@filter_options
-@index_option
-@model_option()
-@device_option
-@click.pass_context
 def browse(
-    context: click.Context,
-    top_k: int,
-    relevant: bool,
-    filters: tuple[Condition, ...],
-    index_folder: str | None,
-    model: str | None,
-    device: str,
-) -> None:
+    top_k: int = option(
+        "-k",
+        "--top-k",
+        type=POSITIVE,
+        default=50,
+        metavar="N",
+        show_default=True,
+        heading=WHICH_PHOTOS,
+        help="How many photos to list.",
+    ),
+    relevant: bool = flag("--relevant", "Start with only photos that match; r in the list changes it.", WHICH_PHOTOS),
+    filters: tuple[Condition, ...] = filter_options,
+    index_folder: str | None = index_option,
+    model: str | None = model_option(),
+    device: str = device_option,
+) -> int:
     """Search in the terminal: the photos change as you type, and the chosen one is shown beside them.
 
     \b
@@ -60,7 +45,6 @@ def browse(
     similar photos, r hides photos that do not match, / goes back to the query, and q quits. Esc clears the query. Needs a
     terminal with colours, and textual: pip install 'clipsearch[tui]'.
     """
-    from clipsearch.engine import SearchEngine
     from clipsearch.types import Query
 
     try:
@@ -69,8 +53,8 @@ def browse(
         raise ClipsearchError("browse needs textual: pip install 'clipsearch[tui]'") from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ClipsearchError("browse needs a terminal; in a pipe, use `clipsearch query`")
-    engine = SearchEngine(existing_index(index_folder), model=model, device=device)
+    engine = open_engine(index_folder, model=model, device=device)
     remember_index(engine.index_folder)
     app = BrowseApp(engine, open_in_viewer, Query((), filters), top_k=top_k, relevant=relevant)
     app.run()
-    context.exit(app.return_code or 0)
+    return app.return_code or 0

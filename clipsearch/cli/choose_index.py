@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,9 @@ from clipsearch.cli.hints import use
 from clipsearch.cli.output import note
 from clipsearch.errors import ClipsearchError, CollectionNotFound
 from clipsearch.store.catalog_file import CATALOG, has_catalog
+
+if TYPE_CHECKING:
+    from clipsearch.engine import SearchEngine
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,13 @@ def existing_index(given: str | None) -> Path:
     if not given and nearest_index(Path.cwd()) is None:
         note(f"note: using the index used last, {index}, because there is none at or above the current folder")
     return index
+
+
+def open_engine(given: str | None, **options: Any) -> SearchEngine:
+    """A SearchEngine with the index that a command reads or changes, and the engine's options."""
+    from clipsearch.engine import SearchEngine
+
+    return SearchEngine(existing_index(given), **options)
 
 
 def index_to_write(folders: tuple[str, ...], given: str | None) -> Path:

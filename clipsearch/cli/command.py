@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import field, fields
-from typing import Any, TypeVar
+from dataclasses import fields
+from typing import Any
 
 import click
 
 from clipsearch.cli.output import set_quiet
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 LOOK_FOR = "What to look for"
 WHICH_PHOTOS = "Which photos count"
 ORDER = "Order and pages"
@@ -87,53 +86,61 @@ class Command(click.Command):
                 formatter.write_dl(sections[heading])
 
 
-option = functools.partial(click.option, cls=Option)
-command = functools.partial(click.command, cls=Command)
+argument: Callable[..., Any] = click.argument
+
+
+def option(*names: str, **attributes: Any) -> Any:
+    """An option. It is the default of the parameter, or of the field of an options class, that gets its value."""
+    return click.option(*names, **{"cls": Option, **attributes})
+
+
+def flag(name: str, text: str, heading: str = OTHER) -> Any:
+    """An option without a value, and its help."""
+    return option(name, is_flag=True, help=text, heading=heading)
+
+
+def command(name: str | None = None, **attributes: Any) -> Callable[[Any], click.Command]:
+    """Make a command of a function. Each parameter's default is its option, argument or group of options.
+
+    The function returns the exit status; None is 0.
+    """
+
+    def decorate(function: Any) -> click.Command:
+        for decorator in reversed(function.__defaults__ or ()):
+            function = decorator(function)
+        return click.command(name, cls=Command, **attributes)(function)
+
+    return decorate
 
 
 def verbosity_options() -> list[click.Parameter]:
     """-v and -q, which every command has and no command function gets."""
+    logs = "Log to standard error; -vv logs more."
+    hides = "No progress bar and no summary."
     return [
-        Option(
-            ["-v", "--verbose"],
-            count=True,
-            expose_value=False,
-            callback=_set_verbosity,
-            help="Log to standard error; -vv logs more.",
-        ),
-        Option(
-            ["-q", "--quiet"],
-            is_flag=True,
-            expose_value=False,
-            callback=_set_quiet,
-            help="No progress bar and no summary.",
-        ),
+        Option(["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbosity, help=logs),
+        Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help=hides),
     ]
 
 
-def declared(option: Callable[[Any], Any]) -> Any:
-    """A field of an options class, with the option (or argument) that gives it."""
-    return field(metadata={"option": option})
+def grouped(name: str, options: Mapping[str, Any], make: Callable[..., Any]) -> Any:
+    """Options of which a command gets one argument: what `make` makes of their values."""
 
-
-def setting(*names: str, **attributes: Any) -> Any:
-    """A field of an options class, with an option that is only its own."""
-    return declared(option(*names, **attributes))
-
-
-def gathered(name: str, kind: type[Any]) -> Callable[[_F], Callable[..., Any]]:
-    """Give a command function the options that a dataclass declares, as one argument of that class."""
-
-    def decorate(function: _F) -> Callable[..., Any]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def with_one(**values: Any) -> Any:
-            return function(**{name: kind(**{each.name: values.pop(each.name) for each in fields(kind)})}, **values)
+            return function(**{name: make(**{key: values.pop(key) for key in options})}, **values)
 
-        for each in reversed(fields(kind)):
-            with_one = each.metadata["option"](with_one)
+        for decorator in reversed([*options.values()]):
+            with_one = decorator(with_one)
         return with_one
 
     return decorate
+
+
+def gathered(name: str, kind: type[Any]) -> Any:
+    """The options that are the defaults of a dataclass's fields, as one argument of that class."""
+    return grouped(name, {field.name: field.default for field in fields(kind)}, kind)
 
 
 def _set_verbosity(context: click.Context, _: click.Parameter, count: int) -> None:

@@ -13,7 +13,7 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from clipsearch.cli.command import command
+from clipsearch.cli.command import argument, command
 from clipsearch.cli.output import say
 
 _SHELLS = ("bash", "zsh", "fish", "powershell")
@@ -59,9 +59,7 @@ class PowerShellComplete(ShellComplete):
 
 
 @command()
-@click.argument("shell", type=click.Choice(_SHELLS))
-@click.pass_context
-def completion(context: click.Context, shell: str) -> None:
+def completion(shell: str = argument("shell", type=click.Choice(_SHELLS))) -> None:
     """Print a script with which a shell completes commands, options, files and folders.
 
     \b
@@ -74,4 +72,4 @@ def completion(context: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None
-    say(kind(context.find_root().command, {}, "clipsearch", "_CLIPSEARCH_COMPLETE").source())
+    say(kind(click.get_current_context().find_root().command, {}, "clipsearch", "_CLIPSEARCH_COMPLETE").source())

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from clipsearch.cli.command import command, option
+from clipsearch.cli.command import command, flag
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.find_index import find_index
 from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import current_folder, print_json, say
+from clipsearch.cli.output import current_folder, print_report
 
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
 
 
 @command()
-@index_option
-@option("--hub", is_flag=True, help="Also check that the Hugging Face hub answers. Otherwise nothing is sent.")
-@json_option
-@click.pass_context
-def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json: bool) -> None:
+def doctor(
+    index_folder: str | None = index_option,
+    hub: bool = flag("--hub", "Also check that the Hugging Face hub answers. Otherwise nothing is sent."),
+    as_json: bool = json_option,
+) -> int:
     """Check this machine, this installation and the index, on one page to paste into a bug report.
 
     \b
@@ -52,11 +50,8 @@ def doctor(context: click.Context, index_folder: str | None, hub: bool, as_json:
         "index": {"state": health.state, **health.facts, "problems": list(health.problems)},
         "problems": problems,
     }
-    if as_json:
-        print_json(report)
-    else:
-        say(_page(report))
-    context.exit(ExitStatus.DAMAGED if health.state == "damaged" else ExitStatus.ERROR if problems else 0)
+    print_report(as_json, report, _page(report))
+    return ExitStatus.DAMAGED if health.state == "damaged" else ExitStatus.ERROR if problems else ExitStatus.OK
 
 
 def _index(given: str | None, look_at_vectors: bool) -> Any:

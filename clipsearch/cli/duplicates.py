@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.cli.choose_index import existing_index
-from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, declared, gathered, setting
-from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.choose_index import open_engine
+from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, flag, option
+from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, jobs_option, json_option
-from clipsearch.cli.output import ProgressBar, current_folder, is_quiet, note, print_json, print_paths, say
+from clipsearch.cli.output import (
+    ProgressBar,
+    current_folder,
+    is_quiet,
+    note,
+    note_failures,
+    print_json,
+    print_paths,
+    say,
+)
 from clipsearch.types import all_of
 
 if TYPE_CHECKING:
@@ -27,38 +35,27 @@ _PHOTO_KEYS = ("path", "width", "height", "format", "size", "content_hash")
 """What a photo's JSON says of a copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class DuplicatesOptions:
-    """How copies are found and printed."""
-
-    exact: bool = setting(
-        "--exact", is_flag=True, heading=WHICH_PHOTOS, help="Only files with the same bytes. Instant; decodes nothing."
-    )
-    min_cosine: float | None = setting(
+@command()
+def duplicates(
+    exact: bool = flag("--exact", "Only files with the same bytes. Instant; decodes nothing.", WHICH_PHOTOS),
+    min_cosine: float | None = option(
         "--min-cosine",
         type=click.FloatRange(-1, 1),
         metavar="S",
         heading=WHICH_PHOTOS,
         help="Compare photos that are at least this near. Default: 0.8 for mini, 0.9 for other models.",
-    )
-    as_json: bool = declared(json_option)
-    paths: bool = setting(
-        "--paths", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, never those of the best."
-    )
-    print0: bool = setting(
+    ),
+    as_json: bool = json_option,
+    paths: bool = flag("--paths", "Print only the paths of copies, never those of the best.", OUTPUT),
+    print0: bool = option(
         "-0", "--print0", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, each ended by a NUL."
-    )
-    html: str | None = declared(html_option)
-    force: bool = declared(force_option("--html"))
-    index_folder: str | None = declared(index_option)
-    jobs: int | None = declared(jobs_option)
-
-
-@command()
-@gathered("options", DuplicatesOptions)
-@filter_options
-@click.pass_context
-def duplicates(context: click.Context, options: DuplicatesOptions, filters: tuple[Condition, ...]) -> None:
+    ),
+    html: str | None = html_option,
+    force: bool = force_option("--html"),
+    index_folder: str | None = index_option,
+    jobs: int | None = jobs_option,
+    filters: tuple[Condition, ...] = filter_options,
+) -> int:
     """Find photos that are copies of each other. Nothing is ever deleted.
 
     \b
@@ -76,38 +73,29 @@ def duplicates(context: click.Context, options: DuplicatesOptions, filters: tupl
     gone or have changed since they were indexed are in no group.
     """
     from clipsearch.analysis.duplicates import CHANGED, GONE
-    from clipsearch.engine import SearchEngine
 
-    check_html(options.html, options.force)
-    with SearchEngine(existing_index(options.index_folder)) as engine, ProgressBar(unit_scale=True) as bar:
+    check_html(html, force)
+    with open_engine(index_folder) as engine, ProgressBar(unit_scale=True) as bar:
 
         def show(stage: str, done: int, total: int) -> None:
             bar.show(done, total, stage=stage, unit=" pairs" if stage == "comparing" else " photos")
 
-        report = engine.duplicates(
-            all_of(filters),
-            exact_only=options.exact,
-            least_cosine=options.min_cosine,
-            jobs=options.jobs,
-            progress=show,
-        )
-    if options.html is not None:
-        write_html(_gallery(report), options.html, options.force)
-    for failure in report.failures:
-        note(f"{failure.file.path}: {failure.reason}")
+        report = engine.duplicates(all_of(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=show)
+    if html is not None:
+        write_html(_gallery(report), html, force)
+    note_failures(report.failures)
     if any(failure.reason in (CHANGED, GONE) for failure in report.failures):
         note(f"to update the index: {hint('index')}")
-    if options.as_json:
+    if as_json:
         print_json(_duplicates_object(str(engine.index_folder), report))
-    elif options.paths or options.print0:
+    elif paths or print0:
         copies = (copy.record.file.path for group in report.groups for copy in group.copies)
-        print_paths(copies, b"\0" if options.print0 else b"\n")
+        print_paths(copies, b"\0" if print0 else b"\n")
     else:
         say("\n".join(_group_table(group) for group in report.groups))
         if not is_quiet():
             note(f"{_counts(report)}; nothing was deleted")
-    if report.failures:
-        context.exit(ExitStatus.SOME_FAILED)
+    return ended(report.failures)
 
 
 def _counts(report: Duplicates) -> str:
@@ -123,7 +111,7 @@ def _group_table(group: CopyGroup) -> str:
 
     rows = [("best", "", group.best)]
     rows += [
-        ("same" if copy.exact else "near", "" if copy.exact else f"{copy.cosine:.4f}", copy.record)
+        ("same", "", copy.record) if copy.exact else ("near", f"{copy.cosine:.4f}", copy.record)
         for copy in group.copies
     ]
     folder = current_folder()

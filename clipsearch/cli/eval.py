@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import click
 
-from clipsearch.cli.command import command, declared, gathered, setting
-from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.command import argument, command, flag, option
+from clipsearch.cli.exit_status import ended
 from clipsearch.cli.options import (
     all_prompts,
     device_option,
@@ -18,42 +15,28 @@ from clipsearch.cli.options import (
     model_option,
     prompt_option,
 )
-from clipsearch.cli.output import note, print_json, progress_bar, say
-
-if TYPE_CHECKING:
-    from clipsearch.analysis.evaluation import RetrievalEvaluation, ZeroShotEvaluation
+from clipsearch.cli.output import note_failures, print_report, progress_bar
 
 
-@dataclass(frozen=True, slots=True)
-class EvalOptions:
-    """What is measured, on which photos."""
-
-    captions: str = declared(
-        click.argument("captions", type=click.Path(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl")
-    )
-    images: str = setting(
+@command("eval")
+def eval_(
+    captions: str = argument("captions", type=click.Path(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl"),
+    images: str = option(
         "--images",
         type=click.Path(exists=True, file_okay=False),
         metavar="DIR",
         required=True,
         help="The folder of the photos.",
-    )
-    split: str | None = setting("--split", metavar="NAME", help='Only the lines with this "split".')
-    zero_shot: bool = setting(
-        "--zero-shot", is_flag=True, help='Measure labels, not captions: {"image": "a.jpg", "label": "..."}.'
-    )
-    prompts: tuple[str, ...] = declared(prompt_option("labels"))
-    ensemble: bool = declared(ensemble_option)
-    model: str | None = declared(model_option("The model to measure. Default: the one that a new index would get."))
-    device: str = declared(device_option)
-    jobs: int | None = declared(jobs_option)
-
-
-@command("eval")
-@gathered("options", EvalOptions)
-@json_option
-@click.pass_context
-def eval_(context: click.Context, options: EvalOptions, as_json: bool) -> None:
+    ),
+    split: str | None = option("--split", metavar="NAME", help='Only the lines with this "split".'),
+    zero_shot: bool = flag("--zero-shot", 'Measure labels, not captions: {"image": "a.jpg", "label": "..."}.'),
+    prompts: tuple[str, ...] = prompt_option("labels"),
+    ensemble: bool = ensemble_option,
+    model: str | None = model_option("The model to measure. Default: the one that a new index would get."),
+    device: str = device_option,
+    jobs: int | None = jobs_option,
+    as_json: bool = json_option,
+) -> int:
     """Measure a model on captioned photos: JSON lines, {"image": "a.jpg", "captions": ["...", "..."]}.
 
     \b
@@ -72,44 +55,32 @@ def eval_(context: click.Context, options: EvalOptions, as_json: bool) -> None:
     is the most likely, top-5 the share with it among the five most likely. By default, labels are put into the model's own
     templates; --prompt '{}' takes them alone.
     """
-    from clipsearch.render.tables import evaluation_table, zero_shot_table
-
-    if (options.prompts or options.ensemble) and not options.zero_shot:
-        raise click.UsageError("--prompt and --ensemble are for --zero-shot; captions are taken as they are")
-    result = _zero_shot(options) if options.zero_shot else _retrieval(options)
-    for failure in result.failures:
-        note(f"{failure.file.path}: {failure.reason}")
-    if as_json:
-        print_json(result.to_json())
-    else:
-        say((zero_shot_table if options.zero_shot else evaluation_table)(result.to_json()))
-    if result.failures:
-        context.exit(ExitStatus.SOME_FAILED)
-
-
-def _retrieval(options: EvalOptions) -> RetrievalEvaluation:
-    from clipsearch.analysis.evaluation import evaluate_retrieval, read_captions
-    from clipsearch.encoders import choose_default_model, load_encoder
-
-    items = read_captions(options.captions, options.split)
-    encoder = load_encoder(options.model or choose_default_model(), device=options.device)
-    total = len(items) + sum(len(item.captions) for item in items)
-    with progress_bar(total=total, unit=" items") as bar:
-        return evaluate_retrieval(encoder, items, options.images, jobs=options.jobs, progress=bar.update)
-
-
-def _zero_shot(options: EvalOptions) -> ZeroShotEvaluation:
-    from clipsearch.analysis.evaluation import evaluate_zero_shot, read_labelled
+    from clipsearch.analysis import evaluation
     from clipsearch.encoders import choose_default_model, load_encoder
     from clipsearch.encoders.prompts import check_prompts
+    from clipsearch.render.tables import evaluation_table, zero_shot_table
 
-    prompts = all_prompts(options.prompts, options.ensemble)
-    check_prompts(prompts)
-    items = read_labelled(options.captions, options.split)
-    encoder = load_encoder(options.model or choose_default_model(), device=options.device)
-    templates = prompts or encoder.spec.label_prompts
-    total = len(items) + len({item.label for item in items}) * max(1, len(templates))
-    with progress_bar(total=total, unit=" items") as bar:
-        return evaluate_zero_shot(
-            encoder, items, options.images, prompts=templates, jobs=options.jobs, progress=bar.update
-        )
+    if (prompts or ensemble) and not zero_shot:
+        raise click.UsageError("--prompt and --ensemble are for --zero-shot; captions are taken as they are")
+    if zero_shot:
+        prompts = all_prompts(prompts, ensemble)
+        check_prompts(prompts)
+        labelled = evaluation.read_labelled(captions, split)
+        encoder = load_encoder(model or choose_default_model(), device=device)
+        prompts = prompts or encoder.spec.label_prompts
+        total = len(labelled) + len({item.label for item in labelled}) * max(1, len(prompts))
+        with progress_bar(total=total, unit=" items") as bar:
+            result: evaluation.ZeroShotEvaluation | evaluation.RetrievalEvaluation = evaluation.evaluate_zero_shot(
+                encoder, labelled, images, prompts=prompts, jobs=jobs, progress=bar.update
+            )
+        text = zero_shot_table(result.to_json())
+    else:
+        items = evaluation.read_captions(captions, split)
+        encoder = load_encoder(model or choose_default_model(), device=device)
+        total = len(items) + sum(len(item.captions) for item in items)
+        with progress_bar(total=total, unit=" items") as bar:
+            result = evaluation.evaluate_retrieval(encoder, items, images, jobs=jobs, progress=bar.update)
+        text = evaluation_table(result.to_json())
+    note_failures(result.failures)
+    print_report(as_json, result.to_json(), text)
+    return ended(result.failures)

@@ -22,3 +22,8 @@ class ExitStatus(IntEnum):
     """The answer could not be written to standard output."""
     INTERRUPTED = 130
     """Ctrl-C interrupted the command."""
+
+
+def ended(failures: object, interrupted: bool = False) -> ExitStatus:
+    """How a command ended that works on many files. `failures` is a list, or a number, of those that failed."""
+    return ExitStatus.INTERRUPTED if interrupted else ExitStatus.SOME_FAILED if failures else ExitStatus.OK

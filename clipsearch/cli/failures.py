@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from clipsearch.cli.choose_index import existing_index
+from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import command
 from clipsearch.cli.options import index_option, json_option, print0_option
-from clipsearch.cli.output import current_folder, print_json, print_paths, say
+from clipsearch.cli.output import current_folder, print_paths, print_report
 
 
 @command()
-@index_option
-@json_option
-@print0_option
-def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
+def failures(
+    index_folder: str | None = index_option, as_json: bool = json_option, print0: bool = print0_option
+) -> None:
     """The files that could not be read, and why.
 
     \b
@@ -23,15 +22,13 @@ def failures(index_folder: str | None, as_json: bool, print0: bool) -> None:
     be reached (no permission, a failing drive) is tried again by every run. Crashes and time-outs are tried in three runs.
     `clipsearch index --retry` tries all of them. A photo that was indexed before stays until its file is gone or has changed.
     """
-    from clipsearch.engine import SearchEngine
     from clipsearch.render.json_output import failure_to_json
     from clipsearch.render.tables import failures_table
 
-    with SearchEngine(existing_index(index_folder)) as engine:
+    with open_engine(index_folder) as engine:
         failed = engine.failures()
-    if as_json:
-        print_json({"index": str(engine.index_folder), "failures": [failure_to_json(failure) for failure in failed]})
-    elif print0:
+    if print0 and not as_json:
         print_paths((failure.file.path for failure in failed), b"\0")
-    else:
-        say(failures_table(failed, current_folder()))
+        return
+    value = {"index": str(engine.index_folder), "failures": list(map(failure_to_json, failed))}
+    print_report(as_json, value, failures_table(failed, current_folder()))

@@ -8,14 +8,14 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.windows import opened_as, plain
-from clipsearch.cli.command import OUTPUT, option
+from clipsearch.cli.command import OUTPUT, flag, option
 from clipsearch.cli.output import note
 from clipsearch.errors import ClipsearchError
 
@@ -30,9 +30,9 @@ _FORBIDDEN = frozenset('<>:"/\\|?*')  # in a name on Windows, and on drives that
 _PATIENCE = 2.0  # seconds within which an opener fails, if it does
 
 
-def force_option(flags: str) -> Callable[[Any], Any]:
+def force_option(flags: str) -> Any:
     """--force, for these options."""
-    return option("--force", is_flag=True, heading=OUTPUT, help=f"Let {flags} replace a file.")
+    return flag("--force", f"Let {flags} replace a file.", OUTPUT)
 
 
 def check_html(path: str | None, force: bool) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from clipsearch.cli.command import WHICH_PHOTOS, option
+from clipsearch.cli.command import WHICH_PHOTOS, grouped, option
 from clipsearch.cli.options import POSITIVE, complete_folder
 from clipsearch.types import Condition
 
@@ -36,19 +34,13 @@ _OPTIONS = {
 }
 
 
-def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options; the command gets them as one argument, `filters`: conditions that must all hold."""
+def _conditions(**wanted: Any) -> tuple[Condition, ...]:
+    if all(value in (None, ()) for value in wanted.values()):
+        return ()
+    from clipsearch.query.filters import chosen
 
-    @functools.wraps(function)
-    def with_filters(**values: Any) -> Any:
-        wanted = {name: values.pop(name) for name in _OPTIONS}
-        filters: tuple[Condition, ...] = ()
-        if any(value not in (None, ()) for value in wanted.values()):
-            from clipsearch.query.filters import chosen
+    return chosen(**wanted)
 
-            filters = chosen(**wanted)
-        return function(filters=filters, **values)
 
-    for decorate in reversed(_OPTIONS.values()):
-        with_filters = decorate(with_filters)
-    return with_filters
+filter_options = grouped("filters", _OPTIONS, _conditions)
+"""The options; a command gets them as one argument, `filters`: conditions that must all hold."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from clipsearch._internal import commands
-from clipsearch.cli.command import command
+from clipsearch.cli.command import argument, command
 from clipsearch.cli.output import say
 from clipsearch.cli.suggestions import OTHER_WORDS
 
@@ -21,9 +21,7 @@ def topic_text(name: str) -> str:
 
 
 @command("help", context_settings={"ignore_unknown_options": True})
-@click.argument("names", nargs=-1, metavar="[COMMAND|TOPIC]...")
-@click.pass_context
-def help_(context: click.Context, names: tuple[str, ...]) -> None:
+def help_(names: tuple[str, ...] = argument("names", nargs=-1, metavar="[COMMAND|TOPIC]...")) -> None:
     """Show how to use a command, or explain a topic. Without a name, list all commands.
 
     \b
@@ -35,7 +33,7 @@ def help_(context: click.Context, names: tuple[str, ...]) -> None:
     if len(names) == 1 and names[0] in TOPICS:
         say(topic_text(names[0]))
         return
-    inner = context.find_root()
+    inner = click.get_current_context().find_root()
     for name in names:
         group = inner.command
         subcommand = group.get_command(inner, name) if isinstance(group, click.Group) else None

@@ -15,8 +15,8 @@ import click
 
 from clipsearch.cli.backend import store_option
 from clipsearch.cli.choose_index import folders_to_index, index_to_write
-from clipsearch.cli.command import OUTPUT, WHERE, command, declared, gathered, setting
-from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.command import OUTPUT, WHERE, argument, command, flag, gathered, option
+from clipsearch.cli.exit_status import ExitStatus, ended
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.interrupt import interruptible
@@ -30,7 +30,7 @@ from clipsearch.cli.options import (
     new_index_option,
     prune_option,
 )
-from clipsearch.cli.output import ProgressBar, is_quiet, note, print_json, say
+from clipsearch.cli.output import ProgressBar, is_quiet, note, note_failures, print_report
 from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.errors import SyncRefused
@@ -40,45 +40,38 @@ if TYPE_CHECKING:
     from clipsearch.indexing.apply import SyncReport
     from clipsearch.milvus.push import PushReport
 
-_files = partial(setting, heading="Which files")
-_cluster = partial(setting, heading="With a cluster or a vector database")
+_FILES = "Which files"
+_CLUSTER = "With a cluster or a vector database"
+_limit = partial(option, show_default=True, heading=_FILES)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
     """How an index is made or brought up to date."""
 
-    hidden: bool = _files("--hidden", is_flag=True, help="Look into hidden files and folders too.")
-    no_default_excludes: bool = _files(
-        "--no-default-excludes", is_flag=True, help="Look into @eaDir, node_modules and the like too."
+    hidden: bool = flag("--hidden", "Look into hidden files and folders too.", _FILES)
+    no_default_excludes: bool = flag(
+        "--no-default-excludes", "Look into @eaDir, node_modules and the like too.", _FILES
     )
-    follow_links: bool = _files("--follow-links", is_flag=True, help="Enter folders that are symbolic links.")
-    exclude: tuple[str, ...] = _files(
-        "--exclude", multiple=True, metavar="GLOB", help="Skip files and folders of this name; repeatable."
+    follow_links: bool = flag("--follow-links", "Enter folders that are symbolic links.", _FILES)
+    exclude: tuple[str, ...] = option(
+        "--exclude",
+        multiple=True,
+        metavar="GLOB",
+        heading=_FILES,
+        help="Skip files and folders of this name; repeatable.",
     )
-    paranoid: bool = _files(
-        "--paranoid", is_flag=True, help="Read every photo, even if its size and time are unchanged."
+    paranoid: bool = flag("--paranoid", "Read every photo, even if its size and time are unchanged.", _FILES)
+    retry: bool = flag("--retry", "Try all files again that failed (`clipsearch failures`).", _FILES)
+    max_seconds: float = _limit(
+        "--max-seconds", type=click.FloatRange(0.1), default=30, metavar="S", help="Time limit for decoding a photo."
     )
-    retry: bool = _files("--retry", is_flag=True, help="Try all files again that failed (`clipsearch failures`).")
-    max_seconds: float = _files(
-        "--max-seconds",
-        type=click.FloatRange(0.1),
-        default=30,
-        show_default=True,
-        metavar="S",
-        help="Time limit for decoding a photo.",
+    max_megapixels: float = _limit(
+        "--max-megapixels", type=click.FloatRange(1), default=160, metavar="N", help="Size limit for a photo."
     )
-    max_megapixels: float = _files(
-        "--max-megapixels",
-        type=click.FloatRange(1),
-        default=160,
-        show_default=True,
-        metavar="N",
-        help="Size limit for a photo.",
-    )
-    model: str | None = declared(model_option("The model for a new index (see `clipsearch models`)."))
-    device: str = declared(device_option)
-    precision: str = setting(
+    model: str | None = model_option("The model for a new index (see `clipsearch models`).")
+    device: str = device_option
+    precision: str = option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "int8"]),
         default="auto",
@@ -86,24 +79,26 @@ class IndexOptions:
         heading=WHERE,
         help="fp32, bf16, int8, or auto (default): the fastest of them that measures as good as fp32.",
     )
-    index_folder: str | None = declared(new_index_option)
-    ray: str | None = _cluster(
-        "--ray", metavar="ADDRESS", help="Index on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT."
+    index_folder: str | None = new_index_option
+    ray: str | None = option(
+        "--ray",
+        metavar="ADDRESS",
+        heading=_CLUSTER,
+        help="Index on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.",
     )
-    parts: str | None = _cluster(
-        "--parts", metavar="DIR|URL", help="With --ray: where workers put their results. Default: the index."
+    parts: str | None = option(
+        "--parts",
+        metavar="DIR|URL",
+        heading=_CLUSTER,
+        help="With --ray: where workers put their results. Default: the index.",
     )
-    store: str | None = declared(store_option("Then push to a vector database:", variable=False))
-    take_over: bool = _cluster(
-        "--take-over", is_flag=True, help="With --store: replace what another copy of this index pushed."
-    )
-    prune: bool = declared(prune_option)
-    watch: bool = setting(
-        "--watch", is_flag=True, heading=OUTPUT, help="Keep running, and index whenever something changes."
-    )
-    wait: float | None = declared(wait_option)
-    jobs: int | None = declared(jobs_option)
-    batch_size: int | None = setting(
+    store: str | None = store_option("Then push to a vector database:", variable=False)
+    take_over: bool = flag("--take-over", "With --store: replace what another copy of this index pushed.", _CLUSTER)
+    prune: bool = prune_option
+    watch: bool = flag("--watch", "Keep running, and index whenever something changes.", OUTPUT)
+    wait: float | None = wait_option
+    jobs: int | None = jobs_option
+    batch_size: int | None = option(
         "--batch-size", type=POSITIVE, metavar="N", help="Photos encoded at once. Default: 8 a core, 32 to 256 in all."
     )
 
@@ -118,20 +113,12 @@ class IndexOptions:
         from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.walk import WalkRules
 
-        rules = None
-        if self.hidden or self.no_default_excludes or self.follow_links or self.exclude:
-            rules = WalkRules(
-                hidden=self.hidden,
-                defaults=not self.no_default_excludes,
-                follow_links=self.follow_links,
-                exclude=self.exclude,
-            )
-        limits = ReadLimits(max_pixels=int(self.max_megapixels * 1_000_000), seconds=self.max_seconds)
+        rules = WalkRules(self.hidden, not self.no_default_excludes, self.follow_links, self.exclude)
         options: dict[str, Any] = {
-            "rules": rules,
+            "rules": None if rules == WalkRules() else rules,
             "jobs": self.jobs,
             "batch_size": self.batch_size,
-            "limits": limits,
+            "limits": ReadLimits(max_pixels=int(self.max_megapixels * 1_000_000), seconds=self.max_seconds),
         }
         if self.watch:
             from clipsearch.indexing.watch import QUIET, require_watchfiles
@@ -142,11 +129,11 @@ class IndexOptions:
 
 
 @command(headings={WHERE: "Index and model"})
-@click.argument("folders", nargs=-1, metavar="[FOLDER]...", shell_complete=complete_folder)
-@gathered("options", IndexOptions)
-@json_option
-@click.pass_context
-def index(context: click.Context, folders: tuple[str, ...], options: IndexOptions, as_json: bool) -> None:
+def index(
+    folders: tuple[str, ...] = argument("folders", nargs=-1, metavar="[FOLDER]...", shell_complete=complete_folder),
+    options: IndexOptions = gathered("options", IndexOptions),
+    as_json: bool = json_option,
+) -> int:
     """Index the photos in folders, or bring their index up to date.
 
     \b
@@ -186,10 +173,9 @@ def index(context: click.Context, folders: tuple[str, ...], options: IndexOption
                 show_push(pushed, as_json)
         if options.watch and not (report and report.interrupted):
             report = _watch(engine, folders, engine_options, as_json)
-    if report and report.interrupted:
-        context.exit(ExitStatus.INTERRUPTED)
-    if report and (report.failed or report.known_failures or report.unreadable):
-        context.exit(ExitStatus.SOME_FAILED)
+    if report is None:
+        return ExitStatus.OK
+    return ended(report.failed or report.known_failures or report.unreadable, report.interrupted)
 
 
 def _run(
@@ -249,17 +235,13 @@ def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushR
             "these photos stay in the index as they were. If a drive is failing, save your photos first. To drop these photos "
             f"from the index, run it again with --prune: `{hint('index')} --prune`"
         )
-    for failure in report.unreadable:
-        note(f"{failure.file.path}: {failure.reason}")
+    note_failures(report.unreadable)
     name = engine.model_name or ""
-    if as_json:
-        values = {key: value for key, value in asdict(report).items() if key != "unreadable"}
-        unreadable = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
-        answer = {"index": str(engine.index_folder), "model": name, **values, "unreadable": unreadable}
-        answer |= {"push": asdict(pushed)} if pushed else {}
-        print_json(answer)
-    elif not is_quiet():
-        say(_summary(report, str(engine.index_folder), name))
+    value = {"index": str(engine.index_folder), "model": name, **asdict(report)}
+    del value["unreadable"]  # which comes last
+    value["unreadable"] = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
+    value |= {"push": asdict(pushed)} if pushed else {}
+    print_report(as_json, value, _summary(report, str(engine.index_folder), name), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.cli.choose_index import existing_index
-from clipsearch.cli.command import LOOK_FOR, OUTPUT, command, declared, gathered, setting
-from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.choose_index import open_engine
+from clipsearch.cli.command import LOOK_FOR, OUTPUT, command, flag, gathered, option
+from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
@@ -42,10 +42,10 @@ LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 
 class LabelOptions:
     """The labels, and how the labelled photos are printed."""
 
-    words: tuple[str, ...] = setting(
+    words: tuple[str, ...] = option(
         "--label", "words", multiple=True, metavar="TEXT", heading=LOOK_FOR, help="A label; repeatable."
     )
-    files: tuple[str, ...] = setting(
+    files: tuple[str, ...] = option(
         "--labels",
         "files",
         multiple=True,
@@ -54,9 +54,9 @@ class LabelOptions:
         heading=LOOK_FOR,
         help='A file of labels, one a line. Lines that begin with "#" are skipped.',
     )
-    prompts: tuple[str, ...] = declared(prompt_option("labels"))
-    ensemble: bool = declared(ensemble_option)
-    top_labels: int = setting(
+    prompts: tuple[str, ...] = prompt_option("labels")
+    ensemble: bool = ensemble_option
+    top_labels: int = option(
         "-k",
         "--top-labels",
         type=POSITIVE,
@@ -66,7 +66,7 @@ class LabelOptions:
         heading=LOOK_FOR,
         help="Labels for each photo.",
     )
-    min_probability: float | None = setting(
+    min_probability: float | None = option(
         "--min-probability",
         type=click.FloatRange(0, 1),
         metavar="P",
@@ -74,20 +74,18 @@ class LabelOptions:
         help="Only labels this likely, and only photos with one. Default: 0; with --write-sidecar, --paths or -0, "
         f"{LEAST}.",
     )
-    as_json: bool = declared(json_option)
-    as_jsonl: bool = setting(
+    as_json: bool = json_option
+    as_jsonl: bool = option(
         "--jsonl", "as_jsonl", is_flag=True, heading=OUTPUT, help="Print one JSON object for each photo."
     )
-    paths: bool = declared(paths_option)
-    print0: bool = declared(print0_option)
-    write_sidecar: bool = setting(
-        "--write-sidecar", is_flag=True, heading=OUTPUT, help="Add the labels as keywords to photo.jpg.xmp."
-    )
-    html: str | None = declared(html_option)
-    force: bool = declared(force_option("--html"))
-    index_folder: str | None = declared(index_option)
-    model: str | None = declared(model_option())
-    device: str = declared(device_option)
+    paths: bool = paths_option
+    print0: bool = print0_option
+    write_sidecar: bool = flag("--write-sidecar", "Add the labels as keywords to photo.jpg.xmp.", OUTPUT)
+    html: str | None = html_option
+    force: bool = force_option("--html")
+    index_folder: str | None = index_option
+    model: str | None = model_option()
+    device: str = device_option
 
     def labels(self) -> list[str]:
         """The labels of --label and --labels, each once. Raises an error for options that make no sense."""
@@ -111,10 +109,9 @@ class LabelOptions:
 
 
 @command(headings={LOOK_FOR: "Which labels"})
-@gathered("options", LabelOptions)
-@filter_options
-@click.pass_context
-def label(context: click.Context, options: LabelOptions, filters: tuple[Condition, ...]) -> None:
+def label(
+    options: LabelOptions = gathered("options", LabelOptions), filters: tuple[Condition, ...] = filter_options
+) -> int:
     """Say which of some labels suits each photo, and how likely each is.
 
     \b
@@ -131,7 +128,6 @@ def label(context: click.Context, options: LabelOptions, filters: tuple[Conditio
     --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
     no photo, and nothing else in a sidecar. Exit status 3: some could not be written.
     """
-    from clipsearch.engine import SearchEngine
     from clipsearch.render.json_output import labels_to_json
 
     texts = options.labels()
@@ -144,7 +140,7 @@ def label(context: click.Context, options: LabelOptions, filters: tuple[Conditio
         from clipsearch.render.gallery_cards import LabelledPhotos
 
         page = LabelledPhotos(texts)
-    with SearchEngine(existing_index(options.index_folder), model=options.model, device=options.device) as engine:
+    with open_engine(options.index_folder, model=options.model, device=options.device) as engine:
         remember_index(engine.index_folder)
         name, index = engine.model_name or "", str(engine.index_folder)
         prompts = all_prompts(options.prompts, options.ensemble)
@@ -185,8 +181,7 @@ def label(context: click.Context, options: LabelOptions, filters: tuple[Conditio
         print_json({**answer, "failures": sidecars.failures})
     if output_failed:
         raise output_failed
-    if sidecars.failures:
-        context.exit(ExitStatus.SOME_FAILED)
+    return ended(sidecars.failures)
 
 
 @dataclass

@@ -9,10 +9,9 @@ from clipsearch.errors import ClipsearchError
 
 
 @command()
-@index_option
-@model_option()
-@device_option
-def mcp(index_folder: str | None, model: str | None, device: str) -> None:
+def mcp(
+    index_folder: str | None = index_option, model: str | None = model_option(), device: str = device_option
+) -> None:
     """Let an assistant search: the Model Context Protocol on standard input and output.
 
     \b

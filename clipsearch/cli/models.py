@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import click
 
-from clipsearch.cli.command import command, verbosity_options
+from clipsearch.cli.command import argument, command, verbosity_options
 from clipsearch.cli.options import json_option
-from clipsearch.cli.output import print_json, say
+from clipsearch.cli.output import print_report, say
 
 
 @click.group(invoke_without_command=True)
-@json_option
-@click.pass_context
-def models(context: click.Context, as_json: bool) -> None:
+def models(as_json: bool = False) -> None:
     """List the models that can be used: quality, cost, size, licence, and whether each is on this machine.
 
     \b
     clipsearch models
     clipsearch models pull openai/clip-vit-base-patch32
     """
-    if context.invoked_subcommand:
+    if click.get_current_context().invoked_subcommand:
         return
     from clipsearch.encoders.registry import model_rows
     from clipsearch.render.tables import models_table
 
     rows = model_rows()
-    if as_json:
-        print_json({"models": rows})
-    else:
-        say(models_table(rows))
+    print_report(as_json, {"models": rows}, models_table(rows))
 
 
 @command()
-@click.argument("model", metavar="ID")
-def pull(model: str) -> None:
+def pull(model: str = argument("model", metavar="ID")) -> None:
     """Download a checkpoint before it is needed. After an interruption, run it again to continue.
 
     \b
@@ -51,4 +45,5 @@ def pull(model: str) -> None:
 
 
 models.add_command(pull)
+json_option(models)
 models.params += verbosity_options()

@@ -2,64 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch.cli.choose_index import existing_index
-from clipsearch.cli.command import command, gathered, option, setting
+from clipsearch.cli.choose_index import open_engine
+from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
+from clipsearch.cli.output import ProgressBar, print_report
 
 if TYPE_CHECKING:
     from clipsearch.analysis.optimization import OptimizeReport
-    from clipsearch.store.approximate.info import ApproximateInfo
+    from clipsearch.store.approximate.info import ApproximateInfo, Kind
 
 # store.approximate.info.KINDS, which --help must not import
-_KINDS = ("ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8")
+_KINDS: tuple[Kind, ...] = ("ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8")
+_limit = partial(option, type=click.FloatRange(0, min_open=True))
 
 
-@dataclass(frozen=True, slots=True)
-class OptimizeOptions:
-    """What an approximate index must reach, and which kinds are tried."""
-
-    recall: float = setting(
+@command()
+def optimize(
+    recall: float = option(
         "--recall",
         type=click.FloatRange(0, 1, min_open=True),
         default=0.99,
         metavar="R",
         show_default=True,
         help="The share of a text's ten best photos to find, on average.",
-    )
-    max_latency: float | None = setting(
-        "--max-latency", type=click.FloatRange(0, min_open=True), metavar="MS", help="Time limit for a search."
-    )
-    max_memory: float | None = setting(
-        "--max-memory", type=click.FloatRange(0, min_open=True), metavar="GB", help="Size limit for the file."
-    )
-    kinds: tuple[str, ...] = setting(
+    ),
+    max_latency: float | None = _limit("--max-latency", metavar="MS", help="Time limit for a search."),
+    max_memory: float | None = _limit("--max-memory", metavar="GB", help="Size limit for the file."),
+    kinds: tuple[Kind, ...] = option(
         "--kind",
         "kinds",
         multiple=True,
         type=click.Choice(_KINDS),
         metavar="KIND",
         help=f"Try only {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; repeatable.",
-    )
-    force: bool = setting(
-        "--force", is_flag=True, help="Keep it even if there are few photos, or an exact search is as fast."
-    )
-
-
-@command()
-@gathered("options", OptimizeOptions)
-@option("--remove", is_flag=True, help="Remove the approximate index; all searches are exact again.")
-@index_option
-@model_option()
-@device_option
-@json_option
-def optimize(
-    options: OptimizeOptions, remove: bool, index_folder: str | None, model: str | None, device: str, as_json: bool
+    ),
+    force: bool = flag("--force", "Keep it even if there are few photos, or an exact search is as fast."),
+    remove: bool = flag("--remove", "Remove the approximate index; all searches are exact again."),
+    index_folder: str | None = index_option,
+    model: str | None = model_option(),
+    device: str = device_option,
+    as_json: bool = json_option,
 ) -> None:
     """Make searches of a large index faster, which may miss a photo now and then: an approximate index, tuned by measuring.
 
@@ -73,36 +61,31 @@ def optimize(
     for more than 100 results. Photos added later are searched exactly until optimize runs again. The index itself does not
     change: the new file can be lost, damaged or removed at any time.
     """
-    from clipsearch.engine import SearchEngine
-    from clipsearch.store.approximate.info import KINDS
-
-    with SearchEngine(existing_index(index_folder), model=model, device=device) as engine:
+    with open_engine(index_folder, model=model, device=device) as engine:
         if remove:
             removed = engine.remove_approximate()
-            if as_json:
-                print_json({"index": str(engine.index_folder), "removed": removed})
-            elif not is_quiet():
-                say(f"{'removed' if removed else 'there was no approximate index'}; all searches are exact\n")
+            text = f"{'removed' if removed else 'there was no approximate index'}; all searches are exact\n"
+            print_report(as_json, {"index": str(engine.index_folder), "removed": removed}, text, summary=True)
             return
         with ProgressBar(unit="") as bar:
             report = engine.optimize(
-                recall=options.recall,
-                max_milliseconds=options.max_latency,
-                max_bytes=None if options.max_memory is None else int(options.max_memory * 1e9),
-                kinds=[kind for kind in KINDS if kind in options.kinds] or None,
-                force=options.force,
+                recall=recall,
+                max_milliseconds=max_latency,
+                max_bytes=None if max_memory is None else int(max_memory * 1e9),
+                kinds=[kind for kind in _KINDS if kind in kinds] or None,
+                force=force,
                 progress=lambda stage, done, total: bar.show(done, total, stage=stage),
             )
-    if as_json:
-        about = {
-            "chosen": report.chosen and _about(report.chosen),
-            "tried": [_about(card) for card in report.tried],
-            "seconds": report.seconds,
-        }
-        answer = {"index": str(engine.index_folder), "images": report.images, "reason": report.reason, **about}
-        print_json({**answer, "skipped": report.skipped})
-    elif not is_quiet():
-        say(_summary(report))
+    value = {
+        "index": str(engine.index_folder),
+        "images": report.images,
+        "reason": report.reason,
+        "chosen": report.chosen and _about(report.chosen),
+        "tried": [_about(card) for card in report.tried],
+        "seconds": report.seconds,
+        "skipped": report.skipped,
+    }
+    print_report(as_json, value, _summary(report), summary=True)
 
 
 def _about(card: ApproximateInfo) -> dict[str, Any]:
@@ -119,7 +102,10 @@ def _summary(report: OptimizeReport) -> str:
         lines[0] += f"; an exact search takes {report.exact_milliseconds:.1f} ms"
     for card in report.tried:
         mark = "*" if card == report.chosen else " "
-        lines.append(f"{mark} {card.shape.kind:<10}  {_measurements(card)}, {human_bytes(card.size)}")
+        measured = card.measured
+        recall = f"recall@{measured.k} {measured.text:.3f} for texts, {measured.image:.3f} for images"
+        figures = f"{measured.milliseconds:6.2f} ms, {recall}, {human_bytes(card.size)}"
+        lines.append(f"{mark} {card.shape.kind:<10}  {figures}")
     lines += [f"  {kind:<10}  not tried: {reason}" for kind, reason in report.skipped.items()]
     if report.chosen:
         lines.append(
@@ -128,9 +114,3 @@ def _summary(report: OptimizeReport) -> str:
     else:
         lines.append(report.reason)
     return "".join(f"{line}\n" for line in lines)
-
-
-def _measurements(card: ApproximateInfo) -> str:
-    measured = card.measured
-    recall = f"recall@{measured.k} {measured.text:.3f} for texts, {measured.image:.3f} for images"
-    return f"{measured.milliseconds:6.2f} ms, {recall}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from clipsearch.cli.command import LOOK_FOR, ORDER, OUTPUT, WHERE, WHICH_PHOTOS, gathered, option, setting
+from clipsearch.cli.command import LOOK_FOR, ORDER, OTHER, OUTPUT, WHERE, WHICH_PHOTOS, flag, gathered, option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -34,7 +33,7 @@ def complete_file(context: click.Context, parameter: click.Parameter, word: str)
     return [CompletionItem(word, type="file")]
 
 
-def _index_option(text: str) -> Callable[[Any], Any]:
+def _index_option(text: str) -> Any:
     return option(
         "--index",
         "index_folder",
@@ -46,9 +45,14 @@ def _index_option(text: str) -> Callable[[Any], Any]:
     )
 
 
-def model_option(text: str = "The index's model, if it has moved.") -> Callable[[Any], Any]:
+def model_option(text: str = "The index's model, if it has moved.") -> Any:
     """--model, and what it chooses."""
     return option("--model", metavar="NAME|PATH", heading=WHERE, help=text)
+
+
+def folder_option(text: str, heading: str = OTHER) -> Any:
+    """--in, for one folder, and its help."""
+    return option("--in", "folder", metavar="FOLDER", heading=heading, shell_complete=complete_folder, help=text)
 
 
 index_option = _index_option(f"{_INDEX} this folder, then the one used last.")
@@ -61,27 +65,29 @@ device_option = option(
     help="Run the model on auto (default), cpu, cuda, mps, ...",
 )
 jobs_option = option("--jobs", type=POSITIVE, metavar="N", help="Photos decoded at once. Default: one a core.")
-prune_option = option("--prune", is_flag=True, help="Confirm that photos which are gone leave, however many.")
+prune_option = flag("--prune", "Confirm that photos which are gone leave, however many.")
 json_option = option("--json", "as_json", is_flag=True, heading=OUTPUT, help="Print one JSON object.")
-paths_option = option("--paths", is_flag=True, heading=OUTPUT, help="Print only the paths, one a line.")
+paths_option = flag("--paths", "Print only the paths, one a line.", OUTPUT)
 print0_option = option(
     "-0", "--print0", is_flag=True, heading=OUTPUT, help="Print only the paths, each ended by a NUL."
 )
 
-
-_which = partial(setting, heading=WHICH_PHOTOS)
-_order = partial(setting, heading=ORDER)
+_order = partial(option, heading=ORDER)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """Which hits of a search are shown, and in which order."""
 
-    min_score: float | None = _which(
-        "--min-score", type=click.FloatRange(-1, 1), metavar="S", help="Only photos with at least this cosine score."
+    min_score: float | None = option(
+        "--min-score",
+        type=click.FloatRange(-1, 1),
+        metavar="S",
+        heading=WHICH_PHOTOS,
+        help="Only photos with at least this cosine score.",
     )
-    diverse: bool = _which("--diverse", is_flag=True, help="Leave out near-copies of better photos.")
-    keep_own: bool = _which("--keep-own", is_flag=True, help="Keep the query's own image and its copies.")
+    diverse: bool = flag("--diverse", "Leave out near-copies of better photos.", WHICH_PHOTOS)
+    keep_own: bool = flag("--keep-own", "Keep the query's own image and its copies.", WHICH_PHOTOS)
     top_k: int = _order(
         "-k", "--top-k", type=POSITIVE, default=10, metavar="N", show_default=True, help="How many photos to show."
     )
@@ -96,39 +102,21 @@ class SearchOptions:
         metavar="ORDER",
         help="score (best first, the default), date or name.",
     )
-    exact: bool = setting(
-        "--exact", is_flag=True, heading=WHERE, help="Search every photo, also after `clipsearch optimize`."
-    )
+    exact: bool = flag("--exact", "Search every photo, also after `clipsearch optimize`.", WHERE)
 
-    def query(
-        self,
-        terms: tuple[Term, ...],
-        filters: tuple[Condition, ...],
-        *,
-        prompts: tuple[str, ...] = (),
-        min_match: float | None = None,
-    ) -> Query:
-        """The query with these options."""
+    def query(self, terms: tuple[Term, ...], filters: tuple[Condition, ...], **others: Any) -> Query:
+        """The query with these options, and others of its fields."""
         from clipsearch.types import Query
 
-        return Query(
-            terms=terms,
-            filters=filters,
-            prompts=prompts,
-            min_score=self.min_score,
-            min_match=min_match,
-            offset=self.offset + (self.page - 1) * self.top_k,
-            diverse=self.diverse,
-            sort=self.sort,
-            keep_own=self.keep_own,
-            exact=self.exact,
-        )
+        offset = self.offset + (self.page - 1) * self.top_k
+        shared = {name: getattr(self, name) for name in ("min_score", "diverse", "sort", "keep_own", "exact")}
+        return Query(terms, filters, offset=offset, **shared, **others)
 
 
 search_options = gathered("search", SearchOptions)
 
 
-def prompt_option(texts: str) -> Callable[[Any], Any]:
+def prompt_option(texts: str) -> Any:
     """--prompt, for such texts."""
     return option(
         "--prompt",
@@ -140,7 +128,7 @@ def prompt_option(texts: str) -> Callable[[Any], Any]:
     )
 
 
-ensemble_option = option("--ensemble", is_flag=True, heading=LOOK_FOR, help="Average over several templates.")
+ensemble_option = flag("--ensemble", "Average over several templates.", LOOK_FOR)
 
 
 def all_prompts(prompts: tuple[str, ...], ensemble: bool) -> tuple[str, ...]:

@@ -14,13 +14,16 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from clipsearch.cli.hints import completed
+
+if TYPE_CHECKING:
+    from clipsearch.types import Failure
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _quiet = False
@@ -134,6 +137,20 @@ def print_json_text(text: str) -> None:
         text = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def print_report(as_json: bool, value: Mapping[str, Any], text: str, *, summary: bool = False) -> None:
+    """Print JSON, or text for people. -q leaves out a text that is only a summary."""
+    if as_json:
+        print_json(value)
+    elif not (summary and _quiet):
+        say(text)
+
+
+def note_failures(failures: Iterable[Failure]) -> None:
+    """A line on standard error for each file that could not be read."""
+    for failure in failures:
+        note(f"{failure.file.path}: {failure.reason}")
 
 
 def print_data(text: str) -> None:

@@ -6,25 +6,27 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.backend import store_option
-from clipsearch.cli.choose_index import existing_index
-from clipsearch.cli.command import command, option
+from clipsearch.cli.choose_index import open_engine
+from clipsearch.cli.command import command, flag
 from clipsearch.cli.options import index_option, json_option, prune_option
-from clipsearch.cli.output import ProgressBar, is_quiet, print_json, say
+from clipsearch.cli.output import ProgressBar, print_report
 from clipsearch.cli.waiting import Patience, wait_option
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
+    from clipsearch.milvus.pull import PullReport
     from clipsearch.milvus.push import PushReport
 
 
 @command()
-@store_option("Where to:", required=True)
-@index_option
-@prune_option
-@option("--take-over", is_flag=True, help="Replace what another copy of this index pushed, or a later state of it.")
-@wait_option
-@json_option
-def push(store: str, index_folder: str | None, prune: bool, take_over: bool, wait: float | None, as_json: bool) -> None:
+def push(
+    store: str = store_option("Where to:", required=True),
+    index_folder: str | None = index_option,
+    prune: bool = prune_option,
+    take_over: bool = flag("--take-over", "Replace what another copy of this index pushed, or a later state of it."),
+    wait: float | None = wait_option,
+    as_json: bool = json_option,
+) -> None:
     """Copy an index into a vector database: embeddings, and all that filters and results need. No pictures.
 
     \b
@@ -35,9 +37,7 @@ def push(store: str, index_folder: str | None, prune: bool, take_over: bool, wai
     milvus://HOST:PORT/NAME, milvuss://... with encryption, or milvus+lite:FOLDER/NAME on this machine. Its token is taken
     from $CLIPSEARCH_STORE_TOKEN.
     """
-    from clipsearch.engine import SearchEngine
-
-    with SearchEngine(existing_index(index_folder)) as engine:
+    with open_engine(index_folder) as engine:
         show_push(push_to(engine, store, prune, take_over, wait), as_json)
 
 
@@ -49,24 +49,17 @@ def push_to(engine: SearchEngine, store: str, prune: bool, take_over: bool, wait
 
 def show_push(report: PushReport, as_json: bool) -> None:
     """What a push did, on standard output."""
-    from clipsearch.render.text import joined_counts, printable
+    from clipsearch.render.text import printable
 
-    if as_json:
-        print_json(asdict(report))
-    elif not is_quiet():
-        done = joined_counts(
-            (report.sent, "sent and read back"),
-            (report.resumed, "sent by a run before"),
-            (report.removed, "removed"),
-            (report.unchanged, "unchanged"),
-        )
-        say(f"{done or 'nothing to do'} in {report.seconds:.1f} s\n")
-        content = content_text(report.images, report.digest)
-        say(f"store: {printable(report.store)} ({content}, version {report.version})\n")
+    counts = ((report.sent, "sent and read back"), (report.resumed, "sent by a run before"))
+    done, content = transfer_texts(report, *counts)
+    store = f"store: {printable(report.store)} ({content}, version {report.version})\n"
+    print_report(as_json, asdict(report), done + store, summary=True)
 
 
-def content_text(images: int, digest: str) -> str:
-    """How many photos there are, and the start of the checksum over all."""
-    from clipsearch.render.text import counted
+def transfer_texts(report: PushReport | PullReport, *counts: tuple[int, str]) -> tuple[str, str]:
+    """What was done, as a line, and what is there now: how many photos, and the start of the checksum over all."""
+    from clipsearch.render.text import counted, joined_counts
 
-    return f"{counted(images, 'photo')}, checksum {digest[:12]}"
+    done = joined_counts(*counts, (report.removed, "removed"), (report.unchanged, "unchanged")) or "nothing to do"
+    return f"{done} in {report.seconds:.1f} s\n", f"{counted(report.images, 'photo')}, checksum {report.digest[:12]}"

@@ -15,7 +15,7 @@ import click
 from clipsearch._internal import commands
 from clipsearch._internal.atomic_files import cannot_write
 from clipsearch.cli.backend import Backend, backend_options
-from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, command, declared, gathered, setting
+from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, argument, command, flag, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, all_prompts, ensemble_option, prompt_option, search_options
@@ -28,25 +28,21 @@ if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.types import Condition, Query
 
-_part = partial(setting, multiple=True, metavar="PART", heading=LOOK_FOR)
+_part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR)
 
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
     """What to look for, and how well a photo must match it."""
 
-    words: tuple[str, ...] = declared(click.argument("words", nargs=-1, metavar="PART [+|- PART]..."))
+    words: tuple[str, ...] = argument("words", nargs=-1, metavar="PART [+|- PART]...")
     likes: tuple[str, ...] = _part("--like", "likes", help="The same as + PART; repeatable.")
     unlikes: tuple[str, ...] = _part("--unlike", "unlikes", help="The same as - PART; repeatable.")
-    prompts: tuple[str, ...] = declared(prompt_option("texts"))
-    ensemble: bool = declared(ensemble_option)
-    allow_url: bool = setting(
-        "--allow-url", is_flag=True, heading=LOOK_FOR, help="Download a PART that is a web address."
-    )
-    relevant: bool = setting(
-        "--relevant", is_flag=True, heading=WHICH_PHOTOS, help="Only photos that match: --min-match 0.5."
-    )
-    min_match: float | None = setting(
+    prompts: tuple[str, ...] = prompt_option("texts")
+    ensemble: bool = ensemble_option
+    allow_url: bool = flag("--allow-url", "Download a PART that is a web address.", LOOK_FOR)
+    relevant: bool = flag("--relevant", "Only photos that match: --min-match 0.5.", WHICH_PHOTOS)
+    min_match: float | None = option(
         "--min-match",
         type=click.FloatRange(0, 1),
         metavar="P",
@@ -71,20 +67,13 @@ class QueryOptions:
 
 
 @command()
-@gathered("wanted", QueryOptions)
-@search_options
-@filter_options
-@result_options
-@backend_options
-@click.pass_context
 def query(
-    context: click.Context,
-    wanted: QueryOptions,
-    filters: tuple[Condition, ...],
-    search: SearchOptions,
-    results: ResultOptions,
-    backend: Backend,
-) -> None:
+    wanted: QueryOptions = gathered("wanted", QueryOptions),
+    search: SearchOptions = search_options,
+    filters: tuple[Condition, ...] = filter_options,
+    results: ResultOptions = result_options,
+    backend: Backend = backend_options,
+) -> int:
     """Find photos by a description, by an image that they should look like, or by both.
 
     \b
@@ -110,12 +99,10 @@ def query(
             if results.open or results.contact_sheet or results.html:
                 raise click.UsageError("--open, --contact-sheet and --html are for one query, not for standard input")
             with backend.opened(results) as engine:
-                status = _answer_lines(engine, question, search.top_k, results, pictures)
-        else:
-            question = replace(question, terms=parse_terms(wanted.parts, pictures.picture))
-            with backend.opened(results) as engine:
-                status = show(engine.search(question, search.top_k), results, " ".join(wanted.parts))
-    context.exit(status)
+                return _answer_lines(engine, question, search.top_k, results, pictures)
+        question = replace(question, terms=parse_terms(wanted.parts, pictures.picture))
+        with backend.opened(results) as engine:
+            return show(engine.search(question, search.top_k), results, " ".join(wanted.parts))
 
 
 def _answer_lines(

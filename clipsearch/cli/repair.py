@@ -13,9 +13,7 @@ from clipsearch.cli.verify import MOST_SHOWN, say_damages
 
 
 @command()
-@index_option
-@json_option
-def repair(index_folder: str | None, as_json: bool) -> None:
+def repair(index_folder: str | None = index_option, as_json: bool = json_option) -> None:
     """Make a damaged index whole again, from everything that is provably good. The photos themselves are never touched.
 
     \b

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from clipsearch.cli.command import ORDER, OUTPUT, option
+from clipsearch.cli.command import ORDER, OUTPUT, flag, grouped, option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, open_in_viewer, put_into, write_html
 from clipsearch.cli.options import complete_folder, paths_option, print0_option
@@ -51,46 +49,58 @@ class ResultOptions:
 
 
 _FORMATS = {"json": "--json", "jsonl": "--jsonl", "csv": "--csv", "paths": "--paths", "print0": "-0"}
-_output = partial(option, heading=OUTPUT)
-_folder = partial(_output, type=click.Path(file_okay=False), metavar="DIR", shell_complete=complete_folder)
-_OPTIONS = (
-    option(
+_folder = partial(
+    option, heading=OUTPUT, type=click.Path(file_okay=False), metavar="DIR", shell_complete=complete_folder
+)
+_OPTIONS = {
+    "group_by": option(
         "--group-by",
         type=click.Choice(["folder", "day"]),
         metavar="KIND",
         heading=ORDER,
         help="Put photos of one folder or day together.",
     ),
-    _output("--json", is_flag=True, help="Print one JSON object."),
-    _output("--jsonl", is_flag=True, help="Print one JSON object for each photo."),
-    _output("--csv", is_flag=True, help="Print comma-separated values, after a line of names."),
-    paths_option,
-    print0_option,
-    preview_option,
-    _output("--explain", is_flag=True, help="Say how the query was understood, and timings."),
-    _output("--open", is_flag=True, help="Open the best photo, or the file written."),
-    _folder("--copy-to", help="Copy the photos there; never overwrites."),
-    _folder("--link-to", help="Make symbolic links to the photos there."),
-    _output(
-        "--contact-sheet", type=click.Path(), metavar="FILE", help="Write thumbnails to a .jpg, .png or .pdf file."
+    "json": flag("--json", "Print one JSON object.", OUTPUT),
+    "jsonl": flag("--jsonl", "Print one JSON object for each photo.", OUTPUT),
+    "csv": flag("--csv", "Print comma-separated values, after a line of names.", OUTPUT),
+    "paths": paths_option,
+    "print0": print0_option,
+    "preview": preview_option,
+    "explain": flag("--explain", "Say how the query was understood, and timings.", OUTPUT),
+    "open": flag("--open", "Open the best photo, or the file written.", OUTPUT),
+    "copy_to": _folder("--copy-to", help="Copy the photos there; never overwrites."),
+    "link_to": _folder("--link-to", help="Make symbolic links to the photos there."),
+    "contact_sheet": option(
+        "--contact-sheet",
+        type=click.Path(),
+        metavar="FILE",
+        heading=OUTPUT,
+        help="Write thumbnails to a .jpg, .png or .pdf file.",
     ),
-    html_option,
-    force_option("--contact-sheet and --html"),
-)
+    "html": html_option,
+    "force": force_option("--contact-sheet and --html"),
+}
 
 
-def result_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options; the command gets them as one argument, `results`: ResultOptions."""
-    others = [field.name for field in fields(ResultOptions) if field.name != "format"]
+def _checked(**values: Any) -> ResultOptions:
+    """The options. Raises an error for what cannot be done, before a search is made for nothing."""
+    formats = [name for name in _FORMATS if values.pop(name)]
+    if len(formats) > 1:
+        flags = " and ".join(_FORMATS[name] for name in formats)
+        raise click.UsageError(f"{flags} exclude each other; choose one way to print the photos")
+    if formats and values["preview"]:
+        raise click.UsageError(f"--preview is for people, and {_FORMATS[formats[0]]} for programs; choose one of them")
+    if values["contact_sheet"] is not None:
+        from clipsearch.render.contact_sheet import check_sheet
 
-    @functools.wraps(function)
-    def with_results(**values: Any) -> Any:
-        formats = [name for name in _FORMATS if values.pop(name)]
-        return function(results=_checked(formats, {name: values.pop(name) for name in others}), **values)
+        check_sheet(values["contact_sheet"], force=values["force"])
+    check_html(values["html"], values["force"])
+    values["format"] = formats[0] if formats else "table"
+    return ResultOptions(**values)
 
-    for decorate in reversed(_OPTIONS):
-        with_results = decorate(with_results)
-    return with_results
+
+result_options = grouped("results", _OPTIONS, _checked)
+"""The options; a command gets them as one argument, `results`: ResultOptions."""
 
 
 def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) -> int:
@@ -123,22 +133,6 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if options.open:
         _open(hits, options.html or options.contact_sheet)
     return status
-
-
-def _checked(formats: list[str], options: dict[str, Any]) -> ResultOptions:
-    """The options. Raises an error for what cannot be done, before a search is made for nothing."""
-    if len(formats) > 1:
-        flags = " and ".join(_FORMATS[name] for name in formats)
-        raise click.UsageError(f"{flags} exclude each other; choose one way to print the photos")
-    if formats and options["preview"]:
-        raise click.UsageError(f"--preview is for people, and {_FORMATS[formats[0]]} for programs; choose one of them")
-    if options["contact_sheet"] is not None:
-        from clipsearch.render.contact_sheet import check_sheet
-
-        check_sheet(options["contact_sheet"], force=options["force"])
-    check_html(options["html"], options["force"])
-    options["format"] = formats[0] if formats else "table"
-    return ResultOptions(**options)
 
 
 def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:

@@ -9,7 +9,7 @@ import threading
 import click
 
 from clipsearch.cli.choose_index import existing_index
-from clipsearch.cli.command import command, option
+from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.output import OutputFailed, note, say
@@ -17,27 +17,29 @@ from clipsearch.errors import ClipsearchError
 
 
 @command()
-@index_option
-@model_option()
-@device_option
-@option("--host", default="127.0.0.1", metavar="NAME", show_default=True, help="Where to listen; others need --token.")
-@option(
-    "--port", type=click.IntRange(0, 65535), default=8100, metavar="N", show_default=True, help="0 takes any free port."
-)
-@option(
-    "--token", envvar="CLIPSEARCH_TOKEN", metavar="TEXT", help="Ask for this before showing anything. $CLIPSEARCH_TOKEN"
-)
-@option("--no-open", is_flag=True, help="Do not open the browser.")
-@option("--watch", is_flag=True, help="Index again whenever something changes in the indexed folders.")
 def serve(
-    index_folder: str | None,
-    model: str | None,
-    device: str,
-    host: str,
-    port: int,
-    token: str | None,
-    no_open: bool,
-    watch: bool,
+    index_folder: str | None = index_option,
+    model: str | None = model_option(),
+    device: str = device_option,
+    host: str = option(
+        "--host", default="127.0.0.1", metavar="NAME", show_default=True, help="Where to listen; others need --token."
+    ),
+    port: int = option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=8100,
+        metavar="N",
+        show_default=True,
+        help="0 takes any free port.",
+    ),
+    token: str | None = option(
+        "--token",
+        envvar="CLIPSEARCH_TOKEN",
+        metavar="TEXT",
+        help="Ask for this before showing anything. $CLIPSEARCH_TOKEN",
+    ),
+    no_open: bool = flag("--no-open", "Do not open the browser."),
+    watch: bool = flag("--watch", "Index again whenever something changes in the indexed folders."),
 ) -> None:
     """Search in the browser, and answer programs over HTTP. Only this machine can reach it, unless --host says otherwise.
 

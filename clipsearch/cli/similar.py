@@ -6,10 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from clipsearch.cli.backend import Backend, backend_options
-from clipsearch.cli.command import command
+from clipsearch.cli.command import argument, command
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, complete_file, search_options
 from clipsearch.cli.results import ResultOptions, result_options, show
@@ -20,20 +18,15 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=complete_file)
-@search_options
-@filter_options
-@result_options
-@backend_options
-@click.pass_context
 def similar(
-    context: click.Context,
-    images: tuple[str, ...],
-    filters: tuple[Condition, ...],
-    search: SearchOptions,
-    results: ResultOptions,
-    backend: Backend,
-) -> None:
+    images: tuple[str, ...] = argument(
+        "images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=complete_file
+    ),
+    search: SearchOptions = search_options,
+    filters: tuple[Condition, ...] = filter_options,
+    results: ResultOptions = result_options,
+    backend: Backend = backend_options,
+) -> int:
     """Find photos that look like an image, or like all of several. The image itself and its copies are left out.
 
     \b
@@ -48,5 +41,4 @@ def similar(
             raise QueryError(f"{image} is a folder; give a picture" if is_folder else f"there is no file {image}")
     question = search.query(tuple(Term(Path(image)) for image in images), filters)
     with backend.opened(results) as engine:
-        status = show(engine.search(question, search.top_k), results, " + ".join(images))
-    context.exit(status)
+        return show(engine.search(question, search.top_k), results, " + ".join(images))

@@ -6,16 +6,16 @@ import shutil
 import sys
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from clipsearch.cli.choose_index import existing_index
+from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, command, option
 from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import POSITIVE, index_option, json_option
-from clipsearch.cli.output import current_folder, print_json, say
+from clipsearch.cli.output import current_folder, print_report
 from clipsearch.types import all_of
 
 if TYPE_CHECKING:
@@ -31,38 +31,38 @@ _count = partial(option, heading="What to count")
 
 
 @command()
-@_count(
-    "--by",
-    multiple=True,
-    type=click.Choice(_BY),
-    metavar="FACT",
-    help="year, month, camera, folder, format, orientation or megapixels; repeatable. Default: all but month and the last two.",
-)
-@_count(
-    "--top", type=POSITIVE, default=10, metavar="N", show_default=True, help="How many cameras, folders, ... to show."
-)
-@_count(
-    "--depth",
-    type=click.IntRange(0),
-    default=1,
-    metavar="N",
-    show_default=True,
-    help="Levels of folders to count separately.",
-)
-@filter_options
-@json_option
-@option("--png", type=click.Path(), metavar="FILE", heading=OUTPUT, help="Also write the counts as a picture.")
-@force_option("--png")
-@index_option
 def stats(
-    by: tuple[str, ...],
-    top: int,
-    depth: int,
-    filters: tuple[Condition, ...],
-    as_json: bool,
-    png: str | None,
-    force: bool,
-    index_folder: str | None,
+    by: tuple[str, ...] = _count(
+        "--by",
+        multiple=True,
+        type=click.Choice(_BY),
+        metavar="FACT",
+        help="year, month, camera, folder, format, orientation or megapixels; repeatable. Default: all but month and the "
+        "last two.",
+    ),
+    top: int = _count(
+        "--top",
+        type=POSITIVE,
+        default=10,
+        metavar="N",
+        show_default=True,
+        help="How many cameras, folders, ... to show.",
+    ),
+    depth: int = _count(
+        "--depth",
+        type=click.IntRange(0),
+        default=1,
+        metavar="N",
+        show_default=True,
+        help="Levels of folders to count separately.",
+    ),
+    filters: tuple[Condition, ...] = filter_options,
+    as_json: bool = json_option,
+    png: str | None = option(
+        "--png", type=click.Path(), metavar="FILE", heading=OUTPUT, help="Also write the counts as a picture."
+    ),
+    force: bool = force_option("--png"),
+    index_folder: str | None = index_option,
 ) -> None:
     """Count the photos by year, month, camera, folder, format, orientation or megapixels.
 
@@ -73,30 +73,21 @@ def stats(
     clipsearch stats --png photos.png
     """
     from clipsearch.analysis.statistics import USUAL_BY
-    from clipsearch.engine import SearchEngine
     from clipsearch.render.chart import can_draw_blocks, charts_text
 
-    with SearchEngine(existing_index(index_folder)) as engine:
+    with open_engine(index_folder) as engine:
         report = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
     if png is not None:
         from clipsearch.render.chart_picture import charts_png, save_png
 
         charts = [_chart(breakdown, fill=True) for breakdown in report.breakdowns]
         save_png(charts_png(*_headline(report), charts), png, force=force)
-    if as_json:
-        print_json(_stats_object(str(engine.index_folder), report))
-        return
     charts = [_chart(breakdown, fill=False) for breakdown in report.breakdowns if breakdown.counts]
     width = shutil.get_terminal_size().columns
     drawn = charts_text(charts, width, blocks=can_draw_blocks(sys.stdout.encoding))
-    say("\n".join(_headline(report)) + "\n\n" + drawn)
-
-
-def _stats_object(index: str, report: Stats) -> dict[str, Any]:
-    """{"index", "images", "bytes", "with_date", "with_place", "first", "last", "by": {"year": {...}}}. Keys are only added."""
-    values = asdict(report)
-    by = {breakdown.pop("by"): breakdown for breakdown in values.pop("breakdowns")}
-    return {"index": index, **values, "by": by}
+    value = {"index": str(engine.index_folder), **asdict(report)}
+    value["by"] = {breakdown.pop("by"): breakdown for breakdown in value.pop("breakdowns")}
+    print_report(as_json, value, "\n".join(_headline(report)) + "\n\n" + drawn)
 
 
 def _headline(report: Stats) -> tuple[str, str]:

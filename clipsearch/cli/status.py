@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.backend import server_option, server_to_ask, store_option, store_to_ask
-from clipsearch.cli.choose_index import existing_index
-from clipsearch.cli.command import command, option
+from clipsearch.cli.choose_index import open_engine
+from clipsearch.cli.command import command, flag
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_json, say
+from clipsearch.cli.output import print_report
 
 if TYPE_CHECKING:
     from clipsearch.indexing.status import RootStatus, Status
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 @command()
-@index_option
-@server_option
-@store_option("What a vector database holds:")
-@option("--quick", is_flag=True, help="Do not compare with the folders on disk. A server never does.")
-@json_option
-def status(index_folder: str | None, server: str | None, store: str | None, quick: bool, as_json: bool) -> None:
+def status(
+    index_folder: str | None = index_option,
+    server: str | None = server_option,
+    store: str | None = store_option("What a vector database holds:"),
+    quick: bool = flag("--quick", "Do not compare with the folders on disk. A server never does."),
+    as_json: bool = json_option,
+) -> None:
     """What is indexed, by which model, and whether it is up to date.
 
     \b
@@ -36,26 +37,22 @@ def status(index_folder: str | None, server: str | None, store: str | None, quic
         from clipsearch.milvus.store import store_status
 
         state = store_status(address)
-        print_json(asdict(state)) if as_json else _say_lines(_store_lines(state))
+        print_report(as_json, asdict(state), _text(_store_lines(state)))
         return
     if client := server_to_ask(server):
         with client:
             index = client.status()
     else:
-        from clipsearch.engine import SearchEngine
-
-        with SearchEngine(existing_index(index_folder)) as engine:
+        with open_engine(index_folder) as engine:
             index = engine.status(scan=not quick)
-    if as_json:
-        print_json({**asdict(index), "stale": index.stale})
-    else:
-        _say_lines(_index_lines(index, remote=client is not None))
+    text = _text(_index_lines(index, remote=client is not None))
+    print_report(as_json, {**asdict(index), "stale": index.stale}, text)
 
 
-def _say_lines(lines: list[tuple[str, str]]) -> None:
+def _text(lines: list[tuple[str, str]]) -> str:
     from clipsearch.render.text import printable
 
-    say("".join(f"{name:<8} {printable(text)}\n" for name, text in lines))
+    return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
 
 
 def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:

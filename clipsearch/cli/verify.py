@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
-
 from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
 from clipsearch.cli.exit_status import ExitStatus
@@ -23,10 +21,7 @@ MOST_SHOWN = 20
 
 
 @command()
-@index_option
-@json_option
-@click.pass_context
-def verify(context: click.Context, index_folder: str | None, as_json: bool) -> None:
+def verify(index_folder: str | None = index_option, as_json: bool = json_option) -> int:
     """Read everything in an index and compare it with its checksums. Changes nothing.
 
     \b
@@ -49,7 +44,7 @@ def verify(context: click.Context, index_folder: str | None, as_json: bool) -> N
     else:
         content = f"{counted(report.images, 'photo')} and {counted(report.segments, 'segment')}"
         say(f"{content} ({human_bytes(report.bytes_read)}) are as they were written\n")
-    context.exit(ExitStatus.DAMAGED if report.damages else ExitStatus.OK)
+    return ExitStatus.DAMAGED if report.damages else ExitStatus.OK
 
 
 def say_damages(damages: Sequence[Damage]) -> None:
