@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.distributed.indexing import ClusterReport
     from clipsearch.encoders.base import Encoder
     from clipsearch.images.files import ReadLimits
-    from clipsearch.indexing.apply import SyncReport
+    from clipsearch.indexing.apply import IndexProgress, SyncReport
     from clipsearch.indexing.status import Status
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.milvus.pull import PullReport
@@ -49,15 +49,15 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.store.lock import OnBusy
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.fields import Format
-    from clipsearch.transfer.import_ import ImportReport
-    from clipsearch.types import Condition
+    from clipsearch.transfer.import_ import ImportProgress, ImportReport
+    from clipsearch.types import Condition, Progress, StageProgress
 
 
 class SearchEngine:
     """An index, or a vector database that one was pushed to, with its model. Use as a context manager, or call `close`.
 
-    Opening costs next to nothing: the index and the model are loaded when they are first needed, and kept. An engine over a
-    vector database answers queries; its other methods raise ClipsearchError. An engine belongs to one thread at a time.
+    The index and the model are loaded when they are first needed. An engine over a vector database only answers queries; other
+    methods raise ClipsearchError. An engine belongs to one thread at a time.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class SearchEngine:
     ) -> SearchEngine:
         """Open the index of a photo folder (in its `.clipsearch`), an index folder itself, or a store by its address.
 
-        `model`, `device` and `precision` are those of `load_encoder`. By default the model is the one the index was made with;
-        a new index takes the best one on this machine. An index keeps its precision, and chooses it by its first 64 photos.
+        `model`, `device` and `precision` are those of `load_encoder`; by default, the index's own model, or for a new index
+        the best one on this machine. An index keeps its precision, and chooses it by its first 64 photos.
         """
         if is_address(folder):
             return cls(store=str(folder), model=model, device=device, precision=precision)
@@ -139,7 +139,7 @@ class SearchEngine:
         """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
 
         An embedding is float32 (dim,). A text may have several parts, "a dog + snow - people"; see `clipsearch.query.language`.
-        Scores are exact cosines; equal scores are ordered by path. QueryError if the query asks for nothing or points nowhere;
+        Scores are exact cosines, ties are ordered by path. QueryError if the query asks for nothing or points nowhere;
         ImageError if its picture cannot be read; CollectionNotFound if there is no index; ModelMismatch if its model differs.
         """
         (hits,) = self.search_many([parse_query(query)], top_k)
@@ -164,9 +164,7 @@ class SearchEngine:
         `condition` limits the photos that count. QueryError for a `top_k` below 1 or a negative offset.
         """
         if top_k < 1 or offset < 0:
-            raise QueryError(
-                f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first or later"
-            )
+            raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")
         return self._source().browse(condition, sort, offset, top_k)
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
@@ -206,21 +204,20 @@ class SearchEngine:
         jobs: int | None = None,
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
-        progress: Callable[[SyncReport, int, int], None] | None = None,
+        progress: IndexProgress | None = None,
         cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> SyncReport:
         """Make the index agree with folders: add, update, move and remove what has changed there.
 
-        Without folders, it takes those indexed before; a new index takes the folder it lies in. `rules` says which files to
-        take, and is kept for later runs. SyncRefused if a folder is gone, or if more than half of the index would go, unless
-        `prune`. With `paranoid`, every photo is read and compared by its content, even if its size and time are unchanged.
-        With `retry`, every file that failed is tried again, not only those that may have become readable. Files written
-        within the last `settled_for` seconds may be incomplete and wait for a later run. `jobs` processes decode (by default
-        one a core), `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the
-        report so far, the photos done and their total. If `cancel` is cancelled, the run ends early, keeps what is finished
-        and returns a report with `interrupted`. While another process writes, `on_busy` decides whether to try again; without
-        it, CollectionBusy is raised. ModelMismatch if the index was made with another model.
+        The default is all indexed folders; for a new index, the folder it lies in. `rules` choose the files, and are kept for
+        later runs. SyncRefused if a folder is gone, or if more than half of the index would go, unless `prune`. With
+        `paranoid`, photos are compared by content even if size and time are unchanged; with `retry`, all failed files are tried
+        again. Files younger than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a core),
+        `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the report so far,
+        the photos done and their total. If `cancel` is cancelled, the run keeps what is finished and returns a report with
+        `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
+        raised. ModelMismatch if the index was made with another model.
         """
         from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.apply import index_folders
@@ -228,8 +225,8 @@ class SearchEngine:
 
         start = time.monotonic()
         options = SyncOptions(rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits or ReadLimits())
-        with self._writing(folders, _require_folder, on_busy) as collection:
-            report = index_folders(collection, folders, partial(self._model.of, collection), options, progress, cancel)
+        with self._writing(folders, on_busy) as (collection, load_encoder):
+            report = index_folders(collection, folders, load_encoder, options, progress, cancel)
         report.seconds = time.monotonic() - start
         return report
 
@@ -245,18 +242,17 @@ class SearchEngine:
         jobs: int | None = None,
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
-        progress: Callable[[SyncReport, int, int], None] | None = None,
+        progress: IndexProgress | None = None,
         cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> ClusterReport:
         """Make the index agree with folders, like `index`, with the workers of a Ray cluster.
 
-        `sources` are folders, URLs of folders in remote storage, and tar or Parquet files of photos, local or remote; without
-        any, everything that the index knows. `ray` is the cluster's address; "local" starts one on this machine. Workers write
-        to `parts`, a folder or URL that all machines share, by default in the index folder; everything is committed at once
-        at the end. An interrupted run keeps its finished parts, and the next one uses them. `jobs` is the number of processors
-        of a worker, by default all of its node. The other parameters are those of `index`. ClipsearchError if the cluster or a
-        storage cannot be reached; SyncRefused, CollectionBusy and ModelMismatch like `index`.
+        `sources` are folders, URLs of folders in remote storage, and tar or Parquet files of photos (default: all that the
+        index knows). `ray` is the cluster's address; "local" starts one here. Workers write to `parts`, a folder or URL that
+        all machines share (default: in the index folder); all parts are committed together at the end. The next run uses
+        the finished parts of an interrupted one. `jobs` is the number of processors of a worker (default: all of its node).
+        Other parameters and errors are those of `index`; also ClipsearchError if the cluster or a storage cannot be reached.
         """
         from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
         from clipsearch.images.files import ReadLimits
@@ -265,8 +261,7 @@ class SearchEngine:
         start = time.monotonic()
         cluster = ClusterOptions(ray, parts, self._model.device)
         options = SyncOptions(rules, prune, paranoid, retry, 0.0, jobs, batch_size, limits or ReadLimits())
-        with self._writing(sources, _require_source, on_busy) as collection:
-            load_encoder = partial(self._model.of, collection)
+        with self._writing(sources, on_busy, remote=True) as (collection, load_encoder):
             report = index_on_cluster(collection, sources, load_encoder, cluster, options, progress, cancel)
         report.seconds = time.monotonic() - start
         return report
@@ -274,8 +269,7 @@ class SearchEngine:
     def forget(self, *folders: str | os.PathLike[str], on_busy: OnBusy | None = None) -> int:
         """Remove folders or single files from the index, never from the disk; returns how many photos went.
 
-        They return if they are indexed again. ClipsearchError if a folder is not in the index; CollectionBusy if another
-        process is writing and `on_busy` does not say to try again.
+        ClipsearchError if a folder is not in the index; CollectionBusy as for `index`.
         """
         self._collection()  # a missing index is refused before a folder or a lock is made
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
@@ -301,15 +295,15 @@ class SearchEngine:
         max_bytes: int | None = None,
         kinds: Sequence[Kind] | None = None,
         force: bool = False,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: StageProgress | None = None,
         cancel: CancelToken | None = None,
     ) -> OptimizeReport:
         """Make an approximate index, tuned by measuring, that searches then use unless the query says `exact`.
 
-        It reaches `recall` (recall@10, above 0 and at most 1) for text queries and for photos as queries, in a median of
-        `max_milliseconds` and with a file of at most `max_bytes`. `kinds` limits the kinds that are tried. Small indexes, and
-        those whose exact search is as quick, get none unless `force`; the report says why. `progress` gets the stage, the steps
-        done and their total. ClipsearchError if no kind reaches the recall, and Cancelled, both with nothing changed.
+        It reaches `recall` (recall@10, above 0 and at most 1) for texts and photos as queries, in a median of at most
+        `max_milliseconds`, with a file of at most `max_bytes`, and is one of `kinds`. If an exact search is as quick, none is
+        made unless `force`; the report says why. `progress` gets the stage, the steps done and their total. ClipsearchError if
+        no kind reaches the recall, and Cancelled, both with nothing changed.
         """
         from clipsearch.analysis.optimization import optimize
 
@@ -344,9 +338,9 @@ class SearchEngine:
     ) -> Generator[LabelledImage, None, None]:
         """Give every photo, or those that meet `condition`, the probability of each label, by image id.
 
-        `prompts` are templates with one "{}" each; None takes the model's own, and () none. `progress` gets the number of
-        sentences just encoded. Photos are computed while the generator is read, so read it before `close`. QueryError if there
-        is no label, an empty one, or the same one twice; Cancelled, also while the generator is read.
+        `prompts` are templates with one "{}" each; None takes the model's own, () none. `progress` gets the number of sentences
+        just encoded. Read the generator before `close`. QueryError if there is no label, an empty one, or the same one twice;
+        Cancelled, also while the generator is read.
         """
         from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 
@@ -364,15 +358,15 @@ class SearchEngine:
         exact_only: bool = False,
         least_cosine: float | None = None,
         jobs: int | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: StageProgress | None = None,
         cancel: CancelToken | None = None,
     ) -> Duplicates:
         """Find groups of photos that are copies of each other. Nothing is deleted.
 
-        Exact copies have the same SHA-256. Near-copies have a cosine of at least `least_cosine` (by default a value measured
-        for the model) and, decoded again by `jobs` processes, similar perceptual hashes; `exact_only` leaves them out. The
-        best photo of a group is named first. `condition` limits the photos that count. `progress` gets the stage, the photos
-        done and their total. Photos that cannot be read are listed as failures. Raises Cancelled.
+        Exact copies have the same SHA-256. Near-copies have a cosine of at least `least_cosine` (default: measured for the
+        model) and, decoded again by `jobs` processes, similar perceptual hashes; `exact_only` leaves them out. The best photo
+        of a group is first. `condition` limits the photos that count. `progress` gets the stage, the photos done and their
+        total. Photos that cannot be read are listed as failures. Raises Cancelled.
         """
         from clipsearch.analysis.duplicates import find_duplicates
 
@@ -391,8 +385,8 @@ class SearchEngine:
     ) -> Stats:
         """Count the photos, or those that meet `condition`, by year, camera, folder, format and the like.
 
-        Each breakdown lists its `top` largest values. Folders are counted with everything below them, `depth` levels below
-        each indexed folder; 0 counts the indexed folders themselves.
+        Each breakdown lists its `top` largest values. Folders are those `depth` levels below an indexed one, with everything in
+        them; 0 counts the indexed folders themselves.
         """
         from clipsearch.analysis.statistics import USUAL_BY, count_photos
 
@@ -406,7 +400,7 @@ class SearchEngine:
         *,
         prune: bool = False,
         take_over: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
         cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> PushReport:
@@ -428,7 +422,7 @@ class SearchEngine:
         store: str,
         *,
         prune: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
         cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> PullReport:
@@ -453,7 +447,7 @@ class SearchEngine:
         relative_to: str | None = None,
         embeddings: bool = False,
         force: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> ExportReport:
         """Write photos and their unit vectors (float32) to a npy, parquet, csv or jsonl file, by image id.
@@ -485,17 +479,16 @@ class SearchEngine:
         any_length: bool = False,
         trust_model: bool = False,
         jobs: int | None = None,
-        progress: Callable[[ImportReport, int, int], None] | None = None,
+        progress: ImportProgress | None = None,
         cancel: CancelToken | None = None,
     ) -> ImportReport:
         """Add embeddings made elsewhere, for photos below the indexed folders, or below `folder`, which then becomes one.
 
         The file is a .npy with its .jsonl, a .jsonl or a .parquet, made with the model of the index, or for a new index with
-        the engine's. If the file does not name its model, name it when opening the engine and confirm with `trust_model`.
-        Vectors have length 1, unless `any_length`. Rows that are not taken, stale ones above all, are listed in the report.
-        `jobs` files are read at once; `progress` gets the report so far, the rows done and their total. If `cancel` is
-        cancelled, what is committed stays and the report has `interrupted`. ClipsearchError, with nothing written, if the file
-        as a whole cannot be taken.
+        the engine's. If it does not name its model, name it when opening the engine and confirm with `trust_model`. Vectors
+        have length 1, unless `any_length`. The report lists rows that are not taken. `jobs` files are read at once; `progress`
+        gets the report so far, the rows done and their total. If `cancel` is cancelled, what is committed stays and the report
+        has `interrupted`. ClipsearchError, with nothing written, if the file as a whole cannot be taken.
         """
         from clipsearch.transfer.import_ import import_file
 
@@ -536,30 +529,25 @@ class SearchEngine:
 
     @contextmanager
     def _writing(
-        self, sources: Sequence[str | os.PathLike[str]], require: Callable[[Any], None], on_busy: OnBusy | None
-    ) -> Iterator[Collection]:
-        """The index, open for writing, made if it is new. Its model belongs to it.
+        self, sources: Sequence[str | os.PathLike[str]], on_busy: OnBusy | None, *, remote: bool = False
+    ) -> Iterator[tuple[Collection, Callable[[], Encoder]]]:
+        """The index, open for writing and made if it is new, and what loads its model. The model belongs to it.
 
-        For a new index, `require` checks each source first, so that a mistake leaves nothing behind.
+        For a new index, the sources are checked first, so that a mistake leaves nothing behind: they are folders, or with
+        `remote` also files and URLs.
         """
         if self._is_new():
             for source in sources:
-                require(source)
+                if not remote:
+                    roots.require_folder(roots.absolute(source))
+                elif not is_remote(os.fspath(source)) and not os.path.exists(os.path.expanduser(source)):
+                    raise ClipsearchError(f"there is no {source}")
             self._model.for_new_index()
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             fingerprint = collection.fingerprint
             if fingerprint is None or self._model.name not in (None, fingerprint.model):
                 collection.require(self._model.of(collection).spec.fingerprint)
-            yield collection
-
-
-def _require_folder(folder: str | os.PathLike[str]) -> None:
-    roots.require_folder(roots.absolute(folder))
-
-
-def _require_source(source: str) -> None:
-    if not is_remote(source) and not os.path.exists(os.path.expanduser(source)):
-        raise ClipsearchError(f"there is no {source}")
+            yield collection, partial(self._model.of, collection)
 
 
 def _absolute(folder: str | os.PathLike[str]) -> Path:

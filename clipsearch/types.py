@@ -28,6 +28,9 @@ Scores: TypeAlias = "NDArray[np.float64]"
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how many items are done, and how many there are in all."""
 
+StageProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called with the name of a stage, how many of its steps are done, and how many it has."""
+
 LONGEST_CAPTION = 2_000
 """Characters of a caption that an index keeps; the longest of the usual data sets, those of alt texts, have some hundred."""
 

@@ -162,8 +162,7 @@ def _gallery(report: Duplicates) -> Gallery:
 
 
 def _section(group: CopyGroup) -> Section:
-    from clipsearch.render.gallery import PhotoCard, Section
-    from clipsearch.render.gallery_cards import joined, photo_facts
+    from clipsearch.render.gallery import PhotoCard, Section, joined, photo_facts
     from clipsearch.render.text import counted, human_bytes
 
     cards = []

@@ -32,7 +32,7 @@ from clipsearch.cli.output import OutputFailed, current_folder, note, print_json
 from clipsearch.types import all_of
 
 if TYPE_CHECKING:
-    from clipsearch.render.gallery_cards import LabelledPhotos
+    from clipsearch.render.gallery import LabelledPhotos
     from clipsearch.types import Condition
 
 LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 labels: see benchmarks/measure_labels.py
@@ -137,7 +137,7 @@ def label(
     output_failed: OutputFailed | None = None
     page: LabelledPhotos | None = None
     if options.html is not None:
-        from clipsearch.render.gallery_cards import LabelledPhotos
+        from clipsearch.render.gallery import LabelledPhotos
 
         page = LabelledPhotos(texts)
     with open_engine(options.index_folder, model=options.model, device=options.device) as engine:

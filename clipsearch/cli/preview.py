@@ -59,10 +59,9 @@ def print_preview(hits: Sequence[Hit], wanted: Preview, group_by: GroupBy | None
     from clipsearch.terminal.preview import Screen, preview
 
     folder = current_folder()
-    groups = grouped(hits, group_by) if group_by else {None: list(hits)}
     with nullcontext(wanted) if wanted != "auto" else best_protocol(os.environ) as protocol:
         screen = Screen(protocol, shutil.get_terminal_size().columns, cell_size(), has_all_colours(os.environ))
-        for group, members in groups.items():
+        for group, members in grouped(hits, group_by).items():
             if group_by:
                 say(f"{group_title(group, folder)}\n")
             for tiles in preview(members, folder, screen):

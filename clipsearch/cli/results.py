@@ -119,7 +119,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         pages = save_contact_sheet(hits, options.contact_sheet, query, force=options.force)
         note(f"wrote {options.contact_sheet}" + (f", {pages} pages" if pages > 1 else ""))
     if options.html is not None:
-        from clipsearch.render.gallery_cards import hits_gallery
+        from clipsearch.render.gallery import hits_gallery
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
     # Last, because a full or closed output must not prevent what is made of the hits.

@@ -18,25 +18,18 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
 from PIL import Image
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from clipsearch import __version__
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.thumbnails import thumbnails
-from clipsearch.mcp_server.results import (
-    FolderResult,
-    SearchResult,
-    StatusResult,
-    error_result,
-    search_result,
-    tool_result,
-)
 from clipsearch.query.filters import chosen
+from clipsearch.query.hits import Hits
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
-from clipsearch.render.json_output import utf8
+from clipsearch.render.json_output import hit_to_json, json_line, utf8
 from clipsearch.store.filters import composed
 from clipsearch.types import All, Below, ImageRecord, Query, Test
 
@@ -65,6 +58,53 @@ _Diverse = Annotated[bool, Field(description="Leave out near-copies of better ph
 _Thumbnails = Annotated[bool, Field(description="Also return small pictures of the photos. Then top_k is at most 20.")]
 _MOST_THUMBNAILS = 20
 _T = TypeVar("_T")
+
+
+class PhotoResult(BaseModel):
+    """A photo that matches the query."""
+
+    id: int = Field(description="Use it with `similar` and clipsearch://thumbnails/{id}. It is never reused.")
+    path: str = Field(
+        description="The path of the file. If its name is not UTF-8, the path has escapes; use the id then."
+    )
+    rank: int
+    score: float = Field(description="Cosine, -1 to 1. Compare it only within one answer.")
+    match: float | None = Field(
+        description="Probability that the photo shows what the query describes; null if it is not known."
+    )
+    taken_at: str | None = Field(description="ISO 8601, by the camera's clock.")
+    camera: str | None
+    gps: tuple[float, float] | None = Field(description="Latitude and longitude in degrees.")
+    width: int
+    height: int
+    format: str
+    caption: str | None = Field(None, description="The text that a data set has for the photo.")
+
+
+class SearchResult(BaseModel):
+    """The answer to a search."""
+
+    query: str
+    images: int = Field(description="The number of photos in the index.")
+    considered: int = Field(description="The number of photos that pass the filters.")
+    hits: list[PhotoResult] = Field(description="The best photo first.")
+
+
+class FolderResult(BaseModel):
+    """An indexed folder."""
+
+    path: str
+    present: bool = Field(description="Whether the folder is there now. A drive may not be mounted.")
+
+
+class StatusResult(BaseModel):
+    """The contents of the index."""
+
+    index: str
+    model: str | None
+    images: int
+    failures: int = Field(description="Files that could not be read.")
+    folders: list[FolderResult]
 
 
 class Assistant:
@@ -148,7 +188,7 @@ class Assistant:
             least = RELEVANT if relevant else None
             terms = parse_terms(split_words(query))
             wanted = Query(terms, filters, min_match=least, offset=offset, diverse=diverse, sort=sort)
-            return search_result(query, engine.search(wanted, top_k))
+            return _search_result(query, engine.search(wanted, top_k))
 
         return await self._answer(run, top_k, thumbnails)
 
@@ -164,7 +204,7 @@ class Assistant:
         def run(engine: SearchEngine) -> SearchResult:
             record = _photo(engine, photo)
             term, own = engine.like(record)
-            return search_result(record.file.path, engine.search(Query((term,), diverse=diverse, own=own), top_k))
+            return _search_result(record.file.path, engine.search(Query((term,), diverse=diverse, own=own), top_k))
 
         return await self._answer(run, top_k, thumbnails)
 
@@ -181,10 +221,7 @@ class Assistant:
                 folders=[FolderResult(path=utf8(root.path), present=root.present) for root in state.roots],
             )
 
-        try:
-            return tool_result(await self._ask(run))
-        except (ClipsearchError, OSError) as error:
-            return error_result(error)
+        return await self._answer(run)
 
     async def thumbnail(self, id: int) -> bytes:
         """A photo as a small JPEG."""
@@ -196,7 +233,7 @@ class Assistant:
             raise ResourceError(str(error)) from error
 
     async def _answer(
-        self, run: Callable[[SearchEngine], SearchResult], top_k: int, thumbnails: bool
+        self, run: Callable[[SearchEngine], SearchResult | StatusResult], top_k: int = 0, thumbnails: bool = False
     ) -> CallToolResult:
         """A result, with thumbnails if wanted. Errors become sentences for the assistant."""
 
@@ -206,23 +243,14 @@ class Assistant:
                     f"with thumbnails, top_k is at most {_MOST_THUMBNAILS}; lower it, and get the next page with offset"
                 )
             answer = run(engine)
-            if not thumbnails:
-                return tool_result(answer)
-            records = engine.records([hit.id for hit in answer.hits])
-            content: list[ContentBlock] = []
-            pictures = _pictures([records[hit.id] for hit in answer.hits], _RESULT_SIDE)
-            for hit, picture in zip(answer.hits, pictures, strict=True):
-                unreadable = "" if picture else " (cannot be read now)"
-                content.append(TextContent(text=f"{hit.rank}. id {hit.id}: {hit.path}{unreadable}"))
-                if picture:
-                    data = base64.b64encode(_jpeg(picture)).decode()
-                    content.append(ImageContent(data=data, mime_type="image/jpeg"))
-            return tool_result(answer, content)
+            pictures = _thumbnail_blocks(engine, answer.hits) if thumbnails and isinstance(answer, SearchResult) else []
+            values = answer.model_dump(mode="json")  # as text too, for assistants that read only text
+            return CallToolResult(content=[TextContent(text=json_line(values)), *pictures], structured_content=values)
 
         try:
             return await self._ask(work)
         except (ClipsearchError, OSError) as error:
-            return error_result(error)
+            return CallToolResult(content=[TextContent(text=utf8(str(error)))], is_error=True)
 
     async def _ask(self, function: Callable[[SearchEngine], _T]) -> _T:
         """Run a function of the engine in its thread: SQLite and encoders belong to one thread."""
@@ -246,8 +274,31 @@ class Assistant:
         self._engine = None
 
 
+def _search_result(query: str, hits: Hits) -> SearchResult:
+    photos = [
+        PhotoResult.model_validate(
+            {name: utf8(value) if isinstance(value, str) else value for name, value in hit_to_json(hit).items()}
+        )
+        for hit in hits
+    ]
+    explanation = hits.explanation
+    return SearchResult(query=utf8(query), images=explanation.images, considered=explanation.considered, hits=photos)
+
+
+def _thumbnail_blocks(engine: SearchEngine, hits: Sequence[PhotoResult]) -> list[ContentBlock]:
+    """A line and a picture for each hit; only the line if the photo cannot be read."""
+    records = engine.records([hit.id for hit in hits])
+    blocks: list[ContentBlock] = []
+    for hit, picture in zip(hits, _pictures([records[hit.id] for hit in hits], _RESULT_SIDE), strict=True):
+        unreadable = "" if picture else " (cannot be read now)"
+        blocks.append(TextContent(text=f"{hit.rank}. id {hit.id}: {hit.path}{unreadable}"))
+        if picture:
+            blocks.append(ImageContent(data=base64.b64encode(_jpeg(picture)).decode(), mime_type="image/jpeg"))
+    return blocks
+
+
 def _photo(engine: SearchEngine, photo: int | str) -> ImageRecord:
-    """An indexed photo by its id or path. QueryError if there is none."""
+    """An indexed photo by its id or path. QueryError if it is not in the index."""
     if isinstance(photo, int) or photo.isdecimal():
         number = int(photo) if isinstance(photo, int) or len(photo) < 20 else 0
         record = engine.records([number]).get(number) if 0 < number < 1 << 63 else None

@@ -104,10 +104,8 @@ class QueryEmbedder:
 
     def _embed_file(self, path: str) -> Embeddings:
         """A picture from outside is decoded in a process that can be stopped, like the pictures of an index."""
-        from clipsearch.images.pool import DecoderPool
-        from clipsearch.images.preprocess import (
-            normalise as normalise_pixels,  # Pillow and processes: not for a text query
-        )
+        from clipsearch.images.pool import DecoderPool  # Pillow and processes: not for a text query
+        from clipsearch.images.preprocess import normalise as normalise_pixels
 
         pixels = self.encoder.spec.pixels
         with DecoderPool(pixels, workers=1) as pool:

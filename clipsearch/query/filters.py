@@ -35,10 +35,7 @@ _DEEPEST = 50  # brackets and "not" within each other
 
 def parse_where(text: str) -> Condition:
     """Read an expression of the language above. QueryError shows the position of the first mistake."""
-    parser = _Parser(text)
-    condition = parser.expression(0)
-    parser.end()
-    return condition
+    return _Parser(text).parse()
 
 
 def chosen(
@@ -81,7 +78,7 @@ def taken_in(period: str) -> Condition:
     start, end = _period(first)[0], _period(last or first)[1]
     if start >= end:
         raise QueryError(f"{period!r} ends before it begins")
-    return All((Test("taken", ">=", start), Test("taken", "<", end)))
+    return _taken_within(start, end)
 
 
 def taken_from(date: str) -> Condition:
@@ -197,10 +194,15 @@ def _taken_test(operator: Operator, value: str) -> Condition:
     if operator == "~":
         return Test("taken", "~", value)
     start, end = _period(value)
-    within = All((Test("taken", ">=", start), Test("taken", "<", end)))
-    if operator in ("=", "!="):
-        return within if operator == "=" else All((Known("taken"), Not(within)))
+    if operator == "=":
+        return _taken_within(start, end)
+    if operator == "!=":
+        return All((Known("taken"), Not(_taken_within(start, end))))
     return Test("taken", "<" if operator in ("<", "<=") else ">=", end if operator in ("<=", ">") else start)
+
+
+def _taken_within(start: str, end: str) -> Condition:
+    return All((Test("taken", ">=", start), Test("taken", "<", end)))
 
 
 class _Parser:
@@ -208,7 +210,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens: list[tuple[str, str, int]] = []  # (kind, text, where it begins)
+        self._tokens: list[tuple[str, str, int]] = []  # (kind, text, where it begins); the last is ("end", "", ...)
         self._next = 0
         position = 0
         while text[position:].strip():
@@ -220,76 +222,68 @@ class _Parser:
             position = match.end()
         if not self._tokens:
             raise QueryError("the expression is empty; an example: --where 'taken >= 2024 and width > 2000'")
+        self._tokens.append(("end", "", len(text)))
 
-    def expression(self, depth: int) -> Condition:
-        if depth > _DEEPEST:
-            raise QueryError("the expression has too many brackets within brackets")
-        conditions = [self._all(depth)]
-        while self._word("or"):
-            conditions.append(self._all(depth))
-        return conditions[0] if len(conditions) == 1 else Either(tuple(conditions))
+    def parse(self) -> Condition:
+        condition = self._expression(0)
+        kind, _, position = self._tokens[self._next]
+        if kind != "end":
+            self._fail('here "and", "or" or the end was expected', position)
+        return condition
 
-    def _all(self, depth: int) -> Condition:
-        conditions = [self._test(depth)]
-        while self._word("and"):
-            conditions.append(self._test(depth))
-        return conditions[0] if len(conditions) == 1 else All(tuple(conditions))
+    def _expression(self, depth: int) -> Condition:
+        return self._joined("or", Either, lambda: self._joined("and", All, lambda: self._test(depth)))
+
+    def _joined(self, word: str, kind: type[All | Either], part: Callable[[], Condition]) -> Condition:
+        conditions = [part()]
+        while self._skip(word):
+            conditions.append(part())
+        return conditions[0] if len(conditions) == 1 else kind(tuple(conditions))
 
     def _test(self, depth: int) -> Condition:
         if depth > _DEEPEST:
             raise QueryError("the expression has too many brackets within brackets")
-        if self._word("not"):
+        if self._skip("not"):
             return Not(self._test(depth + 1))
-        if self._sign("("):
-            inside = self.expression(depth + 1)
-            if not self._sign(")"):
+        if self._skip("(", "sign"):
+            inside = self._expression(depth + 1)
+            if not self._skip(")", "sign"):
                 self._fail("a bracket is not closed")
             return inside
-        kind, field, _ = self._take("a field")
+        kind, field, position = self._take("a field")
         field = field.lower()
         if kind != "word" or field not in _FIELDS:
-            self._next -= 1
-            self._fail(f"there is no field {field!r}; there are {', '.join(sorted(_FIELDS))}")
-        if self._word("is"):
-            is_not = self._word("not")
-            if not self._word("known"):
+            self._fail(f"there is no field {field!r}; there are {', '.join(sorted(_FIELDS))}", position)
+        if self._skip("is"):
+            is_not = self._skip("not")
+            if not self._skip("known"):
                 self._fail('"is" goes with "known" or "not known"')
             known = Known(field)  # type: ignore[arg-type]
             return Not(known) if is_not else known
-        kind, operator, _ = self._take("=, !=, <, <=, >, >= or ~")
+        kind, operator, position = self._take("=, !=, <, <=, >, >= or ~")
         if kind != "sign" or operator in "()":
-            self._next -= 1
-            self._fail(f"after {field} comes =, !=, <, <=, >, >= or ~")
-        kind, value, _ = self._take("a value")
+            self._fail(f"after {field} comes =, !=, <, <=, >, >= or ~", position)
+        kind, value, position = self._take("a value")
         if kind == "sign":
-            self._next -= 1
-            self._fail(f"after {field} {operator} comes a value; put it between quotes if it has signs or spaces")
+            problem = f"after {field} {operator} comes a value; put it between quotes if it has signs or spaces"
+            self._fail(problem, position)
         return _test(field, operator, value[1:-1] if kind == "quoted" else value)
 
-    def end(self) -> None:
-        if self._next < len(self._tokens):
-            self._fail('here "and", "or" or the end was expected')
-
     def _take(self, expected: str) -> tuple[str, str, int]:
-        if self._next >= len(self._tokens):
-            self._fail(f"it ends where {expected} was expected", len(self._text))
+        token = self._tokens[self._next]
+        if token[0] == "end":
+            self._fail(f"it ends where {expected} was expected")
         self._next += 1
-        return self._tokens[self._next - 1]
+        return token
 
-    def _word(self, word: str) -> bool:
-        return self._skip("word", word)
-
-    def _sign(self, sign: str) -> bool:
-        return self._skip("sign", sign)
-
-    def _skip(self, kind: str, text: str) -> bool:
-        is_there = self._next < len(self._tokens) and self._tokens[self._next][0] == kind
-        is_there = is_there and self._tokens[self._next][1].lower() == text
+    def _skip(self, text: str, kind: str = "word") -> bool:
+        next_kind, next_text, _ = self._tokens[self._next]
+        is_there = (next_kind, next_text.lower()) == (kind, text)
         self._next += is_there
         return is_there
 
     def _fail(self, problem: str, position: int | None = None) -> NoReturn:
         if position is None:
-            position = self._tokens[self._next][2] if self._next < len(self._tokens) else len(self._text)
+            position = self._tokens[self._next][2]
         before, after = self._text[:position].rstrip(), self._text[position:].lstrip()
         raise QueryError(f"--where: {problem}, at: {before} >>> {after or '(the end)'}")

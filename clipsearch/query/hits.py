@@ -23,9 +23,7 @@ class Explanation:
     considered: int  # of them, those that meet the filters
     bytes_scanned: int  # of vectors
     seconds: dict[str, float]  # by stage: "encode", "filter", "search", "choose"
-    approximate: dict[str, Any] | None = (
-        None  # "kind", "k" and "recall", measured for texts, "made"; None for an exact search
-    )
+    approximate: dict[str, Any] | None = None  # "kind", "k", "recall" for texts, "made"; None for an exact search
 
 
 class Hits(list[Hit]):
@@ -43,7 +41,7 @@ class Hits(list[Hit]):
         return {**query_to_json(self.query), **asdict(self.explanation)}
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row a hit; the columns are `render.csv_output.FIELDS`. ClipsearchError where pandas is not installed."""
+        """One row a hit; the columns are `render.csv_output.FIELDS`. ClipsearchError if pandas is not installed."""
         try:
             import pandas
         except ImportError as error:

@@ -31,7 +31,8 @@ class IndexModel:
         fingerprint = source.fingerprint
         if fingerprint is None:
             return self.for_new_index()
-        if self._encoder is None:
+        encoder = self._encoder
+        if encoder is None:
             if self.name is None:
                 require_trusted_model(fingerprint.model, Path(source.name))
             if fingerprint.precision and self._precision not in ("auto", fingerprint.precision):
@@ -40,11 +41,9 @@ class IndexModel:
                     "leave --precision out, or make another index with --index"
                 )
             encoder = self._load(self.name or fingerprint.model, fingerprint.precision or self._precision)
-            source.require(encoder.spec.fingerprint)
-            self._encoder = encoder
-        else:  # another index may have taken its place
-            source.require(self._encoder.spec.fingerprint)
-        return self._encoder
+        source.require(encoder.spec.fingerprint)  # each time: another index may have taken its place
+        self._encoder = encoder
+        return encoder
 
     def for_new_index(self) -> Encoder:
         """The encoder that was named, or the best one on this machine."""

@@ -8,7 +8,7 @@ condition is {"field", "operator", "value"}, {"known": field}, {"below": folder}
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from clipsearch.errors import QueryError
@@ -18,17 +18,9 @@ from clipsearch.types import All, Below, Condition, Known, Near, Not, Query, Ter
 def query_to_json(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
     """A query and how many hits it wants. `upload` sends the picture of a term to the server and returns its token."""
     return {
+        **{field.name: getattr(query, field.name) for field in fields(query)},
         "terms": [_term_to_json(term, upload) for term in query.terms],
         "filters": [condition_to_json(condition) for condition in query.filters],
-        "prompts": list(query.prompts),
-        "min_score": query.min_score,
-        "min_match": query.min_match,
-        "offset": query.offset,
-        "diverse": query.diverse,
-        "sort": query.sort,
-        "keep_own": query.keep_own,
-        "own": list(query.own),
-        "exact": query.exact,
         "top_k": top_k,
     }
 

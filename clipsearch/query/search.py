@@ -78,12 +78,12 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
         raise QueryError(f"top_k is {top_k}; ask for at least one result")
     for query in queries:
         _require_sensible(query)
-    clock = _Clock()
-    with clock.stage("encode"):
+    seconds: dict[str, float] = {}
+    with _timed("encode", seconds):
         embedded = embedder.embed(queries, store)
     searches = [_EmbeddedSearch(query, vectors, top_k) for query, vectors in zip(queries, embedded, strict=True)]
-    answers = store.at_one_state(lambda: _answers(store, embedder.encoder.spec, searches, clock))
-    logger.debug("%d queries, seconds by stage: %s", len(queries), clock.seconds)
+    answers = store.at_one_state(lambda: _answers(store, embedder.encoder.spec, searches, seconds))
+    logger.debug("%d queries, seconds by stage: %s", len(queries), seconds)
     return answers
 
 
@@ -99,15 +99,18 @@ def _require_sensible(query: Query) -> None:
 
 
 def _answers(
-    store: VectorStore[SelectionT], spec: ModelSpec, searches: Sequence[_EmbeddedSearch], clock: _Clock
+    store: VectorStore[SelectionT], spec: ModelSpec, searches: Sequence[_EmbeddedSearch], seconds: dict[str, float]
 ) -> list[Hits]:
     """The hits of all searches, from one state of the store."""
-    with clock.stage("filter"):
+    with _timed("filter", seconds):
         images = len(store)
-        selections = {search.query.filters: _selection(store, search.query.filters) for search in searches}
-    with clock.stage("search"):
+        conditions = {search.query.filters: all_of(search.query.filters) for search in searches}
+        selections = {
+            filters: store.select(condition) if condition else None for filters, condition in conditions.items()
+        }
+    with _timed("search", seconds):
         rankings = _rankings(store, searches, selections)
-    with clock.stage("choose"):
+    with _timed("choose", seconds):
         answers = []
         for search, ranking in zip(searches, rankings, strict=True):
             selection = selections[search.query.filters]
@@ -120,17 +123,11 @@ def _answers(
                 images=images,
                 considered=considered,
                 bytes_scanned=approximation.scan_bytes if approximation else store.scan_bytes(considered),
-                seconds=clock.seconds,
+                seconds=seconds,
                 approximate=approximation.summary if approximation else None,
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
     return answers
-
-
-def _selection(store: VectorStore[SelectionT], filters: _Filters) -> SelectionT | None:
-    """The photos that meet all filters; None if there are no filters."""
-    condition = all_of(filters)
-    return store.select(condition) if condition else None
 
 
 def _rankings(
@@ -244,14 +241,8 @@ def _date(record: ImageRecord) -> str:
     return record.info.taken_at.isoformat() if record.info.taken_at else ""
 
 
-class _Clock:
-    """How long each stage took, in seconds."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start
+@contextmanager
+def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start

@@ -19,12 +19,10 @@ class Approximation(Protocol):
     @property
     def summary(self) -> dict[str, Any]:
         """What it is, and what was measured, by name."""
-        ...
 
     @property
     def scan_bytes(self) -> int:
         """How many bytes of vectors a search by it reads."""
-        ...
 
 
 class VectorStore(Protocol[SelectionT]):
@@ -33,27 +31,22 @@ class VectorStore(Protocol[SelectionT]):
     @property
     def name(self) -> str:
         """The folder or address, as the user knows it, without secrets."""
-        ...
 
     @property
     def fingerprint(self) -> Fingerprint | None:
         """The model whose embeddings it holds; None before the first."""
-        ...
 
     @property
     def version(self) -> int:
         """A number that changes with every commit to it."""
-        ...
 
     def __len__(self) -> int: ...
 
     def require(self, fingerprint: Fingerprint) -> None:
         """Raise ModelMismatch unless embeddings of this model belong here."""
-        ...
 
     def select(self, condition: Condition) -> SelectionT:
         """The photos that meet a condition."""
-        ...
 
     def search(
         self,
@@ -69,44 +62,34 @@ class VectorStore(Protocol[SelectionT]):
         The ranking is that of float64 inner products over the stored vectors, ties in the order of their paths: over all of
         them, or over the candidates of an approximate index if there is one and not `exact`.
         """
-        ...
 
     def approximation(
         self, top_k: int, allowed: SelectionT | None = None, *, exact: bool = False
     ) -> Approximation | None:
         """The approximate index that `search` would use; None if the search would be exact."""
-        ...
 
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
         """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""
-        ...
 
     def vectors(self, ids: Sequence[int]) -> Embeddings:
         """The unit vectors (n, dim) of some photos, in their order. KeyError if one does not exist."""
-        ...
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for the photos that exist."""
-        ...
 
     def same_content(self, content_hash: str) -> list[int]:
         """The photos whose file has this sha256 (hexadecimal), oldest first."""
-        ...
 
     def browse(
         self, condition: Condition | None, order: Order, offset: int, count: int
     ) -> tuple[list[ImageRecord], int]:
         """`count` photos that meet a condition, or of all, after the first `offset`; and the number of all of them."""
-        ...
 
     def scan_bytes(self, considered: int) -> int:
         """How many bytes of vectors a search reads first, if that many photos are allowed."""
-        ...
 
     def at_one_state(self, read: Callable[[], _T]) -> _T:
         """Call `read`, whose questions are then all answered from one committed state. It may be called more than once."""
-        ...
 
     def close(self) -> None:
         """Release files and connections."""
-        ...

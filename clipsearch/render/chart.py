@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipsearch.render.text import printable
-from clipsearch.render.width import columns, pad, shorten
+from clipsearch.render.text import columns, pad, printable, shorten
 
 _PARTS = " ▏▎▍▌▋▊▉"  # U+258F to U+2589: one to seven eighths of a cell
 _BLOCK = "█"

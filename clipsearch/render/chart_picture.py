@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ _MARGIN, _GAP = 64, 56  # pixels, around everything and between charts
 _TEXT, _ROW, _BAR = 22, 42, 24  # font size; height of a row and of its bar
 _TITLE = 34
 _PLOT = 260  # height of a timeline's highest column
+_TOP = _MARGIN + _TITLE + 40 + _GAP  # of the first chart
 _HEAD = 60  # from a chart's top to its first bar
 _PAPER, _INK, _FAINT, _LINE, _FILL = "#ffffff", "#1f2328", "#6b7280", "#e5e7eb", "#3d6fa8"
 
@@ -27,7 +29,7 @@ _PAPER, _INK, _FAINT, _LINE, _FILL = "#ffffff", "#1f2328", "#6b7280", "#e5e7eb",
 def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
     """Charts as a PNG, 1,600 pixels wide and as high as needed."""
     placed = list(_placed([chart for chart in charts if chart.bars]))
-    height = max((y + _height(chart) for chart, (_, y, _) in placed), default=_top()) + _MARGIN
+    height = max((y + _height(chart) for chart, (_, y, _) in placed), default=_TOP) + _MARGIN
     picture = Image.new("RGB", (_WIDTH, height), _PAPER)
     draw = ImageDraw.Draw(picture)
     _write(draw, (_MARGIN, _MARGIN + _TITLE), printable(title), _TITLE, _INK, _WIDTH - 2 * _MARGIN, bold=True)
@@ -48,13 +50,9 @@ def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) 
         unfinished.write_bytes(data)
 
 
-def _top() -> int:
-    return _MARGIN + _TITLE + 40 + _GAP
-
-
 def _placed(charts: Sequence[Chart]) -> Iterator[tuple[Chart, tuple[int, int, int]]]:
     """Each chart with its left, top and width: timelines first, then the others in two columns."""
-    y = _top()
+    y = _TOP
     for chart in charts:
         if chart.is_timeline:
             yield chart, (_MARGIN, y, _WIDTH - 2 * _MARGIN)
@@ -115,12 +113,9 @@ def _draw_timeline(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, widt
 
 def _round_step(most: int) -> int:
     """The smallest step of 1, 2 or 5 times a power of ten that gives a scale of at most five steps."""
-    power = 1
-    while True:
-        for factor in (1, 2, 5):
-            if factor * power * 5 >= most:
-                return factor * power
-        power *= 10
+    steps = (factor * 10**exponent for exponent in itertools.count() for factor in (1, 2, 5))
+    step: int = next(step for step in steps if 5 * step >= most)
+    return step
 
 
 def _write(

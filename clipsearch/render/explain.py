@@ -18,16 +18,12 @@ def query_to_json(query: Query) -> dict[str, Any]:
     {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],
     "min_score", "min_match", "offset", "diverse", "sort", "exact"}
     """
+    plain = ("min_score", "min_match", "offset", "diverse", "sort", "exact")
     return {
         "terms": [_term_object(term) for term in query.terms],
         "filters": [condition_text(condition) for condition in query.filters],
         "prompts": list(query.prompts),
-        "min_score": query.min_score,
-        "min_match": query.min_match,
-        "offset": query.offset,
-        "diverse": query.diverse,
-        "sort": query.sort,
-        "exact": query.exact,
+        **{name: getattr(query, name) for name in plain},
     }
 
 

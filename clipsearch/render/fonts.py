@@ -32,7 +32,8 @@ def choose_font(text: str, size: int) -> tuple[Font, str]:
         if not missing:
             return font, text
         if best is None or len(missing) < best[0]:
-            best = len(missing), font, "".join(_escaped(c) if c in missing else c for c in text)
+            escaped = (c.encode("unicode_escape").decode("ascii") if c in missing else c for c in text)
+            best = len(missing), font, "".join(escaped)
     assert best  # Pillow's own font always loads
     return best[1], best[2]
 
@@ -48,10 +49,6 @@ def fit(text: str, size: int, width: float) -> tuple[Font, str]:
         head = keep // 3
         shown = text[:head].rstrip() + ellipsis + text[len(text) - (keep - head) :].lstrip()
     return font, shown
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 @lru_cache(128)

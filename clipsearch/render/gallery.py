@@ -1,19 +1,23 @@
-"""Photos as one self-contained HTML file to look through: no other files, no network, no server."""
+"""Photos, hits or labelled photos as one self-contained HTML file to look through: no other files, no network, no server."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import heapq
 import io
 import os
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from html import escape
 from itertools import islice
 from pathlib import Path
 from string import Template
+from typing import Any
 from urllib.parse import quote
 
 from PIL import Image
@@ -24,8 +28,9 @@ from clipsearch._internal.paths import is_remote
 from clipsearch._internal.windows import plain
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import each_thumbnail
-from clipsearch.render.text import printable, short_path
-from clipsearch.types import Failure, ImageRecord
+from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
+from clipsearch.render.text import counted, day, human_bytes, minute, percent, place, printable, short_path
+from clipsearch.types import Failure, Hit, ImageRecord
 
 MOST = 1000
 """Photos in one file, at most. The page gives the number of the others."""
@@ -96,7 +101,7 @@ def save_gallery(gallery: Gallery, path: str | os.PathLike[str], *, force: bool 
         replacing([Path(path)], force=force) as (unfinished,),
         unfinished.open("w", encoding="utf-8", newline="\n") as file,
     ):
-        file.writelines(_page(Gallery(gallery.title, about, sections), os.path.abspath(os.path.dirname(path))))
+        file.writelines(_page(replace(gallery, about=about, sections=sections), os.path.abspath(os.path.dirname(path))))
     return left
 
 
@@ -106,7 +111,7 @@ def _limited(sections: Iterable[Section]) -> Iterator[Section]:
         cards = section.cards[:room]
         room -= len(cards)
         if cards:
-            yield Section(cards, section.title, section.note)
+            yield replace(section, cards=cards)
 
 
 def _page(gallery: Gallery, folder: str) -> Iterator[str]:
@@ -159,7 +164,7 @@ def _tile(card: PhotoCard, picture: str | Failure, folder: str, common: str) -> 
     relative = short_path(record.file.path, folder)
     also = f' data-relative="{_text(relative)}"' if relative != record.file.path else ""
     return (
-        f'<li class="{_ratio_class(record)}{" marked" if card.badge else ""}" data-path="{_text(record.file.path)}"{also} '
+        f'<li class="r{_ratio(record)}{" marked" if card.badge else ""}" data-path="{_text(record.file.path)}"{also} '
         f'data-href="{escape(_address(record.file.path, relative))}">'
         f'<button type="button" class="picture" aria-label="{_text(f"{card.label} {record.file.name}".strip())}">'
         f"{shown}{badge}</button>{bar}"
@@ -181,10 +186,6 @@ def _ratio(record: ImageRecord) -> int:
     """Width / height of a photo's tile, in hundredths."""
     ratio = record.info.width / max(1, record.info.height)
     return round(100 * min(max(ratio, _NARROWEST), _WIDEST))
-
-
-def _ratio_class(record: ImageRecord) -> str:
-    return f"r{_ratio(record)}"
 
 
 def _ratio_rules(cards: Iterable[PhotoCard]) -> str:
@@ -235,3 +236,104 @@ def jpeg_data_url(picture: Image.Image) -> str:
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
+
+
+def hits_gallery(
+    hits: Sequence[Hit], title: str, explained: dict[str, Any], group_by: GroupBy | None = None
+) -> Gallery:
+    """Hits in their order, or in groups in the order of their first hits. `explained` is the result of Hits.explain()."""
+    sections = tuple(
+        Section(
+            tuple(map(_hit_card, members)),
+            (group or NO_DAY) if group_by else "",
+            counted(len(members), "photo") if group_by else "",
+        )
+        for group, members in grouped(hits, group_by).items()
+    )
+    considered = f"{len(hits):,} of {counted(explained['considered'], 'photo')}"
+    if explained["considered"] != explained["images"]:
+        considered += f" that pass the filters, of {explained['images']:,}"
+    about = [joined(considered, *_model_and_day(explained["model"]))]
+    if explained["filters"]:
+        about.append("only: " + "; ".join(explained["filters"]))
+    return Gallery(title, tuple(about), sections)
+
+
+class LabelledPhotos:
+    """Collects the likeliest photos of each label, MOST in all."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = labels
+        self._counts: Counter[str] = Counter()
+        self._best: list[tuple[float, int, str, PhotoCard]] = []  # a heap, the least likely first
+
+    def add(self, record: ImageRecord, match: float, best: Sequence[tuple[str, float]]) -> None:
+        """Add a photo with its match and its labels, (label, probability), the likeliest first."""
+        label, probability = best[0]
+        self._counts[label] += 1
+        facts = (
+            *((name, percent(likely)) for name, likely in best),
+            ("match", f"{percent(match)}, how likely the photo shows one of the labels at all"),
+            *photo_facts(record),
+        )
+        share = probability * match
+        more = joined(f"match {percent(match)}", *_when_and_where(record))
+        card = PhotoCard(record, facts, worth=percent(probability), more=more, share=share)
+        entry = (share, -record.image_id, label, card)
+        (heapq.heappush if len(self._best) < MOST else heapq.heappushpop)(self._best, entry)
+
+    def gallery(self, model: str) -> Gallery:
+        """A section for each label that is the likeliest of a photo. In each, the likeliest photos are first."""
+        cards: dict[str, list[PhotoCard]] = {label: [] for label in self._labels}
+        for _, _, label, card in sorted(self._best, key=lambda entry: entry[:2], reverse=True):
+            cards[label].append(card)
+        sections = []
+        for label, shown in cards.items():
+            left = self._counts[label] - len(shown)
+            note = counted(len(shown), "photo") + (f", and {left:,} less likely ones" if left else "")
+            sections += [Section(tuple(shown), label, note)] if shown else []
+        count = sum(self._counts.values())
+        about = f"{counted(count, 'photo')} by their likeliest label"
+        return Gallery("Photos by label", (joined(about, *_model_and_day(model)),), tuple(sections))
+
+
+def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
+    """What the index knows about a photo, as (name, value). Unknown facts are left out."""
+    info = record.info
+    pixels = f"{info.width} x {info.height}, {info.width * info.height / 1e6:.1f} megapixels"
+    known = (
+        ("caption", info.caption or ""),
+        ("taken", minute(info.taken_at)),
+        ("camera", info.camera or ""),
+        ("place", place(info.gps)),
+        ("pixels", pixels),
+        ("file", f"{info.format}, {human_bytes(record.file.size)}"),
+    )
+    return tuple((name, value) for name, value in known if value)
+
+
+def joined(*parts: str) -> str:
+    """The parts that are not empty, in one line."""
+    return " · ".join(part for part in parts if part)
+
+
+def _hit_card(hit: Hit) -> PhotoCard:
+    match = "" if hit.match is None else percent(hit.match)
+    score = f"{hit.score:.4f}"
+    facts = (
+        ("rank", str(hit.rank)),
+        *([("match", f"{match}, how likely the photo shows this")] if match else []),
+        ("score", score),
+        *photo_facts(hit.record),
+    )
+    more = joined(score if match else "", *_when_and_where(hit.record))
+    return PhotoCard(hit.record, facts, label=str(hit.rank), worth=match or score, more=more, share=hit.match)
+
+
+def _when_and_where(record: ImageRecord) -> tuple[str, str, str]:
+    info = record.info
+    return day(info.taken_at), info.camera or "", place(info.gps)
+
+
+def _model_and_day(model: str) -> tuple[str, str]:
+    return f"model {model or 'none'}", date.today().isoformat()

@@ -21,8 +21,10 @@ def group_of(hit: Hit, group_by: GroupBy) -> str | None:
     return day(hit.record.info.taken_at) or None
 
 
-def grouped(hits: Iterable[Hit], group_by: GroupBy) -> dict[str | None, list[Hit]]:
-    """Hits by their group. The groups are in the order of their first hits."""
+def grouped(hits: Iterable[Hit], group_by: GroupBy | None) -> dict[str | None, list[Hit]]:
+    """Hits by their group, in the order of the first hits; one group, None, if they are not grouped."""
+    if group_by is None:
+        return {None: list(hits)}
     groups: dict[str | None, list[Hit]] = {}
     for hit in hits:
         groups.setdefault(group_of(hit, group_by), []).append(hit)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clipsearch.render.grouping import GroupBy, group_title, grouped
-from clipsearch.render.text import day, human_bytes, percent, printable, short_path
-from clipsearch.render.width import columns, pad, shorten
+from clipsearch.render.text import columns, day, human_bytes, pad, percent, printable, short_path, shorten
 from clipsearch.types import Failure, Hit
 
 _BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"  # ECMA-48, select graphic rendition
@@ -35,11 +34,10 @@ def hits_table(
     rows = [_row(hit, relative_to, group_by) for hit in hits]
     table = _HitsTable(rows, width, colours, heading, indent=2 if group_by else 0)
     lines = [table.line({name: name for name in table.shown}, dim=True)] if heading else []
-    if group_by is None:
-        return "".join([*lines, *map(table.line, rows)])
     for group, members in grouped(hits, group_by).items():
-        title = group_title(group, relative_to)
-        lines.append(_styled(title if width is None else shorten(title, width), _BOLD, colours) + "\n")
+        if group_by:
+            title = group_title(group, relative_to)
+            lines.append(_styled(title if width is None else shorten(title, width), _BOLD, colours) + "\n")
         lines += [table.line(_row(hit, relative_to, group_by)) for hit in members]
     return "".join(lines)
 

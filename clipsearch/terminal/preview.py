@@ -9,8 +9,7 @@ from itertools import islice
 from PIL import Image
 
 from clipsearch.images.thumbnails import each_thumbnail
-from clipsearch.render.text import percent, printable, short_path
-from clipsearch.render.width import pad, shorten
+from clipsearch.render.text import pad, percent, printable, short_path, shorten
 from clipsearch.terminal.graphics import Protocol, blocks, iterm2, kitty, sixel
 from clipsearch.types import Failure, Hit
 

@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 
-from clipsearch.render.gallery import save_gallery
-from clipsearch.render.gallery_cards import hits_gallery
+from clipsearch.render.gallery import hits_gallery, save_gallery
 from tests.conftest import PHOTOS
 from tests.render.support import ANOTHER_DAY, hit
 

@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.render.chart import Chart, can_draw_blocks, charts_text
-from clipsearch.render.width import columns
+from clipsearch.render.text import columns
 
 CHART = Chart("by camera", (("X100", 1200), ("Pixel 8", 600), ("a phone", 1), ("none", 0)), "3 more cameras: 7")
 

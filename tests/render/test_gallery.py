@@ -14,8 +14,7 @@ from PIL import Image
 
 from clipsearch.errors import ClipsearchError
 from clipsearch.render import gallery as module
-from clipsearch.render.gallery import SIZES, check_gallery, save_gallery
-from clipsearch.render.gallery_cards import LabelledPhotos, hits_gallery
+from clipsearch.render.gallery import SIZES, LabelledPhotos, check_gallery, hits_gallery, save_gallery
 from tests.conftest import COLOURS, save_photo
 from tests.render.support import ANOTHER_DAY, hit
 
@@ -160,7 +159,7 @@ def test_many_photos_are_smaller_ones_and_too_many_are_counted(tmp_path, monkeyp
 
 
 def test_labels_keep_their_likeliest_photos(tmp_path, monkeypatch):
-    monkeypatch.setattr("clipsearch.render.gallery_cards.MOST", 2)
+    monkeypatch.setattr("clipsearch.render.gallery.MOST", 2)
     page = LabelledPhotos(["cat", "dog", "cow"])
     for rank, (match, best) in enumerate(
         [(0.9, ("dog", 0.8)), (0.1, ("cat", 0.9)), (0.9, ("dog", 0.9)), (1.0, ("cat", 0.7))], 1

@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.render.tables import hits_table
-from clipsearch.render.width import columns
+from clipsearch.render.text import columns
 from tests.render.support import ANOTHER_DAY, hit
 
 HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'

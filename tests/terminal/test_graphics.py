@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.render.width import columns
+from clipsearch.render.text import columns
 from clipsearch.terminal.graphics import blocks, iterm2, kitty, sixel
 from clipsearch.terminal.preview import Screen, preview
 from tests.conftest import COLOURS, PHOTOS
