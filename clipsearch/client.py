@@ -63,7 +63,7 @@ class Client:
         if parts.scheme not in ("http", "https") or not host or parts.username is not None:
             raise ClipsearchError(f"{url} is not the address of a server; give one like http://127.0.0.1:8100")
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-        self.is_local = _is_loopback(host)
+        self.is_local = is_loopback(host)
         self._base = parts.path.rstrip("/")
         self._headers = {"Clipsearch-Client": "python", "Accept-Encoding": "identity"}
         if token := token or parse_qs(parts.query).get("token", [None])[0]:
@@ -290,8 +290,9 @@ def _picture_bytes(content: Any) -> bytes:
     return file.getvalue()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server at this host."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"

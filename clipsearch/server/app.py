@@ -15,11 +15,11 @@ from clipsearch.server.metrics import MeasuredRequests
 from clipsearch.server.middleware.access import AccessControl
 from clipsearch.server.middleware.head_requests import HeadRequests
 from clipsearch.server.parameters import REPEATABLE
-from clipsearch.server.responses import error_responses
 from clipsearch.server.routes.index import index_routes
 from clipsearch.server.routes.page import metrics_routes, page_routes
 from clipsearch.server.routes.pictures import picture_routes
 from clipsearch.server.routes.search import search_routes
+from clipsearch.server.schemas import error_responses
 from clipsearch.server.service import Service
 
 _ANY_ROUTE = error_responses(

@@ -73,39 +73,27 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
     `routes` are the application's own. Commands in messages name the index folder, since the reader is in another folder.
     """
 
-    async def request_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestError)
-        return error_response(error.status, error.code, error.message, error.headers)
-
-    async def library_error(request: Request, error: Exception) -> Response:
-        status, code = next((status, code) for kind, status, code in _LIBRARY_ERRORS if isinstance(error, kind))
-        return error_response(status, code, with_index(str(error).removeprefix("--"), index_folder))
-
-    async def http_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        status = error.status_code
-        if status == 405:
-            return _wrong_method(request, routes)
-        message = _MESSAGES.get(status, str(error.detail))
-        return error_response(status, _CODES.get(status, "refused"), message, dict(error.headers or {}))
-
-    async def disconnected(request: Request, error: Exception) -> Response:
-        return Response(status_code=CLIENT_CLOSED_REQUEST)
-
-    async def bug(request: Request, error: Exception) -> Response:
+    async def respond(request: Request, error: Exception) -> Response:
+        match error:
+            case RequestError():
+                return error_response(error.status, error.code, error.message, error.headers)
+            case ClientDisconnected() | ClientDisconnect():
+                return Response(status_code=CLIENT_CLOSED_REQUEST)
+            case RequestValidationError():
+                return _wrong_parameter(error)
+            case HTTPException(status_code=405):
+                return _wrong_method(request, routes)
+            case HTTPException(status_code=status):
+                message = _MESSAGES.get(status, str(error.detail))
+                return error_response(status, _CODES.get(status, "refused"), message, dict(error.headers or {}))
+        for kind, status, code in _LIBRARY_ERRORS:
+            if isinstance(error, kind):
+                return error_response(status, code, with_index(str(error).removeprefix("--"), index_folder))
         return bug_response()
 
-    for kind, handler in (
-        (RequestError, request_error),
-        (ClientDisconnected, disconnected),
-        (ClientDisconnect, disconnected),
-        (RequestValidationError, _wrong_parameter),
-        (HTTPException, http_error),
-        (ClipsearchError, library_error),
-        (OSError, library_error),
-        (Exception, bug),
-    ):
-        app.add_exception_handler(kind, handler)
+    own = (RequestError, ClientDisconnected, ClientDisconnect, RequestValidationError, HTTPException)
+    for kind in (*own, ClipsearchError, OSError, Exception):
+        app.add_exception_handler(kind, respond)
 
 
 def _wrong_method(request: Request, routes: Sequence[BaseRoute]) -> Response:
@@ -120,8 +108,7 @@ def _wrong_method(request: Request, routes: Sequence[BaseRoute]) -> Response:
     return error_response(405, "wrong-method", f"this address does not take {request.method}", {"Allow": allow})
 
 
-async def _wrong_parameter(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+def _wrong_parameter(error: RequestValidationError) -> Response:
     first: dict[str, Any] = error.errors()[0]
     part, *inside = first["loc"]
     if first["type"] == "extra_forbidden" and part == "query":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ _JOB_INTERVAL = 0.2  # seconds between looks at a job
 _INDEX_INTERVAL = 1.0  # seconds between looks at the index
 
 Events: TypeAlias = AsyncIterator["tuple[str, dict[str, Any]] | None"]
-"""(event, data) pairs; None keeps the connection alive."""
+"""(event, data) pairs; None if nothing has happened since."""
 
 
 class EventStream(StreamingResponse):
@@ -38,47 +39,44 @@ class EventStream(StreamingResponse):
 
 async def _lines(service: Service, events: Events) -> AsyncIterator[bytes]:
     yield b"retry: 2000\n\n"
+    last = time.monotonic()
     async with aclosing(events):  # type: ignore[type-var]
         async for event in events:
             if service.stopping.is_set():
                 return
-            yield b": alive\n\n" if event is None else f"event: {event[0]}\ndata: {json_line(event[1])}\n".encode()
+            if event is not None:
+                yield f"event: {event[0]}\ndata: {json_line(event[1])}\n".encode()
+            elif time.monotonic() - last >= _KEEP_ALIVE:
+                yield b": alive\n\n"
+            else:
+                continue
+            last = time.monotonic()
 
 
 async def job_events(service: Service) -> Events:
     """Wait for a job; send "progress" whenever it has moved on, and at last "done", "failed" or "cancelled"."""
-    last: dict[str, Any] = {}
-    silent = 0.0
+    last = None
     while not service.stopping.is_set():
         job = service.jobs.job
-        current = job.to_json()
         if job.state in ("done", "failed", "cancelled"):
-            yield job.state, current
+            yield job.state, job.to_json()
             return
-        if current != last:
-            last, silent = current, 0.0
-            yield "progress", current
-        elif silent >= _KEEP_ALIVE:
-            silent = 0.0
-            yield None
+        yield ("progress", job.to_json()) if job != last else None
+        last = job
         await service.pause(_JOB_INTERVAL)
-        silent += _JOB_INTERVAL
 
 
 async def index_events(service: Service) -> Events:
     """Send "changed" with the number of photos whenever any process has committed to the index."""
     last = await _version_and_count(service)
-    silent = 0.0
     while not service.stopping.is_set():
         await service.pause(_INDEX_INTERVAL)
-        silent += _INDEX_INTERVAL
         current = await _version_and_count(service)
-        if current is not None and (last is None or current[0] != last[0]):
-            last, silent = current, 0.0
-            yield "changed", {"images": current[1]}
-        elif silent >= _KEEP_ALIVE:
-            silent = 0.0
+        if current is None or (last is not None and current[0] == last[0]):
             yield None
+        else:
+            last = current
+            yield "changed", {"images": current[1]}
 
 
 async def _version_and_count(service: Service) -> tuple[object, int] | None:

@@ -5,25 +5,33 @@ The longest possible request is shorter than `uvicorn_server.LONGEST_REQUEST`, e
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from clipsearch.errors import QueryError
 from clipsearch.query.filters import chosen
-from clipsearch.server.search_body import FARTHEST, LONGEST_VALUE, MOST_HITS, read_filters, require_absolute
-from clipsearch.types import Condition
+from clipsearch.render.grouping import GroupBy
+from clipsearch.server.search_body import (
+    LONGEST_VALUE,
+    MOST_HITS,
+    HitChoice,
+    Id,
+    Probability,
+    Token,
+    read_filters,
+    require_absolute,
+)
+from clipsearch.types import Condition, Order
 
-_PICTURE = r"^(?:\d{1,6}(?:\.\d{1,6})?:)?(?:[1-9]\d{0,17}|upload:[A-Za-z0-9_-]{1,64})$"
+PICTURE = r"^(?:(\d{1,6}(?:\.\d{1,6})?):)?(?:([1-9]\d{0,17})|upload:([A-Za-z0-9_-]{1,64}))$"
+"""A picture in a query: its weight, and either an indexed photo's id or an upload's token."""
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Word = Annotated[str, StringConstraints(max_length=300)]
 FolderPath = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
-Picture = Annotated[str, StringConstraints(pattern=_PICTURE)]
-Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Picture = Annotated[str, StringConstraints(pattern=PICTURE)]
 
 
 class StrictParameters(BaseModel):
@@ -102,28 +110,14 @@ class FilterParameters(StrictParameters):
         return conditions if self.filters is None else (*conditions, *read_filters(self.filters))
 
 
-class PageParameters(FilterParameters):
-    """Some of the hits."""
+class HitParameters(HitChoice, FilterParameters):
+    """Which hits, in which order and with which details."""
 
     top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many hits at most.")
-    offset: int = Field(0, ge=0, le=FARTHEST, description="Pass over so many.")
-
-
-class HitParameters(PageParameters):
-    """Which hits, and in which order."""
-
-    min_score: float | None = Field(
-        None, ge=-1, le=1, allow_inf_nan=False, description="Only with at least this cosine."
-    )
-    diverse: bool = Field(False, description="Leave out near-copies of better hits.")
-    sort: Literal["score", "date", "name"] = Field("score", description="The order of the hits that were found.")
-    group_by: Literal["folder", "day"] | None = Field(None, description="Give each hit its `group`.")
-    keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
+    group_by: GroupBy | None = Field(None, description="Give each hit its `group`.")
     explain: bool = Field(False, description="Say how the query was understood and where the time went.")
-    approximate: bool = Field(
-        True, description="Search by the approximate index, where there is one; false looks at all photos."
-    )
-    exact: bool = Field(False, description="Every digit of scores and matches, where usually six are enough.")
+    approximate: bool = Field(True, description="Use the approximate index if there is one; false looks at all photos.")
+    exact: bool = Field(False, description="Every digit of scores and matches, in place of six.")
 
 
 class SearchParameters(HitParameters):
@@ -141,9 +135,7 @@ class SearchParameters(HitParameters):
         examples=[["17", "2:4"]],
     )
     unlike: list[Picture] = Field([], max_length=50, description="The same, to steer away from.", examples=[["23"]])
-    min_match: float | None = Field(
-        None, ge=0, le=1, allow_inf_nan=False, description="Only with at least this probability of being right."
-    )
+    min_match: Probability | None = Field(None, description="Only with at least this probability of being right.")
     relevant: bool = Field(False, description="Only hits that match: `min_match=0.5`.")
     ensemble: bool = Field(False, description="Put texts into several templates, and search by the mean.")
     prompt: list[Word] = Field(
@@ -155,15 +147,15 @@ class SimilarParameters(HitParameters):
     """A search by one picture: exactly one of `id` and `upload`."""
 
     id: Id | None = Field(None, description="An indexed photo.")
-    upload: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="An uploaded picture's token.")
+    upload: Token | None = Field(None, description="An uploaded picture's token.")
 
 
 class BrowseParameters(FilterParameters):
     """Photos without a query."""
 
     top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
-    offset: int = Field(0, ge=0, le=1_000_000_000, description="Pass over so many.")
-    sort: Literal["date", "name"] = Field("date", description="The newest first, or by name.")
+    offset: int = Field(0, ge=0, le=1_000_000_000, description="Leave out so many of the first.")
+    sort: Order = Field("date", description="The newest first, or by name.")
 
 
 class FacetParameters(FilterParameters):
@@ -193,25 +185,5 @@ class ThumbnailSize(StrictParameters):
 
 
 REPEATABLE = frozenset({"in", "name", "like", "unlike", "prompt"})
-NAMES = sorted(
-    {
-        field.alias or name
-        for model in (
-            SearchParameters,
-            SimilarParameters,
-            BrowseParameters,
-            FacetParameters,
-            PlaceParameters,
-            ThumbnailSize,
-        )
-        for name, field in model.model_fields.items()
-    }
-)
-
-
-def weight_and_picture(text: str) -> tuple[float, str]:
-    """A Picture as its weight and what comes behind it. QueryError for a weight of 0."""
-    weight, _, picture = re.sub(r"^(\d[\d.]*):", r"\1|", text).rpartition("|")
-    if weight and float(weight) == 0:
-        raise QueryError(f"the weight {weight} makes no sense; give a number above 0")
-    return float(weight or 1), picture
+_MODELS = (SearchParameters, SimilarParameters, BrowseParameters, FacetParameters, PlaceParameters, ThumbnailSize)
+NAMES = sorted({field.alias or name for model in _MODELS for name, field in model.model_fields.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +35,15 @@ _SAVE_OPTIONS: dict[PictureType, dict[str, object]] = {
     "image/webp": {"format": "WEBP", "quality": 80, "method": 2},
     "image/jpeg": {"format": "JPEG", "quality": 90},
 }
+BROWSER_TYPES = {
+    "image/jpeg": rb"\xff\xd8\xff",
+    "image/png": rb"\x89PNG\r\n\x1a\n",
+    "image/gif": rb"GIF8[79]a",
+    "image/webp": rb"RIFF.{4}WEBP",
+    "image/avif": rb".{4}ftypavi[fs]",
+}
+"""The pictures that every browser shows and that cannot hold a script: their media types, and how their files begin."""
+
 _T = TypeVar("_T")
 
 
@@ -161,18 +171,8 @@ def encode(picture: Image.Image, kind: PictureType) -> bytes:
 
 
 def browser_type(data: bytes) -> str | None:
-    """The media type of a picture that every browser shows and that cannot hold a script, by its first bytes; else None."""
-    if data[:3] == b"\xff\xd8\xff":
-        return "image/jpeg"
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return "image/png"
-    if data[:6] in (b"GIF87a", b"GIF89a"):
-        return "image/gif"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    if data[4:12] in (b"ftypavif", b"ftypavis"):
-        return "image/avif"
-    return None
+    """The media type among BROWSER_TYPES of a file with these bytes, or None."""
+    return next((kind for kind, start in BROWSER_TYPES.items() if re.match(start, data, re.DOTALL)), None)
 
 
 def content_disposition(name: str) -> str:

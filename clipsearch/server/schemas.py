@@ -1,18 +1,26 @@
-"""The shapes of the server's answers, for its OpenAPI description. Keys are only ever added."""
+"""Answers in JSON, and their shapes for the OpenAPI description. Keys are only ever added."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import Header
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
+from clipsearch.analysis.statistics import ValueCount
 from clipsearch.errors import Cause
 from clipsearch.indexing.status import RootStatus
+from clipsearch.render.json_output import json_line
 from clipsearch.server.jobs import IndexJob
 from clipsearch.store.approximate.folder import ApproximateStatus
 from clipsearch.types import Fingerprint
 
+Responses: TypeAlias = "dict[int | str, dict[str, Any]]"
+"""By status, as FastAPI takes them."""
+
+BYTES = {"type": "string", "format": "binary"}
 ClientHeader = Annotated[
     str,
     Header(
@@ -104,18 +112,11 @@ class UploadAnswer(BaseModel):
     height: int = Field(examples=[480])
 
 
-class FacetCount(BaseModel):
-    """The number of photos that have a value."""
-
-    value: str
-    images: int
-
-
 class FacetsAnswer(BaseModel):
     """Counts by year, month, camera, folder, format and orientation."""
 
     images: int
-    facets: dict[str, list[FacetCount]]
+    facets: dict[str, list[ValueCount]]
 
 
 class PhotoPlace(BaseModel):
@@ -181,3 +182,19 @@ class SavedSearchesAnswer(BaseModel):
     """All saved searches, sorted by name."""
 
     searches: list[SavedSearch]
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A value as JSON, written as the command line writes it."""
+    return Response(json_line(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+def error_responses(descriptions: Mapping[int, str]) -> Responses:
+    """Error responses: for each status, when it is sent."""
+    return {status: {"model": ErrorAnswer, "description": text} for status, text in descriptions.items()}
+
+
+def file_responses(description: str, *media_types: str, schema: Mapping[str, str] = BYTES) -> Responses:
+    """A response of status 200 that is not JSON."""
+    content = {media_type: {"schema": dict(schema)} for media_type in media_types}
+    return {200: {"description": description, "content": content}}

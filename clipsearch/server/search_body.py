@@ -61,6 +61,9 @@ FileText = Annotated[Any, AfterValidator(_is_text), WithJsonSchema(_VALUE_SCHEMA
 Value = Annotated[Any, AfterValidator(_is_value), WithJsonSchema({"anyOf": [{"type": "number"}, _VALUE_SCHEMA]})]
 Picture = Annotated[Any, AfterValidator(_from_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class Strict(BaseModel):
@@ -144,10 +147,8 @@ class TermObject(Strict):
         None, description="A vector of the index's model."
     )
     image: Picture | None = Field(None, description="The bytes of a picture's file, in base64.")
-    upload: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
-        None, description="The token of a picture sent to `/api/uploads`."
-    )
-    id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(None, description="An indexed photo.", examples=[17])
+    upload: Token | None = Field(None, description="The token of a picture sent to `/api/uploads`.")
+    id: Id | None = Field(None, description="An indexed photo.", examples=[17])
     weight: Finite = Field(1.0, description="Below 0 it steers away.")
 
     @model_validator(mode="after")
@@ -157,7 +158,23 @@ class TermObject(Strict):
         return self
 
 
-class SearchBody(Strict):
+class HitChoice(BaseModel):
+    """Which hits, and in which order: what parameters and JSON have in common."""
+
+    min_score: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="Only with at least this cosine."
+    )
+    offset: int = Field(0, ge=0, le=FARTHEST, description="Leave out so many of the best.")
+    diverse: bool = Field(False, description="Leave out near-copies of better hits.")
+    sort: types.Sort = Field("score", description="The order of the hits that were found.")
+    keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
+
+    def query(self, filters: tuple[types.Condition, ...], **more: Any) -> types.Query:
+        """The Query with these filters, without its terms."""
+        return types.Query((), filters, **{name: getattr(self, name) for name in HitChoice.model_fields}, **more)
+
+
+class SearchBody(Strict, HitChoice):
     """A search: the fields of `clipsearch.Query`, and how many hits."""
 
     terms: list[TermObject] = Field(min_length=1, max_length=MOST_TERMS)
@@ -165,37 +182,12 @@ class SearchBody(Strict):
     prompts: list[Annotated[str, Field(max_length=300)]] = Field(
         [], max_length=100, description="Put texts into these, and search by the mean.", examples=[["a photo of a {}"]]
     )
-    min_score: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] | None = Field(
-        None, description="Only with at least this cosine."
-    )
-    min_match: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
-        None, description="Only with at least this probability of being right."
-    )
-    offset: int = Field(0, ge=0, le=FARTHEST, description="Leave out so many of the best.")
-    diverse: bool = Field(False, description="Leave out near-copies of better hits.")
-    sort: types.Sort = Field("score", description="The order of the hits that were found.")
-    keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
-    own: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(
+    min_match: Probability | None = Field(None, description="Only with at least this probability of being right.")
+    own: list[Id] = Field(
         [], max_length=MOST_HITS, description="Photos that an embedding is of, which are no hits of it."
     )
     exact: bool = Field(False, description="Look at all photos, even if there is an approximate index.")
     top_k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits at most.")
-
-    def query(self) -> types.Query:
-        """The Query, without its terms."""
-        return types.Query(
-            (),
-            tuple(item.condition for item in self.filters),
-            tuple(self.prompts),
-            self.min_score,
-            self.min_match,
-            self.offset,
-            self.diverse,
-            self.sort,
-            self.keep_own,
-            tuple(self.own),
-            self.exact,
-        )
 
 
 def read_filters(text: str) -> tuple[types.Condition, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,16 +15,15 @@ from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.server.errors import RequestError
-from clipsearch.server.parameters import HitParameters, SearchParameters, SimilarParameters, weight_and_picture
+from clipsearch.server.parameters import PICTURE, HitParameters, SearchParameters, SimilarParameters
 from clipsearch.server.uploads import Upload, Uploads
 from clipsearch.types import Query, Term
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
+    from clipsearch.render.grouping import GroupBy
     from clipsearch.server.search_body import SearchBody, TermObject
     from clipsearch.types import Condition
-
-_UPLOAD = "upload:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class PictureTerm:
     weight: float
 
     def __str__(self) -> str:
-        return {int: f"{self.source}", str: f"{_UPLOAD}{self.source}"}.get(type(self.source), "a picture")
+        return {int: f"{self.source}", str: f"upload:{self.source}"}.get(type(self.source), "a picture")
 
 
 RequestTerm: TypeAlias = "Term | PictureTerm"
@@ -42,19 +42,22 @@ RequestTerm: TypeAlias = "Term | PictureTerm"
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A search as it was asked for. Its pictures are looked up later, in the thread that has the index."""
+    """A search and how it is answered. Its pictures are looked up later, in the thread that has the index."""
 
     query: Query  # without its terms
     terms: tuple[RequestTerm, ...]
     top_k: int
     text: str
+    explain: bool = False
+    exact: bool = False  # every digit of scores
+    group_by: GroupBy | None = None
 
     def resolved(self, engine: SearchEngine, uploads: Uploads) -> Query:
         """The Query. RequestError if there is no such photo or upload."""
         terms, own = list[Term](), list(self.query.own)
         for term in self.terms:
-            found, same = _picture(engine, term, uploads) if isinstance(term, PictureTerm) else (term, ())
-            terms.append(found)
+            resolved, same = _picture(engine, term, uploads) if isinstance(term, PictureTerm) else (term, ())
+            terms.append(resolved)
             own += same
         return replace(self.query, terms=tuple(terms), own=tuple(own))
 
@@ -67,15 +70,11 @@ def search_from_parameters(search: SearchParameters, query_string: bytes) -> Sea
     words = [search.q] if search.q is not None else []
     for sign, word, pictures in ((1, "+", search.like), (-1, "-", search.unlike)):
         for picture in pictures:
-            weight, name = weight_and_picture(picture)
-            terms.append(PictureTerm(_source(name), sign * weight))
+            terms.append(_picture_term(picture, sign))
             words += [word, picture]
-    query = replace(
-        _chosen(search, query_string),
-        prompts=(*search.prompt, *(ENSEMBLE if search.ensemble else ())),
-        min_match=RELEVANT if search.relevant and search.min_match is None else search.min_match,
-    )
-    return SearchRequest(query, tuple(terms), search.top_k, " ".join(words))
+    prompts = (*search.prompt, *(ENSEMBLE if search.ensemble else ()))
+    min_match = RELEVANT if search.relevant and search.min_match is None else search.min_match
+    return _request(search, query_string, terms, " ".join(words), prompts=prompts, min_match=min_match)
 
 
 def similar_from_parameters(similar: SimilarParameters, query_string: bytes) -> SearchRequest:
@@ -84,14 +83,21 @@ def similar_from_parameters(similar: SimilarParameters, query_string: bytes) -> 
     if len(sources) != 1:
         raise QueryError("say which picture: either id or upload")
     term = PictureTerm(sources[0], 1.0)
-    return SearchRequest(_chosen(similar, query_string), (term,), similar.top_k, str(term))
+    return _request(similar, query_string, [term], str(term))
 
 
 def search_from_body(body: SearchBody, pictures: Iterable[Upload]) -> SearchRequest:
     """The body of POST /api/search, with what its images became, in their order."""
     uploads = iter(pictures)
     terms = tuple(_term(item, uploads) for item in body.terms)
-    return SearchRequest(body.query(), terms, body.top_k, _text(terms))
+    query = body.query(
+        tuple(item.condition for item in body.filters),
+        prompts=tuple(body.prompts),
+        min_match=body.min_match,
+        own=tuple(body.own),
+        exact=body.exact,
+    )
+    return SearchRequest(query, terms, body.top_k, _text(terms), explain=True, exact=True)
 
 
 def search_for_text(text: str, filters: tuple[Condition, ...], top_k: int) -> SearchRequest:
@@ -99,21 +105,20 @@ def search_for_text(text: str, filters: tuple[Condition, ...], top_k: int) -> Se
     return SearchRequest(Query((), filters), parse_terms(split_words(text)), top_k, text)
 
 
-def _chosen(choice: HitParameters, query_string: bytes) -> Query:
-    return Query(
-        (),
-        choice.conditions(query_string),
-        min_score=choice.min_score,
-        offset=choice.offset,
-        diverse=choice.diverse,
-        sort=choice.sort,
-        keep_own=choice.keep_own,
-        exact=not choice.approximate,
-    )
+def _request(
+    choice: HitParameters, query_string: bytes, terms: Sequence[RequestTerm], text: str, **more: Any
+) -> SearchRequest:
+    query = choice.query(choice.conditions(query_string), exact=not choice.approximate, **more)
+    return SearchRequest(query, tuple(terms), choice.top_k, text, choice.explain, choice.exact, choice.group_by)
 
 
-def _source(name: str) -> int | str:
-    return name.removeprefix(_UPLOAD) if name.startswith(_UPLOAD) else int(name)
+def _picture_term(text: str, sign: int) -> PictureTerm:
+    match = re.match(PICTURE, text)
+    assert match is not None
+    weight, image_id, token = match.groups()
+    if weight and float(weight) == 0:
+        raise QueryError(f"the weight {weight} makes no sense; give a number above 0")
+    return PictureTerm(int(image_id) if image_id else token, sign * float(weight or 1))
 
 
 def _term(item: TermObject, uploads: Iterator[Upload]) -> RequestTerm:

@@ -53,7 +53,14 @@ class Service:
 
     def load(self) -> tuple[Fingerprint | None, int]:
         """Load the model and the vectors. The model, or None for an empty index, and the number of photos."""
-        return self.searches.submit(_load).result()
+
+        def load(engine: SearchEngine) -> tuple[Fingerprint | None, int]:
+            status = engine.status(scan=False)
+            if status.model:
+                engine.search("a photo", top_k=1)
+            return status.model, status.images
+
+        return self.searches.submit(load).result()
 
     def watch(self, notice: Callable[[str], None]) -> None:
         """Index again after every change in the folders. ClipsearchError if watchfiles is not installed."""
@@ -86,6 +93,10 @@ class Service:
             await asyncio.wait({working, leaving, stopping})
             if not working.cancelled():
                 working.exception()  # or asyncio reports an error that no client waits for
+
+    async def read(self, request: Request, work: Callable[[SearchEngine], _T]) -> _T:
+        """The result of a function of the engine that may take long; dropped as by `answer`."""
+        return await self.answer(request, self.counts.run(work))
 
     async def embed_file(self, request: Request, path: str) -> Upload:
         """A picture's file as an upload: decoded in another process, and embedded in the thread that has the model.
@@ -138,10 +149,3 @@ class Service:
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _load(engine: SearchEngine) -> tuple[Fingerprint | None, int]:
-    status = engine.status(scan=False)
-    if status.model:
-        engine.search("a photo", top_k=1)
-    return status.model, status.images

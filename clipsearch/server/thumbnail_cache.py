@@ -35,7 +35,9 @@ class ThumbnailCache:
     def size(self) -> int:
         """Bytes of all files."""
         with self._lock:
-            return self._counted()
+            if self._size is None:
+                self._size = sum(size for _, size, _ in self._files())
+            return self._size
 
     def get(self, name: str) -> bytes | None:
         """A thumbnail, or None. Names are hexadecimal digests with a suffix."""
@@ -56,8 +58,6 @@ class ThumbnailCache:
         path = self._path(name)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._lock:
-                self._counted()
             descriptor, unfinished = tempfile.mkstemp(suffix=".partial", dir=path.parent)
             try:
                 with open(descriptor, "wb") as stream:
@@ -67,17 +67,13 @@ class ThumbnailCache:
                 os.unlink(unfinished)
                 raise
             with self._lock:
-                self._size = self._counted() + len(data)
-                if self._size > self._most_bytes:
-                    self._shrink()
+                if self._size is not None:
+                    self._size += len(data)
+            if self.size > self._most_bytes:
+                self._shrink()
 
     def _path(self, name: str) -> Path:
         return self.folder / name[:2] / name
-
-    def _counted(self) -> int:
-        if self._size is None:
-            self._size = sum(size for _, size, _ in self._files())
-        return self._size
 
     def _files(self) -> Iterator[tuple[float, int, str]]:
         """(time of last use, bytes, path) of every file."""
@@ -89,12 +85,12 @@ class ThumbnailCache:
                     yield state.st_mtime, state.st_size, path
 
     def _shrink(self) -> None:
-        files = sorted(self._files())
-        total = sum(size for _, size, _ in files)
-        for _, size, path in files:
-            if total <= self._most_bytes * _KEPT:
-                break
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-                total -= size
-        self._size = total
+        with self._lock:
+            files = sorted(self._files())
+            self._size = sum(size for _, size, _ in files)
+            for _, size, path in files:
+                if self._size <= self._most_bytes * _KEPT:
+                    break
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+                    self._size -= size

@@ -81,52 +81,44 @@ def make_server(app: ASGIApp, service: Service, on_ready: Callable[[], None]) ->
 class _Connection(H11Protocol):
     """A connection that is closed if the client sends no request, or stops reading a response. Uvicorn waits forever."""
 
-    _request_timer: asyncio.TimerHandle | None = None  # runs while no request is in progress
-    _reading_timer: asyncio.TimerHandle | None = None  # runs while the client does not read
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._start_request_timer()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._start_timer("request", HEADERS_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
-            self._start_request_timer()
+            self._start_timer("request", HEADERS_SECONDS, self.transport.close)
         else:
-            self._stop_request_timer()
+            self._stop_timer("request")
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.cycle.response_complete:
-            self._start_request_timer()
+            self._start_timer("request", HEADERS_SECONDS, self.transport.close)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stop_reading_timer()
-        self._reading_timer = self.loop.call_later(READING_SECONDS, self.transport.abort)
+        self._start_timer("reading", READING_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_reading_timer()
+        self._stop_timer("reading")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_request_timer()
-        self._stop_reading_timer()
+        self._stop_timer("request")
+        self._stop_timer("reading")
         super().connection_lost(exc)
 
-    def _start_request_timer(self) -> None:
-        if not self._request_timer:
-            self._request_timer = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
+    def _start_timer(self, name: str, seconds: float, disconnect: Callable[[], None]) -> None:
+        """Disconnect after so long, unless the timer is stopped. One that runs already goes on."""
+        if name not in self._timers:
+            self._timers[name] = self.loop.call_later(seconds, disconnect)
 
-    def _stop_request_timer(self) -> None:
-        if self._request_timer:
-            self._request_timer.cancel()
-        self._request_timer = None
-
-    def _stop_reading_timer(self) -> None:
-        if self._reading_timer:
-            self._reading_timer.cancel()
-        self._reading_timer = None
+    def _stop_timer(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
 
 
 class _Server(uvicorn.Server):

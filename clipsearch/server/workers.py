@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from clipsearch.store.catalog_file import catalog_identity, is_replaced
@@ -86,12 +87,12 @@ class EngineThread:
                     future.set_exception(error)
 
 
+@dataclass(frozen=True)
 class SearchTask:
     """A search for the `top_k` hits of a query. `make_query` gets the engine, since some terms are looked up in the index."""
 
-    def __init__(self, make_query: Callable[[SearchEngine], Query], top_k: int) -> None:
-        self.make_query = make_query
-        self.top_k = top_k
+    make_query: Callable[[SearchEngine], Query]
+    top_k: int
 
     def __call__(self, engine: SearchEngine) -> Hits:
         """Search for this alone."""

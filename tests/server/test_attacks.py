@@ -13,10 +13,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from clipsearch import SearchEngine
+from clipsearch.client import is_loopback
 from clipsearch.errors import ClipsearchError
 from clipsearch.server.app import make_app
 from clipsearch.server.middleware import access
-from clipsearch.server.middleware.access import AccessControl, check_exposure, is_loopback
+from clipsearch.server.middleware.access import AccessControl, check_exposure
 from clipsearch.server.routes import page as page_routes
 from tests.conftest import save_photo, shared
 from tests.server.conftest import ADDRESS, MAY_CHANGE, ids, serving

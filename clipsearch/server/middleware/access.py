@@ -18,6 +18,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clipsearch.client import is_loopback
 from clipsearch.errors import ClipsearchError
 from clipsearch.server.errors import bug_response, error_response
 
@@ -57,16 +58,6 @@ def check_exposure(host: str, token: str | None) -> None:
             f"{host} can be reached from other machines, which could then see every photo; choose a --token, which they need, "
             "or leave --host out"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server at this host."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class AccessControl:
@@ -118,8 +109,12 @@ class AccessControl:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_host(hosts[0]):
             return error_response(421, "wrong-host", "this is not the address that the server listens at")
-        if self._token is not None and scope["path"] == "/" and self._has_token_in_address(scope):
-            return self._set_cookie()
+        if self._token is not None and scope["path"] == "/":
+            query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+            if self._is_token(query.get("token", "")):
+                response = Response(status_code=303, headers={"Location": "/"})
+                response.set_cookie(COOKIE, self._token, path="/", httponly=True, samesite="strict")
+                return response
         if self._token is not None and not self._has_token(headers):
             message = (
                 "this server needs a token: open its address once with ?token=... at the end, or send a bearer token"
@@ -136,7 +131,7 @@ class AccessControl:
             return error_response(403, "wrong-origin", "another site cannot read anything from this server")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > MOST_BYTES:
-            return _too_large()
+            return error_response(413, "too-large", _TOO_LARGE, {"Connection": "close"})  # the body is not read
         return None
 
     def _is_host(self, host: str) -> bool:
@@ -159,24 +154,9 @@ class AccessControl:
             return True
         return self._is_token(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
 
-    def _has_token_in_address(self, scope: Scope) -> bool:
-        given = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        return self._is_token(given.get("token", ""))
-
     def _is_token(self, given: str) -> bool:
         assert self._token is not None
         return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token.encode())
-
-    def _set_cookie(self) -> Response:
-        response = Response(status_code=303, headers={"Location": "/"})
-        assert self._token is not None
-        response.set_cookie(COOKIE, self._token, path="/", httponly=True, samesite="strict")
-        return response
-
-
-def _too_large() -> Response:
-    """It closes the connection, so that the rest of the body is not read."""
-    return error_response(413, "too-large", _TOO_LARGE, {"Connection": "close"})
 
 
 def _limited(receive: Receive) -> Receive:

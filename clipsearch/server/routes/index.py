@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from clipsearch._internal.commands import PHOTOS, command
@@ -17,7 +17,8 @@ from clipsearch.server.errors import RequestError
 from clipsearch.server.events import EventStream, index_events, job_events
 from clipsearch.server.jobs import IndexJob
 from clipsearch.server.parameters import NAMES, FolderPath, NoParameters, Text
-from clipsearch.server.responses import error_responses, file_responses, json_response
+from clipsearch.server.schemas import error_responses, file_responses, json_response
+from clipsearch.server.search_body import Strict
 from clipsearch.server.service import Service
 
 _STREAM = file_responses("Events, as they come.", "text/event-stream", schema={"type": "string"})
@@ -29,20 +30,16 @@ _Name = Annotated[
 _Value = Text | int | Annotated[float, Field(allow_inf_nan=False)] | bool | list[Text]
 
 
-class IndexRequest(BaseModel):
+class IndexRequest(Strict):
     """The folders to index again."""
-
-    model_config = ConfigDict(extra="forbid")
 
     folders: list[FolderPath] | None = Field(
         None, max_length=1000, description="Indexed folders; all of them by default.", examples=[["/photos"]]
     )
 
 
-class SavedRequest(BaseModel):
+class SavedRequest(Strict):
     """A search to save."""
-
-    model_config = ConfigDict(extra="forbid")
 
     parameters: dict[str, _Value] = Field(
         max_length=50, description="Parameters of `/api/search` or `/api/images`.", examples=[{"q": "a dog"}]
@@ -56,13 +53,13 @@ def index_routes(service: Service) -> APIRouter:
     @router.get("/status", response_model=schemas.StatusAnswer)
     async def status(request: Request, parameters: NoParameters) -> Response:
         """What is indexed, and by which model. The folders are not compared with the disk."""
-        state = await service.answer(request, service.counts.run(lambda engine: engine.status(scan=False)))
+        state = await service.read(request, lambda engine: engine.status(scan=False))
         return json_response({**asdict(state), "stale": state.stale})
 
     @router.get("/failures", response_model=schemas.FailuresAnswer)
     async def failures(request: Request, parameters: NoParameters) -> Response:
         """The files that could not be indexed, and why."""
-        failed = await service.answer(request, service.counts.run(lambda engine: engine.failures()))
+        failed = await service.read(request, lambda engine: engine.failures())
         return json_response({"failures": [failure_to_json(failure) for failure in failed]})
 
     @router.post(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from clipsearch.server.errors import RequestError
 from clipsearch.server.metrics import CONTENT_TYPE
 from clipsearch.server.parameters import NoParameters
-from clipsearch.server.responses import file_responses
+from clipsearch.server.schemas import file_responses
 from clipsearch.server.service import Service
 
 _FOLDER = Path(__file__).parents[1] / "static"
@@ -61,17 +61,9 @@ def metrics_routes(service: Service) -> APIRouter:
     return router
 
 
-def static_files() -> dict[str, Path]:
-    """The page's files by their names. No other file can be requested."""
-    return {
-        path.relative_to(_FOLDER).as_posix(): path
-        for path in _FOLDER.rglob("*")
-        if path.suffix in _TYPES and path.is_file()
-    }
-
-
 def _static(request: Request, name: str) -> Response:
-    file = static_files().get(name)
+    files = {path.name: path for path in _FOLDER.iterdir() if path.suffix in _TYPES}  # no other can be requested
+    file = files.get(name)
     if file is None:
         raise RequestError(404, "not-found", "there is no such file")
     data = file.read_bytes()

@@ -14,9 +14,10 @@ from clipsearch.errors import ImageError
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
-from clipsearch.server.parameters import Id, NoParameters, ThumbnailSize
-from clipsearch.server.pictures import content_disposition
-from clipsearch.server.responses import BYTES, Responses, error_responses, file_responses, json_response
+from clipsearch.server.parameters import NoParameters, ThumbnailSize
+from clipsearch.server.pictures import BROWSER_TYPES, content_disposition
+from clipsearch.server.schemas import BYTES, Responses, error_responses, file_responses, json_response
+from clipsearch.server.search_body import Id
 from clipsearch.server.service import Service
 from clipsearch.server.uploads import received
 from clipsearch.types import ImageRecord
@@ -26,7 +27,6 @@ RECEIVED_AT_ONCE = 64
 
 _NO_PHOTO = error_responses({404: "There is no such photo, or its file is gone or cannot be shown."})
 _NOT_MODIFIED: Responses = {304: {"description": "It is the picture of `If-None-Match`."}}
-_PICTURE_TYPES = [f"image/{kind}" for kind in ("jpeg", "png", "gif", "webp", "avif")]
 _UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -50,7 +50,7 @@ def picture_routes(service: Service) -> APIRouter:
     @router.get(
         "/images/{id}/file",
         response_class=Response,
-        responses={**file_responses("The picture.", *_PICTURE_TYPES), **_NOT_MODIFIED, **_NO_PHOTO},
+        responses={**file_responses("The picture.", *BROWSER_TYPES), **_NOT_MODIFIED, **_NO_PHOTO},
     )
     async def file(request: Request, id: Annotated[Id, Path()], parameters: NoParameters) -> Response:
         """The photo itself, or a JPEG made of it if browsers do not show its format."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import asdict
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
@@ -16,13 +17,12 @@ from clipsearch.server.errors import RequestError
 from clipsearch.server.parameters import (
     BrowseParameters,
     FacetParameters,
-    HitParameters,
     NoParameters,
     PlaceParameters,
     SearchParameters,
     SimilarParameters,
 )
-from clipsearch.server.responses import error_responses, json_response
+from clipsearch.server.schemas import error_responses, json_response
 from clipsearch.server.search_body import MOST_HITS, SearchBody
 from clipsearch.server.search_requests import (
     SearchRequest,
@@ -47,7 +47,6 @@ _BAD_BODY = error_responses(
         415: "The Content-Type is not `application/json`.",
     }
 )
-GroupBy: TypeAlias = Literal["folder", "day"] | None
 
 
 def search_routes(service: Service) -> APIRouter:
@@ -58,9 +57,7 @@ def search_routes(service: Service) -> APIRouter:
         task = SearchTask(lambda engine: search.resolved(engine, service.uploads), search.top_k)
         return await service.answer(request, service.searches.run(task))
 
-    async def respond(
-        request: Request, search: SearchRequest, start: float, *, explain: bool, exact: bool, group_by: GroupBy = None
-    ) -> Response:
+    async def respond(request: Request, search: SearchRequest, start: float) -> Response:
         hits = await hits_of(request, search)
         origin = hits.explanation
         answer = hits_to_json(
@@ -68,24 +65,19 @@ def search_routes(service: Service) -> APIRouter:
             search.text,
             origin.model,
             origin.index,
-            group_by=group_by,
-            explanation=hits.explain() if explain else None,
-            exact=exact,
+            group_by=search.group_by,
+            explanation=hits.explain() if search.explain else None,
+            exact=search.exact,
         )
         seconds = time.perf_counter() - start
         timing = {"Server-Timing": f"search;dur={1000 * seconds:.2f}"}
         return json_response({**answer, "considered": origin.considered, "seconds": round(seconds, 6)}, headers=timing)
 
-    async def respond_to(request: Request, choice: HitParameters, search: SearchRequest, start: float) -> Response:
-        return await respond(
-            request, search, start, explain=choice.explain, exact=choice.exact, group_by=choice.group_by
-        )
-
     @router.get("/search", response_model=schemas.SearchAnswer, responses={**_BAD_QUERY, **_NO_PICTURE})
     async def search(request: Request, parameters: Annotated[SearchParameters, Query()]) -> Response:
         """The photos nearest to texts and pictures, best first."""
         start = time.perf_counter()
-        return await respond_to(request, parameters, search_from_parameters(parameters, _query_string(request)), start)
+        return await respond(request, search_from_parameters(parameters, request.scope["query_string"]), start)
 
     @router.post(
         "/search",
@@ -102,66 +94,50 @@ def search_routes(service: Service) -> APIRouter:
         """The same for programs: a `clipsearch.Query` as JSON, answered with every digit and an explanation."""
         start = time.perf_counter()
         pictures = [await service.embed_bytes(request, term.image) for term in body.terms if term.image is not None]
-        return await respond(request, search_from_body(body, pictures), start, explain=True, exact=True)
+        return await respond(request, search_from_body(body, pictures), start)
 
     @router.get("/similar", response_model=schemas.SearchAnswer, responses={**_BAD_QUERY, **_NO_PICTURE})
     async def similar(request: Request, parameters: Annotated[SimilarParameters, Query()]) -> Response:
         """The photos that look like one, without itself and its copies."""
         start = time.perf_counter()
-        return await respond_to(request, parameters, similar_from_parameters(parameters, _query_string(request)), start)
+        return await respond(request, similar_from_parameters(parameters, request.scope["query_string"]), start)
 
     @router.get("/images", response_model=schemas.BrowseAnswer, responses=_BAD_QUERY)
     async def images(request: Request, parameters: Annotated[BrowseParameters, Query()]) -> Response:
         """Photos without a query."""
-        condition = all_of(parameters.conditions(_query_string(request)))
-        records, considered = await service.answer(
-            request,
-            service.counts.run(
-                lambda engine: engine.browse(
-                    condition, sort=parameters.sort, offset=parameters.offset, top_k=parameters.top_k
-                )
-            ),
+        condition = all_of(parameters.conditions(request.scope["query_string"]))
+        sort, offset, top_k = parameters.sort, parameters.offset, parameters.top_k
+        records, considered = await service.read(
+            request, lambda engine: engine.browse(condition, sort=sort, offset=offset, top_k=top_k)
         )
         return json_response({"images": [photo_to_json(record) for record in records], "considered": considered})
 
     @router.get("/facets", response_model=schemas.FacetsAnswer, responses=_BAD_QUERY)
     async def facets(request: Request, parameters: Annotated[FacetParameters, Query()]) -> Response:
         """How many photos there are by year, month, camera, folder, format and orientation."""
-        condition = all_of(parameters.conditions(_query_string(request)))
-        stats = await service.answer(
-            request,
-            service.counts.run(
-                lambda engine: engine.stats(_FACETS, condition, top=parameters.top, depth=parameters.depth)
-            ),
+        condition = all_of(parameters.conditions(request.scope["query_string"]))
+        stats = await service.read(
+            request, lambda engine: engine.stats(_FACETS, condition, top=parameters.top, depth=parameters.depth)
         )
-        counts = {
-            breakdown.by: [{"value": count.value, "images": count.images} for count in breakdown.counts]
-            for breakdown in stats.breakdowns
-        }
+        counts = {breakdown.by: [asdict(count) for count in breakdown.counts] for breakdown in stats.breakdowns}
         return json_response({"images": stats.images, "facets": counts})
 
     @router.get("/places", response_model=schemas.PlacesAnswer, responses=_BAD_QUERY)
     async def places(request: Request, parameters: Annotated[PlaceParameters, Query()]) -> Response:
         """Where photos were taken: those of a search, or all that meet the filters, at most 5000."""
-        filters = (*parameters.conditions(_query_string(request)), Known("latitude"))
+        filters = parameters.conditions(request.scope["query_string"])
         if parameters.q is None:
-            records, _ = await service.answer(
-                request, service.counts.run(lambda engine: engine.browse(all_of(filters), top_k=MOST_PLACES))
-            )
+            with_place = all_of((*filters, Known("latitude")))
+            records, _ = await service.read(request, lambda engine: engine.browse(with_place, top_k=MOST_PLACES))
         else:
-            by_text = search_for_text(parameters.q, parameters.conditions(_query_string(request)), MOST_HITS)
-            records = [hit.record for hit in await hits_of(request, by_text)]
+            hits = await hits_of(request, search_for_text(parameters.q, filters, MOST_HITS))
+            records = [hit.record for hit in hits]
         points = [(record.image_id, record.info.gps) for record in records]
         return json_response(
             {"places": [{"id": image_id, "latitude": gps[0], "longitude": gps[1]} for image_id, gps in points if gps]}
         )
 
     return router
-
-
-def _query_string(request: Request) -> bytes:
-    query: bytes = request.scope["query_string"]
-    return query
 
 
 def _require_json(request: Request) -> None:
