@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch._internal.commands import command
+from clipsearch._internal.commands import INDEX_FOLDER, command
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.indexing import roots
@@ -89,8 +89,8 @@ class SearchEngine:
         if is_address(folder):
             return cls(store=str(folder), model=model, device=device, precision=precision)
         path = _absolute(folder)
-        is_index = path.name == roots.INDEX_FOLDER or has_catalog(path)
-        return cls(path if is_index else path / roots.INDEX_FOLDER, model=model, device=device, precision=precision)
+        is_index = path.name == INDEX_FOLDER or has_catalog(path)
+        return cls(path if is_index else path / INDEX_FOLDER, model=model, device=device, precision=precision)
 
     def close(self) -> None:
         """Release the index and the model. The engine opens both again when it is next used."""

@@ -84,7 +84,6 @@ class DecoderPool:
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._lock = threading.Lock()
-        self._closed = False
         self._ended = threading.Event()
         self._watchdog: threading.Thread | None = None
 
@@ -116,14 +115,13 @@ class DecoderPool:
     @property
     def closed(self) -> bool:
         """Whether the pool was closed. Failures after that say nothing about the files."""
-        return self._closed
+        return self._ended.is_set()
 
     def close(self) -> None:
         """Stop every worker, even in the middle of a file."""
         with self._lock:
-            self._closed = True
+            self._ended.set()
             workers = list(self._all)
-        self._ended.set()
         for worker in workers:
             worker.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -140,7 +138,7 @@ class DecoderPool:
         try:
             return self._threads.submit(self._read_one, file)
         except RuntimeError as error:
-            if self._closed:
+            if self.closed:
                 raise PoolClosed from error
             raise _not_started(error) from error
 
@@ -167,7 +165,7 @@ class DecoderPool:
                 worker.close()
             if outcome:
                 return outcome
-        if self._closed:
+        if self.closed:
             return Failure(file, "stopped", "access")
         raise DecodersUnavailable(
             f"no process that decodes photos can run here: {sys.executable} ends at once. If memory is short or limited "
@@ -176,7 +174,7 @@ class DecoderPool:
 
     def _take(self) -> _Worker | None:
         with self._lock:
-            if self._closed:
+            if self.closed:
                 return None
             while self._idle:
                 worker = self._idle.pop()

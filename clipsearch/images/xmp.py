@@ -162,7 +162,10 @@ class _SidecarLayout:
         full, prefix = _split(name)
         inside = self._stack[-1] if self._stack else ""
         if inside == f"{_RDF} RDF" and full == f"{_RDF} Description" and self.end_of_rdf < 0:
-            self._describe({_split(key)[0]: value for key, value in attributes.items()})
+            values = {_split(key)[0]: value for key, value in attributes.items()}
+            if any(name in values for name in _LISTS):
+                raise SidecarError(_STRANGE)
+            self.about = self.about or values.get(f"{_RDF} about", values.get("about", ""))
         elif full in _LISTS and self._stack[-2:] == [f"{_RDF} RDF", f"{_RDF} Description"]:
             if full in self.lists:
                 raise SidecarError("its sidecar has the same list of keywords twice")
@@ -178,11 +181,6 @@ class _SidecarLayout:
             tag = _START_TAG.match(self._content, self._offset())
             self._rdf_is_one_tag = tag is None or tag[0].endswith(b"/>")
         self._stack.append(full)
-
-    def _describe(self, attributes: dict[str, str]) -> None:
-        if any(name in attributes for name in _LISTS):
-            raise SidecarError(_STRANGE)
-        self.about = self.about or attributes.get(f"{_RDF} about", attributes.get("about", ""))
 
     def _end(self, name: str) -> None:
         full = self._stack.pop()

@@ -310,14 +310,14 @@ class _Reconciler:
         image_id = known.image_id if known else None
         if image_id is not None and image_id not in same:  # it may be one of many copies
             same += [image_id] if self.collection.records([image_id])[image_id].info.content_hash == digest else []
-        if known and image_id in same and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
-            if self.collection.known_failure(place):
-                self.collection.forget_failure(place)
-            self.report.unchanged += 1
-            return True
-        if image_id is not None and image_id in same:
-            self._move(image_id, place, file, captioned)
-            self.report.updated += 1
+        if known and image_id is not None and image_id in same:
+            if (known.size, known.mtime_ns) != (file.size, file.mtime_ns):
+                self._move(image_id, place, file, captioned)
+                self.report.updated += 1
+            else:
+                if self.collection.known_failure(place):
+                    self.collection.forget_failure(place)
+                self.report.unchanged += 1
             return True
         records = self.collection.records(same)
         gone = {i: records[i].file.path for i in same if i in self._missing or self._is_gone(records[i].file.path)}
@@ -380,10 +380,9 @@ class _Reconciler:
         return known.image_id if known else None
 
     def _count_change(self, place: Place) -> None:
-        if self._image_at(place) is None:
-            self.report.added += 1
-        else:
-            self.report.updated += 1
+        is_new = self._image_at(place) is None
+        self.report.added += is_new
+        self.report.updated += not is_new
 
     def _finish_file(self) -> None:
         self._done += 1

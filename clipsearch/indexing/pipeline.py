@@ -17,7 +17,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.errors import Cancelled
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.images.preprocess import normalise
-from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo, PixelSpec
+from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo
 
 _BATCH_PER_CORE = 8  # pictures
 _PIECE_PER_CORE = 4  # pictures of one call; more make no model on a CPU faster, and cancelling waits for two calls
@@ -72,6 +72,13 @@ def embed_files(
             parts.append(encoder.encode_pixels(pixels[start : start + piece]))
         return np.concatenate(parts)
 
+    def submit(batch: _Batch) -> None:
+        if batch.wanted:
+            pixels = normalise([decoded.pixels for decoded in batch.wanted.values()], encoder.spec.pixels)
+            batch.embeddings = model.submit(encode, pixels)
+        if batch.files:
+            running.append(batch)
+
     model = ThreadPoolExecutor(_ENCODED_AT_ONCE, thread_name_prefix="clipsearch-embed")
     running: deque[_Batch] = deque()
     batch = _Batch()
@@ -83,18 +90,13 @@ def embed_files(
                 if not known(content) and not any(content in before.wanted for before in running):
                     batch.wanted.setdefault(content, outcome)
             if len(batch.wanted) >= batch_size or len(batch.files) >= 8 * batch_size:
-                running.append(_submitted(batch, model, encode, encoder.spec.pixels))
+                submit(batch)
                 batch = _Batch()
                 if len(running) > _ENCODED_AT_ONCE:
-                    outcomes = _outcomes(running[0], cancel)
-                    running.popleft()
-                    yield outcomes
-        if batch.files:
-            running.append(_submitted(batch, model, encode, encoder.spec.pixels))
+                    yield _next_outcomes(running, cancel)
+        submit(batch)
         while running:
-            outcomes = _outcomes(running[0], cancel)
-            running.popleft()
-            yield outcomes
+            yield _next_outcomes(running, cancel)
     except BaseException as error:
         leaving.set()
         model.shutdown(wait=False, cancel_futures=True)
@@ -114,27 +116,21 @@ def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) 
     return normalise(pixels, encoder.spec.pixels) if pixels else np.empty((0, 3, 0, 0), np.float32)
 
 
-def _submitted(
-    batch: _Batch, model: ThreadPoolExecutor, encode: Callable[[NDArray[np.float32]], Embeddings], spec: PixelSpec
-) -> _Batch:
-    if batch.wanted:
-        batch.embeddings = model.submit(encode, normalise([decoded.pixels for decoded in batch.wanted.values()], spec))
-    return batch
-
-
-def _outcomes(batch: _Batch, cancel: CancelToken) -> list[Embedded | Failure]:
+def _next_outcomes(running: deque[_Batch], cancel: CancelToken) -> list[Embedded | Failure]:
+    """Wait for the first batch and remove it. It stays if the wait is cancelled or the model has failed."""
+    batch = running[0]
     cancel.check()
     while batch.embeddings and wait([batch.embeddings], _LOOK).not_done:
         cancel.check()
     vectors = dict(zip(batch.wanted, batch.embeddings.result(), strict=True)) if batch.embeddings else {}
     outcomes: list[Embedded | Failure] = []
     for item in batch.files:
+        vector = None if isinstance(item, Failure) else vectors.get(item.info.content_hash)
         if isinstance(item, Failure):
             outcomes.append(item)
-            continue
-        vector = vectors.get(item.info.content_hash)
-        if vector is not None and not np.isfinite(vector).all():
+        elif vector is not None and not np.isfinite(vector).all():
             outcomes.append(Failure(item.file, "the model gives no embedding for this picture"))
         else:
             outcomes.append(Embedded(item.file, item.info, vector))
+    running.popleft()
     return outcomes

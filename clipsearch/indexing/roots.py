@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from clipsearch._internal.commands import INDEX_FOLDER as INDEX_FOLDER
-from clipsearch._internal.commands import PHOTOS, command
+from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
@@ -25,9 +24,8 @@ def targets(
     Raises ClipsearchError if a folder does not exist, and SyncRefused if an indexed one is gone or photos would be lost.
     """
     known = collection.roots()
-    names = [collection.spelled(absolute(folder)) for folder in folders] or [
-        root for root in known.values() if not is_remote(root)
-    ]
+    names = [collection.spelled(absolute(folder)) for folder in folders]
+    names = names or [root for root in known.values() if not is_remote(root)]
     if not names and not known:
         if collection.folder.name != INDEX_FOLDER:
             how = command("index", PHOTOS, index=collection.folder)
@@ -120,26 +118,18 @@ def rules_of(collection: Collection, root_id: int) -> WalkRules:
 
 
 def _require_there(collection: Collection, folder: str, place: Place | None, prune: bool) -> None:
-    if (
-        not is_remote(folder)
-        and place is not None
-        and not Path(folder).exists()
-        and _is_known(collection, folder, place)
-    ):
-        if prune:
-            return
+    """Raise SyncRefused if an indexed folder is gone, unless `prune`; ClipsearchError if another folder does not exist."""
+    is_indexed = False  # a mistyped name inside a root is not
+    if place and not is_remote(folder):
+        is_indexed = place.path == "" or bool(collection.folders(place.root_id, place.path))
+    if not is_indexed or Path(folder).exists():
+        require_folder(folder)
+    elif not prune:
         how = command("forget", folder)
         raise SyncRefused(
             f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "
             f"again. If it is really gone, confirm with --prune, or remove it: `{how}`. Nothing was changed"
         )
-    require_folder(folder)
-
-
-def _is_known(collection: Collection, folder: str, place: Place) -> bool:
-    """Whether a folder is a root or holds indexed photos; a mistyped name inside a root does not."""
-    root = collection.roots()[place.root_id]
-    return folder == root or bool(collection.folders(place.root_id, Path(folder).relative_to(root).as_posix()))
 
 
 def require_folder(folder: str) -> None:

@@ -120,12 +120,10 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
             seen.add((here.st_dev, here.st_ino))
             with os.scandir(opened_as(path)) as scan:
                 entries = list(scan)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if before and identity(base) != before:
-                yield Listing(folder, path, error=error.strerror)
-            continue
         except OSError as error:
-            yield Listing(folder, path, error=error.strerror or str(error))
+            is_deleted = isinstance(error, (FileNotFoundError, NotADirectoryError))
+            if not is_deleted or (before and identity(base) != before):
+                yield Listing(folder, path, error=error.strerror or str(error))
             continue
         listing, folders, vanished = _list_folder(folder, path, entries, rules)
         if vanished and before and identity(base) != before:

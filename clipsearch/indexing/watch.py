@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch._internal.cancel import CancelToken
-from clipsearch._internal.paths import is_remote
+from clipsearch._internal.paths import identity, is_remote
 from clipsearch.errors import ClipsearchError, CollectionError, DecodersUnavailable, SyncRefused
 from clipsearch.images.file_types import is_image_name
 from clipsearch.indexing import roots
@@ -119,6 +119,7 @@ class Watch:
                 return
 
     def _round(self, folders: list[str]) -> SyncReport | None:
+        logger.debug("a round over %d folders begins", len(folders))
         try:
             report = self._update(folders)
         except (SyncRefused, CollectionError, DecodersUnavailable, OSError) as error:
@@ -162,12 +163,14 @@ class Watch:
 
     def _matters(self, path: str, watched: list[_Watched]) -> bool:
         """Whether a walk would see a change at this path."""
-        index = str(self._index_folder)
-        if any(_inside(path, name) is not None for name in (index, os.path.realpath(index))):
+        changed = Path(path)
+        if any(changed.is_relative_to(index) for index in (self._index_folder, os.path.realpath(self._index_folder))):
             return False
         for root in watched:
-            for inside in filter(None, (_inside(path, name) for name in root.names)):
-                *folders, name = Path(inside).parts
+            for above_root in root.names:
+                if not changed.is_relative_to(above_root) or changed == Path(above_root):
+                    continue
+                *folders, name = changed.relative_to(above_root).parts
                 above = (os.path.basename(root.folder), *folders)
                 if any(map(root.rules.skips_folder, folders, above)) or root.rules.skips_folder(name):
                     continue
@@ -204,15 +207,12 @@ class Watch:
         self._passed("index", f"the index at {self._index_folder} is back")
         present = {}
         for root in watched:
-            try:
-                state = os.stat(root.folder)
-            except OSError:
-                state = None
-            if state and (not root.filled or roots.holds_something(root.folder)):
-                present[root.folder] = (state.st_dev, state.st_ino)
+            folder = identity(root.folder)
+            if folder and (not root.filled or roots.holds_something(root.folder)):
+                present[root.folder] = folder
                 self._passed(root.folder, f"{root.folder} is back")
             else:
-                problem = "is empty" if state else "is not there"
+                problem = "is empty" if folder else "is not there"
                 self._trouble(
                     root.folder, f"{root.folder} {problem} now; waiting until it is back. Nothing was removed"
                 )
@@ -237,11 +237,3 @@ def require_watchfiles() -> None:
 
     if find_spec("watchfiles") is None:
         raise ClipsearchError("watching folders needs watchfiles: pip install 'clipsearch[watch]'")
-
-
-def _inside(path: str, folder: str) -> str | None:
-    """A path relative to a folder, "" for the folder itself; None if it is not inside."""
-    if path == folder:
-        return ""
-    prefix = folder.rstrip(os.sep) + os.sep
-    return path[len(prefix) :] if path.startswith(prefix) else None

@@ -50,7 +50,7 @@ def interrupted(folder, press, batch_size=None):
     paths = [save_photo(folder / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(150)]
     let_go, answered = threading.Event(), threading.Event()
     with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
-        encoder = BlockedEncoder(lambda: pool._closed, let_go)
+        encoder = BlockedEncoder(lambda: pool.closed, let_go)
 
         def wait_and_press():
             while len(encoder.asked) < 2:
@@ -145,7 +145,7 @@ def test_a_run_can_be_cancelled_from_another_thread_while_the_model_is_at_work(t
     let_go, cancel = threading.Event(), CancelToken()
     paths = [save_photo(tmp_path / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(20)]
     with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
-        encoder = BlockedEncoder(lambda: pool._closed, let_go)
+        encoder = BlockedEncoder(lambda: pool.closed, let_go)
         threading.Timer(0.3, cancel.cancel).start()
         threading.Timer(0.6, let_go.set).start()
         with pytest.raises(Cancelled):
