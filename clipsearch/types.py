@@ -1,4 +1,4 @@
-"""The nouns every other module speaks in."""
+"""The types that all modules share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Embeddings: TypeAlias = "NDArray[np.float32]"
 """float32 array (n, dim) whose rows have Euclidean norm 1, so that an inner product is a cosine."""
 
 Ids: TypeAlias = "NDArray[np.int64]"
-"""int64 array of image ids; ids start at 1 and are never reused, -1 stands for "nothing"."""
+"""int64 array of image ids. Ids start at 1 and are never reused; -1 means no image."""
 
 Scores: TypeAlias = "NDArray[np.float64]"
 """float64 array of cosines in [-1, 1]; higher is better."""
@@ -32,7 +32,7 @@ StageProgress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a stage, how many of its steps are done, and how many it has."""
 
 LONGEST_CAPTION = 2_000
-"""Characters of a caption that an index keeps; the longest of the usual data sets, those of alt texts, have some hundred."""
+"""Characters of a caption that an index keeps. The longest in common data sets are alt texts of a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class PixelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Room for a thumbnail, in pixels. A picture keeps its aspect ratio in it, and a small one its size."""
+    """The largest size of a thumbnail, in pixels. Pictures keep their aspect ratio; small ones are not enlarged."""
 
     width: int
     height: int
@@ -70,10 +70,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Which model made a set of embeddings; only equal digests may be compared with each other."""
+    """Which model made a set of embeddings. Only embeddings with equal digests can be compared."""
 
     model: str  # what load_encoder() takes: "mini", a hub id, or a folder
-    revision: str  # the hub's commit, or "" where there is none
+    revision: str  # the hub's commit, or ""
     digest: str  # sha256 over the weights' identity and the preprocessing, hexadecimal
     dim: int
     precision: str | None = None  # of the pictures' embeddings: "fp32", "bf16", "int8"; None before it is settled
@@ -81,7 +81,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """What a directory walk knows. `path` is absolute; bytes that are not UTF-8 are kept as lone surrogates."""
+    """A file as a directory walk sees it. `path` is absolute; bytes that are not UTF-8 are kept as lone surrogates."""
 
     path: str
     size: int  # bytes
@@ -95,23 +95,23 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What decoding taught us. Width and height are those of the upright picture, in pixels."""
+    """What decoding a photo tells. Width and height are those of the upright picture, in pixels."""
 
     width: int
     height: int
     format: str  # Pillow's name: "JPEG", "PNG", "HEIF", ...
     content_hash: str  # sha256 of the file's bytes, hexadecimal
-    taken_at: datetime | None = None  # the camera's clock; without a zone where the camera wrote none
+    taken_at: datetime | None = None  # by the camera's clock; has a zone only if the camera wrote one
     camera: str | None = None
     gps: tuple[float, float] | None = None  # (latitude, longitude), degrees, WGS 84
-    caption: str | None = None  # what a data set says of it, as `clean_caption` gives it; no decoder knows one
+    caption: str | None = None  # from a data set, cleaned by `clean_caption`; decoding gives none
 
 
 def clean_caption(text: object) -> str | None:
     """What an index keeps of a caption: one line without control characters, at most LONGEST_CAPTION characters long.
 
-    Runs of white space become one space each; what cannot be printed, lone surrogates too, is left out. None where nothing is
-    left, or where it is no text.
+    Runs of white space become one space. Unprintable characters, also lone surrogates, are left out. None if nothing is left,
+    or `text` is not a str.
     """
     if not isinstance(text, str):
         return None
@@ -120,7 +120,7 @@ def clean_caption(text: object) -> str | None:
     return " ".join(line[:LONGEST_CAPTION].split()) or None
 
 
-_JOINERS = "\u200c\u200d"  # no picture of their own, but Persian and emoji are made with them
+_JOINERS = "\u200c\u200d"  # unprintable by themselves, but Persian and emoji need them
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +153,11 @@ _WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one cla
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One field against one value; a photo that lacks the field fails every test of it.
+    """A comparison of one field with one value. A photo that lacks the field fails every test of it.
 
     `value` is a number for width and height (pixels), megapixels, size (bytes), latitude and longitude (degrees), and text for
-    the others; for "taken" an instant of the camera's clock, "2024-07-01T12:30:00" or a beginning of that. Texts compare
-    without case. "~" is a glob: `*` any characters, `?` one, `[abc]` one of these.
+    the others; for "taken" a time of the camera's clock, "2024-07-01T12:30:00" or a beginning of that. Case is ignored
+    in texts. "~" is a glob: `*` any characters, `?` one, `[abc]` one of these.
     """
 
     __test__ = False  # not one of pytest's
@@ -183,7 +183,7 @@ class Below:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Taken at most so many kilometres from a point (degrees, WGS 84), along a great circle."""
+    """Taken at most `km` kilometres from a point (degrees, WGS 84), along a great circle."""
 
     latitude: float
     longitude: float
@@ -192,21 +192,21 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """Every one of some conditions."""
+    """All of the conditions hold."""
 
     conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """At least one of some conditions."""
+    """At least one of the conditions holds."""
 
     conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The opposite."""
+    """The condition does not hold."""
 
     condition: Condition
 
@@ -215,15 +215,12 @@ Condition: TypeAlias = Test | Known | Below | Near | All | Either | Not
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition | None:
-    """Every one of some conditions, as one; None, which is no condition, of none."""
+    """One condition that needs all of them; None if there are no conditions."""
     return All(tuple(conditions)) if conditions else None
 
 
 def literals(glob: str) -> list[str]:
-    """The texts that every name has which fits a glob, in their order: what stands between its wildcards, some of it empty.
-
-    A glob without wildcards is one text.
-    """
+    """The texts between a glob's wildcards, in order, some of them empty. Every name that matches has them all."""
     return _WILD.split(glob)
 
 
@@ -244,13 +241,13 @@ Sort: TypeAlias = Literal["score", "date", "name"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Everything the user asked, but how many hits.
+    """What the user asked for, except the number of hits.
 
-    `filters` must all hold. `prompts` are templates with one "{}" each, which every text is put into; the mean of the unit
-    vectors counts. A hit has at least `min_score` (a cosine) and `min_match` (a probability). `offset` hits are passed over.
-    `diverse` leaves out near-copies of better hits. `sort` orders the hits that were found; it does not choose them. A picture
-    that is part of the query is no hit of it, nor are its copies, unless `keep_own`. Where the query has only its embedding,
-    `own` says which images it is. `exact` bypasses an approximate index.
+    `filters` must all hold. `prompts` are templates with one "{}" each. Every text is put into all of them, and the mean of
+    the unit vectors is used. A hit has at least `min_score` (a cosine) and `min_match` (a probability). The first `offset` hits
+    are skipped. `diverse` leaves out near-copies of better hits. `sort` orders the hits; it does not choose them. Pictures of
+    the query and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own` has the ids
+    of its images. `exact` bypasses an approximate index.
     """
 
     terms: tuple[Term, ...]
@@ -270,7 +267,7 @@ class Query:
 class Hit:
     """One result. Rank 1 is best; score is the cosine in [-1, 1], never a distance.
 
-    `match` is the probability in [0, 1] that the photo shows what was asked for; None where it cannot be said.
+    `match` is the probability in [0, 1] that the photo shows what was asked for; None if it is not known.
     """
 
     rank: int

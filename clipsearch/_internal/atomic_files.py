@@ -25,10 +25,10 @@ _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 @contextmanager
 def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
-    """Paths beside some targets to write to; they get the targets' names, the first one last, if all goes well.
+    """Paths beside some targets to write to. If the block succeeds, they get the targets' names, the first one last.
 
-    Where it does not, nothing is left of them. A target that exists is an error unless `force`. Of several targets the first
-    stands for all: while it is there, the others are of the same run. ClipsearchError where they cannot be written.
+    If it fails, they are removed. A target that exists is an error unless `force`. While the first target exists, the others
+    are from the same run. ClipsearchError if they cannot be written.
     """
     for target in targets:
         require_free(target, force=force)
@@ -57,9 +57,9 @@ def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
 
 @contextmanager
 def _naming(targets: Sequence[Path], files: Sequence[Path]) -> Iterator[None]:
-    """Say which targets cannot be written, and why, if an error is of no other file than these.
+    """Raise ClipsearchError, which names the targets, if an OSError is about one of these files.
 
-    What writes to an open file (a full disk, a quota) does not say to which.
+    An error in writing to an open file (a full disk, a quota) names no file.
     """
     try:
         yield
@@ -70,7 +70,7 @@ def _naming(targets: Sequence[Path], files: Sequence[Path]) -> Iterator[None]:
 
 
 def cannot_write(what: str, error: OSError) -> ClipsearchError:
-    """That something could not be written, why, and what to do. Nothing of it is left, and what was there before is whole."""
+    """An error that says what could not be written, why, and what to do. What was there before has to be unchanged."""
     reason = os.strerror(error.errno) if error.errno else one_line(error)
     return ClipsearchError(
         f"cannot write {what}: {reason}. What was there before is unchanged; make room and check the permissions there, or "
@@ -79,9 +79,9 @@ def cannot_write(what: str, error: OSError) -> ClipsearchError:
 
 
 def put_in_place(finished: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Give a finished file its name; what had it goes.
+    """Give a finished file its name, in place of the file that has it.
 
-    Windows refuses that while a program has one of the two open: it is tried again for a second or two. PermissionError then.
+    Windows refuses that while a program has one of the two open. It is tried again for two seconds; then PermissionError.
     """
     for pause in _PAUSES:
         try:
@@ -95,7 +95,7 @@ def put_in_place(finished: str | os.PathLike[str], target: str | os.PathLike[str
 
 
 def require_free(target: Path, *, force: bool) -> None:
-    """ClipsearchError where a file cannot get this name: a folder has it, or a file unless `force`; or there is no folder."""
+    """ClipsearchError if a file cannot get this name: a folder or (unless `force`) a file has it, or its folder is missing."""
     if target.is_dir():
         raise ClipsearchError(f"{target} is a folder; name a file")
     if not target.absolute().parent.is_dir():
@@ -105,7 +105,7 @@ def require_free(target: Path, *, force: bool) -> None:
 
 
 def _reserve(target: Path) -> None:
-    """An empty file of that name, so that nobody else's, made a moment ago, is overwritten."""
+    """Make an empty file of that name, so that a file made by another process a moment ago is not overwritten."""
     try:
         target.open("xb").close()
     except FileExistsError:
@@ -129,10 +129,10 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def sync_file(descriptor: int) -> None:
-    """Have what was written to an open file be on the disk before this returns.
+    """Return once what was written to an open file is on the disk.
 
-    On macOS, fsync leaves it in the drive's own memory, which a power cut empties. F_FULLFSYNC does not; some network drives
-    do not know it.
+    On macOS, fsync leaves it in the drive's own memory, which a power cut empties. F_FULLFSYNC does not, but some network
+    drives do not know it.
     """
     command = getattr(fcntl, "F_FULLFSYNC", None)
     if command is not None:
@@ -146,7 +146,7 @@ def sync_file(descriptor: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder durable, where the system lets a folder be synced at all."""
+    """Make a rename in a folder durable, if the system can sync folders."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -55,7 +55,7 @@ class CancelToken:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Mark work that looks at the token at least once a second, so that nobody has to end it by force."""
+        """Mark work that looks at the token at least once a second, so that it need not be ended by force."""
         self._listeners += 1
         try:
             yield

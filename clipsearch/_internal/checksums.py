@@ -1,4 +1,4 @@
-"""What a file's bytes come to."""
+"""Checksums of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that messages propose, as they can be pasted into a shell."""
+"""Commands for messages, ready to paste into a shell."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _WITHOUT_INDEX = ("models", "eval")
 INDEX_FOLDER = ".clipsearch"
 """The name of the folder that holds an index, within the photo folder."""
 PHOTOS = "PHOTOS"
-"""What stands for the user's own photo folder."""
+"""A placeholder for the user's own photo folder."""
 
 
 def quoted(word: str | os.PathLike[str]) -> str:
-    """A word quoted for a shell: with double quotes if that is enough, since all shells know them."""
+    """A word quoted for a shell, with double quotes if that is enough: all shells know them."""
     text = os.fspath(word)
     if not text.isprintable():  # a name with a line break, or bytes that are no text
         shown = (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in os.fsencode(text))
@@ -37,7 +37,7 @@ def command(*words: str | os.PathLike[str], index: str | os.PathLike[str] | None
 
 
 def how_to_make(index: Path) -> str:
-    """The command that makes an index there: of the folder it lies in, or else of the photos the user has in mind."""
+    """The command that makes an index there: of the folder that holds it, or of PHOTOS."""
     if index.name == INDEX_FOLDER and index.parent.is_dir():
         return command("index", index.parent)
     return command("index", PHOTOS, index=index)
@@ -46,8 +46,8 @@ def how_to_make(index: Path) -> str:
 def with_index(text: str, index: Path, *, near: bool = False) -> str:
     """A message with --index added to each command between backticks that can take it and does not have it yet.
 
-    If the index is `near`, so that commands find it by themselves, only those get it that name a folder to index: they would
-    take the index that is near to that folder.
+    If the index is `near`, commands find it by themselves. Then only commands that name a folder to index get it: they would
+    take the index near that folder.
     """
 
     def complete(found: re.Match[str]) -> str:

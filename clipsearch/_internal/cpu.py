@@ -1,4 +1,4 @@
-"""What the machine has to offer."""
+"""The processor."""
 
 from __future__ import annotations
 

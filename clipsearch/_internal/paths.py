@@ -10,7 +10,7 @@ SCHEMES = ("abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a")
 """Storage elsewhere whose folders an index may have, by the scheme of its URLs."""
 
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-"""Errors that say there is no such file. After any other, nobody can tell."""
+"""Errors that say there is no such file. After any other error, it may exist."""
 
 TAR, MANIFEST = ".tar", ".parquet"
 """What the names of archives end with, in small letters."""
@@ -31,7 +31,7 @@ def is_remote_folder(path: str) -> bool:
 
 
 def is_elsewhere(path: str) -> bool:
-    """Whether a photo is no file of its own on this machine: behind a URL, or inside an archive that is there."""
+    """Whether a photo is not a file on this machine, but behind a URL or inside an archive."""
     if is_remote(path):
         return True
     above = os.path.dirname(path)
@@ -50,7 +50,7 @@ def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 
 def is_gone(path: str) -> bool:
-    """Whether a photo that was on this machine is there no longer. Nobody can tell of one elsewhere, or behind an error."""
+    """Whether a photo that was on this machine is gone. False if it is elsewhere, or if an error leaves it open."""
     try:
         os.lstat(path)
     except OSError as error:

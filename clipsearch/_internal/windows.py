@@ -31,12 +31,12 @@ def is_reserved(name: str) -> bool:
 
 
 def is_misread(path: str) -> bool:
-    """Whether this is Windows, and would open something else than the file of this path."""
+    """Whether this is Windows, and it would open something other than the file of this path."""
     return HERE and not path.startswith(_PREFIX) and is_reserved(ntpath.basename(path))
 
 
 def opened_as(path: str) -> str:
-    """An absolute path as the system has to be asked for it: on Windows, a long or reserved one needs a prefix."""
+    """An absolute path as the system takes it: on Windows, a long or reserved one needs a prefix."""
     if not HERE or path.startswith(_PREFIX) or (len(path) <= _LONGEST and not is_reserved(ntpath.basename(path))):
         return path
     path = ntpath.normpath(path)
@@ -51,9 +51,9 @@ def plain(path: str) -> str:
 
 
 def is_junction(path: str) -> bool:
-    """Whether this is Windows, and a folder is really a link to another one. A drive that is mounted there is none.
+    """Whether this is Windows, and a folder is a link to another one. A mounted drive is not a junction.
 
-    A folder that cannot be looked at is none, either: listing it says why.
+    Nor is a folder that cannot be read: listing it gives the error.
     """
     try:
         if not HERE or getattr(os.lstat(path), "st_reparse_tag", 0) != _MOUNT_POINT:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.store.database import CHECKED, open_database
+from clipsearch.store.database import open_database
 from clipsearch.store.file_tables import FailureTable, ImageTable
 from clipsearch.store.rows import KnownFile, Place, check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
@@ -80,7 +80,7 @@ class Catalog:
         self._changing = False
 
     def gather(self) -> None:
-        """Put all that was committed into the file itself. CollectionError where it does not all go there."""
+        """Put all that was committed into the file itself. CollectionError if a part of it stays outside."""
         busy, pages, done = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy or pages != done:
             raise CollectionError(f"{self.path} could not be written to its end; what was committed before is safe")
@@ -107,27 +107,31 @@ class Catalog:
         return [] if lines == ["ok"] else lines
 
     def require_sound(self) -> None:
-        """Raise CollectionDamaged where what says which folders, files and model there are is not as it was committed."""
+        """Raise CollectionDamaged if the tables of folders, files and the model are not as they were committed."""
         if tables := self.unsound_tables():
             raise CollectionDamaged(f"the catalog {self.path} is damaged ({', '.join(tables)}); {WHAT_TO_DO}")
 
     def unsound_tables(self) -> list[str]:
-        """The small tables that are not as they were committed. Before format 4 nobody can tell."""
-        said = self.meta(_CHECK) if self._db.version >= 4 else None
-        if said is None:
+        """The small tables that are not as they were committed. Formats before 4 have no checksums."""
+        committed = self.meta(_CHECK) if self._db.version >= 4 else None
+        if committed is None:
             return []
         try:
-            checks = dict(json.loads(said))
+            checks = dict(json.loads(committed))
         except (TypeError, ValueError, RecursionError):
             return ["meta"]
         return [table for table, check in self._small_checks().items() if checks.get(table) != check]
 
     def _small_checks(self) -> dict[str, int]:
-        """A checksum of each of the small tables. Rows of images and failures have each their own."""
-        wheres = {"meta": f"key <> '{_CHECK}'", "roots": "1", "segments": "1", "compact": "1"}
+        """A checksum of each small table. Each row of images and failures has its own."""
+        tables = {
+            "meta": f"meta WHERE key <> '{_CHECK}'",
+            "roots": "roots",
+            "segments": "segments",
+            "compact": "compact",
+        }
         return {
-            table: check_of_all(self._db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY 1"))
-            for table, where in wheres.items()
+            name: check_of_all(self._db.execute(f"SELECT * FROM {rows} ORDER BY 1")) for name, rows in tables.items()
         }
 
     # -- files, which are images or failures or both
@@ -170,9 +174,9 @@ class Catalog:
         self.set_meta("fingerprint", json.dumps(asdict(fingerprint)))
 
     def salvage(self, table: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a table, with as many of a damaged one's as can be read."""
+        """The rows of a table: of a damaged one, as many as can be read."""
         last, step = -(1 << 62), 1
-        by_number = table in ("images", "roots", "segments")  # the others have no row numbers to go on by
+        by_number = table in ("images", "roots", "segments")  # only these have row numbers to continue from
         while step < 1 << 48:
             try:
                 where = f"rowid > {last} ORDER BY rowid" if by_number else "1"
@@ -196,13 +200,13 @@ class Catalog:
         self.restore("roots", rows)
 
     def never_reuse(self, table: str, last: int) -> None:
-        """Number a table's new rows from behind `last`, at least."""
+        """Give new rows of a table only numbers above `last`."""
         self._db.execute("DELETE FROM sqlite_sequence WHERE name = ? AND seq < ?", (table, last))
         if not self._db.execute("SELECT 1 FROM sqlite_sequence WHERE name = ?", (table,)).fetchone():
             self._db.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last))
 
     def last_id(self) -> int:
-        """The highest image id that was ever given. CollectionDamaged where there is no such number."""
+        """The highest image id that was ever given. CollectionDamaged if that is not a possible id."""
         return self._last_number("images", "image_id")
 
     def _last_number(self, table: str, column: str) -> int:
@@ -212,7 +216,7 @@ class Catalog:
             return max([0, *(whole(last, most=MOST_IDS) for (last,) in self._db.execute(sql) if last is not None)])
 
     def meta(self, key: str) -> str | None:
-        """A remembered value."""
+        """A value that `set_meta` has stored, or None."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         with as_written(f"{self.path}, what it says of itself,"):
             return text(row[0]) if row else None
@@ -222,7 +226,7 @@ class Catalog:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def remove_meta(self, key: str) -> None:
-        """Forget one."""
+        """Forget a value."""
         self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
 
     def roots(self) -> dict[int, tuple[str, dict[str, object]]]:
@@ -248,11 +252,6 @@ class Catalog:
         for table in (self.images, self.failures):
             table.adopt(child, parent, prefix)
         self.drop_root(child)
-
-    @property
-    def has_unchecked(self) -> bool:
-        """Whether some image's vector has no checksum yet."""
-        return self.meta(CHECKED) is None
 
     # -- segments
 
@@ -292,16 +291,16 @@ class Catalog:
         self._db.executemany("DELETE FROM segments WHERE name = ?", rows)
 
     def tombstones(self) -> list[int]:
-        """Images that are gone while some segment still holds their vector, ascending."""
+        """Removed images that a segment still has a vector of, ascending."""
         return [image_id for (image_id,) in self._db.execute("SELECT image_id FROM tombstones ORDER BY image_id")]
 
     def remove_tombstones(self, ids: Iterable[int]) -> None:
-        """Forget those whose vectors are gone as well."""
+        """Forget tombstones of images whose vectors are gone too."""
         self._db.executemany("DELETE FROM tombstones WHERE image_id = ?", [(int(image_id),) for image_id in ids])
 
 
 def root_of(row: tuple[Any, ...]) -> tuple[int, tuple[str, dict[str, object]]]:
-    """A row of the table of roots: its id, and the path and rules as stored. ValueError or the like where it is none."""
+    """A row of the table of roots: its id, and the path and rules as stored. ValueError or the like if it is not such a row."""
     root_id, path, rules = row
     return whole(root_id, 1, MOST_IDS), (os.fsdecode(octets(path)), dict(json.loads(text(rules))))
 
@@ -318,8 +317,8 @@ def _compact_info(size: Any, sha256: Any, scales: Any, deltas: Any, error: Any) 
 
 
 def _fingerprint(data: dict[str, Any]) -> Fingerprint:
-    found = Fingerprint(**data)
-    for name in (found.model, found.revision, found.digest, found.precision or ""):
+    fingerprint = Fingerprint(**data)
+    for name in (fingerprint.model, fingerprint.revision, fingerprint.digest, fingerprint.precision or ""):
         text(name)
-    whole(found.dim, 1, _MOST_VALUES)
-    return found
+    whole(fingerprint.dim, 1, _MOST_VALUES)
+    return fingerprint

@@ -19,6 +19,7 @@ from clipsearch._internal.commands import PHOTOS, command, how_to_make
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
 from clipsearch.store import image_counts, merge
 from clipsearch.store.catalog import Catalog
+from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.database import CHECKED, finish_repair
 from clipsearch.store.image_counts import Countable, TextColumn, Totals
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
@@ -69,30 +70,25 @@ class Collection:
     ) -> None:
         self.folder = Path(folder).absolute()
         self._lock: WriterLock | None = None
-        if not writable and not (self.folder / "catalog.sqlite").is_file():
+        if not writable and not has_catalog(self.folder):
             raise CollectionNotFound(f"there is no index at {self.folder}; to make it: {how_to_make(self.folder)}")
-        if writable:
-            require_own_files(self.folder)
-            with telling_unwritable(self.folder):
-                _make_folder(self.folder / "segments")
-                self._lock = WriterLock(self.folder / "writer.lock", on_busy)
-        try:
+        with contextlib.ExitStack() as undo:
             if writable:
+                require_own_files(self.folder)
+                with telling_unwritable(self.folder):
+                    _make_folder(self.folder / "segments")
+                    self._lock = WriterLock(self.folder / "writer.lock", on_busy)
+                undo.callback(self._release)
                 finish_repair(self.folder)
             self._index = OpenIndex(self.folder, writable=writable)
-        except BaseException:
-            self._release()
-            raise
-        self._staged = StagedVectors(self._index.segments)
-        if writable:
-            try:
+            undo.callback(self._index.close)
+            self._staged = StagedVectors(self._index.segments)
+            if writable:
                 self._catalog.last_id()  # without a number to give, a writer would be told that the disk is full
                 self._remove_leftovers()
-                if self._catalog.has_unchecked:
+                if self._catalog.meta(CHECKED) is None:
                     self._check_vectors()
-            except BaseException:
-                self.close()
-                raise
+            undo.pop_all()
 
     def close(self) -> None:
         """Forget what was staged and let go of the files."""
@@ -164,7 +160,7 @@ class Collection:
             self._catalog.set_fingerprint(replace(mine, precision=fingerprint.precision))
 
     def meta(self, key: str) -> str | None:
-        """A value that `set_meta` has stored; None if there is none."""
+        """A value that `set_meta` has stored, or None."""
         return self._catalog.meta(key)
 
     def set_meta(self, key: str, value: str) -> None:
@@ -205,9 +201,10 @@ class Collection:
 
     def remove_root(self, root_id: int) -> tuple[int, int]:
         """Stage that a root leaves the index with everything below it; how many images and failures go."""
-        removed = self.remove_below(root_id)
-        self._catalog.drop_root(root_id)
-        return removed
+        with self._staging() as catalog:
+            removed = self.remove_below(root_id)
+            catalog.drop_root(root_id)
+            return removed
 
     def place(self, path: str) -> Place | None:
         """A path in the index's terms: root, folder and name. None if no root holds it."""
@@ -292,9 +289,7 @@ class Collection:
             candidates = self._index.candidates(condition) if condition else None
             return self._catalog.images.ids(condition, self.places, candidates)
 
-    def select(self, condition: Condition) -> Ids:
-        """The images that meet a condition, int64 (n,), ascending."""
-        return self.ids(condition)
+    select = ids
 
     def same_content(self, content_hash: str, most: int = -1) -> list[int]:
         """The images whose file has this sha256 (hexadecimal), oldest first; at most `most` of them, or all."""
@@ -371,12 +366,7 @@ class Collection:
         """
 
         def answer(snapshot: Snapshot) -> list[list[tuple[float, ImageRecord]]]:
-            index = self._approximate(top_k, allowed, exact)
-            nearest = (
-                index.nearest(snapshot, queries, top_k, without)
-                if index
-                else snapshot.nearest(queries, top_k, allowed, without)
-            )
+            nearest = self._nearest(snapshot, queries, top_k, allowed, without, exact=exact)
             return [
                 self._ranked(snapshot, query[None], scores, ids, top_k)
                 for query, (scores, ids) in zip(queries, nearest, strict=True)
@@ -386,13 +376,8 @@ class Collection:
 
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
         """For each of the queries (n, dim) its `count` highest cosines over all images, best first; found as `search` does."""
-
-        def best(snapshot: Snapshot) -> list[Scores]:
-            index = self._approximate(count, None, exact)
-            nearest = index.nearest(snapshot, queries, count) if index else snapshot.nearest(queries, count)
-            return [scores[:count] for scores, _ in nearest]
-
-        return self._index.at_one_state(best)
+        nearest = self._index.at_one_state(lambda snapshot: self._nearest(snapshot, queries, count, exact=exact))
+        return [scores[:count] for scores, _ in nearest]
 
     def approximation(self, top_k: int, allowed: Ids | None = None, *, exact: bool = False) -> ApproximateInfo | None:
         """The description of the approximate index that `search` would use; None if it would be exact."""
@@ -400,7 +385,7 @@ class Collection:
         return index.info if index else None
 
     def approximate_status(self) -> ApproximateStatus | None:
-        """The state of the approximate index; None if there is none."""
+        """The state of the approximate index, or None."""
         from clipsearch.store.approximate.folder import read_status
 
         def read(snapshot: Snapshot) -> ApproximateStatus | None:
@@ -469,11 +454,10 @@ class Collection:
         `row` is what `rows` returns, and `vector` its unit vector (dim,), or None if the vector is here already. Images have to
         come in the order of their ids.
         """
-        with self._all_or_nothing():
-            self._catalog.begin()
-            self._catalog.restore("images", [row])
+        with self._staging() as catalog:
+            catalog.restore("images", [row])
             if vector is not None:
-                self._staged.add(row[0], np.ascontiguousarray(vector, np.float32), self._catalog)
+                self._staged.add(row[0], np.ascontiguousarray(vector, np.float32), catalog)
 
     # -- writing
 
@@ -482,20 +466,20 @@ class Collection:
         if not is_unit(vector):
             raise ValueError("an embedding must have norm 1")
         stored = np.ascontiguousarray(vector, np.float32)
-        with self._all_or_nothing():
+        with self._staging() as catalog:
             self.discard(place)
-            image_id = self._catalog.images.add(place, file, info, vector_check(stored))
-            self._staged.add(image_id, stored, self._catalog)
+            image_id = catalog.images.add(place, file, info, vector_check(stored))
+            self._staged.add(image_id, stored, catalog)
         return image_id
 
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
         """Stage that an image's content is in another file now. What was known of that file is forgotten."""
-        known = self._catalog.file_at(place)
-        with self._all_or_nothing():
-            if known is None or known.image_id != image_id:
+        with self._staging() as catalog:
+            known = catalog.images.at(place)
+            if known and known.image_id != image_id:
                 self.discard(place)
-            self.forget_failure(place)
-            self._catalog.images.move(image_id, place, file)
+            catalog.failures.remove(place)
+            catalog.images.move(image_id, place, file)
 
     def fail(self, place: Place, failure: Failure, tried_with: str = "") -> None:
         """Stage that a file cannot be read. An image that is known there stays, and is found, until it is removed.
@@ -503,43 +487,39 @@ class Collection:
         `tried_with` names what else decides whether the file can be read (`indexing.retries.circumstances`). Attempts are
         counted as long as the file and `tried_with` are the same.
         """
-        with self._all_or_nothing():
-            self._catalog.begin()
-            before = self._catalog.failures.at(place)
+        with self._staging() as catalog:
+            before = catalog.failures.at(place)
             same = before and before.state == (failure.file.size, failure.file.mtime_ns)
             alike = before and (before.cause == "access") == (failure.cause == "access")
             if before and same and alike and before.tried_with == tried_with:
                 failure = replace(failure, attempts=before.attempts + 1)
-            self._catalog.failures.add(place, failure, tried_with)
+            catalog.failures.add(place, failure, tried_with)
 
     def forget_failure(self, place: Place) -> None:
         """Stage that a file can be read now, as far as is known. Its image stays."""
-        with self._all_or_nothing():
-            self._catalog.begin()
-            self._catalog.failures.remove(place)
+        with self._staging() as catalog:
+            catalog.failures.remove(place)
 
     def discard(self, place: Place) -> None:
         """Stage that nothing is known of a file."""
-        with self._all_or_nothing():
-            known = self._catalog.file_at(place)
+        with self._staging() as catalog:
+            known = catalog.file_at(place)
             if known and known.image_id is not None:
-                self.remove([known.image_id])
-            self.forget_failure(place)
+                catalog.images.remove([known.image_id])
+            catalog.failures.remove(place)
 
     def remove(self, ids: Sequence[int]) -> None:
         """Stage that images are gone."""
         if ids:
-            with self._all_or_nothing():
-                self._catalog.begin()
-                self._catalog.images.remove(ids)
+            with self._staging() as catalog:
+                catalog.images.remove(ids)
 
     def remove_below(self, root_id: int, under: str = "") -> tuple[int, int]:
         """Stage that everything at or below a root's folder is gone; how many images and failures go."""
-        with self._all_or_nothing():
-            self._catalog.begin()
-            ids = self._catalog.images.ids_below(root_id, under)
-            self._catalog.images.remove(ids)
-            return len(ids), self._catalog.failures.remove_below(root_id, under)
+        with self._staging() as catalog:
+            ids = catalog.images.ids_below(root_id, under)
+            catalog.images.remove(ids)
+            return len(ids), catalog.failures.remove_below(root_id, under)
 
     @property
     def staged(self) -> int:
@@ -595,6 +575,21 @@ class Collection:
         """The approximate index that a search uses. Not among few images: all of its candidates could be others."""
         fingerprint = None if exact or allowed is not None else self.fingerprint
         return self._index.approximate(fingerprint, top_k) if fingerprint else None
+
+    def _nearest(
+        self,
+        snapshot: Snapshot,
+        queries: Embeddings,
+        top_k: int,
+        allowed: Ids | None = None,
+        without: Sequence[int] = (),
+        *,
+        exact: bool,
+    ) -> list[tuple[Scores, Ids]]:
+        index = self._approximate(top_k, allowed, exact)
+        if index:
+            return index.nearest(snapshot, queries, top_k, without)
+        return snapshot.nearest(queries, top_k, allowed, without)
 
     def _ranked(
         self, snapshot: Snapshot, query: Embeddings, scores: Scores, ids: Ids, top_k: int
@@ -660,10 +655,11 @@ class Collection:
                     path.unlink()
 
     @contextlib.contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """Forget everything staged if a part of it fails: SQLite drops its transaction after some errors, not after all."""
+    def _staging(self) -> Iterator[Catalog]:
+        """The catalog, to be changed. If that fails, everything staged is forgotten: SQLite does so after some errors only."""
         try:
-            yield
+            self._catalog.begin()
+            yield self._catalog
         except (CollectionError, OSError):
             self.rollback()
             raise
@@ -671,10 +667,9 @@ class Collection:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Catalog]:
         """Commit, at the end of the block, everything that was staged before and inside it."""
-        with self._all_or_nothing():
-            self._catalog.begin()
-            yield self._catalog
-            self._catalog.commit()
+        with self._staging() as catalog:
+            yield catalog
+            catalog.commit()
         self._index.refresh()
 
     def _require_lock(self) -> None:

@@ -1,4 +1,4 @@
-"""The SQLite file under the catalog: its schema, its format version, and its errors in our words. The only user of sqlite3."""
+"""The SQLite file under the catalog: its schema, its format version, and its errors. The only user of sqlite3."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from clipsearch.store.validation import WHAT_TO_DO, require_own_files
 FORMAT_VERSION = 6
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _ROWS = 1000  # fetched at once
-_LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, which sqlite3 names from Python 3.11
+_LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, a constant of sqlite3 from Python 3.11 on
 _Columns: TypeAlias = dict[str, list[tuple[Any, ...]]]  # table → name, type and place in the primary key of each column
 _TABLES = frozenset({"meta", "roots", "images", "failures", "segments", "tombstones"})
 _LATER_TABLES = frozenset({"compact"})
 _PATIENCE = 30  # seconds to wait for another process's transaction
 
 MOST_BYTES = 64 * 1024**2
-"""Of one value or row in the catalog; those that clipsearch writes have some thousand."""
+"""Of one value or row in the catalog; clipsearch writes rows of a few thousand bytes."""
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -82,7 +82,7 @@ UPDATE images SET row_check = check_of({IMAGE_COLUMNS});
 UPDATE failures SET row_check = check_of({FAILURE_COLUMNS});
 """
 CHECKED = "vectors checked"
-"""The key in `meta` that is there once every image has its vector's checksum, which a migration alone cannot know."""
+"""The key in `meta` that is there once every image has its vector's checksum. A migration cannot compute those."""
 
 _ALL_CHECKED = f"INSERT INTO meta VALUES ('{CHECKED}', 'all');"
 _CAPTIONS = "ALTER TABLE images ADD COLUMN caption TEXT;"  # SQLite leaves the rows as they are: it takes no time
@@ -96,7 +96,7 @@ _MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS, 5: _CAUSES}
 
 
 class _Cursor(sqlite3.Cursor):
-    """Rows; what goes wrong on the way through them is said in our words as well."""
+    """A cursor whose errors are CollectionErrors, also while rows are fetched."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         while rows := self.fetchmany(_ROWS):
@@ -116,7 +116,7 @@ class _Cursor(sqlite3.Cursor):
 
 
 class Database:
-    """A connection to a catalog. Its errors say what went wrong, and what that means for the index.
+    """A connection to a catalog. Its errors are CollectionErrors that say what to do.
 
     `version` is the format of the file. `copy` is a folder with the copy that is open instead of the file, if there is one.
     """
@@ -169,14 +169,14 @@ def _our_words() -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise _in_our_words(error) from error
-    except UnicodeDecodeError as error:  # of what SQLite says of a damaged schema
+    except UnicodeDecodeError as error:  # in SQLite's message about a damaged schema
         raise CollectionDamaged(f"the index's catalog is damaged ({error})") from error
 
 
 def open_database(path: Path, *, create: bool) -> Database:
-    """Open a catalog's file, for reading only where it cannot be written to; with `create`, make or finish it first.
+    """Open a catalog's file, for reading only if it cannot be written to. With `create`, make or migrate it first.
 
-    CollectionDamaged where it is none, CollectionError where it is of a newer format.
+    CollectionDamaged if it is not a catalog; CollectionError if its format is newer.
     """
     require_own_files(path.parent)
     database = _connect(path, create)
@@ -191,20 +191,17 @@ def open_database(path: Path, *, create: bool) -> Database:
             raise CollectionDamaged(f"{path} was never finished; run `clipsearch index` on the photos again")
         if version == 0:
             database.execute("PRAGMA journal_mode = WAL")
-            steps = (
-                f"{_SCHEMA} {' '.join(_MIGRATIONS.values())} {_ALL_CHECKED} PRAGMA application_id = {_APPLICATION_ID};"
-            )
-            database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
-        elif version < FORMAT_VERSION and create:
-            _require_own_schema(database, _columns_of(version))
-            steps = " ".join(_MIGRATIONS[step] for step in range(version, FORMAT_VERSION))
-            database.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
+            steps = [_SCHEMA, *_MIGRATIONS.values(), _ALL_CHECKED, f"PRAGMA application_id = {_APPLICATION_ID};"]
         else:
             _require_own_schema(database, _columns_of(version))
-            database.version = version
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA fullfsync = ON")  # as atomic_files.sync_file does; only macOS knows it
-        database.execute("PRAGMA checkpoint_fullfsync = ON")
+            steps = [_MIGRATIONS[step] for step in range(version, FORMAT_VERSION)] if create else []
+            database.version = FORMAT_VERSION if create else version
+        if steps:
+            version_step = f"PRAGMA user_version = {FORMAT_VERSION};"
+            database.executescript(" ".join(["BEGIN IMMEDIATE;", *steps, version_step, "COMMIT;"]))
+        # fullfsync does what atomic_files.sync_file does; only macOS knows it.
+        for setting in ("synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"):
+            database.execute(f"PRAGMA {setting}")
     except BaseException:
         database.close()
         raise
@@ -296,12 +293,12 @@ def _connect(path: Path, create: bool) -> Database:
 
 
 def _uri(path: Path) -> str:
-    """SQLite's name for a file: every separator is encoded, or what Windows' network paths begin with were a host."""
+    """A file's URI for SQLite. Separators are encoded, since Windows' network paths would begin with a host."""
     return f"file:{quote(os.fsencode(path), safe='')}"
 
 
 def _copied(path: Path) -> TemporaryDirectory[str] | None:
-    """Where a writer was killed and nobody may write there now, a copy: its last commits are beside the file, not in it."""
+    """A copy, if a writer was killed on a disk that is read-only now: its last commits are beside the file, not in it."""
     log = path.with_name(f"{path.name}-wal")
     if not (log.exists() and log.stat().st_size):
         return None
@@ -322,7 +319,7 @@ _OF_DAMAGE = (
     "integer overflow",
     "user-defined function",
 )
-"""What an OperationalError says where values are not what clipsearch writes."""
+"""Parts of an OperationalError's text if values are not what clipsearch writes."""
 
 
 def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
@@ -340,7 +337,7 @@ def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
 
 
 def finish_repair(folder: Path) -> None:
-    """Let a repaired catalog, if there is one, take the old one's place. The caller has to be the one writer.
+    """Let a repaired catalog, if there is one, take the old one's place. The caller has to be the only writer.
 
     CollectionBusy if Windows does not let go of the old one's files; the repaired one is kept for the next time.
     """
@@ -350,9 +347,9 @@ def finish_repair(folder: Path) -> None:
     if old.exists():
         shutil.copyfile(old, folder / DAMAGED)
     try:
-        for name in JOURNALS:  # they belong to the old one, and would be taken for the new one's
+        for name in JOURNALS:  # SQLite would take them for journals of the new one
             (folder / name).unlink(missing_ok=True)
-        sync_folder(folder)  # or the power could go with the new one there and these as well
+        sync_folder(folder)  # or a power cut could leave both the new one and these
         put_in_place(new, old)
     except PermissionError as error:
         if not is_in_use(error):

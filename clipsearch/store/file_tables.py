@@ -128,7 +128,7 @@ class ImageTable(FileTable):
         return self._db.execute("SELECT 1 FROM images WHERE size = ? LIMIT 1", (size,)).fetchone() is not None
 
     def same_content(self, content_hash: str, most: int = -1) -> list[int]:
-        """The images with this content, oldest first; at most so many of them, or all."""
+        """The images with this content, oldest first; at most `most` of them, or all."""
         rows = self._db.execute(
             "SELECT image_id FROM images WHERE content_hash = ? ORDER BY image_id LIMIT ?",
             (bytes.fromhex(content_hash), most),
@@ -136,7 +136,7 @@ class ImageTable(FileTable):
         return [image_id for (image_id,) in rows]
 
     def same_content_groups(self) -> Iterator[list[int]]:
-        """The images that share their content with others, by content, each oldest first."""
+        """The images that share their content with others: a list for each content, oldest first."""
         rows = self._db.execute(
             "SELECT content_hash, image_id FROM images WHERE content_hash IN "
             "(SELECT content_hash FROM images GROUP BY content_hash HAVING COUNT(*) > 1) ORDER BY content_hash, image_id"
@@ -147,7 +147,7 @@ class ImageTable(FileTable):
     # -- rows
 
     def add(self, place: Place, file: ImageFile, info: ImageInfo, vector_check: int) -> int:
-        """A new image at a place where there is none; its id. `vector_check` is the checksum of its vector."""
+        """Add an image at an unused place; its id. `vector_check` is the checksum of its vector."""
         if len(info.caption or "") > LONGEST_CAPTION:
             raise ValueError(f"a caption has at most {LONGEST_CAPTION:,} characters")
         latitude, longitude = info.gps or (None, None)
@@ -163,7 +163,7 @@ class ImageTable(FileTable):
         return cursor.lastrowid
 
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
-        """The same content is now at another place, or there with another size or time."""
+        """Give an image another place, or another size and time."""
         self._db.execute(
             "UPDATE images SET root_id = ?, folder = ?, name = ?, size = ?, mtime_ns = ? WHERE image_id = ?",
             (*place_key(place), file.size, file.mtime_ns, image_id),
@@ -196,13 +196,13 @@ class ImageTable(FileTable):
         """image_id → the checksums of its row and of its vector. CollectionDamaged if a vector has none."""
         rows = self._db.execute("SELECT image_id, row_check, vector_check FROM images").fetchall()
         for image_id, _, check in rows:
-            if check is None:  # of an index from before there were any, whose file is not what it was
+            if check is None:  # an old index whose segment was damaged when it was migrated
                 raise CollectionDamaged(f"the vector of image {image_id} is damaged; {WHAT_TO_DO}")
         with as_written("the catalog's table of images (its checksums)"):
             return {image_id: (whole(row_check, 0, _CRC), whole(check, 0, _CRC)) for image_id, row_check, check in rows}
 
     def vector_checks(self, ids: Sequence[int]) -> dict[int, int | None]:
-        """image_id → the checksum of its vector; None where it is not known yet, as in an index of before format 4."""
+        """image_id → the checksum of its vector; None if it is not known yet, as before format 4."""
         if self._db.version < 4:
             return dict.fromkeys(ids)
         return dict(self._rows("image_id, vector_check", ids))
@@ -215,7 +215,7 @@ class ImageTable(FileTable):
 
     @property
     def state(self) -> object:
-        """A value that differs once anybody has changed anything in the catalog."""
+        """A value that differs once any process has changed the catalog."""
         return self._db.state
 
     def select(self, columns: str, condition: Condition | None, folders: FolderLookup, rest: str = "") -> list[Any]:
@@ -224,7 +224,7 @@ class ImageTable(FileTable):
         return self._db.execute(f"SELECT {columns} FROM images WHERE ({where}) {rest}", values).fetchall()
 
     def _where(self, condition: Condition | None, folders: FolderLookup) -> Sql:
-        """A condition, or none, as an SQL expression over this catalog's images. QueryError where it goes too deep."""
+        """A condition, or None, as SQL over this catalog's images. QueryError if it is nested too deeply."""
         if condition:
             require_shallow(condition)
         if condition and self._db.version < 5:
@@ -237,7 +237,7 @@ class ImageTable(FileTable):
         return int(self._db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", values).fetchone()[0])
 
     def ids(self, condition: Condition | None, folders: FolderLookup, among: Ids | None = None) -> Ids:
-        """The images that meet a condition, or all, int64 (n,), ascending; only `among` (m,), if given, is looked."""
+        """The images that meet a condition, or all, int64 (n,), ascending; only `among` (m,) is searched, if given."""
         where, values = self._where(condition, folders)
         if among is not None:
             where = f"image_id IN ({','.join(map(str, among.tolist()))}) AND ({where})"
@@ -247,7 +247,7 @@ class ImageTable(FileTable):
     def page(
         self, condition: Condition | None, folders: FolderLookup, order: Order, offset: int, count: int
     ) -> list[int]:
-        """Some of the images that meet a condition, or of all: the newest first and those without a date last, or by name."""
+        """A page of the images that meet a condition, or of all: by name, or newest first and those without a date last."""
         where, values = self._where(condition, folders)
         by = "taken_at IS NULL, taken_at DESC, root_id, folder, name" if order == "date" else "name, root_id, folder"
         sql = f"SELECT image_id FROM images WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
@@ -266,7 +266,7 @@ class ImageTable(FileTable):
             "FROM (SELECT name, image_id FROM images WHERE image_id > ? ORDER BY image_id LIMIT ?)"
         )
         texts, numbers, last = [b"/"], [np.empty(0, np.int64)], -1
-        # In parts: of a value larger than database.MOST_BYTES, SQLite would say that there is no such thing.
+        # In parts, since SQLite gives no value larger than database.MOST_BYTES.
         while (row := self._db.execute(sql, (last, _NAMES_AT_ONCE)).fetchone())[2] is not None:
             text, ids, last = row
             texts.append(text.lower())

@@ -20,30 +20,22 @@ FolderLookup: TypeAlias = Callable[[str], Iterable[tuple[int, str]]]
 """From an absolute folder to where its photos are: (root_id, folder below that root), for every root at, above or below it."""
 
 DEEPEST = 60
-"""How deep conditions may lie within conditions: with more, SQLite's parser could have too much to keep in mind."""
+"""How deep conditions may be nested. With more, SQLite's parser could run out of its stack."""
 
 EARTH_KM = 6371.0088  # mean radius, IUGG
 _KM_A_DEGREE = EARTH_KM * math.pi / 180
 _AT_ONCE = 30  # expressions in a row
-_TEXTS = {
+_COLUMNS = {  # the other fields have a column of their name
     "name": "CAST(name AS TEXT)",
     "folder": "CAST(folder AS TEXT)",
     "path": "CASE WHEN folder = x'' THEN CAST(name AS TEXT) ELSE CAST(folder AS TEXT) || '/' || CAST(name AS TEXT) END",
-    "format": "format",
-    "camera": "camera",
-    "caption": "caption",
     "orientation": "CASE WHEN width > height THEN 'landscape' WHEN width < height THEN 'portrait' ELSE 'square' END",
-}
-_NUMBERS = {
-    "width": "width",
-    "height": "height",
     "megapixels": "width * height / 1e6",
-    "size": "size",
-    "latitude": "latitude",
-    "longitude": "longitude",
+    "taken": "taken_at",
 }
+_NUMBERS = ("width", "height", "megapixels", "size", "latitude", "longitude")
 _CLASS = re.compile(r"\[(?:(?:([!^])|(?![!^]))(.[^]]*\]))?", re.DOTALL)  # in a glob: its sign, and what it is made of
-_SAME, _GLOB, _ASCII_GLOB = 0, 1, 2  # what `fits` is asked
+_SAME, _GLOB, _ASCII_GLOB = 0, 1, 2  # how `fits` compares
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -52,24 +44,21 @@ def to_sql(condition: Condition, folders: FolderLookup) -> Sql:
     if isinstance(condition, Test):
         return _test(condition)
     if isinstance(condition, Known):
-        return f"{_column(condition.field)} IS NOT NULL", []
+        return f"{_COLUMNS.get(condition.field, condition.field)} IS NOT NULL", []
     if isinstance(condition, Not):
         sql, values = to_sql(condition.condition, folders)
         return f"NOT ({sql})", values
     if isinstance(condition, (All, Either)):
-        word, empty = ("AND", "1") if isinstance(condition, All) else ("OR", "0")
-        deepest_first = sorted(
-            condition.conditions, key=_depth, reverse=True
-        )  # the parser has less to keep in mind then
-        parts = [to_sql(part, folders) for part in deepest_first]
-        return _joined(word, [sql for sql, _ in parts]) or empty, [value for _, some in parts for value in some]
+        # Deepest first: SQLite's parser then needs less memory.
+        parts = [to_sql(part, folders) for part in sorted(condition.conditions, key=_depth, reverse=True)]
+        return _joined("AND", parts, "1") if isinstance(condition, All) else _joined("OR", parts, "0")
     if isinstance(condition, Below):
-        return _below(list(folders(condition.folder)))
+        return _joined("OR", [below(root_id, folder) for root_id, folder in folders(condition.folder)], "0")
     return _near(condition)
 
 
 def require_shallow(condition: Condition) -> None:
-    """Raise QueryError where conditions lie so deep within conditions that not everything that answers can tell."""
+    """Raise QueryError if conditions are nested too deeply."""
     try:
         deep = _depth(condition) > DEEPEST
     except RecursionError:
@@ -79,7 +68,7 @@ def require_shallow(condition: Condition) -> None:
 
 
 def _depth(condition: Condition) -> int:
-    """How much the parser keeps in mind of a condition's brackets: 1 for every `All` and `Either` around one, 2 for a `Not`."""
+    """How much of the parser's stack a condition takes: 1 for every `All` and `Either` around another, 2 for a `Not`."""
     if isinstance(condition, Not):
         return 2 + _depth(condition.condition)
     if isinstance(condition, (All, Either)):
@@ -88,7 +77,7 @@ def _depth(condition: Condition) -> int:
 
 
 def without_captions(condition: Condition) -> Condition:
-    """A condition for an index in which no photo has a caption, because its format has no place for one."""
+    """The condition for an index whose format has no captions."""
     if isinstance(condition, (All, Either)):
         return type(condition)(tuple(map(without_captions, condition.conditions)))
     if isinstance(condition, Not):
@@ -104,16 +93,16 @@ def km_between(latitude: float, longitude: float, other_latitude: float, other_l
     return 2 * EARTH_KM * math.asin(math.sqrt(min(1.0, share)))
 
 
-def _joined(word: str, parts: list[str]) -> str:
-    """Expressions as one, in groups of groups: SQLite takes 1,000 within each other, and in a row each is within the next."""
+def _joined(word: str, parts: list[Sql], empty: str) -> Sql:
+    """Expressions as one, or `empty`. Many are joined in groups of groups: a long chain would nest too deeply for SQLite."""
     while len(parts) > _AT_ONCE:
         groups = [parts[start : start + _AT_ONCE] for start in range(0, len(parts), _AT_ONCE)]
-        parts = [_joined(word, group) for group in groups]
-    return f" {word} ".join(f"({part})" for part in parts)
+        parts = [_joined(word, group, empty) for group in groups]
+    return f" {word} ".join(f"({sql})" for sql, _ in parts) or empty, [value for _, values in parts for value in values]
 
 
 def _test(test: Test) -> Sql:
-    column = _column(test.field)
+    column = _COLUMNS.get(test.field, test.field)
     if test.field in _NUMBERS:
         sql, values = f"{column} {_OPERATORS[test.operator]} ?", [test.value]
     elif test.field in _FEW_VALUES:
@@ -121,14 +110,14 @@ def _test(test: Test) -> Sql:
         sql = f"{column} IN ({_FEW_VALUES[test.field]} SELECT value FROM found WHERE {sql})"
     else:
         sql, values = _text_test(column, test)
-    # A comparison with nothing is NULL, and so would be its negation.
+    # A comparison with NULL is NULL, and so would be its negation.
     return (f"{sql} AND {column} IS NOT NULL" if test.field in _OPTIONAL else sql), values
 
 
 def _text_test(column: str, test: Test) -> Sql:
     text, is_glob = str(test.value), test.operator == "~"
     value = _bytes(text)
-    if test.field != "taken" and not text.isascii():  # SQLite tells capitals of ASCII only
+    if test.field != "taken" and not text.isascii():  # SQLite ignores the case of ASCII only
         sql = _fits(column, _GLOB if is_glob else _SAME)
         wanted = _bytes(_negated_by("!", text)) if is_glob else value
         return (f"NOT {sql}" if test.operator == "!=" else sql), [wanted]
@@ -141,9 +130,9 @@ def _text_test(column: str, test: Test) -> Sql:
 
 
 def _letter_by_letter(column: str, text: str) -> Sql:
-    """A glob that counts letters, of which one may be several characters of a name (`fits`).
+    """A glob that counts letters: a letter may be several characters of a name (see `fits`).
 
-    Most names are done with once they lack what stands between its wildcards.
+    Most names are ruled out quickly, because they lack the texts between the wildcards.
     """
     sql, values = _ascii_glob(column, text)
     rest, pieces = _ascii_glob(column, "*".join(literals(text)))
@@ -165,7 +154,7 @@ def _ascii_glob(column: str, text: str) -> Sql:
 
 
 def _bytes(text: str) -> bytes:
-    """A text as the catalog has it. QueryError where it can be nobody's name."""
+    """A text as the catalog has it. QueryError if no name can have it."""
     try:
         return os.fsencode(text)
     except UnicodeEncodeError:
@@ -173,30 +162,30 @@ def _bytes(text: str) -> bytes:
 
 
 def _negated_by(sign: str, glob: str) -> str:
-    """A glob that says "none of these" by one sign: fnmatch knows "!" alone, SQLite "^". A bracket left open is itself."""
-    return _CLASS.sub(lambda found: f"[{sign if found[1] else ''}{found[2]}" if found[2] else "[[]", glob)
+    """A glob whose classes are negated by `sign`: fnmatch knows "!", SQLite "^". A bracket that is not closed is literal."""
+    return _CLASS.sub(lambda match: f"[{sign if match[1] else ''}{match[2]}" if match[2] else "[[]", glob)
 
 
 def fits(value: bytes | None, wanted: bytes, how: int) -> bool | None:
-    """Whether a text is another, or fits a glob, whatever the case of their letters. The catalog's SQL calls it.
+    """Whether a text equals another, or matches a glob, ignoring case. The catalog's SQL calls it.
 
-    An accent may be a character of its own, as macOS writes file names, or one with its letter: that makes no difference.
+    Composed and decomposed accents are equal; macOS writes file names with decomposed ones.
     """
     if value is None:
         return None
-    if how == _ASCII_GLOB:  # as SQLite tells capitals, so that every glob of ASCII does the same
+    if how == _ASCII_GLOB:  # ignores the case of ASCII only, as SQLite does for other globs of ASCII
         return fnmatchcase(composed(os.fsdecode(value.lower())), os.fsdecode(wanted))
     text, other = composed(os.fsdecode(value).lower()), composed(os.fsdecode(wanted).lower())
     return fnmatchcase(text, other) if how == _GLOB else text == other
 
 
 def composed(text: str) -> str:
-    """A text with each accent in one character with its letter, where Unicode has one (NFC): for comparing, not for keeping."""
+    """A text with composed accents (NFC): for comparing, not for storing."""
     return text if text.isascii() else normalize("NFC", text)
 
 
 def _values_of(column: str) -> str:
-    """All values of a column that has few, each found by one step through its index rather than by reading all of it."""
+    """All values of a column that has few: each is one step through the column's index, which is not read as a whole."""
     return (
         f"WITH RECURSIVE found(value) AS (SELECT MIN({column}) FROM images WHERE {column} IS NOT NULL UNION ALL SELECT "
         f"(SELECT MIN({column}) FROM images WHERE {column} > value) FROM found WHERE value IS NOT NULL)"
@@ -204,17 +193,8 @@ def _values_of(column: str) -> str:
 
 
 _FEW_VALUES = {"camera": _values_of("camera"), "format": _values_of("format")}
-_TEXT = "CAST(? AS TEXT)"  # of bytes: a name may be none of Unicode's
+_TEXT = "CAST(? AS TEXT)"  # of bytes, since a name need not be valid Unicode
 _OPTIONAL = {"taken", "camera", "latitude", "longitude", "caption"}
-
-
-def _column(field: str) -> str:
-    return "taken_at" if field == "taken" else _TEXTS.get(field) or _NUMBERS[field]
-
-
-def _below(places: list[tuple[int, str]]) -> Sql:
-    found = [below(root_id, folder) for root_id, folder in places]
-    return _joined("OR", [sql for sql, _ in found]) or "0", [value for _, some in found for value in some]
 
 
 def below(root_id: int, folder: str) -> Sql:

@@ -1,4 +1,4 @@
-"""One writer at a time, by a lock that the system lets go of when its holder dies, however it dies."""
+"""One writer at a time. The system releases the lock when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _try_lock(descriptor: int) -> None:
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # far behind the text, which others may then still read
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # far behind the text, so that others can still read it
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError as error:
@@ -31,18 +31,20 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
 OnBusy: TypeAlias = Callable[[CollectionBusy], bool]
-"""Called with what is in the way, however often; True to try again."""
+"""Called with the error each time that the lock is taken; True to try again."""
 
 
 class WriterLock:
-    """Held from construction until `release`. CollectionBusy, with who holds it, where somebody else does.
+    """Held from construction until `release`. CollectionBusy, which names the holder, if another process holds it.
 
-    `on_busy` is asked first: it may wait.
+    `on_busy` is called first, and may wait.
     """
 
     def __init__(self, path: Path, on_busy: OnBusy | None = None) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # whatever a link led to would be emptied
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # the target of a link would be emptied
         self._descriptor = os.open(path, flags, 0o644)
         try:
             while True:
@@ -50,11 +52,7 @@ class WriterLock:
                     _try_lock(self._descriptor)
                     break
                 except OSError as error:
-                    if error.errno not in (
-                        errno.EAGAIN,
-                        errno.EACCES,
-                        errno.EDEADLK,
-                    ):  # a file system that knows no locks
+                    if error.errno not in _TAKEN:  # a file system without locks
                         raise
                     busy = CollectionBusy(
                         f"another process is writing to the index in {path.parent}{_holder(path)}; searching still works, "
@@ -67,7 +65,7 @@ class WriterLock:
             raise
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         about = json.dumps({"pid": os.getpid(), "since": since}).ljust(64).encode()
-        with contextlib.suppress(OSError):  # a full disk: whoever wants in is told no pid, but a photo can be forgotten
+        with contextlib.suppress(OSError):  # on a full disk, others see no pid, but photos can still be removed
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, about)
             os.ftruncate(self._descriptor, len(about))

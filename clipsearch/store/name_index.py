@@ -1,4 +1,4 @@
-"""The file names of an index in memory, for globs: a tenth of the time that asking the catalog for each of them takes."""
+"""The file names of an index in memory. Globs over them take a tenth of the time that the catalog takes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from clipsearch.store.file_tables import ImageTable
 from clipsearch.types import All, Condition, Either, Ids, Test, literals
 
 _SHORTEST = 2  # bytes of a name that are worth looking for
-_FEW = 1 / 50  # of all names; where more of them have what is looked for, the catalog's own way is no slower
+_FEW = 1 / 50  # of all names; if more match, the catalog is just as fast
 _Pattern: TypeAlias = tuple[bytes, ...]
 
 
 class NameIndex:
     """Narrows conditions about names down to few images.
 
-    Reading all names takes as long as three globs asked of the catalog do, so that happens with the second one at a state: for
-    engines that stay, not for a lone query.
+    Reading all names takes as long as three globs in the catalog. So it waits for the second glob of one state, which comes
+    from an engine that stays open, not from a lone query.
     """
 
     def __init__(self, images: ImageTable) -> None:
@@ -27,9 +27,9 @@ class NameIndex:
         self._names: _Names | None = None
 
     def among(self, condition: Condition) -> Ids | None:
-        """The only images that can meet a condition, int64 (n,), ascending; None where that cannot be told quickly.
+        """The only images that can meet a condition, int64 (n,), ascending; None if that would take long.
 
-        To be called, and its answer to be used, within one transaction.
+        Call it, and use its result, within one transaction.
         """
         patterns = _patterns(condition)
         if not patterns:
@@ -38,9 +38,8 @@ class NameIndex:
             self._state, self._names = self._images.state, None
             return None
         self._names = self._names or _Names(*self._images.names())
-        found = [self._names.holding(pattern) for pattern in patterns]
-        known = [ids for ids in found if ids is not None]
-        return np.unique(np.concatenate(known)) if len(known) == len(found) else None
+        known = [ids for pattern in patterns if (ids := self._names.holding(pattern)) is not None]
+        return np.unique(np.concatenate(known)) if len(known) == len(patterns) else None
 
 
 class _Names:
@@ -52,7 +51,7 @@ class _Names:
         self._starts = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("/"))
 
     def holding(self, pattern: _Pattern) -> Ids | None:
-        """The images whose names have these texts in this order, int64 (n,); None where too many may."""
+        """The images whose names have these texts in this order, int64 (n,); None if there are too many."""
         text, longest, most = self._text, max(pattern, key=len), int(len(self._ids) * _FEW)
         positions: list[int] = []
         position = text.find(longest)
@@ -67,7 +66,7 @@ class _Names:
 
 
 def _has(text: bytes, pattern: _Pattern, start: int, end: int) -> bool:
-    """Whether these texts are in a part of another, in their order: each where it comes first, so nothing is tried twice."""
+    """Whether a part of a text has these texts in this order. Taking each at its first position is enough."""
     for piece in pattern:
         start = text.find(piece, start, end)
         if start < 0:
@@ -77,9 +76,9 @@ def _has(text: bytes, pattern: _Pattern, start: int, end: int) -> bool:
 
 
 def _patterns(condition: Condition) -> list[_Pattern]:
-    """Of every name that meets a condition: the texts of one of these, in lower case and in their order, are in it.
+    """Patterns such that every name that meets a condition has the texts of one of them, in lower case and in order.
 
-    None where nothing of the kind is known.
+    Empty if the condition gives no pattern.
     """
     if isinstance(condition, Test):
         if condition.field != "name" or condition.operator not in ("~", "=") or not str(condition.value).isascii():
@@ -91,6 +90,6 @@ def _patterns(condition: Condition) -> list[_Pattern]:
     if isinstance(condition, All):
         return next(filter(None, map(_patterns, condition.conditions)), [])
     if isinstance(condition, Either):
-        several = [_patterns(one) for one in condition.conditions]
+        several = [_patterns(part) for part in condition.conditions]
         return [pattern for patterns in several for pattern in patterns] if all(several) else []
     return []

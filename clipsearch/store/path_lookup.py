@@ -59,9 +59,7 @@ class PathLookup:
             return path
         for root_id, root in self._roots.items():
             if (relative := _relative(path, root)) is not None:
-                if not relative or self._holds(root_id, relative):
-                    return path
-                return self._spelled_below(root_id, root, relative, path)
+                return self._spelled_below(root_id, root, relative, path) if relative else path
         for root_id, root in self._roots.items():
             parts, above = Path(path).parts, Path(root).parts
             shared = min(len(parts), len(above))
@@ -71,9 +69,6 @@ class PathLookup:
                     rest = "/".join(parts[shared:])
                     return self._spelled_below(root_id, root, rest, path) if rest else begins
         return path
-
-    def _holds(self, root_id: int, path: str) -> bool:
-        return self._known is None or self._known.holds(root_id, path)
 
     def _spelled_below(self, root_id: int, root: str, relative: str, path: str) -> str:
         written = os.path.join(root, *relative.split("/"))

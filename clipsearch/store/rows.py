@@ -1,4 +1,4 @@
-"""The catalog's rows in our terms, and back."""
+"""Rows of the catalog as dataclasses, and back."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from clipsearch.store.validation import (
 )
 from clipsearch.types import LONGEST_CAPTION, Failure, ImageFile, ImageInfo, ImageRecord
 
-LARGEST_EDGE = 2**31 - 1
-"""Pixels."""
+LARGEST_EDGE = 2**31 - 1  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +57,32 @@ class KnownFailure:
     """What the catalog knows of a file that could not be read. The image that was indexed from it before may still be there."""
 
     state: State  # of the file that failed
-    cause: str  # one of errors.Cause; "" for a failure of before format 6
+    cause: str  # one of errors.Cause; "" for a failure from before format 6
     attempts: int  # runs that tried this state of the file
-    tried_with: str  # what images.attempts.circumstances gave
+    tried_with: str  # what indexing.retries.circumstances gave
 
 
 IMAGE_COLUMNS = (
     "image_id, root_id, folder, name, size, mtime_ns, width, height, format, content_hash, "
     "taken_at, camera, latitude, longitude"
 )
-"""Of the table of images; behind them come `row_check` and `vector_check` from format 4 on, and `caption` from 5 on."""
+"""Of the table of images. `row_check` and `vector_check` follow from format 4 on, and `caption` from 5 on."""
 
 FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
-"""Of the table of failures; behind them come `row_check` from format 4 on, and LATER_FAILURE_COLUMNS from 6 on."""
+"""Of the table of failures. `row_check` follows from format 4 on, and LATER_FAILURE_COLUMNS from 6 on."""
 
 LATER_FAILURE_COLUMNS = "cause, attempts, tried_with"
 
 
 def check_of(*values: Any) -> int:
-    """A checksum (CRC-32) of a row's values, as SQLite gives them: whatever else changes a byte of it is noticed."""
+    """A checksum (CRC-32) of a row's values, as SQLite gives them."""
     return zlib.crc32(ascii(values).encode())
 
 
 def image_check(*values: Any) -> int:
     """A checksum of a row of images: of its IMAGE_COLUMNS and its caption.
 
-    Without a caption it is what it was before format 5, so that no row had to be written again for that.
+    Rows without a caption have the checksum of formats before 5, so that a migration does not rewrite them.
     """
     return check_of(*(values[:-1] if values[-1] is None else values))
 
@@ -91,13 +90,13 @@ def image_check(*values: Any) -> int:
 def failure_check(*values: Any) -> int:
     """A checksum of a row of failures: of its FAILURE_COLUMNS and LATER_FAILURE_COLUMNS.
 
-    Where these say nothing, it is what it was before format 6, so that no row had to be written again for that.
+    Rows with NOTHING_LATER have the checksum of formats before 6, so that a migration does not rewrite them.
     """
     return check_of(*(values[:-3] if values[-3:] == NOTHING_LATER else values))
 
 
 NOTHING_LATER = ("", 0, "")
-"""LATER_FAILURE_COLUMNS of a failure of before format 6."""
+"""LATER_FAILURE_COLUMNS of a failure from before format 6."""
 
 
 def failure_in_todays_format(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -114,7 +113,7 @@ def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
 
 
 def is_sound(row: tuple[Any, ...]) -> bool:
-    """Whether a row of images, as it is on disk, is as it was written. Before format 4 there was no check."""
+    """Whether a row of images is as it was written. Formats before 4 have no checksums."""
     return len(row) == _COLUMNS or image_check(*row[:_COLUMNS], _caption_of(row)) == row[_COLUMNS]
 
 
@@ -145,7 +144,7 @@ def path_of(roots: dict[int, str], root_id: int, folder: bytes, name: bytes) -> 
 
 
 def record_of(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
-    """A row of the table of images. CollectionDamaged where it is not as it was written."""
+    """The image in a row of the table of images. CollectionDamaged if the row is not as it was written."""
     if not is_sound(row):
         raise CollectionDamaged(f"the catalog's row of image {row[0]} is damaged; {WHAT_TO_DO}")
     with as_written(f"the catalog's row of image {row[0]}"):
@@ -153,7 +152,7 @@ def record_of(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
 
 
 def known_failure_of(row: tuple[Any, ...]) -> KnownFailure:
-    """A row of the table of failures: FAILURE_COLUMNS, LATER_FAILURE_COLUMNS. ValueError where clipsearch never writes it."""
+    """What a row (FAILURE_COLUMNS, LATER_FAILURE_COLUMNS) says. ValueError if clipsearch never writes such a row."""
     size, mtime_ns, _, cause, attempts, tried_with = row[3:9]
     if cause not in _CAUSES:
         raise ValueError("no cause")
@@ -161,7 +160,7 @@ def known_failure_of(row: tuple[Any, ...]) -> KnownFailure:
 
 
 def failure_of(row: tuple[Any, ...], roots: dict[int, str]) -> Failure:
-    """The same, with whether its image is kept behind, as a Failure. CollectionDamaged where clipsearch never writes it."""
+    """The failure in such a row, followed by whether its image is kept. CollectionDamaged if clipsearch never writes it."""
     with as_written("the catalog's table of failures"):
         known, reason = known_failure_of(row), text(row[5])
         file = ImageFile(path_of(roots, *row[:3]), *known.state)

@@ -23,7 +23,7 @@ from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED
 WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
 
 MOST_IDS = 1 << 48
-"""No id of an image or a segment is above it: SQLite has none to give behind the highest of all, which damage could use."""
+"""The highest id of an image or a segment. SQLite cannot number new rows after its own highest, which damage could store."""
 
 _INT64 = 1 << 63
 _LONGEST = 100_000  # characters of a text that has no limit of its own
@@ -72,10 +72,10 @@ def octets(value: Any) -> bytes:
 
 def moment(value: Any) -> datetime:
     """A time in the one form that clipsearch writes, so that times compare as texts. ValueError for any other."""
-    found = datetime.fromisoformat(text(value, 40))
-    if found.isoformat() != value:
+    time = datetime.fromisoformat(text(value, 40))
+    if time.isoformat() != value:
         raise ValueError("no time as clipsearch writes it")
-    return found
+    return time
 
 
 def require_own_files(folder: Path) -> None:

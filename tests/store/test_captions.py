@@ -96,7 +96,9 @@ def test_an_older_format_has_none_and_is_read_filtered_repaired_and_upgraded(ind
         assert len(collection.ids(Either((dog, All((Not(Known("caption")), Test("size", "<", 2))))))) == min(
             count, 1
         ) + (version < 4)
-        assert collection._catalog.images.count(dog) == 0 and collection.browse(dog, "name", 0, 5) == ([], 0)
+        assert collection._catalog.images.count_of(dog, lambda folder: ()) == 0 and collection.browse(
+            dog, "name", 0, 5
+        ) == ([], 0)
     victim = index / "segments" / "000001.faiss"
     data = bytearray(victim.read_bytes())
     data[-20] ^= 1
