@@ -7,10 +7,11 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from clipsearch._internal.untrusted_files import open_plain, read_json, why
 from clipsearch.encoders.shape import MAX_CONTEXT_LENGTH, read_shape, shortened
@@ -27,12 +28,18 @@ _TOKENIZER_FILES: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 _PLAIN_CLIP_ACTIVATIONS = {"quick_gelu", "gelu"}  # those that clip/text_tower and clip/image_tower compute
 _MAX_CONFIG_BYTES, _MAX_INDEX_BYTES = 1_000_000, 16_000_000
+SAMPLE_WORDS = ("dog", "cat", "red", "two", "people", "house", "car", "sea", "a photo", "the river")
+MAX_TOKENIZER_BYTES = 128_000_000
+"""Limit for each of a tokenizer's files; SigLIP 2's has 34 million."""
+
 _MAX_NESTING = 50  # real configurations have four levels
 _MAX_PIXELS = 4096  # a side of a preprocessed picture
 _CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _WEIGHTS_PART = re.compile(r"[\w-][\w.-]*\.safetensors")
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
 _PREPROCESSING_VERSION = 1  # raise it when our own preprocessing changes what an embedding is
+
+_Result = TypeVar("_Result")
 
 
 class Checkpoint:
@@ -242,3 +249,37 @@ def _require_shallow(data: Any) -> None:
         ]
     if level:
         raise ValueError("it is nested too deeply")
+
+
+def call_tokenizers(call: Callable[[], _Result], folder: Path) -> _Result:
+    """The result of a call into the tokenizers library. Raises ModelError if it fails or panics (no subclass of Exception)."""
+    try:
+        return call()
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ModelError(
+            f"{folder}: cannot load its tokenizer: {one_line(error)}; fetch the checkpoint again"
+        ) from error
+
+
+def require_words_differ(tokens: Callable[[str], Sequence[int]], folder: Path) -> None:
+    """Raise ModelError if a tokenizer gives all words the same tokens: every text would have one vector."""
+    distinct = call_tokenizers(lambda: {tuple(sorted(set(tokens(word)))) for word in SAMPLE_WORDS}, folder)
+    if len(distinct) < 2:
+        raise ModelError(
+            f"{folder}: its tokenizer cannot tell words apart, so it is incomplete or another model's; fetch the checkpoint "
+            "again"
+        )
+
+
+def require_readable_files(folder: Path) -> None:
+    """Raise ModelError if a file that a tokenizer may be read from is, say, a pipe, or too large: its library would hang."""
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".json", ".txt", ".model", ".jinja") and (file.exists() or not file.is_symlink()):
+            try:
+                with open_plain(file) as stream:
+                    if stream.seek(0, 2) > MAX_TOKENIZER_BYTES:
+                        raise ValueError(f"it is larger than {MAX_TOKENIZER_BYTES:,} bytes")
+            except (OSError, ValueError) as error:
+                raise ModelError(f"{file} cannot be read: {why(error)}") from error

@@ -31,7 +31,7 @@ class ModelEntry:
     """
 
     model: str
-    quality: float  # zero-shot top-1 accuracy on ImageNet-1k, percent
+    quality: float | None  # zero-shot top-1 accuracy on ImageNet-1k, percent; None if only we have measured it
     gflops: float  # for one picture; a multiplication and an addition count as two
     parameters: float  # millions, both towers
     revision: str = "main"  # a branch or, if we know one, a commit, which cannot be changed later
@@ -52,7 +52,14 @@ _B32 = (
 )
 _L14 = "32bd64288804d66eefd0ccbe215aa642df71cc41"
 _L14_SHA256 = ("model.safetensors", "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb")
-_MINI_GFLOPS = 3.5  # EfficientNet-Lite2 at 260 px, twice: 869 million multiply-adds each, from memory, not looked up
+_MINI = ModelEntry(
+    MINI,
+    None,
+    3.5,  # EfficientNet-Lite2 at 260 px, twice: 869 million multiply-adds each, from memory, not looked up
+    0,  # it is here, so its bytes are known
+    licence="Apache-2.0",
+    source="clipsearch/encoders/mini/model/MODEL_CARD.md",
+)
 
 MODELS = (
     ModelEntry(DEFAULT_MODEL, 63.3, 8.82, 151.28, _B32),
@@ -74,32 +81,21 @@ def model_rows() -> list[dict[str, Any]]:
     """Every model as plain values, `mini` first; `available` says whether it is on this machine."""
     from clipsearch.encoders.mini.encoder import FOLDER
 
-    mini = {
-        "model": MINI,
-        "available": True,
-        "bytes": sum(path.stat().st_size for path in FOLDER.iterdir()),
-        "relative_cost": round(_MINI_GFLOPS / MODELS[0].gflops, 1),
-        "quality": None,  # only we have measured it, on other data, so the figures do not compare
-        "measure": "see its model card",
-        "source": "clipsearch/encoders/mini/model/MODEL_CARD.md",
-        "licence": "Apache-2.0",
-        "languages": "English",
-    }
-    return [mini, *map(_row, MODELS)]
-
-
-def _row(entry: ModelEntry) -> dict[str, Any]:
-    return {
-        "model": entry.model,
-        "available": hub.cached_folder(entry.model, entry.revision) is not None,
-        "bytes": int(entry.parameters * 4e6),  # published in float32
-        "relative_cost": round(entry.gflops / MODELS[0].gflops, 1),
-        "quality": entry.quality,
-        "measure": "zero-shot top-1 on ImageNet-1k",
-        "source": entry.source,
-        "licence": entry.licence,
-        "languages": entry.languages,
-    }
+    mini_bytes = sum(path.stat().st_size for path in FOLDER.iterdir())
+    return [
+        {
+            "model": entry.model,
+            "available": entry is _MINI or hub.cached_folder(entry.model, entry.revision) is not None,
+            "bytes": mini_bytes if entry is _MINI else int(entry.parameters * 4e6),  # published in float32
+            "relative_cost": round(entry.gflops / MODELS[0].gflops, 1),
+            "quality": entry.quality,
+            "measure": "see its model card" if entry is _MINI else "zero-shot top-1 on ImageNet-1k",
+            "source": entry.source,
+            "licence": entry.licence,
+            "languages": entry.languages,
+        }
+        for entry in (_MINI, *MODELS)
+    ]
 
 
 def find_checkpoint(name: str) -> tuple[Path, str]:

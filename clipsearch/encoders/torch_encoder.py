@@ -13,15 +13,15 @@ import transformers
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder, ModelSpec, grey_pixels, logit_scale, require_usable, warn_truncated
-from clipsearch.encoders.checkpoint import Checkpoint
-from clipsearch.encoders.prompts import ENSEMBLE
-from clipsearch.encoders.shape import BOUNDS
-from clipsearch.encoders.tokenizer_checks import (
+from clipsearch.encoders.checkpoint import (
     SAMPLE_WORDS,
+    Checkpoint,
     call_tokenizers,
     require_readable_files,
     require_words_differ,
 )
+from clipsearch.encoders.prompts import ENSEMBLE
+from clipsearch.encoders.shape import BOUNDS
 from clipsearch.encoders.weights import Weights, require_same_names, require_shape
 from clipsearch.errors import ModelError, one_line
 from clipsearch.types import Fingerprint

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from clipsearch import load_encoder
-from clipsearch.encoders.checkpoint import Checkpoint
+from clipsearch.encoders.checkpoint import Checkpoint, call_tokenizers, require_words_differ
 from clipsearch.encoders.clip.encoder import ClipEncoder
 from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
-from clipsearch.encoders.tokenizer_checks import call_tokenizers, require_words_differ
 from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.errors import ModelError
 from tests.cli.running import run_here

@@ -7,8 +7,7 @@ from random import Random
 
 import pytest
 
-from clipsearch.encoders.clip.bpe import END, START, plain_tokenizer
-from clipsearch.encoders.clip.tokenizer import tokenizer_of_vocabulary
+from clipsearch.encoders.clip.tokenizer import END, START, plain_tokenizer, tokenizer_of_vocabulary
 from tests.conftest import shared
 
 FEW_MERGES = [
