@@ -5,7 +5,6 @@ Nothing is unpacked: members are read into memory, and their names are never use
 
 from __future__ import annotations
 
-import json
 import os
 import tarfile
 import threading
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
+from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.distributed.storage import open_whole
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.file_types import SIGNATURE_BYTES, is_image_name, looks_like_image
@@ -154,8 +154,8 @@ def _captions(archive: str, images: list[_Member], texts: dict[str, _Member], re
 
 def _json_caption(text: str) -> object:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+        data = parse_json(text)
+    except ValueError:
         return None
     return data.get("caption") if isinstance(data, dict) else None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from clipsearch._internal.paths import is_remote
-from clipsearch.distributed.chunks import Chunk, ChunkPhotos, known_files
+from clipsearch.distributed.chunks import Chunk, ChunkPhotos
 from clipsearch.distributed.parts import WrittenPart, write_part
 from clipsearch.distributed.storage import NOT_ALLOWED
 from clipsearch.encoders import load_encoder
@@ -113,7 +113,7 @@ def own_version() -> str:
 
 def require_seen(chunk: Chunk) -> None:
     """Raise StorageError if this machine sees none of a chunk's files: its disk is at fault, and not the photos."""
-    paths = [file.path for file in known_files(chunk)]
+    paths = [file.path for file in chunk.files]
     if paths and not any(is_remote(path) or os.path.lexists(path) for path in paths):
         raise StorageError(
             f"a node has neither {paths[0]} nor the photos beside it. The photos must be at the same place on all nodes, as on "

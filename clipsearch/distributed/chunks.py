@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from clipsearch._internal.paths import is_remote
 from clipsearch.distributed.archives import open_archive
@@ -59,6 +59,7 @@ class FilesChunk:
 class ArchiveChunk:
     """Every photo of a tar file."""
 
+    files: ClassVar[tuple[ImageFile, ...]] = ()  # not known before the archive is read
     archive: ImageFile
 
     @contextmanager
@@ -72,6 +73,7 @@ class ArchiveChunk:
 class ManifestChunk:
     """Rows `start` to `stop` of a Parquet file. If the file cannot be read, there are no rows but a `reason`."""
 
+    files: ClassVar[tuple[ImageFile, ...]] = ()  # not known before the rows are read
     archive: ImageFile
     start: int
     stop: int
@@ -98,11 +100,6 @@ class ManifestChunk:
 
 
 Chunk: TypeAlias = FilesChunk | ArchiveChunk | ManifestChunk
-
-
-def known_files(chunk: Chunk) -> tuple[ImageFile, ...]:
-    """The files that a chunk is known to have before it is read: none of an archive."""
-    return chunk.files if isinstance(chunk, FilesChunk) else ()
 
 
 def chunks_of_files(files: Sequence[ImageFile]) -> Iterator[FilesChunk]:

@@ -88,7 +88,10 @@ class Cluster:
         try:
             with contextlib.ExitStack() as meanwhile:
                 if address == LOCAL:
-                    options["dashboard_port"] = meanwhile.enter_context(_taken_port())
+                    # Without a free port, Ray's dashboard does not start. Even without its pages, a part of it asks addresses
+                    # outside this machine which cloud this is, whatever the setting for usage reports.
+                    taken = meanwhile.enter_context(socket.create_server(("127.0.0.1", 0)))
+                    options["dashboard_port"] = taken.getsockname()[1]
                 ray.init(address=address, **options)
         except BaseException as error:
             self.close()
@@ -135,21 +138,13 @@ class Cluster:
         Ray listens only at 127.0.0.1 if clusters are disabled, which its variable offers for two systems, and otherwise at all
         addresses of this machine. A token is needed in any case.
         """
-        alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-        for name, value in {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), **alone}.items():
+        for name, value in (
+            ("RAY_AUTH_MODE", "token"),
+            ("RAY_AUTH_TOKEN", secrets.token_hex(32)),
+            ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0"),
+        ):
             self._environment.setdefault(name, os.environ.get(name))  # the value from before the first call
             os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _taken_port() -> Iterator[int]:
-    """A port of this machine that is taken inside the block.
-
-    Ray's dashboard is told to listen there, so it does not start. Even without its pages, a part of it asks addresses outside
-    this machine which cloud this is, whatever the setting for usage reports.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield taken.getsockname()[1]
 
 
 def _short_folder() -> str:

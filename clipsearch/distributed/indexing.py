@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
 from clipsearch.distributed.chunk_worker import ClusterJob
-from clipsearch.distributed.chunks import Chunk, chunk_id, known_files
+from clipsearch.distributed.chunks import Chunk, chunk_id
 from clipsearch.distributed.cluster import Cluster, NamedChunk, require_ray
 from clipsearch.distributed.parts import Part, find_parts, is_whole, read_files, read_part, remove_parts
 from clipsearch.distributed.planning import complete, plan_work
@@ -98,7 +98,7 @@ def index_on_cluster(
             _embed(collection, cluster.address, job, todo, finished, report, progress, cancel)
         except Cancelled:
             report.interrupted = True
-            report.left = sum(len(known_files(chunk)) for _, chunk in todo)
+            report.left = sum(len(chunk.files) for _, chunk in todo)
             return report
     parts = {id(chunk): finished[name] for name, chunk in named}
     for archive in work.archives:
@@ -132,7 +132,7 @@ def _embed(
     """Have workers embed the chunks that are not finished. ClipsearchError if a part is not where it should be."""
     if not todo:
         return
-    sizes = {name: len(known_files(chunk)) for name, chunk in todo}
+    sizes = {name: len(chunk.files) for name, chunk in todo}
     done, total = 0, sum(sizes.values())
     if progress:
         progress(report, done, total)
@@ -210,13 +210,13 @@ def _outcomes(
     """The outcome of every file, in the order of the chunks. ClipsearchError if a part has other files than its chunk."""
     for chunk in chunks:
         assert collection.fingerprint
-        part, files = parts[id(chunk)], iter(known_files(chunk))
+        part, files = parts[id(chunk)], iter(chunk.files)
         other_files = ClipsearchError(
             f"{folder}/{part.name} holds other photos than it should; delete it and run this again"
         )
         for batch in read_part(folder, part, collection.fingerprint):
             expected = [file.path for file in itertools.islice(files, len(batch))]
-            if known_files(chunk) and [outcome.file.path for outcome in batch] != expected:
+            if chunk.files and [outcome.file.path for outcome in batch] != expected:
                 raise other_files
             yield batch
         if next(files, None) is not None:
