@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -53,25 +54,21 @@ def nearest(
         wanted = replace(wanted, expression=both(manifest.current, among("image_id", wanted.ids)), ids=None)
     if without:
         wanted = replace(wanted, expression=both(wanted.expression, f"not ({among('image_id', without)})"))
-    search = _Search(table, wanted, top_k, manifest.after)
-    block = max(1, _MAX_ROWS // search.hits)
-    return [
-        scored_rows
-        for start in range(0, len(queries), block)
-        for scored_rows in search.run(queries[start : start + block])
-    ]
+    return _Search(table, wanted, top_k, manifest.after).run(queries)
 
 
 class _Search:
     """A search of the same photos for several queries."""
 
     def __init__(self, table: Table, wanted: Selection, top_k: int, after: int) -> None:
-        self.hits = min(top_k + _EXTRA_HITS, MAX_HITS)
+        self._hits = min(top_k + _EXTRA_HITS, MAX_HITS)
         self._table, self._wanted, self._top_k, self._after = table, wanted, top_k, after
 
     def run(self, queries: Embeddings) -> list[_ScoredRows]:
-        """What `nearest` returns, for some queries (n, dim)."""
-        candidates = self._candidates(queries, self.hits)
+        """What `nearest` returns."""
+        block = max(1, _MAX_ROWS // self._hits)
+        blocks = (queries[start : start + block] for start in range(0, len(queries), block))
+        candidates = itertools.chain.from_iterable(self._candidates(block, self._hits) for block in blocks)
         return [self._widen(query[None], *first) for query, first in zip(queries, candidates, strict=True)]
 
     def _candidates(self, queries: Embeddings, count: int) -> list[_ScoredRows]:
@@ -89,7 +86,7 @@ class _Search:
 
     def _widen(self, query: Embeddings, rough: Scores, rows: list[dict[str, Any]]) -> _ScoredRows:
         """Ask for more candidates until no other row can be as good as the k-th."""
-        bound, count = rounding_bound(query.shape[1]), self.hits
+        bound, count = rounding_bound(query.shape[1]), self._hits
         while True:
             complete = len(rows) < count
             last = float(rough[-1]) if len(rows) else -np.inf

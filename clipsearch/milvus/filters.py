@@ -30,7 +30,6 @@ _COLUMNS: dict[Field, tuple[str, ...]] = {
     "orientation": ("width", "height"),
 }  # every other field is a column of its own name
 _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `shape`
-_OPERATORS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _OTHER_LETTERS = re.compile("[^\\x00-\\x7f]+")
 _LARGEST = 2.0**52
 
@@ -77,8 +76,8 @@ class FilterTranslator:
         if isinstance(condition, Known):
             return FilterExpression(_known(condition.field))
         if isinstance(condition, Below):
-            places = (_below(*place) for place in self._places(condition.folder))
-            return FilterExpression(" or ".join(f"({place})" for place in places) or NOTHING)
+            places = [f"({_below(*place)})" for place in self._places(condition.folder)]
+            return FilterExpression(" or ".join(places) or NOTHING)
         if isinstance(condition, Near):
             return FilterExpression(_box(condition), False)
         if condition.field in self._values:
@@ -116,7 +115,7 @@ class FilterTranslator:
         if test.operator in ("=", "!="):
             # The catalog folds only ASCII if the text is ASCII. Only the Kelvin sign differs: Python folds it to a k.
             exact = not (text.isascii() and "k" in folded)
-            equal = FilterExpression(f'{column} == "{prefix}{_hex(folded)}"', exact)
+            equal = FilterExpression(f'{column} == "{prefix}{hexadecimal(folded)}"', exact)
             if test.operator == "=":
                 return equal
             return FilterExpression(f"not ({equal.text})") if exact else FilterExpression(EVERYTHING, False)
@@ -133,7 +132,7 @@ class FilterTranslator:
 
     def _in_order(self, column: str, prefix: str, pieces: Sequence[str]) -> FilterExpression:
         """Texts that begin with the first piece and contain the others in this order."""
-        first, *rest = map(_hex, pieces)
+        first, *rest = map(hexadecimal, pieces)
         first = prefix + first
         if not rest:
             return FilterExpression(f'{column} == "{first}"', False)
@@ -156,17 +155,7 @@ def columns_of(condition: Condition) -> set[str]:
 
 def text_key(text: str | None) -> str:
     """A text as a column has it: "" for None, which differs from the key of an empty text."""
-    return "" if text is None else f"x{_hex(text)}"
-
-
-def folded_key(text: str) -> str:
-    """A name or folder as its case-folded column has it."""
-    return _hex(text.lower())
-
-
-def folded_text_key(text: str | None) -> str:
-    """A text as its case-folded column has it: "" for None."""
-    return text_key(None if text is None else text.lower())
+    return "" if text is None else f"x{hexadecimal(text)}"
 
 
 def among(column: str, numbers: Iterable[int]) -> str:
@@ -180,7 +169,8 @@ def both(*expressions: str) -> str:
     return " and ".join(f"({expression})" for expression in expressions)
 
 
-def _hex(text: str) -> str:
+def hexadecimal(text: str) -> str:
+    """The digits of a text's bytes."""
     return os.fsencode(text).hex()
 
 
@@ -194,15 +184,19 @@ def _known(field: str) -> str:
 def _below(root_id: int, folder: str) -> str:
     if not folder:
         return f"root == {int(root_id)}"
-    key = _hex(folder)
+    key = hexadecimal(folder)
     return f'root == {int(root_id)} and (folder == "{key}" or folder like "{key}2f%")'  # 2f is the "/"
+
+
+def _comparison(test: Test) -> str:
+    return "==" if test.operator == "=" else test.operator
 
 
 def _taken(test: Test) -> FilterExpression:
     known = _known("taken")
     if test.operator == "~":
         return FilterExpression(known, False)
-    return FilterExpression(f'{known} and taken {_OPERATORS[test.operator]} "{text_key(str(test.value))}"')
+    return FilterExpression(f'{known} and taken {_comparison(test)} "{text_key(str(test.value))}"')
 
 
 def _degrees(test: Test) -> str:
@@ -210,7 +204,7 @@ def _degrees(test: Test) -> str:
     if math.isnan(value):
         return NOTHING
     limited = min(max(value, -_LARGEST), _LARGEST)
-    return f"{_known(test.field)} and {test.field} {_OPERATORS[test.operator]} {_decimal(limited)}"
+    return f"{_known(test.field)} and {test.field} {_comparison(test)} {_decimal(limited)}"
 
 
 def _decimal(value: float) -> str:

@@ -176,7 +176,13 @@ class _PushRun:
                 "--prune that they may leave the store. Nothing was changed"
             )
         manifest = self._manifest(lineage, name)
-        resumed, leftover = self._resumable(rows, local, same)
+        resumed: set[int] = set()  # images whose row a killed push has sent already
+        leftover: list[int] = []  # its rows that are of no use
+        for image_id, number, checks in rows.unpublished:
+            if local.get(image_id) == checks and image_id not in same and image_id not in resumed:
+                resumed.add(image_id)
+            else:
+                leftover.append(number)
         if rows.outdated:
             self._wait_for_readers()
         self._delete([*leftover, *rows.outdated])
@@ -190,16 +196,8 @@ class _PushRun:
         )
         self._send(new, version, local)
         if new or resumed or dead or not is_own or not self._describes(manifest):
-            self._publish(
-                replace(
-                    manifest,
-                    version=version,
-                    count=len(local),
-                    digest=digest_of(local),
-                    dead=tuple(dead),
-                    dead_until=before.version if before else 0,
-                )
-            )
+            manifest = replace(manifest, version=version, count=len(local), digest=digest_of(local))
+            self._publish(replace(manifest, dead=tuple(dead), dead_until=before.version if before else 0))
             if dead:
                 self._wait_for_readers()
             self._delete([rows.current[image_id][0] for image_id in dead])
@@ -225,17 +223,6 @@ class _PushRun:
                 else:
                     rows.current[image_id] = number, checks
         return rows
-
-    def _resumable(self, rows: _StoreRows, local: Checks, same: set[int]) -> tuple[set[int], list[int]]:
-        """The images whose row a killed push has sent already, and the numbers of its rows that are of no use."""
-        resumed: set[int] = set()
-        leftover: list[int] = []
-        for image_id, number, checks in rows.unpublished:
-            if local.get(image_id) == checks and image_id not in same and image_id not in resumed:
-                resumed.add(image_id)
-            else:
-                leftover.append(number)
-        return resumed, leftover
 
     def _send(self, image_ids: list[int], born: int, local: Checks) -> None:
         """Add rows in blocks, and read each block back before the next."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import CollectionDamaged
-from clipsearch.milvus.filters import UNKNOWN_DEGREES, folded_key, folded_text_key, text_key
-from clipsearch.store.rows import image_check, record_of
+from clipsearch.milvus.filters import UNKNOWN_DEGREES, hexadecimal, text_key
+from clipsearch.store.rows import IMAGE_COLUMNS, image_check, record_of
 from clipsearch.store.vectors import vector_check
 from clipsearch.types import ImageRecord
 
@@ -23,24 +23,15 @@ Checks: TypeAlias = dict[int, tuple[int, int]]
 CHECK_FIELDS = ("row", "born", "image_id", "row_check", "vector_check")
 """What identifies a row and its content."""
 
+CATALOG_NAMES = {"root": "root_id", "content": "content_hash", "taken": "taken_at"}
+"""The catalog's names of fields that have another name there."""
+
+_STORE_NAMES = {catalog: field for field, catalog in CATALOG_NAMES.items()}
+_COLUMNS = tuple(_STORE_NAMES.get(column, column) for column in IMAGE_COLUMNS.split(", ")[1:])
 _BYTES, _TEXTS, _DEGREES = (
-    ("folder", "name", "content"),
-    ("format", "taken", "camera", "caption"),
-    ("latitude", "longitude"),
-)
-_COLUMNS = (
-    "root",
-    "folder",
-    "name",
-    "size",
-    "mtime_ns",
-    "width",
-    "height",
-    "format",
-    "content",
-    "taken",
-    "camera",
-    *_DEGREES,
+    {"folder", "name", "content"},
+    {"format", "taken", "camera", "caption"},
+    {"latitude", "longitude"},
 )
 _CATALOG_ORDER = ("image_id", *_COLUMNS, "row_check", "vector_check", "caption")
 
@@ -49,28 +40,20 @@ FIELDS = (*CHECK_FIELDS, *_COLUMNS, "caption")
 
 VECTOR, NOTE = "vector", "note"
 
-CATALOG_NAMES = {"root": "root_id", "taken": "taken_at"}
-"""The catalog's names of fields that have another name there."""
-
-
-def row_number(image_id: int, born: int) -> int:
-    """The number of an image's row; no number is used twice."""
-    if not (0 < image_id < 2**31 and 0 < born < 2**31):
-        raise CollectionDamaged(f"image {image_id} of version {born} cannot have a number in a store")
-    return (image_id << 31) + born
-
 
 def row_of(values: tuple[Any, ...], vector: NDArray[np.float32], born: int) -> dict[str, Any]:
     """A row of the store, from an image's unit vector (dim,) and its row in the catalog, checks and caption last."""
     image = dict(zip(_CATALOG_ORDER, values, strict=True))
-    width, height = image["width"], image["height"]
+    image_id, width, height = image["image_id"], image["width"], image["height"]
+    if not (0 < image_id < 2**31 and 0 < born < 2**31):
+        raise CollectionDamaged(f"image {image_id} of version {born} cannot have a number in a store")
     return {
-        "row": row_number(image["image_id"], born),
+        "row": (image_id << 31) + born,  # no number is used twice
         "born": born,
         **{field: _store_value(field, value) for field, value in image.items()},
-        "folder_folded": folded_key(os.fsdecode(image["folder"])),
-        "name_folded": folded_key(os.fsdecode(image["name"])),
-        "caption_folded": folded_text_key(image["caption"]),
+        "folder_folded": hexadecimal(os.fsdecode(image["folder"]).lower()),
+        "name_folded": hexadecimal(os.fsdecode(image["name"]).lower()),
+        "caption_folded": text_key(image["caption"] and image["caption"].lower()),
         "pixels": width * height,
         "shape": (width > height) - (width < height),
         NOTE: "",

@@ -329,6 +329,12 @@ class Collection:
         vectors[~is_staged] = published
         return vectors
 
+    def published_vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """image_id → the vector (dim,) that was committed for it, for the images that have one."""
+        wanted = np.array(ids, np.int64)
+        vectors, found = self.snapshot().lookup(wanted)
+        return dict(zip(wanted[found].tolist(), vectors[found], strict=True))
+
     def scan(
         self, condition: Condition | None = None, block: int = 4096
     ) -> Iterator[tuple[list[ImageRecord], Embeddings]]:

@@ -65,28 +65,25 @@ def export(
     if fingerprint is None or not total:
         filtered = "that meet these conditions " if condition else ""
         raise ClipsearchError(f"there are no photos {filtered}in the index at {collection.folder}: nothing to export")
+    done, report = 0, (cancel or CancelToken()).checked(progress)
+
+    def blocks() -> Iterator[Block]:
+        nonlocal done
+        for records, vectors in collection.scan(condition, BLOCK):
+            yield [photo_fields(record, relative_to) for record in records], vectors
+            done += len(records)
+            report(done, total)
+
     with replacing(targets, force=force) as paths:
-        blocks = _blocks(collection, condition, relative_to, total, (cancel or CancelToken()).checked(progress))
         if kind == "npy":
-            count = write_npy(paths, blocks, fingerprint)
-        elif kind == "jsonl":
-            count = write_jsonl(paths[0], blocks, fingerprint)
+            write_npy(paths[0], paths[1], blocks(), fingerprint)
         elif kind == "csv":
-            count = write_csv(paths[0], blocks, fingerprint, embeddings)
+            write_csv(paths[0], blocks(), fingerprint, embeddings)
         else:
-            count = write_parquet(paths[0], blocks, fingerprint)
+            write = write_jsonl if kind == "jsonl" else write_parquet
+            write(paths[0], blocks(), fingerprint)
     size = sum(path.stat().st_size for path in targets)
-    return ExportReport(tuple(map(str, targets)), kind, count, size, fingerprint)
-
-
-def _blocks(
-    collection: Collection, condition: Condition | None, relative_to: str | None, total: int, progress: Progress
-) -> Iterator[Block]:
-    done = 0
-    for records, vectors in collection.scan(condition, BLOCK):
-        yield [photo_fields(record, relative_to) for record in records], vectors
-        done += len(records)
-        progress(done, total)
+    return ExportReport(tuple(map(str, targets)), kind, done, size, fingerprint)
 
 
 def _format_of(out: Path) -> Format:

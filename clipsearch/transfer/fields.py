@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
 from clipsearch.render.json_output import photo_to_json
+from clipsearch.store.rows import LARGEST_EDGE
+from clipsearch.store.validation import number, text, whole
 from clipsearch.types import Fingerprint, ImageInfo, ImageRecord, clean_caption
 
 Format: TypeAlias = Literal["npy", "parquet", "csv", "jsonl"]
@@ -32,7 +33,6 @@ EMBEDDING = "embedding"
 
 _BLOCK_BYTES = 16 * 1024**2
 _LONGEST_TEXT = 4096
-_LARGEST_EDGE = 2**31 - 1  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,37 +103,28 @@ def row_of(number: int, values: Mapping[str, Any], where: str) -> Row:
 
 
 def _info(values: Mapping[str, Any]) -> ImageInfo | None:
-    if not all(name in values for name in _INFO_FIELDS):
-        return None
-    width, height, image_format, content_hash, taken_at, camera, latitude, longitude = (
-        values[name] for name in _INFO_FIELDS
-    )
-    if not all(type(edge) is int and 0 < edge <= _LARGEST_EDGE for edge in (width, height)):
-        return None
-    if not _is_text(image_format) or not all(text is None or _is_text(text) for text in (camera, taken_at)):
-        return None
-    gps = None
-    if latitude is not None or longitude is not None:
-        if not (_is_degrees(latitude, 90) and _is_degrees(longitude, 180)):
-            return None
-        gps = float(latitude), float(longitude)
+    """The facts about a photo, without its caption. None if one is missing or makes no sense."""
     try:
-        taken = datetime.fromisoformat(taken_at) if taken_at is not None else None
-    except ValueError:
+        width, height, image_format, content_hash, taken_at, camera, latitude, longitude = (
+            values[name] for name in _INFO_FIELDS
+        )
+        no_place = latitude is None and longitude is None
+        return ImageInfo(
+            whole(width, 1, LARGEST_EDGE),
+            whole(height, 1, LARGEST_EDGE),
+            _text(image_format),
+            content_hash,
+            None if taken_at is None else datetime.fromisoformat(_text(taken_at)),
+            None if camera is None else _text(camera),
+            None if no_place else (number(latitude, -90, 90), number(longitude, -180, 180)),
+        )
+    except (KeyError, ValueError, OverflowError):
         return None
-    return ImageInfo(width, height, image_format, content_hash, taken, camera, gps)
 
 
-def _is_text(value: object) -> bool:
-    """Whether the catalog can store it: text without lone surrogates."""
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
-        return False
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_degrees(value: object, most: int) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= most  # type: ignore[arg-type]
+def _text(value: object) -> str:
+    """A text that is neither empty nor longer than the catalog takes, in Unicode. ValueError for anything else."""
+    if not value:
+        raise ValueError("no text")
+    text(value, _LONGEST_TEXT).encode()  # UnicodeEncodeError for lone surrogates
+    return str(value)

@@ -9,7 +9,7 @@ import csv
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -37,12 +37,11 @@ Block: TypeAlias = tuple[list[dict[str, Any]], Embeddings]
 """PHOTO_FIELDS of some images, and their unit vectors (n, dim)."""
 
 
-def write_npy(paths: Sequence[Path], blocks: Iterable[Block], fingerprint: Fingerprint) -> int:
+def write_npy(npy: Path, jsonl: Path, blocks: Iterable[Block], fingerprint: Fingerprint) -> None:
     """Write a .npy file of float32 (n, dim), little-endian, and a .jsonl with PHOTO_FIELDS and MODEL_FIELDS of its rows.
 
-    Returns n. The npy format is that of NEP 1, version 1.0: `numpy.load(path, mmap_mode="r")` reads it.
+    The npy format is that of NEP 1, version 1.0: `numpy.load(path, mmap_mode="r")` reads it.
     """
-    npy, jsonl = paths
     model = model_fields(fingerprint)
     count = 0
     with open(npy, "wb") as vectors_out, open(jsonl, "wb") as rows_out:
@@ -55,41 +54,31 @@ def write_npy(paths: Sequence[Path], blocks: Iterable[Block], fingerprint: Finge
         vectors_out.seek(0)
         _write_npy_header(vectors_out, count, fingerprint.dim)
         assert vectors_out.tell() == start  # numpy leaves room in a header for a growing number of rows
-    return count
 
 
-def write_jsonl(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint) -> int:
-    """Write a JSON object per line: PHOTO_FIELDS, MODEL_FIELDS and "embedding", whose numbers are exactly the float32.
-
-    Returns the number of lines.
-    """
+def write_jsonl(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint) -> None:
+    """Write a JSON object per line: PHOTO_FIELDS, MODEL_FIELDS and "embedding", whose numbers are exactly the float32."""
     model = model_fields(fingerprint)
-    count = 0
     with open(path, "wb") as out:
         for rows, vectors in blocks:
             for row, embedding in zip(rows, _json_lists(vectors), strict=True):
                 photo = json_line({**row, **model}).removesuffix("}\n")
                 out.write(f'{photo}, "{EMBEDDING}": {embedding}}}\n'.encode())
-            count += len(rows)
-    return count
 
 
-def write_csv(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint, embeddings: bool) -> int:
+def write_csv(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint, embeddings: bool) -> None:
     """Write a table with a header: PHOTO_FIELDS, MODEL_FIELDS and, with `embeddings`, a column of JSON lists.
 
-    Returns the number of rows. The file is UTF-8, but bytes of a path that are not stay as they are: read it with
+    The file is UTF-8, but bytes of a path that are not stay as they are: read it with
     `errors="surrogateescape"`.
     """
     model = model_fields(fingerprint)
-    count = 0
     with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as out:
         table = csv.writer(out, lineterminator="\n")
         table.writerow([*PHOTO_FIELDS, *MODEL_FIELDS, *([EMBEDDING] if embeddings else [])])
         for rows, vectors in blocks:
             columns = ([text] for text in _json_lists(vectors)) if embeddings else itertools.repeat(list[str]())
             table.writerows([*row.values(), *model.values(), *last] for row, last in zip(rows, columns, strict=False))
-            count += len(rows)
-    return count
 
 
 def _write_npy_header(stream: BinaryIO, count: int, dim: int) -> None:
@@ -129,7 +118,8 @@ class NpyReader(EmbeddingReader):
             raise ClipsearchError(
                 f"{path} holds {size:,} bytes of vectors, and {self.rows:,} x {self.dim:,} of {self._dtype} are {expected:,}"
             )
-        self.stated = _stated_in(self._lines)
+        _, first = next(_objects(self._lines), (0, {}))
+        self.stated = stated_model(first, str(self._lines))
 
     def blocks(self) -> Iterator[tuple[list[Row], NDArray[Any]]]:
         """See EmbeddingReader."""
@@ -182,7 +172,7 @@ class JsonlReader(EmbeddingReader):
         if EMBEDDING not in value and path.with_suffix(".npy").is_file():
             raise ClipsearchError(f"{path} has the rows of {path.with_suffix('.npy').name}; import that")
         self.dim = len(_numbers(number, value, path))
-        self.stated = _stated_in(path)
+        self.stated = stated_model(value, str(path))
 
     def blocks(self) -> Iterator[tuple[list[Row], NDArray[Any]]]:
         """See EmbeddingReader."""
@@ -241,9 +231,3 @@ def _row(number: int, value: dict[str, Any], path: Path, stated: Fingerprint | N
             f"{path}: row {number:,} is from another model than row 1; import each model's rows separately"
         )
     return row_of(number, value, str(path))
-
-
-def _stated_in(path: Path) -> Fingerprint | None:
-    """The model that the first line names."""
-    _, value = next(_objects(path), (0, {}))
-    return stated_model(value, str(path))

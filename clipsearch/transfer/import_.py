@@ -7,9 +7,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TypeAlias
 
 import numpy as np
@@ -123,7 +123,7 @@ def import_file(
         collection.settle_precision(fingerprint)
         if below is not None:
             roots.targets(collection, [below], None, False)
-        with cancel.listening(), _ImportRun(collection, below, jobs or cores(), cancel) as run:
+        with cancel.listening(), closing(_ImportRun(collection, below, jobs or cores(), cancel)) as run:
             report = run.run(unit_blocks(source, any_length=any_length), total, progress)
     report.seconds = time.monotonic() - start
     return report
@@ -154,12 +154,8 @@ class _ImportRun:
         self._pool: DecoderPool | None = None
         self._done: set[int] = set()  # image ids
 
-    def __enter__(self) -> _ImportRun:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Stop the threads and processes."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         if self._pool:
             self._pool.close()
@@ -245,7 +241,7 @@ class _ImportRun:
         """Those that differ from what is indexed: in the file's size or time, the content, the caption or the vector."""
         ids = [candidate.image_id for candidate in candidates if candidate.image_id is not None]
         records = self._collection.records(ids)
-        stored = self._vectors(ids)
+        stored = self._collection.published_vectors(ids)
         changed = []
         for candidate in candidates:
             image_id, row = candidate.image_id, candidate.row
@@ -263,12 +259,6 @@ class _ImportRun:
             else:
                 changed.append(candidate)
         return changed
-
-    def _vectors(self, ids: list[int]) -> dict[int, NDArray[np.float32]]:
-        """The published vectors (dim,) of some images."""
-        wanted = np.array(ids, np.int64)
-        vectors, found = self._collection.snapshot().lookup(wanted)
-        return dict(zip(wanted[found].tolist(), vectors[found], strict=True))
 
     def _read(self, candidates: list[_Candidate]) -> Iterator[tuple[_Candidate, tuple[ImageFile, ImageInfo] | str]]:
         """Each photo as it is on disk, or the reason why its row cannot be taken."""

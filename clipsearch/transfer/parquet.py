@@ -13,15 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ClipsearchError, one_line
-from clipsearch.transfer.fields import (
-    EMBEDDING,
-    PHOTO_FIELDS,
-    EmbeddingReader,
-    Row,
-    model_fields,
-    row_of,
-    stated_model,
-)
+from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, EmbeddingReader, Row, model_fields, row_of, stated_model
 from clipsearch.transfer.formats import Block, json_object
 from clipsearch.types import Fingerprint
 
@@ -30,8 +22,8 @@ _PATH_BYTES = "path_bytes"  # the path if it is not UTF-8; `path` then has U+FFF
 _BUFFER = 1024**2  # bytes read ahead of a column; without it, all of the column in a row group
 
 
-def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint) -> int:
-    """Write a table of PHOTO_FIELDS, `path_bytes` and `embedding`, with MODEL_FIELDS as metadata. Returns the number of rows.
+def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint) -> None:
+    """Write a table of PHOTO_FIELDS, `path_bytes` and `embedding`, with MODEL_FIELDS as metadata.
 
     Each block becomes a row group. `embedding` is a fixed-size list of float32. ClipsearchError if pyarrow is not installed.
     """
@@ -39,7 +31,6 @@ def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint)
     schema = photo_schema(fingerprint, {_PATH_BYTES: pa.binary()})
     names = [*PHOTO_FIELDS, _PATH_BYTES]
     values = f"{EMBEDDING}.list.element"
-    count = 0
     with pq.ParquetWriter(
         os.fspath(path),
         schema,
@@ -55,8 +46,6 @@ def write_parquet(path: Path, blocks: Iterable[Block], fingerprint: Fingerprint)
             flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
             columns.append(pa.FixedSizeListArray.from_arrays(flat, fingerprint.dim))
             out.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(rows))
-            count += len(rows)
-    return count
 
 
 def photo_schema(fingerprint: Fingerprint, others: dict[str, Any]) -> Any:
