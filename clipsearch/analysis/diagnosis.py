@@ -20,24 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch._internal.cpu import cores
+from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound
 
 OPTIONAL = ("pyarrow", "pandas", "sentencepiece")
 PACKAGES = (
-    "clipsearch",
-    "numpy",
-    "faiss-cpu",
-    "pillow",
-    "pillow-heif",
-    "onnxruntime",
-    "openvino",
-    "tokenizers",
-    "safetensors",
-    "torch",
-    "transformers",
-    "huggingface-hub",
-    "click",
-    "tqdm",
-    "platformdirs",
+    *("clipsearch", "numpy", "faiss-cpu", "pillow", "pillow-heif", "onnxruntime", "openvino", "tokenizers"),
+    *("safetensors", "torch", "transformers", "huggingface-hub", "click", "tqdm", "platformdirs"),
     *OPTIONAL,
 )
 RUNTIMES = {
@@ -49,7 +37,7 @@ RUNTIMES = {
     "ONNX Runtime": "onnxruntime",
     "OpenVINO": "openvino",
 }
-"""Libraries that must load, and the import that shows it. torch is left out: it takes seconds, and few commands need it."""
+"""Libraries that must load → the modules to import. torch is left out: it takes seconds, and few commands need it."""
 
 WITHOUT_WHEELS = {
     ("linux", "aarch64"): frozenset({"openvino"}),
@@ -154,17 +142,13 @@ def index_health(folder: Path, *, look_at_vectors: bool = True) -> IndexHealth:
         "free": _free(folder),
         "writable": os.access(folder, os.W_OK),
     }
-    try:
-        from clipsearch.errors import CollectionDamaged, CollectionNotFound
-    except Exception as error:
-        return IndexHealth("unknown", facts, (_describe(error),))
     problems: list[str] = []
     try:
-        _look(folder, facts, problems, look_at_vectors)
+        _examine(folder, facts, problems, look_at_vectors)
     except CollectionNotFound as error:
         return IndexHealth("none", facts, (_describe(error),))
     except CollectionDamaged as error:
-        return IndexHealth("damaged", facts, (*problems, _describe(error)))
+        problems.append(_describe(error))
     except Exception as error:  # no rights, a missing device, a newer format, a library that does not load
         return IndexHealth("damaged" if problems else "unknown", facts, (*problems, _describe(error)))
     return IndexHealth("damaged" if problems else "well", facts, tuple(problems))
@@ -176,8 +160,7 @@ def without_home(text: str) -> str:
     return text.replace(home + os.sep, f"~{os.sep}") if len(home) > 1 else text
 
 
-def _look(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vectors: bool) -> None:
-    from clipsearch.errors import CollectionError, CollectionNotFound
+def _examine(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vectors: bool) -> None:
     from clipsearch.store.catalog_file import has_catalog
     from clipsearch.store.collection import Collection
 
@@ -198,10 +181,9 @@ def _look(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vect
             facts["segments"], facts["vectors"] = len(infos), sum(info.rows for info in infos)
             facts["tombstones"] = len(collection.tombstones())
             facts["approximate"] = _approximate(folder)
+            dim = fingerprint.dim if fingerprint else 0
             for info in infos:
-                _look_at_segment(
-                    folder / "segments", info, fingerprint.dim if fingerprint else 0, problems, look_at_vectors
-                )
+                problems += _segment_problems(folder / "segments", info, dim, look_at_vectors)
     except CollectionError:
         raise
     except (TypeError, ValueError) as error:
@@ -210,20 +192,20 @@ def _look(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vect
     facts["bytes"], facts["files"] = sum(sizes), len(sizes)
 
 
-def _look_at_segment(inside: Path, info: Any, dim: int, problems: list[str], open_it: bool) -> None:
-    from clipsearch.errors import CollectionError
+def _segment_problems(inside: Path, info: Any, dim: int, open_it: bool) -> list[str]:
     from clipsearch.store.segments import Segment
 
     try:
         size = (inside / info.name).stat().st_size
         if size != info.size:
-            problems.append(f"segment {info.name} is {size:,} bytes long and should be {info.size:,}")
-        elif open_it:
+            return [f"segment {info.name} is {size:,} bytes long and should be {info.size:,}"]
+        if open_it:
             Segment(inside, info, dim)
     except FileNotFoundError:
-        problems.append(f"segment {info.name} is missing")
+        return [f"segment {info.name} is missing"]
     except CollectionError as error:
-        problems.append(_describe(error))
+        return [_describe(error)]
+    return []
 
 
 def _approximate(folder: Path) -> str | None:
@@ -232,14 +214,14 @@ def _approximate(folder: Path) -> str | None:
     from clipsearch.store.approximate.info import read_info
 
     try:
-        card = read_info(folder / FOLDER)
-        size = (folder / FOLDER / card.file).stat().st_size
+        info = read_info(folder / FOLDER)
+        size = (folder / FOLDER / info.file).stat().st_size
     except FileNotFoundError as error:
         return "its file is missing" if str(error.filename).endswith(".vectors") else None
     except (OSError, ValueError) as error:
         return f"not used: {_describe(error)}"
-    recall = f"recall@{card.measured.k} {card.measured.text:.3f} for texts, {card.measured.image:.3f} for images"
-    return f"{card.shape.kind} of {card.shape.rows:,} photos, {recall}, {size:,} bytes, made {card.made}"
+    recall = f"recall@{info.measured.k} {info.measured.text:.3f} for texts, {info.measured.image:.3f} for images"
+    return f"{info.shape.kind} of {info.shape.rows:,} photos, {recall}, {size:,} bytes, made {info.made}"
 
 
 def _files(folder: Path) -> Iterable[os.DirEntry[str]]:
@@ -293,7 +275,7 @@ def _processor() -> str:
 
 
 def _memory() -> tuple[int | None, int | None]:
-    """(bytes of memory, bytes that are free or can be freed), as far as they can be determined."""
+    """(bytes of memory, bytes available); None if unknown."""
     try:
         lines = (line.split() for line in Path("/proc/meminfo").read_text("ascii").splitlines())
         sizes = {words[0]: int(words[1]) * 1024 for words in lines if len(words) > 2}
@@ -301,7 +283,7 @@ def _memory() -> tuple[int | None, int | None]:
     except (OSError, ValueError, KeyError):
         pass
     try:
-        sysconf = getattr(os, "sysconf", lambda name: 0)  # Windows has none
+        sysconf = getattr(os, "sysconf", lambda name: 0)  # Windows does not have it
         return sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES") or None, None
     except (OSError, ValueError):
         return None, None

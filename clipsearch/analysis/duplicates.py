@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.cancel import CancelToken
+from clipsearch._internal.cpu import cores
 from clipsearch._internal.paths import NOT_THERE, is_elsewhere, is_gone
 from clipsearch._internal.windows import opened_as
 from clipsearch.encoders.registry import candidate_cosine
+from clipsearch.errors import CollectionDamaged
 from clipsearch.store.collection import Collection
-from clipsearch.store.neighbours import Vectors, ids_with_neighbours
-from clipsearch.types import Condition, Failure, Ids, ImageFile, ImageRecord
+from clipsearch.store.snapshot import Snapshot
+from clipsearch.types import Condition, Embeddings, Failure, Ids, ImageFile, ImageRecord
 
 MAX_DIFFERING_BITS = 64
 """Bits, of 256, in which the perceptual hashes of near-copies may differ.
@@ -35,7 +39,8 @@ _REASONS = (  # in the order of _preference
     "the shortest path",
     "the first path",
 )
-_BLOCK = 1024  # photos grouped at once: at worst a million pairs, with 64 bytes of hashes each
+_GROUPED = 1024  # photos grouped at once: at worst a million pairs, with 64 bytes of hashes each
+_COMPARED = 2048  # photos compared at once with as many: 16 MB of cosines for each core
 GONE = "is no longer there"
 CHANGED = "has changed since it was indexed"
 
@@ -128,11 +133,12 @@ def find_duplicates(
     fingerprint = collection.fingerprint
     if fingerprint and not exact_only:
         least = candidate_cosine(fingerprint.model) if least_cosine is None else least_cosine
-        vectors = Vectors(snapshot, np.setdiff1d(ids, exact.others))
-        candidates = ids_with_neighbours(vectors, least, lambda done, total: report("comparing", done, total))
+        candidates = ids_with_neighbours(
+            snapshot, np.setdiff1d(ids, exact.others), least, lambda done, total: report("comparing", done, total)
+        )
         records, hashes, unreadable = _hash_photos(collection, candidates, jobs, report)
         failures += unreadable
-        for best, copies in _near_groups(vectors, records, hashes, least, report):
+        for best, copies in _near_groups(snapshot, records, hashes, least, report):
             near = [Copy(record, False, *copy[1:]) for copy in copies for record in exact.group_of(copy[0])]
             same = [Copy(record, True) for record in exact.group_of(best)[1:]]
             groups.append(_copy_group(best, same + near))
@@ -143,6 +149,49 @@ def find_duplicates(
     groups.sort(key=lambda group: (-group.spare_bytes, group.best.file.path))
     failures.sort(key=lambda failure: failure.file.path)
     return Duplicates(len(ids), tuple(groups), tuple(failures))
+
+
+def ids_with_neighbours(snapshot: Snapshot, ids: Ids, least: float, progress: Callable[[int, int], None]) -> Ids:
+    """The photos among `ids` (n,) that have another with a cosine of at least `least` (in float32): int64 (m,), in their order.
+
+    n x (n - 1) / 2 x dim multiplications on all cores, in memory that does not grow with n. `progress` is called with the
+    number of pairs compared and their total.
+    """
+    has_neighbour = np.zeros(len(ids), bool)
+    done, total = 0, len(ids) * (len(ids) - 1) // 2
+    with ThreadPoolExecutor(cores()) as threads:
+        for start in range(0, len(ids), _COMPARED):
+            block = vectors_of(snapshot, ids[start : start + _COMPARED])
+            compare = partial(_compare, snapshot, ids, least, start, block)
+            for other, mine, theirs, pairs in threads.map(compare, range(start, len(ids), _COMPARED)):
+                has_neighbour[start : start + len(mine)] |= mine
+                has_neighbour[other : other + len(theirs)] |= theirs
+                done += pairs
+                progress(done, total)
+    return ids[has_neighbour]
+
+
+def _compare(
+    snapshot: Snapshot, ids: Ids, least: float, start: int, block: Embeddings, other: int
+) -> tuple[int, NDArray[np.bool_], NDArray[np.bool_], int]:
+    """Compare two blocks, or one with itself: (start of the other, which photos of each have a neighbour, number of pairs)."""
+    if other == start:
+        near = block @ block.T >= least
+        np.fill_diagonal(near, False)
+        mine = near.any(axis=1)
+        return other, mine, mine, len(block) * (len(block) - 1) // 2
+    near = block @ vectors_of(snapshot, ids[other : other + _COMPARED]).T >= least
+    return other, near.any(axis=1), near.any(axis=0), near.size
+
+
+def vectors_of(snapshot: Snapshot, ids: Ids) -> Embeddings:
+    """The unit vectors (n, dim) of photos, in the order of their ids (n,). CollectionDamaged if one has none."""
+    try:
+        return snapshot.vectors(ids)
+    except KeyError as error:
+        raise CollectionDamaged(
+            "the index is damaged: some photos have no embedding. Index the photos again"
+        ) from error
 
 
 def _copy_group(best: ImageRecord, copies: list[Copy]) -> CopyGroup:
@@ -193,9 +242,9 @@ def _is_link(path: str) -> bool:
 
 
 def _identity(file: ImageFile) -> tuple[int, int] | str | Failure:
-    """What tells a file from all others, whatever its names; a Failure if it is gone or has changed since it was indexed.
+    """An identity of the file, whatever its names; a Failure if it is gone or has changed since it was indexed.
 
-    Files in archives and remote storage are not looked at.
+    Files in archives and remote storage are not examined.
     """
     try:
         state = os.stat(opened_as(file.path))
@@ -236,21 +285,21 @@ def _hash_photos(
 
 
 def _near_groups(
-    vectors: Vectors, records: list[ImageRecord], hashes: NDArray[np.uint64], least: float, report: DuplicatesProgress
+    snapshot: Snapshot, records: list[ImageRecord], hashes: NDArray[np.uint64], least: float, report: DuplicatesProgress
 ) -> list[tuple[ImageRecord, list[tuple[ImageRecord, float, int]]]]:
     """Each best with its copies (record, cosine, differing bits). Photos without copies are left out."""
     from clipsearch.analysis.perceptual_hash import differing_bits
 
     ids = np.array([record.image_id for record in records], np.int64)
     copies: dict[int, list[tuple[ImageRecord, float, int]]] = {}  # by the position of the best
-    for start in range(0, len(ids), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(ids)))
-        block = vectors.of(ids[rows])
+    for start in range(0, len(ids), _GROUPED):
+        rows = np.arange(start, min(start + _GROUPED, len(ids)))
+        block = vectors_of(snapshot, ids[rows])
         bests = np.fromiter(copies, np.int64)
         near: dict[int, list[tuple[float, int, int]]] = defaultdict(list)  # by position: cosine, bits, position
-        for first in range(0, len(bests) + len(rows), _BLOCK):
-            others = np.concatenate([bests, rows])[first : first + _BLOCK]
-            cosines = block @ vectors.of(ids[others]).T
+        for first in range(0, len(bests) + len(rows), _GROUPED):
+            others = np.concatenate([bests, rows])[first : first + _GROUPED]
+            cosines = block @ vectors_of(snapshot, ids[others]).T
             left, right = np.nonzero((cosines >= least) & (others < rows[:, None]))
             bits = differing_bits(hashes[rows[left]], hashes[others[right]])
             for pair in np.flatnonzero(bits <= MAX_DIFFERING_BITS).tolist():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,9 +79,7 @@ class RetrievalEvaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain values: {"model", "images", "captions", "text_to_image": {...}, "image_to_text": {...}, "failures": [...]}."""
         return {
-            "model": self.model,
-            "images": self.images,
-            "captions": self.captions,
+            **asdict(self),
             "text_to_image": self.text_to_image.to_json(),
             "image_to_text": self.image_to_text.to_json(),
             "failures": _failure_rows(self.failures),
@@ -106,9 +104,7 @@ class ZeroShotEvaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain values: {"model", "images", "labels", "prompts": [...], "top1", "top5", "failures": [...]}."""
         return {
-            "model": self.model,
-            "images": self.images,
-            "labels": self.labels,
+            **asdict(self),
             "prompts": list(self.prompts),
             "top1": round(self.top1, 4),
             "top5": round(self.top5, 4),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import repeat
 
 import numpy as np
@@ -12,22 +13,22 @@ from clipsearch.store.segments import Nearest, Segment
 from clipsearch.store.vectors import exact_scores, rounding_bound
 from clipsearch.types import Embeddings, Ids, Scores
 
-_SPARE = 54  # rows asked for beyond top_k; of 131,072 real vectors, 25 to 41 were within the compact copy's bound
-_BLOCK = 4096  # rows scored at once for many queries: 8 MB of 512 values, which a processor keeps at hand
-_LARGE = 100_000  # rows, in all, from which a second core is worth starting a thread
-FEW = 1 / 32  # of a segment's rows; as many are sooner scored one by one than passed over in a scan
-_WIDEST = 4096  # rows beyond which the compact copy gives way to the vectors themselves, whose bound is far narrower
+_SPARE = 54  # rows requested beyond top_k; of 131,072 real vectors, 25 to 41 were within the compact copy's bound
+_BLOCK = 4096  # rows scored at once for many queries: 8 MB of 512 values, which fit into a processor's cache
+_LARGE = 100_000  # rows, in all, from which a second thread pays
+FEW = 1 / 32  # of a segment's rows; it is faster to score so few one by one than to skip the others in a scan
+_WIDEST = 4096  # rows; wider searches read the vectors instead of the compact copy, because their bound is far narrower
 
 
-class _Part:
+class _SegmentSearch:
     """One segment's share of a search."""
 
     def __init__(self, segment: Segment, keep: NDArray[np.bool_] | None, query: Embeddings, count: int) -> None:
         self._segment, self._keep, self._query, self._count = segment, keep, query, count
-        self._whole = False
         rows = None if keep is None else np.flatnonzero(keep)
-        self._all = rows is not None and len(rows) < FEW * len(segment.ids)
-        if rows is not None and self._all:
+        self._complete = False
+        if rows is not None and len(rows) < FEW * len(segment.ids):
+            self._complete = True
             self.found = Nearest(exact_scores(segment.vectors[rows], query), rows, 0.0)
         else:
             self.found = segment.search(query, count, keep)
@@ -35,21 +36,20 @@ class _Part:
         self.ids: Ids = np.empty(0, np.int64)
 
     def score(self, lowest: float) -> None:
-        """Score in float64 what was found and may be at least `lowest`."""
+        """Score in float64 the found rows that may reach `lowest`."""
         rows = np.sort(self.found.rows[self.found.scores + self.found.bound >= lowest])
         self.scores = exact_scores(self._segment.vectors[rows], self._query)
         self.ids = self._segment.ids[rows]
 
-    def certain(self, kth: float) -> bool:
-        """Whether no row that was not found can be as good as `kth`."""
+    def is_certain(self, kth: float) -> bool:
+        """Whether no other row can be as good as `kth`."""
         scores = self.found.scores
-        return self._all or len(scores) < self._count or float(scores[-1]) + self.found.bound < kth
+        return self._complete or len(scores) < self._count or float(scores[-1]) + self.found.bound < kth
 
     def widen(self) -> None:
-        """Find more."""
+        """Find more rows."""
         self._count *= 4
-        self._whole = self._whole or self._count > _WIDEST
-        self.found = self._segment.search(self._query, self._count, self._keep, whole=self._whole)
+        self.found = self._segment.search(self._query, self._count, self._keep, whole=self._count > _WIDEST)
 
 
 def nearest(
@@ -57,64 +57,67 @@ def nearest(
 ) -> tuple[Scores, Ids]:
     """The best `top_k` for one query (1, dim), and all that tie with the last of them: cosines, best first, and ids.
 
-    Candidates are taken by quick scores with a proven error bound, those that can belong are scored in float64, and the search
-    widens until no row left out could have reached the k-th of these.
+    Quick scores with a proven error bound select candidates; those that may be among the best are scored in float64. The search
+    widens until no other row can reach the k-th of these.
     """
-    parts = _scanned(segments, keeps, query, top_k + _SPARE)
-    unsure = parts
+    searches = _scan(segments, keeps, query, top_k + _SPARE)
+    unsure = searches
     while unsure:
-        lowest = np.sort(np.concatenate([np.empty(0), *(part.found.scores - part.found.bound for part in parts)]))[::-1]
-        least = float(lowest[top_k - 1]) if len(lowest) >= top_k else -np.inf  # top_k rows are at least as good as this
-        for part in unsure:  # the others hold what may belong already
-            part.score(least)
-        exact = np.sort(np.concatenate([np.empty(0), *(part.scores for part in parts)]))[::-1]
-        kth = float(exact[top_k - 1]) if len(exact) >= top_k else -np.inf
-        unsure = [part for part in parts if not part.certain(kth)]
-        for part in unsure:
-            part.widen()
-    all_scores = np.concatenate([np.empty(0), *(part.scores for part in parts)])
-    all_ids = np.concatenate([np.empty(0, np.int64), *(part.ids for part in parts)])
-    return best_first(all_scores, all_ids, top_k)
+        # At least top_k rows are as good as this. The searches that are certain hold all that may belong to the answer.
+        lowest = _kth_best((search.found.scores - search.found.bound for search in searches), top_k)
+        for search in unsure:
+            search.score(lowest)
+        kth = _kth_best((search.scores for search in searches), top_k)
+        unsure = [search for search in searches if not search.is_certain(kth)]
+        for search in unsure:
+            search.widen()
+    return _best_of([(search.scores, search.ids) for search in searches], top_k)
 
 
-def _scanned(
+def _scan(
     segments: list[Segment], keeps: list[NDArray[np.bool_] | None], query: Embeddings, count: int
-) -> list[_Part]:
-    """Every segment's share. Large ones are scanned on all cores, each by one: none waits for another but at the end."""
+) -> list[_SegmentSearch]:
+    """Start the search of every segment. Large collections use all cores, with one thread per segment."""
     if cores() < 2 or sum(segment.info.rows for segment in segments) < _LARGE:
-        return [_Part(segment, keep, query, count) for segment, keep in zip(segments, keeps, strict=True)]
+        return list(map(_SegmentSearch, segments, keeps, repeat(query), repeat(count)))
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(cores()) as threads:
-        return list(threads.map(_Part, segments, keeps, repeat(query), repeat(count)))
+        return list(threads.map(_SegmentSearch, segments, keeps, repeat(query), repeat(count)))
+
+
+def _kth_best(scores: Iterable[Scores], top_k: int) -> float:
+    """The `top_k`-th highest of all scores; -inf if there are fewer."""
+    ordered = np.sort(np.concatenate([np.empty(0), *scores]))
+    return float(ordered[-top_k]) if len(ordered) >= top_k else -np.inf
 
 
 def nearest_to_each(
     segments: list[Segment], keeps: list[NDArray[np.bool_] | None], queries: Embeddings, top_k: int
 ) -> list[tuple[Scores, Ids]]:
-    """`nearest` for many queries (n, dim): one matrix product for all of them, so that the vectors are read once."""
+    """`nearest` for many queries (n, dim), in one pass over the vectors."""
     bound = rounding_bound(queries.shape[1])
-    found = [_Candidates(top_k, bound) for _ in queries]
+    all_candidates = [_Candidates(top_k, bound) for _ in queries]
     for segment, keep in zip(segments, keeps, strict=True):
         for start in range(0, len(segment.ids), _BLOCK):
-            # A copy: in the file they do not lie at multiples of four bytes, and numpy leaves such arrays to slow loops.
+            # A copy: in the file they are not aligned to four bytes, and numpy is slow with such arrays.
             block = np.array(segment.vectors[start : start + _BLOCK])
-            for candidates, scores in zip(found, queries @ block.T, strict=True):
+            for candidates, scores in zip(all_candidates, queries @ block.T, strict=True):
                 candidates.take(segment, start, scores, keep)
-    return [candidates.ranked(query[None]) for candidates, query in zip(found, queries, strict=True)]
+    return [candidates.ranked(query[None]) for candidates, query in zip(all_candidates, queries, strict=True)]
 
 
 class _Candidates:
-    """The rows that may yet be among one query's best, as blocks of scores go by."""
+    """The rows that may be among one query's best, while blocks of scores arrive."""
 
     def __init__(self, top_k: int, bound: float) -> None:
         self._top_k, self._bound = top_k, bound
-        self._least = -np.inf  # a row with less cannot belong any more
+        self._least = -np.inf  # a row with a lower score cannot be among the best
         self._scores = np.empty(0, np.float32)
         self._rows: list[tuple[Segment, NDArray[np.int64]]] = []
 
     def take(self, segment: Segment, start: int, scores: NDArray[np.float32], keep: NDArray[np.bool_] | None) -> None:
-        """Look at the scores (rows,) of a block that begins at row `start`."""
+        """Consider the scores (rows,) of a block that begins at row `start`."""
         rows = np.flatnonzero(scores >= self._least)
         if keep is not None:
             rows = rows[keep[start + rows]]
@@ -123,18 +126,20 @@ class _Candidates:
         best = np.concatenate([self._scores, scores[rows]])
         if len(best) > self._top_k:
             best = np.partition(best, len(best) - self._top_k)[-self._top_k :]
-            # Both it and any other may be off, in opposite directions; the rest is for comparing in float32.
+            # This score and any other may be off, in opposite directions; 1e-7 is for comparing in float32.
             self._least = float(best.min()) - 2 * self._bound - 1e-7
         self._scores = best
         self._rows.append((segment, start + rows[scores[rows] >= self._least]))
 
     def ranked(self, query: Embeddings) -> tuple[Scores, Ids]:
-        """The best of them by float64 scores, and all that tie with the last."""
-        exact = [exact_scores(segment.vectors[rows], query) for segment, rows in self._rows]
-        ids = [segment.ids[rows] for segment, rows in self._rows]
-        return best_first(
-            np.concatenate([np.empty(0), *exact]), np.concatenate([np.empty(0, np.int64), *ids]), self._top_k
-        )
+        """The best rows by float64 scores, and all that tie with the last."""
+        exact = [(exact_scores(segment.vectors[rows], query), segment.ids[rows]) for segment, rows in self._rows]
+        return _best_of(exact, self._top_k)
+
+
+def _best_of(parts: list[tuple[Scores, Ids]], top_k: int) -> tuple[Scores, Ids]:
+    scores = np.concatenate([np.empty(0), *(scores for scores, _ in parts)])
+    return best_first(scores, np.concatenate([np.empty(0, np.int64), *(ids for _, ids in parts)]), top_k)
 
 
 def best_first(scores: Scores, ids: Ids, top_k: int) -> tuple[Scores, Ids]:

@@ -1,4 +1,4 @@
-"""Whether an index is, byte for byte, what was written: every file, every row, every vector."""
+"""Check that an index is, byte for byte, what was written: every file, every row, every vector."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from clipsearch._internal.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.folder import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.segments import Segment, SegmentInfo
+from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
 from clipsearch.store.validation import absolute_root
 from clipsearch.store.vectors import vector_check
 from clipsearch.types import Ids
 
-_BLOCK = 4096  # vectors looked at together
+_BLOCK = 4096  # vectors checked at once
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
     """Something that is not as it was written."""
 
-    where: str  # a file's name, or a table of the catalog's, and where in it
+    where: str  # a file's name, or a table of the catalog and the place in it
     what: str
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found. `images` have a row and a vector that were looked at, whatever their state."""
+    """The result of a verification. `images` counts the catalog's images, damaged or not."""
 
     images: int
     segments: int
@@ -38,14 +38,14 @@ class Verified:
     damages: tuple[Damage, ...]
 
 
-Progress = Callable[[int, int], None]
-"""Called with how many bytes of vectors have been read, and how many there are."""
+VerifyProgress = Callable[[int, int], None]
+"""Called with the bytes of vectors read so far, and their total."""
 
 
-def verify(folder: Path, progress: Progress | None = None) -> Verified:
-    """Read everything in an index folder and compare it with its checksums.
+def verify(folder: Path, progress: VerifyProgress | None = None) -> Verified:
+    """Read everything in an index folder and compare it with its checksums. Changes nothing, and a writer may be active.
 
-    CollectionError for an index of a newer format. Changes nothing; a writer may be at work meanwhile.
+    Raises CollectionError if the index has a newer format.
     """
     try:
         catalog = Catalog(folder / "catalog.sqlite")
@@ -53,18 +53,18 @@ def verify(folder: Path, progress: Progress | None = None) -> Verified:
         return Verified(0, 0, 0, (Damage("catalog.sqlite", str(error)),))
     try:
         with catalog.reading():
-            return _Examination(folder, catalog, progress or (lambda done, total: None)).verified()
+            return _Verification(folder, catalog, progress or (lambda done, total: None)).result()
     finally:
         catalog.close()
 
 
-class _Examination:
-    def __init__(self, folder: Path, catalog: Catalog, progress: Progress) -> None:
+class _Verification:
+    def __init__(self, folder: Path, catalog: Catalog, progress: VerifyProgress) -> None:
         self._folder, self._catalog, self._progress = folder / "segments", catalog, progress
         self._tables = (("images", catalog.images), ("failures", catalog.failures))
         self._read = 0
 
-    def verified(self) -> Verified:
+    def result(self) -> Verified:
         damages, images, segments = [], 0, 0
         try:
             damages += list(self._catalog_damages())
@@ -73,7 +73,7 @@ class _Examination:
             known = self._catalog.images.all_ids()
             images = len(known)
             damages += list(self._vector_damages(infos, known))
-        except CollectionError as error:  # the catalog cannot be read to its end
+        except CollectionError as error:  # the rest of the catalog cannot be read
             damages.append(Damage("catalog.sqlite", str(error)))
         damages += [Damage(where, what) for where, what in approximate_damages(self._folder.parent)]
         return Verified(images, segments, self._read, tuple(damages))
@@ -84,7 +84,7 @@ class _Examination:
         try:
             self._catalog.require_sound()
         except CollectionDamaged:
-            yield Damage("catalog.sqlite", "what it says of folders, files and the model is not what was written")
+            yield Damage("catalog.sqlite", "its entries for folders, files or the model are not as they were written")
         for name, table in self._tables:
             for number, row in table.unsound():
                 yield Damage(f"catalog.sqlite, {name}, row {number}", f"not as it was written: {row!a}"[:300])
@@ -104,44 +104,47 @@ class _Examination:
         total = sum(info.size + (info.compact.size if info.compact else 0) for info in infos)
         fingerprint = self._catalog.fingerprint()
         dim = fingerprint.dim if fingerprint else 0
-        held: list[Ids] = []
+        stored: list[Ids] = []
         for info in infos:
-            yield from self._file_damages(info.name, info.size, info.sha256)
+            files: dict[str, SegmentInfo | CompactInfo] = {info.name: info}
             if info.compact:
-                yield from self._file_damages(info.compact_name, info.compact.size, info.compact.sha256)
+                files[info.compact_name] = info.compact
+            for name, written in files.items():
+                self._read += written.size
+                if problem := file_problem(self._folder / name, written.size, written.sha256):
+                    yield Damage(name, problem)
             self._progress(self._read, total)
             try:
                 segment = Segment(self._folder, info, dim)
             except (CollectionError, OSError):
-                continue  # what is wrong with its file was said
-            held.append(segment.ids)
+                continue  # its file is damaged, which was reported above
+            stored.append(segment.ids)
             yield from self._row_damages(segment)
-        ids = np.concatenate([np.empty(0, np.int64), *held])
-        gone = np.array(self._catalog.tombstones(), np.int64)
+        ids = np.concatenate([np.empty(0, np.int64), *stored])
+        removed = np.array(self._catalog.tombstones(), np.int64)
         if len(np.unique(ids)) < len(ids):
             yield Damage("segments", "some image has two vectors")
         if len(missing := np.setdiff1d(known, ids)):
-            yield Damage("segments", f"{len(missing):,} images have no vector, beginning with image {missing[0]}")
-        if len(stray := np.setdiff1d(np.setdiff1d(ids, gone), known)):
-            yield Damage("segments", f"{len(stray):,} vectors are of no image, beginning with image {stray[0]}")
-        if len(np.intersect1d(gone, known)):
-            yield Damage("catalog.sqlite, tombstones", "an image that is there is said to be gone")
-
-    def _file_damages(self, name: str, size: int, sha256: str) -> Iterator[Damage]:
-        path = self._folder / name
-        try:
-            found = path.stat().st_size
-            self._read += found
-            if found != size:
-                yield Damage(name, f"{found:,} bytes long; it was {size:,}")
-            elif file_sha256(path) != sha256:
-                yield Damage(name, "its bytes are not those that were written")
-        except OSError as error:
-            yield Damage(name, error.strerror or str(error))
+            yield Damage("segments", f"{len(missing):,} images have no vector, first image {missing[0]}")
+        if len(stray := np.setdiff1d(np.setdiff1d(ids, removed), known)):
+            yield Damage("segments", f"{len(stray):,} vectors belong to no image, first that of image {stray[0]}")
+        if len(np.intersect1d(removed, known)):
+            yield Damage("catalog.sqlite, tombstones", "an image that exists is marked as removed")
 
     def _row_damages(self, segment: Segment) -> Iterator[Damage]:
-        """Vectors that are not those of the images whose ids they have, whatever the file's own checksum says."""
-        wrong = list(unproven(self._catalog, segment))
+        """Compare vectors with their images' checksums, whatever the file's own checksum says."""
+        wrong = []
+        for start in range(0, len(segment.ids), _BLOCK):
+            ids = segment.ids[start : start + _BLOCK].tolist()
+            checks = self._catalog.images.vector_checks(ids)
+            for image_id, vector in zip(ids, segment.vectors[start : start + _BLOCK], strict=True):
+                check = checks.get(image_id)
+                if check is not None:
+                    is_wrong = check != vector_check(vector)
+                else:  # before format 4 there was no checksum; the norm must be 1, which NaN is not
+                    is_wrong = image_id in checks and not abs(float(np.linalg.norm(vector)) - 1) < 1e-4
+                if is_wrong:
+                    wrong.append(image_id)
         if wrong:
             yield Damage(
                 segment.info.name, f"{len(wrong):,} vectors are not as they were, first that of image {wrong[0]}"
@@ -150,14 +153,12 @@ class _Examination:
             yield Damage(segment.info.name, "its ids are out of order")
 
 
-def unproven(catalog: Catalog, segment: Segment) -> Iterator[int]:
-    """The ids of images whose vector in a segment is not what was stored for them."""
-    for start in range(0, len(segment.ids), _BLOCK):
-        ids = segment.ids[start : start + _BLOCK].tolist()
-        checks = catalog.images.vector_checks(ids)
-        for image_id, vector in zip(ids, segment.vectors[start : start + _BLOCK], strict=True):
-            said = checks.get(image_id)
-            if said is None and not abs(float(np.linalg.norm(vector)) - 1) < 1e-4 and image_id in checks:
-                yield image_id  # no checksum, but no unit vector either; NaN is none
-            elif said is not None and said != vector_check(vector):
-                yield image_id
+def file_problem(path: Path, size: int, sha256: str) -> str:
+    """Why a file is not the one that was written; "" if it is."""
+    try:
+        length = path.stat().st_size
+        if length != size:
+            return f"{length:,} bytes long; it was {size:,}"
+        return "" if file_sha256(path) == sha256 else "its bytes are not those that were written"
+    except OSError as error:
+        return error.strerror or str(error)

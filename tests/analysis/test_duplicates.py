@@ -13,7 +13,6 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis import duplicates
 from clipsearch.analysis.duplicates import Copy, CopyGroup
 from clipsearch.errors import Cancelled
-from clipsearch.store import neighbours
 from clipsearch.store.collection import Collection
 from clipsearch.types import Below, ImageFile, ImageInfo, ImageRecord
 from tests.conftest import PHOTOS, save_photo
@@ -264,8 +263,8 @@ def test_groups_do_not_depend_on_how_many_are_looked_at_at_once(find, folder, mo
     assert [len(group.copies) for group in expected.groups] == [4] * 4
     assert all(group.best.info.height == 288 for group in expected.groups)
     steps = []
-    monkeypatch.setattr(duplicates, "_BLOCK", 3)
-    monkeypatch.setattr(neighbours, "_BLOCK", 3)
+    monkeypatch.setattr(duplicates, "_GROUPED", 3)
+    monkeypatch.setattr(duplicates, "_COMPARED", 3)
     assert groups(find(progress=lambda *step: steps.append(step))) == groups(expected)
     assert list(dict.fromkeys(stage for stage, _, _ in steps)) == ["comparing", "reading", "grouping"]
     for stage in ("comparing", "reading", "grouping"):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from clipsearch.analysis import duplicates
+from clipsearch.analysis.duplicates import ids_with_neighbours, vectors_of
 from clipsearch.errors import CollectionDamaged
-from clipsearch.store import neighbours
 from clipsearch.store.collection import Collection
-from clipsearch.store.neighbours import Vectors, ids_with_neighbours
 from tests.store.support import add, random_units, unit, writer
 
 DIM = 16
@@ -15,7 +15,7 @@ DIM = 16
 @pytest.fixture
 def index(tmp_path, monkeypatch):
     """41 vectors in three segments, some near others, with one removed."""
-    monkeypatch.setattr(neighbours, "_BLOCK", 7)
+    monkeypatch.setattr(duplicates, "_COMPARED", 7)
     vectors = random_units(30, DIM)
     noise = random_units(11, DIM, seed=1)
     vectors = np.concatenate([vectors, unit(vectors[:11] + 0.2 * noise)])
@@ -38,8 +38,7 @@ def test_they_are_those_of_a_brute_force(index, least):
     np.fill_diagonal(cosines, -2)
     steps = []
     with Collection(folder) as collection:
-        some = Vectors(collection.snapshot(), ids)
-        found = ids_with_neighbours(some, least, lambda done, total: steps.append((done, total)))
+        found = ids_with_neighbours(collection.snapshot(), ids, least, lambda done, total: steps.append((done, total)))
     assert found.tolist() == ids[(cosines >= least).any(axis=1)].tolist()
     pairs = len(ids) * (len(ids) - 1) // 2
     assert steps == sorted(steps) and steps[-1] == (pairs, pairs)
@@ -49,15 +48,14 @@ def test_nothing_and_one_have_no_neighbours(index):
     folder, ids, _ = index
     with Collection(folder) as collection:
         for few in (ids[:0], ids[:1]):
-            vectors = Vectors(collection.snapshot(), few)
-            assert ids_with_neighbours(vectors, -1.0, lambda done, total: None).tolist() == []
+            near = ids_with_neighbours(collection.snapshot(), few, -1.0, lambda done, total: None)
+            assert near.tolist() == []
 
 
 def test_vectors_come_in_the_order_asked_for_and_a_missing_one_is_told(index):
     folder, ids, vectors = index
     order = np.random.default_rng(2).permutation(len(ids))
     with Collection(folder) as collection:
-        some = Vectors(collection.snapshot(), ids)
-        assert np.array_equal(some.of(ids[order]), vectors[order])
+        assert np.array_equal(vectors_of(collection.snapshot(), ids[order]), vectors[order])
         with pytest.raises(CollectionDamaged, match="have no embedding"):
-            some.of(np.array([10_000]))
+            vectors_of(collection.snapshot(), np.array([10_000]))
