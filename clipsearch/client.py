@@ -142,7 +142,7 @@ class Client:
     def status(self) -> Status:
         """What is indexed and by which model. The folders are not compared with the disk."""
         from clipsearch.indexing.status import RootStatus, Status
-        from clipsearch.store.approximate.folder import ApproximateStatus
+        from clipsearch.store.approximate.index import ApproximateStatus
 
         answer = self._json("GET", "/api/status")
         answer.pop("stale", None)

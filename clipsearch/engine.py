@@ -321,7 +321,7 @@ class SearchEngine:
 
     def remove_approximate(self) -> bool:
         """Delete the approximate index, so that all searches are exact again; returns whether there was one."""
-        from clipsearch.store.approximate.folder import remove
+        from clipsearch.store.approximate.index import remove
 
         return remove(self._collection().folder)
 

@@ -165,8 +165,7 @@ def open_segment(data: bytes) -> None:
     import numpy as np
 
     from clipsearch.errors import CollectionDamaged
-    from clipsearch.store import faiss_layout as layout
-    from clipsearch.store.segments import Segment, SegmentInfo
+    from clipsearch.store.segments import Segment, SegmentInfo, require_compact
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as base:
         folder = Path(base)
@@ -180,7 +179,7 @@ def open_segment(data: bytes) -> None:
             if rows > 0:
                 segment.search(np.ones((1, 8), np.float32), 2, None)
         try:
-            layout.require_compact(folder / "000001.faiss", 8, 4)
+            require_compact(folder / "000001.faiss", 8, 4)
         except ValueError:
             return
 

@@ -18,8 +18,7 @@ from clipsearch.encoders.prompts import embed_with_prompts, query_bank
 from clipsearch.errors import ClipsearchError
 from clipsearch.store.approximate.build import BuildProgress, VectorSource, build, expected_bytes
 from clipsearch.store.approximate.file_format import CODES
-from clipsearch.store.approximate.folder import making, put
-from clipsearch.store.approximate.index import FOLDER, ApproximateIndex
+from clipsearch.store.approximate.index import FOLDER, ApproximateIndex, making, put
 from clipsearch.store.approximate.info import KINDS, ApproximateInfo, Kind, read_info
 from clipsearch.store.approximate.tune import TuningQueries, TuningResult, exact_milliseconds, tune, tuning_queries
 from clipsearch.store.collection import Collection

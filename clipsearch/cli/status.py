@@ -15,7 +15,7 @@ from clipsearch.cli.output import print_report
 if TYPE_CHECKING:
     from clipsearch.indexing.status import RootStatus, Status
     from clipsearch.milvus.store import StoreStatus
-    from clipsearch.store.approximate.folder import ApproximateStatus
+    from clipsearch.store.approximate.index import ApproximateStatus
     from clipsearch.types import Fingerprint
 
 

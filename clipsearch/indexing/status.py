@@ -9,7 +9,7 @@ from pathlib import Path
 from clipsearch._internal.paths import is_remote
 from clipsearch.indexing.plan import plan_sync
 from clipsearch.indexing.roots import rules_of
-from clipsearch.store.approximate.folder import ApproximateStatus
+from clipsearch.store.approximate.index import ApproximateStatus
 from clipsearch.store.collection import Collection
 from clipsearch.types import Fingerprint
 

@@ -14,7 +14,7 @@ from clipsearch.errors import Cause
 from clipsearch.indexing.status import RootStatus
 from clipsearch.render.json_output import json_line
 from clipsearch.server.jobs import IndexJob
-from clipsearch.store.approximate.folder import ApproximateStatus
+from clipsearch.store.approximate.index import ApproximateStatus
 from clipsearch.types import Fingerprint
 
 Responses: TypeAlias = "dict[int | str, dict[str, Any]]"

@@ -46,8 +46,7 @@ from clipsearch.types import (
 )
 
 if TYPE_CHECKING:
-    from clipsearch.store.approximate.folder import ApproximateStatus
-    from clipsearch.store.approximate.index import ApproximateIndex
+    from clipsearch.store.approximate.index import ApproximateIndex, ApproximateStatus
     from clipsearch.store.approximate.info import ApproximateInfo
 
 logger = logging.getLogger(__name__)
@@ -392,7 +391,7 @@ class Collection:
 
     def approximate_status(self) -> ApproximateStatus | None:
         """The state of the approximate index, or None."""
-        from clipsearch.store.approximate.folder import read_status
+        from clipsearch.store.approximate.index import read_status
 
         def read(snapshot: Snapshot) -> ApproximateStatus | None:
             fingerprint = self.fingerprint

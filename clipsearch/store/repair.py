@@ -13,8 +13,8 @@ import numpy as np
 
 from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_folder
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.store.approximate.folder import remove as remove_approximate
 from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
+from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.catalog_file import REPAIRED
 from clipsearch.store.database import CHECKED, finish_repair

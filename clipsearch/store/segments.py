@@ -1,22 +1,29 @@
-"""Immutable files of vectors: faiss inner-product indexes with their image ids, memory-mapped."""
+"""Immutable files of vectors: faiss inner-product indexes with their image ids, memory-mapped.
+
+Files are checked before faiss allocates what a header asks for. Their layout is that of faiss's impl/index_write.cpp:
+`write_index` for IndexIDMap, IndexFlat and IndexScalarQuantizer, all little-endian.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.atomic_files import new_file
+from clipsearch._internal.untrusted_files import open_plain
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.store import faiss_layout as layout
 from clipsearch.store.vectors import rounding_bound
 from clipsearch.types import Embeddings, Ids, Scores
 
@@ -34,6 +41,18 @@ else:
 
 _DECODING = 2e-5  # error of faiss's decoded codes, computed in float32; 8e-6 was measured
 _BLOCK = 8192  # rows quantised at once
+
+# Name, dim, rows, two unused numbers, whether it is trained, metric.
+_HEADER = struct.Struct("<4siqqqBi")
+_LENGTH = struct.Struct("<q")
+# Type, range statistic and its argument, dim, bytes per row, how many numbers it was trained to.
+_QUANTIZER = struct.Struct("<iifqqq")
+_TRAINED_TO = 2
+_INNER_PRODUCT = 0
+_UNIFORM_8_BITS = 2
+
+MAPPED_FROM = 1 << 20
+"""Files of at least this many bytes are mapped. Smaller ones are read, because a mapping keeps a descriptor."""
 
 COMPACT_ROWS = 16_384
 """Segments of at least this many rows get a compact copy; smaller ones are fast enough without."""
@@ -86,8 +105,8 @@ class Segment:
         if size != info.size:
             raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
         try:
-            layout.require_flat(path, dim, info.rows)  # before faiss allocates what a header asks for
-            self._bytes = layout.content(path)  # must outlive the index
+            require_flat(path, dim, info.rows)  # before faiss allocates what a header asks for
+            self._bytes = _content(path)  # must outlive the index
             index: Any = _over(self._bytes)
             self._flat = faiss.downcast_index(index.index)
             self.ids: Ids = faiss.vector_to_array(index.id_map)
@@ -160,8 +179,8 @@ class _Compact:
     def __init__(self, path: Path, info: CompactInfo, rows: int, dim: int) -> None:
         if path.stat().st_size != info.size:
             raise ValueError(f"{path} is not {info.size} bytes long")
-        layout.require_compact(path, dim, rows)
-        self._bytes = layout.content(path)  # must outlive the index
+        require_compact(path, dim, rows)
+        self._bytes = _content(path)  # must outlive the index
         self.index = index = _over(self._bytes)
         self._scales, self._deltas = np.frombuffer(info.scales, "<f4"), np.frombuffer(info.deltas, "<f4")
         self._error = float(info.error)
@@ -255,6 +274,62 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(threads)
+
+
+def require_flat(path: Path, dim: int, rows: int) -> None:
+    """Raise ValueError unless a file's headers and length are those of an IndexIDMap over an IndexFlatIP of that shape.
+
+    Negative `rows` accept any number. OSError if it cannot be read; only a plain file is opened.
+    """
+    with open_plain(path, follow_links=False) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        outer, inner = _read(stream, _HEADER), _read(stream, _HEADER)
+        (values,) = _read(stream, _LENGTH)
+        rows = inner[2] if rows < 0 else rows
+        _require("its kind", (outer[0], inner[0]), (b"IxMp", b"IxFI"))
+        _require("its metric", (outer[6], inner[6]), (_INNER_PRODUCT, _INNER_PRODUCT))
+        _require("(rows, dim)", ((outer[2], outer[1]), (inner[2], inner[1])), ((rows, dim), (rows, dim)))
+        _require("its values", values, rows * dim)
+        ids = stream.tell() + 4 * rows * dim
+        # Bytes after the end do no harm, and a repair can use such a file.
+        if rows < 0 or size < ids + _LENGTH.size + 8 * rows:
+            raise ValueError("it is too short")
+        stream.seek(ids)
+        _require("its ids", _read(stream, _LENGTH), (rows,))
+
+
+def require_compact(path: Path, dim: int, rows: int) -> None:
+    """Raise ValueError unless a file is an IndexScalarQuantizer of that shape, with one byte per value. OSError as above."""
+    with open_plain(path, follow_links=False) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        kind, file_dim, file_rows, *_, metric = _read(stream, _HEADER)
+        quantizer, _, _, quantizer_dim, code_size, trained = _read(stream, _QUANTIZER)
+        _require("its kind", (kind, metric, quantizer), (b"IxSQ", _INNER_PRODUCT, _UNIFORM_8_BITS))
+        _require("its shape", (file_rows, file_dim, quantizer_dim, code_size), (rows, dim, dim, dim))
+        _require("its training", trained, _TRAINED_TO)
+        stream.seek(4 * _TRAINED_TO, os.SEEK_CUR)
+        _require("its codes", _read(stream, _LENGTH), (rows * dim,))
+        _require("its length", size, stream.tell() + rows * dim)
+
+
+def _content(path: Path) -> NDArray[np.uint8]:
+    """A file's bytes (n,), read-only. A large file stays mapped as long as the array lives. OSError or ValueError as above."""
+    with open_plain(path, follow_links=False) as stream:
+        if os.fstat(stream.fileno()).st_size < MAPPED_FROM:
+            return np.frombuffer(stream.read(), np.uint8)
+        return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+def _read(stream: BinaryIO, form: struct.Struct) -> tuple[Any, ...]:
+    data = stream.read(form.size)
+    if len(data) != form.size:
+        raise ValueError("it is too short")
+    return form.unpack(data)
+
+
+def _require(name: str, value: object, expected: object) -> None:
+    if value != expected:
+        raise ValueError(f"{name} should be {expected} and is {value}")
 
 
 def faiss_version() -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from clipsearch._internal.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.store.approximate.folder import damages as approximate_damages
+from clipsearch.store.approximate.index import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
 from clipsearch.store.validation import absolute_root

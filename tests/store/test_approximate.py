@@ -14,8 +14,7 @@ from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionBusy
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.search import search
 from clipsearch.store.approximate.file_format import file_size, opened, small_crc
-from clipsearch.store.approximate.folder import remove
-from clipsearch.store.approximate.index import DEEPEST
+from clipsearch.store.approximate.index import DEEPEST, remove
 from clipsearch.store.approximate.info import INFO_FILE, KINDS, read_info, write_info
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
@@ -225,7 +224,7 @@ def test_ctrl_c_leaves_nothing_behind_and_what_was_there_in_use(index):
 
 
 def test_one_at_a_time(index):
-    from clipsearch.store.approximate.folder import making
+    from clipsearch.store.approximate.index import making
 
     with making(index), pytest.raises(CollectionBusy):
         optimized(index)

@@ -69,7 +69,7 @@ def test_faiss_is_never_given_a_path_for_it_would_open_it_by_its_ansi_name(tmp_p
 
 @pytest.mark.parametrize("mapped_from", [0, 1 << 30])
 def test_vectors_that_somebody_holds_outlive_their_segment(index, monkeypatch, mapped_from):
-    monkeypatch.setattr("clipsearch.store.faiss_layout.MAPPED_FROM", mapped_from)
+    monkeypatch.setattr("clipsearch.store.segments.MAPPED_FROM", mapped_from)
     with Collection(index) as reader:
         (segment,) = reader.snapshot().segments
         vectors = segment.vectors
@@ -187,7 +187,7 @@ def test_optimize_deletes_no_file_that_it_has_mapped_itself(index, monkeypatch):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="nothing says here what is mapped")
 def test_a_merge_leaves_no_segment_behind_that_it_had_mapped_itself(index, monkeypatch):
-    monkeypatch.setattr("clipsearch.store.faiss_layout.MAPPED_FROM", 0)
+    monkeypatch.setattr("clipsearch.store.segments.MAPPED_FROM", 0)
     real = os.unlink
 
     def unlink(path, *arguments, **options):
