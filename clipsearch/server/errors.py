@@ -53,10 +53,6 @@ class RequestError(Exception):
         self.headers = headers
 
 
-class ClientDisconnected(Exception):
-    """The client has closed the connection and will not read the response."""
-
-
 def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
     """An error as a response. What a client sent is repeated only here, in JSON, which escapes it."""
     return JSONResponse({"error": {"code": code, "message": utf8(message)}}, status, headers)
@@ -77,7 +73,7 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
         match error:
             case RequestError():
                 return error_response(error.status, error.code, error.message, error.headers)
-            case ClientDisconnected() | ClientDisconnect():
+            case ClientDisconnect():
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             case RequestValidationError():
                 return _wrong_parameter(error)
@@ -91,7 +87,7 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
                 return error_response(status, code, with_index(str(error).removeprefix("--"), index_folder))
         return bug_response()
 
-    own = (RequestError, ClientDisconnected, ClientDisconnect, RequestValidationError, HTTPException)
+    own = (RequestError, ClientDisconnect, RequestValidationError, HTTPException)
     for kind in (*own, ClipsearchError, OSError, Exception):
         app.add_exception_handler(kind, respond)
 

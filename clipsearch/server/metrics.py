@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,36 +19,29 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "clipsearch_http_requests", "Requests answered.", ["route", "method", "status"], registry=registry
+
+        def gauge(name: str, description: str) -> Gauge:
+            return Gauge(f"clipsearch_{name}", description, registry=registry)
+
+        def counter(name: str, description: str, *labels: str) -> Counter:
+            return Counter(f"clipsearch_{name}", description, labels, registry=registry)
+
+        def histogram(name: str, description: str, buckets: Sequence[float], *labels: str) -> Histogram:
+            return Histogram(f"clipsearch_{name}", description, labels, buckets=buckets, registry=registry)
+
+        self.requests = counter("http_requests", "Requests answered.", "route", "method", "status")
+        self.seconds = histogram(
+            "http_request_seconds", "From the start of a request to the end of its response.", _SECONDS, "route"
         )
-        self.seconds = Histogram(
-            "clipsearch_http_request_seconds",
-            "From the start of a request to the end of its response.",
-            ["route"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self.batch_size = Histogram(
-            "clipsearch_search_batch_size",
-            "Searches answered together.",
-            buckets=(1, 2, 4, 8, 16, 32, 64),
-            registry=registry,
-        )
-        self.batch_seconds = Histogram(
-            "clipsearch_search_batch_seconds", "The time of such a batch.", buckets=_SECONDS, registry=registry
-        )
-        self.thumbnails = Counter(
-            "clipsearch_thumbnails", "Thumbnails found in the cache (hit) or not (miss).", ["result"], registry=registry
-        )
-        self.images = Gauge("clipsearch_images", "Photos in the index.", registry=registry)
-        self.cache_bytes = Gauge("clipsearch_thumbnail_cache_bytes", "Thumbnails on disk.", registry=registry)
-        self.listeners = Gauge("clipsearch_event_listeners", "Clients that listen to events.", registry=registry)
-        self.job_running = Gauge("clipsearch_index_job_running", "Whether photos are being indexed.", registry=registry)
-        self.job_done = Gauge(
-            "clipsearch_index_job_files_done", "Files of the running or last job that are done.", registry=registry
-        )
-        self.job_total = Gauge("clipsearch_index_job_files", "Files of the running or last job.", registry=registry)
+        self.batch_size = histogram("search_batch_size", "Searches answered together.", (1, 2, 4, 8, 16, 32, 64))
+        self.batch_seconds = histogram("search_batch_seconds", "The time of such a batch.", _SECONDS)
+        self.thumbnails = counter("thumbnails", "Thumbnails found in the cache (hit) or not (miss).", "result")
+        self.images = gauge("images", "Photos in the index.")
+        self.cache_bytes = gauge("thumbnail_cache_bytes", "Thumbnails on disk.")
+        self.listeners = gauge("event_listeners", "Clients that listen to events.")
+        self.job_running = gauge("index_job_running", "Whether photos are being indexed.")
+        self.job_done = gauge("index_job_files_done", "Files of the running or last job that are done.")
+        self.job_total = gauge("index_job_files", "Files of the running or last job.")
 
     def batch(self, size: int, seconds: float) -> None:
         """Count a batch of searches and its time."""

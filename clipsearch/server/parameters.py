@@ -31,6 +31,7 @@ PICTURE = r"^(?:(\d{1,6}(?:\.\d{1,6})?):)?(?:([1-9]\d{0,17})|upload:([A-Za-z0-9_
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Word = Annotated[str, StringConstraints(max_length=300)]
 FolderPath = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
+Pixels = Annotated[int, Field(ge=1, le=1_000_000)]
 Picture = Annotated[str, StringConstraints(pattern=PICTURE)]
 
 
@@ -47,45 +48,26 @@ class FilterParameters(StrictParameters):
     """Filters: the photos that are searched."""
 
     in_: list[FolderPath] = Field(
-        [],
-        alias="in",
-        max_length=20,
-        description="Only below this folder, by its absolute path; several: any of them.",
-        examples=[["/photos/2024"]],
+        [], alias="in", max_length=20, description="In or below one of these absolute paths.", examples=[["/photos"]]
     )
     name: list[Word] = Field(
-        [],
-        max_length=20,
-        description="Only files whose name this glob fits, as `*beach*.jpg`; several: any of them.",
-        examples=[["*beach*.jpg"]],
+        [], max_length=20, description="The file's name fits one of these globs.", examples=[["*beach*.jpg"]]
     )
     taken: Word | None = Field(
-        None,
-        description="Taken then: `2024`, `2024-07`, `2024-07-15` or `2024-06..2024-08`.",
-        examples=["2024-06..2024-08"],
+        None, description="Taken then: `2024`, `2024-07`, `2024-07-15` or `2024-06..2024-08`.", examples=["2024-06"]
     )
     after: Word | None = Field(None, description="Taken on this date or later.", examples=["2023"])
     before: Word | None = Field(None, description="Taken before this date begins.", examples=["2024-07-15"])
     camera: Word | None = Field(None, description="Taken by a camera whose name contains this.", examples=["canon"])
     near: Word | None = Field(
-        None,
-        description="Taken near `LATITUDE,LONGITUDE` (within 1 km) or `LATITUDE,LONGITUDE,KM`.",
-        examples=["48.14,11.58,50"],
+        None, description="Taken near `LATITUDE,LONGITUDE[,KM]`; within 1 km by default.", examples=["48.14,11.58,50"]
     )
-    min_width: int | None = Field(
-        None, ge=1, le=1_000_000, description="At least so many pixels wide.", examples=[1920]
-    )
-    min_height: int | None = Field(
-        None, ge=1, le=1_000_000, description="At least so many pixels high.", examples=[1080]
-    )
+    min_width: Pixels | None = Field(None, description="At least so many pixels wide.", examples=[1920])
+    min_height: Pixels | None = Field(None, description="At least so many pixels high.", examples=[1080])
     orientation: Literal["landscape", "portrait", "square"] | None = Field(None, description="Of the upright picture.")
-    format: Word | None = Field(
-        None, description="Only this file format: `jpeg`, `png`, `heic`, ...", examples=["jpeg"]
-    )
+    format: Word | None = Field(None, description="A file format: `jpeg`, `png`, `heic`, ...", examples=["jpeg"])
     where: Text | None = Field(
-        None,
-        description="An expression, as `size > 5MB and not camera ~ '*canon*'`.",
-        examples=["megapixels > 2 and taken is known"],
+        None, description="An expression, as for `--where`.", examples=["size > 5MB and not camera ~ '*canon*'"]
     )
     filters: Annotated[str, StringConstraints(max_length=100_000)] | None = Field(
         None,

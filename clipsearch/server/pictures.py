@@ -47,10 +47,6 @@ BROWSER_TYPES = {
 _T = TypeVar("_T")
 
 
-class GoneError(ImageError):
-    """The file is missing, or its content is not the photo that was indexed."""
-
-
 class Pictures:
     """Decodes photos, makes pictures of them and caches thumbnails. A picture is made once, however many clients want it.
 
@@ -69,7 +65,7 @@ class Pictures:
         return await self._in_thread(partial(self._decoders.decode, path, spec))
 
     async def smaller(self, record: ImageRecord, side: int, kind: PictureType = "image/webp") -> bytes:
-        """A photo within a square of `side` pixels. GoneError, or ImageError if it cannot be made.
+        """A photo within a square of `side` pixels. ImageError if it cannot be made.
 
         A cached picture is returned even if the photo's file has gone.
         """
@@ -88,7 +84,7 @@ class Pictures:
                 future.cancel()  # has an effect only if it has not started
 
     async def original(self, record: ImageRecord) -> tuple[bytes, str]:
-        """A photo's own bytes and media type if browsers show it, else a JPEG made of it. GoneError, ImageError."""
+        """A photo's own bytes and media type if browsers show it, else a JPEG made of it. ImageError."""
         data = await self._in_thread(partial(indexed_bytes, record))
         kind = browser_type(data)
         if kind:
@@ -114,7 +110,7 @@ class Pictures:
             try:
                 decoded = self._decoders.decode(record.file.path, Box(side, side))
             except ImageError as error:
-                indexed_bytes(record)  # raises GoneError if that is the reason
+                indexed_bytes(record)  # raises ImageError if the file is gone or has changed
                 raise ImageError(f"{record.file.name} cannot be shown: {error}") from error
             if decoded.info.content_hash != record.info.content_hash:
                 raise _changed(record)
@@ -153,11 +149,11 @@ class _Decoders:
 
 
 def indexed_bytes(record: ImageRecord) -> bytes:
-    """The bytes of a photo's file. GoneError if they are not the bytes that were indexed."""
+    """The bytes of a photo's file. ImageError if it is gone, or its bytes are not those that were indexed."""
     try:
         data, _ = read_bytes(record.file.path, ReadLimits().max_bytes)
     except ImageError as error:
-        raise GoneError(f"{record.file.name}: {error}") from error
+        raise ImageError(f"{record.file.name}: {error}") from error
     if hashlib.sha256(data).hexdigest() != record.info.content_hash:
         raise _changed(record)
     return data
@@ -181,5 +177,5 @@ def content_disposition(name: str) -> str:
     return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
 
 
-def _changed(record: ImageRecord) -> GoneError:
-    return GoneError(f"{record.file.name} has changed since it was indexed; index again to see it")
+def _changed(record: ImageRecord) -> ImageError:
+    return ImageError(f"{record.file.name} has changed since it was indexed; index again to see it")

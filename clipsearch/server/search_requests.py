@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.render.grouping import GroupBy
     from clipsearch.server.search_body import SearchBody, TermObject
-    from clipsearch.types import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +97,6 @@ def search_from_body(body: SearchBody, pictures: Iterable[Upload]) -> SearchRequ
         exact=body.exact,
     )
     return SearchRequest(query, terms, body.top_k, _text(terms), explain=True, exact=True)
-
-
-def search_for_text(text: str, filters: tuple[Condition, ...], top_k: int) -> SearchRequest:
-    """A search by a text alone."""
-    return SearchRequest(Query((), filters), parse_terms(split_words(text)), top_k, text)
 
 
 def _request(

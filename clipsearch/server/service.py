@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from clipsearch.engine import SearchEngine
 from clipsearch.images.preprocess import normalise
-from clipsearch.server.errors import ClientDisconnected, RequestError
+from clipsearch.server.errors import RequestError
 from clipsearch.server.jobs import IndexJobs
 from clipsearch.server.metrics import Metrics
 from clipsearch.server.pictures import Pictures
@@ -74,10 +74,7 @@ class Service:
             thread.close()
 
     async def answer(self, request: Request, work: Awaitable[_T]) -> _T:
-        """The result of `work`, which is dropped if the client disconnects or the server stops.
-
-        ClientDisconnected or RequestError then.
-        """
+        """The result of `work`. If the client disconnects or the server stops: ClientDisconnect or RequestError."""
         working = asyncio.ensure_future(work)
         leaving, stopping = asyncio.ensure_future(_disconnected(request)), asyncio.ensure_future(self.stopping.wait())
         try:
@@ -85,7 +82,7 @@ class Service:
             if working.done():
                 return working.result()
             if leaving.done():
-                raise ClientDisconnected
+                raise ClientDisconnect
             raise RequestError(503, "stopping", "the server is stopping")
         finally:
             for task in (working, leaving, stopping):

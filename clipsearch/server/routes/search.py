@@ -9,8 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
 
+from clipsearch import types
 from clipsearch.analysis.statistics import By
 from clipsearch.query.hits import Hits
+from clipsearch.query.language import parse_terms, split_words
 from clipsearch.render.json_output import hits_to_json, photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
@@ -26,7 +28,6 @@ from clipsearch.server.schemas import error_responses, json_response
 from clipsearch.server.search_body import MOST_HITS, SearchBody
 from clipsearch.server.search_requests import (
     SearchRequest,
-    search_for_text,
     search_from_body,
     search_from_parameters,
     similar_from_parameters,
@@ -130,7 +131,8 @@ def search_routes(service: Service) -> APIRouter:
             with_place = all_of((*filters, Known("latitude")))
             records, _ = await service.read(request, lambda engine: engine.browse(with_place, top_k=MOST_PLACES))
         else:
-            hits = await hits_of(request, search_for_text(parameters.q, filters, MOST_HITS))
+            terms = parse_terms(split_words(parameters.q))
+            hits = await hits_of(request, SearchRequest(types.Query((), filters), terms, MOST_HITS, parameters.q))
             records = [hit.record for hit in hits]
         points = [(record.image_id, record.info.gps) for record in records]
         return json_response(
