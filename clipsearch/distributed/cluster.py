@@ -282,7 +282,7 @@ class _Scheduler:
             raise ClipsearchError(f"no node of the cluster can start a worker: {self._last_error}")
 
     def _shares(self, resources: dict[str, float]) -> tuple[int, int, int]:
-        """(workers, processors of each, GPUs of each) for a node; none for a node that offers no processor."""
+        """(workers, processors of each, GPUs of each) for a node; zeros for a node without processors."""
         processors, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
         if processors < 1:
             return 0, 0, 0

@@ -51,7 +51,7 @@ class _Row:
 
 
 def count_rows(path: str) -> int:
-    """How many rows a Parquet file has. ClipsearchError if it is not one, or has neither pictures nor addresses."""
+    """How many rows a Parquet file has. ClipsearchError if it is broken, or has neither pictures nor addresses."""
     return with_retries(partial(_count_rows, path))
 
 

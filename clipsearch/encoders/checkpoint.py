@@ -122,7 +122,7 @@ class Checkpoint:
 
 
 def safetensors_files(folder: Path) -> list[Path]:
-    """All safetensors files, sorted. Raises ModelError if there are none, since pickled weights are never loaded."""
+    """All safetensors files, sorted. Raises ModelError without one: pickled weights are never loaded."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickled = " (it has pickled weights, which could run code, so they are not loaded)"

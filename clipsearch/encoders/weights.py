@@ -74,7 +74,7 @@ class Weights:
                 )
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
-        """A tensor; a read-only view of the file if it is stored as float32. Raises ModelError if there is none."""
+        """A tensor; a read-only view of the file if it is stored as float32. Raises ModelError if it is missing."""
         try:
             data, entry = self._tensors[name]
             dtype = _DTYPES[entry["dtype"]]
