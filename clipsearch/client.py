@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from clipsearch._internal.untrusted_files import parse_json
@@ -27,7 +27,7 @@ from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.json_form import condition_to_json, query_to_json
 from clipsearch.query.language import parse_query
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
-from clipsearch.types import Failure, Fingerprint, ImageRecord, Query, Term
+from clipsearch.types import Failure, Fingerprint, ImageRecord, Order, Query, Term
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from clipsearch.indexing.status import Status
     from clipsearch.types import Condition
+
+_Body: TypeAlias = "bytes | dict[str, Any] | None"
 
 MOST_BYTES = 64 * 1024**2  # of a picture; servers refuse more
 _ERRORS: dict[str, type[ClipsearchError]] = {
@@ -68,17 +70,13 @@ class Client:
         self._headers = {"Clipsearch-Client": "python", "Accept-Encoding": "identity"}
         if token := token or parse_qs(parts.query).get("token", [None])[0]:
             if not (token.isascii() and token.isprintable()):
-                raise ClipsearchError(
-                    "this token has other characters than a server's: ASCII letters, digits and signs"
-                )
+                raise ClipsearchError("this token is not a server's: those have only ASCII letters, digits and signs")
             self._headers["Authorization"] = f"Bearer {token}"
             if parts.scheme == "http" and not self.is_local:
                 warnings.warn(f"the token travels to {host} unencrypted, so others can read it", ClipsearchWarning, 2)
-        self._connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            self._connection = http.client.HTTPSConnection(host, port, timeout=timeout)
-        else:
-            self._connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        is_encrypted = parts.scheme == "https"
+        connection = http.client.HTTPSConnection if is_encrypted else http.client.HTTPConnection
+        self._connection: http.client.HTTPConnection = connection(host, port, timeout=timeout)
 
     def close(self) -> None:
         """Close the connection."""
@@ -115,12 +113,7 @@ class Client:
         return self._search(wanted, {**query_to_json(wanted, top_k, self._upload), "terms": [{"id": image}]})
 
     def images(
-        self,
-        filters: Sequence[Condition] = (),
-        *,
-        sort: Literal["date", "name"] = "date",
-        offset: int = 0,
-        top_k: int = 50,
+        self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50
     ) -> tuple[list[ImageRecord], int]:
         """List photos without a query, newest first or by name: `top_k` after the first `offset`, and how many there are."""
         parameters = {"sort": sort, "offset": str(offset), "top_k": str(top_k), **_filters(filters)}
@@ -153,8 +146,7 @@ class Client:
 
     def failures(self) -> list[Failure]:
         """The files that could not be indexed, with the reasons."""
-        answer = self._json("GET", "/api/failures")["failures"]
-        return [failure_from_json(failure) for failure in answer]
+        return [failure_from_json(failure) for failure in self._json("GET", "/api/failures")["failures"]]
 
     def facets(self, filters: Sequence[Condition] = ()) -> dict[str, dict[str, int]]:
         """The number of photos by year, camera and so on: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
@@ -175,10 +167,8 @@ class Client:
 
     def _search(self, query: Query, body: dict[str, Any]) -> Hits:
         answer = self._json("POST", "/api/search", body=body)
-        about = answer["explanation"]
-        explanation = Explanation(
-            **{field.name: about[field.name] for field in fields(Explanation) if field.name in about}
-        )
+        known = {field.name for field in fields(Explanation)}
+        explanation = Explanation(**{name: value for name, value in answer["explanation"].items() if name in known})
         return Hits(map(hit_from_json, answer["hits"]), query, explanation)
 
     def _upload(self, term: Term) -> str:
@@ -199,12 +189,7 @@ class Client:
         return str(answer["token"])
 
     def _json(
-        self,
-        method: str,
-        path: str,
-        parameters: Mapping[str, str] | None = None,
-        *,
-        body: bytes | dict[str, Any] | None = None,
+        self, method: str, path: str, parameters: Mapping[str, str] | None = None, *, body: _Body = None
     ) -> dict[str, Any]:
         data = self._request(method, path, parameters, body)
         try:
@@ -213,11 +198,7 @@ class Client:
             raise ClipsearchError(f"{self.url} is not a clipsearch server, or its answer is damaged") from error
 
     def _request(
-        self,
-        method: str,
-        path: str,
-        parameters: Mapping[str, str] | None = None,
-        body: bytes | dict[str, Any] | None = None,
+        self, method: str, path: str, parameters: Mapping[str, str] | None = None, body: _Body = None
     ) -> bytes:
         address = quote(self._base) + path + (f"?{urlencode(parameters)}" if parameters else "")
         headers = dict(self._headers)

@@ -103,10 +103,12 @@ def taken_near(text: str) -> Condition:
         latitude, longitude, *more = (float(part) for part in text.split(","))
         (km,) = more or [1.0]
     except ValueError:
-        raise QueryError(f"{text!r} is no place; give LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM in degrees") from None
+        raise QueryError(
+            f"{text!r} is not a place; give LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM in degrees"
+        ) from None
     if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 < km < math.inf):
         raise QueryError(
-            f"{text!r} is no place: latitudes go from -90 to 90, longitudes from -180 to 180, and KM is above 0"
+            f"{text!r} is not a place: latitudes go from -90 to 90, longitudes from -180 to 180, and KM is above 0"
         )
     return Near(latitude, longitude, km)
 
@@ -114,7 +116,7 @@ def taken_near(text: str) -> Condition:
 def oriented(orientation: str) -> Condition:
     """Landscape, portrait or square."""
     if orientation.lower() not in _ORIENTATIONS:
-        raise QueryError(f"{orientation!r} is no orientation; give one of {', '.join(_ORIENTATIONS)}")
+        raise QueryError(f"{orientation!r} is not an orientation; give one of {', '.join(_ORIENTATIONS)}")
     return Test("orientation", "=", orientation.lower())
 
 
@@ -151,7 +153,7 @@ def _period(text: str) -> tuple[str, str]:
         except (ValueError, OverflowError):
             continue
         return start.isoformat(), end.isoformat()
-    raise QueryError(f"{text!r} is no date; give as much as you know: 2024, 2024-07, 2024-07-15 or 2024-07-15T12:30")
+    raise QueryError(f"{text!r} is not a date; give as much as you know: 2024, 2024-07, 2024-07-15 or 2024-07-15T12:30")
 
 
 def _number(field: str, text: str) -> float:

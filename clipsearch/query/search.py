@@ -231,14 +231,12 @@ def _without_near_copies(vectors: Embeddings, rows: list[int], near: float, most
 
 def _sorted(hits: list[Hit], sort: str) -> list[Hit]:
     if sort == "date":  # newest first; photos without a date come last
-        return sorted(hits, key=lambda hit: _date(hit.record), reverse=True)
+        return sorted(
+            hits, key=lambda hit: taken.isoformat() if (taken := hit.record.info.taken_at) else "", reverse=True
+        )
     if sort == "name":
         return sorted(hits, key=lambda hit: (hit.record.file.name, hit.path))
     return hits
-
-
-def _date(record: ImageRecord) -> str:
-    return record.info.taken_at.isoformat() if record.info.taken_at else ""
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def check_sheet(path: str | os.PathLike[str], *, force: bool) -> None:
 
 
 def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title: str, *, force: bool = False) -> int:
-    """Write hits to a JPEG, a PNG or a PDF of A4 pages, by the suffix; the number of pages.
+    """Write hits to a JPEG, a PNG or a PDF of A4 pages, by the suffix; returns the number of pages.
 
     An existing file is replaced only with `force`. ClipsearchError if the file cannot be written, if there are no hits, or more
     than MOST for one picture.
@@ -89,12 +89,10 @@ def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title:
         raise ClipsearchError(f"one picture has room for {MOST} photos, not {len(hits)}; write a .pdf, which has pages")
     with replacing([Path(path)], force=force) as (unfinished,):
         if kind == "PDF":
-            pages = _save_pdf(hits, unfinished, title)
-        else:
-            (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)))
-            sheet.save(unfinished, kind, quality=90, optimize=True)
-            pages = 1
-    return pages
+            return _save_pdf(hits, unfinished, title)
+        (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)))
+        sheet.save(unfinished, kind, quality=90, optimize=True)
+        return 1
 
 
 def draw_sheets(hits: Sequence[Hit], title: str, layout: Layout) -> Iterator[Image.Image]:

@@ -36,7 +36,7 @@ class ErrorText(BaseModel):
 
     code: str = Field(description="For programs.", examples=["bad-query"])
     message: str = Field(
-        description="A sentence for people.", examples=["'never' is no date; give as much as you know: 2024"]
+        description="A sentence for people.", examples=["'never' is not a date; give as much as you know: 2024"]
     )
 
 

@@ -123,7 +123,7 @@ def test_what_goes_wrong_is_a_sentence(ask):
     wrong = [
         ("search", {"query": "a", "where": "colour = red"}, "there is no field 'colour'"),
         ("search", {"query": " "}, "the query is empty"),
-        ("search", {"query": "a", "taken": "soon"}, "'soon' is no date"),
+        ("search", {"query": "a", "taken": "soon"}, "'soon' is not a date"),
         ("search", {"query": "a", "top_k": 51}, "less than or equal to 50"),
         ("search", {"query": "a", "top_k": 50, "thumbnails": True}, "at most 20"),
         ("search", {"query": "a", "folder": "photos"}, "not an absolute path"),

@@ -102,7 +102,7 @@ def test_single_filters(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["here", "1", "91,0", "0,181", "0,0,0", "0,0,-1", "nan,0", "0,0,inf", "1,2,3,4"])
 def test_a_place_that_is_none(text):
-    with pytest.raises(QueryError, match="is no place"):
+    with pytest.raises(QueryError, match="is not a place"):
         taken_near(text)
 
 
