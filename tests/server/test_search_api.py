@@ -132,7 +132,7 @@ WRONG = (
     ("/api/search", 400, "bad-query", "q or like"),
     ("/api/search?q=", 400, "bad-query", "empty"),
     ("/api/search?q=a+%2B", 400, "bad-query", "nothing after the +"),
-    ("/api/search?q=a&taken=never", 400, "bad-query", "no date"),
+    ("/api/search?q=a&taken=never", 400, "bad-query", "not a date"),
     ("/api/search?q=a&where=colour%3Dred", 400, "bad-query", "no field"),
     ("/api/search?q=a&in=relative", 400, "bad-query", "absolute"),
     ("/api/images?filters=[", 400, "bad-query", "not JSON"),
