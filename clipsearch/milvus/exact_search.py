@@ -113,8 +113,7 @@ class _Search:
     def _exact(self, query: Embeddings, rows: list[dict[str, Any]]) -> _ScoredRows:
         """Those of the rows that are wanted, with their float64 scores."""
         if self._wanted.ids is not None:
-            ids = np.array([row["image_id"] for row in rows], np.int64)
-            rows = [rows[position] for position in np.flatnonzero(np.isin(ids, self._wanted.ids)).tolist()]
+            rows = list(itertools.compress(rows, np.isin([row["image_id"] for row in rows], self._wanted.ids)))
         if not rows:
             return np.empty(0), []
         vectors = np.array([checked_vector(row, query.shape[1]) for row in rows])

@@ -110,25 +110,19 @@ class FilterTranslator:
         """A test of a case-folded column, whose texts have `prefix` before their digits."""
         column, text = f"{test.field}_folded", str(test.value)
         folded = composed(text.lower())
-        if not folded.isascii():
-            return self._ascii_parts(column, folded, prefix, test.operator)
-        if test.operator in ("=", "!="):
-            # The catalog folds only ASCII if the text is ASCII. Only the Kelvin sign differs: Python folds it to a k.
-            exact = not (text.isascii() and "k" in folded)
-            equal = FilterExpression(f'{column} == "{prefix}{hexadecimal(folded)}"', exact)
-            if test.operator == "=":
-                return equal
-            return FilterExpression(f"not ({equal.text})") if exact else FilterExpression(EVERYTHING, False)
-        if test.operator != "~":
-            return FilterExpression(EVERYTHING, False)
-        return self._in_order(column, prefix, literals(folded))
-
-    def _ascii_parts(self, column: str, folded: str, prefix: str, operator: str) -> FilterExpression:
-        """A test for text with letters beyond ASCII: only its ASCII parts, since a name may spell the others in two ways."""
-        if operator not in ("=", "~"):
-            return FilterExpression(EVERYTHING, False)
-        pieces = literals(_OTHER_LETTERS.sub("*", folded)) if operator == "~" else _OTHER_LETTERS.split(folded)
-        return self._in_order(column, prefix, pieces)
+        # A name may spell letters beyond ASCII in two ways, so only the ASCII parts are compared.
+        if test.operator == "~":
+            return self._in_order(column, prefix, literals(_OTHER_LETTERS.sub("*", folded)))
+        if test.operator == "=" and not folded.isascii():
+            return self._in_order(column, prefix, _OTHER_LETTERS.split(folded))
+        # The catalog folds only ASCII if the text is ASCII. Only the Kelvin sign differs: Python folds it to a k.
+        exact = not (text.isascii() and "k" in folded)
+        equal = f'{column} == "{prefix}{hexadecimal(folded)}"'
+        if test.operator == "=":
+            return FilterExpression(equal, exact)
+        if test.operator == "!=" and exact and folded.isascii():
+            return FilterExpression(f"not ({equal})")
+        return FilterExpression(EVERYTHING, False)
 
     def _in_order(self, column: str, prefix: str, pieces: Sequence[str]) -> FilterExpression:
         """Texts that begin with the first piece and contain the others in this order."""
