@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -193,11 +193,6 @@ class Catalog:
         """Put rows into a table as they are."""
         for row in rows:
             self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(row))})", row)
-
-    def restore_roots(self, roots: Mapping[int, tuple[str, dict[str, object]]]) -> None:
-        """Put roots into the table under their ids: root_id → (path as stored, the walk's rules)."""
-        rows = [(root_id, os.fsencode(path), json.dumps(rules)) for root_id, (path, rules) in roots.items()]
-        self.restore("roots", rows)
 
     def never_reuse(self, table: str, last: int) -> None:
         """Give new rows of a table only numbers above `last`."""

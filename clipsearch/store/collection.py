@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -443,7 +444,8 @@ class Collection:
     def restore_roots(self, roots: Mapping[int, str], rules: Mapping[int, dict[str, object]], last_id: int) -> None:
         """Stage the roots of another copy of this index under their ids. Image ids up to `last_id` are not given again."""
         self._catalog.begin()
-        self._catalog.restore_roots({root_id: (path, rules.get(root_id, {})) for root_id, path in roots.items()})
+        rows = ((root_id, os.fsencode(path), json.dumps(rules.get(root_id, {}))) for root_id, path in roots.items())
+        self._catalog.restore("roots", rows)
         self._catalog.never_reuse("images", last_id)
 
     def revive(self, ids: Sequence[int]) -> set[int]:

@@ -6,30 +6,20 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from clipsearch._internal.paths import is_remote
 from clipsearch.store.filters import composed
 from clipsearch.store.rows import Place
 
-
-class KnownPaths(Protocol):
-    """What an index knows below its roots. A catalog knows it."""
-
-    def holds(self, root_id: int, path: str) -> bool:
-        """Whether anything is known at or below a path of a root, spelled exactly so."""
-
-    def folders(self, root_id: int) -> set[str]:
-        """Every folder of a root in which something is known."""
-
-    def names_in(self, root_id: int, folder: str) -> set[str]:
-        """The names of all files that are known in a folder."""
+if TYPE_CHECKING:
+    from clipsearch.store.catalog import Catalog
 
 
 class PathLookup:
     """From absolute paths to roots and the folders below them. `roots` maps root_id to the absolute path it has today."""
 
-    def __init__(self, roots: Mapping[int, str], known: KnownPaths | None = None) -> None:
+    def __init__(self, roots: Mapping[int, str], known: Catalog | None = None) -> None:
         self._roots = roots
         self._known = known
 
