@@ -18,11 +18,11 @@ from clipsearch._internal.atomic_files import sync_folder
 from clipsearch._internal.checksums import file_sha256
 from clipsearch._internal.commands import PHOTOS, command, how_to_make
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
-from clipsearch.store import image_counts, merge
+from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.database import CHECKED, finish_repair
-from clipsearch.store.image_counts import Countable, TextColumn, Totals
+from clipsearch.store.file_tables import Countable, TextColumn, Totals
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
@@ -266,14 +266,14 @@ class Collection:
 
         Only images that meet the condition count, and that have the value.
         """
-        counts = image_counts.count_by(self._catalog.images, value, condition, self.places)
+        counts = self._catalog.images.count_by(value, condition, self.places)
         if value == "folder" and not {root_id for root_id, *_ in counts} <= self._catalog.roots().keys():
             raise self._damaged("it has photos in a folder that it does not know")
         return counts
 
     def totals(self, condition: Condition | None = None) -> Totals:
         """Totals over the images that meet a condition, or over all."""
-        return image_counts.totals(self._catalog.images, condition, self.places)
+        return self._catalog.images.totals(condition, self.places)
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist."""
@@ -439,7 +439,7 @@ class Collection:
 
     def distinct(self, column: TextColumn) -> tuple[str, ...]:
         """Every value that a column has, in order."""
-        return image_counts.distinct(self._catalog.images, column)
+        return self._catalog.images.distinct(column)
 
     def restore_roots(self, roots: Mapping[int, str], rules: Mapping[int, dict[str, object]], last_id: int) -> None:
         """Stage the roots of another copy of this index under their ids. Image ids up to `last_id` are not given again."""

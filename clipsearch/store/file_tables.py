@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from clipsearch.store.filters import FolderLookup, Sql, below, require_shallow, 
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
+    LARGEST_EDGE,
     LATER_FAILURE_COLUMNS,
     KnownFailure,
     KnownFile,
@@ -31,13 +34,59 @@ from clipsearch.store.rows import (
     place_key,
     record_of,
 )
-from clipsearch.store.validation import WHAT_TO_DO, as_written, whole
+from clipsearch.store.validation import WHAT_TO_DO, as_written, moment, octets, text, whole
 from clipsearch.types import LONGEST_CAPTION, Condition, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000
 _CRC = 2**32 - 1
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
+
+
+Countable: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
+TextColumn: TypeAlias = Literal["camera", "format"]
+
+_COUNTABLE: dict[Countable, tuple[str, str]] = {  # columns that one index covers, and the one that is NULL if unknown
+    "year": ("substr(taken_at, 1, 4)", "taken_at"),
+    "month": ("substr(taken_at, 1, 7)", "taken_at"),
+    "camera": ("camera", "camera"),
+    "format": ("format", "format"),
+    "shape": ("width, height", "width"),
+    "folder": ("root_id, folder", "folder"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Totals over some images. `first` and `last` are ISO 8601; None if no image has a date."""
+
+    images: int
+    bytes: int
+    with_date: int
+    with_place: int
+    first: str | None
+    last: str | None
+
+
+def _year_or_month(value: Any) -> str:
+    """A year or a month as a date begins with it."""
+    if not re.fullmatch(r"[0-9]{4}(-[0-9]{2})?", text(value), re.ASCII):
+        raise ValueError("no date")
+    return text(value)
+
+
+def _edge(value: Any) -> int:
+    return whole(value, 1, LARGEST_EDGE)
+
+
+_CHECKS: dict[Countable, tuple[Callable[[Any], Any], ...]] = {  # what each column's values have to be
+    "year": (_year_or_month,),
+    "month": (_year_or_month,),
+    "camera": (text,),
+    "format": (text,),
+    "shape": (_edge, _edge),
+    "folder": (whole, octets),
+}
 
 
 class FileTable:
@@ -218,7 +267,7 @@ class ImageTable(FileTable):
         """A value that differs once any process has changed the catalog."""
         return self._db.state
 
-    def select(self, columns: str, condition: Condition | None, folders: FolderLookup, rest: str = "") -> list[Any]:
+    def _select(self, columns: str, condition: Condition | None, folders: FolderLookup, rest: str = "") -> list[Any]:
         """Columns of the images that meet a condition, or of all. `rest` is SQL that follows the WHERE clause."""
         where, values = self._where(condition, folders)
         return self._db.execute(f"SELECT {columns} FROM images WHERE ({where}) {rest}", values).fetchall()
@@ -268,13 +317,46 @@ class ImageTable(FileTable):
         texts, numbers, last = [b"/"], [np.empty(0, np.int64)], -1
         # In parts, since SQLite gives no value larger than database.MOST_BYTES.
         while (row := self._db.execute(sql, (last, _NAMES_AT_ONCE)).fetchone())[2] is not None:
-            text, ids, last = row
-            texts.append(text.lower())
+            joined, ids, last = row
+            texts.append(joined.lower())
             numbers.append(np.fromstring(ids, np.int64, sep=","))
         names, known = b"".join(texts), np.concatenate(numbers)
         if names.count(b"/") != len(known) + 1:
             raise CollectionDamaged(f"the catalog has a file name with a slash in it; {WHAT_TO_DO}")
         return names, known
+
+    # -- counts, each from an index of SQLite's alone: ten take 1.3 s for a million images
+
+    def count_by(self, value: Countable, condition: Condition | None, folders: FolderLookup) -> list[tuple[Any, ...]]:
+        """How many images share each value: (value, count), in the value's order. Images without it do not count."""
+        columns, needed = _COUNTABLE[value]
+        rest = f"AND {needed} IS NOT NULL GROUP BY {columns} ORDER BY {columns}"
+        rows = self._select(f"{columns}, COUNT(*)", condition, folders, rest)
+        with as_written(f"the catalog's table of images ({value})"):
+            return [(*(check(cell) for check, cell in zip(_CHECKS[value], row, strict=False)), row[-1]) for row in rows]
+
+    def totals(self, condition: Condition | None, folders: FolderLookup) -> Totals:
+        """Totals over all images that meet a condition, or over all. Each is a query of its own, which one index answers."""
+
+        def total(value: str, needed: str) -> Any:
+            return self._select(value, condition, folders, f"AND {needed} IS NOT NULL")[0][0]
+
+        with as_written("the catalog's table of images"):
+            first, last = total("MIN(taken_at)", "taken_at"), total("MAX(taken_at)", "taken_at")
+            return Totals(
+                images=whole(total("COUNT(*)", "size"), 0),
+                bytes=whole(total("SUM(size)", "size") or 0, 0),
+                with_date=whole(total("COUNT(*)", "taken_at"), 0),
+                with_place=whole(total("COUNT(*)", "latitude"), 0),
+                first=None if first is None else moment(first).isoformat(),
+                last=None if last is None else moment(last).isoformat(),
+            )
+
+    def distinct(self, column: TextColumn) -> tuple[str, ...]:
+        """Every value that a column has, in order."""
+        rows = self._select(f"DISTINCT {column}", None, lambda folder: (), f"AND {column} IS NOT NULL ORDER BY 1")
+        with as_written(f"the catalog's table of images ({column})"):
+            return tuple(text(value) for (value,) in rows)
 
     # -- damage
 
