@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from clipsearch.cli.choose_index import existing_index
+from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import WHERE, gathered, option
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
@@ -63,20 +63,19 @@ class Backend:
     @contextmanager
     def opened(self, results: ResultOptions) -> Iterator[SearchEngine | Client]:
         """The store, the server, or the index of this machine, to be searched."""
-        address = store_to_ask(self.store)
-        if not address and (client := server_to_ask(self.server, results)):
+        encoder: dict[str, Any] = {"model": self.model, "device": self.device}
+        if address := store_to_ask(self.store):
+            from clipsearch.engine import SearchEngine
+
+            with SearchEngine(store=address, **encoder) as engine:
+                yield engine
+        elif client := server_to_ask(self.server, results):
             with client:
                 yield client
-            return
-        from clipsearch.engine import SearchEngine
-
-        if address:
-            with SearchEngine(store=address, model=self.model, device=self.device) as engine:
+        else:
+            with open_engine(self.index_folder, **encoder) as engine:
                 yield engine
-            return
-        with SearchEngine(existing_index(self.index_folder), model=self.model, device=self.device) as engine:
-            yield engine
-            remember_index(engine.index_folder)
+                remember_index(engine.index_folder)
 
 
 backend_options = gathered("backend", Backend)

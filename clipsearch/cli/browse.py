@@ -6,11 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.choose_index import open_engine
-from clipsearch.cli.command import WHICH_PHOTOS, command, flag, option
+from clipsearch.cli.command import WHICH_PHOTOS, command, flag
 from clipsearch.cli.files import open_in_viewer
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
-from clipsearch.cli.options import POSITIVE, device_option, index_option, model_option
+from clipsearch.cli.options import count_option, device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
@@ -19,16 +19,7 @@ if TYPE_CHECKING:
 
 @command()
 def browse(
-    top_k: int = option(
-        "-k",
-        "--top-k",
-        type=POSITIVE,
-        default=50,
-        metavar="N",
-        show_default=True,
-        heading=WHICH_PHOTOS,
-        help="How many photos to list.",
-    ),
+    top_k: int = count_option("-k", "--top-k", default=50, heading=WHICH_PHOTOS, help="How many photos to list."),
     relevant: bool = flag("--relevant", "Start with only photos that match; r in the list changes it.", WHICH_PHOTOS),
     filters: tuple[Condition, ...] = filter_options,
     index_folder: str | None = index_option,

@@ -7,13 +7,11 @@ import click
 from clipsearch.cli.command import argument, command, flag, option
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.options import (
-    all_prompts,
     device_option,
-    ensemble_option,
     jobs_option,
     json_option,
     model_option,
-    prompt_option,
+    prompt_options,
 )
 from clipsearch.cli.output import note_failures, print_report, progress_bar
 
@@ -30,8 +28,7 @@ def eval_(
     ),
     split: str | None = option("--split", metavar="NAME", help='Only the lines with this "split".'),
     zero_shot: bool = flag("--zero-shot", 'Measure labels, not captions: {"image": "a.jpg", "label": "..."}.'),
-    prompts: tuple[str, ...] = prompt_option("labels"),
-    ensemble: bool = ensemble_option,
+    prompts: tuple[str, ...] = prompt_options("labels"),
     model: str | None = model_option("The model to measure. Default: the one that a new index would get."),
     device: str = device_option,
     jobs: int | None = jobs_option,
@@ -60,10 +57,9 @@ def eval_(
     from clipsearch.encoders.prompts import check_prompts
     from clipsearch.render.tables import evaluation_table, zero_shot_table
 
-    if (prompts or ensemble) and not zero_shot:
+    if prompts and not zero_shot:
         raise click.UsageError("--prompt and --ensemble are for --zero-shot; captions are taken as they are")
     if zero_shot:
-        prompts = all_prompts(prompts, ensemble)
         check_prompts(prompts)
         labelled = evaluation.read_labelled(captions, split)
         encoder = load_encoder(model or choose_default_model(), device=device)

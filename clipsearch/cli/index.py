@@ -248,13 +248,8 @@ def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     """What a run did, in a line, with one more count at the end; "" for nothing."""
     from clipsearch.render.text import joined_counts
 
-    return joined_counts(
-        (report.added, "added"),
-        (report.updated, "updated"),
-        (report.moved, "moved"),
-        (report.removed, "removed"),
-        last,
-    )
+    counts = ((getattr(report, name), name) for name in ("added", "updated", "moved", "removed"))
+    return joined_counts(*counts, last)
 
 
 def _summary(report: SyncReport, index_folder: str, model: str) -> str:

@@ -17,16 +17,14 @@ from clipsearch.cli.files import check_html, force_option, html_option, write_ht
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import (
-    POSITIVE,
-    all_prompts,
+    count_option,
     device_option,
-    ensemble_option,
     index_option,
     json_option,
     model_option,
     paths_option,
     print0_option,
-    prompt_option,
+    prompt_options,
 )
 from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, progress_bar, say
 from clipsearch.types import all_of
@@ -54,18 +52,8 @@ class LabelOptions:
         heading=LOOK_FOR,
         help='A file of labels, one a line. Lines that begin with "#" are skipped.',
     )
-    prompts: tuple[str, ...] = prompt_option("labels")
-    ensemble: bool = ensemble_option
-    top_labels: int = option(
-        "-k",
-        "--top-labels",
-        type=POSITIVE,
-        default=3,
-        metavar="N",
-        show_default=True,
-        heading=LOOK_FOR,
-        help="Labels for each photo.",
-    )
+    prompts: tuple[str, ...] = prompt_options("labels")
+    top_labels: int = count_option("-k", "--top-labels", default=3, heading=LOOK_FOR, help="Labels for each photo.")
     min_probability: float | None = option(
         "--min-probability",
         type=click.FloatRange(0, 1),
@@ -143,8 +131,7 @@ def label(
     with open_engine(options.index_folder, model=options.model, device=options.device) as engine:
         remember_index(engine.index_folder)
         name, index = engine.model_name or "", str(engine.index_folder)
-        prompts = all_prompts(options.prompts, options.ensemble)
-        templates = prompts or (engine.encoder.spec.label_prompts if name else ())
+        templates = options.prompts or (engine.encoder.spec.label_prompts if name else ())
         with progress_bar(total=len(texts) * max(1, len(templates)), unit=" texts", delay=1) as bar:
             images = engine.label(texts, prompts=templates, condition=all_of(filters), progress=bar.update)
         show = _printer(texts, options)

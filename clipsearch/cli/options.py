@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from clipsearch.cli.command import LOOK_FOR, ORDER, OTHER, OUTPUT, WHERE, WHICH_PHOTOS, flag, gathered, option
+from clipsearch.cli.command import LOOK_FOR, ORDER, OTHER, OUTPUT, WHERE, WHICH_PHOTOS, flag, gathered, grouped, option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -43,6 +43,12 @@ def _index_option(text: str) -> Any:
         shell_complete=complete_folder,
         help=text,
     )
+
+
+def count_option(*names: str, default: int, heading: str, help: str, least: int = 1) -> Any:
+    """An option for a number, which --help shows with its default."""
+    kind = click.IntRange(least)
+    return option(*names, type=kind, default=default, metavar="N", show_default=True, heading=heading, help=help)
 
 
 def model_option(text: str = "The index's model, if it has moved.") -> Any:
@@ -88,9 +94,7 @@ class SearchOptions:
     )
     diverse: bool = flag("--diverse", "Leave out near-copies of better photos.", WHICH_PHOTOS)
     keep_own: bool = flag("--keep-own", "Keep the query's own image and its copies.", WHICH_PHOTOS)
-    top_k: int = _order(
-        "-k", "--top-k", type=POSITIVE, default=10, metavar="N", show_default=True, help="How many photos to show."
-    )
+    top_k: int = count_option("-k", "--top-k", default=10, heading=ORDER, help="How many photos to show.")
     page: int = _order("--page", type=POSITIVE, default=1, metavar="N", help="Page number, starting at 1.")
     offset: int = _order(
         "--offset", type=click.IntRange(0), default=0, metavar="N", help="Skip this many photos first."
@@ -116,9 +120,9 @@ class SearchOptions:
 search_options = gathered("search", SearchOptions)
 
 
-def prompt_option(texts: str) -> Any:
-    """--prompt, for such texts."""
-    return option(
+def prompt_options(texts: str) -> Any:
+    """--prompt, for such texts, and --ensemble; a command gets all templates as one argument, `prompts`."""
+    prompts = option(
         "--prompt",
         "prompts",
         multiple=True,
@@ -126,13 +130,11 @@ def prompt_option(texts: str) -> Any:
         heading=LOOK_FOR,
         help=f"Put {texts} into this, such as 'a photo of a {{}}'.",
     )
+    ensemble = flag("--ensemble", "Average over several templates.", LOOK_FOR)
+    return grouped("prompts", {"prompts": prompts, "ensemble": ensemble}, _all_prompts)
 
 
-ensemble_option = flag("--ensemble", "Average over several templates.", LOOK_FOR)
-
-
-def all_prompts(prompts: tuple[str, ...], ensemble: bool) -> tuple[str, ...]:
-    """The templates that --prompt and --ensemble choose."""
+def _all_prompts(prompts: tuple[str, ...], ensemble: bool) -> tuple[str, ...]:
     if not ensemble:
         return prompts
     from clipsearch.encoders.prompts import ENSEMBLE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from clipsearch.cli.backend import Backend, backend_options
 from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, argument, command, flag, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.options import SearchOptions, all_prompts, ensemble_option, prompt_option, search_options
+from clipsearch.cli.options import SearchOptions, prompt_options, search_options
 from clipsearch.cli.output import note, say
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
@@ -38,8 +39,7 @@ class QueryOptions:
     words: tuple[str, ...] = argument("words", nargs=-1, metavar="PART [+|- PART]...")
     likes: tuple[str, ...] = _part("--like", "likes", help="The same as + PART; repeatable.")
     unlikes: tuple[str, ...] = _part("--unlike", "unlikes", help="The same as - PART; repeatable.")
-    prompts: tuple[str, ...] = prompt_option("texts")
-    ensemble: bool = ensemble_option
+    prompts: tuple[str, ...] = prompt_options("texts")
     allow_url: bool = flag("--allow-url", "Download a PART that is a web address.", LOOK_FOR)
     relevant: bool = flag("--relevant", "Only photos that match: --min-match 0.5.", WHICH_PHOTOS)
     min_match: float | None = option(
@@ -90,11 +90,11 @@ def query(
     """
     from clipsearch.query.language import parse_terms
 
-    prompts = all_prompts(wanted.prompts, wanted.ensemble)
-    question = search.query((), filters, prompts=prompts, min_match=wanted.least_match)
+    question = search.query((), filters, prompts=wanted.prompts, min_match=wanted.least_match)
     if not wanted.parts:
         raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')
-    with _Pictures(wanted.allow_url) as pictures:
+    with ExitStack() as stack:
+        pictures = _Pictures(wanted.allow_url, stack)
         if wanted.parts == ("-",):
             if results.open or results.contact_sheet or results.html:
                 raise click.UsageError("--open, --contact-sheet and --html are for one query, not for standard input")
@@ -143,19 +143,12 @@ def _is_folder(text: str) -> bool:
 
 
 class _Pictures:
-    """Tells the pictures in a query from its texts: files and, if allowed, web addresses. Downloads are deleted at the end."""
+    """Tells the pictures in a query from its texts: files and, if allowed, web addresses, downloaded until `stack` ends."""
 
-    def __init__(self, allow_url: bool) -> None:
+    def __init__(self, allow_url: bool, stack: ExitStack) -> None:
         self._allow_url = allow_url
-        self._folder: TemporaryDirectory[str] | None = None
+        self._stack = stack
         self._fetched: dict[str, Path] = {}
-
-    def __enter__(self) -> _Pictures:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder:
-            self._folder.cleanup()
 
     def picture(self, text: str) -> str | Path:
         """The picture that a part of a query names, or its text. QueryError if it names a picture that is not there."""
@@ -196,9 +189,8 @@ class _Pictures:
         from clipsearch.images.fetch import fetch_image
 
         if url not in self._fetched:
-            self._folder = self._folder or TemporaryDirectory(prefix="clipsearch-")
-            path = Path(self._folder.name) / f"{len(self._fetched)}"
             data = fetch_image(url)
+            path = Path(self._stack.enter_context(TemporaryDirectory(prefix="clipsearch-")), "picture")
             try:
                 path.write_bytes(data)
             except OSError as error:

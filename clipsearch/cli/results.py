@@ -109,10 +109,15 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     `query` is what the user typed. `first` is False for all but the first answer of a run: they get no heading.
     ClipsearchError if something cannot be made at all.
     """
-    status = 0
+    status = ExitStatus.OK
     for folder, link in ((options.copy_to, False), (options.link_to, True)):
-        if folder is not None:
-            status = max(status, _put_into(folder, hits, link))
+        if folder is None:
+            continue
+        done, failures = put_into(folder, [hit.path for hit in hits], link=link)
+        note(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
+        for path, reason in failures:
+            note(f"{path}: {reason}")
+            status = ExitStatus.SOME_FAILED
     if options.contact_sheet is not None:
         from clipsearch.render.contact_sheet import save_contact_sheet
 
@@ -125,7 +130,8 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     # Last, because a full or closed output must not prevent what is made of the hits.
     _print(hits, options, query, first)
     if not hits:
-        note(_why_nothing(hits))
+        explanation = hits.explanation
+        note("no photo was found" if explanation.images else f"the index at {explanation.index} holds no photos")
     if options.explain and options.format != "json":
         from clipsearch.render.explain import explain_text
 
@@ -146,11 +152,12 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
         from clipsearch.render.tables import hits_table
 
         terminal = sys.stdout.isatty()
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # https://no-color.org
         text = hits_table(
             hits,
             current_folder(),
             width=shutil.get_terminal_size().columns if terminal else None,
-            colours=terminal and _wants_colours(),
+            colours=terminal and not plain,
             heading=terminal,
             group_by=group_by,
         )
@@ -173,20 +180,6 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
         print_data(hits_csv(hits, query, group_by=group_by, heading=first))
 
 
-def _why_nothing(hits: Hits) -> str:
-    if hits.explanation.images:
-        return "no photo was found"
-    return f"the index at {hits.explanation.index} holds no photos"
-
-
-def _put_into(folder: str, hits: Hits, link: bool) -> int:
-    done, failures = put_into(folder, [hit.path for hit in hits], link=link)
-    note(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
-    for path, reason in failures:
-        note(f"{path}: {reason}")
-    return ExitStatus.SOME_FAILED if failures else 0
-
-
 def _open(hits: Hits, written: str | None) -> None:
     from clipsearch.images.file_types import is_image_name
 
@@ -198,7 +191,3 @@ def _open(hits: Hits, written: str | None) -> None:
         raise ClipsearchError(f"{hits[0].path} is a photo, but its name does not say so; open it yourself")
     else:
         open_in_viewer(hits[0].path)
-
-
-def _wants_colours() -> bool:
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"  # https://no-color.org

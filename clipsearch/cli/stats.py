@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +13,7 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, command, option
 from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.options import POSITIVE, index_option, json_option
+from clipsearch.cli.options import count_option, index_option, json_option
 from clipsearch.cli.output import current_folder, print_report
 from clipsearch.types import all_of
 
@@ -27,34 +26,23 @@ _MOST_COLUMNS = 240  # of a timeline; longer ones leave out the empty ones
 _PLURALS = {"camera": "cameras", "folder": "folders", "format": "formats"}
 # analysis.statistics.ALL_BY, which --help must not import
 _BY = ("year", "month", "camera", "folder", "format", "orientation", "megapixels")
-_count = partial(option, heading="What to count")
+_COUNT = "What to count"
 
 
 @command()
 def stats(
-    by: tuple[str, ...] = _count(
+    by: tuple[str, ...] = option(
         "--by",
+        heading=_COUNT,
         multiple=True,
         type=click.Choice(_BY),
         metavar="FACT",
         help="year, month, camera, folder, format, orientation or megapixels; repeatable. Default: all but month and the "
         "last two.",
     ),
-    top: int = _count(
-        "--top",
-        type=POSITIVE,
-        default=10,
-        metavar="N",
-        show_default=True,
-        help="How many cameras, folders, ... to show.",
-    ),
-    depth: int = _count(
-        "--depth",
-        type=click.IntRange(0),
-        default=1,
-        metavar="N",
-        show_default=True,
-        help="Levels of folders to count separately.",
+    top: int = count_option("--top", default=10, heading=_COUNT, help="How many cameras, folders, ... to show."),
+    depth: int = count_option(
+        "--depth", default=1, least=0, heading=_COUNT, help="Levels of folders to count separately."
     ),
     filters: tuple[Condition, ...] = filter_options,
     as_json: bool = json_option,

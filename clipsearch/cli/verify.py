@@ -11,13 +11,12 @@ from clipsearch.cli.command import command
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import ProgressBar, print_json, say
+from clipsearch.cli.output import ProgressBar, print_report
 
 if TYPE_CHECKING:
     from clipsearch.store.verify import Damage
 
-MOST_SHOWN = 20
-"""Damages, and lost photos, that are printed; --json has all."""
+_MOST_SHOWN = 20  # damages, and lost photos, that are printed; --json has all
 
 
 @command()
@@ -36,22 +35,26 @@ def verify(index_folder: str | None = index_option, as_json: bool = json_option)
     folder = existing_index(index_folder)
     with ProgressBar(unit="B", unit_scale=True) as bar:
         report = verify_index(folder, bar.show)
-    if as_json:
-        print_json({"index": str(folder), **asdict(report), "clean": not report.damages})
-    elif report.damages:
-        say_damages(report.damages)
-        say(f"the index at {printable(str(folder))} is damaged; to keep all that is good: {hint('repair')}\n")
+    if report.damages:
+        damaged = f"the index at {printable(str(folder))} is damaged; to keep all that is good: {hint('repair')}\n"
+        text = damages_text(report.damages) + damaged
     else:
         content = f"{counted(report.images, 'photo')} and {counted(report.segments, 'segment')}"
-        say(f"{content} ({human_bytes(report.bytes_read)}) are as they were written\n")
+        text = f"{content} ({human_bytes(report.bytes_read)}) are as they were written\n"
+    print_report(as_json, {"index": str(folder), **asdict(report), "clean": not report.damages}, text)
     return ExitStatus.DAMAGED if report.damages else ExitStatus.OK
 
 
-def say_damages(damages: Sequence[Damage]) -> None:
+def damages_text(damages: Sequence[Damage]) -> str:
     """A line for each damage, up to a limit."""
+    return first_lines([f"{damage.where}: {damage.what}" for damage in damages])
+
+
+def first_lines(texts: Sequence[str], indent: str = "") -> str:
+    """The first texts, a line each, and how many more there are."""
     from clipsearch.render.text import printable
 
-    for damage in damages[:MOST_SHOWN]:
-        say(f"{printable(damage.where)}: {printable(damage.what)}\n")
-    if len(damages) > MOST_SHOWN:
-        say(f"and {len(damages) - MOST_SHOWN:,} more; --json lists all\n")
+    lines = [printable(text) for text in texts[:_MOST_SHOWN]]
+    if len(texts) > _MOST_SHOWN:
+        lines.append(f"and {len(texts) - _MOST_SHOWN:,} more; --json lists all")
+    return "".join(f"{indent}{line}\n" for line in lines)

@@ -205,8 +205,10 @@ def test_sidecars_that_ctrl_c_prevents_are_told(photos, monkeypatch):
 def test_what_is_made_of_hits_is_made_though_the_output_takes_no_more(photos, tmp_path):
     output = io.TextIOWrapper(io.BufferedWriter(_Full(0)), "utf-8")
     status, _, errors = run_here(
-        "query", "red", "-k", "3", "--copy-to", tmp_path / "copies", "--html", tmp_path / "h.html", cwd=photos, output=output
-    )  # fmt: skip
+        *("query", "red", "-k", "3", "--copy-to", tmp_path / "copies", "--html", tmp_path / "h.html"),
+        cwd=photos,
+        output=output,
+    )
     assert status == ExitStatus.OUTPUT_FAILED and "copied 3 photos" in errors
     assert len(list((tmp_path / "copies").iterdir())) == 3 and (tmp_path / "h.html").exists()
 
@@ -222,10 +224,12 @@ def test_what_is_made_of_hits_is_made_though_the_output_takes_no_more(photos, tm
         ("clipsearch models >&-", "it is closed"),
         ("clipsearch --help >&-", "it is closed"),
         ("clipsearch doctor >&- <&-", "it is closed"),
-        ("(sleep 1; clipsearch models; echo $? > status) | true; exit $(cat status)", "the program that read it has ended"),
-        ("(sleep 1; clipsearch --help; echo $? > status) | true; exit $(cat status)", "the program that read it has ended"),
+        *(
+            (f"(sleep 1; {line}; echo $? > status) | true; exit $(cat status)", "the program that read it has ended")
+            for line in ("clipsearch models", "clipsearch --help")
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_output_that_takes_nothing_is_one_line_and_a_status(command, reason, tmp_path):
     if "/dev/full" in command and not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full here")
