@@ -70,14 +70,13 @@ class MemoryWatch:
             thread.join()
 
     def _watch(self, finished: threading.Event) -> None:
-        while not finished.wait(_LOOK_EVERY):
+        while not finished.wait(_LOOK_EVERY) and not self.exceeded:
             taken = footprint(self._process.pid)
             if taken is None:
                 return
             if taken > self._limit:
                 self.exceeded = True
                 self._process.kill()
-                return
 
 
 def footprint(pid: int) -> int | None:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_remote
@@ -24,12 +23,6 @@ from clipsearch.store.rows import KnownFailure, Place
 from clipsearch.types import Failure, ImageFile
 
 logger = logging.getLogger(__name__)
-
-Walk: TypeAlias = Callable[[str, WalkRules, str], Iterable[Listing]]
-"""Lists a root by its rules, from a folder below it on ("" for the root); `list_images` does it for this machine."""
-
-FindArchive: TypeAlias = Callable[[str, str], "tuple[str, int] | None"]
-"""Finds the archive that a folder of the catalog is or is inside; `archive_at` does it for this machine."""
 
 _HOW_TO_GO_ON = (
     "If a drive is not mounted, mount it and run this again; if they are really gone, confirm with --prune. "
@@ -105,8 +98,8 @@ def plan_sync(
     rules: WalkRules,
     options: SyncOptions | None = None,
     *,
-    walk: Walk = list_images,
-    find_archive: FindArchive = archive_at,
+    walk: Callable[[str, WalkRules, str], Iterable[Listing]] = list_images,
+    find_archive: Callable[[str, str], tuple[str, int] | None] = archive_at,
     reads_archives: bool = False,
     cancel: CancelToken | None = None,
 ) -> SyncPlan:

@@ -52,15 +52,14 @@ def read_status(collection: Collection, scan: bool) -> Status:
     images, failures, photo_bytes = collection.counts()
     roots = []
     for root_id, path in collection.roots().items():
-        elsewhere = is_remote(path)
-        present = elsewhere or Path(path).is_dir()
-        new = changed = missing = retry = None
-        if scan and present and not elsewhere:
-            plan = plan_sync(collection, path, root_id, rules_of(collection, root_id))
-            new, missing = len(plan.todo) - plan.changed - plan.retried, len(plan.missing)
-            retry = plan.retried + len(plan.doubted)
-            changed = plan.changed + len(plan.changed_archives)
-        roots.append(RootStatus(path, present, new, changed, missing, retry))
+        present = is_remote(path) or Path(path).is_dir()
+        if not scan or not present or is_remote(path):
+            roots.append(RootStatus(path, present, None, None, None))
+            continue
+        plan = plan_sync(collection, path, root_id, rules_of(collection, root_id))
+        new = len(plan.todo) - plan.changed - plan.retried
+        changed = plan.changed + len(plan.changed_archives)
+        roots.append(RootStatus(path, present, new, changed, len(plan.missing), plan.retried + len(plan.doubted)))
     return Status(
         index=str(collection.folder),
         model=collection.fingerprint,

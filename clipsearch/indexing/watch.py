@@ -111,8 +111,8 @@ class Watch:
                 interval = _COMPARE_INTERVAL if report else _COMPARE_INTERVAL_BLIND
                 if report:
                     yield report
-                if report and report.waiting:
-                    first = last = compared
+                    if report.waiting:
+                        first = last = compared
                 if self._watched() != watched:
                     return
             if now - compared >= interval:
@@ -185,7 +185,7 @@ class Watch:
                 folders = self._folders or [root for root in collection.roots().values() if not is_remote(root)]
                 watched = [self._as_indexed(collection, folder) for folder in folders]
         except CollectionError as error:
-            if self._has_index():  # otherwise its drive has just gone, which `_present` will report
+            if has_catalog(self._index_folder):  # otherwise its drive has just gone, which `_present` will report
                 self._trouble("catalog", str(error))
             return []
         self._passed("catalog", f"the index at {self._index_folder} can be read again")
@@ -201,7 +201,7 @@ class Watch:
 
     def _present(self, watched: list[_Watched]) -> dict[str, tuple[int, int]]:
         """The folders that exist and the identity of each, which changes if another takes its place. Reports missing ones."""
-        if not self._has_index():  # do not make a new one while the old one's drive is not mounted
+        if not has_catalog(self._index_folder):  # do not make a new one while the old one's drive is not mounted
             self._trouble("index", f"the index at {self._index_folder} is not there now; waiting until it is back")
             return {}
         self._passed("index", f"the index at {self._index_folder} is back")
@@ -217,9 +217,6 @@ class Watch:
                     root.folder, f"{root.folder} {problem} now; waiting until it is back. Nothing was removed"
                 )
         return present
-
-    def _has_index(self) -> bool:
-        return has_catalog(self._index_folder)
 
     def _trouble(self, subject: str, text: str) -> None:
         if self._troubles.get(subject) != text:
