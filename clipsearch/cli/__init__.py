@@ -86,8 +86,8 @@ class _Commands(click.Group):
         except click.NoSuchOption as error:
             from clipsearch.cli.suggestions import options_first
 
-            if meant := options_first(given, _COMMANDS):
-                raise click.UsageError(f"options come after the command: {meant}", context) from error
+            if corrected := options_first(given, _COMMANDS):
+                raise click.UsageError(f"options come after the command: {corrected}", context) from error
             raise
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

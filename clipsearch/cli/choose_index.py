@@ -28,14 +28,14 @@ _MOST_ENTRIES = 1000  # of a folder, that are looked at to tell whether it holds
 def existing_index(given: str | None) -> Path:
     """The index that a command reads or changes. A note says so if it is the one used last, somewhere else.
 
-    CollectionNotFound if there is none.
+    Raises CollectionNotFound if there is no index.
     """
     index = find_index(given)
     _require_index(index, given)
     use(index)
     logger.debug("the index is %s", index)
     if not given and nearest_index(Path.cwd()) is None:
-        note(f"note: using the index used last, {index}, because there is none at or above the current folder")
+        note(f"note: using the index used last, {index}, because there is no index at or above the current folder")
     return index
 
 

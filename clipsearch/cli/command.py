@@ -124,7 +124,7 @@ def verbosity_options() -> list[click.Parameter]:
 
 
 def grouped(name: str, options: Mapping[str, Any], make: Callable[..., Any]) -> Any:
-    """Options of which a command gets one argument: what `make` makes of their values."""
+    """Options that reach a command as one argument: the result of `make`, which takes their values by name."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

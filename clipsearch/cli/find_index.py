@@ -25,7 +25,7 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
     """The index folder to search: `given` (--index or CLIPSEARCH_INDEX), else the nearest one, else the one used last.
 
     The nearest one is in `start` (by default the current folder) or closest above it: its `.clipsearch`, or the one in the
-    user's data folder for a folder that cannot be written to. CollectionNotFound if there is none.
+    user's data folder for a folder that cannot be written to. Raises CollectionNotFound if there is no index.
     """
     if given:
         return as_index(Path(given))
@@ -60,7 +60,7 @@ def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
     """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
 
     If that folder cannot be written to, the index is in the user's data folder. Without folders, it is the nearest one.
-    CollectionNotFound if there is none.
+    Raises CollectionNotFound if there is no index.
     """
     if given:
         return as_index(Path(given))

@@ -137,8 +137,8 @@ def label(
         show = _printer(texts, options)
         # On a terminal, the printed lines are progress enough.
         hidden = {"disable": True} if sys.stdout.isatty() and not options.as_json else {}
-        told = sidecars.summed_up() if options.write_sidecar else nullcontext()
-        with closing(images), told, progress_bar(unit=" photos", delay=1, **hidden) as bar:
+        summary = sidecars.summed_up() if options.write_sidecar else nullcontext()
+        with closing(images), summary, progress_bar(unit=" photos", delay=1, **hidden) as bar:
             for image in images:
                 bar.update()
                 best = [(texts[position], p) for position, p in image.best(options.top_labels, options.least)]

@@ -29,9 +29,9 @@ def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, **envir
         patch.setattr(sys, "stderr", errors)
         main([str(argument) for argument in arguments])
     errors.flush()
-    said = errors.buffer.getvalue().decode(encoding)
-    assert "This is a bug" not in said and "Traceback" not in said, said
-    return ended.value.code or 0, output.buffer.getvalue() if isinstance(output.buffer, io.BytesIO) else b"", said
+    messages = errors.buffer.getvalue().decode(encoding)
+    assert "This is a bug" not in messages and "Traceback" not in messages, messages
+    return ended.value.code or 0, output.buffer.getvalue() if isinstance(output.buffer, io.BytesIO) else b"", messages
 
 
 def run_process(*arguments, cwd, **environment):

@@ -100,12 +100,12 @@ def test_commands_in_messages_of_the_library_are_completed(tmp_path, monkeypatch
     use(index)
     try:
         assert hint("failures") == f"clipsearch failures --index {shlex.quote(str(index))}"
-        said = completed(
+        message = completed(
             "damaged; `clipsearch verify` says what, `clipsearch forget 'a b'` and `clipsearch models pull x`"
         )
     finally:
         use(None)
-    lines = [shlex.split(line) for line in re.findall("`([^`]+)`", said)]
+    lines = [shlex.split(line) for line in re.findall("`([^`]+)`", message)]
     assert_for(index, lines[:2], 2)
     assert lines[1][:3] == ["clipsearch", "forget", "a b"] and lines[2] == ["clipsearch", "models", "pull", "x"]
     assert with_index("`clipsearch index A --index B`", index) == "`clipsearch index A --index B`"
@@ -148,7 +148,7 @@ def test_messages_of_the_library_put_commands_between_backticks_or_make_them():
                 if re.search(rf"(?<![`\w])clipsearch ({names})\b(?! FOLDER)", node.value):
                     bare.append(f"{path.name}:{node.lineno}: {node.value}")
     allowed = ('query "a dog on a beach"',)  # without any index in mind
-    assert [said for said in bare if not any(text in said for text in allowed)] == []
+    assert [line for line in bare if not any(text in line for text in allowed)] == []
 
 
 # Where there is no index
@@ -223,10 +223,10 @@ def test_index_asks_on_a_terminal_before_it_indexes_the_current_folder(lost, ans
 )  # fmt: skip
 def test_a_command_says_which_index_answers_where_it_is_not_the_nearest(lost, arguments, tmp_path):
     words = [word.replace("FAR", str(lost)) for word in arguments]
-    said = f"note: using the index used last, {lost / '.clipsearch'}"
-    assert said in run_here(*words, cwd=tmp_path / "empty")[2]
+    note = f"note: using the index used last, {lost / '.clipsearch'}"
+    assert note in run_here(*words, cwd=tmp_path / "empty")[2]
     words = [word.replace("red.jpg", "green.jpg") if word.startswith(str(lost)) else word for word in words]
-    assert said not in run_here(*(word.replace("x.npy", "y.npy") for word in words), cwd=lost)[2]
+    assert note not in run_here(*(word.replace("x.npy", "y.npy") for word in words), cwd=lost)[2]
 
 
 # Folders that are not there
@@ -322,13 +322,13 @@ def test_an_index_used_last_that_is_not_there_now_is_named(lost, tmp_path):
 
 
 def test_help_and_version_are_commands_too(tmp_path):
-    def said(*arguments):
+    def output_of(*arguments):
         status, output, _ = run_here(*arguments, cwd=tmp_path)
         assert status == 0
         return output
 
-    assert said("version") == said("-V") == said("--version")
-    assert said("help") == said("-h") == said("--help")
-    assert said("help", "query") == said("query", "-h") == said("query", "--help")
-    assert said("help", "models", "pull") == said("models", "pull", "--help")
-    assert said("help", "help") and said("help", "version")
+    assert output_of("version") == output_of("-V") == output_of("--version")
+    assert output_of("help") == output_of("-h") == output_of("--help")
+    assert output_of("help", "query") == output_of("query", "-h") == output_of("query", "--help")
+    assert output_of("help", "models", "pull") == output_of("models", "pull", "--help")
+    assert output_of("help", "help") and output_of("help", "version")

@@ -118,12 +118,12 @@ def test_every_command_prints_in_any_encoding(photos, encoding, tmp_path):
 
 
 def test_json_says_the_same_in_every_encoding(photos):
-    said = [
+    answers = [
         json.loads(run_here("query", "red", "--json", cwd=photos, encoding=encoding)[1].decode(encoding))
         for encoding in ("utf-8", *ENCODINGS)
     ]
-    assert {str(photos / name) for name in NAMES} & {hit["path"] for hit in said[0]["hits"]}
-    assert all(answer == said[0] for answer in said)
+    assert {str(photos / name) for name in NAMES} & {hit["path"] for hit in answers[0]["hits"]}
+    assert all(answer == answers[0] for answer in answers)
 
 
 def test_what_an_encoding_lacks_is_escaped_and_the_rest_is_not(photos):
