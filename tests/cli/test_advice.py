@@ -323,8 +323,8 @@ def test_an_index_used_last_that_is_not_there_now_is_named(lost, tmp_path):
 
 def test_help_and_version_are_commands_too(tmp_path):
     def output_of(*arguments):
-        status, output, _ = run_here(*arguments, cwd=tmp_path)
-        assert status == 0
+        status, output, errors = run_here(*arguments, cwd=tmp_path)
+        assert status == 0, errors
         return output
 
     assert output_of("version") == output_of("-V") == output_of("--version")

@@ -14,8 +14,10 @@ COMMAND = re.compile(r"(?:^\$ |`)(clipsearch (?!\|)[^`\n]*)", re.MULTILINE)
 
 def options(command, name="clipsearch"):
     """Each command by its words, with the options it takes."""
-    context = click.Context(command, info_name=name)
-    yield name, {option for parameter in command.get_params(context) for option in parameter.opts} | {"--help", "-h"}
+    context = click.Context(
+        command, info_name=name, help_option_names=["-h", "--help"]
+    )  # a command keeps its first one
+    yield name, {option for parameter in command.get_params(context) for option in parameter.opts}
     for child in command.list_commands(context) if isinstance(command, click.Group) else ():
         yield from options(command.get_command(context, child), f"{name} {child}")
 
