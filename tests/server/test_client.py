@@ -189,6 +189,20 @@ def test_what_is_no_address_is_told(address):
         Client(address)
 
 
+@contextlib.contextmanager
+def client_of(handler):
+    """A client of a server, on this machine, that answers by this handler."""
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with Client(f"http://127.0.0.1:{server.server_port}") as client:
+                yield client
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_another_server_is_not_taken_for_ours():
     class Other(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -200,18 +214,11 @@ def test_another_server_is_not_taken_for_ours():
         def log_message(self, *arguments):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Other) as other:
-        thread = threading.Thread(target=other.serve_forever)
-        thread.start()
-        try:
-            with (
-                Client(f"http://127.0.0.1:{other.server_port}") as client,
-                pytest.raises(ClipsearchError, match="is not a clipsearch server"),
-            ):
-                client.status()
-        finally:
-            other.shutdown()
-            thread.join()
+    with (
+        client_of(Other) as client,
+        pytest.raises(ClipsearchError, match="is not a clipsearch server"),
+    ):
+        client.status()
 
 
 def test_a_token_is_sent_and_told_of_where_others_could_read_it(index, tmp_path):
@@ -340,15 +347,8 @@ def test_an_older_server_is_told_from_a_wrong_question():
         def log_message(self, *arguments):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Older) as older:
-        thread = threading.Thread(target=older.serve_forever)
-        thread.start()
-        try:
-            with (
-                Client(f"http://127.0.0.1:{older.server_port}") as client,
-                pytest.raises(ClipsearchError, match=r"older than this client .* upgrade the server"),
-            ):
-                client.search("a dog")
-        finally:
-            older.shutdown()
-            thread.join()
+    with (
+        client_of(Older) as client,
+        pytest.raises(ClipsearchError, match=r"older than this client .* upgrade the server"),
+    ):
+        client.search("a dog")
