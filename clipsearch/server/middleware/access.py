@@ -34,7 +34,10 @@ MOST_BYTES = 64 * 1024**2
 BODY_SECONDS, PAUSE_SECONDS = 60.0, 10.0
 """Seconds for a whole request body, and for its next part."""
 
-_TOO_LARGE = f"the request is too large; send at most {MOST_BYTES // 1024**2} MB"
+LIMIT = f"{MOST_BYTES // 1024**2} MB"
+"""MOST_BYTES, for people."""
+
+_TOO_LARGE = f"the request is too large; send at most {LIMIT}"
 _TOO_SLOW = "the request took too long to arrive; send it again"
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _TOKEN = re.compile(r"[A-Za-z0-9_.~-]{16,256}")

@@ -14,6 +14,7 @@ from clipsearch.errors import ImageError
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
+from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import NoParameters, ThumbnailSize
 from clipsearch.server.pictures import BROWSER_TYPES, content_disposition
 from clipsearch.server.schemas import BYTES, Responses, error_responses, file_responses, json_response
@@ -30,7 +31,7 @@ _NOT_MODIFIED: Responses = {304: {"description": "It is the picture of `If-None-
 _UPLOAD_BODY = {
     "requestBody": {
         "required": True,
-        "description": "The bytes of the picture, at most 64 MB.",
+        "description": f"The bytes of the picture, at most {LIMIT}.",
         "content": {"application/octet-stream": {"schema": BYTES}, "image/*": {"schema": BYTES}},
     }
 }
@@ -105,7 +106,7 @@ def picture_routes(service: Service) -> APIRouter:
             {
                 408: "The upload took too long.",
                 409: "The index is empty.",
-                413: "The upload is larger than 64 MB.",
+                413: f"The upload is larger than {LIMIT}.",
                 415: "The Content-Type is not that of a picture.",
             }
         ),

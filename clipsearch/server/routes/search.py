@@ -16,6 +16,7 @@ from clipsearch.query.language import parse_terms, split_words
 from clipsearch.render.json_output import hits_to_json, photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
+from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import (
     BrowseParameters,
     FacetParameters,
@@ -44,7 +45,7 @@ _BAD_BODY = error_responses(
     {
         408: "The body took too long.",
         409: "The index is empty, so there is nothing to compare a picture with.",
-        413: "The body is larger than 64 MB.",
+        413: f"The body is larger than {LIMIT}.",
         415: "The Content-Type is not `application/json`.",
     }
 )
