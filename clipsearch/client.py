@@ -10,7 +10,6 @@ It uses Python's own http.client, which imports quickly and ignores proxies.
 from __future__ import annotations
 
 import http.client
-import io
 import ipaddress
 import json
 import os
@@ -265,10 +264,9 @@ def _picture_bytes(content: Any) -> bytes:
     if isinstance(content, os.PathLike):
         return Path(content).read_bytes()
     from clipsearch.images.reader import to_rgb  # Pillow: not for a text query
+    from clipsearch.images.thumbnails import encoded
 
-    file = io.BytesIO()
-    to_rgb(content).save(file, format="PNG")
-    return file.getvalue()
+    return encoded(to_rgb(content), "PNG")
 
 
 def is_loopback(host: str) -> bool:

@@ -307,16 +307,9 @@ class SearchEngine:
         """
         from clipsearch.analysis.optimization import optimize
 
+        collection = self._collection()
         return optimize(
-            self._collection(),
-            lambda: self.encoder,
-            recall=recall,
-            max_milliseconds=max_milliseconds,
-            max_bytes=max_bytes,
-            kinds=kinds,
-            force=force,
-            progress=progress,
-            cancel=cancel,
+            collection, lambda: self.encoder, recall, max_milliseconds, max_bytes, kinds, force, progress, cancel
         )
 
     def remove_approximate(self) -> bool:
@@ -347,9 +340,7 @@ class SearchEngine:
         collection, texts = self._collection(), check_labels(labels)
         if collection.fingerprint is None:
             return (image for image in list[LabelledImage]())
-        return label_images(
-            collection, self.encoder, texts, prompts=prompts, condition=condition, progress=progress, cancel=cancel
-        )
+        return label_images(collection, self.encoder, texts, prompts, condition, progress, cancel)
 
     def duplicates(
         self,
@@ -370,15 +361,7 @@ class SearchEngine:
         """
         from clipsearch.analysis.duplicates import find_duplicates
 
-        return find_duplicates(
-            self._collection(),
-            condition,
-            exact_only=exact_only,
-            least_cosine=least_cosine,
-            jobs=jobs,
-            progress=progress,
-            cancel=cancel,
-        )
+        return find_duplicates(self._collection(), condition, exact_only, least_cosine, jobs, progress, cancel)
 
     def stats(
         self, by: Sequence[By] | None = None, condition: Condition | None = None, *, top: int = 10, depth: int = 1
@@ -434,9 +417,7 @@ class SearchEngine:
         """
         from clipsearch.milvus.pull import pull
 
-        return pull(
-            parse_address(store), self.index_folder, prune=prune, progress=progress, cancel=cancel, on_busy=on_busy
-        )
+        return pull(parse_address(store), self.index_folder, prune, progress, cancel, on_busy)
 
     def export(
         self,
@@ -459,17 +440,8 @@ class SearchEngine:
         """
         from clipsearch.transfer.export import export
 
-        return export(
-            self._collection(),
-            out,
-            format=format,
-            condition=condition,
-            relative_to=relative_to,
-            embeddings=embeddings,
-            force=force,
-            progress=progress,
-            cancel=cancel,
-        )
+        collection = self._collection()
+        return export(collection, out, format, condition, relative_to, embeddings, force, progress, cancel)
 
     def import_embeddings(
         self,
@@ -492,19 +464,10 @@ class SearchEngine:
         """
         from clipsearch.transfer.import_ import import_file
 
-        fingerprint = None if self._is_new() else self._collection().fingerprint
-        return import_file(
-            self.index_folder,
-            fingerprint,
-            file,
-            lambda: self._model.named(fingerprint),
-            folder=folder,
-            any_length=any_length,
-            trust_model=trust_model,
-            jobs=jobs,
-            progress=progress,
-            cancel=cancel,
-        )
+        index = self.index_folder
+        model = None if self._is_new() else self._collection().fingerprint
+        named = partial(self._model.named, model)
+        return import_file(index, model, file, named, folder, any_length, trust_model, jobs, progress, cancel)
 
     # -- inside
 

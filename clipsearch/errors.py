@@ -10,7 +10,7 @@ ClipsearchError              anything a user can act on; the message says what, 
 ├── SidecarError             keywords cannot be written next to a photo
 ├── SyncRefused              a run would lose too much of an index to go on without being told to
 └── CollectionError          something about an index
-    ├── CollectionNotFound   there is none here
+    ├── CollectionNotFound   there is no index here
     ├── CollectionBusy       another process is writing to it
     ├── CollectionDamaged    what is on disk is not what was written
     ├── ModelMismatch        the index was made with another model

@@ -99,17 +99,16 @@ class Duplicates:
 
 def find_duplicates(
     collection: Collection,
-    condition: Condition | None = None,
-    *,
-    exact_only: bool = False,
-    least_cosine: float | None = None,
-    jobs: int | None = None,
-    progress: DuplicatesProgress | None = None,
-    cancel: CancelToken | None = None,
+    condition: Condition | None,
+    exact_only: bool,
+    least_cosine: float | None,
+    jobs: int | None,
+    progress: DuplicatesProgress | None,
+    cancel: CancelToken | None,
 ) -> Duplicates:
     """Find groups of copies among the photos that meet a condition, or all. Changes nothing, on disk or in the index.
 
-    Exact copies have the same SHA-256. Near-copies have a cosine of at least `least_cosine` (default: the model's
+    Exact copies have the same SHA-256. Near-copies have a cosine of at least `least_cosine` (None: the model's
     `candidate_cosine`) and perceptual hashes that differ in at most MAX_DIFFERING_BITS. Plain pictures, photos inside archives
     and photos in remote storage only have exact copies.
 

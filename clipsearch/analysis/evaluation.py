@@ -18,6 +18,7 @@ from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool
 from clipsearch.indexing.pipeline import Embedded, embed_files
+from clipsearch.render.json_output import reasons_to_json
 from clipsearch.types import Embeddings, Failure, ImageFile
 
 CUTOFFS = (1, 5, 10)
@@ -82,7 +83,7 @@ class RetrievalEvaluation:
             **asdict(self),
             "text_to_image": self.text_to_image.to_json(),
             "image_to_text": self.image_to_text.to_json(),
-            "failures": _failure_rows(self.failures),
+            "failures": reasons_to_json(self.failures),
         }
 
 
@@ -108,7 +109,7 @@ class ZeroShotEvaluation:
             "prompts": list(self.prompts),
             "top1": round(self.top1, 4),
             "top5": round(self.top5, 4),
-            "failures": _failure_rows(self.failures),
+            "failures": reasons_to_json(self.failures),
         }
 
 
@@ -215,10 +216,6 @@ def _metrics(ranks: NDArray[np.float64]) -> RetrievalMetrics:
         median_rank=float(np.median(ranks)),
         mrr=float((1 / ranks).mean()),
     )
-
-
-def _failure_rows(failures: Sequence[Failure]) -> list[dict[str, str]]:
-    return [{"path": failure.file.path, "reason": failure.reason} for failure in failures]
 
 
 def embed_photos(

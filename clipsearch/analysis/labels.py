@@ -51,11 +51,10 @@ def label_images(
     collection: Collection,
     encoder: Encoder,
     labels: Sequence[str],
-    *,
-    prompts: Sequence[str] | None = None,
-    condition: Condition | None = None,
-    progress: Callable[[int], None] | None = None,
-    cancel: CancelToken | None = None,
+    prompts: Sequence[str] | None,
+    condition: Condition | None,
+    progress: Callable[[int], None] | None,
+    cancel: CancelToken | None,
 ) -> Generator[LabelledImage, None, None]:
     """Label the photos that meet a condition, or all, in the order of their image ids.
 

@@ -16,12 +16,13 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
 from clipsearch.errors import ClipsearchError
-from clipsearch.store.approximate.build import BuildProgress, VectorSource, build, expected_bytes
+from clipsearch.store.approximate.build import VectorSource, build, expected_bytes
 from clipsearch.store.approximate.file_format import CODES
 from clipsearch.store.approximate.index import FOLDER, ApproximateIndex, making, put
 from clipsearch.store.approximate.info import KINDS, ApproximateInfo, Kind, read_info
 from clipsearch.store.approximate.tune import TuningQueries, TuningResult, exact_milliseconds, tune, tuning_queries
 from clipsearch.store.collection import Collection
+from clipsearch.types import StageProgress
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +58,12 @@ def text_bank() -> tuple[str, ...]:
 def optimize(
     collection: Collection,
     encoder: Callable[[], Encoder],
-    *,
     recall: float,
     max_milliseconds: float | None = None,
     max_bytes: int | None = None,
     kinds: Sequence[Kind] | None = None,
     force: bool = False,
-    progress: BuildProgress | None = None,
+    progress: StageProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> OptimizeReport:
     """Build approximate indexes of a collection, tune each by measuring, and keep the fastest that reaches a recall@10.
@@ -131,7 +131,7 @@ def optimize(
         return OptimizeReport(images, exact_ms, chosen, reason, tuple(tried), skipped, time.monotonic() - start)
 
 
-def _queries(source: VectorSource, encoder: Encoder, report: BuildProgress) -> tuple[TuningQueries, TuningQueries]:
+def _queries(source: VectorSource, encoder: Encoder, report: StageProgress) -> tuple[TuningQueries, TuningQueries]:
     """Text queries from the bank, and stored images as queries, each with its exact answer."""
     bank, encoded = text_bank(), 0
 

@@ -128,12 +128,12 @@ def grouped(name: str, options: Mapping[str, Any], make: Callable[..., Any]) -> 
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def with_one(**values: Any) -> Any:
+        def with_group(**values: Any) -> Any:
             return function(**{name: make(**{key: values.pop(key) for key in options})}, **values)
 
         for decorator in reversed([*options.values()]):
-            with_one = decorator(with_one)
-        return with_one
+            with_group = decorator(with_group)
+        return with_group
 
     return decorate
 

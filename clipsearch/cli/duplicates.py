@@ -124,6 +124,8 @@ def _group_table(group: CopyGroup) -> str:
 
 def _duplicates_object(index: str, report: Duplicates) -> dict[str, Any]:
     """{"index", "images", "copies", "bytes", "groups": [{"best", "copies": [...]}], "failures"}. Keys are only added."""
+    from clipsearch.render.json_output import reasons_to_json
+
     return {
         "index": index,
         "images": report.images,
@@ -144,7 +146,7 @@ def _duplicates_object(index: str, report: Duplicates) -> dict[str, Any]:
             }
             for group in report.groups
         ],
-        "failures": [{"path": failure.file.path, "reason": failure.reason} for failure in report.failures],
+        "failures": reasons_to_json(report.failures),
     }
 
 

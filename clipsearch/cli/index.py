@@ -229,6 +229,8 @@ def _watch(engine: SearchEngine, folders: tuple[str, ...], options: dict[str, An
 
 def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushReport | None = None) -> None:
     """What a run did, on standard output."""
+    from clipsearch.render.json_output import reasons_to_json
+
     if report.withheld:
         note(
             f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because they are so many, "
@@ -239,7 +241,7 @@ def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushR
     name = engine.model_name or ""
     value = {"index": str(engine.index_folder), "model": name, **asdict(report)}
     del value["unreadable"]  # which comes last
-    value["unreadable"] = [{"path": failure.file.path, "reason": failure.reason} for failure in report.unreadable]
+    value["unreadable"] = reasons_to_json(report.unreadable)
     value |= {"push": asdict(pushed)} if pushed else {}
     print_report(as_json, value, _summary(report, str(engine.index_folder), name), summary=True)
 

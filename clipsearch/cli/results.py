@@ -7,11 +7,11 @@ import shutil
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from clipsearch.cli.command import ORDER, OUTPUT, flag, grouped, option
+from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, open_in_viewer, put_into, write_html
 from clipsearch.cli.options import complete_folder, paths_option, print0_option
@@ -32,75 +32,62 @@ if TYPE_CHECKING:
     from clipsearch.query.hits import Hits
 
 
-@dataclass(frozen=True, slots=True)
-class ResultOptions:
-    """How hits are printed (`format`), and what else is made of them."""
-
-    format: Literal["table", "json", "jsonl", "csv", "paths", "print0"] = "table"
-    group_by: Literal["folder", "day"] | None = None
-    preview: Preview | None = None
-    explain: bool = False
-    open: bool = False
-    copy_to: str | None = None
-    link_to: str | None = None
-    contact_sheet: str | None = None
-    html: str | None = None
-    force: bool = False
-
-
 _FORMATS = {"json": "--json", "jsonl": "--jsonl", "csv": "--csv", "paths": "--paths", "print0": "-0"}
 _folder = partial(
     option, heading=OUTPUT, type=click.Path(file_okay=False), metavar="DIR", shell_complete=complete_folder
 )
-_OPTIONS = {
-    "group_by": option(
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """How hits are printed, and what else is made of them. What cannot be done is refused before a search is made for it."""
+
+    group_by: Literal["folder", "day"] | None = option(
         "--group-by",
         type=click.Choice(["folder", "day"]),
         metavar="KIND",
         heading=ORDER,
         help="Put photos of one folder or day together.",
-    ),
-    "json": flag("--json", "Print one JSON object.", OUTPUT),
-    "jsonl": flag("--jsonl", "Print one JSON object for each photo.", OUTPUT),
-    "csv": flag("--csv", "Print comma-separated values, after a line of names.", OUTPUT),
-    "paths": paths_option,
-    "print0": print0_option,
-    "preview": preview_option,
-    "explain": flag("--explain", "Say how the query was understood, and timings.", OUTPUT),
-    "open": flag("--open", "Open the best photo, or the file written.", OUTPUT),
-    "copy_to": _folder("--copy-to", help="Copy the photos there; never overwrites."),
-    "link_to": _folder("--link-to", help="Make symbolic links to the photos there."),
-    "contact_sheet": option(
+    )
+    json: bool = flag("--json", "Print one JSON object.", OUTPUT)
+    jsonl: bool = flag("--jsonl", "Print one JSON object for each photo.", OUTPUT)
+    csv: bool = flag("--csv", "Print comma-separated values, after a line of names.", OUTPUT)
+    paths: bool = paths_option
+    print0: bool = print0_option
+    preview: Preview | None = preview_option
+    explain: bool = flag("--explain", "Say how the query was understood, and timings.", OUTPUT)
+    open: bool = flag("--open", "Open the best photo, or the file written.", OUTPUT)
+    copy_to: str | None = _folder("--copy-to", help="Copy the photos there; never overwrites.")
+    link_to: str | None = _folder("--link-to", help="Make symbolic links to the photos there.")
+    contact_sheet: str | None = option(
         "--contact-sheet",
         type=click.Path(),
         metavar="FILE",
         heading=OUTPUT,
         help="Write thumbnails to a .jpg, .png or .pdf file.",
-    ),
-    "html": html_option,
-    "force": force_option("--contact-sheet and --html"),
-}
+    )
+    html: str | None = html_option
+    force: bool = force_option("--contact-sheet and --html")
+
+    def __post_init__(self) -> None:
+        flags = [flag for name, flag in _FORMATS.items() if getattr(self, name)]
+        if len(flags) > 1:
+            raise click.UsageError(f"{' and '.join(flags)} exclude each other; choose one way to print the photos")
+        if flags and self.preview:
+            raise click.UsageError(f"--preview is for people, and {flags[0]} for programs; choose one of them")
+        if self.contact_sheet is not None:
+            from clipsearch.render.contact_sheet import check_sheet
+
+            check_sheet(self.contact_sheet, force=self.force)
+        check_html(self.html, self.force)
+
+    @property
+    def format(self) -> str:
+        """How hits are printed: "table", "json", "jsonl", "csv", "paths" or "print0"."""
+        return next((name for name in _FORMATS if getattr(self, name)), "table")
 
 
-def _checked(**values: Any) -> ResultOptions:
-    """The options. Raises an error for what cannot be done, before a search is made for nothing."""
-    formats = [name for name in _FORMATS if values.pop(name)]
-    if len(formats) > 1:
-        flags = " and ".join(_FORMATS[name] for name in formats)
-        raise click.UsageError(f"{flags} exclude each other; choose one way to print the photos")
-    if formats and values["preview"]:
-        raise click.UsageError(f"--preview is for people, and {_FORMATS[formats[0]]} for programs; choose one of them")
-    if values["contact_sheet"] is not None:
-        from clipsearch.render.contact_sheet import check_sheet
-
-        check_sheet(values["contact_sheet"], force=values["force"])
-    check_html(values["html"], values["force"])
-    values["format"] = formats[0] if formats else "table"
-    return ResultOptions(**values)
-
-
-result_options = grouped("results", _OPTIONS, _checked)
-"""The options; a command gets them as one argument, `results`: ResultOptions."""
+result_options = gathered("results", ResultOptions)
 
 
 def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) -> int:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,14 +16,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
-from PIL import Image
 from pydantic import BaseModel, Field
 
 from clipsearch import __version__
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
-from clipsearch.images.files import ReadLimits, content_hash
-from clipsearch.images.thumbnails import thumbnails
+from clipsearch.images.thumbnails import encoded, indexed_thumbnails
 from clipsearch.query.filters import chosen
 from clipsearch.query.hits import Hits
 from clipsearch.query.language import parse_terms, split_words
@@ -34,8 +31,9 @@ from clipsearch.store.filters import composed
 from clipsearch.types import All, Below, ImageRecord, Query, Test
 
 MOST_HITS = 50
-_RESOURCE_SIDE = 512  # pixels
-_RESULT_SIDE = 256  # pixels; a picture costs an assistant more tokens than its line of text
+_RESOURCE_BOX = (512, 512)  # pixels
+_RESULT_BOX = (256, 256)  # pixels; a picture costs an assistant more tokens than its line of text
+_QUALITY = 80  # of JPEG
 
 _INSTRUCTIONS = """\
 Search the user's own photos on this machine by what they show. `search` finds photos by a description, `similar` finds photos
@@ -146,7 +144,7 @@ class Assistant:
             name="thumbnail",
             title="A small picture of a photo",
             mime_type="image/jpeg",
-            description=f"An indexed photo by its id, at most {_RESOURCE_SIDE} pixels wide and high, upright.",
+            description=f"An indexed photo by its id, at most {_RESOURCE_BOX[0]} pixels wide and high, upright.",
         )(self.thumbnail)
         return server
 
@@ -289,11 +287,11 @@ def _thumbnail_blocks(engine: SearchEngine, hits: Sequence[PhotoResult]) -> list
     """A line and a picture for each hit; only the line if the photo cannot be read."""
     records = engine.records([hit.id for hit in hits])
     blocks: list[ContentBlock] = []
-    for hit, picture in zip(hits, _pictures([records[hit.id] for hit in hits], _RESULT_SIDE), strict=True):
-        unreadable = "" if picture else " (cannot be read now)"
+    for hit, data in zip(hits, _jpegs([records[hit.id] for hit in hits], _RESULT_BOX), strict=True):
+        unreadable = "" if data else " (cannot be read now)"
         blocks.append(TextContent(text=f"{hit.rank}. id {hit.id}: {hit.path}{unreadable}"))
-        if picture:
-            blocks.append(ImageContent(data=base64.b64encode(_jpeg(picture)).decode(), mime_type="image/jpeg"))
+        if data:
+            blocks.append(ImageContent(data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
     return blocks
 
 
@@ -322,29 +320,14 @@ def _absolute(path: str) -> str:
 
 
 def _thumbnail(record: ImageRecord) -> bytes:
-    (picture,) = _pictures([record], _RESOURCE_SIDE)
-    if picture is None:
+    (data,) = _jpegs([record], _RESOURCE_BOX)
+    if data is None:
         raise ImageError(
             f"{record.file.path} cannot be read, or has changed since it was indexed; index again to see it"
         )
-    return _jpeg(picture)
+    return data
 
 
-def _pictures(records: Sequence[ImageRecord], side: int) -> Iterator[Image.Image | None]:
-    """Photos within a square of `side` pixels; None for a file that cannot be read or has changed."""
-    small = thumbnails([record.file.path for record in records], (side, side))
-    for record, picture in zip(records, small, strict=True):
-        yield picture if picture and _is_same(record) else None
-
-
-def _is_same(record: ImageRecord) -> bool:
-    try:
-        return content_hash(record.file.path, ReadLimits().max_bytes)[0] == record.info.content_hash
-    except (OSError, ImageError):
-        return False
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, format="JPEG", quality=80)
-    return stream.getvalue()
+def _jpegs(records: Sequence[ImageRecord], box: tuple[int, int]) -> list[bytes | None]:
+    pictures = indexed_thumbnails(records, box)
+    return [encoded(picture, "JPEG", quality=_QUALITY) if picture else None for picture in pictures]

@@ -53,7 +53,6 @@ class PullReport:
 def pull(
     address: StoreAddress,
     folder: Path,
-    *,
     prune: bool = False,
     progress: Progress | None = None,
     cancel: CancelToken | None = None,

@@ -14,7 +14,7 @@ from clipsearch._internal.atomic_files import replacing, require_free
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.fonts import choose_font, fit
-from clipsearch.render.text import percent, printable
+from clipsearch.render.text import match_and_score, printable
 from clipsearch.types import Hit
 
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".pdf": "PDF"}
@@ -144,8 +144,7 @@ def _draw_cell(
     first = y + height + 1.35 * size
     font, rank = choose_font(str(hit.rank), size)
     draw.text((x, first), rank, _INK, font, anchor="ls", stroke_width=size / 40, stroke_fill=_INK)
-    worth = f"{hit.score:.4f}" if hit.match is None else f"{percent(hit.match)}   {hit.score:.4f}"
-    font, worth = choose_font(worth, size)
+    font, worth = choose_font("   ".join(match_and_score(hit)), size)
     draw.text((x + width, first), worth, _FAINT, font, anchor="rs")
     font, name = fit(printable(hit.record.file.name), size, width)
     draw.text((x, first + 1.4 * size), name, _INK, font, anchor="ls")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import heapq
-import io
 import os
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -27,7 +26,7 @@ from clipsearch._internal.cpu import cores
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.windows import plain
 from clipsearch.errors import ClipsearchError
-from clipsearch.images.thumbnails import each_thumbnail
+from clipsearch.images.thumbnails import each_thumbnail, jpeg_data_url
 from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
 from clipsearch.render.text import counted, day, human_bytes, minute, percent, place, printable, short_path
 from clipsearch.types import Failure, Hit, ImageRecord
@@ -41,7 +40,6 @@ SIZES = ((60, 1280), (250, 800), (MOST, 400))
 _ASSETS = Path(__file__).resolve().parent / "assets"
 # Width / height of a tile. A tile shows only the middle of a picture beyond that; the larger view shows all of it.
 _NARROWEST, _WIDEST = 0.66, 2.4
-_QUALITY = 80  # of JPEG; WebP is a fifth smaller and takes four times as long
 _AT_ONCE = 16  # pictures that are encoded at the same time
 
 
@@ -218,9 +216,9 @@ def _address(path: str, relative: str) -> str:
 def _pictures(cards: Sequence[PhotoCard]) -> Generator[str | Failure, None, None]:
     """An img element for each card in turn, or its failure. Reading, resizing and encoding run at the same time."""
     side = next((pixels for most, pixels in SIZES if len(cards) <= most), SIZES[-1][1])
-    found = each_thumbnail([card.record.file.path for card in cards], (side, side))
-    with closing(found), ThreadPoolExecutor(cores(), thread_name_prefix="clipsearch-encode") as threads:
-        while batch := list(islice(found, _AT_ONCE)):
+    outcomes = each_thumbnail([card.record.file.path for card in cards], (side, side))
+    with closing(outcomes), ThreadPoolExecutor(cores(), thread_name_prefix="clipsearch-encode") as threads:
+        while batch := list(islice(outcomes, _AT_ONCE)):
             yield from threads.map(_img, batch)
 
 
@@ -229,13 +227,6 @@ def _img(picture: Image.Image | Failure) -> str | Failure:
         return picture
     size = f'width="{picture.width}" height="{picture.height}"'
     return f'<img alt="" decoding="async" {size} src="{jpeg_data_url(picture)}">'
-
-
-def jpeg_data_url(picture: Image.Image) -> str:
-    """A picture as a data: URL."""
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
 
 
 def hits_gallery(
@@ -318,8 +309,7 @@ def joined(*parts: str) -> str:
 
 
 def _hit_card(hit: Hit) -> PhotoCard:
-    match = "" if hit.match is None else percent(hit.match)
-    score = f"{hit.score:.4f}"
+    match, score = percent(hit.match), f"{hit.score:.4f}"
     facts = (
         ("rank", str(hit.rank)),
         *([("match", f"{match}, how likely the photo shows this")] if match else []),

@@ -6,7 +6,7 @@ The command line, the server, its client and the assistants' tools all read and 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -118,6 +118,11 @@ def failure_from_json(failure: Mapping[str, Any]) -> Failure:
     """The inverse of `failure_to_json`."""
     file = ImageFile(failure["path"], int(failure["size"]), 0)
     return Failure(file, failure["reason"], failure["cause"], failure["attempts"], failure["kept"])
+
+
+def reasons_to_json(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """Files that could not be read, in an answer about other things: {"path", "reason"} each."""
+    return [{"path": failure.file.path, "reason": failure.reason} for failure in failures]
 
 
 def labels_to_json(record: ImageRecord, match: float, labels: Sequence[tuple[str, float]]) -> dict[str, Any]:

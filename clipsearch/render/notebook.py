@@ -7,9 +7,8 @@ from html import escape
 
 from PIL import Image
 
-from clipsearch.images.thumbnails import thumbnails
-from clipsearch.render.gallery import jpeg_data_url
-from clipsearch.render.text import percent, printable
+from clipsearch.images.thumbnails import jpeg_data_url, thumbnails
+from clipsearch.render.text import match_and_score, printable
 from clipsearch.types import Hit
 
 MOST = 50
@@ -30,7 +29,6 @@ def hits_html(hits: Sequence[Hit]) -> str:
 def _figure(hit: Hit, picture: Image.Image | None) -> str:
     width, height = _BOX
     name, path = escape(printable(hit.record.file.name)), escape(printable(hit.path))
-    match = "" if hit.match is None else f"{escape(percent(hit.match))}, "
     image = "cannot be read"
     if picture is not None:
         image = f'<img src="{jpeg_data_url(picture)}" alt="{name}" style="max-width:100%;max-height:100%">'
@@ -38,5 +36,5 @@ def _figure(hit: Hit, picture: Image.Image | None) -> str:
         f'<figure title="{path}" style="margin:0;width:{width}px">'
         f'<div style="height:{height}px;display:flex;align-items:center;justify-content:center">{image}</div>'
         f'<figcaption style="overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
-        f"<b>{hit.rank}</b> {match}{hit.score:.4f}<br>{name}</figcaption></figure>"
+        f"<b>{hit.rank}</b> {escape(', '.join(match_and_score(hit)))}<br>{name}</figcaption></figure>"
     )

@@ -101,7 +101,7 @@ def _row(hit: Hit, relative_to: str, group_by: GroupBy | None) -> dict[str, str]
     return {
         "#": str(hit.rank),
         "score": f"{hit.score:7.4f}",
-        "match": "" if hit.match is None else percent(hit.match),
+        "match": percent(hit.match),
         "day": "" if group_by == "day" else day(hit.record.info.taken_at),
         "photo": printable(path),
         "caption": printable(hit.record.info.caption or ""),

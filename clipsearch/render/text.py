@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
+from clipsearch.types import Hit
+
 
 def printable(text: str) -> str:
     """Text that a terminal shows on one line and cannot take as a command: other characters are escaped."""
@@ -21,9 +23,16 @@ def short_path(path: str, relative_to: str) -> str:
     return path[len(prefix) :] if path.startswith(prefix) else path
 
 
-def percent(probability: float) -> str:
-    """A probability in whole percent. It never claims certainty: ">99%" and "<1%" are its ends."""
+def percent(probability: float | None) -> str:
+    """A probability in whole percent, from "<1%" to ">99%", since it never claims certainty; "" if it is not known."""
+    if probability is None:
+        return ""
     return ">99%" if probability >= 0.995 else "<1%" if probability <= 0.005 else f"{probability:.0%}"
+
+
+def match_and_score(hit: Hit) -> list[str]:
+    """How well a photo fits, in words: its match, if it is known, and its score."""
+    return [text for text in (percent(hit.match), f"{hit.score:.4f}") if text]
 
 
 def human_bytes(count: int) -> str:
@@ -45,7 +54,7 @@ def counted(count: int, noun: str) -> str:
 
 def joined_counts(*parts: tuple[int | None, str]) -> str:
     """The counts that are not zero, such as "3 added, 1 removed"; "" if all are."""
-    return ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    return ", ".join(f"{count:,} {noun}" for count, noun in parts if count)
 
 
 def day(taken_at: datetime | None) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from PIL import Image
@@ -19,6 +18,7 @@ from clipsearch._internal.cpu import cores
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, read_bytes
 from clipsearch.images.pool import Decoded, DecoderPool
+from clipsearch.images.thumbnails import encoded
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord, PixelSpec
 
@@ -30,7 +30,7 @@ MOST_PROCESSES = 4
 
 PictureType = Literal["image/webp", "image/jpeg"]
 
-_SAVE_OPTIONS: dict[PictureType, dict[str, object]] = {
+_SAVE_OPTIONS: dict[PictureType, dict[str, Any]] = {
     # Method 4, the default, saves 3% of a 256 or 512 px thumbnail and takes 2 to 3 times as long.
     "image/webp": {"format": "WEBP", "quality": 80, "method": 2},
     "image/jpeg": {"format": "JPEG", "quality": 90},
@@ -114,7 +114,7 @@ class Pictures:
                 raise ImageError(f"{record.file.name} cannot be shown: {error}") from error
             if decoded.info.content_hash != record.info.content_hash:
                 raise _changed(record)
-            data = encode(Image.fromarray(decoded.pixels), kind)
+            data = encoded(Image.fromarray(decoded.pixels), **_SAVE_OPTIONS[kind])
             self._cache.put(name, data)
         return data
 
@@ -157,13 +157,6 @@ def indexed_bytes(record: ImageRecord) -> bytes:
     if hashlib.sha256(data).hexdigest() != record.info.content_hash:
         raise _changed(record)
     return data
-
-
-def encode(picture: Image.Image, kind: PictureType) -> bytes:
-    """A picture as a file."""
-    stream = io.BytesIO()
-    picture.save(stream, **_SAVE_OPTIONS[kind])  # type: ignore[arg-type]
-    return stream.getvalue()
 
 
 def browser_type(data: bytes) -> str | None:

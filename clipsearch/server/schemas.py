@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
 from fastapi import Header
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 from starlette.responses import Response
 
 from clipsearch.analysis.statistics import ValueCount
 from clipsearch.errors import Cause
-from clipsearch.indexing.status import RootStatus
+from clipsearch.indexing.status import Status
 from clipsearch.render.json_output import json_line
 from clipsearch.server.jobs import IndexJob
-from clipsearch.store.approximate.index import ApproximateStatus
-from clipsearch.types import Fingerprint
 
 Responses: TypeAlias = "dict[int | str, dict[str, Any]]"
 """By status, as FastAPI takes them."""
@@ -133,19 +131,11 @@ class PlacesAnswer(BaseModel):
     places: list[PhotoPlace]
 
 
-class StatusAnswer(BaseModel):
-    """The output of `clipsearch status --quick --json`."""
-
-    index: str
-    model: Fingerprint | None
-    images: int
-    failures: int
-    photo_bytes: int
-    index_bytes: int
-    segments: int
-    roots: list[RootStatus]
-    approximate: ApproximateStatus | None
-    stale: int | None
+_STATUS_TYPES = {**get_type_hints(Status), "stale": int | None}
+_STATUS_FIELDS: dict[str, Any] = {name: (kind, ...) for name, kind in _STATUS_TYPES.items()}
+StatusAnswer = create_model(
+    "StatusAnswer", __doc__="The output of `clipsearch status --quick --json`.", **_STATUS_FIELDS
+)
 
 
 class FailedFile(BaseModel):

@@ -252,7 +252,7 @@ class BrowseApp(App[None]):
         for number, row in enumerate(self._rows, 1):
             table.add_row(
                 Text(str(number), "dim", justify="right"),
-                Text("" if row.match is None else percent(row.match), "bold green", justify="right"),
+                Text(percent(row.match), "bold green", justify="right"),
                 Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
                 Text(day(row.record.info.taken_at)),
                 Text(printable(short_path(row.record.file.path, folder))),

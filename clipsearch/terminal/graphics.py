@@ -7,7 +7,6 @@ the terminal when it is imported. term-image asks for an old Pillow.
 from __future__ import annotations
 
 import base64
-import io
 import re
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
@@ -15,6 +14,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from clipsearch.images.thumbnails import encoded
 
 Protocol: TypeAlias = Literal["kitty", "iterm2", "sixel", "blocks"]
 
@@ -29,9 +30,7 @@ def kitty(picture: Image.Image, columns: int | None = None, rows: int | None = N
 
     With `columns` or `rows`, the picture is that many cells wide or high and keeps its shape. Otherwise it keeps its pixels.
     """
-    data = io.BytesIO()
-    picture.save(data, "PNG", compress_level=3)
-    content = base64.b64encode(data.getvalue()).decode("ascii")
+    content = base64.b64encode(encoded(picture, "PNG", compress_level=3)).decode("ascii")
     size = "".join(f",{key}={cells}" for key, cells in (("c", columns), ("r", rows)) if cells)
     chunks = [content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK)]
     parts = []
@@ -46,10 +45,9 @@ def iterm2(picture: Image.Image, columns: int, rows: int) -> str:
 
     Source: https://iterm2.com/documentation-images.html.
     """
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=88)
-    content = base64.b64encode(data.getvalue()).decode("ascii")
-    size = f"size={len(data.getvalue())};width={columns};height={rows};preserveAspectRatio=1"
+    data = encoded(picture, "JPEG", quality=88)
+    content = base64.b64encode(data).decode("ascii")
+    size = f"size={len(data)};width={columns};height={rows};preserveAspectRatio=1"
     return f"\x1b]1337;File=inline=1;{size}:{content}\x07"
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from PIL import Image
 
 from clipsearch.images.thumbnails import each_thumbnail
-from clipsearch.render.text import pad, percent, printable, short_path, shorten
+from clipsearch.render.text import match_and_score, pad, printable, short_path, shorten
 from clipsearch.terminal.graphics import Protocol, blocks, iterm2, kitty, sixel
 from clipsearch.types import Failure, Hit
 
@@ -86,4 +86,4 @@ def _caption(hit: Hit, picture: Image.Image | Failure, relative_to: str) -> tupl
     path = printable(short_path(hit.path, relative_to))
     if isinstance(picture, Failure):
         return f"{hit.rank}  cannot be read", f"{path}: {printable(picture.reason)}"
-    return f"{hit.rank}  {hit.score:.4f}" + ("" if hit.match is None else f"  {percent(hit.match)}"), path
+    return "  ".join([str(hit.rank), *reversed(match_and_score(hit))]), path

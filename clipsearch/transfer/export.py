@@ -34,23 +34,17 @@ class ExportReport:
 def export(
     collection: Collection,
     out: str | os.PathLike[str],
-    *,
-    format: Format | None = None,
-    condition: Condition | None = None,
-    relative_to: str | None = None,
-    embeddings: bool = False,
-    force: bool = False,
-    progress: Progress | None = None,
-    cancel: CancelToken | None = None,
+    format: Format | None,
+    condition: Condition | None,
+    relative_to: str | None,
+    embeddings: bool,
+    force: bool,
+    progress: Progress | None,
+    cancel: CancelToken | None,
 ) -> ExportReport:
-    """Write the images of one committed state, by image id, with their stored unit vectors, float32.
+    """Write the images of one committed state, by image id, with their stored unit vectors, float32: see SearchEngine.export.
 
-    `format` is by default the ending of `out`; a name with another ending gets that of the format. npy writes two files: the
-    vectors, and a .jsonl of their rows. csv has no vectors unless `embeddings`. With `relative_to`, an absolute folder, only
-    photos below it are written, with paths relative to it. Memory grows by eight bytes per image. Files appear once complete.
-
-    ClipsearchError if there is nothing to write, if a file exists (unless `force`), or if pyarrow is needed and missing.
-    Cancelled, with nothing written.
+    A name with another ending gets that of the format. Memory grows by eight bytes per image. Files appear once complete.
     """
     kind = format or _format_of(Path(out))
     first = Path(os.path.abspath(os.path.expanduser(out)))

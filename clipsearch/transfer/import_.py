@@ -90,13 +90,12 @@ def import_file(
     index: Fingerprint | None,
     file: str | os.PathLike[str],
     named: Callable[[], Fingerprint | None],
-    *,
-    folder: str | os.PathLike[str] | None = None,
-    any_length: bool = False,
-    trust_model: bool = False,
-    jobs: int | None = None,
-    progress: ImportProgress | None = None,
-    cancel: CancelToken | None = None,
+    folder: str | os.PathLike[str] | None,
+    any_length: bool,
+    trust_model: bool,
+    jobs: int | None,
+    progress: ImportProgress | None,
+    cancel: CancelToken | None,
 ) -> ImportReport:
     """Add a file's embeddings to an index, for photos below its roots, or below `folder`, which becomes a root.
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from clipsearch.cli import files
 from clipsearch.cli.files import put_into, safe_name
-from clipsearch.cli.results import ResultOptions, result_options, show
+from clipsearch.cli.results import result_options, show
 from clipsearch.errors import ClipsearchError
 from tests.conftest import save_photo
 from tests.render.support import ANOTHER_DAY, answer, hit
@@ -207,18 +207,24 @@ def test_flags_become_one_argument(tmp_path, monkeypatch):
     @click.option("-k", type=int)
     @result_options
     def command(k, results):
-        click.echo(repr((k, results)))
+        click.echo(f"{k} {results.format} {results.group_by} {results.open} {results.link_to} {results.copy_to}")
 
-    expected = ResultOptions("csv", group_by="day", open=True, link_to="d")
     output = CliRunner().invoke(command, ["-k", "3", "--csv", "--open", "--link-to", "d", "--group-by", "day"]).stdout
-    assert output == f"{(3, expected)!r}\n"
+    assert output == "3 csv day True d None\n"
 
 
 SCRIPT = """
     import sys
-    from clipsearch.cli.results import ResultOptions, show
+    import click
+    from clipsearch.cli.results import result_options, show
     from tests.render.support import answer, hit
-    show(answer(hit(1, "/photos/" + "x" * 200 + ".jpg", match=0.5)), ResultOptions(), "q")
+
+    @click.command()
+    @result_options
+    def command(results):
+        show(answer(hit(1, "/photos/" + "x" * 200 + ".jpg", match=0.5)), results, "q")
+
+    command([], standalone_mode=False)
     unwanted = {"PIL", "pandas"} & set(sys.modules)
     assert not unwanted, unwanted
 """

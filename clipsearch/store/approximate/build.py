@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Kind,
 from clipsearch.store.segments import faiss_version
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.vectors import vector_check
-from clipsearch.types import Embeddings, Ids
+from clipsearch.types import Embeddings, Ids, StageProgress
 
 _BLOCK = 8192  # vectors read at once
 _COMPARED = 4096  # vectors compared with all centroids at once
@@ -27,9 +27,6 @@ _FOR_EACH_PART = 32  # vectors of the sample
 _ROUNDS = 10  # of k-means; after them few vectors still change their part
 _SAMPLES = 32  # images that identify the collection
 _UNMEASURED = Measurement(0, 1, 0, 0, 0, 0, 0, 0, 0)
-
-BuildProgress = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
 
 
 class VectorSource:
@@ -61,7 +58,7 @@ class VectorSource:
             row += len(ids)
         return np.concatenate(taken)
 
-    def parts(self, progress: BuildProgress) -> tuple[Embeddings, NDArray[np.int32]]:
+    def parts(self, progress: StageProgress) -> tuple[Embeddings, NDArray[np.int32]]:
         """Centroids (lists, dim) and the part (rows,) of each vector. Computed once, for all kinds."""
         if self._parts is None:
             lists = parts_for(len(self.ids))
@@ -92,7 +89,7 @@ def expected_bytes(kind: Kind, source: VectorSource) -> int:
     return file_size(IndexShape(kind, rows, source.dim, parts_for(rows), 66 * rows, last_id))
 
 
-def build(folder: Path, kind: Kind, source: VectorSource, progress: BuildProgress) -> ApproximateInfo:
+def build(folder: Path, kind: Kind, source: VectorSource, progress: StageProgress) -> ApproximateInfo:
     """Write an index of a kind into a folder; nothing refers to it yet. Its info has no setting and no measurement yet."""
     path = folder / f"{secrets.token_hex(8)}.vectors"
     shape = IndexShape(kind, len(source.ids), source.dim, 0, 0, int(source.ids.max()))
@@ -134,7 +131,7 @@ def build(folder: Path, kind: Kind, source: VectorSource, progress: BuildProgres
     )
 
 
-def _centroids(sample: Embeddings, count: int, progress: BuildProgress) -> Embeddings:
+def _centroids(sample: Embeddings, count: int, progress: StageProgress) -> Embeddings:
     """`count` unit centroids (count, dim) of a sample (n, dim) by spherical k-means; the same for the same sample."""
     random = np.random.default_rng(0)
     centroids: Embeddings = sample[np.sort(random.choice(len(sample), count, replace=False))].copy()
