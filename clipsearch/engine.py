@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clipsearch._internal.commands import INDEX_FOLDER, command
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.images.files import ReadLimits
 from clipsearch.indexing import roots
 from clipsearch.milvus.address import is_address, parse_address
 from clipsearch.query.embed import QueryEmbedder
@@ -37,7 +38,6 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.analysis.statistics import By, Stats
     from clipsearch.distributed.indexing import ClusterReport
     from clipsearch.encoders.base import Encoder
-    from clipsearch.images.files import ReadLimits
     from clipsearch.indexing.apply import IndexProgress, SyncReport
     from clipsearch.indexing.status import Status
     from clipsearch.indexing.walk import WalkRules
@@ -219,7 +219,6 @@ class SearchEngine:
         `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
         raised. ModelMismatch if the index was made with another model.
         """
-        from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.apply import index_folders
         from clipsearch.indexing.plan import SyncOptions
 
@@ -255,7 +254,6 @@ class SearchEngine:
         Other parameters and errors are those of `index`; also ClipsearchError if the cluster or a storage cannot be reached.
         """
         from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
-        from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()

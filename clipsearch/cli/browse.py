@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import WHICH_PHOTOS, command, flag
@@ -12,9 +11,7 @@ from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import count_option, device_option, index_option, model_option
 from clipsearch.errors import ClipsearchError
-
-if TYPE_CHECKING:
-    from clipsearch.types import Condition
+from clipsearch.types import Condition, Query
 
 
 @command()
@@ -36,8 +33,6 @@ def browse(
     similar photos, r hides photos that do not match, / goes back to the query, and q quits. Esc clears the query. Needs a
     terminal with colours, and textual: pip install 'clipsearch[tui]'.
     """
-    from clipsearch.types import Query
-
     try:
         from clipsearch.terminal.app import BrowseApp
     except ImportError as error:

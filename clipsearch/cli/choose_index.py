@@ -15,6 +15,7 @@ from clipsearch.cli.find_index import find_index, index_for, last_used_index, ne
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import note
 from clipsearch.errors import ClipsearchError, CollectionNotFound
+from clipsearch.images.file_types import is_image_name
 from clipsearch.store.catalog_file import CATALOG, has_catalog
 
 if TYPE_CHECKING:
@@ -125,8 +126,6 @@ def _named(given: str | None) -> str:
 
 def _holds_photos(folder: Path) -> bool:
     """Whether any of a folder's first entries, or of those one level down, is named like a photo."""
-    from clipsearch.images.file_types import is_image_name
-
     seen = 0
     inner = [str(folder)]
     try:

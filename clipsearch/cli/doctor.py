@@ -10,6 +10,7 @@ from clipsearch.cli.find_index import find_index
 from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import current_folder, print_report
+from clipsearch.render.text import human_bytes, printable
 
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
 
@@ -68,8 +69,6 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
 
 
 def _page(report: dict[str, Any]) -> str:
-    from clipsearch.render.text import printable
-
     lines = [f"clipsearch {report['clipsearch']}"]
     for section in ("environment", "packages", "runtimes", "models", "index"):
         lines += ["", section]
@@ -89,8 +88,6 @@ def _page(report: dict[str, Any]) -> str:
 
 
 def _value_text(name: str, value: Any) -> str:
-    from clipsearch.render.text import human_bytes
-
     if value is None:
         return "-"
     if isinstance(value, bool):

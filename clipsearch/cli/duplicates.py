@@ -23,12 +23,13 @@ from clipsearch.cli.output import (
     print_paths,
     say,
 )
-from clipsearch.types import all_of
+from clipsearch.render.json_output import photo_to_json, reasons_to_json
+from clipsearch.render.text import counted, human_bytes, printable, short_path
+from clipsearch.types import Condition, ImageRecord, all_of
 
 if TYPE_CHECKING:
     from clipsearch.analysis.duplicates import Copy, CopyGroup, Duplicates
     from clipsearch.render.gallery import Gallery, Section
-    from clipsearch.types import Condition, ImageRecord
 
 
 _PHOTO_KEYS = ("path", "width", "height", "format", "size", "content_hash")
@@ -99,16 +100,12 @@ def duplicates(
 
 
 def _counts(report: Duplicates) -> str:
-    from clipsearch.render.text import counted, human_bytes
-
     copies = f"{counted(report.copies, 'copy')} of {human_bytes(report.spare_bytes)}"
     return f"{counted(report.images, 'photo')}, {counted(len(report.groups), 'group')}, {copies}"
 
 
 def _group_table(group: CopyGroup) -> str:
     """One line a photo: best, same or near; cosine, pixels, size, path."""
-    from clipsearch.render.text import human_bytes, printable, short_path
-
     rows = [("best", "", group.best)]
     rows += [
         ("same", "", copy.record) if copy.exact else ("near", f"{copy.cosine:.4f}", copy.record)
@@ -124,8 +121,6 @@ def _group_table(group: CopyGroup) -> str:
 
 def _duplicates_object(index: str, report: Duplicates) -> dict[str, Any]:
     """{"index", "images", "copies", "bytes", "groups": [{"best", "copies": [...]}], "failures"}. Keys are only added."""
-    from clipsearch.render.json_output import reasons_to_json
-
     return {
         "index": index,
         "images": report.images,
@@ -151,8 +146,6 @@ def _duplicates_object(index: str, report: Duplicates) -> dict[str, Any]:
 
 
 def _photo(record: ImageRecord) -> dict[str, Any]:
-    from clipsearch.render.json_output import photo_to_json
-
     return {key: value for key, value in photo_to_json(record).items() if key in _PHOTO_KEYS}
 
 
@@ -165,7 +158,6 @@ def _gallery(report: Duplicates) -> Gallery:
 
 def _section(group: CopyGroup) -> Section:
     from clipsearch.render.gallery import PhotoCard, Section, joined, photo_facts
-    from clipsearch.render.text import counted, human_bytes
 
     cards = []
     for record, worth, fact in (

@@ -14,6 +14,7 @@ from clipsearch.cli.options import (
     prompt_options,
 )
 from clipsearch.cli.output import note_failures, print_report, progress_bar
+from clipsearch.render.tables import evaluation_table, zero_shot_table
 
 
 @command("eval")
@@ -55,7 +56,6 @@ def eval_(
     from clipsearch.analysis import evaluation
     from clipsearch.encoders import choose_default_model, load_encoder
     from clipsearch.encoders.prompts import check_prompts
-    from clipsearch.render.tables import evaluation_table, zero_shot_table
 
     if prompts and not zero_shot:
         raise click.UsageError("--prompt and --ensemble are for --zero-shot; captions are taken as they are")

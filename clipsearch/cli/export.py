@@ -11,6 +11,9 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, argument, command, flag, option
 from clipsearch.cli.options import folder_option, index_option, json_option
 from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.query.filters import in_folder, parse_where
+from clipsearch.render.text import counted, human_bytes, printable
+from clipsearch.types import all_of
 
 
 @command()
@@ -48,9 +51,6 @@ def export(
     embeddings are those that are searched, of length 1, bit by bit. The file appears when it is complete.
     """
     from clipsearch.indexing.roots import absolute
-    from clipsearch.query.filters import in_folder, parse_where
-    from clipsearch.render.text import counted, human_bytes, printable
-    from clipsearch.types import all_of
 
     if relative and folder is None:
         raise click.UsageError("--relative needs --in FOLDER, the folder that the paths are to be relative to")

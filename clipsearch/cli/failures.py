@@ -6,6 +6,8 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import command
 from clipsearch.cli.options import index_option, json_option, print0_option
 from clipsearch.cli.output import current_folder, print_paths, print_report
+from clipsearch.render.json_output import failure_to_json
+from clipsearch.render.tables import failures_table
 
 
 @command()
@@ -22,9 +24,6 @@ def failures(
     be reached (no permission, a failing drive) is tried again by every run. Crashes and time-outs are tried in three runs.
     `clipsearch index --retry` tries all of them. A photo that was indexed before stays until its file is gone or has changed.
     """
-    from clipsearch.render.json_output import failure_to_json
-    from clipsearch.render.tables import failures_table
-
     with open_engine(index_folder) as engine:
         failed = engine.failures()
     if print0 and not as_json:

@@ -7,6 +7,7 @@ from clipsearch.cli.command import argument, command
 from clipsearch.cli.options import complete_folder, index_option
 from clipsearch.cli.output import say
 from clipsearch.cli.waiting import Patience, wait_option
+from clipsearch.render.text import counted
 
 
 @command()
@@ -22,8 +23,6 @@ def forget(
     \b
     clipsearch forget ~/Photos/screenshots
     """
-    from clipsearch.render.text import counted
-
     with open_engine(index_folder) as engine:
         count = engine.forget(*folders, on_busy=Patience(wait))
     say(f"forgot {counted(count, 'photo')}\n")

@@ -13,6 +13,7 @@ from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import device_option, folder_option, index_option, jobs_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, note, print_report
+from clipsearch.render.text import joined_counts, printable
 
 
 @command("import")
@@ -45,7 +46,6 @@ def import_(
     again only if they change. Ctrl-C keeps what is committed; run it again to continue.
     """
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import joined_counts, printable
 
     may_be_new = folder is not None or index_folder is not None
     index = index_to_write((folder or "",), index_folder) if may_be_new else existing_index(None)

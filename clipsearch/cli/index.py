@@ -34,6 +34,10 @@ from clipsearch.cli.output import ProgressBar, is_quiet, note, note_failures, pr
 from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.errors import SyncRefused
+from clipsearch.images.files import ReadLimits
+from clipsearch.indexing.walk import WalkRules
+from clipsearch.render.json_output import reasons_to_json
+from clipsearch.render.text import counted, joined_counts, printable
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
@@ -110,9 +114,6 @@ class IndexOptions:
             raise click.UsageError("--watch and --ray exclude each other")
         if self.watch and self.store:
             raise click.UsageError("--watch and --store exclude each other; push again when you want to")
-        from clipsearch.images.files import ReadLimits
-        from clipsearch.indexing.walk import WalkRules
-
         rules = WalkRules(self.hidden, not self.no_default_excludes, self.follow_links, self.exclude)
         options: dict[str, Any] = {
             "rules": None if rules == WalkRules() else rules,
@@ -229,8 +230,6 @@ def _watch(engine: SearchEngine, folders: tuple[str, ...], options: dict[str, An
 
 def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushReport | None = None) -> None:
     """What a run did, on standard output."""
-    from clipsearch.render.json_output import reasons_to_json
-
     if report.withheld:
         note(
             f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because they are so many, "
@@ -248,15 +247,11 @@ def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushR
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     """What a run did, in a line, with one more count at the end; "" for nothing."""
-    from clipsearch.render.text import joined_counts
-
     counts = ((getattr(report, name), name) for name in ("added", "updated", "moved", "removed"))
     return joined_counts(*counts, last)
 
 
 def _summary(report: SyncReport, index_folder: str, model: str) -> str:
-    from clipsearch.render.text import counted, printable
-
     nothing = (
         "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
     )

@@ -27,11 +27,14 @@ from clipsearch.cli.options import (
     prompt_options,
 )
 from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, progress_bar, say
-from clipsearch.types import all_of
+from clipsearch.errors import SidecarError
+from clipsearch.render.json_output import labels_to_json
+from clipsearch.render.tables import LabelsTable
+from clipsearch.render.text import counted
+from clipsearch.types import Condition, all_of
 
 if TYPE_CHECKING:
     from clipsearch.render.gallery import LabelledPhotos
-    from clipsearch.types import Condition
 
 LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 labels: see benchmarks/measure_labels.py
 
@@ -116,8 +119,6 @@ def label(
     --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
     no photo, and nothing else in a sidecar. Exit status 3: some could not be written.
     """
-    from clipsearch.render.json_output import labels_to_json
-
     texts = options.labels()
     check_html(options.html, options.force)
     objects: list[dict[str, Any]] = []
@@ -182,7 +183,6 @@ class _Sidecars:
 
     def write(self, path: str, keywords: Sequence[str]) -> str | None:
         """Add the keywords of a photo to its sidecar; the sidecar, or None after a message if that fails."""
-        from clipsearch.errors import SidecarError
         from clipsearch.images.xmp import add_keywords, sidecar_path
 
         try:
@@ -199,8 +199,6 @@ class _Sidecars:
     @contextmanager
     def summed_up(self) -> Iterator[None]:
         """Sum up at the end, also if an error or Ctrl-C came before all were written."""
-        from clipsearch.render.text import counted
-
         rest = "; not finished: to go on, run the same command again"
         try:
             yield
@@ -213,8 +211,6 @@ class _Sidecars:
 
 def _printer(texts: Sequence[str], options: LabelOptions) -> Callable[[dict[str, Any]], None]:
     """The function that prints one photo."""
-    from clipsearch.render.tables import LabelsTable
-
     if options.paths or options.print0:
         return lambda value: print_paths([value["path"]], b"\0" if options.print0 else b"\n")
     if options.as_jsonl:

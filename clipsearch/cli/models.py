@@ -7,6 +7,8 @@ import click
 from clipsearch.cli.command import argument, command, verbosity_options
 from clipsearch.cli.options import json_option
 from clipsearch.cli.output import print_report, say
+from clipsearch.render.tables import models_table
+from clipsearch.render.text import printable
 
 
 @click.group(invoke_without_command=True)
@@ -20,7 +22,6 @@ def models(as_json: bool = False) -> None:
     if click.get_current_context().invoked_subcommand:
         return
     from clipsearch.encoders.registry import model_rows
-    from clipsearch.render.tables import models_table
 
     rows = model_rows()
     print_report(as_json, {"models": rows}, models_table(rows))
@@ -35,7 +36,6 @@ def pull(model: str = argument("model", metavar="ID")) -> None:
     """
     from clipsearch.encoders import find_checkpoint
     from clipsearch.encoders.registry import MINI
-    from clipsearch.render.text import printable
 
     if model == MINI:
         say("mini ships with clipsearch; there is nothing to download\n")

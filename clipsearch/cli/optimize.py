@@ -12,6 +12,7 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.render.text import human_bytes
 
 if TYPE_CHECKING:
     from clipsearch.analysis.optimization import OptimizeReport
@@ -95,8 +96,6 @@ def _about(card: ApproximateInfo) -> dict[str, Any]:
 
 
 def _summary(report: OptimizeReport) -> str:
-    from clipsearch.render.text import human_bytes
-
     lines = [f"{report.images:,} photos"]
     if report.exact_milliseconds is not None:
         lines[0] += f"; an exact search takes {report.exact_milliseconds:.1f} ms"

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from clipsearch.cli.command import LOOK_FOR, ORDER, OTHER, OUTPUT, WHERE, WHICH_PHOTOS, flag, gathered, grouped, option
+from clipsearch.types import Condition, Query, Term
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-    from clipsearch.types import Condition, Query, Term
 
 POSITIVE = click.IntRange(1)
 _INDEX = "The index, or its photo folder. Default: the nearest at or above"
@@ -110,8 +109,6 @@ class SearchOptions:
 
     def query(self, terms: tuple[Term, ...], filters: tuple[Condition, ...], **others: Any) -> Query:
         """The query with these options, and others of its fields."""
-        from clipsearch.types import Query
-
         offset = self.offset + (self.page - 1) * self.top_k
         shared = {name: getattr(self, name) for name in ("min_score", "diverse", "sort", "keep_own", "exact")}
         return Query(terms, filters, offset=offset, **shared, **others)

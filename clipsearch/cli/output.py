@@ -16,14 +16,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
 from clipsearch.cli.hints import completed
-
-if TYPE_CHECKING:
-    from clipsearch.types import Failure
+from clipsearch.render.text import printable
+from clipsearch.types import Failure
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _quiet = False
@@ -112,8 +111,6 @@ def note(text: str) -> None:
 
     Control characters are escaped, so that a terminal does not obey them. Proposed commands get the index they are about.
     """
-    from clipsearch.render.text import printable
-
     lines = "\n".join(printable(line) for line in completed(text).split("\n"))
     say_aside(f"clipsearch: {lines}\n")
 

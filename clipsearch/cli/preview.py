@@ -7,17 +7,15 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import click
 
 from clipsearch.cli.command import OUTPUT, OptionalValue, option
 from clipsearch.cli.output import current_folder, say
+from clipsearch.render.grouping import GroupBy, group_title, grouped
 from clipsearch.terminal.capabilities import best_protocol, cell_size, has_all_colours
-
-if TYPE_CHECKING:
-    from clipsearch.render.grouping import GroupBy
-    from clipsearch.types import Hit
+from clipsearch.types import Hit
 
 Preview: TypeAlias = Literal["auto", "kitty", "iterm2", "sixel", "blocks"]
 
@@ -55,7 +53,6 @@ def can_preview(wanted: Preview) -> bool:
 
 def print_preview(hits: Sequence[Hit], wanted: Preview, group_by: GroupBy | None) -> None:
     """Print tiles as their photos are read, each group under its title."""
-    from clipsearch.render.grouping import group_title, grouped
     from clipsearch.terminal.preview import Screen, preview
 
     folder = current_folder()

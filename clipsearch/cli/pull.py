@@ -11,6 +11,7 @@ from clipsearch.cli.options import complete_folder, json_option, prune_option
 from clipsearch.cli.output import ProgressBar, print_report
 from clipsearch.cli.push import transfer_texts
 from clipsearch.cli.waiting import Patience, wait_option
+from clipsearch.render.text import printable
 
 
 @command()
@@ -38,7 +39,6 @@ def pull(
     the machine that pushed.
     """
     from clipsearch.engine import SearchEngine
-    from clipsearch.render.text import printable
 
     with SearchEngine(index_to_write((index_folder,), index_folder)) as engine, ProgressBar() as bar:
         report = engine.pull(store, prune=prune, progress=bar.show, on_busy=Patience(wait))

@@ -11,6 +11,7 @@ from clipsearch.cli.command import command, flag
 from clipsearch.cli.options import index_option, json_option, prune_option
 from clipsearch.cli.output import ProgressBar, print_report
 from clipsearch.cli.waiting import Patience, wait_option
+from clipsearch.render.text import counted, joined_counts, printable
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
@@ -49,8 +50,6 @@ def push_to(engine: SearchEngine, store: str, prune: bool, take_over: bool, wait
 
 def show_push(report: PushReport, as_json: bool) -> None:
     """What a push did, on standard output."""
-    from clipsearch.render.text import printable
-
     counts = ((report.sent, "sent and read back"), (report.resumed, "sent by a run before"))
     done, content = transfer_texts(report, *counts)
     store = f"store: {printable(report.store)} ({content}, version {report.version})\n"
@@ -59,7 +58,5 @@ def show_push(report: PushReport, as_json: bool) -> None:
 
 def transfer_texts(report: PushReport | PullReport, *counts: tuple[int, str]) -> tuple[str, str]:
     """What was done, as a line, and what is there now: how many photos, and the start of the checksum over all."""
-    from clipsearch.render.text import counted, joined_counts
-
     done = joined_counts(*counts, (report.removed, "removed"), (report.unchanged, "unchanged")) or "nothing to do"
     return f"{done} in {report.seconds:.1f} s\n", f"{counted(report.images, 'photo')}, checksum {report.digest[:12]}"

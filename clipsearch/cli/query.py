@@ -23,11 +23,14 @@ from clipsearch.cli.options import SearchOptions, prompt_options, search_options
 from clipsearch.cli.output import note, say
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
+from clipsearch.images.file_types import is_image_name
+from clipsearch.query.language import parse_terms, split_words
+from clipsearch.render.text import printable
+from clipsearch.types import Condition, Query
 
 if TYPE_CHECKING:
     from clipsearch.client import Client
     from clipsearch.engine import SearchEngine
-    from clipsearch.types import Condition, Query
 
 _part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR)
 
@@ -88,8 +91,6 @@ def query(
     each line of standard input. Each line of the answer has rank, score (the cosine), match (the probability that the photo
     is right), date and path. More: clipsearch help query-language.
     """
-    from clipsearch.query.language import parse_terms
-
     question = search.query((), filters, prompts=wanted.prompts, min_match=wanted.least_match)
     if not wanted.parts:
         raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')
@@ -109,9 +110,6 @@ def _answer_lines(
     engine: SearchEngine | Client, question: Query, top_k: int, results: ResultOptions, pictures: _Pictures
 ) -> int:
     """Answer one query from each line of standard input; the highest exit status of all."""
-    from clipsearch.query.language import parse_terms, split_words
-    from clipsearch.render.text import printable
-
     refused, status, first = False, int(ExitStatus.OK), True
     for line in sys.stdin.buffer:
         text = os.fsdecode(line).rstrip("\r\n")  # as arguments are decoded, because it may be the name of any file
@@ -152,8 +150,6 @@ class _Pictures:
 
     def picture(self, text: str) -> str | Path:
         """The picture that a part of a query names, or its text. QueryError if it names a picture that is not there."""
-        from clipsearch.images.file_types import is_image_name
-
         if text.lower().startswith(("http://", "https://")) and " " not in text:
             return self._fetch(text)
         if os.path.isfile(text):
@@ -171,8 +167,6 @@ class _Pictures:
 
     def _require_no_paths(self, words: list[str]) -> None:
         """Raise QueryError if one of several words is an existing file or folder: it would be searched as text."""
-        from clipsearch.images.file_types import is_image_name
-
         for word in words:
             rest = " ".join(other for other in words if other != word)
             if _is_folder(word):

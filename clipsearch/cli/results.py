@@ -7,7 +7,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -27,10 +27,9 @@ from clipsearch.cli.output import (
 )
 from clipsearch.cli.preview import Preview, can_preview, preview_option, print_preview
 from clipsearch.errors import ClipsearchError
-
-if TYPE_CHECKING:
-    from clipsearch.query.hits import Hits
-
+from clipsearch.images.file_types import is_image_name
+from clipsearch.query.hits import Hits
+from clipsearch.render.tables import hits_table
 
 _FORMATS = {"json": "--json", "jsonl": "--jsonl", "csv": "--csv", "paths": "--paths", "print0": "-0"}
 _folder = partial(
@@ -136,8 +135,6 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
     if options.preview and can_preview(options.preview):
         print_preview(hits, options.preview, group_by)
     elif options.format == "table":
-        from clipsearch.render.tables import hits_table
-
         terminal = sys.stdout.isatty()
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # https://no-color.org
         text = hits_table(
@@ -168,8 +165,6 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
 
 
 def _open(hits: Hits, written: str | None) -> None:
-    from clipsearch.images.file_types import is_image_name
-
     if written is not None:
         open_in_viewer(written)
     elif not hits:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clipsearch.cli.backend import Backend, backend_options
 from clipsearch.cli.command import argument, command
@@ -12,9 +11,7 @@ from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, complete_file, search_options
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import QueryError
-
-if TYPE_CHECKING:
-    from clipsearch.types import Condition
+from clipsearch.types import Condition, Term
 
 
 @command()
@@ -33,8 +30,6 @@ def similar(
     clipsearch similar giraffe.jpg
     clipsearch similar cat.png giraffe.jpg -k 3 --diverse
     """
-    from clipsearch.types import Term
-
     for image in images:
         if not os.path.isfile(image):
             is_folder = os.path.isdir(image)

@@ -15,12 +15,12 @@ from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import count_option, index_option, json_option
 from clipsearch.cli.output import current_folder, print_report
-from clipsearch.types import all_of
+from clipsearch.render.chart import Chart, can_draw_blocks, charts_text
+from clipsearch.render.text import counted, human_bytes, short_path
+from clipsearch.types import Condition, all_of
 
 if TYPE_CHECKING:
     from clipsearch.analysis.statistics import Breakdown, Stats
-    from clipsearch.render.chart import Chart
-    from clipsearch.types import Condition
 
 _MOST_COLUMNS = 240  # of a timeline; longer ones leave out the empty ones
 _PLURALS = {"camera": "cameras", "folder": "folders", "format": "formats"}
@@ -61,7 +61,6 @@ def stats(
     clipsearch stats --png photos.png
     """
     from clipsearch.analysis.statistics import USUAL_BY
-    from clipsearch.render.chart import can_draw_blocks, charts_text
 
     with open_engine(index_folder) as engine:
         report = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
@@ -79,8 +78,6 @@ def stats(
 
 
 def _headline(report: Stats) -> tuple[str, str]:
-    from clipsearch.render.text import counted, human_bytes
-
     photos = f"{counted(report.images, 'photo')}, {human_bytes(report.bytes)}"
     if not report.images:
         return photos, "nothing to count"
@@ -91,9 +88,6 @@ def _headline(report: Stats) -> tuple[str, str]:
 
 def _chart(breakdown: Breakdown, *, fill: bool) -> Chart:
     """Counts as bars; with `fill`, a timeline also has the years or months without photos."""
-    from clipsearch.render.chart import Chart
-    from clipsearch.render.text import short_path
-
     by = breakdown.by
     timeline = by in ("year", "month")
     folder = current_folder()

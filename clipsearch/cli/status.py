@@ -11,12 +11,13 @@ from clipsearch.cli.command import command, flag
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import print_report
+from clipsearch.render.text import counted, human_bytes, joined_counts, printable
+from clipsearch.types import Fingerprint
 
 if TYPE_CHECKING:
     from clipsearch.indexing.status import RootStatus, Status
     from clipsearch.milvus.store import StoreStatus
     from clipsearch.store.approximate.index import ApproximateStatus
-    from clipsearch.types import Fingerprint
 
 
 @command()
@@ -50,14 +51,10 @@ def status(
 
 
 def _text(lines: list[tuple[str, str]]) -> str:
-    from clipsearch.render.text import printable
-
     return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
 
 
 def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
-    from clipsearch.render.text import counted, human_bytes
-
     see = f"; see: {hint('failures')}" if state.failures and not remote else ""
     return [
         ("index", f"{state.index} ({human_bytes(state.index_bytes)}, {counted(state.segments, 'segment')})"),
@@ -70,8 +67,6 @@ def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
 
 
 def _store_lines(state: StoreStatus) -> list[tuple[str, str]]:
-    from clipsearch.render.text import human_bytes
-
     lines = [
         ("store", f"{state.store} ({state.server})"),
         ("model", _model(state.model)),
@@ -91,8 +86,6 @@ def _model(fingerprint: Fingerprint) -> str:
 
 
 def _approximate(state: ApproximateStatus) -> str:
-    from clipsearch.render.text import human_bytes, joined_counts
-
     if state.problem is not None:
         return f"exact; the approximate index is not used: {state.problem}; to rebuild it: {hint('optimize')}"
     changes = joined_counts((state.new, "photos added since"), (state.gone, "photos gone since"))
@@ -105,8 +98,6 @@ def _approximate(state: ApproximateStatus) -> str:
 
 
 def _freshness(root: RootStatus) -> str:
-    from clipsearch.render.text import joined_counts
-
     if not root.present:
         return "not there now (a drive that is not mounted?)"
     if root.new is None:

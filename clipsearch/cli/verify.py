@@ -12,6 +12,7 @@ from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.render.text import counted, human_bytes, printable
 
 if TYPE_CHECKING:
     from clipsearch.store.verify import Damage
@@ -29,7 +30,6 @@ def verify(index_folder: str | None = index_option, as_json: bool = json_option)
 
     Exit status: 0 all is as it was written; 4 something is damaged.
     """
-    from clipsearch.render.text import counted, human_bytes, printable
     from clipsearch.store.verify import verify as verify_index
 
     folder = existing_index(index_folder)
@@ -52,8 +52,6 @@ def damages_text(damages: Sequence[Damage]) -> str:
 
 def first_lines(texts: Sequence[str], indent: str = "") -> str:
     """The first texts, a line each, and how many more there are."""
-    from clipsearch.render.text import printable
-
     lines = [printable(text) for text in texts[:_MOST_SHOWN]]
     if len(texts) > _MOST_SHOWN:
         lines.append(f"and {len(texts) - _MOST_SHOWN:,} more; --json lists all")
