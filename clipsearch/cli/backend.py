@@ -33,20 +33,18 @@ _NEED_FILES = {
     "preview": "--preview",
 }
 
-server_option = option(
-    "--server", envvar="CLIPSEARCH_SERVER", metavar="URL", heading=WHERE, help="Ask a running `clipsearch serve`."
-)
+server_option = option("--server", "URL", "Ask a running `clipsearch serve`.", WHERE, envvar="CLIPSEARCH_SERVER")
 
 
 def store_option(text: str, *, required: bool = False, variable: bool = True) -> Any:
     """--store, and what it does. With `variable`, CLIPSEARCH_STORE may name it too."""
     return option(
         "--store",
+        "URL",
+        f"{text} milvus://HOST:PORT/NAME.",
+        WHERE,
         envvar="CLIPSEARCH_STORE" if variable else None,
-        metavar="URL",
         required=required,
-        heading=WHERE,
-        help=f"{text} milvus://HOST:PORT/NAME.",
     )
 
 

@@ -16,7 +16,7 @@ from clipsearch.types import Condition, Query
 
 @command()
 def browse(
-    top_k: int = count_option("-k", "--top-k", default=50, heading=WHICH_PHOTOS, help="How many photos to list."),
+    top_k: int = count_option("-k --top-k", 50, "How many photos to list.", WHICH_PHOTOS),
     relevant: bool = flag("--relevant", "Start with only photos that match; r in the list changes it.", WHICH_PHOTOS),
     filters: tuple[Condition, ...] = filter_options,
     index_folder: str | None = index_option,

@@ -89,14 +89,18 @@ class Command(click.Command):
 argument: Callable[..., Any] = click.argument
 
 
-def option(*names: str, **attributes: Any) -> Any:
-    """An option. It is the default of the parameter, or of the field of an options class, that gets its value."""
-    return click.option(*names, **{"cls": Option, **attributes})
+def option(names: str, metavar: str | None = None, help: str = "", heading: str = OTHER, **attributes: Any) -> Any:
+    """An option by its names, as "-k --top-k", perhaps with that of its parameter, as "--in folders".
+
+    It is the default of the parameter, or of the field of an options class, that gets its value.
+    """
+    about = {"metavar": metavar, "help": help, "heading": heading}
+    return click.option(*names.split(), **{"cls": Option, **about, **attributes})
 
 
-def flag(name: str, text: str, heading: str = OTHER) -> Any:
-    """An option without a value, and its help."""
-    return option(name, is_flag=True, help=text, heading=heading)
+def flag(names: str, help: str, heading: str = OTHER) -> Any:
+    """An option without a value."""
+    return option(names, help=help, heading=heading, is_flag=True)
 
 
 def command(name: str | None = None, **attributes: Any) -> Callable[[Any], click.Command]:

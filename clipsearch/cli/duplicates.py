@@ -41,16 +41,14 @@ def duplicates(
     exact: bool = flag("--exact", "Only files with the same bytes. Instant; decodes nothing.", WHICH_PHOTOS),
     min_cosine: float | None = option(
         "--min-cosine",
+        "S",
+        "Compare photos that are at least this near. Default: 0.8 for mini, 0.9 for other models.",
+        WHICH_PHOTOS,
         type=click.FloatRange(-1, 1),
-        metavar="S",
-        heading=WHICH_PHOTOS,
-        help="Compare photos that are at least this near. Default: 0.8 for mini, 0.9 for other models.",
     ),
     as_json: bool = json_option,
     paths: bool = flag("--paths", "Print only the paths of copies, never those of the best.", OUTPUT),
-    print0: bool = option(
-        "-0", "--print0", is_flag=True, heading=OUTPUT, help="Print only the paths of copies, each ended by a NUL."
-    ),
+    print0: bool = flag("-0 --print0", "Print only the paths of copies, each ended by a NUL.", OUTPUT),
     html: str | None = html_option,
     force: bool = force_option("--html"),
     index_folder: str | None = index_option,

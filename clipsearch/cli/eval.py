@@ -21,13 +21,9 @@ from clipsearch.render.tables import evaluation_table, zero_shot_table
 def eval_(
     captions: str = argument("captions", type=click.Path(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl"),
     images: str = option(
-        "--images",
-        type=click.Path(exists=True, file_okay=False),
-        metavar="DIR",
-        required=True,
-        help="The folder of the photos.",
+        "--images", "DIR", "The folder of the photos.", type=click.Path(exists=True, file_okay=False), required=True
     ),
-    split: str | None = option("--split", metavar="NAME", help='Only the lines with this "split".'),
+    split: str | None = option("--split", "NAME", 'Only the lines with this "split".'),
     zero_shot: bool = flag("--zero-shot", 'Measure labels, not captions: {"image": "a.jpg", "label": "..."}.'),
     prompts: tuple[str, ...] = prompt_options("labels"),
     model: str | None = model_option("The model to measure. Default: the one that a new index would get."),

@@ -20,17 +20,14 @@ from clipsearch.types import all_of
 def export(
     out: str = argument("out", type=click.Path(dir_okay=False)),
     file_format: Literal["npy", "parquet", "csv", "jsonl"] | None = option(
-        "--format",
-        "file_format",
+        "--format file_format",
+        "NAME",
+        "npy, parquet, csv or jsonl. Default: by OUT's ending.",
+        OUTPUT,
         type=click.Choice(["npy", "parquet", "csv", "jsonl"]),
-        metavar="NAME",
-        heading=OUTPUT,
-        help="npy, parquet, csv or jsonl. Default: by OUT's ending.",
     ),
     folder: str | None = folder_option("Only below this folder.", WHICH_PHOTOS),
-    where: str | None = option(
-        "--where", metavar="EXPR", heading=WHICH_PHOTOS, help="Only if this is true, such as 'taken >= 2024'."
-    ),
+    where: str | None = option("--where", "EXPR", "Only if this is true, such as 'taken >= 2024'.", WHICH_PHOTOS),
     relative: bool = flag("--relative", "Write paths relative to --in, for another machine.", OUTPUT),
     embeddings: bool = flag("--embeddings", "With csv: also a column of embeddings, as JSON lists.", OUTPUT),
     force: bool = flag("--force", "Replace files that exist.", OUTPUT),

@@ -22,9 +22,7 @@ from clipsearch.errors import ClipsearchError
 if TYPE_CHECKING:
     from clipsearch.render.gallery import Gallery
 
-html_option = option(
-    "--html", type=click.Path(), metavar="FILE", heading=OUTPUT, help="Write a page to browse, as one .html file."
-)
+html_option = option("--html", "FILE", "Write a page to browse, as one .html file.", OUTPUT, type=click.Path())
 _LONGEST = 240  # bytes of a file name with its number; file systems take 255
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in a name on Windows, and on drives that Windows reads too
 _PATIENCE = 2.0  # seconds within which an opener fails, if it does

@@ -13,24 +13,19 @@ _which = partial(option, heading=WHICH_PHOTOS)
 _pixels = partial(_which, type=POSITIVE, metavar="PIXELS")
 _OPTIONS = {
     "folders": _which(
-        "--in",
-        "folders",
-        multiple=True,
-        metavar="FOLDER",
-        shell_complete=complete_folder,
-        help="Only below this folder; repeatable.",
+        "--in folders", "FOLDER", "Only below this folder; repeatable.", multiple=True, shell_complete=complete_folder
     ),
-    "names": _which("--name", "names", multiple=True, metavar="GLOB", help="Only files of this name; repeatable."),
-    "taken": _which("--taken", metavar="DATE[..DATE]", help="Only taken then: 2024, 2024-07, 2024-06..2024-08."),
-    "after": _which("--after", metavar="DATE", help="Only taken on this date or later."),
-    "before": _which("--before", metavar="DATE", help="Only taken before this date."),
-    "camera": _which("--camera", metavar="TEXT", help="Only by a camera whose name contains this."),
-    "near": _which("--near", metavar="LAT,LON[,KM]", help="Only taken within KM (or 1 km) of this point."),
+    "names": _which("--name names", "GLOB", "Only files of this name; repeatable.", multiple=True),
+    "taken": _which("--taken", "DATE[..DATE]", "Only taken then: 2024, 2024-07, 2024-06..2024-08."),
+    "after": _which("--after", "DATE", "Only taken on this date or later."),
+    "before": _which("--before", "DATE", "Only taken before this date."),
+    "camera": _which("--camera", "TEXT", "Only by a camera whose name contains this."),
+    "near": _which("--near", "LAT,LON[,KM]", "Only taken within KM (or 1 km) of this point."),
     "min_width": _pixels("--min-width", help="Only at least this wide."),
     "min_height": _pixels("--min-height", help="Only at least this high."),
-    "orientation": _which("--orientation", metavar="KIND", help="Only landscape, portrait or square."),
-    "format": _which("--format", metavar="NAME", help="Only this file format: jpeg, png, heic, ..."),
-    "where": _which("--where", metavar="EXPR", help="Only if this is true, such as 'size > 5MB'."),
+    "orientation": _which("--orientation", "KIND", "Only landscape, portrait or square."),
+    "format": _which("--format", "NAME", "Only this file format: jpeg, png, heic, ..."),
+    "where": _which("--where", "EXPR", "Only if this is true, such as 'size > 5MB'."),
 }
 
 

@@ -59,42 +59,32 @@ class IndexOptions:
     )
     follow_links: bool = flag("--follow-links", "Enter folders that are symbolic links.", _FILES)
     exclude: tuple[str, ...] = option(
-        "--exclude",
-        multiple=True,
-        metavar="GLOB",
-        heading=_FILES,
-        help="Skip files and folders of this name; repeatable.",
+        "--exclude", "GLOB", "Skip files and folders of this name; repeatable.", _FILES, multiple=True
     )
     paranoid: bool = flag("--paranoid", "Read every photo, even if its size and time are unchanged.", _FILES)
     retry: bool = flag("--retry", "Try all files again that failed (`clipsearch failures`).", _FILES)
     max_seconds: float = _limit(
-        "--max-seconds", type=click.FloatRange(0.1), default=30, metavar="S", help="Time limit for decoding a photo."
+        "--max-seconds", "S", "Time limit for decoding a photo.", type=click.FloatRange(0.1), default=30
     )
     max_megapixels: float = _limit(
-        "--max-megapixels", type=click.FloatRange(1), default=160, metavar="N", help="Size limit for a photo."
+        "--max-megapixels", "N", "Size limit for a photo.", type=click.FloatRange(1), default=160
     )
     model: str | None = model_option("The model for a new index (see `clipsearch models`).")
     device: str = device_option
     precision: str = option(
         "--precision",
+        "KIND",
+        "fp32, bf16, int8, or auto (default): the fastest of them that measures as good as fp32.",
+        WHERE,
         type=click.Choice(["auto", "fp32", "bf16", "int8"]),
         default="auto",
-        metavar="KIND",
-        heading=WHERE,
-        help="fp32, bf16, int8, or auto (default): the fastest of them that measures as good as fp32.",
     )
     index_folder: str | None = new_index_option
     ray: str | None = option(
-        "--ray",
-        metavar="ADDRESS",
-        heading=_CLUSTER,
-        help="Index on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.",
+        "--ray", "ADDRESS", "Index on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.", _CLUSTER
     )
     parts: str | None = option(
-        "--parts",
-        metavar="DIR|URL",
-        heading=_CLUSTER,
-        help="With --ray: where workers put their results. Default: the index.",
+        "--parts", "DIR|URL", "With --ray: where workers put their results. Default: the index.", _CLUSTER
     )
     store: str | None = store_option("Then push to a vector database:", variable=False)
     take_over: bool = flag("--take-over", "With --store: replace what another copy of this index pushed.", _CLUSTER)
@@ -103,7 +93,7 @@ class IndexOptions:
     wait: float | None = wait_option
     jobs: int | None = jobs_option
     batch_size: int | None = option(
-        "--batch-size", type=POSITIVE, metavar="N", help="Photos encoded at once. Default: 8 a core, 32 to 256 in all."
+        "--batch-size", "N", "Photos encoded at once. Default: 8 a core, 32 to 256 in all.", type=POSITIVE
     )
 
     def engine_options(self) -> dict[str, Any]:

@@ -43,32 +43,26 @@ LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 
 class LabelOptions:
     """The labels, and how the labelled photos are printed."""
 
-    words: tuple[str, ...] = option(
-        "--label", "words", multiple=True, metavar="TEXT", heading=LOOK_FOR, help="A label; repeatable."
-    )
+    words: tuple[str, ...] = option("--label words", "TEXT", "A label; repeatable.", LOOK_FOR, multiple=True)
     files: tuple[str, ...] = option(
-        "--labels",
-        "files",
+        "--labels files",
+        "FILE",
+        'A file of labels, one a line. Lines that begin with "#" are skipped.',
+        LOOK_FOR,
         multiple=True,
         type=click.Path(exists=True, dir_okay=False),
-        metavar="FILE",
-        heading=LOOK_FOR,
-        help='A file of labels, one a line. Lines that begin with "#" are skipped.',
     )
     prompts: tuple[str, ...] = prompt_options("labels")
-    top_labels: int = count_option("-k", "--top-labels", default=3, heading=LOOK_FOR, help="Labels for each photo.")
+    top_labels: int = count_option("-k --top-labels", 3, "Labels for each photo.", LOOK_FOR)
     min_probability: float | None = option(
         "--min-probability",
+        "P",
+        f"Only labels this likely, and only photos with one. Default: 0; with --write-sidecar, --paths or -0, {LEAST}.",
+        LOOK_FOR,
         type=click.FloatRange(0, 1),
-        metavar="P",
-        heading=LOOK_FOR,
-        help="Only labels this likely, and only photos with one. Default: 0; with --write-sidecar, --paths or -0, "
-        f"{LEAST}.",
     )
     as_json: bool = json_option
-    as_jsonl: bool = option(
-        "--jsonl", "as_jsonl", is_flag=True, heading=OUTPUT, help="Print one JSON object for each photo."
-    )
+    as_jsonl: bool = flag("--jsonl as_jsonl", "Print one JSON object for each photo.", OUTPUT)
     paths: bool = paths_option
     print0: bool = print0_option
     write_sidecar: bool = flag("--write-sidecar", "Add the labels as keywords to photo.jpg.xmp.", OUTPUT)

@@ -33,49 +33,34 @@ def complete_file(context: click.Context, parameter: click.Parameter, word: str)
 
 
 def _index_option(text: str) -> Any:
-    return option(
-        "--index",
-        "index_folder",
-        envvar="CLIPSEARCH_INDEX",
-        metavar="DIR",
-        heading=WHERE,
-        shell_complete=complete_folder,
-        help=text,
-    )
+    return option("--index index_folder", "DIR", text, WHERE, envvar="CLIPSEARCH_INDEX", shell_complete=complete_folder)
 
 
-def count_option(*names: str, default: int, heading: str, help: str, least: int = 1) -> Any:
+def count_option(names: str, default: int, help: str, heading: str, least: int = 1) -> Any:
     """An option for a number, which --help shows with its default."""
-    kind = click.IntRange(least)
-    return option(*names, type=kind, default=default, metavar="N", show_default=True, heading=heading, help=help)
+    return option(names, "N", help, heading, type=click.IntRange(least), default=default, show_default=True)
 
 
 def model_option(text: str = "The index's model, if it has moved.") -> Any:
     """--model, and what it chooses."""
-    return option("--model", metavar="NAME|PATH", heading=WHERE, help=text)
+    return option("--model", "NAME|PATH", text, WHERE)
 
 
 def folder_option(text: str, heading: str = OTHER) -> Any:
     """--in, for one folder, and its help."""
-    return option("--in", "folder", metavar="FOLDER", heading=heading, shell_complete=complete_folder, help=text)
+    return option("--in folder", "FOLDER", text, heading, shell_complete=complete_folder)
 
 
 index_option = _index_option(f"{_INDEX} this folder, then the one used last.")
 new_index_option = _index_option(f"{_INDEX} the first folder, then a new one in it.")
 device_option = option(
-    "--device",
-    default="auto",
-    metavar="NAME",
-    heading=WHERE,
-    help="Run the model on auto (default), cpu, cuda, mps, ...",
+    "--device", "NAME", "Run the model on auto (default), cpu, cuda, mps, ...", WHERE, default="auto"
 )
-jobs_option = option("--jobs", type=POSITIVE, metavar="N", help="Photos decoded at once. Default: one a core.")
+jobs_option = option("--jobs", "N", "Photos decoded at once. Default: one a core.", type=POSITIVE)
 prune_option = flag("--prune", "Confirm that photos which are gone leave, however many.")
-json_option = option("--json", "as_json", is_flag=True, heading=OUTPUT, help="Print one JSON object.")
+json_option = flag("--json as_json", "Print one JSON object.", OUTPUT)
 paths_option = flag("--paths", "Print only the paths, one a line.", OUTPUT)
-print0_option = option(
-    "-0", "--print0", is_flag=True, heading=OUTPUT, help="Print only the paths, each ended by a NUL."
-)
+print0_option = flag("-0 --print0", "Print only the paths, each ended by a NUL.", OUTPUT)
 
 _order = partial(option, heading=ORDER)
 
@@ -85,25 +70,19 @@ class SearchOptions:
     """Which hits of a search are shown, and in which order."""
 
     min_score: float | None = option(
-        "--min-score",
-        type=click.FloatRange(-1, 1),
-        metavar="S",
-        heading=WHICH_PHOTOS,
-        help="Only photos with at least this cosine score.",
+        "--min-score", "S", "Only photos with at least this cosine score.", WHICH_PHOTOS, type=click.FloatRange(-1, 1)
     )
     diverse: bool = flag("--diverse", "Leave out near-copies of better photos.", WHICH_PHOTOS)
     keep_own: bool = flag("--keep-own", "Keep the query's own image and its copies.", WHICH_PHOTOS)
-    top_k: int = count_option("-k", "--top-k", default=10, heading=ORDER, help="How many photos to show.")
-    page: int = _order("--page", type=POSITIVE, default=1, metavar="N", help="Page number, starting at 1.")
-    offset: int = _order(
-        "--offset", type=click.IntRange(0), default=0, metavar="N", help="Skip this many photos first."
-    )
+    top_k: int = count_option("-k --top-k", 10, "How many photos to show.", ORDER)
+    page: int = _order("--page", "N", "Page number, starting at 1.", type=POSITIVE, default=1)
+    offset: int = _order("--offset", "N", "Skip this many photos first.", type=click.IntRange(0), default=0)
     sort: Literal["score", "date", "name"] = _order(
         "--sort",
+        "ORDER",
+        "score (best first, the default), date or name.",
         type=click.Choice(["score", "date", "name"]),
         default="score",
-        metavar="ORDER",
-        help="score (best first, the default), date or name.",
     )
     exact: bool = flag("--exact", "Search every photo, also after `clipsearch optimize`.", WHERE)
 
@@ -120,12 +99,7 @@ search_options = gathered("search", SearchOptions)
 def prompt_options(texts: str) -> Any:
     """--prompt, for such texts, and --ensemble; a command gets all templates as one argument, `prompts`."""
     prompts = option(
-        "--prompt",
-        "prompts",
-        multiple=True,
-        metavar="TEMPLATE",
-        heading=LOOK_FOR,
-        help=f"Put {texts} into this, such as 'a photo of a {{}}'.",
+        "--prompt prompts", "TEMPLATE", f"Put {texts} into this, such as 'a photo of a {{}}'.", LOOK_FOR, multiple=True
     )
     ensemble = flag("--ensemble", "Average over several templates.", LOOK_FOR)
     return grouped("prompts", {"prompts": prompts, "ensemble": ensemble}, _all_prompts)

@@ -33,13 +33,13 @@ def _never_a_value(word: str) -> bool:
 
 preview_option = option(
     "--preview",
+    "[=HOW]",
+    "Draw the photos in the terminal, the best way it can, or by kitty, iterm2, sixel or blocks (also in a pipe).",
+    OUTPUT,
     cls=OptionalValue,
     bare="auto",
     takes=_never_a_value,
     type=click.Choice(_PROTOCOLS),
-    metavar="[=HOW]",
-    heading=OUTPUT,
-    help="Draw the photos in the terminal, the best way it can, or by kitty, iterm2, sixel or blocks (also in a pipe).",
 )
 
 

@@ -18,13 +18,7 @@ from clipsearch.render.text import printable
 def pull(
     store: str = store_option("Where from:", required=True),
     index_folder: str = option(
-        "--index",
-        "index_folder",
-        required=True,
-        metavar="DIR",
-        heading=WHERE,
-        shell_complete=complete_folder,
-        help="Where to make the index.",
+        "--index index_folder", "DIR", "Where to make the index.", WHERE, required=True, shell_complete=complete_folder
     ),
     prune: bool = prune_option,
     wait: float | None = wait_option,

@@ -40,17 +40,17 @@ class QueryOptions:
     """What to look for, and how well a photo must match it."""
 
     words: tuple[str, ...] = argument("words", nargs=-1, metavar="PART [+|- PART]...")
-    likes: tuple[str, ...] = _part("--like", "likes", help="The same as + PART; repeatable.")
-    unlikes: tuple[str, ...] = _part("--unlike", "unlikes", help="The same as - PART; repeatable.")
+    likes: tuple[str, ...] = _part("--like likes", help="The same as + PART; repeatable.")
+    unlikes: tuple[str, ...] = _part("--unlike unlikes", help="The same as - PART; repeatable.")
     prompts: tuple[str, ...] = prompt_options("texts")
     allow_url: bool = flag("--allow-url", "Download a PART that is a web address.", LOOK_FOR)
     relevant: bool = flag("--relevant", "Only photos that match: --min-match 0.5.", WHICH_PHOTOS)
     min_match: float | None = option(
         "--min-match",
+        "P",
+        "Only photos that match with at least this probability.",
+        WHICH_PHOTOS,
         type=click.FloatRange(0, 1),
-        metavar="P",
-        heading=WHICH_PHOTOS,
-        help="Only photos that match with at least this probability.",
     )
 
     @property

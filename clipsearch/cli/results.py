@@ -42,11 +42,7 @@ class ResultOptions:
     """How hits are printed, and what else is made of them. What cannot be done is refused before a search is made for it."""
 
     group_by: Literal["folder", "day"] | None = option(
-        "--group-by",
-        type=click.Choice(["folder", "day"]),
-        metavar="KIND",
-        heading=ORDER,
-        help="Put photos of one folder or day together.",
+        "--group-by", "KIND", "Put photos of one folder or day together.", ORDER, type=click.Choice(["folder", "day"])
     )
     json: bool = flag("--json", "Print one JSON object.", OUTPUT)
     jsonl: bool = flag("--jsonl", "Print one JSON object for each photo.", OUTPUT)
@@ -59,11 +55,7 @@ class ResultOptions:
     copy_to: str | None = _folder("--copy-to", help="Copy the photos there; never overwrites.")
     link_to: str | None = _folder("--link-to", help="Make symbolic links to the photos there.")
     contact_sheet: str | None = option(
-        "--contact-sheet",
-        type=click.Path(),
-        metavar="FILE",
-        heading=OUTPUT,
-        help="Write thumbnails to a .jpg, .png or .pdf file.",
+        "--contact-sheet", "FILE", "Write thumbnails to a .jpg, .png or .pdf file.", OUTPUT, type=click.Path()
     )
     html: str | None = html_option
     force: bool = force_option("--contact-sheet and --html")

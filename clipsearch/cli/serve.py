@@ -22,21 +22,13 @@ def serve(
     model: str | None = model_option(),
     device: str = device_option,
     host: str = option(
-        "--host", default="127.0.0.1", metavar="NAME", show_default=True, help="Where to listen; others need --token."
+        "--host", "NAME", "Where to listen; others need --token.", default="127.0.0.1", show_default=True
     ),
     port: int = option(
-        "--port",
-        type=click.IntRange(0, 65535),
-        default=8100,
-        metavar="N",
-        show_default=True,
-        help="0 takes any free port.",
+        "--port", "N", "0 takes any free port.", type=click.IntRange(0, 65535), default=8100, show_default=True
     ),
     token: str | None = option(
-        "--token",
-        envvar="CLIPSEARCH_TOKEN",
-        metavar="TEXT",
-        help="Ask for this before showing anything. $CLIPSEARCH_TOKEN",
+        "--token", "TEXT", "Ask for this before showing anything. $CLIPSEARCH_TOKEN", envvar="CLIPSEARCH_TOKEN"
     ),
     no_open: bool = flag("--no-open", "Do not open the browser."),
     watch: bool = flag("--watch", "Index again whenever something changes in the indexed folders."),

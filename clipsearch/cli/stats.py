@@ -33,22 +33,18 @@ _COUNT = "What to count"
 def stats(
     by: tuple[str, ...] = option(
         "--by",
-        heading=_COUNT,
+        "FACT",
+        "year, month, camera, folder, format, orientation or megapixels; repeatable. Default: all but month and the "
+        "last two.",
+        _COUNT,
         multiple=True,
         type=click.Choice(_BY),
-        metavar="FACT",
-        help="year, month, camera, folder, format, orientation or megapixels; repeatable. Default: all but month and the "
-        "last two.",
     ),
-    top: int = count_option("--top", default=10, heading=_COUNT, help="How many cameras, folders, ... to show."),
-    depth: int = count_option(
-        "--depth", default=1, least=0, heading=_COUNT, help="Levels of folders to count separately."
-    ),
+    top: int = count_option("--top", 10, "How many cameras, folders, ... to show.", _COUNT),
+    depth: int = count_option("--depth", 1, "Levels of folders to count separately.", _COUNT, least=0),
     filters: tuple[Condition, ...] = filter_options,
     as_json: bool = json_option,
-    png: str | None = option(
-        "--png", type=click.Path(), metavar="FILE", heading=OUTPUT, help="Also write the counts as a picture."
-    ),
+    png: str | None = option("--png", "FILE", "Also write the counts as a picture.", OUTPUT, type=click.Path()),
     force: bool = force_option("--png"),
     index_folder: str | None = index_option,
 ) -> None:

@@ -29,12 +29,12 @@ def _is_seconds(word: str) -> bool:
 
 wait_option = option(
     "--wait",
+    "[SECONDS]",
+    "If another process writes to the index, wait until it is done, or this long.",
     cls=OptionalValue,
     bare="inf",
     takes=_is_seconds,
     type=click.FloatRange(0),
-    metavar="[SECONDS]",
-    help="If another process writes to the index, wait until it is done, or this long.",
 )
 
 
