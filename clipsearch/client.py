@@ -26,7 +26,7 @@ from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.json_form import condition_to_json, query_to_json
 from clipsearch.query.language import parse_query
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
-from clipsearch.types import Failure, Fingerprint, ImageRecord, Order, Query, Term
+from clipsearch.types import Condition, Failure, Fingerprint, ImageRecord, Order, Query, Term
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from clipsearch.indexing.status import Status
-    from clipsearch.types import Condition
 
 _Body: TypeAlias = "bytes | dict[str, Any] | None"
 

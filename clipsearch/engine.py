@@ -22,7 +22,7 @@ from clipsearch.query.language import parse_query
 from clipsearch.query.search import search
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
-from clipsearch.types import Failure, ImageRecord, Order, Query, Term
+from clipsearch.types import Condition, Failure, ImageRecord, Order, Progress, Query, StageProgress, Term
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -50,7 +50,6 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.fields import Format
     from clipsearch.transfer.import_ import ImportProgress, ImportReport
-    from clipsearch.types import Condition, Progress, StageProgress
 
 
 class SearchEngine:

@@ -58,11 +58,8 @@ def label_images(
 ) -> Generator[LabelledImage, None, None]:
     """Label the photos that meet a condition, or all, in the order of their image ids.
 
-    `prompts` are templates with one "{}" each; None uses the model's own (`encoder.spec.label_prompts`), () none. All labels
-    are encoded first, and `progress` is called with the number of sentences just encoded. Photos are read block by block while
-    the caller iterates; close the generator before the collection.
-
-    Raises QueryError if there are no labels, or one is empty or given twice; Cancelled, also while the caller iterates.
+    All labels are encoded first. Photos are read block by block while the caller iterates; close the generator before the
+    collection.
     """
     cancel = cancel or CancelToken()
     texts = check_labels(labels)

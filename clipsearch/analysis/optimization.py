@@ -68,11 +68,8 @@ def optimize(
 ) -> OptimizeReport:
     """Build approximate indexes of a collection, tune each by measuring, and keep the fastest that reaches a recall@10.
 
-    The recall must be reached for text queries and for stored images as queries, within a median of `max_milliseconds` and with
-    a file of at most `max_bytes`. Unless `force` is set, nothing is made for fewer than MIN_IMAGES images, or if the exact
-    search is as fast; the report gives the reason. `encoder` is called once, when texts are encoded.
-
-    Raises ClipsearchError if no kind meets the limits, and Cancelled, both with nothing changed.
+    Unless `force` is set, nothing is made for fewer than MIN_IMAGES images, or if the exact search is as fast. `encoder` is
+    called once, when texts are encoded.
     """
     if not 0 < recall <= 1:
         raise ClipsearchError(f"the recall is {recall:g}; use a share, such as 0.99")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,16 +22,7 @@ if TYPE_CHECKING:
     from clipsearch.client import Client
     from clipsearch.engine import SearchEngine
 
-_OF_AN_INDEX = {"index_folder": "--index", "model": "--model", "device": "--device"}
-_NOT_A_STORE = {"index_folder": "--index", "server": "--server"}
-_NEED_FILES = {
-    "open": "--open",
-    "copy_to": "--copy-to",
-    "link_to": "--link-to",
-    "contact_sheet": "--contact-sheet",
-    "html": "--html",
-    "preview": "--preview",
-}
+_NEED_FILES = ("open", "copy_to", "link_to", "contact_sheet", "html", "preview")
 
 server_option = option("--server", "URL", "Ask a running `clipsearch serve`.", WHERE, envvar="CLIPSEARCH_SERVER")
 
@@ -86,8 +77,8 @@ def store_to_ask(store: str | None) -> str | None:
     """
     if store is None:
         return None
-    others = _on_command_line(_NOT_A_STORE)
-    if others and _on_command_line({"store": "--store"}):
+    others = _on_command_line("index_folder", "server")
+    if others and _on_command_line("store"):
         raise click.UsageError(f"--store and {' and '.join(others)} exclude each other; choose who is to answer")
     return None if others else store
 
@@ -99,8 +90,8 @@ def server_to_ask(server: str | None, results: ResultOptions | None = None) -> C
     """
     if server is None:
         return None
-    if others := _on_command_line(_OF_AN_INDEX):
-        if _on_command_line({"server": "--server"}):
+    if others := _on_command_line("index_folder", "model", "device"):
+        if _on_command_line("server"):
             raise click.UsageError(
                 f"{' and '.join(others)} cannot be chosen for a server, which has its index and model"
             )
@@ -108,13 +99,17 @@ def server_to_ask(server: str | None, results: ResultOptions | None = None) -> C
     from clipsearch.client import Client
 
     client = Client(server, os.environ.get("CLIPSEARCH_TOKEN"))
-    need_files = [flag for name, flag in _NEED_FILES.items() if results and getattr(results, name)]
+    need_files = [_flag(name) for name in _NEED_FILES if results and getattr(results, name)]
     if need_files and not client.is_local:
         raise ClipsearchError(f"{' and '.join(need_files)} cannot be done here: the photos are on the server's machine")
     return client
 
 
-def _on_command_line(flags: Mapping[str, str]) -> list[str]:
-    """Those of some parameters' flags that were typed; the environment and defaults do not count."""
+def _on_command_line(*names: str) -> list[str]:
+    """The flags of those parameters that were typed; the environment and defaults do not count."""
     context = click.get_current_context()
-    return [flag for name, flag in flags.items() if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    return [_flag(name) for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.removesuffix('_folder').replace('_', '-')}"

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from clipsearch.analysis.statistics import Breakdown, Stats
 
 _MOST_COLUMNS = 240  # of a timeline; longer ones leave out the empty ones
-_PLURALS = {"camera": "cameras", "folder": "folders", "format": "formats"}
 # analysis.statistics.ALL_BY, which --help must not import
 _BY = ("year", "month", "camera", "folder", "format", "orientation", "megapixels")
 _COUNT = "What to count"
@@ -92,7 +91,7 @@ def _chart(breakdown: Breakdown, *, fill: bool) -> Chart:
     ]
     notes = []
     if breakdown.other_values:
-        notes.append(f"{breakdown.other_values:,} more {_PLURALS.get(by, by)}: {breakdown.other_images:,}")
+        notes.append(f"{breakdown.other_values:,} more {by}s: {breakdown.other_images:,}")
     if breakdown.unknown:
         notes.append(f"without {'a date' if timeline else f'a {by}'}: {breakdown.unknown:,}")
     return Chart(f"by {by}", tuple(_filled(bars) if fill and timeline else bars), "; ".join(notes), timeline)

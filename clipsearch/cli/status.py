@@ -12,7 +12,6 @@ from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import print_report
 from clipsearch.render.text import counted, human_bytes, joined_counts, printable
-from clipsearch.types import Fingerprint
 
 if TYPE_CHECKING:
     from clipsearch.indexing.status import RootStatus, Status
@@ -58,9 +57,7 @@ def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
     see = f"; see: {hint('failures')}" if state.failures and not remote else ""
     return [
         ("index", f"{state.index} ({human_bytes(state.index_bytes)}, {counted(state.segments, 'segment')})"),
-        ("model", _model(state.model) if state.model else "none yet"),
-        ("photos", f"{state.images:,} ({human_bytes(state.photo_bytes)})"),
-        ("failed", f"{state.failures:,}{see}"),
+        *_content_lines(state, see),
         *([("search", _approximate(state.approximate))] if state.approximate else []),
         *(("folder", f"{root.path}: {_freshness(root)}") for root in state.roots),
     ]
@@ -69,9 +66,7 @@ def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
 def _store_lines(state: StoreStatus) -> list[tuple[str, str]]:
     lines = [
         ("store", f"{state.store} ({state.server})"),
-        ("model", _model(state.model)),
-        ("photos", f"{state.images:,} ({human_bytes(state.photo_bytes)})"),
-        ("failed", f"{state.failures:,}"),
+        *_content_lines(state),
         ("version", f"{state.version}, pushed {state.pushed_at}"),
     ]
     if state.outdated or state.unpublished:
@@ -80,9 +75,13 @@ def _store_lines(state: StoreStatus) -> list[tuple[str, str]]:
     return lines + [("folder", root) for root in state.roots]
 
 
-def _model(fingerprint: Fingerprint) -> str:
-    precision = f", pictures in {fingerprint.precision}" if fingerprint.precision else ""
-    return f"{fingerprint.model} ({fingerprint.dim} values{precision}, {fingerprint.digest[:12]})"
+def _content_lines(state: Status | StoreStatus, see: str = "") -> list[tuple[str, str]]:
+    model = "none yet"
+    if fingerprint := state.model:
+        precision = f", pictures in {fingerprint.precision}" if fingerprint.precision else ""
+        model = f"{fingerprint.model} ({fingerprint.dim} values{precision}, {fingerprint.digest[:12]})"
+    photos = f"{state.images:,} ({human_bytes(state.photo_bytes)})"
+    return [("model", model), ("photos", photos), ("failed", f"{state.failures:,}{see}")]
 
 
 def _approximate(state: ApproximateStatus) -> str:

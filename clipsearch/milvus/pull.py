@@ -58,12 +58,7 @@ def pull(
     cancel: CancelToken | None = None,
     on_busy: OnBusy | None = None,
 ) -> PullReport:
-    """Make an index contain what a store contains: a new index, or a copy of the pushed one.
-
-    `prune` confirms that photos which the store lacks may leave the index. `progress` counts the rows to fetch. An interrupted
-    or cancelled pull can be repeated. SyncRefused if the folder has an index of other photos, or if photos would leave it
-    without `prune`; Cancelled.
-    """
+    """Make an index contain what a store contains: a new index, or a copy of the pushed one."""
     start, cancel = time.monotonic(), cancel or CancelToken()
     with MilvusStore(address) as store:
         report = PullReport(store.name, str(folder), version=store.manifest.version)  # raises before a folder is made

@@ -82,11 +82,7 @@ def push(
 ) -> PushReport:
     """Make a store contain what an index contains, and verify that it does. `collection` must be open for writing.
 
-    `prune` confirms that more than half of the store's photos may go, `take_over` that the push may replace what another copy
-    of the index has pushed. `progress` counts the rows to send.
-
-    SyncRefused without these confirmations, ModelMismatch if the store has another model's embeddings, CollectionBusy while
-    another copy is being pushed, Cancelled. The next push continues with the rows that a cancelled one has sent.
+    The next push continues with the rows that a cancelled one has sent.
     """
     start = time.monotonic()
     fingerprint = collection.fingerprint

@@ -100,9 +100,7 @@ def import_file(
     """Add a file's embeddings to an index, for photos below its roots, or below `folder`, which becomes a root.
 
     `index` is the index's model, None for a new index; `named` returns that of the model that the user names, if any. A row is
-    taken if its photo is what the file says it was; other rows are in the report. The whole file is checked before anything is
-    written: ClipsearchError or ModelMismatch if it does not fit. After `cancel`, what was committed stays, and the next run
-    finds it unchanged.
+    taken if its photo is what the file says it was. The whole file is checked before anything is written.
     """
     start = time.monotonic()
     below = None if folder is None else roots.absolute(folder)
