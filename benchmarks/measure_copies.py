@@ -29,7 +29,7 @@ from clipsearch.analysis.duplicates import MAX_DIFFERING_BITS
 from clipsearch.analysis.perceptual_hash import BITS, HASH_PIXELS, are_plain, differing_bits, perceptual_hashes
 from clipsearch.encoders import load_encoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.registry import candidate_cosine, near_copy_cosine
+from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import ClipsearchError, ImageError
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.images.reader import read_image
@@ -108,7 +108,7 @@ def main() -> None:
     options = parser.parse_args()
     encoder = load_encoder(options.model)
     fingerprint = encoder.spec.fingerprint
-    least = near_copy_cosine(fingerprint.model), candidate_cosine(fingerprint.model)
+    least = copy_cosines(fingerprint.model).near_copy, copy_cosines(fingerprint.model).candidate
     report: dict[str, Any] = {
         "model": fingerprint.model,
         "near": least[0],

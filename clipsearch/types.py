@@ -78,6 +78,14 @@ class Fingerprint:
     dim: int
     precision: str | None = None  # of the pictures' embeddings: "fp32", "bf16", "int8"; None before it is settled
 
+    def is_comparable(self, other: Fingerprint) -> bool:
+        """Whether embeddings of the other model can be compared with those of this one."""
+        return (self.digest, self.dim) == (other.digest, other.dim)
+
+    def is_same(self, other: Fingerprint) -> bool:
+        """Whether the other model is this one, in the same precision. Names and revisions do not count."""
+        return self.is_comparable(other) and self.precision == other.precision
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +15,11 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
 from clipsearch._internal.paths import NOT_THERE, is_elsewhere, is_gone
 from clipsearch._internal.windows import opened_as
-from clipsearch.encoders.registry import candidate_cosine
+from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.collection import Collection
 from clipsearch.store.snapshot import Snapshot
-from clipsearch.types import Condition, Embeddings, Failure, Ids, ImageFile, ImageRecord
+from clipsearch.types import Condition, Embeddings, Failure, Ids, ImageFile, ImageRecord, Progress, StageProgress
 
 MAX_DIFFERING_BITS = 64
 """Bits, of 256, in which the perceptual hashes of near-copies may differ.
@@ -43,9 +41,6 @@ _GROUPED = 1024  # photos grouped at once: at worst a million pairs, with 64 byt
 _COMPARED = 2048  # photos compared at once with as many: 16 MB of cosines for each core
 GONE = "is no longer there"
 CHANGED = "has changed since it was indexed"
-
-DuplicatesProgress: TypeAlias = Callable[[str, int, int], None]
-"""Called with (stage, done, total). "comparing" counts pairs of photos, "reading" and "grouping" count photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +98,12 @@ def find_duplicates(
     exact_only: bool,
     least_cosine: float | None,
     jobs: int | None,
-    progress: DuplicatesProgress | None,
+    progress: StageProgress | None,
     cancel: CancelToken | None,
 ) -> Duplicates:
     """Find groups of copies among the photos that meet a condition, or all. Changes nothing, on disk or in the index.
 
-    Near-copies have a cosine of at least `least_cosine` (None: the model's `candidate_cosine`) and perceptual hashes that
+    Near-copies have a cosine of at least `least_cosine` (None: the model's `copy_cosines`) and perceptual hashes that
     differ in at most MAX_DIFFERING_BITS. Plain pictures, photos inside archives and in remote storage only have exact copies.
 
     The best of a group is preferably a file of its own on this machine; then the one with most pixels; then the one that knows
@@ -118,7 +113,8 @@ def find_duplicates(
 
     Files that are gone, have changed, or cannot be decoded are listed as failures. Archives and remote storage are not looked
     at again. Every photo is compared with every other: n² x dim / 2 multiplications on all cores. Only photos with a neighbour
-    are decoded, `jobs` at a time (default: one per core), and only these take memory. Raises Cancelled.
+    are decoded, `jobs` at a time (default: one per core), and only these take memory. `progress` gets the stages "comparing",
+    which counts pairs of photos, "reading" and "grouping". Raises Cancelled.
     """
     cancel = cancel or CancelToken()
     report = cancel.checked(progress)
@@ -130,7 +126,7 @@ def find_duplicates(
     groups: list[CopyGroup] = []
     fingerprint = collection.fingerprint
     if fingerprint and not exact_only:
-        least = candidate_cosine(fingerprint.model) if least_cosine is None else least_cosine
+        least = copy_cosines(fingerprint.model).candidate if least_cosine is None else least_cosine
         candidates = ids_with_neighbours(
             snapshot, np.setdiff1d(ids, exact.others), least, lambda done, total: report("comparing", done, total)
         )
@@ -149,7 +145,7 @@ def find_duplicates(
     return Duplicates(len(ids), tuple(groups), tuple(failures))
 
 
-def ids_with_neighbours(snapshot: Snapshot, ids: Ids, least: float, progress: Callable[[int, int], None]) -> Ids:
+def ids_with_neighbours(snapshot: Snapshot, ids: Ids, least: float, progress: Progress) -> Ids:
     """The photos among `ids` (n,) that have another with a cosine of at least `least` (in float32): int64 (m,), in their order.
 
     n x (n - 1) / 2 x dim multiplications on all cores, in memory that does not grow with n. `progress` is called with the
@@ -256,7 +252,7 @@ def _identity(file: ImageFile) -> tuple[int, int] | str | Failure:
 
 
 def _hash_photos(
-    collection: Collection, ids: Ids, jobs: int | None, report: DuplicatesProgress
+    collection: Collection, ids: Ids, jobs: int | None, report: StageProgress
 ) -> tuple[list[ImageRecord], NDArray[np.uint64], list[Failure]]:
     """The photos that could be decoded, the best first, their hashes (n, 4), and failures. Plain pictures are left out."""
     from clipsearch.analysis.perceptual_hash import HASH_PIXELS, are_plain, perceptual_hashes
@@ -283,7 +279,7 @@ def _hash_photos(
 
 
 def _near_groups(
-    snapshot: Snapshot, records: list[ImageRecord], hashes: NDArray[np.uint64], least: float, report: DuplicatesProgress
+    snapshot: Snapshot, records: list[ImageRecord], hashes: NDArray[np.uint64], least: float, report: StageProgress
 ) -> list[tuple[ImageRecord, list[tuple[ImageRecord, float, int]]]]:
     """Each best with its copies (record, cosine, differing bits). Photos without copies are left out."""
     from clipsearch.analysis.perceptual_hash import differing_bits

@@ -22,7 +22,7 @@ from clipsearch.store.approximate.index import FOLDER, ApproximateIndex, making,
 from clipsearch.store.approximate.info import KINDS, ApproximateInfo, Kind, read_info
 from clipsearch.store.approximate.tune import TuningQueries, TuningResult, exact_milliseconds, tune, tuning_queries
 from clipsearch.store.collection import Collection
-from clipsearch.types import StageProgress
+from clipsearch.types import Progress, StageProgress
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def _queries(source: VectorSource, encoder: Encoder, report: StageProgress) -> t
         encoded += sentences
         report("encoding texts", encoded, len(bank))
 
-    def answered(kind: str) -> Callable[[int, int], None]:
+    def answered(kind: str) -> Progress:
         return lambda done, total: report(f"answering {kind} exactly", done, total)
 
     snapshot = source.snapshot

@@ -123,7 +123,7 @@ def require_seen(chunk: Chunk) -> None:
 
 def require_same(mine: Fingerprint, wanted: Fingerprint) -> None:
     """Raise ModelMismatch unless a node has the driver's model, in the same precision."""
-    if (mine.digest, mine.dim, mine.precision) != (wanted.digest, wanted.dim, wanted.precision):
+    if not mine.is_same(wanted):
         raise ModelMismatch(
             f"a node has another model named {wanted.model!r} than the driver ({mine.digest[:12]} in {mine.precision}, not "
             f"{wanted.digest[:12]} in {wanted.precision}). Put the same checkpoint on all nodes"

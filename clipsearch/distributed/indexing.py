@@ -75,12 +75,11 @@ def index_on_cluster(
     Raises ClipsearchError if the cluster or a storage cannot be reached, SyncRefused as `check_loss` does, and ModelMismatch if
     a node has another model.
     """
-    cancel, limits, prune = cancel or CancelToken(), options.limits, options.prune
+    cancel, limits = cancel or CancelToken(), options.limits
     require_ray()
     folder = _folder_for_parts(collection, cluster.parts)
     work = plan_work(collection, sources, options)
-    if not prune:
-        check_loss(work.plans, len(collection))
+    check_loss(work.plans, len(collection), prune=options.prune)
     chunks = [*work.chunks, *(chunk for archive in work.archives for chunk in archive.chunks)]
     report = ClusterReport(parts=len(chunks))
     logger.debug("%d chunks; parts go to %s", len(chunks), folder)
@@ -105,8 +104,7 @@ def index_on_cluster(
         files = (file for chunk in archive.chunks for file in read_files(folder, parts[id(chunk)]))
         complete(collection, archive, files, options)
     plans = [*work.plans, *(archive.plan for archive in work.archives)]
-    if not prune:
-        check_loss(plans, len(collection))
+    check_loss(plans, len(collection), prune=options.prune)
     try:
         outcomes = itertools.chain([work.known], _outcomes(collection, folder, parts, chunks))
         done = apply_sync(collection, plans, load_encoder, options, cancel=cancel, outcomes=outcomes)

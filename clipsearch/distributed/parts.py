@@ -116,7 +116,7 @@ def read_part(folder: str, part: Part, fingerprint: Fingerprint) -> Iterator[lis
     where = f"{folder}/{part.name}"
     with _open(folder, part) as file:
         stated = schema_model(file.schema_arrow, where)
-        if stated is None or _identity(stated) != _identity(fingerprint):
+        if stated is None or not stated.is_same(fingerprint):
             raise ModelMismatch(f"{where} is not by the model {fingerprint.model!r} of this index")
         if not file.schema_arrow.equals(_schema(fingerprint), check_metadata=False):
             raise ClipsearchError(f"{where} has other columns than clipsearch writes")
@@ -179,7 +179,3 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
     if not is_unit(vector):
         raise ClipsearchError(f"{where}: row {number:,} has an embedding that is not a unit vector")
     return Embedded(file, info, vector)
-
-
-def _identity(fingerprint: Fingerprint) -> tuple[str, int, str | None]:
-    return fingerprint.digest, fingerprint.dim, fingerprint.precision

@@ -68,15 +68,7 @@ class Encoder(ABC):
         Raises QueryError for a text that is empty or not valid Unicode, and ModelError if the model's weights are damaged.
         Issues a ClipsearchWarning for a text that is cut.
         """
-        if isinstance(texts, str):
-            raise TypeError("encode_texts takes a list of strings, not one string")
-        stripped = [text.strip() for text in texts]
-        if not all(stripped):
-            raise QueryError("the text is empty; describe the photo you are looking for")
-        try:
-            "".join(stripped).encode()
-        except UnicodeEncodeError:
-            raise QueryError("the text has bytes that are not UTF-8, so no model can read it") from None
+        stripped = stripped_texts(texts)
         if not stripped:
             return self._no_embeddings()
         vectors = normalise(self.embed_texts(stripped))
@@ -106,6 +98,20 @@ class Encoder(ABC):
 
     def _no_embeddings(self) -> Embeddings:
         return np.empty((0, self.spec.dim), np.float32)
+
+
+def stripped_texts(texts: Sequence[str]) -> list[str]:
+    """Texts without white space around them. Raises QueryError for a text that is empty or not valid Unicode."""
+    if isinstance(texts, str):
+        raise TypeError("texts are a list of strings, not one string")
+    stripped = [text.strip() for text in texts]
+    if not all(stripped):
+        raise QueryError("the text is empty; describe the photo you are looking for")
+    try:
+        "".join(stripped).encode()
+    except UnicodeEncodeError:
+        raise QueryError("the text has bytes that are not UTF-8, so no model can read it") from None
+    return stripped
 
 
 def normalise(vectors: NDArray[np.floating[Any]]) -> Embeddings:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.encoders.base import Encoder, normalise
+from clipsearch.encoders.base import Encoder, normalise, stripped_texts
 from clipsearch.errors import QueryError
 from clipsearch.types import Embeddings
 
@@ -45,12 +45,8 @@ def embed_with_prompts(
 
     Raises QueryError for an empty text, and for a prompt that does not contain exactly one "{}".
     """
-    if isinstance(texts, str):
-        raise TypeError("embed_with_prompts takes a list of texts, not one text")
     check_prompts(prompts)
-    stripped = [text.strip() for text in texts]
-    if not all(stripped):
-        raise QueryError("the text is empty; describe the photo you are looking for")
+    stripped = stripped_texts(texts)
     total: Embeddings = np.zeros((len(stripped), encoder.spec.dim), np.float32)
     for prompt in prompts or ("{}",):
         for start in range(0, len(stripped), _BATCH):

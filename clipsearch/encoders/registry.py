@@ -8,7 +8,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clipsearch.encoders import hub
 from clipsearch.encoders.runtime import runs_checkpoints
@@ -171,22 +171,23 @@ def choose_default_model() -> str:
     return MINI
 
 
-_MINI_COPY_COSINES, _OTHER_COPY_COSINES = (0.80, 0.90), (0.90, 0.95)
-"""(candidate, near copy): the cosines that `candidate_cosine` and `near_copy_cosine` return.
+class CopyCosines(NamedTuple):
+    """Cosines of two photos by a model's embeddings, from which they may be copies (re-encoded, resized or cropped)."""
 
-`mini` was measured. Of the 32.7 million pairs of Flickr8k's 8,091 photos, 4,062 have a cosine of 0.80 or more, and 394 one of
-0.90, all of these two pictures of one scene. 47 photos of 1024 px were re-encoded at quality 50, resized to half, cropped by 3%
-a side, brightened, marked or framed. All copies keep 0.80, but for 2% of the framed ones; 96% keep 0.90, and 85% of the framed.
+    candidate: float  # if a closer look confirms it
+    near_copy: float  # by the embeddings alone
+
+
+_MINI_COPIES, _OTHER_COPIES = CopyCosines(0.80, 0.90), CopyCosines(0.90, 0.95)
+"""`mini` was measured. Of the 32.7 million pairs of Flickr8k's 8,091 photos, 4,062 have a cosine of 0.80 or more, and 394 have
+0.90 or more, all of these two pictures of one scene. 47 photos of 1024 px were re-encoded at quality 50, resized to half,
+cropped by 3% a side, brightened, marked or framed. All copies keep 0.80, but for 2% of the framed ones; 96% keep 0.90, and 85%
+of the framed.
 For other models the values are guesses: of 0.5 million pairs of 1,000 Flickr8k photos, CLIP ViT-B/32 gives 19 pairs a cosine of
 0.90 and none 0.95. How close it puts copies was not measured.
 """
 
 
-def near_copy_cosine(model: str) -> float:
-    """The cosine from which two photos count as near-copies by their embeddings alone."""
-    return (_MINI_COPY_COSINES if model == MINI else _OTHER_COPY_COSINES)[1]
-
-
-def candidate_cosine(model: str) -> float:
-    """The cosine from which two photos may be copies (re-encoded, resized or cropped), if a closer look confirms it."""
-    return (_MINI_COPY_COSINES if model == MINI else _OTHER_COPY_COSINES)[0]
+def copy_cosines(model: str) -> CopyCosines:
+    """The cosines that tell copies, by a model's name."""
+    return _MINI_COPIES if model == MINI else _OTHER_COPIES

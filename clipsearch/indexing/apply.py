@@ -84,8 +84,7 @@ def index_folders(
         plans = [plan_sync(collection, *target, options, cancel=cancel) for target in targets]
     except Cancelled:
         return SyncReport(interrupted=True)
-    if not options.prune:
-        check_loss(plans, len(collection))
+    check_loss(plans, len(collection), prune=options.prune)
     return apply_sync(collection, plans, load_encoder, options, progress, cancel)
 
 

@@ -262,11 +262,13 @@ class FolderComparison:
         return Place(self.root_id, listing.folder, name), ImageFile(os.path.join(listing.path, name), *state)
 
 
-def check_loss(plans: list[SyncPlan], total: int) -> None:
+def check_loss(plans: list[SyncPlan], total: int, *, prune: bool) -> None:
     """Raise SyncRefused if a folder has lost every photo, or an index of `total` images would lose more than half.
 
-    A missing photo does not count if a new file of its size may be the same photo under another name.
+    `prune` confirms it. A missing photo does not count if a new file of its size may be the same photo under another name.
     """
+    if prune:
+        return
     for plan in plans:
         if plan.missing and not (plan.todo or plan.unchanged or plan.known_failures):
             raise SyncRefused(

@@ -117,7 +117,7 @@ def _require_own(
     """Raise unless this copy of the index may replace what the store contains."""
     own, stored = collection.fingerprint, before.fingerprint
     assert own
-    if (own.digest, own.dim) != (stored.digest, stored.dim):
+    if not own.is_comparable(stored):
         raise ModelMismatch(
             f"the store holds embeddings of the model {stored.model!r}, and the index at {collection.folder} those of "
             f"{own.model!r}; push into another collection"

@@ -135,7 +135,7 @@ class MilvusStore:
     def require(self, fingerprint: Fingerprint) -> None:
         """Raise ModelMismatch unless the store has embeddings of this model."""
         own = self.manifest.fingerprint
-        if (own.digest, own.dim) != (fingerprint.digest, fingerprint.dim):
+        if not own.is_comparable(fingerprint):
             raise ModelMismatch(
                 f"the store {self.name} holds embeddings of the model {own.model!r}, which cannot be compared with those of "
                 f"{fingerprint.model!r}; leave --model out"

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from clipsearch.encoders.base import ModelSpec
-from clipsearch.encoders.registry import near_copy_cosine
+from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
@@ -173,7 +173,7 @@ def _hits(
         matches = _matches(spec, query, scores, best)
     rows = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
     if query.diverse:
-        rows = _without_near_copies(vectors, rows, near_copy_cosine(spec.fingerprint.model), search.end)
+        rows = _without_near_copies(vectors, rows, copy_cosines(spec.fingerprint.model).near_copy, search.end)
     page = list(enumerate(rows[: search.end], 1))[query.offset :]
     return [Hit(rank, *ranking[row], matches[row]) for rank, row in page]
 

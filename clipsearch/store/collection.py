@@ -138,7 +138,7 @@ class Collection:
         if mine is None and self._lock:
             self._catalog.begin()
             self._catalog.set_fingerprint(fingerprint)
-        elif mine is None or mine.digest != fingerprint.digest or mine.dim != fingerprint.dim:
+        elif mine is None or not mine.is_comparable(fingerprint):
             other = f"another index: {command('index', PHOTOS, '--model', fingerprint.model, index='OTHER_DIR')}"
             if mine and mine.model == fingerprint.model:
                 differs = mine.revision != fingerprint.revision

@@ -31,8 +31,8 @@ from clipsearch.store.rows import (
 from clipsearch.store.segments import Segment, SegmentInfo, write_segment
 from clipsearch.store.validation import MOST_IDS, absolute_root, as_written, require_own_files
 from clipsearch.store.vectors import vector_check
-from clipsearch.store.verify import Damage, VerifyProgress, file_problem, verify
-from clipsearch.types import Embeddings, Fingerprint, Ids
+from clipsearch.store.verify import Damage, file_problem, verify
+from clipsearch.types import Embeddings, Fingerprint, Ids, Progress
 
 _Row: TypeAlias = tuple[Any, ...]
 
@@ -46,7 +46,7 @@ class Repaired:
     lost: tuple[str, ...]  # known paths of photos that must be embedded again
 
 
-def repair(folder: Path, progress: VerifyProgress | None = None) -> Repaired:
+def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     """Keep every image whose row and vector are provably what was written, and drop the others.
 
     The damaged catalog is kept as catalog.sqlite.damaged. A reader sees the old index or the new one. Raises CollectionDamaged,

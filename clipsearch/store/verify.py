@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from clipsearch.store.catalog import Catalog
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
 from clipsearch.store.validation import absolute_root
 from clipsearch.store.vectors import vector_check
-from clipsearch.types import Ids
+from clipsearch.types import Ids, Progress
 
 _BLOCK = 4096  # vectors checked at once
 
@@ -38,11 +38,10 @@ class Verified:
     damages: tuple[Damage, ...]
 
 
-VerifyProgress = Callable[[int, int], None]
 """Called with the bytes of vectors read so far, and their total."""
 
 
-def verify(folder: Path, progress: VerifyProgress | None = None) -> Verified:
+def verify(folder: Path, progress: Progress | None = None) -> Verified:
     """Read everything in an index folder and compare it with its checksums. Changes nothing, and a writer may be active.
 
     Raises CollectionError if the index has a newer format.
@@ -59,7 +58,7 @@ def verify(folder: Path, progress: VerifyProgress | None = None) -> Verified:
 
 
 class _Verification:
-    def __init__(self, folder: Path, catalog: Catalog, progress: VerifyProgress) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, progress: Progress) -> None:
         self._folder, self._catalog, self._progress = folder / "segments", catalog, progress
         self._tables = (("images", catalog.images), ("failures", catalog.failures))
         self._read = 0

@@ -51,7 +51,7 @@ def agreed_model(
         )
     model = index or named
     assert model
-    if stated and (stated.digest != model.digest or stated.dim != model.dim):
+    if stated and not stated.is_comparable(model):
         raise ModelMismatch(
             f"{path} holds embeddings of {stated.model!r} ({stated.digest[:12]}), and the model here is {model.model!r} "
             f"({model.digest[:12]}): they cannot be compared"

@@ -30,8 +30,7 @@ def index(photos, tmp_path):
             root_id = collection.add_root(str(photos), {})
             options = SyncOptions(jobs=1, batch_size=batch_size)
             plan = plan_sync(collection, str(photos), root_id, WalkRules(), options)
-            if not prune:
-                check_loss([plan], len(collection))
+            check_loss([plan], len(collection), prune=prune)
             return apply_sync(collection, [plan], lambda: encoder, options, **rest), encoder
 
     return run
