@@ -10,8 +10,8 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO
+from dataclasses import dataclass, field
+from typing import IO, ClassVar
 
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.distributed.storage import open_whole
@@ -34,28 +34,45 @@ class _Member:
     size: int
 
 
-@contextmanager
-def open_archive(
-    archive: ImageFile, limits: ReadLimits
-) -> Iterator[tuple[Iterator[RemoteFile], dict[str, str], list[Failure]]]:
-    """(photos in the order of the tar file, captions by path, failures), readable inside the block.
+@dataclass(slots=True)
+class ChunkPhotos:
+    """The photos of a chunk in order. Captions and failures are complete once all files have been taken."""
 
-    A photo's path is that of the tar file, "/" and the member's name; its time is that of the tar file. If the file cannot be
-    read to its end, it is itself a failure. Raises ClipsearchError if it is not the file that was planned, and StorageError or
-    OSError if its storage cannot be read.
+    files: Iterator[ImageFile]
+    captions: dict[str, str] = field(default_factory=dict)  # path → caption
+    failures: list[Failure] = field(default_factory=list)  # of an archive that cannot be read to its end
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveChunk:
+    """Every photo of a tar file.
+
+    A photo's path is that of the tar file, "/" and the member's name; its time is that of the tar file.
     """
-    with open_whole(archive.path) as stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size != archive.size:
-            raise ClipsearchError(f"{archive.path} changed while it was read; run this again")
-        reader = _SharedReader(stream, size)
-        try:
-            images, texts, broken = _members(reader)
-        except OSError as error:  # this machine's disk is to blame, not the archive
-            raise StorageError(f"{archive.path} cannot be read: {error.strerror or error}") from error
-        captions = _captions(archive.path, images, texts, reader)
-        failures = [Failure(archive, broken)] if broken else []
-        yield (_files(archive, images, reader, limits), captions, failures)
+
+    files: ClassVar[tuple[ImageFile, ...]] = ()  # not known before the archive is read
+    archive: ImageFile
+
+    @contextmanager
+    def open(self, limits: ReadLimits) -> Iterator[ChunkPhotos]:
+        """The photos in the order of the tar file, readable inside the block.
+
+        If the file cannot be read to its end, it is itself a failure. Raises ClipsearchError if it is not the file that was
+        planned, and StorageError or OSError if its storage cannot be read.
+        """
+        archive = self.archive
+        with open_whole(archive.path) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            if size != archive.size:
+                raise ClipsearchError(f"{archive.path} changed while it was read; run this again")
+            reader = _SharedReader(stream, size)
+            try:
+                images, texts, broken = _members(reader)
+            except OSError as error:  # this machine's disk is to blame, not the archive
+                raise StorageError(f"{archive.path} cannot be read: {error.strerror or error}") from error
+            captions = _captions(archive.path, images, texts, reader)
+            failures = [Failure(archive, broken)] if broken else []
+            yield ChunkPhotos(_files(archive, images, reader, limits), captions, failures)
 
 
 class _SharedReader:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from clipsearch._internal.paths import is_remote
-from clipsearch.distributed.chunks import Chunk, ChunkPhotos
+from clipsearch.distributed.archives import ChunkPhotos
+from clipsearch.distributed.chunks import Chunk
 from clipsearch.distributed.parts import WrittenPart, write_part
 from clipsearch.distributed.storage import NOT_ALLOWED
 from clipsearch.encoders import load_encoder

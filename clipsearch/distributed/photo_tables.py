@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from clipsearch._internal.paths import is_remote
+from clipsearch.distributed.archives import ChunkPhotos
 from clipsearch.distributed.storage import open_stream, prefetching, with_retries
-from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
+from clipsearch.errors import ClipsearchError, ImageError, StorageError
 from clipsearch.images.fetch import MAX_BYTES, fetch_image
 from clipsearch.images.files import ReadLimits, require_at_most
 from clipsearch.images.pool import RemoteFile
-from clipsearch.transfer.parquet import broken_parquet, compute, parquet_errors, parquet_file, pyarrow_and_parquet
-from clipsearch.types import LONGEST_CAPTION, ImageFile, clean_caption
+from clipsearch.transfer.parquet import compute, parquet_errors, parquet_file, pyarrow_and_parquet
+from clipsearch.types import LONGEST_CAPTION, Failure, ImageFile, clean_caption
 
 ROWS = 512
 """Rows of a chunk."""
@@ -50,12 +50,9 @@ class _Row:
     key: str | None
 
 
+@with_retries
 def count_rows(path: str) -> int:
     """How many rows a Parquet file has. ClipsearchError if it is broken, or has neither pictures nor addresses."""
-    return with_retries(partial(_count_rows, path))
-
-
-def _count_rows(path: str) -> int:
     with _open_parquet(path) as file:
         _columns(path, file)
         metadata = file.metadata
@@ -67,46 +64,64 @@ def _count_rows(path: str) -> int:
         return rows
 
 
-@contextmanager
-def open_rows(
-    manifest: ImageFile, start: int, stop: int, limits: ReadLimits
-) -> Iterator[tuple[Iterator[RemoteFile], dict[str, str]]]:
-    """(photos of some rows in order, captions by path as far as rows have been taken), readable inside the block.
+@dataclass(frozen=True, slots=True)
+class ManifestChunk:
+    """Rows `start` to `stop` of a Parquet file. If the file cannot be read, there are no rows but a `reason`.
 
     A photo's path is that of the file, "/", and either its key and row number or its row number and quoted address. Its time is
     that of the file.
     """
-    captions: dict[str, str] = {}
-    fetch = partial(fetch_image, max_bytes=min(limits.max_bytes, MAX_BYTES))
-    with _open_parquet(manifest.path) as file, prefetching(fetch) as read_later:
-        columns = _columns(manifest.path, file)
-        rows = _rows(manifest.path, file, columns, range(start, stop), limits.max_bytes)
-        yield _files(manifest, rows, columns, captions, read_later, limits), captions
 
+    files: ClassVar[tuple[ImageFile, ...]] = ()  # not known before the rows are read
+    archive: ImageFile
+    start: int
+    stop: int
+    reason: str = ""
 
-def _files(
-    manifest: ImageFile,
-    rows: Iterator[_Row],
-    columns: _Columns,
-    captions: dict[str, str],
-    read_later: Callable[[str], Callable[[], bytes]],
-    limits: ReadLimits,
-) -> Iterator[RemoteFile]:
-    for row in rows:
-        load, name = _missing, f"{row.number:09d}"
-        if columns.data:
-            key = (row.key or "").replace("/", "_").replace("\0", "")[:200]
-            name = f"{key}-{name}{_BYTES[columns.data.lower()]}" if key else f"{name}{_BYTES[columns.data.lower()]}"
-            if row.data is not None:
-                load = partial(list.pop, [row.data])  # frees the bytes once they are decoded
-            elif row.size:
-                load = partial(_too_large, limits.max_bytes, row.size)
-        elif row.url and len(row.url) <= _LONGEST_URL and row.url.isprintable():
-            name, load = f"{row.number:09d}-{quote(row.url, safe='')}", read_later(row.url)
-        path = f"{manifest.path}/{name}"
-        if caption := clean_caption(row.caption):
-            captions[path] = caption
-        yield RemoteFile(path, row.size, manifest.mtime_ns, load)
+    @contextmanager
+    def open(self, limits: ReadLimits) -> Iterator[ChunkPhotos]:
+        """The photos, readable inside the block. If the file turns out to be damaged, it is a failure. Raises StorageError."""
+        if not self.stop:
+            yield ChunkPhotos(iter(()), {}, [Failure(self.archive, self.reason)])
+            return
+        path, max_bytes = self.archive.path, limits.max_bytes
+        fetch = partial(fetch_image, max_bytes=min(max_bytes, MAX_BYTES))
+        with _open_parquet(path) as file, prefetching(fetch) as read_later:
+            columns = _columns(path, file)
+            rows = _rows(path, file, columns, range(self.start, self.stop), max_bytes)
+            photos = ChunkPhotos(iter(()))
+            photos.files = self._files(rows, columns, photos, read_later, max_bytes)
+            yield photos
+
+    def _files(
+        self,
+        rows: Iterator[_Row],
+        columns: _Columns,
+        photos: ChunkPhotos,
+        read_later: Callable[[str], Callable[[], bytes]],
+        max_bytes: int,
+    ) -> Iterator[RemoteFile]:
+        try:
+            for row in rows:
+                load, name = _missing, f"{row.number:09d}"
+                if columns.data:
+                    key = (row.key or "").replace("/", "_").replace("\0", "")[:200]
+                    name = f"{key}-{name}" if key else name
+                    name += _BYTES[columns.data.lower()]
+                    if row.data is not None:
+                        load = partial(list.pop, [row.data])  # frees the bytes once they are decoded
+                    elif row.size:
+                        load = partial(_too_large, max_bytes, row.size)
+                elif row.url and len(row.url) <= _LONGEST_URL and row.url.isprintable():
+                    name, load = f"{name}-{quote(row.url, safe='')}", read_later(row.url)
+                path = f"{self.archive.path}/{name}"
+                if caption := clean_caption(row.caption):
+                    photos.captions[path] = caption
+                yield RemoteFile(path, row.size, self.archive.mtime_ns, load)
+        except StorageError:
+            raise
+        except ClipsearchError as error:
+            photos.failures.append(Failure(self.archive, str(error)))
 
 
 def _missing() -> bytes:
@@ -129,7 +144,7 @@ def _rows(path: str, file: Any, columns: _Columns, wanted: range, max_bytes: int
         first += count
     number = number or 0
     names = [name for name in (columns.data or columns.url, columns.caption, columns.key) if name]
-    with _translated_errors(path):
+    with parquet_errors(path):
         for batch in (
             file.iter_batches(_PICTURE_BATCH if columns.data else _TEXT_BATCH, groups, names) if groups else ()
         ):
@@ -203,22 +218,7 @@ def _columns(path: str, file: Any) -> _Columns:
 def _open_parquet(path: str) -> Iterator[Any]:
     """An open Parquet file."""
     with open_stream(path) as stream:
-        with _translated_errors(path):
+        with parquet_errors(path):
             file = parquet_file(stream)
         with file:
             yield file
-
-
-@contextmanager
-def _translated_errors(path: str) -> Iterator[None]:
-    """Turn pyarrow's errors about broken files into ClipsearchError, and those of a remote storage into StorageError."""
-    with parquet_errors(path):
-        try:
-            yield
-        except ClipsearchError:
-            raise
-        except Exception as error:
-            is_storages = isinstance(error, OSError) or not isinstance(error, broken_parquet())
-            if is_remote(path) and is_storages:  # each storage has its own errors
-                raise StorageError(f"{path} cannot be read: {one_line(error) or type(error).__name__}") from error
-            raise

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clipsearch._internal.paths import MANIFEST, TAR, is_remote
-from clipsearch.distributed.chunks import ArchiveChunk, Chunk, ManifestChunk, chunks_of_files
-from clipsearch.distributed.photo_tables import ROWS, count_rows
+from clipsearch.distributed.archives import ArchiveChunk
+from clipsearch.distributed.chunks import Chunk, chunks_of_files
+from clipsearch.distributed.photo_tables import ROWS, ManifestChunk, count_rows
 from clipsearch.distributed.storage import expand, file_at, find_file, list_remote, plain_url
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, SyncRefused
 from clipsearch.images.files import ReadLimits, content_hash

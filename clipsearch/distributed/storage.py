@@ -14,10 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, TypeVar
+from typing import IO, Any, ParamSpec, TypeVar
 
 from clipsearch._internal.atomic_files import put_in_place, sync_file
 from clipsearch._internal.paths import SCHEMES, is_remote, is_remote_folder
@@ -41,8 +41,25 @@ _BLOCK = 1 << 20
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 _CONTENT_TAGS = ("ETag", "etag", "blob_id", "md5Hash", "content_md5")
 
+_P = ParamSpec("_P")
 Result = TypeVar("Result")
 Source = TypeVar("Source")
+
+
+def with_retries(function: Callable[_P, Result]) -> Callable[_P, Result]:
+    """Make a function start again, a few times, while it raises StorageError."""
+
+    @wraps(function)
+    def persistent(*arguments: _P.args, **options: _P.kwargs) -> Result:
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return function(*arguments, **options)
+            except StorageError as error:
+                logger.info("attempt %d failed: %s", attempt, error)
+                time.sleep(_PAUSE * attempt)
+        return function(*arguments, **options)
+
+    return persistent
 
 
 def plain_url(url: str) -> str:
@@ -139,33 +156,23 @@ def read_remote(file: ImageFile, max_bytes: int) -> bytes:
     require_at_most(max_bytes, file.size)
     if not file.size:
         return b""
-    files, inside = _files(file.path)
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            data: bytes = files.cat_file(inside, start=0, end=file.size + 1)
-            break
-        except FileNotFoundError as error:
-            raise ImageError("there is no such file any more", "access") from error
-        except PermissionError as error:
-            raise ImageError(NOT_ALLOWED, "access") from error
-        except Exception as error:
-            if attempt == _ATTEMPTS:
-                raise _unreachable(file.path, error) from error
-            logger.info("%s: attempt %d failed: %s", file.path, attempt, error)
-            time.sleep(_PAUSE * attempt)
+    data = _read_whole(file)
     if len(data) != file.size:
         raise ImageError("changed while it was read", "access")
     return data
 
 
-def with_retries(attempt: Callable[[], Result]) -> Result:
-    """Call a function again, a few times, while it raises StorageError."""
-    for number in range(1, _ATTEMPTS):
+@with_retries
+def _read_whole(file: ImageFile) -> bytes:
+    files, inside = _files(file.path)
+    with _reaching(file.path):
         try:
-            return attempt()
-        except StorageError:
-            time.sleep(_PAUSE * number)
-    return attempt()
+            data: bytes = files.cat_file(inside, start=0, end=file.size + 1)
+        except FileNotFoundError as error:
+            raise ImageError("there is no such file any more", "access") from error
+        except PermissionError as error:
+            raise ImageError(NOT_ALLOWED, "access") from error
+    return data
 
 
 def open_whole(path: str) -> IO[bytes]:
@@ -336,8 +343,4 @@ def _reaching(path: str) -> Iterator[None]:
     except ClipsearchError:
         raise
     except Exception as error:
-        raise _unreachable(path, error) from error
-
-
-def _unreachable(path: str, error: Exception) -> StorageError:
-    return StorageError(f"{path} cannot be reached: {one_line(error) or type(error).__name__}")
+        raise StorageError(f"{path} cannot be reached: {one_line(error) or type(error).__name__}") from error

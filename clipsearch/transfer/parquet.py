@@ -12,7 +12,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ClipsearchError, one_line
+from clipsearch._internal.paths import is_remote
+from clipsearch.errors import ClipsearchError, StorageError, one_line
 from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, EmbeddingReader, Row, model_fields, row_of, stated_model
 from clipsearch.transfer.formats import Block, json_object
 from clipsearch.types import Fingerprint
@@ -136,11 +137,18 @@ def parquet_file(source: Path | IO[bytes]) -> Any:
 
 @contextmanager
 def parquet_errors(name: str) -> Iterator[None]:
-    """Turn everything that pyarrow raises for broken files into ClipsearchError."""
-    broken = broken_parquet()
+    """Turn pyarrow's errors about broken files into ClipsearchError, and those of a remote storage into StorageError."""
+    pa, _ = pyarrow_and_parquet()
     try:
         yield
-    except broken as error:
+    except ClipsearchError:
+        raise
+    except Exception as error:
+        is_broken = isinstance(error, (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError))
+        if is_remote(name) and (isinstance(error, OSError) or not is_broken):  # each storage has its own errors
+            raise StorageError(f"{name} cannot be read: {one_line(error) or type(error).__name__}") from error
+        if not is_broken:
+            raise
         raise ClipsearchError(f"{name} is not a Parquet file that can be read: {one_line(error)}") from error
 
 
@@ -156,11 +164,6 @@ def _joined_path(row: dict[str, Any]) -> dict[str, Any]:
     """Undo `_split_path`."""
     raw = row.pop(_PATH_BYTES, None) or row["path"]
     return {**row, "path": os.fsdecode(raw) if isinstance(raw, bytes) else raw}
-
-
-def broken_parquet() -> tuple[type[BaseException], ...]:
-    """The errors that pyarrow raises for broken files."""
-    return (pyarrow_and_parquet()[0].ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
 def compute() -> Any:

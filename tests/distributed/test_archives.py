@@ -8,7 +8,7 @@ import pytest
 
 from clipsearch import SearchEngine
 from clipsearch.distributed import archives
-from clipsearch.distributed.archives import open_archive
+from clipsearch.distributed.archives import ArchiveChunk
 from clipsearch.errors import StorageError, SyncRefused
 from clipsearch.images.files import ReadLimits
 from clipsearch.types import ImageFile
@@ -21,9 +21,10 @@ pytest.importorskip("pyarrow")
 def read(archive):
     """What a tar file has: names, captions, and what is wrong with it."""
     file = ImageFile(str(archive), archive.stat().st_size, 1)
-    with open_archive(file, ReadLimits()) as (files, captions, failures):
-        found = [file.path.removeprefix(f"{archive}/") for file in files]
-        return found, {path.removeprefix(f"{archive}/"): text for path, text in captions.items()}, failures
+    with ArchiveChunk(file).open(ReadLimits()) as photos:
+        inside = [file.path.removeprefix(f"{archive}/") for file in photos.files]
+        captions = {path.removeprefix(f"{archive}/"): text for path, text in photos.captions.items()}
+        return inside, captions, photos.failures
 
 
 def header(name, size=0, kind=tarfile.REGTYPE):

@@ -7,7 +7,7 @@ import pytest
 
 from clipsearch.distributed import photo_tables as manifests
 from clipsearch.distributed import storage
-from clipsearch.errors import ClipsearchError, ImageError, StorageError
+from clipsearch.errors import ImageError, StorageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.types import ImageFile
 from tests.distributed.conftest import content, jpeg, run, save_parquet
@@ -89,8 +89,8 @@ def test_pictures_at_addresses_can_be_taken_in_any_order(tmp_path, monkeypatch, 
         order
     ]
     taken = []
-    with manifests.open_rows(ImageFile(str(manifest), 0, 0), 0, 100, ReadLimits()) as (files, _):
-        files = list(files)
+    with manifests.ManifestChunk(ImageFile(str(manifest), 0, 0), 0, 100).open(ReadLimits()) as photos:
+        files = list(photos.files)
         taken.extend(files[row].load() for row in rows)
     assert taken == [urls[row].encode() for row in rows]
     assert len(asked) == len(set(asked)) and max(at_once) <= 17  # nobody is asked twice, nor too many ahead
@@ -132,8 +132,8 @@ def test_more_rows_than_can_be_are_not_believed(tmp_path, in_place, monkeypatch)
 def test_a_picture_that_is_too_large_never_comes_into_memory(tmp_path):
     manifest = save_parquet(tmp_path / "a.parquet", {"jpg": [bytes(6 << 20)] * 64}, compression="zstd")
     assert manifest.stat().st_size < 10_000
-    with manifests.open_rows(ImageFile(str(manifest), 0, 0), 0, 64, ReadLimits(max_bytes=1000)) as (files, _):
-        files = list(files)
+    with manifests.ManifestChunk(ImageFile(str(manifest), 0, 0), 0, 64).open(ReadLimits(max_bytes=1000)) as photos:
+        files = list(photos.files)
         held = [file.load.args for file in files]
         assert all(sys.getsizeof(argument) < 1000 for arguments in held for argument in arguments)
         assert pa.total_allocated_bytes() < 40 << 20
@@ -143,8 +143,8 @@ def test_a_picture_that_is_too_large_never_comes_into_memory(tmp_path):
 
 def test_a_picture_in_a_row_is_kept_until_it_is_taken(tmp_path):
     manifest = save_parquet(tmp_path / "a.parquet", {"jpg": [b"first", b"second"]})
-    with manifests.open_rows(ImageFile(str(manifest), 0, 0), 0, 2, ReadLimits()) as (files, _):
-        first, second = files
+    with manifests.ManifestChunk(ImageFile(str(manifest), 0, 0), 0, 2).open(ReadLimits()) as photos:
+        first, second = photos.files
         assert (second.load(), first.load()) == (b"second", b"first")
         assert first.load.args == ([],)  # which a failure still refers to
 
@@ -152,9 +152,9 @@ def test_a_picture_in_a_row_is_kept_until_it_is_taken(tmp_path):
 def test_long_texts_are_cut_before_they_are_looked_at(tmp_path):
     manifest = save_parquet(tmp_path / "a.parquet", {"jpg": [b"x"] * 3, "txt": ["a b " * (1 << 20), None, "c"]})
     file = ImageFile(str(manifest), 0, 0)
-    with manifests.open_rows(file, 0, 3, ReadLimits()) as (files, captions):
-        assert [file.size for file in files] == [1, 1, 1]
-    assert sorted(len(text) for text in captions.values()) == [1, 1999]
+    with manifests.ManifestChunk(file, 0, 3).open(ReadLimits()) as photos:
+        assert [file.size for file in photos.files] == [1, 1, 1]
+    assert sorted(len(text) for text in photos.captions.values()) == [1, 1999]
 
 
 def test_columns_are_found_whatever_they_are_made_of(tmp_path, in_place):
@@ -219,8 +219,6 @@ def test_a_manifest_that_may_not_be_opened_is_not_judged(tmp_path, in_place, mon
 
 def test_a_file_with_fewer_rows_than_were_planned_is_a_failure(tmp_path):
     manifest = save_parquet(tmp_path / "a.parquet", {"url": ["http://127.0.0.1/"]})
-    with (
-        manifests.open_rows(ImageFile(str(manifest), 0, 0), 0, 2, ReadLimits()) as (files, _),
-        pytest.raises(ClipsearchError, match="fewer rows"),
-    ):
-        list(files)
+    with manifests.ManifestChunk(ImageFile(str(manifest), 0, 0), 0, 2).open(ReadLimits()) as photos:
+        assert len(list(photos.files)) == 1
+    assert "fewer rows" in photos.failures[0].reason

@@ -11,9 +11,11 @@ import pytest
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.distributed import chunk_worker, cluster, indexing
+from clipsearch.distributed.archives import ArchiveChunk
 from clipsearch.distributed.chunk_worker import ChunkWorker, ClusterJob
-from clipsearch.distributed.chunks import ArchiveChunk, FilesChunk, ManifestChunk
+from clipsearch.distributed.chunks import FilesChunk
 from clipsearch.distributed.parts import read_files
+from clipsearch.distributed.photo_tables import ManifestChunk
 from clipsearch.errors import ClipsearchError, StorageError
 from clipsearch.images.files import ReadLimits
 from clipsearch.types import ImageFile
