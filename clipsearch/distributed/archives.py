@@ -137,7 +137,7 @@ def _members(reader: _SharedReader) -> tuple[list[_Member], dict[str, _Member], 
     except OSError:
         raise
     except Exception as error:  # broken files make tarfile raise anything, even RecursionError and IndexError
-        reason = one_line(error, 200) or type(error).__name__
+        reason = one_line(error, 200)
         return images, texts, f"the tar file cannot be read to its end: {reason}"
     return images, texts, ""
 

@@ -60,7 +60,7 @@ class _ClusterWorker:
 
 
 class Cluster:
-    """A connection to a Ray cluster. Use as a context manager; at the end, only what was started here is stopped.
+    """A connection to a Ray cluster. `close` only stops what was started here.
 
     `address` is what ray.init() takes ("auto", HOST:PORT or ray://HOST:PORT), or "local" for a cluster on this machine that
     lasts as long as the connection. Raises ClipsearchError if there is no cluster.
@@ -113,12 +113,6 @@ class Cluster:
                 os.environ[name] = value
         self._environment.clear()
 
-    def __enter__(self) -> Cluster:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def embed(self, job: ClusterJob, chunks: Sequence[NamedChunk], cancel: CancelToken) -> Iterator[WrittenPart]:
         """Yield the part of each chunk, in the order in which they are finished.
 
@@ -159,8 +153,9 @@ def _reached() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = one_line(error) or type(error).__name__
-        raise ClipsearchError(f"the cluster cannot be reached any more: {reason}. What is finished is kept") from error
+        raise ClipsearchError(
+            f"the cluster cannot be reached any more: {one_line(error)}. What is finished is kept"
+        ) from error
 
 
 class _Scheduler:

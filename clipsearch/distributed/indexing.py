@@ -8,6 +8,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,7 +135,7 @@ def _embed(
     done, total = 0, sum(sizes.values())
     if progress:
         progress(report, done, total)
-    with Cluster(address) as cluster:
+    with closing(Cluster(address)) as cluster:
         collection.publish()  # roots, model and precision, for the next run if this one is cancelled
         for written in cluster.embed(job, todo, cancel):
             if not is_remote(job.parts) and not Path(job.parts, written.part.name).is_file():

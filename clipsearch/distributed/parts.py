@@ -13,7 +13,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from clipsearch.distributed.storage import names_in, open_whole, put_file, remove_file, sha256_of
+from clipsearch._internal.checksums import stream_sha256
+from clipsearch.distributed.storage import names_in, open_whole, put_file, remove_file
 from clipsearch.errors import Cause, ClipsearchError, ModelMismatch
 from clipsearch.indexing.pipeline import Embedded
 from clipsearch.store.vectors import is_unit
@@ -59,7 +60,7 @@ def is_whole(folder: str, part: Part) -> bool:
     """Whether a part is there with the bytes that its name promises. Raises StorageError and OSError."""
     try:
         with open_whole(f"{folder}/{part.name}") as stream:
-            return sha256_of(stream) == part.sha256
+            return stream_sha256(stream) == part.sha256
     except FileNotFoundError:
         return False
 
@@ -94,7 +95,7 @@ def write_part(
                 rows += len(batch)
                 failed += sum(isinstance(outcome, Failure) for outcome in batch)
         stream.seek(0)
-        part = Part(chunk, sha256_of(stream))
+        part = Part(chunk, stream_sha256(stream))
         put_file(stream, folder, part.name)
     return WrittenPart(part, rows, failed)
 
@@ -135,7 +136,7 @@ def _open(folder: str, part: Part) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise ClipsearchError(f"{where} has been deleted meanwhile. Run this again to make it again") from error
     with stream:
-        if sha256_of(stream) != part.sha256:
+        if stream_sha256(stream) != part.sha256:
             raise ClipsearchError(
                 f"{where} is damaged. Delete it and run this again; its photos are then embedded again"
             )

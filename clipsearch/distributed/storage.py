@@ -125,7 +125,7 @@ def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listin
         except (FileNotFoundError, NotADirectoryError):
             continue
         except Exception as error:
-            yield Listing(folder, path, error=one_line(error) or type(error).__name__)
+            yield Listing(folder, path, error=one_line(error))
             continue
         states: dict[str, tuple[int, int]] = {}
         folders: list[str] = []
@@ -294,15 +294,6 @@ def remove_file(folder: str, name: str) -> None:
         files.rm_file(f"{inside}/{name}")
 
 
-def sha256_of(stream: IO[bytes]) -> str:
-    """The SHA-256 of a stream, hexadecimal. Afterwards the stream is at its beginning."""
-    digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-    stream.seek(0)
-    return digest.hexdigest()
-
-
 def _state(entry: dict[str, Any]) -> tuple[int, int]:
     """(size in bytes, time in nanoseconds) of a file, as its storage describes it."""
     size = int(entry.get("size") or 0)
@@ -343,4 +334,4 @@ def _reaching(path: str) -> Iterator[None]:
     except ClipsearchError:
         raise
     except Exception as error:
-        raise StorageError(f"{path} cannot be reached: {one_line(error) or type(error).__name__}") from error
+        raise StorageError(f"{path} cannot be reached: {one_line(error)}") from error

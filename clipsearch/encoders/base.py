@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -148,10 +148,12 @@ def require_usable(vectors: NDArray[np.float32], folder: os.PathLike[str]) -> No
         )
 
 
-def warn_truncated(text: str, tokens: int, context_length: int, stacklevel: int) -> None:
-    """Issue a ClipsearchWarning for a text that has too many tokens for the model. `stacklevel` counts from the caller."""
-    warnings.warn(
-        f"text of {tokens} tokens cut to the model's {context_length}: {text[:60]!r}…",
-        ClipsearchWarning,
-        stacklevel + 1,
-    )
+def warn_truncated(texts: Sequence[str], tokens: Iterable[int], context_length: int, stacklevel: int) -> None:
+    """Issue a ClipsearchWarning for each text that has too many tokens for the model. `stacklevel` counts from the caller."""
+    for text, count in zip(texts, tokens, strict=True):
+        if count > context_length:
+            warnings.warn(
+                f"text of {count} tokens cut to the model's {context_length}: {text[:60]!r}…",
+                ClipsearchWarning,
+                stacklevel + 1,
+            )

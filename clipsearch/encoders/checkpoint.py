@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from clipsearch._internal.untrusted_files import open_plain, read_json, why
 from clipsearch.encoders.shape import MAX_CONTEXT_LENGTH, read_shape, shortened
 from clipsearch.errors import ModelError, one_line
-from clipsearch.types import PixelSpec
+from clipsearch.types import Fingerprint, PixelSpec
 
 # Architectures that have `get_image_features` and `get_text_features` and one pixel size, with the tokenizer files that each
 # needs: all files of one of the choices.
@@ -65,6 +65,10 @@ class Checkpoint:
         """Whether numpy and OpenVINO can run this model; torch runs all others."""
         activations = {self.shape.text.activation, self.shape.image.activation}
         return self.model_type == "clip" and activations <= _PLAIN_CLIP_ACTIVATIONS and self.shape.end_token is not None
+
+    def fingerprint(self, dim: int, precision: str | None) -> Fingerprint:
+        """The identity of this model, for embeddings of `dim` values."""
+        return Fingerprint(self.name, self.revision, self.digest, dim, precision)
 
     @cached_property
     def digest(self) -> str:

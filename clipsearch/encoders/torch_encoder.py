@@ -24,7 +24,6 @@ from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.encoders.shape import BOUNDS
 from clipsearch.encoders.weights import Weights, require_same_names, require_shape
 from clipsearch.errors import ModelError, one_line
-from clipsearch.types import Fingerprint
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _CLASSES = {
@@ -83,7 +82,7 @@ class TorchEncoder(Encoder):
         bias = getattr(self._model, "logit_bias", None)
         dim = self._measure_dim(checkpoint.pixels.output_size)
         self.spec = ModelSpec(
-            fingerprint=Fingerprint(checkpoint.name, checkpoint.revision, checkpoint.digest, dim, precision),
+            fingerprint=checkpoint.fingerprint(dim, precision),
             pixels=checkpoint.pixels,
             context_length=min(checkpoint.shape.context_length, int(self._tokenizer.model_max_length)),
             logit_scale=logit_scale(float(self._model.logit_scale.detach()), folder),
@@ -108,9 +107,7 @@ class TorchEncoder(Encoder):
                 f"{self._folder}: its tokenizer gives tokens that the model does not know, so it is another model's; fetch the "
                 "checkpoint again"
             )
-        for text, ids in zip(texts, tokens, strict=True):
-            if len(ids) > limit:
-                warn_truncated(text, len(ids), limit, stacklevel=3)
+        warn_truncated(texts, map(len, tokens), limit, stacklevel=3)
         inputs = self._tokenizer(
             texts,
             padding="max_length" if self._pads_to_context else True,

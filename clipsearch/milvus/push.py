@@ -84,7 +84,7 @@ def push(
 
     The next push continues with the rows that a cancelled one has sent.
     """
-    start = time.monotonic()
+    start, cancel = time.monotonic(), cancel or CancelToken()
     fingerprint = collection.fingerprint
     if fingerprint is None:
         raise CollectionError(f"the index at {collection.folder} has no photos yet, so there is nothing to push")
@@ -100,15 +100,16 @@ def push(
             before = table.manifest()
             if before:
                 _require_own(before, collection, lineage, names, take_over)
-            run = _PushRun(collection, table, lease, before, progress, cancel or CancelToken())
-            run.run(lineage, name, prune=prune, is_own=before is not None and before.copy in names)
-            names.settle(new=name, before=before.copy if before else None, now=run.published.copy)
+            report = PushReport(address.shown)
+            run = _PushRun(collection, table, lease, before, report, cancel.checked(progress), cancel)
+            published = run.run(lineage, name, prune=prune, is_own=before is not None and before.copy in names)
+            names.settle(new=name, before=before.copy if before else None, now=published.copy)
         finally:
             lease.release()
     finally:
         table.close()
-    run.report.seconds = time.monotonic() - start
-    return run.report
+    report.seconds = time.monotonic() - start
+    return report
 
 
 def _require_own(
@@ -133,36 +134,24 @@ def _require_own(
         )
 
 
+@dataclass(slots=True)
 class _PushRun:
     """One push: it compares, sends, publishes, deletes and verifies."""
 
-    def __init__(
-        self,
-        collection: Collection,
-        table: Table,
-        lease: Lease,
-        before: Manifest | None,
-        progress: Progress | None,
-        cancel: CancelToken,
-    ) -> None:
-        self._collection = collection
-        self._table = table
-        self._lease = lease
-        self._before = before
-        self._last = before  # the manifest that is published
-        self._cancel = cancel
-        self._progress = cancel.checked(progress)
-        self.report = PushReport(table.address.shown)
+    collection: Collection
+    table: Table
+    lease: Lease
+    before: Manifest | None  # what the store contained
+    report: PushReport
+    tell: Progress
+    cancel: CancelToken
 
-    @property
-    def published(self) -> Manifest:
-        """What the store contains once `run` has returned."""
-        assert self._last
-        return self._last
+    def run(self, lineage: str, name: str, *, prune: bool, is_own: bool) -> Manifest:
+        """Do all steps, and return what the store then contains.
 
-    def run(self, lineage: str, name: str, *, prune: bool, is_own: bool) -> None:
-        """Do all steps. `is_own` says that this copy of the index has published what the store contains."""
-        local, rows, before = self._collection.checksums(), self._read_rows(), self._before
+        `is_own` says that this copy of the index has published what the store contained before.
+        """
+        local, rows, before = self.collection.checksums(), self._read_rows(), self.before
         same = {image_id for image_id, (_, checks) in rows.current.items() if local.get(image_id) == checks}
         dead = sorted(rows.current.keys() - same)
         gone = [image_id for image_id in dead if image_id not in local]
@@ -191,23 +180,27 @@ class _PushRun:
             *(version, len(new), len(resumed), len(same), len(dead)),
         )
         self._send(new, version, local)
-        if new or resumed or dead or not is_own or not self._describes(manifest):
+        published = before
+        if before is None or new or resumed or dead or not is_own or not self._describes(manifest):
             manifest = replace(manifest, version=version, count=len(local), digest=digest_of(local))
-            self._publish(replace(manifest, dead=tuple(dead), dead_until=before.version if before else 0))
+            dead_until = before.version if before else 0
+            published = self._publish(replace(manifest, dead=tuple(dead), dead_until=dead_until), before)
             if dead:
                 self._wait_for_readers()
             self._delete([rows.current[image_id][0] for image_id in dead])
-        if self.published.dead:
-            self._publish(replace(self.published, dead=(), dead_until=0))
-        self._verify(local)
+        assert published
+        if published.dead:
+            published = self._publish(replace(published, dead=(), dead_until=0), published)
+        self._verify(published, local)
+        return published
 
     def _read_rows(self) -> _StoreRows:
-        before = self._before
+        before = self.before
         version, dead_until = (before.version, before.dead_until) if before else (0, 0)
         dead = set(before.dead) if before else set()
         rows = _StoreRows(last_version=version)
-        for block in self._cancel.each(self._table.scan("row > 0", CHECK_FIELDS)):
-            self._lease.renew()
+        for block in self.cancel.each(self.table.scan("row > 0", CHECK_FIELDS)):
+            self.lease.renew()
             for row in block:
                 number, born, image_id = row["row"], row["born"], row["image_id"]
                 checks = row["row_check"], row["vector_check"]
@@ -222,21 +215,21 @@ class _PushRun:
 
     def _send(self, image_ids: list[int], born: int, local: Checks) -> None:
         """Add rows in blocks, and read each block back before the next."""
-        self._progress(0, len(image_ids))
+        self.tell(0, len(image_ids))
         for start in range(0, len(image_ids), _BLOCK):
             ids = image_ids[start : start + _BLOCK]
-            rows, vectors = self._collection.rows(ids), self._collection.vectors(ids)
+            rows, vectors = self.collection.rows(ids), self.collection.vectors(ids)
             sent = [row_of(row, vector, born) for row, vector in zip(rows, vectors, strict=True)]
-            self._lease.renew()
-            self._table.insert(sent)
+            self.lease.renew()
+            self.table.insert(sent)
             self._require_kept(sent, local)
             self.report.sent += len(ids)
-            self._progress(self.report.sent, len(image_ids))
+            self.tell(self.report.sent, len(image_ids))
 
     def _require_kept(self, sent: list[dict[str, Any]], local: Checks) -> None:
         """Raise CollectionDamaged unless the store returns the rows as they were sent."""
         dim = len(sent[0][VECTOR])
-        rows = self._table.fetch("row", [row["row"] for row in sent], (*FIELDS, VECTOR))
+        rows = self.table.fetch("row", [row["row"] for row in sent], (*FIELDS, VECTOR))
         stored = {row["row"]: row for row in rows}
         for row in sent:
             kept = stored.get(row["row"])
@@ -249,16 +242,15 @@ class _PushRun:
 
     def _manifest(self, lineage: str, name: str) -> Manifest:
         """What will be published, without what depends on the photos."""
-        collection = self._collection
-        fingerprint = collection.fingerprint
-        assert fingerprint
+        collection = self.collection
+        assert collection.fingerprint
         _, failures, photo_bytes = collection.counts()
         return Manifest(
             sequence=0,
             version=0,
             count=0,
             digest="",
-            fingerprint=fingerprint,
+            fingerprint=collection.fingerprint,
             roots=collection.roots(),
             rules=collection.root_rules(),
             last_id=collection.last_id,
@@ -274,31 +266,33 @@ class _PushRun:
     def _describes(self, manifest: Manifest) -> bool:
         """Whether the published manifest says the same about everything but the photos."""
         names = ("sequence", "version", "count", "digest", "copy", "pushed_at", "after", "dead", "dead_until")
-        return replace(manifest, **{name: getattr(self._before, name) for name in names}) == self._before
+        return replace(manifest, **{name: getattr(self.before, name) for name in names}) == self.before
 
-    def _publish(self, manifest: Manifest) -> None:
-        sequence = self._last.sequence + 1 if self._last else 1
-        self._lease.require()
-        self._last = replace(manifest, sequence=sequence, after=self._table.written_at)
-        self._table.publish(self._last)
+    def _publish(self, manifest: Manifest, before: Manifest | None) -> Manifest:
+        """Publish a manifest with the sequence after that of `before`, and return it."""
+        self.lease.require()
+        sequence = before.sequence + 1 if before else 1
+        manifest = replace(manifest, sequence=sequence, after=self.table.written_at)
+        self.table.publish(manifest)
+        return manifest
 
     def _wait_for_readers(self) -> None:
-        self._cancel.wait(GRACE_SECONDS)
-        self._cancel.check()
+        self.cancel.wait(GRACE_SECONDS)
+        self.cancel.check()
 
     def _delete(self, numbers: Sequence[int]) -> None:
         """Delete rows, unless another push may be using them by now."""
         for start in range(0, len(numbers), _BLOCK):
-            self._lease.require()
-            self._table.delete(numbers[start : start + _BLOCK])
+            self.lease.require()
+            self.table.delete(numbers[start : start + _BLOCK])
 
-    def _verify(self, local: Checks) -> None:
+    def _verify(self, manifest: Manifest, local: Checks) -> None:
         """Count the store's photos, and compare their checksums with the index's."""
-        manifest, report = self.published, self.report
-        stored = checks_in(self._cancel.each(self._table.scan(manifest.current, CHECK_FIELDS)))
-        report.images = self._table.count(manifest.current)
+        report = self.report
+        stored = checks_in(self.cancel.each(self.table.scan(manifest.current, CHECK_FIELDS)))
+        report.images = self.table.count(manifest.current)
         report.version, report.digest = manifest.version, digest_of(stored)
-        if self._table.manifest() != manifest:
+        if self.table.manifest() != manifest:
             raise CollectionBusy(f"another push has published to the store {report.store}; push again")
         if stored != local or report.images != len(local) or report.digest != manifest.digest:
             raise CollectionDamaged(

@@ -141,13 +141,9 @@ class MilvusStore:
                 f"{fingerprint.model!r}; leave --model out"
             )
 
-    def roots(self) -> dict[int, str]:
-        """root_id → its absolute path on the machine that pushed it."""
-        return self.manifest.roots
-
     def places(self, folder: str) -> list[tuple[int, str]]:
         """An absolute folder in the store's terms: (root_id, folder below that root), for each root at, above or below it."""
-        return PathLookup(self.roots()).folders(folder)
+        return PathLookup(self.manifest.roots).folders(folder)
 
     def __len__(self) -> int:
         return self.manifest.count
@@ -200,7 +196,7 @@ class MilvusStore:
         or vector is not what was pushed.
         """
         answers = nearest(self.table, self.manifest, queries, top_k, allowed, without)
-        return [ranked(scores, rows, top_k, self.roots()) for scores, rows in answers]
+        return [ranked(scores, rows, top_k, self.manifest.roots) for scores, rows in answers]
 
     def approximation(self, top_k: int, allowed: Selection | None = None, *, exact: bool = False) -> None:
         """None, because every search is exact."""
@@ -220,7 +216,7 @@ class MilvusStore:
     @_at_one_state
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist."""
-        return {row["image_id"]: record(row, self.roots()) for row in self._rows(ids, FIELDS)}
+        return {row["image_id"]: record(row, self.manifest.roots) for row in self._rows(ids, FIELDS)}
 
     @_at_one_state
     def same_content(self, content_hash: str) -> list[int]:

@@ -24,7 +24,7 @@ MAX_HITS = 16_384
 """Rows that one search may return, Milvus's own limit."""
 
 MAX_IDS = 2000
-"""Ids in one expression."""
+"""Ids in one expression or call."""
 
 LEASES_BELOW = -(2**40)
 """Rows below this number are leases. From here to 0 are manifests and their parts, above 0 photos."""
@@ -150,8 +150,8 @@ class Table:
 
     def delete(self, numbers: Sequence[int]) -> None:
         """Remove rows by their numbers; numbers without a row are ignored."""
-        for start in range(0, len(numbers), _SHORT):
-            self._call("delete", ids=[int(number) for number in numbers[start : start + _SHORT]])
+        for start in range(0, len(numbers), MAX_IDS):
+            self._call("delete", ids=[int(number) for number in numbers[start : start + MAX_IDS]])
 
     @property
     def written_at(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,14 @@ from clipsearch.types import All, Below, Condition, Fingerprint, Progress
 
 BLOCK = 4096
 """Images in a block, and in a row group of a Parquet file: 8 MB at 512 values."""
+
+
+_WRITERS: dict[Format, Callable[..., None]] = {
+    "npy": write_npy,
+    "parquet": write_parquet,
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +77,8 @@ def export(
             report(done, total)
 
     with replacing(targets, force=force) as paths:
-        if kind == "npy":
-            write_npy(paths[0], paths[1], blocks(), fingerprint)
-        elif kind == "csv":
-            write_csv(paths[0], blocks(), fingerprint, embeddings)
-        else:
-            write = write_jsonl if kind == "jsonl" else write_parquet
-            write(paths[0], blocks(), fingerprint)
+        options = {"embeddings": embeddings} if kind == "csv" else {}
+        _WRITERS[kind](*paths, blocks(), fingerprint, **options)
     size = sum(path.stat().st_size for path in targets)
     return ExportReport(tuple(map(str, targets)), kind, done, size, fingerprint)
 

@@ -146,7 +146,7 @@ def parquet_errors(name: str) -> Iterator[None]:
     except Exception as error:
         is_broken = isinstance(error, (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError))
         if is_remote(name) and (isinstance(error, OSError) or not is_broken):  # each storage has its own errors
-            raise StorageError(f"{name} cannot be read: {one_line(error) or type(error).__name__}") from error
+            raise StorageError(f"{name} cannot be read: {one_line(error)}") from error
         if not is_broken:
             raise
         raise ClipsearchError(f"{name} is not a Parquet file that can be read: {one_line(error)}") from error

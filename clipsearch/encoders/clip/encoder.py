@@ -22,7 +22,7 @@ from clipsearch.encoders.runtime import DataParallel, EmbedPixels, best_device, 
 from clipsearch.encoders.shape import ModelShape
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
-from clipsearch.types import Embeddings, Fingerprint
+from clipsearch.types import Embeddings
 
 if TYPE_CHECKING:
     from clipsearch.encoders.precision import Fidelity
@@ -55,13 +55,7 @@ class ClipEncoder(Encoder):
         self._loading = threading.Lock()
         self.fidelity: Fidelity | None = None
         self.spec = ModelSpec(
-            fingerprint=Fingerprint(
-                checkpoint.name,
-                checkpoint.revision,
-                checkpoint.digest,
-                shape.dim,
-                None if precision == "auto" else precision,
-            ),
+            fingerprint=checkpoint.fingerprint(shape.dim, None if precision == "auto" else precision),
             pixels=checkpoint.pixels,
             context_length=shape.context_length,
             logit_scale=logit_scale(float(self._weights["logit_scale"].reshape(())), folder),
@@ -175,13 +169,13 @@ def clip_tensors(shape: ModelShape) -> dict[str, tuple[int, ...]]:
 
 
 def _candidates(device: str) -> tuple[str, ...]:
-    if device == "cpu":
-        try:
-            from clipsearch.encoders.clip.image_tower import available_precisions
-        except ImportError:
-            return ()
-        return available_precisions()
-    return ("bf16",) if device.startswith("cuda") else ()
+    if device != "cpu":
+        return ("bf16",) if device.startswith("cuda") else ()
+    try:
+        from clipsearch.encoders.clip.image_tower import available_precisions
+    except ImportError:
+        return ()
+    return available_precisions()
 
 
 def _runtime_version(device: str) -> str:

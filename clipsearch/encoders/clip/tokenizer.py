@@ -57,15 +57,14 @@ class ClipTokenizer:
             if all(0 < len(ids) <= limit for ids in plain):
                 return plain
         encodings = self.library_tokenizer.encode_batch(texts)
-        for text, encoding in zip(texts, encodings, strict=True):
-            if encoding.overflowing:
-                length = len(encoding.ids) + sum(len(part.ids) - 2 for part in encoding.overflowing)
-                warn_truncated(text, length, limit, stacklevel=5)
+        # Each part of a text that was cut has a start and an end token.
+        lengths = (2 + sum(len(part.ids) - 2 for part in (text, *text.overflowing)) for text in encodings)
+        warn_truncated(texts, lengths, limit, stacklevel=5)
         return [encoding.ids for encoding in encodings]
 
     @cached_property
     def _plain_tokenizer(self) -> PlainTokenizer:
-        return plain_tokenizer(self._folder, lambda tokens: self._shape.require_vocabulary(tokens, self._folder))
+        return plain_tokenizer(self._folder, self._shape)
 
     @cached_property
     def library_tokenizer(self) -> Any:
@@ -112,10 +111,10 @@ def tokenizer_of_vocabulary(folder: Path) -> Any:
     return tokenizer
 
 
-def plain_tokenizer(folder: Path, require_vocabulary: Callable[[int], None] = lambda tokens: None) -> PlainTokenizer:
+def plain_tokenizer(folder: Path, shape: ModelShape | None = None) -> PlainTokenizer:
     """The tokenizer of a checkpoint, for plain texts. If it is not known to work as CLIP's does, no text counts as plain.
 
-    `require_vocabulary` is called with the number of tokens. Raises ModelError if the list of merges is incomplete.
+    Raises ModelError if the list of merges is incomplete, or the tokens are not those of a model of this shape.
     """
     try:
         if (folder / "tokenizer.json").is_file():
@@ -128,7 +127,8 @@ def plain_tokenizer(folder: Path, require_vocabulary: Callable[[int], None] = la
         start, end = vocabulary[START], vocabulary[END]
     except (OSError, ValueError, LookupError, TypeError, AttributeError):  # the library will say what is wrong
         return lambda text: []
-    require_vocabulary(len(vocabulary))
+    if shape:
+        shape.require_vocabulary(len(vocabulary), folder)
 
     def encode(text: str) -> list[int]:
         if len(text) > _MAX_CHARACTERS or not (text.isascii() and text.isprintable()) or "<|" in text:

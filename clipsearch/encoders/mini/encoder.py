@@ -61,12 +61,9 @@ class MiniEncoder(Encoder):
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """See Encoder."""
         encodings = self._tokenizer.encode_batch(texts)
-        for text, encoding in zip(texts, encodings, strict=True):
-            if encoding.overflowing:
-                parts = (encoding, *encoding.overflowing)
-                # Each part has a start and an end token.
-                length = 2 + sum(sum(part.attention_mask) - 2 for part in parts)
-                warn_truncated(text, length, self.spec.context_length, stacklevel=3)
+        # Each part of a text that was cut has a start and an end token.
+        lengths = (2 + sum(sum(part.attention_mask) - 2 for part in (text, *text.overflowing)) for text in encodings)
+        warn_truncated(texts, lengths, self.spec.context_length, stacklevel=3)
         inputs = {
             "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
             "attention_mask": np.array([encoding.attention_mask for encoding in encodings], np.int64),
