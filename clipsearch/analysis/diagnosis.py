@@ -209,7 +209,7 @@ def _segment_problems(inside: Path, info: Any, dim: int, open_it: bool) -> list[
 
 
 def _approximate(folder: Path) -> str | None:
-    """A description of the approximate index, or why it cannot be read; None if there is none."""
+    """A description of the approximate index, or why it cannot be read; None without one."""
     from clipsearch.store.approximate.index import FOLDER
     from clipsearch.store.approximate.info import read_info
 

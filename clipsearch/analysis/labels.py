@@ -19,6 +19,7 @@ from clipsearch.errors import ClipsearchError, ClipsearchWarning, QueryError
 from clipsearch.store.collection import Collection
 from clipsearch.types import Condition, Embeddings, ImageRecord
 
+_BLOCK = 4096  # photos read at once, at most
 _MAX_LOGITS = 1 << 21  # computed at once, 16 MB, however many labels and photos there are
 # Control characters, and what Python makes of bytes that are not UTF-8.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -61,13 +62,21 @@ def label_images(
     All labels are encoded first. Photos are read block by block while the caller iterates; close the generator before the
     collection.
     """
-    cancel = cancel or CancelToken()
+    token = cancel or CancelToken()
     texts = check_labels(labels)
     templates = encoder.spec.label_prompts if prompts is None else prompts
     check_prompts(templates)
-    label_vectors = embed_with_prompts(encoder, texts, templates, cancel.checked(progress))
+    label_vectors = embed_with_prompts(encoder, texts, templates, token.checked(progress))
     scene_vectors = encoder.encode_texts(competing_scenes(texts))
-    return _label(collection, encoder.spec.logit_scale, label_vectors, scene_vectors, condition, cancel)
+
+    def labelled() -> Generator[LabelledImage, None, None]:
+        rows = min(max(1, _MAX_LOGITS // (len(label_vectors) + len(scene_vectors))), _BLOCK)
+        for records, vectors in token.each(collection.scan(condition, rows)):
+            shares, matches = probabilities(vectors, label_vectors, scene_vectors, encoder.spec.logit_scale)
+            for record, row, match in zip(records, shares, matches.tolist(), strict=True):
+                yield LabelledImage(record, row, match)
+
+    return labelled()
 
 
 def probabilities(
@@ -128,7 +137,7 @@ def read_labels(path: str | os.PathLike[str]) -> list[str]:
 
 
 def check_labels(labels: Sequence[str]) -> list[str]:
-    """Labels with their white space tidied. Raises QueryError if there are none, or one is empty or given twice."""
+    """Labels with their white space tidied. Raises QueryError without labels, and for one that is empty or given twice."""
     if isinstance(labels, str):
         raise TypeError("labels are a list of strings, not one string")
     texts = [" ".join(label.split()) for label in labels]
@@ -146,18 +155,3 @@ def check_labels(labels: Sequence[str]) -> list[str]:
             )
         seen.add(label)
     return texts
-
-
-def _label(
-    collection: Collection,
-    logit_scale: float,
-    labels: Embeddings,
-    scenes: Embeddings,
-    condition: Condition | None,
-    cancel: CancelToken,
-) -> Generator[LabelledImage, None, None]:
-    rows = max(1, _MAX_LOGITS // (len(labels) + len(scenes)))
-    for records, vectors in cancel.each(collection.scan(condition, min(rows, 4096))):
-        shares, matches = probabilities(vectors, labels, scenes, logit_scale)
-        for record, row, match in zip(records, shares, matches.tolist(), strict=True):
-            yield LabelledImage(record, row, match)

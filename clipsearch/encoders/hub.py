@@ -53,8 +53,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HF_HOME", f"{base}/huggingface")).expanduser() / "hub"
 
 
-def hub_answers(patience: float = HUB_PATIENCE) -> bool:
-    """Whether the hub answers within `patience` seconds."""
+def hub_answers() -> bool:
+    """Whether the hub answers within HUB_PATIENCE."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         return False
     import urllib.request  # a query does without it
@@ -64,14 +64,14 @@ def hub_answers(patience: float = HUB_PATIENCE) -> bool:
 
     def request() -> None:
         try:
-            with urllib.request.urlopen(f"{endpoint}/api/models?limit=1", timeout=patience):  # noqa: S310
+            with urllib.request.urlopen(f"{endpoint}/api/models?limit=1", timeout=HUB_PATIENCE):  # noqa: S310
                 answered.set()
         except (OSError, ValueError) as error:
             logger.info("the hub at %s does not answer: %s", endpoint, error)
 
     # In a thread, because name resolution has no time limit of its own.
     threading.Thread(target=request, daemon=True).start()
-    return answered.wait(patience)
+    return answered.wait(HUB_PATIENCE)
 
 
 def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None = None) -> Path:

@@ -100,7 +100,7 @@ class Manifest:
 
 
 def newest(notes: Mapping[int, str]) -> Manifest | None:
-    """The last manifest among notes, given by number and text; None if there is none.
+    """The last manifest among notes, given by number and text; None without one.
 
     CollectionDamaged if it makes no sense or lacks a part, CollectionError if it has a newer format.
     """

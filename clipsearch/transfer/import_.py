@@ -77,7 +77,7 @@ class ImportReport:
 
 
 def open_embeddings(path: Path) -> EmbeddingReader:
-    """Open a .npy file (with its .jsonl beside it), a .jsonl or a .parquet file. ClipsearchError if it is none of these."""
+    """Open a .npy file (with its .jsonl beside it), a .jsonl or a .parquet file. ClipsearchError for any other file."""
     if not path.is_file():
         raise ClipsearchError(f"there is no file {path}")
     if reader := _READERS.get(path.suffix.lower()):

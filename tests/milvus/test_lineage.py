@@ -210,10 +210,10 @@ def test_a_push_that_paused_for_too_long_deletes_nothing(index, url, table, tmp_
         patch.setattr(pushing._PushRun, "_publish", lambda *arguments: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             push_index(copy, url, take_over=True)
-    found, reports = pushing._PushRun._read_rows, []
+    read_rows, reports = pushing._PushRun._read_rows, []
 
     def asleep(self):
-        rows = found(self)
+        rows = read_rows(self)
         if not reports:
             table.delete([number for number, _ in table.notes(f"row < {LEASES_BELOW}")])  # the lease has ended
             reports.append(None)
@@ -231,10 +231,9 @@ def test_a_push_fails_if_another_push_has_published(index, url, table, monkeypat
     push_index(index, url)
     verify = pushing._PushRun._verify
 
-    def too_late(self, checks):
-        manifest = table.manifest()
+    def too_late(self, manifest, checks):
         table.publish(replace(manifest, sequence=manifest.sequence + 1, pushed_at="later"))
-        verify(self, checks)
+        verify(self, manifest, checks)
 
     monkeypatch.setattr(pushing._PushRun, "_verify", too_late)
     with pytest.raises(CollectionBusy, match="another push has published"):
