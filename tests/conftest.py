@@ -1,6 +1,7 @@
 """What all tests share: photos of plain colours, an encoder that knows colours, and a machine without a past."""
 
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,8 @@ from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.store.collection import Collection
 from clipsearch.types import Fingerprint, PixelSpec
 
-if (
-    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-):  # a shell's background jobs begin so, and what tests start inherits it
+# A shell starts its background jobs so that they ignore Ctrl-C, and the processes of the tests would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
@@ -31,8 +31,16 @@ COLOURS = {
 }
 
 
+# The files that take longest. They run first, so that no worker is left alone with one of them at the end.
+LONGEST_FILES = (
+    "test_examples.py", "test_torture.py", "test_privacy.py", "test_schema.py", "test_serve_command.py", "test_transfer.py",
+    "test_app.py", "test_watch.py", "test_kill.py", "test_resources.py",
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(items):
-    """Long tests may take longer."""
+    """The longest files come first, and tests marked `long` may take longer."""
+    items.sort(key=lambda item: item.path.name not in LONGEST_FILES)
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.timeout(1800))
@@ -81,14 +89,35 @@ def give_captions(index_folder, captions):
         collection.commit()
 
 
-@pytest.fixture
-def photos(tmp_path):
-    """A folder with five photos of five colours, one of them in a folder of its own."""
-    folder = tmp_path / "photos"
+def save_five_photos(folder):
     for colour in ("red", "green", "blue", "yellow"):
         save_photo(folder / f"{colour}.jpg", colour)
     save_photo(folder / "trip" / "grey.png", "grey")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder with five photos of five colours, one of them in a folder of its own."""
+    save_five_photos(tmp_path / "photos")
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def photos_of_mini(tmp_path_factory):
+    """The five photos, indexed by mini: to be copied, and not to be changed."""
+    from clipsearch import SearchEngine
+
+    folder = tmp_path_factory.mktemp("photos-of-mini") / "photos"
+    save_five_photos(folder)
+    with SearchEngine.open(folder, model="mini") as engine:
+        engine.index()
     return folder
+
+
+@pytest.fixture
+def photos_with_mini(photos_of_mini, tmp_path):
+    """The folder `photos`, indexed by mini."""
+    return shutil.copytree(photos_of_mini, tmp_path / "photos", dirs_exist_ok=True)
 
 
 @pytest.fixture

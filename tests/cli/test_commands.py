@@ -15,10 +15,8 @@ from tests.conftest import save_photo
 
 
 @pytest.fixture
-def indexed(clipsearch, photos):
-    status, output, _ = clipsearch("index", photos, "--model", "mini")
-    assert status == 0 and "5 added" in output
-    return photos
+def indexed(photos_with_mini):
+    return photos_with_mini
 
 
 def test_index_then_query(clipsearch_process, photos):

@@ -10,9 +10,8 @@ from tests.conftest import save_photo
 
 
 @pytest.fixture
-def indexed(clipsearch, photos):
-    assert clipsearch("index", photos, "--model", "mini")[0] == 0
-    return photos
+def indexed(photos_with_mini):
+    return photos_with_mini
 
 
 def test_export_then_import_then_index(clipsearch, indexed, tmp_path):

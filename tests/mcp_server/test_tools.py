@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
 from clipsearch import SearchEngine
@@ -27,20 +28,38 @@ def index(tmp_path_factory):
     return folder
 
 
+def server_of(index, **environment):
+    """The command that an assistant starts."""
+    command = ["-m", "clipsearch", "mcp", "--index", str(index)]
+    return StdioServerParameters(command=sys.executable, args=command, env={**os.environ, **environment})
+
+
+@pytest.fixture(scope="module")
+def connected(index, tmp_path_factory):
+    """An event loop in a thread of its own, and a client there that is connected to a server: one process for most tests."""
+    home = tmp_path_factory.mktemp("home")
+    variables = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME")
+    server = server_of(index, HF_HUB_OFFLINE="1", **{name: str(home / name) for name in variables})
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(mcp.Client(server)) as client:
+        yield portal, client
+
+
 @pytest.fixture
-def ask(index):
-    """Call what a coroutine function does with a connected client."""
+def ask(connected):
+    """Call a coroutine function with the connected client."""
+    portal, client = connected
+    return lambda questions: portal.call(questions, client)
 
-    def run(questions, mode="auto"):
-        async def main():
-            command = ["-m", "clipsearch", "mcp", "--index", str(index)]
-            server = StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
-            async with mcp.Client(server, mode=mode) as client:
-                return await questions(client)
 
-        return asyncio.run(main())
+@pytest.fixture
+def ask_in_the_legacy_mode(index):
+    """Call a coroutine function with a client that begins as the protocol's first versions did."""
 
-    return run
+    async def run(questions):
+        async with mcp.Client(server_of(index), mode="legacy") as client:
+            return await questions(client)
+
+    return lambda questions: asyncio.run(run(questions))
 
 
 def test_it_offers_three_tools_that_only_read_and_a_resource(ask):
@@ -59,12 +78,12 @@ def test_it_offers_three_tools_that_only_read_and_a_resource(ask):
     assert [template.uri_template for template in templates] == ["clipsearch://thumbnails/{id}"]
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])  # both of the protocol's ways to begin
-def test_a_search_gives_what_the_engine_does(ask, index, mode):
+@pytest.mark.parametrize("asking", ["ask", "ask_in_the_legacy_mode"])  # both of the protocol's ways to begin
+def test_a_search_gives_what_the_engine_does(request, index, asking):
     async def questions(client):
         return await client.call_tool("search", {"query": "a cup of coffee", "top_k": 3})
 
-    answer = ask(questions, mode)
+    answer = request.getfixturevalue(asking)(questions)
     with SearchEngine(index) as engine:
         hits = engine.search("a cup of coffee", top_k=3)
     found = answer.structured_content

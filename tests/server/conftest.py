@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import pytest
 from starlette.testclient import TestClient
 
-from clipsearch import SearchEngine
 from clipsearch.server.app import make_app
 from clipsearch.server.service import Service
 from tests.cli.conftest import clipsearch, clipsearch_process  # noqa: F401
@@ -19,11 +18,9 @@ MAY_CHANGE = {"Clipsearch-Client": "tests"}
 
 
 @pytest.fixture
-def indexed(photos):
+def indexed(photos_with_mini):
     """The five photos' folder, indexed by mini: for a server that is a process of its own."""
-    with SearchEngine.open(photos, model="mini") as engine:
-        engine.index()
-    return photos
+    return photos_with_mini
 
 
 @pytest.fixture
