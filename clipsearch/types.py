@@ -156,6 +156,9 @@ Field: TypeAlias = Literal[
     "latitude", "longitude", "caption",
 ]  # fmt: skip
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
+NUMBERS: tuple[Field, ...] = ("width", "height", "megapixels", "size", "latitude", "longitude")
+"""The fields whose values are numbers."""
+
 _WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one class
 
 

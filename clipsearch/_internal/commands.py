@@ -50,11 +50,11 @@ def with_index(text: str, index: Path, *, near: bool = False) -> str:
     take the index near that folder.
     """
 
-    def complete(found: re.Match[str]) -> str:
-        if found[1] in _WITHOUT_INDEX or " --index" in found[2]:
-            return found[0]
-        if near and not (found[1] == "index" and found[2].strip() and not found[2].startswith(" -")):
-            return found[0]
-        return f"`clipsearch {found[1]}{found[2]} --index {quoted(index)}`"
+    def complete(proposed: re.Match[str]) -> str:
+        if proposed[1] in _WITHOUT_INDEX or " --index" in proposed[2]:
+            return proposed[0]
+        if near and not (proposed[1] == "index" and proposed[2].strip() and not proposed[2].startswith(" -")):
+            return proposed[0]
+        return f"`clipsearch {proposed[1]}{proposed[2]} --index {quoted(index)}`"
 
     return _PROPOSED.sub(complete, text)

@@ -308,7 +308,7 @@ class MilvusStore:
             for rows in self.table.scan(expression, ("image_id", *columns), after=manifest.after):
                 try:
                     values = [(row["image_id"], *(catalog_value(name, row[name]) for name in columns)) for row in rows]
-                    catalog.add(names, values)
+                    catalog.insert(names, values)
                 except (KeyError, TypeError, ValueError) as error:
                     raise CollectionDamaged(f"the store {self.name} has rows that clipsearch never writes") from error
             yield catalog

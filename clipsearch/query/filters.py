@@ -23,11 +23,10 @@ from typing import Any, NoReturn, get_args
 
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import QueryError
-from clipsearch.types import All, Below, Condition, Either, Field, Known, Near, Not, Operator, Test
+from clipsearch.types import NUMBERS, All, Below, Condition, Either, Field, Known, Near, Not, Operator, Test
 
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
 _FIELDS = frozenset(get_args(Field))
-_NUMBERS = frozenset({"width", "height", "megapixels", "size", "latitude", "longitude"})
 _UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _ORIENTATIONS = ("landscape", "portrait", "square")
 _DEEPEST = 50  # brackets and "not" within each other
@@ -168,7 +167,7 @@ def _number(field: str, text: str) -> float:
 
 def require_comparable(test: Test) -> None:
     """Raise QueryError if a test's field, operator and value do not go together, as in `camera < 5`."""
-    is_number = test.field in _NUMBERS
+    is_number = test.field in NUMBERS
     if is_number == isinstance(test.value, str):
         raise QueryError(f"{test.field} is compared with a {'number' if is_number else 'text'}, not {test.value!r}")
     if is_number and test.operator == "~":
@@ -180,7 +179,7 @@ def require_comparable(test: Test) -> None:
 def _test(field: Any, operator: Any, value: str) -> Condition:
     if field == "taken":
         return _taken_test(operator, value)
-    is_number = field in _NUMBERS
+    is_number = field in NUMBERS
     require_comparable(Test(field, operator, 0.0 if is_number else value))
     if is_number:
         return Test(field, operator, _number(field, value))

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from clipsearch.errors import ClipsearchError
 from clipsearch.render.json_output import json_line
+from clipsearch.server.middleware.head_requests import IS_HEAD
 from clipsearch.server.service import Service
 
 _KEEP_ALIVE = 15.0  # seconds without an event after which a comment keeps the connection open
@@ -33,6 +34,10 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream, and count the listener."""
+        if IS_HEAD in scope:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body"})
+            return
         with self._listeners.track_inprogress():
             await super().__call__(scope, receive, send)
 

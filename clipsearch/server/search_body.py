@@ -204,4 +204,4 @@ def read_filters(text: str) -> tuple[types.Condition, ...]:
 def require_absolute(folder: str) -> None:
     """Raise QueryError unless a folder is an absolute path or a URL: a server has no current folder."""
     if not Path(folder).is_absolute() and not is_remote(folder):
-        raise QueryError(f"{folder!r} is no absolute path; name a folder by its whole path")
+        raise QueryError(f"{folder!r} is not an absolute path; name a folder by its whole path")

@@ -123,11 +123,6 @@ class Collection:
         return self._catalog.format_version
 
     @property
-    def is_replaced(self) -> bool:
-        """Whether another index has taken the place of the one that was open last. A reader's next question opens it."""
-        return self._index.is_replaced
-
-    @property
     def fingerprint(self) -> Fingerprint | None:
         """The model of the embeddings; None before the first. ModelMismatch if a replaced index has another model."""
         return self._index.fingerprint
@@ -332,8 +327,8 @@ class Collection:
     def published_vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """image_id → the vector (dim,) that was committed for it, for the images that have one."""
         wanted = np.array(ids, np.int64)
-        vectors, found = self.snapshot().lookup(wanted)
-        return dict(zip(wanted[found].tolist(), vectors[found], strict=True))
+        vectors, known = self.snapshot().lookup(wanted)
+        return dict(zip(wanted[known].tolist(), vectors[known], strict=True))
 
     def scan(
         self, condition: Condition | None = None, block: int = 4096
@@ -402,11 +397,9 @@ class Collection:
 
     # -- consistent reading
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> contextlib.AbstractContextManager[None]:
         """One committed state for everything that is read from the catalog inside. Segments may be merged meanwhile."""
-        with self._catalog.reading():
-            yield
+        return self._catalog.reading()
 
     def at_one_state(self, read: Callable[[], _T]) -> _T:
         """Call a function that asks several questions, so that all answers come from one committed state."""

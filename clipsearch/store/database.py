@@ -239,10 +239,10 @@ def _require_own_schema(database: Database, expected: _Columns) -> None:
 
     `expected` gives the columns that the tables have in that format.
     """
-    found = set()
+    tables = set()
     for kind, name, sql in database.execute("SELECT type, name, sql FROM sqlite_master"):
         if kind == "table" and not str(name).startswith("sqlite_"):
-            found.add(name)
+            tables.add(name)
             # AS would begin a generated column, which is computed when it is read
             plain = (
                 isinstance(sql, str) and re.match(r"CREATE TABLE\b", sql, re.I) and not re.search(r"\bAS\b", sql, re.I)
@@ -252,7 +252,7 @@ def _require_own_schema(database: Database, expected: _Columns) -> None:
         elif kind in ("index", "table"):
             continue
         raise CollectionDamaged(f"the catalog has a {kind} {name!r}, which clipsearch never makes")
-    if missing := _TABLES - found:
+    if missing := _TABLES - tables:
         raise CollectionDamaged(f"the catalog has no table {', '.join(sorted(missing))}")
     for table, columns in _columns_in(database).items():
         if table in expected and columns != expected[table]:

@@ -46,15 +46,6 @@ _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 Countable: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
 TextColumn: TypeAlias = Literal["camera", "format"]
 
-_COUNTABLE: dict[Countable, tuple[str, str]] = {  # columns that one index covers, and the one that is NULL if unknown
-    "year": ("substr(taken_at, 1, 4)", "taken_at"),
-    "month": ("substr(taken_at, 1, 7)", "taken_at"),
-    "camera": ("camera", "camera"),
-    "format": ("format", "format"),
-    "shape": ("width, height", "width"),
-    "folder": ("root_id, folder", "folder"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -79,13 +70,14 @@ def _edge(value: Any) -> int:
     return whole(value, 1, LARGEST_EDGE)
 
 
-_CHECKS: dict[Countable, tuple[Callable[[Any], Any], ...]] = {  # what each column's values have to be
-    "year": (_year_or_month,),
-    "month": (_year_or_month,),
-    "camera": (text,),
-    "format": (text,),
-    "shape": (_edge, _edge),
-    "folder": (whole, octets),
+# Columns that one index covers, the one that is NULL if the value is unknown, and a check of each column's values.
+_COUNTABLE: dict[Countable, tuple[str, str, tuple[Callable[[Any], Any], ...]]] = {
+    "year": ("substr(taken_at, 1, 4)", "taken_at", (_year_or_month,)),
+    "month": ("substr(taken_at, 1, 7)", "taken_at", (_year_or_month,)),
+    "camera": ("camera", "camera", (text,)),
+    "format": ("format", "format", (text,)),
+    "shape": ("width, height", "width", (_edge, _edge)),
+    "folder": ("root_id, folder", "folder", (whole, octets)),
 }
 
 
@@ -282,8 +274,7 @@ class ImageTable(FileTable):
 
     def count_of(self, condition: Condition | None, folders: FolderLookup) -> int:
         """How many images meet a condition, or are there."""
-        where, values = self._where(condition, folders)
-        return int(self._db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", values).fetchone()[0])
+        return int(self._select("COUNT(*)", condition, folders)[0][0])
 
     def ids(self, condition: Condition | None, folders: FolderLookup, among: Ids | None = None) -> Ids:
         """The images that meet a condition, or all, int64 (n,), ascending; only `among` (m,) is searched, if given."""
@@ -297,16 +288,9 @@ class ImageTable(FileTable):
         self, condition: Condition | None, folders: FolderLookup, order: Order, offset: int, count: int
     ) -> list[int]:
         """A page of the images that meet a condition, or of all: by name, or newest first and those without a date last."""
-        where, values = self._where(condition, folders)
         by = "taken_at IS NULL, taken_at DESC, root_id, folder, name" if order == "date" else "name, root_id, folder"
-        sql = f"SELECT image_id FROM images WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
-        return [image_id for (image_id,) in self._db.execute(sql, [*values, count, offset])]
-
-    def all_ids(self) -> Ids:
-        """Every image's id, int64 (n,), ascending."""
-        return np.fromiter(
-            (row[0] for row in self._db.execute("SELECT image_id FROM images ORDER BY image_id")), np.int64
-        )
+        rows = self._select("image_id", condition, folders, f"ORDER BY {by} LIMIT {int(count)} OFFSET {int(offset)}")
+        return [image_id for (image_id,) in rows]
 
     def names(self) -> tuple[bytes, Ids]:
         """Every image's file name, as "/a/b/c/" in lower case as SQLite has it, and their ids, int64 (n,)."""
@@ -329,11 +313,11 @@ class ImageTable(FileTable):
 
     def count_by(self, value: Countable, condition: Condition | None, folders: FolderLookup) -> list[tuple[Any, ...]]:
         """How many images share each value: (value, count), in the value's order. Images without it do not count."""
-        columns, needed = _COUNTABLE[value]
+        columns, needed, checks = _COUNTABLE[value]
         rest = f"AND {needed} IS NOT NULL GROUP BY {columns} ORDER BY {columns}"
         rows = self._select(f"{columns}, COUNT(*)", condition, folders, rest)
         with as_written(f"the catalog's table of images ({value})"):
-            return [(*(check(cell) for check, cell in zip(_CHECKS[value], row, strict=False)), row[-1]) for row in rows]
+            return [(*(check(cell) for check, cell in zip(checks, row, strict=False)), row[-1]) for row in rows]
 
     def totals(self, condition: Condition | None, folders: FolderLookup) -> Totals:
         """Totals over all images that meet a condition, or over all. Each is a query of its own, which one index answers."""

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from unicodedata import normalize
 
 from clipsearch.errors import QueryError
-from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Test, literals
+from clipsearch.types import NUMBERS, All, Below, Condition, Either, Known, Near, Not, Test, literals
 
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""
@@ -33,7 +33,6 @@ _COLUMNS = {  # the other fields have a column of their name
     "megapixels": "width * height / 1e6",
     "taken": "taken_at",
 }
-_NUMBERS = ("width", "height", "megapixels", "size", "latitude", "longitude")
 _CLASS = re.compile(r"\[(?:(?:([!^])|(?![!^]))(.[^]]*\]))?", re.DOTALL)  # in a glob: its sign, and what it is made of
 _SAME, _GLOB, _ASCII_GLOB = 0, 1, 2  # how `fits` compares
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -103,7 +102,7 @@ def _joined(word: str, parts: list[Sql], empty: str) -> Sql:
 
 def _test(test: Test) -> Sql:
     column = _COLUMNS.get(test.field, test.field)
-    if test.field in _NUMBERS:
+    if test.field in NUMBERS:
         sql, values = f"{column} {_OPERATORS[test.operator]} ?", [test.value]
     elif test.field in _FEW_VALUES:
         sql, values = _text_test("value", test)

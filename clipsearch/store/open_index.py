@@ -60,17 +60,12 @@ class OpenIndex:
     @property
     def catalog(self) -> Catalog:
         """The open catalog. Between two transactions, a reader opens the one that has taken its place."""
-        if not self._writable and not self._catalog.in_transaction and self.is_replaced:
+        if not self._writable and not self._catalog.in_transaction and is_replaced(self.folder, self._identity):
             logger.info("the catalog in %s was replaced; opening the new one", self.folder)
             former = self._catalog
             self._open()
             self._former.append(former)
         return self._catalog
-
-    @property
-    def is_replaced(self) -> bool:
-        """Whether another file has taken the place of the catalog that is open."""
-        return is_replaced(self.folder, self._identity)
 
     @property
     def fingerprint(self) -> Fingerprint | None:

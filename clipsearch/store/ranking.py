@@ -29,27 +29,27 @@ class _SegmentSearch:
         self._complete = False
         if rows is not None and len(rows) < FEW * len(segment.ids):
             self._complete = True
-            self.found = Nearest(exact_scores(segment.vectors[rows], query), rows, 0.0)
+            self.nearest = Nearest(exact_scores(segment.vectors[rows], query), rows, 0.0)
         else:
-            self.found = segment.search(query, count, keep)
+            self.nearest = segment.search(query, count, keep)
         self.scores: Scores = np.empty(0)
         self.ids: Ids = np.empty(0, np.int64)
 
     def score(self, lowest: float) -> None:
         """Score in float64 the found rows that may reach `lowest`."""
-        rows = np.sort(self.found.rows[self.found.scores + self.found.bound >= lowest])
+        rows = np.sort(self.nearest.rows[self.nearest.scores + self.nearest.bound >= lowest])
         self.scores = exact_scores(self._segment.vectors[rows], self._query)
         self.ids = self._segment.ids[rows]
 
     def is_certain(self, kth: float) -> bool:
         """Whether no other row can be as good as `kth`."""
-        scores = self.found.scores
-        return self._complete or len(scores) < self._count or float(scores[-1]) + self.found.bound < kth
+        scores = self.nearest.scores
+        return self._complete or len(scores) < self._count or float(scores[-1]) + self.nearest.bound < kth
 
     def widen(self) -> None:
         """Find more rows."""
         self._count *= 4
-        self.found = self._segment.search(self._query, self._count, self._keep, whole=self._count > _WIDEST)
+        self.nearest = self._segment.search(self._query, self._count, self._keep, whole=self._count > _WIDEST)
 
 
 def nearest(
@@ -64,7 +64,7 @@ def nearest(
     unsure = searches
     while unsure:
         # At least top_k rows are as good as this. The searches that are certain hold all that may belong to the answer.
-        lowest = _kth_best((search.found.scores - search.found.bound for search in searches), top_k)
+        lowest = _kth_best((search.nearest.scores - search.nearest.bound for search in searches), top_k)
         for search in unsure:
             search.score(lowest)
         kth = _kth_best((search.scores for search in searches), top_k)

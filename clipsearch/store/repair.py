@@ -16,7 +16,7 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
 from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.catalog import Catalog, root_of
-from clipsearch.store.catalog_file import REPAIRED
+from clipsearch.store.catalog_file import CATALOG, REPAIRED
 from clipsearch.store.database import CHECKED, finish_repair
 from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.rows import (
@@ -89,7 +89,7 @@ def _salvage(folder: Path) -> _Salvaged:
         "themselves are not touched"
     )
     try:
-        catalog = Catalog(folder / "catalog.sqlite")
+        catalog = Catalog(folder / CATALOG)
     except CollectionDamaged as error:
         raise nothing from error
     try:

@@ -46,19 +46,19 @@ class Snapshot:
     def lookup(self, ids: Ids) -> tuple[Embeddings, NDArray[np.bool_]]:
         """The vectors (n, dim) of image ids (n,), and for which of them (n,) there is one; the other rows are undefined."""
         vectors = np.empty((len(ids), self.dim), np.float32)
-        found = np.zeros(len(ids), bool)
+        known = np.zeros(len(ids), bool)
         for segment in self.segments:
             rows = segment.rows_of(ids)
             here = rows >= 0
             vectors[here] = segment.vectors[rows[here]]
-            found |= here
-        return vectors, found
+            known |= here
+        return vectors, known
 
     def vectors(self, ids: Ids) -> Embeddings:
         """The vectors (n, dim) of image ids (n,). KeyError if one has none."""
-        vectors, found = self.lookup(ids)
-        if not found.all():
-            raise KeyError(int(ids[~found][0]))
+        vectors, known = self.lookup(ids)
+        if not known.all():
+            raise KeyError(int(ids[~known][0]))
         return vectors
 
     def nearest(

@@ -33,12 +33,14 @@ _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
 @contextmanager
-def as_written(what: str = "the catalog") -> Iterator[None]:
+def as_written(where: str = "the catalog") -> Iterator[None]:
     """Raise CollectionDamaged if a value inside is not one that clipsearch writes."""
     try:
         yield
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
-        raise CollectionDamaged(f"{what} holds what clipsearch never writes, so it is damaged; {WHAT_TO_DO}") from error
+        raise CollectionDamaged(
+            f"{where} holds what clipsearch never writes, so it is damaged; {WHAT_TO_DO}"
+        ) from error
 
 
 def whole(value: Any, least: int = -_INT64, most: int = _INT64 - 1) -> int:
@@ -90,9 +92,9 @@ def require_own_files(folder: Path) -> None:
             continue
         is_link = stat.S_ISLNK(mode) or is_junction(str(folder / name))
         if is_link or not is_kind(mode):
-            what = "a symbolic link" if is_link else "not a file" if name != "segments" else "not a folder"
+            kind = "a symbolic link" if is_link else "not a file" if name != "segments" else "not a folder"
             raise CollectionDamaged(
-                f"{folder / name} is {what}, so it is not followed; to have an index on another disk, move the whole folder"
+                f"{folder / name} is {kind}, so it is not followed; to have an index on another disk, move the whole folder"
             )
     journal = folder / f"{CATALOG}-journal"
     if journal.exists() and _tail(journal) == _JOURNAL_MAGIC:

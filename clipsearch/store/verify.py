@@ -12,6 +12,7 @@ from clipsearch._internal.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.index import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
+from clipsearch.store.catalog_file import CATALOG
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
 from clipsearch.store.validation import absolute_root
 from clipsearch.store.vectors import vector_check
@@ -47,9 +48,9 @@ def verify(folder: Path, progress: Progress | None = None) -> Verified:
     Raises CollectionError if the index has a newer format.
     """
     try:
-        catalog = Catalog(folder / "catalog.sqlite")
+        catalog = Catalog(folder / CATALOG)
     except CollectionDamaged as error:
-        return Verified(0, 0, 0, (Damage("catalog.sqlite", str(error)),))
+        return Verified(0, 0, 0, (Damage(CATALOG, str(error)),))
     try:
         with catalog.reading():
             return _Verification(folder, catalog, progress or (lambda done, total: None)).result()
@@ -69,35 +70,35 @@ class _Verification:
             damages += list(self._catalog_damages())
             infos = self._catalog.segments()
             segments = len(infos)
-            known = self._catalog.images.all_ids()
+            known = self._catalog.images.ids(None, lambda folder: ())
             images = len(known)
             damages += list(self._vector_damages(infos, known))
         except CollectionError as error:  # the rest of the catalog cannot be read
-            damages.append(Damage("catalog.sqlite", str(error)))
+            damages.append(Damage(CATALOG, str(error)))
         damages += [Damage(where, what) for where, what in approximate_damages(self._folder.parent)]
         return Verified(images, segments, self._read, tuple(damages))
 
     def _catalog_damages(self) -> Iterator[Damage]:
         for line in self._catalog.integrity():
-            yield Damage("catalog.sqlite", line)
+            yield Damage(CATALOG, line)
         try:
             self._catalog.require_sound()
         except CollectionDamaged:
-            yield Damage("catalog.sqlite", "its entries for folders, files or the model are not as they were written")
+            yield Damage(CATALOG, "its entries for folders, files or the model are not as they were written")
         for name, table in self._tables:
             for number, row in table.unsound():
-                yield Damage(f"catalog.sqlite, {name}, row {number}", f"not as it was written: {row!a}"[:300])
+                yield Damage(f"{CATALOG}, {name}, row {number}", f"not as it was written: {row!a}"[:300])
         try:
             self._catalog.last_id()
             self._catalog.next_segment_name()
             roots = self._catalog.roots().items()
             places = {root_id: absolute_root(self._folder.parent, path) for root_id, (path, _) in roots}
         except CollectionDamaged as error:
-            yield Damage("catalog.sqlite", str(error))
+            yield Damage(CATALOG, str(error))
             return
         for _, table in self._tables:
             for problem in table.implausible(places):
-                yield Damage("catalog.sqlite", problem)
+                yield Damage(CATALOG, problem)
 
     def _vector_damages(self, infos: list[SegmentInfo], known: Ids) -> Iterator[Damage]:
         total = sum(info.size + (info.compact.size if info.compact else 0) for info in infos)
@@ -128,7 +129,7 @@ class _Verification:
         if len(stray := np.setdiff1d(np.setdiff1d(ids, removed), known)):
             yield Damage("segments", f"{len(stray):,} vectors belong to no image, first that of image {stray[0]}")
         if len(np.intersect1d(removed, known)):
-            yield Damage("catalog.sqlite, tombstones", "an image that exists is marked as removed")
+            yield Damage(f"{CATALOG}, tombstones", "an image that exists is marked as removed")
 
     def _row_damages(self, segment: Segment) -> Iterator[Damage]:
         """Compare vectors with their images' checksums, whatever the file's own checksum says."""

@@ -141,9 +141,11 @@ def test_conditions_within_conditions(index):
 @contextmanager
 def matching(names):
     """What tells the names that a glob finds."""
-    with MemoryCatalog() as sieve:
-        sieve.add(["image_id", "name"], [(number, name.encode()) for number, name in enumerate(names)])
-        yield lambda glob: {names[number] for number in sieve.ids(Test("name", "~", glob), lambda folder: ()).tolist()}
+    with MemoryCatalog() as catalog:
+        catalog.insert(["image_id", "name"], [(number, name.encode()) for number, name in enumerate(names)])
+        yield lambda glob: {
+            names[number] for number in catalog.ids(Test("name", "~", glob), lambda folder: ()).tolist()
+        }
 
 
 @pytest.mark.parametrize("head", ["", "é"], ids=["by SQLite", "by Python"])
@@ -204,10 +206,10 @@ def test_conditions_may_be_many(index):
 
 
 def test_a_folder_may_have_many_roots():
-    with MemoryCatalog() as sieve:
-        sieve.add(["image_id", "root_id", "folder"], [(number, number, b"trip") for number in range(1, 2001)])
+    with MemoryCatalog() as catalog:
+        catalog.insert(["image_id", "root_id", "folder"], [(number, number, b"trip") for number in range(1, 2001)])
         places = [(number, "trip" if number % 2 else "other") for number in range(1, 2001)]
-        assert sieve.ids(Below("/photos"), lambda folder: places).tolist() == list(range(1, 2001, 2))
+        assert catalog.ids(Below("/photos"), lambda folder: places).tolist() == list(range(1, 2001, 2))
 
 
 def test_a_folder_is_one_folder_and_not_others_that_begin_like_it(index):

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+IS_HEAD = "clipsearch.is_head"
+"""The key in the scope of a GET that was HEAD. A stream of events then ends after its headers."""
 
 
 class HeadRequests:
-    """ASGI middleware. A stream of events ends after its headers."""
+    """ASGI middleware that answers HEAD like GET. The server leaves the body out."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer HEAD like GET."""
+        """Pass the request on, as GET."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        ended = asyncio.Event()
-
-        async def send_head(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                await send(message)
-                await send({"type": "http.response.body", "body": b""})
-                ended.set()
-
-        async def receive_end() -> Message:
-            ending = asyncio.ensure_future(ended.wait())
-            coming = asyncio.ensure_future(receive())
-            try:
-                await asyncio.wait({ending, coming}, return_when=asyncio.FIRST_COMPLETED)
-                return coming.result() if coming.done() and not ended.is_set() else {"type": "http.disconnect"}
-            finally:
-                ending.cancel()
-                coming.cancel()
-
-        get: Scope = {**scope, "method": "GET"}
-        await self._app(get, receive_end, send_head)
+        get: Scope = {**scope, "method": "GET", IS_HEAD: True}
+        await self._app(get, receive, send)
         scope["route"] = get.get("route")

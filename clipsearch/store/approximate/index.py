@@ -121,7 +121,7 @@ class ApproximateIndex:
                 break
             times *= 4  # many are gone, perhaps all that were near
             if times > _MOST_TIMES or count * times >= rows:
-                return self._exactly(snapshot, query, top_k, without)
+                return snapshot.nearest(query, top_k, None, without)[0]
             ids = self.candidate_ids(query, count * times, times=times)[0]
             living, vectors = self._living(snapshot, ids, without)
         scores, ids = _scored(vectors, living, query, top_k)
@@ -133,11 +133,8 @@ class ApproximateIndex:
             more_scores, more_ids = nearest([segment for segment, _ in self._fresh], keeps, query, top_k)
             scores, ids = np.concatenate([scores, more_scores]), np.concatenate([ids, more_ids])
         if len(ids) < top_k:  # the visited parts have no more
-            return self._exactly(snapshot, query, top_k, without)
+            return snapshot.nearest(query, top_k, None, without)[0]
         return best_first(scores, ids, top_k)
-
-    def _exactly(self, snapshot: Snapshot, query: Embeddings, top_k: int, without: Sequence[int]) -> tuple[Scores, Ids]:
-        return snapshot.nearest(query, top_k, None, without)[0]
 
     def _living(self, snapshot: Snapshot, ids: Ids, without: Sequence[int]) -> tuple[Ids, Embeddings]:
         """The ids (n,) that are in it and in the collection, and not in `without`; and their vectors (n, dim)."""
@@ -148,8 +145,8 @@ class ApproximateIndex:
         if len(self._gone):
             at = np.minimum(np.searchsorted(self._gone, ids), len(self._gone) - 1)
             ids = ids[self._gone[at] != ids]
-        vectors, found = snapshot.lookup(ids)
-        return ids[found], vectors[found]
+        vectors, here = snapshot.lookup(ids)
+        return ids[here], vectors[here]
 
     def _look_at(self, snapshot: Snapshot) -> None:
         if self._snapshot is snapshot:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from clipsearch.store.approximate.index import DEEPEST, ApproximateIndex
 from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Measurement
-from clipsearch.store.ranking import nearest, nearest_to_each
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Ids
 
@@ -54,12 +53,11 @@ def tuning_queries(
     snapshot: Snapshot, vectors: Embeddings, own: Sequence[int], progress: Callable[[int, int], None]
 ) -> TuningQueries:
     """Answer queries (n, dim) exactly. If they are the vectors of images `own`, each image is left out of its own answer."""
-    keeps = [snapshot.keep(segment) for segment in snapshot.segments]
     best: list[Ids] = []
     deep: list[Ids] = []
     for start in range(0, len(vectors), _TOGETHER):
         queries = np.ascontiguousarray(vectors[start : start + _TOGETHER])
-        for number, (scores, ids) in enumerate(nearest_to_each(snapshot.segments, keeps, queries, DEEPEST + 1), start):
+        for number, (scores, ids) in enumerate(snapshot.nearest(queries, DEEPEST + 1), start):
             if len(own):
                 others = ids != own[number]
                 scores, ids = scores[others], ids[others]
@@ -71,8 +69,7 @@ def tuning_queries(
 
 def exact_milliseconds(snapshot: Snapshot, vectors: Embeddings) -> float:
     """The median time of an exact search for one query."""
-    keeps = [snapshot.keep(segment) for segment in snapshot.segments]
-    return _median_ms(lambda query: nearest(snapshot.segments, keeps, query, DEEPEST), vectors)
+    return _median_ms(lambda query: snapshot.nearest(query, DEEPEST), vectors)
 
 
 def tune(
