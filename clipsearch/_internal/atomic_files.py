@@ -69,11 +69,11 @@ def _naming(targets: Sequence[Path], files: Sequence[Path]) -> Iterator[None]:
         raise cannot_write(" and ".join(map(str, targets)), error) from error
 
 
-def cannot_write(what: str, error: OSError) -> ClipsearchError:
+def cannot_write(target: str, error: OSError) -> ClipsearchError:
     """An error that says what could not be written, why, and what to do. What was there before has to be unchanged."""
     reason = os.strerror(error.errno) if error.errno else one_line(error)
     return ClipsearchError(
-        f"cannot write {what}: {reason}. What was there before is unchanged; make room and check the permissions there, or "
+        f"cannot write {target}: {reason}. What was there before is unchanged; make room and check the permissions there, or "
         "choose another place"
     )
 

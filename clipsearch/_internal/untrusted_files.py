@@ -33,9 +33,9 @@ def open_plain(path: Path, *, follow_links: bool = True) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def read_plain(path: Path, max_bytes: int) -> bytes:
+def read_plain(path: Path, max_bytes: int, *, follow_links: bool = True) -> bytes:
     """A file's bytes. ValueError if it is larger, or not a plain file; OSError if it cannot be read."""
-    with open_plain(path) as stream:
+    with open_plain(path, follow_links=follow_links) as stream:
         data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ValueError(f"it is larger than {max_bytes:,} bytes")
@@ -44,7 +44,7 @@ def read_plain(path: Path, max_bytes: int) -> bytes:
 
 def why(error: Exception) -> str:
     """What was wrong with a file, in a few words for a message."""
-    return (isinstance(error, OSError) and error.strerror) or one_line(error)
+    return (isinstance(error, OSError) and error.strerror) or one_line(error) or type(error).__name__
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -55,6 +55,6 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
-def read_json(path: Path, max_bytes: int) -> Any:
+def read_json(path: Path, max_bytes: int, *, follow_links: bool = True) -> Any:
     """The JSON value in a file. ValueError or OSError as the functions above raise them."""
-    return parse_json(read_plain(path, max_bytes))
+    return parse_json(read_plain(path, max_bytes, follow_links=follow_links))

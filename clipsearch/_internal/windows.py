@@ -53,7 +53,7 @@ def plain(path: str) -> str:
 def is_junction(path: str) -> bool:
     """Whether this is Windows, and a folder is a link to another one. A mounted drive is not a junction.
 
-    Nor is a folder that cannot be read: listing it gives the error.
+    A folder that cannot be read is not one either; listing it gives the error.
     """
     try:
         if not HERE or getattr(os.lstat(path), "st_reparse_tag", 0) != _MOUNT_POINT:

@@ -40,7 +40,7 @@ def match(spec: ModelSpec, text: str, scores: Scores, best: Scores) -> NDArray[n
     """The probability (n,) in [0, 1] that each of some photos shows what a text says.
 
     `scores` (n,) are their cosines with the text; `best` (m,) are the text's highest cosines over the whole index: at least
-    RIVALS of them if the index has so many, and at least one. A photo with a higher score has a higher match. Calibrated and
+    RIVALS of them if the index has that many, and at least one. A photo with a higher score has a higher match. Calibrated and
     tested by training/calibrate.py, for texts in English; with other models, few hits reach 0.5.
     """
     known = calibration(spec.fingerprint.model)

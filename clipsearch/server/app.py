@@ -13,7 +13,7 @@ from clipsearch import __version__
 from clipsearch.server.errors import RequestError, handle_errors
 from clipsearch.server.metrics import MeasuredRequests
 from clipsearch.server.middleware.access import AccessControl
-from clipsearch.server.middleware.head_requests import HeadRequests
+from clipsearch.server.middleware.head_requests import answer_head
 from clipsearch.server.parameters import REPEATABLE
 from clipsearch.server.routes.index import index_routes
 from clipsearch.server.routes.page import metrics_routes, page_routes
@@ -64,7 +64,7 @@ def make_app(service: Service, *, host: str, port: int, token: str | None = None
     for router in routers:
         app.include_router(router)
     handle_errors(app, [route for router in routers for route in router.routes], service.index_folder)
-    return MeasuredRequests(AccessControl(HeadRequests(app), host=host, port=port, token=token), service.metrics)
+    return MeasuredRequests(AccessControl(answer_head(app), host=host, port=port, token=token), service.metrics)
 
 
 def _check_repeated(request: Request) -> None:

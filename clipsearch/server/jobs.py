@@ -84,7 +84,7 @@ class IndexJobs:
         return self._work(folders, settled_for=QUIET, on_busy=lambda busy: not self._closing.wait(_RETRY))
 
     def watch(self, index_folder: Path, notice: Callable[[str], None]) -> None:
-        """Index again after every change in the folders, until `close`. `notice` gets a sentence if something is in the way.
+        """Index again after every change in the folders, until `close`. `notice` gets a sentence if something prevents that.
 
         ClipsearchError if watchfiles is not installed.
         """
@@ -109,7 +109,7 @@ class IndexJobs:
         return self.job
 
     def close(self, seconds: float = 5.0) -> None:
-        """Cancel, and wait at most so long for each thread. A thread that is left ends with the process."""
+        """Cancel, and wait this many seconds at most for each thread. A thread that is left ends with the process."""
         self._closing.cancel()
         self.cancel()
         for thread in self._threads:

@@ -62,8 +62,8 @@ class FilterParameters(StrictParameters):
     near: Word | None = Field(
         None, description="Taken near `LATITUDE,LONGITUDE[,KM]`; within 1 km by default.", examples=["48.14,11.58,50"]
     )
-    min_width: Pixels | None = Field(None, description="At least so many pixels wide.", examples=[1920])
-    min_height: Pixels | None = Field(None, description="At least so many pixels high.", examples=[1080])
+    min_width: Pixels | None = Field(None, description="At least this many pixels wide.", examples=[1920])
+    min_height: Pixels | None = Field(None, description="At least this many pixels high.", examples=[1080])
     orientation: Literal["landscape", "portrait", "square"] | None = Field(None, description="Of the upright picture.")
     format: Word | None = Field(None, description="A file format: `jpeg`, `png`, `heic`, ...", examples=["jpeg"])
     where: Text | None = Field(
@@ -136,7 +136,7 @@ class BrowseParameters(FilterParameters):
     """Photos without a query."""
 
     top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
-    offset: int = Field(0, ge=0, le=1_000_000_000, description="Leave out so many of the first.")
+    offset: int = Field(0, ge=0, le=1_000_000_000, description="Skip this many of the first photos.")
     sort: Order = Field("date", description="The newest first, or by name.")
 
 
@@ -144,7 +144,7 @@ class FacetParameters(FilterParameters):
     """Counts."""
 
     top: int = Field(50, ge=1, le=1000, description="How many cameras, folders, formats at most.")
-    depth: int = Field(1, ge=0, le=20, description="How deep folders are told apart.")
+    depth: int = Field(1, ge=0, le=20, description="How many levels of folders are counted separately.")
 
 
 class PlaceParameters(FilterParameters):
@@ -162,7 +162,7 @@ class ThumbnailSize(StrictParameters):
     """How large."""
 
     size: Annotated[Literal[256, 512, 1024], BeforeValidator(_as_int)] = Field(
-        256, description="The room it has, in pixels a side; it is never enlarged."
+        256, description="The longest side, in pixels. A small picture is not enlarged."
     )
 
 

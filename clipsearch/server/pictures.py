@@ -23,7 +23,7 @@ from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord, PixelSpec
 
 LARGEST = 4096
-"""Pixels a side, at most, of the JPEG that is made of a photo whose format browsers do not show."""
+"""The longest side, in pixels, of the JPEG that is made of a photo whose format browsers do not show."""
 
 MOST_PROCESSES = 4
 """Decoding processes for each size. They start when they are first needed, and then stay."""

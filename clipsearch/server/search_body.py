@@ -164,7 +164,7 @@ class HitChoice(BaseModel):
     min_score: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] | None = Field(
         None, description="Only with at least this cosine."
     )
-    offset: int = Field(0, ge=0, le=FARTHEST, description="Leave out so many of the best.")
+    offset: int = Field(0, ge=0, le=FARTHEST, description="Skip this many of the best hits.")
     diverse: bool = Field(False, description="Leave out near-copies of better hits.")
     sort: types.Sort = Field("score", description="The order of the hits that were found.")
     keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
@@ -184,7 +184,7 @@ class SearchBody(Strict, HitChoice):
     )
     min_match: Probability | None = Field(None, description="Only with at least this probability of being right.")
     own: list[Id] = Field(
-        [], max_length=MOST_HITS, description="Photos that an embedding is of, which are no hits of it."
+        [], max_length=MOST_HITS, description="The photos that an embedding belongs to. They are left out of the hits."
     )
     exact: bool = Field(False, description="Look at all photos, even if there is an approximate index.")
     top_k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits at most.")

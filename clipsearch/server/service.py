@@ -138,7 +138,7 @@ class Service:
         return await self.lookups.run(lambda engine: engine.browse(top_k=1)[1])
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long, or until the server stops."""
+        """Wait this many seconds, or until the server stops."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), seconds)
 

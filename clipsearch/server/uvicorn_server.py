@@ -15,7 +15,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.server.service import Service
 
 LONGEST_REQUEST = 2 * 1024**2
-"""Bytes of a request's first line and headers, at most."""
+"""The most bytes of a request's first line and headers."""
 
 HEADERS_SECONDS, READING_SECONDS = 10.0, 60.0
 """Seconds for a client to send the headers of its next request, and to go on reading a response. It is disconnected then."""
@@ -109,7 +109,7 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _start_timer(self, name: str, seconds: float, disconnect: Callable[[], None]) -> None:
-        """Disconnect after so long, unless the timer is stopped. One that runs already goes on."""
+        """Disconnect after this many seconds, unless the timer is stopped. A timer that already runs goes on."""
         if name not in self._timers:
             self._timers[name] = self.loop.call_later(seconds, disconnect)
 

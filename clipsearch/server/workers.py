@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 64
-"""Searches answered together, at most."""
+"""The most searches that are answered together."""
 
 _T = TypeVar("_T")
 _Job: TypeAlias = "tuple[Callable[[SearchEngine], Any], Future[Any]]"
@@ -49,7 +49,7 @@ class EngineThread:
         return await asyncio.wrap_future(self.submit(work))
 
     def close(self, seconds: float = 5.0) -> None:
-        """Drop what waits, and wait at most so long for what is being done."""
+        """Drop what waits, and wait this many seconds at most for what is being done."""
         with contextlib.suppress(queue.Empty):
             while True:
                 if job := self._queue.get_nowait():

@@ -109,7 +109,7 @@ def _test(test: Test) -> Sql:
         sql = f"{column} IN ({_FEW_VALUES[test.field]} SELECT value FROM found WHERE {sql})"
     else:
         sql, values = _text_test(column, test)
-    # A comparison with NULL is NULL, and so would be its negation.
+    # A comparison with NULL is NULL, and its negation is NULL too.
     return (f"{sql} AND {column} IS NOT NULL" if test.field in _OPTIONAL else sql), values
 
 

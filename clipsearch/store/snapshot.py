@@ -11,7 +11,7 @@ from clipsearch.store.ranking import nearest, nearest_to_each
 from clipsearch.store.segments import Segment
 from clipsearch.types import Embeddings, Ids, Scores
 
-_TOGETHER = 4  # queries; from so many on, one pass over the vectors is faster than a compact copy for each query
+_TOGETHER = 4  # queries; from this many on, one pass over the vectors is faster than a compact copy for each query
 
 
 class Snapshot:

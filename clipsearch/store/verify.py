@@ -39,11 +39,10 @@ class Verified:
     damages: tuple[Damage, ...]
 
 
-"""Called with the bytes of vectors read so far, and their total."""
-
-
 def verify(folder: Path, progress: Progress | None = None) -> Verified:
     """Read everything in an index folder and compare it with its checksums. Changes nothing, and a writer may be active.
+
+    `progress` gets the bytes of vectors read so far, and their total.
 
     Raises CollectionError if the index has a newer format.
     """

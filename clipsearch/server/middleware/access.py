@@ -29,7 +29,7 @@ CLIENT = "clipsearch-client"
 """The header that requests need to change something. Forms of other sites cannot send it, nor can their scripts."""
 
 MOST_BYTES = 64 * 1024**2
-"""The size of a request's body, at most."""
+"""The most bytes of a request's body."""
 
 BODY_SECONDS, PAUSE_SECONDS = 60.0, 10.0
 """Seconds for a whole request body, and for its next part."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from clipsearch._internal.atomic_files import sync_file, sync_folder
 from clipsearch._internal.checksums import file_sha256
+from clipsearch._internal.untrusted_files import why
 from clipsearch.errors import ClipsearchWarning, CollectionDamaged, CollectionError
 from clipsearch.store.approximate.file_format import opened
 from clipsearch.store.approximate.info import INFO_FILE, ApproximateInfo, Kind, read_info, write_info
@@ -188,17 +189,12 @@ class ApproximateLoader:
                     self._index = open_approximate(self._folder, catalog, fingerprint)
                 except (OSError, ValueError, RuntimeError, MemoryError) as error:
                     warnings.warn(
-                        f"the approximate index in {self._folder} is not used: {reason_of(error)}. The search is exact; "
+                        f"the approximate index in {self._folder} is not used: {why(error)}. The search is exact; "
                         "to build a new one: `clipsearch optimize`",
                         ClipsearchWarning,
                         stacklevel=2,
                     )
         return self._index
-
-
-def reason_of(error: Exception) -> str:
-    """Why an approximate index cannot be used, on one line."""
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def open_approximate(folder: Path, catalog: Catalog, fingerprint: Fingerprint) -> ApproximateIndex | None:
@@ -294,7 +290,7 @@ def damages(collection: Path) -> Iterator[tuple[str, str]]:
         if os.path.lexists(folder / INFO_FILE):
             yield f"{FOLDER}/{INFO_FILE}", f"its file {os.path.basename(str(error.filename))} is missing"
     except (OSError, ValueError, MemoryError) as error:
-        yield f"{FOLDER}/{INFO_FILE}", reason_of(error)
+        yield f"{FOLDER}/{INFO_FILE}", why(error)
 
 
 def read_status(
@@ -304,7 +300,7 @@ def read_status(
     try:
         index = open_approximate(collection / FOLDER, catalog, fingerprint)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        return ApproximateStatus(reason_of(error))
+        return ApproximateStatus(why(error))
     if index is None:
         return None
     info, measured = index.info, index.info.measured

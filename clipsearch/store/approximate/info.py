@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from clipsearch._internal.atomic_files import new_file
-from clipsearch._internal.untrusted_files import open_plain, parse_json
+from clipsearch._internal.untrusted_files import read_json
 
 Kind: TypeAlias = Literal["ivf-sq8", "ivf-pq", "ivf-rabitq", "hnsw-sq8"]
 """An inverted file (ivf) of 8-bit codes, product-quantised or RaBitQ codes, or a graph (hnsw) over 8-bit codes."""
@@ -92,21 +92,11 @@ def parts_for(rows: int) -> int:
 
 
 def read_info(folder: Path) -> ApproximateInfo:
-    """Read approximate.json in a folder. FileNotFoundError if it does not exist; ValueError if clipsearch did not write it."""
-    try:
-        is_folder = stat.S_ISDIR(os.lstat(folder).st_mode)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ValueError(error.strerror or str(error)) from error
-    if not is_folder:
+    """Read approximate.json in a folder. OSError if it cannot be read; ValueError if clipsearch did not write it."""
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
         raise ValueError("it is not a folder")
-    with open_plain(folder / INFO_FILE, follow_links=False) as stream:
-        data = stream.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ValueError("its description is too long")
     try:
-        return _parsed(parse_json(data))
+        return _parsed(read_json(folder / INFO_FILE, _MOST_BYTES, follow_links=False))
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(_STRANGE) from error
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clipsearch.store.approximate.index import DEEPEST, ApproximateIndex
 from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Measurement
 from clipsearch.store.snapshot import Snapshot
-from clipsearch.types import Embeddings, Ids
+from clipsearch.types import Embeddings, Ids, Progress
 
 K = 10
 """The recall of this many results is tuned."""
@@ -49,9 +49,7 @@ class TuningResult:
     fits: bool
 
 
-def tuning_queries(
-    snapshot: Snapshot, vectors: Embeddings, own: Sequence[int], progress: Callable[[int, int], None]
-) -> TuningQueries:
+def tuning_queries(snapshot: Snapshot, vectors: Embeddings, own: Sequence[int], progress: Progress) -> TuningQueries:
     """Answer queries (n, dim) exactly. If they are the vectors of images `own`, each image is left out of its own answer."""
     best: list[Ids] = []
     deep: list[Ids] = []
