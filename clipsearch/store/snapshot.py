@@ -17,7 +17,7 @@ _TOGETHER = 4  # queries; from this many on, one pass over the vectors is faster
 class Snapshot:
     """The segments and tombstones of one committed state. Its files stay open while the snapshot is kept.
 
-    `tombstones` are the ids (n,) of removed images that some segment still holds. `dim` is the length of the vectors.
+    `tombstones` are the ids (n,), ascending, of removed images that some segment still holds. `dim` is the vectors' length.
     """
 
     def __init__(self, version: int, segments: list[Segment], tombstones: Ids, dim: int) -> None:

@@ -35,11 +35,11 @@ SPECS = [spec(model, scale) for model, scale in CALIBRATED.items()] + [spec("som
 def test_it_is_a_probability_that_rises_with_the_score(model, text):
     scores = np.linspace(-1, 1, 201)
     for best in (scores[::-1], np.array([0.3]), np.full(500, 0.2)):
-        found = match(model, text, scores, best)
-        assert found.shape == scores.shape and found.dtype == np.float64
-        assert ((found >= 0) & (found <= 1)).all() and (np.diff(found) >= 0).all()
-        middle = (found > 1e-12) & (found < 1 - 1e-12)
-        assert middle.any() and (np.diff(found[middle]) > 0).all()
+        probabilities = match(model, text, scores, best)
+        assert probabilities.shape == scores.shape and probabilities.dtype == np.float64
+        assert ((probabilities >= 0) & (probabilities <= 1)).all() and (np.diff(probabilities) >= 0).all()
+        middle = (probabilities > 1e-12) & (probabilities < 1 - 1e-12)
+        assert middle.any() and (np.diff(probabilities[middle]) > 0).all()
 
 
 def test_no_hits_are_no_matches():
@@ -110,8 +110,8 @@ def matched(mini, text):
     """The photos with a match of at least a half."""
     encoder, names, photos = mini
     scores = photos @ encoder.encode_texts([text])[0].astype(np.float64)
-    found = match(encoder.spec, text, scores, np.sort(scores)[::-1])
-    return {names[row] for row in np.flatnonzero(found >= 0.5)}
+    probabilities = match(encoder.spec, text, scores, np.sort(scores)[::-1])
+    return {names[row] for row in np.flatnonzero(probabilities >= 0.5)}
 
 
 def test_mini_believes_in_what_is_there(mini):
@@ -139,5 +139,5 @@ def test_mini_tells_most_plain_descriptions_right(mini):
     """Never tuned on. 24 of the 31 photos it believes in are the one that was meant."""
     lines = [json.loads(line) for line in (PHOTOS / "plain_queries.jsonl").read_text().splitlines()]
     believed = [(line["image"], matched(mini, line["query"])) for line in lines]
-    right, shown = sum(image in found for image, found in believed), sum(len(found) for _, found in believed)
+    right, shown = sum(image in images for image, images in believed), sum(len(images) for _, images in believed)
     assert right >= 22 and right / shown >= 0.7, (right, shown)

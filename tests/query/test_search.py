@@ -185,10 +185,15 @@ def test_weights_count_by_their_proportion_however_large_they_are(engine):
 
 def test_the_answer_says_how_it_came_about(engine, photos):
     hits = engine.search(Query((Term("red"),), (Test("format", "=", "JPEG"),)), 2)
-    said = hits.explanation
-    assert (said.model, said.index, said.images, said.considered) == ("colours", str(photos / ".clipsearch"), 5, 4)
-    assert said.bytes_scanned == 5 * 4 * 4
-    assert set(said.seconds) == {"encode", "filter", "search", "choose"}
+    explanation = hits.explanation
+    assert (explanation.model, explanation.index, explanation.images, explanation.considered) == (
+        "colours",
+        str(photos / ".clipsearch"),
+        5,
+        4,
+    )
+    assert explanation.bytes_scanned == 5 * 4 * 4
+    assert set(explanation.seconds) == {"encode", "filter", "search", "choose"}
     assert hits.query.filters == (Test("format", "=", "JPEG"),)
 
 
@@ -213,24 +218,24 @@ def test_many_queries_find_what_each_finds_alone(engine, photos):
 
 
 def test_a_text_is_encoded_once_however_often_it_is_asked_for(engine, encoder, monkeypatch):
-    asked = []
+    batches = []
     encode = encoder.encode_texts
-    monkeypatch.setattr(encoder, "encode_texts", lambda texts: asked.append(list(texts)) or encode(texts))
+    monkeypatch.setattr(encoder, "encode_texts", lambda texts: batches.append(list(texts)) or encode(texts))
     engine.search("red")
     engine.search_many([Query((Term("red"),)), Query((Term("blue"), Term("red", -0.5))), Query((Term("blue"),))])
     engine.search(Query((Term("red"),), prompts=("a {} thing",)))
-    assert asked == [["red"], ["blue"], ["a red thing"]]
+    assert batches == [["red"], ["blue"], ["a red thing"]]
 
 
 def test_the_vectors_of_the_texts_asked_for_last_are_kept(engine, encoder, monkeypatch):
     monkeypatch.setattr("clipsearch.query.embed._MOST_KEPT", 2)
     for text in ("red", "blue", "red", "green"):
         engine.search(text)
-    asked = []
+    batches = []
     encode = encoder.encode_texts
-    monkeypatch.setattr(encoder, "encode_texts", lambda texts: asked.append(list(texts)) or encode(texts))
+    monkeypatch.setattr(encoder, "encode_texts", lambda texts: batches.append(list(texts)) or encode(texts))
     engine.search_many([Query((Term(text),)) for text in ("red", "green", "blue")])
-    assert asked == [["blue"]]
+    assert batches == [["blue"]]
 
 
 def test_photos_can_be_looked_through_without_a_query(engine, photos):

@@ -41,8 +41,8 @@ def client(service):
 
 def ids(client):
     """File name → id."""
-    found = client.get("/api/images?top_k=1000").json()["images"]
-    return {os.path.basename(photo["path"]): photo["id"] for photo in found}
+    photos = client.get("/api/images?top_k=1000").json()["images"]
+    return {os.path.basename(photo["path"]): photo["id"] for photo in photos}
 
 
 def found_names(answer):

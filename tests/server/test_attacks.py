@@ -416,8 +416,8 @@ def test_names_that_are_not_utf8_are_exact(client, engine, photos):
     os.mkdir(folder)
     os.rename(photos / "red.jpg", folder + b"/r\xff.jpg")
     engine.index()
-    found = client.get("/api/search?q=red").json()["hits"]
-    (hit,) = [hit for hit in found if hit["path"].endswith(".jpg") and "caf" in hit["path"]]
+    hits = client.get("/api/search?q=red").json()["hits"]
+    (hit,) = [hit for hit in hits if hit["path"].endswith(".jpg") and "caf" in hit["path"]]
     assert os.fsencode(hit["path"]) == folder + b"/r\xff.jpg"
     assert client.get(f"/api/images/{hit['id']}/file").status_code == 200
     assert client.get(f"/api/thumbnails/{hit['id']}").status_code == 200
@@ -426,7 +426,7 @@ def test_names_that_are_not_utf8_are_exact(client, engine, photos):
     assert client.get(f"/api/images?in={quote(folder)}").json()["considered"] == 1
     assert client.get("/api/images?name=r%FF*").json()["considered"] == 1
     assert folder.decode("utf-8", "surrogateescape") in [
-        one["value"] for one in client.get("/api/facets").json()["facets"]["folder"]
+        count["value"] for count in client.get("/api/facets").json()["facets"]["folder"]
     ]
     os.unlink(folder + b"/r\xff.jpg")
     refused(client.get(f"/api/images/{hit['id']}/file"), 404, "gone")

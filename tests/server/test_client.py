@@ -118,12 +118,12 @@ def test_a_server_prints_what_the_index_does(index, server, arguments):
 
 
 def test_an_explanation_is_the_same_but_for_the_time(index, server):
-    said = []
+    answers = []
     for where in (["--index", index], ["--server", server]):
         status, output, _ = printed("query", "a dog", "+", CAT, "--after", "2001", "--json", "--explain", *where)
-        said.append(json.loads(output))
-        assert set(said[-1]["explanation"].pop("seconds")) and status == 0
-    assert said[0] == said[1]
+        answers.append(json.loads(output))
+        assert set(answers[-1]["explanation"].pop("seconds")) and status == 0
+    assert answers[0] == answers[1]
 
 
 def test_lines_of_standard_input_are_answered_one_by_one(index, server):
@@ -229,8 +229,10 @@ def test_a_token_is_sent_and_told_of_where_others_could_read_it(index, tmp_path)
         for client in (Client(address, token), Client(f"{address}?token={token}")):
             with client:
                 assert client.status().images >= 48
-        for said, status in ((token, 0), ("another-one-that-is-wrong", 1)):
-            result = CliRunner(env={"CLIPSEARCH_TOKEN": said}).invoke(cli, ["query", "a dog", "--server", address])
+        for token_given, status in ((token, 0), ("another-one-that-is-wrong", 1)):
+            result = CliRunner(env={"CLIPSEARCH_TOKEN": token_given}).invoke(
+                cli, ["query", "a dog", "--server", address]
+            )
             assert result.exit_code == status
     with pytest.warns(ClipsearchWarning, match="unencrypted"):
         Client("http://192.0.2.1:8100", token)
@@ -300,9 +302,9 @@ def same_answers(engine, client, query):
 )
 def test_filters_travel_and_mean_the_same(index, server, filters):
     with SearchEngine(index) as engine, Client(server) as client:
-        found = same_answers(engine, client, Query((Term("a dog"),), filters))
+        hits = same_answers(engine, client, Query((Term("a dog"),), filters))
         _, considered = client.images(filters)
-        assert considered == found.explanation.considered == sum(client.facets(filters)["format"].values())
+        assert considered == hits.explanation.considered == sum(client.facets(filters)["format"].values())
 
 
 @pytest.mark.parametrize(

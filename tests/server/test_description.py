@@ -19,28 +19,28 @@ def operations(described):
 
 
 def test_every_operation_says_what_it_does_and_how_it_refuses(described):
-    found = operations(described)
-    assert len(found) >= 20
-    for method, path, operation in found:
+    described_operations = operations(described)
+    assert len(described_operations) >= 20
+    for method, path, operation in described_operations:
         assert operation["summary"] and operation["description"], path
         assert {"401", "403", "421", "422", "503"} <= set(operation["responses"]), path
         for status, response in operation["responses"].items():
             if int(status) >= 400:
                 schema = response["content"]["application/json"]["schema"]
                 assert schema == {"$ref": "#/components/schemas/ErrorAnswer"}, (method, path, status)
-    identifiers = [operation["operationId"] for _, _, operation in found]
+    identifiers = [operation["operationId"] for _, _, operation in described_operations]
     assert len(set(identifiers)) == len(identifiers)
 
 
 def test_every_parameter_is_described(described):
-    said = {
+    parameters = {
         parameter["name"]: parameter
         for _, _, operation in operations(described)
         for parameter in operation.get("parameters", ())
         if parameter["in"] == "query"
     }
-    assert sorted(said) == NAMES
-    assert all(parameter.get("description") for parameter in said.values())
+    assert sorted(parameters) == NAMES
+    assert all(parameter.get("description") for parameter in parameters.values())
 
 
 def test_answers_have_the_keys_that_are_described(client, engine, described):

@@ -113,8 +113,8 @@ def test_the_type_is_that_of_the_bytes(data, kind):
 
 
 def test_no_name_breaks_out_of_its_header():
-    said = content_disposition('a"\r\nSet-Cookie: x=1;\\ é\udce9.jpg')
-    assert "\r" not in said and "\n" not in said and said.isascii() and said.count('"') == 2
+    header = content_disposition('a"\r\nSet-Cookie: x=1;\\ é\udce9.jpg')
+    assert "\r" not in header and "\n" not in header and header.isascii() and header.count('"') == 2
 
 
 def test_the_cache_drops_what_was_used_longest_ago(tmp_path):

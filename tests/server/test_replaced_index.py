@@ -155,7 +155,7 @@ def test_whatever_goes_wrong_has_the_shape_of_an_error(service, monkeypatch):
 
     app = make_app(service, host="127.0.0.1", port=8100)
     with TestClient(app, base_url="http://127.0.0.1:8100", raise_server_exceptions=False) as client:
-        monkeypatch.setattr(SearchEngine, "records", lambda self, some: 1 / 0)
+        monkeypatch.setattr(SearchEngine, "records", lambda self, ids: 1 / 0)
         answer = client.get("/api/images/1")
     assert answer.status_code == 500 and answer.json()["error"]["code"] == "bug"
 
@@ -177,20 +177,20 @@ def test_stalled_uploads_let_go_of_their_places(service, monkeypatch):
     }  # fmt: skip
 
     async def upload():
-        said = []
+        messages = []
 
         async def send(message):
-            said.append(message)
+            messages.append(message)
 
         async def receive():
-            if said or receive.begun:
+            if messages or receive.begun:
                 await asyncio.sleep(3600)
             receive.begun = True
             return {"type": "http.request", "body": b"abc", "more_body": True}
 
         receive.begun = False
         await app(dict(scope), receive, send)
-        return said[0]["status"]
+        return messages[0]["status"]
 
     async def two():
         return await asyncio.wait_for(asyncio.gather(upload(), upload()), 20)
@@ -207,7 +207,7 @@ def test_several_servers_save_searches_at_once(tmp_path):
         "for number in range(20): assert saved.put(f'{sys.argv[2]}{number}', {'q': 'a'})"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "ab"]
-    assert [one.wait(60) for one in both] == [0, 0]
+    assert [process.wait(60) for process in both] == [0, 0]
     saved = SavedSearches(type(tmp_path)("/x"), tmp_path)
     assert len(saved.all()) == 40 and saved.remove("a1") and len(saved.all()) == 39
 
@@ -251,8 +251,8 @@ def test_assistants_see_the_photo_that_was_indexed_or_none(engine, photos, make_
     assistant = Assistant(lambda: SearchEngine.open(photos))
 
     async def ask():
-        found = await assistant.search("red", top_k=1)
-        number = found.structured_content["hits"][0]["id"]
+        answer = await assistant.search("red", top_k=1)
+        number = answer.structured_content["hits"][0]["id"]
         assert Image.open(io.BytesIO(await assistant.thumbnail(number))).getpixel((5, 5))[0] > 200
         save_photo(photos / "red.jpg", "blue", note="another picture under its name")
         with pytest.raises(Exception, match="has changed since it was indexed"):

@@ -14,8 +14,8 @@ def test_a_search_is_saved_found_and_forgotten(client):
     for name in ("dogs", "a/b ü?#", ".."):
         answer = client.put(f"/api/saved-searches/{_quoted(name)}", json={"parameters": parameters})
         assert answer.status_code == 200 and answer.json() == {"name": name, "parameters": parameters}
-    found = client.get("/api/saved-searches").json()["searches"]
-    assert [search["name"] for search in found] == ["..", "a/b ü?#", "dogs"]
+    searches = client.get("/api/saved-searches").json()["searches"]
+    assert [search["name"] for search in searches] == ["..", "a/b ü?#", "dogs"]
     assert client.get("/api/saved-searches/dogs").json() == {"name": "dogs", "parameters": parameters}
     assert client.put("/api/saved-searches/dogs", json={"parameters": {"q": "cat"}}).status_code == 200
     assert client.get("/api/saved-searches/dogs").json()["parameters"] == {"q": "cat"}

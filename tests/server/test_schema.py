@@ -40,30 +40,30 @@ def api(tmp_path_factory):
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.name.lower())
 def test_every_answer_is_as_described(api, mode):
     """Requests that fit the description, and requests that do not: statuses, headers and bodies are those that it promises."""
-    failures, asked = [], 0
+    failures, count = [], 0
     for operation in (result.ok() for result in api.get_all_operations()):
         if mode is schemathesis.GenerationMode.NEGATIVE and not (
             operation.query or operation.path_parameters or operation.body
         ):
             continue  # there is nothing to get wrong
         try:
-            asked += ask(operation.as_strategy(generation_mode=mode))
+            count += ask(operation.as_strategy(generation_mode=mode))
         except FailureGroup as error:  # the others are to be asked, too
             failures.append(f"{operation.label}: {error}")
     assert not failures, "\n\n".join(failures)
-    assert asked > 10 * EXAMPLES
+    assert count > 10 * EXAMPLES
 
 
 def ask(cases):
     """Make requests; how many there were."""
-    asked = 0
+    count = 0
     with requests.Session() as session:
 
         @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=cases)
         def every(case):
-            nonlocal asked
-            asked += 1
+            nonlocal count
+            count += 1
             try:
                 response = case.call(session=session, headers=MAY_CHANGE)
             except requests.ConnectionError:
@@ -73,4 +73,4 @@ def ask(cases):
                 case.validate_response(response, excluded_checks=[positive_data_acceptance])
 
         every()
-    return asked
+    return count

@@ -41,28 +41,28 @@ def command_line(engine, *arguments):
 def test_a_search_answers_as_the_command_line_does(client, engine, words, flags, parameters):
     answer = client.get("/api/search", params={"q": " ".join(words), "top_k": 10, **parameters})
     assert answer.status_code == 200, answer.text
-    found = answer.json()
-    assert 0 <= found.pop("considered") <= 5 and found.pop("seconds") >= 0
-    assert found == command_line(engine, *flags, "--", *words)
+    result = answer.json()
+    assert 0 <= result.pop("considered") <= 5 and result.pop("seconds") >= 0
+    assert result == command_line(engine, *flags, "--", *words)
     assert answer.headers["Server-Timing"].startswith("search;dur=")
 
 
 def test_a_photo_has_a_caption_where_a_data_set_gave_one(client, engine):
     give_captions(engine.index_folder, {"red.jpg": "A red <b>wall</b>", "blue.jpg": "the sea"})
-    found = client.get("/api/search", params={"q": "red", "where": 'caption ~ "*WALL*"'}).json()
-    assert [hit["caption"] for hit in found["hits"]] == ["A red <b>wall</b>"] and found["considered"] == 1
-    assert client.get(f"/api/images/{found['hits'][0]['id']}").json()["caption"] == "A red <b>wall</b>"
+    result = client.get("/api/search", params={"q": "red", "where": 'caption ~ "*WALL*"'}).json()
+    assert [hit["caption"] for hit in result["hits"]] == ["A red <b>wall</b>"] and result["considered"] == 1
+    assert client.get(f"/api/images/{result['hits'][0]['id']}").json()["caption"] == "A red <b>wall</b>"
     others = client.get("/api/images", params={"where": "caption is not known"}).json()["images"]
     assert len(others) == 3 and not any("caption" in photo for photo in others)
 
 
 def test_a_folder_and_an_explanation(client, engine, photos):
-    found = client.get("/api/search", params={"q": "grey", "in": str(photos / "trip"), "explain": True}).json()
-    said = command_line(engine, "grey", "--in", str(photos / "trip"), "--explain")
-    assert found["considered"] == 1 and found["hits"] == said["hits"] and len(found["hits"]) == 1
-    for explanation in (found["explanation"], said["explanation"]):
+    result = client.get("/api/search", params={"q": "grey", "in": str(photos / "trip"), "explain": True}).json()
+    printed = command_line(engine, "grey", "--in", str(photos / "trip"), "--explain")
+    assert result["considered"] == 1 and result["hits"] == printed["hits"] and len(result["hits"]) == 1
+    for explanation in (result["explanation"], printed["explanation"]):
         del explanation["seconds"]
-    assert found["explanation"] == said["explanation"]
+    assert result["explanation"] == printed["explanation"]
 
 
 def test_a_photo_is_a_query_without_itself_and_its_copies(client, engine, photos):
@@ -74,8 +74,8 @@ def test_a_photo_is_a_query_without_itself_and_its_copies(client, engine, photos
         assert sorted(found_names(client.get(address))) == ["blue.jpg", "green.jpg", "grey.png", "yellow.jpg"]
     both = found_names(client.get(f"/api/similar?id={number}&keep_own=true"))
     assert sorted(both[:2]) == ["copy.jpg", "red.jpg"]
-    said = command_line(engine, str(photos / "red.jpg"))["hits"]
-    assert client.get(f"/api/similar?id={number}&top_k=10").json()["hits"] == said
+    printed = command_line(engine, str(photos / "red.jpg"))["hits"]
+    assert client.get(f"/api/similar?id={number}&top_k=10").json()["hits"] == printed
 
 
 def test_texts_and_photos_are_weighed_together(client):
@@ -107,7 +107,7 @@ def test_photos_without_a_query_come_newest_first_in_pages(client, engine, photo
     assert client.get("/api/images?taken=2022").json()["considered"] == 1
     facets = client.get("/api/facets").json()
     assert facets["facets"]["year"] == [{"value": year, "images": 1} for year in ("2021", "2022", "2023")]
-    assert facets["images"] == 8 and {one["value"] for one in facets["facets"]["format"]} == {"JPEG", "PNG"}
+    assert facets["images"] == 8 and {count["value"] for count in facets["facets"]["format"]} == {"JPEG", "PNG"}
     assert client.get("/api/facets?format=png").json()["images"] == 1
 
 
@@ -161,11 +161,11 @@ WRONG = (
 
 
 def test_what_makes_no_sense_is_said_in_one_shape(client):
-    for address, status, code, said in WRONG:
+    for address, status, code, message in WRONG:
         answer = client.get(address)
         assert answer.status_code == status, (address, answer.text)
         error = answer.json()["error"]
-        assert error["code"] == code and said in error["message"], (address, error)
+        assert error["code"] == code and message in error["message"], (address, error)
 
 
 def test_a_search_as_json_finds_what_its_parameters_do(client, photos):
@@ -176,22 +176,22 @@ def test_a_search_as_json_finds_what_its_parameters_do(client, photos):
         "filters": [{"below": str(photos)}],
         "top_k": 50,
     }
-    said, asked = client.get("/api/search", params=parameters).json(), client.post("/api/search", json=body).json()
-    for answer in (said, asked):
+    by_get, by_post = client.get("/api/search", params=parameters).json(), client.post("/api/search", json=body).json()
+    for answer in (by_get, by_post):
         del answer["seconds"], answer["explanation"]["seconds"]
-    assert said == asked and len(asked["hits"]) == 4
+    assert by_get == by_post and len(by_post["hits"]) == 4
 
 
 def test_a_picture_may_come_with_the_search(client, photos):
     red = (photos / "red.jpg").read_bytes()
     token = client.post("/api/uploads", content=red, headers={"Content-Type": "image/jpeg"}).json()["token"]
     number = ids(client)["red.jpg"]
-    found = []
+    answers = []
     for term in ({"image": base64.b64encode(red).decode()}, {"upload": token}, {"id": number}):
         answer = client.post("/api/search", json={"terms": [term]})
         assert answer.status_code == 200, answer.text
-        found.append(answer.json()["hits"])
-    assert found[0] == found[1] == found[2] and number not in [hit["id"] for hit in found[0]]
+        answers.append(answer.json()["hits"])
+    assert answers[0] == answers[1] == answers[2] and number not in [hit["id"] for hit in answers[0]]
     broken = client.post("/api/search", json={"terms": [{"image": base64.b64encode(b"nothing").decode()}]})
     assert broken.status_code == 422 and broken.json()["error"]["code"] == "no-picture"
 
@@ -222,9 +222,9 @@ WRONG_BODIES = (
 
 
 def test_a_body_that_makes_no_sense_is_refused_with_the_field_that_is_wrong(client):
-    for body, said in WRONG_BODIES:
+    for body, message in WRONG_BODIES:
         answer = client.post("/api/search", json=body)
-        assert answer.status_code in (400, 422) and said in answer.json()["error"]["message"], (body, answer.text)
+        assert answer.status_code in (400, 422) and message in answer.json()["error"]["message"], (body, answer.text)
     deep = {"all": []}
     for _ in range(100):
         deep = {"not": deep}
@@ -251,10 +251,10 @@ def test_a_search_as_json_is_of_that_type(client):
 def test_status_and_failures_are_what_the_command_line_says(client, engine, photos):
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     engine.index()
-    said = json.loads(
+    printed = json.loads(
         CliRunner().invoke(cli, ["status", "--quick", "--json", "--index", str(engine.index_folder)]).stdout
     )
-    assert client.get("/api/status").json() == said and said["failures"] == 1
+    assert client.get("/api/status").json() == printed and printed["failures"] == 1
     (failure,) = client.get("/api/failures").json()["failures"]
     assert failure["path"] == str(photos / "broken.jpg") and failure["reason"]
 
@@ -281,8 +281,8 @@ def test_answers_follow_a_repair(client, engine):
     assert answer.status_code == 503 and answer.json()["error"]["code"] == "index-damaged"
     assert f"`clipsearch repair --index {quoted(engine.index_folder)}`" in answer.json()["error"]["message"]
     repair(engine.index_folder)
-    found = client.get("/api/search?q=red").json()["hits"]
-    assert len(found) == 4 and number not in [hit["id"] for hit in found]
+    hits = client.get("/api/search?q=red").json()["hits"]
+    assert len(hits) == 4 and number not in [hit["id"] for hit in hits]
     assert client.get("/api/images").json()["considered"] == 4
 
 

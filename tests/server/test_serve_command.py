@@ -94,10 +94,10 @@ def test_it_watches_the_folders(indexed):
 def test_it_serves_though_its_output_is_closed_and_says_where(indexed):
     line = f"exec '{sys.executable}' -m clipsearch serve --index '{indexed}' --port 0 --no-open >&-"
     with subprocess.Popen(["sh", "-c", line], stderr=subprocess.PIPE, text=True) as process:
-        said = ""
+        output = ""
         for text in process.stderr:
-            said += text
+            output += text
             if "The address is " in text:
                 assert httpx2.get(text.strip().rpartition(" ")[2] + "api/status").json()["images"] == 5
                 process.terminate()
-        assert "Traceback" not in said and "it is closed. The address is http://127.0.0.1:" in said
+        assert "Traceback" not in output and "it is closed. The address is http://127.0.0.1:" in output

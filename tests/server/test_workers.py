@@ -27,7 +27,7 @@ def thread(engine, batches):
     yield thread
     thread.go.set()
     thread.close()
-    assert "clipsearch-search" not in [one.name for one in threading.enumerate()]
+    assert "clipsearch-search" not in [running.name for running in threading.enumerate()]
 
 
 def wish(*texts, top_k=3, **options):
@@ -58,18 +58,18 @@ def test_an_error_of_one_is_no_answer_to_the_others(thread):
 
 
 def test_what_nobody_waits_for_is_never_asked(thread, batches):
-    asked = []
+    calls = []
 
     async def leave():
-        question = asyncio.ensure_future(thread.run(lambda engine: asked.append(1)))
+        question = asyncio.ensure_future(thread.run(lambda engine: calls.append(1)))
         await asyncio.sleep(0.01)
         question.cancel()
 
     asyncio.run(leave())
-    last = thread.submit(lambda engine: asked.append(2))
+    last = thread.submit(lambda engine: calls.append(2))
     thread.go.set()
     last.result(10)
-    assert asked == [2]
+    assert calls == [2]
 
 
 def test_what_waits_when_it_closes_is_dropped(engine):

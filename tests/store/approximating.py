@@ -68,10 +68,12 @@ def best(vectors, query, count=10, without=()):
     return [row + 1 for row in np.argsort(-scores, kind="stable").tolist() if row + 1 not in without][:count]
 
 
-def found(collection, query, count=10, **options):
+def nearest_names(collection, query, count=10, **options):
     return [record.image_id for _, record in collection.search(query[None], count, **options)[0]]
 
 
-def recall(collection, vectors, some, count=10):
+def recall(collection, vectors, queries, count=10):
     """The share of the best by brute force that a collection finds."""
-    return np.mean([len(set(found(collection, query)) & set(best(vectors, query))) / count for query in some])
+    return np.mean(
+        [len(set(nearest_names(collection, query)) & set(best(vectors, query))) / count for query in queries]
+    )

@@ -27,8 +27,8 @@ from tests.store.approximating import (
     best,
     clustered,
     filled,
-    found,
     names,
+    nearest_names,
     optimized,
     queries,
     recall,
@@ -70,8 +70,8 @@ def careless(folder):
     changed(folder, effort=4)
 
 
-def is_exact(collection, some=QUERIES[:5], **options):
-    return all(found(collection, query, **options) == best(VECTORS, query) for query in some)
+def is_exact(collection, queries=QUERIES[:5], **options):
+    return all(nearest_names(collection, query, **options) == best(VECTORS, query) for query in queries)
 
 
 @pytest.mark.long
@@ -125,7 +125,7 @@ def test_new_photos_are_found_exactly_and_those_that_are_gone_never(index):
         collection.commit()
     both = np.concatenate([VECTORS, near])
     with Collection(index) as collection:
-        assert collection.approximation(10) and found(collection, QUERIES[0]) == best(both, QUERIES[0])
+        assert collection.approximation(10) and nearest_names(collection, QUERIES[0]) == best(both, QUERIES[0])
         state = collection.approximate_status()
         assert (state.problem, state.images, state.new, state.gone) == (None, PHOTOS, 40, 0)
         assert recall(collection, both, QUERIES) >= 0.93
@@ -136,7 +136,7 @@ def test_new_photos_are_found_exactly_and_those_that_are_gone_never(index):
     with Collection(index) as collection:
         assert collection.approximation(10)
         right = best(both, QUERIES[0], without=set(gone))
-        assert len(set(found(collection, QUERIES[0])) & set(right)) >= 8
+        assert len(set(nearest_names(collection, QUERIES[0])) & set(right)) >= 8
         state = collection.approximate_status()
         assert state.gone + 40 - state.new == 400
 
@@ -147,7 +147,7 @@ def test_exact_filters_and_deep_rankings_bypass_it(index):
         assert recall(collection, VECTORS, QUERIES) < 0.9  # so these differ
         assert is_exact(collection, exact=True)
         assert is_exact(collection, allowed=np.arange(1, PHOTOS + 1))
-        deep = [found(collection, query, DEEPEST + 1)[:10] for query in QUERIES[:5]]
+        deep = [nearest_names(collection, query, DEEPEST + 1)[:10] for query in QUERIES[:5]]
         assert deep == [best(VECTORS, query) for query in QUERIES[:5]]
         right = np.sort(VECTORS.astype(np.float64) @ QUERIES[0].astype(np.float64))[::-1][:100]
         assert np.allclose(collection.best_scores(QUERIES[:1], 100, exact=True)[0], right)
@@ -159,10 +159,12 @@ def test_exact_filters_and_deep_rankings_bypass_it(index):
 def test_a_match_is_exact_where_the_search_is(index):
     careless(index)
     every = Test("width", ">", 0)
-    asked = [Query((Term(f"unheard of {number}"),), filters=(every,)) for number in range(20)]
+    queries = [Query((Term(f"unheard of {number}"),), filters=(every,)) for number in range(20)]
     with Collection(index) as collection:
         answers = [
-            search(collection, QueryEmbedder(Texts()), [dataclasses.replace(one, exact=exact) for one in asked], 10)
+            search(
+                collection, QueryEmbedder(Texts()), [dataclasses.replace(query, exact=exact) for query in queries], 10
+            )
             for exact in (False, True)
         ]
     assert [[(hit.score, hit.match) for hit in hits] for hits in answers[0]] == [
@@ -174,14 +176,14 @@ def test_a_match_is_exact_where_the_search_is(index):
 def test_a_photo_is_left_out_of_its_own_answer_and_many_queries_are_answered_at_once(index):
     with Collection(index) as collection:
         ranked = collection.search(VECTORS[:20], 10)
-        assert [one[0][1].image_id for one in ranked] == list(range(1, 21))
+        assert [hits[0][1].image_id for hits in ranked] == list(range(1, 21))
         without = [record.image_id for _, record in collection.search(VECTORS[6:7], 10, without=[7])[0]]
         assert 7 not in without and len(set(without) & set(best(VECTORS, VECTORS[6], without={7}))) >= 8
 
 
 def test_merges_and_compact_copies_do_not_touch_it(index, monkeypatch):
     with Collection(index) as reader:
-        before = [found(reader, query) for query in QUERIES[:10]]
+        before = [nearest_names(reader, query) for query in QUERIES[:10]]
         with monkeypatch.context() as patch, Collection(index, writable=True) as collection:
             patch.setattr("clipsearch.store.merge.FAN_IN", 2)
             patch.setattr("clipsearch.store.merge.SMALLEST_TIER", 100_000)
@@ -189,10 +191,10 @@ def test_merges_and_compact_copies_do_not_touch_it(index, monkeypatch):
             add(collection, names(PHOTOS, PHOTOS + 1), -QUERIES[:1])
             collection.commit()
             assert len(collection.segment_infos()) == 1 < segments
-        assert [found(reader, query) for query in QUERIES[:10]] == before
+        assert [nearest_names(reader, query) for query in QUERIES[:10]] == before
         state = reader.approximate_status()
         assert reader.approximation(10) and (state.new, state.gone) == (1, 0)
-        assert found(reader, -QUERIES[0])[0] == PHOTOS + 1
+        assert nearest_names(reader, -QUERIES[0])[0] == PHOTOS + 1
 
 
 @pytest.mark.long
@@ -212,8 +214,8 @@ def test_a_reader_notices_that_it_is_made_anew_or_removed(plain, tmp_path):
 def test_ctrl_c_leaves_nothing_behind_and_what_was_there_in_use(index):
     before = read_info(index / "approximate")
 
-    def press(what, done, total):
-        if what.startswith("tuning"):
+    def press(stage, done, total):
+        if stage.startswith("tuning"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -246,14 +248,14 @@ def test_photos_that_come_back_with_an_older_catalog_are_found(index):
     assert optimized(index, recall=0.8, kinds=["ivf-sq8"]).chosen
     with Collection(index) as collection:
         right = best(VECTORS, QUERIES[0], without=set(gone))
-        assert len(set(found(collection, QUERIES[0])) & set(right)) >= 6
+        assert len(set(nearest_names(collection, QUERIES[0])) & set(right)) >= 6
     for path in index.glob("catalog*"):
         path.unlink()
     shutil.rmtree(index / "segments")
     shutil.copytree(backup, index, dirs_exist_ok=True)
     with Collection(index) as collection:
         assert collection.approximate_status().new == 5
-        assert found(collection, QUERIES[0])[:5] == gone
+        assert nearest_names(collection, QUERIES[0])[:5] == gone
 
 
 @pytest.mark.parametrize("count", [2, 3, 100])
@@ -262,7 +264,7 @@ def test_few_photos_are_no_trouble_when_forced(tmp_path, count):
     report = optimized(folder, recall=0.1)
     assert report.chosen and "256 photos" in report.skipped["ivf-pq"]
     with Collection(folder) as collection:
-        assert found(collection, QUERIES[0]) == best(VECTORS[:count], QUERIES[0])
+        assert nearest_names(collection, QUERIES[0]) == best(VECTORS[:count], QUERIES[0])
 
 
 def test_one_photo_needs_nothing(tmp_path):
@@ -400,7 +402,7 @@ def test_whatever_is_not_one_of_ours_is_told_once_and_done_without(index, damage
 @pytest.mark.parametrize("damage", ["cut", "gone", "a flipped bit", "half a card"])
 def test_verify_finds_it_and_repair_takes_it_away_and_nothing_else(index, damage):
     DAMAGES[damage](index / "approximate", read_info(index / "approximate"))
-    assert [one.where.startswith("approximate/") for one in verify(index).damages] == [True]
+    assert [damage.where.startswith("approximate/") for damage in verify(index).damages] == [True]
     repaired = repair(index)
     assert (
         repaired.kept == PHOTOS
@@ -452,7 +454,7 @@ def test_a_graph_that_leads_out_of_itself_is_not_entered(graph, tmp_path, array,
         stream.write(np.array([value], kind).tobytes())
     write_info(folder / "approximate", dataclasses.replace(card, small_crc=crc_of(folder / "approximate", card)))
     with Collection(folder) as collection, pytest.warns(ClipsearchWarning, match="not as it was written"):
-        found(collection, QUERIES[0])
+        nearest_names(collection, QUERIES[0])
 
 
 def test_an_index_restored_from_before_does_without_it(index, plain):

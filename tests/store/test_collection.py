@@ -279,12 +279,12 @@ def test_full_segments_are_left_alone(tmp_path, monkeypatch):
 # -- readers beside a writer
 
 
-def search_until(folder, stop, found, errors):
+def search_until(folder, stop, counts, errors):
     try:
         with Collection(folder) as reader:
             while not stop.is_set():
                 answer = reader.search(random_units(1, 8), 10_000)[0]
-                found.append(len(answer))
+                counts.append(len(answer))
                 assert len({record.image_id for _, record in answer}) == len(answer)
     except Exception as error:
         errors.append(error)
@@ -292,8 +292,8 @@ def search_until(folder, stop, found, errors):
 
 def test_every_answer_beside_a_writer_is_that_of_one_commit(index, monkeypatch):
     monkeypatch.setattr(merge, "FAN_IN", 3)
-    stop, found, errors = threading.Event(), [], []
-    readers = [threading.Thread(target=search_until, args=(index, stop, found, errors)) for _ in range(3)]
+    stop, counts, errors = threading.Event(), [], []
+    readers = [threading.Thread(target=search_until, args=(index, stop, counts, errors)) for _ in range(3)]
     for reader in readers:
         reader.start()
     with Collection(index, writable=True) as collection:
@@ -305,8 +305,8 @@ def test_every_answer_beside_a_writer_is_that_of_one_commit(index, monkeypatch):
     for reader in readers:
         reader.join()
     assert not errors
-    assert set(found) <= {20 + 5 * number for number in range(41)}
-    assert found
+    assert set(counts) <= {20 + 5 * number for number in range(41)}
+    assert counts
 
 
 def write_forever(folder):
@@ -353,15 +353,15 @@ def test_a_catalog_that_was_never_finished_is_finished_by_the_next_writer(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("fingerprint", "message"),
     [
         (Fingerprint("another", "", "d", 8), "made with the model 'random' and cannot be used with 'another'"),
         (Fingerprint("random", "3", "d", 8), r"made with other weights of the model 'random' \(2, and not 3\)"),
         (Fingerprint("random", "2", "d", 8), "made with other weights of the model 'random': "),
     ],
 )
-def test_a_model_of_the_same_name_with_other_weights_is_told_from_another_model(tmp_path, asked, said):
+def test_a_model_of_the_same_name_with_other_weights_is_told_from_another_model(tmp_path, fingerprint, message):
     with Collection(tmp_path / "index", writable=True) as collection:
         collection.require(Fingerprint("random", "2", "digest", 8))
-        with pytest.raises(ModelMismatch, match=said + ".*another index"):
-            collection.require(asked)
+        with pytest.raises(ModelMismatch, match=message + ".*another index"):
+            collection.require(fingerprint)

@@ -41,10 +41,10 @@ def test_no_score_is_ever_further_off_than_its_bound(tmp_path_factory, seed, spr
     object.__setattr__(info, "compact", write_compact(folder, Segment(folder, info, 64)))
     segment = Segment(folder, info, 64)
     for query in (vectors[:1], unit(rng.standard_normal((1, 64))), unit(np.eye(64)[[seed % 64]])):
-        found = segment.search(query, 300, None)
-        assert segment._compact and len(found.rows) == 300
-        true = vectors[found.rows].astype(np.float64) @ query[0].astype(np.float64)
-        assert np.abs(found.scores - true).max() <= found.bound
+        nearest = segment.search(query, 300, None)
+        assert segment._compact and len(nearest.rows) == 300
+        true = vectors[nearest.rows].astype(np.float64) @ query[0].astype(np.float64)
+        assert np.abs(nearest.scores - true).max() <= nearest.bound
 
 
 def test_a_quarter_of_the_bytes(index):

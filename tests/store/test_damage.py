@@ -49,8 +49,8 @@ def answers(folder):
     """What an index says, or that it refuses to say it."""
     try:
         with Collection(folder) as collection:
-            found = collection.search(QUERIES[:1], 20)
-            return [(score, record.file.path.rpartition("/")[2]) for score, record in found[0]]
+            hits = collection.search(QUERIES[:1], 20)
+            return [(score, record.file.path.rpartition("/")[2]) for score, record in hits[0]]
     except ClipsearchError:
         return None
 
@@ -61,8 +61,8 @@ def truth():
 
 
 def test_a_whole_index_is_clean(index):
-    found = verify(index)
-    assert found.damages == () and found.images == PHOTOS - 3 and found.segments == 3
+    report = verify(index)
+    assert report.damages == () and report.images == PHOTOS - 3 and report.segments == 3
     before = {path: path.read_bytes() for path in index.rglob("*.faiss")}
     done = repair(index)
     assert (done.damages, done.kept, done.lost) == ((), PHOTOS - 3, ())
@@ -86,12 +86,12 @@ def test_flipped_bits_anywhere_are_found_and_never_answer_wrongly(whole, tmp_pat
             data = bytearray((index / file).read_bytes())
             data[position] ^= 1 << chance.randrange(8)
             (index / file).write_bytes(data)
-            found = answers(index)
-            for score, name in found or []:
+            ranking = answers(index)
+            for score, name in ranking or []:
                 assert score == pytest.approx(right[name], abs=1e-12), f"{file} {position}: a wrong photo"
             if is_clean(index):
                 silent += 1
-                assert found == expected and everything(index) == rows, f"{file} {position}: not found"
+                assert ranking == expected and everything(index) == rows, f"{file} {position}: not found"
     assert silent < places
 
 
@@ -122,16 +122,16 @@ def test_swapped_missing_short_and_long_files_are_found_and_all_that_is_good_is_
     original = index.parent.parent / "original"
     shutil.copytree(index, original)
     right = truth()
-    for what, damage in damages.items():
+    for kind, damage in damages.items():
         shutil.rmtree(index)
         shutil.copytree(original, index)
         damage()
-        assert verify(index).damages, what
+        assert verify(index).damages, kind
         done = repair(index)
-        assert done.damages and verify(index).damages == (), what
-        assert done.kept + len(done.lost) == PHOTOS - 3, what
-        least = {"swapped": PHOTOS - 3, "long": PHOTOS - 3, "missing": PHOTOS - 3 - 150, "empty": 0, "short": 200}[what]
-        assert done.kept >= least, what
+        assert done.damages and verify(index).damages == (), kind
+        assert done.kept + len(done.lost) == PHOTOS - 3, kind
+        least = {"swapped": PHOTOS - 3, "long": PHOTOS - 3, "missing": PHOTOS - 3 - 150, "empty": 0, "short": 200}[kind]
+        assert done.kept >= least, kind
         for score, name in answers(index):
             assert score == pytest.approx(right[name], abs=1e-12)
 

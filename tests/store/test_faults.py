@@ -73,8 +73,8 @@ def test_a_commit_that_failed_forgets_all_of_itself(index, monkeypatch, rolled_b
         assert len(collection) == 20
         add(collection, ["newer.jpg"], random_units(1, 16, seed=3))
         collection.commit()
-    found = verify(index)
-    assert found.damages == () and found.images == 21
+    report = verify(index)
+    assert report.damages == () and report.images == 21
 
 
 def test_an_open_that_fails_lets_go_of_the_lock(index, monkeypatch):

@@ -107,34 +107,34 @@ def found_and_expected(index, condition):
     with Collection(index) as collection:
         records = list(collection.all_records())
         expected = sorted(record.image_id for record in records if holds(condition, record, str(index.parent)))
-        found = collection.ids(condition).tolist()
-        assert collection.ids(condition).tolist() == found  # by the names in memory, this time
-        return found, expected
+        ids = collection.ids(condition).tolist()
+        assert collection.ids(condition).tolist() == ids  # by the names in memory, this time
+        return ids, expected
 
 
 @pytest.mark.parametrize("condition", LEAVES, ids=str)
 def test_a_condition_and_its_opposite(index, condition):
-    found, expected = found_and_expected(index, condition)
-    assert found == expected
+    ids, expected = found_and_expected(index, condition)
+    assert ids == expected
     opposite, expected = found_and_expected(index, Not(condition))
     assert opposite == expected
-    assert len(found) + len(opposite) == 300
+    assert len(ids) + len(opposite) == 300
 
 
 def test_conditions_within_conditions(index):
     chance = random.Random(1)
 
-    def some(depth):
+    def random_condition(depth):
         if depth == 0:
             return chance.choice(LEAVES)
-        parts = tuple(some(depth - 1) for _ in range(chance.randrange(3)))
-        return chance.choice([All(parts), Either(parts), Not(some(depth - 1))])
+        parts = tuple(random_condition(depth - 1) for _ in range(chance.randrange(3)))
+        return chance.choice([All(parts), Either(parts), Not(random_condition(depth - 1))])
 
     sizes = set()
     for _ in range(150):
-        found, expected = found_and_expected(index, some(3))
-        assert found == expected
-        sizes.add(len(found))
+        ids, expected = found_and_expected(index, random_condition(3))
+        assert ids == expected
+        sizes.add(len(ids))
     assert len(sizes) > 20
 
 
@@ -150,7 +150,7 @@ def matching(names):
 
 @pytest.mark.parametrize("head", ["", "é"], ids=["by SQLite", "by Python"])
 @pytest.mark.parametrize(
-    ("glob", "found"),
+    ("glob", "names"),
     [
         ("[!a]1", "b1 !1 ^1 [1 ]1"),
         ("[^A]1", "b1 !1 ^1 [1 ]1"),
@@ -166,22 +166,22 @@ def matching(names):
         ("[!]1", ""),
     ],
 )
-def test_a_glob_means_the_same_whatever_its_letters(head, glob, found):
+def test_a_glob_means_the_same_whatever_its_letters(head, glob, names):
     with matching([head + name for name in ("a1", "b1", "!1", "^1", "[1", "]1")]) as found_by:
-        assert found_by(head + glob) == {head + name for name in found.split()}
+        assert found_by(head + glob) == {head + name for name in names.split()}
 
 
 def test_globs_of_all_kinds_mean_the_same_to_sqlite_and_to_python():
     chance = random.Random(2)
     names = sorted({"".join(chance.choices("ab[]^!", k=chance.randint(1, 4))) for _ in range(300)})
-    found = 0
+    matches = 0
     with matching(names) as by_sqlite, matching([f"é{name}" for name in names]) as by_python:
         for _ in range(400):
             glob = "".join(chance.choices(["a", "b", "[", "]", "!", "^", "*", "?", "[!", "[^", "[]", "[^]"], k=4))
-            said = by_sqlite(glob)
-            assert {f"é{name}" for name in said} == by_python(f"é{glob}"), glob
-            found += bool(said)
-    assert found > 100
+            matched = by_sqlite(glob)
+            assert {f"é{name}" for name in matched} == by_python(f"é{glob}"), glob
+            matches += bool(matched)
+    assert matches > 100
 
 
 def test_a_text_that_can_be_in_no_name_is_said_to_be(index):
@@ -215,9 +215,9 @@ def test_a_folder_may_have_many_roots():
 def test_a_folder_is_one_folder_and_not_others_that_begin_like_it(index):
     root = index.parent
     for folder in (root, root / "trip", root / "trip" / "day 1", root / "Trip", root.parent, Path(root.anchor)):
-        found, expected = found_and_expected(index, Below(str(folder)))
-        assert found == expected
-        assert found
+        ids, expected = found_and_expected(index, Below(str(folder)))
+        assert ids == expected
+        assert ids
     for folder in (root / "tri", root / "trip" / "day", root.parent / "elsewhere", index):
         assert found_and_expected(index, Below(str(folder)))[0] == []
 
@@ -253,10 +253,10 @@ def test_a_search_among_few_and_among_many_is_that_of_the_records_alone(index):
 def test_scanning_gives_every_record_with_its_own_vector(index):
     with Collection(index) as collection:
         blocks = list(collection.scan(Test("width", ">", 100), block=64))
-        records = [record for some, _ in blocks for record in some]
+        records = [record for block, _ in blocks for record in block]
         vectors = np.concatenate([vectors for _, vectors in blocks])
         assert [record.image_id for record in records] == collection.ids(Test("width", ">", 100)).tolist()
-        assert max(len(some) for some, _ in blocks) == 64
+        assert max(len(block) for block, _ in blocks) == 64
         for record, vector in zip(records, vectors, strict=True):
             assert np.array_equal(vector, collection.vectors([record.image_id])[0])
         assert list(collection.scan(Test("width", ">", 1e9))) == []

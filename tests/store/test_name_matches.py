@@ -33,7 +33,7 @@ def index(tmp_path):
     return tmp_path / ".clipsearch"
 
 
-def found(collection, condition):
+def names_matching(collection, condition):
     return sorted(record.file.name for record in collection.records(collection.ids(condition).tolist()).values())
 
 
@@ -70,9 +70,9 @@ def narrowed(collection, condition):
 )
 def test_few_names_are_left_to_look_at_and_none_is_missed(index, condition, left):
     with Collection(index) as collection:
-        before = found(collection, condition)
+        before = names_matching(collection, condition)
         assert narrowed(collection, condition) == left
-        assert found(collection, condition) == before
+        assert names_matching(collection, condition) == before
         assert left is None or len(before) <= left
 
 
@@ -83,17 +83,17 @@ def test_a_glob_of_many_signs_takes_no_time(tmp_path):
         add(collection, [*others, *(f"IMG_20240101_123456_HDR_{number:03}.heic" for number in range(9))])
     with Collection(tmp_path / ".clipsearch") as collection:
         glob = Test("name", "~", "IMG_????????_??????.jpg")
-        assert [found(collection, glob) for _ in range(2)] == [[], []]
+        assert [names_matching(collection, glob) for _ in range(2)] == [[], []]
         assert narrowed(collection, glob) == 0
 
 
 def test_names_that_another_process_adds_are_found(index):
     with Collection(index) as reader:
         glob = Test("name", "~", "*zebra*")
-        assert [found(reader, glob) for _ in range(3)] == [[], [], []]
+        assert [names_matching(reader, glob) for _ in range(3)] == [[], [], []]
         with writer(index, 8) as collection:
             add(collection, ["zebra 1.jpg"])
-        assert [found(reader, glob) for _ in range(3)] == [["zebra 1.jpg"]] * 3
+        assert [names_matching(reader, glob) for _ in range(3)] == [["zebra 1.jpg"]] * 3
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="SQLite's limit cannot be set")
@@ -106,14 +106,14 @@ def test_all_names_may_be_more_than_a_value_of_the_catalog_may_have(tmp_path, mo
         collection.commit()
     with Collection(tmp_path / ".clipsearch") as collection:
         glob, meant = Test("name", "~", "*0099*"), [99, *range(990, 1000)]
-        assert found(collection, glob) == [f"{number:0200}.jpg" for number in meant]
+        assert names_matching(collection, glob) == [f"{number:0200}.jpg" for number in meant]
         assert narrowed(collection, glob) == len(meant)
-        assert found(collection, glob) == [f"{number:0200}.jpg" for number in meant]
+        assert names_matching(collection, glob) == [f"{number:0200}.jpg" for number in meant]
 
 
 def test_an_index_without_photos_has_no_names(tmp_path):
     with writer(tmp_path / ".clipsearch", 8) as collection:
-        assert [found(collection, Test("name", "~", "*dog*")) for _ in range(3)] == [[], [], []]
+        assert [names_matching(collection, Test("name", "~", "*dog*")) for _ in range(3)] == [[], [], []]
 
 
 NFC, NFD = (
@@ -136,4 +136,4 @@ def test_an_accent_is_found_however_a_name_or_a_text_writes_it(tmp_path, text, o
     with writer(tmp_path / ".clipsearch", 8) as collection:
         add(collection, [NFC, NFD, "other.jpg"])
         for _ in range(3):  # the second time, names are in memory
-            assert found(collection, Test("name", operator, text)) == (sorted([NFC, NFD]) if fits else [])
+            assert names_matching(collection, Test("name", operator, text)) == (sorted([NFC, NFD]) if fits else [])

@@ -36,7 +36,7 @@ def no_capitals(monkeypatch):
     monkeypatch.setattr(os.path, "lexists", lambda path: True)
 
 
-def found(collection, folder):
+def names_below(collection, folder):
     ids = collection.ids(Below(os.fspath(folder))).tolist()
     return sorted(record.file.name for record in collection.records(ids).values())
 
@@ -44,10 +44,10 @@ def found(collection, folder):
 @pytest.mark.parametrize("root", ["B\u00fccher", "Bu\u0308cher"])
 @pytest.mark.parametrize("folder", [NFC, NFD])
 def test_a_folder_is_found_however_its_accents_are_written(collection, tmp_path, root, folder):
-    assert found(collection, tmp_path / root / folder) == ["a.jpg", "\u00c5.jpg"]
-    assert found(collection, tmp_path / root / folder / "in") == ["a.jpg"]
-    assert found(collection, tmp_path / root) == sorted(os.path.basename(path) for path in PHOTOS)
-    assert found(collection, tmp_path / root / "Cafe") == []
+    assert names_below(collection, tmp_path / root / folder) == ["a.jpg", "\u00c5.jpg"]
+    assert names_below(collection, tmp_path / root / folder / "in") == ["a.jpg"]
+    assert names_below(collection, tmp_path / root) == sorted(os.path.basename(path) for path in PHOTOS)
+    assert names_below(collection, tmp_path / root / "Cafe") == []
 
 
 def test_a_folder_of_the_same_name_that_is_another_is_told_from_it(collection, tmp_path):
@@ -56,22 +56,26 @@ def test_a_folder_of_the_same_name_that_is_another_is_told_from_it(collection, t
         (tmp_path / "B\u00fccher" / name).mkdir(parents=True, exist_ok=True)
     if len(os.listdir(tmp_path / "B\u00fccher")) == 2:
         pytest.skip("this file system does not tell them apart")
-    assert found(collection, tmp_path / "B\u00fccher" / NFC) == []
-    assert found(collection, tmp_path / "B\u00fccher" / NFD) == ["a.jpg", "\u00c5.jpg"]
+    assert names_below(collection, tmp_path / "B\u00fccher" / NFC) == []
+    assert names_below(collection, tmp_path / "B\u00fccher" / NFD) == ["a.jpg", "\u00c5.jpg"]
 
 
 def test_capitals_are_the_same_where_the_file_system_says_so(collection, tmp_path, no_capitals):
     shouted = tmp_path / "B\u00dcCHER"
-    assert found(collection, shouted / "summer") == ["b.jpg"] == found(collection, tmp_path / "B\u00fccher" / "SUMMER")
-    assert found(collection, shouted / NFC.upper() / "IN") == ["a.jpg"]
+    assert (
+        names_below(collection, shouted / "summer")
+        == ["b.jpg"]
+        == names_below(collection, tmp_path / "B\u00fccher" / "SUMMER")
+    )
+    assert names_below(collection, shouted / NFC.upper() / "IN") == ["a.jpg"]
     assert roots.targets(collection, [], None, True) == roots.targets(collection, [shouted], None, True)
     assert list(collection.roots().values()) == [str(tmp_path / "B\u00fccher")]
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="where capitals are the same")
 def test_capitals_are_others_where_the_file_system_tells_them_apart(collection, tmp_path):
-    assert found(collection, tmp_path / "B\u00fccher" / "summer") == []
-    assert found(collection, tmp_path / "b\u00fccher") == []
+    assert names_below(collection, tmp_path / "B\u00fccher" / "summer") == []
+    assert names_below(collection, tmp_path / "b\u00fccher") == []
 
 
 def test_a_file_or_folder_is_forgotten_by_either_spelling(collection, tmp_path):
@@ -83,6 +87,6 @@ def test_a_file_or_folder_is_forgotten_by_either_spelling(collection, tmp_path):
 
 def test_what_is_known_as_it_is_written_is_not_looked_for(collection, tmp_path, monkeypatch):
     monkeypatch.setattr(type(collection._catalog), "folders", lambda *_: pytest.fail("reading every folder takes long"))
-    assert found(collection, tmp_path / "B\u00fccher" / NFD) == ["a.jpg", "\u00c5.jpg"]
-    assert found(collection, tmp_path / "B\u00fccher" / "nothing") == []
+    assert names_below(collection, tmp_path / "B\u00fccher" / NFD) == ["a.jpg", "\u00c5.jpg"]
+    assert names_below(collection, tmp_path / "B\u00fccher" / "nothing") == []
     assert path_lookup.is_same(os.fspath(tmp_path), os.fspath(tmp_path))

@@ -42,22 +42,22 @@ def open_files():
     return [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
 
 
-def found(reader):
+def names_in(reader):
     return {record.file.name for _, record in reader.search(VECTORS[:1], PHOTOS)[0]}
 
 
 def test_an_open_reader_answers_from_the_repaired_index(index):
     with Collection(index) as reader:
-        assert found(reader) == set(NAMES)
+        assert names_in(reader) == set(NAMES)
         damage_row(index, 5)
         with pytest.raises(CollectionDamaged, match="image 5"):
             reader.search(VECTORS[:1], PHOTOS)
         assert repair(index).kept == PHOTOS - 1
-        assert found(reader) == set(NAMES) - {NAMES[4]} and len(reader) == PHOTOS - 1
+        assert names_in(reader) == set(NAMES) - {NAMES[4]} and len(reader) == PHOTOS - 1
         with Collection(index, writable=True) as collection:
             add(collection, [NAMES[4]], VECTORS[4:5])
             collection.commit()
-        assert found(reader) == set(NAMES)
+        assert names_in(reader) == set(NAMES)
     assert verify(index).damages == ()
 
 
@@ -69,8 +69,8 @@ def test_what_was_begun_goes_on_with_the_old_one(index):
         next(rows)
         damage_row(index, 60)
         repair(index)
-        for some, _ in scan:
-            records += some
+        for block, _ in scan:
+            records += block
         assert [record.file.name for record in records] == NAMES  # as it was when it began
         assert len(reader) == PHOTOS - 1
         assert sum(1 for _ in rows) == PHOTOS - 1  # of 60, the first was taken before
@@ -79,7 +79,7 @@ def test_what_was_begun_goes_on_with_the_old_one(index):
 def test_a_reader_that_is_closed_after_takes_nothing_away(index):
     """SQLite deletes a log when its last reader goes; not that of another file which has the name now."""
     reader = Collection(index)
-    assert found(reader) == set(NAMES)
+    assert names_in(reader) == set(NAMES)
     damage_row(index, 5)
     repair(index)
     with Collection(index, writable=True) as collection:
@@ -89,7 +89,7 @@ def test_a_reader_that_is_closed_after_takes_nothing_away(index):
         reader._catalog.close()  # as one that has not noticed
         copy = shutil.copytree(index, index.parent.parent / "killed" / ".clipsearch")
     with Collection(copy) as left:
-        assert found(left) == set(NAMES)
+        assert names_in(left) == set(NAMES)
 
 
 def test_an_index_of_another_model_is_not_searched_with_the_vectors_of_the_first(index, tmp_path):
@@ -100,24 +100,24 @@ def test_an_index_of_another_model_is_not_searched_with_the_vectors_of_the_first
         add(collection, NAMES[:3], VECTORS[:3])
         collection.commit()
     with Collection(index) as reader:
-        assert found(reader) == set(NAMES)
+        assert names_in(reader) == set(NAMES)
         shutil.rmtree(index)
         shutil.copytree(other, index)
         for _ in range(2):
             with pytest.raises(ModelMismatch, match="open it again"):
                 reader.search(VECTORS[:1], 3)
     with Collection(index) as reader:
-        assert found(reader) == set(NAMES[:3])
+        assert names_in(reader) == set(NAMES[:3])
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks /proc")
 def test_nothing_stays_open_and_an_index_that_is_gone_is_no_new_one(index):
     with Collection(index) as reader:
         for number in (3, 4, 5):
-            found(reader)
+            names_in(reader)
             damage_row(index, number)
             repair(index)
-        assert len(found(reader)) == PHOTOS - 3
+        assert len(names_in(reader)) == PHOTOS - 3
         vector = np.array(reader.vectors([1])[0])
         (index / "catalog.sqlite").rename(index / "elsewhere")
         assert (reader.vectors([1])[0] == vector).all()

@@ -62,8 +62,8 @@ def test_faiss_is_never_given_a_path_for_it_would_open_it_by_its_ansi_name(tmp_p
         add(collection, NAMES, VECTORS)
         collection.commit()
         optimize(collection, lambda: Texts(DIM), recall=0.5, force=True)
-        (found,) = collection.search(VECTORS[7:8], 1)
-        assert found[0][1].file.name == NAMES[7]
+        (ranking,) = collection.search(VECTORS[7:8], 1)
+        assert ranking[0][1].file.name == NAMES[7]
     assert opened and not any(isinstance(source, (str, bytes, os.PathLike)) for source in opened)
 
 

@@ -75,7 +75,6 @@ class ApproximateIndex:
         self._uncovered: dict[str, NDArray[np.bool_]] = {}  # sha256 of a segment that is not whole → its rows not in it
         self._fresh: list[tuple[Segment, NDArray[np.bool_]]] = []  # segments with living rows that are not in it
         self._snapshot: Snapshot | None = None
-        self._gone: Ids = np.empty(0, np.int64)  # the snapshot's tombstones, ascending
         self._searcher: Searcher
         if info.shape.kind == "hnsw-sq8":
             from clipsearch.store.approximate.hnsw import HnswIndex
@@ -143,9 +142,10 @@ class ApproximateIndex:
         ids = ids[self.covers(ids)]
         if len(without):
             ids = ids[np.isin(ids, np.array(without, np.int64), invert=True)]
-        if len(self._gone):
-            at = np.minimum(np.searchsorted(self._gone, ids), len(self._gone) - 1)
-            ids = ids[self._gone[at] != ids]
+        gone = snapshot.tombstones
+        if len(gone):
+            at = np.minimum(np.searchsorted(gone, ids), len(gone) - 1)
+            ids = ids[gone[at] != ids]
         vectors, here = snapshot.lookup(ids)
         return ids[here], vectors[here]
 
@@ -164,7 +164,6 @@ class ApproximateIndex:
             if living.any():
                 fresh.append((segment, living))
         self._snapshot, self._uncovered, self._fresh = snapshot, uncovered, fresh
-        self._gone = np.sort(snapshot.tombstones)
 
 
 class ApproximateLoader:
