@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Sized
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Order, Scores
+
+if TYPE_CHECKING:
+    from clipsearch.store.approximate.info import ApproximateInfo
 
 _T = TypeVar("_T")
 
 SelectionT = TypeVar("SelectionT", bound=Sized)
 """The photos that meet a condition, in the store's own form; its length is their number."""
-
-
-class Approximation(Protocol):
-    """An approximate index that a search uses."""
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What it is, and what was measured, by name."""
-
-    @property
-    def scan_bytes(self) -> int:
-        """How many bytes of vectors a search by it reads."""
 
 
 class VectorStore(Protocol[SelectionT]):
@@ -65,8 +56,8 @@ class VectorStore(Protocol[SelectionT]):
 
     def approximation(
         self, top_k: int, allowed: SelectionT | None = None, *, exact: bool = False
-    ) -> Approximation | None:
-        """The approximate index that `search` would use; None if the search would be exact."""
+    ) -> ApproximateInfo | None:
+        """The description of the approximate index that `search` would use; None if the search would be exact."""
 
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
         """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""

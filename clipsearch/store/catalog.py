@@ -174,13 +174,15 @@ class Catalog:
         self.set_meta("fingerprint", json.dumps(asdict(fingerprint)))
 
     def salvage(self, table: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a table: of a damaged one, as many as can be read."""
+        """The rows of a table, with the columns that it has today: of a damaged one, as many as can be read."""
+        files = {"images": self.images, "failures": self.failures}
+        columns = files[table].todays_columns if table in files else "*"
         last, step = -(1 << 62), 1
         by_number = table in ("images", "roots", "segments")  # only these have row numbers to continue from
         while step < 1 << 48:
             try:
                 where = f"rowid > {last} ORDER BY rowid" if by_number else "1"
-                for row in self._db.execute(f"SELECT * FROM {table} WHERE {where}"):
+                for row in self._db.execute(f"SELECT {columns} FROM {table} WHERE {where}"):
                     last, step = int(row[0]) if by_number else 0, 1
                     yield row
                 return

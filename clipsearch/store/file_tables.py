@@ -84,7 +84,10 @@ _COUNTABLE: dict[Countable, tuple[str, str, tuple[Callable[[Any], Any], ...]]] =
 class FileTable:
     """A table whose rows have a file's root_id, folder, name, size and mtime_ns, and a checksum of the row."""
 
-    def __init__(self, database: Database, name: str, columns: str, checksum: Callable[..., int]) -> None:
+    def __init__(
+        self, database: Database, name: str, columns: str, todays_columns: str, checksum: Callable[..., int]
+    ) -> None:
+        self.todays_columns = todays_columns  # all that a row has today, as SQL over the format of this catalog
         self._db = database
         self._name = name
         self._columns = columns  # that the checksum is made of, in the format of this catalog
@@ -149,8 +152,10 @@ class ImageTable(FileTable):
     """A row for every image: its file, what decoding taught about it, and the checksums of the row and of its vector."""
 
     def __init__(self, database: Database) -> None:
+        checks = "row_check, vector_check" if database.version >= 4 else f"image_check({IMAGE_COLUMNS}, NULL), NULL"
         caption = "caption" if database.version >= 5 else "NULL"
-        super().__init__(database, "images", f"{IMAGE_COLUMNS}, {caption}", image_check)
+        columns, todays_columns = f"{IMAGE_COLUMNS}, {caption}", f"{IMAGE_COLUMNS}, {checks}, {caption}"
+        super().__init__(database, "images", columns, todays_columns, image_check)
 
     # -- files
 
@@ -219,16 +224,16 @@ class ImageTable(FileTable):
 
     def records(self, ids: Sequence[int], roots: dict[int, str]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist. `roots` gives each root's absolute path."""
-        return {row[0]: record_of(row, roots) for row in self._rows("*", ids)}
+        return {row[0]: record_of(row, roots) for row in self._rows(self.todays_columns, ids)}
 
     def all_records(self, roots: dict[int, str]) -> Iterator[ImageRecord]:
         """Every image, in the order of its path."""
-        for row in self._db.execute("SELECT * FROM images ORDER BY root_id, folder, name"):
+        for row in self._db.execute(f"SELECT {self.todays_columns} FROM images ORDER BY root_id, folder, name"):
             yield record_of(row, roots)
 
     def rows(self, ids: Sequence[int], roots: dict[int, str]) -> list[tuple[Any, ...]]:
         """The rows of images, by id: IMAGE_COLUMNS, row_check, vector_check, caption. CollectionDamaged as `record_of`."""
-        rows = sorted(self._rows(f"{IMAGE_COLUMNS}, row_check, vector_check, caption", ids), key=itemgetter(0))
+        rows = sorted(self._rows(self.todays_columns, ids), key=itemgetter(0))
         for row in rows:
             record_of(row, roots)
         return rows
@@ -346,7 +351,7 @@ class ImageTable(FileTable):
 
     def implausible(self, roots: dict[int, str]) -> Iterator[str]:
         """What is wrong with rows that clipsearch never writes, though their checksums are right."""
-        for row in self._db.execute("SELECT * FROM images"):
+        for row in self._db.execute(f"SELECT {self.todays_columns} FROM images"):
             if is_sound(row) and not is_plausible(row, roots):
                 yield f"the row of image {row[0]} holds what clipsearch never writes"
 
@@ -363,7 +368,9 @@ class FailureTable(FileTable):
 
     def __init__(self, database: Database) -> None:
         later = LATER_FAILURE_COLUMNS if database.version >= 6 else "'', 0, ''"
-        super().__init__(database, "failures", f"{FAILURE_COLUMNS}, {later}", failure_check)
+        check = "row_check" if database.version >= 4 else "NULL"
+        columns, todays_columns = f"{FAILURE_COLUMNS}, {later}", f"{FAILURE_COLUMNS}, {check}, {later}"
+        super().__init__(database, "failures", columns, todays_columns, failure_check)
 
     def state_at(self, place: Place) -> State | None:
         """(size, mtime_ns) of the file that failed at a place."""

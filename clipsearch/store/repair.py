@@ -21,9 +21,7 @@ from clipsearch.store.database import CHECKED, finish_repair
 from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.rows import (
     failure_check,
-    failure_in_todays_format,
     failure_of,
-    in_todays_format,
     is_plausible,
     is_sound,
     path_of,
@@ -155,9 +153,8 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.begin()
         new.set_fingerprint(salvaged.fingerprint)
         new.restore("roots", salvaged.roots)
-        new.restore("images", map(in_todays_format, living.values()))
-        failures = map(failure_in_todays_format, salvaged.failures)
-        new.restore("failures", (row for row in failures if len(row) == 10 and _is_failure(row, roots)))
+        new.restore("images", living.values())
+        new.restore("failures", (row for row in salvaged.failures if _is_failure(row, roots)))
         new.never_reuse("images", max([salvaged.last_id, *map(_plausible_id, stored)]))
         for info in segments:
             new.restore("segments", [(_number(info.name), info.name, info.rows, info.size, info.sha256)])
@@ -186,7 +183,7 @@ def _is_root(folder: Path, row: _Row) -> bool:
 
 
 def _is_failure(row: _Row, roots: dict[int, str]) -> bool:
-    """Whether a row of failures, in today's format, is as it was written and could come from clipsearch."""
+    """Whether a row of failures is as it was written and could come from clipsearch."""
     with suppress(CollectionDamaged):
         failure_of((*row[:6], *row[7:], False), roots)  # without its checksum
         return bool(failure_check(*row[:6], *row[7:]) == row[6])

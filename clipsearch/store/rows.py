@@ -66,10 +66,10 @@ IMAGE_COLUMNS = (
     "image_id, root_id, folder, name, size, mtime_ns, width, height, format, content_hash, "
     "taken_at, camera, latitude, longitude"
 )
-"""Of the table of images. `row_check` and `vector_check` follow from format 4 on, and `caption` from 5 on."""
+"""Of the table of images in all formats. Today `row_check`, `vector_check` and `caption` follow."""
 
 FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
-"""Of the table of failures. `row_check` follows from format 4 on, and LATER_FAILURE_COLUMNS from 6 on."""
+"""Of the table of failures in all formats. Today `row_check` and LATER_FAILURE_COLUMNS follow."""
 
 LATER_FAILURE_COLUMNS = "cause, attempts, tried_with"
 
@@ -99,11 +99,6 @@ NOTHING_LATER = ("", 0, "")
 """LATER_FAILURE_COLUMNS of a failure from before format 6."""
 
 
-def failure_in_todays_format(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A row of failures of any format from 4 on, with the columns that it has today."""
-    return (*row, *NOTHING_LATER) if len(row) == FAILURE_COLUMNS.count(",") + 2 else row
-
-
 def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
     """A checksum of several rows, in their order."""
     total = 0
@@ -113,19 +108,8 @@ def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
 
 
 def is_sound(row: tuple[Any, ...]) -> bool:
-    """Whether a row of images is as it was written. Formats before 4 have no checksums."""
-    return len(row) == _COLUMNS or image_check(*row[:_COLUMNS], _caption_of(row)) == row[_COLUMNS]
-
-
-def _caption_of(row: tuple[Any, ...]) -> Any:
-    return row[_COLUMNS + 2] if len(row) > _COLUMNS + 2 else None
-
-
-def in_todays_format(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A row of images of any format, with the columns that it has today."""
-    if len(row) == _COLUMNS:
-        row = (*row, image_check(*row, None))
-    return (*row, *[None] * (_COLUMNS + 3 - len(row)))
+    """Whether a row of images, with today's columns, is as it was written."""
+    return bool(image_check(*row[:_COLUMNS], row[-1]) == row[_COLUMNS])
 
 
 _COLUMNS = IMAGE_COLUMNS.count(",") + 1
@@ -181,8 +165,7 @@ def is_plausible(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
 
 def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
     (image_id, root_id, folder, name, size, mtime_ns, width, height, image_format, content_hash, taken_at, camera,
-     latitude, longitude) = row[:_COLUMNS]  # fmt: skip
-    caption = _caption_of(row)
+     latitude, longitude, _, _, caption) = row  # fmt: skip
     if (latitude is None) != (longitude is None):
         raise ValueError("half of a place")
     return ImageRecord(
