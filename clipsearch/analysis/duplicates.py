@@ -109,12 +109,11 @@ def find_duplicates(
     The best of a group is preferably a file of its own on this machine; then the one with most pixels; then the one that knows
     most of its camera, date and place, which re-saving tends to lose; then the largest file; then the shortest path. Photos are
     taken in this order. Each joins the group whose best is nearest to it, or starts a new group. So all photos of a group
-    are copies of its best. A file with several names, by links of any kind, is one photo.
+    are copies of its best. A file with several names, by links of any kind, is one photo. Archives and remote storage are not
+    looked at again.
 
-    Files that are gone, have changed, or cannot be decoded are listed as failures. Archives and remote storage are not looked
-    at again. Every photo is compared with every other: n² x dim / 2 multiplications on all cores. Only photos with a neighbour
-    are decoded, `jobs` at a time (default: one per core), and only these take memory. `progress` gets the stages "comparing",
-    which counts pairs of photos, "reading" and "grouping". Raises Cancelled.
+    Every photo is compared with every other: n² x dim / 2 multiplications on all cores. Only photos with a neighbour
+    are decoded, and only these take memory. `progress` gets the stages "comparing", which counts pairs, "reading", "grouping".
     """
     cancel = cancel or CancelToken()
     report = cancel.checked(progress)

@@ -70,11 +70,7 @@ def index_on_cluster(
 ) -> ClusterReport:
     """Make an index agree with folders, URLs of folders, tar and Parquet files; without any, with all that it knows.
 
-    Finished parts stay until all are committed at once, at the end. If the run is cancelled, or this process or the cluster is
-    killed, the next run uses them. `options.jobs` is the number of processors of a worker, by default all of its node.
-
-    Raises ClipsearchError if the cluster or a storage cannot be reached, SyncRefused as `check_loss` does, and ModelMismatch if
-    a node has another model.
+    Finished parts stay until all are committed at once. Raises SyncRefused, and ModelMismatch if a node has another model.
     """
     cancel, limits = cancel or CancelToken(), options.limits
     require_ray()

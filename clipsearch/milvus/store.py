@@ -191,9 +191,7 @@ class MilvusStore:
     ) -> list[list[tuple[float, ImageRecord]]]:
         """For each of the queries (n, dim) its nearest photos: (cosine, record), best first, at most `top_k`.
 
-        The search is always exact. The store's FLAT index finds candidates by float32 scores, until a proven rounding bound
-        says that no other row can belong. Float64 products with their vectors rank them, then paths. CollectionDamaged if a row
-        or vector is not what was pushed.
+        The search is always exact. CollectionDamaged if a row or vector is not what was pushed.
         """
         answers = nearest(self.table, self.manifest, queries, top_k, allowed, without)
         return [ranked(scores, rows, top_k, self.manifest.roots) for scores, rows in answers]

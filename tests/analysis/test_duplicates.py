@@ -65,9 +65,9 @@ def find(encoder, folder):
     return run
 
 
-def groups(found):
+def groups(result):
     """Each group as the name of its best, and the sorted names of its copies."""
-    return {group.best.file.name: sorted(copy.record.file.name for copy in group.copies) for group in found.groups}
+    return {group.best.file.name: sorted(copy.record.file.name for copy in group.copies) for group in result.groups}
 
 
 def test_copies_of_every_kind_are_found_and_the_best_is_the_largest(find, folder):
@@ -78,20 +78,20 @@ def test_copies_of_every_kind_are_found_and_the_best_is_the_largest(find, folder
     for name in ("coffee.jpg", "canyon.jpg", "forest-path.jpg"):
         shutil.copy(PHOTOS / name, folder)
     original.resize((800, 600)).save(folder / "largest.jpg")
-    found = find()
-    assert groups(found) == {"largest.jpg": sorted([*CHANGES, "original.jpg"])}
-    (group,) = found.groups
+    result = find()
+    assert groups(result) == {"largest.jpg": sorted([*CHANGES, "original.jpg"])}
+    (group,) = result.groups
     assert all(not copy.exact and 0.9 <= copy.cosine <= 1 and copy.differing_bits <= 64 for copy in group.copies)
-    assert found.spare_bytes == sum(os.path.getsize(folder / name) for name in [*CHANGES, "original.jpg"])
-    assert (found.images, found.copies, found.failures) == (12, 8, ())
+    assert result.spare_bytes == sum(os.path.getsize(folder / name) for name in [*CHANGES, "original.jpg"])
+    assert (result.images, result.copies, result.failures) == (12, 8, ())
 
 
 def test_real_photos_are_no_copies_of_each_other_however_near_their_embeddings(find, folder):
     names = sorted(name for name in os.listdir(PHOTOS) if name.endswith((".jpg", ".png")))
     for name in names:
         Image.open(PHOTOS / name).convert("RGB").resize((320, 240)).save(folder / f"{name}.jpg")
-    found = find(least_cosine=-1)
-    assert found.images == len(names) and found.groups == ()
+    result = find(least_cosine=-1)
+    assert result.images == len(names) and result.groups == ()
 
 
 def test_the_same_scene_turned_or_seen_from_elsewhere_is_no_copy(find, folder):
@@ -165,8 +165,8 @@ def test_exact_only_decodes_nothing(find, folder, monkeypatch):
     def forbid():
         monkeypatch.setattr("clipsearch.images.pool.DecoderPool", None)
 
-    found = find(exact_only=True, meanwhile=forbid)
-    assert groups(found) == {"a.jpg": ["b.jpg"]} and found.groups[0].copies[0].exact
+    result = find(exact_only=True, meanwhile=forbid)
+    assert groups(result) == {"a.jpg": ["b.jpg"]} and result.groups[0].copies[0].exact
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -176,10 +176,10 @@ def test_a_file_with_several_names_is_one_photo(find, folder, tmp_path):
     os.link(folder / "zz-the-file-itself.jpg", folder / "hard.jpg")
     assert find().groups == ()
     shutil.copy(folder / "zz-the-file-itself.jpg", folder / "zz-a-real-copy.jpg")
-    found = find()
-    assert found.copies == 1
+    result = find()
+    assert result.copies == 1
     # Whatever is deleted, a photo must stay: a link is never the best.
-    (group,) = found.groups
+    (group,) = result.groups
     assert not any(os.path.islink(one.file.path) for one in (group.best, group.copies[0].record))
 
 
@@ -197,13 +197,13 @@ def test_photos_in_archives_and_elsewhere_have_exact_copies_and_are_not_the_best
                 collection.add(collection.place(path), replace(file.file, path=path), file.info, vector)
             collection.commit()
 
-    found = find(meanwhile=meanwhile)
-    (group,) = found.groups
+    result = find(meanwhile=meanwhile)
+    (group,) = result.groups
     assert group.best.file.name == "a-long-name-of-its-own.jpg"
     exact = [copy.record.file.path for copy in group.copies if copy.exact]
     assert exact == [f"{folder}/b.zip/1.jpg", "s3://bucket/1.jpg", "s3://bucket/2.jpg"]
     assert [copy.record.file.name for copy in group.copies if not copy.exact] == ["half.jpg"]
-    told = [(failure.file.path, failure.reason.split(";")[0]) for failure in found.failures]
+    told = [(failure.file.path, failure.reason.split(";")[0]) for failure in result.failures]
     assert told == [(f"{folder}/c.zip/1.jpg", "is no longer there")]
 
 
@@ -219,9 +219,9 @@ def test_files_that_are_gone_or_changed_are_told_and_never_the_best(find, folder
         os.remove(folder / "largest-but-gone.jpg")
         photo("coffee.jpg").save(folder / "largest-but-another.jpg")
 
-    found = find(meanwhile=meanwhile)
-    assert groups(found) == {"a.jpg": ["b.jpg"]}
-    told = {failure.file.name: failure.reason.split(";")[0] for failure in found.failures}
+    result = find(meanwhile=meanwhile)
+    assert groups(result) == {"a.jpg": ["b.jpg"]}
+    told = {failure.file.name: failure.reason.split(";")[0] for failure in result.failures}
     assert told == {
         "gone.jpg": "is no longer there",
         "largest-but-gone.jpg": "is no longer there",
@@ -234,9 +234,9 @@ def test_a_candidate_that_cannot_be_decoded_any_more_is_told(find, folder):
     image.save(folder / "a.jpg")
     image.save(folder / "b.png")
     image.save(folder / "torn.webp")
-    found = find(meanwhile=lambda: (folder / "torn.webp").write_bytes(b"RIFF\0\0\0\0WEBPVP8 torn"))
-    assert groups(found) == {"b.png": ["a.jpg"]}
-    assert [failure.file.name for failure in found.failures] == ["torn.webp"]
+    result = find(meanwhile=lambda: (folder / "torn.webp").write_bytes(b"RIFF\0\0\0\0WEBPVP8 torn"))
+    assert groups(result) == {"b.png": ["a.jpg"]}
+    assert [failure.file.name for failure in result.failures] == ["torn.webp"]
 
 
 def test_a_condition_leaves_out_what_does_not_meet_it(find, folder):
@@ -245,14 +245,14 @@ def test_a_condition_leaves_out_what_does_not_meet_it(find, folder):
         (folder / name).parent.mkdir(exist_ok=True)
         image.save(folder / name)
     image.resize((1200, 900)).save(folder / "out" / "largest.jpg")
-    found = find(Below(str(folder / "in")))
-    assert groups(found) == {"a.jpg": ["b.jpg"]} and found.images == 2
+    result = find(Below(str(folder / "in")))
+    assert groups(result) == {"a.jpg": ["b.jpg"]} and result.images == 2
     assert groups(find()) == {"largest.jpg": ["a.jpg", "a.jpg", "b.jpg"]}
 
 
 def test_an_empty_index_has_no_copies(find):
-    found = find()
-    assert (found.images, found.groups, found.failures) == (0, (), ())
+    result = find()
+    assert (result.images, result.groups, result.failures) == (0, (), ())
 
 
 def test_groups_do_not_depend_on_how_many_are_looked_at_at_once(find, folder, monkeypatch):

@@ -17,14 +17,14 @@ from tests.conftest import PHOTOS
 COLOURS = ["red", "green", "blue", "yellow", "grey"]
 
 
-def by_name(found):
-    return {image.record.file.name.split(".")[0]: image for image in found}
+def by_name(labelled):
+    return {image.record.file.name.split(".")[0]: image for image in labelled}
 
 
 def test_every_photo_has_the_label_of_its_colour_and_probabilities_sum_to_1(engine):
-    found = by_name(engine.label(COLOURS))
-    assert set(found) == set(COLOURS)
-    for name, image in found.items():
+    labelled = by_name(engine.label(COLOURS))
+    assert set(labelled) == set(COLOURS)
+    for name, image in labelled.items():
         assert COLOURS[image.best(1)[0][0]] == name
         assert image.probabilities.dtype == np.float64 and math.isclose(image.probabilities.sum(), 1, abs_tol=1e-12)
         assert 0 < image.match < 1
@@ -40,9 +40,9 @@ def test_probabilities_are_the_softmax_of_clips_logits(engine, encoder):
 
 
 def test_match_falls_where_a_photo_shows_none_of_the_labels(engine):
-    found = by_name(engine.label(["red"]))
-    assert {name: image.probabilities.tolist() for name, image in found.items()} == {name: [1.0] for name in COLOURS}
-    assert found["red"].match > 10 * found["blue"].match
+    labelled = by_name(engine.label(["red"]))
+    assert {name: image.probabilities.tolist() for name, image in labelled.items()} == {name: [1.0] for name in COLOURS}
+    assert labelled["red"].match > 10 * labelled["blue"].match
 
 
 def test_match_is_what_the_labels_keep_beside_everyday_scenes():
@@ -75,14 +75,14 @@ def test_a_condition_limits_the_photos(engine, photos):
 def test_blocks_shrink_as_labels_grow_so_that_memory_does_not(engine, monkeypatch):
     whole = {name: image.probabilities for name, image in by_name(engine.label(COLOURS)).items()}
     monkeypatch.setattr(module, "_MAX_LOGITS", 2 * (len(COLOURS) + len(competing_scenes(COLOURS))))
-    asked, collection = [], engine._collection()
+    blocks, collection = [], engine._collection()
     monkeypatch.setattr(
         collection,
         "scan",
-        lambda condition, block: asked.append(block) or type(collection).scan(collection, condition, block),
+        lambda condition, block: blocks.append(block) or type(collection).scan(collection, condition, block),
     )
     parts = by_name(engine.label(COLOURS))
-    assert asked == [2] and all(np.allclose(parts[name].probabilities, whole[name], atol=1e-12) for name in COLOURS)
+    assert blocks == [2] and all(np.allclose(parts[name].probabilities, whole[name], atol=1e-12) for name in COLOURS)
 
 
 def test_ten_thousand_labels(engine):
@@ -176,11 +176,11 @@ def sample(tmp_path_factory):
 
 def test_mini_tells_the_photos_of_this_repository_apart(sample):
     words = ["cat", "cup of coffee", "clock", "giraffe", "astronaut", "canyon"]
-    found = by_name(sample.engine.label(words))
-    assert len(found) == 47
+    labelled = by_name(sample.engine.label(words))
+    assert len(labelled) == 47
     for name, word in [("cat", "cat"), ("kitten", "cat"), ("coffee", "cup of coffee")]:
-        assert words[found[name].best(1, least=0.8)[0][0]] == word
-    sure = {name for name, image in found.items() if image.best(1, least=0.8)}
+        assert words[labelled[name].best(1, least=0.8)[0][0]] == word
+    sure = {name for name, image in labelled.items() if image.best(1, least=0.8)}
     assert len(sure) <= 5  # most photos show none of them, though each has a likeliest label
 
 

@@ -38,8 +38,10 @@ def test_they_are_those_of_a_brute_force(index, least):
     np.fill_diagonal(cosines, -2)
     steps = []
     with Collection(folder) as collection:
-        found = ids_with_neighbours(collection.snapshot(), ids, least, lambda done, total: steps.append((done, total)))
-    assert found.tolist() == ids[(cosines >= least).any(axis=1)].tolist()
+        neighbours = ids_with_neighbours(
+            collection.snapshot(), ids, least, lambda done, total: steps.append((done, total))
+        )
+    assert neighbours.tolist() == ids[(cosines >= least).any(axis=1)].tolist()
     pairs = len(ids) * (len(ids) - 1) // 2
     assert steps == sorted(steps) and steps[-1] == (pairs, pairs)
 

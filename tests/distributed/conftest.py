@@ -100,10 +100,10 @@ def content(index):
     from clipsearch.store.collection import Collection
 
     with Collection(index) as collection:
-        found = {
+        images = {
             record.file.path: (record.info.content_hash, record.file.size, record.info.caption, vector.tobytes())
             for records, vectors in collection.scan()
             for record, vector in zip(records, vectors, strict=True)
         }
-        assert sum(len(records) for records, _ in collection.scan()) == len(found) == len(collection)
-        return found, {failure.file.path: failure.reason for failure in collection.failures()}
+        assert sum(len(records) for records, _ in collection.scan()) == len(images) == len(collection)
+        return images, {failure.file.path: failure.reason for failure in collection.failures()}

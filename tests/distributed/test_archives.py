@@ -71,8 +71,8 @@ def test_a_tar_file_is_a_folder_of_its_photos(tmp_path, in_place):
     )  # fmt: skip
     save_photo(tmp_path / "set" / "beside.jpg")
     report = run(tmp_path / "index", archive)
-    found, failures = content(tmp_path / "index")
-    assert {path.removeprefix(f"{archive}/"): caption for path, (_, _, caption, _) in found.items()} == {
+    indexed, failures = content(tmp_path / "index")
+    assert {path.removeprefix(f"{archive}/"): caption for path, (_, _, caption, _) in indexed.items()} == {
         "000.jpg": "a red wall",
         "001.jpg": "a lawn",
         "sub/002.png": None,
@@ -111,8 +111,8 @@ def test_a_tar_file_that_is_cut_short_is_a_failure_and_costs_nothing_that_was_kn
     data = archive.read_bytes()
     archive.write_bytes(data[: len(data) // 2])
     report = run(tmp_path / "index", archive)
-    found, failures = content(tmp_path / "index")
-    assert len(found) + len(failures) >= 9 and "tar file" in failures[str(archive)] and report.removed == 0
+    indexed, failures = content(tmp_path / "index")
+    assert len(indexed) + len(failures) >= 9 and "tar file" in failures[str(archive)] and report.removed == 0
     archive.write_bytes(data)
     run(tmp_path / "index", archive)
     assert len(content(tmp_path / "index")[0]) == 9 and not content(tmp_path / "index")[1]
@@ -243,8 +243,8 @@ def test_a_size_below_zero_ends_a_tar_file(tmp_path):
     for size in (-512, -1):
         archive = tmp_path / f"{size}.tar"
         archive.write_bytes(header("a.txt") + header("b.jpg", size) + b"x" * 5000 + bytes(1024))
-        found, _, failures = read(archive)
-        assert found == [] and "an impossible size" in failures[0].reason
+        indexed, _, failures = read(archive)
+        assert indexed == [] and "an impossible size" in failures[0].reason
 
 
 def test_headers_that_make_tarfile_fail_in_its_own_ways_are_a_failure(tmp_path, in_place):

@@ -30,7 +30,7 @@ def alone():
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """1,000 photos, one of them twice, and one file that is none."""
+    """1,000 photos, one of them twice, and one file that is no photo."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(999):
         save_photo(

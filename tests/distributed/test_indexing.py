@@ -18,7 +18,7 @@ pytest.importorskip("pyarrow")
 
 @pytest.fixture
 def many(tmp_path):
-    """A folder with 130 photos, two of them equal, one in a folder of its own, and a file that is none."""
+    """A folder with 130 photos, two of them equal, one in a folder of its own, and a file that is no photo."""
     folder = tmp_path / "many"
     for number in range(128):
         save_photo(folder / f"{number:03}.jpg", (number, 255 - number, 40), note=str(number))
@@ -152,9 +152,9 @@ def test_a_url_is_a_folder_like_any_other(memory, tmp_path, in_place):
     memory.pipe("/bucket/photos/notes.txt", b"no picture")
     memory.pipe("/bucket/photos/bad.jpg", b"no picture")
     report = run(tmp_path / "index", "memory://bucket/photos/")
-    found, failures = content(tmp_path / "index")
+    images, failures = content(tmp_path / "index")
     assert (report.added, report.moved, report.failed, report.others) == (6, 0, 1, 1)
-    assert sorted(found)[-1] == "memory://bucket/photos/trip/copy.jpg"
+    assert sorted(images)[-1] == "memory://bucket/photos/trip/copy.jpg"
     assert list(failures) == ["memory://bucket/photos/bad.jpg"]
     in_place.done.clear()
     assert run(tmp_path / "index").unchanged == 6 and not in_place.done

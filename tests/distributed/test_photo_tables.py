@@ -27,9 +27,9 @@ def test_a_parquet_file_of_pictures(tmp_path, in_place):
         row_group_size=100,
     )
     report = run(tmp_path / "index", manifest)
-    found, failures = content(tmp_path / "index")
+    indexed, failures = content(tmp_path / "index")
     assert (report.added, report.failed, report.parts) == (599, 1, 2)
-    assert found[f"{manifest}/00042-000000042.jpg"][2] == "photo 42"
+    assert indexed[f"{manifest}/00042-000000042.jpg"][2] == "photo 42"
     assert failures == {f"{manifest}/00599-000000599.jpg": "this row has neither a picture nor the address of one"}
     assert run(tmp_path / "index").unchanged == 599
 
@@ -42,7 +42,7 @@ def test_a_parquet_file_as_hugging_face_has_them(tmp_path, in_place):
 
 
 def test_a_parquet_file_of_addresses(tmp_path, in_place, monkeypatch):
-    """Addresses are fetched by images.fetch, which asks nobody in a private network."""
+    """Addresses are fetched by images.fetch, which refuses private networks."""
     manifest = save_parquet(
         tmp_path / "a.parquet",
         {
@@ -60,8 +60,8 @@ def test_a_parquet_file_of_addresses(tmp_path, in_place, monkeypatch):
 
     monkeypatch.setattr(manifests, "fetch_image", fetch)
     report = run(tmp_path / "index", manifest)
-    found, failures = content(tmp_path / "index")
-    assert report.added == 40 and found[f"{manifest}/000000003-https%3A%2F%2Fexample.org%2F3.jpg"][2] == "photo 3"
+    indexed, failures = content(tmp_path / "index")
+    assert report.added == 40 and indexed[f"{manifest}/000000003-https%3A%2F%2Fexample.org%2F3.jpg"][2] == "photo 3"
     assert [
         "private network" in reason or "only http" in reason or "nor the address" in reason
         for reason in failures.values()
@@ -75,11 +75,11 @@ def test_pictures_at_addresses_can_be_taken_in_any_order(tmp_path, monkeypatch, 
     from clipsearch.images.files import ReadLimits
     from clipsearch.types import ImageFile
 
-    asked, at_once = [], []
+    addresses, at_once = [], []
 
     def fetch(url, max_bytes):
-        asked.append(url)
-        at_once.append(len(asked) - len(taken))
+        addresses.append(url)
+        at_once.append(len(addresses) - len(taken))
         return url.encode()
 
     monkeypatch.setattr(manifests, "fetch_image", fetch)
@@ -93,7 +93,9 @@ def test_pictures_at_addresses_can_be_taken_in_any_order(tmp_path, monkeypatch, 
         files = list(photos.files)
         taken.extend(files[row].load() for row in rows)
     assert taken == [urls[row].encode() for row in rows]
-    assert len(asked) == len(set(asked)) and max(at_once) <= 17  # nobody is asked twice, nor too many ahead
+    assert (
+        len(addresses) == len(set(addresses)) and max(at_once) <= 17
+    )  # none is fetched twice, and few are fetched ahead
 
 
 def test_a_parquet_file_that_is_none_is_a_failure(tmp_path, in_place):
@@ -110,11 +112,11 @@ def with_row_count(path, rows):
     data = path.read_bytes()
     length = int.from_bytes(data[-8:-4], "little")
     footer = data[-8 - length : -8]
-    said, number = b"", rows << 1
+    encoded, number = b"", rows << 1
     while number:
-        said, number = said + bytes([number & 127 | (128 if number > 127 else 0)]), number >> 7
+        encoded, number = encoded + bytes([number & 127 | (128 if number > 127 else 0)]), number >> 7
     assert footer.count(b"\x16\x06\x19") == 1
-    footer = footer.replace(b"\x16\x06\x19", b"\x16" + said + b"\x19")
+    footer = footer.replace(b"\x16\x06\x19", b"\x16" + encoded + b"\x19")
     path.write_bytes(data[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
 
 

@@ -45,14 +45,14 @@ def test_s3(bucket, tmp_path, in_place):
     report = run("s3://pictures/0", "s3://pictures/sets/*.tar", "s3://pictures/sets/b.parquet")
     assert (report.added, report.failed) == (16, 0)
     report = run("s3://pictures")
-    found, failures = content(tmp_path / "index")
+    images, failures = content(tmp_path / "index")
     assert (report.added, report.failed, report.unchanged) == (26, 2, 16)
     assert failures == {
         "s3://pictures/bad.jpg": "not a picture in a format we read",
         "s3://pictures/empty.jpg": "empty file",
     }
-    assert found["s3://pictures/sets/a.tar/a.jpg"][2] == "a red wall"
-    assert found["s3://pictures/sets/b.parquet/000000000.jpg"][2] == "a lawn"
+    assert images["s3://pictures/sets/a.tar/a.jpg"][2] == "a red wall"
+    assert images["s3://pictures/sets/b.parquet/000000000.jpg"][2] == "a lawn"
     in_place.done.clear()
     assert run().unchanged == 42 and not in_place.done
     bucket.rm("pictures/1/1.jpg")

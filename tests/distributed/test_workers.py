@@ -95,20 +95,20 @@ def worker(tmp_path, monkeypatch):
 
 def both(worker, chunks):
     """What came of chunks that are embedded at once: a part, or an error."""
-    found = {}
+    outcomes = {}
 
     def embed(name, chunk):
         try:
-            found[name] = worker.embed(name, chunk)
+            outcomes[name] = worker.embed(name, chunk)
         except Exception as error:
-            found[name] = error
+            outcomes[name] = error
 
     threads = [threading.Thread(target=embed, args=item) for item in chunks.items()]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return found
+    return outcomes
 
 
 @pytest.mark.timeout(60)
@@ -125,9 +125,9 @@ def test_a_chunk_whose_storage_fails_costs_the_other_nothing(wait, worker, tmp_p
 
     monkeypatch.setattr("clipsearch.distributed.chunks.read_remote", down)
     worker.embed("0" * 32, FilesChunk(good.files[:4]))
-    found = both(worker, {"a" * 32: good, "b" * 32: bad})
-    assert isinstance(found["b" * 32], StorageError)
-    part = found["a" * 32]
+    outcomes = both(worker, {"a" * 32: good, "b" * 32: bad})
+    assert isinstance(outcomes["b" * 32], StorageError)
+    part = outcomes["a" * 32]
     assert (part.rows, part.failed) == (300, 0)
     assert [file.path for file in read_files(str(tmp_path / "parts"), part.part)] == [file.path for file in good.files]
 

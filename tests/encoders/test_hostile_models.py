@@ -246,7 +246,7 @@ def test_what_a_configuration_says_of_code_kernels_and_other_files_is_passed_ove
     def ask(values):
         values["auto_map"] = {"AutoModel": "evil.M", "AutoConfig": "evil.M", "AutoTokenizer": ["evil.T", None]}
         values["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
-        values["num_labels"] = 2**63  # of which transformers would make a table
+        values["num_labels"] = 2**63  # transformers would make a table of so many
         values["transformers_weights"] = "../other.safetensors"
         values["attn_implementation"] = values["_attn_implementation"] = "some/kernel"
         values["text_config"]["attn_implementation"] = "some/kernel"

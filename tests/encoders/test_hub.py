@@ -32,7 +32,7 @@ def fake_hub(checkpoint):
 
     Where "tampered" is among these, somebody on the way changes a byte of the weights.
     """
-    asked = []
+    requests = []
 
     def stored(name):
         if not name.endswith(".safetensors"):
@@ -50,18 +50,20 @@ def fake_hub(checkpoint):
 
         def answer(self, body):
             path = self.path.split("?")[0]
-            asked.append(path)
+            requests.append(path)
             if path == "/api/models":
                 return self.send(b"[]", body)
             if path.startswith("/api/models/team/pickled/discussions"):
                 by = [("mallory", 2), ("SFconvertbot", 7)]
-                found = [
+                discussions = [
                     {"num": number, "title": "Adding safetensors", "status": "open", "author": {"name": name, "type": "user"},
                      "isPullRequest": True, "createdAt": "2024-01-01T00:00:00.000Z",
                      "repo": {"name": "team/pickled", "type": "model"}}
                     for name, number in by
                 ]  # fmt: skip
-                return self.send(json.dumps({"discussions": found, "start": 0, "count": len(found)}).encode(), body)
+                return self.send(
+                    json.dumps({"discussions": discussions, "start": 0, "count": len(discussions)}).encode(), body
+                )
             if path.startswith(("/api/models/team/tiny", "/api/models/team/pickled")):
                 names = sorted(file.name for file in checkpoint.iterdir())
                 if "pickled" in path and "refs%2Fpr%2F7" not in path and "refs/pr/7" not in path and COMMIT not in path:
@@ -76,7 +78,7 @@ def fake_hub(checkpoint):
             prefix = f"/team/{'pickled' if 'pickled' in path else 'tiny'}/resolve/{COMMIT}/"
             if path.startswith(prefix) and (checkpoint / path[len(prefix) :]).is_file():
                 data = (checkpoint / path[len(prefix) :]).read_bytes()
-                changed = "tampered" in asked and path.endswith(".safetensors")
+                changed = "tampered" in requests and path.endswith(".safetensors")
                 return self.send(data[:-1] + bytes([data[-1] ^ 1]) if changed else data, body, data)
             self.send_response(404)
             self.send_header("X-Error-Code", "RepoNotFound")
@@ -99,7 +101,7 @@ def fake_hub(checkpoint):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    yield f"http://127.0.0.1:{server.server_address[1]}", requests
     server.shutdown()
     server.server_close()
     thread.join()
@@ -120,11 +122,11 @@ def run(*arguments, home, endpoint=None, offline=False):
 
 
 def test_pull_fetches_a_checkpoint_which_then_works_without_the_hub(fake_hub, tmp_path, monkeypatch):
-    endpoint, asked = fake_hub
+    endpoint, requests = fake_hub
     result = run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint)
     assert result.returncode == 0, result.stderr
     assert "team/tiny is in" in result.stdout
-    fetched = {path.rsplit("/", 1)[1] for path in asked if "/resolve/" in path}
+    fetched = {path.rsplit("/", 1)[1] for path in requests if "/resolve/" in path}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= fetched
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     encoder = load_encoder("team/tiny")
@@ -133,31 +135,31 @@ def test_pull_fetches_a_checkpoint_which_then_works_without_the_hub(fake_hub, tm
 
 
 def test_pulling_again_downloads_nothing(fake_hub, tmp_path):
-    endpoint, asked = fake_hub
+    endpoint, requests = fake_hub
     run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint)
-    asked.clear()
+    requests.clear()
     assert run("models", "pull", "team/tiny", home=tmp_path, offline=True).returncode == 0
-    assert asked == []
+    assert requests == []
 
 
 def test_safetensors_that_only_the_hubs_own_bot_offers_are_found(fake_hub, tmp_path):
     """So it is with openai/clip-vit-base-patch32, whose main branch has pickled weights only."""
-    endpoint, asked = fake_hub
+    endpoint, requests = fake_hub
     result = run("models", "pull", "team/pickled", home=tmp_path, endpoint=endpoint)
     assert result.returncode == 0, result.stderr
-    assert any("pr%2F7" in path or "pr/7" in path for path in asked)
-    assert not any("pr%2F2" in path or "pr/2" in path for path in asked)
+    assert any("pr%2F7" in path or "pr/7" in path for path in requests)
+    assert not any("pr%2F2" in path or "pr/2" in path for path in requests)
     assert run("models", "pull", "team/pickled", home=tmp_path, offline=True).returncode == 0
 
 
 def test_weights_that_were_changed_on_the_way_are_refused_and_not_kept(fake_hub, tmp_path, monkeypatch):
-    endpoint, asked = fake_hub
-    asked.append("tampered")
+    endpoint, requests = fake_hub
+    requests.append("tampered")
     result = run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint)
     assert result.returncode == 1 and "the downloaded model.safetensors is not the file" in result.stderr
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     assert hub.cached_folder("team/tiny") is None
-    asked.remove("tampered")
+    requests.remove("tampered")
     assert run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint).returncode == 0
     assert load_encoder("team/tiny").spec.dim == 24
 

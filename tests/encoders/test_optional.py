@@ -45,8 +45,8 @@ for words in (["index", folder, "--model", "mini"], ["query", "something red", "
     with contextlib.suppress(SystemExit):
         main()
 """
-    said, errors = run(script, tmp_path / "photos")
-    assert "3 added" in said and "red.jpg" in said, errors
+    output, errors = run(script, tmp_path / "photos")
+    assert "3 added" in output and "red.jpg" in output, errors
 
 
 def test_another_model_says_what_is_missing_and_how_to_get_it(tmp_path):
@@ -64,17 +64,17 @@ for attempt in (lambda: clip.embed_pixels(np.zeros((1, 3, *size), np.float32)), 
     except ModelError as error:
         print(error)
 """
-    said, errors = run(script, clip, siglip)
-    assert said.startswith("texts 1\n"), errors
-    first, second = said.splitlines()[1:]
+    output, errors = run(script, clip, siglip)
+    assert output.startswith("texts 1\n"), errors
+    first, second = output.splitlines()[1:]
     assert "openvino" in first and "pip install torch transformers" in first and "--model mini" in first
     assert "pip install torch transformers" in second and "Traceback" not in errors
 
 
 def test_a_new_index_takes_mini_where_nothing_runs_larger_models():
     script = "from clipsearch.encoders import choose_default_model; print(choose_default_model())"
-    said, errors = run(script)
-    assert said == "mini\n" and "openvino, or torch and transformers" in errors
+    output, errors = run(script)
+    assert output == "mini\n" and "openvino, or torch and transformers" in errors
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ class SentenceEncoder(ColourEncoder):
 
     def __init__(self):
         super().__init__()
-        self.asked = []
+        self.encoded = []
 
     def embed_texts(self, texts):
-        self.asked += texts
+        self.encoded += texts
         seeds = [sum(ord(c) * (i + 1) for i, c in enumerate(text)) for text in texts]
         return np.array([np.random.default_rng(seed).normal(size=4) for seed in seeds], np.float32)
 
@@ -50,7 +50,7 @@ def test_many_texts_go_in_batches_and_progress_counts_sentences():
 def test_braces_in_a_text_are_only_text():
     encoder = SentenceEncoder()
     embed_with_prompts(encoder, ["{0} {x} {}"], ["a {}", "100 % {}"])
-    assert encoder.asked == ["a {0} {x} {}", "100 % {0} {x} {}"]
+    assert encoder.encoded == ["a {0} {x} {}", "100 % {0} {x} {}"]
 
 
 @pytest.mark.parametrize(

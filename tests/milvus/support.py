@@ -83,9 +83,9 @@ def contents(reader):
     """Everything in an index or store, as values that can be compared."""
 
     def read():
-        found = reader.browse(None, "name", 0, 10_000)[0]
-        vectors = reader.vectors([record.image_id for record in found]) if found else np.empty((0, 0))
-        return {record: vector.tobytes() for record, vector in zip(found, vectors, strict=True)}
+        listed = reader.browse(None, "name", 0, 10_000)[0]
+        vectors = reader.vectors([record.image_id for record in listed]) if listed else np.empty((0, 0))
+        return {record: vector.tobytes() for record, vector in zip(listed, vectors, strict=True)}
 
     return reader.at_one_state(read)
 

@@ -19,10 +19,10 @@ from clipsearch.milvus.address import is_address, parse_address
     ],
 )
 def test_parts_of_an_address(text, uri, collection, database, token, shown):
-    found = parse_address(text)
-    assert (found.uri, found.collection, found.database, found.token) == (uri, collection, database, token)
-    assert str(found) == shown and is_address(text)
-    assert not token or token not in repr(found)
+    parsed = parse_address(text)
+    assert (parsed.uri, parsed.collection, parsed.database, parsed.token) == (uri, collection, database, token)
+    assert str(parsed) == shown and is_address(text)
+    assert not token or token not in repr(parsed)
 
 
 def test_the_token_may_be_in_the_environment(monkeypatch):
@@ -33,10 +33,10 @@ def test_the_token_may_be_in_the_environment(monkeypatch):
 
 def test_milvus_lite_is_in_a_folder_of_this_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = parse_address("milvus+lite:my photos/all")
-    assert (found.uri, found.collection, found.is_local) == (str(tmp_path / "my photos.db"), "all", True)
+    parsed = parse_address("milvus+lite:my photos/all")
+    assert (parsed.uri, parsed.collection, parsed.is_local) == (str(tmp_path / "my photos.db"), "all", True)
     assert parse_address(f"milvus+lite://{tmp_path}/a.db/all").uri == str(tmp_path / "a.db")
-    assert parse_address(str(found)) == found
+    assert parse_address(str(parsed)) == parsed
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ pytest.importorskip("milvus", reason="needs a Milvus server: pip install milvus"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate of 127.0.0.1, which nobody but itself has signed, and its key."""
+    """A certificate of 127.0.0.1, signed by itself, and its key."""
     if not shutil.which("openssl"):
         pytest.skip("needs a certificate, which openssl makes")
     folder = tmp_path_factory.mktemp("certificate")

@@ -48,6 +48,6 @@ def source(tmp_path_factory, place, new_url):
     ],
 )
 def test_names_and_globs_find_their_photos(source, condition, meant):
-    found = source.search(random_units(1, DIM, seed=1), 50, source.select(condition))[0]
-    assert sorted(record.file.path.removeprefix("/photos/") for _, record in found) == sorted(meant)
+    hits = source.search(random_units(1, DIM, seed=1), 50, source.select(condition))[0]
+    assert sorted(record.file.path.removeprefix("/photos/") for _, record in hits) == sorted(meant)
     assert len(source.select(condition)) == len(meant)

@@ -43,11 +43,11 @@ def replace_some(folder, ids):
             here = collection.place(records[image_id].file.path)
             info = replace(records[image_id].info, content_hash=f"{image_id + 10_000:064x}")
             collection.add(here, records[image_id].file, info, random_units(1, DIM, seed=image_id + 9000)[0])
-        one, other = sorted(set(records).difference(ids))[:2]
-        first, second = collection.place(records[one].file.path), collection.place(records[other].file.path)
-        collection.move(one, Place(root_id, "", "while they change.jpg"), records[one].file)
-        collection.move(other, first, records[one].file)
-        collection.move(one, second, records[other].file)
+        changing, other = sorted(set(records).difference(ids))[:2]
+        first, second = collection.place(records[changing].file.path), collection.place(records[other].file.path)
+        collection.move(changing, Place(root_id, "", "while they change.jpg"), records[changing].file)
+        collection.move(other, first, records[changing].file)
+        collection.move(changing, second, records[other].file)
         collection.commit()
 
 
@@ -118,10 +118,10 @@ def test_versions_of_a_new_collection_are_not_mistaken_for_old_ones(index, url, 
     with MilvusStore(parse_address(url)) as reader, SearchEngine.open(url) as engine:
         condition, query = Test("name", "~", "*1*"), random_units(1, DIM)
 
-        def found():
+        def latest():
             return reader.at_one_state(lambda: reader.search(query, 60, reader.select(condition)))
 
-        first, known = found(), engine.version
+        first, known = latest(), engine.version
         assert engine.version == known
         reader.table.drop()
         push_index(other, url)
@@ -130,7 +130,7 @@ def test_versions_of_a_new_collection_are_not_mistaken_for_old_ones(index, url, 
         reader._read_at = engine._store._read_at = float("-inf")
         with contextlib.suppress(CollectionError):
             reader.latest()
-        assert found() == meant != first
+        assert latest() == meant != first
         assert engine.version != known
 
 
@@ -210,9 +210,9 @@ def test_a_manifest_of_the_first_clipsearch_is_read():
     "revision": "", "digest": "f", "dim": 16, "precision": null}, "roots": {"1": "2f70"}, "rules": {"1": {}}, "last_id": 9,
     "lineage": "l", "copy": "c", "cameras": [], "formats": ["JPEG"], "photo_bytes": 1, "failures": 0, "pushed_at": "now",
     "after": 5, "dead": [3, 4], "dead_until": 6}"""
-    found = newest({-4: note})
-    assert (found.version, found.dead, found.dead_until, found.roots) == (7, (3, 4), 6, {1: "/p"})
-    assert json.loads(found.to_notes()[-4]) == json.loads(note)  # and it would read ours
+    latest = newest({-4: note})
+    assert (latest.version, latest.dead, latest.dead_until, latest.roots) == (7, (3, 4), 6, {1: "/p"})
+    assert json.loads(latest.to_notes()[-4]) == json.loads(note)  # and it would read ours
     with pytest.raises(CollectionError, match="upgrade clipsearch"):
         newest({-4: note.replace('"clipsearch": 1', '"clipsearch": 3')})
 

@@ -134,8 +134,8 @@ def test_a_reader_during_a_push_sees_one_version_or_the_other(index, url, monkey
         stop.set()
         thread.join()
     assert len(seen) > 2
-    assert all(found in versions for found in seen)
-    order = [versions.index(found) for found in seen]
+    assert all(state in versions for state in seen)
+    order = [versions.index(state) for state in seen]
     assert order == sorted(order)
 
 

@@ -64,9 +64,9 @@ def test_rankings_are_those_of_brute_force(source, everything, top_k):
     tied = everything[1][50]  # forty photos have this vector
     queries = np.concatenate([random_units(4, DIM, seed=9), tied[None], unit(-tied[None])])
     assert len(source) == 300
-    for query, found in zip(queries, source.search(queries, top_k), strict=True):
-        assert found == expected(everything, query, top_k)
-        assert source.search(query[None], top_k) == [found]
+    for query, answer in zip(queries, source.search(queries, top_k), strict=True):
+        assert answer == expected(everything, query, top_k)
+        assert source.search(query[None], top_k) == [answer]
     best = source.best_scores(queries, top_k)
     for query, scores in zip(queries, best, strict=True):
         assert np.allclose(scores, [score for score, _ in expected(everything, query, top_k)], rtol=0, atol=1e-9)
@@ -80,8 +80,8 @@ def test_large_answers_are_fetched_in_parts(source, everything, place, monkeypat
         for method in ("search", "query"):
             monkeypatch.setattr(Table, method, counting(getattr(Table, method), 70))
     for top_k in (5, 60, 299):
-        for query, found in zip(queries, source.search(queries, top_k), strict=True):
-            assert found == expected(everything, query, top_k)
+        for query, answer in zip(queries, source.search(queries, top_k), strict=True):
+            assert answer == expected(everything, query, top_k)
 
 
 def counting(ask, most):
@@ -100,15 +100,17 @@ def counting(ask, most):
 def test_conditions_mean_the_same(source, index, everything, batch):
     root, query = str(index.parent), random_units(1, DIM, seed=3)
     for condition in [*LEAVES, *MORE][batch::24]:
-        for one in (condition, Not(condition)):
+        for either_way in (condition, Not(condition)):
             with Collection(index) as collection:
-                meant = set(collection.ids(one).tolist())
+                meant = set(collection.ids(either_way).tolist())
             if condition in LEAVES:
-                assert meant == {record.image_id for record in everything[0] if holds(one, record, root)}
-            chosen = source.select(one)
-            assert len(chosen) == len(meant), one
-            found = source.search(query, 9, chosen)[0]
-            assert found == expected(everything, query[0], 9, lambda record, meant=meant: record.image_id in meant), one
+                assert meant == {record.image_id for record in everything[0] if holds(either_way, record, root)}
+            chosen = source.select(either_way)
+            assert len(chosen) == len(meant), either_way
+            answer = source.search(query, 9, chosen)[0]
+            assert answer == expected(everything, query[0], 9, lambda record, meant=meant: record.image_id in meant), (
+                either_way
+            )
     assert len(source) == 300
 
 
@@ -117,23 +119,23 @@ def test_conditions_within_conditions(source, index, everything):
     chance, query = random.Random(1), random_units(1, DIM, seed=4)
     leaves = [*LEAVES, *MORE, *(Below(str(index.parent / part)) for part in ("trip", "tr%p", "tr%p/\udcff", "", "no"))]
 
-    def some(depth):
+    def chain(depth):
         if depth == 0:
             return chance.choice(leaves)
-        parts = tuple(some(depth - 1) for _ in range(chance.randrange(3)))
-        return chance.choice([All(parts), Either(parts), Not(some(depth - 1))])
+        parts = tuple(chain(depth - 1) for _ in range(chance.randrange(3)))
+        return chance.choice([All(parts), Either(parts), Not(chain(depth - 1))])
 
     sizes = set()
     for _ in range(60):
-        condition = some(3)
+        condition = chain(3)
         with Collection(index) as collection:
             meant = set(collection.ids(condition).tolist())
         chosen = source.select(condition)
         assert len(chosen) == len(meant), condition
         out = sorted(meant)[:3]
-        found = source.search(query, 5, chosen, out)[0]
+        answer = source.search(query, 5, chosen, out)[0]
         kept = meant.difference(out)
-        assert found == expected(everything, query[0], 5, lambda record, kept=kept: record.image_id in kept), condition
+        assert answer == expected(everything, query[0], 5, lambda record, kept=kept: record.image_id in kept), condition
         sizes.add(len(meant))
     assert len(sizes) > 10
 
@@ -141,15 +143,15 @@ def test_conditions_within_conditions(source, index, everything):
 def test_conditions_that_are_too_deep_are_refused(source, index):
     """And what is allowed, the index can answer as well: SQLite's parser has a stack of 100."""
     for leaf in (*LEAVES, Test("camera", "~", "*[a]*"), Below(str(index.parent / "trip"))):
-        some = leaf
+        chain = leaf
         for number in range(60):
-            some = (All if number % 2 else Either)((Test("height", "<", 1.0), some))
+            chain = (All if number % 2 else Either)((Test("height", "<", 1.0), chain))
         negated = leaf
         for _ in range(30):
             negated = Not(negated)
         with Collection(index) as collection:
             assert set(collection.ids(negated).tolist()) == set(collection.ids(leaf).tolist())
-            collection.ids(some)
+            collection.ids(chain)
     assert len(source.select(negated)) == len(source.select(leaf)) > 0
     for deep in (Not(negated), nested(61), nested(150)):
         with pytest.raises(QueryError, match="too many conditions within conditions"):
@@ -157,10 +159,10 @@ def test_conditions_that_are_too_deep_are_refused(source, index):
 
 
 def nested(levels):
-    some = Test("width", ">", 1.0)
+    chain = Test("width", ">", 1.0)
     for _ in range(levels):
-        some = Either((some, Test("width", "<", 0.0)))
-    return some
+        chain = Either((chain, Test("width", "<", 0.0)))
+    return chain
 
 
 def test_folders_and_places(source, index, everything):

@@ -53,7 +53,7 @@ def test_options_that_exclude_each_other(clipsearch, photos):
 
 
 def test_to_a_store_and_back(clipsearch, photos, milvus_lite, monkeypatch):
-    monkeypatch.setattr("clipsearch.milvus.push.GRACE_SECONDS", 0.0)  # nobody reads meanwhile
+    monkeypatch.setattr("clipsearch.milvus.push.GRACE_SECONDS", 0.0)  # no reader needs the old rows
     store = f"milvus+lite:{milvus_lite.with_suffix('')}/commands"
     status, out, err = clipsearch("index", photos, "--model", "mini", "--store", store)
     assert status == 0, err

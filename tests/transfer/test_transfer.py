@@ -272,7 +272,7 @@ def test_a_files_facts_about_a_photo_count_only_with_its_hash(engine, other, pho
     rows = rows_of(engine, tmp_path / "out.jsonl")
     rows[0]["camera"] = "Box Brownie"
     rows[1]["width"] = -5  # makes no sense: read from the photo
-    rows[2].update(camera="Box Brownie", content_hash=None)  # nobody vouches for it
+    rows[2].update(camera="Box Brownie", content_hash=None)  # so it is checked on disk
     report = other.import_embeddings(write_rows(tmp_path / "out.jsonl", rows), folder=photos)
     assert report.added == 5
     known, true = held(other), held(engine)
