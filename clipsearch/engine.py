@@ -298,9 +298,9 @@ class SearchEngine:
         """Make an approximate index, tuned by measuring, that searches then use unless the query says `exact`.
 
         It reaches `recall` (recall@10, above 0 and at most 1) for texts and photos as queries, in a median of at most
-        `max_milliseconds`, with a file of at most `max_bytes`, and is one of `kinds`. If an exact search is as quick, none is
-        made unless `force`; the report says why. `progress` gets the stage, the steps done and their total. ClipsearchError if
-        no kind reaches the recall, and Cancelled, both with nothing changed.
+        `max_milliseconds`, with a file of at most `max_bytes`, and is one of `kinds`. If an exact search is as quick, it
+        makes nothing, unless `force`; the report says why. `progress` gets the stage, the steps done and their total.
+        ClipsearchError if no kind reaches the recall, and Cancelled, both with nothing changed.
         """
         from clipsearch.analysis.optimization import optimize
 

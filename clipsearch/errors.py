@@ -103,5 +103,5 @@ class ClipsearchWarning(UserWarning):
 
 
 def one_line(error: BaseException, most: int = 300) -> str:
-    """What a library's error says, on one line and in so many characters at most; its class, if it says nothing."""
+    """A library's error message on one line, cut to `most` characters; its class, if it has no message."""
     return " ".join(str(error).split())[:most] or type(error).__name__

@@ -34,7 +34,7 @@ _COMMANDS = {
     "browse": ("browse.browse", "Search in the terminal, as you type."),
     "serve": ("serve.serve", "Search in the browser, and answer programs over HTTP."),
     "mcp": ("mcp.mcp", "Let an assistant search: the Model Context Protocol."),
-    "label": ("label.label", "Say which of some labels suits each photo."),
+    "label": ("label.label", "Say which of your labels suits each photo."),
     "duplicates": ("duplicates.duplicates", "Find photos that are copies of each other."),
     "stats": ("stats.stats", "Count the photos by year, camera, folder, format."),
     "status": ("status.status", "What is indexed, by which model, and whether it is up to date."),

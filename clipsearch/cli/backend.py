@@ -41,7 +41,7 @@ def store_option(text: str, *, required: bool = False, variable: bool = True) ->
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What the options say of who answers."""
+    """The options that choose who answers."""
 
     index_folder: str | None = index_option
     server: str | None = server_option

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 _PHOTO_KEYS = ("path", "width", "height", "format", "size", "content_hash")
-"""What a photo's JSON says of a copy."""
+"""The keys of a photo's JSON that describe a copy."""
 
 
 @command()

@@ -25,5 +25,5 @@ class ExitStatus(IntEnum):
 
 
 def ended(failures: object, interrupted: bool = False) -> ExitStatus:
-    """How a command ended that works on many files. `failures` is a list, or a number, of those that failed."""
+    """The exit status of a command that works on many files. `failures` lists or counts those that failed."""
     return ExitStatus.INTERRUPTED if interrupted else ExitStatus.SOME_FAILED if failures else ExitStatus.OK

@@ -1,4 +1,4 @@
-"""What is made of photos: copies, links, a page. Nothing is overwritten unasked, and no shell is used to open a photo."""
+"""Copies of photos, links to them, pages of them. Only --force overwrites, and no shell is used to open a photo."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ import click
 from clipsearch._internal import commands
 from clipsearch.cli.command import argument, command
 from clipsearch.cli.output import say
-from clipsearch.cli.suggestions import OTHER_WORDS
+from clipsearch.cli.suggestions import closest
 
 TOPICS = ("query-language", "filters", "exit-statuses", "environment")
 
@@ -39,13 +38,8 @@ def help_(names: tuple[str, ...] = argument("names", nargs=-1, metavar="[COMMAND
         subcommand = group.get_command(inner, name) if isinstance(group, click.Group) else None
         if subcommand is None:
             known = group.list_commands(inner) if isinstance(group, click.Group) else []
-            close = difflib.get_close_matches(name.lower(), [*known, *TOPICS], 1, 0.7)
-            other = [OTHER_WORDS[name.lower()].split()[0]] if name.lower() in OTHER_WORDS else close
-            advice = (
-                f"did you mean: {commands.command('help', *other)}"
-                if other
-                else f"all commands: {commands.command('help')}"
-            )
+            meant = closest(name, [*known, *TOPICS]).split()[:1]
+            advice = f"{'did you mean' if meant else 'all commands'}: {commands.command('help', *meant)}"
             raise click.UsageError(f"there is no command {name!r}; {advice}")
         inner = click.Context(subcommand, info_name=name, parent=inner)
     say(f"{inner.get_help()}\n")

@@ -97,7 +97,7 @@ class LabelOptions:
 def label(
     options: LabelOptions = gathered("options", LabelOptions), filters: tuple[Condition, ...] = filter_options
 ) -> int:
-    """Say which of some labels suits each photo, and how likely each is.
+    """Say which of your labels suits each photo, and how likely each is.
 
     \b
     clipsearch label --label cat --label "a cup of coffee" --label mountains

@@ -89,7 +89,7 @@ def optimize(
 
 
 def _about(card: ApproximateInfo) -> dict[str, Any]:
-    """What JSON says of an approximate index."""
+    """An approximate index as JSON."""
     made = {"kind": card.shape.kind, "bytes": card.size, "effort": card.effort, "candidates": card.candidates}
     return {**made, **asdict(card.measured), "faiss": card.faiss, "made": card.made}
 

@@ -91,7 +91,7 @@ def finish_output(stream: TextIO) -> None:
 
 
 def set_quiet(quiet: bool) -> None:
-    """From now on, show progress bars and summaries, or with -q show none."""
+    """From now on, hide progress bars and summaries, or show them again."""
     global _quiet
     _quiet = quiet
 
@@ -169,7 +169,7 @@ def current_folder() -> str:
 
 
 def progress_bar(**options: Any) -> Any:
-    """A tqdm bar on standard error that goes away when done; none with -q or without a terminal. `options` are tqdm's."""
+    """A tqdm bar on standard error that goes away when done. -q hides it, and so does a pipe. `options` are tqdm's."""
     from tqdm import tqdm
 
     return tqdm(**{"disable": _quiet or None, "leave": False, "dynamic_ncols": True, **options})

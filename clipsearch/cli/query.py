@@ -131,7 +131,7 @@ def _answer_lines(
 
 
 def _is_path(text: str) -> bool:
-    """Whether a text is written like a path, as words are not."""
+    """Whether a text is written like a path."""
     return text in (".", "..", "~") or text.startswith(("/", "./", "../", "~/")) or (os.sep != "/" and os.sep in text)
 
 

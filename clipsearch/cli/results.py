@@ -1,4 +1,4 @@
-"""How hits are shown and what is made of them: the options of `query` and `similar`, and `show`."""
+"""How hits are shown, copied and opened: the options of `query` and `similar`, and `show`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ result_options = gathered("results", ResultOptions)
 
 
 def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) -> int:
-    """Print hits, and make of them what the options say. Returns 0, or 3 if some photos could not be copied or linked.
+    """Print hits, and write, copy, link and open what the options ask for. Returns 3 if a photo was not copied or linked.
 
     `query` is what the user typed. `first` is False for all but the first answer of a run: they get no heading.
     ClipsearchError if something cannot be made at all.
@@ -105,7 +105,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         from clipsearch.render.gallery import hits_gallery
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
-    # Last, because a full or closed output must not prevent what is made of the hits.
+    # Printed last, because a full or closed output must not prevent the files above.
     _print(hits, options, query, first)
     if not hits:
         explanation = hits.explanation

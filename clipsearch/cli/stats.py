@@ -22,7 +22,7 @@ from clipsearch.types import Condition, all_of
 if TYPE_CHECKING:
     from clipsearch.analysis.statistics import Breakdown, Stats
 
-_MOST_COLUMNS = 240  # of a timeline; longer ones leave out the empty ones
+_MOST_COLUMNS = 240  # of a timeline; a longer one leaves out its empty columns
 # analysis.statistics.ALL_BY, which --help must not import
 _BY = ("year", "month", "camera", "folder", "format", "orientation", "megapixels")
 _COUNT = "What to count"

@@ -40,21 +40,25 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
     looks_like_path = os.sep in name or name.startswith(("~", "."))
     if name == "clipsearch" and rest:
         return f"`clipsearch` is written twice. Did you mean: {command(*rest)}"
-    other = OTHER_WORDS.get(name.lower())
-    close = difflib.get_close_matches(name.lower(), [*commands, *OTHER_WORDS], 1, 0.7)
-    if not other and (looks_like_path or not close):
+    meant = closest(name, commands)
+    if looks_like_path or not meant:
         if os.path.isdir(path):
             return f"{name} is a folder, not a command. To index its photos: {command('index', name, *rest)}"
         if os.path.isfile(path):
             return f"{name} is a file, not a command. To find photos like it: {command('similar', name, *rest)}"
         if looks_like_path:
             return f"there is no command {name!r}, nor a file or folder of that name"
-    if other or close:
-        words = (other or OTHER_WORDS.get(close[0], close[0])).split()
-        return f"there is no command {name!r}. Did you mean: {command(*words, *rest)}"
+    if meant:
+        return f"there is no command {name!r}. Did you mean: {command(*meant.split(), *rest)}"
     if not any(word.startswith("-") for word in arguments):  # it may be a description without quotes
         return f"there is no command {name!r}. To search for these words: {command('query', ' '.join(arguments))}"
     return f"there is no command {name!r}. To search for it: {command('query', *arguments)}"
+
+
+def closest(name: str, commands: Collection[str]) -> str:
+    """The command that a word probably means; "" if it resembles no command and no other word for one."""
+    close = difflib.get_close_matches(name.lower(), [*commands, *OTHER_WORDS], 1, 0.7)
+    return OTHER_WORDS.get(close[0], close[0]) if close else ""
 
 
 def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | None:

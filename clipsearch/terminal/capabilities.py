@@ -103,7 +103,7 @@ def best_protocol(environment: Mapping[str, str]) -> Iterator[Protocol]:
 
 
 def _by_environment(environment: Mapping[str, str]) -> Protocol | None:
-    """What the environment tells of the terminal; nothing in tmux and screen, where it is that of the terminal around them."""
+    """What the environment tells of the terminal. In tmux and screen it tells nothing: it is that of the outer terminal."""
     term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
     if "TMUX" in environment or term.startswith(("screen", "tmux")):
         return None
