@@ -11,6 +11,15 @@ import numpy as np
 from clipsearch.render.text import human_bytes, printable
 from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Query, Term, Test
 
+_LIMITS = (
+    ("min_score", None, "score at least {:g}"),
+    ("min_match", None, "match at least {:.0%}"),
+    ("offset", 0, "skip the first {}"),
+    ("diverse", False, "no near-copies"),
+    ("sort", "score", "sorted by {}"),
+)
+"""Fields of a query, their usual values, and what `--explain` says of another one."""
+
 
 def query_to_json(query: Query) -> dict[str, Any]:
     """A query as JSON.
@@ -36,7 +45,7 @@ def explain_text(explained: dict[str, Any]) -> str:
         *(("term", f"{_content(term)} x {term['weight']:g}") for term in explained["terms"]),
         *(("prompt", prompt) for prompt in explained["prompts"]),
         *(("filter", text) for text in explained["filters"]),
-        *(("limit", text) for text in _limits(explained)),
+        *(("limit", text.format(explained[name])) for name, usual, text in _LIMITS if explained[name] != usual),
         ("model", explained["model"]),
         ("index", explained["index"]),
         ("photos", photos),
@@ -52,21 +61,6 @@ def _exactness(approximate: dict[str, Any] | None) -> str:
         return "exact"
     recall = f"recall@{approximate['k']} {approximate['recall']:.3f} measured on texts"
     return f"approximate ({recall}, {approximate['kind']} of {approximate['made'][:10]}); --exact searches all photos"
-
-
-def _limits(explained: dict[str, Any]) -> list[str]:
-    limits = []
-    if explained["min_score"] is not None:
-        limits.append(f"score at least {explained['min_score']:g}")
-    if explained["min_match"] is not None:
-        limits.append(f"match at least {explained['min_match']:.0%}")
-    if explained["offset"]:
-        limits.append(f"skip the first {explained['offset']}")
-    if explained["diverse"]:
-        limits.append("no near-copies")
-    if explained["sort"] != "score":
-        limits.append(f"sorted by {explained['sort']}")
-    return limits
 
 
 def condition_text(condition: Condition) -> str:
