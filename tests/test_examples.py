@@ -148,16 +148,16 @@ def test_it_runs(sandbox, where, line):
         line += " --force"  # the fixture has made it, to be imported
     done = sandbox(line)
     assert "Traceback" not in done.stderr and "unexpected" not in done.stderr
-    if line.startswith("clipsearch browse"):  # there is no terminal; tests/test_browse.py has more
+    if line.startswith("clipsearch browse"):  # there is no terminal; tests/terminal has more
         assert done.returncode == 1 and ("needs a terminal" in done.stderr or "clipsearch[tui]" in done.stderr)
     elif line.startswith("clipsearch serve") or "--watch" in line:
         assert done.returncode in (0, 130) and done.stdout, done.stderr
         assert "--watch" in line or done.stdout.startswith("http://127.0.0.1:")
     elif "--ray" in line:  # all is indexed, so that no cluster is started; tests/distributed has more
         assert done.returncode == 0 or "clipsearch[ray]" in done.stderr, done.stderr
-    elif "--server" in line:  # there is none; tests/test_client.py has more
+    elif "--server" in line:  # no server runs; tests/server has more
         assert done.returncode == 1 and "http://127.0.0.1:8100" in done.stderr
-    elif "--store" in line:  # nor is that there; tests/stores has more
+    elif "--store" in line:  # no store runs; tests/milvus has more
         assert done.returncode == 5 and "milvus://127.0.0.1:19530/photos does not answer" in done.stderr
     elif "openai/" in line:  # the hub is not there, and that is said
         assert done.returncode == 1 and "hub" in done.stderr

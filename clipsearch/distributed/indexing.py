@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
@@ -21,20 +23,15 @@ from clipsearch.distributed.cluster import Cluster, NamedChunk, require_ray
 from clipsearch.distributed.parts import Part, find_parts, is_whole, read_files, read_part, remove_parts
 from clipsearch.distributed.planning import complete, plan_work
 from clipsearch.distributed.storage import plain_url, remove_file
+from clipsearch.encoders.base import Encoder
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionDamaged
 from clipsearch.images.files import ReadLimits
-from clipsearch.indexing.apply import SyncReport, apply_sync
-from clipsearch.indexing.pipeline import Embedded
+from clipsearch.images.pool import DecoderPool
+from clipsearch.indexing.apply import IndexProgress, SyncReport, apply_sync
+from clipsearch.indexing.pipeline import Embedded, decode_for
 from clipsearch.indexing.plan import SyncOptions, check_loss
+from clipsearch.store.collection import Collection
 from clipsearch.types import Failure, Fingerprint, ImageFile
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from clipsearch.encoders.base import Encoder
-    from clipsearch.indexing.apply import IndexProgress
-    from clipsearch.store.collection import Collection
 
 logger = logging.getLogger(__name__)
 
@@ -159,11 +156,7 @@ def _settled(
 
 def _first_pixels(encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, jobs: int | None) -> NDArray[np.float32]:
     """The first photos, decoded for the model: float32 (n, 3, height, width)."""
-    import numpy as np
-
     from clipsearch.encoders.precision import JUDGED_PHOTOS
-    from clipsearch.images.pool import DecoderPool
-    from clipsearch.indexing.pipeline import decode_for
 
     left = JUDGED_PHOTOS
     arrays = [np.empty((0, 3, *encoder.spec.pixels.output_size), np.float32)]

@@ -9,16 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from clipsearch._internal.cancel import CancelToken
+from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
+from clipsearch.indexing.apply import SyncReport
 from clipsearch.indexing.watch import QUIET, Watch
 from clipsearch.server.errors import RequestError
-
-if TYPE_CHECKING:
-    from clipsearch.engine import SearchEngine
-    from clipsearch.indexing.apply import SyncReport
 
 logger = logging.getLogger(__name__)
 

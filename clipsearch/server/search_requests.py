@@ -6,23 +6,21 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from clipsearch.encoders.prompts import ENSEMBLE
+from clipsearch.engine import SearchEngine
 from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
+from clipsearch.render.grouping import GroupBy
 from clipsearch.server.errors import RequestError
 from clipsearch.server.parameters import PICTURE, HitParameters, SearchParameters, SimilarParameters
+from clipsearch.server.search_body import SearchBody, TermObject
 from clipsearch.server.uploads import Upload, Uploads
 from clipsearch.types import Query, Term
-
-if TYPE_CHECKING:
-    from clipsearch.engine import SearchEngine
-    from clipsearch.render.grouping import GroupBy
-    from clipsearch.server.search_body import SearchBody, TermObject
 
 
 @dataclass(frozen=True, slots=True)

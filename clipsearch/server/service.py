@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -21,10 +21,7 @@ from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.server.uploads import Upload, Uploads, received
 from clipsearch.server.workers import EngineThread, SearchThread
 from clipsearch.store.catalog_file import catalog_identity
-from clipsearch.types import ImageRecord
-
-if TYPE_CHECKING:
-    from clipsearch.types import Fingerprint
+from clipsearch.types import Fingerprint, ImageRecord
 
 _T = TypeVar("_T")
 

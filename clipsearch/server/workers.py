@@ -11,14 +11,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from clipsearch.engine import SearchEngine
+from clipsearch.query.hits import Hits
 from clipsearch.store.catalog_file import catalog_identity, is_replaced
-
-if TYPE_CHECKING:
-    from clipsearch.engine import SearchEngine
-    from clipsearch.query.hits import Hits
-    from clipsearch.types import Query
+from clipsearch.types import Query
 
 logger = logging.getLogger(__name__)
 

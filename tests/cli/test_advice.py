@@ -37,8 +37,8 @@ def lost(tmp_path, encoder):
 
 def proposed(text):
     """The commands in a message: they stand between backticks, or after a colon."""
-    found = re.findall(r"`(clipsearch [^`]+)`|: (clipsearch (?:[^\n;.`]|\.(?=\S))+)", text)
-    return [shlex.split(one or other) for one, other in found]
+    matches = re.findall(r"`(clipsearch [^`]+)`|: (clipsearch (?:[^\n;.`]|\.(?=\S))+)", text)
+    return [shlex.split(quoted or bare) for quoted, bare in matches]
 
 
 def assert_for(index, lines, at_least=1):
@@ -257,7 +257,7 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
     assert run_here("index", lost / "trip", "--prune", cwd=tmp_path)[0] == 0
 
 
-# Commands that are none
+# Words that are no commands
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,10 @@ def test_json_holds_the_same(doctor, index):
 
 
 def test_the_hub_is_asked_only_if_told_to(doctor, monkeypatch):
-    asked = []
-    monkeypatch.setattr("clipsearch.encoders.hub.hub_answers", lambda: asked.append("hub") or True)
-    assert json.loads(doctor("--json")[1])["models"]["hub_answers"] is None and not asked
-    assert json.loads(doctor("--json", "--hub")[1])["models"]["hub_answers"] is True and asked == ["hub"]
+    requests = []
+    monkeypatch.setattr("clipsearch.encoders.hub.hub_answers", lambda: requests.append("hub") or True)
+    assert json.loads(doctor("--json")[1])["models"]["hub_answers"] is None and not requests
+    assert json.loads(doctor("--json", "--hub")[1])["models"]["hub_answers"] is True and requests == ["hub"]
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

@@ -247,11 +247,11 @@ def test_an_output_that_takes_nothing_is_one_line_and_a_status(command, reason, 
 
 @POSIX
 def test_a_closed_output_can_still_be_asked_whether_it_is_a_terminal():
-    asked = (
+    script = (
         "from clipsearch.cli.output import prepare_streams, finish_output as end; end(prepare_streams()); import sys"
     )
     done = subprocess.run(
-        ["sh", "-c", f"'{sys.executable}' -c '{asked}; sys.exit(sys.stdout.isatty())' >&-"],
+        ["sh", "-c", f"'{sys.executable}' -c '{script}; sys.exit(sys.stdout.isatty())' >&-"],
         capture_output=True,
         text=True,
         timeout=120,

@@ -44,7 +44,7 @@ class Page(HTMLParser):
         self._open = None
 
     def all(self, tag, **attributes):
-        return [found for name, found in self.elements if name == tag and attributes.items() <= found.items()]
+        return [values for name, values in self.elements if name == tag and attributes.items() <= values.items()]
 
 
 def saved(hits, tmp_path, title="a query", **more):
@@ -101,8 +101,8 @@ def test_no_name_and_no_title_is_more_than_text(tmp_path):
     for title in HOSTILE:
         text = saved(hits, tmp_path, title)
         page = Page(text)
-        assert [(tag, sorted(found)) for tag, found in page.elements] == [
-            (tag, sorted(found)) for tag, found in plain.elements
+        assert [(tag, sorted(values)) for tag, values in page.elements] == [
+            (tag, sorted(values)) for tag, values in plain.elements
         ]
         assert all(character.isprintable() or character == "\n" for character in text)
     assert len(page.all("script")) == 1 and "${style}.jpg" in text
@@ -130,10 +130,10 @@ def test_a_photo_that_cannot_be_read_keeps_its_place_and_says_why(photos, tmp_pa
 def test_tiles_have_the_shape_of_their_photos(tmp_path):
     hits = []
     for rank, size in enumerate([(40, 30), (30, 40), (400, 10), (10, 400)], 1):
-        found = hit(rank, save_photo(tmp_path / f"{rank}.png", size=size))
-        object.__setattr__(found.record.info, "width", size[0])
-        object.__setattr__(found.record.info, "height", size[1])
-        hits.append(found)
+        photo = hit(rank, save_photo(tmp_path / f"{rank}.png", size=size))
+        object.__setattr__(photo.record.info, "width", size[0])
+        object.__setattr__(photo.record.info, "height", size[1])
+        hits.append(photo)
     text = saved(hits, tmp_path)
     assert [item["class"] for item in Page(text).all("li")] == ["r133", "r75", "r240", "r66"]
     assert ".r133 { --r: 1.33; }" in text
@@ -165,12 +165,12 @@ def test_labels_keep_their_likeliest_photos(tmp_path, monkeypatch):
         [(0.9, ("dog", 0.8)), (0.1, ("cat", 0.9)), (0.9, ("dog", 0.9)), (1.0, ("cat", 0.7))], 1
     ):
         page.add(hit(rank, f"/{rank}.jpg").record, match, [best, ("cow", 0.05)])
-    found = page.gallery("mini")
+    gallery = page.gallery("mini")
     shown = [
-        (section.title, section.note, [card.record.image_id for card in section.cards]) for section in found.sections
+        (section.title, section.note, [card.record.image_id for card in section.cards]) for section in gallery.sections
     ]
     assert shown == [("dog", "2 photos", [3, 1])]  # 0.81 and 0.72 likely; the cats 0.7 and 0.09
-    assert "4 photos" in found.about[0]
+    assert "4 photos" in gallery.about[0]
 
 
 def test_an_empty_answer_is_a_page_that_says_so(tmp_path):

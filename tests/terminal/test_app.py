@@ -153,10 +153,10 @@ def test_only_what_is_relevant(browse):
 
 def test_filters_hold_for_all_of_it(browse):
     async def test(pilot, app):
-        some = listed(app)
-        assert 0 < len(some) < len(NAMES) and all(name.endswith(".png") for name in some)
+        matching = listed(app)
+        assert 0 < len(matching) < len(NAMES) and all(name.endswith(".png") for name in matching)
         await type_text(pilot, "a cat")
-        assert sorted(listed(app)) == sorted(some)
+        assert sorted(listed(app)) == sorted(matching)
 
     browse(test, parse_where("format = png"))
 
@@ -203,10 +203,10 @@ def test_a_photo_that_is_gone_says_so(browse, photos):
 
 
 class SlowEngine:
-    """An engine of one thread that takes as long as told to; the texts that it was asked."""
+    """An engine of one thread that takes as long as told to, and keeps the texts of its queries."""
 
     def __init__(self, engine):
-        self.engine, self.asked, self.threads = engine, [], set()
+        self.engine, self.texts, self.threads = engine, [], set()
         self.gate = threading.Event()
 
     def browse(self, condition, top_k):
@@ -216,7 +216,7 @@ class SlowEngine:
     def search(self, query, top_k):
         self.threads.add(threading.get_ident())
         text = query.terms[0].content
-        self.asked.append(text)
+        self.texts.append(text)
         if text == "a cat":
             assert self.gate.wait(20)
         return self.engine.search(query, top_k)
@@ -236,7 +236,7 @@ def test_an_answer_that_comes_too_late_is_dropped_and_one_thread_has_the_engine(
             await pilot.pause()
         for _ in range(200):
             await pilot.pause(0.02)
-            if engine.asked:
+            if engine.texts:
                 break
         for text in ("", "ca", "a car"):  # while "a cat" is being answered
             box.value = text
@@ -250,7 +250,7 @@ def test_an_answer_that_comes_too_late_is_dropped_and_one_thread_has_the_engine(
             assert scores == [hit.score for hit in other.search("a car", 50)]
 
     browse(test, engine=engine)
-    assert engine.asked == ["a cat", "a car"]  # what was typed in between was not worth an answer
+    assert engine.texts == ["a cat", "a car"]  # what was typed in between was not worth an answer
     assert len(engine.threads) == 1 and threading.get_ident() not in engine.threads
 
 

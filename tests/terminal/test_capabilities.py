@@ -54,14 +54,14 @@ def ask():
         )
         os.close(inside)
         os.close(write)
-        said, asked_at, end = b"", None, time.monotonic() + 30
+        received, asked_at, end = b"", None, time.monotonic() + 30
         while child.poll() is None and time.monotonic() < end:
             if select.select([terminal], [], [], 0.02)[0]:
                 try:
-                    said += os.read(terminal, 4096)
+                    received += os.read(terminal, 4096)
                 except OSError:
                     break
-            if asked_at is None and QUESTION in said:
+            if asked_at is None and QUESTION in received:
                 asked_at = time.monotonic()
             if answer and asked_at is not None and time.monotonic() >= asked_at + delay:
                 os.write(terminal, answer)
@@ -71,7 +71,7 @@ def ask():
         os.close(terminal)
         os.close(read)
         assert status == 0, errors.decode()
-        return json.loads(said.replace(QUESTION, b"").strip().splitlines()[-1])
+        return json.loads(received.replace(QUESTION, b"").strip().splitlines()[-1])
 
     return run
 
@@ -87,24 +87,24 @@ def ask():
     ],
 )
 def test_a_terminal_says_what_it_can(ask, answer, protocol):
-    found, took, left, same, _ = ask(answer)
-    assert (found, left, same) == (protocol, "", True) and took < 2
+    drawing, took, left, same, _ = ask(answer)
+    assert (drawing, left, same) == (protocol, "", True) and took < 2
 
 
 def test_a_silent_terminal_is_not_waited_for(ask):
-    found, took, left, same, _ = ask(b"")
-    assert (found, left, same) == ("blocks", "", True) and 0.15 < took < 2
+    drawing, took, left, same, _ = ask(b"")
+    assert (drawing, left, same) == ("blocks", "", True) and 0.15 < took < 2
 
 
 def test_a_late_answer_is_not_left_to_the_shell(ask):
-    found, _, left, same, _ = ask(b"\x1b[?62;4c\n", delay=0.5, busy=1.2)
-    assert (found, left, same) == ("blocks", "", True)
+    drawing, _, left, same, _ = ask(b"\x1b[?62;4c\n", delay=0.5, busy=1.2)
+    assert (drawing, left, same) == ("blocks", "", True)
 
 
 def test_an_answer_in_pieces_is_put_together(ask):
     pieces = CHILD.replace("import json", "import clipsearch.terminal.capabilities as t; t._PATIENCE = 3; import json")
-    found, *_ = ask(KITTY + b"\x1b[?62;4c", delay=0.3, code=pieces)
-    assert found == "kitty"
+    drawing, *_ = ask(KITTY + b"\x1b[?62;4c", delay=0.3, code=pieces)
+    assert drawing == "kitty"
 
 
 def test_ctrl_c_while_asking_restores_the_terminal(ask):
@@ -144,8 +144,8 @@ def test_the_size_of_a_cell_is_known_where_the_terminal_says_it(ask):
 )
 def test_the_environment_is_believed_without_asking(environment, protocol, monkeypatch):
     monkeypatch.setattr("clipsearch.terminal.capabilities._conversation", lambda: pytest.fail("asked"))
-    with best_protocol(environment) as found:
-        assert found == protocol
+    with best_protocol(environment) as drawing:
+        assert drawing == protocol
 
 
 @pytest.mark.parametrize("term", ["screen-256color", "tmux-256color"])
@@ -153,8 +153,8 @@ def test_within_tmux_only_the_answer_counts(term, monkeypatch):
     monkeypatch.setattr(
         "clipsearch.terminal.capabilities._conversation", lambda: (_ for _ in ()).throw(OSError("no terminal"))
     )
-    with best_protocol({"TERM": term, "TMUX": "1", "KITTY_WINDOW_ID": "1"}) as found:
-        assert found == "blocks"
+    with best_protocol({"TERM": term, "TMUX": "1", "KITTY_WINDOW_ID": "1"}) as drawing:
+        assert drawing == "blocks"
 
 
 def test_colours_are_told_by_the_environment():

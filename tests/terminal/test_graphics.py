@@ -34,11 +34,11 @@ def from_kitty(text):
 
 def from_sixel(text):
     """The pixels of a sixel string, and which of them were drawn."""
-    found = re.fullmatch(r'\x1bP0;1;0q"1;1;(\d+);(\d+)(.*)\x1b\\', text, re.DOTALL)
-    width, height = int(found[1]), int(found[2])
+    match = re.fullmatch(r'\x1bP0;1;0q"1;1;(\d+);(\d+)(.*)\x1b\\', text, re.DOTALL)
+    width, height = int(match[1]), int(match[2])
     pixels, drawn = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
     palette, colour, x, y = {}, None, 0, 0
-    for token in re.finditer(r"#(\d+);2;(\d+);(\d+);(\d+)|#(\d+)|!(\d+)([?-~])|([?-~])|([$])|(-)", found[3]):
+    for token in re.finditer(r"#(\d+);2;(\d+);(\d+);(\d+)|#(\d+)|!(\d+)([?-~])|([?-~])|([$])|(-)", match[3]):
         if token[1]:
             palette[token[1]] = [round(int(token[part]) * 255 / 100) for part in (2, 3, 4)]
         elif token[5]:
@@ -94,11 +94,11 @@ def test_kitty_gets_every_pixel(photo, size):
 
 
 def test_iterm2_gets_the_picture_and_its_room(photo):
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"\x1b\]1337;File=inline=1;size=(\d+);width=30;height=11;preserveAspectRatio=1:(.*)\x07", iterm2(photo, 30, 11)
     )
-    data = base64.b64decode(found[2])
-    assert len(data) == int(found[1])
+    data = base64.b64decode(match[2])
+    assert len(data) == int(match[1])
     assert np.abs(np.asarray(Image.open(io.BytesIO(data))).astype(int) - np.asarray(photo)).mean() < 4
 
 
