@@ -36,7 +36,7 @@ from clipsearch import SearchEngine
 from clipsearch.query.language import parse_query
 
 TOP_K = 50
-REPEATED = 32  # texts that are asked again and again
+REPEATED = 32  # texts that are sent again and again
 _THINGS = (
     "dog",
     "cat",
@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0] if __doc__ else "", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--index", type=Path, help="an index; without one, a synthetic one is made")
+    parser.add_argument("--index", type=Path, help="an index; by default a synthetic one is made")
     parser.add_argument("--model", help="its model, if it is not found under the name that the index remembers")
     parser.add_argument("--images", type=int, default=100_000, help="photos in the synthetic index")
     add_folders(parser)
@@ -130,7 +130,7 @@ def main() -> None:
 
 
 def _new_texts() -> Iterator[str]:
-    """Texts of about the same length, none of them twice."""
+    """Distinct texts of about the same length."""
     words = random.Random(0)
     for number in itertools.count():
         yield f"a {words.choice(_COLOURS)} {words.choice(_THINGS)} {words.choice(_PLACES)} {number}"
@@ -147,7 +147,7 @@ def _engine_row(case: str, kind: str, engine: SearchEngine, batches: list[list[s
 
 
 async def _clients(address: str, texts: Iterator[str], clients: int, queries: int) -> tuple[float, list[float], int]:
-    """So many queries by so many clients: seconds in all, seconds of each, and how many were not answered."""
+    """Send queries from several clients at once; the total seconds, the seconds of each, and the number of failed queries."""
     left = iter([next(texts) for _ in range(queries)])
     seconds: list[float] = []
     errors = 0
@@ -174,7 +174,7 @@ async def _clients(address: str, texts: Iterator[str], clients: int, queries: in
 
 
 async def _is_answered(reader: asyncio.StreamReader, hits: int) -> bool:
-    """Read an answer; whether it has hits, as many as were asked for."""
+    """Read an answer; whether it has as many hits as the query requested."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length:"))
     body = await reader.readexactly(length)
@@ -183,7 +183,7 @@ async def _is_answered(reader: asyncio.StreamReader, hits: int) -> bool:
 
 @contextmanager
 def _server(index: Path, model: str | None) -> Iterator[str]:
-    """`clipsearch serve`, at any free port; its address."""
+    """Run `clipsearch serve` at a free port; yields its address."""
     command = [sys.executable, "-m", "clipsearch", "serve", "--index", str(index), "--port", "0", "--no-open"]
     command += ["--model", model] if model else []
     with tempfile.TemporaryDirectory() as state, tempfile.TemporaryFile("w+") as errors:

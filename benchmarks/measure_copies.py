@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print what the JSON says, for people."""
+    """Print the report as tables."""
     print(f"near: cosine >= {report['near']}; maybe: cosine >= {report['maybe']}; ", end="")
     print(f"hash: at most {report['bits']} of {BITS} bits differ; both: maybe and hash")
     for folder in report["folders"]:
@@ -137,7 +137,7 @@ def show(report: dict[str, Any]) -> None:
     if pairs := report.get("pairs"):
         counts = ", ".join(f"{test} {pairs[test]:,}" for test in TESTS)
         print(
-            f"\n{pairs['pairs']:,} pairs of {pairs['photos']:,} photos: {counts}, but for the same bytes {pairs['false']:,}"
+            f"\n{pairs['pairs']:,} pairs of {pairs['photos']:,} photos: {counts}; not counting equal bytes: {pairs['false']:,}"
         )
         for pair in pairs["named"]:
             same = " (the same bytes)" if pair["same_bytes"] else ""
@@ -177,7 +177,7 @@ def measure_recall(encoder: Encoder, least: tuple[float, float], folder: str, co
 
 
 def measure_pairs(collection: Collection, least: tuple[float, float]) -> dict[str, Any]:
-    """How many pairs of an index's photos pass each test; without photos that cannot be read or have changed.
+    """How many pairs of an index's photos pass each test; photos that cannot be read or have changed are left out.
 
     Of the pairs that pass both, "false" are not of the same bytes.
     """
@@ -220,7 +220,7 @@ def _tests(least: tuple[float, float], cosines: NDArray[np.float32], bits: NDArr
 
 
 def _look(files: Iterable[ImageFile]) -> dict[str, Look]:
-    """What photos look like to the hash, by path; without those that cannot be read."""
+    """The perceptual hash of each photo by path; photos that cannot be read are left out."""
     looks: dict[str, Look] = {}
     with DecoderPool(HASH_PIXELS) as pool:
         for one in pool.read(files):

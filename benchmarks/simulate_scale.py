@@ -80,7 +80,7 @@ def answers(figures: Figures, arguments: argparse.Namespace) -> dict[str, Any]:
         )
         for photos in arguments.photos
     ]
-    compared = [{**asdict(one), "error": one.error} for one in validation.compared(figures)]
+    compared = [{**asdict(point), "error": point.error} for point in validation.compared(figures)]
     return {
         "costs": [asdict(table) for table in tables],
         "validation": compared,
@@ -103,7 +103,7 @@ def answers(figures: Figures, arguments: argparse.Namespace) -> dict[str, Any]:
 def fleets(
     figures: Figures, sizes: Sequence[int], dim: int, shards: Sequence[int], replicas: int, spread: str, seed: int
 ) -> list[dict[str, Any]]:
-    """For each size and number of shards, at some loads, what a query waits."""
+    """The waiting times of queries for each size, number of shards and load."""
     rows = []
     for photos in sizes:
         for count in shards:
@@ -122,7 +122,7 @@ def fleets(
 
 
 def remake(bench: Path, work: Path, shared: Path) -> None:
-    """Write the constants' file; what is not measured by either command stays as the file has it."""
+    """Write the file of constants. Constants that neither command measures stay as they are."""
     from scale_model import measuring
 
     data = json.loads(FILE.read_text("utf-8"))

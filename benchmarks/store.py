@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _compare(name: str, engine: SearchEngine, remote: SearchEngine, filters: tuple[Condition, ...]) -> None:
-    """One query after another, of the index and of the store: the same hits, and how long they took."""
+    """Search the index and the store in turn, check that the hits are equal, and time both."""
     queries = [Query((Term(text),), filters) for text in TEXTS]
     for query in queries:  # texts are encoded, and segments and selections at hand
         assert list(engine.search(query)) == list(remote.search(query)), query

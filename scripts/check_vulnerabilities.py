@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Advisory:
-    """Versions of a package before `fixed`, or all where that is None, have a vulnerability."""
+    """A vulnerability of the versions of a package before `fixed`, or of all versions if that is None."""
 
     package: str
     fixed: str | None
@@ -52,7 +52,7 @@ class Advisory:
 
 
 def read(path: Path) -> tuple[str, list[Advisory]]:
-    """The day of which a list of advisories is, and the advisories."""
+    """The date of the list of advisories, and the advisories."""
     data = json.loads(path.read_text("utf-8"))
     return data["as_of"], [Advisory(**{**entry, "ids": tuple(entry["ids"])}) for entry in data["advisories"]]
 

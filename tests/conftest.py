@@ -33,9 +33,17 @@ COLOURS = {
 
 # The files that take longest. They run first, so that no worker is left alone with one of them at the end.
 LONGEST_FILES = (
-    "test_examples.py", "test_torture.py", "test_privacy.py", "test_schema.py", "test_serve_command.py", "test_transfer.py",
-    "test_app.py", "test_watch.py", "test_kill.py", "test_resources.py",
-)  # fmt: skip
+    "test_examples.py",
+    "test_torture.py",
+    "test_privacy.py",
+    "test_schema.py",
+    "test_serve_command.py",
+    "test_transfer.py",
+    "test_app.py",
+    "test_watch.py",
+    "test_kill.py",
+    "test_resources.py",
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -42,7 +42,7 @@ TEMPLATES = "usr/share/tuxpaint/templates"
 
 
 class Photo(NamedTuple):
-    """One picture: its name here, the package and the file it comes from, and what is done to it."""
+    """One picture: its name here, its package and file there, and how it is converted."""
 
     image: str
     package: str

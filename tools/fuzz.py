@@ -217,14 +217,14 @@ def seeds(target: str) -> list[Path]:
 
 
 def keep(target: str, data: bytes) -> Path:
-    """Remember an input that did harm."""
+    """Keep an input that failed."""
     path = SEEDS / target / f"crash-{hashlib.sha256(data).hexdigest()[:12]}"
     path.write_bytes(data)
     return path
 
 
 def with_atheris(target: str, seconds: int) -> int:
-    """In a process of its own, since libFuzzer ends it."""
+    """Run the target in its own process, because libFuzzer ends the process."""
     with tempfile.TemporaryDirectory(prefix="corpus-") as corpus:
         arguments = [
             corpus, str(SEEDS / target), f"-max_total_time={seconds}", f"-timeout={SLOW:.0f}", "-rss_limit_mb=4096",
@@ -234,7 +234,7 @@ def with_atheris(target: str, seconds: int) -> int:
 
 
 def inside_atheris(target: str, arguments: list[str]) -> None:
-    """What the process of `with_atheris` does."""
+    """Run a target under Atheris, in the process that `with_atheris` starts."""
     import atheris
 
     with atheris.instrument_imports(include=["clipsearch", "PIL"]):
@@ -286,7 +286,7 @@ def mutate(data: bytearray, pool: list[bytes], chance: random.Random) -> None:
 
 
 def main() -> int:
-    """Run targets one after another; 1 where something was found."""
+    """Run targets one after another; 1 if one of them failed."""
     if sys.argv[1:2] == ["--inside"]:
         inside_atheris(sys.argv[2], sys.argv[3:])
         return 0

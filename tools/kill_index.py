@@ -25,7 +25,7 @@ from clipsearch.store.collection import Collection
 
 
 def check(index: Path) -> int:
-    """How many photos an index holds; AssertionError where rows and vectors do not belong together."""
+    """The number of photos in an index. AssertionError if rows and vectors do not match."""
     if not (index / "catalog.sqlite").exists():
         return 0
     with Collection(index, writable=True) as collection:  # as the next run would open it: leftovers are removed
@@ -39,7 +39,7 @@ def check(index: Path) -> int:
         assert living == {record.image_id for record in records}, "a row has no vector, or a vector no row"
         named = {segment.info.name for segment in segments}
         on_disk = {path.name for path in (index / "segments").iterdir()}
-        assert on_disk == named, f"files nobody names: {on_disk - named}"
+        assert on_disk == named, f"files that the catalog does not list: {on_disk - named}"
         for segment in segments:
             norms = np.linalg.norm(segment.vectors.astype(np.float64), axis=1)
             assert np.allclose(norms, 1, atol=1e-6), "a vector is torn"
@@ -49,7 +49,7 @@ def check(index: Path) -> int:
 def one_round(photos: Path, index: Path, model: str, delay: float) -> tuple[bool, int, int]:
     """Kill a run after `delay` seconds, then run to the end.
 
-    Gives whether there was something to kill, the photos kept at that moment, and those at the end.
+    Returns whether the run was still going, the number of photos kept at that moment, and the number at the end.
     """
     command = [sys.executable, "-m", "clipsearch", "index", str(photos), "--index", str(index), "--model", model, "-q"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)

@@ -27,7 +27,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TERM", "LD_LIBRARY_PATH")  # no CI, in which some libraries do not report
+KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TERM", "LD_LIBRARY_PATH")  # not CI: some libraries do not report there
 OWN = (".cache/clipsearch", ".local/share/clipsearch", ".local/state/clipsearch")  # below a home
 OPENING = ("open", "openat", "creat")
 LINKING = ("link", "linkat", "symlink", "symlinkat")  # what is linked to stays as it is
@@ -50,7 +50,7 @@ _ADDRESS = re.compile(r'sa_family=(AF_\w+)(?:[^}]*htons\((\d+)\))?(?:[^}]*?"([^"
 
 @dataclass
 class Observation:
-    """What a command did. `called` is None where there was no strace to see it."""
+    """What a command did. `called` is None if strace could not watch it."""
 
     called: list[str] | None = None
     written: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Observation:
 
 @cache
 def strace_options() -> tuple[str, ...] | None:
-    """What strace is asked for; None where it is not installed, or may not watch."""
+    """The options for strace; None if it is not installed or not allowed to watch."""
     calls = ",".join(f"?{name}" for name in (*OPENING, *CHANGING, *CALLING))  # `?`: no processor has all of them
     options = ("-f", "-y", "-qq", "-s", "4096", "-e", "signal=none", "-e", f"trace={calls}")
     if not shutil.which("strace"):
@@ -74,7 +74,7 @@ def strace_options() -> tuple[str, ...] | None:
 
 
 class Room:
-    """All the world to a command: a home, a folder for temporary files, and one to work in.
+    """Everything that a command sees: a home, a folder for temporary files, and one to work in.
 
     It may write into clipsearch's own folders and `may_write`. What stays of its temporary files counts as written.
     """
@@ -92,7 +92,7 @@ class Room:
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",  # compiled modules are Python's own affair
             "PYTHONUTF8": "1",
-            "RES_OPTIONS": "timeout:1 attempts:1",  # a name that should not be looked up is not waited for
+            "RES_OPTIONS": "timeout:1 attempts:1",  # do not wait for a name that should not be looked up
             **environment,
         }
 
@@ -104,7 +104,7 @@ class Room:
 
     @contextmanager
     def running(self, *command: str) -> Iterator[tuple[subprocess.Popen[str], Observation]]:
-        """A command while it runs; afterwards the observation is complete. What has not ended by then gets a Ctrl-C."""
+        """Run a command in this context. If it has not ended afterwards, it gets a Ctrl-C; then the observation is complete."""
         seen, before = Observation(), self._files()
         options = strace_options()
         with tempfile.TemporaryDirectory() as scratch:
@@ -137,7 +137,7 @@ class Room:
         return path in self._around_own or any(Path(path).is_relative_to(place) for place in self.may_write)
 
     def _files(self) -> dict[str, tuple[int, int]]:
-        """What is in the room: path → when it was changed, and its size; (0, 0) for folders."""
+        """The files in the room: path → time of change and size; (0, 0) for folders."""
         found = {}
         for folder, folders, names in os.walk(self.folder):
             found |= {os.path.join(folder, name): (0, 0) for name in folders}
@@ -170,7 +170,7 @@ class Room:
 
 
 def _elsewhere(arguments: str) -> str | None:
-    """Where a call goes, if that is not this machine, or somebody who looks up names."""
+    """The address of a call that leaves this machine or looks up a name; None for other calls."""
     if not (found := _ADDRESS.search(arguments)):
         return None  # on a connection that was looked at when it was made
     family, port, address = found[1], found[2], found[3] or ""
@@ -183,7 +183,7 @@ def _elsewhere(arguments: str) -> str | None:
 
 
 def _first(trace: Path, tracer: int) -> int:
-    """The process that was traced first: strace itself passes no signal on. `tracer` where nothing was."""
+    """The process that was traced first, since strace passes no signal on. `tracer` if no process was traced."""
     try:
         with open(trace, encoding="utf-8", errors="replace") as lines:
             return int(lines.readline().split()[0])
@@ -242,12 +242,12 @@ def main() -> None:
 
 
 def _told(command: str, seen: Observation | None) -> bool:
-    """Print what was seen; whether it was more than there should be."""
+    """Print an observation; whether the command called or wrote anything that it should not."""
     print(f"$ {command}")
     if seen is None:
         print("  not run: it needs what is not here")
         return False
-    called = "(no strace to see whom)" if seen.called is None else ", ".join(seen.called) or "nobody"
+    called = "(unknown: strace is missing)" if seen.called is None else ", ".join(seen.called) or "nothing"
     print(
         f"  status {seen.status}; called {called}; wrote elsewhere {', '.join(seen.written) or 'nothing'}", flush=True
     )

@@ -27,13 +27,13 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 
 
 def results(page: Page, address: str) -> None:
-    """Words, and what they find."""
+    """A search by words, with its results."""
     page.goto(f"{address}?q=mountains")
     all_loaded(page)
 
 
 def viewer(page: Page, address: str) -> None:
-    """One photo with what is known of it."""
+    """One photo with its facts."""
     page.goto(f"{address}?q=a+bee+on+a+flower")
     all_loaded(page)
     page.locator(".photo .open").first.click()
@@ -102,7 +102,7 @@ def picture(
 
 
 def elsewhere(route: Route, photos: Path) -> None:
-    """The server's answer, with the photos in a folder that says nothing of this machine."""
+    """The server's answer, with paths that do not show this machine's folders."""
     response = route.fetch()
     if "json" in response.headers.get("content-type", ""):
         route.fulfill(response=response, body=response.text().replace(str(photos), "/home/sam/Photos"))

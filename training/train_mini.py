@@ -7,7 +7,7 @@ It needs these packages (no GPU, no hub), and Debian's `wordnet-base` and `tuxpa
 
     python training/train_mini.py all
 
-runs the five steps (prepare, features, train, export, evaluate), each of which can be run alone and keeps its results
+runs the five steps (prepare, features, train, export, evaluate), each can be run alone and keeps its results
 in the work folder. The seeds are fixed; with another number of threads or another CPU the figures move in the third
 digit.
 """

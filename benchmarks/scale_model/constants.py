@@ -1,4 +1,4 @@
-"""The figures that the model is made of: each with its unit and where it is from, in `benchmarks/scale_constants.json`."""
+"""The constants of the model; their units and sources are in `benchmarks/scale_constants.json`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILE = Path(__file__).resolve().parents[1] / "scale_constants.json"
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """Measured on one machine, `cores` cores; seconds, bytes, bytes a second. No figure is for a GPU: none was there."""
+    """Measured on one machine with `cores` cores, in seconds, bytes and bytes a second. No GPU was measured."""
 
     cores: int
     memory: float
@@ -48,7 +48,7 @@ class Constants:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Something measured that the model was not fitted to."""
+    """A measurement that the model was not fitted to."""
 
     what: str  # a key of validation.PREDICTIONS
     photos: int

@@ -1,4 +1,4 @@
-"""The model beside what was measured at sizes that it was not fitted to."""
+"""Compare the model with measurements at sizes that it was not fitted to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scale_model import costs
 from scale_model.constants import Constants, Figures
 
-_DIM = 512  # of all that was measured
+_DIM = 512  # of all measured indexes
 
 PREDICTIONS: dict[str, Callable[[Constants, int], float]] = {
     "warm query, s": lambda c, n: costs.warm_query(c, n, _DIM),
@@ -21,7 +21,7 @@ PREDICTIONS: dict[str, Callable[[Constants, int], float]] = {
     ),
     "adding 1,000, s": lambda c, n: 1000 * c.add_s,
 }
-"""What is predicted of so many photos; adding does not depend on how many there are."""
+"""The prediction for a number of photos. The time of adding does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Compared:
 
 
 def compared(figures: Figures) -> list[Compared]:
-    """Every measured point with what the model says of it."""
+    """Every measured point with its prediction."""
     return [
         Compared(
             point.what,

@@ -23,27 +23,27 @@ TIMED = 64
 Answer = Callable[[Any], Any]  # queries (n, dim) to rows (n, 11)
 
 
-def report(method: str, setting: str, answer: Answer, asked: Any, folder: Path, **about: float) -> None:
-    """Answer all queries, time some one by one, and say so."""
+def report(method: str, setting: str, answer: Answer, queries: Any, folder: Path, **about: float) -> None:
+    """Answer all queries, time the first ones one by one, and print the figures as JSON."""
     name = f"{method}-{setting}.npz".replace("/", "_").replace(",", "_").replace(" ", "_")
-    np.savez(folder / name, texts=answer(asked["texts"]), images=answer(asked["images"]))
+    np.savez(folder / name, texts=answer(queries["texts"]), images=answer(queries["images"]))
     seconds = []
     for number in range(TIMED):
-        query = asked["texts"][number : number + 1]
+        query = queries["texts"][number : number + 1]
         start = time.perf_counter()
         answer(query)
         seconds.append(time.perf_counter() - start)
-    said = {
+    figures = {
         "method": method,
         "setting": setting,
         "answers": name,
         "milliseconds": 1000 * statistics.median(seconds),
         **about,
     }
-    print(json.dumps(said), flush=True)
+    print(json.dumps(figures), flush=True)
 
 
-def autofaiss(vectors: Path, asked: Any, folder: Path) -> None:
+def autofaiss(vectors: Path, queries: Any, folder: Path) -> None:
     """Autofaiss with its own choice of an index, tuned to several query times.
 
     It has more memory than the vectors take, for which it builds a graph. With a quarter of that it takes product quantisation
@@ -69,15 +69,15 @@ def autofaiss(vectors: Path, asked: Any, folder: Path) -> None:
         report(
             f"autofaiss {about['index_key']}",
             f"{milliseconds} ms",
-            lambda some: index.search(some, 11)[1],
-            asked,
+            lambda batch: index.search(batch, 11)[1],
+            queries,
             folder,
             megabytes=megabytes,
             build_seconds=seconds,
         )
 
 
-def usearch(vectors: Path, asked: Any, folder: Path) -> None:
+def usearch(vectors: Path, queries: Any, folder: Path) -> None:
     """USearch's graph over 8-bit values, from careless to careful."""
     from usearch.index import Index
 
@@ -89,14 +89,20 @@ def usearch(vectors: Path, asked: Any, folder: Path) -> None:
         index.add(np.arange(first, first + len(block)), block)
     seconds = time.perf_counter() - start
 
-    def answer(some: Any) -> Any:
-        found = index.search(some, 11)
-        return np.asarray(found.keys).astype(np.int64).reshape(len(some), -1)
+    def answer(batch: Any) -> Any:
+        matches = index.search(batch, 11)
+        return np.asarray(matches.keys).astype(np.int64).reshape(len(batch), -1)
 
     for effort in (32, 64, 128, 256, 512, 1024, 2048):
         index.expansion_search = effort
         report(
-            "usearch i8", str(effort), answer, asked, folder, megabytes=index.memory_usage / 1e6, build_seconds=seconds
+            "usearch i8",
+            str(effort),
+            answer,
+            queries,
+            folder,
+            megabytes=index.memory_usage / 1e6,
+            build_seconds=seconds,
         )
 
 
@@ -104,8 +110,8 @@ def main() -> None:
     """Run one of the two."""
     peer, vectors, queries, folder = sys.argv[1:]
     with np.load(queries) as data:
-        asked = dict(data)
-    {"autofaiss": autofaiss, "usearch": usearch}[peer](Path(vectors), asked, Path(folder))
+        queries = dict(data)
+    {"autofaiss": autofaiss, "usearch": usearch}[peer](Path(vectors), queries, Path(folder))
 
 
 if __name__ == "__main__":

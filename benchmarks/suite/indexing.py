@@ -65,7 +65,7 @@ def indexing(setup: Setup) -> Iterator[Result]:
 
 
 def unchanged(setup: Setup) -> Iterator[Result]:
-    """`index` over 100,000 files of which none has changed, beside a bare walk with os.scandir and stat."""
+    """`index` over 100,000 unchanged files, beside a bare walk with os.scandir and stat."""
     count, folder, index = 100_000, setup.work / "files", setup.work / "index-files"
     if not (index / "complete").exists():
         names = synthetic.names(count)

@@ -62,8 +62,9 @@ def test_it_says_what_it_is_everywhere(quick):
     )
     explained = run(quick, "query", "red", "--explain", errors=True)
     assert "approximate (recall@10 1.000 measured on texts, ivf-sq8 of 20" in explained
-    said = json.loads(run(quick, "query", "red", "--explain", "--json"))["explanation"]
-    assert said["approximate"] == {"kind": "ivf-sq8", "k": 10, "recall": 1.0, "made": card.made} and not said["exact"]
+    explanation = json.loads(run(quick, "query", "red", "--explain", "--json"))["explanation"]
+    assert explanation["approximate"] == {"kind": "ivf-sq8", "k": 10, "recall": 1.0, "made": card.made}
+    assert not explanation["exact"]
     facts = json.loads(run(quick, "doctor", "--json"))["index"]
     assert facts["state"] == "well" and facts["approximate"].startswith("ivf-sq8 of 5 photos, recall@10 1.000")
     assert json.loads(run(quick, "verify", "--json"))["clean"]
@@ -71,8 +72,8 @@ def test_it_says_what_it_is_everywhere(quick):
 
 def test_exact_searches_say_so(quick):
     for arguments in (["--exact"], ["--format", "jpeg"], ["--diverse"], ["-k", "101"], ["--relevant"]):
-        said = json.loads(run(quick, "query", "red", "--explain", "--json", *arguments))["explanation"]
-        assert said["approximate"] is None and said["exact"] == (arguments == ["--exact"])
+        explanation = json.loads(run(quick, "query", "red", "--explain", "--json", *arguments))["explanation"]
+        assert explanation["approximate"] is None and explanation["exact"] == (arguments == ["--exact"])
     similar = os.path.join(os.path.dirname(quick.index_folder), "red.jpg")
     assert "search   exact\n" in run(quick, "similar", similar, "--exact", "--explain", errors=True)
     assert quick.search(Query((Term("red"),), exact=True)).explanation.approximate is None
@@ -107,13 +108,13 @@ def test_a_server_takes_it_and_leaves_it(quick):
 
     service = Service(quick.index_folder)
     with TestClient(make_app(service, host="127.0.0.1", port=8100), base_url="http://127.0.0.1:8100") as client:
-        one = client.get("/api/search", params={"q": "red", "explain": True}).json()
+        answer = client.get("/api/search", params={"q": "red", "explain": True}).json()
         other = client.get("/api/search", params={"q": "red", "explain": True, "approximate": False}).json()
-        assert one["explanation"]["approximate"]["kind"] == "ivf-sq8" and other["explanation"]["approximate"] is None
+        assert answer["explanation"]["approximate"]["kind"] == "ivf-sq8" and other["explanation"]["approximate"] is None
         body = {"terms": [{"text": "red"}], "exact": True}
         exact = client.post("/api/search", json=body, headers={"Clipsearch-Client": "tests"}).json()
         assert exact["explanation"]["approximate"] is None
-        assert [hit["path"] for hit in one["hits"]] == [hit["path"] for hit in other["hits"]]
+        assert [hit["path"] for hit in answer["hits"]] == [hit["path"] for hit in other["hits"]]
         assert client.get("/api/status").json()["approximate"]["images"] == 5
     service.close()
 
@@ -154,18 +155,18 @@ def real(tmp_path_factory):
     return filled(tmp_path_factory.mktemp("real") / "photos" / ".clipsearch", images), images, texts
 
 
-def recall_of(collection, images, some, own=()):
+def recall_of(collection, images, queries, own=()):
     """The share of the true first ten that a collection finds, by float64 brute force."""
     total = 0.0
-    for number, query in enumerate(some):
+    for number, query in enumerate(queries):
         without = own[number : number + 1]
         scores = images.astype(np.float64) @ query.astype(np.float64)
-        scores[[one - 1 for one in without]] = -2
+        scores[[image_id - 1 for image_id in without]] = -2
         right = set((np.argsort(-scores)[:10] + 1).tolist())
         total += (
             len(right & {record.image_id for _, record in collection.search(query[None], 10, without=without)[0]}) / 10
         )
-    return total / len(some)
+    return total / len(queries)
 
 
 @pytest.mark.long
@@ -204,7 +205,7 @@ def test_quantised_indexes_answer_images_well_and_texts_badly(real, tmp_path):
                 tuning_queries(source.snapshot, images[::20], own, lambda done, total: None),
             )
             index.effort, index.candidates = effort, 100
-            (text, _), (image, _) = (recalls(index, some) for some in sides)
+            (text, _), (image, _) = (recalls(index, queries) for queries in sides)
             assert image > text + 0.05, (kind, text, image)
 
 
@@ -215,9 +216,9 @@ def test_a_larger_index_is_optimised_as_a_user_would(tmp_path):
     report = optimized(folder, recall=0.99)
     assert {card.shape.kind for card in report.tried} == set(KINDS) and report.chosen
     own = list(range(1, 30_000, 100))
-    some = Texts(64).encode_texts([f"somebody's words {number}" for number in range(300)])
+    queries = Texts(64).encode_texts([f"somebody's words {number}" for number in range(300)])
     with Collection(folder) as collection:
-        assert recall_of(collection, vectors, some) >= 0.99
+        assert recall_of(collection, vectors, queries) >= 0.99
         assert recall_of(collection, vectors, vectors[::100], own) >= 0.99
     with SearchEngine(folder) as engine:
         state = engine.status(scan=False).approximate

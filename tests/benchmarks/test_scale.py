@@ -24,12 +24,12 @@ def figures():
 
 
 def test_the_prediction_of_each_measured_point_is_as_near_as_the_documentation_says(figures):
-    for one in validation.compared(figures):
-        if one.photos == 1_000_000 or "bytes" in one.what:
-            assert abs(one.error) < (0.1 if "bytes" in one.what else 0.35), one
+    for point in validation.compared(figures):
+        if point.photos == 1_000_000 or "bytes" in point.what:
+            assert abs(point.error) < (0.1 if "bytes" in point.what else 0.35), point
         else:  # ten million in 23 GB: what else is in memory decides, and the runs are a factor of two apart
-            assert 1 / (2.5 if "quiet" in one.source else 6) < one.predicted / one.measured < 1.1, one
-    assert {one.photos for one in validation.compared(figures)} == {1_000_000, 10_000_000}
+            assert 1 / (2.5 if "quiet" in point.source else 6) < point.predicted / point.measured < 1.1, point
+    assert {point.photos for point in validation.compared(figures)} == {1_000_000, 10_000_000}
 
 
 def test_no_constant_was_fitted_to_a_point_that_it_is_checked_against(figures):
@@ -102,13 +102,13 @@ def test_one_shard_is_the_queue_of_the_textbooks():
     assert answered.p99 == pytest.approx(math.log(100) / rate, rel=0.2)
     assert answered.busy == pytest.approx(0.5, rel=0.05)
     fixed = fan_out.simulate(fleet(), 1e-3, queries=200)
-    assert (fixed.p50, fixed.p99) == (pytest.approx(0.01), pytest.approx(0.01))  # nobody waits
+    assert (fixed.p50, fixed.p99) == (pytest.approx(0.01), pytest.approx(0.01))  # no query waits
 
 
 def test_more_shards_have_a_longer_tail_and_no_more_capacity():
     spread = np.array([1.0] * 98 + [5.0] * 2)
-    one, many = (fan_out.simulate(fleet(shards, spread=spread), 1.0, queries=4000) for shards in (1, 100))
-    assert one.p50 == pytest.approx(0.01) and many.p50 == pytest.approx(0.05)
+    single, many = (fan_out.simulate(fleet(shards, spread=spread), 1.0, queries=4000) for shards in (1, 100))
+    assert single.p50 == pytest.approx(0.01) and many.p50 == pytest.approx(0.05)
     assert fan_out.quantile_of_slowest(spread, 100, 0.5) == 5.0 and fan_out.quantile_of_slowest(spread, 1, 0.5) == 1.0
     assert fan_out.capacity(fleet(1, spread=spread)) == fan_out.capacity(fleet(100, spread=spread))
 
@@ -136,19 +136,19 @@ def test_the_command_says_all_of_it_as_text_and_as_json():
     answer = json.loads(run("20000000", "--dim", "768", "--shards", "4", "--json"))
     (table,) = answer["costs"]
     assert table["photos"] == 20_000_000 and table["vector_bytes"] == 20e6 * (4 * 768 + 8)
-    assert [one["load"] for one in answer["fleets"]] == [0.1, 0.5, 0.8]
-    said = run("20000000", "--shards", "4")
-    assert "20,000,000" in said and "(assumed)" in said and "predicted" in said
+    assert [row["load"] for row in answer["fleets"]] == [0.1, 0.5, 0.8]
+    printed = run("20000000", "--shards", "4")
+    assert "20,000,000" in printed and "(assumed)" in printed and "predicted" in printed
     wrong = subprocess.run([sys.executable, str(BENCHMARKS / "simulate_scale.py"), "0"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "above zero" in wrong.stderr
 
 
 def test_units():
-    assert [report.seconds(one) for one in (0.0123, 1.5, 600, 7e4, 1e7)] == [
+    assert [report.seconds(value) for value in (0.0123, 1.5, 600, 7e4, 1e7)] == [
         "12.3 ms",
         "1.5 s",
         "10 min",
         "19.4 h",
         "116 days",
     ]
-    assert [report.size(one) for one in (2056, 5.12e9, 2e13)] == ["2.06 kB", "5.12 GB", "20 TB"]
+    assert [report.size(value) for value in (2056, 5.12e9, 2e13)] == ["2.06 kB", "5.12 GB", "20 TB"]

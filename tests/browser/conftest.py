@@ -1,4 +1,4 @@
-"""What the page's tests share: a real server on a real index, and a Chromium that looks at it."""
+"""Fixtures of the page's tests: a real server on a real index, and a Chromium."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ PAUSE = 10_000  # milliseconds for what should take a hundred, on a machine that
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A browser. While it is there, so is its event loop, and other tests could not have theirs: not for the whole session."""
+    """A browser. Its event loop runs as long as it does, and other tests need their own: so it lives for one module."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[dev]'")
     if CHROMIUM is None:
         pytest.skip("needs a Chromium: apt install chromium")
@@ -53,7 +53,7 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def window(chromium):
-    """What most pages are opened in: they share its cache, so that each photo is fetched once."""
+    """The context of most pages. They share its cache, so each photo is fetched once."""
     context = make_context(chromium)
     yield context
     context.close()
@@ -61,9 +61,9 @@ def window(chromium):
 
 @pytest.fixture
 def new_page(chromium, window):
-    """A function that makes a page; with options, in a context of its own. What goes wrong in any of them fails the test.
+    """A function that makes a page; with options, in a context of its own. An error in any page fails the test.
 
-    But for what it is said to expect, whenever that comes: `page.expected` is part of the lines.
+    Errors that contain one of the texts in `page.expected` are allowed.
     """
     pages, troubles, expected = [], [], []
 
@@ -87,7 +87,7 @@ def new_page(chromium, window):
 
 
 def make_context(chromium, **options):
-    """Where pages have a history and a storage of their own, and say so when the policy for contents forbids them something."""
+    """A context with its own history and storage, whose pages log violations of the content security policy as errors."""
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     context.add_init_script(
         "addEventListener('securitypolicyviolation', (event) => console.error('CSP: ' + event.violatedDirective))"
@@ -125,7 +125,7 @@ def album(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def address(album):
-    """Where the album's server is."""
+    """The address of the album's server."""
     with serving(album / ".clipsearch") as (_, address):
         yield address
 
@@ -149,7 +149,7 @@ def place_photo(photo, target):
 
 
 def environment():
-    """What a process of ours is started with; the variables of this test's own empty home."""
+    """The environment of a process that a test starts, with the test's own empty home."""
     return {**os.environ, "HF_HUB_OFFLINE": "1"}
 
 
@@ -203,7 +203,7 @@ def shown(page):
 
 @contextmanager
 def answered(page, what="/api/images"):
-    """What is done in this context asks the server for photos; afterwards they are in the rows."""
+    """Do something in this context that requests photos from the server; afterwards they are in the rows."""
     with page.expect_response(lambda response: what in response.url and response.ok):
         yield
     page.wait_for_function("() => !document.querySelector('#progress').classList.contains('busy')")
@@ -218,5 +218,5 @@ def search(page, words):
 def wait_until(condition, seconds=10):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it has not come about"
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The command line, run in this process: a new one takes most of a second to import what this one has at hand."""
+"""The command line, run in this process: a new process takes most of a second to import the modules that this one has."""
 
 import io
 import os
@@ -12,9 +12,9 @@ from clipsearch.cli import main
 
 
 def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, **environment):
-    """`clipsearch ...` in a folder, with nothing to read from standard input: (exit status, output in bytes, errors).
+    """`clipsearch ...` in a folder, with an empty standard input: (exit status, output in bytes, errors).
 
-    `encoding` is that of the streams, as PYTHONIOENCODING has it; `output` takes the place of standard output.
+    `encoding` is the encoding of the streams, as PYTHONIOENCODING would set it; `output` replaces standard output.
     With `gone`, the folder is deleted before the command begins.
     """
     output, errors = (stream or io.TextIOWrapper(io.BytesIO(), encoding, errors="strict") for stream in (output, None))

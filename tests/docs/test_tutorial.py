@@ -1,4 +1,4 @@
-"""The tutorial shows what one sees: its commands run in their order, and print what is printed there, but for figures."""
+"""The tutorial's commands run in their order and print what the tutorial shows, apart from figures."""
 
 import os
 import re

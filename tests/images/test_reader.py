@@ -220,7 +220,7 @@ def test_pillows_own_settings_are_left_as_they_were(scene):
 def test_too_many_bytes_are_refused(tmp_path):
     path = tmp_path / "huge.jpg"
     with path.open("wb") as file:
-        file.truncate(10**12)  # of which the disk holds nothing
+        file.truncate(10**12)  # a sparse file: nothing of it is on the disk
     with pytest.raises(ImageError, match="larger than 512 MiB"):
         read_image(path)
 

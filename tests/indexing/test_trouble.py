@@ -115,7 +115,7 @@ def test_photos_that_cannot_be_read_for_a_moment_stay_and_answer(index, state, u
     assert state() == (PHOTOS, {})
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="rights hold nobody back here")
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions do not stop this user")
 def test_a_missing_right_is_no_damage(index, state, photos):
     index()
     os.utime(photos / "red.jpg", (1, 1))

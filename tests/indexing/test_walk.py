@@ -193,7 +193,7 @@ def test_a_file_in_a_cloud_is_told_by_what_the_system_says_of_it(tmp_path, attri
 
 @pytest.fixture
 def in_the_cloud(monkeypatch):
-    """Files of this size are in a cloud, and to open one is an error."""
+    """Files of this size are in a cloud; opening one is an error."""
     monkeypatch.setattr(discover, "_HAS_PLACEHOLDERS", True)
     monkeypatch.setattr(discover, "is_placeholder", lambda info: info.st_size == 4321)
     monkeypatch.setattr(discover, "has_image_signature", lambda path: pytest.fail(f"{path} was opened"))

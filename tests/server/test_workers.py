@@ -1,4 +1,4 @@
-"""The thread that answers searches: many at once, errors apart, nobody's question not at all."""
+"""The thread that answers searches: it batches them, keeps errors apart, and drops searches that were cancelled."""
 
 import asyncio
 import threading

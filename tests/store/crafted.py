@@ -48,7 +48,7 @@ def craft(path, *changes):
         done = [_change(database, *change) for change in changes]
         unchecked = ("row_check", "vector_check", "caption")
         checked = ", ".join(name for name in columns["images"].split() if name not in unchecked)
-        with suppress(sqlite3.OperationalError):  # of a text that is none, nobody can make a checksum
+        with suppress(sqlite3.OperationalError):  # a text that is not UTF-8 has no checksum
             database.execute(f"UPDATE images SET row_check = image_check({checked}, caption)")
         checked = ", ".join(name for name in columns["failures"].split() if name != "row_check")
         with suppress(sqlite3.OperationalError):

@@ -231,7 +231,7 @@ def test_one_at_a_time(index):
     with making(index), pytest.raises(CollectionBusy):
         optimized(index)
     assert remove(index)
-    with making(index) as folder:  # a lock that was taken away would be one that nobody else sees
+    with making(index) as folder:  # if the lock's file were deleted, other processes would lock another file
         (folder / "0123456789abcdef.vectors").write_bytes(b"half made")
         with pytest.raises(CollectionBusy):
             remove(index)
@@ -281,7 +281,7 @@ def test_what_stays_in_use_is_said(index):
 
 
 def test_a_later_version_s_is_left_alone(index):
-    """What cannot be read is not swept away because another could not be made."""
+    """An index that cannot be read is not deleted when a new one cannot be made."""
     path = index / "approximate" / INFO_FILE
     card = json.loads(path.read_text())
     path.write_text(json.dumps({**card, "format": 99}))

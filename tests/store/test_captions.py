@@ -51,7 +51,7 @@ def test_what_was_given_is_kept_and_goes_with_its_photo(index):
         collection.remove([3])
         collection.commit()
     assert held(index) == [*CAPTIONS[:2], *CAPTIONS[3:]] and verify(index).damages == ()
-    with Collection(index, writable=True) as collection:  # the root below another one is adopted by it
+    with Collection(index, writable=True) as collection:  # a root inside another root becomes part of it
         collection.add_root(str(index.parent.parent), {})
         collection.commit()
     assert held(index) == [*CAPTIONS[:2], *CAPTIONS[3:]] and verify(index).damages == ()

@@ -188,7 +188,7 @@ def test_a_damaged_row_costs_that_row_alone(index):
     with pytest.raises(CollectionDamaged, match="image 33"), Collection(index) as collection:
         collection.search(QUERIES[:1], PHOTOS)
     done = repair(index)
-    assert (done.kept, done.lost) == (PHOTOS - 4, ())  # nobody knows any more what photo it was
+    assert (done.kept, done.lost) == (PHOTOS - 4, ())  # the photo's name is lost
     assert verify(index).damages == ()
 
 

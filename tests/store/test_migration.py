@@ -59,7 +59,7 @@ def test_a_migration_that_fails_at_its_end_changes_nothing(old, monkeypatch):
 
 
 def test_a_migration_that_is_cut_short_is_none(old):
-    """Everything it has written lies there as after a kill, but for the commit: the log without its last frames."""
+    """All its writes are on the disk as after a kill, except the commit: the log lacks its last frames."""
     index, version = old
     before = answers(index)
     with Collection(index, writable=True):

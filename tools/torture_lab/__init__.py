@@ -1,1 +1,1 @@
-"""What tools/torture.py does to an index, and how it finds out what became of it."""
+"""The faults that tools/torture.py injects into an index, and the checks of the index afterwards."""

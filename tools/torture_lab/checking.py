@@ -1,4 +1,4 @@
-"""Whether an index is, exactly, one of the states that it may be in."""
+"""Check that an index is exactly in one of the states that it may be in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Loss(Exception):
 
 
 def reached(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
-    """Which state an index is in. Loss unless it is that of the last acknowledged commit, or of the next one.
+    """The number of the state that an index is in. Raises Loss unless it is the last acknowledged commit or the next one.
 
     It is looked at as a reader, then as the next writer opens it, and must be clean both times.
     """
@@ -34,12 +34,12 @@ def reached(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
         raise Loss("a reader sees another state than the writer before it")
     named = _named(folder)
     if stray := {path.name for path in (folder / "segments").iterdir()} - named:
-        raise Loss(f"files that nobody names stay: {stray}")
+        raise Loss(f"files that the catalog does not list stay: {stray}")
     return number
 
 
 def as_read(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
-    """The same for somebody who only reads, and finds whatever a fault left."""
+    """The same for a reader, who meets the index as the fault left it."""
     return _state(folder, expected, acknowledged, writable=False)
 
 
@@ -73,7 +73,7 @@ def _named(folder: Path) -> set[str]:
 
 
 def finish(folder: Path, steps: list[Step], start: int, expected: Sequence[State]) -> None:
-    """Run what is left of a plan to its end; Loss where that does not end as it should."""
+    """Run the rest of a plan. Raises Loss if it does not reach the last state."""
     with small_tiers(), opened(folder) as collection:
         for step in steps[start:]:
             apply(collection, step)
@@ -81,11 +81,11 @@ def finish(folder: Path, steps: list[Step], start: int, expected: Sequence[State
         raise Loss("running it again did not complete it")
 
 
-# -- what there may be before
+# -- indexes to start from
 
 
 def build(folder: Path, steps: list[Step]) -> State:
-    """An index after some steps; its state."""
+    """Make an index by some steps; returns its state."""
     with small_tiers(), opened(folder) as collection:
         for step in steps:
             apply(collection, step)
@@ -93,13 +93,13 @@ def build(folder: Path, steps: list[Step]) -> State:
 
 
 def copy(index: Path, folder: Path) -> None:
-    """An index, somewhere else."""
+    """Copy an index to another folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(index, folder)
 
 
 def damage(folder: Path, state: State, chance: Random) -> State:
-    """Break one photo's vector or row; the state that a repair can keep."""
+    """Damage one photo's vector or row; returns the state that a repair can keep."""
     victim = chance.choice(sorted(state))
     if chance.random() < 0.5:
         wanted = vector(victim, state[victim]).tobytes()
@@ -115,14 +115,14 @@ def damage(folder: Path, state: State, chance: Random) -> State:
 
 
 def mended(folder: Path) -> None:
-    """Repair, as a person does who was told that it is damaged; Loss where that does not end it."""
+    """Repair a damaged index, as a person would. Raises Loss if it is still damaged afterwards."""
     repair(folder)
     if damages := verify(folder).damages:
         raise Loss(f"repaired, and verify finds {damages[0].where}: {damages[0].what}")
 
 
 def downgrade(folder: Path, version: int) -> None:
-    """Make an index what an earlier clipsearch would have written, in the format of that number."""
+    """Turn an index into one of an older format."""
     with closing(sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)) as database:
         for column in ("cause", "attempts", "tried_with") if version < 6 else ():
             database.execute(f"ALTER TABLE failures DROP COLUMN {column}")

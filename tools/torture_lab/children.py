@@ -1,4 +1,4 @@
-"""Processes that carry jobs out and may be killed: how they begin, and what they said."""
+"""Child processes that carry out jobs and may be killed, and their output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PATIENCE = 120  # seconds for a child that takes less than one
 
 @dataclass(slots=True)
 class ChildReport:
-    """What a child said before it ended."""
+    """The output of a child that has ended."""
 
     acknowledged: int
     mended: bool = False
@@ -34,7 +34,7 @@ class ChildReport:
 
 @cache
 def _context() -> ForkServerContext:
-    """What children come from: a process that has imported everything, with one thread, so that one takes milliseconds."""
+    """A process with one thread that has imported everything. Forking a child from it takes milliseconds."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torture_lab.workload"])
     paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
@@ -45,7 +45,7 @@ def _context() -> ForkServerContext:
 
 @contextmanager
 def child(job: Job) -> Iterator[tuple[ForkServerProcess, Callable[[], None], Callable[[], ChildReport]]]:
-    """A process that waits to carry a job out: itself, what makes it begin, and what waits for its end."""
+    """A child that waits for its job: the process, a function that starts the job, and one that waits for its end."""
     context = _context()
     reading, line = context.Pipe(duplex=False)
     waiting, go = context.Pipe(duplex=False)
@@ -73,7 +73,7 @@ def child(job: Job) -> Iterator[tuple[ForkServerProcess, Callable[[], None], Cal
         process.join(_PATIENCE)
         report.seconds = time.monotonic() - start
         if report.error.startswith("raw"):
-            raise Loss(f"an error that nobody put into words: {report.error}")
+            raise Loss(f"an error without a message of ours: {report.error}")
         return report
 
     try:

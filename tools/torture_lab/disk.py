@@ -1,4 +1,4 @@
-"""A disk that keeps only what was synced: what may be on it after the power went, from a trace of system calls.
+"""A model of a disk that keeps only synced data: its possible contents after a power loss, from a trace of system calls.
 
 A file's bytes are safe once the file was synced; a name, its change or its end, once the folder it is in was. POSIX promises no
 more, and file systems that do are not relied upon.
@@ -23,7 +23,7 @@ _FOLDER = -1
 
 @dataclass(slots=True)
 class _Change:
-    """A change that was not synced: of a file's bytes, its length, or a name."""
+    """A change that was not synced: to the bytes, the length or the name of a file."""
 
     number: int
     inode: int = 0
@@ -43,7 +43,7 @@ class _Open:
 
 @dataclass(slots=True)
 class Disk:
-    """A folder's files: what is safe, and what has happened since."""
+    """The files of a folder: their synced content, and the changes since."""
 
     root: str
     names: dict[str, int] = field(default_factory=dict)  # as the process sees them: path → inode, or _FOLDER
@@ -67,7 +67,7 @@ class Disk:
         return disk
 
     def take(self, event: Event) -> None:
-        """Let a call happen."""
+        """Apply a system call."""
         name, texts, numbers = event.name, [os.fsdecode(text) for text in event.texts[:2]], event.numbers
         if name == "openat":
             self._open(texts[0], event)
@@ -92,7 +92,7 @@ class Disk:
                 self._sync(handle)
 
     def after_power_loss(self, root: Path, fate: Fate, chance: Random) -> None:
-        """Write what is on the disk into a folder that is not there yet."""
+        """Write the content of the disk into a new folder."""
         kept, torn = list(self.changes), None
         if fate == "nothing unsynced":
             kept = []
@@ -142,7 +142,7 @@ class Disk:
         self.changes.append(_Change(self.numbered, **values))  # type: ignore[arg-type]
 
     def _sync(self, handle: _Open) -> None:
-        """What was synced is safe from now on."""
+        """Make the changes to a file permanent, since it was synced."""
         left = []
         for change in self.changes:
             is_name = change.old is not None or change.new is not None

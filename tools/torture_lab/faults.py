@@ -22,7 +22,7 @@ Effect = Literal["none", "die before", "die after", "EIO", "ENOSPC"]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens at the `at`-th call that matters, counting from 1."""
+    """The fault at the `at`-th counted call, starting from 1."""
 
     at: int = 0
     effect: Effect = "none"

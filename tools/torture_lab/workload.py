@@ -1,4 +1,4 @@
-"""A run of commits that a seed decides, the states it goes through, and the process that carries it out and may die."""
+"""A sequence of commits chosen by a seed, the states it passes through, and the child process that carries it out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ State: TypeAlias = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one commit publishes."""
+    """The changes of one commit."""
 
     adds: dict[str, int]
     removes: tuple[str, ...]
@@ -83,7 +83,7 @@ def vector(name: str, version: int) -> NDArray[np.float32]:
 
 
 def fingerprint() -> Fingerprint:
-    """The model that the vectors are said to be from."""
+    """The model that the vectors claim to come from."""
     return Fingerprint("torture", "", "digest", DIM)
 
 
@@ -109,7 +109,7 @@ def apply(collection: Collection, step: Step) -> None:
 
 
 def place_of(root_id: int, name: str) -> Place:
-    """Where a photo is in the catalog's terms."""
+    """The place of a photo as the catalog stores it."""
     folder, _, last = name.rpartition("/")
     return Place(root_id, folder, last)
 
@@ -140,7 +140,7 @@ def opened(folder: Path) -> Collection:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a child process does to an index."""
+    """The job of a child process."""
 
     folder: Path
     steps: list[Step]

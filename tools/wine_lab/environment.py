@@ -30,7 +30,7 @@ _BESIDES = (
     "uvicorn",
     "watchfiles",
 )
-_RUNTIME = "scikit-learn"  # its wheel has Microsoft's vcomp140.dll, of which Wine's lacks what faiss calls
+_RUNTIME = "scikit-learn"  # its wheel has Microsoft's vcomp140.dll, since Wine's own lacks functions that faiss calls
 _SOURCES = Path("/etc/apt/sources.list")
 _OVERRIDES = "mscoree=;mshtml=;winedbg.exe=d;vcomp140=n,b"
 
@@ -44,7 +44,7 @@ class Windows:
         self.prefix = self.folder / "prefix"
 
     def set_up(self, mirror: str | None = None) -> None:
-        """Make whatever is not there yet."""
+        """Make the parts that are missing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         steps = [(self.debian, lambda: self._debian(mirror)), (self.python, self._python), (self.prefix, self._prefix)]
         for target, step in steps if not self.wine else steps[1:]:
@@ -135,7 +135,7 @@ class Windows:
 
 
 def mirror_in(sources: Sequence[Path]) -> str | None:
-    """The Debian mirror that apt's files of sources name; None where they name none."""
+    """The Debian mirror in apt's lists of sources; None if they name no mirror."""
     for file in sources:
         if file.suffix in (".list", ".sources") and file.is_file():
             text = file.read_text("utf-8", "replace")

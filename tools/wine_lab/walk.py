@@ -1,4 +1,4 @@
-"""What a user does, on Windows, in places with awkward names: each command's exit status and first hits are checked.
+"""The steps of a user on Windows, in folders with awkward names. Each command's exit status and first hits are checked.
 
 It is run by Windows' own Python (`tools/wine.py walk` does so under Wine):
 

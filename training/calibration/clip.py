@@ -3,7 +3,7 @@
 The archive holds 500 captions and 1,100 photos of Flickr8k among much else. Caption k belongs to photo k // 5 of the first
 hundred: by that reading the nearest of 1,091 photos is the right one for 57 % of the captions. Those hundred are the first of
 captions.jsonl: how alike any two of them are agrees with how alike `mini` finds those (r = 0.49; with the first hundred of the
-other splits |r| < 0.05). What the captions of the other photos are is not known.
+other splits |r| < 0.05). The captions of the other photos are not known.
 
 The archive also has embeddings of class names, "a {name}", in the usual order of their sets (checked by their neighbours).
 """
