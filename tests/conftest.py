@@ -1,4 +1,4 @@
-"""What all tests share: photos of plain colours, an encoder that knows colours, and a machine without a past."""
+"""Fixtures of all tests: photos of plain colours, an encoder that knows colours, and an empty home."""
 
 import os
 import shutil
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items):
 
 
 class ColourEncoder(Encoder):
-    """Pictures become their mean colour, and texts the colour they name: predictable, and quick."""
+    """A predictable and quick encoder: a picture becomes its mean colour, a text the colour that it names."""
 
     def __init__(self, name="colours"):
         self.spec = ModelSpec(
@@ -64,7 +64,7 @@ class ColourEncoder(Encoder):
             context_length=8,
             logit_scale=10.0,
         )
-        self.encoded = 0  # pictures, in all
+        self.encoded = 0  # pictures so far
 
     def embed_pixels(self, pixels):
         self.encoded += len(pixels)
@@ -87,7 +87,7 @@ def save_photo(path, colour="red", size=(32, 24), note=""):
 
 
 def give_captions(index_folder, captions):
-    """Give photos captions, by file name, as a data set that brings them would; the photos have new ids then."""
+    """Give photos captions by file name, as a data set with captions would. The photos get new ids."""
     with Collection(index_folder, writable=True) as collection:
         for records, vectors in list(collection.scan()):
             for record, vector in zip(records, vectors, strict=True):
@@ -150,7 +150,7 @@ def engine(photos, encoder):
 
 @pytest.fixture(autouse=True)
 def a_machine_without_a_past(tmp_path_factory, monkeypatch):
-    """No index used before, no cached checkpoint, and a hub that is not asked."""
+    """Each test starts without an index used last and without cached checkpoints, and never connects to the hub."""
     home = tmp_path_factory.mktemp("home")
     for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(home / name))

@@ -1,4 +1,4 @@
-"""Many readers beside a writer that works, merges, is killed and starts again; and two writers."""
+"""Many readers search while a writer commits, merges, is killed and starts again; and two writers exclude each other."""
 
 import multiprocessing
 import os
@@ -46,7 +46,7 @@ def exact(state, query):
 
 
 def read_on(folder, stop, line):
-    """Search until told to stop; then send how many answers there were, and which commits they were from."""
+    """Search until told to stop, then send the number of answers and the commits that they came from."""
     expected = [[exact(state, query) for query in QUERIES] for state in STATES]
     answers, seen, last = 0, set(), 0
     try:

@@ -48,7 +48,7 @@ def examples():
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    """A home with ~/Photos, indexed by mini, and a folder to work in. Nothing of this machine's is used or changed."""
+    """A home with ~/Photos, indexed by mini, and a folder to work in. The real home is neither used nor changed."""
     home = tmp_path_factory.mktemp("home")
     photos, work = home / "Photos", home / "work"
     pictures = [path for path in sorted(PHOTOS.iterdir()) if path.suffix in (".jpg", ".png", ".webp")]
@@ -92,7 +92,7 @@ def sandbox(tmp_path_factory):
     def run(line):
         if not set("|<>$;&*") & set(line):  # nothing for a shell to do but to take it apart
             words = [word.replace("~", str(home)) for word in shlex.split(line)[1:]]
-            folder = photos if words == ["index"] else work  # without a folder, it is for the index around it
+            folder = photos if words == ["index"] else work  # without a folder, `index` updates the index around it
             status, output, errors = run_here(*words, cwd=folder, **changed)
             return subprocess.CompletedProcess(line, status, output.decode(), errors)
         return subprocess.run(
@@ -145,7 +145,7 @@ def sandbox(tmp_path_factory):
 @pytest.mark.parametrize(("where", "line"), [pytest.param(*item, id=f"{item[0]}: {item[1]}") for item in examples()])
 def test_it_runs(sandbox, where, line):
     if line.startswith(("clipsearch export photos.npy", "clipsearch export laptop.npy")):
-        line += " --force"  # the fixture has made it, to be imported
+        line += " --force"  # the fixture has already written the file
     done = sandbox(line)
     assert "Traceback" not in done.stderr and "unexpected" not in done.stderr
     if line.startswith("clipsearch browse"):  # there is no terminal; tests/terminal has more

@@ -1,4 +1,4 @@
-"""What tests of the command line share: running it."""
+"""Fixtures that run the command line."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def clipsearch(tmp_path):
 
 @pytest.fixture
 def clipsearch_process(tmp_path):
-    """The same as a user meets it: in a process of its own."""
+    """Run `clipsearch ...` in a process of its own, as a user does."""
 
     def run(*arguments, cwd=tmp_path, **environment):
         return run_process(*arguments, cwd=cwd, **environment)

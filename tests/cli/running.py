@@ -35,7 +35,7 @@ def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, **envir
 
 
 def run_process(*arguments, cwd, **environment):
-    """The same as a user meets it, in a process of its own, with text for output."""
+    """`clipsearch ...` in a process of its own, as a user runs it: (exit status, output as text, errors)."""
     result = subprocess.run(
         [sys.executable, "-m", "clipsearch", *map(str, arguments)],
         cwd=cwd,

@@ -1,4 +1,4 @@
-"""What messages propose is right and harmless: pasted into the same shell, it acts on the index that they are about."""
+"""Commands in messages are right and harmless: pasted into the same shell, they act on the index in question."""
 
 import ast
 import os
@@ -131,7 +131,7 @@ def test_a_word_of_other_bytes_is_quoted_for_a_shell():
 
 
 def test_messages_of_the_library_put_commands_between_backticks_or_make_them():
-    """A command that stands bare in a message could not be completed by the command line."""
+    """Commands in messages stand between backticks, so that the command line can add `--index` to them."""
     bare = []
     for path in Path(clipsearch.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -147,7 +147,7 @@ def test_messages_of_the_library_put_commands_between_backticks_or_make_them():
                 names = "|".join(cli.list_commands(None))
                 if re.search(rf"(?<![`\w])clipsearch ({names})\b(?! FOLDER)", node.value):
                     bare.append(f"{path.name}:{node.lineno}: {node.value}")
-    allowed = ('query "a dog on a beach"',)  # without any index in mind
+    allowed = ('query "a dog on a beach"',)  # it is about no particular index
     assert [line for line in bare if not any(text in line for text in allowed)] == []
 
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it, with the embedded model."""
+"""The command line as users run it, with the embedded model."""
 
 import json
 import os
@@ -180,7 +180,7 @@ def test_wrong_use_is_status_1_and_one_clear_message(clipsearch, arguments, mess
     status, output, errors = clipsearch(*arguments)
     assert status == 1
     assert message in errors and output == ""
-    assert {path.name for path in tmp_path.iterdir()} <= {"photos"}  # nothing half-made is left behind
+    assert {path.name for path in tmp_path.iterdir()} <= {"photos"}  # no unfinished files are left
 
 
 def test_help_and_version(clipsearch):

@@ -1,4 +1,4 @@
-"""`clipsearch completion`, and what the scripts ask for."""
+"""`clipsearch completion`, and the commands that its scripts run."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from tests.cli.running import run_here
 
 
 def completed(shell, line, word, **more):
-    """What the script of a shell is given for a line with the cursor at `word`, and the modules that were loaded."""
+    """The completions that a shell's script gets for a line with the cursor at `word`, and the modules that were loaded."""
     environment = {"_CLIPSEARCH_COMPLETE": f"{shell}_complete", "COMP_WORDS": line, "COMP_CWORD": word, **more}
     code = f"""
 import os, sys

@@ -1,4 +1,4 @@
-"""Commands that are run in a folder which was deleted: they do what needs no such folder, and say what is wrong otherwise."""
+"""Commands in a deleted folder work if they need no current folder; otherwise they explain the problem."""
 
 import json
 import sys
@@ -36,7 +36,7 @@ def needing(photos, tmp_path):
 
 
 def absolute(photos, tmp_path):
-    """(command line, exit status) of what needs no current folder."""
+    """(command line, exit status) of commands that need no current folder."""
     at, export = ["--index", photos], tmp_path / "e.npy"
     return [
         (["index", photos], 0), (["index", *at, "--json"], 0), (["query", "red", *at], 0),

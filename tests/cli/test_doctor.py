@@ -1,4 +1,4 @@
-"""`clipsearch doctor`: one page about machine, installation and index, whatever is broken, and nothing private in it."""
+"""`clipsearch doctor` prints one page about machine, installation and index, whatever is broken, and nothing private."""
 
 import json
 import os

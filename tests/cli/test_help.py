@@ -1,4 +1,4 @@
-"""What --help and `help` say: short, in groups, and the same as what the commands do."""
+"""The texts of --help and `help` are short, grouped, and match what the commands do."""
 
 import re
 

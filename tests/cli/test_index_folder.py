@@ -1,4 +1,4 @@
-"""Which index a command means."""
+"""How a command chooses its index."""
 
 import os
 import stat

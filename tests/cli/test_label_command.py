@@ -1,4 +1,4 @@
-"""`label` and `eval --zero-shot` as a user meets them: most in this process, with an encoder that knows colours."""
+"""`label` and `eval --zero-shot` as users run them: most in this process, with an encoder that knows colours."""
 
 import json
 import shutil
@@ -80,7 +80,7 @@ def test_paths_are_of_photos_that_show_a_label(clipsearch, photos):
     command = ["label", *RED_BLUE]
     assert set(clipsearch(*command, "--paths")[1].splitlines()) == {str(photos / "red.jpg"), str(photos / "blue.jpg")}
     assert set(clipsearch(*command, "-0")[1].split("\0")) == {str(photos / "red.jpg"), str(photos / "blue.jpg"), ""}
-    assert clipsearch(*command, "--paths", "--min-probability", "0.99")[:2] == (0, "")  # none is that sure
+    assert clipsearch(*command, "--paths", "--min-probability", "0.99")[:2] == (0, "")  # no label is that likely
 
 
 def test_sidecars_lie_beside_the_photos_and_the_index_does_not_notice(clipsearch, photos):

@@ -12,7 +12,7 @@ LOGGER = logging.getLogger("clipsearch.store.example")
 
 @pytest.fixture
 def logging_status(monkeypatch, indexed):
-    """`clipsearch status --json ...`, while which the library logs at every level: (exit status, output, errors)."""
+    """Run `clipsearch status --json ...` while the library logs at every level: (exit status, output, errors)."""
     from clipsearch.engine import SearchEngine
 
     status = SearchEngine.status

@@ -1,4 +1,4 @@
-"""`duplicates` and `stats` as a user meets them, with the embedded model."""
+"""`duplicates` and `stats` as users run them, with the embedded model."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def once(tmp_path_factory):
 
 @pytest.fixture
 def indexed(once, tmp_path):
-    """A copy of these with their index, to do anything with."""
+    """A copy of these photos with their index, which a test may change."""
     return shutil.copytree(once, tmp_path / "photos")
 
 

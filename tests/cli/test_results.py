@@ -1,4 +1,4 @@
-"""The flags that say what becomes of hits, without an index."""
+"""The flags that decide how hits are printed, copied or opened, tested without an index."""
 
 import csv
 import io
@@ -156,7 +156,7 @@ def test_long_names_keep_their_suffix(character):
 
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
-    """A system whose opener writes down what it is asked to open; a function that says what that was."""
+    """A system whose opener only records its arguments; returns a function that reads them."""
     if sys.platform == "win32":
         pytest.skip("os.startfile cannot be replaced by a script")
     folder = tmp_path / "bin"
@@ -231,7 +231,7 @@ SCRIPT = """
 
 
 def on_a_terminal(**environment):
-    """What a terminal of 60 columns is given."""
+    """The output on a terminal of 60 columns."""
     pty = pytest.importorskip("pty", reason="Windows has none")
     ours, theirs = pty.openpty()
     environment = {

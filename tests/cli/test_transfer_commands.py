@@ -1,4 +1,4 @@
-"""`export` and `import` as a user meets them, in processes of their own, with the embedded model."""
+"""`export` and `import` as users run them, with the embedded model."""
 
 import json
 import os

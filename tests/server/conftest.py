@@ -1,4 +1,4 @@
-"""What tests of the server share: it in this process, with five photos of five colours, and as a process of its own."""
+"""Fixtures of the server's tests: a server in this process over five photos of five colours, and a server as a process."""
 
 import os
 import subprocess
@@ -19,13 +19,13 @@ MAY_CHANGE = {"Clipsearch-Client": "tests"}
 
 @pytest.fixture
 def indexed(photos_with_mini):
-    """The five photos' folder, indexed by mini: for a server that is a process of its own."""
+    """The folder of the five photos, indexed by mini, for a server in a process of its own."""
     return photos_with_mini
 
 
 @pytest.fixture
 def service(engine):
-    """A service of the five photos; `engine` is another one's, as another process would have it."""
+    """A service of the five photos. It has its own engine; `engine` acts as another process."""
     service = Service(engine.index_folder)
     yield service
     service.close()
@@ -33,7 +33,7 @@ def service(engine):
 
 @pytest.fixture
 def client(service):
-    """What asks it, as the page would."""
+    """A client of the service that sends the headers of the page."""
     app = make_app(service, host="127.0.0.1", port=8100)
     with TestClient(app, base_url=ADDRESS, headers=MAY_CHANGE) as client:
         yield client

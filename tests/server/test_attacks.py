@@ -1,4 +1,4 @@
-"""What a hostile page, program, picture or index tries, and does not get."""
+"""Attacks by a hostile page, program, picture or index, all of them refused."""
 
 import io
 import json
@@ -297,7 +297,7 @@ def running(tmp_path_factory):
 
 
 def talk(address, request, most=1_000_000):
-    """Raw bytes to a server, and what it says until it hangs up or is silent."""
+    """Send raw bytes to a server; returns its answer until it hangs up or is silent."""
     url = httpx2.URL(address)
     with socket.create_connection((url.host, url.port), timeout=1) as stream:
         host = f"{url.host}:{url.port}".encode()
@@ -346,7 +346,7 @@ def test_broken_and_smuggled_requests_get_nothing(running, request_bytes):
 
 
 def bomb(width, height):
-    """A PNG of some kilobytes that says it is so large."""
+    """A PNG of a few kilobytes whose header states this size."""
 
     def chunk(kind, data):
         body = kind + data
@@ -433,7 +433,7 @@ def test_names_that_are_not_utf8_are_exact(client, engine, photos):
 
 
 def test_an_index_from_elsewhere_cannot_show_other_files(client, engine, photos):
-    """A catalog whose row names another file: that is not the picture whose hash it has."""
+    """A catalog whose row names another file, which does not have the hash in the row."""
     import sqlite3
 
     secret = photos / "secret.txt"

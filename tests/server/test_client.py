@@ -1,4 +1,4 @@
-"""The client, and `--server`: to the byte what the command line prints without."""
+"""The client, and `--server`, which prints the same bytes as the command line without it."""
 
 import contextlib
 import json
@@ -175,7 +175,7 @@ def test_files_of_a_far_server_are_not_here():
 
 def test_nobody_answers():
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # and does not listen
+        held.bind(("127.0.0.1", 0))  # but does not listen
         address = f"http://127.0.0.1:{held.getsockname()[1]}"
         with Client(address) as client, pytest.raises(ClipsearchError, match="start one with: `clipsearch serve`"):
             client.status()
@@ -278,7 +278,7 @@ def test_a_client_outlives_the_server_s_patience(server):
 
 
 def same_answers(engine, client, query):
-    """What both find, to the last digit."""
+    """Server and index give the same hits, to the last digit."""
     own, through = engine.search(query, 20), client.search(query, 20)
     assert [(hit.score, hit.match, hit.path) for hit in through] == [(hit.score, hit.match, hit.path) for hit in own]
     assert through.explanation.considered == own.explanation.considered

@@ -44,7 +44,7 @@ def test_every_parameter_is_described(described):
 
 
 def test_answers_have_the_keys_that_are_described(client, engine, described):
-    give_captions(engine.index_folder, {"red.jpg": "a red wall"})  # the key that a photo without one has not
+    give_captions(engine.index_folder, {"red.jpg": "a red wall"})  # photos without a caption lack this key
     number = ids(client)["red.jpg"]
     for path, address in (
         ("/api/search", "/api/search?q=red&explain=true&group_by=day"),
@@ -68,7 +68,7 @@ def test_head_is_get_without_a_body(client):
         head, get = client.head(address), client.get(address)
         assert head.content == b"" and head.status_code == get.status_code
         assert head.headers["content-type"] == get.headers["content-type"]
-    answer = client.head("/api/events")  # which GET would never end
+    answer = client.head("/api/events")  # with GET this would never end
     assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
 
 

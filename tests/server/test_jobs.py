@@ -1,4 +1,4 @@
-"""Indexing while the server runs, and what listeners are told."""
+"""Indexing while the server runs, and the events that listeners get."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def test_only_indexed_folders_can_be_indexed(client, photos, tmp_path):
     for folder in (tmp_path, photos / "trip", "/", str(photos / ".." / "other")):
         answer = client.post("/api/index", json={"folders": [str(folder)]})
         assert answer.status_code == 403 and answer.json()["error"]["code"] == "not-indexed"
-        how = f"clipsearch index PHOTOS --index {quoted(photos / '.clipsearch')}"  # never what somebody else asked for
+        how = f"clipsearch index PHOTOS --index {quoted(photos / '.clipsearch')}"  # never the options of another client
         assert answer.json()["error"]["message"].endswith(f"to add it: {how}")
     assert client.post("/api/index", json={"folder": str(photos)}).status_code == 422
 

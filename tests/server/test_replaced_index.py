@@ -1,4 +1,4 @@
-"""What a server, an engine or an assistant does when the index is put in another's place, or its photos go away."""
+"""A server, an engine and an assistant notice that their index was replaced, or that its photos are gone."""
 
 import asyncio
 import contextlib

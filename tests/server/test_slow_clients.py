@@ -1,4 +1,4 @@
-"""Clients that stall: whatever they leave undone, the others are answered."""
+"""Clients that stall do not keep others from their answers."""
 
 import http.client
 import io
@@ -51,7 +51,7 @@ def picture():
 
 
 def connected(port, stack, sent):
-    """A connection that has sent this, and then nothing more."""
+    """A connection that has sent these bytes and then stalls."""
     client = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
     client.sendall(sent)
     return client

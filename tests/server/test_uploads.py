@@ -1,4 +1,4 @@
-"""Searching by a picture that is sent."""
+"""Searching by an uploaded picture."""
 
 import io
 import os

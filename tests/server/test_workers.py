@@ -18,7 +18,7 @@ def batches():
 
 @pytest.fixture
 def thread(engine, batches):
-    """A SearchThread that waits until `thread.go` is set, so that questions gather."""
+    """A SearchThread that waits until `thread.go` is set, so that queries collect."""
     thread = SearchThread(
         lambda: SearchEngine(engine.index_folder), lambda size, seconds: batches.append((size, seconds))
     )
