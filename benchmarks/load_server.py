@@ -114,8 +114,8 @@ def main() -> None:
             add(_row("server, 1 client", kind, *asyncio.run(_clients(address, ask, 1, few))))
             batches = [[next(ask) for _ in range(64)] for _ in range(max(1, arguments.queries // 64))]
             add(_engine_row("engine, 64 at once", kind, engine, batches))
-            some = asyncio.run(_clients(address, ask, arguments.clients, arguments.queries))
-            add(_row(f"server, {arguments.clients} clients", kind, *some))
+            outcome = asyncio.run(_clients(address, ask, arguments.clients, arguments.queries))
+            add(_row(f"server, {arguments.clients} clients", kind, *outcome))
     if arguments.json:
         print(
             json.dumps(

@@ -182,13 +182,13 @@ def measure_pairs(collection: Collection, least: tuple[float, float]) -> dict[st
     Of the pairs that pass both, "false" are not of the same bytes.
     """
     blocks = list(collection.scan())
-    records = [record for some, _ in blocks for record in some]
+    records = [record for block, _ in blocks for record in block]
     looks = _look(record.file for record in records)
     contents = {path: look.content for path, look in looks.items()}
     kept = [row for row, record in enumerate(records) if contents.get(record.file.path) == record.info.content_hash]
     if not kept:
         raise ClipsearchError("the index has no photo that can be read and is as it was")
-    vectors = np.concatenate([some for _, some in blocks])[kept]
+    vectors = np.concatenate([block for _, block in blocks])[kept]
     files = [records[row].file for row in kept]
     hashes, plain = _together([looks[file.path] for file in files])
     counts, false = np.zeros(len(TESTS), np.int64), 0
@@ -196,7 +196,7 @@ def measure_pairs(collection: Collection, least: tuple[float, float]) -> dict[st
     for start in range(0, len(files), _ROWS):
         rows = slice(start, start + _ROWS)
         cosines = vectors[rows] @ vectors[start:].T
-        bits = np.stack([differing_bits(one, hashes[start:]) for one in hashes[rows]])
+        bits = np.stack([differing_bits(row, hashes[start:]) for row in hashes[rows]])
         bits[plain[rows, None] | plain[start:]] = BITS
         later = np.triu(np.ones(bits.shape, bool), 1)
         tests = _tests(least, cosines, bits) & later
@@ -223,10 +223,10 @@ def _look(files: Iterable[ImageFile]) -> dict[str, Look]:
     """The perceptual hash of each photo by path; photos that cannot be read are left out."""
     looks: dict[str, Look] = {}
     with DecoderPool(HASH_PIXELS) as pool:
-        for one in pool.read(files):
-            if isinstance(one, Decoded):
-                hashed, plain = perceptual_hashes(one.pixels[None])[0], bool(are_plain(one.pixels[None])[0])
-                looks[one.file.path] = Look(one.info.content_hash, hashed, plain)
+        for outcome in pool.read(files):
+            if isinstance(outcome, Decoded):
+                hashed, plain = perceptual_hashes(outcome.pixels[None])[0], bool(are_plain(outcome.pixels[None])[0])
+                looks[outcome.file.path] = Look(outcome.info.content_hash, hashed, plain)
     return looks
 
 

@@ -40,18 +40,18 @@ def main() -> None:
     for count in (5, 20, 100):
         draws = [random.choice(len(names), count, replace=False) for _ in range(DRAWS)]
         for with_match in (False, True):
-            found, confused, wrong, shown, others = *np.zeros((3, len(LEAST))), 0, 0
-            for some in draws:
-                rivals = np.stack([bank[scene] for scene in competing_scenes([names[label] for label in some])])
-                likely, match = probabilities(pictures, texts[some], rivals, encoder.spec.logit_scale)
+            correct, confused, wrong, shown, others = *np.zeros((3, len(LEAST))), 0, 0
+            for labels in draws:
+                rivals = np.stack([bank[scene] for scene in competing_scenes([names[label] for label in labels])])
+                likely, match = probabilities(pictures, texts[labels], rivals, encoder.spec.logit_scale)
                 sure = likely.max(axis=1) * (match if with_match else 1)
-                good, inside = some[likely.argmax(axis=1)] == right, np.isin(right, some)
+                good, inside = labels[likely.argmax(axis=1)] == right, np.isin(right, labels)
                 shown, others = shown + inside.sum(), others + (~inside).sum()
                 for row, least in enumerate(LEAST):
-                    found[row] += (good & (sure >= least)).sum()
+                    correct[row] += (good & (sure >= least)).sum()
                     confused[row] += (inside & ~good & (sure >= least)).sum()
                     wrong[row] += (~inside & (sure >= least)).sum()
-            rates = zip(LEAST, found / shown, confused / shown, wrong / others, strict=True)
+            rates = zip(LEAST, correct / shown, confused / shown, wrong / others, strict=True)
             for least, hits, mixed_up, errors in rates:
                 precision = SHARE * hits / (SHARE * (hits + mixed_up) + (1 - SHARE) * errors)
                 print(f"{count:>6} {with_match!s:>5} {least:>5} {hits:>6.3f} {errors:>6.3f} {precision:>9.3f}")

@@ -59,7 +59,9 @@ def read(path: Path) -> tuple[str, list[Advisory]]:
 
 def least(requirement: Requirement) -> Version | None:
     """The least version that a requirement is content with; None where it sets none."""
-    bounds = (Version(one.version) for one in requirement.specifier if one.operator in (">=", "==", "~=", "===", ">"))
+    bounds = (
+        Version(bound.version) for bound in requirement.specifier if bound.operator in (">=", "==", "~=", "===", ">")
+    )
     return max(bounds, default=None)
 
 

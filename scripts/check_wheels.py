@@ -56,13 +56,14 @@ def main() -> int:
     cases = [(system, python) for system in SYSTEMS for python in PYTHONS]
     wrong = 0
     with ThreadPoolExecutor(4) as threads:
-        for (system, python), (works, said) in zip(
+        for (system, python), (works, output) in zip(
             cases, threads.map(lambda case: resolved(*case), cases), strict=True
         ):
             expected = python in SYSTEMS[system][2]
             wrong += works != expected
             print(
-                f"{'ok   ' if works == expected else 'WRONG'} {system}, Python {python}: {said if works else f'no ({said})'}"
+                f"{'ok   ' if works == expected else 'WRONG'} {system}, Python {python}: "
+                f"{output if works else f'no ({output})'}"
             )
     print(f"{wrong} of {len(cases)} are not as docs/install.md says" if wrong else "all are as docs/install.md says")
     return 1 if wrong else 0

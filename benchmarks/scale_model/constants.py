@@ -82,7 +82,7 @@ def load(path: Path = FILE) -> Figures:
     """Read the file. ValueError where a constant is missing, has no source or is not above zero."""
     data: dict[str, Any] = json.loads(path.read_text("utf-8"))
     entries = data["constants"]
-    names = {one.name for one in fields(Constants)}
+    names = {constant.name for constant in fields(Constants)}
     if set(entries) != names:
         raise ValueError(f"{path}: constants that are missing or unknown: {sorted(set(entries) ^ names)}")
     for name, entry in entries.items():

@@ -52,7 +52,7 @@ def measure(work: Path, shared: Path) -> tuple[dict[str, Entry], list[float]]:
             start = size
             times = _queries(index, texts)
             # Of a machine that may be busy, what it does when left alone; the spread keeps what was in between.
-            seconds[size], spread = min(times), [one / min(times) for one in times]
+            seconds[size], spread = min(times), [seconds_each / min(times) for seconds_each in times]
             scored[size] = _candidates(index, texts)
         slope, fixed = np.polyfit(list(seconds), list(seconds.values()), 1)
         power, first = np.polyfit(np.log(list(scored)), np.log(list(scored.values())), 1)
@@ -63,7 +63,7 @@ def measure(work: Path, shared: Path) -> tuple[dict[str, Entry], list[float]]:
         )
         rate, fault = _disk(work / "disk")
         catalog = (index / "catalog.sqlite").stat().st_size
-        found: dict[str, Entry] = {
+        entries: dict[str, Entry] = {
             "cores": _entry(cores(), "this machine"),
             "memory": _entry(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "this machine"),
             "scan_fixed_s": _entry(max(float(fixed), 1e-4), line),
@@ -77,7 +77,7 @@ def measure(work: Path, shared: Path) -> tuple[dict[str, Entry], list[float]]:
             "caption_bytes": _entry(_caption_bytes(work, shared), f"{here}: {_CAPTIONED:,} captions of Flickr8k"),
             "thumbnail_bytes": _entry(_thumbnail_bytes(shared), f"{here}: 200 photos of Flickr8k, WebP, 256 px"),
         }
-        return found, [round(one, 4) for one in spread]
+        return entries, [round(seconds_each, 4) for seconds_each in spread]
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -138,14 +138,14 @@ def from_bench(path: Path) -> tuple[dict[str, Entry], list[dict[str, Any]], list
             _point(f"index on disk{format_2}, bytes", photos, 1e6 * size, source),
         ]
     quiet = [
-        [one / statistics.median(times) for one in times]
+        [seconds_each / statistics.median(times) for seconds_each in times]
         for times in (
             results["warm query over 1,000,000"]["clipsearch"]["seconds"],
             results["--taken, within a day: 144 of 1,000,000"]["peers"]["without a filter"]["seconds"],
         )
     ]
     points.append(_point("adding 1,000, s", 1_000_000, ours["adding 1,000 to 1,000,000"]["median"], source))
-    return constants, points, [round(one, 4) for times in quiet for one in times]
+    return constants, points, [round(seconds_each, 4) for times in quiet for seconds_each in times]
 
 
 def opening(bench: Path, constants: Constants) -> Entry:

@@ -92,11 +92,11 @@ def _bench(setup: Setup, source: VectorSource) -> Bench:
 
 def _vectors(source: VectorSource, ids: Sequence[int]) -> Embeddings:
     wanted = np.array(ids, np.int64)
-    found = np.empty((len(ids), source.dim), np.float32)
+    vectors = np.empty((len(ids), source.dim), np.float32)
     for segment in source.snapshot.segments:
         rows = segment.rows_of(wanted)
-        found[rows >= 0] = segment.vectors[rows[rows >= 0]]
-    return found
+        vectors[rows >= 0] = segment.vectors[rows[rows >= 0]]
+    return vectors
 
 
 def _ours(setup: Setup, source: VectorSource, bench: Bench, kind: Kind) -> Iterator[Point]:
@@ -114,7 +114,7 @@ def _ours(setup: Setup, source: VectorSource, bench: Bench, kind: Kind) -> Itera
                     continue
                 index.effort, index.candidates = effort, count
                 milliseconds = _timed(index, source, bench.texts.vectors)
-                text, image = (recalls(index, some)[0] for some in (bench.texts, bench.images))
+                text, image = (recalls(index, side)[0] for side in (bench.texts, bench.images))
                 done.append(
                     replace(base, setting=f"{effort}, {count}", text=text, image=image, milliseconds=milliseconds)
                 )
@@ -138,10 +138,10 @@ def _timed(index: ApproximateIndex, source: VectorSource, texts: Embeddings) -> 
 def _peer(setup: Setup, source: VectorSource, bench: Bench, peer: str) -> Iterator[Point]:
     """A peer's points, measured in its own environment over the same vectors, row by row."""
     with TemporaryDirectory(dir=setup.work, prefix="ann-") as folder:
-        asked = Path(folder) / "queries.npz"
-        np.savez(asked, texts=bench.texts.vectors, images=bench.images.vectors)
+        query_file = Path(folder) / "queries.npz"
+        np.savez(query_file, texts=bench.texts.vectors, images=bench.images.vectors)
         command = peers.run_script(
-            setup.peer_dir, peer, _PEER_SCRIPT, peer, setup.vectors_file(bench.rows), asked, folder
+            setup.peer_dir, peer, _PEER_SCRIPT, peer, setup.vectors_file(bench.rows), query_file, folder
         )
         process = subprocess.run(**command.popen, check=False, capture_output=True, text=True)
         if process.returncode:  # what it has printed before counts
@@ -156,13 +156,13 @@ def _peer(setup: Setup, source: VectorSource, bench: Bench, peer: str) -> Iterat
             )  # fmt: skip
 
 
-def _recall(rows: Any, some: TuningQueries, own: int) -> float:
+def _recall(rows: Any, queries: TuningQueries, own: int) -> float:
     """Recall@10 of rows (n, 10 + own), whose ids are one more; the first is an image itself where `own` is 1."""
-    found = [
+    recalls_each = [
         min(int(np.isin(truth, ids + 1).sum()), 10) / 10
-        for truth, ids in zip(some.best, rows[:, : 10 + own], strict=True)
+        for truth, ids in zip(queries.best, rows[:, : 10 + own], strict=True)
     ]
-    return float(np.mean(found))
+    return float(np.mean(recalls_each))
 
 
 def as_json(points: Sequence[Point]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def picture(points: Sequence[Point]) -> str:
     below = _TOP + _HEIGHT + 56
     for number, method in enumerate(methods):
         x, y = _LEFT + 330 * (number % 3), below + 20 * (number // 3)
-        memory = ", ".join(f"{group[0].megabytes:,.0f}" for _, one, group in _methods(points) if one == method)
+        memory = ", ".join(f"{group[0].megabytes:,.0f}" for _, other, group in _methods(points) if other == method)
         lines += [
             f'<line x1="{x}" x2="{x + 24}" y1="{y - 4}" y2="{y - 4}" stroke="{colours[method]}" stroke-width="3"/>',
             f'<text x="{x + 30}" y="{y}">{escape(method)}: {memory} MB</text>',
@@ -80,7 +80,9 @@ def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, s
         f"exact, {exact.megabytes:,.0f} MB</text>"
     )
     for method, colour in colours.items():
-        quickest_first = sorted((one for one in group if one.method == method), key=lambda one: one.milliseconds)
+        quickest_first = sorted(
+            (point for point in group if point.method == method), key=lambda point: point.milliseconds
+        )
         for which, dash in (("text", ""), ("image", ' stroke-dasharray="5 4"')):
             best, path = 0.0, []
             for point in quickest_first:
@@ -97,10 +99,10 @@ def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, s
 
 
 def _methods(points: Sequence[Point]) -> list[tuple[int, str, list[Point]]]:
-    found: dict[tuple[int, str], list[Point]] = {}
+    groups: dict[tuple[int, str], list[Point]] = {}
     for point in points:
-        found.setdefault((point.rows, point.method), []).append(point)
-    return [(size, method, group) for (size, method), group in found.items()]
+        groups.setdefault((point.rows, point.method), []).append(point)
+    return [(size, method, group) for (size, method), group in groups.items()]
 
 
 def _quickest(points: Sequence[Point], target: float) -> Point | None:

@@ -11,7 +11,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from clipsearch.query import filters as said
+from clipsearch.query import filters
 from clipsearch.store.collection import Collection
 from clipsearch.types import Condition
 from suite import limits, peers
@@ -71,13 +71,13 @@ def warm_query(setup: Setup) -> Iterator[Result]:
             search(texts[:1], 10)
         turn = iter(range(10_000))
 
-        def one(search: Callable[[Any], object]) -> Callable[[Figures], None]:
+        def each_query(search: Callable[[Any], object]) -> Callable[[Figures], None]:
             return timed(lambda: search(texts[next(turn) % 64][None]))
 
         runs = {
-            "ours": one(lambda q: collection.search(q, 10)),
-            "ours, whole vectors": one(lambda q: whole.search(q, 10)),
-            "faiss flat": one(lambda q: flat.search(q, 10)),
+            "ours": each_query(lambda q: collection.search(q, 10)),
+            "ours, whole vectors": each_query(lambda q: whole.search(q, 10)),
+            "faiss flat": each_query(lambda q: flat.search(q, 10)),
         }
         figures = alternate(runs, 4 * setup.repeats)
         notes: dict[str, float | str] = {
@@ -111,14 +111,14 @@ def filtered(setup: Setup) -> Iterator[Result]:
     """A warm query among what filters leave of a million photos, beside the same query among all."""
     count = 1_000_000
     conditions = {
-        "--taken, within a day": said.taken_in("2010-05-05"),
-        "--in, one folder": said.in_folder(setup.work / "nowhere" / "00077"),
-        "--camera rare": said.taken_by("rare"),
-        "--format heic": said.of_format("heic"),
-        "--near, 150 km": said.taken_near("0,0,150"),
-        "--name, 50 of them": said.named("000*77*07.jpg"),
-        "--where with two of these": said.parse_where("taken = 2010-05 and camera ~ 'rare*'"),
-        "--min-width, two thirds": said.parse_where("width >= 4000"),
+        "--taken, within a day": filters.taken_in("2010-05-05"),
+        "--in, one folder": filters.in_folder(setup.work / "nowhere" / "00077"),
+        "--camera rare": filters.taken_by("rare"),
+        "--format heic": filters.of_format("heic"),
+        "--near, 150 km": filters.taken_near("0,0,150"),
+        "--name, 50 of them": filters.named("000*77*07.jpg"),
+        "--where with two of these": filters.parse_where("taken = 2010-05 and camera ~ 'rare*'"),
+        "--min-width, two thirds": filters.parse_where("width >= 4000"),
     }
     texts = setup.real[1]
     with Collection(setup.index(count)) as collection:

@@ -36,15 +36,15 @@ def page(request, chromium, page_file):
         viewport={"width": 1000, "height": 700}, color_scheme=request.param, offline=True, reduced_motion="reduce"
     )
     page = context.new_page()
-    told, asked = [], []
+    told, requested = [], []
     page.on("console", lambda message: told.append(message.text))
     page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requested.append(request.url))
     page.goto(page_file.as_uri())
     yield page
     # A key that is pressed before the page has drawn itself leaves Chromium nothing to focus by itself, which it says.
     assert [text for text in told if not text.startswith("Autofocus processing was blocked")] == []
-    assert [url for url in asked if not url.startswith(("data:", "file:"))] == [] and asked.count(
+    assert [url for url in requested if not url.startswith(("data:", "file:"))] == [] and requested.count(
         page_file.as_uri()
     ) == 1
     context.close()
@@ -116,8 +116,12 @@ def test_it_is_accessible(page):
     for keys in ((), ("Home", "Enter"), ("Escape", "?")):
         for key in keys:
             page.keyboard.press(key)
-        found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-        assert [(one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")] == []
+        violations = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        assert [
+            (violation["id"], violation["impact"])
+            for violation in violations
+            if violation["impact"] in ("serious", "critical")
+        ] == []
 
 
 def test_a_script_or_a_style_that_is_not_ours_does_nothing(chromium, page_file, tmp_path):

@@ -49,21 +49,21 @@ def test_indexing_is_followed_and_cancelled(new_page, address):
     """The server's side is told by hand here: a real run ends sooner than a test can look at it."""
     page = new_page()
     job = {"state": "running", "done": 5, "total": 20, "added": 5, "updated": 0, "removed": 0, "failed": 0}
-    asked = []
+    methods = []
 
     def answer(route):
-        asked.append(route.request.method)
+        methods.append(route.request.method)
         ended = {**job, "state": "cancelled"}
         route.fulfill(
             json={"job": job}
             if route.request.method == "POST"
             else ended
-            if "DELETE" in asked
+            if "DELETE" in methods
             else {**job, "state": "idle"}
         )
 
     def events(route):
-        state = "cancelled" if "DELETE" in asked else "running"
+        state = "cancelled" if "DELETE" in methods else "running"
         name = "progress" if state == "running" else state
         data = json.dumps({**job, "state": state})
         route.fulfill(content_type="text/event-stream", body=f"retry: 200\nevent: {name}\ndata: {data}\n\n")
@@ -79,7 +79,7 @@ def test_indexing_is_followed_and_cancelled(new_page, address):
     assert "running" in page.locator("#open-library").get_attribute("class")
     page.get_by_role("button", name="Cancel").click()
     page.wait_for_selector(".indexing p:has-text('Cancelled')")
-    assert asked.count("POST") == asked.count("DELETE") == 1
+    assert methods.count("POST") == methods.count("DELETE") == 1
 
 
 def test_an_index_without_photos_says_so(new_page, tmp_path):

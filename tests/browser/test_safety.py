@@ -104,8 +104,8 @@ def test_little_is_loaded_and_nothing_from_elsewhere(new_page, address):
         ".map((one) => one.encodedBodySize)"
     )
     assert 10_000 < sum(sizes) < 100_000  # of code and styles, as they are sent
-    asked = [response.url for response in loaded if "/api/" in response.url and "/thumbnails/" not in response.url]
-    assert len(asked) <= 6, asked
+    requested = [response.url for response in loaded if "/api/" in response.url and "/thumbnails/" not in response.url]
+    assert len(requested) <= 6, requested
 
 
 def test_photos_keep_their_room_while_they_load(new_page, address):

@@ -42,13 +42,13 @@ def test_an_older_answer_never_replaces_a_newer_one(page):
 
 
 def test_typing_asks_once_the_fingers_rest(page):
-    asked = []
-    page.on("request", lambda request: "/api/search" in request.url and asked.append(request.url))
+    requested = []
+    page.on("request", lambda request: "/api/search" in request.url and requested.append(request.url))
     with answered(page, "/api/search"):
         page.locator("#query").press_sequentially("a red panda", delay=20)
     page.wait_for_timeout(300)
-    assert len(asked) <= 2
-    assert "q=a+red+panda" in asked[-1]
+    assert len(requested) <= 2
+    assert "q=a+red+panda" in requested[-1]
 
 
 def test_the_address_remembers_the_search(page):
@@ -99,8 +99,8 @@ def test_chips_weigh_turn_and_remove_the_parts(page):
     ],
 )
 def test_the_page_reads_the_query_language_as_python_does(page, text):
-    found = page.evaluate("async (text) => (await import('/static/language.js')).parseTerms(text)", text)
-    theirs = [(part["text"].strip('"'), part["weight"] * (-1 if part["negative"] else 1)) for part in found]
+    parts = page.evaluate("async (text) => (await import('/static/language.js')).parseTerms(text)", text)
+    theirs = [(part["text"].strip('"'), part["weight"] * (-1 if part["negative"] else 1)) for part in parts]
     assert theirs == [(str(term.content).strip('"'), term.weight) for term in parse_terms(split_words(text))]
     again = page.evaluate(
         "async (text) => { const { formatTerms, parseTerms } = await import('/static/language.js');"

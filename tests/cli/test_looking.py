@@ -143,8 +143,8 @@ def test_on_a_terminal_photos_are_drawn(indexed, term, drawn):
     os.close(theirs)
     output = b""
     try:
-        while some := os.read(ours, 65536):
-            output += some
+        while chunk := os.read(ours, 65536):
+            output += chunk
     except OSError:  # Linux says so when the other end is closed
         pass
     os.close(ours)

@@ -32,8 +32,8 @@ def main() -> None:
     bring_loopback_up()
     from ray.cluster_utils import Cluster
 
-    one = {"num_cpus": 2, "object_store_memory": 96 * 1024**2, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=one)
+    head = {"num_cpus": 2, "object_store_memory": 96 * 1024**2, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     second = cluster.add_node(num_cpus=2, object_store_memory=96 * 1024**2)
     finished: list[str] = []
     start = time.monotonic()
@@ -50,13 +50,13 @@ def main() -> None:
             driver.communicate()
             finished = sorted(path.name for path in (arguments.index / "parts").glob("*.parquet"))
             driver = start_driver(arguments, cluster.address)
-        said, errors = driver.communicate(timeout=300)
+        output, errors = driver.communicate(timeout=300)
         seconds = time.monotonic() - start
     finally:
         cluster.shutdown()
     answer = {
         "status": driver.returncode,
-        "report": json.loads(said) if said.startswith("{") else said,
+        "report": json.loads(output) if output.startswith("{") else output,
         "finished": finished,
         "seconds": seconds,
     }

@@ -16,14 +16,14 @@ MESSAGES = [
 @pytest.fixture(scope="module")
 def texts():
     """Every text in the package, with … for what is put into it."""
-    found = []
+    texts = []
     for path in (ROOT / "clipsearch").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                found.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
+                texts.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append(node.value)
-    return found
+                texts.append(node.value)
+    return texts
 
 
 @pytest.mark.parametrize("message", MESSAGES)

@@ -87,7 +87,11 @@ def test_doctor_misses_only_what_the_installation_brings_there(monkeypatch, syst
     pyproject = Path(__file__).parents[2] / "pyproject.toml"
     listed = tomllib.loads(pyproject.read_text("utf-8"))["project"]["dependencies"]
     here = {"sys_platform": system, "platform_machine": processor, "python_version": "3.12", "extra": ""}
-    needed = {one.name for one in map(requirements.Requirement, listed) if not one.marker or one.marker.evaluate(here)}
+    needed = {
+        requirement.name
+        for requirement in map(requirements.Requirement, listed)
+        if not requirement.marker or requirement.marker.evaluate(here)
+    }
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(diagnosis.platform, "machine", lambda: processor)
     assert set(diagnosis.PACKAGES) - diagnosis.optional() - {"clipsearch"} == needed

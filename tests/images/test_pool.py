@@ -49,15 +49,15 @@ def test_outcomes_come_in_the_order_of_the_files(files):
 def test_fewer_are_asked_for_ahead_where_they_are_large(monkeypatch):
     """What is no file here may be in memory already: sixty-four of half a GB were none too many."""
     monkeypatch.setattr(pool_module, "_MAX_AHEAD_BYTES", 10_000)
-    asked, at_once, seen = [], [], []
+    begun, at_once, seen = [], [], []
 
     def load():
         raise ImageError("none")
 
     def elsewhere():
         for number in range(100):
-            asked.append(number)
-            at_once.append(len(asked) - len(seen))
+            begun.append(number)
+            at_once.append(len(begun) - len(seen))
             yield RemoteFile(f"s3://bucket/{number}.jpg", 3000, 1, load)
 
     with DecoderPool(SPEC, workers=2) as pool:
@@ -188,11 +188,11 @@ def test_every_awkward_file_is_read_or_says_why_not():
     root = SHARED / "data" / "bad_images"
     listings = list(list_images(root))
     total = sum(len(names) for _, _, names in os.walk(root))
-    found = [file for listing in listings for file in listing.files]
-    assert len(found) + sum(listing.others for listing in listings) == total
+    files = [file for listing in listings for file in listing.files]
+    assert len(files) + sum(listing.others for listing in listings) == total
     with DecoderPool(SPEC, ReadLimits(seconds=10)) as pool:
-        outcomes = list(pool.read(found))
-    assert len(outcomes) == len(found)
+        outcomes = list(pool.read(files))
+    assert len(outcomes) == len(files)
     assert all(isinstance(o, Decoded) or o.reason for o in outcomes)
     assert sum(isinstance(o, Decoded) for o in outcomes) > 600
     assert all(np.isfinite(o.pixels).all() for o in outcomes if isinstance(o, Decoded))

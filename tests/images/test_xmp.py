@@ -65,7 +65,7 @@ def digikam(items="", tags=""):
 
 def keywords(content, name=SUBJECT):
     root = ElementTree.fromstring(content)
-    return [item.text for found in root.iter(name) for item in found.iter(f"{RDF}li")]
+    return [item.text for element in root.iter(name) for item in element.iter(f"{RDF}li")]
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_empty_lists_of_one_tag_are_opened():
 
 def test_a_description_that_is_one_tag_gets_a_neighbour_about_the_same():
     root = ElementTree.fromstring(with_keywords(ADOBE, ["dog"]))
-    assert [found.get(f"{RDF}about") for found in root.iter(f"{RDF}Description")] == ["uuid:<1>", "uuid:<1>"]
+    assert [element.get(f"{RDF}about") for element in root.iter(f"{RDF}Description")] == ["uuid:<1>", "uuid:<1>"]
 
 
 @pytest.mark.parametrize(

@@ -170,11 +170,11 @@ def test_a_touched_file_stays_itself_however_many_copies_it_has(index, indexed, 
         shutil.copy(photos / "red.jpg", photos / f"copy{number:02}.jpg")
     index()
     give_captions(tmp_path / "index", {f"copy{number:02}.jpg": f"caption {number}" for number in range(12)})
-    before, said = indexed(), captions()
+    before, earlier_captions = indexed(), captions()
     os.utime(photos / "copy11.jpg", (1, 1))
     report, _ = index()
     assert (report.updated, report.copied) == (1, 0)
-    assert (indexed(), captions()) == (before, said)
+    assert (indexed(), captions()) == (before, earlier_captions)
 
 
 def test_copies_keep_their_captions_when_their_folder_is_renamed(index, captions, photos, tmp_path):
@@ -295,7 +295,7 @@ def refuse_to_look(monkeypatch):
         monkeypatch.setattr(
             "os.scandir",
             lambda path: (
-                contextlib.nullcontext([Entry(one) for one in scandir(path)]) if path == folder else scandir(path)
+                contextlib.nullcontext([Entry(entry) for entry in scandir(path)]) if path == folder else scandir(path)
             ),
         )
 
@@ -310,7 +310,7 @@ def test_photos_that_cannot_be_looked_at_are_kept(index, indexed, photos, tmp_pa
     index()
     with Collection(tmp_path / "index", writable=True) as collection:
         inside = collection.place(str(photos / "trip" / "a.zip" / "1.jpg"))
-        red = next(one for one in collection.all_records() if one.file.name == "red.jpg")
+        red = next(record for record in collection.all_records() if record.file.name == "red.jpg")
         file = replace(red.file, mtime_ns=(photos / "trip" / "a.zip").stat().st_mtime_ns)
         collection.add(inside, file, red.info, collection.vectors([red.image_id])[0])
         collection.commit()

@@ -100,10 +100,10 @@ def test_pieces_of_a_batch_are_put_together_in_order(tmp_path, monkeypatch):
     encoder = ColourEncoder()
     with DecoderPool(encoder.spec.pixels, workers=1) as pool:
         files = [ImageFile(str(path), 0, 0) for path in paths]
-        found = [one for some in embed_files(files, encoder, pool) for one in some]
-    for path, one in zip(paths, found, strict=True):
-        assert one.file.path == str(path)
-        assert np.allclose(one.vector, encoder.encode_images([path])[0], atol=1e-6)
+        embedded = [outcome for batch in embed_files(files, encoder, pool) for outcome in batch]
+    for path, outcome in zip(paths, embedded, strict=True):
+        assert outcome.file.path == str(path)
+        assert np.allclose(outcome.vector, encoder.encode_images([path])[0], atol=1e-6)
 
 
 @posix

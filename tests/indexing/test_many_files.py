@@ -93,9 +93,9 @@ def test_very_many_copies_of_one_file_cost_each_the_same(photos, encoder, monkey
     looked_at, real = [], ImageTable.same_content
 
     def counting(self, *arguments):
-        found = real(self, *arguments)
-        looked_at.append(len(found))
-        return found
+        rows = real(self, *arguments)
+        looked_at.append(len(rows))
+        return rows
 
     links(photos / "placeholders", 300)
     monkeypatch.setattr(ImageTable, "same_content", counting)

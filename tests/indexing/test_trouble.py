@@ -331,8 +331,8 @@ def test_a_time_that_an_integer_of_sqlite_cannot_hold_is_clamped(index, state, p
     real = os.fstat
 
     class Far:
-        def __init__(self, found):
-            self.st_mode, self.st_size, self.st_mtime_ns = found.st_mode, found.st_size, far
+        def __init__(self, status):
+            self.st_mode, self.st_size, self.st_mtime_ns = status.st_mode, status.st_size, far
 
     monkeypatch.setattr(files.os, "fstat", lambda descriptor: Far(real(descriptor)))
     assert files.read_bytes(photos / "red.jpg", 10**6)[1].mtime_ns == 2**63 - 1
@@ -473,10 +473,10 @@ def test_a_drive_that_goes_during_the_walk_takes_no_photo_along(index, state, ph
                 photos.rename(photos.with_name("away"))
             return real(path)
         with real(path) as entries:
-            found = list(entries)
+            listed = list(entries)
         if str(path) == str(photos):
             photos.rename(photos.with_name("away"))
-        return contextlib.nullcontext(iter(found))
+        return contextlib.nullcontext(iter(listed))
 
     monkeypatch.setattr(discover.os, "scandir", goes)
     report = index(prune=True)
@@ -574,9 +574,9 @@ def test_what_a_library_says_of_missing_memory_is_no_fault_of_the_file(monkeypat
         raise error
 
     monkeypatch.setattr(reader, "_decode", refused)
-    with pytest.raises(ImageError) as said:
+    with pytest.raises(ImageError) as raised:
         reader.decode_image(b"a photo", None, ReadLimits())
-    assert said.value.cause == "memory"
+    assert raised.value.cause == "memory"
 
 
 def test_what_libraries_say_where_memory_was_limited_from_outside_is_not_believed_for_ever():

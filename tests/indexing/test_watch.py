@@ -31,10 +31,10 @@ class Watching:
         self.cancel = CancelToken()
         self.error = None
 
-        def update(some):
-            self.updates.append(list(some))
+        def update(paths):
+            self.updates.append(list(paths))
             return engine.index(
-                *some, rules=rules, settled_for=QUIET, on_busy=lambda busy: not self.cancel.wait(0.1), **options
+                *paths, rules=rules, settled_for=QUIET, on_busy=lambda busy: not self.cancel.wait(0.1), **options
             )
 
         self._watch = Watch(

@@ -38,8 +38,8 @@ def test_what_is_there_is_refused(tmp_path, kind):
         "folder": target.mkdir,
         "link": lambda: target.symlink_to(tmp_path / "nowhere"),
     }[kind]()
-    said = "is a folder" if kind == "folder" else "there already; --force"
-    with pytest.raises(ClipsearchError, match=said), replacing([target], force=False):
+    message = "is a folder" if kind == "folder" else "there already; --force"
+    with pytest.raises(ClipsearchError, match=message), replacing([target], force=False):
         raise AssertionError("not this far")
 
 

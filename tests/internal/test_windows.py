@@ -69,8 +69,8 @@ def test_a_share_or_a_drive_is_a_root_under_one_name(monkeypatch, named, root):
         patch.setattr(os, "path", ntpath)
         patch.setattr(roots, "Path", PureWindowsPath)
         patch.setattr(where, "Path", PureWindowsPath)
-        found, folder = roots.absolute(named), where.in_folder(named)
-    assert (found, folder) == (root, Below(root))
+        root_path, folder = roots.absolute(named), where.in_folder(named)
+    assert (root_path, folder) == (root, Below(root))
 
 
 @pytest.mark.parametrize(
@@ -233,10 +233,10 @@ def test_a_junction_is_a_link_to_a_folder_and_a_mounted_drive_is_not(tmp_path, o
 def test_decoders_are_no_part_of_the_group_that_a_ctrl_c_goes_to(tmp_path, monkeypatch):
     import subprocess
 
-    real, asked = subprocess.Popen, []
+    real, flags = subprocess.Popen, []
 
     def popen(command, **options):
-        asked.append(options.pop("creationflags"))
+        flags.append(options.pop("creationflags"))
         return real(command, **options)
 
     monkeypatch.setattr("clipsearch.images.pool._OWN_GROUP", 0x200)  # CREATE_NEW_PROCESS_GROUP
@@ -244,4 +244,4 @@ def test_decoders_are_no_part_of_the_group_that_a_ctrl_c_goes_to(tmp_path, monke
     path = save_photo(tmp_path / "red.jpg", "red")
     with DecoderPool(ColourEncoder().spec.pixels, workers=1) as pool:
         list(pool.read([ImageFile(str(path), 0, 0)]))
-    assert asked == [0x200]
+    assert flags == [0x200]

@@ -86,12 +86,12 @@ def test_a_search_gives_what_the_engine_does(request, index, asking):
     answer = request.getfixturevalue(asking)(questions)
     with SearchEngine(index) as engine:
         hits = engine.search("a cup of coffee", top_k=3)
-    found = answer.structured_content
-    assert not answer.is_error and (found["images"], found["considered"]) == (47, 47)
-    assert [(hit["id"], hit["path"], hit["score"]) for hit in found["hits"]] == [
+    result = answer.structured_content
+    assert not answer.is_error and (result["images"], result["considered"]) == (47, 47)
+    assert [(hit["id"], hit["path"], hit["score"]) for hit in result["hits"]] == [
         (hit.record.image_id, hit.path, round(hit.score, 6)) for hit in hits
     ]
-    assert json.loads(answer.content[0].text) == found  # for those that read only text
+    assert json.loads(answer.content[0].text) == result  # for those that read only text
 
 
 def test_filters_signs_and_pages(ask):
@@ -112,9 +112,9 @@ def test_similar_takes_an_id_or_a_path_and_leaves_the_photo_out(ask):
     async def questions(client):
         path = str(PHOTOS / "giraffe.jpg")
         by_path = await client.call_tool("similar", {"photo": path, "top_k": 5})
-        found = await client.call_tool("search", {"query": "a giraffe", "top_k": 1, "name": "giraffe.jpg"})
+        answer = await client.call_tool("search", {"query": "a giraffe", "top_k": 1, "name": "giraffe.jpg"})
         return by_path, await client.call_tool(
-            "similar", {"photo": found.structured_content["hits"][0]["id"], "top_k": 5}
+            "similar", {"photo": answer.structured_content["hits"][0]["id"], "top_k": 5}
         )
 
     by_path, by_id = ask(questions)

@@ -34,7 +34,7 @@ def test_json_keeps_the_agreed_keys_and_any_name():
 def test_json_has_groups_and_an_explanation_where_asked_for():
     hits = [hit(1, "/photos/b/1.jpg", taken_at=ANOTHER_DAY), hit(2, "/photos/2.jpg")]
     value = hits_to_json(hits, "q", "mini", "/i", group_by="day", explanation={"model": "mini"})
-    assert [one["group"] for one in value["hits"]] == ["2024-07-15", None]
+    assert [photo["group"] for photo in value["hits"]] == ["2024-07-15", None]
     assert value["explanation"] == {"model": "mini"}
     lines = hits_to_jsonl(hits, "q", group_by="folder").splitlines()
     assert [json.loads(line)["group"] for line in lines] == ["/photos/b", "/photos"]

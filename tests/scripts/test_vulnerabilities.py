@@ -30,8 +30,8 @@ def advisory(fixed="2.0", **more):
     ],
 )
 def test_an_installed_version_before_the_fix_is_named(version, fixed, is_one):
-    found = check.problems([advisory(fixed)], [], {"thing": Version(version), "other": Version("1")})
-    assert len(found) == is_one and all(f"thing {version} is installed: CVE-1" in line for line in found)
+    problems = check.problems([advisory(fixed)], [], {"thing": Version(version), "other": Version("1")})
+    assert len(problems) == is_one and all(f"thing {version} is installed: CVE-1" in line for line in problems)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_what_is_never_reached_needs_a_reason_and_is_then_none():
 
 def test_where_there_is_no_fix_only_that_environment_is_let_off():
     old = advisory(no_fix_where="python_version < '3.0'")
-    asked = [Requirement("thing>=1; python_version < '3.0'"), Requirement("thing>=1; python_version >= '3.0'")]
-    assert len(check.problems([old], asked, {})) == 1
+    requirements = [Requirement("thing>=1; python_version < '3.0'"), Requirement("thing>=1; python_version >= '3.0'")]
+    assert len(check.problems([old], requirements, {})) == 1
     assert len(check.problems([old], [], {"thing": Version("1")})) == 1  # for this is another environment
     here = advisory(no_fix_where="python_version >= '3.0'")
     assert check.problems([here], [], {"thing": Version("1")}) == []
@@ -60,12 +60,16 @@ def test_where_there_is_no_fix_only_that_environment_is_let_off():
 def test_the_list_is_dated_and_each_entry_has_its_number():
     as_of, advisories = check.read(SCRIPTS / "advisories.json")
     assert date.fromisoformat(as_of) <= date.today()
-    for one in advisories:
+    for item in advisories:
         assert all(
-            re.fullmatch(r"CVE-\d{4}-\d{4,}|GHSA(-[0-9a-z]{4}){3}|PYSEC-\d{4}-\d+", number) for number in one.ids
+            re.fullmatch(r"CVE-\d{4}-\d{4,}|GHSA(-[0-9a-z]{4}){3}|PYSEC-\d{4}-\d+", number) for number in item.ids
         )
-        assert one.about and (one.fixed is None or Version(one.fixed)) and one.package == check.normalised(one.package)
-    assert {"pillow", "pillow-heif", "torch", "transformers"} <= {one.package for one in advisories}
+        assert (
+            item.about
+            and (item.fixed is None or Version(item.fixed))
+            and item.package == check.normalised(item.package)
+        )
+    assert {"pillow", "pillow-heif", "torch", "transformers"} <= {item.package for item in advisories}
 
 
 def test_nothing_installed_or_asked_for_here_has_a_known_vulnerability(capsys):
