@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def by_eye(task: Task, said: NDArray[np.float64], folder: Path) -> Believed:
-    """How far descriptions' matches can be believed when other photos that fit count: own pairs, and a sample of the others."""
+    """The reliability of `match` for descriptions if other fitting photos count too: own pairs, and a sample of the others."""
     rows, photos, fits, weights = judgements(DATA / "judged.jsonl", read_captions(folder / "captions.jsonl", "test"))
     own = said[task.queries.relevant]
     everything = np.concatenate([own, said[rows, photos]])

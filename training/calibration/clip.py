@@ -95,7 +95,7 @@ def _forms(name: str) -> set[str]:
 
 
 def _unheard(names: Sequence[str], photos: Sequence[CaptionedExample]) -> NDArray[np.intp]:
-    """Rows of the animals none of whose words any caption of Flickr8k holds; not of dogs, whose breeds captions seldom name."""
+    """Rows of the animals that no caption of Flickr8k names. Dogs are left out, since captions seldom name their breeds."""
     heard = {word for photo in photos for caption in photo.captions for word in re.findall("[a-z]+", caption.lower())}
     words = [re.findall("[a-z]+", name.lower()) for name in names]
     animals = {

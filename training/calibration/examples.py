@@ -1,4 +1,4 @@
-"""What a calibration is fitted to: the best hits of queries in indexes of several sizes."""
+"""The data that a calibration is fitted to: the best hits of queries in indexes of several sizes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def fit_without_level(several: Sequence[Examples]) -> Calibration:
 
 
 def matches(task: Task, scale: float, known: Calibration) -> NDArray[np.float64]:
-    """What `match` says of every pair, (queries, photos), without rounding."""
+    """The `match` of every pair, (queries, photos), without rounding."""
     result = np.empty(task.scores.shape)
     for row, (text, scores) in enumerate(zip(task.queries.texts, task.scores, strict=True)):
         best = np.partition(scores, -min(RIVALS, len(scores)))[-RIVALS:]

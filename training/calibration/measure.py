@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of a cutoff, and how far a probability can be believed."""
+"""Precision, recall and F1 of a cutoff, and the reliability of probabilities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CANDIDATES = 400  # thresholds tried
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """What comes of returning some photos for each query.
+    """The quality of the photos that are returned for each query.
 
     descriptions and absent: over all pairs of a query and a photo. words: each query's own, averaged, so that "a dog" does not
     outweigh the rest; a query that nothing is returned for has precision 0.
@@ -40,7 +40,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """How far probabilities can be believed, over the best hits of each query."""
+    """The reliability of probabilities, over the best hits of each query."""
 
     brier: float  # mean squared difference from 0 or 1
     base: float  # the Brier score of always saying the share that is relevant
@@ -49,7 +49,7 @@ class Believed:
 
 
 def cutoff(queries: QuerySet, returned: NDArray[np.bool_]) -> Cutoff:
-    """Judge what is returned, (queries, photos); pairs that are not judged do not count."""
+    """Judge the returned photos, (queries, photos); pairs that are not judged do not count."""
     returned = returned & queries.judged
     right = (returned & queries.relevant).sum(axis=1, dtype=np.float64)
     given, wanted = returned.sum(axis=1, dtype=np.float64), queries.relevant.sum(axis=1, dtype=np.float64)

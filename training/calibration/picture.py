@@ -12,7 +12,7 @@ _COLOURS = ("#4878a8", "#c26d3f", "#4a8f5c")
 
 
 def reliability(title: str, curves: Mapping[str, list[Bin]]) -> str:
-    """What `match` says against the share of such hits that are relevant; a dot's area grows with their number."""
+    """`match` against the share of its hits that are relevant; a dot's area grows with their number."""
     most = max((bin.count for bins in curves.values() for bin in bins), default=1)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_SIDE + 260}" height="{_SIDE + 130}" '

@@ -53,7 +53,7 @@ def words(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
 
 
 def absent(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
-    """The queries of a file like data/relevance/absent.txt. ClipsearchError where a caption names one of the things."""
+    """The queries of a file like data/relevance/absent.txt. ClipsearchError if a caption names one of the things."""
     lines = path.read_text("utf-8").splitlines()
     for line in lines:
         thing = line.split("*")[1].lower()
@@ -64,7 +64,7 @@ def absent(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
 
 
 def count(forms: set[str], photos: Sequence[CaptionedExample]) -> NDArray[np.intp]:
-    """How many captions of each photo (photos,) hold one of some words."""
+    """The number of captions of each photo (photos,) that contain one of the words."""
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(forms)))})\b", re.IGNORECASE)
     return np.array([sum(bool(pattern.search(caption)) for caption in photo.captions) for photo in photos], np.intp)
 
@@ -86,7 +86,7 @@ def _read_words(path: Path) -> tuple[dict[str, set[str]], dict[str, list[str]]]:
 def judgements(
     path: Path, photos: Sequence[CaptionedExample]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_], Weights]:
-    """Pairs that somebody looked at: rows of `descriptions(photos)`, photos, whether the one fits the other, and weights.
+    """Pairs that a person judged: rows of `descriptions(photos)`, photos, whether the one fits the other, and weights.
 
     A weight says for how many pairs of a caption and another's photo the pair stands: they were drawn by their match.
     """

@@ -1,4 +1,4 @@
-"""What a calibration is good for, beside flat thresholds and "the first ten"."""
+"""Compare a calibration with flat thresholds and with "the first ten"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RELEVANT = 0.5  # the match from which on --relevant shows a hit
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A model's figures. `rows`: way of choosing → kind of query → what comes of it; `beliefs`: depth → kind → reliability."""
+    """A model's figures. `rows`: way of choosing → kind of query → its quality; `beliefs`: depth → kind → reliability."""
 
     model: str
     queries: dict[str, int]
@@ -61,7 +61,7 @@ def report(model: str, scale: float, known: Calibration, fitted: Sequence[Task],
 
 
 def table(found: Report) -> str:
-    """Markdown: one row for each way of choosing, then how far `match` can be believed."""
+    """Markdown: one row for each way of choosing, then the reliability of `match`."""
     lines = [
         f"{found.model}: {', '.join(f'{count} {kind}' for kind, count in found.queries.items())}; {found.photos} photos",
         "",

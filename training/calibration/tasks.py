@@ -29,13 +29,13 @@ class Task:
     scores: NDArray[np.float64]
 
     def some(self, rows: slice | NDArray[np.intp]) -> Task:
-        """Some of the queries."""
+        """A part of the queries."""
         queries = self.queries
         texts = tuple(np.array(queries.texts, object)[rows])
         return Task(QuerySet(queries.name, texts, queries.relevant[rows], queries.judged[rows]), self.scores[rows])
 
     def among(self, photos: NDArray[np.intp]) -> Task:
-        """As if the index held only some of the photos."""
+        """The same task on an index of only these photos."""
         queries = self.queries
         part = QuerySet(queries.name, queries.texts, queries.relevant[:, photos], queries.judged[:, photos])
         return Task(part, self.scores[:, photos])
