@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _Body: TypeAlias = "bytes | dict[str, Any] | None"
 
+_NEW_FIELDS = (b"'filters'", b"one_per_shot")  # which an older server does not know
 MOST_BYTES = 64 * 1024**2  # of a picture; servers refuse more
 _ERRORS: dict[str, type[ClipsearchError]] = {
     "bad-query": QueryError,
@@ -217,7 +218,7 @@ class Client:
         if response.getheader("Clipsearch-Api") is None:
             raise ClipsearchError(f"{self.url} is not a clipsearch server")
         if response.status >= 300:
-            if response.status == 405 or (response.status == 422 and b"'filters'" in data):
+            if response.status == 405 or (response.status == 422 and any(name in data for name in _NEW_FIELDS)):
                 raise ClipsearchError(
                     f"the clipsearch server at {self.url} is older than this client and cannot answer it; upgrade the server"
                 )

@@ -256,9 +256,10 @@ class Query:
 
     `filters` must all hold. `prompts` are templates with one "{}" each. Every text is put into all of them, and the mean of
     the unit vectors is used. A hit has at least `min_score` (a cosine) and `min_match` (a probability). The first `offset` hits
-    are skipped. `diverse` leaves out near-copies of better hits. `sort` orders the hits; it does not choose them. Pictures of
-    the query and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own` has the ids
-    of its images. `exact` bypasses an approximate index.
+    are skipped. `diverse` leaves out near-copies of better hits. `one_per_shot` leaves out files of a better hit's shot, such
+    as RAW beside JPEG, and names them in its `others`. `sort` orders the hits; it does not choose them. Pictures of the query
+    and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own` has the ids of its
+    images. `exact` bypasses an approximate index.
     """
 
     terms: tuple[Term, ...]
@@ -268,6 +269,7 @@ class Query:
     min_match: float | None = None
     offset: int = 0
     diverse: bool = False
+    one_per_shot: bool = False
     sort: Sort = "score"
     keep_own: bool = False
     own: tuple[int, ...] = ()
@@ -278,13 +280,15 @@ class Query:
 class Hit:
     """One result. Rank 1 is best; score is the cosine in [-1, 1], never a distance.
 
-    `match` is the probability in [0, 1] that the photo shows what was asked for; None if it is not known.
+    `match` is the probability in [0, 1] that the photo shows what was asked for; None if it is not known. `others` are files of
+    the same shot that would be hits too, best first; only if the query says `one_per_shot`.
     """
 
     rank: int
     score: float
     record: ImageRecord
     match: float | None = None
+    others: tuple[ImageRecord, ...] = ()
 
     @property
     def path(self) -> str:

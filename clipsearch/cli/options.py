@@ -73,6 +73,8 @@ class SearchOptions:
         "--min-score", "S", "Only photos with at least this cosine score.", WHICH_PHOTOS, type=click.FloatRange(-1, 1)
     )
     diverse: bool = flag("--diverse", "Leave out near-copies of better photos.", WHICH_PHOTOS)
+    one_per_shot: bool = flag("--one-per-shot", "One file of RAW+JPEG or a burst. Default for people.", WHICH_PHOTOS)
+    every_file: bool = flag("--every-file", "Every file of a shot. Default for programs.", WHICH_PHOTOS)
     keep_own: bool = flag("--keep-own", "Keep the query's own image and its copies.", WHICH_PHOTOS)
     top_k: int = count_option("-k --top-k", 10, "How many photos to show.", ORDER)
     page: int = _order("--page", "N", "Page number, starting at 1.", type=POSITIVE, default=1)
@@ -86,11 +88,16 @@ class SearchOptions:
     )
     exact: bool = flag("--exact", "Search every photo, also after `clipsearch optimize`.", WHERE)
 
-    def query(self, terms: tuple[Term, ...], filters: tuple[Condition, ...], **others: Any) -> Query:
-        """The query with these options, and others of its fields."""
+    def query(
+        self, terms: tuple[Term, ...], filters: tuple[Condition, ...], *, for_people: bool, **others: Any
+    ) -> Query:
+        """The query with these options, and others of its fields. People get one file of each shot if no option says more."""
+        if self.one_per_shot and self.every_file:
+            raise click.UsageError("--one-per-shot and --every-file exclude each other")
+        one_per_shot = self.one_per_shot or (for_people and not self.every_file)
         offset = self.offset + (self.page - 1) * self.top_k
         shared = {name: getattr(self, name) for name in ("min_score", "diverse", "sort", "keep_own", "exact")}
-        return Query(terms, filters, offset=offset, **shared, **others)
+        return Query(terms, filters, offset=offset, one_per_shot=one_per_shot, **shared, **others)
 
 
 search_options = gathered("search", SearchOptions)

@@ -77,7 +77,7 @@ def query(
     results: ResultOptions = result_options,
     backend: Backend = backend_options,
 ) -> int:
-    """Find photos by a description, by an image that they should look like, or by both.
+    """Find photos by a description, by an image, or by both.
 
     \b
     clipsearch query "a dog on a beach"
@@ -87,11 +87,13 @@ def query(
     clipsearch query "a red car" -0 -k 20 | xargs -0 ls -l
     clipsearch query - --json < queries.txt
 
-    A PART is a text or an image file. Put spaces around + and -. 2: before a PART counts it twice. - alone reads a query from
-    each line of standard input. Each line of the answer has rank, score (the cosine), match (the probability that the photo
-    is right), date and path. More: clipsearch help query-language.
+    A PART is a text or an image file. Put spaces around + and -. 2: before a PART counts it twice. - alone reads queries
+    from standard input. Each line has rank, score (the cosine), match (the probability that it is right), date and path. More:
+    clipsearch help query-language.
     """
-    question = search.query((), filters, prompts=wanted.prompts, min_match=wanted.least_match)
+    question = search.query(
+        (), filters, for_people=results.is_for_people, prompts=wanted.prompts, min_match=wanted.least_match
+    )
     if not wanted.parts:
         raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')
     with ExitStack() as stack:

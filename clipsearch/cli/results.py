@@ -77,6 +77,11 @@ class ResultOptions:
         """How hits are printed: "table", "json", "jsonl", "csv", "paths" or "print0"."""
         return next((name for name in _FORMATS if getattr(self, name)), "table")
 
+    @property
+    def is_for_people(self) -> bool:
+        """Whether hits are only shown: no program reads them, and their files are not taken."""
+        return self.format == "table" and self.copy_to is None and self.link_to is None
+
 
 result_options = gathered("results", ResultOptions)
 

@@ -34,6 +34,6 @@ def similar(
         if not os.path.isfile(image):
             is_folder = os.path.isdir(image)
             raise QueryError(f"{image} is a folder; give a picture" if is_folder else f"there is no file {image}")
-    question = search.query(tuple(Term(Path(image)) for image in images), filters)
+    question = search.query(tuple(Term(Path(image)) for image in images), filters, for_people=results.is_for_people)
     with backend.opened(results) as engine:
         return show(engine.search(question, search.top_k), results, " + ".join(images))

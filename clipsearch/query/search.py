@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.relevance import RIVALS, match
+from clipsearch.query.shots import gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
 from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Query, Scores, all_of
@@ -26,6 +27,9 @@ CANDIDATES = 1000
 
 FARTHEST_CHOSEN = 10_000
 """The largest offset of such hits: a page beyond it would read the vectors of four times as many photos."""
+
+_FILES_OF_A_SHOT = 4
+"""With `one_per_shot`, so many times as many photos are ranked as hits are wanted; and again, while bursts are longer."""
 
 _BLOCK = 256  # rows compared at once with each other and with those kept; it bounds memory
 
@@ -42,6 +46,7 @@ class _EmbeddedSearch:
     query: Query
     embedded: EmbeddedQuery
     top_k: int
+    files_of_a_shot: int = 1
 
     @property
     def end(self) -> int:
@@ -58,7 +63,19 @@ class _EmbeddedSearch:
         """How many of the best photos the hits are chosen from."""
         if self.is_chosen:
             return max(CANDIDATES, 4 * self.end)
-        return max(self.end, RIVALS) if _is_text(self.query) else self.end
+        files = self.end * self.files_of_a_shot
+        return max(files, RIVALS) if _is_text(self.query) else files
+
+    def is_short(self, hits: Sequence[Hit], ranking: _Ranking) -> bool:
+        """Whether there are fewer hits than wanted only because the files of a few shots fill the ranking."""
+        least = self.query.min_score
+        return (
+            self.query.one_per_shot
+            and not self.is_chosen
+            and len(hits) < self.top_k
+            and len(ranking) == self.depth
+            and (least is None or ranking[-1][0] >= least)
+        )
 
     @property
     def is_single(self) -> bool:
@@ -81,7 +98,10 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
     seconds: dict[str, float] = {}
     with _timed("encode", seconds):
         embedded = embedder.embed(queries, store)
-    searches = [_EmbeddedSearch(query, vectors, top_k) for query, vectors in zip(queries, embedded, strict=True)]
+    searches = [
+        _EmbeddedSearch(query, vectors, top_k, _FILES_OF_A_SHOT if query.one_per_shot else 1)
+        for query, vectors in zip(queries, embedded, strict=True)
+    ]
     answers = store.at_one_state(lambda: _answers(store, embedder.encoder.spec, searches, seconds))
     logger.debug("%d queries, seconds by stage: %s", len(queries), seconds)
     return answers
@@ -116,6 +136,10 @@ def _answers(
             selection = selections[search.query.filters]
             approximation = store.approximation(search.depth, selection, exact=search.query.exact)
             hits = _hits(store, spec, search, ranking, exact=approximation is None)
+            while search.is_short(hits, ranking):
+                search = replace(search, files_of_a_shot=search.files_of_a_shot * _FILES_OF_A_SHOT)
+                (ranking,) = _rankings(store, [search], selections)
+                hits = _hits(store, spec, search, ranking, exact=approximation is None)
             considered = images if selection is None else len(selection)
             explanation = Explanation(
                 model=spec.fingerprint.model,
@@ -153,12 +177,12 @@ def _rankings(
 def _hits(
     store: VectorStore[SelectionT], spec: ModelSpec, search: _EmbeddedSearch, ranking: _Ranking, *, exact: bool
 ) -> list[Hit]:
-    """From a ranking to the hits that are wanted: good enough, without near-copies, after the offset."""
+    """From a ranking to the hits that are wanted: good enough, one for each shot, without near-copies, after the offset."""
     query = search.query
     best = _best_scores(store, search, ranking, exact=exact)
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
-    if not search.is_chosen:
+    if not search.is_chosen and not query.one_per_shot:
         ranking = ranking[: search.end]
     if not ranking:
         return []
@@ -172,10 +196,15 @@ def _hits(
         )
         matches = _matches(spec, query, scores, best)
     rows = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
+    others: dict[int, tuple[ImageRecord, ...]] = {}
+    if query.one_per_shot:
+        shots = [[rows[position] for position in shot] for shot in gathered([ranking[row][1] for row in rows])]
+        rows = [shot[0] for shot in shots]
+        others = {shot[0]: tuple(ranking[row][1] for row in shot[1:]) for shot in shots}
     if query.diverse:
         rows = _without_near_copies(vectors, rows, copy_cosines(spec.fingerprint.model).near_copy, search.end)
     page = list(enumerate(rows[: search.end], 1))[query.offset :]
-    return [Hit(rank, *ranking[row], matches[row]) for rank, row in page]
+    return [Hit(rank, *ranking[row], matches[row], others.get(row, ())) for rank, row in page]
 
 
 def _best_scores(

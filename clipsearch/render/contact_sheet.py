@@ -14,7 +14,7 @@ from clipsearch._internal.atomic_files import replacing, require_free
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.fonts import choose_font, fit
-from clipsearch.render.text import match_and_score, printable
+from clipsearch.render.text import match_and_score, printable, with_others
 from clipsearch.types import Hit
 
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".pdf": "PDF"}
@@ -146,7 +146,7 @@ def _draw_cell(
     draw.text((x, first), rank, _INK, font, anchor="ls", stroke_width=size / 40, stroke_fill=_INK)
     font, worth = choose_font("   ".join(match_and_score(hit)), size)
     draw.text((x + width, first), worth, _FAINT, font, anchor="rs")
-    font, name = fit(printable(hit.record.file.name), size, width)
+    font, name = fit(with_others(printable(hit.record.file.name), len(hit.others)), size, width)
     draw.text((x, first + 1.4 * size), name, _INK, font, anchor="ls")
 
 

@@ -16,6 +16,7 @@ _LIMITS = (
     ("min_match", None, "match at least {:.0%}"),
     ("offset", 0, "skip the first {}"),
     ("diverse", False, "no near-copies"),
+    ("one_per_shot", False, "one file of each shot"),
     ("sort", "score", "sorted by {}"),
 )
 """Fields of a query, their usual values, and what `--explain` says of another one."""
@@ -25,9 +26,9 @@ def query_to_json(query: Query) -> dict[str, Any]:
     """A query as JSON.
 
     {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],
-    "min_score", "min_match", "offset", "diverse", "sort", "exact"}
+    "min_score", "min_match", "offset", "diverse", "one_per_shot", "sort", "exact"}
     """
-    plain = ("min_score", "min_match", "offset", "diverse", "sort", "exact")
+    plain = ("min_score", "min_match", "offset", "diverse", "one_per_shot", "sort", "exact")
     return {
         "terms": [_term_object(term) for term in query.terms],
         "filters": [condition_text(condition) for condition in query.filters],

@@ -315,8 +315,10 @@ def _hit_card(hit: Hit) -> PhotoCard:
         *([("match", f"{match}, how likely the photo shows this")] if match else []),
         ("score", score),
         *photo_facts(hit.record),
+        *([("same shot", ", ".join(other.file.name for other in hit.others))] if hit.others else []),
     )
-    more = joined(score if match else "", *_when_and_where(hit.record))
+    others = f"+{counted(len(hit.others), 'file')}" if hit.others else ""
+    more = joined(score if match else "", *_when_and_where(hit.record), others)
     return PhotoCard(hit.record, facts, label=str(hit.rank), worth=match or score, more=more, share=hit.match)
 
 

@@ -61,7 +61,7 @@ def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
 
 
 def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = False) -> dict[str, Any]:
-    """A hit: the photo's keys, "rank", "score" and "match", and with `group_by` also "group".
+    """A hit: the photo's keys, "rank", "score" and "match". With `group_by` also "group"; with files of its shot, "others".
 
     Scores and matches are rounded to DIGITS, unless `exact`.
     """
@@ -69,12 +69,14 @@ def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = Fals
     if not exact:
         score, match = round(score, DIGITS), match if match is None else round(match, DIGITS)
     group = {} if group_by is None else {"group": group_of(hit, group_by)}
-    return {"rank": hit.rank, "score": score, "match": match, **photo_to_json(hit.record), **group}
+    others = {"others": [photo_to_json(record) for record in hit.others]} if hit.others else {}
+    return {"rank": hit.rank, "score": score, "match": match, **photo_to_json(hit.record), **group, **others}
 
 
 def hit_from_json(hit: Mapping[str, Any]) -> Hit:
     """The inverse of `hit_to_json`."""
-    return Hit(hit["rank"], hit["score"], photo_from_json(hit), hit["match"])
+    others = tuple(photo_from_json(photo) for photo in hit.get("others", ()))
+    return Hit(hit["rank"], hit["score"], photo_from_json(hit), hit["match"], others)
 
 
 def hits_to_json(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clipsearch.render.grouping import GroupBy, group_title, grouped
-from clipsearch.render.text import columns, day, human_bytes, pad, percent, printable, short_path, shorten
+from clipsearch.render.text import columns, day, human_bytes, pad, percent, printable, short_path, shorten, with_others
 from clipsearch.types import Failure, Hit
 
 _BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"  # ECMA-48, select graphic rendition
@@ -103,7 +103,7 @@ def _row(hit: Hit, relative_to: str, group_by: GroupBy | None) -> dict[str, str]
         "score": f"{hit.score:7.4f}",
         "match": percent(hit.match),
         "day": "" if group_by == "day" else day(hit.record.info.taken_at),
-        "photo": printable(path),
+        "photo": with_others(printable(path), len(hit.others)),
         "caption": printable(hit.record.info.caption or ""),
     }
 

@@ -52,6 +52,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}"
 
 
+def with_others(name: str, others: int) -> str:
+    """The name of a photo, and how many more files its shot has: "IMG_0001.HEIC (+2 files)"."""
+    return f"{name} (+{counted(others, 'file')})" if others else name
+
+
 def joined_counts(*parts: tuple[int | None, str]) -> str:
     """The counts that are not zero, such as "3 added, 1 removed"; "" if all are."""
     return ", ".join(f"{count:,} {noun}" for count, noun in parts if count)

@@ -81,6 +81,9 @@ class HitAnswer(Photo):
     score: float = Field(description="The cosine, -1 to 1.", examples=[0.31])
     match: float | None = Field(description="The probability that the photo shows what was asked for.", examples=[0.87])
     group: str | None = Field(None, description="With `group_by`: the folder's path, or the day.")
+    others: list[Photo] | None = Field(
+        None, description="With `one_per_shot`, if there are any: files of the same shot, best first."
+    )
 
 
 class SearchAnswer(BaseModel):

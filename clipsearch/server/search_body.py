@@ -166,6 +166,10 @@ class HitChoice(BaseModel):
     )
     offset: int = Field(0, ge=0, le=FARTHEST, description="Skip this many of the best hits.")
     diverse: bool = Field(False, description="Leave out near-copies of better hits.")
+    one_per_shot: bool = Field(
+        False,
+        description="Leave out files of a better hit's shot (RAW and JPEG, a burst), and name them in its `others`.",
+    )
     sort: types.Sort = Field("score", description="The order of the hits that were found.")
     keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
 

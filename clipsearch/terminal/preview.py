@@ -9,7 +9,7 @@ from itertools import islice
 from PIL import Image
 
 from clipsearch.images.thumbnails import each_thumbnail
-from clipsearch.render.text import match_and_score, pad, printable, short_path, shorten
+from clipsearch.render.text import match_and_score, pad, printable, short_path, shorten, with_others
 from clipsearch.terminal.graphics import Protocol, blocks, iterm2, kitty, sixel
 from clipsearch.types import Failure, Hit
 
@@ -83,7 +83,7 @@ def _drawn(picture: Image.Image, width: int, rows: int, screen: Screen) -> str:
 
 def _caption(hit: Hit, picture: Image.Image | Failure, relative_to: str) -> tuple[str, str]:
     """Two lines: how well the photo fits, and where it is."""
-    path = printable(short_path(hit.path, relative_to))
+    path = with_others(printable(short_path(hit.path, relative_to)), len(hit.others))
     if isinstance(picture, Failure):
         return f"{hit.rank}  cannot be read", f"{path}: {printable(picture.reason)}"
     return "  ".join([str(hit.rank), *reversed(match_and_score(hit))]), path

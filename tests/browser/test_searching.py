@@ -2,11 +2,13 @@
 
 import base64
 import json
+import shutil
 
 import pytest
+from PIL import Image
 
 from clipsearch.query.language import parse_terms, split_words
-from tests.browser.conftest import answered, search, shown
+from tests.browser.conftest import answered, index, search, serving, shown
 from tests.conftest import PHOTOS
 
 
@@ -210,3 +212,33 @@ def test_a_later_page_that_fails_leaves_what_is_there(page, address):
     assert page.locator("#note").inner_text() == "Busy now"
     assert len(shown(page)) > 20
     page.expected.append("status of 5")
+
+
+def test_a_shot_is_one_photo_until_every_file_is_wanted(new_page, tmp_path):
+    folder = tmp_path / "album"
+    folder.mkdir()
+    shutil.copy(PHOTOS / "coffee.jpg", folder / "IMG_0001.jpg")
+    Image.open(PHOTOS / "coffee.jpg").save(folder / "IMG_0001.png")
+    shutil.copy(PHOTOS / "giraffe.jpg", folder / "IMG_0002.jpg")
+    index(folder)
+    with serving(folder / ".clipsearch") as (_, address):
+        page = new_page()
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        assert len(shown(page)) == 3 and not page.locator("#every-file").is_visible()
+        search(page, "a cup of coffee")
+        first, second = shown(page)
+        assert first.startswith("IMG_0001") and second == "IMG_0002.jpg"
+        assert page.locator(".photo .others").all_inner_texts() == ["+1"]
+        page.locator(".photo .open").first.click()
+        other = ({"IMG_0001.jpg", "IMG_0001.png"} - {first}).pop()
+        page.locator("#viewer .others button", has_text=other).click()
+        page.wait_for_selector(f'#viewer img.full[alt="{other}"]')
+        page.keyboard.press("Escape")
+        page.locator("label", has_text="Every file").click()
+        page.wait_for_function("() => document.querySelectorAll('.photo').length == 3")
+        assert sorted(shown(page)) == ["IMG_0001.jpg", "IMG_0001.png", "IMG_0002.jpg"]
+        assert "one_per_shot=false" in page.url
+        page.reload()
+        page.wait_for_selector(".photo.loaded")
+        assert len(shown(page)) == 3 and page.locator("#every-file").is_checked()

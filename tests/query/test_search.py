@@ -76,6 +76,35 @@ def test_near_copies_are_left_out_and_do_not_take_a_place(engine, photos):
     assert [hit.path for hit in following] == [hit.path for hit in diverse[1:]]
 
 
+def test_one_file_of_each_shot_is_a_hit_and_names_the_others(engine, photos):
+    for name in ("IMG_0001.jpg", "IMG_0001.png", "IMG_0001-edited.jpg", "IMG_0002.jpg"):
+        save_photo(photos / "trip" / name, "red", note=name)
+    engine.index()
+    every = engine.search("red", 20)
+    shots = engine.search(Query((Term("red"),), one_per_shot=True), 20)
+    first = next(hit for hit in shots if hit.record.file.name.startswith("IMG_0001"))
+    files = [hit.record for hit in every if hit.record.file.name.startswith("IMG_0001")]
+    assert [first.record, *first.others] == files and len(files) == 3
+    assert [hit.record for hit in shots] == [hit.record for hit in every if hit.record not in files[1:]]
+    assert [hit.rank for hit in shots] == list(range(1, len(every) - 1))
+    assert {hit.path: hit.score for hit in shots}.items() <= {hit.path: hit.score for hit in every}.items()
+    assert not any(hit.others for hit in every)
+    png = engine.search(Query((Term("red"),), (Test("format", "=", "png"),), one_per_shot=True))
+    assert names(png) == ["IMG_0001.png", "grey.png"] and not any(hit.others for hit in png)
+
+
+def test_a_long_burst_does_not_shorten_a_page(engine, photos):
+    for number in range(130):  # more than are ranked at first
+        save_photo(photos / f"IMG_20240101_120000_BURST{number:03}.jpg", "red", note=str(number))
+    engine.index()
+    shots = engine.search(Query((Term("red"),), one_per_shot=True), 3)
+    assert len(shots) == 3
+    assert sorted(len(hit.others) for hit in shots) == [0, 0, 129]
+    following = engine.search(Query((Term("red"),), one_per_shot=True, offset=2), 20)
+    assert following[0] == shots[2]
+    assert len(following) == 4  # red.jpg, three other photos and the burst are six shots
+
+
 def clusters(rows):
     """Vectors around a fifth as many directions: (rows, 16)."""
     chance = np.random.default_rng(0)
@@ -206,6 +235,7 @@ def test_many_queries_find_what_each_finds_alone(engine, photos):
         Query((Term(photos / "red.jpg"),)),
         Query((Term("grey"),), sort="name"),
         Query((Term("red"),), min_match=0.0, diverse=True),
+        Query((Term("red"),), one_per_shot=True),
     ]
     together = engine.search_many(queries, 3)
     assert [hits.query for hits in together] == queries

@@ -1,5 +1,7 @@
 """Hits as a table for people."""
 
+from dataclasses import replace
+
 import pytest
 
 from clipsearch.render.tables import hits_table
@@ -29,6 +31,17 @@ def test_match_and_day_have_columns_where_one_hit_has_them():
         "3   0.2500                     /x/c.jpg",
     ]
     assert hits_table([], "/photos", heading=True) == ""
+
+
+def test_a_line_says_how_many_more_files_its_shot_has():
+    several, pair = (
+        replace(hit(rank, f"/p/{rank}.jpg"), others=(hit(9, "/p/9.jpg").record,) * (3 - rank)) for rank in (1, 2)
+    )
+    assert hits_table([several, pair, hit(3, "/p/3.jpg")], "/p").splitlines() == [
+        "1   0.2500  1.jpg (+2 files)",
+        "2   0.2500  2.jpg (+1 file)",
+        "3   0.2500  3.jpg",
+    ]
 
 
 def test_captions_have_a_column_where_there_is_room_for_one():

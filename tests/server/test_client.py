@@ -107,6 +107,8 @@ GIRAFFE, CAT = str(PHOTOS / "giraffe.jpg"), str(PHOTOS / "cat.png")
         ["query", "nothing", "--in", "/nowhere"],
         ["similar", CAT],
         ["similar", CAT, GIRAFFE, "-k", "3", "--diverse"],
+        ["query", "red", "--every-file"],
+        ["query", "red", "--one-per-shot", "-k", "100"],
     ],
     ids=lambda arguments: " ".join(arguments)[:60],
 )

@@ -19,6 +19,7 @@ import { encodePairs } from "./url.js";
  * @property {number} [rank]
  * @property {number} [score]
  * @property {number | null} [match]
+ * @property {Photo[]} [others] files of the same shot, best first
  */
 
 /** An error response; `message` is a sentence for people. */

@@ -1,6 +1,6 @@
 /** The rows of photos. Only those near the screen are in the document, so a long list costs as little as a short one. */
 
-import { cardLabel, makeCard, placeCard } from "./photo-card.js";
+import { cardLabel, makeCard, placeCard, showAnswer } from "./photo-card.js";
 import { element } from "./dom.js";
 import { layOut, rowAt } from "./row-layout.js";
 import { selection } from "./selection.js";
@@ -164,6 +164,10 @@ export class Grid {
       entry = { card, index, place: "" };
       this.#cards.set(photo.id, entry);
       this.#showPicked(card, photo);
+    }
+    if (entry.card.photo !== photo) {
+      showAnswer(entry.card, photo);
+      entry.place = "";
     }
     const { left, top, width, height } = this.layout.boxes[index];
     const place = `${index} ${this.#total} ${left} ${top} ${width} ${height}`;

@@ -12,6 +12,7 @@ import { day, fileName, percent } from "./format.js";
  * @property {HTMLButtonElement} button opens the photo; the only part of a card that the Tab key reaches
  * @property {HTMLButtonElement} pick
  * @property {HTMLImageElement} image
+ * @property {Photo} photo as the newest answer has it
  * @property {256 | 512 | 1024 | 0} size of the thumbnail it shows
  */
 
@@ -25,22 +26,38 @@ export function makeCard(photo, acts) {
   const name = fileName(photo.path);
   const button = element("button", { type: "button", class: "open", tabindex: "-1", onclick: acts.open }, image);
   const pick = element("button", { type: "button", class: "pick", tabindex: "-1", "aria-label": `Select ${name}`, "aria-pressed": "false", onclick: acts.pick });
-  const card = element("div", { class: "photo", draggable: "true" }, button, pick);
+  const node = element("div", { class: "photo", draggable: "true" }, button, pick);
+  /** @type {Card} */
+  const card = { element: node, button, pick, image, photo, size: 0 };
   const addDetails = () => { // only when the pointer or the focus is on it, since most cards are scrolled past
     if (button.childElementCount > 1) return;
-    if (photo.caption) button.title = photo.caption;
-    button.append(element("span", { class: "caption" }, element("bdi", {}, name), photo.match != null && element("span", {}, percent(photo.match))));
-    card.append(iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }));
+    const { caption, match } = card.photo;
+    if (caption) button.title = caption;
+    button.append(element("span", { class: "caption" }, element("bdi", {}, name), match != null && element("span", {}, percent(match))));
+    if (!node.querySelector(".similar")) node.append(iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }));
   };
-  card.addEventListener("pointerenter", addDetails);
-  card.addEventListener("focusin", addDetails);
-  image.addEventListener("load", () => card.classList.add("loaded"));
+  node.addEventListener("pointerenter", addDetails);
+  node.addEventListener("focusin", addDetails);
+  image.addEventListener("load", () => node.classList.add("loaded"));
   image.addEventListener("error", () => {
     addDetails();
-    card.classList.add("broken");
+    node.classList.add("broken");
   });
-  card.addEventListener("dragstart", (event) => event.dataTransfer?.setData("application/x-clipsearch-photo", String(photo.id)));
-  return { element: card, button, pick, image, size: 0 };
+  node.addEventListener("dragstart", (event) => event.dataTransfer?.setData("application/x-clipsearch-photo", String(photo.id)));
+  showAnswer(card, photo);
+  return card;
+}
+
+/**
+ * Show what the newest answer says of a photo: its match, and how many more files its shot has.
+ * @param {Card} card @param {Photo} photo
+ */
+export function showAnswer(card, photo) {
+  card.photo = photo;
+  if (!card.element.classList.contains("broken")) card.button.querySelector(".caption")?.remove();
+  card.element.querySelector(".others")?.remove();
+  const others = photo.others?.length;
+  if (others) card.element.append(element("span", { class: "others", "aria-hidden": "true" }, `+${others}`));
 }
 
 /**
@@ -50,7 +67,8 @@ export function makeCard(photo, acts) {
 export function cardLabel(photo, index, total) {
   const match = photo.match == null ? "" : `, match ${percent(photo.match)}`;
   const taken = photo.taken_at ? `, taken ${day(photo.taken_at)}` : "";
-  return `${fileName(photo.path)}, ${index + 1} of ${total}${match}${taken}`;
+  const others = photo.others ? `, ${photo.others.length} more of this shot` : "";
+  return `${fileName(photo.path)}, ${index + 1} of ${total}${match}${taken}${others}`;
 }
 
 /**

@@ -4,7 +4,7 @@ import { element, icon, iconButton } from "./dom.js";
 import { bytes, day, fileName, folderOf, percent, place, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
-import { newSearch } from "./state.js";
+import { newSearch, openPhoto } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -24,6 +24,7 @@ export function photoFacts(photo) {
     ["Location", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
+    ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(fileName(other.path), () => openPhoto(other.id), visible(other.path))))],
     ["Folder", link(fileName(folder), () => newSearch({ folders: [folder] }), visible(folder))],
     ["Path", element("span", { class: "path" }, element("bdi", {}, visible(path)), iconButton("copy", "Copy the path", async () => {
       announce((await copyText(path)) ? "Path copied." : "The browser does not allow copying here.");

@@ -70,7 +70,7 @@ function toParameters(pairs) {
   const found = {};
   for (const [name, value] of pairs) {
     if (REPEATED.includes(name)) (found[name] ??= []).push(value);
-    else found[name] = name === "relevant" ? true : value;
+    else found[name] = value === "true" || (value === "false" ? false : value);
   }
   return found;
 }

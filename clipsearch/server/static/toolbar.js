@@ -11,6 +11,7 @@ import { canJudge, changes, changeSearch, currentSearch, isQuery } from "./state
 export function setUpToolbar(rescale) {
   const sort = byId("sort");
   const relevant = byId("relevant");
+  const everyFile = byId("every-file");
   const scale = byId("scale");
   const show = () => {
     const search = currentSearch();
@@ -23,8 +24,13 @@ export function setUpToolbar(rescale) {
     relevant.closest("label").classList.toggle("off", relevant.disabled);
     relevant.closest("label").title = canJudge(search) ? "" : "Matches are known for words only, not for pictures";
   };
+  const showEveryFile = () => {
+    everyFile.checked = currentSearch().everyFile;
+    everyFile.closest("label").hidden = !everyFile.checked && !photos.list.some((photo) => photo.others);
+  };
   sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isQuery(currentSearch()) ? "score" : "date") ? "" : sort.value }));
   relevant.addEventListener("change", () => changeSearch({ relevant: relevant.checked }));
+  everyFile.addEventListener("change", () => changeSearch({ everyFile: everyFile.checked }));
   scale.value = localStorage.getItem("clipsearch-scale") ?? "1";
   scale.addEventListener("input", () => {
     localStorage.setItem("clipsearch-scale", scale.value);
@@ -32,8 +38,10 @@ export function setUpToolbar(rescale) {
   });
   rescale(Number(scale.value));
   changes.addEventListener("search", show);
-  photos.addEventListener("shown", showStatus);
-  photos.addEventListener("more", showStatus);
+  for (const event of ["shown", "more"]) {
+    photos.addEventListener(event, showStatus);
+    photos.addEventListener(event, showEveryFile);
+  }
   show();
 }
 

@@ -1,0 +1,84 @@
+"""Which files are of one shot: RAW and JPEG, a Live Photo's picture and film, an edited copy, a burst.
+
+Only files of one folder belong together. Their names say so (`IMG_0001.CR2` and `IMG_0001.JPG`, `IMG_0001-edited.jpg`,
+`IMG_E0001.HEIC`, `00001IMG_00001_BURST20190101120000123_COVER.jpg`), or one camera has taken them within BURST_SECONDS.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from clipsearch.images.file_types import is_image_name
+from clipsearch.types import ImageRecord
+
+BURST_SECONDS = 1
+"""Photos that one camera has taken so soon after each other are of one burst."""
+
+SAME_NAME_SECONDS = 24 * 3600
+"""Files of one name are of two shots if more than this is between them: counters of cameras start again."""
+
+_EDITED = re.compile(
+    r"[-_ ]\(?(?:edited|bearbeitet|modifié|editado|editada|modificato|bewerkt)\)?(?=\(\d+\)$|$)", re.IGNORECASE
+)
+_APPLE_EDIT = re.compile(r"^IMG_E(?=\d{4}$)", re.IGNORECASE)
+_PIXEL = re.compile(r"^(PXL_\d{8}_\d{6,9})[.~].*$", re.IGNORECASE)  # PXL_20240101_120000123.RAW-01.COVER
+_BURST_ID = re.compile(r"^.*(_BURST\d{8,})(?:_COVER)?$", re.IGNORECASE)
+_BURST_NUMBER = re.compile(r"_BURST\d{1,4}(?:_COVER)?$", re.IGNORECASE)
+_SAMSUNG_BURST = re.compile(r"^(\d{8}_\d{6})_\d{3}$")
+
+
+def shot_name(name: str) -> str:
+    """What the names of one shot's files have in common: no suffixes, no marks of edits and bursts, lower case."""
+    stem = os.path.splitext(name)[0]
+    while is_image_name(stem):  # IMG_0001.CR2.jpg
+        stem = os.path.splitext(stem)[0]
+    for pattern, common in (
+        (_EDITED, ""),
+        (_APPLE_EDIT, "IMG_"),
+        (_PIXEL, r"\1"),
+        (_BURST_ID, r"\1"),
+        (_BURST_NUMBER, ""),
+        (_SAMSUNG_BURST, r"\1"),
+    ):
+        stem = pattern.sub(common, stem)
+    return stem.lower()
+
+
+def gathered(records: Sequence[ImageRecord]) -> list[list[int]]:
+    """The positions of each shot's files among some records. Shots, and the files of each, are in the records' order."""
+    shots: list[list[int]] = []
+    shot_of: dict[int, list[int]] = {}
+    by_name: dict[tuple[str, str], list[int]] = {}
+    by_time: dict[tuple[str, str, int], list[int]] = {}
+    seconds = [_seconds(record) for record in records]
+    for position, record in enumerate(records):
+        folder, name = os.path.split(record.file.path)
+        second, camera = seconds[position], record.info.camera
+        named = by_name.setdefault((folder, shot_name(name)), [])
+        relatives = [other for other in named if _can_share_a_name(second, seconds[other])]
+        if second is not None and camera:
+            for moment in range(second - BURST_SECONDS, second + BURST_SECONDS + 1):
+                relatives += by_time.get((folder, camera, moment), ())
+            by_time.setdefault((folder, camera, second), []).append(position)
+        named.append(position)
+        if relatives:
+            shot = shot_of[relatives[0]]
+        else:
+            shot = []
+            shots.append(shot)
+        shot.append(position)
+        shot_of[position] = shot
+    return shots
+
+
+def _can_share_a_name(second: int | None, other: int | None) -> bool:
+    return second is None or other is None or abs(second - other) <= SAME_NAME_SECONDS
+
+
+def _seconds(record: ImageRecord) -> int | None:
+    """The camera's clock in seconds, without its zone, since not every file of a shot has one; None if it is not known."""
+    taken = record.info.taken_at
+    return None if taken is None else int((taken.replace(tzinfo=None) - datetime.min).total_seconds())
