@@ -113,6 +113,7 @@ class ImageInfo:
     camera: str | None = None
     gps: tuple[float, float] | None = None  # (latitude, longitude), degrees, WGS 84
     caption: str | None = None  # from a data set, cleaned by `clean_caption`; decoding gives none
+    incomplete: bool = False  # the end of the picture is missing; an index keeps that as a Failure
 
 
 def clean_caption(text: object) -> str | None:

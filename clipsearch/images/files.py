@@ -38,6 +38,14 @@ def require_at_most(max_bytes: int, size: int) -> None:
         raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({size / 1024**2:.0f} MiB)", "bytes")
 
 
+def require_few_pixels(width: int, height: int, limits: ReadLimits, decoded: int | None = None) -> None:
+    """Raise ImageError if a picture of this size has too many pixels. `decoded` is how many are decoded of it, if not all."""
+    if (width * height if decoded is None else decoded) > limits.max_pixels:
+        raise ImageError(
+            f"{width} x {height} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed", "pixels"
+        )
+
+
 def clamped(time_ns: int) -> int:
     """A file's time in nanoseconds, limited to what is stored and compared."""
     return min(max(time_ns, 1 - FAR), FAR - 1)

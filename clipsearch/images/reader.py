@@ -9,14 +9,21 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
-from clipsearch.errors import Cause, ImageError
-from clipsearch.images import exif
-from clipsearch.images.files import ReadLimits, read_bytes
+from clipsearch.errors import Cause, ImageError, one_line
+from clipsearch.images import colour, exif, jpeg_xl, photoshop
+from clipsearch.images.files import ReadLimits, read_bytes, require_few_pixels
+from clipsearch.images.float_values import describe, read_float_tiff
+from clipsearch.images.jpeg import END, embedded_frames, end_of, exif_block, has_all_first_passes, read_frame
+from clipsearch.images.libraw import develop, has_libraw
 from clipsearch.images.memory import TOO_MUCH
+from clipsearch.images.raw import ORIENTATION, Preview, RawPhoto, read_raw
+from clipsearch.images.tiff_tags import TiffTags
 from clipsearch.types import ImageFile, ImageInfo
 
 DRAFT_FACTOR = 2
@@ -28,7 +35,6 @@ of 1/255, is 0.20 to 0.43 with a factor of 2 (35 ms) and 0.09 to 0.24 with 4 (65
 
 # EPS would run Ghostscript; the others have no decoder in Pillow or are not pictures.
 _REFUSED_FORMATS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF", "XVTHUMB"}
-_ORIENTATION = 0x0112  # EXIF 2.32, table 4: 1 to 8
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,6 +44,13 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (5, 6, 7, 8)  # orientations whose width is the height of the stored picture
+_COLOURED = ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA")  # modes whose values a profile of RGB describes
+_MP_ENTRIES = 0xB002  # CIPA DC-007, the list of pictures in a file
+_MISSING = 128  # the value that libjpeg gives to pixels whose data is missing
+_MOST_MISSING = 0.1  # of a JPEG's rows; with fewer, other programs show it, too
+_JPEG_XL_BYTES = 8  # a pixel: the plug-in's copy and Pillow's
+_NO_PICTURE = "not a picture in a format we read"
 _DECODING = threading.Lock()  # Pillow's pixel cap and Python's warning filters are global
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
@@ -80,7 +93,7 @@ def decode_image(
         # Our own limit counts the pixels after `draft`.
         pillows_cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return _decode(data, min_size, limits, before_loading)
+            return _Decoder(data, min_size, limits, before_loading).decode()
         except ImageError:
             raise
         except MemoryError as error:
@@ -94,48 +107,284 @@ def decode_image(
             Image.MAX_IMAGE_PIXELS = pillows_cap
 
 
-def _decode(
-    data: bytes, min_size: tuple[int, int] | None, limits: ReadLimits, before_loading: Callable[[int], None] | None
-) -> tuple[Image.Image, ImageInfo]:
-    Image.init()
-    image = Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name not in _REFUSED_FORMATS])
-    image_format = image.format or "unknown"
-    size, upright_size = image.size, None
-    if image_format in ("JPEG", "MPO"):
-        turned = _tags(image)[0].get(_ORIENTATION) in (5, 6, 7, 8)
-        upright_size = size[::-1] if turned else size
-        if min_size:
-            width, height = min_size[::-1] if turned else min_size
-            image.draft("RGB", (width * DRAFT_FACTOR, height * DRAFT_FACTOR))
-    if image.size[0] * image.size[1] > limits.max_pixels:
-        raise ImageError(
-            f"{size[0]} x {size[1]} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed", "pixels"
+@dataclass(frozen=True, slots=True)
+class _Decoder:
+    """Decodes one file's bytes. The fields are the parameters of `decode_image`."""
+
+    data: bytes
+    min_size: tuple[int, int] | None
+    limits: ReadLimits
+    before_loading: Callable[[int], None] | None
+
+    def decode(self) -> tuple[Image.Image, ImageInfo]:
+        """The upright picture, and what the file says."""
+        Image.init()
+        if photo := read_raw(self.data):
+            return self._raw(photo)
+        if self.data.startswith(photoshop.SIGNATURE):
+            return self._photoshop()
+        if jpeg_xl.is_jpeg_xl(self.data):
+            self._prepare_jpeg_xl()
+        try:
+            Image.init()
+            image = Image.open(
+                io.BytesIO(self.data), formats=[name for name in Image.ID if name not in _REFUSED_FORMATS]
+            )
+        except UnidentifiedImageError:
+            return self._what_pillow_does_not_open()
+        return self._opened_by_pillow(image)
+
+    def _opened_by_pillow(self, image: Image.Image) -> tuple[Image.Image, ImageInfo]:
+        image_format = _format_of(image)
+        upright_size = None
+        wanted = self.min_size
+        if isinstance(image, JpegImageFile):
+            turned = _tags(image)[0].get(ORIENTATION) in _SIDEWAYS
+            upright_size = image.size[::-1] if turned else image.size
+            wanted = wanted[::-1] if wanted and turned else wanted
+        loaded, is_cut = self._load(image, self.data, wanted)
+        # After loading, because PNG may have tags after the pixels, and loading turns TIFF upright.
+        main, exif_tags, gps = _tags(image)
+        picture, orientation = self._to_rgb(loaded, wanted), main.get(ORIENTATION)
+        if isinstance(orientation, int) and orientation in _TURN:
+            picture = picture.transpose(_TURN[orientation])
+        info = self._info(upright_size or picture.size, image_format, main, exif_tags, gps)
+        return picture, replace(info, incomplete=is_cut)
+
+    def _load(self, image: Image.Image, data: bytes, wanted: tuple[int, int] | None) -> tuple[Image.Image, bool]:
+        """Load an opened picture, and tell whether its end is missing. A JPEG is shrunk, but not below `wanted`."""
+        whole = image.size
+        if isinstance(image, JpegImageFile) and wanted:
+            image.draft("RGB", (wanted[0] * DRAFT_FACTOR, wanted[1] * DRAFT_FACTOR))
+        require_few_pixels(*whole, self.limits, image.width * image.height)
+        if self.before_loading:
+            self.before_loading(4 * image.width * image.height)  # Pillow keeps RGB in four bytes a pixel
+        try:
+            image.load()
+        except OSError as error:
+            is_cut = isinstance(image, JpegImageFile) and error.errno is None and "truncated" in str(error)
+            if not is_cut or not has_all_first_passes(data):
+                raise
+        else:
+            return image, False
+        mended = Image.open(io.BytesIO(data + END), formats=["JPEG"])
+        if wanted:
+            mended.draft("RGB", (wanted[0] * DRAFT_FACTOR, wanted[1] * DRAFT_FACTOR))
+        mended.load()
+        missing = _missing_rows(mended)
+        if missing > _MOST_MISSING * mended.height:
+            raise ImageError(f"cannot be decoded: {missing / mended.height:.0%} of the picture is missing at its end")
+        return mended, True
+
+    def _to_rgb(self, image: Image.Image, wanted: tuple[int, int] | None) -> Image.Image:
+        """8-bit sRGB. Before colours are converted, a picture is shrunk to at least DRAFT_FACTOR times `wanted`."""
+        if wanted and colour.needs_conversion(image.info.get("icc_profile"), image.mode):
+            factor = min(image.width // (wanted[0] * DRAFT_FACTOR), image.height // (wanted[1] * DRAFT_FACTOR))
+            if factor > 1:
+                image = image.reduce(factor)
+        return to_rgb(image)
+
+    def _info(
+        self,
+        size: tuple[int, int],
+        image_format: str,
+        main: dict[int, Any],
+        exif_tags: dict[int, Any],
+        gps: dict[int, Any],
+    ) -> ImageInfo:
+        return ImageInfo(
+            width=size[0],
+            height=size[1],
+            format=image_format,
+            content_hash=hashlib.sha256(self.data).hexdigest(),
+            taken_at=exif.capture_time(main, exif_tags),
+            camera=exif.camera(main),
+            gps=exif.position(gps),
         )
-    if before_loading:
-        before_loading(4 * image.size[0] * image.size[1])  # Pillow keeps RGB in four bytes a pixel
-    image.load()
-    # After loading, because PNG may have tags after the pixels, and loading turns TIFF upright.
-    main, exif_tags, gps = _tags(image)
-    picture, orientation = to_rgb(image), main.get(_ORIENTATION)
-    if isinstance(orientation, int) and orientation in _TURN:
-        picture = picture.transpose(_TURN[orientation])
-    width, height = upright_size or picture.size
-    info = ImageInfo(
-        width=width,
-        height=height,
-        format=image_format,
-        content_hash=hashlib.sha256(data).hexdigest(),
-        taken_at=exif.capture_time(main, exif_tags),
-        camera=exif.camera(main),
-        gps=exif.position(gps),
+
+    # -- raw files
+
+    def _raw(self, photo: RawPhoto) -> tuple[Image.Image, ImageInfo]:
+        """A camera's raw file: a preview that is large enough, else LibRaw's picture, else a preview that just does."""
+        sideways = photo.orientation in _SIDEWAYS
+        wanted = self.min_size[::-1] if self.min_size and sideways else self.min_size
+        enough = (wanted[0] * DRAFT_FACTOR, wanted[1] * DRAFT_FACTOR) if wanted else None
+        previews = photo.previews_of(enough)
+        if not previews:
+            photo.add_all_jpegs(self.data)
+            previews = photo.previews_of(enough)
+        picture, problem = self._first_preview(photo, previews, wanted)
+        if picture is None and has_libraw():
+            try:
+                picture, size = develop(self.data, self.limits, self.before_loading)
+            except MemoryError:
+                raise
+            except Exception as error:  # LibRaw raises anything for broken bytes
+                problem = error
+            else:
+                if not (photo.width and photo.height):
+                    photo.width, photo.height = size[::-1] if sideways else size
+        if picture is None:
+            usable = [
+                preview for preview in photo.by_size() if _reaches(preview.size, wanted) and preview not in previews
+            ]
+            picture, _ = self._first_preview(photo, usable, wanted)
+        if picture is None:
+            raise ImageError(_why_not_raw(photo, problem)) from problem
+        size = (photo.width, photo.height) if photo.width and photo.height else picture.size
+        if photo.width and photo.height and sideways:
+            size = size[::-1]
+        return picture, self._info(size, photo.format, photo.main, photo.exif, photo.gps)
+
+    def _first_preview(
+        self, photo: RawPhoto, previews: list[Preview], wanted: tuple[int, int] | None
+    ) -> tuple[Image.Image | None, Exception | None]:
+        """The first of some previews that can be decoded, upright; None and the last error if all are broken."""
+        problem: Exception | None = None
+        for preview in previews:
+            content = self.data[preview.start : preview.start + preview.length]
+            try:
+                if preview.is_jpeg:
+                    picture = self._embedded_jpeg(content, wanted)
+                else:
+                    require_few_pixels(*preview.size, self.limits)
+                    if self.before_loading:
+                        self.before_loading(4 * preview.width * preview.height)
+                    picture = Image.frombytes("RGB", preview.size, content)
+            except MemoryError:
+                raise
+            except Exception as error:  # decoders raise anything for broken bytes
+                problem = error
+                continue
+            is_upright = (
+                photo.orientation in _SIDEWAYS and photo.width > photo.height and preview.width < preview.height
+            )
+            if photo.orientation in _TURN and not is_upright:
+                picture = picture.transpose(_TURN[photo.orientation])
+            return picture, None
+        return None, problem
+
+    def _embedded_jpeg(self, content: bytes, wanted: tuple[int, int] | None) -> Image.Image:
+        """A JPEG inside a file of another format, as it is stored."""
+        image = Image.open(io.BytesIO(content), formats=["JPEG"])
+        return self._to_rgb(self._load(image, content, wanted)[0], wanted)
+
+    # -- other files that Pillow does not read, or not rightly
+
+    def _photoshop(self) -> tuple[Image.Image, ImageInfo]:
+        file = photoshop.read_header(self.data)
+        size = file.width, file.height
+        main, exif_tags, gps = TiffTags(file.exif).facts()
+        try:
+            if not file.is_merged:
+                raise ImageError(
+                    f"{file.describes} without a merged picture; save it in Photoshop with 'Maximize compatibility'"
+                )
+            if file.version == 1 and file.bits <= 8:
+                image, _ = self._load(Image.open(io.BytesIO(self.data), formats=["PSD"]), self.data, None)
+            else:
+                require_few_pixels(*size, self.limits)
+                if self.before_loading:
+                    self.before_loading(photoshop.bytes_of(file))
+                image = photoshop.merged_picture(file, self.data)
+            picture = self._to_rgb(image, self.min_size)
+        except ImageError as error:
+            frame = read_frame(file.thumbnail) if error.cause == "content" else None
+            if not frame or not _reaches((frame.width, frame.height), self.min_size):
+                raise
+            picture = self._embedded_jpeg(file.thumbnail, self.min_size)
+        image_format = "PSB" if file.version == photoshop.LARGE_DOCUMENT else "PSD"
+        return picture, self._info(size, image_format, main, exif_tags, gps)
+
+    def _prepare_jpeg_xl(self) -> None:
+        """Make Pillow read JPEG XL, if this picture is not too large: the plug-in decodes a picture when it opens it."""
+        size = jpeg_xl.read_size(self.data)
+        if size is None:
+            raise ImageError("cannot be decoded: a JPEG XL picture without a header")
+        require_few_pixels(*size, self.limits)
+        try:
+            from pillow_jxl import JpegXLImagePlugin
+        except ImportError as error:
+            raise ImageError(jpeg_xl.MISSING_DECODER) from error
+        JpegXLImagePlugin.DECODE_THREADS = 0  # there is a decoding process for each core already
+        if self.before_loading:
+            self.before_loading(_JPEG_XL_BYTES * size[0] * size[1])
+
+    def _what_pillow_does_not_open(self) -> tuple[Image.Image, ImageInfo]:
+        """A JPEG of 12 bits, by a preview inside it; a TIFF of floating-point values. ImageError says what else it is."""
+        data = self.data
+        if frame := read_frame(data):
+            for start, small in embedded_frames(data, 2):
+                if _reaches((small.width, small.height), self.min_size):
+                    picture = self._embedded_jpeg(data[start : end_of(data, start)], self.min_size)
+                    main, exif_tags, gps = TiffTags(data, max(exif_block(data), 0)).facts()
+                    orientation = main.get(ORIENTATION)
+                    sideways = orientation in _SIDEWAYS
+                    size = (frame.height, frame.width) if sideways else (frame.width, frame.height)
+                    if orientation in _TURN:
+                        picture = picture.transpose(_TURN[orientation])
+                    return picture, self._info(size, "JPEG", main, exif_tags, gps)
+            kind = "lossless " if frame.is_lossless else ""
+            raise ImageError(
+                f"a {kind}JPEG with {frame.bits} bits a colour, which clipsearch does not read; save it with 8 bits"
+            )
+        if data[:4] in (b"II*\0", b"MM\0*"):
+            tags = TiffTags(data)
+            entries, _ = tags.directory(tags.first())
+            float_picture = read_float_tiff(data, self.limits, self.before_loading)
+            if float_picture:
+                main, exif_tags, gps = tags.facts()
+                picture, orientation = to_rgb(float_picture), main.get(ORIENTATION)
+                if orientation in _TURN:
+                    picture = picture.transpose(_TURN[orientation])
+                return picture, self._info(picture.size, "TIFF", main, exif_tags, gps)
+            if entries:
+                raise ImageError(f"{describe(tags, entries)}, which clipsearch does not read; save it as 8 or 16 bits")
+        raise ImageError(_NO_PICTURE)
+
+
+def _format_of(image: Image.Image) -> str:
+    """Pillow's name. A JPEG with further pictures in it (MPF) is a JPEG, unless these are the parts of one photo."""
+    if image.format == "MPO":
+        entries = getattr(image, "mpinfo", {}).get(_MP_ENTRIES, ())
+        in_parts = any(str(entry["Attribute"]["MPType"]).startswith("Multi-Frame") for entry in entries)
+        return "MPO" if in_parts else "JPEG"
+    return image.format or "unknown"
+
+
+def _missing_rows(image: Image.Image) -> int:
+    """How many rows at the end of a JPEG were not in its file: the decoder makes them grey."""
+    grey = Image.new(
+        image.mode, image.size, (_MISSING,) * len(image.getbands()) if len(image.getbands()) > 1 else _MISSING
     )
-    return picture, info
+    box = ImageChops.difference(image, grey).getbbox()
+    return image.height - (box[3] if box else 0)
+
+
+def _reaches(size: tuple[int, int], wanted: tuple[int, int] | None) -> bool:
+    """Whether a picture of this size has at least the pixels of a model's input, or is to be shown only."""
+    return min(size) >= min(wanted or (1, 1))
+
+
+def _why_not_raw(photo: RawPhoto, problem: Exception | None) -> str:
+    largest = next(iter(photo.by_size()), None)
+    seen = f"whose largest preview has {largest.width} x {largest.height} pixels" if largest else "without a preview"
+    if has_libraw():
+        return f"cannot be decoded: {photo.format} {seen}; LibRaw says: {one_line(problem) if problem else 'nothing'}"
+    return f"a raw photo ({photo.format}) {seen}; to develop it, `pip install 'clipsearch[raw]'`"
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any Pillow picture to 8-bit RGB: transparency on white; 16-bit, 32-bit and float values scaled."""
+    """Convert any Pillow picture to 8-bit sRGB: transparency on white; 16-bit, 32-bit and float values scaled.
+
+    Colours are converted if the picture has a profile other than sRGB.
+    """
+    profile = image.info.get("icc_profile")
     if image.mode == "RGB" and "transparency" not in image.info:
-        return image
+        return colour.to_srgb(image, profile)
+    if image.mode == "CMYK" and colour.needs_conversion(profile, image.mode):
+        return colour.to_srgb(image, profile)
+    is_coloured = image.mode in _COLOURED
     if image.mode.startswith("I") or image.mode == "F":
         image = _to_8_bits(image)
     elif image.mode == "LAB":
@@ -150,8 +399,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
         clear = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
         white.paste(clear, mask=clear.getchannel("A"))
-        return white
-    return image.convert("RGB")
+        return colour.to_srgb(white, profile) if is_coloured else white
+    converted_image = image.convert("RGB")
+    return colour.to_srgb(converted_image, profile) if is_coloured else converted_image
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -194,6 +444,6 @@ def _tags(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], dict[int,
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture in a format we read"
+        return _NO_PICTURE
     text = error.args[0].decode("latin-1") if error.args and isinstance(error.args[0], bytes) else str(error)
     return f"cannot be decoded: {' '.join(text.split()) or type(error).__name__}"[:300]
