@@ -21,16 +21,17 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-Cause: TypeAlias = Literal["content", "pixels", "bytes", "memory", "time", "crash", "access"]
-"""Why a file could not be read as a photo.
+Cause: TypeAlias = Literal["content", "pixels", "bytes", "memory", "time", "crash", "access", "incomplete"]
+"""Why a file could not be read as a photo, or not to its end.
 
-content  the file's bytes are not a picture that today's decoders read
-pixels   it has more pixels than allowed
-bytes    it is larger than allowed
-memory   decoding it needs more memory than allowed
-time     decoding it took longer than allowed
-crash    the decoding process died
-access   its bytes could not be had: no permission, a failing or slow drive, a file that is being written or locked
+content     the file's bytes are not a picture that today's decoders read
+pixels      it has more pixels than allowed
+bytes       it is larger than allowed
+memory      decoding it needs more memory than allowed
+time        decoding it took longer than allowed
+crash       the decoding process died
+access      its bytes could not be had: no permission, a failing or slow drive, a file that is being written or locked
+incomplete  the file ends before the picture does; it is indexed as far as it goes
 """
 
 

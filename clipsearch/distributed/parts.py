@@ -157,7 +157,8 @@ def _row_values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dic
         values = {"size": file.size, "mtime_ns": file.mtime_ns, "reason": reason, "cause": outcome.cause}
     else:
         values = photo_fields(ImageRecord(0, file, outcome.info))
-        values |= {"caption": captions.get(file.path), EMBEDDING: outcome.vector}
+        cause = "incomplete" if outcome.info.incomplete else None
+        values |= {"caption": captions.get(file.path), EMBEDDING: outcome.vector, "cause": cause}
     return values | {"path": os.fsencode(file.path)}
 
 
@@ -173,7 +174,7 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
     info = row_of(number, {**values, "path": path}, where).info
     if info is None:
         raise ClipsearchError(f"{where}: row {number:,} does not say what its picture is")
-    info = replace(info, caption=clean_caption(values["caption"]))
+    info = replace(info, caption=clean_caption(values["caption"]), incomplete=values["cause"] == "incomplete")
     if values[EMBEDDING] is None:
         return Embedded(file, info, None)
     vector = np.array(values[EMBEDDING], np.float32)

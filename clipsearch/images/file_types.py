@@ -3,23 +3,69 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 
 from clipsearch._internal.windows import opened_as
 
-# A file with such a name counts as a photo. If it then cannot be read, the user hears of the failure.
-_IMAGES = """
-    .apng .avif .avifs .bmp .cur .dcx .dds .dib .fit .fits .flc .fli .gif .heic .heif .hif .icns .ico .im .j2c .j2k .jfif .jp2
-    .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp .pbm .pcd .pcx .pfm .pgm .png .pnm .ppm .psd .pxr .qoi .ras .rgb .rgba .sgi .tga
-    .tif .tiff .vda .vst .webp .xbm .xpm
-"""
+RAW_FORMATS = (
+    "CR2", "CR3", "CRW", "NEF", "NRW", "ARW", "SR2", "RAF", "RW2", "ORF", "DNG", "PEF", "SRW", "X3F", "3FR", "IIQ",
+)  # fmt: skip
+"""Cameras' raw formats. Their suffixes are the same names."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """A kind of pictures that clipsearch reads: its name for people, its suffixes, and what is to be known about it."""
+
+    name: str
+    suffixes: str  # separated by spaces
+    note: str = ""
+
+
+# A file with one of these suffixes counts as a photo. If it then cannot be read, the user hears of the failure.
+FORMATS = (
+    FileFormat("JPEG", ".jpg .jpeg .jpe .jfif", "8 bits a colour. With 12 bits, by a preview inside it."),
+    FileFormat("HEIC", ".heic .heif .hif"),
+    FileFormat("PNG", ".png .apng"),
+    FileFormat("WebP", ".webp"),
+    FileFormat("AVIF", ".avif .avifs"),
+    FileFormat("JPEG XL", ".jxl", "Needs the extra `jxl`."),
+    FileFormat("TIFF", ".tif .tiff", "Also of floating-point values, without compression or with deflate."),
+    FileFormat("GIF", ".gif"),
+    FileFormat(
+        "camera raw",
+        " ".join(f".{name.lower()}" for name in RAW_FORMATS),
+        "By the preview that the camera wrote. The extra `raw` develops files without one that is large enough.",
+    ),
+    FileFormat(
+        "Photoshop",
+        ".psd .psb",
+        "The merged picture, of 8, 16 or 32 bits. Without one, save with 'Maximize compatibility'.",
+    ),
+    FileFormat("JPEG 2000", ".jp2 .j2k .j2c .jpc .jpf .jpx"),
+    FileFormat("BMP", ".bmp .dib"),
+    FileFormat("MPO", ".mpo"),
+    FileFormat("TGA", ".tga .vda .vst"),
+    FileFormat("DDS", ".dds"),
+    FileFormat("QOI", ".qoi"),
+    FileFormat("PCX", ".pcx .dcx"),
+    FileFormat("portable maps", ".pbm .pgm .pnm .ppm .pfm"),
+    FileFormat("icons", ".ico .icns .cur"),
+    FileFormat("SGI", ".sgi .rgb .rgba"),
+    FileFormat("FITS", ".fit .fits"),
+    FileFormat("FLI", ".fli .flc"),
+    FileFormat("Photo CD", ".pcd"),
+    FileFormat("others", ".im .msp .pxr .ras .xbm .xpm"),
+)
+
 # Files that often lie beside photos in great number. They are not opened to look for a picture inside.
 _OTHERS = """
     .3gp .7z .aac .aae .avi .db .doc .docx .eps .flac .gz .ini .json .jsonl .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .ogg .pdf
     .ps .py .pyc .rar .sqlite .tar .thm .wav .webm .wmv .xlsx .xmp .zip
 """
 
-_IMAGE_SUFFIXES = frozenset(_IMAGES.split())
+_IMAGE_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes.split())
 _OTHER_SUFFIXES = frozenset(_OTHERS.split())
 
 SIGNATURE_BYTES = 16
@@ -39,9 +85,11 @@ _SIGNATURES = (
     b"\xff\x4f\xff\x51",
     b"icns",
     b"\x59\xa6\x6a\x95",
+    b"\0\0\0\x0cJXL \r\n\x87\n",
+    *(b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW", b"FOVb"),  # raw files of RW2, ORF, RAF and X3F
     *(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b" \t\r\n"),  # portable maps
 )
-_FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+_FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 
 
 def is_image_name(name: str) -> bool | None:
@@ -63,6 +111,8 @@ def looks_like_image(head: bytes) -> bool:
         return True
     if head[4:8] == b"ftyp":
         return head[8:12] in _FTYP_BRANDS
+    if head[6:14] == b"HEAPCCDR":  # a raw file of CRW
+        return True
     return head.startswith(_SIGNATURES)
 
 

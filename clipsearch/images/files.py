@@ -19,6 +19,9 @@ FAR = 1 << 63
 
 _BLOCK = 8 * 1024**2  # bytes read at once
 
+INCOMPLETE = "incomplete: the file ends before the picture does; it is indexed as far as it goes"
+"""The reason in the Failure of a photo that is indexed, although its end is missing."""
+
 ELSEWHERE = "not a file on this machine: it is in storage elsewhere, or inside an archive"
 
 

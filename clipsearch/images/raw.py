@@ -19,10 +19,6 @@ from clipsearch.images import exif
 from clipsearch.images.jpeg import embedded_frames, end_of, exif_block, read_frame
 from clipsearch.images.tiff_tags import EXIF_IFD, MAKER_NOTE, TiffTags, Value
 
-RAW_FORMATS = (
-    "CR2", "CR3", "CRW", "NEF", "NRW", "ARW", "SR2", "RAF", "RW2", "ORF", "DNG", "PEF", "SRW", "X3F", "3FR", "IIQ",
-)  # fmt: skip
-
 ORIENTATION = 0x0112
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 0x0100, 0x0101, 0x0102, 0x0103, 0x0106

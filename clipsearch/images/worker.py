@@ -80,8 +80,13 @@ def _read(
         else:
             data, file = read_bytes(photo, limits.max_bytes, lambda: report(READING))
         report(DECODING)
-        picture, info = decode_image(data, minimum_size(spec), limits, ask_for_memory)
-        sized = fit_into(picture, spec) if isinstance(spec, Box) else resize_and_crop(picture, spec)
+        sized, info = decode_image(
+            data,
+            minimum_size(spec),
+            limits,
+            ask_for_memory,
+            lambda picture: fit_into(picture, spec) if isinstance(spec, Box) else resize_and_crop(picture, spec),
+        )
         pixels = sized.tobytes()
     except ImageError as error:
         return {"reason": str(error), "cause": error.cause}, b""

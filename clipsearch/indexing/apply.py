@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import Cancelled, CollectionError, ImageError
-from clipsearch.images.files import content_hash
+from clipsearch.images.files import INCOMPLETE, content_hash
 from clipsearch.indexing import roots
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
@@ -195,6 +195,7 @@ class _Reconciler:
         self._were_captioned = {image_id for plan in captioned for image_id in plan.missing}
         self._replaced: dict[str, tuple[ImageInfo, NDArray[np.float32]]] = {}  # by content hash
         self._replaced_sizes: set[int] = set()
+        self._has_incomplete = any(failure.cause == "incomplete" for failure in collection.failures())
         self._committed = time.monotonic()
         self._show_progress()
 
@@ -285,14 +286,17 @@ class _Reconciler:
 
     def _stage_embedded(self, place: Place, embedded: Embedded) -> None:
         captioned = embedded.info if embedded.file.path in self._captioned else None
-        if self._stage_known_content(place, embedded.file, embedded.info.content_hash, captioned):
-            return
-        if embedded.vector is None:  # the image that had its content has left meanwhile; the next run takes it as new
-            self.report.failed += 1
-        else:
+        if not self._stage_known_content(place, embedded.file, embedded.info.content_hash, captioned):
+            if (
+                embedded.vector is None
+            ):  # the image that had its content has left meanwhile; the next run takes it as new
+                self.report.failed += 1
+                return
             self._count_change(place)
             self._remember_replaced(place)
             self.collection.add(place, embedded.file, embedded.info, embedded.vector)
+        if embedded.info.incomplete:
+            self._note_incomplete(place, embedded.file)
 
     def _stage_known_content(
         self, place: Place, file: ImageFile, digest: str, captioned: ImageInfo | None = None
@@ -314,7 +318,8 @@ class _Reconciler:
                 self._move(image_id, place, file, captioned)
                 self.report.updated += 1
             else:
-                if self.collection.known_failure(place):
+                failure = self.collection.known_failure(place)
+                if failure and failure.cause != "incomplete":
                     self.collection.forget_failure(place)
                 self.report.unchanged += 1
             return True
@@ -334,29 +339,44 @@ class _Reconciler:
         if digest in self._replaced:
             info, vector = self._replaced.pop(digest)
         else:
-            info, vector = records[same[0]].info, self.collection.vectors(same[:1])[0]
+            info, vector = self._info(same[0]), self.collection.vectors(same[:1])[0]
         self.collection.add(place, file, replace(info, caption=captioned.caption) if captioned else info, vector)
+        if info.incomplete:
+            self._note_incomplete(place, file)
         return True
 
     def _move(self, image_id: int, place: Place, file: ImageFile, captioned: ImageInfo | None) -> None:
         """Stage that an image is at a place now, with the caption of `captioned`, if given."""
-        info = self.collection.records([image_id])[image_id].info if captioned else None
-        if captioned is None or info is None or info.caption == captioned.caption:
+        info = self._info(image_id)
+        if captioned is None or info.caption == captioned.caption:
             self.collection.move(image_id, place, file)
         else:
             vector = self.collection.vectors([image_id])[0]
             self.collection.remove([image_id])
             self.collection.add(place, file, replace(info, caption=captioned.caption), vector)
+        if info.incomplete:
+            self._note_incomplete(place, file)
 
     def _remember_replaced(self, place: Place) -> None:
         """Keep the embedding of the image at a place before another takes the place: two photos may swap their names."""
         known = self.collection.known_file(place)
         if known and known.image_id is not None and len(self._replaced) < _MOST_REPLACED:
             with suppress(KeyError, CollectionError):  # without it, the content is encoded again if it turns up
-                vector = self.collection.vectors([known.image_id])[0]
-                info = self.collection.records([known.image_id])[known.image_id].info
+                vector, info = self.collection.vectors([known.image_id])[0], self._info(known.image_id)
                 self._replaced[info.content_hash] = info, vector
                 self._replaced_sizes.add(known.size)
+
+    def _info(self, image_id: int) -> ImageInfo:
+        """What is known of an image, also whether its end is missing."""
+        record = self.collection.records([image_id])[image_id]
+        place = self.collection.place(record.file.path) if self._has_incomplete else None
+        failure = self.collection.known_failure(place) if place else None
+        return replace(record.info, incomplete=failure is not None and failure.cause == "incomplete")
+
+    def _note_incomplete(self, place: Place, file: ImageFile) -> None:
+        """Stage that the photo at a place is indexed, although its end is missing."""
+        self._has_incomplete = True
+        self.collection.fail(place, Failure(file, INCOMPLETE, "incomplete"), circumstances(self._limits))
 
     def _has_changed(self, image_id: int, failure: Failure) -> bool:
         """Whether a file that cannot be decoded is known to differ from its image in content."""

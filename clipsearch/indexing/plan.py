@@ -44,8 +44,8 @@ class SyncOptions:
     limits: ReadLimits = field(default_factory=ReadLimits)
 
     def is_due(self, failure: KnownFailure) -> bool:
-        """Whether this run tries a file again that failed and has not changed since."""
-        return self.retry or is_due(failure, self.limits)
+        """Whether this run tries a file again that failed and has not changed since. One that is indexed as it is does not."""
+        return failure.cause != "incomplete" and (self.retry or is_due(failure, self.limits))
 
 
 @dataclass(slots=True)
@@ -251,11 +251,17 @@ class FolderComparison:
     def _to_try_again(self, listing: Listing, images: dict[str, tuple[int, int]]) -> set[str]:
         """The files that failed, have not changed since, and are to be tried again."""
         is_local = not is_remote(listing.path)
+
+        def is_open(name: str, known: KnownFailure) -> bool:
+            if known.cause == "incomplete":  # settled, unless the image has been lost
+                return name not in images
+            return (name in images and is_local) or _is_open(known, name in images, self.options)
+
         return {
             name
             for name, known in self.collection.known_failures(self.root_id, listing.folder).items()
             if name in listing.states and listing.states[name] in (known.state, images.get(name))
-            if (name in images and is_local) or _is_open(known, name in images, self.options)
+            if is_open(name, known)
         }
 
     def _file(self, listing: Listing, name: str, state: tuple[int, int]) -> tuple[Place, ImageFile]:

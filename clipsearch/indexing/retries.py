@@ -23,6 +23,7 @@ _LIMIT_OF = {
     "crash": "memory",
     "content": "memory",  # without memory, libraries often call a file broken
 }
+_DECODERS = ("pillow", "pillow-heif", "pillow-jxl-plugin", "rawpy")
 _REPEATED = ("crash", "memory", "time")
 
 IN_THE_FILE = ("content", "pixels", "bytes")
@@ -65,7 +66,7 @@ def _in_force(limits: ReadLimits) -> dict[str, float]:
 def _decoders() -> str:
     """The installed decoders and their versions."""
     versions = []
-    for name in ("pillow", "pillow-heif"):
+    for name in _DECODERS:
         try:
             versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:

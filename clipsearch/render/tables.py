@@ -139,7 +139,7 @@ def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
     """One line for each file: its path, a tab, the reason."""
     return "".join(
         f"{printable(short_path(failure.file.path, relative_to))}\t{printable(failure.reason)}"
-        f"{' (indexed before, and kept)' if failure.kept else ''}\n"
+        f"{' (indexed before, and kept)' if failure.kept and failure.cause != 'incomplete' else ''}\n"
         for failure in failures
     )
 
