@@ -37,6 +37,7 @@ ALLOWED = {
     "certifi": "MPL-2.0: a list of certificates, used as it is",
     "pathspec": "MPL-2.0: used as it is, and by developers only",
     "hypothesis": "MPL-2.0: used as it is, and by developers only",
+    "pillow-jxl-plugin": "GPL-3.0: installed only if the user asks for the extra jxl; we do not pass it on, pip fetches it",
 }
 ALLOWED_FAMILIES = {
     "nvidia-": "CUDA's libraries: proprietary and free to use; only where torch's CUDA build is chosen",
@@ -51,7 +52,7 @@ ALLOWED_LIBRARIES = {
     ): "GPL-2.0: an encoder, which clipsearch never calls; we do not pass the wheel on, pip fetches it. "
     "pi-heif is without it, but its last release (1.4.0) has older decoders, and decoding is what meets strangers' bytes",
 }
-EXTRAS = ("", "mcp", "milvus", "pandas", "parquet", "ray", "siglip", "tui", "watch", "web")
+EXTRAS = ("", "jxl", "mcp", "milvus", "pandas", "parquet", "raw", "ray", "siglip", "tui", "watch", "web")
 
 
 def needed(name: str, extras: tuple[str, ...] = ("",)) -> dict[str, metadata.Distribution]:

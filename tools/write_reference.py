@@ -265,9 +265,51 @@ def _sentences(text: str) -> str:
     return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
+def formats_page() -> str:
+    """Every format that is read, with its suffixes."""
+    from clipsearch.images.file_types import FORMATS
+
+    lines = [
+        "# Formats\n",
+        "A file with one of these suffixes counts as a photo. A file with an unknown suffix is looked at: if its content is "
+        "that of a picture, it counts too. What counts is the content, so a PNG named `.jpg` is read as a PNG.\n",
+        "| format | suffixes | |\n|---|---|---|",
+    ]
+    for kind in FORMATS:
+        suffixes = " ".join(f"`{suffix}`" for suffix in kind.suffixes.split())
+        lines.append(f"| {kind.name} | {suffixes} | {kind.note} |")
+    lines += [
+        "\nPictures with a colour profile, such as AdobeRGB, Display P3 or ProPhoto, are converted to sRGB before the model "
+        "sees them.\n",
+        "A JPEG that is cut in its last rows is indexed as far as it goes. `clipsearch failures` names it with the cause "
+        "`incomplete`.\n",
+        "`--format` takes the names `jpeg`, `png`, `heic`, `tiff`, `webp` and so on, a camera's format such as `nef`, or `raw` "
+        "for those of all cameras.",
+    ]
+    return _NOTE.format(source="FORMATS in clipsearch/images/file_types.py") + "\n".join(lines)
+
+
+README_START, README_END = "<!-- formats, made by tools/write_reference.py -->\n", "<!-- end of formats -->\n"
+
+
+def readme_with_formats(text: str) -> str:
+    """The README with its sentence about formats as the code has it."""
+    from clipsearch.images.file_types import COMMON_FORMATS, FORMATS, RAW_FORMATS
+
+    names = [kind.name for kind in FORMATS]
+    others = len(names) - len(COMMON_FORMATS)
+    sentence = (
+        f"It reads {', '.join(COMMON_FORMATS)} ({', '.join(RAW_FORMATS)}) and {others} other kinds of pictures: "
+        "[Formats](docs/reference/formats.md).\n"
+    )
+    before, _, rest = text.partition(README_START)
+    _, _, after = rest.partition(README_END)
+    return before + README_START + sentence + README_END + after
+
+
 def pages() -> dict[str, str]:
     """Every page by its name in docs/reference, with its text."""
-    made = {"cli": cli_page(), "python": python_page(), "http": http_page()}
+    made = {"cli": cli_page(), "python": python_page(), "http": http_page(), "formats": formats_page()}
     for path in (ROOT / "clipsearch" / "cli" / "topics").glob("*.md"):  # `clipsearch help TOPIC` prints the same
         made[path.stem] = _NOTE.format(source=f"topic in {path.relative_to(ROOT).as_posix()}") + path.read_text("utf-8")
     return made
@@ -285,6 +327,11 @@ def main() -> int:
             old.append(path.relative_to(ROOT))
             if not check:
                 path.write_text(text, "utf-8")
+    readme = ROOT / "README.md"
+    if (text := readme_with_formats(readme.read_text("utf-8"))) != readme.read_text("utf-8"):
+        old.append(readme.relative_to(ROOT))
+        if not check:
+            readme.write_text(text, "utf-8")
     for path in old:
         print(f"{path} {'is not current; run `python tools/write_reference.py`' if check else 'was written'}")
     return 1 if check and old else 0

@@ -59,6 +59,9 @@ FORMATS = (
     FileFormat("others", ".im .msp .pxr .ras .xbm .xpm"),
 )
 
+COMMON_FORMATS = ("JPEG", "HEIC", "PNG", "WebP", "AVIF", "JPEG XL", "TIFF", "GIF", "Photoshop", "camera raw")
+"""Names of the formats that most photos have."""
+
 # Files that often lie beside photos in great number. They are not opened to look for a picture inside.
 _OTHERS = """
     .3gp .7z .aac .aae .avi .db .doc .docx .eps .flac .gz .ini .json .jsonl .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .ogg .pdf

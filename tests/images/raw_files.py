@@ -73,7 +73,9 @@ class Tiff:
             if len(data) > 4:
                 data = struct.pack(f"{self.order}I", self.blob(data))
             rows.append(struct.pack(f"{self.order}HHI", tag, kind, count) + data.ljust(4, b"\0"))
-        return self.blob(struct.pack(f"{self.order}H", len(rows)) + b"".join(rows) + struct.pack(f"{self.order}I", following))
+        return self.blob(
+            struct.pack(f"{self.order}H", len(rows)) + b"".join(rows) + struct.pack(f"{self.order}I", following)
+        )
 
     def finish(self, first):
         struct.pack_into(f"{self.order}I", self.body, 4, first)
@@ -314,8 +316,8 @@ def crw():
 def dng(previews=(THUMBNAIL, MEDIUM), size=(640, 480)):
     """A DNG whose sensor data is real: a colour gradient, which LibRaw develops."""
     tiff = Tiff()
-    y, x = np.mgrid[: size[1], : size[0]]
-    bayer = (4000 + 40000 * x / size[0]).astype("<u2")  # dark at the left, bright at the right
+    across = np.broadcast_to(np.arange(size[0]), (size[1], size[0]))
+    bayer = (4000 + 40000 * across / size[0]).astype("<u2")  # dark at the left, bright at the right
     data = bayer.tobytes()
     raw = {
         0x00FE: (LONG, 0), 0x0100: (LONG, size[0]), 0x0101: (LONG, size[1]), 0x0102: (SHORT, 16), 0x0103: (SHORT, 1),

@@ -77,7 +77,15 @@ def test_exiftool_reads_the_same_from_our_files(files, name, tmp_path):
     """The files of these tests are laid out as cameras do it: another reader agrees on what they are and hold."""
     path = tmp_path / f"x.{name.lower()}"
     path.write_bytes(files[name])
-    tags = ["-FileType", "-ImageSize", "-DateTimeOriginal", "-Orientation", "-PreviewImage", "-JpgFromRaw", "-OtherImage"]
+    tags = [
+        "-FileType",
+        "-ImageSize",
+        "-DateTimeOriginal",
+        "-Orientation",
+        "-PreviewImage",
+        "-JpgFromRaw",
+        "-OtherImage",
+    ]
     output = subprocess.run(["exiftool", "-j", *tags, str(path)], capture_output=True, text=True, check=True).stdout
     (facts,) = json.loads(output)
     assert facts["FileType"] in {name, {"NRW": "NEF", "SR2": "ARW", "RW2": "RAW"}.get(name)}
@@ -164,7 +172,11 @@ class TestLibRaw:
         assert sizes == [6 * 640 * 480]
 
     def test_a_photo_that_libraw_does_not_know_falls_back_to_a_usable_preview(self):
-        data = raw_files.arw().replace(raw_files.jpeg(MEDIUM)[:400], bytes(400)).replace(raw_files.jpeg(FULL)[:400], bytes(400))
+        data = (
+            raw_files.arw()
+            .replace(raw_files.jpeg(MEDIUM)[:400], bytes(400))
+            .replace(raw_files.jpeg(FULL)[:400], bytes(400))
+        )
         with pytest.raises(ImageError, match="LibRaw says"):
             decode(data)
         assert decode(data, (100, 100))[0].size == (120, 160)

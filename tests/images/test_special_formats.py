@@ -189,7 +189,9 @@ def test_floating_point_values_that_are_no_light_keep_their_own_range(scene):
 
 
 def test_a_tiff_that_is_not_read_says_what_it_is(scene):
-    with pytest.raises(ImageError, match="a TIFF of 3 x 32-bit unsigned values with no compression, which clipsearch does"):
+    with pytest.raises(
+        ImageError, match="a TIFF of 3 x 32-bit unsigned values with no compression, which clipsearch does"
+    ):
         decode(float_tiff(scene.astype(np.uint32), photometric="rgb"))
     pytest.importorskip("imagecodecs", reason="needs imagecodecs, which packs with LZW")
     with pytest.raises(ImageError, match="a TIFF of 3 x 32-bit floating-point values with LZW"):
@@ -219,7 +221,9 @@ def jpeg_of_12_bits():
 
 
 def test_a_jpeg_of_12_bits_says_what_it_is():
-    with pytest.raises(ImageError, match="a JPEG with 12 bits a colour, which clipsearch does not read; save it with 8 bits"):
+    with pytest.raises(
+        ImageError, match="a JPEG with 12 bits a colour, which clipsearch does not read; save it with 8 bits"
+    ):
         decode(jpeg_of_12_bits())
 
 
