@@ -101,9 +101,9 @@ def facts(tiff, make, model, *, size=True, note=None):
     }  # fmt: skip
 
 
-def sensor(tiff, compression=1, *, size=SENSOR, lossless=False):
+def sensor(tiff, compression=1):
     """Entries of a directory with sensor data."""
-    data = lossless_jpeg(size) if lossless else noise(4000)
+    size, data = SENSOR, noise(4000)
     return {
         0x00FE: (LONG, 0), 0x0100: (LONG, size[0] + 48), 0x0101: (LONG, size[1] + 24), 0x0102: (SHORT, 14),
         0x0103: (SHORT, compression), 0x0106: (SHORT, 32803), 0x0111: (LONG, tiff.blob(data)), 0x0115: (SHORT, 1),

@@ -3,6 +3,7 @@
 import pytest
 
 from clipsearch.errors import QueryError
+from clipsearch.images.file_types import RAW_FORMATS
 from clipsearch.query.filters import (
     in_folder,
     of_format,
@@ -96,6 +97,9 @@ def test_single_filters(tmp_path, monkeypatch):
     assert taken_near("48.1,11.6") == Near(48.1, 11.6, 1)
     assert taken_near("-33.9, 151.2, 20") == Near(-33.9, 151.2, 20)
     assert taken_by("5D [II]*") == Test("camera", "~", "*5D [[]II][*]*")
+    assert of_format("nef") == Test("format", "=", "NEF")
+    assert of_format("RAW") == Either(tuple(Test("format", "=", name) for name in RAW_FORMATS))
+    assert parse_where("format != raw") == Not(of_format("raw"))
     assert of_format(".TIF") == of_format("tiff") == Test("format", "=", "TIFF")
     assert oriented("Portrait") == Test("orientation", "=", "portrait")
 

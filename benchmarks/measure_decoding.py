@@ -1,0 +1,107 @@
+"""How long decoding takes: raw files by their previews beside a JPEG of the sensor's size, and the cost of a colour profile.
+
+    python benchmarks/measure_decoding.py [--repeats 9]
+
+Each figure is the median of the seconds of CPU that one photo of 24 megapixels takes to become a model's input, 224 x 224. The
+raw files are laid out as cameras do it (tests/images/raw_files.py), with a photo from data/photos as their picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from clipsearch.images.files import ReadLimits  # noqa: E402
+from clipsearch.images.libraw import has_libraw  # noqa: E402
+from clipsearch.images.preprocess import resize_and_crop  # noqa: E402
+from clipsearch.images.reader import decode_image  # noqa: E402
+from clipsearch.types import PixelSpec  # noqa: E402
+from tests.images import raw_files  # noqa: E402
+from tests.images.profiles import profile  # noqa: E402
+
+SENSOR, MEDIUM, THUMBNAIL = (6000, 4000), (1620, 1080), (160, 120)
+SPEC = PixelSpec(224, None, (224, 224), 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def photo(size: tuple[int, int], **options: object) -> bytes:
+    """A JPEG of this size."""
+    picture = (
+        Image.open(ROOT / "data" / "photos" / "mountain-trail.jpg")
+        .convert("RGB")
+        .resize(size, Image.Resampling.BICUBIC)
+    )
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=92, **options)
+    return stream.getvalue()
+
+
+def whole(data: bytes) -> None:
+    """Decode every pixel, as programs do that do not shrink while decoding."""
+    resize_and_crop(Image.open(io.BytesIO(data)).convert("RGB"), SPEC)
+
+
+def as_indexed(data: bytes) -> None:
+    """Decode as `clipsearch index` does."""
+    decode_image(data, (224, 224), ReadLimits(), resize=lambda picture: resize_and_crop(picture, SPEC))
+
+
+def main() -> None:
+    """Print a line for each case."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=9)
+    repeats = parser.parse_args().repeats
+    raw_files.SENSOR, raw_files.MEDIUM, raw_files.FULL = SENSOR, MEDIUM, SENSOR
+    raw_files.COLOURS = dict.fromkeys((THUMBNAIL, MEDIUM, SENSOR), (90, 90, 90))
+    pictures = {size: photo(size) for size in (THUMBNAIL, MEDIUM, SENSOR)}
+    raw_files.jpeg = lambda size, colour=None, **options: photo(size, **options) if options else pictures[size]
+    noise = raw_files.noise(24_000_000)  # a compressed sensor takes about a byte a pixel
+    raw_files.noise = lambda count: noise
+    jpeg = pictures[SENSOR]
+    cases = {
+        "JPEG, every pixel": (whole, jpeg),
+        "JPEG, as indexed": (as_indexed, jpeg),
+        **{
+            f"{name} by a preview of 1620 x 1080": (as_indexed, raw_files.FILES[name]())
+            for name in ("ARW", "CR3", "NEF", "RW2")
+        },
+        "SRW by a preview that no tag names": (as_indexed, hidden_preview()),
+        "CR2 by a preview of the sensor's size": (as_indexed, raw_files.cr2()),
+        "JPEG with a Display P3 profile": (as_indexed, photo(SENSOR, icc_profile=profile("Display P3"))),
+        "JPEG with a ProPhoto profile": (as_indexed, photo(SENSOR, icc_profile=profile("ProPhoto"))),
+    }
+    if has_libraw():
+        cases["DNG without a preview, by LibRaw"] = as_indexed, raw_files.dng(previews=(), size=SENSOR)
+    first = None
+    for name, (decode, data) in cases.items():
+        decode(data)
+        seconds = []
+        for _ in range(repeats):
+            start = time.process_time()
+            decode(data)
+            seconds.append(time.process_time() - start)
+        median = statistics.median(seconds)
+        first = first or median
+        print(
+            f"{name:<40} {1000 * median:7.1f} ms  {first / median:5.1f} times as fast   file {len(data) / 1e6:5.1f} MB"
+        )
+
+
+def hidden_preview() -> bytes:
+    """A raw file whose preview is found by looking at all of its bytes."""
+    tiff = raw_files.Tiff()
+    sensor = raw_files.sensor(tiff, 32770)
+    tiff.blob(raw_files.jpeg(MEDIUM))
+    return tiff.finish(tiff.directory(sensor | raw_files.facts(tiff, b"SAMSUNG", b"NX500")))
+
+
+if __name__ == "__main__":
+    main()
