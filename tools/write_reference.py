@@ -307,9 +307,41 @@ def readme_with_formats(text: str) -> str:
     return before + README_START + sentence + README_END + after
 
 
+def left_alone_page() -> str:
+    """What an index leaves alone by default."""
+    from clipsearch.indexing.default_excludes import DEFAULT_EXCLUDES, NO_MEDIA
+
+    lines = [
+        "# What is left alone\n",
+        "`clipsearch index` does not look into these folders, because they hold deleted photos or pictures made from others. "
+        "Capitals do not matter. `--no-default-excludes` turns the list off, and `index --dry-run` names what it leaves out.\n",
+        "| folders | inside | what they are |\n|---|---|---|",
+    ]
+    for entry in DEFAULT_EXCLUDES:
+        folders = "all but " + _listed(entry.but) if entry.but else _listed(entry.names)
+        lines.append(f"| {folders} | {_listed(entry.inside)} | {entry.why} |")
+    lines.append(f"| any folder with a file `{NO_MEDIA}` | | what Android's galleries do not show |")
+    lines.append(
+        "\nA folder that you name yourself is walked, whatever it is called. Contact sheets and pictures of charts that "
+        "clipsearch has made are left alone too: they carry a mark in their comment. A gallery is an `.html` file, which is "
+        "no photo. Hidden files and folders are left alone as well; `--hidden` takes them."
+    )
+    return _NOTE.format(source="list in clipsearch/indexing/default_excludes.py") + "\n".join(lines)
+
+
+def _listed(globs: tuple[str, ...]) -> str:
+    return ", ".join(f"`{glob}`" for glob in globs)
+
+
 def pages() -> dict[str, str]:
     """Every page by its name in docs/reference, with its text."""
-    made = {"cli": cli_page(), "python": python_page(), "http": http_page(), "formats": formats_page()}
+    made = {
+        "cli": cli_page(),
+        "python": python_page(),
+        "http": http_page(),
+        "formats": formats_page(),
+        "left-alone": left_alone_page(),
+    }
     for path in (ROOT / "clipsearch" / "cli" / "topics").glob("*.md"):  # `clipsearch help TOPIC` prints the same
         made[path.stem] = _NOTE.format(source=f"topic in {path.relative_to(ROOT).as_posix()}") + path.read_text("utf-8")
     return made

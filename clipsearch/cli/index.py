@@ -35,8 +35,10 @@ from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.errors import SyncRefused
 from clipsearch.images.files import ReadLimits
+from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.render.json_output import reasons_to_json
+from clipsearch.render.skipped import skipped_lines
 from clipsearch.render.text import counted, joined_counts, printable
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class IndexOptions:
 
     hidden: bool = flag("--hidden", "Look into hidden files and folders too.", _FILES)
     no_default_excludes: bool = flag(
-        "--no-default-excludes", "Look into @eaDir, node_modules and the like too.", _FILES
+        "--no-default-excludes", "Look into recycle bins, thumbnails and the like too.", _FILES
     )
     follow_links: bool = flag("--follow-links", "Enter folders that are symbolic links.", _FILES)
     exclude: tuple[str, ...] = option(
@@ -229,8 +231,9 @@ def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushR
     note_failures(report.unreadable)
     name = engine.model_name or ""
     value = {"index": str(engine.index_folder), "model": name, **asdict(report)}
-    del value["unreadable"]  # which comes last
-    value["unreadable"] = reasons_to_json(report.unreadable)
+    later = {key: value.pop(key) for key in ("unreadable", "skipped", "links", "left_alone", "own", "left_out")}
+    later["unreadable"] = reasons_to_json(report.unreadable)
+    value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
     print_report(as_json, value, _summary(report, str(engine.index_folder), name), summary=True)
 
@@ -249,15 +252,19 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     if report.copied:
         done += f" ({report.copied:,} with content known already)"
     lines = [f"{done} in {report.seconds:.1f} s"]
+    if report.left_out:
+        gone = sum(report.left_out.values())
+        files = "its file stays as it is" if gone == 1 else "their files stay as they are"
+        lines.append(f"{counted(gone, 'photo')} left the index {because(report.left_out)}; {files}")
     if failed := report.failed + report.known_failures:
         kept = f" ({report.kept:,} of them indexed before, and kept)" if report.kept else ""
         lines.append(f"{failed:,} could not be read{kept}; see: {hint('failures')}")
     if report.waiting:
         lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
     if report.placeholders:
-        lines.append(f"{report.placeholders:,} are only in the cloud and were not read; download them to index them")
-    if report.others:
-        lines.append(f"skipped {counted(report.others, 'file')} without a picture")
+        away = counted(report.placeholders, "photo")
+        lines.append(f"skipped {away} only in the cloud: download them to index them")
+    lines += skipped_lines(report.skipped, report.links, report.left_alone, report.own)
     lines.append(f"index: {printable(index_folder)} (model {printable(model)})")
     if report.interrupted:
         lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: {hint('index')}")

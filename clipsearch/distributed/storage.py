@@ -20,10 +20,12 @@ from threading import Lock
 from typing import IO, Any, ParamSpec, TypeVar
 
 from clipsearch._internal.atomic_files import put_in_place, sync_file
+from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import SCHEMES, is_remote, is_remote_folder
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.file_types import is_image_name
 from clipsearch.images.files import require_at_most
+from clipsearch.indexing.default_excludes import NO_MEDIA, SkipReason
 from clipsearch.indexing.walk import Listing, WalkRules
 from clipsearch.types import ImageFile
 
@@ -129,21 +131,31 @@ def list_remote(root: str, rules: WalkRules, under: str = "") -> Iterator[Listin
             continue
         states: dict[str, tuple[int, int]] = {}
         folders: list[str] = []
-        others = 0
+        other_files: list[str] = []
+        skipped: dict[str, SkipReason] = {}
+        skipped_folders: list[str] = []
         for entry in entries:
             full = str(entry["name"]).rstrip("/")
             name = full.rpartition("/")[2]
             if full == inside.rstrip("/") or name in ("", ".", "..") or "\0" in name:
                 continue
             if entry["type"] == "directory":
-                if not rules.skips_folder(name, inside.rstrip("/")):
+                why = rules.why_folder_skipped(name, inside.rstrip("/").rpartition("/")[2])
+                if why is None:
                     folders.append(f"{folder}/{name}" if folder else name)
-            elif not rules.skips_file(name):
-                if is_image_name(name):
-                    states[name] = _state(entry)
-                else:
-                    others += 1
-        yield Listing(folder, path, states, others)
+                elif name != INDEX_FOLDER:
+                    skipped[name] = why
+                    skipped_folders.append(name)
+            elif why := rules.why_file_skipped(name):
+                skipped[name] = why
+            elif is_image_name(name):
+                states[name] = _state(entry)
+            else:
+                other_files.append(name)
+        if NO_MEDIA in skipped.keys() | set(other_files) and rules.defaults and folder:
+            yield Listing(folder, path, skipped={"": "default"})
+            continue
+        yield Listing(folder, path, states, other_files, skipped=skipped, folders=frozenset(skipped_folders))
         stack.extend(sorted(folders, reverse=True))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -67,9 +68,24 @@ _OTHERS = """
     .3gp .7z .aac .aae .avi .db .doc .docx .eps .flac .gz .ini .json .jsonl .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .ogg .pdf
     .ps .py .pyc .rar .sqlite .tar .thm .wav .webm .wmv .xlsx .xmp .zip
 """
+# Videos: of all files that are not taken, those that their owners may miss.
+_VIDEOS = ".3gp .avi .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv"
 
 _IMAGE_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes.split())
+_USUAL_SUFFIX = re.compile(r"\.[a-z0-9_+-]{1,12}")
 _OTHER_SUFFIXES = frozenset(_OTHERS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalDecoder:
+    """A decoder that is not always there, and the suffixes of the files that are passed over without it."""
+
+    suffixes: frozenset[str]
+    extra: str | None = None  # of clipsearch, that installs it; None if clipsearch has no such decoder yet
+
+
+OPTIONAL_DECODERS = (OptionalDecoder(frozenset(_VIDEOS.split())),)
+"""The decoders that files may lack which are passed over, because their suffixes are not those of FORMATS."""
 
 SIGNATURE_BYTES = 16
 
@@ -106,6 +122,19 @@ def is_image_suffix(suffix: str) -> bool | None:
     """Whether a suffix, such as ".jpg", says that a file is a picture; None if only the content can tell."""
     suffix = suffix.lower()
     return True if suffix in _IMAGE_SUFFIXES else False if suffix in _OTHER_SUFFIXES else None
+
+
+def suffix_of(name: str) -> str:
+    """A file name's suffix in lower case, such as ".jpg"; "" if it has none, or a part that is no usual suffix."""
+    dot = name.rfind(".")
+    suffix = name[dot:].lower() if dot > 0 else ""
+    return suffix if _USUAL_SUFFIX.fullmatch(suffix) else ""
+
+
+@lru_cache(1024)
+def missing_decoder(suffix: str) -> OptionalDecoder | None:
+    """The decoder that would read files of a suffix in lower case that are not taken; None for files of other kinds."""
+    return next((decoder for decoder in OPTIONAL_DECODERS if suffix in decoder.suffixes), None)
 
 
 def looks_like_image(head: bytes) -> bool:

@@ -16,7 +16,9 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import Cancelled, CollectionError, ImageError
 from clipsearch.images.files import INCOMPLETE, content_hash
+from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing import roots
+from clipsearch.indexing.default_excludes import SkipReason
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
 from clipsearch.store.collection import Collection
@@ -61,6 +63,13 @@ class SyncReport:
     interrupted: bool = False
     left: int = 0  # files not reached before the run was cancelled
     seconds: float = 0.0  # walk, model and all
+    skipped: dict[str, int] = field(default_factory=dict)  # suffix → how many of `others`, most first; "" for no suffix
+    links: int = 0  # links to folders, which are not followed
+    left_alone: int = 0  # folders of deleted or derived pictures, which are not walked
+    own: int = 0  # pictures that clipsearch made from photos, and does not index
+    left_out: dict[SkipReason, int] = field(
+        default_factory=dict
+    )  # of `removed`: reason → photos that the rules leave out now
 
 
 IndexProgress = Callable[[SyncReport, int, int], None]
@@ -181,7 +190,14 @@ class _Reconciler:
             others=sum(plan.others for plan in plans),
             placeholders=sum(plan.placeholders for plan in plans),
             unreadable=[failure for plan in plans for failure in plan.unreadable],
+            skipped=dict(sum((plan.skipped for plan in plans), Counter[str]()).most_common()),
+            links=sum(plan.links for plan in plans),
+            left_alone=sum(plan.left_alone for plan in plans),
         )
+        self._left_out = {image_id: reason for plan in plans for image_id, reason in plan.left_out.items()}
+        self._taking_own = {
+            place.root_id for plan in plans if not plan.rules.defaults for place, _ in (*plan.todo, *plan.doubted)
+        }
         self._todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
         self._done = 0  # files
         self._expected: dict[str, Place] = {}  # path → place of files that await their outcome
@@ -212,6 +228,10 @@ class _Reconciler:
         """The files whose outcome is expected. Those whose size, and then hash, are known are staged without decoding."""
         for place, file in self._todo:
             cancel.check()
+            if place.root_id not in self._taking_own and is_own_picture(file.path):
+                self._leave_alone(place)
+                self._finish_file()
+                continue
             if file.size in self._replaced_sizes or self.collection.has_size(file.size):
                 with suppress(ImageError):  # the decoder will report why
                     digest, as_read = content_hash(file.path, self._limits.max_bytes, cancel)
@@ -257,6 +277,9 @@ class _Reconciler:
                 gone.append(image_id)
         self.collection.remove(gone)
         self.report.removed += len(gone)
+        self.report.left_out = dict(
+            Counter(self._left_out[image_id] for image_id in gone if image_id in self._left_out)
+        )
         for place in self._missing_failures:
             self.collection.discard(place)
 
@@ -270,6 +293,16 @@ class _Reconciler:
             return
         self.collection.remove(sorted(self._broken))
         self.report.kept -= len(self._broken)
+
+    def _leave_alone(self, place: Place) -> None:
+        """Stage that a file is a picture that clipsearch made. The photo that was indexed there before leaves the index."""
+        self.report.own += 1
+        image_id = self._image_at(place)
+        if image_id is not None:
+            self._remember_replaced(place)
+            self.report.removed += 1
+        if image_id is not None or self.collection.known_failure(place):
+            self.collection.discard(place)
 
     def _stage_failure(self, place: Place, failure: Failure) -> None:
         """Stage a failure. An image at this place stays until it is certain that the file no longer shows it."""

@@ -14,10 +14,11 @@ from pathlib import Path
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
-from clipsearch.images.file_types import is_image_name
+from clipsearch.images.file_types import is_image_name, suffix_of
 from clipsearch.images.files import ReadLimits
+from clipsearch.indexing.default_excludes import because, SkipReason
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
-from clipsearch.indexing.walk import Listing, WalkRules, list_images
+from clipsearch.indexing.walk import Listing, WalkRules, list_images, reason_passed_over
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import KnownFailure, Place
 from clipsearch.types import Failure, ImageFile
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 _HOW_TO_GO_ON = (
     "If a drive is not mounted, mount it and run this again; if they are really gone, confirm with --prune. "
     "Nothing was changed"
+)
+_HOW_TO_LEAVE_OUT = (
+    "Their files stay as they are. To remove them from the index, confirm with --prune. Nothing was changed"
 )
 
 
@@ -64,6 +68,11 @@ class SyncPlan:
     waiting: int = 0  # new or changed files with such a time
     known_failures: int = 0  # unchanged files that could not be read before
     others: int = 0  # files that are not photos
+    skipped: Counter[str] = field(default_factory=Counter)  # suffix → how many of `others`; "" for none
+    links: int = 0  # links to folders, which are not followed
+    left_alone: int = 0  # folders that DEFAULT_EXCLUDES names
+    left_out: dict[int, SkipReason] = field(default_factory=dict)  # of `missing`: those that the rules leave out now
+    rules: WalkRules = field(default_factory=WalkRules)
     changed_archives: set[str] = field(default_factory=set)  # relative to the root
     says_captions: bool = False  # whether the reader of these files knows their captions: no caption then means none
     placeholders: int = 0  # photos whose bytes are only in a cloud; nothing is read, and what is known of them stays
@@ -117,14 +126,14 @@ def plan_sync(
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
     now, moment = time.time_ns(), int(options.settled_for * 1e9)
-    plan = SyncPlan(folder, recent=range(now - moment, now + moment))
+    plan = SyncPlan(folder, recent=range(now - moment, now + moment), rules=rules)
     comparison = FolderComparison(plan, collection, root_id, options)
     unseen = collection.folders(root_id, under)
     for listing in walk(root, rules, under):
         cancel.check()
         unseen.discard(listing.folder)
         above = f"{listing.folder}/" if listing.folder else ""
-        plan.others += listing.others
+        count_skipped(plan, listing)
         if listing.error:
             plan.unreadable.append(Failure(ImageFile(listing.path, 0, 0), f"cannot list this folder: {listing.error}"))
             unseen = {name for name in unseen if not name.startswith(above)}
@@ -141,7 +150,8 @@ def plan_sync(
         if archive := find_archive(root, name):
             archives.setdefault(archive[0], (archive[1], []))[1].append(name)
         else:
-            comparison.add(Listing(name, ""))
+            passed_over = None if is_remote(root) else reason_passed_over(root, name, rules)
+            comparison.add(Listing(name, ""), passed_over[0] if passed_over else None)
     candidates, plan.missing_failures = plan.missing_failures, []
     for place in candidates:  # no walk lists an archive, so its own failure seems to be gone
         archive = find_archive(root, place.path) if place.path.lower().endswith((TAR, MANIFEST)) else None
@@ -158,6 +168,16 @@ def plan_sync(
             plan.changed_archives.add(name)
     logger.debug("%s: %d to do, %d missing, %d unchanged", folder, len(plan.todo), len(plan.missing), plan.unchanged)
     return plan
+
+
+def count_skipped(plan: SyncPlan, listing: Listing) -> None:
+    """Add what a walk has not taken in one folder."""
+    plan.others += listing.others
+    if listing.other_files:
+        plan.skipped.update(map(suffix_of, listing.other_files))
+    if listing.skipped:
+        plan.links += sum(reason == "link" for reason in listing.skipped.values())
+        plan.left_alone += sum(reason == "default" for reason in listing.skipped.values())
 
 
 def is_read_archive(
@@ -208,10 +228,11 @@ class FolderComparison:
     root_id: int
     options: SyncOptions
 
-    def add(self, listing: Listing) -> None:
+    def add(self, listing: Listing, passed_over: SkipReason | None = None) -> None:
         """Compare one folder, by sets: a loop over its files would take as long as the walk.
 
-        What is known of names that are `unsure` or `placeholders` stays as it is.
+        What is known of names that are `unsure` or `placeholders` stays as it is. `passed_over` says why the rules leave the
+        whole folder out.
         """
         plan, states = self.plan, listing.states
         images, failures = self.collection.known_files(self.root_id, listing.folder)
@@ -245,6 +266,8 @@ class FolderComparison:
             known = self.collection.known_file(Place(self.root_id, listing.folder, name))
             if known and known.image_id is not None:
                 plan.missing[known.image_id] = known.size
+                if why := passed_over or listing.skipped.get(name) or listing.skipped.get(""):
+                    plan.left_out[known.image_id] = why
         gone = failures.keys() - states.keys() - listing.unsure.keys()
         plan.missing_failures += [Place(self.root_id, listing.folder, name) for name in sorted(gone)]
 
@@ -276,12 +299,24 @@ def check_loss(plans: list[SyncPlan], total: int, *, prune: bool) -> None:
     if prune:
         return
     for plan in plans:
-        if plan.missing and not (plan.todo or plan.unchanged or plan.known_failures):
-            raise SyncRefused(
-                f"{plan.folder} has no photos any more, and {len(plan.missing):,} are indexed there. {_HOW_TO_GO_ON}"
-            )
+        gone = len(plan.missing) - len(plan.left_out)
+        if gone and not (plan.todo or plan.unchanged or plan.known_failures or plan.left_out):
+            raise SyncRefused(f"{plan.folder} has no photos any more, and {gone:,} are indexed there. {_HOW_TO_GO_ON}")
     arrivals = Counter(file.size for plan in plans for _, file in plan.todo)
     departures = Counter(size for plan in plans for size in plan.missing.values())
     lost = sum((departures - arrivals).values())
+    left_out = Counter(reason for plan in plans for reason in plan.left_out.values())
+    by_rules = min(lost, left_out.total())
+    if by_rules and (lost * 2 > total or _empties_a_folder(plans)):
+        others = f"; {lost - by_rules:,} more are no longer there" if lost > by_rules else ""
+        raise SyncRefused(
+            f"{by_rules:,} of the {total:,} indexed photos would leave the index, {because(left_out)}{others}. "
+            f"{_HOW_TO_LEAVE_OUT}"
+        )
     if lost * 2 > total:
         raise SyncRefused(f"{lost:,} of the {total:,} indexed photos are no longer there. {_HOW_TO_GO_ON}")
+
+
+def _empties_a_folder(plans: list[SyncPlan]) -> bool:
+    """Whether the rules of a walk leave out the last photos of a folder."""
+    return any(plan.left_out and not (plan.todo or plan.unchanged or plan.known_failures) for plan in plans)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -11,24 +12,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from clipsearch._internal import windows
+from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import NOT_THERE, identity
 from clipsearch._internal.windows import is_junction, is_misread, opened_as
 from clipsearch.images.file_types import has_image_signature, is_image_name, is_image_suffix
 from clipsearch.images.files import FAR, clamped
+from clipsearch.indexing.default_excludes import NO_MEDIA, SkipReason, default_exclude
 from clipsearch.types import ImageFile
-
-SKIPPED_FOLDERS = frozenset(
-    {"@eaDir", "node_modules", "System Volume Information", "$RECYCLE.BIN", "$Recycle.Bin", "lost+found", "__MACOSX"}
-)
-"""Folders without photos of the user, besides hidden ones: thumbnails of a NAS, packages, system folders."""
-
-LIBRARIES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".migratedaplibrary")
-"""Suffixes of the libraries of Apple's Photos, iPhoto and Aperture: folders that the Finder shows as one file."""
-
-_IN_LIBRARIES = ("originals", "masters")  # the photos; other folders hold smaller copies, faces and thumbnails
 
 _DATALESS = 0x40000000  # of st_flags on macOS, SF_DATALESS: the bytes are in iCloud
 _RECALLED = 0x400000 | 0x40000 | 0x1000  # of st_file_attributes: RECALL_ON_DATA_ACCESS, RECALL_ON_OPEN, OFFLINE
+_ICLOUD_STUB = re.compile(r"\.(?P<name>.+)\.icloud")  # what macOS before 14 leaves of a file whose bytes are in iCloud
 _HAS_PLACEHOLDERS = sys.platform in ("darwin", "win32")
 
 
@@ -37,7 +31,7 @@ class WalkRules:
     """What a walk skips, besides clipsearch's own folder."""
 
     hidden: bool = False  # enter hidden folders and take hidden files
-    defaults: bool = True  # skip SKIPPED_FOLDERS
+    defaults: bool = True  # skip DEFAULT_EXCLUDES, folders with NO_MEDIA, and what clipsearch itself made
     follow_links: bool = False  # enter folders that are symbolic links; links to files always count
     exclude: tuple[str, ...] = ()  # glob patterns for names of files and folders
 
@@ -56,17 +50,25 @@ class WalkRules:
             exclude=tuple(str(pattern) for pattern in exclude) if isinstance(exclude, (list, tuple)) else (),
         )
 
+    def why_folder_skipped(self, name: str, inside: str = "") -> SkipReason | None:
+        """Why a folder of this name is skipped; None if it is not. `inside` is the name of the folder that holds it."""
+        if self.defaults and default_exclude(name, inside):
+            return "default"
+        return "own" if name == INDEX_FOLDER else self.why_file_skipped(name)
+
+    def why_file_skipped(self, name: str) -> SkipReason | None:
+        """Why a file of this name is skipped, whatever it holds; None if it is not."""
+        if name[0] == "." and not self.hidden:
+            return "hidden"
+        return "excluded" if any(fnmatch.fnmatch(name, pattern) for pattern in self.exclude) else None
+
     def skips_folder(self, name: str, inside: str = "") -> bool:
         """Whether a folder of this name is skipped; `inside` is the name of the folder that holds it."""
-        if self.defaults and inside.lower().endswith(LIBRARIES) and name.lower() not in _IN_LIBRARIES:
-            return True
-        return name == ".clipsearch" or (self.defaults and name in SKIPPED_FOLDERS) or self.skips_file(name)
+        return self.why_folder_skipped(name, inside) is not None
 
     def skips_file(self, name: str) -> bool:
         """Whether a file of this name is skipped."""
-        if name[0] == "." and not self.hidden:
-            return True
-        return bool(self.exclude) and any(fnmatch.fnmatch(name, pattern) for pattern in self.exclude)
+        return self.why_file_skipped(name) is not None
 
 
 ARCHIVES_ONLY = WalkRules(exclude=("*",))
@@ -80,10 +82,17 @@ class Listing:
     folder: str  # relative to the root, with "/" between parts; "" for the root itself
     path: str
     states: dict[str, tuple[int, int]] = field(default_factory=dict)  # name → (size in bytes, mtime_ns), unordered
-    others: int = 0  # files that are no pictures by name or content
+    other_files: list[str] = field(default_factory=list)  # files that are no pictures by name or content, unordered
     error: str | None = None  # why the folder could not be listed
     unsure: dict[str, str] = field(default_factory=dict)  # files that could not be looked at: name → why
     placeholders: tuple[str, ...] = ()  # photos whose bytes are only in a cloud: opening one would download it
+    skipped: dict[str, SkipReason] = field(default_factory=dict)  # files and folders that the rules leave out: why
+    folders: frozenset[str] = frozenset()  # those of `skipped` that are folders, or links to folders
+
+    @property
+    def others(self) -> int:
+        """How many files are no pictures by name or content."""
+        return len(self.other_files)
 
     @property
     def files(self) -> tuple[ImageFile, ...]:
@@ -138,22 +147,38 @@ def _list_folder(
     """Empty `entries` into (the folder's listing, the folders inside it to walk, why one of the entries has vanished or "")."""
     states: dict[str, tuple[int, int]] = {}
     folders: list[str] = []
-    others = 0
+    other_files: list[str] = []
     vanished = ""
     unsure: dict[str, str] = {}
     placeholders: list[str] = []
+    skipped: dict[str, SkipReason] = {}
+    skipped_folders: list[str] = []
+    has_no_media = False
     inside = os.path.basename(path)
     while entries:  # the common case calls no function of ours: for 100,000 files, one call takes a tenth of a second
         entry = entries.pop()  # frees what the system said of the file
         name = entry.name
         dotted = name[0] == "."
+        why: SkipReason | None = None
         try:
             if entry.is_dir(follow_symlinks=rules.follow_links):
                 if windows.HERE and not rules.follow_links and is_junction(entry.path):
-                    others += 1
-                elif not rules.skips_folder(name, inside):
+                    why = "link"
+                else:
+                    why = rules.why_folder_skipped(name, inside)
+                if why is None:
                     folders.append(f"{folder}/{name}" if folder else name)
-            elif not ((dotted or rules.exclude) and rules.skips_file(name)):
+                elif name != INDEX_FOLDER:
+                    skipped[name] = why
+                    skipped_folders.append(name)
+            elif dotted and (away := _in_icloud(name)):
+                if not rules.skips_file(away):
+                    placeholders.append(away)
+            elif (dotted or rules.exclude) and (why := rules.why_file_skipped(name)):
+                if name == NO_MEDIA:
+                    has_no_media = True
+                skipped[name] = why
+            else:
                 named = is_image_name(name) if dotted else is_image_suffix(name[name.rfind(".") :])
                 info = None if named is False else entry.stat()
                 if _HAS_PLACEHOLDERS and info and is_placeholder(info):
@@ -161,16 +186,38 @@ def _list_folder(
                 elif info and stat.S_ISREG(info.st_mode) and (named or _looks_like_image(entry.path)):
                     time_ns = info.st_mtime_ns
                     states[name] = info.st_size, time_ns if -FAR < time_ns < FAR else clamped(time_ns)
+                elif info and stat.S_ISDIR(info.st_mode):
+                    skipped[name] = "link"
+                    skipped_folders.append(name)
                 else:
-                    others += 1
+                    other_files.append(name)
+                    if name == NO_MEDIA:
+                        has_no_media = True
         except OSError as error:
             if error.errno in NOT_THERE or rules.skips_file(name):  # deleted meanwhile, or a link to nothing
-                others += 1
+                other_files.append(name)
                 vanished = error.strerror or str(error)
             else:
                 unsure[name] = error.strerror or str(error)
-    listing = Listing(folder, path, states, others, unsure=unsure, placeholders=tuple(sorted(placeholders)))
+    if has_no_media and rules.defaults and folder:
+        return Listing(folder, path, skipped={"": "default"}), [], vanished
+    listing = Listing(
+        folder,
+        path,
+        states,
+        other_files,
+        unsure=unsure,
+        placeholders=tuple(sorted(name for name in placeholders if name not in states)),
+        skipped=skipped,
+        folders=frozenset(skipped_folders),
+    )
     return listing, folders, vanished
+
+
+def _in_icloud(name: str) -> str | None:
+    """The name of the photo that a hidden file stands for if the photo's bytes are only in iCloud; else None."""
+    stub = _ICLOUD_STUB.fullmatch(name)
+    return stub["name"] if stub and is_image_name(stub["name"]) else None
 
 
 def is_placeholder(info: os.stat_result) -> bool:
@@ -182,14 +229,30 @@ def _looks_like_image(path: str) -> bool:
     return not is_misread(path) and has_image_signature(path)
 
 
-def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
-    """Why a walk of `root` by these rules skips a folder (relative to the root); "" if it does not."""
+def reason_passed_over(root: str, folder: str, rules: WalkRules) -> tuple[SkipReason, str] | None:
+    """Why a walk of `root` by these rules does not enter a folder (relative to the root), and the path that decides it."""
     path = root
     for name in folder.split("/") if folder else []:
         inside = os.path.basename(path)
         path = os.path.join(path, name)
-        if rules.skips_folder(name, inside):
-            return f"`clipsearch index` passes over the folder {name}"
+        if why := rules.why_folder_skipped(name, inside):
+            return why, path
         if not rules.follow_links and (os.path.islink(path) or is_junction(path)):
-            return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
-    return ""
+            return "link", path
+        if rules.defaults and os.path.lexists(marker := os.path.join(path, NO_MEDIA)):
+            return "default", marker
+    return None
+
+
+def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
+    """Why a walk of `root` by these rules skips a folder (relative to the root), as words; "" if it does not."""
+    reason = reason_passed_over(root, folder, rules)
+    if reason is None:
+        return ""
+    why, path = reason
+    name = os.path.basename(path)
+    if why == "link":
+        return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
+    if name == NO_MEDIA:
+        return f"`clipsearch index` passes over folders that have a {NO_MEDIA} file, as {os.path.dirname(path)} does"
+    return f"`clipsearch index` passes over the folder {name}"

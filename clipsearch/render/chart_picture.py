@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from clipsearch._internal.atomic_files import replacing
+from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import encoded
 from clipsearch.render.chart import Chart
 from clipsearch.render.fonts import choose_font, fit
@@ -39,7 +40,7 @@ def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
         (_draw_timeline if chart.is_timeline else _draw_rows)(draw, chart, x, y + _HEAD, width)
         if chart.note:
             _write(draw, (x, y + _height(chart) - 4), printable(chart.note), 19, _FAINT, width)
-    return encoded(picture, "PNG", optimize=True)
+    return encoded(picture, "PNG", optimize=True, **mark("PNG"))
 
 
 def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from clipsearch._internal.atomic_files import replacing, require_free
 from clipsearch.errors import ClipsearchError
+from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.fonts import choose_font, fit
 from clipsearch.render.text import match_and_score, printable, with_others
@@ -91,7 +92,7 @@ def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title:
         if kind == "PDF":
             return _save_pdf(hits, unfinished, title)
         (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)))
-        sheet.save(unfinished, kind, quality=90, optimize=True)
+        sheet.save(unfinished, kind, quality=90, optimize=True, **mark(kind))
         return 1
 
 

@@ -12,7 +12,7 @@ import pytest
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ModelMismatch, SyncRefused
 from clipsearch.indexing import walk as discover
-from clipsearch.indexing.apply import apply_sync
+from clipsearch.indexing.apply import apply_sync, index_folders
 from clipsearch.indexing.plan import SyncOptions, check_loss, plan_sync
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
@@ -252,6 +252,67 @@ def test_a_folder_that_lost_every_photo_is_refused(index, indexed, photos):
     with pytest.raises(SyncRefused, match="has no photos any more"):
         index()
     assert len(indexed()) == 5
+
+
+def indexed_again(photos, tmp_path, rules, prune=False):
+    """The report of a run by other rules than those before."""
+    encoder = ColourEncoder()
+    with Collection(tmp_path / "index", writable=True) as collection:
+        collection.require(encoder.spec.fingerprint)
+        options = SyncOptions(rules=rules, jobs=1, prune=prune)
+        return index_folders(collection, [str(photos)], lambda: encoder, options)
+
+
+def test_photos_that_are_excluded_later_leave_the_index_and_the_report_says_so(index, indexed, photos, tmp_path):
+    index()
+    report = indexed_again(photos, tmp_path, WalkRules(exclude=("red.*",)))
+    assert (report.removed, report.left_out) == (1, {"excluded": 1})
+    report = indexed_again(photos, tmp_path, WalkRules(exclude=("red.*", "trip")))
+    assert (report.removed, report.left_out) == (1, {"excluded": 1})
+    assert sorted(indexed()) == ["blue.jpg", "green.jpg", "yellow.jpg"]
+    (photos / "blue.jpg").unlink()
+    report = indexed_again(photos, tmp_path, WalkRules(exclude=("red.*", "trip")))
+    assert (report.removed, report.left_out) == (1, {})
+
+
+def test_excluding_most_of_an_index_is_refused_and_blames_no_drive(index, indexed, photos, tmp_path):
+    index()
+    with pytest.raises(
+        SyncRefused, match=r"^4 of the 5 indexed photos would leave the index, because of --exclude\."
+    ) as error:
+        indexed_again(photos, tmp_path, WalkRules(exclude=("*.jpg",)))
+    assert "drive" not in str(error.value) and "--prune" in str(error.value)
+    with pytest.raises(SyncRefused, match=r"^5 of the 5 .* because of --exclude\."):
+        indexed_again(photos, tmp_path, WalkRules(exclude=("*.jpg", "trip")))
+    assert len(indexed()) == 5
+    report = indexed_again(photos, tmp_path, WalkRules(exclude=("*.jpg",)), prune=True)
+    assert (report.removed, report.left_out) == (4, {"excluded": 4})
+
+
+def test_photos_that_are_gone_and_photos_that_are_excluded_are_told_apart(index, photos, tmp_path):
+    index()
+    (photos / "red.jpg").unlink()
+    with pytest.raises(SyncRefused, match=r"2 of the 5 .* because of --exclude; 1 more are no longer there\."):
+        indexed_again(photos, tmp_path, WalkRules(exclude=("trip", "blue.*")))
+
+
+def test_an_old_index_with_thumbnails_is_told_why_they_leave(photos, tmp_path):
+    for number in range(3):
+        save_photo(photos / "Thumbs" / f"{number}.jpg", note=str(number))
+    indexed_again(photos, tmp_path, WalkRules(defaults=False))
+    report = indexed_again(photos, tmp_path, WalkRules(hidden=True))
+    assert (report.removed, report.left_out, report.left_alone) == (3, {"default": 3}, 1)
+
+
+def test_what_is_skipped_is_counted_by_suffix(index, photos):
+    for name in ("a.json", "b.JSON", "c.aae", "d.mov", "e.avi", "no_suffix", "x.2024-01 backup"):
+        (photos / name).write_text("words")
+    (photos / "Thumbs").mkdir()
+    (photos / "link").symlink_to(photos / "trip")
+    report, _ = index()
+    assert report.others == 7
+    assert report.skipped == {".json": 2, "": 2, ".aae": 1, ".mov": 1, ".avi": 1}
+    assert (report.links, report.left_alone) == (1, 1)
 
 
 def test_photos_in_a_folder_that_cannot_be_listed_are_kept(index, indexed, photos, monkeypatch):

@@ -205,3 +205,14 @@ def test_photos_that_are_in_a_cloud_alone_are_not_opened(tmp_path, in_the_cloud)
         (tmp_path / name).write_bytes(bytes(4321))
     (listing,) = list_images(tmp_path)
     assert (list(listing.states), listing.placeholders, listing.others) == (["here.jpg"], ("away.jpg", "no_suffix"), 0)
+
+
+def test_what_macos_leaves_of_a_photo_in_icloud_stands_for_the_photo(tmp_path):
+    save_photo(tmp_path / "here.jpg")
+    for name in (".away.jpg.icloud", ".notes.pages.icloud", ".here.jpg.icloud"):
+        (tmp_path / name).write_bytes(b"bplist00")
+    for rules in (WalkRules(), WalkRules(hidden=True)):
+        (listing,) = list_images(tmp_path, rules)
+        assert (list(listing.states), listing.placeholders) == (["here.jpg"], ("away.jpg",))
+    (listing,) = list_images(tmp_path, WalkRules(exclude=("away*",)))
+    assert listing.placeholders == ()

@@ -1,0 +1,116 @@
+"""What a walk leaves alone unless `--no-default-excludes` is given: deleted photos, and pictures made from others.
+
+DEFAULT_EXCLUDES is the only list. The documentation shows it, and `clipsearch index --dry-run` names what it leaves out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+SkipReason: TypeAlias = Literal["hidden", "excluded", "default", "own", "link", "cloud", "no decoder", "no picture"]
+"""Why a walk does not take a file or folder.
+
+hidden      its name begins with a dot, and `--hidden` is not given
+excluded    `--exclude` names it
+default     DEFAULT_EXCLUDES names it
+own         clipsearch made it: a contact sheet or a picture of charts
+link        it is a link to a folder, and `--follow-links` is not given
+cloud       its content is not on this machine; to read it would download it
+no decoder  it is a photo or a video of a kind that no installed decoder reads
+no picture  it is a file of another kind
+"""
+
+LEFT_OUT_BECAUSE: dict[SkipReason, str] = {
+    "excluded": "of --exclude",
+    "hidden": "they are hidden (--hidden takes them)",
+    "default": "they are in folders that are left alone (--no-default-excludes takes them)",
+    "own": "clipsearch made them (--no-default-excludes takes them)",
+    "link": "they are behind links to folders (--follow-links takes them)",
+}
+"""How a sentence goes on after "because" if photos leave an index by the rules of its walk."""
+
+NO_MEDIA = ".nomedia"
+"""A file of this name marks a folder whose pictures Android shows in no gallery."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultExclude:
+    """Folders that are left alone. Globs of their names; capitals do not matter."""
+
+    names: tuple[str, ...]
+    why: str
+    inside: tuple[str, ...] = ()  # only in folders of these names; empty for everywhere
+    but: tuple[str, ...] = ()  # folders that are walked all the same
+
+
+_APPLE_LIBRARIES = (
+    "*.photoslibrary",
+    "*.photolibrary",
+    "*.aplibrary",
+    "*.migratedphotolibrary",
+    "*.migratedaplibrary",
+)
+_TAKEOUT_FOLDERS = ("Google Photos", "Google Fotos", "Google Foto", "Google Foto's")
+_TAKEOUT_TRASH = ("Trash", "Bin", "Papierkorb", "Corbeille", "Papelera", "Cestino", "Lixeira", "Lixo", "Prullenbak")
+
+DEFAULT_EXCLUDES = (
+    DefaultExclude(
+        ("#recycle", "@Recycle", "$RECYCLE.BIN", ".Trash*", ".dtrash"), "deleted files of a NAS or a system"
+    ),
+    DefaultExclude(_TAKEOUT_TRASH, "deleted photos in a Google Takeout", inside=_TAKEOUT_FOLDERS),
+    DefaultExclude(
+        ("#snapshot", "@Recently-Snapshot", "~snapshot", ".snapshot", ".snapshots"), "earlier states of a NAS's folders"
+    ),
+    DefaultExclude(
+        ("@eaDir", ".@__thumb", "Thumbs", ".thumbs", ".thumbnails"), "thumbnails of a NAS, a phone or a program"
+    ),
+    DefaultExclude(("*.lrdata", "*.lrcat-data"), "previews and smart previews of Lightroom"),
+    DefaultExclude(
+        ("*",),
+        "smaller copies and faces in a library of Apple's Photos, iPhoto or Aperture; its originals are walked",
+        inside=_APPLE_LIBRARIES,
+        but=("originals", "masters"),
+    ),
+    DefaultExclude(
+        ("node_modules", "System Volume Information", "lost+found", "__MACOSX"), "packages, and folders of a system"
+    ),
+)
+"""Every folder that is left alone. Besides these, folders with a NO_MEDIA file, and what clipsearch itself made."""
+
+
+@lru_cache(4096)
+def default_exclude(name: str, inside: str = "") -> DefaultExclude | None:
+    """The first of DEFAULT_EXCLUDES for a folder of this name; `inside` is the name of the folder that holds it."""
+    name, inside = name.lower(), inside.lower()
+    for number, (names, around, but) in enumerate(_patterns()):
+        if names.match(name) and (around is None or around.match(inside)) and not (but and but.match(name)):
+            return DEFAULT_EXCLUDES[number]
+    return None
+
+
+@lru_cache(1)
+def _patterns() -> list[tuple[re.Pattern[str], re.Pattern[str] | None, re.Pattern[str] | None]]:
+    """Each entry's `names`, `inside` and `but` as regular expressions."""
+    return [
+        (
+            _any_of(entry.names),
+            _any_of(entry.inside) if entry.inside else None,
+            _any_of(entry.but) if entry.but else None,
+        )
+        for entry in DEFAULT_EXCLUDES
+    ]
+
+
+def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(glob.lower()) for glob in globs))
+
+
+def because(left_out: Mapping[SkipReason, int]) -> str:
+    """Why photos leave an index by the rules of its walk: "because of --exclude"."""
+    reasons = [words for reason, words in LEFT_OUT_BECAUSE.items() if left_out.get(reason)]
+    return "because " + " or because ".join(reasons)

@@ -1,0 +1,51 @@
+"""What a walk did not take, as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from clipsearch.images.file_types import missing_decoder
+from clipsearch.render.text import counted, printable
+
+_MOST_KINDS = 8
+"""Suffixes in one line; the files of the other suffixes are counted together."""
+
+
+def counted_suffixes(files: Mapping[str, int]) -> str:
+    """How many files have each suffix, most first: "5 .json, 2 .aae, 1 without a suffix"."""
+    by_count = sorted(files.items(), key=lambda item: (-item[1], not item[0], item[0]))
+    parts = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in by_count[:_MOST_KINDS]]
+    if rest := sum(count for _, count in by_count[_MOST_KINDS:]):
+        parts.append(f"{rest:,} of other kinds")
+    return printable(", ".join(parts))
+
+
+def skipped_lines(files: Mapping[str, int], links: int, left_alone: int, own: int) -> Iterator[str]:
+    """A line for each reason for which files were not taken, and how to take them.
+
+    `files` maps the suffixes of files that are no photos to their numbers. `links` are links to folders, `left_alone` folders
+    of deleted or derived pictures, and `own` pictures that clipsearch made.
+    """
+    by_extra: dict[str | None, dict[str, int]] = {}
+    for suffix, count in files.items():
+        if decoder := missing_decoder(suffix):
+            by_extra.setdefault(decoder.extra, {})[suffix] = count
+    for extra, lacking in sorted(by_extra.items(), key=lambda item: item[0] or "~"):
+        names = sorted(lacking)
+        kinds = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        advice = f"pip install 'clipsearch[{extra}]'" if extra else f"there is no decoder for {kinds} yet"
+        yield f"skipped {counted_suffixes(lacking)}: {advice}"
+    others = {suffix: count for suffix, count in files.items() if not missing_decoder(suffix)}
+    if others:
+        yield f"skipped {counted(sum(others.values()), 'file')}: {counted_suffixes(others)}"
+    if links:
+        yield f"skipped {counted_links(links)}: use --follow-links"
+    if left_alone:
+        yield f"left alone {counted(left_alone, 'folder')} of deleted photos, thumbnails and the like"
+    if own:
+        yield f"left alone {counted(own, 'picture')} that clipsearch made"
+
+
+def counted_links(links: int) -> str:
+    """A number of links to folders."""
+    return f"{links:,} link to a folder" if links == 1 else f"{links:,} links to folders"

@@ -1,0 +1,151 @@
+"""What a walk leaves alone: deleted photos, pictures made from others, and clipsearch's own."""
+
+import os
+
+import pytest
+from PIL import Image
+
+from clipsearch._internal.commands import INDEX_FOLDER
+from clipsearch.images.own_pictures import is_own_picture, mark
+from clipsearch.indexing.default_excludes import DEFAULT_EXCLUDES, default_exclude
+from clipsearch.indexing.walk import WalkRules, find_images, list_images, why_passed_over
+from clipsearch.render.chart import Chart
+from clipsearch.render.chart_picture import charts_png, save_png
+from clipsearch.render.contact_sheet import save_contact_sheet
+from tests.conftest import ROOT, names, save_photo
+
+
+def paths(root, **rules):
+    return [os.path.relpath(file.path, root).replace(os.sep, "/") for file in find_images(root, WalkRules(**rules))]
+
+
+LEFT_ALONE = (
+    "#recycle",
+    "@Recycle",
+    "#snapshot",
+    "@Recently-Snapshot",
+    "~snapshot",
+    ".Trash-1000",
+    ".Trashes",
+    "Takeout/Google Photos/Trash",
+    "Takeout/Google Fotos/Papierkorb",
+    "My Catalog Previews.lrdata",
+    "My Catalog Smart Previews.lrdata",
+    "Thumbs",
+    "thumbs",
+    ".thumbnails",
+    "@eaDir",
+    "$RECYCLE.BIN",
+    "$Recycle.Bin",
+    "__MACOSX",
+    "Photos Library.photoslibrary/resources",
+)
+
+
+@pytest.mark.parametrize("folder", LEFT_ALONE)
+def test_folders_of_deleted_and_derived_pictures_are_left_alone(tmp_path, folder):
+    save_photo(tmp_path / folder / "deep" / "x.jpg")
+    save_photo(tmp_path / "kept.jpg")
+    assert paths(tmp_path, hidden=True) == ["kept.jpg"]
+    assert len(paths(tmp_path, hidden=True, defaults=False)) == 2
+    assert why_passed_over(str(tmp_path), f"{folder}/deep", WalkRules(hidden=True))
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["Trash", "recycle", "Thumbs up", "Google Photos", "Photos from 2020", "Photos Library.photoslibrary/originals"],
+)
+def test_folders_with_similar_names_are_walked(tmp_path, folder):
+    save_photo(tmp_path / folder / "x.jpg")
+    assert paths(tmp_path) == [f"{folder}/x.jpg"]
+
+
+def test_a_folder_that_the_user_names_is_walked_whatever_it_is_called(tmp_path):
+    save_photo(tmp_path / "#recycle" / "x.jpg")
+    (tmp_path / "#recycle" / ".nomedia").touch()
+    assert paths(tmp_path / "#recycle") == ["x.jpg"]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_folder_that_android_hides_is_left_alone_with_everything_below_it(tmp_path, hidden):
+    save_photo(tmp_path / "Sent" / "x.jpg")
+    save_photo(tmp_path / "Sent" / "deep" / "x.jpg")
+    save_photo(tmp_path / "x.jpg")
+    (tmp_path / "Sent" / ".nomedia").touch()
+    assert paths(tmp_path, hidden=hidden) == ["x.jpg"]
+    assert len(paths(tmp_path, hidden=hidden, defaults=False)) == 3
+    assert ".nomedia" in why_passed_over(str(tmp_path), "Sent/deep", WalkRules(hidden=hidden))
+    listings = {listing.folder: listing for listing in list_images(tmp_path, WalkRules(hidden=hidden))}
+    assert listings["Sent"].skipped == {"": "default"}
+
+
+def test_each_entry_that_is_left_out_has_its_reason(tmp_path):
+    for name in ("Thumbs/x.jpg", ".git/x.jpg", "raw/x.jpg", "keep/x.jpg", f"{INDEX_FOLDER}/x.jpg", "y.png", ".z.jpg"):
+        save_photo(tmp_path / name)
+    (tmp_path / "link").symlink_to(tmp_path / "keep")
+    (tmp_path / "notes.txt").write_text("words")
+    (listing, *_) = list_images(tmp_path, WalkRules(exclude=("raw", "*.png")))
+    assert listing.skipped == {
+        "Thumbs": "default",
+        ".git": "hidden",
+        "raw": "excluded",
+        "y.png": "excluded",
+        ".z.jpg": "hidden",
+        "link": "link",
+    }
+    assert listing.folders == {"Thumbs", ".git", "raw", "link"}
+    assert listing.other_files == ["notes.txt"]
+
+
+def test_the_documentation_lists_every_folder_that_is_left_alone():
+    page = (ROOT / "docs" / "reference" / "left-alone.md").read_text("utf-8")
+    for entry in DEFAULT_EXCLUDES:
+        assert entry.why in page
+        assert all(f"`{name}`" in page for name in (*entry.inside, *(entry.but or entry.names)))
+
+
+def test_capitals_do_not_matter():
+    assert default_exclude("#RECYCLE") is default_exclude("@recycle") is not None
+    assert default_exclude("trash", "google photos") is default_exclude("Trash", "Google Photos") is not None
+
+
+# -- what clipsearch made
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_contact_sheet_is_recognised_by_its_content_under_any_name(engine, tmp_path, suffix):
+    hits = engine.search("red", top_k=3)
+    sheet = tmp_path / f"sheet{suffix}"
+    save_contact_sheet(hits, sheet, "red")
+    assert is_own_picture(str(sheet))
+    renamed = sheet.rename(tmp_path / "holiday")
+    assert is_own_picture(str(renamed))
+    assert not any(is_own_picture(hit.path) for hit in hits)
+
+
+def test_a_picture_of_charts_is_recognised(tmp_path):
+    save_png(
+        charts_png("Photos", "by year", [Chart("year", (("2024", 3),), is_timeline=True)]), tmp_path / "charts.png"
+    )
+    assert is_own_picture(str(tmp_path / "charts.png"))
+
+
+def test_what_cannot_be_read_is_not_our_own(tmp_path):
+    assert not is_own_picture(str(tmp_path / "missing.jpg"))
+    assert not is_own_picture(str(tmp_path))
+
+
+def test_contact_sheets_beside_the_photos_are_not_indexed(engine, photos):
+    save_contact_sheet(engine.search("red", top_k=3), photos / "sheet.jpg", "red")
+    report = engine.index()
+    assert (report.own, report.added, report.failed, report.unchanged) == (1, 0, 0, 5)
+    assert engine.index().own == 1
+    report = engine.index(str(photos), rules=WalkRules(defaults=False))
+    assert (report.own, report.added) == (0, 1)
+
+
+def test_a_photo_that_became_a_contact_sheet_leaves_the_index(engine, photos):
+    Image.new("RGB", (64, 64), "red").save(photos / "red.jpg", "JPEG", **mark("JPEG"))
+    report = engine.index()
+    assert (report.own, report.removed, report.updated) == (1, 1, 0)
+    assert "red.jpg" not in names(engine.search("red", top_k=10))

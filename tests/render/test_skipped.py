@@ -1,0 +1,42 @@
+"""What a walk did not take, as lines for people."""
+
+from clipsearch.images import file_types
+from clipsearch.images.file_types import OptionalDecoder, missing_decoder
+from clipsearch.render import skipped
+from clipsearch.render.skipped import counted_suffixes, skipped_lines
+
+
+def lines(files, links=0, left_alone=0, own=0):
+    return list(skipped_lines(files, links, left_alone, own))
+
+
+def test_files_are_counted_by_suffix_most_first():
+    assert lines({".aae": 2, ".json": 5, ".xmp": 1}) == ["skipped 8 files: 5 .json, 2 .aae, 1 .xmp"]
+    assert counted_suffixes({"": 1, ".b": 1, ".a": 1}) == "1 .a, 1 .b, 1 without a suffix"
+    assert counted_suffixes({f".{number:02}": 1 for number in range(11)}).endswith("1 .07, 3 of other kinds")
+
+
+def test_without_a_decoder_the_line_names_no_extra():
+    assert lines({".avi": 12}) == ["skipped 12 .avi: there is no decoder for .avi yet"]
+    assert lines({".mp4": 1, ".mov": 3}) == ["skipped 3 .mov, 1 .mp4: there is no decoder for .mov and .mp4 yet"]
+
+
+def test_with_an_extra_the_line_says_what_to_install(monkeypatch):
+    decoders = OptionalDecoder(frozenset({".mov", ".raf"}), "video"), OptionalDecoder(frozenset({".jxl"}))
+    monkeypatch.setattr(file_types, "OPTIONAL_DECODERS", decoders)
+    monkeypatch.setattr(skipped, "missing_decoder", missing_decoder.__wrapped__)
+    assert lines({".raf": 12, ".mov": 3, ".jxl": 1, ".txt": 1}) == [
+        "skipped 12 .raf, 3 .mov: pip install 'clipsearch[video]'",
+        "skipped 1 .jxl: there is no decoder for .jxl yet",
+        "skipped 1 file: 1 .txt",
+    ]
+
+
+def test_links_and_folders_that_are_left_alone():
+    assert lines({}, links=1) == ["skipped 1 link to a folder: use --follow-links"]
+    assert lines({}, 2, 3, 1) == [
+        "skipped 2 links to folders: use --follow-links",
+        "left alone 3 folders of deleted photos, thumbnails and the like",
+        "left alone 1 picture that clipsearch made",
+    ]
+    assert lines({}) == []
