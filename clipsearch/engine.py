@@ -22,7 +22,7 @@ from clipsearch.query.language import parse_query
 from clipsearch.query.search import search
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Failure, ImageRecord, Order, Progress, Query, StageProgress, Term
+from clipsearch.types import Condition, Failure, ImageRecord, IndexPreview, Order, Progress, Query, StageProgress, Term
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -227,6 +227,33 @@ class SearchEngine:
             report = index_folders(collection, folders, load_encoder, options, progress, cancel)
         report.seconds = time.monotonic() - start
         return report
+
+    def preview(
+        self,
+        *folders: str | os.PathLike[str],
+        rules: WalkRules | None = None,
+        prune: bool = False,
+        paranoid: bool = False,
+        retry: bool = False,
+        limits: ReadLimits | None = None,
+        cancel: CancelToken | None = None,
+    ) -> IndexPreview:
+        """What `index` would take, skip and remove with these parameters, and why, without doing it.
+
+        Nothing is written and no model is loaded. Moved photos count as new and gone, because no photo is read. Folders in
+        remote storage and archives are not looked at. Errors are those of `index`, except that a loss is a `refusal` of the
+        preview.
+        """
+        from clipsearch.images.files import ReadLimits
+        from clipsearch.indexing.plan import SyncOptions
+        from clipsearch.indexing.preview import preview_index
+
+        options = SyncOptions(rules, prune, paranoid, retry, limits=limits or ReadLimits())
+        if not self._is_new():
+            return preview_index(self.index_folder, self._collection(), folders, options, cancel)
+        for folder in folders:
+            roots.require_folder(roots.absolute(folder))
+        return preview_index(self.index_folder, None, folders, options, cancel)
 
     def index_on_cluster(
         self,

@@ -152,6 +152,45 @@ class Failure:
     kept: bool = False  # the photo that was indexed here before is still in the index, and answers queries
 
 
+SkipReason: TypeAlias = Literal["hidden", "excluded", "default", "own", "link", "cloud", "no decoder", "no picture"]
+"""Why a walk does not take a file or folder.
+
+hidden      its name begins with a dot, and `--hidden` is not given
+excluded    `--exclude` names it
+default     DEFAULT_EXCLUDES names it
+own         clipsearch made it: a contact sheet or a picture of charts
+link        it is a link to a folder, and `--follow-links` is not given
+cloud       its content is not on this machine; to read it would download it
+no decoder  it is a photo or a video of a kind that no installed decoder reads
+no picture  it is a file of another kind
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A file or folder that a walk does not take. The path of a folder ends with a separator."""
+
+    path: str
+    reason: SkipReason
+    why: str  # for people, with what to do about it
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPreview:
+    """What `SearchEngine.index` would do. Paths are absolute; what is skipped is in the order of the walk."""
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    again: tuple[str, ...]  # failed before, and would be tried again
+    gone: tuple[str, ...]  # indexed photos that are not there now; they leave, unless they have moved
+    left_out: tuple[SkippedFile, ...]  # indexed photos that leave, because they would be skipped now
+    skipped: tuple[SkippedFile, ...]
+    unreadable: tuple[Failure, ...]  # folders that cannot be listed
+    unchanged: int
+    known_failures: int  # not tried again: they have not changed
+    refusal: str | None = None  # what `index` would say instead of doing this
+
+
 Field: TypeAlias = Literal[
     "name", "folder", "path", "format", "camera", "width", "height", "megapixels", "size", "taken", "orientation",
     "latitude", "longitude", "caption",

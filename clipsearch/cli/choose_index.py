@@ -47,13 +47,13 @@ def open_engine(given: str | None, **options: Any) -> SearchEngine:
     return SearchEngine(existing_index(given), **options)
 
 
-def index_to_write(folders: tuple[str, ...], given: str | None) -> Path:
-    """The index that `index` or `import` makes or updates. It need not exist yet.
+def index_to_write(folders: tuple[str, ...], given: str | None, *, dry_run: bool = False) -> Path:
+    """The index that `index` or `import` makes or updates. It need not exist yet. In a dry run, nothing is written to find it.
 
     Without folders, it must be named or nearest: it is never the one used last.
     """
     _require_no_file(given)
-    index = index_for(folders, given)
+    index = index_for(folders, given, try_it=not dry_run)
     if not folders and index.name != INDEX_FOLDER:
         _require_index(index, given)
     use(index)

@@ -56,11 +56,11 @@ def _remembered_index() -> Path | None:
     return remembered if remembered.is_absolute() else None
 
 
-def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
+def index_for(folders: tuple[str, ...], given: str | None = None, *, try_it: bool = True) -> Path:
     """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
 
-    If that folder cannot be written to, the index is in the user's data folder. Without folders, it is the nearest one.
-    Raises CollectionNotFound if there is no index.
+    If that folder cannot be written to, the index is in the user's data folder; with `try_it` False, that is not tried.
+    Without folders, it is the nearest one. Raises CollectionNotFound if there is no index.
     """
     if given:
         return as_index(Path(given))
@@ -77,7 +77,8 @@ def index_for(folders: tuple[str, ...], given: str | None = None) -> Path:
         first = first.parent
     if nearest := nearest_index(first):
         return nearest
-    return first / INDEX_FOLDER if not first.is_dir() or takes_index(first) else _outside_index(first)
+    is_inside = not try_it or not first.is_dir() or takes_index(first)
+    return first / INDEX_FOLDER if is_inside else _outside_index(first)
 
 
 def nearest_index(start: Path) -> Path | None:

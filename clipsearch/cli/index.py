@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,13 +31,14 @@ from clipsearch.cli.options import (
     new_index_option,
     prune_option,
 )
-from clipsearch.cli.output import ProgressBar, is_quiet, note, note_failures, print_report
+from clipsearch.cli.output import ProgressBar, current_folder, is_quiet, note, note_failures, print_report
 from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.errors import SyncRefused
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.walk import WalkRules
+from clipsearch.render.index_preview import preview_text, preview_to_json
 from clipsearch.render.json_output import reasons_to_json
 from clipsearch.render.skipped import skipped_lines
 from clipsearch.render.text import counted, joined_counts, printable
@@ -91,6 +93,7 @@ class IndexOptions:
     store: str | None = store_option("Then push to a vector database:", variable=False)
     take_over: bool = flag("--take-over", "With --store: replace what another copy of this index pushed.", _CLUSTER)
     prune: bool = prune_option
+    dry_run: bool = flag("--dry-run", "Only list what would be indexed and skipped, and why.", OUTPUT)
     watch: bool = flag("--watch", "Keep running, and index whenever something changes.", OUTPUT)
     wait: float | None = wait_option
     jobs: int | None = jobs_option
@@ -104,6 +107,8 @@ class IndexOptions:
             raise click.UsageError("--parts is for --ray")
         if self.watch and self.ray:
             raise click.UsageError("--watch and --ray exclude each other")
+        if self.dry_run and (self.ray or self.watch or self.store):
+            raise click.UsageError("--dry-run excludes --ray, --watch and --store")
         if self.watch and self.store:
             raise click.UsageError("--watch and --store exclude each other; push again when you want to")
         rules = WalkRules(self.hidden, not self.no_default_excludes, self.follow_links, self.exclude)
@@ -133,6 +138,7 @@ def index(
     clipsearch index ~/Photos
     clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
     clipsearch index                      # update the nearest index, at or above this folder
+    clipsearch index ~/Photos --dry-run   # list what would be indexed and skipped, and why
     clipsearch index ~/Photos --watch     # and again whenever something changes there
     clipsearch index ~/Photos --ray local  # on a Ray cluster, here one of this machine alone
 
@@ -144,7 +150,9 @@ def index(
 
     engine_options = options.engine_options()
     folders = folders_to_index(folders, options.index_folder)
-    folder = index_to_write(folders, options.index_folder)
+    folder = index_to_write(folders, options.index_folder, dry_run=options.dry_run)
+    if options.dry_run:
+        return _dry_run(folder, folders, options, engine_options, as_json)
     with SearchEngine(folder, model=options.model, device=options.device, precision=options.precision) as engine:
         report: SyncReport | None = None
         try:
@@ -169,6 +177,30 @@ def index(
     if report is None:
         return ExitStatus.OK
     return ended(report.failed or report.known_failures or report.unreadable, report.interrupted)
+
+
+def _dry_run(
+    folder: Path, folders: Sequence[str], options: IndexOptions, engine_options: dict[str, Any], as_json: bool
+) -> int:
+    """Print what a run would do."""
+    from clipsearch.engine import SearchEngine
+
+    with SearchEngine(folder) as engine, interruptible() as cancel:
+        preview = engine.preview(
+            *folders,
+            rules=engine_options["rules"],
+            limits=engine_options["limits"],
+            prune=options.prune,
+            paranoid=options.paranoid,
+            retry=options.retry,
+            cancel=cancel,
+        )
+    value = {"index": str(folder), **preview_to_json(preview)}
+    print_report(as_json, value, preview_text(preview, current_folder()))
+    note_failures(preview.unreadable)
+    if preview.refusal:
+        note(preview.refusal)
+    return ExitStatus.ERROR if preview.refusal else ExitStatus.OK
 
 
 def _run(

@@ -25,9 +25,9 @@ from clipsearch._internal.paths import SCHEMES, is_remote, is_remote_folder
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
 from clipsearch.images.file_types import is_image_name
 from clipsearch.images.files import require_at_most
-from clipsearch.indexing.default_excludes import NO_MEDIA, SkipReason
+from clipsearch.indexing.default_excludes import NO_MEDIA
 from clipsearch.indexing.walk import Listing, WalkRules
-from clipsearch.types import ImageFile
+from clipsearch.types import ImageFile, SkipReason
 
 logger = logging.getLogger(__name__)
 

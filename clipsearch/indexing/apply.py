@@ -18,12 +18,11 @@ from clipsearch.errors import Cancelled, CollectionError, ImageError
 from clipsearch.images.files import INCOMPLETE, content_hash
 from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing import roots
-from clipsearch.indexing.default_excludes import SkipReason
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.types import Failure, ImageFile, ImageInfo
+from clipsearch.types import Failure, ImageFile, ImageInfo, SkipReason
 
 if TYPE_CHECKING:  # decoders and encoders are imported when there is something to decode
     import numpy as np

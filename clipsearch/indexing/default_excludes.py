@@ -10,20 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
-from typing import Literal, TypeAlias
 
-SkipReason: TypeAlias = Literal["hidden", "excluded", "default", "own", "link", "cloud", "no decoder", "no picture"]
-"""Why a walk does not take a file or folder.
-
-hidden      its name begins with a dot, and `--hidden` is not given
-excluded    `--exclude` names it
-default     DEFAULT_EXCLUDES names it
-own         clipsearch made it: a contact sheet or a picture of charts
-link        it is a link to a folder, and `--follow-links` is not given
-cloud       its content is not on this machine; to read it would download it
-no decoder  it is a photo or a video of a kind that no installed decoder reads
-no picture  it is a file of another kind
-"""
+from clipsearch.types import SkipReason
 
 LEFT_OUT_BECAUSE: dict[SkipReason, str] = {
     "excluded": "of --exclude",

@@ -10,18 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
 from clipsearch.images.file_types import is_image_name, suffix_of
 from clipsearch.images.files import ReadLimits
-from clipsearch.indexing.default_excludes import because, SkipReason
+from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
 from clipsearch.indexing.walk import Listing, WalkRules, list_images, reason_passed_over
-from clipsearch.store.collection import Collection
-from clipsearch.store.rows import KnownFailure, Place
-from clipsearch.types import Failure, ImageFile
+from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
+from clipsearch.types import Failure, ImageFile, SkipReason
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +79,44 @@ class SyncPlan:
     unreadable: list[Failure] = field(default_factory=list)  # folders or files that cannot be looked at; not missing
 
 
+class KnownFiles(Protocol):
+    """What planning asks an index. A Collection is one; a preview imagines one."""
+
+    @property
+    def folder(self) -> Path:
+        """The index folder."""
+
+    def roots(self) -> dict[int, str]:
+        """root_id → the absolute path."""
+
+    def root_rules(self) -> dict[int, dict[str, object]]:
+        """root_id → the rules of its walk, as JSON has them."""
+
+    def add_root(self, path: str, rules: dict[str, object]) -> int:
+        """Add a root, or give it new rules; its id."""
+
+    def spelled(self, path: str) -> str:
+        """A path, with the accents and capitals that the index has it by."""
+
+    def place(self, path: str) -> Place | None:
+        """A path as root, folder and name; None if no root holds it."""
+
+    def folders(self, root_id: int, under: str = "") -> set[str]:
+        """Every folder at or below `under` in which a file is known."""
+
+    def known_files(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
+        """Name → (size, mtime_ns) of the images in a folder, and of its failures."""
+
+    def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
+        """Name → what is known of the failures in a folder."""
+
+    def known_file(self, place: Place) -> KnownFile | None:
+        """What is known of a file."""
+
+    def known_failure(self, place: Place) -> KnownFailure | None:
+        """What is known of a failure."""
+
+
 def archive_at(root: str, folder: str) -> tuple[str, int] | None:
     """The archive on this machine that a folder of the catalog is or is inside: (path below the root, mtime_ns).
 
@@ -101,7 +139,7 @@ def archive_at(root: str, folder: str) -> tuple[str, int] | None:
 
 
 def plan_sync(
-    collection: Collection,
+    collection: KnownFiles,
     folder: str,
     root_id: int,
     rules: WalkRules,
@@ -181,7 +219,7 @@ def count_skipped(plan: SyncPlan, listing: Listing) -> None:
 
 
 def is_read_archive(
-    collection: Collection, archive: Place, time_ns: int, folders: Sequence[str], options: SyncOptions | None
+    collection: KnownFiles, archive: Place, time_ns: int, folders: Sequence[str], options: SyncOptions | None
 ) -> bool:
     """Whether an archive is what it was when it was read, and no failure in it is to be tried again.
 
@@ -201,7 +239,7 @@ def is_read_archive(
     return bool(failure or folders)
 
 
-def count_archive(plan: SyncPlan, collection: Collection, archive: Place, folders: Iterable[str]) -> None:
+def count_archive(plan: SyncPlan, collection: KnownFiles, archive: Place, folders: Iterable[str]) -> None:
     """Add what the index has of an archive that has not changed."""
     plan.known_failures += collection.known_failure(archive) is not None
     for folder in folders:
@@ -224,7 +262,7 @@ class FolderComparison:
     """
 
     plan: SyncPlan
-    collection: Collection
+    collection: KnownFiles
     root_id: int
     options: SyncOptions
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.indexing.plan import KnownFiles
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 
 
 def targets(
-    collection: Collection, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
+    collection: KnownFiles, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
 ) -> list[tuple[str, int, WalkRules]]:
     """Choose what to walk: (folder, the root that holds it, rules) for each. Folders inside another one are left out.
 
@@ -69,7 +70,7 @@ def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: Wal
         )
 
 
-def _require_kept(collection: Collection, folder: str, rules: WalkRules) -> None:
+def _require_kept(collection: KnownFiles, folder: str, rules: WalkRules) -> None:
     """Raise SyncRefused if a new root holds other roots, and its walk would not find their photos.
 
     Photos in remote storage or inside archives do not count, because no walk looks for them.
@@ -112,12 +113,12 @@ def forget(collection: Collection, folder: str) -> int:
     return images
 
 
-def rules_of(collection: Collection, root_id: int) -> WalkRules:
+def rules_of(collection: KnownFiles, root_id: int) -> WalkRules:
     """The rules of a root's last walk."""
     return WalkRules.from_json(collection.root_rules()[root_id])
 
 
-def _require_there(collection: Collection, folder: str, place: Place | None, prune: bool) -> None:
+def _require_there(collection: KnownFiles, folder: str, place: Place | None, prune: bool) -> None:
     """Raise SyncRefused if an indexed folder is gone, unless `prune`; ClipsearchError if another folder does not exist."""
     is_indexed = False  # a mistyped name inside a root is not
     if place and not is_remote(folder):

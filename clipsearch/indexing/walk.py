@@ -17,8 +17,8 @@ from clipsearch._internal.paths import NOT_THERE, identity
 from clipsearch._internal.windows import is_junction, is_misread, opened_as
 from clipsearch.images.file_types import has_image_signature, is_image_name, is_image_suffix
 from clipsearch.images.files import FAR, clamped
-from clipsearch.indexing.default_excludes import NO_MEDIA, SkipReason, default_exclude
-from clipsearch.types import ImageFile
+from clipsearch.indexing.default_excludes import NO_MEDIA, default_exclude
+from clipsearch.types import ImageFile, SkipReason
 
 _DATALESS = 0x40000000  # of st_flags on macOS, SF_DATALESS: the bytes are in iCloud
 _RECALLED = 0x400000 | 0x40000 | 0x1000  # of st_file_attributes: RECALL_ON_DATA_ACCESS, RECALL_ON_OPEN, OFFLINE
