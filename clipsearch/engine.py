@@ -244,7 +244,6 @@ class SearchEngine:
         remote storage and archives are not looked at. Errors are those of `index`, except that a loss is a `refusal` of the
         preview.
         """
-        from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.plan import SyncOptions
         from clipsearch.indexing.preview import preview_index
 
