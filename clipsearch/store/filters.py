@@ -125,7 +125,25 @@ def _text_test(column: str, test: Test) -> Sql:
     if not is_glob:
         same = "" if test.field == "taken" else " COLLATE NOCASE"
         return f"{column} {_OPERATORS[test.operator]} {_TEXT}{same}", [value]
+    if test.field != "taken" and any(_may_be_accented(piece) for piece in literals(text)[:-1]):
+        return _without_accents(column, text)
     return _ascii_glob(column, text)
+
+
+def _may_be_accented(piece: str) -> bool:
+    """Whether an accent that follows a text may belong to its last letter, as in a name that macOS writes."""
+    return piece[-1:].isalpha() or (piece[-1:] != "" and piece[-1:] in "<=>")
+
+
+def _without_accents(column: str, text: str) -> Sql:
+    """A glob with letters before a wildcard: "Mu*" matches no "Müller", also if its accent is a character of its own."""
+    sql, values = _ascii_glob(column, text)
+    accented = f"CASE WHEN {_is_not_ascii(column)} THEN {_fits(column, _ASCII_GLOB)} ELSE 1 END"
+    return f"{sql} AND {accented}", [*values, _bytes(_negated_by("!", text)).lower()]
+
+
+def _is_not_ascii(column: str) -> str:
+    return f"length({column}) < length(CAST({column} AS BLOB))"
 
 
 def _letter_by_letter(column: str, text: str) -> Sql:
@@ -135,8 +153,7 @@ def _letter_by_letter(column: str, text: str) -> Sql:
     """
     sql, values = _ascii_glob(column, text)
     rest, pieces = _ascii_glob(column, "*".join(literals(text)))
-    several = f"length({column}) < length(CAST({column} AS BLOB))"
-    counted = f"CASE WHEN {several} THEN {_fits(column, _ASCII_GLOB)} ELSE {sql} END"
+    counted = f"CASE WHEN {_is_not_ascii(column)} THEN {_fits(column, _ASCII_GLOB)} ELSE {sql} END"
     return f"{rest} AND {counted}", [*pieces, _bytes(_negated_by("!", text)).lower(), *values]
 
 

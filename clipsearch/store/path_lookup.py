@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from clipsearch._internal.paths import is_remote
 from clipsearch.store.filters import composed
@@ -37,8 +38,19 @@ class PathLookup:
         inside = [(root_id, "") for root_id, root in self._roots.items() if _relative(root, folder) is not None]
         place = self.place(folder)
         if place and not inside:
-            inside = [(place.root_id, place.path)]
+            inside = [(place.root_id, path) for path in self._spellings(place, folder)]
         return inside
+
+    def _spellings(self, place: Place, folder: str) -> list[str]:
+        """A folder below its root; if it is not known how that is written there, also with its accents written otherwise."""
+        spellings = [place.path]
+        if self._known is None and not place.path.isascii() and not is_remote(folder):
+            head = folder[: len(folder) - len(place.path)]
+            for form in ("NFC", "NFD"):
+                other = normalize(form, place.path)
+                if other not in spellings and not _are_two(folder, head + other):
+                    spellings.append(other)
+        return spellings
 
     def spelled(self, path: str) -> str:
         """A path that a user named, spelled as the index has it.
@@ -88,6 +100,14 @@ def is_same(path: str, known: str) -> bool:
             return False
     no_capitals = sys.platform in ("win32", "darwin") and not os.path.lexists(known)
     return composed(path) == composed(known) or no_capitals
+
+
+def _are_two(path: str, other: str) -> bool:
+    """Whether two paths that differ in accents are two folders of this machine."""
+    try:
+        return not os.path.samefile(path, other)
+    except (OSError, ValueError):  # at least one of them is not there
+        return False
 
 
 def _key(text: str) -> str:

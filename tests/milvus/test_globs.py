@@ -8,7 +8,8 @@ from tests.milvus.support import DIM, answering
 from tests.store.support import random_units, writer
 
 PHOTOS = [
-    "a/DSC1.jpg", "b/DSC1.jpg", "c/dsc1.JPG", "a/kid.jpg", "kid.jpg", "azb.png", "a!x]b.png", "agb.jpg", "a^x]b.gif", "äzb.gif",
+    "a/DSC1.jpg", "b/DSC1.jpg", "c/dsc1.JPG", "a/kid.jpg", "kid.jpg", "U\u0308ber/kz.jpg", "\u00c4rzte/kz.jpg", "azb.png", "a!x]b.png",
+    "agb.jpg", "a^x]b.gif", "äzb.gif",
     "ä!x]b.gif", "äx]b.gif", "a]b.png", "cafe\u0301 1.jpg", "caf\u00e9 2.jpg",
 ]  # fmt: skip
 
@@ -43,6 +44,11 @@ def source(tmp_path_factory, place, new_url):
         (Test("name", "~", "ä[!]x]b*"), ["äzb.gif"]),
         (Test("name", "~", "ä[^]x]b*"), ["äzb.gif"]),
         (Test("name", "~", "ä[]x]]b*"), ["äx]b.gif"]),
+        *((Test("name", "~", glob), []) for glob in ("cafe*", "*e*?1.jpg", "*fe*", "CAFE*")),
+        (Test("name", "~", "caf*"), PHOTOS[-2:]),
+        *((Below(f"/photos/{folder}"), ["U\u0308ber/kz.jpg"]) for folder in ("U\u0308ber", "\u00dcber")),
+        *((Below(f"/photos/{folder}"), ["\u00c4rzte/kz.jpg"]) for folder in ("A\u0308rzte", "\u00c4rzte")),
+        *((Test("folder", "~", glob), ["U\u0308ber/kz.jpg"]) for glob in ("U\u0308*", "\u00fcb?r")),
         *((Test("name", "~", glob), PHOTOS[-2:]) for glob in ("caf\u00e9*", "*e\u0301 ?.JPG", "caf? [12]*")),
         *((Test("name", "=", name), PHOTOS[-2:-1]) for name in ("cafe\u0301 1.jpg", "CAF\u00c9 1.jpg")),
     ],
