@@ -150,6 +150,7 @@ class Failure:
     cause: Cause = "content"
     attempts: int = 1  # runs that have tried to read the file as it is now
     kept: bool = False  # the photo that was indexed here before is still in the index, and answers queries
+    since: datetime | None = None  # when the file as it is now first failed, UTC; None if that is not known
 
 
 SkipReason: TypeAlias = Literal["hidden", "excluded", "default", "own", "link", "cloud", "no decoder", "no picture"]

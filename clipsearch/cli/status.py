@@ -104,4 +104,7 @@ def _freshness(root: RootStatus) -> str:
     changes = joined_counts(
         (root.new, "new"), (root.changed, "changed"), (root.missing, "missing"), (root.retry, "to try again")
     )
-    return f"{changes}; to update: {hint('index')}" if changes else "up to date"
+    unreadable = f"{root.unreadable:,} that cannot be looked at" if root.unreadable else ""
+    if changes:
+        return f"{', '.join(filter(None, (changes, unreadable)))}; to update: {hint('index')}"
+    return f"up to date, but for {unreadable}; see: {hint('index', '--dry-run')}" if unreadable else "up to date"

@@ -17,6 +17,7 @@ from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
 from clipsearch.images.file_types import is_image_name, suffix_of
 from clipsearch.images.files import ReadLimits
+from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
 from clipsearch.indexing.walk import Listing, WalkRules, list_images, reason_passed_over
@@ -32,6 +33,10 @@ _HOW_TO_GO_ON = (
 _HOW_TO_LEAVE_OUT = (
     "Their files stay as they are. To remove them from the index, confirm with --prune. Nothing was changed"
 )
+
+
+_FEW_FILES = 1_000
+"""New files whose first bytes `status` reads. Each read may be a step of a disk's head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +332,13 @@ class FolderComparison:
 
     def _file(self, listing: Listing, name: str, state: tuple[int, int]) -> tuple[Place, ImageFile]:
         return Place(self.root_id, listing.folder, name), ImageFile(os.path.join(listing.path, name), *state)
+
+
+def leave_own(plan: SyncPlan, known: KnownFiles) -> None:
+    """Take pictures that clipsearch made out of the new files of a plan. If they are many, their content is not looked at."""
+    if plan.rules.defaults and len(plan.todo) <= _FEW_FILES:
+        own = {file.path for place, file in plan.todo if known.known_file(place) is None and is_own_picture(file.path)}
+        plan.todo = [(place, file) for place, file in plan.todo if file.path not in own]
 
 
 def check_loss(plans: list[SyncPlan], total: int, *, prune: bool) -> None:

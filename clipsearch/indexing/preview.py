@@ -46,8 +46,7 @@ def preview_index(
     ]
     refusal = None
     try:
-        if not options.prune:
-            check_loss(plans, 0 if collection is None else len(collection))
+        check_loss(plans, 0 if collection is None else len(collection), prune=options.prune)
     except SyncRefused as error:
         refusal = str(error)
     new: list[str] = []

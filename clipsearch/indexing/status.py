@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch._internal.paths import is_remote
-from clipsearch.indexing.plan import plan_sync
+from clipsearch.indexing.plan import leave_own, plan_sync
 from clipsearch.indexing.roots import rules_of
 from clipsearch.store.approximate.index import ApproximateStatus
 from clipsearch.store.collection import Collection
@@ -24,6 +24,7 @@ class RootStatus:
     changed: int | None  # photos, and archives of photos
     missing: int | None
     retry: int | None = None  # files that could not be read and are tried again
+    unreadable: int | None = None  # folders that cannot be listed now, and files that cannot be looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,11 @@ def read_status(collection: Collection, scan: bool) -> Status:
             roots.append(RootStatus(path, present, None, None, None))
             continue
         plan = plan_sync(collection, path, root_id, rules_of(collection, root_id))
+        leave_own(plan, collection)
         new = len(plan.todo) - plan.changed - plan.retried
         changed = plan.changed + len(plan.changed_archives)
-        roots.append(RootStatus(path, present, new, changed, len(plan.missing), plan.retried + len(plan.doubted)))
+        retry, unreadable = plan.retried + len(plan.doubted), len(plan.unreadable)
+        roots.append(RootStatus(path, present, new, changed, len(plan.missing), retry, unreadable))
     return Status(
         index=str(collection.folder),
         model=collection.fingerprint,

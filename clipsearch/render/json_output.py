@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from clipsearch.render.failure_advice import advice_for
 from clipsearch.render.grouping import GroupBy, group_of
 from clipsearch.types import Failure, Hit, ImageFile, ImageInfo, ImageRecord
 
@@ -113,13 +114,16 @@ def failure_to_json(failure: Failure) -> dict[str, Any]:
         "cause": failure.cause,
         "attempts": failure.attempts,
         "kept": failure.kept,
+        "since": failure.since.isoformat() if failure.since else None,
+        "advice": advice_for(failure),
     }
 
 
 def failure_from_json(failure: Mapping[str, Any]) -> Failure:
     """The inverse of `failure_to_json`."""
     file = ImageFile(failure["path"], int(failure["size"]), 0)
-    return Failure(file, failure["reason"], failure["cause"], failure["attempts"], failure["kept"])
+    since = datetime.fromisoformat(failure["since"]) if failure.get("since") else None
+    return Failure(file, failure["reason"], failure["cause"], failure["attempts"], failure["kept"], since)
 
 
 def reasons_to_json(failures: Iterable[Failure]) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from clipsearch.render.failure_advice import advice_for, age_of
 from clipsearch.render.grouping import GroupBy, group_title, grouped
 from clipsearch.render.text import columns, day, human_bytes, pad, percent, printable, short_path, shorten, with_others
 from clipsearch.types import Failure, Hit
@@ -136,12 +137,15 @@ class LabelsTable:
 
 
 def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
-    """One line for each file: its path, a tab, the reason."""
-    return "".join(
-        f"{printable(short_path(failure.file.path, relative_to))}\t{printable(failure.reason)}"
-        f"{' (indexed before, and kept)' if failure.kept and failure.cause != 'incomplete' else ''}\n"
-        for failure in failures
-    )
+    """One line for each file: its path, a tab, the reason, the cause, how long it has been so, and what to do."""
+    return "".join(_failure_line(failure, relative_to) for failure in failures)
+
+
+def _failure_line(failure: Failure, relative_to: str) -> str:
+    kept = " (indexed before, and kept)" if failure.kept and failure.cause != "incomplete" else ""
+    cause = ", ".join(filter(None, (failure.cause, age_of(failure))))
+    path = short_path(failure.file.path, relative_to)
+    return f"{printable(path)}\t{printable(failure.reason)}{kept} ({cause}): {advice_for(failure)}\n"
 
 
 def evaluation_table(result: dict[str, Any]) -> str:

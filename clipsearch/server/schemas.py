@@ -150,6 +150,8 @@ class FailedFile(BaseModel):
     cause: Cause
     attempts: int
     kept: bool
+    since: str | None
+    advice: str
 
 
 class FailuresAnswer(BaseModel):

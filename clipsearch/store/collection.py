@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
 from clipsearch.store.ranking import FEW
-from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
+from clipsearch.store.rows import KnownFailure, KnownFile, Place, State, with_since
 from clipsearch.store.segments import Segment, SegmentInfo, write_compact, write_segment
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.staging import StagedVectors
@@ -485,7 +486,7 @@ class Collection:
         """Stage that a file cannot be read. An image that is known there stays, and is found, until it is removed.
 
         `tried_with` names what else decides whether the file can be read (`indexing.retries.circumstances`). Attempts are
-        counted as long as the file and `tried_with` are the same.
+        counted as long as the file and `tried_with` are the same. The time of the first failure stays while the file does.
         """
         with self._staging() as catalog:
             before = catalog.failures.at(place)
@@ -493,7 +494,8 @@ class Collection:
             alike = before and (before.cause == "access") == (failure.cause == "access")
             if before and same and alike and before.tried_with == tried_with:
                 failure = replace(failure, attempts=before.attempts + 1)
-            catalog.failures.add(place, failure, tried_with)
+            since = before.since if before and same and before.since is not None else int(time.time())
+            catalog.failures.add(place, failure, with_since(tried_with, since))
 
     def forget_failure(self, place: Place) -> None:
         """Stage that a file can be read now, as far as is known. Its image stays."""

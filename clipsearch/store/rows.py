@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, TypeAlias, cast, get_args
 
 from clipsearch.errors import Cause, CollectionDamaged
@@ -60,6 +62,7 @@ class KnownFailure:
     cause: str  # one of errors.Cause; "" for a failure from before format 6
     attempts: int  # runs that tried this state of the file
     tried_with: str  # what indexing.retries.circumstances gave
+    since: int | None = None  # when this state of the file first failed, seconds since 1970; None before it was kept
 
 
 IMAGE_COLUMNS = (
@@ -70,6 +73,9 @@ IMAGE_COLUMNS = (
 
 FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
 """Of the table of failures in all formats. Today `row_check` and LATER_FAILURE_COLUMNS follow."""
+
+_SINCE = "since"  # key in the JSON of `tried_with`
+_LATEST = 253_402_300_799  # the last second of the year 9999, which is as far as datetime goes
 
 LATER_FAILURE_COLUMNS = "cause, attempts, tried_with"
 
@@ -140,7 +146,22 @@ def known_failure_of(row: tuple[Any, ...]) -> KnownFailure:
     size, mtime_ns, _, cause, attempts, tried_with = row[3:9]
     if cause not in _CAUSES:
         raise ValueError("no cause")
-    return KnownFailure((whole(size, 0), whole(mtime_ns)), cause, whole(attempts, 0), text(tried_with))
+    return KnownFailure((whole(size, 0), whole(mtime_ns)), cause, whole(attempts, 0), *_without_since(text(tried_with)))
+
+
+def with_since(tried_with: str, since: int) -> str:
+    """The column `tried_with` of a failure: its circumstances, a JSON object or "", and when the file first failed."""
+    return json.dumps({**json.loads(tried_with or "{}"), _SINCE: since}, sort_keys=True)
+
+
+def _without_since(stored: str) -> tuple[str, int | None]:
+    """What `with_since` was given. Of failures from before it, the circumstances alone."""
+    try:
+        values = json.loads(stored)
+        since = values.pop(_SINCE)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return stored, None
+    return (json.dumps(values, sort_keys=True) if values else ""), whole(since, 0, _LATEST)
 
 
 def failure_of(row: tuple[Any, ...], roots: dict[int, str]) -> Failure:
@@ -148,7 +169,8 @@ def failure_of(row: tuple[Any, ...], roots: dict[int, str]) -> Failure:
     with as_written("the catalog's table of failures"):
         known, reason = known_failure_of(row), text(row[5])
         file = ImageFile(path_of(roots, *row[:3]), *known.state)
-        return Failure(file, reason, cast(Cause, known.cause or "content"), known.attempts, bool(row[9]))
+        since = None if known.since is None else datetime.fromtimestamp(known.since, timezone.utc)
+        return Failure(file, reason, cast(Cause, known.cause or "content"), known.attempts, bool(row[9]), since)
 
 
 _CAUSES = ("", *get_args(Cause))

@@ -48,5 +48,5 @@ def test_json_has_an_inverse():
         assert hit_from_json(values) == whole
         rounded = hit_from_json(hit_to_json(whole))
         assert rounded.record == whole.record and rounded.score == round(whole.score, 6)
-    failure = Failure(ImageFile(HOSTILE, 7, 0), "truncated", "io", attempts=2, kept=True)
+    failure = Failure(ImageFile(HOSTILE, 7, 0), "truncated", "access", attempts=2, kept=True, since=ANOTHER_DAY)
     assert failure_from_json(json.loads(json_line(failure_to_json(failure)))) == failure

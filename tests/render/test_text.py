@@ -12,7 +12,7 @@ from clipsearch.types import Failure, ImageFile
 def test_names_cannot_give_a_terminal_orders():
     assert printable("a\nb\x1b[31m\u202egpj.exe\udcff") == "a\\nb\\x1b[31m\\u202egpj.exe\\udcff"
     table = failures_table([Failure(ImageFile("/x/a\nb", 1, 0), "bad\x07")], "/x")
-    assert table == "a\\nb\tbad\\x07\n"
+    assert table.startswith("a\\nb\tbad\\x07 (content): ") and table.count("\n") == 1
 
 
 def test_paths_are_shortened_only_below_the_folder():

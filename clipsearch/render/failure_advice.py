@@ -1,0 +1,39 @@
+"""What to do about a file that could not be read, and how long that has been so."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from clipsearch.types import Failure
+
+_ADVICE: dict[str, str] = {
+    "content": "replace it with a copy that is whole, if you have one; it is tried again when it changes",
+    "incomplete": "replace it with a copy that is whole, if you have one",
+    "pixels": "index again with a higher --max-megapixels",
+    "bytes": "make a smaller copy of it; it is tried again when it changes",
+    "memory": "close other programs and index again with --retry",
+    "time": "index again with a higher --max-seconds",
+    "crash": "index again with --retry; if that does not help, save it anew with another program",
+    "access": "check its drive; the next run tries it again",
+}
+_PERMISSION = "allow yourself to read it; the next run tries it again"
+_CHANGING = "the next run tries it again"
+
+
+def advice_for(failure: Failure) -> str:
+    """What to do about a failure, as the rest of a line."""
+    if "pip install" in failure.reason:
+        return "install that and index again"
+    if failure.cause == "access" and "permission" in failure.reason.lower():
+        return _PERMISSION
+    if failure.cause == "access" and "changed while" in failure.reason:
+        return _CHANGING
+    return _ADVICE[failure.cause]
+
+
+def age_of(failure: Failure, now: datetime | None = None) -> str:
+    """How long a file has failed: "today", "for 1 day", "for 12 days"; "" if that is not known."""
+    if failure.since is None:
+        return ""
+    days = ((now or datetime.now(timezone.utc)) - failure.since).days
+    return "today" if days < 1 else f"for {days:,} day{'s' if days > 1 else ''}"

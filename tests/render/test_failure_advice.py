@@ -1,0 +1,59 @@
+"""What to do about each failure, and how long it has been so."""
+
+from datetime import datetime, timedelta, timezone
+from typing import get_args
+
+import pytest
+
+from clipsearch.errors import Cause
+from clipsearch.images.jpeg_xl import MISSING_DECODER
+from clipsearch.render.failure_advice import advice_for, age_of
+from clipsearch.render.tables import failures_table
+from clipsearch.types import Failure, ImageFile
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+
+
+def failure(cause, reason="broken", name="a.jpg", since=None):
+    return Failure(ImageFile(f"/photos/{name}", 1, 0), reason, cause, since=since)
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason", "advice"),
+    [
+        ("pixels", "20000 x 20000 pixels are more than the 160 million allowed", "--max-megapixels"),
+        ("time", "took longer than 30 seconds", "--max-seconds"),
+        ("memory", "needs more memory", "--retry"),
+        ("crash", "the decoder died", "--retry"),
+        ("access", "Permission denied", "allow yourself to read it"),
+        ("access", "Input/output error", "check its drive"),
+        ("access", "changed while it was read", "the next run tries it again"),
+        ("content", "cannot be decoded", "replace it"),
+        ("bytes", "larger than 512 MiB", "smaller copy"),
+    ],
+)
+def test_each_cause_has_its_advice(cause, reason, advice):
+    assert advice in advice_for(failure(cause, reason))
+
+
+def test_there_is_advice_for_every_cause():
+    assert all(advice_for(failure(cause)) for cause in get_args(Cause))
+
+
+def test_a_photo_without_its_decoder_is_read_once_that_is_installed():
+    assert advice_for(failure("content", MISSING_DECODER, "a.jxl")) == "install that and index again"
+
+
+@pytest.mark.parametrize(
+    ("days", "age"), [(0, "today"), (0.9, "today"), (1, "for 1 day"), (12.5, "for 12 days"), (-1, "today")]
+)
+def test_the_age_is_in_days(days, age):
+    assert age_of(failure("content", since=NOW - timedelta(days=days)), NOW) == age
+    assert age_of(failure("content"), NOW) == ""
+
+
+def test_a_line_says_why_since_when_and_what_to_do():
+    since = datetime.now(timezone.utc) - timedelta(days=3, hours=1)
+    table = failures_table([failure("access", "Permission denied", since=since)], "/photos")
+    advice = "allow yourself to read it; the next run tries it again"
+    assert table == f"a.jpg\tPermission denied (access, for 3 days): {advice}\n"
