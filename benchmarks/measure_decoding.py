@@ -13,21 +13,18 @@ import io
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
+from clipsearch.images.files import ReadLimits
+from clipsearch.images.libraw import has_libraw
+from clipsearch.images.preprocess import resize_and_crop
+from clipsearch.images.reader import decode_image
+from clipsearch.types import PixelSpec
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from clipsearch.images.files import ReadLimits  # noqa: E402
-from clipsearch.images.libraw import has_libraw  # noqa: E402
-from clipsearch.images.preprocess import resize_and_crop  # noqa: E402
-from clipsearch.images.reader import decode_image  # noqa: E402
-from clipsearch.types import PixelSpec  # noqa: E402
-from tests.images import raw_files  # noqa: E402
-from tests.images.profiles import profile  # noqa: E402
-
 SENSOR, MEDIUM, THUMBNAIL = (6000, 4000), (1620, 1080), (160, 120)
 SPEC = PixelSpec(224, None, (224, 224), 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -59,6 +56,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
     repeats = parser.parse_args().repeats
+    for name, (decode, data) in cases().items():
+        decode(data)
+        seconds = []
+        for _ in range(repeats):
+            start = time.process_time()
+            decode(data)
+            seconds.append(time.process_time() - start)
+        print(f"{name:<40} {1000 * statistics.median(seconds):7.1f} ms   file {len(data) / 1e6:5.1f} MB")
+
+
+def cases() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
+    """What is measured: a name for people, the function, and the file."""
+    sys.path.insert(0, str(ROOT))
+    from tests.images import raw_files
+    from tests.images.profiles import profile
+
     raw_files.SENSOR, raw_files.MEDIUM, raw_files.FULL = SENSOR, MEDIUM, SENSOR
     raw_files.COLOURS = dict.fromkeys((THUMBNAIL, MEDIUM, SENSOR), (90, 90, 90))
     pictures = {size: photo(size) for size in (THUMBNAIL, MEDIUM, SENSOR)}
@@ -66,41 +79,25 @@ def main() -> None:
     noise = raw_files.noise(24_000_000)  # a compressed sensor takes about a byte a pixel
     raw_files.noise = lambda count: noise
     jpeg = pictures[SENSOR]
-    cases = {
+    tiff = raw_files.Tiff()
+    sensor = raw_files.sensor(tiff, 32770)
+    tiff.blob(pictures[MEDIUM])
+    hidden = tiff.finish(tiff.directory(sensor | raw_files.facts(tiff, b"SAMSUNG", b"NX500")))
+    cases: dict[str, tuple[Callable[[bytes], None], bytes]] = {
         "JPEG, every pixel": (whole, jpeg),
         "JPEG, as indexed": (as_indexed, jpeg),
         **{
             f"{name} by a preview of 1620 x 1080": (as_indexed, raw_files.FILES[name]())
             for name in ("ARW", "CR3", "NEF", "RW2")
         },
-        "SRW by a preview that no tag names": (as_indexed, hidden_preview()),
+        "SRW by a preview that no tag names": (as_indexed, hidden),
         "CR2 by a preview of the sensor's size": (as_indexed, raw_files.cr2()),
         "JPEG with a Display P3 profile": (as_indexed, photo(SENSOR, icc_profile=profile("Display P3"))),
         "JPEG with a ProPhoto profile": (as_indexed, photo(SENSOR, icc_profile=profile("ProPhoto"))),
     }
     if has_libraw():
         cases["DNG without a preview, by LibRaw"] = as_indexed, raw_files.dng(previews=(), size=SENSOR)
-    first = None
-    for name, (decode, data) in cases.items():
-        decode(data)
-        seconds = []
-        for _ in range(repeats):
-            start = time.process_time()
-            decode(data)
-            seconds.append(time.process_time() - start)
-        median = statistics.median(seconds)
-        first = first or median
-        print(
-            f"{name:<40} {1000 * median:7.1f} ms  {first / median:5.1f} times as fast   file {len(data) / 1e6:5.1f} MB"
-        )
-
-
-def hidden_preview() -> bytes:
-    """A raw file whose preview is found by looking at all of its bytes."""
-    tiff = raw_files.Tiff()
-    sensor = raw_files.sensor(tiff, 32770)
-    tiff.blob(raw_files.jpeg(MEDIUM))
-    return tiff.finish(tiff.directory(sensor | raw_files.facts(tiff, b"SAMSUNG", b"NX500")))
+    return cases
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ RAW_FORMATS = (
 )  # fmt: skip
 """Cameras' raw formats. Their suffixes are the same names."""
 
+OTHER_RAW = "RAW"
+"""The format of a raw file on top of TIFF by another maker, such as Epson, Kodak, Leaf or Mamiya."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:

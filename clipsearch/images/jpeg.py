@@ -38,6 +38,11 @@ class JpegFrame:
         """Whether Pillow decodes such a frame."""
         return self.marker in _DECODED and self.bits == 8 and self.width > 0 and self.height > 0
 
+    @property
+    def is_of_another_kind(self) -> bool:
+        """Whether it is sound, but of a kind that Pillow does not decode, such as 12 bits a colour."""
+        return self.width > 0 and self.height > 0 and not self.is_readable
+
 
 def read_frame(data: bytes, start: int = 0) -> JpegFrame | None:
     """The frame header of the JPEG that begins at `start`; None if there is none."""

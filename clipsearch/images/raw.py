@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from clipsearch.images import exif
+from clipsearch.images.file_types import OTHER_RAW
 from clipsearch.images.jpeg import embedded_frames, end_of, exif_block, read_frame
 from clipsearch.images.tiff_tags import EXIF_IFD, MAKER_NOTE, TiffTags, Value
 
@@ -184,6 +185,8 @@ def _format_of(tags: TiffTags, directories: list[dict[int, Value]]) -> str | Non
         return "NRW"
     if name == "ARW" and model in _SR2_CAMERAS:
         return "SR2"
+    if name is None and not _is_of_sensor(tags, main):  # the main picture is only a thumbnail
+        return OTHER_RAW
     return name
 
 

@@ -319,7 +319,8 @@ class _Decoder:
     def _what_pillow_does_not_open(self) -> tuple[Image.Image, ImageInfo]:
         """A JPEG of 12 bits, by a preview inside it; a TIFF of floating-point values. ImageError says what else it is."""
         data = self.data
-        if frame := read_frame(data):
+        frame = read_frame(data)
+        if frame and frame.is_of_another_kind:
             for start, small in embedded_frames(data, 2):
                 if _reaches((small.width, small.height), self.min_size):
                     picture = self._embedded_jpeg(data[start : end_of(data, start)], self.min_size)

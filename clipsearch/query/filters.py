@@ -23,7 +23,7 @@ from typing import Any, NoReturn, get_args
 
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import QueryError
-from clipsearch.images.file_types import RAW_FORMATS
+from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS
 from clipsearch.types import NUMBERS, All, Below, Condition, Either, Field, Known, Near, Not, Operator, Test
 
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
@@ -124,7 +124,7 @@ def of_format(name: str) -> Condition:
     """A file format by its name, or by a common suffix: jpg for JPEG, heic for HEIF, tif for TIFF. `raw` is any camera's."""
     short = name.lower().lstrip(".")
     if short == "raw":
-        return Either(tuple(Test("format", "=", raw) for raw in RAW_FORMATS))
+        return Either(tuple(Test("format", "=", raw) for raw in (*RAW_FORMATS, OTHER_RAW)))
     known = {"jpg": "JPEG", "heic": "HEIF", "tif": "TIFF", "jp2": "JPEG2000"}
     return Test("format", "=", known.get(short, short.upper()))
 

@@ -129,6 +129,13 @@ def test_a_preview_that_no_tag_names_is_found():
     assert info.format == "SRW" and np.abs(colour_of(picture) - COLOURS[MEDIUM]).max() < 8
 
 
+def test_a_raw_file_of_another_maker_is_not_taken_for_its_thumbnail(without_libraw):
+    data = raw_files.nef(b"SEIKO EPSON CORP.", b"R-D1")
+    picture, info = decode(data)
+    assert (info.format, info.camera) == ("RAW", "SEIKO EPSON CORP. R-D1")
+    assert np.abs(colour_of(picture) - COLOURS[MEDIUM]).max() < 8
+
+
 def test_sensor_data_in_lossless_jpeg_is_no_preview(files):
     photo = read_raw(files["CR2"])
     assert {preview.size for preview in photo.previews} == {FULL, THUMBNAIL}

@@ -242,6 +242,14 @@ def test_a_lossless_jpeg_says_what_it_is(scene):
         decode(imagecodecs.ljpeg_encode(scene[..., 0].astype(np.uint16) * 257))
 
 
+def test_a_broken_jpeg_of_8_bits_is_not_told_to_be_saved_with_8_bits(scene):
+    data = bytearray(encoded(Image.fromarray(scene)))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 9] = 2  # two components, which Pillow does not know
+    with pytest.raises(ImageError, match="not a picture in a format we read"):
+        decode(bytes(data))
+
+
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("draft", [None, (40, 30)])
 def test_a_jpeg_that_lacks_only_its_end_marker_is_read(scene, progressive, draft):

@@ -98,7 +98,7 @@ def test_single_filters(tmp_path, monkeypatch):
     assert taken_near("-33.9, 151.2, 20") == Near(-33.9, 151.2, 20)
     assert taken_by("5D [II]*") == Test("camera", "~", "*5D [[]II][*]*")
     assert of_format("nef") == Test("format", "=", "NEF")
-    assert of_format("RAW") == Either(tuple(Test("format", "=", name) for name in RAW_FORMATS))
+    assert of_format("RAW") == Either(tuple(Test("format", "=", name) for name in (*RAW_FORMATS, "RAW")))
     assert parse_where("format != raw") == Not(of_format("raw"))
     assert of_format(".TIF") == of_format("tiff") == Test("format", "=", "TIFF")
     assert oriented("Portrait") == Test("orientation", "=", "portrait")
