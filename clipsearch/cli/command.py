@@ -103,7 +103,7 @@ def flag(names: str, help: str, heading: str = OTHER) -> Any:
     return option(names, help=help, heading=heading, is_flag=True)
 
 
-def command(name: str | None = None, **attributes: Any) -> Callable[[Any], click.Command]:
+def command(name: str | None = None, cls: type[Command] = Command, **attributes: Any) -> Callable[[Any], click.Command]:
     """Make a command of a function. Each parameter's default is its option, argument or group of options.
 
     The function returns the exit status; None is 0.
@@ -112,7 +112,7 @@ def command(name: str | None = None, **attributes: Any) -> Callable[[Any], click
     def decorate(function: Any) -> click.Command:
         for decorator in reversed(function.__defaults__ or ()):
             function = decorator(function)
-        return click.command(name, cls=Command, **attributes)(function)
+        return click.command(name, cls=cls, **attributes)(function)
 
     return decorate
 

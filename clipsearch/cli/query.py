@@ -16,7 +16,7 @@ import click
 from clipsearch._internal import commands
 from clipsearch._internal.atomic_files import cannot_write
 from clipsearch.cli.backend import Backend, backend_options
-from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, argument, command, flag, gathered, option
+from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, Command, argument, command, flag, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, prompt_options, search_options
@@ -69,7 +69,23 @@ class QueryOptions:
         return RELEVANT
 
 
-@command()
+class _QueryCommand(Command):
+    """The command, whose words may follow a minus: `-people` is explained if it is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options and words."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except (click.NoSuchOption, click.BadParameter) as error:
+            from clipsearch.cli.suggestions import minus_word
+
+            if message := minus_word(error, given):
+                raise click.UsageError(message, ctx) from error
+            raise
+
+
+@command(cls=_QueryCommand)
 def query(
     wanted: QueryOptions = gathered("wanted", QueryOptions),
     search: SearchOptions = search_options,

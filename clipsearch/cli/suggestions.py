@@ -32,6 +32,8 @@ _SYNONYMS = {
 OTHER_WORDS = {word: name for name, words in _SYNONYMS.items() for word in words.split()}
 """Words that a user may type for a command, and the command."""
 
+_MINUS_WORD = re.compile(r"-[^\W\d_][\w'-]+")
+
 
 def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
     """The message if the first argument is not a command, and the command that was probably meant, ready to paste."""
@@ -67,6 +69,29 @@ def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | 
     if position is None:
         return None
     return command(arguments[position], *arguments[position + 1 :], *arguments[:position])
+
+
+def minus_word(error: click.UsageError, arguments: Sequence[str]) -> str | None:
+    """The message if an option that is none looks like `-people`, and how a query leaves people out; None for others.
+
+    `arguments` are those of `query`. An option of one letter may have taken the first letter: then the error is about the next.
+    """
+    name = next((word for word in arguments if _is_minus_word(word, error)), None)
+    if name is None:
+        return None
+    others = [word for word in arguments if word != name]
+    corrected = command("query", *others, "-", name[1:])
+    return f"there is no option {name}. To leave {name[1:]} out, put a space after the minus: {corrected}"
+
+
+def _is_minus_word(word: str, error: click.UsageError) -> bool:
+    """Whether a word is a minus and a word of letters, and an error of click is about its letters."""
+    if not _MINUS_WORD.fullmatch(word):
+        return False
+    if isinstance(error, click.NoSuchOption):
+        return error.option_name in (word, *(f"-{letter}" for letter in word[1:]))
+    flags = error.param.opts if isinstance(error, click.BadParameter) and error.param else ()
+    return word[:2] in flags
 
 
 def extra_arguments(error: click.UsageError) -> str:
