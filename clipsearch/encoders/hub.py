@@ -9,21 +9,34 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipsearch._internal.checksums import file_sha256
 from clipsearch._internal.untrusted_files import read_plain
 from clipsearch.encoders.checkpoint import find_weights, safetensors_files
-from clipsearch.errors import ModelError
+from clipsearch.encoders.hub_trouble import (
+    HUB,
+    HubTrouble,
+    OfflineSetting,
+    endpoint,
+    http_status,
+    hub_trouble,
+    offline_variable,
+)
+from clipsearch.errors import ModelError, one_line
 
 if TYPE_CHECKING:
-    from huggingface_hub.hf_api import ModelInfo
+    from huggingface_hub.hf_api import HfApi, ModelInfo
 
 logger = logging.getLogger(__name__)
 
 HUB_PATIENCE = 0.8
-"""Seconds within which the hub must answer, name resolution included."""
+"""Seconds within which the hub must answer, name resolution included, to be asked for the default model."""
+
+FETCH_PATIENCE = 10.0
+"""Seconds within which it must answer if a model is to be downloaded."""
 
 _ALLOWED = ["*.json", "*.safetensors", "*.txt", "*.model", "LICENSE*", "README.md"]
 _IGNORED = ["*/*"]  # repositories keep other runtimes' weights in subfolders
@@ -55,23 +68,34 @@ def cache_folder() -> Path:
 
 def hub_answers() -> bool:
     """Whether the hub answers within HUB_PATIENCE."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        return False
+    return hub_error() is None
+
+
+def hub_error(patience: float = HUB_PATIENCE) -> Exception | None:
+    """Why the hub does not answer within `patience` seconds; None if it does."""
+    if offline_variable() == "HF_HUB_OFFLINE":
+        return OfflineSetting()
     import urllib.request  # a query does without it
 
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    errors: list[Exception] = []
     answered = threading.Event()
 
     def request() -> None:
         try:
-            with urllib.request.urlopen(f"{endpoint}/api/models?limit=1", timeout=HUB_PATIENCE):  # noqa: S310
-                answered.set()
+            with urllib.request.build_opener().open(f"{endpoint()}/api/models?limit=1", timeout=patience):
+                pass
         except (OSError, ValueError) as error:
-            logger.info("the hub at %s does not answer: %s", endpoint, error)
+            logger.info("the hub at %s does not answer: %s", endpoint(), error)
+            errors.append(error)
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the answer
+        answered.set()
 
     # In a thread, because name resolution has no time limit of its own.
     threading.Thread(target=request, daemon=True).start()
-    return answered.wait(HUB_PATIENCE)
+    if not answered.wait(patience):
+        return TimeoutError()
+    return errors[0] if errors else None
 
 
 def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None = None) -> Path:
@@ -80,30 +104,29 @@ def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None 
     Every weights file must have the sha256 that the hub publishes, and the one in `sha256s`, if it names the file. Raises
     ModelError, with what to do, if a file differs, the hub cannot be reached, or it does not have the model.
     """
-    if not hub_answers():
-        raise ModelError(
-            f"the model {model} is not on this machine and the hub cannot be reached. Three ways out: go online and run "
-            f"`clipsearch models pull {model}`; copy the checkpoint here and pass its folder with --model PATH; or use the "
-            "small model that ships with clipsearch: --model mini"
-        )
+    silence = hub_error(FETCH_PATIENCE)
+    if silence is not None and not hasattr(
+        silence, "code"
+    ):  # an HTTP status is an answer; the download shows its meaning
+        raise _unreachable(model, silence) from silence
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
+    hub = HfApi(endpoint=endpoint())
     try:
-        info = HfApi().model_info(model, revision=revision, files_metadata=True)
+        info = hub.model_info(model, revision=revision, files_metadata=True)
         if not _published_sha256s(info):
-            revision = _safetensors_conversion(model) or revision
-            info = HfApi().model_info(model, revision=revision, files_metadata=True)
+            revision = _safetensors_conversion(hub, model) or revision
+            info = hub.model_info(model, revision=revision, files_metadata=True)
         logger.info("downloading %s at %s", model, info.sha)
-        folder = Path(snapshot_download(model, revision=revision, allow_patterns=_ALLOWED, ignore_patterns=_IGNORED))
-    except GatedRepoError as error:
-        raise ModelError(f"{model} needs an account that accepted its terms: log in with `hf auth login`") from error
+        patterns: dict[str, Any] = {"allow_patterns": _ALLOWED, "ignore_patterns": _IGNORED}
+        folder = Path(snapshot_download(model, revision=revision, endpoint=hub.endpoint, **patterns))
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise ModelError(
-            f"there is no model {model!r} on the hub, nor a folder of that name here; `clipsearch models` lists some"
-        ) from error
+        if isinstance(error, GatedRepoError) or http_status(error) == HTTPStatus.UNAUTHORIZED:
+            raise _not_downloaded(model, error) from error
+        raise _missing(model) from error
     except Exception as error:  # the network, the disk, or an answer that no hub gives
-        raise ModelError(f"{model} could not be downloaded ({error}); run the same command again to go on") from error
+        raise _not_downloaded(model, error) from error
     require_published(folder, {name: sha256 for name, sha256 in _published_sha256s(info).items() if sha256})
     require_published(folder, sha256s or {})
     safetensors_files(folder)
@@ -124,6 +147,31 @@ def require_published(folder: Path, sha256s: Mapping[str, str]) -> None:
             )
 
 
+def _unreachable(model: str, error: Exception) -> ModelError:
+    """The error for a model that is not here, if the hub does not answer: why, and the ways out."""
+    trouble = hub_trouble(error, model) or HubTrouble(f"the hub cannot be reached ({one_line(error)})", "go online")
+    return ModelError(
+        f"the model {model} is not on this machine, and {trouble.reason}. What to do: {trouble.advice}, and run "
+        f"`clipsearch models pull {model}`. Without the hub, copy the checkpoint here and pass its folder with --model PATH, "
+        "or use the small model that ships with clipsearch: --model mini"
+    )
+
+
+def _not_downloaded(model: str, error: Exception) -> ModelError:
+    trouble = hub_trouble(error, model)
+    if trouble is None:
+        return ModelError(f"{model} could not be downloaded ({error}); run the same command again to go on")
+    return ModelError(f"{model} could not be downloaded: {trouble.reason}. What to do: {trouble.advice}")
+
+
+def _missing(model: str) -> ModelError:
+    where = "" if endpoint() == HUB else f" at {endpoint()}, which HF_ENDPOINT names"
+    return ModelError(
+        f"there is no model {model!r} on the hub{where}, nor a folder of that name here; `clipsearch models` lists some. If it "
+        "is private, log in with `hf auth login`"
+    )
+
+
 def _published_sha256s(info: ModelInfo) -> dict[str, str]:
     """The safetensors files of a revision: name → sha256, or "" if the hub does not publish it."""
     files = {file.rfilename: file.lfs for file in info.siblings or ()}
@@ -134,11 +182,9 @@ def _published_sha256s(info: ModelInfo) -> dict[str, str]:
     }
 
 
-def _safetensors_conversion(model: str) -> str | None:
+def _safetensors_conversion(hub: HfApi, model: str) -> str | None:
     """The pull request in which the hub's own bot offers a model's pickled weights as safetensors."""
-    from huggingface_hub import HfApi
-
-    requests = HfApi().get_repo_discussions(model, author="SFconvertbot", discussion_type="pull_request")
+    requests = hub.get_repo_discussions(model, author="SFconvertbot", discussion_type="pull_request")
     return next((request.git_reference for request in requests if request.author == "SFconvertbot"), None)
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clipsearch.encoders import hub
+from clipsearch.encoders.hub_trouble import hub_trouble
 from clipsearch.encoders.runtime import runs_checkpoints
 from clipsearch.errors import ClipsearchWarning, ModelError
 
 logger = logging.getLogger(__name__)
 
 MINI = "mini"
+MANY_LANGUAGES = "many"
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -43,7 +45,7 @@ class ModelEntry:
 
 def _siglip_2(model: str, quality: float, gflops: float, parameters: float) -> ModelEntry:
     source = "big_vision's README_siglip2.md"
-    return ModelEntry(model, quality, gflops, parameters, licence="Apache-2.0", languages="many", source=source)
+    return ModelEntry(model, quality, gflops, parameters, licence="Apache-2.0", languages=MANY_LANGUAGES, source=source)
 
 
 # Commits and sha256 were not looked up on the hub: many public repositories agree on them (November 2026).
@@ -75,6 +77,16 @@ MODELS = (
 def find_entry(model: str) -> ModelEntry | None:
     """The entry of a recommended model."""
     return next((entry for entry in MODELS if entry.model == model), None)
+
+
+def languages_of(model: str) -> str:
+    """The languages that a recommended model reads: "English", or "many"; "" for other models, which nothing is known of."""
+    return next((entry.languages for entry in (_MINI, *MODELS) if entry.model == model), "")
+
+
+def multilingual_model() -> ModelEntry | None:
+    """The first of the recommended models that reads many languages."""
+    return next((entry for entry in MODELS if entry.languages == MANY_LANGUAGES), None)
 
 
 def model_rows() -> list[dict[str, Any]]:
@@ -159,10 +171,12 @@ def choose_default_model() -> str:
         reason = "Larger ones need openvino, or torch and transformers, which are not installed here"
     else:
         entry = MODELS[0]
-        if hub.cached_folder(entry.model, entry.revision) or hub.hub_answers():
+        if hub.cached_folder(entry.model, entry.revision) or (error := hub.hub_error()) is None:
             return entry.model
+        trouble = hub_trouble(error, entry.model)
+        silent = trouble.reason if trouble else "the hub cannot be reached"
         reason = (
-            f"{entry.model} is not on this machine and the hub cannot be reached. For better results later, run "
+            f"{entry.model} is not on this machine, and {silent}. For better results later, run "
             f"`clipsearch models pull {entry.model}` and make a new index"
         )
     warnings.warn(
