@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
-from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.hits import Explanation, Hits, QueryNote
 from clipsearch.query.json_form import condition_to_json, query_to_json
 from clipsearch.query.language import parse_query
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
@@ -167,7 +167,10 @@ class Client:
     def _search(self, query: Query, body: dict[str, Any]) -> Hits:
         answer = self._json("POST", "/api/search", body=body)
         known = {field.name for field in fields(Explanation)}
-        explanation = Explanation(**{name: value for name, value in answer["explanation"].items() if name in known})
+        values = {name: value for name, value in answer["explanation"].items() if name in known}
+        values["notes"] = tuple(QueryNote(**note) for note in values.get("notes", ()))
+        values["own_photos"] = tuple(map(photo_from_json, values.get("own_photos", ())))
+        explanation = Explanation(**values)
         return Hits(map(hit_from_json, answer["hits"]), query, explanation)
 
     def _upload(self, term: Term) -> str:

@@ -19,7 +19,7 @@ from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.language import parse_query
-from clipsearch.query.search import search
+from clipsearch.query.search import list_photos, search
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
 from clipsearch.types import Condition, Failure, ImageRecord, IndexPreview, Order, Progress, Query, StageProgress, Term
@@ -138,8 +138,9 @@ class SearchEngine:
         """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
 
         An embedding is float32 (dim,). A text may have several parts, "a dog + snow - people"; see `clipsearch.query.language`.
-        Scores are exact cosines, ties are ordered by path. QueryError if the query asks for nothing or points nowhere;
-        ImageError if its picture cannot be read; CollectionNotFound if there is no index; ModelMismatch if its model differs.
+        Scores are exact cosines, ties are ordered by path. A Query with filters and no terms lists the photos that meet them.
+        QueryError if the query asks for nothing or points nowhere; ImageError if its picture cannot be read;
+        CollectionNotFound if there is no index; ModelMismatch if its model differs.
         """
         (hits,) = self.search_many([parse_query(query)], top_k)
         return hits
@@ -152,8 +153,14 @@ class SearchEngine:
         source = self._source()
         if source.fingerprint is None:
             return [Hits([], query, Explanation("", source.name, 0, 0, 0, {})) for query in queries]
-        self._embedder = self._embedder or QueryEmbedder(self.encoder)
-        return search(source, self._embedder, queries, top_k)
+        searched = [query for query in queries if query.terms or not query.filters]
+        if searched:
+            self._embedder = self._embedder or QueryEmbedder(self.encoder)
+            answers = iter(search(source, self._embedder, searched, top_k))
+        return [
+            next(answers) if query.terms or not query.filters else list_photos(source, query, top_k)
+            for query in queries
+        ]
 
     def browse(
         self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50

@@ -276,6 +276,11 @@ def literals(glob: str) -> list[str]:
     return _WILD.split(glob)
 
 
+def literal_glob(text: str) -> str:
+    """The glob that only a text itself matches."""
+    return re.sub(r"([*?\[])", r"[\1]", text)
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One part of a query. A negative weight steers away from it.
@@ -300,7 +305,7 @@ class Query:
     are skipped. `diverse` leaves out near-copies of better hits. `one_per_shot` leaves out files of a better hit's shot, such
     as RAW beside JPEG, and names them in its `others`. `sort` orders the hits; it does not choose them. Pictures of the query
     and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own` has the ids of its
-    images. `exact` bypasses an approximate index.
+    images. `exact` bypasses an approximate index. Without terms, it lists every photo that meets its filters.
     """
 
     terms: tuple[Term, ...]
@@ -321,8 +326,9 @@ class Query:
 class Hit:
     """One result. Rank 1 is best; score is the cosine in [-1, 1], never a distance.
 
-    `match` is the probability in [0, 1] that the photo shows what was asked for; None if it is not known. `others` are files of
-    the same shot that would be hits too, best first; only if the query says `one_per_shot`.
+    It is NaN if photos are listed by filters alone. `match` is the probability in [0, 1] that the photo shows what was asked
+    for; None if it is not known. `others` are files of the same shot that would be hits too, best first; only if the query says
+    `one_per_shot`.
     """
 
     rank: int

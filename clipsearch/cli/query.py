@@ -26,7 +26,7 @@ from clipsearch.errors import ClipsearchError, ImageError, QueryError
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.render.text import printable
-from clipsearch.types import Condition, Query
+from clipsearch.types import Condition, Query, literal_glob
 
 if TYPE_CHECKING:
     from clipsearch.client import Client
@@ -104,13 +104,13 @@ def query(
     clipsearch query - --json < queries.txt
 
     A PART is a text or an image file. Put spaces around + and -. 2: before a PART counts it twice. - alone reads queries
-    from standard input. Each line has rank, score (the cosine), match (the probability that it is right), date and path. More:
-    clipsearch help query-language.
+    from standard input. Filters alone list photos. Each line has rank, score (the cosine), match (the probability that it is
+    right), date and path. More: clipsearch help query-language.
     """
     question = search.query(
         (), filters, for_people=results.is_for_people, prompts=wanted.prompts, min_match=wanted.least_match
     )
-    if not wanted.parts:
+    if not wanted.parts and not filters:
         raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')
     with ExitStack() as stack:
         pictures = _Pictures(wanted.allow_url, stack)
@@ -119,9 +119,17 @@ def query(
                 raise click.UsageError("--open, --contact-sheet and --html are for one query, not for standard input")
             with backend.opened(results) as engine:
                 return _answer_lines(engine, question, search.top_k, results, pictures)
-        question = replace(question, terms=parse_terms(wanted.parts, pictures.picture))
+        if wanted.parts:
+            question = replace(question, terms=parse_terms(wanted.parts, pictures.picture))
         with backend.opened(results) as engine:
-            return show(engine.search(question, search.top_k), results, " ".join(wanted.parts))
+            text = " ".join(wanted.parts) or _filter_text(question)
+            return show(engine.search(question, search.top_k), results, text)
+
+
+def _filter_text(question: Query) -> str:
+    from clipsearch.render.explain import condition_text
+
+    return " and ".join(map(condition_text, question.filters))
 
 
 def _answer_lines(
@@ -178,7 +186,12 @@ class _Pictures:
                 f"{commands.command('query', 'a dog', '--in', text)}"
             )
         if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
-            raise QueryError(f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'")
+            message = f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'"
+            name = Path(text).name
+            if is_image_name(name):
+                by_name = commands.command("query", "--name", literal_glob(name))
+                message += f". To find indexed photos of this name: `{by_name}`"
+            raise QueryError(message)
         if " " in text:
             self._require_no_paths(text.split())
         return text

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import click
 
+from clipsearch._internal.commands import PHOTOS, command
 from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, open_in_viewer, put_into, write_html
@@ -28,8 +30,11 @@ from clipsearch.cli.output import (
 from clipsearch.cli.preview import Preview, can_preview, preview_option, print_preview
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.file_types import is_image_name
-from clipsearch.query.hits import Hits
+from clipsearch.query.hits import Hits, QueryNote
 from clipsearch.render.tables import hits_table
+from clipsearch.render.text import counted, short_path
+
+_FEW_PATHS = 3  # of copies of one picture, that are named
 
 _FORMATS = {"json": "--json", "jsonl": "--jsonl", "csv": "--csv", "paths": "--paths", "print0": "-0"}
 _folder = partial(
@@ -110,6 +115,8 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         from clipsearch.render.gallery import hits_gallery
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
+    for text in _notes(hits):
+        note(text)
     # Printed last, because a full or closed output must not prevent the files above.
     _print(hits, options, query, first)
     if not hits:
@@ -122,6 +129,33 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if options.open:
         _open(hits, options.html or options.contact_sheet)
     return status
+
+
+def _notes(hits: Hits) -> Iterator[str]:
+    """What may surprise in an answer: the query's own picture is indexed, and the notes on its texts."""
+    shown = {hit.path for hit in hits}
+    own: dict[str, list[str]] = {}
+    for record in hits.explanation.own_photos:
+        if record.file.path not in shown:
+            own.setdefault(record.info.content_hash, []).append(short_path(record.file.path, current_folder()))
+    for paths in own.values():
+        others = len(paths) - _FEW_PATHS
+        also = f" and {counted(others, 'more copy')} (--keep-own lists all)" if others > 0 else ""
+        yield f"this photo is here: {', '.join(paths[:_FEW_PATHS])}{also}"
+    yield from map(_note_text, hits.explanation.notes)
+
+
+def _note_text(about: QueryNote) -> str:
+    """A note on a query, with the command that may have been meant."""
+    if not about.value:
+        return about.message
+    if about.code == "file-name":
+        return f"{about.message}. By name: `{command('query', '--name', about.value)}`"
+    if about.code == "minus":
+        rest, _, word = about.value.rpartition(" - ")
+        return f"{about.message}. To leave it out: `{command('query', rest, '-', word)}`"
+    other_index = command("index", PHOTOS, "--index", "DIR", "--model", about.value)
+    return f"{about.message}; another index, made with it: `{other_index}`"
 
 
 def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:

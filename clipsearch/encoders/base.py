@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ClipsearchWarning, ModelError, QueryError
 from clipsearch.types import Embeddings, Fingerprint, PixelSpec
 
@@ -49,6 +50,10 @@ class Encoder(ABC):
     @abstractmethod
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """Raw vectors (n, dim) of texts, none of them empty. Each is cut to the model's context length."""
+
+    def text_pieces(self, text: str) -> list[TextPiece]:
+        """What the tokenizer makes of a text, without special tokens and without cutting it; empty if that is not known."""
+        return []
 
     def settle_precision(self, pixels: Callable[[], NDArray[np.float32]]) -> None:
         """Choose the precision for pictures if it is still open (`spec.fingerprint.precision` is None).

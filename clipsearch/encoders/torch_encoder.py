@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,9 +23,12 @@ from clipsearch.encoders.checkpoint import (
 )
 from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.encoders.shape import BOUNDS
+from clipsearch.encoders.unread import TextPiece, text_pieces
 from clipsearch.encoders.weights import Weights, require_same_names, require_shape
 from clipsearch.errors import ModelError, one_line
 
+_WORD_START = "\u2581"  # a token of SentencePiece without characters of its own
+_BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token of SentencePiece for a part of a character
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _CLASSES = {
     "clip": "CLIPModel",
@@ -96,6 +100,17 @@ class TorchEncoder(Encoder):
         """See Encoder; `get_image_features` does not normalise."""
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device, self._model.dtype)
         return _pooled(self._model.get_image_features(pixel_values=batch))
+
+    def text_pieces(self, text: str) -> list[TextPiece]:
+        """See Encoder; empty for a tokenizer written in Python, which does not tell where its tokens stand."""
+        if not self._tokenizer.is_fast:
+            return []
+        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        tokens = self._tokenizer.convert_ids_to_tokens(encoded["input_ids"])
+        spans = zip(tokens, encoded["offset_mapping"], strict=True)
+        offsets = [(0, 0) if token == _WORD_START else (start, end) for token, (start, end) in spans]
+        unknown = self._tokenizer.unk_token
+        return text_pieces(offsets, [token == unknown or bool(_BYTE.fullmatch(token)) for token in tokens])
 
     @torch.inference_mode()
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:

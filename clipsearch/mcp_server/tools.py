@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
 from clipsearch.images.thumbnails import encoded, indexed_thumbnails
 from clipsearch.query.filters import chosen
-from clipsearch.query.hits import Hits
+from clipsearch.query.hits import Hits, QueryNote
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.render.json_output import hit_to_json, json_line, utf8
@@ -44,7 +45,8 @@ change or delete anything."""
 
 _QUERY = """\
 What the photo shows, written like a caption: 'a dog on a beach'. Add and subtract terms, with weights, by + and - with spaces
-around them: 'a cat + 2:on a sofa - people'. Text in double quotes is searched literally."""
+around them: 'a cat + 2:on a sofa - people'. Text in double quotes is searched literally. An empty query lists the photos that
+pass the filters, newest first."""
 
 _WHERE = """\
 Only photos for which this expression is true. Fields: name folder path format camera orientation width height megapixels size
@@ -66,7 +68,9 @@ class PhotoResult(BaseModel):
         description="The path of the file. If its name is not UTF-8, the path has escapes; use the id then."
     )
     rank: int
-    score: float = Field(description="Cosine, -1 to 1. Compare it only within one answer.")
+    score: float | None = Field(
+        description="Cosine, -1 to 1. Compare it only within one answer. Null if photos are listed without a query."
+    )
     match: float | None = Field(
         description="Probability that the photo shows what the query describes; null if it is not known."
     )
@@ -86,6 +90,7 @@ class SearchResult(BaseModel):
     images: int = Field(description="The number of photos in the index.")
     considered: int = Field(description="The number of photos that pass the filters.")
     hits: list[PhotoResult] = Field(description="The best photo first.")
+    notes: list[str] = Field([], description="Why the answer may surprise the user.")
 
 
 class FolderResult(BaseModel):
@@ -184,7 +189,7 @@ class Assistant:
                 where=where,
             )
             least = RELEVANT if relevant else None
-            terms = parse_terms(split_words(query))
+            terms = parse_terms(split_words(query)) if query.strip() or not filters else ()
             wanted = Query(terms, filters, min_match=least, offset=offset, diverse=diverse, sort=sort)
             return _search_result(query, engine.search(wanted, top_k))
 
@@ -280,7 +285,21 @@ def _search_result(query: str, hits: Hits) -> SearchResult:
         for hit in hits
     ]
     explanation = hits.explanation
-    return SearchResult(query=utf8(query), images=explanation.images, considered=explanation.considered, hits=photos)
+    return SearchResult(
+        query=utf8(query),
+        images=explanation.images,
+        considered=explanation.considered,
+        hits=photos,
+        notes=[utf8(_note_text(about)) for about in explanation.notes],
+    )
+
+
+def _note_text(about: QueryNote) -> str:
+    """A note on a query, with the parameter that may help."""
+    parameters = {"file-name": "name", "minus": "query"}
+    if about.code not in parameters or not about.value:
+        return about.message
+    return f"{about.message}. Try {parameters[about.code]}={json.dumps(about.value, ensure_ascii=False)}"
 
 
 def _thumbnail_blocks(engine: SearchEngine, hits: Sequence[PhotoResult]) -> list[ContentBlock]:

@@ -24,7 +24,20 @@ from typing import Any, NoReturn, get_args
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import QueryError
 from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS
-from clipsearch.types import NUMBERS, All, Below, Condition, Either, Field, Known, Near, Not, Operator, Test
+from clipsearch.types import (
+    NUMBERS,
+    All,
+    Below,
+    Condition,
+    Either,
+    Field,
+    Known,
+    Near,
+    Not,
+    Operator,
+    Test,
+    literal_glob,
+)
 
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
 _FIELDS = frozenset(get_args(Field))
@@ -93,8 +106,7 @@ def taken_before(date: str) -> Condition:
 
 def taken_by(text: str) -> Condition:
     """A camera whose name contains a text."""
-    escaped = re.sub(r"([*?\[])", r"[\1]", text)
-    return Test("camera", "~", f"*{escaped}*")
+    return Test("camera", "~", f"*{literal_glob(text)}*")
 
 
 def taken_near(text: str) -> Condition:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.types import Hit, Query
+from clipsearch.types import Hit, ImageRecord, Query
 
 if TYPE_CHECKING:
     import pandas
+
+
+@dataclass(frozen=True, slots=True)
+class QueryNote:
+    """Why an answer may surprise, as a sentence for people.
+
+    `code` and `value` are for programs: "file-name" and a glob for the filter by name, or "" if no photo has such a name;
+    "minus" and the query that was probably meant; "unread" and a recommended model that reads many languages, or "".
+    """
+
+    code: Literal["file-name", "minus", "unread"]
+    message: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,8 @@ class Explanation:
     bytes_scanned: int  # of vectors
     seconds: dict[str, float]  # by stage: "encode", "filter", "search", "choose"
     approximate: dict[str, Any] | None = None  # "kind", "k", "recall" for texts, "made"; None for an exact search
+    notes: tuple[QueryNote, ...] = ()  # why the answer may surprise
+    own_photos: tuple[ImageRecord, ...] = ()  # indexed photos that have the content of a picture of the query
 
 
 class Hits(list[Hit]):
@@ -37,8 +52,12 @@ class Hits(list[Hit]):
     def explain(self) -> dict[str, Any]:
         """The query and how the answer came about, in the values that JSON has."""
         from clipsearch.render.explain import query_to_json
+        from clipsearch.render.json_output import photo_to_json
 
-        return {**query_to_json(self.query), **asdict(self.explanation)}
+        own_photos = [photo_to_json(record) for record in self.explanation.own_photos]
+        values = asdict(replace(self.explanation, own_photos=()))
+        values["notes"] = list(values["notes"])
+        return {**query_to_json(self.query), **values, "own_photos": own_photos}
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row a hit; the columns are `render.csv_output.FIELDS`. ClipsearchError if pandas is not installed."""

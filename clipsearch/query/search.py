@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,16 +12,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from clipsearch.encoders.base import ModelSpec
+from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.language import EMPTY
+from clipsearch.query.notes import query_notes
 from clipsearch.query.relevance import RIVALS, match
 from clipsearch.query.shots import gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
-from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Query, Scores, all_of
+from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Order, Query, Scores, all_of
 
 CANDIDATES = 1000
 """Hits with a `min_match`, or without near-copies, are chosen from at least this many of the best by score."""
@@ -30,6 +33,9 @@ FARTHEST_CHOSEN = 10_000
 
 _FILES_OF_A_SHOT = 4
 """With `one_per_shot`, so many times as many photos are ranked as hits are wanted; and again, while bursts are longer."""
+
+MOST_OWN_PHOTOS = 100
+"""Photos with the content of the query's pictures that an answer lists."""
 
 _BLOCK = 256  # rows compared at once with each other and with those kept; it bounds memory
 
@@ -91,8 +97,7 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
     from one committed state; their seconds are those of all queries together. QueryError if a query asks for nothing or points
     nowhere.
     """
-    if top_k < 1:
-        raise QueryError(f"top_k is {top_k}; ask for at least one result")
+    _require_positive(top_k)
     for query in queries:
         _require_sensible(query)
     seconds: dict[str, float] = {}
@@ -102,9 +107,39 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
         _EmbeddedSearch(query, vectors, top_k, _FILES_OF_A_SHOT if query.one_per_shot else 1)
         for query, vectors in zip(queries, embedded, strict=True)
     ]
-    answers = store.at_one_state(lambda: _answers(store, embedder.encoder.spec, searches, seconds))
+    answers = store.at_one_state(lambda: _answers(store, embedder.encoder, searches, seconds))
     logger.debug("%d queries, seconds by stage: %s", len(queries), seconds)
     return answers
+
+
+def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hits:
+    """The photos that meet the filters of a query without terms, by name if it says so, else newest first.
+
+    Such hits have no score (NaN) and no match. QueryError if the query has no filters, or limits the scores.
+    """
+    _require_positive(top_k)
+    _require_sensible(query)
+    if not query.filters:
+        raise QueryError(EMPTY)
+    if query.min_score is not None or query.diverse:
+        raise QueryError(
+            "there is nothing to compare photos with; add a text or a picture, or leave out what limits scores"
+        )
+    seconds: dict[str, float] = {}
+    with _timed("filter", seconds):
+        order: Order = "name" if query.sort == "name" else "date"
+        condition = all_of(query.filters)
+        images, (records, considered) = store.at_one_state(
+            lambda: (len(store), store.browse(condition, order, query.offset, top_k))
+        )
+    model = store.fingerprint.model if store.fingerprint else ""
+    hits = [Hit(rank, math.nan, record) for rank, record in enumerate(records, query.offset + 1)]
+    return Hits(hits, query, Explanation(model, store.name, images, considered, 0, seconds))
+
+
+def _require_positive(top_k: int) -> None:
+    if top_k < 1:
+        raise QueryError(f"top_k is {top_k}; ask for at least one result")
 
 
 def _require_sensible(query: Query) -> None:
@@ -114,14 +149,15 @@ def _require_sensible(query: Query) -> None:
         raise QueryError(
             f"the offset is {query.offset}; if near-copies or bad matches are left out, it is {FARTHEST_CHOSEN:,} at most"
         )
-    if query.min_match is not None and not _is_text(query):
+    if query.min_match is not None and not (query.terms and _is_text(query)):
         raise QueryError("only texts have a match; leave --relevant and --min-match out when you search with a picture")
 
 
 def _answers(
-    store: VectorStore[SelectionT], spec: ModelSpec, searches: Sequence[_EmbeddedSearch], seconds: dict[str, float]
+    store: VectorStore[SelectionT], encoder: Encoder, searches: Sequence[_EmbeddedSearch], seconds: dict[str, float]
 ) -> list[Hits]:
     """The hits of all searches, from one state of the store."""
+    spec = encoder.spec
     with _timed("filter", seconds):
         images = len(store)
         conditions = {search.query.filters: all_of(search.query.filters) for search in searches}
@@ -149,9 +185,18 @@ def _answers(
                 bytes_scanned=approximation.scan_bytes if approximation else store.scan_bytes(considered),
                 seconds=seconds,
                 approximate=approximation.summary if approximation else None,
+                notes=query_notes(search.query, store, encoder),
+                own_photos=_own_photos(store, search.embedded.own),
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
     return answers
+
+
+def _own_photos(store: VectorStore[SelectionT], ids: Sequence[int]) -> tuple[ImageRecord, ...]:
+    """The photos with these ids that are in the store, MOST_OWN_PHOTOS at most."""
+    first = list(dict.fromkeys(ids))[:MOST_OWN_PHOTOS]
+    records = store.records(first) if first else {}
+    return tuple(records[image_id] for image_id in first if image_id in records)
 
 
 def _rankings(

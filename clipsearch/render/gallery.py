@@ -28,7 +28,7 @@ from clipsearch._internal.windows import plain
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import each_thumbnail, jpeg_data_url
 from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
-from clipsearch.render.text import counted, day, human_bytes, minute, percent, place, printable, short_path
+from clipsearch.render.text import cosine, counted, day, human_bytes, minute, percent, place, printable, short_path
 from clipsearch.types import Failure, Hit, ImageRecord
 
 MOST = 1000
@@ -309,11 +309,11 @@ def joined(*parts: str) -> str:
 
 
 def _hit_card(hit: Hit) -> PhotoCard:
-    match, score = percent(hit.match), f"{hit.score:.4f}"
+    match, score = percent(hit.match), cosine(hit.score)
     facts = (
         ("rank", str(hit.rank)),
         *([("match", f"{match}, how likely the photo shows this")] if match else []),
-        ("score", score),
+        *([("score", score)] if score else []),
         *photo_facts(hit.record),
         *([("same shot", ", ".join(other.file.name for other in hit.others))] if hit.others else []),
     )

@@ -7,7 +7,18 @@ from typing import Any
 
 from clipsearch.render.failure_advice import advice_for, age_of
 from clipsearch.render.grouping import GroupBy, group_title, grouped
-from clipsearch.render.text import columns, day, human_bytes, pad, percent, printable, short_path, shorten, with_others
+from clipsearch.render.text import (
+    columns,
+    cosine,
+    day,
+    human_bytes,
+    pad,
+    percent,
+    printable,
+    short_path,
+    shorten,
+    with_others,
+)
 from clipsearch.types import Failure, Hit
 
 _BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"  # ECMA-48, select graphic rendition
@@ -52,7 +63,7 @@ class _HitsTable:
         self._colours = colours
         self._indent = " " * indent
         self._limits: dict[str, int] = {}
-        self.shown = [name for name in rows[0] if name in ("#", "score", "photo") or any(row[name] for row in rows)]
+        self.shown = [name for name in rows[0] if name in ("#", "photo") or any(row[name] for row in rows)]
         self._widths = {
             name: max(columns(row[name]) for row in [*rows, *([{name: name}] if heading else [])])
             for name in self.shown
@@ -101,7 +112,7 @@ def _row(hit: Hit, relative_to: str, group_by: GroupBy | None) -> dict[str, str]
     path = hit.record.file.name if group_by == "folder" else short_path(hit.path, relative_to)
     return {
         "#": str(hit.rank),
-        "score": f"{hit.score:7.4f}",
+        "score": cosine(hit.score) and f"{hit.score:7.4f}",  # with room for a sign
         "match": percent(hit.match),
         "day": "" if group_by == "day" else day(hit.record.info.taken_at),
         "photo": with_others(printable(path), len(hit.others)),

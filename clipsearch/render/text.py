@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
 from collections.abc import Iterable
@@ -23,6 +24,11 @@ def short_path(path: str, relative_to: str) -> str:
     return path[len(prefix) :] if path.startswith(prefix) else path
 
 
+def cosine(score: float) -> str:
+    """A score, 0.2534; nothing if there is none (NaN)."""
+    return "" if math.isnan(score) else f"{score:.4f}"
+
+
 def percent(probability: float | None) -> str:
     """A probability in whole percent, from "<1%" to ">99%", since it never claims certainty; "" if it is not known."""
     if probability is None:
@@ -32,7 +38,7 @@ def percent(probability: float | None) -> str:
 
 def match_and_score(hit: Hit) -> list[str]:
     """How well a photo fits, in words: its match, if it is known, and its score."""
-    return [text for text in (percent(hit.match), f"{hit.score:.4f}") if text]
+    return [text for text in (percent(hit.match), cosine(hit.score)) if text]
 
 
 def human_bytes(count: int) -> str:

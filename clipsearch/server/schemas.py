@@ -78,7 +78,9 @@ class HitAnswer(Photo):
     """A photo that matches a query."""
 
     rank: int = Field(examples=[1])
-    score: float = Field(description="The cosine, -1 to 1.", examples=[0.31])
+    score: float | None = Field(
+        description="The cosine, -1 to 1; null if filters alone list the photos.", examples=[0.31]
+    )
     match: float | None = Field(description="The probability that the photo shows what was asked for.", examples=[0.87])
     group: str | None = Field(None, description="With `group_by`: the folder's path, or the day.")
     others: list[Photo] | None = Field(

@@ -181,7 +181,9 @@ class HitChoice(BaseModel):
 class SearchBody(Strict, HitChoice):
     """A search: the fields of `clipsearch.Query`, and how many hits."""
 
-    terms: list[TermObject] = Field(min_length=1, max_length=MOST_TERMS)
+    terms: list[TermObject] = Field(
+        max_length=MOST_TERMS, description="Empty to list the photos that meet the filters."
+    )
     filters: Conditions = Field([], description="They all hold.")
     prompts: list[Annotated[str, Field(max_length=300)]] = Field(
         [], max_length=100, description="Put texts into these, and search by the mean.", examples=[["a photo of a {}"]]
@@ -192,6 +194,12 @@ class SearchBody(Strict, HitChoice):
     )
     exact: bool = Field(False, description="Look at all photos, even if there is an approximate index.")
     top_k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits at most.")
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> SearchBody:
+        if not self.terms and not self.filters:
+            raise PydanticCustomError("terms", "terms: give at least one, or filters")
+        return self
 
 
 def read_filters(text: str) -> tuple[types.Condition, ...]:

@@ -131,7 +131,7 @@ def _text(terms: Sequence[RequestTerm]) -> str:
         content = str(term) if isinstance(term, PictureTerm) else term.content
         weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}:"
         words += ["-" if term.weight < 0 else "+", f"{weight}{content if isinstance(content, str) else 'an embedding'}"]
-    return " ".join(words[words[0] == "+" :])
+    return " ".join(words[words[:1] == ["+"] :])
 
 
 def _picture(engine: SearchEngine, picture: PictureTerm, uploads: Uploads) -> tuple[Term, Sequence[int]]:

@@ -240,7 +240,8 @@ class BrowseApp(App[None]):
             return [], f"none of {photos}"
         milliseconds = 1000 * sum(explained.seconds.values())
         rows = [PhotoRow(hit.record, hit.score, hit.match) for hit in hits]
-        return rows, f"{len(hits):,} of {photos}, in {milliseconds:.0f} ms"
+        notes = "".join(f". {about.message[0].upper()}{about.message[1:]}" for about in explained.notes)
+        return rows, f"{len(hits):,} of {photos}, in {milliseconds:.0f} ms{notes}"
 
     def _fill(self) -> None:
         table = self._table

@@ -138,6 +138,59 @@ def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
     assert shown(page) != alone
 
 
+def test_a_picture_that_is_indexed_is_shown_above_its_neighbours(page):
+    with answered(page, "/api/search"):
+        page.evaluate(picture_event("drop", "kitten.jpg"))
+    own = page.locator("#answer-notes .own-photo")
+    own.wait_for()
+    assert own.count() == 1 and own.inner_text().startswith("This photo is here: ")
+    assert own.inner_text().endswith("kitten.jpg") and "kitten.jpg" not in shown(page)
+    own.locator("button").click()
+    page.wait_for_selector("#viewer[open]")
+    assert "photo=" in page.url
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('#answer-notes').hidden")
+
+
+def test_more_like_an_indexed_photo_does_not_say_that_it_is_here(page):
+    card = page.locator(".photo").first
+    card.hover()
+    with answered(page, "like="):
+        card.locator(".similar").click()
+    page.wait_for_selector("#terms .chip img")
+    assert page.locator("#answer-notes").is_hidden()
+
+
+def test_words_like_a_file_name_lead_to_the_photos_of_that_name(page):
+    search(page, "giraffe.jpg")
+    note = page.locator("#answer-notes p")
+    note.wait_for()
+    assert (
+        '"giraffe.jpg" looks like a file name' in note.inner_text() and "1 photo has such a name." in note.inner_text()
+    )
+    with answered(page, "/api/images"):
+        note.get_by_role("button", name="Show photos of this name").click()
+    assert shown(page) == ["giraffe.jpg"] and page.input_value("#query") == ""
+    assert page.locator("#answer-notes").is_hidden()
+
+
+def test_a_minus_without_a_space_can_be_made_right(page):
+    search(page, "a cup -coffee")
+    with answered(page, "/api/search"):
+        page.locator("#answer-notes").get_by_role("button", name="Leave it out").click()
+    assert page.input_value("#query") == "a cup - coffee"
+    assert page.locator("#answer-notes").is_hidden()
+
+
+def test_words_that_the_model_cannot_read_are_said_to_be_so(page):
+    search(page, "собака")
+    note = page.locator("#answer-notes p")
+    note.wait_for()
+    assert note.inner_text().startswith('The model mini cannot read "собака"') and note.locator("button").count() == 0
+
+
 def test_a_file_is_chosen(page):
     with answered(page, "/api/search"):
         page.set_input_files("#picture-file", PHOTOS / "drum-kit.jpg")

@@ -94,6 +94,22 @@ def test_a_search_gives_what_the_engine_does(request, index, asking):
     assert json.loads(answer.content[0].text) == result  # for those that read only text
 
 
+def test_filters_alone_list_photos_and_notes_name_the_parameter_that_helps(ask):
+    async def questions(client):
+        search = client.call_tool
+        return [
+            (await search("search", {"query": query, **more})).structured_content
+            for query, more in (("", {"name": "c*.png"}), ("cat.png", {}), ("a cat -snow", {}), ("собака", {}))
+        ]
+
+    listed, name, minus, unread = ask(questions)
+    assert [os.path.basename(hit["path"]) for hit in listed["hits"]] == ["cat.png"]
+    assert (listed["hits"][0]["score"], listed["considered"], listed["notes"]) == (None, 1, [])
+    assert "1 photo has such a name. Try name=" in name["notes"][0] and name["notes"][0].endswith('"cat.png"')
+    assert minus["notes"][0].endswith('Try query="a cat - snow"')
+    assert 'the model mini cannot read "собака"' in unread["notes"][0] and "Try" not in unread["notes"][0]
+
+
 def test_filters_signs_and_pages(ask):
     async def questions(client):
         search = client.call_tool

@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import threading
 import warnings
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -270,6 +272,22 @@ def test_the_client_finds_what_the_engine_does(index, server):
             client.image(9999)
         with pytest.raises(QueryError, match=r"terms\.0\.text"):
             client.search(Query((Term("a" * 5000),)))
+
+
+def test_lists_notes_and_own_photos_travel(index, server, tmp_path):
+    listing = Query((), chosen(names=("c*",)), sort="name", offset=1)
+    copy = shutil.copy(PHOTOS / "coffee.jpg", tmp_path / "sent.jpg")
+    with SearchEngine(index) as engine, Client(server) as client:
+        own, through = engine.search(listing, 3), client.search(listing, 3)
+        assert [(hit.rank, hit.path) for hit in through] == [(hit.rank, hit.path) for hit in own] and len(own) == 3
+        assert (
+            all(np.isnan(hit.score) for hit in through) and through.explanation.considered == own.explanation.considered
+        )
+        notes = engine.search("cat.png").explanation.notes
+        assert client.search("cat.png").explanation.notes == notes and notes[0].value == "cat.png"
+        (photo,) = client.search(Path(copy), 3).explanation.own_photos
+        assert photo.image_id == engine.search(Path(copy), 3).explanation.own_photos[0].image_id
+        assert photo.file.name == "coffee.jpg"
 
 
 def test_a_client_outlives_the_server_s_patience(server):

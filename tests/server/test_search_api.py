@@ -197,6 +197,32 @@ def test_a_picture_may_come_with_the_search(client, photos):
     assert broken.status_code == 422 and broken.json()["error"]["code"] == "no-picture"
 
 
+def test_filters_without_terms_list_photos(client, photos):
+    body = {"terms": [], "filters": [{"field": "name", "operator": "~", "value": "*r*"}], "sort": "name", "top_k": 2}
+    answer = client.post("/api/search", json=body).json()
+    listed = [(os.path.basename(hit["path"]), hit["score"]) for hit in answer["hits"]]
+    assert listed == [("green.jpg", None), ("grey.png", None)]
+    assert (answer["query"], answer["considered"]) == ("", 3)
+    parameters = {"name": "*r*", "sort": "name", "top_k": 2}
+    listed = client.get("/api/images", params=parameters).json()
+    assert [photo["id"] for photo in listed["images"]] == [hit["id"] for hit in answer["hits"]]
+
+
+def test_an_explanation_says_that_a_picture_is_here_and_what_a_text_looks_like(client, photos):
+    red = (photos / "red.jpg").read_bytes()
+    token = client.post("/api/uploads", content=red, headers={"Content-Type": "image/jpeg"}).json()["token"]
+    body = {"terms": [{"image": base64.b64encode(red).decode()}, {"text": "blue.jpg"}]}
+    for answer in (
+        client.get("/api/search", params={"q": "blue.jpg", "like": f"upload:{token}", "explain": True}).json(),
+        client.post("/api/search", json=body).json(),
+    ):
+        explanation = answer["explanation"]
+        assert [photo["path"] for photo in explanation["own_photos"]] == [str(photos / "red.jpg")]
+        assert str(photos / "red.jpg") not in [hit["path"] for hit in answer["hits"]]
+        assert [(note["code"], note["value"]) for note in explanation["notes"]] == [("file-name", "blue.jpg")]
+        assert "1 photo has such a name" in explanation["notes"][0]["message"]
+
+
 WRONG_BODIES = (
     ({}, "terms"),
     ({"terms": []}, "terms"),

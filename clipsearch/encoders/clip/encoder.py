@@ -20,6 +20,7 @@ from clipsearch.encoders.clip.text_tower import TextTower
 from clipsearch.encoders.prompts import ENSEMBLE, query_bank
 from clipsearch.encoders.runtime import DataParallel, EmbedPixels, best_device, import_torch_encoder
 from clipsearch.encoders.shape import ModelShape
+from clipsearch.encoders.unread import TextPiece
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
 from clipsearch.types import Embeddings
@@ -65,6 +66,10 @@ class ClipEncoder(Encoder):
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """See Encoder."""
         return self._text.embed(texts)
+
+    def text_pieces(self, text: str) -> list[TextPiece]:
+        """See Encoder; CLIP's vocabulary has all bytes and no unknown token."""
+        return self._text.tokenizer.pieces(text)
 
     def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """See Encoder."""

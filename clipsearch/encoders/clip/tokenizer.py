@@ -23,6 +23,7 @@ from clipsearch.encoders.checkpoint import (
     require_words_differ,
 )
 from clipsearch.encoders.shape import ModelShape
+from clipsearch.encoders.unread import TextPiece, text_pieces
 from clipsearch.errors import ModelError
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -61,6 +62,11 @@ class ClipTokenizer:
         lengths = (2 + sum(len(part.ids) - 2 for part in (text, *text.overflowing)) for text in encodings)
         warn_truncated(texts, lengths, limit, stacklevel=5)
         return [encoding.ids for encoding in encodings]
+
+    def pieces(self, text: str) -> list[TextPiece]:
+        """The pieces of a text, up to the context length. A character of several tokens has no token of its own."""
+        offsets = self.library_tokenizer.encode(text, add_special_tokens=False).offsets
+        return text_pieces(offsets, [False] * len(offsets))
 
     @cached_property
     def _plain_tokenizer(self) -> PlainTokenizer:

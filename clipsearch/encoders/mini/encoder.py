@@ -16,10 +16,12 @@ from clipsearch.encoders.base import Encoder, ModelSpec, warn_truncated
 from clipsearch.encoders.checkpoint import read_pixel_spec
 from clipsearch.encoders.prompts import PHOTO
 from clipsearch.encoders.runtime import DataParallel
+from clipsearch.encoders.unread import TextPiece, text_pieces
 from clipsearch.errors import ModelError
 from clipsearch.types import Fingerprint
 
 FOLDER = Path(__file__).resolve().parent / "model"
+_UNKNOWN = "[UNK]"
 
 
 class MiniEncoder(Encoder):
@@ -57,6 +59,11 @@ class MiniEncoder(Encoder):
         with self._loading:  # batches come from several threads
             tower = self._image_tower
         return tower(pixels)
+
+    def text_pieces(self, text: str) -> list[TextPiece]:
+        """See Encoder."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return text_pieces(encoding.offsets, [token == _UNKNOWN for token in encoding.tokens])
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """See Encoder."""

@@ -8,6 +8,7 @@ import { headingsOf } from "./photo-headings.js";
 import { announce, explainEmpty, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
 import { setUpQueryPictures } from "./query-pictures.js";
+import { setUpAnswerNotes } from "./answer-notes.js";
 import { setUpFilterChips } from "./filter-chips.js";
 import { setUpSearchBox } from "./search-box.js";
 import { selection, setUpSelectionBar } from "./selection.js";
@@ -172,6 +173,7 @@ function indexChanged() {
 setUpSearchBox();
 setUpQueryTerms();
 setUpFilterChips();
+setUpAnswerNotes();
 setUpToolbar((scale) => grid.rescale(scale));
 setUpSelectionBar(() => grid.photos);
 setUpGridKeys(byId("photos"), grid, similar);

@@ -5,6 +5,12 @@ import { filterPairs, isQuery, queryPairs } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
+/**
+ * @typedef {object} AnswerNote why an answer may surprise; `value` is a filter by name, or the query that was probably meant
+ * @property {"file-name" | "minus" | "unread"} code
+ * @property {string} message
+ * @property {string} value
+ */
 
 const PAGE = 60;
 const MOST_AT_ONCE = 1000; // the server's own limit
@@ -18,6 +24,10 @@ export const photos = new (class extends EventTarget {
   search = null;
   considered = 0; // photos that pass the filters
   seconds = 0;
+  /** @type {AnswerNote[]} */
+  notes = [];
+  /** @type {Photo[]} */
+  ownPhotos = []; // photos of the index that are the query's own pictures
   complete = false; // whether `list` has all photos
   #running = new AbortController();
   #loading = false;
@@ -38,6 +48,8 @@ export const photos = new (class extends EventTarget {
     this.search = search;
     this.considered = answer.considered;
     this.seconds = answer.seconds;
+    this.notes = answer.notes;
+    this.ownPhotos = answer.ownPhotos;
     this.complete = bySort || answer.found.length < size;
     this.dispatchEvent(new Event("shown"));
   }
@@ -55,7 +67,8 @@ export const photos = new (class extends EventTarget {
 
   /**
    * @param {Readonly<Search>} search @param {number} offset @param {number} size @param {AbortController} running
-   * @returns {Promise<{found: Photo[], considered: number, seconds: number} | null>} null if a newer search has started
+   * @returns {Promise<{found: Photo[], considered: number, seconds: number, notes: AnswerNote[], ownPhotos: Photo[]} | null>}
+   *   null if a newer search has started
    */
   async #ask(search, offset, size, running) {
     const querying = isQuery(search);
@@ -66,12 +79,16 @@ export const photos = new (class extends EventTarget {
         pairs: [
           ...(querying ? queryPairs(search) : []), ...filterPairs(search),
           ...(search.sort && (querying || search.sort !== "score") ? [/** @type {[string, string]} */ (["sort", search.sort])] : []),
+          ...(querying && offset === 0 ? [/** @type {[string, string]} */ (["explain", "true"])] : []),
           ["top_k", String(size)], ["offset", String(offset)],
         ],
         signal: running.signal,
       });
       if (running !== this.#running) return null;
-      return { found: answer.hits ?? answer.images, considered: answer.considered, seconds: answer.seconds ?? 0 };
+      return {
+        found: answer.hits ?? answer.images, considered: answer.considered, seconds: answer.seconds ?? 0,
+        notes: answer.explanation?.notes ?? [], ownPhotos: answer.explanation?.own_photos ?? [],
+      };
     } catch (error) {
       if (running !== this.#running || isAbort(error)) return null;
       this.complete ||= offset > 0; // keep what is loaded, and load no more

@@ -1,0 +1,72 @@
+"""Words of a text that a model cannot read, as its tokenizer shows.
+
+A tokenizer has no piece for what was rare in its training: it gives an unknown token, or the single bytes of a character. An
+alphabet that it knows only by its letters was rare, too: its words are spelled.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+_SHORTEST_SPELLED = 3  # letters; shorter words are often spelled in languages that a tokenizer knows
+# How the Unicode names of letters begin.
+_LATIN = ("LATIN", "FULLWIDTH LATIN", "MODIFIER", "MICRO", "ANGSTROM", "MASCULINE", "FEMININE")
+_WITHOUT_ALPHABET = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL")  # one of these may be a whole word
+
+
+class TextPiece(NamedTuple):
+    """A token: the characters that it stands for, and whether it is the unknown token or a part of a character."""
+
+    start: int
+    end: int
+    is_unknown: bool
+
+
+def text_pieces(offsets: Sequence[tuple[int, int]], unknown: Sequence[bool]) -> list[TextPiece]:
+    """Pieces from a tokenizer's offsets (start, end), without empty ones. Tokens that share a character are parts of it."""
+    spans = [(start, end, lacks) for (start, end), lacks in zip(offsets, unknown, strict=True) if end > start]
+    shared = {number for number, (left, right) in enumerate(pairwise(spans)) if right[0] < left[1]}
+    return [
+        TextPiece(start, end, lacks or number in shared or number - 1 in shared)
+        for number, (start, end, lacks) in enumerate(spans)
+    ]
+
+
+def unread_words(text: str, tokenize: Callable[[str], Sequence[TextPiece]], *, is_english: bool) -> list[str]:
+    """The words of a text with letters or pictographs that a model cannot read. `tokenize` gives the pieces of a word.
+
+    A model that is known to read English only reads no other alphabet than the Latin one.
+    """
+    if text.isascii():  # every tokenizer has these
+        return []
+    words = [word for word in text.split() if not word.isascii()]
+    unread = {word for word in words if _is_unread(word, tokenize(word), is_english=is_english)}
+    if any(_is_foreign(letter) for word in unread for letter in word):  # then its other words are of no use either
+        unread.update(word for word in words if any(map(_is_foreign, word)))
+    return [word for word in words if word in unread]
+
+
+def _is_unread(word: str, pieces: Sequence[TextPiece], *, is_english: bool) -> bool:
+    if is_english and any(map(_is_foreign, word)):
+        return True
+    if any(piece.is_unknown and any(map(_has_meaning, word[piece.start : piece.end])) for piece in pieces):
+        return True
+    letters = [letter for letter in word if _is_foreign(letter) and not _is_without_alphabet(letter)]
+    return len(letters) >= _SHORTEST_SPELLED and bool(pieces) and all(piece.end - piece.start == 1 for piece in pieces)
+
+
+def _has_meaning(sign: str) -> bool:
+    """Whether a character is a letter or a pictograph, not punctuation, an accent, or a sign of money or mathematics."""
+    return not sign.isascii() and (sign.isalpha() or unicodedata.category(sign) == "So")
+
+
+def _is_foreign(sign: str) -> bool:
+    """Whether a character is a letter, and not a Latin one."""
+    return sign.isalpha() and not unicodedata.name(sign, "").startswith(_LATIN)
+
+
+def _is_without_alphabet(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(_WITHOUT_ALPHABET)

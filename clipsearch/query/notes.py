@@ -1,0 +1,71 @@
+"""What may surprise in the answer to a query: words that look like a file name, a minus without a space, unread words."""
+
+from __future__ import annotations
+
+import re
+
+from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.registry import languages_of, multilingual_model
+from clipsearch.encoders.unread import unread_words
+from clipsearch.images.file_types import is_image_name
+from clipsearch.query.hits import QueryNote
+from clipsearch.query.vector_store import SelectionT, VectorStore
+from clipsearch.types import Query, Test, literal_glob
+
+_MINUS_WORD = re.compile(r"(?:^|(?<=\s))-(?=[^\W\d_]{2})(\S+)")
+_CAMERA_NAME = re.compile(r"[\w()-]*(?:\d{4}|[_-]\d{3})[\w()-]*")  # IMG_0004, P1010023, 20230412_123456, 0004
+_LONGEST_NAME = 255  # characters; no file system has longer ones
+_DATE = re.compile(r"(?:19|20)\d\d(?:s|(?:[-.]\d\d?){0,2})")  # of names, or of the 1950s
+
+
+def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) -> tuple[QueryNote, ...]:
+    """The notes on a query's texts, in their order."""
+    notes: list[QueryNote] = []
+    for term in query.terms:
+        if isinstance(term.content, str):
+            text = term.content.strip()
+            notes += filter(None, (_file_name(text, store), _minus(text), _unread(text, encoder)))
+    return tuple(notes)
+
+
+def _file_name(text: str, store: VectorStore[SelectionT]) -> QueryNote | None:
+    """If a text looks like a file name, how many photos have such a name. A number must be in the name of one."""
+    if len(text) > _LONGEST_NAME or any(sign.isspace() for sign in text) or _DATE.fullmatch(text):
+        return None
+    is_whole = is_image_name(text)
+    if not is_whole and not _CAMERA_NAME.fullmatch(text):
+        return None
+    glob = literal_glob(text)
+    if not is_whole:
+        glob = f"*{glob}*" if text.isdecimal() else f"{glob}*"
+    count = len(store.select(Test("name", "~", glob)))
+    if text.isdecimal() and not count:
+        return None
+    have = "no photo has" if not count else "1 photo has" if count == 1 else f"{count:,} photos have"
+    message = f'"{text}" looks like a file name, but was searched as a description; {have} such a name'
+    return QueryNote("file-name", message, glob if count else "")
+
+
+def _minus(text: str) -> QueryNote | None:
+    match = _MINUS_WORD.search(text)
+    rest = "" if match is None else " ".join((text[: match.start()] + text[match.end() :]).split())
+    if match is None or not rest:
+        return None
+    message = f"{match[0]} was searched as a word, because no space follows its minus"
+    return QueryNote("minus", message, f"{rest} - {match[1]}")
+
+
+def _unread(text: str, encoder: Encoder) -> QueryNote | None:
+    """If the model cannot read some words, which ones, and a model that reads many languages."""
+    model = encoder.spec.fingerprint.model
+    unread = unread_words(text, encoder.text_pieces, is_english=languages_of(model) == "English")
+    if not unread:
+        return None
+    is_all = len(unread) == len(text.split())
+    message = f'the model {model} cannot read "{" ".join(unread)}"'
+    message += ", so these photos are as good as random" if is_all else "; it reads only the other words"
+    other = multilingual_model()
+    is_better = other is not None and languages_of(model) != other.languages
+    if other is not None and is_better:
+        message += f". {other.model} reads {other.languages} languages"
+    return QueryNote("unread", message, other.model if other is not None and is_better else "")

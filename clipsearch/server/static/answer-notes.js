@@ -1,0 +1,48 @@
+/** Above the photos: that a picture of the query is in the index, and why the answer may surprise. */
+
+import { thumbnailUrl } from "./api.js";
+import { byId, element } from "./dom.js";
+import { visible } from "./format.js";
+import { photos } from "./photos.js";
+import { changeSearch, openPhoto } from "./state.js";
+
+/** @typedef {import("./api.js").Photo} Photo */
+/** @typedef {import("./photos.js").AnswerNote} AnswerNote */
+/** @typedef {import("./state.js").Search} Search */
+
+const MOST = 3; // photos that are named
+
+export function setUpAnswerNotes() {
+  photos.addEventListener("shown", render);
+  photos.addEventListener("failed", (event) => {
+    if (/** @type {CustomEvent} */ (event).detail.isFirst) byId("answer-notes").hidden = true;
+  });
+}
+
+function render() {
+  const notes = byId("answer-notes");
+  const own = photos.search?.pictures.some(({ source }) => source.startsWith("upload:")) ? photos.ownPhotos : [];
+  notes.replaceChildren(...own.slice(0, MOST).map(ownPhoto), ...photos.notes.map(note));
+  notes.hidden = !notes.childElementCount;
+}
+
+/** @param {Photo} photo */
+function ownPhoto(photo) {
+  return element("p", { class: "own-photo" }, element("button", { type: "button", class: "link", onclick: () => openPhoto(photo.id) },
+    element("img", { src: thumbnailUrl(photo.id, 256), alt: "" }),
+    element("span", {}, "This photo is here: ", element("bdi", {}, visible(photo.path)))));
+}
+
+/** @param {AnswerNote} about */
+function note({ code, message, value }) {
+  const [label, change] = action(code, value);
+  return element("p", {}, element("bdi", {}, `${message[0].toUpperCase()}${message.slice(1)}.`),
+    value && label && element("button", { type: "button", class: "link", onclick: () => changeSearch(change) }, label));
+}
+
+/** @param {string} code @param {string} value @returns {[string, Partial<Search>]} what its button says and does */
+function action(code, value) {
+  if (code === "file-name") return ["Show photos of this name", { q: "", name: value, relevant: false }];
+  if (code === "minus") return ["Leave it out", { q: value }];
+  return ["", {}];
+}

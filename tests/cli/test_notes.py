@@ -1,0 +1,126 @@
+"""What `query` and `similar` say beside their answer, and filters without a text."""
+
+import csv
+import io
+import json
+import shlex
+import shutil
+
+import pytest
+
+from tests.cli.running import run_here
+from tests.conftest import save_photo
+
+
+@pytest.fixture
+def album(photos, encoder, tmp_path):
+    """The five photos and three of a camera, two of them with one content, in the only index here."""
+    save_photo(photos / "IMG_0004.jpg", "red", note="4")
+    save_photo(photos / "IMG_0005.jpg", "blue", note="5")
+    shutil.copy(photos / "IMG_0005.jpg", photos / "IMG_0006.jpg")
+    assert run_here("index", photos, cwd=tmp_path)[0] == 0
+    return photos
+
+
+def test_a_file_name_as_a_query_gets_the_command_that_lists_its_photos(album):
+    status, output, errors = run_here("query", "IMG_0004", "-k", "1", cwd=album)
+    note = 'clipsearch: "IMG_0004" looks like a file name, but was searched as a description; 1 photo has such a name.'
+    assert status == 0 and output.startswith(b"1 ") and errors.startswith(note) and errors.count("\n") == 1
+    proposed = shlex.split(errors.split("`")[1])
+    status, output, errors = run_here(*proposed[1:], cwd=album)
+    assert (status, output, errors) == (0, b"1  IMG_0004.jpg\n", "")
+
+
+def test_the_name_of_a_photo_that_is_not_a_file_here_says_how_to_find_it(album, tmp_path):
+    status, _, errors = run_here("query", "red.jpg", cwd=tmp_path)
+    assert status == 1 and "there is no file red.jpg" in errors
+    assert "To find indexed photos of this name: `clipsearch query --name red.jpg`" in errors
+    assert run_here("query", "--name", "red.jpg", "--paths", cwd=album)[1] == f"{album / 'red.jpg'}\n".encode()
+
+
+def test_filters_alone_list_photos_in_every_form(album, tmp_path):
+    def output_of(*flags):
+        status, output, errors = run_here("query", "--name", "IMG_*", "--sort", "name", *flags, cwd=album)
+        assert status == 0, errors
+        return output.decode()
+
+    assert output_of() == "1  IMG_0004.jpg\n2  IMG_0005.jpg\n3  IMG_0006.jpg\n"
+    assert output_of("-k", "1", "--page", "2") == "2  IMG_0005.jpg\n"
+    answer = json.loads(output_of("--json", "--explain"))
+    assert answer["query"] == "name ~ IMG_*" and answer["explanation"]["considered"] == 3
+    assert [(hit["rank"], hit["score"], hit["match"]) for hit in answer["hits"]] == [(n, None, None) for n in (1, 2, 3)]
+    assert [json.loads(line)["score"] for line in output_of("--jsonl").splitlines()] == [None] * 3
+    assert [row["score"] for row in csv.DictReader(io.StringIO(output_of("--csv")))] == ["", "", ""]
+    assert output_of("--paths").splitlines() == [str(album / f"IMG_000{n}.jpg") for n in (4, 5, 6)]
+    output_of(
+        "--html", tmp_path / "all.html", "--contact-sheet", tmp_path / "all.png", "--copy-to", tmp_path / "copies"
+    )
+    assert "nan" not in (tmp_path / "all.html").read_text("utf-8")
+    assert len(list((tmp_path / "copies").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "describe the photo"),
+        (["--name", "IMG*", "--min-score", "0.1"], "nothing to compare photos with"),
+        (["--name", "IMG*", "--diverse"], "nothing to compare photos with"),
+        (["--name", "IMG*", "--relevant"], "only texts have a match"),
+    ],
+)
+def test_a_list_has_no_limits_of_scores(album, flags, message):
+    status, output, errors = run_here("query", *flags, cwd=album)
+    assert status == 1 and not output and message in errors
+
+
+def test_a_list_of_no_photo_says_so(album):
+    assert run_here("query", "--name", "nothing*", cwd=album) == (0, b"", "clipsearch: no photo was found\n")
+
+
+@pytest.mark.parametrize("command", ["query", "similar"])
+def test_a_picture_that_is_indexed_is_named_before_its_neighbours(album, command, tmp_path):
+    status, output, errors = run_here(command, "red.jpg", "-k", "1", cwd=album)
+    assert (status, output.decode().split()[-1], errors) == (
+        0,
+        "IMG_0004.jpg",
+        "clipsearch: this photo is here: red.jpg\n",
+    )
+    sent = shutil.copy(album / "IMG_0005.jpg", tmp_path / "sent to me.jpg")
+    _, output, errors = run_here(command, sent, "--json", "--explain", cwd=album)
+    assert errors == "clipsearch: this photo is here: IMG_0005.jpg, IMG_0006.jpg\n"
+    answer = json.loads(output)
+    assert {hit["path"] for hit in answer["hits"]}.isdisjoint(
+        photo["path"] for photo in answer["explanation"]["own_photos"]
+    )
+    assert len(answer["explanation"]["own_photos"]) == 2
+    _, output, errors = run_here(command, sent, "--keep-own", "--paths", cwd=album)
+    assert errors == "" and output.decode().splitlines()[0] == str(album / "IMG_0005.jpg")
+
+
+def test_of_many_copies_a_few_are_named(album):
+    for number in range(10):
+        shutil.copy(album / "red.jpg", album / f"again {number}.jpg")
+    assert run_here("index", cwd=album)[0] == 0
+    _, _, errors = run_here("similar", "red.jpg", "-k", "1", cwd=album)
+    assert errors.startswith("clipsearch: this photo is here: red.jpg, again ")
+    assert errors.endswith(" and 8 more copies (--keep-own lists all)\n") and errors.count("again") == 2
+
+
+def test_a_picture_that_is_not_indexed_is_no_photo_here(album, tmp_path):
+    save_photo(tmp_path / "new.jpg", "red", note="new")
+    assert run_here("similar", tmp_path / "new.jpg", "-k", "1", cwd=album)[2] == ""
+
+
+def test_a_minus_without_a_space_gets_the_command_that_was_meant(album):
+    _, _, errors = run_here("query", "a street -people", "-k", "1", cwd=album)
+    assert errors == (
+        "clipsearch: -people was searched as a word, because no space follows its minus. To leave it out: "
+        '`clipsearch query "a street" - people`\n'
+    )
+
+
+def test_an_unread_language_gets_a_model_that_reads_it(album, encoder):
+    encoder.text_pieces = lambda word: [type("Piece", (), {"start": 0, "end": len(word), "is_unknown": True})]
+    _, _, errors = run_here("query", "собака", "-k", "1", cwd=album)
+    assert 'the model colours cannot read "собака", so these photos are as good as random.' in errors
+    assert "`clipsearch index PHOTOS --index DIR --model google/siglip2" in errors and errors.count("\n") == 1

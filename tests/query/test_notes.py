@@ -1,0 +1,150 @@
+"""What an answer says about its query: words like a file name, a minus without a space, words that the model cannot read."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipsearch import SearchEngine
+from clipsearch.encoders.registry import find_entry
+from clipsearch.encoders.unread import TextPiece
+from clipsearch.errors import QueryError
+from clipsearch.query.filters import named, parse_where
+from clipsearch.types import Query, Term
+from tests.conftest import names, save_photo
+
+
+@pytest.fixture
+def camera_photos(photos, engine):
+    """Photos whose names a camera gave."""
+    for number, colour in ((4, "red"), (5, "blue")):
+        save_photo(photos / f"IMG_000{number}.jpg", colour, note=str(number))
+    save_photo(photos / "odd [1234] name.jpg", "green", note="odd")
+    engine.index()
+    return engine
+
+
+def notes(engine, text):
+    return [(note.code, note.value) for note in engine.search(text, 3).explanation.notes]
+
+
+@pytest.mark.parametrize(
+    ("text", "glob", "words"),
+    [
+        ("IMG_0004", "IMG_0004*", "1 photo has such a name"),
+        ("img_0004.JPG", "img_0004.JPG", "1 photo has such a name"),
+        ("IMG_000", "IMG_000*", "2 photos have such a name"),
+        ("0005", "*0005*", "1 photo has such a name"),
+        ("red.jpg", "red.jpg", "1 photo has such a name"),
+        ("DSC01234", "", "no photo has such a name"),
+        ("giraffe.jpg", "", "no photo has such a name"),
+        ("[1234]", None, ""),
+    ],
+)
+def test_a_text_like_a_file_name_says_so_and_gives_the_filter(camera_photos, text, glob, words):
+    if glob is None:
+        assert notes(camera_photos, text) == []
+        return
+    (note,) = camera_photos.search(text, 3).explanation.notes
+    assert (note.code, note.value) == ("file-name", glob)
+    assert note.message == f'"{text}" looks like a file name, but was searched as a description; {words}'
+    if glob:
+        listed = camera_photos.search(Query((), (named(glob),)))
+        assert len(listed) == int(words.split()[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a dog", "red", "2024", "2024-07", "2024-07-15", "1950s", "route 66", "boeing747", "0009", "a photo of IMG_0004"],
+)
+def test_other_words_numbers_and_dates_are_no_file_names(camera_photos, text):
+    assert notes(camera_photos, text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("a dog -people", "a dog - people"),
+        ("a dog -people at night", "a dog at night - people"),
+        ("cat -snow -ice", "cat -ice - snow"),
+    ],
+)
+def test_a_minus_without_a_space_says_what_was_probably_meant(engine, text, meant):
+    assert notes(engine, text) == [("minus", meant)]
+
+
+@pytest.mark.parametrize("text", ["a t-shirt", "-people", "at -5 degrees", "red - green", "one -- two"])
+def test_other_minus_signs_are_left_alone(engine, text):
+    assert notes(engine, text) == []
+
+
+def test_words_that_the_model_cannot_read_are_named_with_a_model_that_can(engine, encoder):
+    encoder.text_pieces = lambda word: [TextPiece(0, len(word), not word.isascii())]
+    (note,) = engine.search("ein собака red", 3).explanation.notes
+    assert note.code == "unread" and find_entry(note.value).languages == "many"
+    assert (
+        note.message
+        == f'the model colours cannot read "собака"; it reads only the other words. {note.value} reads many languages'
+    )
+    (note,) = engine.search("собака на", 3).explanation.notes
+    assert 'cannot read "собака на", so these photos are as good as random' in note.message
+
+
+def test_a_model_that_reads_many_languages_is_not_told_of_another(engine, encoder):
+    encoder.text_pieces = lambda word: [TextPiece(0, len(word), True)]
+    fingerprint = replace(encoder.spec.fingerprint, model="google/siglip2-base-patch16-224")
+    with SearchEngine(engine.index_folder) as other:
+        other.search("red")
+        encoder.spec = replace(encoder.spec, fingerprint=fingerprint)
+        (note,) = other.search("собака", 3).explanation.notes
+    assert note.value == "" and note.message.endswith("as good as random")
+
+
+def test_each_text_of_a_query_has_its_notes_and_pictures_have_none(camera_photos, photos):
+    query = Query((Term("IMG_0004"), Term("red -blue"), Term(photos / "red.jpg"), Term(np.ones(4, np.float32))))
+    assert [note.code for note in camera_photos.search(query, 3).explanation.notes] == ["file-name", "minus"]
+
+
+def test_the_query_s_own_pictures_are_named_and_are_no_hits(engine, photos, tmp_path):
+    shutil.copy(photos / "red.jpg", photos / "trip" / "again.jpg")
+    engine.index()
+    elsewhere = Path(shutil.copy(photos / "red.jpg", tmp_path / "sent to me.jpg"))
+    for picture in (elsewhere, photos / "red.jpg"):
+        hits = engine.search(picture, 10)
+        assert {record.file.name for record in hits.explanation.own_photos} == {"red.jpg", "again.jpg"}
+        assert "red.jpg" not in names(hits) and "again.jpg" not in names(hits)
+    explained = engine.search(elsewhere, 10).explain()
+    assert [Path(photo["path"]).name for photo in explained["own_photos"]] == ["red.jpg", "again.jpg"]
+    kept = engine.search(Query((Term(elsewhere),), keep_own=True), 10)
+    assert len(kept) == len(engine.search("red", 20)) and len(kept.explanation.own_photos) == 2
+    assert engine.search("red").explanation.own_photos == ()
+    assert engine.search(save_photo(tmp_path / "new.jpg", "red", note="new")).explanation.own_photos == ()
+
+
+def test_filters_without_a_text_list_photos(engine, encoder):
+    hits = engine.search(Query((), (named("*e*"),), sort="name"), 3)
+    assert names(hits) == ["blue.jpg", "green.jpg", "grey.png"] and [hit.rank for hit in hits] == [1, 2, 3]
+    assert all(np.isnan(hit.score) and hit.match is None for hit in hits)
+    explanation = hits.explanation
+    assert (explanation.model, explanation.images, explanation.considered) == ("colours", 5, 5)
+    assert names(engine.search(Query((), (named("*e*"),), sort="name", offset=3), 3)) == ["red.jpg", "yellow.jpg"]
+    assert engine.search(Query((), (parse_where("width > 10000"),))) == []
+
+
+def test_a_list_comes_among_searches_and_loads_no_model(engine, monkeypatch):
+    listing = Query((), (named("red*"),))
+    answers = engine.search_many([Query((Term("green"),)), listing, Query((Term("red"),))], 1)
+    assert [names(hits) for hits in answers] == [["green.jpg"], ["red.jpg"], ["red.jpg"]]
+    with SearchEngine(engine.index_folder) as other:
+        monkeypatch.setattr(SearchEngine, "encoder", property(lambda engine: pytest.fail("the model was loaded")))
+        assert names(other.search(listing)) == ["red.jpg"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"filters": ()}, {"min_score": 0.1}, {"diverse": True}, {"min_match": 0.5}, {"offset": -1}]
+)
+def test_a_list_with_nothing_to_compare_has_no_limits_of_scores(engine, wrong):
+    with pytest.raises(QueryError):
+        engine.search(replace(Query((), (named("red*"),)), **wrong))
