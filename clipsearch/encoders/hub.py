@@ -9,7 +9,6 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,7 @@ FETCH_PATIENCE = 10.0
 """Seconds within which it must answer if a model is to be downloaded."""
 
 _ALLOWED = ["*.json", "*.safetensors", "*.txt", "*.model", "LICENSE*", "README.md"]
+_UNAUTHORIZED = 401  # the HTTP status
 _IGNORED = ["*/*"]  # repositories keep other runtimes' weights in subfolders
 
 
@@ -122,7 +122,7 @@ def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None 
         patterns: dict[str, Any] = {"allow_patterns": _ALLOWED, "ignore_patterns": _IGNORED}
         folder = Path(snapshot_download(model, revision=revision, endpoint=hub.endpoint, **patterns))
     except (RepositoryNotFoundError, HFValidationError) as error:
-        if isinstance(error, GatedRepoError) or http_status(error) == HTTPStatus.UNAUTHORIZED:
+        if isinstance(error, GatedRepoError) or http_status(error) == _UNAUTHORIZED:
             raise _not_downloaded(model, error) from error
         raise _missing(model) from error
     except Exception as error:  # the network, the disk, or an answer that no hub gives

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -41,6 +39,9 @@ def offline_variable() -> str | None:
 
 def hub_trouble(error: BaseException, model: str) -> HubTrouble | None:
     """What an error of a request for a model means; None if it is not one of the known kinds."""
+    import socket  # a query does without these two
+    import ssl
+
     causes = list(_causes(error))
     kinds = {type(cause).__name__ for cause in causes}
     hub = urlsplit(endpoint()).netloc or endpoint()
