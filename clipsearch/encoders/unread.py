@@ -12,9 +12,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 _SHORTEST_SPELLED = 3  # letters; shorter words are often spelled in languages that a tokenizer knows
-# How the Unicode names of letters begin.
-_LATIN = ("LATIN", "FULLWIDTH LATIN", "MODIFIER", "MICRO", "ANGSTROM", "MASCULINE", "FEMININE")
-_WITHOUT_ALPHABET = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL")  # one of these may be a whole word
+_LATIN = ("LATIN", "FULLWIDTH", "MODIFIER", "MICRO", "ANGSTROM", "MASCULINE", "FEMININE")  # how names of letters begin
+_WORDS_OF_A_LETTER = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL"}  # in these, a character may be a word
 
 
 class TextPiece(NamedTuple):
@@ -44,18 +43,19 @@ def unread_words(text: str, tokenize: Callable[[str], Sequence[TextPiece]], *, i
         return []
     words = [word for word in text.split() if not word.isascii()]
     unread = {word for word in words if _is_unread(word, tokenize(word), is_english=is_english)}
-    if any(_is_foreign(letter) for word in unread for letter in word):  # then its other words are of no use either
-        unread.update(word for word in words if any(map(_is_foreign, word)))
-    return [word for word in words if word in unread]
+    # A word of letters that the tokenizer happens to have is of no use if it lacks others of that alphabet.
+    alphabets = {alphabet for word in unread for alphabet in _alphabets(word)}
+    return [word for word in words if word in unread or alphabets & _alphabets(word)]
 
 
 def _is_unread(word: str, pieces: Sequence[TextPiece], *, is_english: bool) -> bool:
-    if is_english and any(map(_is_foreign, word)):
+    if is_english and _alphabets(word):
         return True
     if any(piece.is_unknown and any(map(_has_meaning, word[piece.start : piece.end])) for piece in pieces):
         return True
-    letters = [letter for letter in word if _is_foreign(letter) and not _is_without_alphabet(letter)]
-    return len(letters) >= _SHORTEST_SPELLED and bool(pieces) and all(piece.end - piece.start == 1 for piece in pieces)
+    is_spelled = bool(pieces) and all(piece.end - piece.start == 1 for piece in pieces)
+    alphabets, letters = _alphabets(word), sum(map(str.isalpha, word))
+    return is_spelled and bool(alphabets) and letters >= _SHORTEST_SPELLED and not alphabets & _WORDS_OF_A_LETTER
 
 
 def _has_meaning(sign: str) -> bool:
@@ -63,10 +63,7 @@ def _has_meaning(sign: str) -> bool:
     return not sign.isascii() and (sign.isalpha() or unicodedata.category(sign) == "So")
 
 
-def _is_foreign(sign: str) -> bool:
-    """Whether a character is a letter, and not a Latin one."""
-    return sign.isalpha() and not unicodedata.name(sign, "").startswith(_LATIN)
-
-
-def _is_without_alphabet(letter: str) -> bool:
-    return unicodedata.name(letter, "").startswith(_WITHOUT_ALPHABET)
+def _alphabets(word: str) -> set[str]:
+    """The alphabets of a word's letters but for the Latin one, by the first word of their Unicode names: "CYRILLIC"."""
+    names = (unicodedata.name(sign, "") for sign in word if sign.isalpha())
+    return {name.partition(" ")[0] for name in names if name and not name.startswith(_LATIN)}

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders import hub
 from clipsearch.encoders.checkpoint import Checkpoint, read_pixel_spec
+from clipsearch.encoders.unread import unread_words
 from clipsearch.errors import ModelError, QueryError
 from tests.conftest import PHOTOS, SHARED
 
@@ -180,6 +181,26 @@ def test_pictures_may_be_paths(checkpoint, pictures, tmp_path):
     pictures[1].save(tmp_path / "x.png")
     encoder = load_encoder(checkpoint)
     np.testing.assert_array_equal(encoder.encode_images([tmp_path / "x.png"]), encoder.encode_images([pictures[1]]))
+
+
+def test_a_word_that_a_tokenizer_lacks_is_unread(checkpoint):
+    encoder = load_encoder(checkpoint)
+    assert unread_words("a собака on a beach", encoder.text_pieces, is_english=False) == ["собака"]
+    assert unread_words("a photo of a cat", encoder.text_pieces, is_english=False) == []
+
+
+def test_bytes_of_sentencepiece_are_parts_of_characters(tmp_path, monkeypatch):
+    """As in the vocabulary of SigLIP 2, which has most alphabets and falls back to bytes for the rest."""
+    words = [("<unk>", 0.0), ("\u2581", -2.0), *((f"\u2581{word}", -1.0) for word in ("a", "собака", "🐶", "на"))]
+    vocabulary = [*words, *((f"<0x{byte:02X}>", -9.0) for byte in range(256))]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    encoder = load_encoder(save_checkpoint(tmp_path, "siglip"))
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
+    monkeypatch.setattr(encoder, "_tokenizer", fast)
+    assert unread_words("a собака на 🐶", encoder.text_pieces, is_english=False) == []
+    assert unread_words("a собака на 🦒 犬", encoder.text_pieces, is_english=False) == ["🦒", "犬"]
+    assert unread_words("собака и кошка", encoder.text_pieces, is_english=False) == ["собака", "и", "кошка"]
 
 
 def test_a_device_that_is_not_there_is_a_clear_error(checkpoint):

@@ -68,7 +68,7 @@ class ClipEncoder(Encoder):
         return self._text.embed(texts)
 
     def text_pieces(self, text: str) -> list[TextPiece]:
-        """See Encoder; CLIP's vocabulary has all bytes and no unknown token."""
+        """See Encoder."""
         return self._text.tokenizer.pieces(text)
 
     def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

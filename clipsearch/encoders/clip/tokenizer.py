@@ -65,8 +65,9 @@ class ClipTokenizer:
 
     def pieces(self, text: str) -> list[TextPiece]:
         """The pieces of a text, up to the context length. A character of several tokens has no token of its own."""
-        offsets = self.library_tokenizer.encode(text, add_special_tokens=False).offsets
-        return text_pieces(offsets, [False] * len(offsets))
+        encoding = self.library_tokenizer.encode(text, add_special_tokens=False)
+        unknown = getattr(self.library_tokenizer.model, "unk_token", None)  # CLIP's own vocabulary lacks nothing
+        return text_pieces(encoding.offsets, [token == unknown for token in encoding.tokens])
 
     @cached_property
     def _plain_tokenizer(self) -> PlainTokenizer:
