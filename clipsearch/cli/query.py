@@ -104,8 +104,8 @@ def query(
     clipsearch query - --json < queries.txt
 
     A PART is a text or an image file. Put spaces around + and -. 2: before a PART counts it twice. - alone reads queries
-    from standard input. Filters alone list photos. Each line has rank, score (the cosine), match (the probability that it is
-    right), date and path. More: clipsearch help query-language.
+    from standard input. Filters alone list photos. Each line has rank, score (cosine), match (how likely it is right), date
+    and path. More: clipsearch help query-language.
     """
     question = search.query(
         (), filters, for_people=results.is_for_people, prompts=wanted.prompts, min_match=wanted.least_match
