@@ -104,10 +104,7 @@ def decode_image(
         except MemoryError as error:
             raise ImageError(TOO_MUCH, "memory") from error
         except Exception as error:  # decoders raise anything for broken bytes
-            reason = _reason(error)
-            of_the_system = isinstance(error, OSError) and error.errno is not None
-            cause: Cause = "access" if of_the_system else "memory" if "memory" in reason.lower() else "content"
-            raise ImageError(reason, cause) from error
+            raise ImageError(_reason(error), _cause(error)) from error
         finally:
             Image.MAX_IMAGE_PIXELS = pillows_cap
 
@@ -236,6 +233,8 @@ class _Decoder:
             ]
             picture, _ = self._first_preview(photo, usable, wanted)
         if picture is None:
+            if problem and _cause(problem) != "content":
+                raise problem
             raise ImageError(_why_not_raw(photo, problem)) from problem
         size = (photo.width, photo.height) if photo.width and photo.height else picture.size
         if photo.width and photo.height and sideways:
@@ -461,6 +460,15 @@ def _tags(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], dict[int,
         return dict(main), dict(main.get_ifd(exif.EXIF_IFD)), dict(main.get_ifd(exif.GPS_IFD))
     except Exception:
         return {}, {}, {}
+
+
+def _cause(error: Exception) -> Cause:
+    """Whether a file is to blame for an error, or something else that another run may have more of."""
+    if isinstance(error, ImageError):
+        return error.cause
+    if isinstance(error, OSError) and error.errno is not None:
+        return "access"
+    return "memory" if "memory" in str(error).lower() else "content"
 
 
 def _reason(error: Exception) -> str:

@@ -170,8 +170,18 @@ class TestLibRaw:
         data = raw_files.dng(previews=[])
         with pytest.raises(ImageError, match="640 x 480 pixels are more than the 0 million allowed"):
             libraw.develop(data, ReadLimits(max_pixels=300_000), None)
-        with pytest.raises(ImageError, match="LibRaw says: 640 x 480 pixels"):
+        with pytest.raises(ImageError, match="640 x 480 pixels are more than") as refused:
             decode(data, max_pixels=300_000)
+        assert refused.value.cause == "pixels"  # a higher limit tries it again
+
+    def test_a_lack_of_memory_is_no_fault_of_the_file(self, monkeypatch):
+        def without_memory(*_):
+            raise RuntimeError(b"Unsufficient memory")
+
+        monkeypatch.setattr(reader, "develop", without_memory)
+        with pytest.raises(ImageError) as refused:
+            decode(raw_files.dng(previews=[]))
+        assert refused.value.cause == "memory"
 
     def test_memory_is_asked_for_before_a_sensor_is_read(self):
         sizes = []

@@ -570,10 +570,10 @@ def test_a_mark_of_a_damaged_catalog_is_gone_after_a_repair(index, photos, tmp_p
 def test_what_a_library_says_of_missing_memory_is_no_fault_of_the_file(monkeypatch, error):
     """Pillow, libavif and libheif tell it in their own words, as any other error."""
 
-    def refused(*_):
+    def refused(*_, **__):
         raise error
 
-    monkeypatch.setattr(reader, "_decode", refused)
+    monkeypatch.setattr(reader.Image, "open", refused)
     with pytest.raises(ImageError) as raised:
         reader.decode_image(b"a photo", None, ReadLimits())
     assert raised.value.cause == "memory"
