@@ -19,7 +19,7 @@ def record(path, taken_at=None, camera=None):
     "names",
     [
         ("IMG_0001.HEIC", "IMG_0001.MOV", "img_0001.jpg"),
-        ("DSC_0417.TIF", "DSC_0417.JPG", "DSC_0417.TIF.jpg"),
+        ("DSC_0417.NEF", "DSC_0417.JPG", "DSC_0417.NEF.jpg"),
         ("IMG_20240701_120000.jpg", "IMG_20240701_120000-edited.jpg", "IMG_20240701_120000-bearbeitet.jpg"),
         ("IMG_1234(1).jpg", "IMG_1234-edited(1).jpg"),
         ("IMG_0001.HEIC", "IMG_E0001.HEIC"),
