@@ -40,7 +40,7 @@ from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.render.index_preview import preview_text, preview_to_json
 from clipsearch.render.json_output import reasons_to_json
-from clipsearch.render.skipped import skipped_lines
+from clipsearch.render.skipped import lacking_lines, skipped_lines
 from clipsearch.render.text import counted, joined_counts, printable
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushR
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
-    print_report(as_json, value, _summary(report, str(engine.index_folder), name), summary=True)
+    print_report(as_json, value, _summary(report, engine, name), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
@@ -276,7 +276,7 @@ def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     return joined_counts(*counts, last)
 
 
-def _summary(report: SyncReport, index_folder: str, model: str) -> str:
+def _summary(report: SyncReport, engine: SearchEngine, model: str) -> str:
     nothing = (
         "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
     )
@@ -291,13 +291,14 @@ def _summary(report: SyncReport, index_folder: str, model: str) -> str:
     if failed := report.failed + report.known_failures:
         kept = f" ({report.kept:,} of them indexed before, and kept)" if report.kept else ""
         lines.append(f"{failed:,} could not be read{kept}; see: {hint('failures')}")
+        lines += lacking_lines(engine.failures())
     if report.waiting:
         lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
     if report.placeholders:
         away = counted(report.placeholders, "photo")
         lines.append(f"skipped {away} only in the cloud: download them to index them")
     lines += skipped_lines(report.skipped, report.links, report.left_alone, report.own)
-    lines.append(f"index: {printable(index_folder)} (model {printable(model)})")
+    lines.append(f"index: {printable(str(engine.index_folder))} (model {printable(model)})")
     if report.interrupted:
         lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: {hint('index')}")
     return "".join(f"{line}\n" for line in lines)

@@ -359,9 +359,9 @@ def check_loss(plans: list[SyncPlan], total: int, *, prune: bool) -> None:
     by_rules = min(lost, left_out.total())
     if by_rules and (lost * 2 > total or _empties_a_folder(plans)):
         others = f"; {lost - by_rules:,} more are no longer there" if lost > by_rules else ""
+        share = f"all {total:,}" if by_rules == total else f"{by_rules:,} of the {total:,}"
         raise SyncRefused(
-            f"{by_rules:,} of the {total:,} indexed photos would leave the index, {because(left_out)}{others}. "
-            f"{_HOW_TO_LEAVE_OUT}"
+            f"{share} indexed photos would leave the index, {because(left_out)}{others}. {_HOW_TO_LEAVE_OUT}"
         )
     if lost * 2 > total:
         raise SyncRefused(f"{lost:,} of the {total:,} indexed photos are no longer there. {_HOW_TO_GO_ON}")

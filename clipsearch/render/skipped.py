@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
-from clipsearch.images.file_types import missing_decoder
+from clipsearch.images.file_types import missing_decoder, suffix_of
 from clipsearch.render.text import counted, printable
+from clipsearch.types import Failure
 
+_EXTRA = re.compile(r"pip install 'clipsearch\[([a-z0-9-]+)\]'")  # in the reason of a failure
 _MOST_KINDS = 8
 """Suffixes in one line; the files of the other suffixes are counted together."""
 
@@ -44,6 +48,16 @@ def skipped_lines(files: Mapping[str, int], links: int, left_alone: int, own: in
         yield f"left alone {counted(left_alone, 'folder')} of deleted photos, thumbnails and the like"
     if own:
         yield f"left alone {counted(own, 'picture')} that clipsearch made"
+
+
+def lacking_lines(failures: Iterable[Failure]) -> Iterator[str]:
+    """A line for each extra of clipsearch that would read some of these files: how many of each suffix."""
+    by_extra: dict[str, Counter[str]] = {}
+    for failure in failures:
+        if extra := _EXTRA.search(failure.reason):
+            by_extra.setdefault(extra[1], Counter())[suffix_of(failure.file.name)] += 1
+    for extra_name, files in sorted(by_extra.items()):
+        yield f"{counted_suffixes(files)} of these need a decoder: pip install 'clipsearch[{extra_name}]'"
 
 
 def counted_links(links: int) -> str:

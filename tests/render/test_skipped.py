@@ -2,8 +2,10 @@
 
 from clipsearch.images import file_types
 from clipsearch.images.file_types import OptionalDecoder, missing_decoder
+from clipsearch.images.jpeg_xl import MISSING_DECODER
 from clipsearch.render import skipped
-from clipsearch.render.skipped import counted_suffixes, skipped_lines
+from clipsearch.render.skipped import counted_suffixes, lacking_lines, skipped_lines
+from clipsearch.types import Failure, ImageFile
 
 
 def lines(files, links=0, left_alone=0, own=0):
@@ -40,3 +42,16 @@ def test_links_and_folders_that_are_left_alone():
         "left alone 1 picture that clipsearch made",
     ]
     assert lines({}) == []
+
+
+def test_photos_that_need_an_extra_are_counted_for_each_extra():
+    def failed(name, reason):
+        return Failure(ImageFile(f"/photos/{name}", 1, 0), reason)
+
+    raw = "a raw photo (CR2) with a small preview; to develop it, `pip install 'clipsearch[raw]'`"
+    failures = [failed("a.CR2", raw), failed("b.cr2", raw), failed("c.nef", raw)]
+    failures += [failed("d.jxl", MISSING_DECODER), failed("e.jpg", "truncated")]
+    assert list(lacking_lines(failures)) == [
+        "1 .jxl of these need a decoder: pip install 'clipsearch[jxl]'",
+        "2 .cr2, 1 .nef of these need a decoder: pip install 'clipsearch[raw]'",
+    ]

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+from unicodedata import normalize
 
 import pytest
 from click.testing import CliRunner
@@ -337,3 +338,20 @@ def test_an_index_without_a_model_answers(tmp_path, encoder):
         for address in ("/api/search?q=red", "/api/images", "/api/facets", "/api/places", "/api/status", "/metrics"):
             assert client.get(address).status_code == 200, address
         assert client.get("/api/similar?id=1").status_code == 404
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_and_folders_are_found_however_their_accents_are_written(client, engine, photos, form):
+    save_photo(photos / "u\u0308ber" / "Mu\u0308ller 1.jpg", "red", note="1")
+    save_photo(photos / "u\u0308ber" / "M\u00fcller 2.jpg", "red", note="2")
+    engine.index()
+    for parameters in (
+        {"name": normalize(form, "m\u00fcller*")},
+        {"where": normalize(form, "name ~ 'M\u00fcller*'")},
+        {"in": normalize(form, str(photos / "\u00fcber"))},
+    ):
+        names = found_names(client.get("/api/search", params={"q": "red", **parameters}))
+        assert sorted(normalize("NFC", name) for name in names) == ["M\u00fcller 1.jpg", "M\u00fcller 2.jpg"], (
+            parameters
+        )
+    assert found_names(client.get("/api/search", params={"q": "red", "name": "mu*"})) == []
