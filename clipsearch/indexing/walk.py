@@ -232,7 +232,10 @@ def _looks_like_image(path: str) -> bool:
 def reason_passed_over(root: str, folder: str, rules: WalkRules) -> tuple[SkipReason, str] | None:
     """Why a walk of `root` by these rules does not enter a folder (relative to the root), and the path that decides it."""
     path = root
-    for name in folder.split("/") if folder else []:
+    parts = folder.split("/") if folder else []
+    if {"", ".", ".."}.intersection(parts):  # only in a forged catalog
+        return None
+    for name in parts:
         inside = os.path.basename(path)
         path = os.path.join(path, name)
         if why := rules.why_folder_skipped(name, inside):
