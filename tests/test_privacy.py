@@ -288,8 +288,13 @@ def test_the_readmes_commands(tmp_path, checkpoints, model):
     )
     assert len(session) > 40
     done = {
-        command: seen for command, seen in session if seen and " pull " not in command
-    }  # this one is meant to download
+        command: seen
+        for command, seen in session
+        if seen
+        and " pull " not in command
+        and ("--ray" not in command or find_spec("ray"))
+        and (model == "mini" or "--model mini" not in command)
+    }  # `pull` is meant to download
     failed = {command: seen.errors for command, seen in done.items() if seen.status}
     assert all(observe.ENDLESS.search(command) for command in failed), failed  # they end by Ctrl-C, or need a terminal
     require_private(*done.values())
