@@ -6,14 +6,17 @@ import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
-from clipsearch.indexing.plan import KnownFiles
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+
+if TYPE_CHECKING:  # a query makes no plan
+    from clipsearch.indexing.plan import KnownFiles
 
 
 def targets(

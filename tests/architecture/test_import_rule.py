@@ -56,6 +56,10 @@ def test_a_query_on_the_embedded_model_needs_neither_torch_nor_a_hub():
     assert not loaded_by(code) & {"torch", "transformers", "huggingface_hub", "faiss"}
 
 
+def test_opening_an_index_needs_nothing_that_only_indexing_does():
+    assert not loaded_by("import clipsearch.engine") & {"email", "zipfile", "multiprocessing", "PIL", "torch"}
+
+
 def test_a_text_query_on_a_checkpoint_needs_neither_torch_nor_openvino_nor_pillow(tmp_path):
     from tests.encoders.test_torch_encoder import save_checkpoint
 
