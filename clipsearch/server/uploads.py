@@ -42,17 +42,20 @@ class Uploads:
         """Keep an upload and return its token, which cannot be guessed."""
         token = secrets.token_urlsafe(16)
         self._kept[token] = time.monotonic(), upload
-        while len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+        self._forget_old()
         return token
 
     def get(self, token: str) -> Upload | None:
         """The upload of a token; None if it is unknown or too old."""
-        added, upload = self._kept.get(token, (0.0, None))
-        if upload and time.monotonic() - added > SECONDS:
-            del self._kept[token]
-            return None
+        self._forget_old()
+        _, upload = self._kept.get(token, (0.0, None))
         return upload
+
+    def _forget_old(self) -> None:
+        """Forget what is too much or too old. The oldest is the first."""
+        oldest = time.monotonic() - SECONDS
+        while self._kept and (len(self._kept) > MOST or next(iter(self._kept.values()))[0] < oldest):
+            self._kept.popitem(last=False)
 
 
 @asynccontextmanager

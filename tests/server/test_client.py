@@ -197,7 +197,7 @@ def test_what_is_no_address_is_told(address):
 def client_of(handler):
     """A client of a server, on this machine, that answers by this handler."""
     with HTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             with Client(f"http://127.0.0.1:{server.server_port}") as client:
