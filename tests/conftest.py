@@ -14,7 +14,7 @@ from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.store.collection import Collection
 from clipsearch.types import Fingerprint, PixelSpec
 
-# A shell starts its background jobs so that they ignore Ctrl-C, and the processes of the tests would inherit that.
+# A background job of a shell ignores Ctrl-C, and the processes that the tests start would inherit this.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,7 +31,7 @@ COLOURS = {
 }
 
 
-# The files that take longest. They run first, so that no worker is left alone with one of them at the end.
+# The slowest files. They run first, so no worker still has a slow file when the others are done.
 LONGEST_FILES = (
     "test_examples.py",
     "test_torture.py",
@@ -47,7 +47,7 @@ LONGEST_FILES = (
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files come first, and tests marked `long` may take longer."""
+    """Put the slowest files first, and give tests marked `long` more time."""
     items.sort(key=lambda item: item.path.name not in LONGEST_FILES)
     for item in items:
         if item.get_closest_marker("long"):
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items):
 
 
 class ColourEncoder(Encoder):
-    """A predictable and quick encoder: a picture becomes its mean colour, a text the colour that it names."""
+    """A predictable and fast encoder: it embeds a picture as its mean colour, and a text as the colour it names."""
 
     def __init__(self, name="colours"):
         self.spec = ModelSpec(
@@ -64,7 +64,7 @@ class ColourEncoder(Encoder):
             context_length=8,
             logit_scale=10.0,
         )
-        self.encoded = 0  # pictures so far
+        self.encoded = 0  # how many pictures so far
 
     def embed_pixels(self, pixels):
         self.encoded += len(pixels)
@@ -77,7 +77,7 @@ class ColourEncoder(Encoder):
 
 
 def save_photo(path, colour="red", size=(32, 24), note=""):
-    """A photo of one colour; `note` makes its bytes differ from others of that colour."""
+    """Save a photo of one colour. A different `note` gives different bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.new("RGB", size, COLOURS.get(colour, colour))
     exif = image.getexif()
@@ -87,7 +87,7 @@ def save_photo(path, colour="red", size=(32, 24), note=""):
 
 
 def give_captions(index_folder, captions):
-    """Give photos captions by file name, as a data set with captions would. The photos get new ids."""
+    """Add captions to indexed photos by file name. These photos get new ids."""
     with Collection(index_folder, writable=True) as collection:
         for records, vectors in list(collection.scan()):
             for record, vector in zip(records, vectors, strict=True):
@@ -105,14 +105,14 @@ def save_five_photos(folder):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder with five photos of five colours, one of them in a folder of its own."""
+    """A folder with five photos of five colours. One of them is in a subfolder."""
     save_five_photos(tmp_path / "photos")
     return tmp_path / "photos"
 
 
 @pytest.fixture(scope="session")
 def photos_of_mini(tmp_path_factory):
-    """The five photos, indexed by mini: to be copied, and not to be changed."""
+    """The five photos, indexed by mini. Tests copy this folder and must not change it."""
     from clipsearch import SearchEngine
 
     folder = tmp_path_factory.mktemp("photos-of-mini") / "photos"
@@ -150,7 +150,7 @@ def engine(photos, encoder):
 
 @pytest.fixture(autouse=True)
 def a_machine_without_a_past(tmp_path_factory, monkeypatch):
-    """Each test starts without an index used last and without cached checkpoints, and never connects to the hub."""
+    """Each test starts with no last-used index and no cached checkpoints, and never connects to the hub."""
     home = tmp_path_factory.mktemp("home")
     for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(home / name))
@@ -160,7 +160,7 @@ def a_machine_without_a_past(tmp_path_factory, monkeypatch):
 
 
 def shared(part):
-    """A path in ../shared, or a skip that says what is missing."""
+    """Return a path in ../shared. If it does not exist, skip the test and name the missing path."""
     path = SHARED / part
     if not path.exists():
         pytest.skip(f"needs ../shared/{part}, which is not here")

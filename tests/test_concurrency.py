@@ -1,4 +1,4 @@
-"""Many readers search while a writer commits, merges, is killed and starts again; and two writers exclude each other."""
+"""Many readers search while a writer commits, merges, is killed and restarts. Two writers exclude each other."""
 
 import multiprocessing
 import os
@@ -36,7 +36,7 @@ QUERIES = np.stack([vector("query", number) for number in range(3)])
 
 
 def exact(state, query):
-    """The definition: float64 inner products over all, best first, ties by path."""
+    """Rank all photos by float64 inner product, best first; ties are ordered by path."""
     scores = {
         name: float((vector(name, version).astype(np.float64) * query.astype(np.float64)).sum())
         for name, version in state.items()
@@ -46,7 +46,7 @@ def exact(state, query):
 
 
 def read_on(folder, stop, line):
-    """Search until told to stop, then send the number of answers and the commits that they came from."""
+    """Search until `stop` is set, then send the number of answers and the commits they came from."""
     expected = [[exact(state, query) for query in QUERIES] for state in STATES]
     answers, seen, last = 0, set(), 0
     try:
@@ -62,7 +62,7 @@ def read_on(folder, stop, line):
                 last = same[0]
                 seen.add(last)
                 answers += 1
-                time.sleep(0.02)  # otherwise many readers leave the writer no time on a small machine
+                time.sleep(0.02)  # without a pause, many readers starve the writer on a small machine
         line.send((answers, seen, ""))
     except Exception as error:
         line.send((answers, seen, f"{type(error).__name__}: {error}"))
@@ -92,7 +92,7 @@ def test_every_answer_of_many_readers_is_from_one_commit(tmp_path, count, steps)
             kills += process.is_alive()
             process.kill()
             outcome = ended()
-        with pytest.MonkeyPatch.context() as patch:  # other readers may be using what the check would clean up
+        with pytest.MonkeyPatch.context() as patch:  # readers may still use the files that a check would remove
             patch.setattr("torture_lab.checking._named", lambda folder: {p.name for p in folder.glob("segments/*")})
             done = reached(folder, STATES, outcome.acknowledged)
         if done == before:  # a slow or busy machine needs longer for a step
@@ -158,7 +158,7 @@ def test_wait_waits_for_the_other_writer(photos, encoder, capsys):
         engine.index(photos)
     lock = WriterLock(photos / ".clipsearch" / "writer.lock")
     threading.Timer(0.6, lock.release).start()
-    assert run(["index", "--wait", str(photos)]) in (0, None)  # what follows is not a number, so it is a folder
+    assert run(["index", "--wait", str(photos)]) in (0, None)  # the next word is not a number, so it is a folder
     output = capsys.readouterr()
     assert output.err.count(f"pid {os.getpid()} since") == 1 and "Ctrl-C gives up" in output.err
     assert "5 unchanged" in output.out

@@ -1,4 +1,4 @@
-"""SearchEngine, as a library user sees it."""
+"""SearchEngine, as library users call it."""
 
 import shutil
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_an_index_of_several_folders_outside_of_them(photos, tmp_path, encoder):
     save_photo(tmp_path / "more" / "navy.jpg", (0, 0, 120))
     with SearchEngine(tmp_path / "index") as engine:
         assert engine.index(photos, tmp_path / "more").added == 6
-        assert engine.index().unchanged == 6  # without folders: all of them again
+        assert engine.index().unchanged == 6  # no argument means all indexed folders
         assert names(engine.search("blue", 2)) == ["blue.jpg", "navy.jpg"]
         assert not (photos / ".clipsearch").exists()
         assert engine.forget(tmp_path / "more") == 1

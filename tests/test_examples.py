@@ -1,4 +1,4 @@
-"""Every example in the help texts, the README and the documentation runs as it is printed, on data/photos."""
+"""Every example in the help texts, the README and the documentation runs as printed, on data/photos."""
 
 import os
 import re
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the examples ar
 
 
 def examples():
-    """(where it is printed, the line) for each, in an order in which each finds what it needs."""
+    """Return (page, line) for each example. Lines with "forget" come last, so the others still find their photos."""
     found = []
 
     def visit(command, name):
@@ -36,7 +36,7 @@ def examples():
     for topic in TOPICS:
         found.extend((topic, line.strip()) for line in topic_text(topic).splitlines() if "    clipsearch " in line)
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        if page.name != "tutorial.md":  # whose commands run one after another, in tests/docs/test_tutorial.py
+        if page.name != "tutorial.md":  # tests/docs/test_tutorial.py runs its commands in order
             blocks = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
             shown = re.findall(r"^\$ (clipsearch .*)$", "".join(blocks), re.MULTILINE)
             found += [(page.stem, line) for line in shown]
@@ -48,7 +48,7 @@ def examples():
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    """A home with ~/Photos, indexed by mini, and a folder to work in. The real home is neither used nor changed."""
+    """A home with ~/Photos, indexed by mini, and a work folder. The real home is not used."""
     home = tmp_path_factory.mktemp("home")
     photos, work = home / "Photos", home / "work"
     pictures = [path for path in sorted(PHOTOS.iterdir()) if path.suffix in (".jpg", ".png", ".webp")]
@@ -90,7 +90,7 @@ def sandbox(tmp_path_factory):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLIPSEARCH_")} | changed
 
     def run(line):
-        if not set("|<>$;&*") & set(line):  # nothing for a shell to do but to take it apart
+        if not set("|<>$;&*") & set(line):  # the line needs no shell, only splitting
             words = [word.replace("~", str(home)) for word in shlex.split(line)[1:]]
             folder = photos if words == ["index"] else work  # without a folder, `index` updates the index around it
             status, output, errors = run_here(*words, cwd=folder, **changed)
@@ -116,7 +116,7 @@ def sandbox(tmp_path_factory):
     given = set(work.iterdir())
 
     def run_until_told(line):
-        """What works until it is told to stop: its exit status and what it has printed."""
+        """Run a command that does not end by itself, stop it by Ctrl-C, and return its exit status and output."""
         quietly = "exec " + line.replace("clipsearch serve", "clipsearch serve --no-open --port 0")
         process = subprocess.Popen(
             ["bash", "-c", quietly],
@@ -135,7 +135,7 @@ def sandbox(tmp_path_factory):
     def run_afresh(line):
         works_on = line.startswith("clipsearch serve") or "--watch" in line
         done = run_until_told(line) if works_on else run(line)
-        for path in set(work.iterdir()) - given:  # the next example may make it again
+        for path in set(work.iterdir()) - given:  # the next example may create it again
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return done
 
@@ -153,13 +153,13 @@ def test_it_runs(sandbox, where, line):
     elif line.startswith("clipsearch serve") or "--watch" in line:
         assert done.returncode in (0, 130) and done.stdout, done.stderr
         assert "--watch" in line or done.stdout.startswith("http://127.0.0.1:")
-    elif "--ray" in line:  # all is indexed, so that no cluster is started; tests/distributed has more
+    elif "--ray" in line:  # all is indexed, so no cluster starts; tests/distributed has more
         assert done.returncode == 0 or "clipsearch[ray]" in done.stderr, done.stderr
     elif "--server" in line:  # no server runs; tests/server has more
         assert done.returncode == 1 and "http://127.0.0.1:8100" in done.stderr
     elif "--store" in line:  # no store runs; tests/milvus has more
         assert done.returncode == 5 and "milvus://127.0.0.1:19530/photos does not answer" in done.stderr
-    elif "openai/" in line:  # the hub is not there, and that is said
+    elif "openai/" in line:  # the hub cannot be reached, and the message says so
         assert done.returncode == 1 and "hub" in done.stderr
     else:
         assert done.returncode == 0, done.stderr

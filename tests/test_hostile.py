@@ -1,4 +1,4 @@
-"""Hostile folders, from the walk to the results. Tests of the walk or the reader alone are in the folders of these parts."""
+"""Hostile folders, from the walk to the results. Tests of the walk or the reader alone are in their own folders."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def paths(engine):
 @posix
 def test_names_of_every_kind_are_indexed_found_and_shown_on_one_line(engine, photos):
     for number, name in enumerate(NAMES):
-        if name.endswith("<"):  # a folder, because a name cannot contain "/"
+        if name.endswith("<"):  # this name becomes a folder, because a name cannot contain "/"
             name += "/script>.jpg"
         save_photo(photos / "odd" / "x.jpg", "red", note=str(number)).rename(make(photos / "odd" / name))
     report = indexed(engine)
@@ -105,7 +105,7 @@ def test_pipes_sockets_devices_and_links_to_them_are_not_photos(engine, photos, 
     (photos / "terminal.jpg").symlink_to("/dev/tty")
     (photos / "process.jpg").symlink_to("/proc/self/mem")
     (photos / "endless.jpg").symlink_to("endless.jpg")
-    monkeypatch.chdir(photos)  # the name of a socket must be short
+    monkeypatch.chdir(photos)  # a socket's path must be short, so bind a relative one
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket.jpg")
         report = indexed(engine)
@@ -169,7 +169,7 @@ def test_a_photo_that_becomes_a_pipe_between_walk_and_reading_does_not_hang(engi
 
 
 def test_a_photo_that_grows_while_it_is_read_is_not_taken_as_it_was(engine, photos, monkeypatch):
-    """If a file grows between stat and read, it becomes a failure or is read whole, never half of each."""
+    """If a file grows between stat and read, it becomes a failure or is read whole, never a mixture."""
     from clipsearch.indexing import apply
 
     real = apply.plan_sync

@@ -1,4 +1,4 @@
-"""The photos in data/photos have their sources and captions, and the embedded model finds them by plain descriptions."""
+"""The photos in data/photos have sources and captions, and the embedded model finds them by plain descriptions."""
 
 import json
 
@@ -25,7 +25,7 @@ def test_there_are_enough_photos_and_each_has_a_source_and_captions():
 
 
 def test_plain_descriptions_find_their_photo_first(tmp_path):
-    """One description per photo, written before this model saw them and never tuned on; the first thirty count."""
+    """Each photo has one description, written before this model saw it and never tuned on. Only the first thirty count."""
     descriptions = lines(PHOTOS / "plain_queries.jsonl")
     assert [item["image"] for item in descriptions] == [item["image"] for item in lines(PHOTOS / "captions.jsonl")]
     descriptions = descriptions[:30]

@@ -1,7 +1,7 @@
-"""clipsearch and the libraries it uses send nothing anywhere, and write nothing outside their own folders.
+"""clipsearch and its libraries send nothing over the network, and write only to their own folders.
 
-`tools/observe.py` watches with strace, which sees every process and every library, and compares an empty home before and after.
-Without strace only the files are compared, and the other tests are skipped.
+`tools/observe.py` watches every process and library with strace. It also compares an empty home before and after.
+Without strace, it compares only the files, and the other tests are skipped.
 """
 
 import json
@@ -70,7 +70,7 @@ def photos(index):
 
 @pytest.fixture
 def watched(room, tmp_path):
-    """Run `clipsearch` commands, and require that they connect nowhere and write nothing elsewhere."""
+    """Run `clipsearch` commands. Require that they make no connections and write nothing outside the room's folders."""
 
     def run(*commands, status=0):
         runs = [room.run(*CLIPSEARCH, *map(str, command)) for command in commands]
@@ -98,7 +98,7 @@ def checkpoints(tmp_path_factory):
     return folder
 
 
-# -- the watcher itself
+# -- the observer itself
 
 LOOKS_UP = "import socket\ntry: socket.getaddrinfo('reports.invalid', 443)\nexcept OSError: pass"
 CONNECTS = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('192.0.2.1', 9))"
@@ -138,7 +138,7 @@ def test_the_watcher_sees_a_file_that_is_left(room, monkeypatch, variable, with_
     code = f"import os, pathlib; pathlib.Path(os.environ[{variable!r}], 'something').touch()"
     left = Path(room.environment[variable], "something")
     assert room.run(sys.executable, "-c", code).written == [str(left)]
-    assert room.run(sys.executable, "-c", "").written == []  # it was there before
+    assert room.run(sys.executable, "-c", "").written == []  # the file existed before this run
     left.unlink()
 
 
@@ -198,7 +198,7 @@ def test_mini(watched, photos, tmp_path):
 
 
 def test_clip_without_torch(room, watched, checkpoints, photos, tmp_path):
-    """The default model, from the cache of a machine that is not offline."""
+    """The default model comes from the cache, although the machine is not offline."""
     revision = next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL)
     snapshots = tmp_path / "hub" / f"models--{DEFAULT_MODEL.replace('/', '--')}" / "snapshots"
     shutil.copytree(checkpoints / "clip", snapshots / revision)
@@ -214,7 +214,7 @@ def test_torch(room, checkpoints):
 
 
 def test_doctor_and_the_list_of_models(watched):
-    """Doctor loads every runtime in its own process."""
+    """`doctor` loads every runtime in a separate process."""
     watched(("doctor",), ("models",))
 
 
@@ -296,7 +296,7 @@ def test_the_readmes_commands(tmp_path, checkpoints, model):
         and (model == "mini" or "--model mini" not in command)
     }  # `pull` is meant to download
     failed = {command: seen.errors for command, seen in done.items() if seen.status}
-    assert all(observe.ENDLESS.search(command) for command in failed), failed  # they end by Ctrl-C, or need a terminal
+    assert all(observe.ENDLESS.search(command) for command in failed), failed  # they end by Ctrl-C or need a terminal
     require_private(*done.values())
 
 
@@ -316,9 +316,9 @@ def test_a_store(watched, index, tmp_path):
 @pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'clipsearch[ray]'")
 def test_a_cluster_of_one_machine(photos):
     """Ray's processes only talk to each other at 127.0.0.1."""
-    short = Path(tempfile.mkdtemp(prefix="cs-", dir="/tmp"))  # it contains Ray's sockets, whose paths must be short
+    short = Path(tempfile.mkdtemp(prefix="cs-", dir="/tmp"))  # paths of Ray's sockets must be short
     try:
-        room = observe.Room(short, [photos / ".clipsearch", Path("/dev/shm")])  # its processes share memory there
+        room = observe.Room(short, [photos / ".clipsearch", Path("/dev/shm")])  # Ray's processes share memory there
         seen = room.run(*CLIPSEARCH, "index", str(photos), "--model", "mini", "--ray", "local")
     finally:
         shutil.rmtree(short)

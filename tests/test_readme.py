@@ -1,4 +1,4 @@
-"""The README's examples do what they say."""
+"""The README's examples do what the README says."""
 
 import doctest
 import re

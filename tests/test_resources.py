@@ -1,4 +1,4 @@
-"""A command leaves no thread, no process and no open file behind, even if it is interrupted or killed."""
+"""A command leaves no thread, process or open file behind, even if it is interrupted or killed."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def open_files():
 
 
 def threads_after(threads):
-    """All threads, once new ones have ended: that of a cancelled timer takes a moment."""
+    """Wait until new threads have ended, then return all threads. A cancelled timer's thread takes a moment to end."""
     until = time.monotonic() + 5
     while not set(threading.enumerate()) <= threads and time.monotonic() < until:
         time.sleep(0.01)
@@ -32,7 +32,7 @@ def threads_after(threads):
 
 
 def children():
-    """Processes that this one has started and not waited for."""
+    """Child processes that this process has not waited for."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):
@@ -114,7 +114,7 @@ def run(*arguments, folder):
 
 
 def session(leader):
-    """Every process of a session, without zombies."""
+    """All processes of a session, without zombies."""
     found = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
@@ -125,7 +125,7 @@ def session(leader):
 
 
 def decoders(folder):
-    """Decoding processes of an index command; they have their own sessions."""
+    """Decoding processes of an index command. Each runs in its own session."""
     found = []
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
@@ -143,7 +143,7 @@ def many(photos):
 
 
 def started(process, photos):
-    """Wait until a run decodes, and return whether it did."""
+    """Wait until an index run starts to decode. Return False if it ends first."""
     for _ in range(600):
         if decoders(photos):
             return True

@@ -1,4 +1,4 @@
-"""Fixtures of the page's tests: a real server on a real index, and a Chromium."""
+"""Fixtures for tests of the page: a real server on a real index, and a Chromium."""
 
 import os
 import shutil
@@ -35,12 +35,12 @@ ODD_NAMES = (
     b"no-utf8-\xff.png",
 )
 CAPTION = "a giraffe <img src=x onerror=window.hacked=1>"
-PAUSE = 10_000  # milliseconds for what should take a hundred, on a machine that may be busy
+PAUSE = 10_000  # milliseconds; most steps take a hundred, but the machine may be busy
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A browser. Its event loop runs as long as it does, and other tests need their own: so it lives for one module."""
+    """A browser for one module. It holds an event loop while it runs, and other tests need their own loops."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[dev]'")
     if CHROMIUM is None:
         pytest.skip("needs a Chromium: apt install chromium")
@@ -61,7 +61,7 @@ def window(chromium):
 
 @pytest.fixture
 def new_page(chromium, window):
-    """A function that makes a page; with options, in a context of its own. An error in any page fails the test.
+    """A function that makes a page. With options, the page has its own context. An error in any page fails the test.
 
     Errors that contain one of the texts in `page.expected` are allowed.
     """
@@ -87,7 +87,7 @@ def new_page(chromium, window):
 
 
 def make_context(chromium, **options):
-    """A context with its own history and storage, whose pages log violations of the content security policy as errors."""
+    """Make a context with its own history and storage. Its pages log content security violations as errors."""
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     context.add_init_script(
         "addEventListener('securitypolicyviolation', (event) => console.error('CSP: ' + event.violatedDirective))"
@@ -97,7 +97,7 @@ def make_context(chromium, **options):
 
 @pytest.fixture
 def page(new_page, address):
-    """The page, with the newest photos in it."""
+    """The page, which shows the newest photos."""
     page = new_page()
     page.goto(address)
     page.wait_for_selector(".photo.loaded")
@@ -106,7 +106,7 @@ def page(new_page, address):
 
 @pytest.fixture(scope="session")
 def album(tmp_path_factory):
-    """The photos of data/photos in two folders, some with dates and places, beside odd names and a file that is no photo."""
+    """The photos of data/photos in two folders, some with dates and places. The album also has odd names and a broken photo."""
     folder = tmp_path_factory.mktemp("album")
     for number, photo in enumerate(sorted(PHOTOS.iterdir())):
         if photo.suffix in (".jpg", ".png", ".webp"):
@@ -131,7 +131,7 @@ def address(album):
 
 
 def place_photo(photo, target):
-    """Copy a photo, with the date and the place that a test wants it to have."""
+    """Copy a photo, and set its date and place."""
     target.parent.mkdir(exist_ok=True)
     if photo.name not in DATES:
         shutil.copy(photo, target)
@@ -149,7 +149,7 @@ def place_photo(photo, target):
 
 
 def environment():
-    """The environment of a process that a test starts, with the test's own empty home."""
+    """The environment for a process that a test starts, with an empty home."""
     return {**os.environ, "HF_HUB_OFFLINE": "1"}
 
 
@@ -165,7 +165,7 @@ def index(folder, model="mini"):
 
 @contextmanager
 def serving(index_folder, *arguments, port=0):
-    """`clipsearch serve` as a process: (the process, its address without a slash at its end)."""
+    """Run `clipsearch serve` as a process. Yields (process, address without a final slash)."""
     command = [
         sys.executable,
         "-m",
@@ -196,21 +196,21 @@ def serving(index_folder, *arguments, port=0):
 
 
 def shown(page):
-    """The names of the photos in the rows, in their order."""
+    """The names of the photos in the rows, in order."""
     labels = page.locator(".photo .open").evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
     return [label.split(", ")[0] for label in labels]
 
 
 @contextmanager
 def answered(page, what="/api/images"):
-    """Do something in this context that requests photos from the server; afterwards they are in the rows."""
+    """Request photos inside this context. It ends when they are in the rows."""
     with page.expect_response(lambda response: what in response.url and response.ok):
         yield
     page.wait_for_function("() => !document.querySelector('#progress').classList.contains('busy')")
 
 
 def search(page, words):
-    """Type words, and wait for their answer."""
+    """Type words, and wait for the answer."""
     with answered(page, "/api/search"):
         page.fill("#query", words)
 

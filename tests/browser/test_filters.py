@@ -1,4 +1,4 @@
-"""The panel of filters, and the map."""
+"""The filter panel and the map."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The gallery in a browser, from a file and without a network."""
+"""The gallery in a browser, opened from a file without a network."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ NAMES = ("giraffe.jpg", "cat.png", "coffee.jpg", "red-panda.jpg", "mountain-trai
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
-    """A gallery of real photos, a missing one and one with a name that would be a script, beside its photos."""
+    """A gallery beside its photos: real ones, a missing one, and one whose name looks like a script."""
     folder = tmp_path_factory.mktemp("stick")
     for name in NAMES:
         shutil.copy(PHOTOS / name, folder)
@@ -31,7 +31,7 @@ def page_file(tmp_path_factory):
 
 @pytest.fixture(params=["light", "dark"])
 def page(request, chromium, page_file):
-    """The gallery, opened from its file without a network; nothing may be logged or asked for."""
+    """The gallery, opened from its file without a network. Log messages and requests fail the test."""
     context = chromium.new_context(
         viewport={"width": 1000, "height": 700}, color_scheme=request.param, offline=True, reduced_motion="reduce"
     )
@@ -42,7 +42,7 @@ def page(request, chromium, page_file):
     page.on("request", lambda request: requested.append(request.url))
     page.goto(page_file.as_uri())
     yield page
-    # A key that is pressed before the page has drawn itself leaves Chromium nothing to focus by itself, which it says.
+    # If a test presses a key before the page is drawn, Chromium logs that it blocked its own autofocus.
     assert [text for text in told if not text.startswith("Autofocus processing was blocked")] == []
     assert [url for url in requested if not url.startswith(("data:", "file:"))] == [] and requested.count(
         page_file.as_uri()
@@ -91,7 +91,7 @@ def test_the_keyboard_goes_everywhere(page):
     page.keyboard.press("ArrowRight")
     assert page.locator("#name").text_content() == NAMES[1] and page.locator("#place").text_content() == "2 / 9"
     page.keyboard.press("Escape")
-    page.wait_for_function(f"(name) => {FOCUSED} === name", arg=NAMES[1])  # a dialog tells a bit later
+    page.wait_for_function(f"(name) => {FOCUSED} === name", arg=NAMES[1])  # the close event comes a bit later
     assert not page.locator("#view").is_visible()
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()

@@ -1,4 +1,4 @@
-"""The index behind the page: what could not be read, new photos, a server that goes away."""
+"""The index behind the page: unreadable files, new photos, a server that stops."""
 
 import json
 import socket
@@ -42,11 +42,11 @@ def test_new_photos_are_indexed_and_appear(new_page, small):
         page.keyboard.press("Escape")
         page.wait_for_function("() => document.querySelector('#status').textContent === '33 photos'")
         assert len(shown(page)) == 33
-        page.close()  # before the server, which it would miss
+        page.close()  # close it first, or it logs that the server is gone
 
 
 def test_indexing_is_followed_and_cancelled(new_page, address):
-    """The server's side is told by hand here: a real run ends sooner than a test can look at it."""
+    """The test answers in place of the server, because a real run ends too fast to be observed."""
     page = new_page()
     job = {"state": "running", "done": 5, "total": 20, "added": 5, "updated": 0, "removed": 0, "failed": 0}
     methods = []
@@ -107,7 +107,7 @@ def test_a_server_that_goes_away_is_told_and_comes_back(new_page, small):
         process.wait()
         page.fill("#query", "red")
         page.wait_for_selector("#gone", state="visible")
-        assert shown(page)  # what was there stays
+        assert shown(page)  # the photos on the page stay
     with serving(small / ".clipsearch", port=port):
         page.wait_for_selector("#gone", state="hidden", timeout=20_000)
         page.wait_for_function("() => document.querySelector('#status').textContent.includes('ms')")

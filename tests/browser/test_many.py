@@ -1,4 +1,4 @@
-"""A thousand photos: all can be reached, and none makes the page stutter."""
+"""A page with a thousand photos: all can be reached, and scrolling stays smooth."""
 
 import os
 
@@ -10,12 +10,12 @@ from tests.conftest import PHOTOS
 pytestmark = pytest.mark.long
 
 COUNT = 1000
-LONGEST = 100  # milliseconds that a task may take while somebody scrolls
+LONGEST = 100  # milliseconds that a task may take while the page scrolls
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """The address of a server with a thousand photos; many are the same, which is embedded once and soon made."""
+    """The address of a server with a thousand photos. Many are the same file, so indexing is fast."""
     photos = [photo for photo in sorted(PHOTOS.iterdir()) if photo.suffix in (".jpg", ".png", ".webp")]
     folder = tmp_path_factory.mktemp("many")
     for number in range(COUNT):
@@ -27,7 +27,7 @@ def many(tmp_path_factory):
 
 
 def test_a_thousand_results_scroll_without_a_long_task(new_page, many):
-    for _ in range(3):  # another program may have the processor for a moment
+    for _ in range(3):  # try three times, because another program may use the processor
         page = new_page()
         page.goto(f"{many}/?q=a+dog")
         page.wait_for_selector(".photo.loaded")
@@ -51,7 +51,7 @@ def test_a_thousand_results_scroll_without_a_long_task(new_page, many):
             COUNT,
         )
         assert page.locator(f".photo .open[aria-label*=', {COUNT} of {COUNT},']").count() == 1
-        assert page.locator(".photo").count() < 150  # the others are not in the document
+        assert page.locator(".photo").count() < 150  # only photos near the window are in the document
         if longest <= LONGEST:
             return
     if os.getloadavg()[0] > (os.cpu_count() or 1):

@@ -1,4 +1,4 @@
-"""Strangers' names and texts stay texts; everybody can use the page; little is loaded."""
+"""Foreign names and texts stay plain text, the page is accessible, and it loads little."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_a_folder_that_is_not_utf8_keeps_its_bytes(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(new_page, address, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = new_page(color_scheme=scheme, bypass_csp=True)  # axe is a script of its own
+    page = new_page(color_scheme=scheme, bypass_csp=True)  # the policy would block axe's script
 
     def serious():
         return [
@@ -51,14 +51,14 @@ def test_axe_finds_nothing_serious(new_page, address, scheme):
             if violation["impact"] in ("serious", "critical")
         ]
 
-    page.goto(f"{address}/?q=a+cat+-+snow&orientation=landscape&format=webp")  # few photos: it looks at each
+    page.goto(f"{address}/?q=a+cat+-+snow&orientation=landscape&format=webp")  # few photos, because axe checks each one
     page.wait_for_selector("#filters .facet-list")
     page.wait_for_selector(".photo.loaded")
     page.click("#toggle-map")
     page.wait_for_selector(".mark, .map-note:not(:empty)")
     page.locator(".photo").first.hover()
     page.locator(".photo .pick").first.click()
-    page.wait_for_timeout(300)  # until colours have faded in
+    page.wait_for_timeout(300)  # wait until colours have faded in
     assert serious() == []
     page.locator(".photo .open").nth(1).click()
     page.wait_for_selector("#viewer[open] img.full")
@@ -103,7 +103,7 @@ def test_little_is_loaded_and_nothing_from_elsewhere(new_page, address):
         "() => performance.getEntries().filter((one) => 'encodedBodySize' in one && !one.name.includes('/api/'))"
         ".map((one) => one.encodedBodySize)"
     )
-    assert 10_000 < sum(sizes) < 100_000  # of code and styles, as they are sent
+    assert 10_000 < sum(sizes) < 100_000  # bytes of code and styles, as sent
     requested = [response.url for response in loaded if "/api/" in response.url and "/thumbnails/" not in response.url]
     assert len(requested) <= 6, requested
 

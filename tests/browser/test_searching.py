@@ -1,4 +1,4 @@
-"""Words, pictures and the parts of a search, as a person uses them."""
+"""Words, pictures and the parts of a search, as a user enters them."""
 
 import base64
 import json
@@ -113,7 +113,7 @@ def test_the_page_reads_the_query_language_as_python_does(page, text):
 
 
 def picture_event(kind, name):
-    """A script that drops or pastes a photo, as the browser itself would tell of it."""
+    """A script that sends the browser's own event for a dropped or pasted photo."""
     data = base64.b64encode((PHOTOS / name).read_bytes()).decode()
     event, field = {"drop": ("DragEvent", "dataTransfer"), "paste": ("ClipboardEvent", "clipboardData")}[kind]
     return f"""async () => {{
@@ -130,7 +130,7 @@ def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
         page.evaluate(picture_event(kind, "kitten.jpg"))
     page.wait_for_selector("#terms .chip img")
     assert "like=upload:" in page.url.replace("%3A", ":")
-    assert page.locator("#relevant").is_disabled()  # a match can be told for words only
+    assert page.locator("#relevant").is_disabled()  # only words have a match
     alone = shown(page)
     assert "cat.png" in alone[:3]
     search(page, "a red car")

@@ -1,4 +1,4 @@
-"""Selecting photos, and what can be done with them; searches that are kept."""
+"""Selecting photos, actions on them, and saved searches."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""One photo as large as the window, and the way there and back by keys alone."""
+"""One photo as large as the window. Keys alone open and close it."""
 
 import re
 
@@ -9,7 +9,7 @@ from tests.browser.conftest import CAPTION, answered, search, shown
 
 @pytest.fixture
 def viewer(page):
-    """The viewer, with the second of the photos."""
+    """The viewer, which shows the second photo."""
     page.locator(".photo .open").nth(1).click()
     page.wait_for_selector("#viewer[open] img.full")
     return page.locator("#viewer")
@@ -24,7 +24,7 @@ def wait_for_title(page, name):
 
 
 def scale(page):
-    """How much larger the photo is than it would fit."""
+    """The photo's zoom: 1 if it just fits the window."""
     return page.evaluate("() => new DOMMatrix(getComputedStyle(document.querySelector('.frame')).transform).a")
 
 
@@ -101,7 +101,7 @@ def test_zoom_by_wheel_keys_double_click_and_moving(page, viewer):
     page.mouse.move(middle[0] + 40, middle[1])
     page.mouse.up()
     assert viewer.locator(".frame").bounding_box()["x"] == pytest.approx(before + 40, abs=1)
-    page.keyboard.press("ArrowRight")  # moves a photo that is zoomed
+    page.keyboard.press("ArrowRight")  # moves the photo, because it is zoomed
     assert title(page) == "rowing-boats.jpg"
     assert viewer.locator(".frame").bounding_box()["x"] == pytest.approx(before - 40, abs=1)
     page.keyboard.press("0")
@@ -178,7 +178,7 @@ def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
     page.keyboard.press("Enter")
     page.wait_for_selector("#viewer[open]")
     assert title(page) == names[1]
-    for _ in range(25):  # the focus stays within
+    for _ in range(25):  # the focus stays inside the viewer
         page.keyboard.press("Tab")
         assert page.evaluate(
             "document.activeElement === document.body || document.activeElement.closest('#viewer') !== null"
@@ -187,7 +187,7 @@ def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
     wait_for_title(page, names[2])
     page.keyboard.press("Escape")
     page.wait_for_selector("#viewer", state="hidden")
-    page.wait_for_function(f"(name) => {which} === name", arg=names[2])  # a dialog says that it has closed a bit later
+    page.wait_for_function(f"(name) => {which} === name", arg=names[2])  # the close event comes a bit later
     assert page.locator(".photo .open[tabindex='0']").count() == 1
     page.keyboard.press("?")
     page.wait_for_selector("#panel[open]")

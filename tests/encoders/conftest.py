@@ -1,4 +1,4 @@
-"""Small checkpoints, each test with a copy of its own."""
+"""Small checkpoints. Each test gets its own copy."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Small checkpoints to change, and what a refusal looks like."""
+"""Helpers that change small checkpoints and check refusals."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a checkpoint folder says about itself, before anything heavy is loaded."""
+"""Read a checkpoint folder's description before anything heavy is loaded."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Model folders that mean no good or are mixed up: a clear error before anything is built, and nothing hangs."""
+"""Hostile or mixed-up model folders give a clear error before anything is built. Loading never hangs."""
 
 import contextlib
 import json
@@ -181,7 +181,7 @@ def test_a_tokenizer_of_another_model_is_an_error(any_copy):
 
 
 def bpe(folder):
-    """The checkpoint with CLIP's kind of tokenizer, and a token table that fits it."""
+    """Give a checkpoint a tokenizer like CLIP's and a token table that fits. Returns the number of tokens."""
     (folder / "tokenizer.json").unlink()
     shutil.copytree(save_vocabulary(folder / "bpe", FEW_MERGES), folder, dirs_exist_ok=True)
     tokens = len(json.loads((folder / "vocab.json").read_text()))
@@ -246,7 +246,7 @@ def test_what_a_configuration_says_of_code_kernels_and_other_files_is_passed_ove
     def ask(values):
         values["auto_map"] = {"AutoModel": "evil.M", "AutoConfig": "evil.M", "AutoTokenizer": ["evil.T", None]}
         values["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
-        values["num_labels"] = 2**63  # transformers would make a table of so many
+        values["num_labels"] = 2**63  # transformers would make a table of this size
         values["transformers_weights"] = "../other.safetensors"
         values["attn_implementation"] = values["_attn_implementation"] = "some/kernel"
         values["text_config"]["attn_implementation"] = "some/kernel"
@@ -277,6 +277,6 @@ def test_code_that_a_tokenizer_names_is_never_run(any_copy, tmp_path):
 def test_an_incomplete_embedded_model_says_so(tmp_path, name, content):
     folder = shutil.copytree(FOLDER, tmp_path / "mini")
     (folder / name).write_bytes(content)
-    if (name, content) != ("preprocessor_config.json", b"{}"):  # which means CLIP's defaults
+    if (name, content) != ("preprocessor_config.json", b"{}"):  # an empty one means CLIP's defaults
         with pytest.raises(ModelError, match=r"reinstall clipsearch|preprocessor_config"):
             MiniEncoder(folder).encode_texts(["red"])

@@ -1,4 +1,4 @@
-"""The hub path, against a hub of our own on 127.0.0.1, a dead one, and none."""
+"""Models from the hub: a fake hub on 127.0.0.1, a silent one, and no hub at all."""
 
 import hashlib
 import json
@@ -28,9 +28,9 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def fake_hub(checkpoint):
-    """A hub that has one model, "team/tiny"; yields its address and the paths it was asked for.
+    """A hub for "team/tiny" and "team/pickled". Yields its address and the list of requested paths.
 
-    Where "tampered" is among these, somebody on the way changes a byte of the weights.
+    If a test adds "tampered" to this list, the hub sends weights with one changed byte.
     """
     requests = []
 
@@ -108,7 +108,7 @@ def fake_hub(checkpoint):
 
 
 def run(*arguments, home, endpoint=None, offline=False):
-    """`clipsearch ...` in a process of its own, since huggingface_hub reads its environment when imported."""
+    """Run `clipsearch ...` in a separate process, because huggingface_hub reads its environment on import."""
     environment = {
         **os.environ,
         "HF_HOME": str(home),
@@ -143,7 +143,7 @@ def test_pulling_again_downloads_nothing(fake_hub, tmp_path):
 
 
 def test_safetensors_that_only_the_hubs_own_bot_offers_are_found(fake_hub, tmp_path):
-    """So it is with openai/clip-vit-base-patch32, whose main branch has pickled weights only."""
+    """The main branch of openai/clip-vit-base-patch32, for example, has only pickled weights."""
     endpoint, requests = fake_hub
     result = run("models", "pull", "team/pickled", home=tmp_path, endpoint=endpoint)
     assert result.returncode == 0, result.stderr
@@ -182,7 +182,7 @@ def test_commits_and_hashes_in_the_table_are_such():
     for entry in MODELS:
         assert entry.revision == "main" or re.fullmatch("[0-9a-f]{40}", entry.revision)
         assert all(re.fullmatch("[0-9a-f]{64}", sha256) for _, sha256 in entry.sha256s)
-        assert not entry.sha256s or entry.revision != "main"  # what moves has no one hash
+        assert not entry.sha256s or entry.revision != "main"  # a moving branch has no fixed hash
     assert next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL) != "main"
 
 
@@ -215,7 +215,7 @@ def test_names_that_cannot_be_models_are_refused_without_asking_anybody(name):
 
 
 def test_the_default_is_mini_with_a_notice_where_the_hub_is_silent(monkeypatch):
-    """A port that accepts and never answers, as behind a bad firewall."""
+    """The port accepts connections and never answers, as behind a bad firewall."""
     import socket
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
@@ -224,7 +224,7 @@ def test_the_default_is_mini_with_a_notice_where_the_hub_is_silent(monkeypatch):
         start = time.monotonic()
         with pytest.warns(ClipsearchWarning, match="models pull"):
             assert choose_default_model() == "mini"
-        assert time.monotonic() - start < 5  # a retry storm takes far longer; the patience itself is 0.8 s
+        assert time.monotonic() - start < 5  # the limit is 0.8 s; repeated tries take far longer
 
 
 def test_the_default_is_clip_where_the_hub_answers(fake_hub, monkeypatch):

@@ -1,4 +1,4 @@
-"""A model that cannot be downloaded: the message names the reason, then what to do. The servers are on 127.0.0.1."""
+"""If a model cannot be downloaded, the message names the reason, then what to do. The servers are on 127.0.0.1."""
 
 import contextlib
 import datetime
@@ -19,7 +19,7 @@ from clipsearch.errors import ModelError
 
 @contextlib.contextmanager
 def hub_that_answers(status, code="", context=None, lists_models=False):
-    """The address of a server that answers every request with a status, and with the hub's own `code` for an error."""
+    """Yield the address of a server that answers every request with this status and the hub's error `code`."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self):
@@ -38,8 +38,8 @@ def hub_that_answers(status, code="", context=None, lists_models=False):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *arguments: None  # a client that ends in the middle of a handshake
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    server.handle_error = lambda *arguments: None  # a client may hang up during the handshake
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
         yield f"http{'s' if context else ''}://127.0.0.1:{server.server_address[1]}"
@@ -51,7 +51,7 @@ def hub_that_answers(status, code="", context=None, lists_models=False):
 
 @pytest.fixture
 def online(monkeypatch):
-    """A machine that may ask a hub, and has no proxy."""
+    """A machine that is allowed to ask a hub and has no proxy."""
     import huggingface_hub.constants
 
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
@@ -63,7 +63,7 @@ def online(monkeypatch):
 
 
 def refusal(monkeypatch, address):
-    """What fetching a model says if this is the hub's address."""
+    """The error message of fetching a model from a hub at this address."""
     monkeypatch.setenv("HF_ENDPOINT", address)
     with pytest.raises(ModelError) as raised:
         hub.fetch("team/tiny")
@@ -72,7 +72,7 @@ def refusal(monkeypatch, address):
 
 @pytest.fixture(scope="module")
 def own_certificate(tmp_path_factory):
-    """A server's context with a certificate that no one else has signed, and the certificate's file."""
+    """A server's SSL context with a self-signed certificate, and the certificate's file."""
     x509 = pytest.importorskip("cryptography.x509")
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -103,7 +103,7 @@ def test_a_certificate_that_is_not_trusted_is_named_with_the_variable_that_helps
         message = refusal(monkeypatch, address)
         assert "the certificate of 127.0.0.1" in message and "is not trusted here (self-signed certificate" in message
         assert "SSL_CERT_FILE" in message and "--model mini" in message
-        monkeypatch.setenv("SSL_CERT_FILE", str(file))  # what the message says helps
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))  # the message's advice works
         assert isinstance(hub.hub_error(5), urllib.error.HTTPError)
 
 
@@ -135,7 +135,7 @@ def test_a_setting_that_forbids_asking_is_named(online, monkeypatch, variable):
     import huggingface_hub.constants
 
     monkeypatch.setenv(variable, "1")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # as it would be in a new process
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # as in a new process
     with hub_that_answers(200, lists_models=True) as address:
         message = refusal(monkeypatch, address)
     assert f"{variable} is set, so the hub is not asked" in message and f"unset {variable}" in message
@@ -167,7 +167,7 @@ def test_a_hub_that_is_silent_did_not_answer_in_time(online, monkeypatch):
 )
 @pytest.mark.parametrize("lists_models", [True, False])
 def test_what_a_hub_answers_is_explained(online, monkeypatch, status, code, reason, advice, lists_models):
-    """A mirror may have models and no list of them."""
+    """A mirror may have models but no list of them."""
     with hub_that_answers(status, code, lists_models=lists_models) as address:
         message = refusal(monkeypatch, address)
     assert reason in message and advice in message

@@ -1,4 +1,4 @@
-"""Weights that are incomplete, mixed up, damaged or another model's: errors, and nothing is made up."""
+"""Incomplete, mixed-up, damaged or foreign weights are errors. Missing weights are never invented."""
 
 import json
 
@@ -33,7 +33,7 @@ def test_a_checkpoint_without_some_of_its_weights_is_an_error(any_copy, missing)
 
 
 def test_the_torch_encoder_refuses_weights_that_transformers_would_make_up(any_copy):
-    """A bias is too small to be missed by counting."""
+    """A missing bias is too small to show in a count of values."""
     change_weights(any_copy, lambda weights: weights.pop("vision_model.encoder.layers.1.mlp.fc1.bias"))
     with pytest.raises(
         ModelError, match=r"1 of the model's tensors are missing .* vision_model\.encoder\.layers\.1\.mlp\.fc1\.bias"

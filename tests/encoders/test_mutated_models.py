@@ -1,4 +1,4 @@
-"""Small checkpoints with changes by chance, always the same ones: each is loaded or refused, and nothing else."""
+"""Small checkpoints with random changes from fixed seeds. Each one is loaded or refused cleanly."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ NAMES = [
 
 
 def places(value, path=()):
-    """The way to every value inside another."""
+    """Yield the path of keys to every value inside a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inner:
         yield (*path, key)
@@ -29,7 +29,7 @@ def places(value, path=()):
 
 
 def change_values(values, chance):
-    """One value of some JSON taken away, added or replaced."""
+    """Remove, add or replace one value of some JSON."""
     *way, key = chance.choice(list(places(values)))
     parent = values
     for step in way:
@@ -44,7 +44,7 @@ def change_values(values, chance):
 
 
 def change_header(data, chance):
-    """The same of what a safetensors file says of its tensors."""
+    """Change one value in the header of a safetensors file."""
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     change_values(header, chance)
@@ -53,7 +53,7 @@ def change_header(data, chance):
 
 
 def change_bytes(data, chance):
-    """A bit turned, or bytes lost or gained, most often near the start."""
+    """Flip a bit, or remove or insert bytes, most often near the start."""
     at = chance.randrange(min(len(data), chance.choice([200, 20_000, len(data)])))
     return chance.choice(
         [
@@ -78,7 +78,7 @@ def mutate(folder, chance):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.filterwarnings("ignore")  # of a text cut, or of libraries that wonder
+@pytest.mark.filterwarnings("ignore")  # truncated texts, or warnings of libraries
 def test_a_mutated_checkpoint_is_loaded_or_refused(of_a_kind, tmp_path, seed):
     chance = Random(seed)
     for number in range(2):

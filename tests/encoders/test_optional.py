@@ -25,7 +25,7 @@ sys.meta_path.insert(0, Refuses())
 
 
 def run(script, *arguments):
-    """What a process says in which none of the three can be imported: standard output, and errors."""
+    """Run a script in a process that cannot import torch, transformers or OpenVINO. Return its stdout and stderr."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT + script, *map(str, arguments)], capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""Prompts: each text in each template, the mean of the unit vectors, normalised again."""
+"""Prompts put each text in each template. The mean of the unit vectors is normalised again."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.encoders.test_torch_encoder import save_checkpoint
 
 
 class SentenceEncoder(ColourEncoder):
-    """A random direction for each sentence, and a note of what was asked."""
+    """An encoder with a random direction for each sentence. It records the sentences."""
 
     def __init__(self):
         super().__init__()

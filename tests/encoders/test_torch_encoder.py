@@ -1,4 +1,4 @@
-"""The reference against transformers itself, on small checkpoints with random weights."""
+"""The torch encoder agrees with transformers, on small checkpoints with random weights."""
 
 import json
 import warnings
@@ -93,7 +93,7 @@ MAKERS = {"clip": make_clip, "siglip": make_siglip, "chinese_clip": make_chinese
 
 
 def save_checkpoint(folder, kind="clip"):
-    """A small checkpoint of a kind with random weights, always the same; its folder."""
+    """Save a small checkpoint of this kind with random but fixed weights, and return its folder."""
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -114,7 +114,7 @@ def pictures():
 
 
 def reference_logits(folder, pictures, texts):
-    """`model(**inputs).logits_per_image`, with nothing of ours in between."""
+    """Return `model(**inputs).logits_per_image`, computed by transformers alone."""
     kind = Checkpoint(folder).model_type
     model = transformers.AutoModel.from_pretrained(folder).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -190,7 +190,7 @@ def test_a_word_that_a_tokenizer_lacks_is_unread(checkpoint):
 
 
 def test_bytes_of_sentencepiece_are_parts_of_characters(tmp_path, monkeypatch):
-    """As in the vocabulary of SigLIP 2, which has most alphabets and falls back to bytes for the rest."""
+    """SigLIP 2's vocabulary, for example, has most alphabets and falls back to bytes for the rest."""
     words = [("<unk>", 0.0), ("\u2581", -2.0), *((f"\u2581{word}", -1.0) for word in ("a", "собака", "🐶", "на"))]
     vocabulary = [*words, *((f"<0x{byte:02X}>", -9.0) for byte in range(256))]
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=True))
@@ -235,7 +235,7 @@ def test_the_real_clip_tokenizer_and_layout(tmp_path, pictures):
 
 
 def test_the_published_logits_of_clip_large():
-    """The example on the model's own page: two cats on a couch against "a photo of a cat" and "a photo of a dog"."""
+    """The model's own page has this example: two cats on a couch, "a photo of a cat" and "a photo of a dog"."""
     model = "openai/clip-vit-large-patch14"
     picture = PHOTOS.parent / "coco-000000039769.jpg"
     if not hub.cached_folder(model) or not picture.exists():

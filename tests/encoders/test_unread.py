@@ -1,4 +1,4 @@
-"""Which words a model cannot read, by what its tokenizer makes of them."""
+"""The tokenizer's pieces show which words a model cannot read."""
 
 import gzip
 
@@ -22,7 +22,7 @@ READ = [
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """What CLIP's tokenizer makes of a text. It has all bytes, and pieces for letters that were frequent in its training."""
+    """A function that splits a text into CLIP's pieces: bytes, and letters that were frequent in its training."""
     file = shared("data/clip_tokenizer/bpe_simple_vocab_16e6.txt.gz")
     merges = gzip.decompress(file.read_bytes()).decode().split("\n")[1:48895]
     tokenizer = tokenizer_of_vocabulary(save(tmp_path_factory.mktemp("clip") / "model", merges))
@@ -64,7 +64,7 @@ def test_words_of_a_text_that_are_read_are_not_named(clip):
 
 
 def test_an_alphabet_of_which_some_words_are_unread_is_unread(mini):
-    """A tokenizer may have each of the letters of a short word."""
+    """A tokenizer may have every letter of a short word, but not the whole alphabet."""
     assert unread_words("на", mini, is_english=False) == []
     assert unread_words("на пляже", mini, is_english=False) == ["на", "пляже"]
 

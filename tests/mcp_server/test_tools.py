@@ -1,4 +1,4 @@
-"""`clipsearch mcp`, asked by the protocol's own client through the pipes of a process."""
+"""`clipsearch mcp` as a process. The protocol's own client asks it through pipes."""
 
 import asyncio
 import base64
@@ -21,7 +21,7 @@ from mcp.client.stdio import StdioServerParameters
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    """The 47 photos of the repository, indexed with mini outside of them."""
+    """An index of the repository's 47 photos in another folder, with the model mini."""
     folder = tmp_path_factory.mktemp("index")
     with SearchEngine(folder, model="mini") as engine:
         engine.index(PHOTOS)
@@ -36,7 +36,7 @@ def server_of(index, **environment):
 
 @pytest.fixture(scope="module")
 def connected(index, tmp_path_factory):
-    """An event loop in a thread of its own, and a client there that is connected to a server: one process for most tests."""
+    """An event loop in its own thread, with a client that is connected to a server. Most tests share this process."""
     home = tmp_path_factory.mktemp("home")
     variables = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME")
     server = server_of(index, HF_HUB_OFFLINE="1", **{name: str(home / name) for name in variables})
@@ -53,7 +53,7 @@ def ask(connected):
 
 @pytest.fixture
 def ask_in_the_legacy_mode(index):
-    """Call a coroutine function with a client that begins as the protocol's first versions did."""
+    """Call a coroutine function with a client that opens the connection as the protocol's first versions did."""
 
     async def run(questions):
         async with mcp.Client(server_of(index), mode="legacy") as client:
@@ -78,7 +78,7 @@ def test_it_offers_three_tools_that_only_read_and_a_resource(ask):
     assert [template.uri_template for template in templates] == ["clipsearch://thumbnails/{id}"]
 
 
-@pytest.mark.parametrize("asking", ["ask", "ask_in_the_legacy_mode"])  # both of the protocol's ways to begin
+@pytest.mark.parametrize("asking", ["ask", "ask_in_the_legacy_mode"])  # both handshakes of the protocol
 def test_a_search_gives_what_the_engine_does(request, index, asking):
     async def questions(client):
         return await client.call_tool("search", {"query": "a cup of coffee", "top_k": 3})
@@ -91,7 +91,7 @@ def test_a_search_gives_what_the_engine_does(request, index, asking):
     assert [(hit["id"], hit["path"], hit["score"]) for hit in result["hits"]] == [
         (hit.record.image_id, hit.path, round(hit.score, 6)) for hit in hits
     ]
-    assert json.loads(answer.content[0].text) == result  # for those that read only text
+    assert json.loads(answer.content[0].text) == result  # for clients that read only text
 
 
 def test_filters_alone_list_photos_and_notes_name_the_parameter_that_helps(ask):

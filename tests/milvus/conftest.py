@@ -33,13 +33,13 @@ STORES = [pytest.param("lite"), pytest.param("server", marks=pytest.mark.long)]
 
 @pytest.fixture(scope="module", params=["index", *STORES])
 def place(request):
-    """What answers queries: an index, or a store."""
+    """The kind of source that answers queries: an index or a store."""
     return request.param
 
 
 @pytest.fixture(scope="module")
 def new_url(request, place):
-    """Makes addresses of collections that do not exist yet."""
+    """A function that makes addresses of new collections."""
     if place == "index":
         return None
     return _lite(request) if place == "lite" else _server(request)
@@ -57,7 +57,7 @@ def milvus_server(tmp_path_factory):
 
 @pytest.fixture
 def nobody_waits(monkeypatch):
-    """Readers check the version after every answer, so writers need not wait for them."""
+    """Readers check the version after every answer, so writers do not wait for them."""
     monkeypatch.setattr("clipsearch.milvus.store.TRUSTED_SECONDS", 0.0)
     monkeypatch.setattr("clipsearch.milvus.push.GRACE_SECONDS", 0.0)
 

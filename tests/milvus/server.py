@@ -1,7 +1,7 @@
 """A Milvus server (the package `milvus` of PyPI) that only this machine can reach.
 
-It listens on all addresses, mostly without a password, so it runs in a network namespace that has only `lo`. A port of
-127.0.0.1 outside is connected to its port inside through a socket in a folder of the tests.
+It listens on all addresses, mostly without a password, so it runs in a network namespace that has only `lo`.
+A socket in a test folder connects a port of 127.0.0.1 outside to the server's port inside.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 _PORT = 19530
-_SECONDS = 120  # a start takes 8
+_SECONDS = 120  # a start usually takes 8
 
 
 @contextlib.contextmanager
 def running(folder, encrypted=None):
-    """HOST:PORT of a server whose data is in a folder; with an SSL context it is spoken to by TLS."""
+    """Start a server with its data in `folder`, and yield HOST:PORT. With an SSL context, it uses TLS."""
     if sys.platform != "linux" or subprocess.run(["unshare", "-rnpf", "true"], capture_output=True).returncode:
         pytest.skip("needs a network namespace, which this machine does not give")
     socket = folder / "socket"
@@ -47,7 +47,7 @@ def running(folder, encrypted=None):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0.1))
     finally:
-        process.stdin.close()  # which tells it to stop
+        process.stdin.close()  # the end of stdin tells it to stop
         process.wait(60)
         process.stdout.close()
         loop.close()
@@ -76,7 +76,7 @@ async def _pass_on(reader, writer):
 
 
 def _main(folder):
-    """Inside the namespace: start the server, say "ready", and pass on what comes through the socket, until stdin ends."""
+    """Inside the namespace, start the server, print "ready", and relay the socket's data until stdin ends."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     from milvus import MilvusServer
 

@@ -30,7 +30,7 @@ CAPTIONS = [
 
 
 def make_index(folder, count=300, seed=0):
-    """An index with photos of every kind; some share a vector, so that they tie."""
+    """Make an index with photos of every kind. Some share a vector, so they tie."""
     chance = random.Random(seed)
     vectors = random_units(count, DIM, seed)
     vectors[count // 6 : count // 6 + count // 7] = vectors[count // 6]
@@ -63,7 +63,7 @@ def add_photo(collection, root_id, folder, number, vector, chance):
 
 @contextmanager
 def answering(folder, place, new_url):
-    """The index itself, or a store that it was pushed to."""
+    """Yield the index itself or a store that it was pushed to."""
     if place == "index":
         with Collection(folder) as collection:
             yield collection
@@ -80,7 +80,7 @@ def push_index(folder, url, **options):
 
 
 def contents(reader):
-    """Everything in an index or store, as values that can be compared."""
+    """Everything in an index or store, as comparable values."""
 
     def read():
         listed = reader.browse(None, "name", 0, 10_000)[0]
@@ -121,14 +121,14 @@ class Killed(BaseException):
 
 
 def killed_at(monkeypatch, number, *, after):
-    """Kill the process at a store's writing call of this number. The returned list is empty if there was no such call."""
+    """Kill the process at the store's write call with this number. Without such a call, the returned list stays empty."""
     reached = []
     calls = iter(range(1000))
 
     def counted(function):
         def call(*arguments, **options):
             here = next(calls)
-            if here > number:  # what is dead does nothing more
+            if here > number:  # a dead process makes no more calls
                 raise Killed
             if here == number:
                 reached.append(number)

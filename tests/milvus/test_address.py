@@ -1,4 +1,4 @@
-"""Addresses of stores, and that what is secret in them stays so."""
+"""Addresses of stores, and how their secrets stay hidden."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A server that is spoken to by TLS: milvuss://."""
+"""A server that uses TLS: milvuss://."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ pytest.importorskip("milvus", reason="needs a Milvus server: pip install milvus"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate of 127.0.0.1, signed by itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     if not shutil.which("openssl"):
         pytest.skip("needs a certificate, which openssl makes")
     folder = tmp_path_factory.mktemp("certificate")

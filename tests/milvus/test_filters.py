@@ -1,4 +1,4 @@
-"""Filter expressions contain what a user typed only as hexadecimal digits."""
+"""Filter expressions contain the user's words only as hexadecimal digits."""
 
 import re
 

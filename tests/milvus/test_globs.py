@@ -1,4 +1,4 @@
-"""PublicationNames in several folders, and globs of both kinds, by an index and by stores."""
+"""An index and stores match the same photos by name, by folder and by both kinds of globs."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def source(tmp_path_factory, place, new_url):
         (Test("folder", "~", "?"), ["a/DSC1.jpg", "b/DSC1.jpg", "c/dsc1.JPG", "a/kid.jpg"]),
         (Test("name", "~", "a[^]x]b*"), ["azb.png", "agb.jpg"]),
         (Test("name", "~", "a[]x]b*"), ["a]b.png"]),
-        (Test("name", "~", "a[!]x]b*"), ["azb.png", "agb.jpg"]),  # "!" and "^" both turn a class round
+        (Test("name", "~", "a[!]x]b*"), ["azb.png", "agb.jpg"]),  # "!" and "^" both negate a class
         (Test("name", "~", "ä[!]x]b*"), ["äzb.gif"]),
         (Test("name", "~", "ä[^]x]b*"), ["äzb.gif"]),
         (Test("name", "~", "ä[]x]]b*"), ["äx]b.gif"]),

@@ -1,4 +1,4 @@
-"""A store belongs to one copy of one index, and only one push writes to it at a time."""
+"""A store belongs to one copy of one index. Only one push writes to it at a time."""
 
 import json
 import random
@@ -32,7 +32,7 @@ def place(request):
 
 @pytest.fixture
 def table(url):
-    """The store's table, once something was pushed there."""
+    """The store's table. Use it only after a push."""
     table = Table(parse_address(url))
     yield table
     table.close()
@@ -109,7 +109,7 @@ def test_an_index_may_have_several_stores(index, new_url):
 
 
 def test_an_index_that_pushed_before_publications_had_names_goes_on(index, new_url, monkeypatch):
-    """It had one name, which all of its stores have."""
+    """Such an index had one name, and all of its stores share it."""
     urls = [new_url(), new_url()]
     with Collection(index, writable=True) as collection:
         collection.set_meta(COPY, "0123abcd")
@@ -138,7 +138,7 @@ def test_names_do_not_pile_up(index, url, monkeypatch):
     with Collection(index) as collection, MilvusStore(parse_address(url)) as reader:
         words = collection.meta(COPY).split()
         assert reader.manifest.copy in words and reader.manifest.copy in PublicationNames(collection)
-    assert len([word for word in words if not word.startswith("?")]) == 2  # the first, which stays, and the last
+    assert len([word for word in words if not word.startswith("?")]) == 2  # the first name stays, and the last
 
 
 def test_one_writer_at_a_time(index, url, table):
@@ -201,7 +201,7 @@ def test_a_lease_that_claims_to_last_too_long_is_ignored(index, url, table, unti
 
 
 def test_a_push_that_paused_for_too_long_deletes_nothing(index, url, table, tmp_path, monkeypatch):
-    """Another push may have resumed and published the rows that it takes for leftovers."""
+    """Another push may have published the rows that the paused push takes for leftovers."""
     push_index(index, url)
     copy = tmp_path / "copy" / ".clipsearch"
     pull(parse_address(url), copy)
@@ -215,7 +215,7 @@ def test_a_push_that_paused_for_too_long_deletes_nothing(index, url, table, tmp_
     def asleep(self):
         rows = read_rows(self)
         if not reports:
-            table.delete([number for number, _ in table.notes(f"row < {LEASES_BELOW}")])  # the lease has ended
+            table.delete([number for number, _ in table.notes(f"row < {LEASES_BELOW}")])  # end the lease
             reports.append(None)
             reports.append(push_index(copy, url, take_over=True))
         return rows

@@ -1,4 +1,4 @@
-"""A push publishes one whole state of the index, however much it changes."""
+"""A push publishes one whole state of the index, even if it changes many photos."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def place(request):
 
 
 def replace_some(folder, ids):
-    """Replace some photos by others, and swap the names of two."""
+    """Replace some photos with others, and swap the names of two."""
     with Collection(folder, writable=True) as collection:
         (root_id,) = collection.roots()
         records = collection.records(range(1, 1000))
@@ -53,7 +53,7 @@ def replace_some(folder, ids):
 
 @pytest.mark.parametrize("room", [60_000, 40])
 def test_every_version_is_one_state_of_the_index(index, url, tmp_path, monkeypatch, room):
-    """Also if the push is killed after publishing and before deleting."""
+    """This also holds if the push is killed between publishing and deleting."""
     push_index(index, url)
     replace_some(index, range(1, 28))
     new, publish, seen = local(index), Table.publish, []
@@ -87,7 +87,7 @@ def test_every_version_is_one_state_of_the_index(index, url, tmp_path, monkeypat
 
 @pytest.mark.long
 def test_more_photos_than_fit_into_a_note_are_withdrawn_at_once(tmp_path, url, monkeypatch, place):
-    count = 13_000 if place == "server" else 4_600  # Milvus Lite takes minutes, and a test of fewer has parts as well
+    count = 13_000 if place == "server" else 4_600  # Milvus Lite is slow; 4,600 also need parts
     index = make_index(tmp_path / "photos" / ".clipsearch", count)
     push_index(index, url)
     with Collection(index, writable=True) as collection:
@@ -112,7 +112,7 @@ def test_more_photos_than_fit_into_a_note_are_withdrawn_at_once(tmp_path, url, m
 
 
 def test_versions_of_a_new_collection_are_not_mistaken_for_old_ones(index, url, tmp_path, monkeypatch):
-    """After a collection was dropped, the versions of the next one have the same numbers."""
+    """A new collection counts its versions from the start, as the dropped collection did."""
     push_index(index, url)
     other = make_index(tmp_path / "other" / ".clipsearch", 40, seed=3)
     with MilvusStore(parse_address(url)) as reader, SearchEngine.open(url) as engine:
@@ -167,7 +167,7 @@ def test_an_unfinished_collection_is_finished(index, url, monkeypatch):
 
 
 def test_rows_sent_twice_after_a_lost_answer_are_stored_once(index, url, monkeypatch):
-    """pymilvus tries again where an answer was lost, and the server may have done it already."""
+    """If an answer is lost, pymilvus retries, but the server may have stored the rows already."""
     push_index(index, url)
     change(index)
     insert = Table.insert
@@ -201,7 +201,7 @@ def test_a_manifest_survives_its_notes():
                 newest({number: text for number, text in notes.items() if number != lost})
         assert (
             newest({**before, **{number: notes[number] for number in parts}}).sequence == 2
-        )  # killed before it was there
+        )  # killed before the last note was written
     assert newest({}) is None
 
 
@@ -212,7 +212,7 @@ def test_a_manifest_of_the_first_clipsearch_is_read():
     "after": 5, "dead": [3, 4], "dead_until": 6}"""
     latest = newest({-4: note})
     assert (latest.version, latest.dead, latest.dead_until, latest.roots) == (7, (3, 4), 6, {1: "/p"})
-    assert json.loads(latest.to_notes()[-4]) == json.loads(note)  # and it would read ours
+    assert json.loads(latest.to_notes()[-4]) == json.loads(note)  # the first clipsearch could read our note, too
     with pytest.raises(CollectionError, match="upgrade clipsearch"):
         newest({-4: note.replace('"clipsearch": 1', '"clipsearch": 3')})
 

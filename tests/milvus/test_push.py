@@ -1,4 +1,4 @@
-"""Push and pull: what readers see meanwhile, and what remains if either is killed at any point."""
+"""Push and pull: what readers see meanwhile, and what remains after a kill at any point."""
 
 import contextlib
 import random
@@ -58,7 +58,7 @@ def test_only_what_differs_is_sent(index, url):
     assert stored(url) == local(index)
     with Collection(index) as collection, MilvusStore(parse_address(url)) as reader:
         assert third.digest == digest_of(collection.checksums()) == reader.manifest.digest
-        assert reader.table.count("row > 0") == 60  # nothing outdated is left
+        assert reader.table.count("row > 0") == 60  # no outdated rows are left
 
 
 @pytest.mark.long
@@ -93,7 +93,7 @@ def test_a_push_killed_at_any_point_leaves_one_version_and_can_be_repeated(
 
 
 def itertools_from(after, place):
-    """Every call, or some for a server, which is slow."""
+    """Numbers of the calls to kill at: every call, or only some for a server, because it is slow."""
     return range(100) if place == "lite" else [*range(2 + int(after), 14, 4), 99]
 
 
@@ -160,7 +160,7 @@ def test_a_reader_starts_again_if_a_version_is_published_meanwhile(index, url):
 
 
 def test_outdated_rows_stay_longer_than_readers_trust_a_version(index, url, monkeypatch):
-    """Within TRUSTED_SECONDS a reader does not read the version again; the rows of the previous one still exist."""
+    """A reader trusts a version for TRUSTED_SECONDS, so the rows of the previous version stay that long."""
     push_index(index, url)
     old = local(index)
     monkeypatch.setattr("clipsearch.milvus.store.TRUSTED_SECONDS", 1000.0)
@@ -170,7 +170,7 @@ def test_outdated_rows_stay_longer_than_readers_trust_a_version(index, url, monk
 
         def wait(seconds):
             waited.append(seconds)
-            assert contents(reader) == old  # published, and not deleted yet
+            assert contents(reader) == old  # the push has published, but not deleted yet
             assert stored(url) == local(index)
 
         monkeypatch.setattr("clipsearch.milvus.push.GRACE_SECONDS", 5.0)

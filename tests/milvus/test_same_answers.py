@@ -1,4 +1,4 @@
-"""One suite for everything that answers queries: an index on this machine, Milvus Lite, and a Milvus server."""
+"""One suite for all sources of answers: a local index, Milvus Lite, and a Milvus server."""
 
 import random
 import time
@@ -38,7 +38,7 @@ def index(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def source(index, place, new_url):
-    """What answers: the index, or a store that it was pushed to."""
+    """The index, or a store that it was pushed to."""
     with answering(index, place, new_url) as source:
         yield source
 
@@ -85,7 +85,7 @@ def test_large_answers_are_fetched_in_parts(source, everything, place, monkeypat
 
 
 def counting(ask, most):
-    """A way to ask a store that fails where it would give whole rows, and more of them than so many."""
+    """Wrap a store's query function. The wrapper fails if an answer has more than `most` whole rows."""
 
     def asked(table, *arguments, **options):
         answer = ask(table, *arguments, **options)
@@ -141,7 +141,7 @@ def test_conditions_within_conditions(source, index, everything):
 
 
 def test_conditions_that_are_too_deep_are_refused(source, index):
-    """And what is allowed, the index can answer as well: SQLite's parser has a stack of 100."""
+    """The index can answer all conditions that are allowed, although SQLite's parser has a stack of only 100."""
     for leaf in (*LEAVES, Test("camera", "~", "*[a]*"), Below(str(index.parent / "trip"))):
         chain = leaf
         for number in range(60):
@@ -215,7 +215,7 @@ def test_another_model_is_refused(source):
 
 
 def test_queries_are_answered_alike(engine, photos, place, new_url):
-    """The same `Query` through the same engine: texts, pictures, weights, filters, matches, pages."""
+    """The same engine gets the same `Query`: texts, pictures, weights, filters, matches, pages."""
     for number in range(4):
         save_photo(photos / f"red {number}.jpg", (220 - number, 20, 20))
     engine.index()
@@ -262,7 +262,7 @@ def test_rows_that_changed_in_the_store_are_noticed(index, place, new_url):
             reader.table.delete([row["row"] + 1])
         reader.table.insert([{**row, "row": row["row"] + 2}])
         end = time.monotonic() + 20
-        while time.monotonic() < end:  # a server shows the last deletion some time later
+        while time.monotonic() < end:  # a server shows the last deletion with a delay
             try:
                 assert reader.search(query, 1)[0][0][1].image_id == 20
                 break

@@ -1,4 +1,4 @@
-"""`push`, `pull`, `--store`: as a user sees them."""
+"""`push`, `pull` and `--store`, as a user runs them."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Bars of text."""
+"""Bar charts as text."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_bars_are_as_long_as_their_share_of_the_room():
     assert lines[0] == "by camera" and lines[-1] == "3 more cameras: 7"
     assert lines[1] == "X100     1,200  " + "█" * 20
     assert lines[2] == "Pixel 8    600  " + "█" * 10
-    assert lines[3] == "a phone      1  ▏"  # next to nothing, but there
+    assert lines[3] == "a phone      1  ▏"  # very short, but visible
     assert lines[4] == "none         0"
 
 

@@ -1,4 +1,4 @@
-"""Counts as a PNG."""
+"""Bar charts as a PNG."""
 
 import io
 
@@ -22,13 +22,13 @@ def picture(*charts):
 
 
 def is_blue(image):
-    """Which pixels (height, width) are of a bar."""
+    """A mask (height, width) of the pixels that belong to a bar."""
     return (np.asarray(image) == BLUE).all(axis=2)
 
 
 def test_bars_are_as_long_as_their_counts():
     lengths = np.unique(is_blue(picture(CAMERAS)).sum(axis=1))
-    assert len(lengths) == 3 and lengths[0] == 0  # between bars, and where there is no photo
+    assert len(lengths) == 3 and lengths[0] == 0  # 0: gaps, and bars without photos
     assert lengths[2] == pytest.approx(2 * lengths[1], rel=0.02)
 
 

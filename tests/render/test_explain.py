@@ -1,4 +1,4 @@
-"""What was asked, in plain values and in words."""
+"""Explanations of a query, as plain values and as text."""
 
 import json
 from pathlib import Path

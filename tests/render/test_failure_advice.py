@@ -1,4 +1,4 @@
-"""What to do about each failure, and how long it has been so."""
+"""Advice for each failure, and the failure's age."""
 
 from datetime import datetime, timedelta, timezone
 from typing import get_args

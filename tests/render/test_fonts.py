@@ -1,4 +1,4 @@
-"""Letters on pictures."""
+"""Fonts for text on pictures."""
 
 import pytest
 

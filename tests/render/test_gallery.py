@@ -1,4 +1,4 @@
-"""The gallery as a file: what is in it, and that nothing in it is more than text."""
+"""The gallery as a file: its contents, and that hostile names stay plain text."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ HOSTILE = (
 
 
 class Page(HTMLParser):
-    """A page's elements as (tag, attributes), and the text of each style, script and title."""
+    """Parses a page: its elements as (tag, attributes), and the text of each style, script and title."""
 
     def __init__(self, text):
         super().__init__()
@@ -169,7 +169,7 @@ def test_labels_keep_their_likeliest_photos(tmp_path, monkeypatch):
     shown = [
         (section.title, section.note, [card.record.image_id for card in section.cards]) for section in gallery.sections
     ]
-    assert shown == [("dog", "2 photos", [3, 1])]  # 0.81 and 0.72 likely; the cats 0.7 and 0.09
+    assert shown == [("dog", "2 photos", [3, 1])]  # dogs: 0.81 and 0.72; cats: only 0.7 and 0.09
     assert "4 photos" in gallery.about[0]
 
 

@@ -1,4 +1,4 @@
-"""Hits and failures as JSON, and back."""
+"""Hits and failures become JSON and are read back."""
 
 import json
 
@@ -20,7 +20,7 @@ HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
 def test_json_keeps_the_agreed_keys_and_any_name():
     text = json_line(hits_to_json([hit(1, HOSTILE, 0.25, 0.5)], "q", "mini", "/photos/.clipsearch"))
     assert text.count("\n") == 1
-    text.encode("utf-8")  # valid, although the name is not
+    text.encode("utf-8")  # valid UTF-8, although the name is not
     value = json.loads(text)
     assert list(value) == ["query", "model", "index", "hits"]
     assert list(value["hits"][0]) == [

@@ -1,4 +1,4 @@
-"""What a walk did not take, as lines for people."""
+"""Lines about the files that a walk skipped."""
 
 from clipsearch.images import file_types
 from clipsearch.images.file_types import OptionalDecoder, missing_decoder

@@ -1,4 +1,4 @@
-"""What people and scripts read."""
+"""Text for people and for scripts."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Fixtures of the server's tests: a server in this process over five photos of five colours, and a server as a process."""
+"""Fixtures for tests of the server. It runs over five photos, in this process or as its own process."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ MAY_CHANGE = {"Clipsearch-Client": "tests"}
 
 @pytest.fixture
 def indexed(photos_with_mini):
-    """The folder of the five photos, indexed by mini, for a server in a process of its own."""
+    """The folder of the five photos, indexed by mini, for a server in its own process."""
     return photos_with_mini
 
 
@@ -50,7 +50,7 @@ def found_names(answer):
 
 
 def wait_for_job(client, seconds=20):
-    """The job's state once it has ended."""
+    """Wait until the job has ended, and return its state."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         job = client.get("/api/index").json()
@@ -62,7 +62,7 @@ def wait_for_job(client, seconds=20):
 
 @contextmanager
 def serving(folder, *arguments, **environment):
-    """`clipsearch serve` as a process: (the process, its address)."""
+    """Run `clipsearch serve` as a process. Yields (process, address)."""
     process = subprocess.Popen(
         [sys.executable, "-m", "clipsearch", "serve", "--index", str(folder), "--port", "0", "--no-open", *arguments],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Attacks by a hostile page, program, picture or index, all of them refused."""
+"""Attacks by a hostile page, program, picture or index. The server refuses all of them."""
 
 import io
 import json
@@ -124,7 +124,7 @@ def test_another_site_cannot_embed_or_fetch(client):
         for address in ("/api/thumbnails/1", "/api/images/1/file", "/api/search?q=red", "/static/main.js"):
             refused(client.get(address, headers={"Sec-Fetch-Site": site}), 403, "wrong-origin")
     assert client.get("/api/status", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
-    assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code in (200, 404)  # a link to it
+    assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code in (200, 404)  # a link may open it
 
 
 def test_an_error_of_ours_tells_nothing(caplog):
@@ -186,7 +186,7 @@ def test_static_files_are_those_of_the_package(client, tmp_path, monkeypatch):
     assert answer.text == "1" and answer.headers["content-type"] == "text/javascript; charset=utf-8"
     assert client.get("/static/main.js", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert client.get("/static/secret.txt").status_code == 404
-    assert client.get("/").status_code == 404  # it has no index.html
+    assert client.get("/").status_code == 404  # this folder has no index.html
 
 
 # -- tokens
@@ -211,7 +211,7 @@ def test_nothing_is_shown_without_the_token(locked):
         {"Authorization": "Bearer \u00e9".encode("latin-1")}, {"Cookie": 'a={"x": "y"}; clipsearch-token=z'},
     ):  # fmt: skip
         refused(locked.get("/api/status", headers=headers), 401, "token-needed")
-    refused(locked.get(f"/api/status?token={TOKEN}"), 401, "token-needed")  # only the page takes it from the address
+    refused(locked.get(f"/api/status?token={TOKEN}"), 401, "token-needed")  # only the page accepts it there
 
 
 def test_the_token_opens_by_header_or_by_cookie(locked):
@@ -223,7 +223,7 @@ def test_the_token_opens_by_header_or_by_cookie(locked):
     assert locked.get("/api/status").status_code == 200  # the client has the cookie now
     others = {"Cookie": f'of={{"another": "program"}}; clipsearch-token={TOKEN}'}
     assert locked.get("/api/status", headers=others).status_code == 200
-    assert locked.get(f"/?token={TOKEN}").status_code == 303  # and the token does not stay in the address
+    assert locked.get(f"/?token={TOKEN}").status_code == 303  # the redirect removes the token from the address
 
 
 def test_tokens_are_compared_in_constant_time(locked, monkeypatch):
@@ -286,7 +286,7 @@ def test_a_huge_upload_is_refused_by_what_comes(client, monkeypatch):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """A real server over three photos: its address."""
+    """The address of a real server over three photos."""
     folder = tmp_path_factory.mktemp("real")
     for colour in ("red", "green", "blue"):
         save_photo(folder / f"{colour}.jpg", colour)
@@ -297,7 +297,7 @@ def running(tmp_path_factory):
 
 
 def talk(address, request, most=1_000_000):
-    """Send raw bytes to a server; returns its answer until it hangs up or is silent."""
+    """Send raw bytes to a server. Returns its answer until it hangs up or is silent."""
     url = httpx2.URL(address)
     with socket.create_connection((url.host, url.port), timeout=1) as stream:
         host = f"{url.host}:{url.port}".encode()
@@ -339,14 +339,14 @@ def test_broken_and_smuggled_requests_get_nothing(running, request_bytes):
         and not answer.startswith(b"HTTP/1.1 101")
         and b"photo_bytes" not in answer
     )
-    assert httpx2.get(f"{running}api/status").json()["images"] == 3  # it is still there
+    assert httpx2.get(f"{running}api/status").json()["images"] == 3  # the server still runs
 
 
 # -- pictures
 
 
 def bomb(width, height):
-    """A PNG of a few kilobytes whose header states this size."""
+    """A PNG of a few kilobytes. Its header claims this size."""
 
     def chunk(kind, data):
         body = kind + data
@@ -374,7 +374,7 @@ def test_awkward_files_do_no_harm(client):
 
 
 def test_a_page_or_a_script_is_never_sent_as_one(client, engine, photos):
-    """A photo's file that becomes a page; and pictures that end in one."""
+    """A photo's file is replaced by a page, and two pictures end in a script."""
     stream = io.BytesIO()
     Image.new("RGB", (9, 9)).save(stream, "GIF")
     (photos / "polyglot.html").write_bytes(stream.getvalue() + b"<script>alert(1)</script>")
@@ -433,7 +433,7 @@ def test_names_that_are_not_utf8_are_exact(client, engine, photos):
 
 
 def test_an_index_from_elsewhere_cannot_show_other_files(client, engine, photos):
-    """A catalog whose row names another file, which does not have the hash in the row."""
+    """A row of the catalog names another file, but its hash does not match that file."""
     import sqlite3
 
     secret = photos / "secret.txt"

@@ -1,4 +1,4 @@
-"""The client, and `--server`, which prints the same bytes as the command line without it."""
+"""The client. `--server` prints the same bytes as the command line without it."""
 
 import contextlib
 import json
@@ -28,13 +28,13 @@ from tests.server.conftest import serving
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    """The 47 photos of the repository and one with an awkward name, indexed with mini."""
+    """An index of the repository's 47 photos and some with awkward names, with the model mini."""
     folder = tmp_path_factory.mktemp("index")
     odd = tmp_path_factory.mktemp("odd")
     save_photo(odd / "=a\n'\"\x1b.jpg", "red")
     if os.name == "posix":
         save_photo(odd / "plain.jpg", "blue")
-        with contextlib.suppress(OSError):  # names are Unicode on some systems
+        with contextlib.suppress(OSError):  # some systems allow only Unicode names
             os.rename(odd / "plain.jpg", os.fsencode(odd) + b"/caf\xe9.jpg")
     (odd / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with SearchEngine(folder, model="mini") as engine:
@@ -60,7 +60,7 @@ def mini():
 
 @pytest.fixture(autouse=True)
 def loaded_once(mini, monkeypatch):
-    """The model that every query of this process would load again."""
+    """Load the model once, because each query in this process would load it again."""
     monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: mini)
 
 
@@ -141,7 +141,7 @@ def test_lines_of_standard_input_are_answered_one_by_one(index, server):
 def test_status_is_that_of_quick(index, server):
     for flags in ([], ["--json"]):
         status, here, errors = printed("status", "--quick", *flags, "--index", index)
-        here = re.sub(rb"; see: clipsearch failures.*", b"", here)  # that command looks into the index itself
+        here = re.sub(rb"; see: clipsearch failures.*", b"", here)  # that command needs the index itself
         assert printed("status", *flags, "--server", server) == (status, here, errors)
 
 
@@ -179,7 +179,7 @@ def test_files_of_a_far_server_are_not_here():
 
 def test_nobody_answers():
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # but does not listen
+        held.bind(("127.0.0.1", 0))  # the port is taken, but not listening
         address = f"http://127.0.0.1:{held.getsockname()[1]}"
         with Client(address) as client, pytest.raises(ClipsearchError, match="start one with: `clipsearch serve`"):
             client.status()
@@ -195,7 +195,7 @@ def test_what_is_no_address_is_told(address):
 
 @contextlib.contextmanager
 def client_of(handler):
-    """A client of a server, on this machine, that answers by this handler."""
+    """Yield a client of a local server that answers with this handler."""
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -254,7 +254,7 @@ def test_the_client_finds_what_the_engine_does(index, server):
                 (hit.rank, hit.score, hit.match, hit.record.image_id, hit.path, hit.record.info) for hit in through
             ] == [(hit.rank, hit.score, hit.match, hit.record.image_id, hit.path, hit.record.info) for hit in own]
         with Image.open(CAT) as picture:
-            assert client.search(picture.convert("RGB"), 1)[0].path == CAT  # other bytes, so not the query's own
+            assert client.search(picture.convert("RGB"), 1)[0].path == CAT  # other bytes, so CAT is not left out
         (first,) = client.search("a fire truck", 1)
         number = first.record.image_id
         assert number not in [hit.record.image_id for hit in client.similar(number, 5)]
@@ -293,12 +293,12 @@ def test_lists_notes_and_own_photos_travel(index, server, tmp_path):
 def test_a_client_outlives_the_server_s_patience(server):
     with Client(server) as client:
         client.status()
-        client._connection.sock.shutdown(socket.SHUT_RDWR)  # as a server does with a connection that idles
+        client._connection.sock.shutdown(socket.SHUT_RDWR)  # a server does this to an idle connection
         assert client.status().images
 
 
 def same_answers(engine, client, query):
-    """Server and index give the same hits, to the last digit."""
+    """Check that server and index give the same hits, to the last digit."""
     own, through = engine.search(query, 20), client.search(query, 20)
     assert [(hit.score, hit.match, hit.path) for hit in through] == [(hit.score, hit.match, hit.path) for hit in own]
     assert through.explanation.considered == own.explanation.considered

@@ -68,7 +68,7 @@ def test_head_is_get_without_a_body(client):
         head, get = client.head(address), client.get(address)
         assert head.content == b"" and head.status_code == get.status_code
         assert head.headers["content-type"] == get.headers["content-type"]
-    answer = client.head("/api/events")  # with GET this would never end
+    answer = client.head("/api/events")  # a GET would never end
     assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
 
 

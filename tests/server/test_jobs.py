@@ -1,4 +1,4 @@
-"""Indexing while the server runs, and the events that listeners get."""
+"""Indexing while the server runs, and the events for listeners."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def test_only_indexed_folders_can_be_indexed(client, photos, tmp_path):
     for folder in (tmp_path, photos / "trip", "/", str(photos / ".." / "other")):
         answer = client.post("/api/index", json={"folders": [str(folder)]})
         assert answer.status_code == 403 and answer.json()["error"]["code"] == "not-indexed"
-        how = f"clipsearch index PHOTOS --index {quoted(photos / '.clipsearch')}"  # never the options of another client
+        how = f"clipsearch index PHOTOS --index {quoted(photos / '.clipsearch')}"  # never another client's options
         assert answer.json()["error"]["message"].endswith(f"to add it: {how}")
     assert client.post("/api/index", json={"folder": str(photos)}).status_code == 422
 
@@ -98,7 +98,7 @@ def test_listeners_are_told_of_progress_and_commits(indexed):
             assert news.headers["content-type"].startswith("text/event-stream")
             told = events(progress.iter_lines())
             assert next(told) == ("progress", client.get("api/index").json())
-            time.sleep(0.3)  # the other stream has looked at the index by now
+            time.sleep(0.3)  # by now, the other stream has read the index
             client.post("api/index")
             *_, (last, job) = told
             assert last == "done" and job["added"] == 3

@@ -1,4 +1,4 @@
-"""Thumbnails and photos as a browser gets them."""
+"""Thumbnails and photos, as a browser receives them."""
 
 import io
 import os
@@ -123,7 +123,7 @@ def test_the_cache_drops_what_was_used_longest_ago(tmp_path):
         cache.put(f"{number:064}-256.webp", b"x" * 100)
         os.utime(cache._path(f"{number:064}-256.webp"), (number + 1000, number + 1000))
     assert cache.size == 1000
-    assert cache.get(f"{0:064}-256.webp") == b"x" * 100  # used again, and so the newest
+    assert cache.get(f"{0:064}-256.webp") == b"x" * 100  # used again, so it is now the newest
     cache.put(f"{10:064}-256.webp", b"x" * 100)
     left = [number for number in range(11) if cache.get(f"{number:064}-256.webp")]
     assert left == [0, 3, 4, 5, 6, 7, 8, 9, 10] and cache.size == 900

@@ -1,4 +1,4 @@
-"""A server, an engine and an assistant notice that their index was replaced, or that its photos are gone."""
+"""A server, an engine and an assistant notice if their index is replaced or its photos are gone."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ from tests.server.test_uploads import png, send
 
 
 class TurnedEncoder(ColourEncoder):
-    """Another model, of the same dimension."""
+    """Another model with the same dimension."""
 
     def embed_pixels(self, pixels):
         return super().embed_pixels(pixels)[:, [1, 2, 0, 3]]
@@ -77,7 +77,7 @@ def test_a_server_outlives_an_index_that_is_being_made(client, engine, photos):
     shutil.rmtree(photos / ".clipsearch")
     (photos / ".clipsearch").mkdir()
     database = sqlite3.connect(photos / ".clipsearch" / "catalog.sqlite")
-    database.execute("PRAGMA journal_mode=WAL")  # as the first moment of `clipsearch index` leaves it
+    database.execute("PRAGMA journal_mode=WAL")  # `clipsearch index` starts like this
     database.close()
     for address in ("/api/images", "/api/search?q=red"):
         assert client.get(address).status_code == 503
@@ -94,7 +94,7 @@ def test_listeners_are_told_of_another_index(service, engine, photos, make_anew)
         await asyncio.sleep(0.3)
         os.unlink(photos / "red.jpg")
         await asyncio.to_thread(make_anew)
-        while await asyncio.wait_for(heard, 60) != ("changed", {"images": 4}):  # perhaps of the empty index first
+        while await asyncio.wait_for(heard, 60) != ("changed", {"images": 4}):  # the empty index may come first
             heard = asyncio.ensure_future(anext(events))
 
     asyncio.run(listen())

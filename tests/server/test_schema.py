@@ -1,6 +1,6 @@
-"""What the server says of itself, in its OpenAPI description, against what it does: made-up requests by the hundred.
+"""The server behaves as its OpenAPI description says. Hundreds of generated requests check this.
 
-More of them, of every operation: CLIPSEARCH_SCHEMA_EXAMPLES=500 python -m pytest tests/server/test_schema.py
+For more requests per operation: CLIPSEARCH_SCHEMA_EXAMPLES=500 python -m pytest tests/server/test_schema.py
 """
 
 import os
@@ -17,14 +17,14 @@ import requests
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-NO_HTTP = b"Invalid HTTP request received."  # what uvicorn says to addresses that are too long, before it hangs up
-LONGEST = 2**16  # bytes of an address
+NO_HTTP = b"Invalid HTTP request received."  # uvicorn's answer to an address that is too long, before it hangs up
+LONGEST = 2**16  # bytes of an address that uvicorn must accept
 EXAMPLES = int(os.environ.get("CLIPSEARCH_SCHEMA_EXAMPLES", "12"))
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory):
-    """A real server's description of itself, without the streams, which do not end."""
+    """The OpenAPI description of a real server. It leaves out the streams, because they do not end."""
     home = tmp_path_factory.mktemp("home")
     photos = tmp_path_factory.mktemp("photos")
     for colour in ("red", "green", "blue"):
@@ -39,23 +39,23 @@ def api(tmp_path_factory):
 
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.name.lower())
 def test_every_answer_is_as_described(api, mode):
-    """Requests that fit the description, and requests that do not: statuses, headers and bodies are those that it promises."""
+    """Valid and invalid requests get only statuses, headers and bodies that the description promises."""
     failures, count = [], 0
     for operation in (result.ok() for result in api.get_all_operations()):
         if mode is schemathesis.GenerationMode.NEGATIVE and not (
             operation.query or operation.path_parameters or operation.body
         ):
-            continue  # there is nothing to get wrong
+            continue  # the operation has no input to get wrong
         try:
             count += ask(operation.as_strategy(generation_mode=mode))
-        except FailureGroup as error:  # the others are to be asked, too
+        except FailureGroup as error:  # go on with the other operations
             failures.append(f"{operation.label}: {error}")
     assert not failures, "\n\n".join(failures)
     assert count > 10 * EXAMPLES
 
 
 def ask(cases):
-    """Make requests; how many there were."""
+    """Send the requests, and return their number."""
     count = 0
     with requests.Session() as session:
 

@@ -1,4 +1,4 @@
-"""/api/search and its kin: the same answers as the command line's."""
+"""/api/search and similar addresses give the same answers as the command line."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from tests.server.conftest import found_names, ids
 
 
 def command_line(engine, *arguments):
-    """What `clipsearch query ... --json` prints."""
+    """The parsed output of `clipsearch query ... --json`."""
     result = CliRunner().invoke(
         cli, ["query", "--json", "--index", str(engine.index_folder), *arguments], catch_exceptions=False
     )

@@ -1,4 +1,4 @@
-"""`clipsearch serve` as a process: its address, its end, what it leaves behind."""
+"""`clipsearch serve` as a process: its address, its end, and the files it leaves behind."""
 
 import os
 import signal
@@ -32,11 +32,11 @@ def test_it_stops_at_once_and_leaves_nothing(indexed, number, tmp_path):
             with client.stream("GET", "api/events"), client.stream("GET", "api/index/events") as stream:
                 next(stream.iter_lines())
                 process.send_signal(number)
-                process.wait(60)  # the streams would go on forever
+                process.wait(60)  # the open streams must not delay the end
         output, errors = process.communicate()
         assert process.returncode in (0, 130) and "Traceback" not in errors and "rror" not in errors, errors
         assert decoders and not [pid for pid in decoders if os.path.exists(f"/proc/{pid}")]
-    left = [name for name in os.listdir(scratch) if name != ".ses"]  # onnxruntime's
+    left = [name for name in os.listdir(scratch) if name != ".ses"]  # onnxruntime makes .ses
     assert left == [] and output == ""
 
 

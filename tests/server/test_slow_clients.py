@@ -1,4 +1,4 @@
-"""Clients that stall do not keep others from their answers."""
+"""Stalled clients do not delay the answers to others."""
 
 import http.client
 import io
@@ -14,13 +14,13 @@ from clipsearch.server import uvicorn_server
 from clipsearch.server.app import make_app
 from clipsearch.server.middleware import access
 
-PATIENCE = 60  # seconds that a test waits for an answer; it comes at once, or never
+PATIENCE = 60  # seconds; an answer comes at once or never
 HEADERS = {"Clipsearch-Client": "tests", "Content-Type": "image/png"}
 
 
 @pytest.fixture
 def port(service):
-    """A server that listens, in a thread of its own."""
+    """The port of a server that listens in its own thread."""
     with uvicorn_server.listen("127.0.0.1", 0) as listener:
         number = listener.getsockname()[1]
         ready = threading.Event()
@@ -51,7 +51,7 @@ def picture():
 
 
 def connected(port, stack, sent):
-    """A connection that has sent these bytes and then stalls."""
+    """Open a connection that sends these bytes and then stalls."""
     client = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
     client.sendall(sent)
     return client

@@ -1,4 +1,4 @@
-"""The thread that answers searches: it batches them, keeps errors apart, and drops searches that were cancelled."""
+"""The search thread batches queries, keeps their errors apart, and drops cancelled queries."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ def batches():
 
 @pytest.fixture
 def thread(engine, batches):
-    """A SearchThread that waits until `thread.go` is set, so that queries collect."""
+    """A SearchThread that waits until `thread.go` is set. Until then, queries collect."""
     thread = SearchThread(
         lambda: SearchEngine(engine.index_folder), lambda size, seconds: batches.append((size, seconds))
     )
@@ -89,7 +89,7 @@ def test_what_waits_when_it_closes_is_dropped(engine):
 
 
 def test_a_client_that_has_gone_drops_its_query(service, engine):
-    """At the level of ASGI: the request, and then the end of the connection, while the thread is busy."""
+    """The test speaks ASGI: it sends a request, then ends the connection while the thread is busy."""
     from clipsearch.server.app import make_app
 
     app = make_app(service, host="127.0.0.1", port=8100)

@@ -1,4 +1,4 @@
-"""`browse`, driven by keys, on a real index of real photos."""
+"""`browse` on a real index of real photos, controlled by keys."""
 
 import asyncio
 import shutil
@@ -28,7 +28,7 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Some photos, one of them with a name that would be markup, indexed by mini."""
+    """Some photos, indexed by mini. One name looks like markup."""
     folder = tmp_path_factory.mktemp("browse") / "photos"
     folder.mkdir()
     for name in NAMES:
@@ -41,7 +41,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture
 def browse(photos, monkeypatch):
-    """Run a coroutine with the app's pilot; what was opened is in `browse.opened`."""
+    """Run a coroutine with the app's pilot. `browse.opened` lists the opened photos."""
     monkeypatch.chdir(photos)
 
     def run(test, *filters, size=(120, 40), engine=None, **options):
@@ -63,7 +63,7 @@ def browse(photos, monkeypatch):
 
 
 async def settled(pilot):
-    """Until there is nothing left to answer or to draw."""
+    """Wait until the app has answered and drawn everything."""
     for _ in range(400):
         await pilot.pause(0.02)
         if not any(worker.is_running for worker in pilot.app.workers):
@@ -203,7 +203,7 @@ def test_a_photo_that_is_gone_says_so(browse, photos):
 
 
 class SlowEngine:
-    """An engine of one thread that takes as long as told to, and keeps the texts of its queries."""
+    """An engine whose answer to "a cat" waits for `gate`. It records its threads and the texts of its queries."""
 
     def __init__(self, engine):
         self.engine, self.texts, self.threads = engine, [], set()
@@ -250,7 +250,7 @@ def test_an_answer_that_comes_too_late_is_dropped_and_one_thread_has_the_engine(
             assert scores == [hit.score for hit in other.search("a car", 50)]
 
     browse(test, engine=engine)
-    assert engine.texts == ["a cat", "a car"]  # what was typed in between was not worth an answer
+    assert engine.texts == ["a cat", "a car"]  # texts typed in between were dropped
     assert len(engine.threads) == 1 and threading.get_ident() not in engine.threads
 
 

@@ -1,4 +1,4 @@
-"""Asking a terminal what it can draw: with one that answers, one that says nothing, and one that is late."""
+"""Ask a terminal what it can draw: one terminal answers, one is silent, and one is late."""
 
 import json
 import os
@@ -33,7 +33,7 @@ KITTY = b"\x1b_Gi=31;OK\x1b\\"
 
 @pytest.fixture
 def ask():
-    """Run CHILD on a terminal that answers bytes after seconds; [protocol, seconds, bytes left, same modes, cell]."""
+    """Run CHILD on a terminal that sends `answer` after `delay`. Returns [protocol, seconds, bytes left, same modes, cell]."""
 
     def run(answer, delay=0.0, busy=0.0, code=CHILD, size=(24, 80, 0, 0)):
         import fcntl

@@ -1,4 +1,4 @@
-"""Pictures for terminals, read back as a terminal reads them."""
+"""Pictures for terminals, decoded as a terminal decodes them."""
 
 import base64
 import io
@@ -22,7 +22,7 @@ def photo():
 
 
 def from_kitty(text):
-    """The picture of one or more commands, and the keys of the first: the terminal's own reading of the protocol."""
+    """Decode kitty commands as a terminal does. Returns the picture and the keys of the first command."""
     commands = re.findall(r"\x1b_G([^;]*);([A-Za-z0-9+/=]*)\x1b\\", text)
     assert "".join(f"\x1b_G{keys};{data}\x1b\\" for keys, data in commands) == text
     assert all(len(data) <= 4096 for _, data in commands)
@@ -33,7 +33,7 @@ def from_kitty(text):
 
 
 def from_sixel(text):
-    """The pixels of a sixel string, and which of them were drawn."""
+    """The pixels of a sixel string, and a mask of the drawn ones."""
     match = re.fullmatch(r'\x1bP0;1;0q"1;1;(\d+);(\d+)(.*)\x1b\\', text, re.DOTALL)
     width, height = int(match[1]), int(match[2])
     pixels, drawn = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
@@ -58,7 +58,7 @@ def from_sixel(text):
 
 
 def from_blocks(lines):
-    """The pixels (2 * lines, cells, 3) of lines of half-blocks; codes of 256 colours are xterm's."""
+    """The pixels (2 * lines, cells, 3) of lines of half-blocks. The 256 colours are those of xterm."""
     picture = []
     for line in lines:
         ground, upper, lower = {}, [], []
@@ -128,7 +128,7 @@ def test_256_colours_are_the_nearest_ones(photo):
     every = np.array([xterm(code) for code in range(16, 256)])
     wanted = np.asarray(photo.crop((0, 0, 40, 40))).reshape(-1, 1, 3).astype(int)
     best = ((every - wanted) ** 2).sum(axis=-1).min(axis=1)
-    assert (((pixels.reshape(-1, 3) - wanted[:, 0]) ** 2).sum(axis=-1) <= best + 60).all()  # the grey may be a step off
+    assert (((pixels.reshape(-1, 3) - wanted[:, 0]) ** 2).sum(axis=-1) <= best + 60).all()  # a grey may be a step off
 
 
 def test_tiles_stand_side_by_side_with_their_captions(photos):

@@ -1,4 +1,4 @@
-"""Export and import of embeddings: every format, every refusal, and what a later `index` does."""
+"""Export and import of embeddings: every format, every refusal, and the effect of a later `index`."""
 
 import contextlib
 import csv
@@ -46,7 +46,7 @@ def other(tmp_path, encoder):
 
 
 def held(engine):
-    """path → (vector's bytes, what else is known) of an index."""
+    """The contents of an index: path → (vector's bytes, file, info)."""
     with Collection(engine.index_folder) as collection:
         return {
             record.file.path: (vector.tobytes(), record.file, record.info)
@@ -65,7 +65,7 @@ def write_rows(path, rows):
 
 
 def rows_of(engine, path):
-    """The index as the objects of a .jsonl, for tests to change."""
+    """Export the index as .jsonl, and return its objects. Tests change them."""
     engine.export(path, force=True)
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -265,14 +265,14 @@ def test_files_from_elsewhere_need_only_path_and_embedding(engine, other, photos
     rows = [{"path": row["path"], "embedding": row["embedding"]} for row in rows_of(engine, tmp_path / "out.jsonl")]
     write_rows(tmp_path / "bare.jsonl", rows)
     report = other.import_embeddings(tmp_path / "bare.jsonl", folder=photos, trust_model=True)
-    assert report.added == 5 and held(other) == held(engine)  # what the photos say was read from them
+    assert report.added == 5 and held(other) == held(engine)  # the photos' own facts were read from the files
 
 
 def test_a_files_facts_about_a_photo_count_only_with_its_hash(engine, other, photos, tmp_path):
     rows = rows_of(engine, tmp_path / "out.jsonl")
     rows[0]["camera"] = "Box Brownie"
-    rows[1]["width"] = -5  # makes no sense: read from the photo
-    rows[2].update(camera="Box Brownie", content_hash=None)  # so it is checked on disk
+    rows[1]["width"] = -5  # invalid, so the photo's own width counts
+    rows[2].update(camera="Box Brownie", content_hash=None)  # without a hash, the photo itself is read
     report = other.import_embeddings(write_rows(tmp_path / "out.jsonl", rows), folder=photos)
     assert report.added == 5
     known, true = held(other), held(engine)
@@ -303,7 +303,7 @@ def test_a_caption_is_added_changed_and_kept(engine, photos, tmp_path):
         engine.import_embeddings(write_rows(tmp_path / "in.jsonl", [{**red, **changes}]))
         return held(engine)[red["path"]][2].caption
 
-    bare = {"content_hash": None, "width": None}  # the photo is read, and says nothing of a caption
+    bare = {"content_hash": None, "width": None}  # the photo is read, and it has no caption
     assert caption_after(caption=" a\x1b\nwall\0", **bare) == "a wall"
     assert caption_after(caption="a red wall") == "a red wall"
     assert caption_after(caption=None) == caption_after() == "a red wall"
@@ -463,7 +463,7 @@ def test_which_model_is_agreed_on():
     ours = Fingerprint("m", "r", "d", 4, None)
     int8, fp32 = replace(ours, precision="int8"), replace(ours, precision="fp32")
     agreed = admission.agreed_model
-    assert agreed(OneRow(int8), ours, None, trust=False) == int8  # open until now
+    assert agreed(OneRow(int8), ours, None, trust=False) == int8  # the index has no precision yet
     assert agreed(OneRow(ours), int8, None, trust=False) == int8
     assert agreed(OneRow(fp32), None, ours, trust=False) == fp32
     assert agreed(OneRow(None), None, ours, trust=True) == ours
@@ -626,7 +626,7 @@ def test_parquet_files_that_make_no_sense_are_refused(engine, tmp_path):
             file.write_bytes(data)
             with pytest.raises(ClipsearchError, match="Parquet"):
                 named.import_embeddings(file, trust_model=True)
-        for _ in range(200):  # whatever a flipped byte does, it is told in our words
+        for _ in range(200):  # every flipped byte gives our own error or none
             data = bytearray(whole)
             data[random.integers(len(data))] ^= int(random.integers(1, 256))
             file.write_bytes(data)
@@ -651,7 +651,7 @@ def test_parquet_from_elsewhere_has_lists_of_any_kind_and_paths_as_bytes(engine,
 
 @pytest.fixture
 def many(tmp_path, encoder, monkeypatch):
-    """An export of 40 photos, their folder, and an index that has one of them. Blocks are of 4 rows, commits of 8."""
+    """An export of 40 photos, and an index with one of them. A block has 4 rows, a commit 8."""
     for number in range(40):
         save_photo(tmp_path / "photos" / f"{number:02}.jpg", (number * 6, 99, 30), note=str(number))
     with SearchEngine.open(tmp_path / "photos") as engine:

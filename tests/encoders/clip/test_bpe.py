@@ -1,4 +1,4 @@
-"""Plain texts become the tokens that the tokenizers library makes of them, from either of its files; others are left to it."""
+"""Plain texts get the same tokens as from the tokenizers library, for both file forms. Other texts go to the library."""
 
 import gzip
 import json
@@ -48,7 +48,7 @@ def vocabulary(request, tmp_path_factory):
 
 @pytest.fixture(params=["vocab.json and merges.txt", "tokenizer.json"])
 def folder(request, vocabulary, tmp_path):
-    """A checkpoint's folder with either form of the tokenizer."""
+    """A checkpoint folder with either form of the tokenizer."""
     if request.param != "tokenizer.json":
         return vocabulary
     tokenizer_of_vocabulary(vocabulary).save(str(tmp_path / "tokenizer.json"))

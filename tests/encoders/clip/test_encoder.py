@@ -1,4 +1,4 @@
-"""CLIP without torch, against the reference, and the choice of a precision."""
+"""CLIP without torch agrees with the reference, and chooses a precision that is good and faster."""
 
 import json
 import subprocess
@@ -165,7 +165,7 @@ def test_int8_is_near_fp32_and_not_equal(folder):
 
 def test_a_comparison_takes_the_mean_off_and_counts_shared_results():
     rng = np.random.default_rng(0)
-    mean = np.full(16, 10.0, np.float32)  # next to it, plain cosines are all 1
+    mean = np.full(16, 10.0, np.float32)  # this large mean makes all plain cosines 1
     reference = (mean + rng.standard_normal((64, 16))).astype(np.float32)
     noisy = (reference + 0.5 * rng.standard_normal((64, 16))).astype(np.float32)
     queries = rng.standard_normal((20, 16)).astype(np.float32)
@@ -175,7 +175,7 @@ def test_a_comparison_takes_the_mean_off_and_counts_shared_results():
 
 
 def test_the_first_precision_that_is_good_and_faster_is_chosen(monkeypatch):
-    clock = iter(np.cumsum([0, 10, 0, 1, 0, 4]))  # fp32 takes 10, the first 1, the second 4
+    clock = iter(np.cumsum([0, 10, 0, 1, 0, 4]))  # seconds: fp32 10, int8 1, bf16 4
     monkeypatch.setattr(precision, "perf_counter", lambda: next(clock))
     reference = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
     embeddings = {"fp32": reference, "int8": reference[::-1], "bf16": reference}
@@ -196,7 +196,7 @@ def test_what_was_found_is_found_once_for_a_machine(folder, monkeypatch):
     encoder = load_encoder(folder)
     assert encoder.spec.fingerprint.precision is None
     encoder.settle_precision(lambda: pixels(5))
-    assert encoder.spec.fingerprint.precision is None  # too few to judge by
+    assert encoder.spec.fingerprint.precision is None  # five pictures are too few to judge by
     fidelity = precision.Fidelity(0.999, 0.99, 2.0)
     monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", fidelity))
     encoder.settle_precision(lambda: pixels(64))

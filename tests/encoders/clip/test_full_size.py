@@ -1,4 +1,4 @@
-"""The whole path on a full-size ViT-B/32, with random weights: what a user of the real checkpoint runs."""
+"""The whole path on a full-size ViT-B/32 with random weights, as for the real checkpoint."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def test_embeddings_and_logits_are_those_of_transformers(checkpoint):
 
     paths = sorted(PHOTOS.glob("*.jpg"))[:8]
     encoder = load_encoder(checkpoint)
-    pictures = [read_image(path)[0] for path in paths]  # decoded whole, as transformers would
+    pictures = [read_image(path)[0] for path in paths]  # decoded at full size, as transformers does
     model = transformers.CLIPModel.from_pretrained(checkpoint).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     processor = transformers.CLIPImageProcessorPil.from_pretrained(checkpoint)
