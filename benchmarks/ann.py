@@ -30,7 +30,7 @@ PEERS = ("autofaiss", "usearch")
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Run the chosen measurements and print them."""
     cache = Path(os.environ.get("CLIPSEARCH_BENCH", "~/.cache/clipsearch-bench")).expanduser()
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0] if __doc__ else "", formatter_class=argparse.ArgumentDefaultsHelpFormatter

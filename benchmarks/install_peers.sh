@@ -3,8 +3,9 @@
 #
 #   benchmarks/install_peers.sh [DIR]    default: $CLIPSEARCH_BENCH, else ~/.cache/clipsearch-bench
 #
-# DIR/rclip, DIR/transformers, DIR/export (writes rclip's ONNX files), DIR/autofaiss, DIR/usearch and DIR/clip-retrieval. What is there is left as it is;
-# a peer that cannot be had here leaves DIR/<peer>.failed with the reason. Remove that file to have it tried again.
+# DIR/rclip, DIR/transformers, DIR/export (writes rclip's ONNX files), DIR/autofaiss, DIR/usearch and DIR/clip-retrieval. The
+# script leaves existing parts as they are; if a peer cannot be installed here, DIR/<peer>.failed has the reason. Remove that
+# file to try again.
 set -euo pipefail
 
 dir="${1:-${CLIPSEARCH_BENCH:-$HOME/.cache/clipsearch-bench}}"
@@ -78,8 +79,8 @@ if ! ready usearch; then
 fi
 
 make_clip_retrieval() {
-    # Held at this torch while its other requirements are resolved. One of them imports pkg_resources, gone in setuptools 81.
-    # Chained, because `set -e` does not hold in a condition.
+    # This torch stays fixed while pip resolves the other requirements. One of them imports pkg_resources, which setuptools 81
+    # lacks. Chained, because `set -e` does not hold in a condition.
     venv clip-retrieval &&
         torch_in clip-retrieval torchvision &&
         pip_in clip-retrieval install --quiet clip-retrieval "$torch" 'setuptools<81' &&

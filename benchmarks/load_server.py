@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line has it; read when numpy is imported
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line sets it; numpy reads it on import
 
 from suite.measure import machine
 from suite.setup import KEPT, Setup, add_folders
@@ -174,7 +174,7 @@ async def _clients(address: str, texts: Iterator[str], clients: int, queries: in
 
 
 async def _is_answered(reader: asyncio.StreamReader, hits: int) -> bool:
-    """Read an answer; whether it has as many hits as the query requested."""
+    """Read an answer, and tell whether it has as many hits as requested."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length:"))
     body = await reader.readexactly(length)

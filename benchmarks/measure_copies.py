@@ -39,8 +39,8 @@ from clipsearch.store.collection import Collection
 from clipsearch.types import Embeddings, ImageFile
 
 TESTS = ("near", "maybe", "hash", "both")
-EDGE = 1024  # pixels; larger photos are reduced to it before they are copied
-NAMED_BITS = MAX_DIFFERING_BITS + 10  # pairs with hashes that near are named
+EDGE = 1024  # pixels; larger photos are scaled down to this before they are copied
+NAMED_BITS = MAX_DIFFERING_BITS + 10  # pairs whose hashes are at most this far apart are listed
 _ROWS = 64  # photos compared at once with all others
 
 Change: TypeAlias = Callable[[Image.Image], Image.Image]
@@ -90,7 +90,7 @@ CHANGES: dict[str, tuple[Change, str, dict[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A photo's content (sha256), its perceptual hash, uint64 (4,), and whether it has too little in it for one."""
+    """A photo's content (sha256), its perceptual hash, uint64 (4,), and whether it has too little detail for a hash."""
 
     content: str
     hash: NDArray[np.uint64]
@@ -179,7 +179,7 @@ def measure_recall(encoder: Encoder, least: tuple[float, float], folder: str, co
 def measure_pairs(collection: Collection, least: tuple[float, float]) -> dict[str, Any]:
     """How many pairs of an index's photos pass each test; photos that cannot be read or have changed are left out.
 
-    Of the pairs that pass both, "false" are not of the same bytes.
+    "false" counts the pairs that pass both tests but do not have the same bytes.
     """
     blocks = list(collection.scan())
     records = [record for block, _ in blocks for record in block]
@@ -235,7 +235,7 @@ def _together(looks: Sequence[Look]) -> tuple[NDArray[np.uint64], NDArray[np.boo
 
 
 def _embed(encoder: Encoder, files: Sequence[ImageFile]) -> Embeddings:
-    """Vectors (n, dim) of photos. ClipsearchError for one that cannot be read."""
+    """Vectors (n, dim) of photos. Raises ClipsearchError if a photo cannot be read."""
     vectors: dict[str, NDArray[np.float32]] = {}  # by content
     contents: list[str] = []
     with DecoderPool(encoder.spec.pixels) as pool:

@@ -42,7 +42,7 @@ def photo(size: tuple[int, int], **options: object) -> bytes:
 
 
 def whole(data: bytes) -> None:
-    """Decode every pixel, as programs do that do not shrink while decoding."""
+    """Decode every pixel, like programs that do not shrink while decoding."""
     resize_and_crop(Image.open(io.BytesIO(data)).convert("RGB"), SPEC)
 
 
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def cases() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
-    """What is measured: a name for people, the function, and the file."""
+    """The measurements: a name for people, the function, and the file."""
     sys.path.insert(0, str(ROOT))
     from tests.images import raw_files
     from tests.images.profiles import profile

@@ -29,7 +29,7 @@ LOADS = (0.1, 0.5, 0.8)  # of a fleet's capacity
 
 
 def main() -> None:
-    """Print the model's answers, or measure anew."""
+    """Print the model's answers, or measure the constants again."""
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )

@@ -75,7 +75,7 @@ def main() -> None:
 def _compare(name: str, engine: SearchEngine, remote: SearchEngine, filters: tuple[Condition, ...]) -> None:
     """Search the index and the store in turn, check that the hits are equal, and time both."""
     queries = [Query((Term(text),), filters) for text in TEXTS]
-    for query in queries:  # texts are encoded, and segments and selections at hand
+    for query in queries:  # now texts are encoded, and segments and selections are loaded
         assert list(engine.search(query)) == list(remote.search(query)), query
     mine, theirs = _median(engine.search, queries), _median(remote.search, queries)
     time.sleep(3)  # then the store is asked for its version again

@@ -1,4 +1,4 @@
-"""A nightly job: bring an index up to date, and report what could not be read. The exit status is for cron or systemd.
+"""A nightly job: bring an index up to date, and report unreadable files. The exit status is for cron or systemd.
 
 python examples/nightly.py ~/Photos
 """
@@ -12,7 +12,7 @@ def main(folder: str) -> int:
     with clipsearch.SearchEngine.open(folder) as engine:
         try:
             report = engine.index()
-        except clipsearch.ClipsearchError as error:  # a drive is not mounted, another process is writing, ...
+        except clipsearch.ClipsearchError as error:  # for example, a drive is not mounted or another process is writing
             print(f"not indexed: {error}", file=sys.stderr)
             return 1
         print(f"{report.added} added, {report.updated} updated, {report.removed} removed in {report.seconds:.0f} s")

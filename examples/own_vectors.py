@@ -1,4 +1,4 @@
-"""Embeddings made elsewhere, by a big machine or your own pipeline: write them to a file, and import them.
+"""Import embeddings from another machine or your own pipeline: write them to a file, and import the file.
 
 python examples/own_vectors.py data/photos INDEX_FOLDER
 """
@@ -17,10 +17,10 @@ def main(photos: Path, index: Path) -> None:
     vectors = clipsearch.load_encoder("mini").encode_images(paths)  # float32 (photos, 768), each row of length 1
     index.mkdir(parents=True, exist_ok=True)
     np.save(index / "vectors.npy", vectors)
-    with (index / "vectors.jsonl").open("w", encoding="utf-8") as rows:  # says which photo each row is of
+    with (index / "vectors.jsonl").open("w", encoding="utf-8") as rows:  # names the photo of each row
         rows.writelines(json.dumps({"path": path.name}) + "\n" for path in paths)
 
-    # Vectors of another model would be found by chance, so the model is named and confirmed.
+    # Name the model and confirm it: vectors of another model would give random results.
     with clipsearch.SearchEngine(index / "index", model="mini") as engine:
         report = engine.import_embeddings(index / "vectors.npy", folder=photos, trust_model=True)
         print(f"{report.added} imported, {len(report.refused)} refused")

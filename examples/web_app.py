@@ -4,7 +4,7 @@
     PHOTOS=data/photos uvicorn --app-dir examples web_app:app
     curl 'http://127.0.0.1:8000/search?q=a+cup+of+coffee'
 
-`clipsearch serve` has a finished server with a page, uploads, thumbnails and access checks; this is for handlers of your own.
+`clipsearch serve` has a finished server with a page, uploads, thumbnails and access checks; use this for your own handlers.
 """
 
 import os
@@ -20,7 +20,7 @@ engine = clipsearch.SearchEngine.open(os.environ["PHOTOS"])
 
 @app.get("/search")
 async def search(q: str, limit: int = 5) -> list[dict[str, Any]]:
-    # `async def`, so that one thread uses the engine: it belongs to one thread at a time.
+    # `async def` keeps the engine in one thread: it must not be used by two at once.
     try:
         hits = engine.search(q, top_k=limit)
     except clipsearch.ClipsearchError as error:

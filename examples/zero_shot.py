@@ -1,4 +1,4 @@
-"""Which label suits a photo? Zero-shot classification with an encoder alone: no index, no training.
+"""Find the label that suits a photo: zero-shot classification with an encoder alone, without index or training.
 
 python examples/zero_shot.py data/photos/cat.png data/photos/fire-engine.jpg
 """

@@ -1,9 +1,9 @@
-"""Check that every package that clipsearch installs has a licence that lets anyone use it, or is listed below with a reason.
+"""Check that every package that clipsearch installs has a permissive licence, or is listed below with a reason.
 
     python scripts/check_licences.py
 
-It reads the metadata of installed packages and of those that they need, and downloads nothing. Native libraries inside wheels
-are recognised by their names, since the metadata seldom names their licences.
+It reads the metadata of clipsearch's packages and of their requirements, and downloads nothing. It recognises native libraries
+inside wheels by their names, since the metadata seldom names their licences.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ EXTRAS = ("", "jxl", "mcp", "milvus", "pandas", "parquet", "raw", "ray", "siglip
 
 
 def needed(name: str, extras: tuple[str, ...] = ("",)) -> dict[str, metadata.Distribution]:
-    """The installed packages that one needs, itself included, by their normalised names."""
+    """The installed packages that a package needs, itself included, by their normalised names."""
     from packaging.requirements import Requirement
 
     packages: dict[str, metadata.Distribution] = {}
@@ -85,7 +85,7 @@ def normalised(name: str) -> str:
 
 
 def licence(package: metadata.Distribution) -> str:
-    """The licence in a package's metadata, from the most exact field that has one; "" if none has."""
+    """The licence in a package's metadata, from the most exact field that is set; "" if all are empty."""
     about = package.metadata
     classifiers = [
         line.split(" :: ")[-1] for line in about.get_all("Classifier") or () if line.startswith("License ::")
@@ -96,7 +96,7 @@ def licence(package: metadata.Distribution) -> str:
 
 
 def is_permissive(expression: str) -> bool:
-    """Whether a licence expression can be met by permissive licences alone."""
+    """Whether permissive licences alone satisfy a licence expression."""
     choices = (re.split(r"\bAND\b|\bWITH\b", choice) for choice in re.split(r"\bOR\b", expression))
     return any(all(_identifier(part) in PERMISSIVE for part in choice) for choice in choices)
 

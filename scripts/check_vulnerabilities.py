@@ -2,8 +2,8 @@
 
     python scripts/check_vulnerabilities.py
 
-Known vulnerabilities are in advisories.json, which says its date: no package on PyPI, npm or Debian has a free and current list
-that can be read without a network. With a network, check against all advisories of today:
+Known vulnerabilities are in advisories.json, with their date. No package on PyPI, npm or Debian has a free and current list for
+use without a network. With a network, check against all advisories of today:
 
     python -m pip install pip-audit && pip-audit --skip-editable
 """
@@ -31,17 +31,17 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Advisory:
-    """A vulnerability of the versions of a package before `fixed`, or of all versions if that is None."""
+    """A vulnerability in a package's versions before `fixed`, or in all versions if `fixed` is None."""
 
     package: str
     fixed: str | None
     ids: tuple[str, ...]
     about: str
-    not_reached: str = ""  # why it does no harm here, whatever the version
-    no_fix_where: str = ""  # an environment marker: there, no version has the fix, and users are told so
+    not_reached: str = ""  # why it does no harm here, in any version
+    no_fix_where: str = ""  # an environment marker: no version for these systems has the fix, and users are told
 
     def concerns(self, version: Version | None, marker: Marker | None = None) -> bool:
-        """Whether a version has it; None is any version at all. `marker` says where it is asked for."""
+        """Whether a version has it; None is any version. `marker` is the requirement's environment marker."""
         if self.not_reached or (self.no_fix_where and marker == Marker(self.no_fix_where)):
             return False
         return self.fixed is None or version is None or version < Version(self.fixed)
@@ -58,7 +58,7 @@ def read(path: Path) -> tuple[str, list[Advisory]]:
 
 
 def least(requirement: Requirement) -> Version | None:
-    """The least version that a requirement is content with; None where it sets none."""
+    """The lowest version that a requirement accepts; None if it sets no limit."""
     bounds = (
         Version(bound.version) for bound in requirement.specifier if bound.operator in (">=", "==", "~=", "===", ">")
     )
@@ -66,7 +66,7 @@ def least(requirement: Requirement) -> Version | None:
 
 
 def requirements(project: Path) -> list[Requirement]:
-    """What a pyproject.toml asks for, extras and all."""
+    """The requirements in a pyproject.toml, extras included."""
     about = tomllib.loads(project.read_text("utf-8"))["project"]
     extras: Mapping[str, list[str]] = about.get("optional-dependencies", {})
     return [

@@ -3,7 +3,7 @@
     pip install uv && python scripts/check_wheels.py
 
 uv resolves the dependencies of pyproject.toml for each system, from wheels alone, and downloads none of them. It takes some
-minutes. The exit status is 1 if an answer is not the one below.
+minutes. The exit status is 1 if an answer differs from the expected answer below.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHOWN = ("faiss-cpu", "onnxruntime", "openvino", "torch")
 
 
 def resolved(system: str, python: str) -> tuple[bool, str]:
-    """Whether everything has wheels there, and the versions of what decides it, or what uv says is in the way."""
+    """Whether everything has wheels there, and the versions of the deciding packages, or uv's explanation."""
     platform, macos, _ = SYSTEMS[system]
     pyproject = Path(__file__).resolve().parents[1] / "pyproject.toml"
     command = [

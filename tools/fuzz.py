@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 SEEDS = ROOT / "tests" / "seeds"
 _STRANGE = (b"\0", b"\xff", b"\x7f\xff\xff\xff", b"\xff" * 8, b"'", b"(")
-SLOW = 10.0  # seconds for one input: that is a hang
+SLOW = 10.0  # seconds; an input that takes longer is a hang
 
 
 def read_photo(data: bytes) -> None:
@@ -43,7 +43,7 @@ def read_photo(data: bytes) -> None:
 
 
 def read_exif(data: bytes) -> None:
-    """An EXIF block to time, camera and place; a block that Pillow refuses is not ours to read."""
+    """An EXIF block to time, camera and place. Blocks that Pillow refuses are skipped: our reader never gets them."""
     from PIL import Image
 
     from clipsearch.images import exif
@@ -52,7 +52,7 @@ def read_exif(data: bytes) -> None:
     try:
         tags.load(data)
         main, more, gps = dict(tags), dict(tags.get_ifd(exif.EXIF_IFD)), dict(tags.get_ifd(exif.GPS_IFD))
-    except Exception:  # the reader takes it for a picture without EXIF
+    except Exception:  # the reader treats it as a picture without EXIF
         return
     taken, camera, place = exif.capture_time(main, more), exif.camera(main), exif.position(gps)
     assert taken is None or taken.isoformat()
@@ -61,7 +61,7 @@ def read_exif(data: bytes) -> None:
 
 
 def parse_queries(data: bytes) -> None:
-    """A query's text, and the expression and dates of its filters, or QueryError; and then the SQL must be SQL."""
+    """A query's text, and the expression and dates of its filters, or QueryError. SQLite must accept the resulting SQL."""
     import sqlite3
 
     from clipsearch.errors import QueryError
@@ -101,7 +101,7 @@ def parse_queries(data: bytes) -> None:
 
 
 def open_catalog(data: bytes) -> None:
-    """Any bytes as an index's catalog: read to its end, verified and repaired, or refused in our own words."""
+    """Any bytes as an index's catalog: read to the end, verified and repaired, or refused with our own error."""
     from clipsearch.errors import CollectionError
     from clipsearch.store.collection import Collection
     from clipsearch.store.repair import repair
@@ -124,7 +124,7 @@ def open_catalog(data: bytes) -> None:
 
 
 def read_rows(data: bytes) -> None:
-    """A sound catalog with other values in it, chosen by the bytes, three a change: read, verified and repaired, or refused."""
+    """A sound catalog with changed values, three bytes of input a change: read, verified and repaired, or refused."""
     from clipsearch.analysis.statistics import ALL_BY, count_photos
     from clipsearch.errors import CollectionError
     from clipsearch.store.collection import Collection
@@ -161,7 +161,7 @@ def read_rows(data: bytes) -> None:
 
 
 def open_segment(data: bytes) -> None:
-    """Any bytes as a segment of four vectors of eight values, or as its compact copy; never more memory than they have."""
+    """Any bytes as a segment of four vectors of eight values, or as its compact copy. Reads must stay inside the bytes."""
     import numpy as np
 
     from clipsearch.errors import CollectionDamaged
@@ -238,14 +238,14 @@ def inside_atheris(target: str, arguments: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["clipsearch", "PIL"]):
-        for path in seeds(target):  # what it imports is instrumented now
+        for path in seeds(target):  # the modules that it imports are instrumented now
             TARGETS[target](path.read_bytes())
     atheris.Setup([sys.argv[0], *arguments], TARGETS[target])
     atheris.Fuzz()
 
 
 def with_own_mutator(target: str, seconds: int) -> int:
-    """Seeds with a few bytes changed, cut, repeated or put together. Not guided by coverage."""
+    """Run the target on seeds with a few bytes changed, cut, repeated or joined, without guidance by coverage."""
     chance = random.Random(0)
     pool = [path.read_bytes() for path in seeds(target)]
     count, start = 0, time.monotonic()
@@ -268,7 +268,7 @@ def with_own_mutator(target: str, seconds: int) -> int:
 
 
 def mutate(data: bytearray, pool: list[bytes], chance: random.Random) -> None:
-    """One change to an input."""
+    """Make one change to an input."""
     at = chance.randrange(len(data) + 1)
     kind = chance.randrange(5)
     if kind == 0 and data:
@@ -286,7 +286,7 @@ def mutate(data: bytearray, pool: list[bytes], chance: random.Random) -> None:
 
 
 def main() -> int:
-    """Run targets one after another; 1 if one of them failed."""
+    """Run targets one after another; 1 if a target failed."""
     if sys.argv[1:2] == ["--inside"]:
         inside_atheris(sys.argv[2], sys.argv[3:])
         return 0

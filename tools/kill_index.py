@@ -25,10 +25,10 @@ from clipsearch.store.collection import Collection
 
 
 def check(index: Path) -> int:
-    """The number of photos in an index. AssertionError if rows and vectors do not match."""
+    """The number of photos in an index. Raises AssertionError if rows and vectors do not match."""
     if not (index / "catalog.sqlite").exists():
         return 0
-    with Collection(index, writable=True) as collection:  # as the next run would open it: leftovers are removed
+    with Collection(index, writable=True) as collection:  # opened as by the next run, which removes leftovers
         records = list(collection.all_records())
         paths = [record.file.path for record in records]
         assert len(paths) == len(set(paths)), "a photo has two rows"

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TERM", "LD_LIBRARY_PATH")  # not CI: some libraries do not report there
 OWN = (".cache/clipsearch", ".local/share/clipsearch", ".local/state/clipsearch")  # below a home
 OPENING = ("open", "openat", "creat")
-LINKING = ("link", "linkat", "symlink", "symlinkat")  # what is linked to stays as it is
+LINKING = ("link", "linkat", "symlink", "symlinkat")  # the targets of links stay as they are
 MAKING = ("mkdir", "mkdirat", "mknod", "mknodat", "rename", "renameat", "renameat2")
 REMOVING = ("truncate", "unlink", "unlinkat", "rmdir")
 CHANGING = (*MAKING, *REMOVING, *LINKING)
@@ -39,7 +39,7 @@ RESOLVERS = ("/run/systemd/resolve/", "/run/avahi-daemon/")  # sockets of progra
 
 # `sem.`: locks between processes, which Python removes as soon as it has made them
 _HARMLESS = ("/dev/null", "/dev/tty", "/dev/pts/", "/dev/shm/sem.", "/proc/")
-_TORCH_LEAVES = r"torchinductor_[^/]+"  # an empty folder, made when transformers is imported; nothing is compiled here
+_TORCH_LEAVES = r"torchinductor_[^/]+"  # an empty folder, which transformers makes on import; no code is compiled here
 
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 _PATH = re.compile(r'(?:(?:AT_FDCWD|\d+)<((?:[^>\\]|\\.)*)>, )?"((?:[^"\\]|\\.)*)"')
@@ -50,7 +50,7 @@ _ADDRESS = re.compile(r'sa_family=(AF_\w+)(?:[^}]*htons\((\d+)\))?(?:[^}]*?"([^"
 
 @dataclass
 class Observation:
-    """What a command did. `called` is None if strace could not watch it."""
+    """The actions of a command. `called` is None if strace could not watch it."""
 
     called: list[str] | None = None
     written: list[str] = field(default_factory=list)
@@ -76,7 +76,7 @@ def strace_options() -> tuple[str, ...] | None:
 class Room:
     """Everything that a command sees: a home, a folder for temporary files, and one to work in.
 
-    It may write into clipsearch's own folders and `may_write`. What stays of its temporary files counts as written.
+    It may write into clipsearch's own folders and `may_write`. Temporary files that remain count as written.
     """
 
     def __init__(self, folder: Path, may_write: Sequence[Path] = (), **environment: str) -> None:
@@ -90,9 +90,9 @@ class Room:
             "HOME": str(self.home),
             "TMPDIR": str(self.temporary),
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",  # compiled modules are Python's own affair
+            "PYTHONDONTWRITEBYTECODE": "1",  # Python itself writes compiled modules
             "PYTHONUTF8": "1",
-            "RES_OPTIONS": "timeout:1 attempts:1",  # do not wait for a name that should not be looked up
+            "RES_OPTIONS": "timeout:1 attempts:1",  # do not wait long for a name that should not be looked up
             **environment,
         }
 
@@ -172,7 +172,7 @@ class Room:
 def _elsewhere(arguments: str) -> str | None:
     """The address of a call that leaves this machine or looks up a name; None for other calls."""
     if not (found := _ADDRESS.search(arguments)):
-        return None  # on a connection that was looked at when it was made
+        return None  # on a connection that was checked when it was made
     family, port, address = found[1], found[2], found[3] or ""
     if family in ("AF_UNIX", "AF_LOCAL"):
         return f"{family} {address}" if address.startswith(RESOLVERS) else None
@@ -192,13 +192,14 @@ def _first(trace: Path, tracer: int) -> int:
 
 
 def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | None]]:
-    """The commands of the README and docs/ as printed, over the photos of this repository; None if one cannot be run here.
+    """Run the commands of the README and docs/ on this repository's photos; None if some command cannot be run here.
 
-    The index is made by `model` before. What does not end by itself is ended after some seconds.
+    `model` makes the index first. Commands that do not end by themselves are stopped after some seconds.
     """
     photos = room.home / "Photos"
     room.may_write += [photos, room.home / "cars", room.work]
-    room.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `clipsearch` is
+    # The first is the folder of `clipsearch`.
+    room.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for copy in (photos, room.work / "data" / "photos"):
         shutil.copytree(ROOT / "data" / "photos", copy)
     for name in ("2024", "screenshots"):
@@ -242,7 +243,7 @@ def main() -> None:
 
 
 def _told(command: str, seen: Observation | None) -> bool:
-    """Print an observation; whether the command called or wrote anything that it should not."""
+    """Print an observation, and tell whether the command called or wrote anything that it should not."""
     print(f"$ {command}")
     if seen is None:
         print("  not run: it needs what is not here")

@@ -102,7 +102,7 @@ def picture(
 
 
 def elsewhere(route: Route, photos: Path) -> None:
-    """The server's answer, with paths that do not show this machine's folders."""
+    """Change the paths in the server's answer, so that they do not show this machine's folders."""
     response = route.fetch()
     if "json" in response.headers.get("content-type", ""):
         route.fulfill(response=response, body=response.text().replace(str(photos), "/home/sam/Photos"))
@@ -111,7 +111,7 @@ def elsewhere(route: Route, photos: Path) -> None:
 
 
 def all_loaded(page: Page) -> None:
-    """Wait until every photo on the screen is there, and has faded in."""
+    """Wait until every photo on the screen has loaded and faded in."""
     page.wait_for_selector(".photo.loaded")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.photo')]"

@@ -25,7 +25,7 @@ from wine_lab.environment import REPOSITORY, Windows
 
 
 def main() -> None:
-    """Do what the first argument says."""
+    """Run the command in the first argument."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clipsearch-wine"
     folder = os.environ.get("CLIPSEARCH_WINE") or cache

@@ -121,12 +121,12 @@ def _comment_of(name: str) -> str:
 def _docstring(value: Any) -> str:
     text = inspect.getdoc(value) or ""
     if dataclasses.is_dataclass(value) and text.startswith(f"{getattr(value, '__name__', '')}("):
-        text = ""  # the one that dataclass itself makes
+        text = ""  # the docstring that dataclass itself makes
     return text + "\n"
 
 
 def _fields(value: type) -> Iterator[str]:
-    """The comments beside the fields of a dataclass say what they are."""
+    """Describe a dataclass's fields by the comments beside them."""
     if not dataclasses.is_dataclass(value):
         return
     source = inspect.getsource(value)
@@ -192,7 +192,7 @@ def _code(text: str) -> str:
 
 
 def http_page() -> str:
-    """Every route, by the server's own description of itself."""
+    """Every route, from the server's own description."""
     from starlette.testclient import TestClient
 
     from clipsearch.server.app import make_app
@@ -228,7 +228,7 @@ def _route(title: str, route: dict[str, Any], schemas: dict[str, Any]) -> Iterat
 def _body(schema: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
     """The fields of an object, and of the objects in it."""
     names = [name for name in _named(schema) if schemas[name].get("properties")]
-    for name in names:  # grows as objects name others
+    for name in names:  # it grows while objects name other objects
         yield f"`{name}`: {_cell(schemas[name].get('description', ''))}\n"
         yield "| field | type | |\n|---|---|---|"
         for field, value in schemas[name]["properties"].items():
@@ -238,7 +238,7 @@ def _body(schema: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
 
 
 def _named(schema: Any) -> list[str]:
-    """The names of the schemas that one refers to."""
+    """The names of the schemas that a schema refers to."""
     return re.findall(r"#/components/schemas/(\w+)", json.dumps(schema))
 
 
@@ -293,7 +293,7 @@ README_START, README_END = "<!-- formats, made by tools/write_reference.py -->\n
 
 
 def readme_with_formats(text: str) -> str:
-    """The README with its sentence about formats as the code has it."""
+    """The README, with the current sentence about formats."""
     from clipsearch.images.file_types import COMMON_FORMATS, FORMATS, RAW_FORMATS
 
     names = [kind.name for kind in FORMATS]
@@ -308,7 +308,7 @@ def readme_with_formats(text: str) -> str:
 
 
 def left_alone_page() -> str:
-    """What an index leaves alone by default."""
+    """The files and folders that an index leaves alone by default."""
     from clipsearch.indexing.default_excludes import DEFAULT_EXCLUDES, NO_MEDIA
 
     lines = [

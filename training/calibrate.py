@@ -39,7 +39,7 @@ from clipsearch.analysis.evaluation import read_captions
 from clipsearch.query.relevance import FEATURES, TABLE, Calibration
 
 ROOT = Path(__file__).resolve().parents[1]
-_DRAWN_FROM = 0.2  # the least match of the pairs that were judged by eye
+_DRAWN_FROM = 0.2  # the lowest match of the pairs that were judged by eye
 
 
 def main() -> None:
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def by_eye(task: Task, said: NDArray[np.float64], folder: Path) -> Believed:
-    """The reliability of `match` for descriptions if other fitting photos count too: own pairs, and a sample of the others."""
+    """The reliability of `match` for descriptions if other fitting photos count too: own pairs and a sample of the others."""
     rows, photos, fits, weights = judgements(DATA / "judged.jsonl", read_captions(folder / "captions.jsonl", "test"))
     own = said[task.queries.relevant]
     everything = np.concatenate([own, said[rows, photos]])

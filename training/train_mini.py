@@ -7,9 +7,8 @@ It needs these packages (no GPU, no hub), and Debian's `wordnet-base` and `tuxpa
 
     python training/train_mini.py all
 
-runs the five steps (prepare, features, train, export, evaluate), each can be run alone and keeps its results
-in the work folder. The seeds are fixed; with another number of threads or another CPU the figures move in the third
-digit.
+runs the five steps (prepare, features, train, export, evaluate). You can run each step alone; it keeps its results in the work
+folder. The seeds are fixed; with another number of threads or another CPU the figures move in the third digit.
 """
 
 from __future__ import annotations

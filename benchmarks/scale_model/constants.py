@@ -16,15 +16,15 @@ class Constants:
 
     cores: int
     memory: float
-    process_s: float  # `clipsearch query` over 1,000 photos, all of it
+    process_s: float  # the whole of `clipsearch query` over 1,000 photos
     process_anonymous: float  # its memory beyond mapped files
     process_mapped: float  # its memory of mapped files: libraries and the text encoder
-    open_s: float  # more of such a process from 16,384 photos on: the code that reads compact copies
-    touch_rate: float  # bytes a second, one core: of a mapped file that is cached, looked at for the first time
-    scan_fixed_s: float  # of a query in a process that has the text encoded
+    open_s: float  # extra for such a process from 16,384 photos on: the code that reads compact copies
+    touch_rate: float  # bytes a second, one core: the first look at a cached, mapped file
+    scan_fixed_s: float  # of a query in a process that has already encoded the text
     scan_rate: float  # bytes of 8-bit codes a second, one core
     read_rate: float  # bytes a second of memory, all cores: the limit
-    batch_s_per_vector: float  # 64 queries at once, a stored vector, all queries together
+    batch_s_per_vector: float  # for each stored vector, all of 64 queries together
     disk_rate: float  # bytes a second read in order from the disk, not cached
     disk_fault_s: float  # one page of a mapped file at a random place, not cached
     candidates: (
@@ -32,17 +32,17 @@ class Constants:
     )
     candidates_power: float
     catalog_bytes: float  # a photo, format 5, without a caption
-    catalog_bytes_2: float  # a photo without date, camera and place, format 2: what the index of ten million is
-    caption_bytes: float  # more, a caption of Flickr8k's length
+    catalog_bytes_2: float  # a photo without date, camera and place, format 2, as in the index of ten million
+    caption_bytes: float  # extra for a caption of Flickr8k's length
     thumbnail_bytes: float  # one of 256 px
     decode_12mp: float  # core-seconds a photo
     decode_1mp: float
     model_b32: float  # core-seconds a photo, ViT-B/32 for 256 px in int8
-    efficiency: float  # of decoding and model alone that a run reaches
+    efficiency: float  # share of the speed of decoding and model alone that a run reaches
     add_s: float  # a photo, catalog and segment, without embedding it
-    walk_s: float  # a file that is known and unchanged
+    walk_s: float  # a known, unchanged file
     plan_bytes: float  # of memory for a new file, until it is indexed
-    filter_s: float  # a photo that a filter leaves, where it leaves most
+    filter_s: float  # for each photo that a filter leaves, if it leaves most
     names_s: float  # a photo, for the first `--name` with a glob
 
 
@@ -52,16 +52,16 @@ class Point:
 
     what: str  # a key of validation.PREDICTIONS
     photos: int
-    value: float  # in the unit of what is predicted: seconds or bytes
+    value: float  # in the prediction's unit: seconds or bytes
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A rate that somebody else published. Not measured here."""
+    """A published rate, not measured here."""
 
     name: str
-    rate: float  # photos a second, one GPU, of a model alone or of the whole, as the source says
+    rate: float  # photos a second on one GPU; the source says whether of the model alone or of the whole
     source: str
 
 
@@ -75,11 +75,11 @@ class Figures:
     gpus: tuple[Gpu, ...]
     service: dict[
         str, tuple[float, ...]
-    ]  # times of warm queries by the usual one: "quiet", alone, and "busy", beside others
+    ]  # times of warm queries divided by the usual time: "quiet", alone, and "busy", beside other work
 
 
 def load(path: Path = FILE) -> Figures:
-    """Read the file. ValueError where a constant is missing, has no source or is not above zero."""
+    """Read the file. Raises ValueError if a constant is missing, has no source or is not above zero."""
     data: dict[str, Any] = json.loads(path.read_text("utf-8"))
     entries = data["constants"]
     names = {constant.name for constant in fields(Constants)}

@@ -1,4 +1,4 @@
-"""What so many photos cost: arithmetic over measured constants, each formula in one place."""
+"""The cost of a number of photos, computed from measured constants. Each formula is in one place."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def index_bytes(constants: Constants, photos: float, dim: int, captions: bool = 
 
 
 def scan_rate(constants: Constants) -> float:
-    """Bytes of codes a second: each core scans segments of its own, until the memory gives no more."""
+    """Bytes of codes a second: each core scans its own segments, up to the memory's limit."""
     return min(constants.cores * constants.scan_rate, constants.read_rate)
 
 
 def candidates(constants: Constants, photos: float) -> float:
-    """How many vectors are scored again: the more photos, the more are within the codes' error of the tenth best."""
+    """How many vectors are scored again. With more photos, more are within the codes' error of the tenth best."""
     return float(constants.candidates * photos**constants.candidates_power)
 
 
 def warm_query(constants: Constants, photos: float, dim: int, memory: float | None = None) -> float:
-    """Seconds of an exact query in a process that has the text encoded and looked at the index before.
+    """Seconds of an exact query in a process that has already encoded the text and read the index.
 
-    Where codes and vectors do not fit together into `memory` (bytes; this machine's if not given), every candidate's vector
-    comes from the disk: nothing has read it before. Where the codes alone do not, they do as well, each time: a scan in order
-    leaves nothing of its beginning in a cache that is too small for all of it.
+    `memory` is in bytes; by default, this machine's. If codes and vectors together do not fit into it, every candidate's vector
+    comes from the disk. If the codes alone do not fit, they come from the disk each time as well: a cache that is too small
+    keeps nothing of the scan's beginning.
     """
     memory = constants.memory if memory is None else memory
     codes = compact_bytes(photos, dim)
@@ -61,20 +61,20 @@ def warm_query(constants: Constants, photos: float, dim: int, memory: float | No
 
 
 def cold_query(constants: Constants, photos: float, dim: int) -> float:
-    """Seconds of `clipsearch query` as a whole process, where the system still has the index in its cache."""
+    """Seconds of `clipsearch query` as a whole process, while the system still has the index in its cache."""
     touched = compact_bytes(photos, dim) / (constants.cores * constants.touch_rate)
     opened = constants.open_s if photos >= _BLOCK else 0.0
     return constants.process_s + opened + touched + warm_query(constants, photos, dim)
 
 
 def first_query(constants: Constants, photos: float, dim: int) -> float:
-    """Seconds of such a process after the machine was started: nothing is cached, and the disk gives the codes."""
+    """Seconds of such a process after a restart of the machine: nothing is cached, and the codes come from the disk."""
     read = compact_bytes(photos, dim) / constants.disk_rate + candidates(constants, photos) * constants.disk_fault_s
     return constants.process_s + constants.open_s + max(read, warm_query(constants, photos, dim))
 
 
 def query_memory(constants: Constants, photos: float, dim: int) -> tuple[float, float]:
-    """The most bytes resident in such a process: mapped files, and beyond them (ids twice: faiss's and numpy's)."""
+    """The most resident bytes of such a process: mapped files, and other memory (ids count twice: faiss's and numpy's)."""
     return constants.process_mapped + compact_bytes(photos, dim), constants.process_anonymous + 2 * _ID_BYTES * photos
 
 
@@ -87,7 +87,7 @@ def writes(photos: float, dim: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """What embedding costs, in hours of one core or one GPU, and how many cores keep a GPU busy."""
+    """The cost of embedding, in hours of one core or one GPU, and how many cores keep a GPU busy."""
 
     core_hours: float  # decoding and a ViT-B/32 in int8, on CPUs alone
     decode_core_hours: float  # beside GPUs
@@ -96,7 +96,7 @@ class Embedding:
 
 
 def embedding(constants: Constants, photos: float, megapixels: float, gpus: tuple[Gpu, ...]) -> Embedding:
-    """For photos of so many megapixels, between 1 and 12 along a straight line, and beyond them as those."""
+    """The cost for photos of some megapixels: linear between 1 and 12, and constant outside that range."""
     share = (min(max(megapixels, 1.0), 12.0) - 1) / 11
     decode = constants.decode_1mp + share * (constants.decode_12mp - constants.decode_1mp)
     return Embedding(
@@ -123,17 +123,17 @@ class Costs:
     mapped_bytes: float  # of a query's process
     anonymous_bytes: float
     warm_s: float
-    warm_s_if_memory: float  # where all of it fits into memory
+    warm_s_if_memory: float  # if all of it fits into memory
     cold_s: float
     first_s: float
-    queries_a_second: float  # answered 64 at a time, where the vectors fit into memory
-    filter_s: float  # one that leaves two thirds
+    queries_a_second: float  # answered 64 at a time, if the vectors fit into memory
+    filter_s: float  # a filter that leaves two thirds
     names_s: float  # the first `--name` with a glob
     add_hours: float  # of one writer
-    walk_s: float  # of `index` where nothing has changed
-    plan_bytes: float  # of memory, where all files are new and below one root
-    machines: int  # like this one, whose memory the codes fit into at half of it
-    photo_bytes: float  # that embedding reads, over the network or from disks
+    walk_s: float  # of `index` if nothing has changed
+    plan_bytes: float  # of memory, if all files are new and below one root
+    machines: int  # machines like this, so that the codes fill at most half of their memory
+    photo_bytes: float  # bytes that embedding reads, over the network or from disks
 
 
 def costs(

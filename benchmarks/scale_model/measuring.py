@@ -1,4 +1,4 @@
-"""Making `scale_constants.json`, from small indexes made here and from the figures of `scripts/bench.py --json`."""
+"""Make `scale_constants.json` from small indexes made here and from the figures of `scripts/bench.py --json`."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from clipsearch.types import Embeddings, Fingerprint, ImageFile, Scores
 from scale_model import costs
 from scale_model.constants import Constants
 
-SIZES = (32_768, 65_536, 98_304)  # photos; below 100,000 a scan uses one core, which other work disturbs less
+SIZES = (32_768, 65_536, 98_304)  # photos; below 100,000 a scan uses one core, so other work disturbs it less
 _QUERIES = 192
 _DIM = 512
-_FILE = 1 << 29  # bytes of the file that the disk is measured with
+_FILE = 1 << 29  # size of the file for measuring the disk, in bytes
 _CAPTIONED = 16_384
 
 Entry = dict[str, Any]
 
 
 def measure(work: Path, shared: Path) -> tuple[dict[str, Entry], list[float]]:
-    """Constants that need no other run, and the spread of queries' times as the machine is now; `work` takes 1.5 GB."""
+    """Constants that need no other run, and the present spread of queries' times. `work` takes 1.5 GB."""
     images, texts = synthetic.real_embeddings(shared)
     index = work / "index"
     shutil.rmtree(work, ignore_errors=True)
@@ -51,7 +51,7 @@ def measure(work: Path, shared: Path) -> tuple[dict[str, Entry], list[float]]:
             synthetic.fill(index, work / "nowhere", Fingerprint("scale", "", "scale", _DIM), blocks, start)
             start = size
             times = _queries(index, texts)
-            # Of a machine that may be busy, what it does when left alone; the spread keeps what was in between.
+            # The best time shows an idle machine even if this one is busy. The spread keeps the other times.
             seconds[size], spread = min(times), [seconds_each / min(times) for seconds_each in times]
             scored[size] = _candidates(index, texts)
         slope, fixed = np.polyfit(list(seconds), list(seconds.values()), 1)
@@ -149,7 +149,7 @@ def from_bench(path: Path) -> tuple[dict[str, Entry], list[dict[str, Any]], list
 
 
 def opening(bench: Path, constants: Constants) -> Entry:
-    """What the process over 100,000 took beyond what the model, with nothing for this, says."""
+    """How much longer the process over 100,000 photos took than the model predicts without this constant."""
     results = {
         result["case"]: result["clipsearch"]["median"] for result in json.loads(bench.read_text("utf-8"))["results"]
     }
@@ -198,7 +198,7 @@ def _candidates(index: Path, texts: NDArray[np.float32]) -> float:
 
 
 def _touch(index: Path) -> float:
-    """Bytes a second that one core looks at for the first time in a cached file that was mapped, beyond reading them."""
+    """Bytes a second of one core's first look at a cached, mapped file, without the time of reading."""
     files = sorted((index / "segments").glob("*.int8.faiss"))
     for path in files:
         path.read_bytes()

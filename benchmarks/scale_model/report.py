@@ -9,7 +9,7 @@ _HOUR = 3600.0
 
 
 def text(answer: dict[str, Any]) -> str:
-    """Costs, validation and fleets as tables. Figures that are assumed and not measured are marked as such."""
+    """Costs, validation and fleets as tables. Assumed figures are marked."""
     return "\n".join([_costs(answer), _validation(answer["validation"]), _fleets(answer["fleets"])])
 
 

@@ -1,4 +1,4 @@
-"""Compare the model with measurements at sizes that it was not fitted to."""
+"""Compare the model with measurements at other sizes than those it was fitted to."""
 
 from __future__ import annotations
 

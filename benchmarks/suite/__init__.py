@@ -1,1 +1,1 @@
-"""What scripts/bench.py is made of: the peers, and how they are run."""
+"""The parts of scripts/bench.py: the peers, and the code that runs them."""

@@ -53,7 +53,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all methods are measured by."""
+    """The vectors and queries that all methods are measured with."""
 
     rows: int
     texts: TuningQueries
@@ -62,7 +62,7 @@ class Bench:
 
 
 def measured(setup: Setup, rows: int, kinds: Sequence[Kind], others: Sequence[str]) -> Iterator[Point]:
-    """Every point of our kinds and of the peers that are there, over an index of so many vectors; the exact search first."""
+    """Every point of our kinds and of the installed peers, over an index of a given size. The exact search comes first."""
     with Collection(setup.index(rows)) as collection:
         fingerprint = collection.fingerprint
         assert fingerprint is not None
@@ -122,7 +122,7 @@ def _ours(setup: Setup, source: VectorSource, bench: Bench, kind: Kind) -> Itera
             before, best = best, max(point.text for point in done)
             if min(point.milliseconds for point in done) > 1.5 * bench.exact.milliseconds or done[0].text > 0.9995:
                 break
-            if effort > 32 and best < before + 0.001:  # more of it finds nothing more
+            if effort > 32 and best < before + 0.001:  # a higher setting finds no more
                 break
 
 
@@ -144,7 +144,7 @@ def _peer(setup: Setup, source: VectorSource, bench: Bench, peer: str) -> Iterat
             setup.peer_dir, peer, _PEER_SCRIPT, peer, setup.vectors_file(bench.rows), query_file, folder
         )
         process = subprocess.run(**command.popen, check=False, capture_output=True, text=True)
-        if process.returncode:  # what it has printed before counts
+        if process.returncode:  # the lines that it printed before count
             print(f"{peer} ended with {process.returncode}:\n{process.stderr[-2000:]}", file=sys.stderr)
         for about in map(json.loads, process.stdout.splitlines()):
             with np.load(Path(folder) / about["answers"]) as answers:
@@ -157,7 +157,7 @@ def _peer(setup: Setup, source: VectorSource, bench: Bench, peer: str) -> Iterat
 
 
 def _recall(rows: Any, queries: TuningQueries, own: int) -> float:
-    """Recall@10 of rows (n, 10 + own), whose ids are one more; the first is an image itself where `own` is 1."""
+    """Recall@10 of rows (n, 10 + own); ids are rows plus one. If `own` is 1, each image's first hit is itself."""
     recalls_each = [
         min(int(np.isin(truth, ids + 1).sum()), 10) / 10
         for truth, ids in zip(queries.best, rows[:, : 10 + own], strict=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A peer's approximate index, in an environment that has only the peer: builds it, and measures some of its settings.
+"""Build a peer's approximate index, in an environment that has only the peer, and measure some of its settings.
 
     python ann_peers.py autofaiss|usearch VECTORS.npy QUERIES.npz FOLDER
 
@@ -46,8 +46,8 @@ def report(method: str, setting: str, answer: Answer, queries: Any, folder: Path
 def autofaiss(vectors: Path, queries: Any, folder: Path) -> None:
     """Autofaiss with its own choice of an index, tuned to several query times.
 
-    It has more memory than the vectors take, for which it builds a graph. With a quarter of that it takes product quantisation
-    behind a rotation, whose training was not done after half an hour for 100,000 vectors on two cores.
+    It may use more memory than the vectors take, so it builds a graph. With a quarter of that memory it chooses product
+    quantisation behind a rotation. Training that for 100,000 vectors on two cores took more than half an hour.
     """
     import autofaiss as library
 
@@ -62,7 +62,7 @@ def autofaiss(vectors: Path, queries: Any, folder: Path) -> None:
     seconds = time.perf_counter() - start
     megabytes = float(about.get("size in bytes", 0)) / 1e6
     for milliseconds in (0.5, 1, 2, 4, 8, 16):
-        # Named, not looked up: what build_index chose is in its description.
+        # The description tells which index build_index chose.
         library.tune_index(
             index, about["index_key"], max_index_query_time_ms=milliseconds, save_on_disk=False, verbose=40
         )

@@ -16,7 +16,7 @@ _LEAST = 0.5  # recall at the bottom of the picture
 
 
 def table(points: Sequence[Point]) -> str:
-    """For each method the quickest setting that reaches a recall of texts, in ms; "-" where none of those tried does."""
+    """For each method, the quickest setting that reaches a recall of texts, in ms; "-" if no setting reaches it."""
     rows = [_COLUMNS, ("---",) * len(_COLUMNS)]
     for size, method, group in _methods(points):
         quickest = [_quickest(group, target) for target in _TARGETS]
@@ -89,7 +89,7 @@ def _panel(points: Sequence[Point], size: int, number: int, colours: dict[str, s
                 if (recall := getattr(point, which)) > best:
                     best = recall
                     path.append(f"{x(point.milliseconds):.1f},{y(recall):.1f}")
-            if len(path) == 1:  # nothing that takes longer finds more
+            if len(path) == 1:  # no slower setting finds more
                 path.append(f"{x(quickest_first[-1].milliseconds):.1f},{y(best):.1f}")
             if path:
                 lines.append(

@@ -51,7 +51,7 @@ class Textual(torch.nn.Module):
         self.register_buffer("mask", mask[None, None])
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Run all 77 places, as OpenCLIP does, and project the one at the end of the text."""
+        """Run all 77 places, as OpenCLIP does, and project the place at the end of the text."""
         hidden = self.embed(input_ids=tokens)
         for layer in self.layers:
             hidden = layer(hidden, attention_mask=self.mask)
@@ -72,7 +72,7 @@ def export(module: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
 
 
 def largest_difference(path: Path, batch: torch.Tensor, expected: torch.Tensor) -> float:
-    """How far the ONNX file is from what transformers computes for the same input."""
+    """The largest difference between the ONNX file's output and that of transformers for the same input."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
     for rows in ([0], [1, 0, 1]):  # other batch sizes than the traced one

@@ -49,7 +49,7 @@ def indexing(setup: Setup) -> Iterator[Result]:
         if setup.has("transformers"):
             command = peers.transformers_index(setup.peer_dir, setup.checkpoint, folder, loop)
             runs["transformers"] = partial(run_process, command.popen)
-        runs["ours"](Figures())  # the precision is settled once for a machine
+        runs["ours"](Figures())  # each machine chooses its precision once
         figures = alternate(runs, setup.repeats)
         index("auto", Figures())
         with Collection(ours) as collection:
@@ -102,7 +102,7 @@ def unchanged(setup: Setup) -> Iterator[Result]:
 
 
 def adding(setup: Setup) -> Iterator[Result]:
-    """1,000 rows more in an index of a million, beside the same in one of ten thousand; and opening the million."""
+    """Add 1,000 rows to an index of a million and to an index of ten thousand; and open the million."""
     copies = {count: setup.work / f"growing-{count}" for count in (1_000_000, 10_000)}
     for count, copy in copies.items():
         shutil.rmtree(copy, ignore_errors=True)

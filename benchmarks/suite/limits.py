@@ -1,4 +1,4 @@
-"""What this machine can do at most, measured here and now: reading memory, multiplying, decoding."""
+"""The limits of this machine, measured now: reading memory, multiplying, decoding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from clipsearch.types import ImageFile
 
 
 def best_of(work: Callable[[], object], times: int = 5) -> float:
-    """The shortest of some runs, in seconds: a limit is what the machine can do when left alone."""
+    """The shortest of some runs, in seconds, because a limit is the speed of an idle machine."""
     seconds = []
     for _ in range(times):
         start = time.perf_counter()

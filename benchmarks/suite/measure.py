@@ -1,4 +1,4 @@
-"""Timing whole processes, alternately, and what their memory was."""
+"""Time whole processes in turn, and measure their memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GLANCE = 0.004  # seconds between looks at a running process's memory
 
 @dataclass
 class Figures:
-    """What several runs of one thing took."""
+    """The times and the memory of several runs of the same thing."""
 
     seconds: list[float] = field(default_factory=list)
     peak_mb: list[float] = field(default_factory=list)  # resident, with mapped files
@@ -44,7 +44,7 @@ class Figures:
 
 
 def run_process(command: Mapping[str, Any], figures: Figures, accepted: tuple[int, ...] = (0,)) -> str:
-    """Run a process (the keyword arguments of Popen) and add what it took; its standard output."""
+    """Run a process (the keyword arguments of Popen), add its time and memory, and return its standard output."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(**command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
@@ -64,7 +64,7 @@ def run_process(command: Mapping[str, Any], figures: Figures, accepted: tuple[in
 
 
 def alternate(runs: Mapping[str, Callable[[Figures], object]], repeats: int) -> dict[str, Figures]:
-    """Run each of some things in turn, `repeats` times, so that a busy minute hits all alike."""
+    """Run some things in turn, `repeats` times, so that a busy minute affects all of them."""
     figures = {name: Figures() for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
@@ -73,7 +73,7 @@ def alternate(runs: Mapping[str, Callable[[Figures], object]], repeats: int) -> 
 
 
 def timed(work: Callable[[], object]) -> Callable[[Figures], None]:
-    """Something to be timed inside this process."""
+    """Time a function inside this process."""
 
     def run(figures: Figures) -> None:
         start = time.perf_counter()
@@ -100,7 +100,7 @@ def in_memory(*folders: Path) -> None:
 
 
 def _memory(pid: int) -> dict[str, float]:
-    """Some lines of /proc/PID/status in MB; nothing where there is no /proc, or no such process any more."""
+    """Some lines of /proc/PID/status in MB; empty if there is no /proc or the process has ended."""
     try:
         with open(f"/proc/{pid}/status") as stream:
             lines = stream.readlines()

@@ -1,6 +1,6 @@
-"""The peers clipsearch is measured against: rclip, the plain transformers loop, and why clip-retrieval is not.
+"""The peers of clipsearch: rclip and the plain transformers loop. clip-retrieval is not measured; the reason is here.
 
-`peer_dir` is the folder that benchmarks/install_peers.sh fills. What runs a peer returns a Command; nothing is timed here. No
+`peer_dir` is the folder that benchmarks/install_peers.sh fills. Functions that run a peer return a Command and time nothing. No
 peer touches the network: rclip finds its models where it would have downloaded them, and the Hugging Face
 libraries are told to stay offline.
 
@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 DIM = 512
 CHUNK = 4096
 
-# What rclip 3.3.0 looks for in its data folder, and the database it writes there.
+# The files that rclip 3.3.0 looks for in its data folder, and its database there.
 RCLIP_MODELS = "ViT-B-32-256-datacomp_s34b_b86k"
 RCLIP_TOKENIZER = "tokenizer/bpe_simple_vocab_16e6.txt.gz"
 RCLIP_DATABASE = "db.sqlite3"
@@ -65,7 +65,7 @@ class Command:
 def environment(**extra: str) -> dict[str, str]:
     """The environment of this process without its Python paths, offline, with `extra`.
 
-    Compiled modules are kept: installing a package makes them, but clipsearch may run from a clone.
+    Compiled modules are kept: an installed package has them, but clipsearch may run from a clone.
     """
     ours = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
@@ -78,7 +78,7 @@ def is_ready(peer_dir: Path, peer: str) -> bool:
 
 
 def version(peer_dir: Path, peer: str, package: str | None = None) -> str:
-    """The version of the package a peer is, or of another one in its environment."""
+    """The version of a peer's package, or of another package in its environment."""
     code = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
     argv = [_python(peer_dir, peer), "-c", code, package or peer]
     return subprocess.run(argv, env=environment(), check=True, capture_output=True, text=True).stdout.strip()
@@ -144,16 +144,16 @@ def rclip_index(peer_dir: Path, home: Path, photos: Path) -> Command:
 
 
 def rclip_query(peer_dir: Path, home: Path, photos: Path, text: str) -> Command:
-    """Ask rclip for the ten best, without its look for changed files; prints a header and ten lines of score and path."""
+    """Ask rclip for the ten best, without its search for changed files. It prints a header and ten lines of score and path."""
     argv = [str(peer_dir.resolve() / "rclip/bin/rclip"), "--no-indexing", text]
     return Command(argv, _rclip_environment(home), photos.resolve())
 
 
 def fill_rclip(home: Path, photos_folder: Path, names: Iterable[str], vectors: npt.NDArray[np.float32]) -> Path:
-    """Write rclip's database with one row per name, as rclip 3.3.0 itself leaves it, and return its path.
+    """Write rclip's database with one row per name, as rclip 3.3.0 itself writes it, and return its path.
 
-    Names are relative to `photos_folder`, which is made, since rclip is started in it; the photos need not exist. `vectors` are
-    (n, 512) unit rows and may be a memory map: rows are streamed, and memory does not grow with n.
+    Names are relative to `photos_folder`. The folder is made, since rclip starts in it; the photos need not exist. `vectors`
+    are (n, 512) unit rows and may be a memory map: rows are streamed, and memory does not grow with n.
     """
     if vectors.ndim != 2 or vectors.shape[1] != DIM or vectors.dtype != np.float32:
         raise ValueError(f"rclip stores (n, {DIM}) float32, not {vectors.shape} {vectors.dtype}")
@@ -222,7 +222,7 @@ def _transformers(peer_dir: Path, action: str, checkpoint: Path, *rest: Path | s
 
 
 def fill_transformers(out: Path, photos_folder: Path, names: Iterable[str], vectors: npt.NDArray[np.float32]) -> Path:
-    """Write what `transformers_index` leaves, from given embeddings, and return `out` (.npy)."""
+    """Write the files of `transformers_index` from given embeddings, and return `out` (.npy)."""
     folder = str(photos_folder.resolve())
     out.parent.mkdir(parents=True, exist_ok=True)
     np.save(out, vectors)

@@ -66,7 +66,7 @@ def warm_query(setup: Setup) -> Iterator[Result]:
     texts = setup.real[1][:: len(setup.real[1]) // 64][:64]
     with Collection(setup.index(count)) as collection, Collection(setup.index(count)) as whole:
         for segment in whole.snapshot().segments:
-            segment.__dict__["_compact"] = None  # as if there were no 8-bit copy
+            segment.__dict__["_compact"] = None  # without the 8-bit copy
         for search in (collection.search, whole.search, flat.search):
             search(texts[:1], 10)
         turn = iter(range(10_000))
@@ -108,7 +108,7 @@ def warm_query(setup: Setup) -> Iterator[Result]:
 
 
 def filtered(setup: Setup) -> Iterator[Result]:
-    """A warm query among what filters leave of a million photos, beside the same query among all."""
+    """A warm query among the photos that filters leave of a million, beside the same query among all."""
     count = 1_000_000
     conditions = {
         "--taken, within a day": filters.taken_in("2010-05-05"),

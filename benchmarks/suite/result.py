@@ -17,7 +17,7 @@ class Result:
     peers: dict[str, Figures] = field(default_factory=dict)
     limit: float | None = None  # seconds
     limit_is: str = ""
-    count: int = 1  # what one run does: so many photos or queries
+    count: int = 1  # the number of photos or queries in one run
     notes: dict[str, float | str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the cases need, made once and kept in a work folder: a checkpoint, photos, and indexes of any size."""
+"""The data of the cases, made once and kept in a work folder: a checkpoint, photos, and indexes of any size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GRAIN = 6  # standard deviation of the noise laid on enlarged photos, of 255: a
 
 
 def add_folders(parser: argparse.ArgumentParser) -> None:
-    """The options that say where a Setup's things come from and go to."""
+    """Add the options for the folders of a Setup."""
     parser.add_argument("--work", type=Path, default=KEPT / "work", help="for photos and indexes, which are kept")
     parser.add_argument(
         "--shared", type=Path, default=ROOT.parent / "shared", help="embeddings and the checkpoint tool"
@@ -38,7 +38,7 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Setup:
-    """Where everything is, and how much of it to use."""
+    """The folders of all data, and how much of it to use."""
 
     shared: Path
     peer_dir: Path
@@ -63,7 +63,7 @@ class Setup:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Our encoder of the checkpoint in fp32; its precision is settled by indexing."""
+        """Our encoder of the checkpoint in fp32; indexing chooses its precision."""
         return load_encoder(self.checkpoint)
 
     def has(self, peer: str) -> bool:
@@ -75,7 +75,7 @@ class Setup:
         return {"args": [sys.executable, "-m", "clipsearch", *map(str, arguments)], "env": peers.environment()}
 
     def photo_folder(self, kind: str) -> Path:
-        """JPEGs of a size: photos of data/photos enlarged, with grain, and each with bytes of its own behind the picture."""
+        """JPEGs of a size: photos of data/photos enlarged, with grain, and each with its own bytes behind the picture."""
         folder = self.work / kind.replace(" ", "")
         count = self.photos * (1 if kind == "12 MP" else 2)
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,8 @@ class Setup:
         for number in range(len(originals), count):
             path = folder / f"{number:05d}.jpg"
             if not path.exists():
-                # Bytes behind the picture: another content, and another size, for equal sizes would be hashed once more.
+                # The bytes behind the picture give each file another content and size. Files of equal sizes would be hashed
+                # once more.
                 path.write_bytes((folder / f"{number % len(originals):05d}.jpg").read_bytes() + bytes(number))
         for path in sorted(folder.glob("*.jpg"))[count:]:
             path.unlink()
@@ -117,7 +118,7 @@ class Setup:
         return path
 
     def index(self, count: int) -> Path:
-        """Our index of so many vectors."""
+        """Our index of a number of vectors."""
         folder = self.work / f"index-{count}"
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)  # half of one

@@ -40,7 +40,7 @@ def names(count: int, start: int = 0) -> list[str]:
 
 
 def facts(number: int) -> ImageInfo:
-    """What a photo of this number might be: one every ten minutes from 2005 on, all over the globe, by a few cameras.
+    """Invented facts of the photo with this number: one every ten minutes from 2005 on, all over the globe, by a few cameras.
 
     One in 20,000 is a HEIF of a rare camera.
     """

@@ -22,7 +22,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def unit(output: object) -> np.ndarray:
-    """One normalised embedding; transformers 5 returns an output object, earlier ones a tensor."""
+    """One normalised embedding. Transformers 5 returns an output object, earlier versions a tensor."""
     features = output if isinstance(output, torch.Tensor) else output.pooler_output  # type: ignore[attr-defined]
     vector: np.ndarray = (features / features.norm(dim=-1, keepdim=True)).numpy()[0]
     return vector

@@ -1,4 +1,4 @@
-"""Checkpoints from the Hugging Face hub: what is cached, whether the hub answers, and downloads.
+"""Checkpoints from the Hugging Face hub: find cached ones, ask whether the hub answers, and download.
 
 The cache and its location are huggingface_hub's own (HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE are honoured).
 """
@@ -43,9 +43,9 @@ _IGNORED = ["*/*"]  # repositories keep other runtimes' weights in subfolders
 
 
 def cached_folder(model: str, revision: str = "main") -> Path | None:
-    """The folder of a complete checkpoint in the local cache, of this revision or else of any."""
+    """The folder of a complete checkpoint in the local cache: of this revision, or else of any other."""
     cache = cache_folder() / f"models--{model.replace('/', '--')}"
-    if _is_complete(cache / "snapshots" / revision):  # a commit has no reference that names it
+    if _is_complete(cache / "snapshots" / revision):  # the cache has no reference for a commit
         return cache / "snapshots" / revision
     references = [cache / "refs" / revision, *sorted(path for path in (cache / "refs").rglob("*") if path.is_file())]
     for reference in references:
@@ -75,7 +75,7 @@ def hub_error(patience: float = HUB_PATIENCE) -> Exception | None:
     """Why the hub does not answer within `patience` seconds; None if it does."""
     if offline_variable() == "HF_HUB_OFFLINE":
         return OfflineSetting()
-    import urllib.request  # a query does without it
+    import urllib.request  # a query does not need it
 
     errors: list[Exception] = []
     answered = threading.Event()
@@ -99,7 +99,7 @@ def hub_error(patience: float = HUB_PATIENCE) -> Exception | None:
 
 
 def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None = None) -> Path:
-    """Download a checkpoint, or what is missing of it, into the cache, with progress. Returns its folder.
+    """Download a checkpoint, or its missing files, into the cache, with progress. Returns its folder.
 
     Every weights file must have the sha256 that the hub publishes, and the one in `sha256s`, if it names the file. Raises
     ModelError, with what to do, if a file differs, the hub cannot be reached, or it does not have the model.
@@ -125,7 +125,7 @@ def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None 
         if isinstance(error, GatedRepoError) or http_status(error) == _UNAUTHORIZED:
             raise _not_downloaded(model, error) from error
         raise _missing(model) from error
-    except Exception as error:  # the network, the disk, or an answer that no hub gives
+    except Exception as error:  # the network, the disk, or an invalid answer
         raise _not_downloaded(model, error) from error
     require_published(folder, {name: sha256 for name, sha256 in _published_sha256s(info).items() if sha256})
     require_published(folder, sha256s or {})
@@ -134,7 +134,7 @@ def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None 
 
 
 def require_published(folder: Path, sha256s: Mapping[str, str]) -> None:
-    """Raise ModelError for a file that does not have the sha256 (file name → hexadecimal) given for it, and delete it."""
+    """Delete a file that does not have its given sha256 (file name → hexadecimal), and raise ModelError."""
     for name, sha256 in sha256s.items():
         path = folder / name
         if path.is_file() and file_sha256(path) != sha256:
@@ -148,7 +148,7 @@ def require_published(folder: Path, sha256s: Mapping[str, str]) -> None:
 
 
 def _unreachable(model: str, error: Exception) -> ModelError:
-    """The error for a model that is not here, if the hub does not answer: why, and the ways out."""
+    """The error for a missing model if the hub does not answer: the reason, and the ways out."""
     trouble = hub_trouble(error, model) or HubTrouble(f"the hub cannot be reached ({one_line(error)})", "go online")
     return ModelError(
         f"the model {model} is not on this machine, and {trouble.reason}. What to do: {trouble.advice}, and run "

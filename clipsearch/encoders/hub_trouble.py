@@ -1,4 +1,4 @@
-"""Why a hub did not give a model: from an error of urllib or huggingface_hub to what happened and what to do."""
+"""Explain why a hub did not give a model, from an error of urllib or huggingface_hub, and what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clipsearch.errors import one_line
 HUB = "https://huggingface.co"
 _OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _YES = frozenset({"1", "ON", "YES", "TRUE"})
-_MOST_CAUSES = 20  # errors that one error was raised from
+_MOST_CAUSES = 20  # length of an error's chain of causes
 
 
 class OfflineSetting(ConnectionError):
@@ -21,7 +21,7 @@ class OfflineSetting(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class HubTrouble:
-    """What happened, and what to do about it: two halves of a message."""
+    """The two halves of a message: the event, and what to do about it."""
 
     reason: str
     advice: str
@@ -38,8 +38,8 @@ def offline_variable() -> str | None:
 
 
 def hub_trouble(error: BaseException, model: str) -> HubTrouble | None:
-    """What an error of a request for a model means; None if it is not one of the known kinds."""
-    import socket  # a query does without these two
+    """The meaning of an error of a request for a model; None if its kind is not known."""
+    import socket  # a query does not need these two
     import ssl
 
     causes = list(_causes(error))
@@ -85,7 +85,7 @@ def hub_trouble(error: BaseException, model: str) -> HubTrouble | None:
 
 
 def _of_status(status: int, model: str, hub: str) -> HubTrouble | None:
-    """What an HTTP status of the hub means."""
+    """The meaning of an HTTP status of the hub."""
     if status == 401:
         return HubTrouble(
             f"{hub} does not show {model} without a login, or refuses your token (HTTP 401)",
@@ -124,7 +124,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def http_status(error: BaseException) -> int | None:
-    """The HTTP status that an error is about: urllib's errors have it themselves, huggingface_hub's have the answer."""
+    """An error's HTTP status. urllib's errors have it themselves; huggingface_hub's errors have the response."""
     for cause in _causes(error):
         status = getattr(cause, "code", None) or getattr(getattr(cause, "response", None), "status_code", None)
         if isinstance(status, int):

@@ -1,7 +1,7 @@
 """Words of a text that a model cannot read, as its tokenizer shows.
 
-A tokenizer has no piece for what was rare in its training: it gives an unknown token, or the single bytes of a character. An
-alphabet that it knows only by its letters was rare, too: its words are spelled.
+A tokenizer has no piece for text that was rare in its training: it gives an unknown token, or the single bytes of a character.
+If it spells the words of an alphabet letter by letter, that alphabet was rare, too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 _SHORTEST_SPELLED = 3  # letters; shorter words are often spelled in languages that a tokenizer knows
-_LATIN = ("LATIN", "FULLWIDTH", "MODIFIER", "MICRO", "ANGSTROM", "MASCULINE", "FEMININE")  # how names of letters begin
+_LATIN = ("LATIN", "FULLWIDTH", "MODIFIER", "MICRO", "ANGSTROM", "MASCULINE", "FEMININE")  # prefixes of letters' names
 _WORDS_OF_A_LETTER = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL"}  # in these, a character may be a word
 
 
@@ -43,7 +43,7 @@ def unread_words(text: str, tokenize: Callable[[str], Sequence[TextPiece]], *, i
         return []
     words = [word for word in text.split() if not word.isascii()]
     unread = {word for word in words if _is_unread(word, tokenize(word), is_english=is_english)}
-    # A word of letters that the tokenizer happens to have is of no use if it lacks others of that alphabet.
+    # A tokenizer may know a word's letters by chance. That does not help if it lacks others of the alphabet.
     alphabets = {alphabet for word in unread for alphabet in _alphabets(word)}
     return [word for word in words if word in unread or alphabets & _alphabets(word)]
 
@@ -64,6 +64,6 @@ def _has_meaning(sign: str) -> bool:
 
 
 def _alphabets(word: str) -> set[str]:
-    """The alphabets of a word's letters but for the Latin one, by the first word of their Unicode names: "CYRILLIC"."""
+    """The alphabets of a word's letters, except Latin, by the first word of their Unicode names: "CYRILLIC"."""
     names = (unicodedata.name(sign, "") for sign in word if sign.isalpha())
     return {name.partition(" ")[0] for name in names if name and not name.startswith(_LATIN)}

@@ -1,4 +1,4 @@
-"""Convert pictures with a colour profile to sRGB, which is what models were trained on and screens show."""
+"""Convert pictures with a colour profile to sRGB. Models were trained on sRGB, and screens show it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PROBE_STEPS = range(0, 256, 51)
 _CLOSE = 3  # steps of 1/255; variants of sRGB's own profile differ by 2 at most
 _RELATIVE_COLORIMETRIC = 1
-_BLACK_POINT = 0x2000  # compensation, as programs for photos do by default
+_BLACK_POINT = 0x2000  # black-point compensation, the default of photo programs
 
 _SPACES = {"RGB": "RGB ", "CMYK": "CMYK"}
 """Modes of Pillow that are converted, and the colour space of their profiles: ICC.1, table 19."""
@@ -52,7 +52,7 @@ def _transform(profile: bytes, mode: str) -> ImageCmsTransform | None:
             ImageCms.Intent(_RELATIVE_COLORIMETRIC),
             ImageCms.Flags(_BLACK_POINT),
         )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a broken profile must not cost the picture
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a broken profile must not lose the picture
         return None
     if mode == "RGB":
         probe = _probe()

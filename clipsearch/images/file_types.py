@@ -1,4 +1,4 @@
-"""Which files are pictures, by their names or first bytes."""
+"""Recognise pictures by their names or first bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER_RAW = "RAW"
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """A kind of pictures that clipsearch reads: its name for people, its suffixes, and what is to be known about it."""
+    """A format that clipsearch reads: its name for people, its suffixes, and a remark."""
 
     name: str
     suffixes: str  # separated by spaces
@@ -66,12 +66,12 @@ FORMATS = (
 COMMON_FORMATS = ("JPEG", "HEIC", "PNG", "WebP", "AVIF", "JPEG XL", "TIFF", "GIF", "Photoshop", "camera raw")
 """Names of the formats that most photos have."""
 
-# Files that often lie beside photos in great number. They are not opened to look for a picture inside.
+# Large numbers of these files often lie beside photos. They are not opened to look for a picture inside.
 _OTHERS = """
     .3gp .7z .aac .aae .avi .db .doc .docx .eps .flac .gz .ini .json .jsonl .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .ogg .pdf
     .ps .py .pyc .rar .sqlite .tar .thm .wav .webm .wmv .xlsx .xmp .zip
 """
-# Videos: of all files that are not taken, those that their owners may miss.
+# Videos: users may miss these in the index, more than other skipped files.
 _VIDEOS = ".3gp .avi .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv"
 
 _IMAGE_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes.split())
@@ -81,10 +81,10 @@ _OTHER_SUFFIXES = frozenset(_OTHERS.split())
 
 @dataclass(frozen=True, slots=True)
 class OptionalDecoder:
-    """A decoder that is not always there, and the suffixes of the files that are passed over without it."""
+    """A decoder that may be missing, and the suffixes of the files that are skipped without it."""
 
     suffixes: frozenset[str]
-    extra: str | None = None  # of clipsearch, that installs it; None if clipsearch has no such decoder yet
+    extra: str | None = None  # clipsearch's extra that installs it; None if clipsearch has no such decoder yet
 
 
 OPTIONAL_DECODERS = (OptionalDecoder(frozenset(_VIDEOS.split())),)
@@ -128,7 +128,7 @@ def is_image_suffix(suffix: str) -> bool | None:
 
 
 def suffix_of(name: str) -> str:
-    """A file name's suffix in lower case, such as ".jpg"; "" if it has none, or a part that is no usual suffix."""
+    """A file name's suffix in lower case, such as ".jpg"; "" if it has no suffix, or an unusual one."""
     dot = name.rfind(".")
     suffix = name[dot:].lower() if dot > 0 else ""
     return suffix if _USUAL_SUFFIX.fullmatch(suffix) else ""
@@ -136,7 +136,7 @@ def suffix_of(name: str) -> str:
 
 @lru_cache(1024)
 def missing_decoder(suffix: str) -> OptionalDecoder | None:
-    """The decoder that would read files of a suffix in lower case that are not taken; None for files of other kinds."""
+    """The missing decoder for files with a suffix (in lower case); None if no decoder is missing."""
     return next((decoder for decoder in OPTIONAL_DECODERS if suffix in decoder.suffixes), None)
 
 
@@ -152,7 +152,7 @@ def looks_like_image(head: bytes) -> bool:
 
 
 def has_image_signature(path: str) -> bool:
-    """Whether a file begins like a picture. OSError if it cannot be read."""
+    """Whether a file begins like a picture. Raises OSError if it cannot be read."""
     descriptor = os.open(opened_as(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         return looks_like_image(os.read(descriptor, SIGNATURE_BYTES))

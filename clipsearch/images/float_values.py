@@ -32,7 +32,7 @@ _MOST_CHANNELS = 16
 
 
 def describe(tags: TiffTags, entries: dict[int, Value]) -> str:
-    """What the pixels of a TIFF's directory are, as a phrase for people."""
+    """The kind of pixels in a TIFF's directory, as a phrase for people."""
     samples, bits = tags.number(entries, _SAMPLES) or 1, tags.number(entries, _BITS) or 1
     kind = _KINDS.get(tags.number(entries, _FORMAT) or 1, "unknown")
     compression = tags.number(entries, _COMPRESSION) or 1
@@ -44,8 +44,8 @@ def read_float_tiff(
 ) -> Image.Image | None:
     """The first picture of a TIFF of floating-point values, RGB or L; None if it has none.
 
-    Values between 0 and 1 are taken as display values; if the profile is linear or there are brighter ones, as linear light.
-    Raises ImageError if it has too many pixels, or is packed in a way that is not read.
+    Values between 0 and 1 count as display values. If the profile is linear or some values are above 1, they count as linear
+    light. Raises ImageError if there are too many pixels, or the compression is not supported.
     """
     tags = TiffTags(data)
     entries, _ = tags.directory(tags.first())
@@ -67,7 +67,7 @@ def read_float_tiff(
 
 
 def linear_to_8_bits(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Linear light, 1 for white, as sRGB values of 8 bits (IEC 61966-2-1). What is not finite becomes black."""
+    """Linear light, 1 for white, as sRGB values of 8 bits (IEC 61966-2-1). Values that are not finite become black."""
     import numpy as np
 
     light = np.clip(np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
@@ -85,7 +85,7 @@ def _to_picture(values: NDArray[np.float32], is_linear: bool) -> Image.Image:
         pixels = np.rint(255 * np.nan_to_num(values, nan=0.0)).clip(0, 255).astype(np.uint8)
     elif is_linear or (low >= _DARKEST_LIGHT and high <= _BRIGHTEST_LIGHT):
         pixels = linear_to_8_bits(values)
-    else:  # no light, but for example heights or temperatures: by their own range
+    else:  # heights or temperatures, for example, not light: scale by their own range
         span = high - low if high > low else math.inf
         pixels = np.rint(255 * (np.nan_to_num(values, nan=low) - low).clip(0, span) / span).astype(np.uint8)
     return Image.fromarray(pixels)
@@ -144,7 +144,7 @@ def _block(
         raise ImageError("cannot be decoded: this TIFF is cut short")
     order = tags.order
     raw = np.frombuffer(plain, np.uint8, size)
-    if tags.number(entries, _PREDICTOR) == 3:  # bytes of a row by significance, each the difference to the one before
+    if tags.number(entries, _PREDICTOR) == 3:  # a row's bytes by significance, as differences from the byte before
         rows = raw.reshape(shape[0], bits // 8, shape[1], shape[2])
         flat = rows.reshape(shape[0], -1, shape[2]).cumsum(axis=1, dtype=np.uint8)
         raw = np.ascontiguousarray(flat.reshape(shape[0], bits // 8, -1).transpose(0, 2, 1)).reshape(-1)

@@ -1,4 +1,4 @@
-"""What the markers of a JPEG say: ITU-T T.81, annex B. Nothing is decoded here."""
+"""Read the markers of a JPEG (ITU-T T.81, annex B), without decoding the picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # a marker that ends the coded data of a scan
 _FILL = re.compile(rb"\xff*")
 _MOST_SEGMENTS = 4096
-_MOST_STARTS = 10_000  # of JPEGs in a file of another format; in random bytes, one comes every 16 million
+_MOST_STARTS = 10_000  # start of a JPEG in a file of another format; random bytes have one in every 16 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class JpegFrame:
 
     @property
     def is_lossless(self) -> bool:
-        """Whether it is in one of the lossless processes, which cameras use for sensor data."""
+        """Whether it uses a lossless process, as cameras do for sensor data."""
         return self.marker in (0xC3, 0xC7, 0xCB, 0xCF)
 
     @property
@@ -40,7 +40,7 @@ class JpegFrame:
 
     @property
     def is_of_another_kind(self) -> bool:
-        """Whether it is sound, but of a kind that Pillow does not decode, such as 12 bits a colour."""
+        """Whether it is valid, but of a kind that Pillow does not decode, such as 12 bits a colour."""
         return self.width > 0 and self.height > 0 and not self.is_readable
 
 
@@ -54,7 +54,7 @@ def read_frame(data: bytes, start: int = 0) -> JpegFrame | None:
 
 
 def exif_block(data: bytes, start: int = 0) -> int:
-    """Where the TIFF structure with the EXIF tags of the JPEG at `start` begins; -1 if it has none."""
+    """The offset of the TIFF structure with the EXIF tags of the JPEG at `start`; -1 if it has none."""
     for marker, at, length in _segments(data, start):
         if marker == 0xE1 and length > 14 and data[at : at + 6] == b"Exif\0\0":
             return at + 6
@@ -76,7 +76,7 @@ def end_of(data: bytes, start: int) -> int:
 
 
 def embedded_frames(data: bytes, first: int = 0) -> Iterator[tuple[int, JpegFrame]]:
-    """(start, frame) of every JPEG that begins in the data, from `first` on, and that Pillow decodes. Looks at all bytes."""
+    """(start, frame) of every JPEG in the data, from `first` on, that Pillow can decode. Every byte is read."""
     at = data.find(b"\xff\xd8\xff", first)
     for _ in range(_MOST_STARTS):
         if at < 0:
@@ -88,9 +88,9 @@ def embedded_frames(data: bytes, first: int = 0) -> Iterator[tuple[int, JpegFram
 
 
 def has_all_first_passes(data: bytes) -> bool:
-    """Whether a progressive JPEG that is cut has at least a first pass over every coefficient: it only refines after that.
+    """Whether a cut progressive JPEG has a first pass over every coefficient. Later passes only refine it.
 
-    True of other JPEGs, which have a single pass.
+    True for other JPEGs, which have a single pass.
     """
     frame = read_frame(data)
     if frame is None or frame.marker not in _PROGRESSIVE:

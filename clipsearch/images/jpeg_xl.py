@@ -18,7 +18,7 @@ def is_jpeg_xl(data: bytes) -> bool:
 
 
 def read_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) as the header has it, before the picture is turned upright; None if there is no header."""
+    """(width, height) in the header, before the picture is turned upright; None if there is no header."""
     start = _codestream_start(data)
     if start is None or data[start : start + 2] != CODESTREAM:
         return None

@@ -11,7 +11,7 @@ from PIL import Image
 from clipsearch.images.files import ReadLimits, require_few_pixels
 
 _BYTES_PER_SENSOR_PIXEL = (
-    6  # 2 of the sensor, 8 of four colours at half the size, and 3 of the picture at half the size
+    6  # 2 for the sensor, 8 for four colours at half the size, and 3 for the picture at half the size
 )
 
 
@@ -25,7 +25,7 @@ def develop(
 ) -> tuple[Image.Image, tuple[int, int]]:
     """The photo at half the sensor's size, upright, 8-bit sRGB, and its whole (width, height), upright.
 
-    Raises ImageError if it has too many pixels, and what rawpy raises.
+    Raises ImageError if it has too many pixels, and rawpy's own errors.
     """
     import rawpy
 

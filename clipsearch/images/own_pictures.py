@@ -10,7 +10,7 @@ from clipsearch._internal.windows import is_misread, opened_as
 MARK = "Made by clipsearch from photos"
 """The comment of such a picture: a comment segment of a JPEG, the text "Comment" of a PNG."""
 
-_HEAD_BYTES = 4096  # of a file, in which the mark is; other programs that keep it may put more before it
+_HEAD_BYTES = 4096  # first bytes of a file, which hold the mark; other programs may add data before it
 _SIGNATURES = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
 

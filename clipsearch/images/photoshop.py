@@ -1,4 +1,4 @@
-"""Photoshop files: the merged picture of PSD and PSB with 8, 16 or 32 bits, and what the file says of the photo.
+"""Photoshop files: the merged picture of PSD and PSB with 8, 16 or 32 bits, and the file's facts about the photo.
 
 Source: Adobe Photoshop File Formats Specification, November 2019. Pillow reads the merged picture of 8-bit PSD files only.
 """
@@ -27,7 +27,7 @@ _RAW, _RLE, _ZIP = 0, 1, 2
 
 @dataclass(slots=True)
 class PhotoshopFile:
-    """The header of a Photoshop file, and where its merged picture begins."""
+    """The header of a Photoshop file, and the offset of its merged picture."""
 
     version: int  # 1 is PSD, 2 is PSB
     channels: int
@@ -40,7 +40,7 @@ class PhotoshopFile:
 
     @property
     def describes(self) -> str:
-        """What it is, as a phrase for people."""
+        """Its kind, as a phrase for people."""
         name = "PSB" if self.version == LARGE_DOCUMENT else "PSD"
         return f"a {name} with {self.bits} bits in {_MODES.get(self.colours, 'unknown')} mode"
 
@@ -67,7 +67,7 @@ class PhotoshopFile:
 
 
 def read_header(data: bytes) -> PhotoshopFile:
-    """The header and the resources. ImageError if the file is cut within them."""
+    """The header and the resources. Raises ImageError if the file is cut within them."""
     try:
         version, channels, height, width, bits, colours = struct.unpack_from(">H6xHIIHH", data, 4)
         file = PhotoshopFile(version, channels, width, height, bits, colours)
@@ -100,13 +100,13 @@ def _read_resources(file: PhotoshopFile, data: bytes, start: int, end: int) -> N
 
 
 def bytes_of(file: PhotoshopFile) -> int:
-    """Memory that decoding the merged picture takes, in bytes."""
+    """The memory for decoding the merged picture, in bytes."""
     values = 12 if file.bits == 32 else file.bits // 8
     return file.width * file.height * (4 + values)
 
 
 def merged_picture(file: PhotoshopFile, data: bytes) -> Image.Image:
-    """The merged picture in 8 bits: L, RGB or CMYK. ImageError if it is of a kind that is not read, or is cut short."""
+    """The merged picture in 8 bits: L, RGB or CMYK. Raises ImageError if its kind is not supported, or it is cut short."""
     mode = _BANDS.get(file.colours)
     bands = Image.getmodebands(mode) if mode else 0
     if mode is None or file.bits not in (8, 16, 32) or file.channels < bands:
@@ -117,7 +117,7 @@ def merged_picture(file: PhotoshopFile, data: bytes) -> Image.Image:
     picture = pictures[0] if bands == 1 else Image.merge(mode, pictures)
     if mode == "CMYK":  # stored as 255 for no ink
         picture = picture.point(lambda value: 255 - value)
-    if file.profile and file.bits != 32:  # 32-bit values are linear, whatever the profile's curve is
+    if file.profile and file.bits != 32:  # 32-bit values are linear, even if the profile has another curve
         picture.info["icc_profile"] = file.profile
     return picture
 

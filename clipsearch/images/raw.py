@@ -1,8 +1,8 @@
-"""Camera raw files: what they say of the photo, and the previews inside them.
+"""Camera raw files: their facts about the photo, and the previews inside them.
 
-A preview is a picture that the camera, or the program that wrote the file, has made of the photo. Reading one takes less time
-than a JPEG of the sensor's size, and no library. Layouts: TIFF 6.0 and its makers' variants, DNG 1.7, ISO 14496-12 (CR3),
-and the descriptions of CIFF, RAF and X3F in ExifTool's documentation.
+A preview is a picture of the photo, made by the camera or by the program that wrote the file. Reading a preview takes less time
+than a JPEG of the sensor's size, and no library. Layouts: TIFF 6.0 and its makers' variants, DNG 1.7, ISO 14496-12 (CR3), and
+the descriptions of CIFF, RAF and X3F in ExifTool's documentation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EXIF_WIDTH, _EXIF_HEIGHT = 0xA002, 0xA003
 
 _SENSOR_PHOTOMETRIC = (32803, 34892)  # a colour filter array, and linear raw
 _SENSOR_COMPRESSIONS = (32767, 32769, 32770, 34713, 65000, 65535)  # Sony, Epson, Samsung, Nikon, Kodak, Pentax
-_MAKERS = {  # what a maker's name begins with, and the maker's format on top of TIFF
+_MAKERS = {  # the beginning of a maker's name, and the maker's format on top of TIFF
     "NIKON": "NEF",
     "SONY": "ARW",
     "PENTAX": "PEF",
@@ -43,9 +43,7 @@ _MAKERS = {  # what a maker's name begins with, and the maker's format on top of
 }
 _SR2_CAMERAS = ("DSC-R1", "DSC-V3", "DSC-F828")
 _ROTATIONS = {90: 6, 180: 3, 270: 8}  # degrees clockwise → EXIF orientation
-_SMALLEST_SHARE = (
-    0.6  # of the sensor's pixels; a photo with fewer was not taken with all of it, or the size is a preview's
-)
+_SMALLEST_SHARE = 0.6  # share of the sensor's pixels; fewer mean a crop of the sensor, or a preview's size
 _SAME_SHAPE = 0.05  # of the logarithm of an aspect ratio; sensors have a few rows more than their JPEGs
 _NEARLY = 0.9  # of a photo's width and height; previews leave out the sensor's edges
 _MOST_BOXES = 1000
@@ -71,7 +69,7 @@ class Preview:
 
 @dataclass(slots=True)
 class RawPhoto:
-    """What a raw file says of its photo. `width` and `height` are as stored, before it is turned upright; 0 if unknown."""
+    """A raw file's facts about its photo. `width` and `height` are as stored, before it is turned upright; 0 if unknown."""
 
     format: str
     width: int = 0
@@ -88,7 +86,7 @@ class RawPhoto:
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
     def has_shape_of(self, preview: Preview) -> bool:
-        """Whether a preview has the photo's aspect ratio: if not, it may have black bars, as many thumbnails do."""
+        """Whether a preview has the photo's aspect ratio. If not, it may have black bars, as many thumbnails do."""
         if not (self.width and self.height):
             return True
         ratio = preview.width * self.height / (preview.height * self.width)
@@ -101,8 +99,8 @@ class RawPhoto:
     def previews_of(self, least: tuple[int, int] | None) -> list[Preview]:
         """The previews of at least a (width, height), the quickest to decode first; None asks for the photo's own size.
 
-        Nearly the photo's own size is always enough. The smallest preview is decoded in the least time. Those with another
-        aspect ratio may have black bars, and come last.
+        Nearly the photo's own size is always enough. The smallest preview decodes fastest. Previews with another aspect ratio
+        may have black bars, and come last.
         """
         width, height = self.width * _NEARLY, self.height * _NEARLY
         if least and self.width and self.height:
@@ -116,7 +114,7 @@ class RawPhoto:
         return shaped + [preview for preview in large if preview not in shaped]
 
     def add_jpeg(self, data: bytes, start: int, length: int) -> None:
-        """Add a JPEG as a preview, if there is one that can be decoded."""
+        """Add the JPEG here as a preview, if there is one and it can be decoded."""
         if start <= 0 or length <= 0 or start + length > len(data):
             return
         frame = read_frame(data, start)
@@ -131,7 +129,7 @@ class RawPhoto:
                 self.previews.append(Preview(start, end_of(data, start) - start, frame.width, frame.height))
 
     def take_facts_of_jpeg(self, data: bytes, start: int) -> None:
-        """Take from a JPEG's EXIF tags what the raw file itself does not say."""
+        """Take the facts that the raw file lacks from a JPEG's EXIF tags."""
         block = exif_block(data, start)
         if block >= 0:
             main, more, gps = TiffTags(data, block).facts()
@@ -139,7 +137,7 @@ class RawPhoto:
 
 
 def read_raw(data: bytes) -> RawPhoto | None:
-    """What a camera's raw file says, or None if the data is something else."""
+    """The facts and previews of a camera's raw file, or None if the data is something else."""
     start = data[:4]
     photo = None
     if start in (b"II*\0", b"MM\0*"):
@@ -191,7 +189,7 @@ def _format_of(tags: TiffTags, directories: list[dict[int, Value]]) -> str | Non
 
 
 def _is_of_sensor(tags: TiffTags, entries: dict[int, Value]) -> bool:
-    """Whether a directory describes what the sensor saw, and not a picture made of it."""
+    """Whether a directory describes the sensor's data, and not a picture made from it."""
     return (
         tags.number(entries, _PHOTOMETRIC) in _SENSOR_PHOTOMETRIC
         or tags.number(entries, _COMPRESSION) in _SENSOR_COMPRESSIONS
@@ -217,7 +215,7 @@ def _from_tags(
 
 
 def _add_strips(photo: RawPhoto, data: bytes, tags: TiffTags, entries: dict[int, Value]) -> None:
-    """Add a directory's picture, if it is a JPEG in one strip or plain RGB in strips that follow each other."""
+    """Add a directory's picture, if it is a JPEG in one strip, or plain RGB in consecutive strips."""
     starts, lengths = tags.numbers(entries, _STRIPS), tags.numbers(entries, _STRIP_BYTES)
     if not starts or len(starts) != len(lengths):
         return
@@ -259,7 +257,7 @@ def _add_maker_previews(photo: RawPhoto, data: bytes, tags: TiffTags, note: Valu
 
 
 def _size(photo: RawPhoto, tags: TiffTags, directories: list[dict[int, Value]]) -> tuple[int, int]:
-    """The photo's size: what the file says, if that fits to the size of the sensor."""
+    """The photo's size: the file's value if it fits the size of the sensor."""
     of_sensor = [entries for entries in directories if _is_of_sensor(tags, entries)] or directories
     for entries in of_sensor:
         crop = tags.numbers(entries, _CROP_SIZE)
@@ -294,7 +292,7 @@ def _from_rw2(data: bytes) -> RawPhoto | None:
 
 
 def _from_raf(data: bytes) -> RawPhoto | None:
-    """Fujifilm: a header with the places of a JPEG, which has the EXIF tags, and of a list of sizes."""
+    """Fujifilm: a header with the offsets of a JPEG with the EXIF tags, and of a list of sizes."""
     if len(data) < 100:
         return None
     start, length, sizes_start, sizes_length = struct.unpack_from(">IIII", data, 84)
@@ -307,7 +305,7 @@ def _from_raf(data: bytes) -> RawPhoto | None:
         if at + 4 > len(records):
             break
         tag, size = struct.unpack_from(">HH", records, at)
-        if tag in (0x0100, 0x0111) and size == 4 and at + 8 <= len(records):  # the sensor, or what the photo has of it
+        if tag in (0x0100, 0x0111) and size == 4 and at + 8 <= len(records):  # the sensor, or the photo's part of it
             photo.height, photo.width = struct.unpack_from(">HH", records, at + 4)
         at += 4 + size
     return photo
@@ -444,7 +442,7 @@ def _ciff_records(data: bytes, order: str, start: int, end: int) -> Iterator[tup
 
 
 def _taken_from(waiting: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Each item, also those that are added meanwhile."""
+    """Each item, including items added during the loop."""
     while waiting:
         yield waiting.pop()
 

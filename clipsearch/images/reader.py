@@ -1,4 +1,4 @@
-"""Decode one file into an upright RGB picture and what the file says of itself."""
+"""Decode one file into an upright RGB picture and the file's facts about it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Measured on ten 12-megapixel JPEGs against decoding them whole, for 224 px. The 
 of 1/255, is 0.20 to 0.43 with a factor of 2 (35 ms) and 0.09 to 0.24 with 4 (65 ms).
 """
 
-# EPS would run Ghostscript; the others have no decoder in Pillow or are not pictures.
+# EPS would run Ghostscript. The others have no decoder in Pillow, or are not pictures.
 _REFUSED_FORMATS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF", "XVTHUMB"}
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -44,12 +44,12 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = (5, 6, 7, 8)  # orientations whose width is the height of the stored picture
-_COLOURED = ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA")  # modes whose values a profile of RGB describes
+_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
+_COLOURED = ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA")  # modes that an RGB profile describes
 _MP_ENTRIES = 0xB002  # CIPA DC-007, the list of pictures in a file
-_MISSING = 128  # the value that libjpeg gives to pixels whose data is missing
-_MOST_MISSING = 0.1  # of a JPEG's rows; with fewer, other programs show it, too
-_JPEG_XL_BYTES = 8  # a pixel: the plug-in's copy and Pillow's
+_MISSING = 128  # libjpeg's value for pixels without data
+_MOST_MISSING = 0.1  # of a JPEG's rows; if fewer are missing, other programs show it, too
+_JPEG_XL_BYTES = 8  # bytes a pixel: the plug-in's copy and Pillow's
 _NO_PICTURE = "not a picture in a format we read"
 _DECODING = threading.Lock()  # Pillow's pixel cap and Python's warning filters are global
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -60,7 +60,7 @@ def read_image(
     min_size: tuple[int, int] | None = None,
     limits: ReadLimits | None = None,
 ) -> tuple[Image.Image, ImageInfo, ImageFile]:
-    """Decode a file: the picture, what the file says of itself, and the file's size and time as read.
+    """Decode a file: the picture, the file's facts about it, and the file's size and time as read.
 
     The picture is 8-bit RGB and upright: EXIF orientation is applied, transparency is put on white, palettes, CMYK, grey and
     16-bit values are converted, and of an animation the first frame counts. With `min_size` (width, height; upright), a JPEG
@@ -79,10 +79,10 @@ def decode_image(
     before_loading: Callable[[int], None] | None = None,
     resize: Callable[[Image.Image], Image.Image] | None = None,
 ) -> tuple[Image.Image, ImageInfo]:
-    """Decode a file's bytes to an upright RGB picture and what the file says of itself. The parameters are as in `read_image`.
+    """Decode a file's bytes to an upright RGB picture and the file's facts about it. For the parameters, see `read_image`.
 
     `before_loading` gets the number of bytes that the decoded picture will take. `resize` is applied to the upright picture
-    before its colours are converted to sRGB, which then takes a twentieth of the time.
+    before its colours are converted to sRGB. The conversion then takes a twentieth of the time.
     """
     if not data:
         raise ImageError("empty file")
@@ -103,7 +103,7 @@ def decode_image(
             raise
         except MemoryError as error:
             raise ImageError(TOO_MUCH, "memory") from error
-        except Exception as error:  # decoders raise anything for broken bytes
+        except Exception as error:  # decoders raise errors of any type for broken bytes
             raise ImageError(_reason(error), _cause(error)) from error
         finally:
             Image.MAX_IMAGE_PIXELS = pillows_cap
@@ -119,7 +119,7 @@ class _Decoder:
     before_loading: Callable[[int], None] | None
 
     def decode(self) -> tuple[Image.Image, ImageInfo]:
-        """The upright picture, with its colour profile in `info` if it has one, and what the file says."""
+        """The upright picture, with its colour profile in `info` if it has one, and the file's facts."""
         Image.init()
         if photo := read_raw(self.data):
             return self._raw(photo)
@@ -148,7 +148,7 @@ class _Decoder:
         # After loading, because PNG may have tags after the pixels, and loading turns TIFF upright.
         main, exif_tags, gps = _tags(image)
         picture, orientation = self._to_rgb(loaded, wanted), main.get(ORIENTATION)
-        is_upright = image_format == "JXL" and not getattr(image, "jpeg", False)  # libjxl turns what was no JPEG before
+        is_upright = image_format == "JXL" and not getattr(image, "jpeg", False)  # libjxl has turned all others upright
         if isinstance(orientation, int) and orientation in _TURN and not is_upright:
             picture = picture.transpose(_TURN[orientation])
         info = self._info(upright_size or picture.size, image_format, main, exif_tags, gps)
@@ -180,7 +180,7 @@ class _Decoder:
         return mended, True
 
     def _to_rgb(self, image: Image.Image, wanted: tuple[int, int] | None) -> Image.Image:
-        """8-bit RGB. CMYK is converted by its profile, for which it is shrunk to at least DRAFT_FACTOR times `wanted`."""
+        """8-bit RGB. CMYK is shrunk to at least DRAFT_FACTOR times `wanted`, then converted by its profile."""
         if wanted and image.mode == "CMYK" and colour.needs_conversion(image.info.get("icc_profile"), image.mode):
             factor = min(image.width // (wanted[0] * DRAFT_FACTOR), image.height // (wanted[1] * DRAFT_FACTOR))
             if factor > 1:
@@ -208,7 +208,7 @@ class _Decoder:
     # -- raw files
 
     def _raw(self, photo: RawPhoto) -> tuple[Image.Image, ImageInfo]:
-        """A camera's raw file: a preview that is large enough, else LibRaw's picture, else a preview that just does."""
+        """A camera's raw file: a preview that is large enough, else LibRaw's picture, else a smaller usable preview."""
         sideways = photo.orientation in _SIDEWAYS
         wanted = self.min_size[::-1] if self.min_size and sideways else self.min_size
         enough = (wanted[0] * DRAFT_FACTOR, wanted[1] * DRAFT_FACTOR) if wanted else None
@@ -222,7 +222,7 @@ class _Decoder:
                 picture, size = develop(self.data, self.limits, self.before_loading)
             except MemoryError:
                 raise
-            except Exception as error:  # LibRaw raises anything for broken bytes
+            except Exception as error:  # LibRaw raises errors of any type for broken bytes
                 problem = error
             else:
                 if not (photo.width and photo.height):
@@ -258,7 +258,7 @@ class _Decoder:
                     picture = Image.frombytes("RGB", preview.size, content)
             except MemoryError:
                 raise
-            except Exception as error:  # decoders raise anything for broken bytes
+            except Exception as error:  # decoders raise errors of any type for broken bytes
                 problem = error
                 continue
             is_upright = (
@@ -270,11 +270,11 @@ class _Decoder:
         return None, problem
 
     def _embedded_jpeg(self, content: bytes, wanted: tuple[int, int] | None) -> Image.Image:
-        """A JPEG inside a file of another format, as it is stored."""
+        """A JPEG inside a file of another format, as stored."""
         image = Image.open(io.BytesIO(content), formats=["JPEG"])
         return self._to_rgb(self._load(image, content, wanted)[0], wanted)
 
-    # -- other files that Pillow does not read, or not rightly
+    # -- other files that Pillow does not read, or reads wrongly
 
     def _photoshop(self) -> tuple[Image.Image, ImageInfo]:
         file = photoshop.read_header(self.data)
@@ -302,7 +302,7 @@ class _Decoder:
         return picture, self._info(size, image_format, main, exif_tags, gps)
 
     def _prepare_jpeg_xl(self) -> None:
-        """Make Pillow read JPEG XL, if this picture is not too large: the plug-in decodes a picture when it opens it."""
+        """Make Pillow read JPEG XL, if this picture is not too large: the plug-in decodes pictures on opening."""
         size = jpeg_xl.read_size(self.data)
         if size is None:
             raise ImageError("cannot be decoded: a JPEG XL picture without a header")
@@ -311,12 +311,12 @@ class _Decoder:
             from pillow_jxl import JpegXLImagePlugin
         except ImportError as error:
             raise ImageError(jpeg_xl.MISSING_DECODER) from error
-        JpegXLImagePlugin.DECODE_THREADS = 0  # there is a decoding process for each core already
+        JpegXLImagePlugin.DECODE_THREADS = 0  # each core already has a decoding process
         if self.before_loading:
             self.before_loading(_JPEG_XL_BYTES * size[0] * size[1])
 
     def _what_pillow_does_not_open(self) -> tuple[Image.Image, ImageInfo]:
-        """A JPEG of 12 bits, by a preview inside it; a TIFF of floating-point values. ImageError says what else it is."""
+        """A JPEG of 12 bits, by its preview, or a TIFF of floating-point values. Otherwise ImageError names the kind."""
         data = self.data
         frame = read_frame(data)
         if frame and frame.is_of_another_kind:
@@ -350,7 +350,7 @@ class _Decoder:
 
 
 def _format_of(image: Image.Image) -> str:
-    """Pillow's name. A JPEG with further pictures in it (MPF) is a JPEG, unless these are the parts of one photo."""
+    """Pillow's name. A JPEG with further pictures in it (MPF) counts as a JPEG, unless they are parts of one photo."""
     if image.format == "MPO":
         entries = getattr(image, "mpinfo", {}).get(_MP_ENTRIES, ())
         in_parts = any(str(entry["Attribute"]["MPType"]).startswith("Multi-Frame") for entry in entries)
@@ -359,7 +359,7 @@ def _format_of(image: Image.Image) -> str:
 
 
 def _missing_rows(image: Image.Image) -> int:
-    """How many rows at the end of a JPEG were not in its file: the decoder makes them grey."""
+    """How many rows at the end of a JPEG are missing from its file. The decoder makes them grey."""
     grey = Image.new(
         image.mode, image.size, (_MISSING,) * len(image.getbands()) if len(image.getbands()) > 1 else _MISSING
     )
@@ -368,7 +368,7 @@ def _missing_rows(image: Image.Image) -> int:
 
 
 def _reaches(size: tuple[int, int], wanted: tuple[int, int] | None) -> bool:
-    """Whether a picture of this size has at least the pixels of a model's input, or is to be shown only."""
+    """Whether a picture of this size has at least the pixels of a model's input, or is only for display."""
     return min(size) >= min(wanted or (1, 1))
 
 
@@ -403,7 +403,7 @@ def _with_profile(image: Image.Image) -> Image.Image:
 
 
 def _without_profile(image: Image.Image) -> Image.Image:
-    """Convert any Pillow picture to 8-bit RGB, whatever its profile."""
+    """Convert any Pillow picture to 8-bit RGB, without regard to its profile."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I") or image.mode == "F":
@@ -454,7 +454,7 @@ def _extrema(image: Image.Image) -> tuple[float, float]:
 
 
 def _tags(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
-    """The EXIF tables (main, EXIF, GPS); empty if they cannot be parsed, because a broken tag must not cost the picture."""
+    """The EXIF tables (main, EXIF, GPS); empty if they cannot be parsed, because a broken tag must not lose the picture."""
     try:
         main = image.getexif()
         return dict(main), dict(main.get_ifd(exif.EXIF_IFD)), dict(main.get_ifd(exif.GPS_IFD))
@@ -463,7 +463,7 @@ def _tags(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], dict[int,
 
 
 def _cause(error: Exception) -> Cause:
-    """Whether a file is to blame for an error, or something else that another run may have more of."""
+    """Whether the file itself caused an error, or the machine did, so that another run may succeed."""
     if isinstance(error, ImageError):
         return error.cause
     if isinstance(error, OSError) and error.errno is not None:

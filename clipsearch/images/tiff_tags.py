@@ -14,8 +14,8 @@ SUB_IFDS, EXIF_IFD, GPS_IFD, MAKER_NOTE = 0x014A, 0x8769, 0x8825, 0x927C
 
 _MOST_DIRECTORIES = 64
 _MOST_ENTRIES = 1024  # of one directory
-_MOST_BYTES = 1024**2  # of one value; previews are read by their offsets, not as values
-_MOST_FACT_BYTES = 64 * 1024  # of one value that says something of a photo
+_MOST_BYTES = 1024**2  # of one value; previews are read by their offsets instead
+_MOST_FACT_BYTES = 64 * 1024  # of one value that is a fact about a photo
 
 # Bytes of a value, and its letter for struct, by the number of the type: TIFF 6.0, section 2.
 _TYPES = {1: (1, "B"), 2: (1, "s"), 3: (2, "H"), 4: (4, "I"), 5: (8, "II"), 6: (1, "b"), 7: (1, "s"), 8: (2, "h"),
@@ -24,7 +24,7 @@ _TYPES = {1: (1, "B"), 2: (1, "s"), 3: (2, "H"), 4: (4, "I"), 5: (8, "II"), 6: (
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One entry of a directory: its type, how many values, and where they are in the file."""
+    """One entry of a directory: its type, and the number and the offset of its values."""
 
     kind: int
     count: int
@@ -49,7 +49,7 @@ class TiffTags:
         return self._unpack("I", self.base + 4)
 
     def directory(self, offset: int) -> tuple[dict[int, Value], int]:
-        """(tag → its entry, the offset of the next directory) at an offset. Both are empty if nothing sensible is there."""
+        """(tag → its entry, the offset of the next directory) at an offset. Both are empty if there is no valid directory."""
         at = self.base + offset
         if offset <= 0 or at + 2 > len(self.data):
             return {}, 0
@@ -102,7 +102,7 @@ class TiffTags:
         return values[0] if len(values) == 1 else values
 
     def values(self, entries: dict[int, Value]) -> dict[int, Any]:
-        """Every tag's value, except those that are too long to say something of a photo."""
+        """Every tag's value, without values that are too long to be facts about a photo."""
         short = (tag for tag, entry in entries.items() if tag != MAKER_NOTE and entry.length <= _MOST_FACT_BYTES)
         return {tag: self.value(entries, tag) for tag in short}
 

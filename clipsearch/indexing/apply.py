@@ -1,4 +1,4 @@
-"""Make an index agree with folders, as their plans say."""
+"""Carry out plans, so that an index agrees with its folders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import Failure, ImageFile, ImageInfo, SkipReason
 
-if TYPE_CHECKING:  # decoders and encoders are imported when there is something to decode
+if TYPE_CHECKING:  # decoders and encoders are imported only if there are files to decode
     import numpy as np
     from numpy.typing import NDArray
 
@@ -37,8 +37,8 @@ COMMIT_IMAGES = 2048
 COMMIT_SECONDS = 5.0
 """A run commits after this many new images or this long, whichever is first: the most that a crash can lose."""
 
-_COPIES_LOOKED_AT = 8  # images of one content, to find one that has moved; beyond them, a further copy is only a copy
-_MOST_REPLACED = 4096  # replaced images whose embeddings are kept; further content that turns up again is encoded again
+_COPIES_LOOKED_AT = 8  # images of one content that are checked for a move; with more, a new file counts as a copy
+_MOST_REPLACED = 4096  # replaced images whose embeddings are kept; content beyond them is encoded again
 
 
 @dataclass(slots=True)
@@ -105,10 +105,10 @@ def apply_sync(
     cancel: CancelToken | None = None,
     outcomes: Iterator[list[Embedded | Failure]] | None = None,
 ) -> SyncReport:
-    """Carry plans out, committing on the way. If cancelled, the run ends early and what is finished is committed.
+    """Carry plans out, committing on the way. If cancelled, the run ends early and commits the finished files.
 
-    A photo that is indexed and cannot be read now stays in the index and is listed as a failure. It leaves once its file is
-    known to have changed into something that cannot be decoded. If more than half of the index would go, `options.prune` must
+    An indexed photo that cannot be read now stays in the index and is listed as a failure. It leaves once its file has
+    certainly changed into something that cannot be decoded. If more than half of the index would go, `options.prune` must
     confirm it.
 
     `load_encoder` is called only if there is a picture to encode. With `outcomes`, no file is read here: the outcomes come from
@@ -144,7 +144,7 @@ def apply_sync(
 def _embed_changes(
     reconciler: _Reconciler, load_encoder: Callable[[], Encoder], options: SyncOptions, cancel: CancelToken
 ) -> None:
-    """Decode and encode the files that need it, and take their outcomes. Only loading the model does not look at `cancel`."""
+    """Decode and encode the files that need it, and take their outcomes. Only loading the model ignores `cancel`."""
     files = reconciler.files_to_decode(cancel)
     with cancel.listening():
         first = next(files, None)
@@ -157,7 +157,7 @@ def _embed_changes(
     encoder = load_encoder()
     files = itertools.chain([first], files)
     with DecoderPool(encoder.spec.pixels, options.limits, options.jobs) as pool:
-        if encoder.spec.fingerprint.precision is None:  # neither index, user nor model say: the first photos decide
+        if encoder.spec.fingerprint.precision is None:  # index, user and model leave it open: the first photos decide
             judged = list(itertools.islice(files, JUDGED_PHOTOS))
             encoder.settle_precision(lambda: decode_for(encoder, judged, pool))
             files = itertools.chain(judged, files)
@@ -169,10 +169,10 @@ def _embed_changes(
 
 
 class _Reconciler:
-    """Stages the outcome of each file, so that `report` always counts what is staged and committed.
+    """Stages the outcome of each file, so that `report` always counts the staged and committed files.
 
-    An image whose file is gone, or whose content was replaced, is remembered until the end of the run, because its content may
-    turn up at another place.
+    If an image's file is gone or its content was replaced, it is remembered until the end of the run. Its content may turn up
+    at another place.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class _Reconciler:
         }
         self._todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
         self._done = 0  # files
-        self._expected: dict[str, Place] = {}  # path → place of files that await their outcome
+        self._expected: dict[str, Place] = {}  # path → place of files without an outcome yet
         self._images_before = len(collection)
         self._missing = {image_id: size for plan in plans for image_id, size in plan.missing.items()}
         self._missing_failures = [place for plan in plans for place in plan.missing_failures]
@@ -224,7 +224,7 @@ class _Reconciler:
         self._expected = {file.path: place for place, file in self._todo}
 
     def files_to_decode(self, cancel: CancelToken) -> Iterator[ImageFile]:
-        """The files whose outcome is expected. Those whose size, and then hash, are known are staged without decoding."""
+        """The expected files that need decoding. Files of a known size and then a known hash are staged without it."""
         for place, file in self._todo:
             cancel.check()
             if place.root_id not in self._taking_own and is_own_picture(file.path):
@@ -264,9 +264,9 @@ class _Reconciler:
             self._committed = time.monotonic()
 
     def remove_missing(self) -> None:
-        """Remove what is still missing once every move has been recognised.
+        """Remove the images that are still missing after every move has been recognised.
 
-        A file that could not be read may be a missing photo of its size under another name. Until it is read, that one stays.
+        An unreadable file may be a missing photo of its size under another name. That photo stays until the file is read.
         """
         gone = []
         for image_id, size in sorted(self._missing.items()):
@@ -294,7 +294,7 @@ class _Reconciler:
         self.report.kept -= len(self._broken)
 
     def _leave_alone(self, place: Place) -> None:
-        """Stage that a file is a picture that clipsearch made. The photo that was indexed there before leaves the index."""
+        """Stage that a file is clipsearch's own picture. The photo that was indexed there before leaves the index."""
         self.report.own += 1
         image_id = self._image_at(place)
         if image_id is not None:
@@ -306,7 +306,7 @@ class _Reconciler:
     def _stage_failure(self, place: Place, failure: Failure) -> None:
         """Stage a failure. An image at this place stays until it is certain that the file no longer shows it."""
         self.report.failed += 1
-        if is_gone(failure.file.path):  # the next walk decides: an unplugged drive does not damage its photos
+        if is_gone(failure.file.path):  # the next walk decides, because an unplugged drive does not damage its photos
             return
         self.collection.fail(place, failure, circumstances(self._limits))
         self._unread[failure.file.size] += failure.cause == "access"
@@ -333,10 +333,10 @@ class _Reconciler:
     def _stage_known_content(
         self, place: Place, file: ImageFile, digest: str, captioned: ImageInfo | None = None
     ) -> bool:
-        """Stage a file whose content an image has: the same photo touched, a photo that moved here, or a copy; else False.
+        """Stage a file if an image has its content: the same photo touched, a photo that moved here, or a copy. Else False.
 
-        With `captioned`, its caption is the file's, or the file has none. But a photo that moved here keeps the caption that it
-        has from elsewhere, unless the file has one.
+        With `captioned`, the image gets the file's caption, or none. But if a photo moved here and the file has no caption, the
+        photo keeps its caption from elsewhere.
         """
         same = self.collection.same_content(digest, _COPIES_LOOKED_AT)
         if not same and digest not in self._replaced:
@@ -357,7 +357,7 @@ class _Reconciler:
             return True
         records = self.collection.records(same)
         gone = {i: records[i].file.path for i in same if i in self._missing or self._is_gone(records[i].file.path)}
-        if gone:  # of several, the one with the most similar path: b/1.jpg was a/1.jpg and not a/2.jpg
+        if gone:  # the image with the most similar path moved: b/1.jpg was a/1.jpg and not a/2.jpg
             moved_id = max(gone, key=lambda i: _common_suffix_length(gone[i], file.path))
             self._missing.pop(moved_id, None)
             self._remember_replaced(place)
@@ -399,7 +399,7 @@ class _Reconciler:
                 self._replaced_sizes.add(known.size)
 
     def _info(self, image_id: int) -> ImageInfo:
-        """What is known of an image, also whether its end is missing."""
+        """The stored information about an image, and whether its end is missing."""
         record = self.collection.records([image_id])[image_id]
         place = self.collection.place(record.file.path) if self._has_incomplete else None
         failure = self.collection.known_failure(place) if place else None
@@ -422,7 +422,7 @@ class _Reconciler:
         return digest != record.info.content_hash
 
     def _is_gone(self, path: str) -> bool:
-        """Whether a photo is gone, and not the whole drive that it is on."""
+        """Whether a photo is gone while its drive is still there."""
         place = self.collection.place(path)
         return is_gone(path) and place is not None and roots.holds_something(self.collection.roots()[place.root_id])
 

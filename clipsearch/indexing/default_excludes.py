@@ -1,6 +1,6 @@
-"""What a walk leaves alone unless `--no-default-excludes` is given: deleted photos, and pictures made from others.
+"""Folders that a walk skips unless `--no-default-excludes` is given: deleted photos, and pictures made from others.
 
-DEFAULT_EXCLUDES is the only list. The documentation shows it, and `clipsearch index --dry-run` names what it leaves out.
+DEFAULT_EXCLUDES is the only list. The documentation shows it, and `clipsearch index --dry-run` names the skipped folders.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ NO_MEDIA = ".nomedia"
 
 @dataclass(frozen=True, slots=True)
 class DefaultExclude:
-    """Folders that are left alone. Globs of their names; capitals do not matter."""
+    """Folders that a walk skips, as globs of their names; capitals do not matter."""
 
     names: tuple[str, ...]
     why: str
     inside: tuple[str, ...] = ()  # only in folders of these names; empty for everywhere
-    but: tuple[str, ...] = ()  # folders that are walked all the same
+    but: tuple[str, ...] = ()  # exceptions, which are walked
 
 
 _APPLE_LIBRARIES = (

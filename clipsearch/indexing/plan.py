@@ -1,4 +1,4 @@
-"""How folders differ from what an index knows of them."""
+"""Compare folders with an index."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SyncOptions:
     limits: ReadLimits = field(default_factory=ReadLimits)
 
     def is_due(self, failure: KnownFailure) -> bool:
-        """Whether this run tries a file again that failed and has not changed since. One that is indexed as it is does not."""
+        """Whether this run tries an unchanged failed file again. Files that are indexed as they are do not count."""
         return failure.cause != "incomplete" and (self.retry or is_due(failure, self.limits))
 
 
@@ -68,24 +68,24 @@ class SyncPlan:
     changed: int = 0  # of `todo`: known before, but different now
     retried: int = 0  # of `todo`: unchanged since they failed
     unchanged: int = 0
-    doubted: list[tuple[Place, ImageFile]] = field(default_factory=list)  # of the unchanged: to be compared by content
-    recent: range = range(0)  # mtime_ns of files that may still be being written, and wait for a later run
+    doubted: list[tuple[Place, ImageFile]] = field(default_factory=list)  # unchanged files, to be compared by content
+    recent: range = range(0)  # mtime_ns of files that may be incomplete still, and wait for a later run
     waiting: int = 0  # new or changed files with such a time
     known_failures: int = 0  # unchanged files that could not be read before
     others: int = 0  # files that are not photos
     skipped: Counter[str] = field(default_factory=Counter)  # suffix → how many of `others`; "" for none
     links: int = 0  # links to folders, which are not followed
-    left_alone: int = 0  # folders that DEFAULT_EXCLUDES names
-    left_out: dict[int, SkipReason] = field(default_factory=dict)  # of `missing`: those that the rules leave out now
+    left_alone: int = 0  # folders in DEFAULT_EXCLUDES
+    left_out: dict[int, SkipReason] = field(default_factory=dict)  # files of `missing` that the rules leave out now
     rules: WalkRules = field(default_factory=WalkRules)
     changed_archives: set[str] = field(default_factory=set)  # relative to the root
-    says_captions: bool = False  # whether the reader of these files knows their captions: no caption then means none
-    placeholders: int = 0  # photos whose bytes are only in a cloud; nothing is read, and what is known of them stays
-    unreadable: list[Failure] = field(default_factory=list)  # folders or files that cannot be looked at; not missing
+    says_captions: bool = False  # whether the files' reader knows captions; then an absent caption means none
+    placeholders: int = 0  # photos whose bytes are only in a cloud; they are not read, and stay as they are
+    unreadable: list[Failure] = field(default_factory=list)  # folders or files whose status cannot be read; not missing
 
 
 class KnownFiles(Protocol):
-    """What planning asks an index. A Collection is one; a preview imagines one."""
+    """The methods of an index that planning uses. A Collection has them, and a preview uses an imagined index."""
 
     @property
     def folder(self) -> Path:
@@ -101,7 +101,7 @@ class KnownFiles(Protocol):
         """Add a root, or give it new rules; its id."""
 
     def spelled(self, path: str) -> str:
-        """A path, with the accents and capitals that the index has it by."""
+        """A path, with the accents and capitals that the index uses."""
 
     def place(self, path: str) -> Place | None:
         """A path as root, folder and name; None if no root holds it."""
@@ -113,19 +113,19 @@ class KnownFiles(Protocol):
         """Name → (size, mtime_ns) of the images in a folder, and of its failures."""
 
     def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
-        """Name → what is known of the failures in a folder."""
+        """Name → the known failure, for a folder."""
 
     def known_file(self, place: Place) -> KnownFile | None:
-        """What is known of a file."""
+        """The index's record of a file."""
 
     def known_failure(self, place: Place) -> KnownFailure | None:
-        """What is known of a failure."""
+        """The index's record of a failure."""
 
 
 def archive_at(root: str, folder: str) -> tuple[str, int] | None:
-    """The archive on this machine that a folder of the catalog is or is inside: (path below the root, mtime_ns).
+    """The archive on this machine for a folder of the catalog, itself or a parent: (path below the root, mtime_ns).
 
-    If a part of the path cannot be looked at, it may be an archive, and gets a time that no archive has.
+    If the status of a part of the path cannot be read, it may be an archive, and gets a time that no archive has.
     """
     parts = folder.split("/") if folder and not is_remote(root) else []
     if ".." in parts:  # only in a forged catalog
@@ -155,15 +155,15 @@ def plan_sync(
     reads_archives: bool = False,
     cancel: CancelToken | None = None,
 ) -> SyncPlan:
-    """Compare a folder at or below a root with what the index knows of it. An unchanged file costs one stat.
+    """Compare a folder at or below a root with the index. An unchanged file costs one stat.
 
     With `options.paranoid`, photos of unchanged size and time are read and compared as well. Files written within the last
     `options.settled_for` seconds wait for a later run. `walk` and `find_archive` replace those of this machine for remote
     storage.
 
-    An archive is a file for which the index knows a folder. While it is unchanged, so are its photos, also if it could not be
-    read to its end. If it has changed, it is added to `changed_archives`, and its photos stay as they are until it is read. For
-    a caller that `reads_archives`, an archive with a failure to be tried again counts as changed. Raises Cancelled.
+    An archive is a file for which the index has a folder. While it is unchanged, its photos count as unchanged, even if it
+    could not be read to its end. A changed archive is added to `changed_archives`, and its photos stay as they are until it is
+    read. If the caller `reads_archives`, an archive with a failure to be tried again counts as changed. Raises Cancelled.
     """
     cancel, options = cancel or CancelToken(), options or SyncOptions()
     root = collection.roots()[root_id]
@@ -196,7 +196,7 @@ def plan_sync(
             passed_over = None if is_remote(root) else reason_passed_over(root, name, rules)
             comparison.add(Listing(name, ""), passed_over[0] if passed_over else None)
     candidates, plan.missing_failures = plan.missing_failures, []
-    for place in candidates:  # no walk lists an archive, so its own failure seems to be gone
+    for place in candidates:  # a walk does not list archives, so the archive's own failure seems to be gone
         archive = find_archive(root, place.path) if place.path.lower().endswith((TAR, MANIFEST)) else None
         if archive and archive[0] == place.path:
             archives.setdefault(place.path, (archive[1], []))
@@ -214,7 +214,7 @@ def plan_sync(
 
 
 def count_skipped(plan: SyncPlan, listing: Listing) -> None:
-    """Add what a walk has not taken in one folder."""
+    """Add the files and folders that a walk skipped in one folder."""
     plan.others += listing.others
     if listing.other_files:
         plan.skipped.update(map(suffix_of, listing.other_files))
@@ -226,9 +226,9 @@ def count_skipped(plan: SyncPlan, listing: Listing) -> None:
 def is_read_archive(
     collection: KnownFiles, archive: Place, time_ns: int, folders: Sequence[str], options: SyncOptions | None
 ) -> bool:
-    """Whether an archive is what it was when it was read, and no failure in it is to be tried again.
+    """Whether an archive is unchanged since it was read, without a failure to be tried again.
 
-    `folders` are those that the index has of it. Without `options`, its failures do not matter.
+    `folders` are the archive's folders in the index. Without `options`, its failures do not matter.
     """
     failure = collection.known_failure(archive)
     if failure and (failure.state[1] != time_ns or (options and options.is_due(failure))):
@@ -245,7 +245,7 @@ def is_read_archive(
 
 
 def count_archive(plan: SyncPlan, collection: KnownFiles, archive: Place, folders: Iterable[str]) -> None:
-    """Add what the index has of an archive that has not changed."""
+    """Count the photos and failures of an unchanged archive."""
     plan.known_failures += collection.known_failure(archive) is not None
     for folder in folders:
         images, failures = collection.known_files(archive.root_id, folder)
@@ -254,16 +254,16 @@ def count_archive(plan: SyncPlan, collection: KnownFiles, archive: Place, folder
 
 
 def _is_open(failure: KnownFailure, is_indexed: bool, options: SyncOptions) -> bool:
-    """Whether a failure is to be tried again, or to be settled: an indexed photo may have become something else."""
+    """Whether a failure must be tried again, or settled: an indexed photo may have become something else."""
     return options.is_due(failure) or (is_indexed and failure.cause in IN_THE_FILE)
 
 
 @dataclass(frozen=True, slots=True)
 class FolderComparison:
-    """Compares folders with what an index knows of them, and adds the differences to a plan.
+    """Compares folders with an index, and adds the differences to a plan.
 
-    A photo that could not be read again is both an image, in the state in which it was indexed, and a failure, in the state in
-    which it failed. It is tried again until that is settled.
+    A photo that could not be read again is both an image, in its indexed state, and a failure, in its failed state. It is tried
+    again until one of the two is certain.
     """
 
     plan: SyncPlan
@@ -274,8 +274,8 @@ class FolderComparison:
     def add(self, listing: Listing, passed_over: SkipReason | None = None) -> None:
         """Compare one folder, by sets: a loop over its files would take as long as the walk.
 
-        What is known of names that are `unsure` or `placeholders` stays as it is. `passed_over` says why the rules leave the
-        whole folder out.
+        Records of names in `unsure` or `placeholders` stay as they are. `passed_over` says why the rules leave the whole folder
+        out.
         """
         plan, states = self.plan, listing.states
         images, failures = self.collection.known_files(self.root_id, listing.folder)
@@ -319,7 +319,7 @@ class FolderComparison:
         is_local = not is_remote(listing.path)
 
         def is_open(name: str, known: KnownFailure) -> bool:
-            if known.cause == "incomplete":  # settled, unless the image has been lost
+            if known.cause == "incomplete":  # certain, unless the image has been lost
                 return name not in images
             return (name in images and is_local) or _is_open(known, name in images, self.options)
 
@@ -335,7 +335,7 @@ class FolderComparison:
 
 
 def leave_own(plan: SyncPlan, known: KnownFiles) -> None:
-    """Take pictures that clipsearch made out of the new files of a plan. If they are many, their content is not looked at."""
+    """Remove clipsearch's own pictures from the new files of a plan. If there are many new files, their content is not read."""
     if plan.rules.defaults and len(plan.todo) <= _FEW_FILES:
         own = {file.path for place, file in plan.todo if known.known_file(place) is None and is_own_picture(file.path)}
         plan.todo = [(place, file) for place, file in plan.todo if file.path not in own]

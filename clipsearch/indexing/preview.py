@@ -1,4 +1,4 @@
-"""What `index` would do: which files it would take, which it would skip, and why. Nothing is written."""
+"""Preview `index`, without writing: the files that it would take, those that it would skip, and why."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def preview_index(
     options: SyncOptions,
     cancel: CancelToken | None = None,
 ) -> IndexPreview:
-    """What `index_folders` would do. `collection` is None if there is no index yet at `index_folder`.
+    """The changes that `index_folders` would make. `collection` is None if there is no index yet at `index_folder`.
 
     Raises SyncRefused if the folders cannot be indexed as they are, ClipsearchError if one does not exist, and Cancelled.
     """
@@ -94,7 +94,7 @@ def _leaving(collection: Collection, plans: Iterable[SyncPlan]) -> tuple[list[st
 
 
 def _skipped_in(listing: Listing) -> Iterator[SkippedFile]:
-    """What a walk does not take in one folder, by name."""
+    """The files and folders that a walk skips in one folder, by name."""
     for name in sorted([*listing.skipped, *listing.placeholders, *listing.other_files]):
         path = os.path.join(listing.path, name)
         if reason := listing.skipped.get(name):
@@ -133,9 +133,9 @@ _WHY: dict[SkipReason, str] = {
 
 
 class _ImaginedIndex:
-    """An index with roots that it does not have yet. It answers what planning asks, and writes nothing.
+    """An index with roots that it does not have yet. It answers the queries of planning, without writing.
 
-    A new root that holds others takes their files over, as `Collection.add_root` does.
+    If a new root holds others, it takes over their files, as in `Collection.add_root`.
     """
 
     def __init__(self, folder: Path, collection: Collection | None) -> None:
@@ -205,7 +205,7 @@ class _ImaginedIndex:
         return self._collection.known_failure(real) if self._collection is not None and real else None
 
     def _real(self, place: Place) -> Place | None:
-        """A place in the terms of the index as it is; None if the index knows nothing there."""
+        """A place in the index's present terms; None if the index has no such place."""
         if place.root_id not in self._adopted:
             return place
         for prefix, inner in self._adopted[place.root_id].items():

@@ -22,7 +22,7 @@ from clipsearch.types import ImageFile, SkipReason
 
 _DATALESS = 0x40000000  # of st_flags on macOS, SF_DATALESS: the bytes are in iCloud
 _RECALLED = 0x400000 | 0x40000 | 0x1000  # of st_file_attributes: RECALL_ON_DATA_ACCESS, RECALL_ON_OPEN, OFFLINE
-_ICLOUD_STUB = re.compile(r"\.(?P<name>.+)\.icloud")  # what macOS before 14 leaves of a file whose bytes are in iCloud
+_ICLOUD_STUB = re.compile(r"\.(?P<name>.+)\.icloud")  # left by macOS before 14 for a file whose bytes are in iCloud
 _HAS_PLACEHOLDERS = sys.platform in ("darwin", "win32")
 
 
@@ -87,7 +87,7 @@ class Listing:
     unsure: dict[str, str] = field(default_factory=dict)  # files that could not be looked at: name → why
     placeholders: tuple[str, ...] = ()  # photos whose bytes are only in a cloud: opening one would download it
     skipped: dict[str, SkipReason] = field(default_factory=dict)  # files and folders that the rules leave out: why
-    folders: frozenset[str] = frozenset()  # those of `skipped` that are folders, or links to folders
+    folders: frozenset[str] = frozenset()  # names in `skipped` of folders, or of links to folders
 
     @property
     def others(self) -> int:
@@ -109,10 +109,10 @@ def find_images(root: str | os.PathLike[str], rules: WalkRules | None = None) ->
 def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, under: str = "") -> Iterator[Listing]:
     """List every folder below `root`, or below its folder `under`, in the order of their names.
 
-    A folder that cannot be read is a listing with an error, and a file that cannot be looked at is `unsure`: do not take either
-    for deleted. A folder that does not exist has no listing. But if `root` itself goes during the walk, like a drive that is
-    unplugged, its folders have listings with an error. With `follow_links`, a folder that is reached twice (a loop, or a link
-    beside its target) is listed once.
+    An unreadable folder has a listing with an error, and a file without a readable status is `unsure`: do not treat either as
+    deleted. A missing folder has no listing. But if `root` itself disappears during the walk, like an unplugged drive, its
+    folders have listings with an error. With `follow_links`, a folder with two paths (a loop, or a link beside its target) is
+    listed once.
     """
     rules = rules or WalkRules()
     base = os.fspath(root)
@@ -144,7 +144,7 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
 def _list_folder(
     folder: str, path: str, entries: list[os.DirEntry[str]], rules: WalkRules
 ) -> tuple[Listing, list[str], str]:
-    """Empty `entries` into (the folder's listing, the folders inside it to walk, why one of the entries has vanished or "")."""
+    """Empty `entries` into (the folder's listing, the folders inside it to walk, the error of an entry that vanished or "")."""
     states: dict[str, tuple[int, int]] = {}
     folders: list[str] = []
     other_files: list[str] = []
@@ -155,8 +155,8 @@ def _list_folder(
     skipped_folders: list[str] = []
     has_no_media = False
     inside = os.path.basename(path)
-    while entries:  # the common case calls no function of ours: for 100,000 files, one call takes a tenth of a second
-        entry = entries.pop()  # frees what the system said of the file
+    while entries:  # calls none of our functions: one call a file takes a tenth of a second for 100,000
+        entry = entries.pop()  # frees the system's status of the file
         name = entry.name
         dotted = name[0] == "."
         why: SkipReason | None = None
@@ -194,7 +194,7 @@ def _list_folder(
                     if name == NO_MEDIA:
                         has_no_media = True
         except OSError as error:
-            if error.errno in NOT_THERE or rules.skips_file(name):  # deleted meanwhile, or a link to nothing
+            if error.errno in NOT_THERE or rules.skips_file(name):  # deleted meanwhile, or a broken link
                 other_files.append(name)
                 vanished = error.strerror or str(error)
             else:
@@ -215,7 +215,7 @@ def _list_folder(
 
 
 def _in_icloud(name: str) -> str | None:
-    """The name of the photo that a hidden file stands for if the photo's bytes are only in iCloud; else None."""
+    """The name of the photo for which a hidden file is iCloud's placeholder; None for other files."""
     stub = _ICLOUD_STUB.fullmatch(name)
     return stub["name"] if stub and is_image_name(stub["name"]) else None
 
@@ -230,7 +230,7 @@ def _looks_like_image(path: str) -> bool:
 
 
 def reason_passed_over(root: str, folder: str, rules: WalkRules) -> tuple[SkipReason, str] | None:
-    """Why a walk of `root` by these rules does not enter a folder (relative to the root), and the path that decides it."""
+    """Why a walk of `root` with these rules does not enter a folder (relative to the root), and the path that decides it."""
     path = root
     parts = folder.split("/") if folder else []
     if {"", ".", ".."}.intersection(parts):  # only in a forged catalog
@@ -248,7 +248,7 @@ def reason_passed_over(root: str, folder: str, rules: WalkRules) -> tuple[SkipRe
 
 
 def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
-    """Why a walk of `root` by these rules skips a folder (relative to the root), as words; "" if it does not."""
+    """Why a walk of `root` with these rules skips a folder (relative to the root), as words; "" if it does not."""
     reason = reason_passed_over(root, folder, rules)
     if reason is None:
         return ""

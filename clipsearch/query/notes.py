@@ -1,4 +1,4 @@
-"""What may surprise in the answer to a query: words that look like a file name, a minus without a space, unread words."""
+"""Notes on surprising answers: words that look like a file name, a minus without a space, words that the model cannot read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From queries to their hits."""
+"""Find the hits of queries."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FILES_OF_A_SHOT = 4
 MOST_OWN_PHOTOS = 100
 """Photos with the content of the query's pictures that an answer lists."""
 
-_BLOCK = 256  # rows compared at once with each other and with those kept; it bounds memory
+_BLOCK = 256  # rows compared at once with each other and with the kept rows; it bounds memory
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class _EmbeddedSearch:
 
     @property
     def end(self) -> int:
-        """The rank of the last hit that is wanted."""
+        """The rank of the last wanted hit."""
         return self.query.offset + self.top_k
 
     @property
@@ -73,7 +73,7 @@ class _EmbeddedSearch:
         return max(files, RIVALS) if _is_text(self.query) else files
 
     def is_short(self, hits: Sequence[Hit], ranking: _Ranking) -> bool:
-        """Whether there are fewer hits than wanted only because the files of a few shots fill the ranking."""
+        """Whether hits are missing only because the files of a few shots fill the ranking."""
         least = self.query.min_score
         return (
             self.query.one_per_shot
@@ -85,17 +85,17 @@ class _EmbeddedSearch:
 
     @property
     def is_single(self) -> bool:
-        """Whether the query is one wanted term: then the scores of the ranking are those of the term."""
+        """Whether the query is a single wanted term. Then the ranking's scores are the term's scores."""
         return len(self.query.terms) == 1 and self.query.terms[0].weight > 0
 
 
 def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Sequence[Query], top_k: int) -> list[Hits]:
     """For each query, the `top_k` photos nearest to it among those that meet its filters, best first.
 
-    Scores are exact cosines, and so is the ranking, unless the index has an approximate one and the query does not say `exact`.
+    Scores are exact cosines. The ranking is exact, too, unless the index is approximate and the query does not set `exact`.
     With a `min_match` or `diverse`, hits are chosen from the best CANDIDATES, or four times as many as wanted. All answers come
-    from one committed state; their seconds are those of all queries together. QueryError if a query asks for nothing or points
-    nowhere.
+    from one committed state; their seconds are for all queries together. Raises QueryError if a query is empty or has no
+    direction.
     """
     _require_positive(top_k)
     for query in queries:
@@ -115,7 +115,7 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
 def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hits:
     """The photos that meet the filters of a query without terms, by name if it says so, else newest first.
 
-    Such hits have no score (NaN) and no match. QueryError if the query has no filters, or limits the scores.
+    Such hits have no score (NaN) and no match. Raises QueryError if the query has no filters, or limits the scores.
     """
     _require_positive(top_k)
     _require_sensible(query)
@@ -257,7 +257,7 @@ def _best_scores(
 ) -> list[Scores]:
     """For each term of a query of texts, its highest scores over the whole index; nothing for other queries.
 
-    They are exact if the ranking is, so that a match does not depend on how photos were searched for.
+    They are exact if the ranking is, so that a match does not depend on the kind of search.
     """
     if not _is_text(search.query):
         return []
@@ -271,7 +271,7 @@ def _is_text(query: Query) -> bool:
 
 
 def _matches(spec: ModelSpec, query: Query, scores: list[Scores], best: list[Scores]) -> list[float | None]:
-    """The probability that each photo shows every text that is wanted, and none of the others.
+    """The probability that each photo shows every wanted text, and no other text of the query.
 
     For each term, `scores` (n,) are its cosines with the photos, and `best` its highest cosines over the whole index.
     """
@@ -283,7 +283,7 @@ def _matches(spec: ModelSpec, query: Query, scores: list[Scores], best: list[Sco
 
 
 def _without_near_copies(vectors: Embeddings, rows: list[int], near: float, most: int) -> list[int]:
-    """The first `most` of some rows, in order, without those whose cosine with a row kept before is at least `near`."""
+    """The first `most` rows, in order. A row is left out if its cosine with a kept row is at least `near`."""
     kept: list[int] = []
     kept_vectors = np.empty((min(most, len(rows)), vectors.shape[1]), np.float32)
     for start in range(0, len(rows), _BLOCK):

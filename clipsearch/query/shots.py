@@ -1,7 +1,7 @@
-"""Which files are of one shot: RAW and JPEG, a Live Photo's picture and film, an edited copy, a burst.
+"""Find the files of one shot: RAW and JPEG, a Live Photo's picture and film, an edited copy, a burst.
 
-Only files of one folder belong together. Their names say so (`IMG_0001.CR2` and `IMG_0001.JPG`, `IMG_0001-edited.jpg`,
-`IMG_E0001.HEIC`, `00001IMG_00001_BURST20190101120000123_COVER.jpg`), or one camera has taken them within BURST_SECONDS.
+Only files in the same folder belong together. Their names show it (`IMG_0001.CR2` and `IMG_0001.JPG`, `IMG_0001-edited.jpg`,
+`IMG_E0001.HEIC`, `00001IMG_00001_BURST20190101120000123_COVER.jpg`), or the same camera took them within BURST_SECONDS.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SAMSUNG_BURST = re.compile(r"^(\d{8}_\d{6})_\d{3}$")
 
 
 def shot_name(name: str) -> str:
-    """What the names of one shot's files have in common: no suffixes, no marks of edits and bursts, lower case."""
+    """The common part of the names of one shot's files: lower case, without suffixes and marks of edits and bursts."""
     stem = os.path.splitext(name)[0]
     while is_image_name(stem):  # IMG_0001.CR2.jpg
         stem = os.path.splitext(stem)[0]

@@ -1,4 +1,4 @@
-"""What to do about a file that could not be read, and how long that has been so."""
+"""Advice about a file that could not be read, and how long it has failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHANGING = "the next run tries it again"
 
 
 def advice_for(failure: Failure) -> str:
-    """What to do about a failure, as the rest of a line."""
+    """Advice about a failure, as the rest of a line."""
     if "pip install" in failure.reason:
         return "install that and index again"
     if failure.cause == "access" and "permission" in failure.reason.lower():

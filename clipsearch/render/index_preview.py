@@ -1,4 +1,4 @@
-"""What `index --dry-run` prints: a line for each file, and a summary."""
+"""The output of `index --dry-run`: a line for each file, and a summary."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from clipsearch.render.json_output import reasons_to_json
 from clipsearch.render.text import counted, joined_counts, printable, short_path
 from clipsearch.types import IndexPreview, SkippedFile
 
-_WIDTH = 10  # of the column that says what would happen
+_WIDTH = 10  # of the column with the planned action
 
 
 def preview_text(preview: IndexPreview, relative_to: str) -> str:
-    """A line for each file that is not indexed and unchanged: what would happen, its path, and why it is skipped."""
+    """A line for each file, except unchanged indexed ones: the planned action, its path, and the reason if it is skipped."""
     lines = [
         *_lines("new", preview.new, relative_to),
         *_lines("changed", preview.changed, relative_to),

@@ -1,4 +1,4 @@
-"""What a walk did not take, as lines for people."""
+"""List the files that a walk skipped, as lines for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clipsearch.images.file_types import missing_decoder, suffix_of
 from clipsearch.render.text import counted, printable
 from clipsearch.types import Failure
 
-_EXTRA = re.compile(r"pip install 'clipsearch\[([a-z0-9-]+)\]'")  # in the reason of a failure
+_EXTRA = re.compile(r"pip install 'clipsearch\[([a-z0-9-]+)\]'")  # this text is in the reason of a failure
 _MOST_KINDS = 8
 """Suffixes in one line; the files of the other suffixes are counted together."""
 
@@ -25,7 +25,7 @@ def counted_suffixes(files: Mapping[str, int]) -> str:
 
 
 def skipped_lines(files: Mapping[str, int], links: int, left_alone: int, own: int) -> Iterator[str]:
-    """A line for each reason for which files were not taken, and how to take them.
+    """A line for each reason to skip files, and how to take them.
 
     `files` maps the suffixes of files that are no photos to their numbers. `links` are links to folders, `left_alone` folders
     of deleted or derived pictures, and `own` pictures that clipsearch made.

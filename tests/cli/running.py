@@ -1,4 +1,4 @@
-"""The command line, run in this process: a new process takes most of a second to import the modules that this one has."""
+"""Run the command line in this process: a new process takes most of a second to import modules that are loaded here."""
 
 import io
 import os

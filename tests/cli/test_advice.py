@@ -1,4 +1,4 @@
-"""Commands in messages are right and harmless: pasted into the same shell, they act on the index in question."""
+"""Commands in messages are right and harmless: if pasted into the same shell, they act on the index in question."""
 
 import ast
 import os
@@ -23,7 +23,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="another shell")
 
 @pytest.fixture
 def lost(tmp_path, encoder):
-    """An index far from here, with a broken file, a photo that is gone and a new one; another one here; and an empty folder."""
+    """An index elsewhere with a broken file, a missing photo and a new photo; another index here; and an empty folder."""
     far = tmp_path / "far photos" / "of mine"
     for colour in ("red", "green", "blue"):
         save_photo(far / f"{colour}.jpg", colour)
@@ -36,7 +36,7 @@ def lost(tmp_path, encoder):
 
 
 def proposed(text):
-    """The commands in a message: they stand between backticks, or after a colon."""
+    """The commands in a message: they are between backticks, or after a colon."""
     matches = re.findall(r"`(clipsearch [^`]+)`|: (clipsearch (?:[^\n;.`]|\.(?=\S))+)", text)
     return [shlex.split(quoted or bare) for quoted, bare in matches]
 
@@ -131,7 +131,7 @@ def test_a_word_of_other_bytes_is_quoted_for_a_shell():
 
 
 def test_messages_of_the_library_put_commands_between_backticks_or_make_them():
-    """Commands in messages stand between backticks, so that the command line can add `--index` to them."""
+    """Commands in messages are between backticks, so that the command line can add `--index` to them."""
     bare = []
     for path in Path(clipsearch.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -147,11 +147,11 @@ def test_messages_of_the_library_put_commands_between_backticks_or_make_them():
                 names = "|".join(cli.list_commands(None))
                 if re.search(rf"(?<![`\w])clipsearch ({names})\b(?! FOLDER)", node.value):
                     bare.append(f"{path.name}:{node.lineno}: {node.value}")
-    allowed = ('query "a dog on a beach"',)  # it is about no particular index
+    allowed = ('query "a dog on a beach"',)  # this command does not depend on an index
     assert [line for line in bare if not any(text in line for text in allowed)] == []
 
 
-# Where there is no index
+# Without an index
 
 
 def test_an_index_that_is_not_there_is_proposed_to_be_made_as_it_was_named(tmp_path, photos):
@@ -229,7 +229,7 @@ def test_a_command_says_which_index_answers_where_it_is_not_the_nearest(lost, ar
     assert note not in run_here(*(word.replace("x.npy", "y.npy") for word in words), cwd=lost)[2]
 
 
-# Folders that are not there
+# Missing folders
 
 
 def test_a_mistyped_folder_is_no_folder_and_gets_the_nearest_name(lost, tmp_path):
@@ -257,7 +257,7 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
     assert run_here("index", lost / "trip", "--prune", cwd=tmp_path)[0] == 0
 
 
-# Words that are no commands
+# Unknown commands
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_status_and_failures_and_exit_status_3(clipsearch, indexed):
     (indexed / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     status, output, _ = clipsearch("index", indexed)
     assert status == 3 and "1 could not be read; see: clipsearch failures" in output
-    assert clipsearch("index", indexed)[0] == 3  # still there, though not tried again
+    assert clipsearch("index", indexed)[0] == 3  # still listed, but not tried again
     assert "broken.jpg\t" in clipsearch("failures", cwd=indexed)[1]
     assert json.loads(clipsearch("failures", "--json", cwd=indexed)[1])["failures"][0]["path"].endswith("broken.jpg")
     assert clipsearch("failures", "-0", cwd=indexed)[1].endswith("broken.jpg\0")
@@ -180,7 +180,7 @@ def test_wrong_use_is_status_1_and_one_clear_message(clipsearch, arguments, mess
     status, output, errors = clipsearch(*arguments)
     assert status == 1
     assert message in errors and output == ""
-    assert {path.name for path in tmp_path.iterdir()} <= {"photos"}  # no unfinished files are left
+    assert {path.name for path in tmp_path.iterdir()} <= {"photos"}  # no unfinished files remain
 
 
 def test_help_and_version(clipsearch):

@@ -21,7 +21,7 @@ def here(tmp_path):
 
 
 def needing(photos, tmp_path):
-    """Command lines that name something by the current folder, or need it to find an index."""
+    """Command lines with relative paths, or without `--index`, so that they need the current folder."""
     return [
         ["index"], ["index", "."], ["index", "x"], ["query", "red"], ["query", "x.jpg", "--index", photos],
         ["similar", "x.jpg", "--index", photos], ["label", "--label", "red"], ["duplicates"], ["stats"], ["status"],
@@ -55,7 +55,7 @@ def absolute(photos, tmp_path):
 
 def test_every_command_says_that_the_current_folder_was_deleted(engine, photos, tmp_path, here):
     lines = needing(photos, tmp_path)
-    # doctor says what does not work there, completion and help need no folder.
+    # doctor reports the problem; completion and help need no folder.
     assert set(cli.list_commands(None)) <= {line[0] for line in lines} | {*HOSTED, "doctor", "completion", "help"}
     for line in lines:
         here.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""`clipsearch doctor` prints one page about machine, installation and index, whatever is broken, and nothing private."""
+"""`clipsearch doctor` prints one page about machine, installation and index, even if they are broken, without private data."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The texts of --help and `help` are short, grouped, and match what the commands do."""
+"""The texts of --help and `help` are short and grouped, and match the commands."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""`label` and `eval --zero-shot` as users run them: most in this process, with an encoder that knows colours."""
+"""`label` and `eval --zero-shot` as users run them. Most run in this process, with an encoder that knows colours."""
 
 import json
 import shutil

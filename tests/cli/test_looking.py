@@ -145,7 +145,7 @@ def test_on_a_terminal_photos_are_drawn(indexed, term, drawn):
     try:
         while chunk := os.read(ours, 65536):
             output += chunk
-    except OSError:  # Linux says so when the other end is closed
+    except OSError:  # Linux reports this when the other end is closed
         pass
     os.close(ours)
     assert process.communicate()[1] == b"" and process.returncode == 0

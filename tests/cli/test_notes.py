@@ -1,4 +1,4 @@
-"""What `query` and `similar` say beside their answer, and filters without a text."""
+"""The notes of `query` and `similar` beside their hits, and filters without a text."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from tests.conftest import save_photo
 
 @pytest.fixture
 def album(photos, encoder, tmp_path):
-    """The five photos and three of a camera, two of them with one content, in the only index here."""
+    """The five photos and three camera photos, two of these with the same content, in the only index here."""
     save_photo(photos / "IMG_0004.jpg", "red", note="4")
     save_photo(photos / "IMG_0005.jpg", "blue", note="5")
     shutil.copy(photos / "IMG_0005.jpg", photos / "IMG_0006.jpg")

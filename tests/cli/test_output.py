@@ -1,4 +1,4 @@
-"""What commands write, whatever the encoding of the stream, and where it takes nothing more."""
+"""The output of commands, in any encoding of the stream, and if the stream is full."""
 
 import ast
 import errno
@@ -159,7 +159,7 @@ def test_a_process_prints_in_the_encoding_that_it_is_told(encoding, tmp_path):
 
 
 class _Full(io.RawIOBase):
-    """A stream that takes so many bytes, and then says that it cannot."""
+    """A stream that takes a number of bytes and then raises an error."""
 
     def __init__(self, room, error=errno.ENOSPC):
         self.room, self.error = room, error
@@ -197,7 +197,7 @@ def test_sidecars_that_ctrl_c_prevents_are_told(photos, monkeypatch):
         return add(path, keywords)
 
     monkeypatch.setattr(xmp, "add_keywords", interrupted)
-    monkeypatch.setattr("threading.active_count", lambda: 1)  # or this process, which has threads, would end at once
+    monkeypatch.setattr("threading.active_count", lambda: 1)  # otherwise this process, with its threads, would end
     status, _, errors = run_here("label", *LABELS, "--write-sidecar", "--min-probability", "0", cwd=photos)
     assert status == 130 and "3 sidecars written" in errors and "not finished: to go on" in errors
 

@@ -260,4 +260,4 @@ def test_a_terminal_gets_colours_a_heading_and_lines_that_fit():
 
 def test_a_dumb_terminal_and_an_empty_no_color():
     assert "\x1b" not in on_a_terminal(TERM="dumb")
-    assert "\x1b" in on_a_terminal(NO_COLOR="")  # as https://no-color.org has it
+    assert "\x1b" in on_a_terminal(NO_COLOR="")  # as https://no-color.org specifies

@@ -1,4 +1,4 @@
-"""Check that an index is exactly in one of the states that it may be in."""
+"""Check that an index is in one of its allowed states."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from torture_lab.workload import State, Step, after, apply, opened, small_tiers,
 
 
 class Loss(Exception):
-    """Something committed is lost, doubled or changed, or an index cannot go on without a person."""
+    """Committed data is lost, doubled or changed, or an index needs a person's help."""
 
 
 def reached(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
     """The number of the state that an index is in. Raises Loss unless it is the last acknowledged commit or the next one.
 
-    It is looked at as a reader, then as the next writer opens it, and must be clean both times.
+    The index is opened as a reader and then as the next writer would open it. It must be clean both times.
     """
     if not (folder / "catalog.sqlite").exists():
         if acknowledged:
@@ -39,7 +39,7 @@ def reached(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
 
 
 def as_read(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
-    """The same for a reader, who meets the index as the fault left it."""
+    """The same for a reader, which opens the index right after the fault."""
     return _state(folder, expected, acknowledged, writable=False)
 
 
@@ -143,7 +143,7 @@ def downgrade(folder: Path, version: int) -> None:
 
 
 def later_states(first: State, steps: list[Step], start: int) -> list[State]:
-    """The states by number, where the one at `start` is given; those before it are the same, and do not come again."""
+    """The states by number; the given state is at `start`. Earlier numbers share it, and it does not come again."""
     reached_there = [first] * (start + 1)
     for step in steps[start:]:
         reached_there.append(after(reached_there[-1], step))

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from torture_lab.checking import Loss
 from torture_lab.workload import Job, work
 
-_PATIENCE = 120  # seconds for a child that takes less than one
+_PATIENCE = 120  # seconds; a child usually takes less than one
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ def _context() -> ForkServerContext:
 
 @contextmanager
 def child(job: Job) -> Iterator[tuple[ForkServerProcess, Callable[[], None], Callable[[], ChildReport]]]:
-    """A child that waits for its job: the process, a function that starts the job, and one that waits for its end."""
+    """A child that waits for its job: the process, a function to start the job, and a function to wait for its end."""
     context = _context()
     reading, line = context.Pipe(duplex=False)
     waiting, go = context.Pipe(duplex=False)

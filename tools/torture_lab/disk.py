@@ -1,7 +1,7 @@
 """A model of a disk that keeps only synced data: its possible contents after a power loss, from a trace of system calls.
 
-A file's bytes are safe once the file was synced; a name, its change or its end, once the folder it is in was. POSIX promises no
-more, and file systems that do are not relied upon.
+A file's bytes are safe once the file was synced. A new, changed or deleted name is safe once its folder was synced. POSIX
+promises no more, so the model does not rely on file systems that do.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from torture_lab.syscalls import Event
 Fate = Literal["nothing unsynced", "everything", "in order", "any order"]
 """Which of the changes that were not synced are on the disk."""
 
-_SECTOR = 512  # bytes that a disk writes whole or not at all
+_SECTOR = 512  # a disk writes this many bytes completely or not at all
 _FOLDER = -1
 
 
 @dataclass(slots=True)
 class _Change:
-    """A change that was not synced: to the bytes, the length or the name of a file."""
+    """An unsynced change to the bytes, the length or the name of a file."""
 
     number: int
     inode: int = 0
     offset: int = 0
     data: bytes | None = None
     length: int | None = None
-    old: str | None = None  # a name that goes
-    new: str | None = None  # a name that comes
+    old: str | None = None  # a removed name
+    new: str | None = None  # a new name
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Disk:
 
     @staticmethod
     def of(root: Path) -> Disk:
-        """A folder with all that is in it synced."""
+        """A folder whose whole content is synced."""
         disk = Disk(str(root))
         for path in sorted(root.rglob("*")):
             disk.inodes += 1
@@ -110,7 +110,7 @@ class Disk:
                 _name(names, change)
         root.mkdir(parents=True)
         there = {self.root}
-        for path, inode in sorted(names.items()):  # a folder comes before what is in it
+        for path, inode in sorted(names.items()):  # a folder comes before its content
             if os.path.dirname(path) not in there:
                 continue
             if inode == _FOLDER:
@@ -142,7 +142,7 @@ class Disk:
         self.changes.append(_Change(self.numbered, **values))  # type: ignore[arg-type]
 
     def _sync(self, handle: _Open) -> None:
-        """Make the changes to a file permanent, since it was synced."""
+        """Make the changes to a synced file permanent."""
         left = []
         for change in self.changes:
             is_name = change.old is not None or change.new is not None

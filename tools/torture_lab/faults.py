@@ -1,4 +1,4 @@
-"""Faults between Python's calls that matter: the n-th one fails, or ends the process. As strace does below, but everywhere."""
+"""Faults at Python's calls that matter: the n-th call fails, or ends the process. Unlike strace, this works everywhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Fault:
 
     @contextmanager
     def armed(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Inside, the fault happens. In the end, or when it happens, it is said how many calls there were."""
+        """Cause the fault inside this context. The number of calls is reported at the end, or when the fault happens."""
         calls = 0
 
         def wrapped(real: Callable[..., Any], matters: Callable[..., bool] = lambda *_: True) -> Callable[..., Any]:
@@ -83,6 +83,6 @@ class Fault:
         connection = where.connection if isinstance(where, sqlite3.Cursor) else where
         if (
             connection.in_transaction and self.at % 2
-        ):  # SQLite itself rolls back after some of its errors, not after all
+        ):  # SQLite itself rolls back after some of its errors, but not after all
             sqlite3.Connection.execute(connection, "ROLLBACK")
         return sqlite3.OperationalError("disk I/O error" if self.effect == "EIO" else "database or disk is full")

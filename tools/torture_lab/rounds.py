@@ -1,4 +1,4 @@
-"""The kinds of rounds: each sets something up, lets a fault happen, and checks what became of it."""
+"""The kinds of rounds: each sets an index up, lets a fault happen, and checks the result."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from torture_lab.children import ChildReport, child
 from torture_lab.faults import Effect, Fault
 from torture_lab.workload import Job, State, plan
 
-STEPS, BEFORE = 12, 6  # commits of a whole run, and those that are there already where there is something to break
+STEPS, BEFORE = 12, 6  # commits of a whole run, and commits that an index to be broken already has
 NOBODY = 65534
 At = Literal["new", "index", "repair", "migrate"]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a round did."""
+    """The result of a round."""
 
     faults: int = 0
     states: int = 0  # states of an index that were checked
@@ -35,7 +35,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Setting:
-    """A round's index, and what may become of it."""
+    """A round's index, and its allowed states."""
 
     folder: Path
     job: Job
@@ -45,12 +45,12 @@ class Setting:
 
 @dataclass(slots=True)
 class Lab:
-    """A folder to work in, and what was learned so far."""
+    """A folder to work in, and the results so far."""
 
     root: Path
     templates: dict[int, tuple[Path, State]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)  # what a whole run takes
-    calls: dict[str, int] = field(default_factory=dict)  # how many calls that matter it has
+    seconds: dict[str, float] = field(default_factory=dict)  # the seconds of a whole run
+    calls: dict[str, int] = field(default_factory=dict)  # the number of its calls that matter
 
     def setting(self, chance: Random, at: At) -> Setting:
         """An index to be broken while it is made, changed, repaired or brought to a newer format."""
@@ -75,7 +75,7 @@ class Lab:
         return Setting(folder, job, checking.later_states(state, steps, start), damaged=at == "repair")
 
     def check(self, setting: Setting, report: ChildReport) -> Outcome:
-        """Check what a child left, and complete it."""
+        """Check the index after a child, and complete it."""
         if setting.damaged:
             checking.mended(setting.folder)
         number = checking.reached(setting.folder, setting.expected, report.acknowledged)
@@ -108,7 +108,7 @@ def kill(lab: Lab, chance: Random, at: At) -> Outcome:
 
 
 def fault(lab: Lab, chance: Random, at: At) -> Outcome:
-    """The n-th call that matters fails, or is the last."""
+    """The n-th call that matters fails, or ends the process."""
     if at not in lab.calls:
         lab.calls[at] = _whole(lab, at, Random(1), "EIO").calls
     setting = lab.setting(chance, at)
@@ -149,7 +149,7 @@ def syscall(lab: Lab, chance: Random, at: At) -> Outcome:
 
 
 def full(lab: Lab, chance: Random, at: At) -> Outcome:
-    """A disk that has no room left, or a limit on a file's size: nothing is lost, and with room again all goes on."""
+    """A full disk, or a limit on a file's size: no data is lost, and work goes on once there is room."""
     room = lab.root / "small disk"
     setting = lab.setting(chance, at)
     needed = sum(path.stat().st_size for path in setting.folder.rglob("*") if path.is_file()) // 1024 + 40
@@ -171,7 +171,7 @@ def full(lab: Lab, chance: Random, at: At) -> Outcome:
             report = ended()
         read = 0
         if (small / "catalog.sqlite").exists() and not setting.damaged and report.acknowledged:
-            checking.as_read(small, setting.expected, report.acknowledged)  # while it is full still
+            checking.as_read(small, setting.expected, report.acknowledged)  # while the disk is still full
             read = 1
         subprocess.run(["mount", "-o", "remount,size=64m", room], check=True)
         outcome = lab.check(setting, report)
@@ -183,7 +183,7 @@ def full(lab: Lab, chance: Random, at: At) -> Outcome:
 
 
 def read_only(lab: Lab, chance: Random, at: At) -> Outcome:
-    """A killed writer's folder that cannot be written to: readers answer from the last commit all the same."""
+    """A killed writer's folder becomes read-only: readers still answer from the last commit."""
     setting = lab.setting(chance, "index")
     with child(setting.job) as (process, begin, ended):
         begin()
@@ -204,7 +204,7 @@ def read_only(lab: Lab, chance: Random, at: At) -> Outcome:
 
 
 def power(lab: Lab, chance: Random, at: At) -> Outcome:
-    """The power goes: of what was not synced, anything may be on the disk, in any order, in part, or not at all."""
+    """The power fails: unsynced writes may be on the disk in any order, in part, or not at all."""
     if not syscalls.available():
         return Outcome(note="needs strace")
     setting = lab.setting(chance, at)
@@ -236,7 +236,7 @@ def power(lab: Lab, chance: Random, at: At) -> Outcome:
 
 
 def trouble(lab: Lab, chance: Random, at: At) -> Outcome:
-    """Trouble that passes, over photos that change: see `torture_lab.trouble`."""
+    """Temporary trouble while photos change: see `torture_lab.trouble`."""
     return Outcome(*passing.run(lab.root / "round", chance))
 
 
@@ -252,7 +252,7 @@ KINDS: dict[str, Callable[[Lab, Random, At], Outcome]] = {
 
 
 def one_round(lab: Lab, kind: str, seed: str) -> tuple[At, Outcome]:
-    """A round as its seed has it: what was under way, and what came of it."""
+    """Run the round of a seed: the work in progress, and its outcome."""
     chance = Random(f"{kind} {seed}")
     at: At = chance.choice(get_args(At))
     return at, KINDS[kind](lab, chance, at)

@@ -1,4 +1,4 @@
-"""System calls of a running process, watched and made to fail by strace; and disks that are small or cannot be written to."""
+"""Watch the system calls of a running process with strace, or make them fail; and mount small or read-only disks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Event:
 
     name: str
     result: int
-    texts: tuple[bytes, ...]  # paths, or what was written
+    texts: tuple[bytes, ...]  # paths, or the written bytes
     numbers: tuple[int, ...]  # its other arguments that are numbers, in their order
     flags: str
     acknowledges: int | None = None
@@ -33,7 +33,7 @@ class Event:
 
 @cache
 def available() -> bool:
-    """Whether there is an strace that may attach to a process."""
+    """Whether strace is installed and may attach to a process."""
     if not shutil.which("strace"):
         return False
     with subprocess.Popen(["sleep", "60"]) as process:
@@ -72,14 +72,14 @@ def pid_is_gone(pid: int) -> bool:
 
 @contextmanager
 def traced(pid: int | None, out: Path) -> Iterator[None]:
-    """Write down a process's calls, with all that it writes."""
+    """Record a process's calls, and all bytes that it writes."""
     with _strace(pid, "-xx", "-s", "100000000", "-e", f"trace={','.join(_WATCHED)}", "-o", str(out)):
         yield
 
 
 @contextmanager
 def failing(pid: int | None, name: str, number: int, what: str, out: Path) -> Iterator[None]:
-    """Inside, a process's n-th call of a kind fails, or has it killed."""
+    """In this context, a process's n-th call of a kind fails, or kills the process."""
     with _strace(pid, "-e", f"trace={name}", "-e", f"inject={name}:{what}:when={number}", "-o", str(out)):
         yield
 
@@ -104,7 +104,7 @@ def counts(trace: Path) -> Counter[str]:
 
 
 def mounted(folder: Path, size: int) -> bool:
-    """Mount an empty disk of so many kilobytes; False where that is not allowed."""
+    """Mount an empty disk of some kilobytes; False if that is not allowed."""
     folder.mkdir(exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "torture", str(folder)]
     return os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
@@ -112,7 +112,7 @@ def mounted(folder: Path, size: int) -> bool:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Inside, a folder and all in it cannot be written to: mounted so for root, whom rights do not hold back."""
+    """Make a folder and its content read-only in this context. Root ignores permissions, so root mounts it read-only."""
     mount = ["mount", "--bind", "-o", "ro", str(folder), str(folder)]
     if os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0:
         try:

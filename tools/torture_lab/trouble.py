@@ -1,7 +1,7 @@
-"""Trouble that passes: photos that cannot be read for a while, and processes that are killed or stopped, while photos change.
+"""Temporary trouble while photos change: some photos cannot be read for a while, and processes are killed or stopped.
 
-After each run, a photo whose file is there and has not changed must still be in the index. When the trouble is over, one run
-without a flag must make the index agree with the folder; after three crashes over a file, one with --retry.
+After each run, a photo with an unchanged file must still be in the index. When the trouble is over, one run without flags must
+make the index agree with the folder. If a file has crashed three times, that run needs --retry.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from torture_lab.checking import Loss
 
 _PHOTOS, _TURNS, _SIDE = 24, 4, 16
 _FOLDERS = ("", "trip", "trip/day 2", "ünï")
-_PATIENCE = 120  # seconds for a run that takes about one
-_SECONDS = 1.0  # that decoding may take, so that a decoder that is stopped is given up soon
+_PATIENCE = 120  # seconds; a run usually takes about one
+_SECONDS = 1.0  # seconds that decoding may take, so that a run soon gives up a stopped decoder
 _ERRORS = (errno.EIO, errno.EACCES, errno.EPERM, errno.ETIMEDOUT, errno.ENOMEM)
 
 
 class MeanColour(Encoder):
-    """Pictures become their mean colour: a vector can be held against the file that it is of."""
+    """Embed pictures as their mean colour, so that a vector can be compared with its file."""
 
     def __init__(self) -> None:
         pixels = PixelSpec(None, (_SIDE, _SIDE), None, 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -57,18 +57,18 @@ class MeanColour(Encoder):
         return np.concatenate([means, np.full((len(means), 1), 0.1)], axis=1).astype(np.float32)
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
-        """Nothing is asked here."""
+        """Not used here."""
         raise NotImplementedError
 
 
 @dataclass(slots=True)
 class World:
-    """A folder of photos, its index, and what both should be."""
+    """A folder of photos, its index, and the expected content of both."""
 
     root: Path
     chance: Random
     colours: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # by sha256 of a file
-    indexed: dict[str, str] = field(default_factory=dict)  # name → sha256 of what the index has
+    indexed: dict[str, str] = field(default_factory=dict)  # name → sha256 of the indexed content
     made: int = 0
 
     @property
@@ -87,7 +87,7 @@ class World:
         return {path.relative_to(self.photos).as_posix(): _sha256(path.read_bytes()) for path in photos}
 
     def write(self, name: str) -> None:
-        """A photo of a colour of its own, whole at once, as programs write them."""
+        """Write a photo with its own colour in one step, as programs do."""
         red, green, blue = (self.chance.randrange(80, 256) for _ in range(3))
         colour = red, green, blue
         path = self.photos / name
@@ -101,7 +101,7 @@ class World:
         (self.root / "new.jpg").replace(path)
 
     def change(self) -> None:
-        """What people do to photos between two runs."""
+        """Change photos as people do between two runs."""
         names = sorted(self.there())
         for name in self.chance.sample(names, 8):
             path = self.photos / name
@@ -122,7 +122,7 @@ class World:
 
 
 def run(root: Path, chance: Random) -> tuple[int, int, str]:
-    """A round: how many files could not be read in it, how many states of an index were checked, and what was done."""
+    """Run a round: the number of unreadable files, the number of checked states, and a description."""
     shutil.rmtree(root, ignore_errors=True)
     world = World(root, chance)
     for number in range(_PHOTOS):
@@ -159,7 +159,7 @@ def _trouble(world: World) -> dict[str, Any]:
 
 
 def _index(world: World, trouble: dict[str, Any]) -> int:
-    """Run an indexer in a process of its own, under some trouble; how many files it could not read."""
+    """Run an indexer in its own process, under some trouble; the number of files that it could not read."""
     command = [sys.executable, "-m", "torture_lab.trouble", str(world.photos), str(world.index), json.dumps(trouble)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -177,7 +177,7 @@ def _index(world: World, trouble: dict[str, Any]) -> int:
     if kind == "kill all" and process.returncode == -signal.SIGKILL:
         return 0
     if process.returncode:
-        # Where every decoder is killed as it starts, a run may end; it must say so, and lose nothing.
+        # If every decoder is killed at its start, a run may end. It must report that, and lose nothing.
         if kind == "kill decoders" and "no process that decodes photos can run" in errors:
             return 0
         raise Loss(f"a run under {trouble} ended with {process.returncode}: {errors[-2000:]}")
@@ -204,7 +204,7 @@ def _check(world: World, *, whole: bool) -> None:
 
 
 def _state(world: World) -> tuple[dict[str, str], dict[str, Failure], dict[str, NDArray[np.float32]]]:
-    """By name: what the index has, as sha256, and its failures, and its vectors."""
+    """By name: the sha256 of the indexed content, the failures, and the vectors."""
     indexed: dict[str, str] = {}
     vectors: dict[str, NDArray[np.float32]] = {}
 
@@ -250,7 +250,7 @@ def _signal(pid: int, number: int) -> None:
 
 @contextmanager
 def _armed(trouble: dict[str, Any]) -> Iterator[None]:
-    """Have the chosen files fail, here and in decoders."""
+    """Make the chosen files fail, here and in decoders."""
     kind, names = trouble.get("kind", ""), tuple(trouble.get("names", ()))
     launch = pool._LAUNCH
     if kind in ("open", "read"):
@@ -271,7 +271,7 @@ def _armed(trouble: dict[str, Any]) -> Iterator[None]:
 
 
 def _patch(kind: str) -> str:
-    """Code that has `os.open` refuse files by their names, or has what is read of them break off."""
+    """Code that makes `os.open` refuse files by their names, or cuts their content short."""
     if kind == "open":
         return (
             "import os\nreal = os.open\n"
@@ -299,7 +299,7 @@ def _patch(kind: str) -> str:
 def main(photos: str, index: str, trouble: dict[str, Any]) -> None:
     """Bring an index up to date, once."""
     limits = ReadLimits(seconds=trouble.get("seconds", 30.0))
-    if trouble.get("kind") == "stop decoders":  # it need not wait as long as a person would
+    if trouble.get("kind") == "stop decoders":  # a test need not wait as long as a person
         pool._START_TIMEOUT, pool._READ_TIMEOUT = 10.0, _SECONDS
     encoder = MeanColour()
     with _armed(trouble), Collection(index, writable=True) as collection:

@@ -88,7 +88,7 @@ def fingerprint() -> Fingerprint:
 
 
 def apply(collection: Collection, step: Step) -> None:
-    """Stage a step and commit it. Doing it again changes nothing."""
+    """Stage a step and commit it. A second call makes no change."""
     ((root_id, root),) = collection.roots().items()
     if step.forget:
         try:
@@ -96,7 +96,7 @@ def apply(collection: Collection, step: Step) -> None:
         except CollectionError:
             raise
         except ClipsearchError:
-            pass  # it is forgotten already
+            pass  # it was forgotten before
     for name in step.removes:
         collection.discard(place_of(root_id, name))
     for name, version in step.adds.items():
@@ -109,14 +109,14 @@ def apply(collection: Collection, step: Step) -> None:
 
 
 def place_of(root_id: int, name: str) -> Place:
-    """The place of a photo as the catalog stores it."""
+    """The place of a photo, in the catalog's form."""
     folder, _, last = name.rpartition("/")
     return Place(root_id, folder, last)
 
 
 @contextmanager
 def small_tiers() -> Iterator[None]:
-    """Merges and compact copies after a few commits, as a large index has them after many."""
+    """Merge and write compact copies after a few commits, as a large index does after many."""
     before = merge.FAN_IN, merge.SMALLEST_TIER, segments.COMPACT_ROWS
     merge.FAN_IN, merge.SMALLEST_TIER, segments.COMPACT_ROWS = 3, 8, 48
     try:
@@ -126,7 +126,7 @@ def small_tiers() -> Iterator[None]:
 
 
 def opened(folder: Path) -> Collection:
-    """The index, open for writing, with its model and its root."""
+    """Open the index for writing, with its model and its root."""
     collection = Collection(folder, writable=True)
     try:
         collection.require(fingerprint())
@@ -148,17 +148,17 @@ class Job:
     mends: bool = False  # repair first
     fault: Fault = field(default_factory=Fault)
     tries: int = 1  # how often a step that fails is tried again, in the same process
-    user: int | None = None  # becomes this one first
-    largest: int | None = None  # bytes that a file may have
+    user: int | None = None  # the index is converted to this format first
+    largest: int | None = None  # maximum size of a file, in bytes
 
 
 def work(job: Job, line: Connection, go: Connection) -> None:
-    """Carry a job out, in a process of its own, saying on the line what is done: `ACK n`, `ERROR type: words`, `END`."""
+    """Carry out a job in its own process, and report progress on the line: `ACK n`, `ERROR type: words`, `END`."""
     os.nice(5)
     _restrict(job)
 
     def say(text: str) -> None:
-        os.writev(line.fileno(), [f"{text}\n".encode()])  # no `write`, which faults are injected into
+        os.writev(line.fileno(), [f"{text}\n".encode()])  # not `write`, because faults are injected there
 
     say("READY")
     go.recv_bytes()

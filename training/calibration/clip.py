@@ -1,9 +1,9 @@
 """Real embeddings of CLIP ViT-B/32, made by others, for a model whose weights are not at hand.
 
-The archive holds 500 captions and 1,100 photos of Flickr8k among much else. Caption k belongs to photo k // 5 of the first
-hundred: by that reading the nearest of 1,091 photos is the right one for 57 % of the captions. Those hundred are the first of
-captions.jsonl: how alike any two of them are agrees with how alike `mini` finds those (r = 0.49; with the first hundred of the
-other splits |r| < 0.05). The captions of the other photos are not known.
+The archive holds 500 captions and 1,100 photos of Flickr8k, and other data. Caption k belongs to photo k // 5 of the first
+hundred: with this order, the nearest of 1,091 photos is right for 57 % of the captions. Those hundred are the first of
+captions.jsonl: their similarities to each other agree with those that `mini` computes (r = 0.49). With the first hundred of the
+other splits, |r| < 0.05. The captions of the other photos are not known.
 
 The archive also has embeddings of class names, "a {name}", in the usual order of their sets (checked by their neighbours).
 """
@@ -26,7 +26,7 @@ MODEL = "openai/clip-vit-base-patch32"
 SCALE = 100.0  # its logit_scale.exp()
 _CAPTIONED, _CAPTIONS = "flickr8k_chia213", "flickr8k_captions_chia213"
 _OTHERS = "flickr8k_ketaki"
-_COPY = 0.99  # cosine from which two photos are taken for one; copies have 0.9999, the nearest others 0.92
+_COPY = 0.99  # cosine from which two photos count as the same; copies have 0.9999, the nearest others 0.92
 
 _COCO = """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, stop sign,
 parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, handbag, tie,
@@ -44,7 +44,7 @@ _SYNONYMS = {
 
 
 def clip_tasks(shared: Path, half: int) -> list[Task]:
-    """The captions of every second captioned photo against all, class names judged on those photos, and absent names."""
+    """Three tasks: captions of every second captioned photo against all, class names on those photos, and absent names."""
     with np.load(shared / "embeddings" / "clip_b32_real.npz", allow_pickle=False) as archive:
         images, texts = _units(archive["image"]), _units(archive["text"])
         image_source, text_source = archive["image_source"], archive["text_source"]

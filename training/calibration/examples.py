@@ -15,8 +15,8 @@ from clipsearch.query.relevance import RIVALS, Calibration, evidence
 SIZES = (10, 30, 100, 300, 1000)  # photos in an index; all count the same
 MIX = {"descriptions": 0.4, "removed": 0.2, "words": 0.2, "absent": 0.2}  # how much the kinds of queries count
 _QUERIES = 2400  # of a kind, for each size
-_HITS = 100  # of a query: what somebody may look at
-_PHOTOS = 4000  # drawn for each size, in as many indexes as that makes, four to two hundred
+_HITS = 100  # of a query: the hits that a user may look at
+_PHOTOS = 4000  # photos drawn for each size, which makes four to two hundred indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def fit(found: Examples) -> Calibration:
 
 
 def fit_without_level(several: Sequence[Examples]) -> Calibration:
-    """For models never measured: only how far a score is from its rivals counts, since its own level means nothing."""
+    """For models never measured: only a score's distance from its rivals counts, since its own level means nothing."""
     evidences = np.concatenate([found.evidence for found in several])
     relevant = np.concatenate([found.relevant for found in several])
     weights = np.concatenate([found.weights / found.weights.sum() for found in several])
@@ -74,7 +74,7 @@ def matches(task: Task, scale: float, known: Calibration) -> NDArray[np.float64]
 
 
 def _usable(index: Task) -> NDArray[np.intp]:
-    """Descriptions whose photo is in the index; words that anything is judged for."""
+    """Descriptions whose photo is in the index, and words with a judged photo."""
     if index.queries.name == "descriptions":
         return np.flatnonzero(index.queries.relevant.any(axis=1))
     return np.flatnonzero(index.queries.judged.any(axis=1))

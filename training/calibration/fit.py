@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STEPS = 50
-_RIDGE = 1e-5  # for standardised features, beside a mean log-likelihood: only so that a solution exists
+_RIDGE = 1e-5  # for standardised features and a mean log-likelihood; it makes sure that a solution exists
 
 
 def logistic(

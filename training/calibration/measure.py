@@ -19,13 +19,13 @@ class Cutoff:
     """The quality of the photos that are returned for each query.
 
     descriptions and absent: over all pairs of a query and a photo. words: each query's own, averaged, so that "a dog" does not
-    outweigh the rest; a query that nothing is returned for has precision 0.
+    outweigh the rest; a query without returned photos has precision 0.
     """
 
     precision: float
     recall: float
     f1: float
-    answered: float  # share of the queries that anything is returned for
+    answered: float  # share of the queries with at least one returned photo
     returned: float  # photos for each query, on average
 
 
@@ -43,7 +43,7 @@ class Believed:
     """The reliability of probabilities, over the best hits of each query."""
 
     brier: float  # mean squared difference from 0 or 1
-    base: float  # the Brier score of always saying the share that is relevant
+    base: float  # the Brier score of always predicting the relevant share
     error: float  # expected calibration error: |predicted - observed|, averaged over hits, in bins of a tenth
     bins: list[Bin]
 
@@ -86,7 +86,7 @@ def top(scores: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
 def believed(
     matches: NDArray[np.float64], relevant: NDArray[np.bool_], weights: NDArray[np.float64] | None = None
 ) -> Believed:
-    """Judge probabilities (hits,) by what is relevant (hits,), each hit standing for `weights` (hits,) of them, or one."""
+    """Compare probabilities (hits,) with relevance (hits,). Each hit counts `weights` (hits,) times; once by default."""
     weights = np.ones(len(matches)) if weights is None else weights
     number = np.minimum((matches * _BINS).astype(int), _BINS - 1)
     bins = []

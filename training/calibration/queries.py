@@ -17,23 +17,23 @@ from clipsearch.errors import ClipsearchError
 
 Weights: TypeAlias = NDArray[np.float64]
 
-SAYS = 2  # captions of a photo's five that must name a thing, for the photo to count as showing it
+SAYS = 2  # how many of a photo's five captions must name a thing, for the photo to count as showing it
 
 
 @dataclass(frozen=True, slots=True)
 class QuerySet:
     """Queries and, for each, which photos are relevant.
 
-    name: "descriptions" (a caption and the photo that it was written for; every other pair counts as not relevant, though
-    many a caption fits other photos too), "words" (a thing in plain words; relevant where two captions of a photo name
-    it, not where none does, not judged between), "absent" (things that no caption names), or "removed" (captions whose
-    photo is not there).
+    name: "descriptions" (a caption and the photo that it was written for; every other pair counts as not relevant, though many
+    captions fit other photos too), "words" (a thing in plain words; relevant if two captions of a photo name it, not if no
+    caption does, else not judged), "absent" (things that no caption names), or "removed" (captions whose photo is not in the
+    index).
     """
 
     name: str
     texts: tuple[str, ...]
     relevant: NDArray[np.bool_]  # (texts, photos)
-    judged: NDArray[np.bool_]  # (texts, photos): where the captions settle it
+    judged: NDArray[np.bool_]  # (texts, photos): whether the captions decide it
 
 
 def descriptions(photos: Sequence[CaptionedExample]) -> QuerySet:
@@ -53,7 +53,7 @@ def words(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
 
 
 def absent(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
-    """The queries of a file like data/relevance/absent.txt. ClipsearchError if a caption names one of the things."""
+    """The queries of a file like data/relevance/absent.txt. Raises ClipsearchError if a caption names one of the things."""
     lines = path.read_text("utf-8").splitlines()
     for line in lines:
         thing = line.split("*")[1].lower()
@@ -70,7 +70,7 @@ def count(forms: set[str], photos: Sequence[CaptionedExample]) -> NDArray[np.int
 
 
 def _read_words(path: Path) -> tuple[dict[str, set[str]], dict[str, list[str]]]:
-    """Lines "@thing: its words" and "query: things that it asks for"; "#" starts a remark."""
+    """Read lines "@thing: its words" and "query: things that it asks for"; "#" starts a remark."""
     things: dict[str, set[str]] = {}
     wanted: dict[str, list[str]] = {}
     for line in path.read_text("utf-8").splitlines():
@@ -86,9 +86,9 @@ def _read_words(path: Path) -> tuple[dict[str, set[str]], dict[str, list[str]]]:
 def judgements(
     path: Path, photos: Sequence[CaptionedExample]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_], Weights]:
-    """Pairs that a person judged: rows of `descriptions(photos)`, photos, whether the one fits the other, and weights.
+    """Pairs that a person judged: rows of `descriptions(photos)`, photos, whether both fit together, and weights.
 
-    A weight says for how many pairs of a caption and another's photo the pair stands: they were drawn by their match.
+    The pairs were drawn by their match, so each stands for `weight` pairs of a caption and another caption's photo.
     """
     number = {photo.image: row for row, photo in enumerate(photos)}
     first = np.cumsum([0, *(len(photo.captions) for photo in photos)])

@@ -35,7 +35,7 @@ class Report:
 
 
 def report(model: str, scale: float, known: Calibration, fitted: Sequence[Task], held_out: Sequence[Task]) -> Report:
-    """Choose thresholds on `fitted`, where the calibration was fitted too, and judge all on `held_out`. Tasks as in KINDS."""
+    """Choose thresholds on `fitted`, like the calibration, and judge all on `held_out`. Tasks are in the order of KINDS."""
     asked = [task.queries for task in fitted[:2]]
     scores = [task.scores for task in fitted[:2]]
     said = [matches(task, scale, known) for task in held_out]
@@ -85,7 +85,7 @@ def _row(tasks: Sequence[Task], shown: Sequence[NDArray[np.bool_]]) -> dict[str,
 
 
 def _beliefs(tasks: Sequence[Task], said: Sequence[NDArray[np.float64]], depth: int) -> dict[str, Believed]:
-    """Of descriptions, of words, and of all kinds of queries together."""
+    """The reliability for descriptions, for words, and for all kinds of queries together."""
     shown = [top(task.scores, depth) & task.queries.judged for task in tasks]
     matches = [match[hits] for match, hits in zip(said, shown, strict=True)]
     relevant = [task.queries.relevant[hits] for task, hits in zip(tasks, shown, strict=True)]

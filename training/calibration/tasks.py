@@ -42,7 +42,7 @@ class Task:
 
 
 def flickr8k(encoder: Encoder, folder: Path, split: str, half: int, work: Path) -> list[Task]:
-    """All captions of a split of Flickr8k, and every second of the words and of what is absent (`half`, 0 or 1).
+    """All captions of a split of Flickr8k, and every second of the words and of the absent things (`half`, 0 or 1).
 
     Embeddings are kept in `work`.
     """
@@ -59,10 +59,10 @@ def flickr8k(encoder: Encoder, folder: Path, split: str, half: int, work: Path) 
 
 
 def removed(task: Task) -> Task:
-    """Descriptions, each with its own photo taken out of the index, so that nothing is relevant."""
+    """Descriptions without their own photos in the index, so that no photo is relevant."""
     queries = task.queries
     nothing = np.zeros_like(queries.relevant)
-    scores = np.where(queries.relevant, -1.0, task.scores)  # last of all, as good as gone
+    scores = np.where(queries.relevant, -1.0, task.scores)  # it ranks last, as if it were gone
     return Task(QuerySet("removed", queries.texts, nothing, ~nothing), scores)
 
 

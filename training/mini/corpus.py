@@ -25,7 +25,7 @@ NOUN_TEMPERATURE = 0.06
 
 @dataclass
 class Texts:
-    """Tokenised texts, the original MiniLM's embedding of each (n, 384), and where needed whose they are."""
+    """Tokenised texts, the original MiniLM's embedding of each (n, 384), and their owners if needed."""
 
     rows: list[list[int]]
     pooled: Tensor
@@ -99,7 +99,7 @@ def read_texts(encoder: MiniLM, tokenizer: Tokenizer, texts: list[str], cache: P
 
 
 def noun_targets(encoder: MiniLM, tokenizer: Tokenizer, nouns: list[tuple[str, str]], classes: list[Concept]) -> Tensor:
-    """A guess at which classes a noun looks like: softmax over MiniLM's similarity of "name: gloss" to each class's."""
+    """A guess at the classes that a noun looks like: softmax over MiniLM's similarity of "name: gloss" to each class's."""
     named = tokenise(tokenizer, [f"{noun}: {gloss}" for noun, gloss in nouns])
     known = tokenise(tokenizer, [f"{', '.join(concept.lemmas)}: {concept.gloss}" for concept in classes])
     similarity = (

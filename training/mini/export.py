@@ -1,8 +1,8 @@
 """The two towers as self-contained ONNX files with int8 weights.
 
-Only weights are rounded outside of the convolutional trunk, so a text's embedding cannot depend on what else is in its
-batch. Each weight is stored as int8 codes with one float scale per output channel and decoded by Cast and Mul, which
-the runtime folds into a float constant when it loads the file.
+Outside of the convolutional trunk only weights are rounded, so a text's embedding cannot depend on other texts in its batch.
+Each weight is stored as int8 codes with one float scale per output channel. Cast and Mul decode it, and the runtime folds them
+into a float constant when it loads the file.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Weights:
         return self.graph.op("LpNormalization", x, axis=-1, p=2)
 
     def beside(self, trained: str, language: str, output: str | None = None) -> str:
-        """Both unit embeddings as one, in which the cosine is (trained + WEIGHT * language) / (1 + WEIGHT)."""
+        """Both unit embeddings as one, so that the cosine is (trained + WEIGHT * language) / (1 + WEIGHT)."""
         weight = self.graph.const(math.sqrt(WEIGHT), "language_weight", np.float32)
         return self.graph.op("Concat", trained, self.graph.op("Mul", language, weight), output=output, axis=1)
 
@@ -107,7 +107,7 @@ def pooled(weights: Weights, x: str, convs: list[Conv]) -> str:
 
 
 def image_model(trunk: Trunk, tower: ImageTower, language: Language, ranges: Ranges | None) -> onnx.ModelProto:
-    """`pixel_values` (n, 3, INPUT_SIZE, INPUT_SIZE) to `image_embeds` (n, 2 * dim); int8 where `ranges` are given."""
+    """`pixel_values` (n, 3, INPUT_SIZE, INPUT_SIZE) to `image_embeds` (n, 2 * dim); int8 if `ranges` are given."""
     blocks = trunk.blocks[:-1]
     graph = float_trunk(blocks, crops=True)[0] if ranges is None else quantised_trunk(blocks, ranges, crops=True)
     w = Weights(graph, ranges is not None)

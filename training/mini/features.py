@@ -29,7 +29,7 @@ class Photo:
     path: Path
     split: str
     captions: tuple[str, ...]
-    backdrops: tuple[Path, ...] = ()  # of a stamp, which is only the thing itself
+    backdrops: tuple[Path, ...] = ()  # of a stamp, which shows only the thing itself
 
 
 def read_flickr8k(folder: Path) -> list[Photo]:
@@ -100,7 +100,7 @@ def session(path: Path, threads: int = 1) -> ort.InferenceSession:
 
 
 def extract(model: Path, photos: Sequence[Photo], view: int, out: Path) -> None:
-    """Write the maps of one view of `photos` to `out`, float16 (n, 208, 9, 9); does nothing where it exists."""
+    """Write the maps of one view of `photos` to `out`, float16 (n, 208, 9, 9); does nothing if the file exists."""
     if out.exists():
         return
     runner = session(model)

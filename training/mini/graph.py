@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mini.vision import Block, Conv
 
 OPSET = 18  # the first whose Resize can smooth
-IR_VERSION = 8  # what opset 18 was released with, so that older runtimes read the file
+IR_VERSION = 8  # released with opset 18, so that older runtimes read the file
 
 
 # A tensor's name, element type and shape; None is a size that is left to the runtime.

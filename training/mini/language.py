@@ -1,8 +1,8 @@
 """A second, untrained way from photos to words, for nouns that are neither ImageNet classes nor in Flickr8k's captions.
 
-ConSE as it was published (Norouzi et al., arXiv:1312.5650): a photo is placed among the text encoder's own embeddings, at
-the average of its classes' names weighted by the classifier's posterior. It knows nothing of captions, but a photo of an
-animal that is no class still lands among its look-alikes, where language has put the animal's name too.
+ConSE as it was published (Norouzi et al., arXiv:1312.5650): a photo is placed among the text encoder's own embeddings, at the
+average of its classes' names weighted by the classifier's posterior. It knows nothing of captions. But a photo of an animal
+without a class still lands among similar animals, and language has put the animal's name there too.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from mini.minilm import MiniLM, encode, tokenise
 from mini.words import Concept
 
 SHARPNESS = 0.3  # factor on the classifier's logits
-WEIGHT = 0.2  # of this cosine beside the trained one; both are the best of a few on Flickr8k's development split
-CAPTIONS = 3000  # whose mean is taken off, so that cosines do not all look alike
+WEIGHT = 0.2  # weight of this cosine beside the trained one; both are the best of a few on Flickr8k's development split
+CAPTIONS = 3000  # the mean of these is subtracted, so that cosines differ more
 
 
 @dataclass(frozen=True)

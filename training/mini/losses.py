@@ -28,7 +28,7 @@ def hypernym_loss(scores: Tensor, descent: Tensor) -> Tensor:
 
 
 def noun_loss(scores: Tensor, targets: Tensor) -> Tensor:
-    """Arbitrary nouns (m, 1000) should resemble the classes that language says they are like."""
+    """Arbitrary nouns (m, 1000) should resemble the classes that are similar by language."""
     return functional.kl_div(functional.log_softmax(scores, 1), targets, reduction="batchmean")
 
 

@@ -12,9 +12,9 @@ DISCRIMINANT, DIRECTION, RESIDUAL = (4.0, 10.0), (0.0, 4.0), (0.2, 0.7)
 class PseudoImages:
     """Draws one feature vector for each class.
 
-    Were the classifier a linear discriminant, class means would lie at `mean + covariance @ weight` (the inverse of
-    Fisher's rule). The covariance is Flickr8k's; a random photo's residual is added so that the result is as busy as a
-    real photo, and features stay within ReLU6's range.
+    If the classifier were a linear discriminant, class means would lie at `mean + covariance @ weight` (the inverse of
+    Fisher's rule). The covariance is Flickr8k's. A random photo's residual makes the result as busy as a real photo. Features
+    stay within ReLU6's range.
     """
 
     def __init__(self, features: Tensor, weight: Tensor, generator: torch.Generator) -> None:

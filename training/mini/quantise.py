@@ -1,8 +1,8 @@
 """Static int8 quantisation of the convolutional trunk, as QuantizeLinear/DequantizeLinear pairs.
 
 Weights are symmetric int8 per output channel, activations uint8 per tensor. x86 CPUs without VNNI multiply with
-`vpmaddubsw`, which adds two u8*s8 products in 16 saturating bits, so their results differ a little; scales that rule
-saturation out were measured to cost more everywhere than saturation costs there (the model card has the figures).
+`vpmaddubsw`, which adds two u8*s8 products in 16 saturating bits, so their results differ a little. Scales that rule out
+saturation cost more accuracy on every CPU than saturation costs on these (the model card has the figures).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SHRINKS = tuple(np.linspace(0.5, 1.0, 26))
 
 
 def float_trunk(blocks: Sequence[Block], crops: bool = False, output: str = "mid") -> tuple[Graph, list[str]]:
-    """The trunk in float32 and the names of all tensors that quantisation needs a range for; or of two crops of a photo."""
+    """The trunk in float32, of a photo or two crops of it, and the names of all tensors that need a range."""
     graph = Graph()
     x = cut(graph) if crops else "pixel_values"
     for block in blocks:
@@ -99,7 +99,7 @@ class QuantisedGraph(Graph):
         return name
 
     def conv(self, x: str, conv: Conv) -> str:
-        """A convolution of a dequantised tensor; its rounded output clips like ReLU6 where the float one would."""
+        """A convolution of a dequantised tensor; its rounded output clips like the float ReLU6."""
         codes, scale = weight_codes(conv.weight)
         scale_name = self.const(scale, f"{conv.name}_weight_scale")
         zeros = self.const(np.zeros(len(scale), np.int8), f"{conv.name}_weight_zero")

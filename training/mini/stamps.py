@@ -1,7 +1,7 @@
 """Tux Paint's stamps (Debian's `tuxpaint-stamps-default`): photos of single things, cut out, each with its name.
 
-They show what neither Flickr8k nor ImageNet's classes do: a giraffe, a kitten, fruit, tools, instruments. Every view puts one
-on another backdrop, a blurred piece of a training photo.
+They show things that are missing from Flickr8k and from ImageNet's classes: a giraffe, a kitten, fruit, tools, instruments.
+Every view puts one on another backdrop, a blurred piece of a training photo.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pathlib import Path
 
 from mini.features import Photo
 
-# Names the sources of the photos that clipsearch is tested by; three are stamps.
+# This file names the sources of clipsearch's test photos; three are stamps.
 TESTED = Path(__file__).resolve().parents[2] / "data" / "photos" / "captions.jsonl"
 _DRAWN = re.compile(r"cartoon|symbols|flags|roadsigns|_mirror|toys|ammunition")
 _END = re.compile(r"[.!?;:(—]| is | lets | was | resembles |, also")
 _NAMES = re.compile(r"(an?|the|two|some|our) |(\w[\w\u2019'-]* ?){1,3}$", re.IGNORECASE)
 _LONGEST = 40  # characters of a name
-_OF_A_NAME = 2  # stamps; of further ones with the same name, each would be told that the others are wrong
+_OF_A_NAME = 2  # stamps with the same name; training would treat more of them as wrong answers for each other
 _PROMPTS = ("{}", "a photo of {}", "a picture of {}", "{} in the picture")
 _BACKDROPS = 16
 
 
 def read_stamps(folder: Path, backdrops: Sequence[Path]) -> list[Photo]:
-    """Those that are photos and have a name of a few words, in the order of their paths; never one of the test photos."""
+    """The stamps that are photos with a name of a few words, ordered by path, without the test photos."""
     tested = TESTED.read_text("utf-8")
     found, seen = [], Counter[str]()
     for path in sorted(folder.rglob("*.png")):

@@ -73,8 +73,8 @@ class ImageTower(nn.Module):
     """Features to embeddings: a head's direction plus the expected class embedding.
 
     `base` (n, 1280) are the untouched classifier's features, `own` those of the fine-tuned tail. The second term is the
-    idea of ConSE (Norouzi et al., arXiv:1312.5650): the classifier's posterior times one learnt embedding per class, so
-    that its length says how sure the classifier is.
+    idea of ConSE (Norouzi et al., arXiv:1312.5650): the classifier's posterior times one learnt embedding per class, so its
+    length shows the classifier's certainty.
     """
 
     fc: Tensor

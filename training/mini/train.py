@@ -48,7 +48,7 @@ FINE = Stage(10, 800, 2, 400, 200, 3e-4, 1e-4, 5e-5, 0.95, True)
 
 
 class Model(nn.Module):
-    """Both towers and the text encoder, so that one average covers all that is trained."""
+    """Both towers and the text encoder, so that one average covers every trained weight."""
 
     def __init__(self, image: ImageTower, text: TextTower, encoder: MiniLM) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Sampler:
 
 
 def embed_texts(model: Model, parts: list[tuple[Texts, Tensor]], tune: bool) -> tuple[list[Tensor], Tensor]:
-    """Text embeddings of each part and how far the encoder has moved from the original on all but the first."""
+    """Text embeddings of each part, and the encoder's distance from the original on all parts but the first."""
     original = torch.cat([texts.pooled[rows] for texts, rows in parts])
     sizes = [len(rows) for _, rows in parts]
     if not tune:
@@ -193,7 +193,7 @@ def run_stage(model: Model, corpus: Corpus, stage: Stage, seed: int) -> Model:
 
 @torch.no_grad()
 def dev_report(model: Model, corpus: Corpus, tune: bool) -> str:
-    """Text-to-image recall on the development split, and how often a class name finds what the classifier is sure of."""
+    """Text-to-image recall on the development split, and how often a class name finds photos that the classifier is sure of."""
     model.eval()
     base = corpus.dev.base[0]
     images = model.image(base, base_features(model.image.tail, corpus.dev.maps[0].parts[0]) if tune else base)

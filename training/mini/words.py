@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-# wndb's lexicographer files of things that can be seen: animal, artifact, body, food, location, object, person,
+# wndb's lexicographer files of visible things: animal, artifact, body, food, location, object, person,
 # phenomenon, plant, substance.
 CONCRETE = {5, 6, 8, 13, 15, 17, 18, 19, 20, 27}
 MAX_SHARE = 0.5  # a hypernym of more than half of the classes ("entity", "object") says nothing
@@ -14,7 +14,7 @@ MAX_SHARE = 0.5  # a hypernym of more than half of the classes ("entity", "objec
 
 @dataclass(frozen=True)
 class Concept:
-    """A WordNet synset: its lemmas, its gloss, and which of the 1,000 classes lie at or under it."""
+    """A WordNet synset: its lemmas, its gloss, and the classes of the 1,000 that lie at or under it."""
 
     lemmas: tuple[str, ...]
     gloss: str
