@@ -1,4 +1,4 @@
-"""What tests of indexing on a cluster share: a cluster that is this very process, and files of photos."""
+"""Fixtures for indexing on a cluster: files of photos, and a cluster that is this process."""
 
 import io
 import json
@@ -25,7 +25,7 @@ class InPlace:
         self.address = address
 
     def close(self):
-        """Nothing was started."""
+        """Do nothing: nothing was started."""
 
     def embed(self, job, chunks, cancel):
         worker = ChunkWorker(job)
@@ -44,14 +44,15 @@ def in_place(monkeypatch, encoder):
     monkeypatch.setattr("clipsearch.distributed.indexing.Cluster", InPlace)
     monkeypatch.setattr("clipsearch.distributed.indexing.require_ray", lambda: None)
     monkeypatch.setattr("clipsearch.distributed.chunk_worker.load_encoder", lambda name, **options: encoder)
-    monkeypatch.setattr("clipsearch.distributed.chunks.FEWEST", 16)  # photos of a chunk: there are several then
+    # Few photos a chunk, so that there are several chunks.
+    monkeypatch.setattr("clipsearch.distributed.chunks.FEWEST", 16)
     monkeypatch.setattr(InPlace, "done", [])
     return InPlace
 
 
 @pytest.fixture
 def memory():
-    """Storage elsewhere that is this process's memory."""
+    """Remote storage, in the memory of this process."""
     files = fsspec.filesystem("memory")
     files.store.clear()
     files.pseudo_dirs[:] = [""]
@@ -75,7 +76,7 @@ def jpeg(colour="red", note="", size=(32, 24)):
 
 
 def save_tar(path, members):
-    """A tar file of (name, bytes or JSON or text)."""
+    """Save a tar file of (name, content) pairs. Each content is bytes, text or JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
         for name, content in members:
@@ -96,7 +97,7 @@ def save_parquet(path, columns, **options):
 
 
 def content(index):
-    """What an index says, whatever it was made by: path → (hash, size, caption) and its vector, and failures."""
+    """The content of an index: path → (hash, size, caption, vector), and path → reason for each failure."""
     from clipsearch.store.collection import Collection
 
     with Collection(index) as collection:

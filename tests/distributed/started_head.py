@@ -1,9 +1,9 @@
-"""Index a folder on a Ray cluster that `ray start` has started, in a network that has nothing but 127.0.0.1.
+"""Index a folder on a Ray cluster that `ray start` has started, in a network with only 127.0.0.1.
 
     unshare --net python -m tests.distributed.started_head FOLDER INDEX ADDRESS
 
-The head listens at 127.0.0.1:6399, and at ray://127.0.0.1:10001. Prints a JSON array: what a driver without the cluster's token
-said, and what one with it did.
+The head listens at 127.0.0.1:6399 and at ray://127.0.0.1:10001. The program prints a JSON array with the answers
+of two drivers. The first driver lacks the cluster's token, and the second has it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("address")
     arguments = parser.parse_args()
     bring_loopback_up()
-    scratch = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets have short names
+    scratch = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets need short names
     head = start_head(scratch)
     try:
         for port in (6399, 10001):
@@ -41,7 +41,7 @@ def main() -> None:
         without = {name: value for name, value in os.environ.items() if name not in TOKEN}
         answers = [finished(arguments, environment) for environment in (without, {**without, **TOKEN})]
     finally:
-        head.send_signal(signal.SIGTERM)  # then it ends what it has started
+        head.send_signal(signal.SIGTERM)  # the head then ends everything that it has started
         head.wait(60)
         shutil.rmtree(scratch, ignore_errors=True)
     sys.stdout.write(json.dumps(answers) + "\n")
@@ -67,7 +67,7 @@ def wait_for(port: int, head: subprocess.Popen[bytes]) -> None:
 
 
 def finished(arguments: argparse.Namespace, environment: dict[str, str]) -> dict[str, object]:
-    """A driver's exit status and what it has said."""
+    """Run a driver and return its exit status and its output."""
     driver = start_driver(arguments, arguments.address, environment)
     said, errors = driver.communicate(timeout=300)
     return {"status": driver.returncode, "said": said, "errors": errors}

@@ -1,4 +1,4 @@
-"""Tar files of photos: folders of what is in them, whatever is in them. The cluster is this process."""
+"""Tar files are read as folders of photos, even if they are damaged or hostile. The cluster is this process."""
 
 import io
 import os
@@ -19,7 +19,7 @@ pytest.importorskip("pyarrow")
 
 
 def read(archive):
-    """What a tar file has: names, captions, and what is wrong with it."""
+    """Read a tar file and return its names, its captions and its failures."""
     file = ImageFile(str(archive), archive.stat().st_size, 1)
     with ArchiveChunk(file).open(ReadLimits()) as photos:
         inside = [file.path.removeprefix(f"{archive}/") for file in photos.files]
@@ -28,7 +28,7 @@ def read(archive):
 
 
 def header(name, size=0, kind=tarfile.REGTYPE):
-    """A header as GNU tar writes it; of any size, below 0 too."""
+    """A header as GNU tar writes it, of any size, even a negative one."""
     info = tarfile.TarInfo(name)
     info.type = kind
     data = bytearray(info.tobuf(tarfile.GNU_FORMAT))
@@ -43,7 +43,7 @@ def padded(data):
 
 
 def with_raw_name(raw, data):
-    """A member whose name is given in bytes, by a header of pax."""
+    """A member whose name is given as bytes in a pax header."""
     records = b""
     for key, value in ((b"hdrcharset", b"BINARY"), (b"path", raw)):
         record = b" " + key + b"=" + value + b"\n"
@@ -84,7 +84,7 @@ def test_a_tar_file_is_a_folder_of_its_photos(tmp_path, in_place):
     in_place.done.clear()
     assert run(tmp_path / "index", archive).unchanged == 5 and not in_place.done
     with SearchEngine(tmp_path / "index") as engine:
-        report = engine.index()  # one machine leaves archives alone, and what lies beside them
+        report = engine.index()  # one machine changes neither archives nor the files beside them
         assert (report.removed, report.added, len(content(tmp_path / "index")[0])) == (0, 0, 5)
         from clipsearch.query.filters import in_folder
         from clipsearch.types import Query, Term
@@ -95,7 +95,7 @@ def test_a_tar_file_is_a_folder_of_its_photos(tmp_path, in_place):
     save_tar(archive, [("000.jpg", jpeg("red")), ("000.txt", "a red wall"), ("009.jpg", jpeg("grey"))])
     os.utime(archive, ns=(5, 5))
     with SearchEngine(tmp_path / "index") as engine:
-        assert engine.index().removed == 0  # it has changed, and is read again by a cluster only
+        assert engine.index().removed == 0  # the archive has changed, but only a cluster reads it again
     with pytest.raises(SyncRefused):
         run(tmp_path / "index", archive)
     report = run(tmp_path / "index", archive, prune=True)
@@ -161,7 +161,8 @@ def test_a_copy_has_the_caption_that_its_own_archive_says_and_no_other(tmp_path,
     save_tar(archive, [("a.jpg", jpeg("red")), ("b.jpg", jpeg("red")), ("b.txt", "second")])
     os.utime(archive, ns=(5, 5))
     run(tmp_path / "index", archive)
-    assert captions_of(tmp_path / "index") == {"a.jpg": None, "b.jpg": "second"}  # what is taken out is gone
+    # A caption that was taken out of the archive is gone.
+    assert captions_of(tmp_path / "index") == {"a.jpg": None, "b.jpg": "second"}
 
 
 def test_a_photo_that_moves_inside_an_archive_has_the_caption_said_there(tmp_path, in_place):
@@ -174,7 +175,7 @@ def test_a_photo_that_moves_inside_an_archive_has_the_caption_said_there(tmp_pat
 
 
 def test_a_folders_photos_keep_their_captions(tmp_path, in_place):
-    """Touched, moved, copied, and packed into an archive that says none."""
+    """The photos are touched, moved, copied, and packed into an archive that has no captions for them."""
     folder, index = tmp_path / "photos", tmp_path / "index"
     archive = save_tar(folder / "set.tar", [("a.jpg", jpeg("red")), ("a.txt", "theirs")])
     run(index, archive)
@@ -199,11 +200,11 @@ def test_suffixes_may_be_in_capitals(tmp_path):
     assert read(archive)[1] == {"A.JPG": "a wall", "b.jpg": "b"}
 
 
-# -- damage, and malice
+# -- damaged and hostile archives
 
 
 def cut_after_indexing(folder, index):
-    """An archive that was indexed, beside a photo, and has lost its second half since; and what it was."""
+    """An archive that has lost half of its bytes since it was indexed, and its original bytes."""
     photos = [(f"{n}.jpg", jpeg((n, 9, 9), str(n) * 400, (300, 200))) for n in range(9)]
     archive = save_tar(folder / "a.tar", photos)
     save_photo(folder / "beside.jpg")
@@ -239,7 +240,7 @@ def test_what_is_wrong_with_an_archive_is_said_until_it_changes(tmp_path, in_pla
 
 @pytest.mark.timeout(20)
 def test_a_size_below_zero_ends_a_tar_file(tmp_path):
-    """It would lead back, and round for ever, or past the limit of what is read of a photo."""
+    """A negative size would lead back in the file. The reader could loop for ever or exceed the limit for a photo."""
     for size in (-512, -1):
         archive = tmp_path / f"{size}.tar"
         archive.write_bytes(header("a.txt") + header("b.jpg", size) + b"x" * 5000 + bytes(1024))
@@ -252,7 +253,7 @@ def test_headers_that_make_tarfile_fail_in_its_own_ways_are_a_failure(tmp_path, 
     archive.write_bytes((header("././@LongLink", 2, tarfile.GNUTYPE_LONGNAME) + padded(b"a\0")) * 600 + header("x.jpg"))
     sparse = tmp_path / "sparse.tar"
     data = bytearray(header("x.jpg", 0, tarfile.GNUTYPE_SPARSE))
-    data[482] = 1  # more of it follows, and does not
+    data[482] = 1  # the header announces another one, which is missing
     data[148:156] = b" " * 8
     data[148:156] = b"%06o\0 " % sum(data)
     sparse.write_bytes(bytes(data))
@@ -272,7 +273,7 @@ def test_a_disk_that_cannot_be_read_is_no_fault_of_the_archive(tmp_path, monkeyp
 
 
 def test_two_names_that_are_one_path_are_one_photo(tmp_path):
-    """And the other is not embedded under a name that it loses on its way."""
+    """The other photo is not embedded, because its name would change on the way to the index."""
     archive = tmp_path / "a.tar"
     euro = "\N{EURO SIGN}.jpg".encode()
     archive.write_bytes(

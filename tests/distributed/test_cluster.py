@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes on this machine, with one of them killed, and its driver; each in a network of its own."""
+"""A Ray cluster of two nodes on this machine, in a network of its own. A node, a worker or the driver is killed."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def alone():
-    """What a command begins with to have a network of its own."""
+    """The words before a command that give it a network of its own."""
     for command in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
         if shutil.which("unshare") and not subprocess.run([*command, "true"], capture_output=True).returncode:
             return command
@@ -30,7 +30,7 @@ def alone():
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """1,000 photos, one of them twice, and one file that is no photo."""
+    """1,000 files of photos, two of them equal, and one file that is no photo."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(999):
         save_photo(
@@ -43,7 +43,7 @@ def many(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(many, tmp_path_factory):
-    """What one machine makes of them."""
+    """The content of the index that one machine makes of `many`."""
     index = tmp_path_factory.mktemp("plain")
     with SearchEngine(index, model="mini") as engine:
         engine.index(many)
@@ -68,7 +68,7 @@ def test_every_photo_is_there_once_whoever_is_killed(alone, many, plain, tmp_pat
 
 @pytest.mark.parametrize("address", ["127.0.0.1:6399", "ray://127.0.0.1:10001"])
 def test_a_cluster_that_others_have_started(alone, many, plain, tmp_path, address):
-    """With a token, as `ray start` makes it; who has none is told where to put it."""
+    """The cluster has a token, as `ray start` makes it. A driver without the token is told where to put it."""
     index = tmp_path / "index"
     command = [*alone, sys.executable, "-m", "tests.distributed.started_head", str(many), str(index), address]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
@@ -81,7 +81,7 @@ def test_a_cluster_that_others_have_started(alone, many, plain, tmp_path, addres
 
 
 def test_a_cluster_in_place(alone, many, plain, tmp_path):
-    """--ray local, as the only process that listens anywhere; it leaves none behind."""
+    """With --ray local, nothing else listens in this network, and no process stays behind."""
     script = (
         "import tests.distributed.two_nodes as two; two.bring_loopback_up(); from clipsearch.cli import main; main()"
     )

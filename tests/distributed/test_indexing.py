@@ -168,7 +168,7 @@ def test_a_url_is_a_folder_like_any_other(memory, tmp_path, in_place):
         assert engine.status().roots[0].path == "memory://bucket/photos"
         with pytest.raises(ClipsearchError, match="--ray"):
             engine.index("memory://bucket/photos")
-        assert engine.index().removed == 0  # what is elsewhere is left alone
+        assert engine.index().removed == 0  # files in remote storage are left alone
         assert engine.forget("memory://bucket/photos/trip") == 1
         assert engine.forget("memory://bucket/photos") == 4
 

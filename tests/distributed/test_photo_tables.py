@@ -1,4 +1,4 @@
-"""Parquet files of photos, or of their addresses. The cluster is this process."""
+"""Parquet files that hold photos or their addresses. The cluster is this process."""
 
 import io
 import sys
@@ -95,7 +95,7 @@ def test_pictures_at_addresses_can_be_taken_in_any_order(tmp_path, monkeypatch, 
     assert taken == [urls[row].encode() for row in rows]
     assert (
         len(addresses) == len(set(addresses)) and max(at_once) <= 17
-    )  # none is fetched twice, and few are fetched ahead
+    )  # each is fetched once, and only a few are fetched ahead
 
 
 def test_a_parquet_file_that_is_none_is_a_failure(tmp_path, in_place):
@@ -108,7 +108,7 @@ def test_a_parquet_file_that_is_none_is_a_failure(tmp_path, in_place):
 
 
 def with_row_count(path, rows):
-    """Change how many rows a file of 3 says that it has, in its footer, which is Thrift."""
+    """Change the row count in the footer of a file of 3 rows. The footer is written in Thrift."""
     data = path.read_bytes()
     length = int.from_bytes(data[-8:-4], "little")
     footer = data[-8 - length : -8]
@@ -148,7 +148,7 @@ def test_a_picture_in_a_row_is_kept_until_it_is_taken(tmp_path):
     with manifests.ManifestChunk(ImageFile(str(manifest), 0, 0), 0, 2).open(ReadLimits()) as photos:
         first, second = photos.files
         assert (second.load(), first.load()) == (b"second", b"first")
-        assert first.load.args == ([],)  # which a failure still refers to
+        assert first.load.args == ([],)  # a failure may still refer to the file, so it must not keep the picture
 
 
 def test_long_texts_are_cut_before_they_are_looked_at(tmp_path):

@@ -1,4 +1,4 @@
-"""Photos, archives and parts in S3, as moto plays it on 127.0.0.1. It needs s3fs and moto[server], which no extra brings."""
+"""Photos, archives and parts in S3, which moto imitates on 127.0.0.1. Needs s3fs and moto[server], which no extra installs."""
 
 import pytest
 

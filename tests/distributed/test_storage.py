@@ -1,4 +1,4 @@
-"""What lies elsewhere, and what is left where: read ahead, refused, put away, and shared between indexes."""
+"""Remote photos and parts: they are read ahead, refused, cleared away, and shared between indexes."""
 
 import signal
 import subprocess
@@ -24,7 +24,7 @@ pytest.importorskip("pyarrow")
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("order", ["first to last", "last to first"])
 def test_few_photos_elsewhere_are_in_memory_at_a_time(monkeypatch, order):
-    """Those that wait for a decoder count too."""
+    """Photos that wait for a decoder count too."""
     begun, taken, at_once = [], [], []
 
     def read(file, max_bytes):
@@ -46,7 +46,7 @@ def test_few_photos_elsewhere_are_in_memory_at_a_time(monkeypatch, order):
 
 
 def test_a_node_without_rights_is_at_fault_and_not_the_photos(memory, tmp_path, in_place, monkeypatch):
-    """Photos that were known stay known. One photo among others that may not be read is a failure."""
+    """Known photos stay known. If only some photos may not be read, each of them is a failure."""
     for number in range(3):
         memory.pipe(f"/bucket/{number}.jpg", jpeg((number, 9, 9), str(number)))
     run(tmp_path / "index", "memory://bucket")
@@ -76,14 +76,15 @@ def test_a_folder_elsewhere_may_be_called_like_an_archive(memory, tmp_path, in_p
     run(tmp_path / "index", "memory://bucket", "memory://bucket/a.tar/b.tar")
     memory.rm("/bucket/a.tar/sub", recursive=True)
     assert run(tmp_path / "index", "memory://bucket").removed == 1
-    assert run(tmp_path / "index", "memory://bucket").unchanged == 4  # with that of the archive in the folder
+    # The count includes the photo from the archive in the folder.
+    assert run(tmp_path / "index", "memory://bucket").unchanged == 4
     assert storage.find_file("memory://bucket/a.tar") is None
 
 
 def test_indexes_that_share_a_folder_for_parts_leave_each_others_alone(tmp_path, in_place, monkeypatch):
     for number in range(40):
         save_photo(tmp_path / "photos" / f"{number}.jpg", (number, 9, 9), note=str(number))
-    parts = tmp_path / "parts"  # of both
+    parts = tmp_path / "parts"  # shared by both indexes
     monkeypatch.setattr(in_place, "die_after", 1)
     run(tmp_path / "one", tmp_path / "photos", parts=str(parts))
     (kept,) = parts.iterdir()

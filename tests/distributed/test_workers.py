@@ -1,4 +1,4 @@
-"""Workers and the driver: chunks that fail beside others, the first photos, and nodes that come to nothing."""
+"""Workers and the driver: chunks that fail beside others, the first photos, and nodes that cannot start a worker."""
 
 import importlib.machinery
 import os
@@ -34,7 +34,7 @@ def file_of(path):
 
 
 class Undecided(ColourEncoder):
-    """Its precision is open, and it asks for photos to choose it by."""
+    """An encoder whose precision is still open. It asks for photos to choose its precision."""
 
     def settle_precision(self, pixels):
         self.judged = pixels()
@@ -94,7 +94,7 @@ def worker(tmp_path, monkeypatch):
 
 
 def both(worker, chunks):
-    """What came of chunks that are embedded at once: a part, or an error."""
+    """Embed several chunks at once and return the outcome of each: a part, or an error."""
     outcomes = {}
 
     def embed(name, chunk):
@@ -134,7 +134,7 @@ def test_a_chunk_whose_storage_fails_costs_the_other_nothing(wait, worker, tmp_p
 
 @pytest.mark.timeout(60)
 def test_a_chunk_is_not_begun_again_after_its_own_error(worker, tmp_path, monkeypatch):
-    """Errors of a model's, such as too little memory, look like those of a pool that was closed."""
+    """An error of the model, such as too little memory, looks like the error of a closed pool."""
     files = FilesChunk(tuple(file_of(save_photo(tmp_path / f"{n}.jpg", note=str(n))) for n in range(20)))
     begun = []
 
@@ -152,11 +152,11 @@ def test_a_chunk_is_not_begun_again_after_its_own_error(worker, tmp_path, monkey
 
 
 class GoneError(Exception):
-    """An error of Ray's."""
+    """An error from Ray."""
 
 
 class FakeRay:
-    """A cluster whose workers die as they start, on the nodes that are named."""
+    """A cluster whose workers die as they start, on the given nodes."""
 
     exceptions = types.SimpleNamespace(RayTaskError=type("RayTaskError", (Exception,), {}), RayError=GoneError)
 
@@ -181,7 +181,7 @@ class FakeRay:
 
 @pytest.fixture
 def run_on(monkeypatch):
-    """What starts a run on such a cluster; how often a worker was started is in `started`."""
+    """A function that prepares a run on such a cluster. `started` lists the node of each start."""
     monkeypatch.setattr(cluster, "_NODE_INTERVAL", 0)
     started = []
 
@@ -211,7 +211,7 @@ def test_nodes_that_are_away_for_a_moment_do_not(run_on):
     ray = FakeRay(one=2)
     run = run_on(ray)
     run._staff()
-    run._take(run._workers[0], run._workers[0].starting)  # one start in vain
+    run._take(run._workers[0], run._workers[0].starting)  # one failed start
     nodes, ray.known = ray.known, []
     run._staff()
     ray.known = nodes
@@ -233,7 +233,7 @@ def test_a_cluster_that_cannot_be_reached_any_more_is_said_to_be(run_on, what):
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """A module in Ray's place, which is imported anew."""
+    """A stand-in for the module `ray`, which is imported anew."""
     ray = types.ModuleType("ray")
     ray.__spec__ = importlib.machinery.ModuleSpec("ray", None)
     ray.is_initialized = lambda: False

@@ -1,9 +1,9 @@
-"""Index a folder on a Ray cluster of two nodes, in a network that has nothing but 127.0.0.1, and kill a node or the driver.
+"""Index a folder on a Ray cluster of two nodes, in a network with only 127.0.0.1, and kill a node or the driver.
 
     unshare --net python -m tests.distributed.two_nodes FOLDER INDEX [--kill node|driver|worker]
 
-Prints a JSON object: what the (last) driver said, its exit status, the parts that were finished when something was killed, and
-how long all drivers took together.
+The program prints a JSON object: the last driver's output and exit status, the parts that were finished before the kill,
+and the seconds that all drivers took together.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def bring_loopback_up() -> None:
-    """`ip link set lo up`, where there may be no `ip`. Ray then finds 127.0.0.1, and takes it."""
+    """Do what `ip link set lo up` does, without `ip`. Ray then finds 127.0.0.1 and uses it."""
     siocgifflags, siocsifflags, up = 0x8913, 0x8914, 0x1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         name = b"lo".ljust(16, b"\0")
@@ -96,7 +96,7 @@ def start_driver(
 
 
 def wait_for_parts(folder: Path, driver: subprocess.Popen[str], count: int = 3) -> list[str]:
-    """The names of the parts, once there are some."""
+    """Wait for `count` parts and return their names."""
     while True:
         names = sorted(path.name for path in folder.glob("*.parquet"))
         if len(names) >= count:
@@ -107,7 +107,7 @@ def wait_for_parts(folder: Path, driver: subprocess.Popen[str], count: int = 3) 
 
 
 def a_worker() -> int:
-    """The process of one of the workers."""
+    """The process id of one of the workers."""
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and os.stat(process).st_uid == os.getuid():
             try:

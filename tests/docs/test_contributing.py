@@ -1,4 +1,4 @@
-"""The map in CONTRIBUTING.md is that of the package."""
+"""The map in CONTRIBUTING.md matches the package."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every option that the documentation names is one that the command line has."""
+"""Every option that the documentation names exists on the command line."""
 
 import re
 
@@ -13,10 +13,10 @@ COMMAND = re.compile(r"(?:^\$ |`)(clipsearch (?!\|)[^`\n]*)", re.MULTILINE)
 
 
 def options(command, name="clipsearch"):
-    """Each command by its words, with the options it takes."""
+    """The name of each command, and the options that it takes."""
     context = click.Context(
         command, info_name=name, help_option_names=["-h", "--help"]
-    )  # a command keeps its first one
+    )  # a command keeps the help option of its first context
     yield name, {option for parameter in command.get_params(context) for option in parameter.opts}
     for child in command.list_commands(context) if isinstance(command, click.Group) else ():
         yield from options(command.get_command(context, child), f"{name} {child}")

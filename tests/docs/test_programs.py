@@ -65,7 +65,7 @@ def test_a_nightly_job(photos, capsys):
     output = capsys.readouterr()
     assert output.out.startswith("0 added, 0 updated, 0 removed") and "torn.jpg" in output.err
     assert load("nightly").main("data/photos") in (0, 3)
-    for path in photos.glob("*.jpg"):  # as if a drive had gone: more than half of the index would go
+    for path in photos.glob("*.jpg"):  # as if a drive were unplugged: more than half of the index would go
         path.unlink()
     assert load("nightly").main("data/photos") == 1
 
@@ -75,9 +75,9 @@ def test_the_notebook(photos):
     assert notebook["nbformat"] == 4
     names = {}
     for cell in notebook["cells"]:
-        assert not cell.get("outputs")  # nothing of a machine is committed
+        assert not cell.get("outputs")  # the notebook is committed without outputs
         if cell["cell_type"] == "code":
-            exec("".join(cell["source"]), names)  # what a kernel does, without one
+            exec("".join(cell["source"]), names)  # run it as a kernel does
     assert names["hits"][0].path.endswith("coffee.jpg") and names["hits"]._repr_html_()
 
 

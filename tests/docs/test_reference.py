@@ -1,4 +1,4 @@
-"""The reference pages that are made from the code are those that the code makes now."""
+"""The reference pages match the code that they are made from."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the hosting service and the hooks read: it parses, actions are pinned, and permissions are the least."""
+"""The files for the hosting service and the hooks parse, pin their actions and ask for the fewest permissions."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The documentation: the site builds without a warning, loads nothing from elsewhere, and names no file that is not there."""
+"""The site builds without a warning, loads nothing from other servers, and names only files that exist."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ _NOT_LOADED = {"canonical", "next", "prev", "author", "license"}
 
 
 class _Loaded(HTMLParser):
-    """What a browser fetches for a page by itself."""
+    """The addresses that a browser fetches by itself for a page."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Each message that the troubleshooting page explains is one that the code has."""
+"""The code has each message that the troubleshooting page explains."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ MESSAGES = [
 
 @pytest.fixture(scope="module")
 def texts():
-    """Every text in the package, with … for what is put into it."""
+    """Every text in the package, with … in place of each inserted value."""
     texts = []
     for path in (ROOT / "clipsearch").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

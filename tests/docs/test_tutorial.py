@@ -24,7 +24,7 @@ def sessions(page):
 
 
 def without_figures(lines):
-    """Times, scores and sizes differ from machine to machine: every figure becomes #, a run of spaces one."""
+    """Replace every figure by # and every run of spaces by one space. Figures differ from machine to machine."""
     figures = [re.sub(r"<?\b[0-9]+(\.[0-9]+)?\b%?", "#", re.sub(r"\b[0-9a-f]{12}\b", "DIGEST", line)) for line in lines]
     return [" ".join(line.replace("# segments", "# segment").split()) for line in figures]
 
@@ -41,7 +41,8 @@ def test_it_prints_what_the_tutorial_shows(tmp_path):
         printed = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in (output, errors)]
         printed = [text.replace(os.fspath(home), "/home").splitlines() for text in printed]
         if shown:
-            both = (printed[0] + printed[1], printed[1] + printed[0])  # a terminal shows them as they come
+            # A terminal may show output and errors in either order.
+            both = (printed[0] + printed[1], printed[1] + printed[0])
             assert without_figures(shown) in map(without_figures, both), (command, both[0])
         ran += 1
     assert ran > 6

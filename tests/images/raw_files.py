@@ -44,7 +44,7 @@ class Tiff:
     order: str = "<"
     magic: bytes = b"*\0"
     extra: bytes = b""  # after the offset of the first directory
-    shift: int = 0  # of all offsets, if the structure begins there in its file
+    shift: int = 0  # added to all offsets, if the structure begins later in its file
     body: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self):
@@ -52,14 +52,14 @@ class Tiff:
         self.body += head
 
     def blob(self, data):
-        """Its offset."""
+        """Append the data and return its offset."""
         self.body += bytes(len(self.body) % 2)
         at = len(self.body)
         self.body += data
         return at + self.shift
 
     def directory(self, entries, following=0):
-        """Write {tag: (type, values)}; its offset. Values of ASCII and UNDEFINED are bytes, of RATIONAL pairs."""
+        """Write {tag: (type, values)} and return its offset. ASCII and UNDEFINED values are bytes, RATIONAL values pairs."""
         rows = []
         for tag, (kind, values) in sorted(entries.items()):
             if kind in (ASCII, UNDEFINED):

@@ -1,4 +1,4 @@
-"""Colour profiles: what a model and a screen get is sRGB, and pictures without a profile stay as they are."""
+"""Colour profiles: models and screens get sRGB, and pictures without a profile stay as they are."""
 
 import io
 
@@ -91,7 +91,8 @@ def test_converting_after_the_resize_gives_what_converting_before_it_gives():
     data = encoded(scene((4000, 3000)), "JPEG", quality=95, icc_profile=profile("Display P3"))
     late = decoded(data, (224, 224), lambda picture: resize_and_crop(picture, SPEC))
     early = np.asarray(resize_and_crop(decode_image(data, (224, 224), ReadLimits())[0], SPEC)).astype(int)
-    assert np.abs(late - early).mean() < 0.5 and np.abs(late - early).max() <= 12  # at edges
+    # The largest differences are at edges.
+    assert np.abs(late - early).mean() < 0.5 and np.abs(late - early).max() <= 12
 
 
 def test_a_picture_in_memory_is_converted_by_its_profile():

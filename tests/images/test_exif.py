@@ -1,4 +1,4 @@
-"""EXIF, as cameras write it and as they should not."""
+"""EXIF from cameras, well-formed and broken."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""Pictures from the web: capped, and never from a private network."""
+"""Pictures from the web: their size and time are limited, and private networks are refused."""
 
 import socket
 import threading
@@ -21,7 +21,7 @@ class Site(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.asked.append(self.path)
-        if self.path.startswith("/raw"):  # as servers do that do not write it as %XX
+        if self.path.startswith("/raw"):  # some servers do not write the address as %XX
             self.send_response(302)
             self.send_header("Location", unquote(self.path.removeprefix("/raw"), "latin-1"))
             self.end_headers()

@@ -1,4 +1,4 @@
-"""The list of formats is what the code reads, and the documentation is written from it."""
+"""The list of formats matches the code, and the documentation is written from it."""
 
 from PIL import Image
 

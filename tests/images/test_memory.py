@@ -1,4 +1,4 @@
-"""The memory of a decoder: limited by what each system has for that, and never so that no photo can be decoded."""
+"""Limits on a decoder's memory on each system. No limit is so low that photos cannot be decoded."""
 
 import ctypes
 import os
@@ -30,7 +30,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="about limits that Windows
 
 
 class Resource(SimpleNamespace):
-    """The module of that name, with limits of this test's own."""
+    """A stand-in for the module `resource`, with the limits of a test."""
 
     RLIMIT_AS, RLIMIT_CORE, RLIM_INFINITY = 1, 2, -1
 
@@ -70,7 +70,7 @@ def test_photos_are_decoded_where_less_memory_is_allowed_than_a_photo_may_take(t
 
 @pytest.fixture
 def as_on_macos(tmp_path_factory, monkeypatch):
-    """Decoders to which the system refuses any limit of their address space."""
+    """Decoders on a system that refuses any limit on their address space."""
     folder = tmp_path_factory.mktemp("macos")
     (folder / "resource.py").write_text(AS_ON_MACOS)
     monkeypatch.syspath_prepend(folder)
@@ -110,7 +110,7 @@ def test_what_macos_says_of_a_process_is_its_footprint():
 
 
 class Kernel:
-    """What is asked of Windows' kernel32."""
+    """A stand-in for Windows' kernel32, with the functions that limit memory."""
 
     def __init__(self, refuses=""):
         self.limits = []
@@ -136,7 +136,7 @@ def test_on_windows_a_decoder_is_in_a_job_that_limits_its_memory():
     assert kernel.limits == [(0x100, 4 * 1024**3)] and kernel.assigned == [(0x1_2345_6789, 2**64 - 1)]
     assert not memory._limit_by_job(Kernel("limits"), 1)
     if ctypes.sizeof(ctypes.c_void_p) == 8:
-        assert ctypes.sizeof(memory._ExtendedLimits) == 144  # as Windows' own headers have it
+        assert ctypes.sizeof(memory._ExtendedLimits) == 144  # the size in Windows' own headers
 
 
 @posix

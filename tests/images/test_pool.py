@@ -1,4 +1,4 @@
-"""Decoding in processes: in order, whatever a file does to its decoder."""
+"""Decoding in processes: the results come in order, even if a file breaks its decoder."""
 
 import contextlib
 import itertools
@@ -47,7 +47,7 @@ def test_outcomes_come_in_the_order_of_the_files(files):
 
 
 def test_fewer_are_asked_for_ahead_where_they_are_large(monkeypatch):
-    """What is no file here may be in memory already: sixty-four of half a GB were none too many."""
+    """Remote photos may already be in memory, and sixty-four photos of half a GB are too many."""
     monkeypatch.setattr(pool_module, "_MAX_AHEAD_BYTES", 10_000)
     begun, at_once, seen = [], [], []
 
@@ -91,7 +91,7 @@ def test_info_survives_the_way_between_processes(tmp_path):
 
 
 def test_a_file_over_its_time_is_stopped_and_the_others_are_read(files, monkeypatch):
-    """The decoder of one file is told to sleep: what a decoder in an endless loop looks like from outside."""
+    """The decoder of one file sleeps. From outside, that looks like a decoder in an endless loop."""
     hang = pool_module._LAUNCH.replace(
         "main(sys.argv[1])",
         "import time, clipsearch.images.worker as w; real = w.decode_image; "

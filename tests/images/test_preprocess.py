@@ -72,7 +72,7 @@ def test_of_thin_pictures_the_middle_alone_is_resized(processor, size, monkeypat
 
 
 def difference_after_draft(photo, tmp_path):
-    """Mean absolute difference, in steps of 1/255, of our pixels from a 12-megapixel JPEG to transformers' own."""
+    """Mean absolute difference between our pixels of a 12-megapixel JPEG and transformers' own, in steps of 1/255."""
     stream = io.BytesIO()
     photo.save(stream, "JPEG", quality=92)
     processor = transformers.CLIPImageProcessorPil()
@@ -93,7 +93,7 @@ def test_photos_of_12_megapixels_differ_by_a_quarter_of_a_step_at_most(name, tmp
         size = (4000, 3000) if small.width >= small.height else (3000, 4000)
         photo = small.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     grain = Image.effect_noise(photo.size, 12).filter(ImageFilter.GaussianBlur(0.7)).convert("RGB")
-    photo = Image.blend(photo, grain, 0.1)  # a camera's noise, which enlarging does not make
+    photo = Image.blend(photo, grain, 0.1)  # add noise like a camera's, because enlarging makes none
     assert difference_after_draft(photo, tmp_path) <= 0.25
 
 

@@ -1,4 +1,4 @@
-"""Raw files: the preview that is large enough, and what the file says of the photo, whichever camera wrote it."""
+"""Raw files of every maker: a preview that is large enough is read, and so are the facts about the photo."""
 
 import contextlib
 import io
@@ -40,7 +40,7 @@ def decode(data, min_size=MODEL, **limits):
 
 
 def colour_of(picture):
-    """The colour of the right side, as stored; turned by 90 degrees clockwise, that is the lower side."""
+    """The colour of the right side, as stored. After a turn by 90 degrees clockwise, this is the lower side."""
     return np.asarray(picture)[-5, picture.width // 2].astype(int)
 
 
@@ -57,7 +57,7 @@ def test_a_raw_file_is_its_preview_and_says_what_its_photo_is(files, name, witho
     assert picture.height > picture.width and min(picture.size) >= 448
     assert info.format == name
     width, height = (640, 480) if name == "DNG" else SENSOR
-    if name == "3FR":  # does not say what is cut off
+    if name == "3FR":  # this format does not give its crop
         width, height = width + 48, height + 24
     assert (info.width, info.height) == (height, width)
     assert info.taken_at.isoformat() == "2021-06-05T10:11:12"
@@ -74,7 +74,7 @@ def test_a_raw_file_is_recognised_by_name_and_content(files, name):
 @pytest.mark.skipif(not shutil.which("exiftool"), reason="needs exiftool (Debian's libimage-exiftool-perl)")
 @pytest.mark.parametrize("name", RAW_FORMATS)
 def test_exiftool_reads_the_same_from_our_files(files, name, tmp_path):
-    """The files of these tests are laid out as cameras do it: another reader agrees on what they are and hold."""
+    """Our test files are laid out like those of cameras: exiftool agrees on their types and contents."""
     path = tmp_path / f"x.{name.lower()}"
     path.write_bytes(files[name])
     tags = [
@@ -121,7 +121,7 @@ def test_a_preview_that_is_broken_gives_way_to_the_next(files):
 
 
 def test_a_preview_that_no_tag_names_is_found():
-    """As in makers' notes that are not published."""
+    """Some makers do not publish the tags of their notes."""
     tiff = raw_files.Tiff()
     tiff.blob(raw_files.jpeg(MEDIUM))
     main = raw_files.sensor(tiff, 32770) | raw_files.facts(tiff, b"SAMSUNG", b"NX500")
@@ -151,7 +151,8 @@ def test_a_raw_file_with_only_a_thumbnail_says_which_extra_develops_it(without_l
 def test_a_preview_of_the_models_size_is_better_than_nothing(without_libraw):
     picture, info = decode(raw_files.dng(previews=[(320, 240)], size=(2048, 1536)))
     assert picture.size == (240, 320) and (info.width, info.height) == (1536, 2048)
-    assert decode(raw_files.dng(previews=[THUMBNAIL]), (300, 1))[0].size == (120, 160)  # to show it
+    # To show the photo, its thumbnail is enough.
+    assert decode(raw_files.dng(previews=[THUMBNAIL]), (300, 1))[0].size == (120, 160)
 
 
 class TestLibRaw:
@@ -164,7 +165,7 @@ class TestLibRaw:
         assert (info.width, info.height, info.format) == (480, 640, "DNG")
         assert picture.size == (240, 320) and picture.mode == "RGB"
         values = np.asarray(picture.convert("L")).astype(int)
-        assert values[-20].mean() > values[20].mean() + 50  # dark at the left of the sensor, which is the top
+        assert values[-20].mean() > values[20].mean() + 50  # the dark left side of the sensor is now the top
 
     def test_a_sensor_with_too_many_pixels_is_refused_before_it_is_read(self):
         data = raw_files.dng(previews=[])
@@ -172,7 +173,7 @@ class TestLibRaw:
             libraw.develop(data, ReadLimits(max_pixels=300_000), None)
         with pytest.raises(ImageError, match="640 x 480 pixels are more than") as refused:
             decode(data, max_pixels=300_000)
-        assert refused.value.cause == "pixels"  # a higher limit tries it again
+        assert refused.value.cause == "pixels"  # a run with a higher limit tries the file again
 
     def test_a_lack_of_memory_is_no_fault_of_the_file(self, monkeypatch):
         def without_memory(*_):
@@ -211,7 +212,7 @@ def test_a_raw_file_cut_short_at_any_point_is_read_or_refused(files, name, witho
 @pytest.mark.parametrize("name", RAW_FORMATS)
 def test_a_raw_file_with_damaged_tags_is_read_or_refused(files, name, without_libraw):
     chance = np.random.default_rng(5)
-    ends = [*range(256), *range(len(files[name]) - 300, len(files[name]))]  # where the tags and directories are
+    ends = [*range(256), *range(len(files[name]) - 300, len(files[name]))]  # the tags and directories are at both ends
     for _ in range(40):
         data = bytearray(files[name])
         for at in chance.choice(ends, 12):

@@ -1,4 +1,4 @@
-"""Reading: any file becomes an upright RGB picture, or one sentence about why not."""
+"""Reading: any file becomes an upright RGB picture, or one sentence that says why not."""
 
 import contextlib
 import hashlib
@@ -39,7 +39,7 @@ def scene():
 
 
 def turned(scene, orientation):
-    """What a camera stores for a scene with this EXIF orientation."""
+    """The pixels that a camera stores for a scene with this EXIF orientation."""
     undo = {2: [0], 3: [3], 4: [1], 5: [5], 6: [2], 7: [6], 8: [4]}
     methods = [Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_90,
                Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270, Image.Transpose.TRANSPOSE,
@@ -162,7 +162,7 @@ def test_a_jpeg_is_decoded_at_several_times_the_size_asked_for():
         picture, info = decode(data, min_size=(224, 224))
         assert (info.width, info.height) == size
         assert min(picture.size) >= min(DRAFT_FACTOR * 224, *size)
-        assert picture.size[0] < size[0] or min(size) < 2 * DRAFT_FACTOR * 224  # made smaller where possible
+        assert picture.size[0] < size[0] or min(size) < 2 * DRAFT_FACTOR * 224  # shrunk if the size allows it
 
 
 def test_a_jpeg_on_its_side_is_shrunk_by_its_upright_size():
@@ -179,7 +179,8 @@ def test_a_jpeg_on_its_side_is_shrunk_by_its_upright_size():
         (b"", "empty file"),
         (b"just words", "not a picture in a format we read"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "not a picture in a format we read"),
-        (b"P6\n" + b"1" * 20, "^cannot be decoded: Token too long in file header: 111"),  # which Pillow says in bytes
+        # Pillow gives this message as bytes.
+        (b"P6\n" + b"1" * 20, "^cannot be decoded: Token too long in file header: 111"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture in a format we read"),
         (b"BUFR" + b"\0" * 20, "not a picture in a format we read"),
     ],
@@ -220,7 +221,7 @@ def test_pillows_own_settings_are_left_as_they_were(scene):
 def test_too_many_bytes_are_refused(tmp_path):
     path = tmp_path / "huge.jpg"
     with path.open("wb") as file:
-        file.truncate(10**12)  # a sparse file: nothing of it is on the disk
+        file.truncate(10**12)  # a sparse file takes no space on the disk
     with pytest.raises(ImageError, match="larger than 512 MiB"):
         read_image(path)
 

@@ -46,13 +46,13 @@ def scene():
 
 
 def packed(row):
-    """A row in PackBits: literal runs alone."""
+    """A row in PackBits, with literal runs only."""
     parts = [row[at : at + 128] for at in range(0, len(row), 128)]
     return b"".join(bytes([len(part) - 1]) + part for part in parts)
 
 
 def photoshop(planes, bits, *, version=1, mode=3, compression=0, resources=()):
-    """A file with a merged picture. `planes` is (channels, height, width), of values as they are stored."""
+    """A file with a merged picture. `planes` holds the values as stored, of shape (channels, height, width)."""
     count, height, width = planes.shape
     kind = {8: ">u1", 16: ">u2", 32: ">f4"}[bits]
     rows = [[row.astype(kind).tobytes() for row in plane] for plane in planes]
@@ -304,7 +304,7 @@ def test_the_frame_of_a_jpeg_is_read_past_fill_bytes(scene):
 @pytest.mark.parametrize(("kinds", "expected"), [((0x030000, 0x010001), "JPEG"), ((0x020002, 0x020002), "MPO"),
                                                  ((0x020001, 0x020001), "MPO")])  # fmt: skip
 def test_a_jpeg_with_previews_beside_it_is_a_jpeg_and_a_stereo_photo_is_not(scene, kinds, expected):
-    """As Sony, Nikon and Samsung write them (CIPA DC-007)."""
+    """Sony, Nikon and Samsung write such files (CIPA DC-007)."""
     image = Image.fromarray(scene)
     data = encoded(image, "MPO", save_all=True, append_images=[image.resize((80, 60))])
     assert Image.open(io.BytesIO(data)).format == "MPO"
@@ -353,7 +353,7 @@ def test_a_jpeg_xl_picture_keeps_its_facts_profile_and_transparency(scene, plug_
     exif[0x010F], exif[0x0110], exif[0x0132] = "Canon", "EOS", "2020:01:02 03:04:05"
     exif[0x0112] = 6
     from_jpeg = jpeg_xl_file(Image.fromarray(scene), source="jpeg", distance="0", exif=exif)
-    # The standard says that only the picture's own orientation counts, which the plug-in does not write.
+    # The standard says that only the picture's own orientation counts. The plug-in does not write it.
     by_plug_in = encoded(Image.fromarray(scene), "JXL", exif=exif.tobytes())
     for data, size in ((from_jpeg, (120, 160)), (by_plug_in, (160, 120))):
         picture, info = decode(data)

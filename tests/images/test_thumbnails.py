@@ -29,7 +29,7 @@ def test_pictures_are_upright_and_rgb(tmp_path):
     image = Image.new("RGB", (400, 200), COLOURS["red"])
     image.paste(COLOURS["blue"], (0, 0, 200, 200))
     exif = image.getexif()
-    exif[0x0112] = 6  # turn by 90 degrees clockwise: what is left goes up
+    exif[0x0112] = 6  # turn by 90 degrees clockwise: the left side goes up
     image.save(tmp_path / "turned.jpg", exif=exif)
     Image.new("LA", (40, 20), (0, 0)).save(tmp_path / "clear.png")
     turned, clear = thumbnails([str(tmp_path / "turned.jpg"), str(tmp_path / "clear.png")], (100, 100))

@@ -1,4 +1,4 @@
-"""Keywords in sidecars: what is there stays byte for byte, and what cannot be added to is left alone."""
+"""Keywords in sidecars: existing content stays byte for byte, and unsuitable files are left alone."""
 
 import os
 import stat
@@ -109,7 +109,7 @@ def test_what_another_program_wrote_stays_byte_for_byte(content):
     assert with_keywords(changed, ["tom & jerry <3 \"'", "Dog"]) == changed
     assert set(keywords(content)) < set(keywords(changed)) and {"dog", "tom & jerry <3 \"'"} <= set(keywords(changed))
     rest = iter(changed)
-    assert all(byte in rest for byte in content)  # in order, with nothing but additions between
+    assert all(byte in rest for byte in content)  # the old bytes are still in order, with only additions between them
 
 
 def test_lists_that_other_programs_prefer_have_the_keywords_too():

@@ -1,4 +1,4 @@
-"""An index follows its folder: whatever happens there, one run makes them agree."""
+"""An index follows its folder: after any change there, one run makes them agree."""
 
 import contextlib
 import itertools
@@ -21,7 +21,7 @@ from tests.conftest import COLOURS, ColourEncoder, give_captions, save_photo
 
 @pytest.fixture
 def index(photos, tmp_path):
-    """Bring the index of `photos` up to date; (report, encoder) of the run."""
+    """A function that brings the index of `photos` up to date and returns (report, encoder)."""
 
     def run(prune=False, batch_size=None, **rest):
         encoder = ColourEncoder()
@@ -38,7 +38,7 @@ def index(photos, tmp_path):
 
 @pytest.fixture
 def indexed(tmp_path):
-    """What the index holds: name → image id."""
+    """A function that returns the photos in the index: name → image id."""
 
     def read():
         with Collection(tmp_path / "index") as collection:
@@ -49,7 +49,7 @@ def indexed(tmp_path):
 
 @pytest.fixture
 def captions(tmp_path):
-    """The captions that the index holds: path below `photos` → caption, where there is one."""
+    """A function that returns the captions in the index: path below `photos` → caption."""
 
     def read():
         with Collection(tmp_path / "index") as collection:
@@ -248,14 +248,14 @@ def test_losing_more_than_half_is_refused_until_confirmed(index, indexed, photos
 def test_a_folder_that_lost_every_photo_is_refused(index, indexed, photos):
     index()
     shutil.rmtree(photos)
-    photos.mkdir()  # what an unmounted drive leaves behind
+    photos.mkdir()  # an unmounted drive leaves an empty folder
     with pytest.raises(SyncRefused, match="has no photos any more"):
         index()
     assert len(indexed()) == 5
 
 
 def indexed_again(photos, tmp_path, rules, prune=False):
-    """The report of a run by other rules than those before."""
+    """Run again with other rules and return the report."""
     encoder = ColourEncoder()
     with Collection(tmp_path / "index", writable=True) as collection:
         collection.require(encoder.spec.fingerprint)
@@ -332,7 +332,7 @@ def test_photos_in_a_folder_that_cannot_be_listed_are_kept(index, indexed, photo
 
 @pytest.fixture
 def refuse_to_look(monkeypatch):
-    """What is in a folder that may be listed but not entered, as one of mode r-- or of a drive with an error; never as root."""
+    """Refuse to look at the files in a folder. A folder of mode r-- or a failing drive does so, but never to root."""
 
     class Entry:
         def __init__(self, entry):

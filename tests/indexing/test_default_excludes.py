@@ -1,4 +1,4 @@
-"""What a walk leaves alone: deleted photos, pictures made from others, and clipsearch's own."""
+"""A walk skips deleted photos, pictures made from others, and clipsearch's own files."""
 
 import os
 
@@ -109,7 +109,7 @@ def test_capitals_do_not_matter():
     assert default_exclude("trash", "google photos") is default_exclude("Trash", "Google Photos") is not None
 
 
-# -- what clipsearch made
+# -- files that clipsearch made
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])

@@ -1,4 +1,4 @@
-"""What an index says of files that could not be read: since when, and whether they will be tried again."""
+"""Files that could not be read: the index says since when, and whether it will try them again."""
 
 import os
 from datetime import datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""A photo whose end is missing is indexed, and `failures` says so for as long as it is that photo."""
+"""A photo whose end is missing is indexed. `failures` lists it until the photo changes."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def cut(path, share=0.95):
 
 @pytest.fixture
 def run(folder, tmp_path):
-    """Bring the index up to date; (report, how many pictures were encoded, {name: cause} of the failures)."""
+    """A function that updates the index and returns (report, count of encoded pictures, {name: cause} of failures)."""
 
     def run(**options):
         encoder = ColourEncoder()
@@ -137,7 +137,7 @@ def test_the_index_is_sound_and_the_table_says_nothing_of_another_photo(folder, 
     assert not verify(folder / ".clipsearch").damages
     with Collection(folder / ".clipsearch") as collection:
         (failure,) = collection.failures()
-        assert failure.kept  # it answers queries
+        assert failure.kept  # the photo still answers queries
         table = failures_table([failure], str(folder))
         assert table.startswith(f"b.jpg\t{INCOMPLETE} (incomplete, today): ") and "kept" not in table
         assert len(collection) == 3

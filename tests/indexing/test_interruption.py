@@ -1,4 +1,4 @@
-"""Ctrl-C is answered soon, whatever is under way: nothing is begun any more, and nothing that can wait is waited for."""
+"""Ctrl-C is answered soon during any work: nothing new starts, and the answer waits for no work that can be left."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot sen
 
 
 class BlockedEncoder(ColourEncoder):
-    """Pictures stay with it until somebody lets them go; then it notes whether the decoders were still at work."""
+    """The encoder holds pictures until the test lets them go. Then it notes whether the decoders were stopped."""
 
     def __init__(self, pool_is_closed, let_go):
         super().__init__()
@@ -43,9 +43,9 @@ class BlockedEncoder(ColourEncoder):
 
 
 def interrupted(folder, press, batch_size=None):
-    """Embed 150 photos; once the model has all that it takes at once, `press(let_go, answered)`.
+    """Embed 150 photos. Once the model has as many as it takes at once, call `press(let_go, answered)`.
 
-    Gives the encoder, and what lets it go on.
+    Return the encoder, and the event that lets it go on.
     """
     paths = [save_photo(folder / f"{number}.jpg", (number, 0, 0), note=str(number)) for number in range(150)]
     let_go, answered = threading.Event(), threading.Event()
@@ -68,7 +68,7 @@ def interrupted(folder, press, batch_size=None):
 
 
 def once(let_go, answered):
-    time.sleep(0.5)  # until the third batch waits for its turn
+    time.sleep(0.5)  # wait until the third batch waits for its turn
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.3)
     let_go.set()
@@ -82,7 +82,7 @@ def until_answered(let_go, answered):
 @posix
 def test_only_what_the_model_is_at_is_waited_for_and_the_decoders_are_stopped_first(tmp_path):
     encoder, _ = interrupted(tmp_path, once, batch_size=4)
-    assert encoder.asked == [4, 4]  # and not the third
+    assert encoder.asked == [4, 4]  # the third batch was not started
     assert encoder.decoders_were_stopped == [True, True]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("clipsearch-embed")]
 
@@ -91,7 +91,7 @@ def test_only_what_the_model_is_at_is_waited_for_and_the_decoders_are_stopped_fi
 def test_a_large_batch_is_left_in_the_middle(tmp_path, monkeypatch):
     monkeypatch.setattr("clipsearch.indexing.pipeline.cores", lambda: 1)
     encoder, _ = interrupted(tmp_path, once)
-    assert encoder.asked == [4, 4]  # of two batches of 32, the first four of each
+    assert encoder.asked == [4, 4]  # the first four photos of each of two batches of 32
 
 
 def test_pieces_of_a_batch_are_put_together_in_order(tmp_path, monkeypatch):
@@ -130,10 +130,10 @@ def test_a_run_that_is_interrupted_publishes_what_it_has_and_merges_nothing(phot
 
 @posix
 def test_a_model_that_does_not_come_back_is_not_waited_for(tmp_path, monkeypatch):
-    """As on a machine with much else to do: the answer comes without it, and its thread ends by itself."""
+    """If the machine is busy, the answer comes without the model. The model's thread ends by itself."""
     monkeypatch.setattr("clipsearch.indexing.pipeline._PATIENCE", 0.05)
     encoder, let_go = interrupted(tmp_path, until_answered, batch_size=4)
-    assert encoder.decoders_were_stopped == []  # it is still at them
+    assert encoder.decoders_were_stopped == []  # the model is still at work on them
     let_go.set()
     for thread in threading.enumerate():
         if thread.name.startswith("clipsearch-embed"):
@@ -190,7 +190,7 @@ def test_ctrl_c_while_the_model_is_loaded_leaves_the_index_as_it_was(photos, enc
 
 @posix
 def test_ctrl_c_in_the_middle_of_staging_drops_what_is_not_committed(photos, monkeypatch, encoder):
-    """A KeyboardInterrupt of a caller without a token: it may come between an image and its vector."""
+    """A caller without a token gets a KeyboardInterrupt, perhaps between an image and its vector."""
     real = Collection.add
 
     def add(self, place, file, info, vector):

@@ -1,4 +1,4 @@
-"""Folders of very many files: what a run takes of memory and time for each of them has a bound."""
+"""Folders of very many files: a run takes limited memory and time for each file."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ PER_FILE = 1000
 
 
 def links(folder, count):
-    """So many names of one photo, which costs nothing but names."""
+    """Make `count` names of one photo, which take almost no space."""
     photo = save_photo(folder / "first.jpg", "red")
     for number in range(count - 1):
         os.link(photo, folder / f"IMG_{number:08}.jpg")
@@ -25,7 +25,7 @@ def links(folder, count):
 
 
 def peak(photos, index):
-    """The most bytes that planning a run has had in use at once, and the plan's size in files."""
+    """The peak number of bytes in use while a run is planned, and the number of files in the plan."""
     with Collection(index, writable=True) as collection:
         collection.require(ColourEncoder().spec.fingerprint)
         root_id = collection.add_root(str(photos), {})
@@ -50,7 +50,7 @@ def test_memory_grows_by_a_kilobyte_a_file_at_most_in_one_folder_or_in_many(tmp_
 
 
 def test_a_folder_is_not_held_in_memory_beside_what_is_known_of_it(tmp_path, monkeypatch):
-    """Each entry of os.scandir remembers all that the system said of its file: a kilobyte, for as long as it is kept."""
+    """Each entry of os.scandir remembers its file's status: a kilobyte, for as long as the entry is kept."""
     links(tmp_path / "photos", 3000)
     alive, most, real = [0], [0], os.scandir
 
@@ -87,7 +87,7 @@ def test_a_folder_is_not_held_in_memory_beside_what_is_known_of_it(tmp_path, mon
 
 @pytest.mark.skipif(not hasattr(os, "link"), reason="has no hard links")
 def test_very_many_copies_of_one_file_cost_each_the_same(photos, encoder, monkeypatch):
-    """Hundreds of placeholders of the same content: what is looked up for one more must not grow with those that are there."""
+    """Hundreds of placeholders have the same content. Each copy must look up only a limited number of them."""
     from clipsearch.store.file_tables import ImageTable
 
     looked_at, real = [], ImageTable.same_content
@@ -106,7 +106,7 @@ def test_very_many_copies_of_one_file_cost_each_the_same(photos, encoder, monkey
 
 
 def test_a_query_takes_a_few_bytes_for_each_vector_that_it_reads_and_no_copy_of_it(tmp_path):
-    """Vectors are mapped, 2,048 bytes each here; what a query has of its own grows by a score and the like."""
+    """Vectors are mapped, 2,048 bytes each here. The query's own memory grows by a few bytes a vector, for its score."""
     from tests.store.support import add, random_units, writer
 
     def most(count):

@@ -1,4 +1,4 @@
-"""`index --dry-run` lists what a run would do, does what it lists, and touches nothing."""
+"""`index --dry-run` lists the changes that the next run makes, and touches nothing itself."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Trouble that passes takes nothing out of an index: a failing drive, a missing right, a killed decoder, a clock from 2300."""
+"""Passing trouble removes nothing from an index: a failing drive, a missing right, a killed decoder, a clock from 2300."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ PHOTOS = {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
 
 @pytest.fixture
 def index(photos, tmp_path):
-    """Bring the index of `photos` up to date; the report."""
+    """A function that brings the index of `photos` up to date and returns the report."""
 
     def run(*, paranoid=False, retry=False, limits=None, prune=False, cancel=None):
         encoder = ColourEncoder()
@@ -42,7 +42,7 @@ def index(photos, tmp_path):
 
 @pytest.fixture
 def state(tmp_path):
-    """What the index holds: the names of its photos, and its failures by name."""
+    """A function that returns the names of the photos in the index, and its failures by name."""
 
     def read():
         with Collection(tmp_path / "index") as collection:
@@ -55,7 +55,7 @@ def state(tmp_path):
 
 @pytest.fixture
 def unreadable(monkeypatch):
-    """Have reading some files fail, here and in decoding processes, as a drive or a lock does it; `()` ends it."""
+    """Make reading fail for some files, here and in decoding processes, as a drive or a lock does. `()` ends it."""
     launch = pool_module._LAUNCH
     real = os.open
 
@@ -80,7 +80,7 @@ def unreadable(monkeypatch):
 
 @pytest.fixture
 def decoder(monkeypatch):
-    """Have decoding processes do something with pictures whose bytes end so; None ends it."""
+    """Make decoding processes run some code for pictures with a given ending. None ends it."""
     launch = pool_module._LAUNCH
 
     def does(what, ending=b"TROUBLE"):
@@ -94,7 +94,7 @@ def decoder(monkeypatch):
 
 
 def spoil(path, ending=b"TROUBLE", colour="red"):
-    """A photo of other bytes than before, which end so, and can be decoded."""
+    """Save a photo with other bytes than before and this ending. It can still be decoded."""
     save_photo(path, colour, note=f"another {time.monotonic_ns()}")
     with path.open("ab") as stream:
         stream.write(ending)
@@ -127,7 +127,7 @@ def test_a_missing_right_is_no_damage(index, state, photos):
 
 
 def test_a_folder_that_is_closed_during_a_run_keeps_its_photos(index, state, photos, unreadable):
-    """The walk has seen its files, which have new times; then none of them can be opened."""
+    """The walk sees the files with their new times. Afterwards, opening them fails."""
     index()
     for number, name in enumerate(["red.jpg", "green.jpg", "blue.jpg"]):
         os.utime(photos / name, (number, number))
@@ -203,7 +203,7 @@ def test_more_than_half_of_an_index_that_breaks_stays_until_it_is_confirmed(inde
     before = {name: (photos / name).read_bytes() for name in ("red.jpg", "green.jpg", "blue.jpg")}
     for name in before:
         (photos / name).write_bytes(b"\xff\xd8\xff")
-    for _ in range(2):  # a second run says so again
+    for _ in range(2):  # a second run reports it again
         report = index()
         assert (report.failed, report.kept, report.withheld) == (3, 3, 3)
         assert state()[0] == PHOTOS
@@ -324,7 +324,7 @@ def test_no_time_of_a_file_ends_a_run(index, state, photos, seconds):
 
 
 def test_a_time_that_an_integer_of_sqlite_cannot_hold_is_clamped(index, state, photos, monkeypatch):
-    """File systems differ in the times that they can keep, so a walk is told one of the year 2400."""
+    """File systems differ in the times that they can keep, so the test pretends a time of the year 2400."""
     far = 13_570_000_000 * 10**9
     assert files.clamped(far) == 2**63 - 1 and files.clamped(-far) == 1 - 2**63
     index()
@@ -340,7 +340,7 @@ def test_a_time_that_an_integer_of_sqlite_cannot_hold_is_clamped(index, state, p
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
 def test_time_in_which_the_program_stood_still_is_nobodys_fault(tmp_path, monkeypatch):
-    """Between two looks of the watchdog, a process that stood still finds that far more time has passed than should."""
+    """If the process stands still, the watchdog finds that far too much time passed between two looks."""
     spent = []
     worker = type("Worker", (), {"spend": lambda self, seconds: spent.append(seconds)})()
     pool = pool_module.DecoderPool.__new__(pool_module.DecoderPool)
@@ -356,7 +356,7 @@ def test_time_in_which_the_program_stood_still_is_nobodys_fault(tmp_path, monkey
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
 def test_a_run_that_is_stopped_for_longer_than_the_time_limit_goes_on(tmp_path):
-    """Ctrl-Z, as a shell does it, in the middle of decoding."""
+    """The run is stopped in the middle of decoding, as by Ctrl-Z in a shell."""
     import subprocess
     import sys
 
@@ -568,7 +568,7 @@ def test_a_mark_of_a_damaged_catalog_is_gone_after_a_repair(index, photos, tmp_p
     [OSError("out of memory error when reading image file"), RuntimeError("Pixel allocation failed: Out of memory")],
 )
 def test_what_a_library_says_of_missing_memory_is_no_fault_of_the_file(monkeypatch, error):
-    """Pillow, libavif and libheif tell it in their own words, as any other error."""
+    """Pillow, libavif and libheif report it in their own words, like any other error."""
 
     def refused(*_, **__):
         raise error

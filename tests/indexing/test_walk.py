@@ -1,4 +1,4 @@
-"""The walk: what counts as a photo, what is passed over, and what a hostile folder can do to it."""
+"""The walk: which files count as photos, which files it skips, and how it withstands a hostile folder."""
 
 import os
 import sys
@@ -167,7 +167,7 @@ def test_of_a_library_of_apples_only_the_photos_are_walked(tmp_path, package):
 
 
 class Away:
-    """What the system says of a file whose bytes are in a cloud."""
+    """The status of a file whose bytes are in a cloud."""
 
     def __init__(self, info, **more):
         self._info, self.__dict__ = info, {**more, "_info": info}
@@ -193,7 +193,7 @@ def test_a_file_in_a_cloud_is_told_by_what_the_system_says_of_it(tmp_path, attri
 
 @pytest.fixture
 def in_the_cloud(monkeypatch):
-    """Files of this size are in a cloud; opening one is an error."""
+    """Pretend that files of this size are in a cloud. Opening one fails the test."""
     monkeypatch.setattr(discover, "_HAS_PLACEHOLDERS", True)
     monkeypatch.setattr(discover, "is_placeholder", lambda info: info.st_size == 4321)
     monkeypatch.setattr(discover, "has_image_signature", lambda path: pytest.fail(f"{path} was opened"))

@@ -1,4 +1,4 @@
-"""Watching folders, with real files that come, change, move and go while it looks."""
+"""Watching folders while real files come, change, move and go."""
 
 import os
 import shutil
@@ -20,11 +20,11 @@ from tests.conftest import save_photo
 
 pytest.importorskip("watchfiles")
 
-PATIENCE = 60  # seconds after which something will not happen any more
+PATIENCE = 60  # seconds before a test gives up waiting
 
 
 class Watching:
-    """A watch in a thread of its own: what its rounds did, and what it said."""
+    """A watch in a thread of its own. It keeps the reports of its rounds and its notices."""
 
     def __init__(self, engine, folders=(), rules=None, **options):
         self.reports, self.notices, self.updates = [], [], []
@@ -73,7 +73,7 @@ def watching(engine, *arguments, **options):
 
 
 def old(path):
-    """As if written long ago: nothing keeps it waiting."""
+    """Date a file long ago, so that the watch does not wait for it."""
     os.utime(path, (1e9, 1e9))
     return path
 
@@ -155,7 +155,7 @@ def test_what_a_walk_passes_over_starts_no_round(engine, photos):
         watch.until(lambda: watch.total("added") == 1)
         after = len(watch.updates)
         time.sleep(3 * QUIET)
-        assert len(watch.updates) == after  # what a round writes itself starts no other
+        assert len(watch.updates) == after  # a round's own writes start no other round
 
 
 def test_a_folder_that_is_not_there_is_waited_for_and_the_others_go_on(engine, photos, tmp_path):
@@ -169,7 +169,7 @@ def test_a_folder_that_is_not_there_is_waited_for_and_the_others_go_on(engine, p
         watch.until(lambda: any("is not there now" in notice for notice in watch.notices))
         old(save_photo(photos / "meanwhile.jpg", "red", note="meanwhile"))
         watch.until(lambda: watch.total("added") == 1)
-        drive.mkdir()  # where a drive is not mounted, its folder is often there, and empty
+        drive.mkdir()  # a drive that is not mounted often leaves an empty folder
         watch.until(lambda: any("is empty now" in notice for notice in watch.notices))
         assert "drive-red.jpg" in indexed(engine) and watch.total("removed") == 0
         drive.rmdir()
@@ -197,7 +197,7 @@ def test_an_index_that_goes_with_its_drive_is_not_made_anew(engine, photos):
 
 def test_an_index_that_goes_while_it_is_opened_is_waited_for(engine, photos, monkeypatch):
     class Going(Collection):
-        """Opened, with the drive pulled out once in the moment after the look whether it is there."""
+        """An opened index whose drive is pulled out once, just after the check that the drive is there."""
 
         def __init__(self, folder, **options):
             super().__init__(folder, **options)
