@@ -39,7 +39,7 @@ def hub_that_answers(status, code="", context=None, lists_models=False):
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *arguments: None  # a client may hang up during the handshake
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield f"http{'s' if context else ''}://127.0.0.1:{server.server_address[1]}"
