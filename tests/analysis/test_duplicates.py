@@ -1,4 +1,4 @@
-"""Copies of real photos, with an encoder that only knows mean colours: what is near to it need not be a copy."""
+"""Copies of real photos. The encoder knows only mean colours, so similar photos need not be copies."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def photo(name="giraffe.jpg", size=(640, 480)):
 
 
 def inner(image, share):
-    """The picture without a share of it at every side."""
+    """The picture with the given share cropped from every side."""
     x, y = image.width * share, image.height * share
     return image.crop((round(x), round(y), round(image.width - x), round(image.height - y)))
 
@@ -107,7 +107,7 @@ def test_a_hash_alone_makes_no_copy(find, folder):
     ImageOps.colorize(grey, "black", "red").save(folder / "red.jpg")
     ImageOps.colorize(grey, "black", "blue").save(folder / "blue.jpg")
     assert find().groups == ()
-    assert len(find(least_cosine=-1).groups) == 1  # so it was the embedding that said no
+    assert len(find(least_cosine=-1).groups) == 1  # so the embedding rejected it before
 
 
 def test_plain_pictures_are_no_copies_unless_their_bytes_are_equal(find, folder):
@@ -178,7 +178,7 @@ def test_a_file_with_several_names_is_one_photo(find, folder, tmp_path):
     shutil.copy(folder / "zz-the-file-itself.jpg", folder / "zz-a-real-copy.jpg")
     result = find()
     assert result.copies == 1
-    # Whatever is deleted, a photo must stay: a link is never the best.
+    # A photo must remain after any deletion, so a link is never the best.
     (group,) = result.groups
     assert not any(os.path.islink(one.file.path) for one in (group.best, group.copies[0].record))
 

@@ -35,7 +35,7 @@ def test_probabilities_are_the_softmax_of_clips_logits(engine, encoder):
     image = by_name(engine.label(["red", "blue"], prompts=prompts))["red"]
     logits = encoder.logits([image.record.file.path], ["red", "blue"]).astype(np.float64)[
         0
-    ]  # it hears the last word only
+    ]  # the encoder reads only the last word
     assert np.allclose(image.probabilities, np.exp(logits) / np.exp(logits).sum(), atol=1e-4)
 
 
@@ -162,7 +162,7 @@ def test_scenes_that_name_a_label_do_not_compete_with_it():
         == everything - set(competing_scenes(["Dogs", "hot dog"]))
         == {"a dog on a beach"}
     )
-    assert set(competing_scenes(["a", "tv"])) == everything  # too short: they would begin anything
+    assert set(competing_scenes(["a", "tv"])) == everything  # too short: many words begin with them
 
 
 @pytest.fixture(scope="module")

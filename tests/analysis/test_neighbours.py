@@ -1,4 +1,4 @@
-"""Who has a near neighbour, against a brute force."""
+"""Photos with a near neighbour, compared with brute force."""
 
 import numpy as np
 import pytest

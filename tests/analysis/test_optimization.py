@@ -1,4 +1,4 @@
-"""`optimize` as users meet it: by the engine, the command line and the server."""
+"""`optimize` as users call it: through the engine, the command line and the server."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.store.support import unit
 
 
 def run(engine, *arguments, errors=False):
-    """What a command prints on standard output; with `errors`, all that it prints."""
+    """The standard output of a command; with `errors`, also its standard error."""
     result = CliRunner().invoke(cli, [arguments[0], "--index", str(engine.index_folder), *arguments[1:]])
     assert result.exit_code == 0, result.output
     return result.output if errors else result.stdout
@@ -29,7 +29,7 @@ def run(engine, *arguments, errors=False):
 
 @pytest.fixture
 def quick(engine):
-    """The five photos with an approximate index, made in spite of their number."""
+    """The five photos with an approximate index, which is forced despite the small number."""
     assert "searches use" in run(engine, "optimize", "--force", "--kind", "ivf-sq8")
     return engine
 
@@ -174,7 +174,7 @@ def recall_of(collection, images, queries, own=()):
 @pytest.mark.parametrize("kind", KINDS)
 def test_on_real_vectors_the_recall_holds_for_texts_it_was_not_tuned_on(real, kind):
     folder, images, texts = real
-    recall = 0.97 if kind in ("ivf-pq", "ivf-rabitq") else 0.99  # more is beyond their codes for these texts
+    recall = 0.97 if kind in ("ivf-pq", "ivf-rabitq") else 0.99  # their codes cannot do better for these texts
     from clipsearch.analysis.optimization import optimize
 
     with Collection(folder) as collection:
@@ -189,7 +189,7 @@ def test_on_real_vectors_the_recall_holds_for_texts_it_was_not_tuned_on(real, ki
 @pytest.mark.long
 @pytest.mark.shared
 def test_quantised_indexes_answer_images_well_and_texts_badly(real, tmp_path):
-    """Why it is tuned on texts: at one setting that images are content with, many of a text's best photos are missed."""
+    """We tune on texts because a setting that suits images misses many of a text's best photos."""
     folder, images, texts = real
     from clipsearch.store.approximate.build import VectorSource, build
     from clipsearch.store.approximate.index import ApproximateIndex

@@ -1,4 +1,4 @@
-"""The perceptual hash: what it forgives, and what it does not."""
+"""The perceptual hash ignores some changes and notices others."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Counts, of real files and against counting by hand."""
+"""Counts of real files, compared with counts by hand."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The import rule of the design, and who owns which heavy library."""
+"""The import rule of the design, and the owner of each heavy library."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The cost model of docs/scale.md: its arithmetic, how far it is from what was measured, and the simulated queues."""
+"""The cost model of docs/scale.md: its arithmetic, its distance from the measurements, and the simulated queues."""
 
 import json
 import math
@@ -27,7 +27,7 @@ def test_the_prediction_of_each_measured_point_is_as_near_as_the_documentation_s
     for point in validation.compared(figures):
         if point.photos == 1_000_000 or "bytes" in point.what:
             assert abs(point.error) < (0.1 if "bytes" in point.what else 0.35), point
-        else:  # ten million in 23 GB: what else is in memory decides, and the runs are a factor of two apart
+        else:  # ten million in 23 GB: other memory use decides, so runs differ by a factor of two
             assert 1 / (2.5 if "quiet" in point.source else 6) < point.predicted / point.measured < 1.1, point
     assert {point.photos for point in validation.compared(figures)} == {1_000_000, 10_000_000}
 
@@ -35,7 +35,7 @@ def test_the_prediction_of_each_measured_point_is_as_near_as_the_documentation_s
 def test_no_constant_was_fitted_to_a_point_that_it_is_checked_against(figures):
     for name, source in figures.sources.items():
         if "1,000,000" in source:
-            assert name in ("batch_s_per_vector", "filter_s", "names_s", "plan_bytes"), name  # which no point is about
+            assert name in ("batch_s_per_vector", "filter_s", "names_s", "plan_bytes"), name  # no point tests these
 
 
 def test_sizes_are_those_of_the_formats(figures):
@@ -49,7 +49,7 @@ def test_sizes_are_those_of_the_formats(figures):
     )
     assert costs.scan_rate(replace(figures.constants, cores=10**6)) == figures.constants.read_rate
     assert (costs._FULL_BYTES, costs._FAN_IN) == (merge.FULL_BYTES, merge.FAN_IN)
-    # commits of 16,384 rows become segments of 131,072 in one merge, which are left alone from 65,536 on
+    # Commits of 16,384 rows merge once into segments of 131,072. Segments from 65,536 rows on are left alone.
     assert costs.writes(1e8, 512) == 2 and costs.writes(1e8, 16_384) == 1
 
 
@@ -71,7 +71,7 @@ def test_embedding_is_bound_by_decoding_beside_a_fast_gpu(figures):
     assert cost.core_hours == pytest.approx(1e3 * (constants.decode_1mp + constants.model_b32) / constants.efficiency)
     gpu = figures.gpus[0]
     assert cost.gpu_hours[gpu.name] == pytest.approx(1e3 / gpu.rate)
-    # as many cores as a GPU needs, for as long as it runs, are the hours of decoding
+    # The hours of decoding are the cores that a GPU needs, times its running time.
     assert cost.cores_for_one_gpu[gpu.name] * cost.gpu_hours[gpu.name] == pytest.approx(cost.decode_core_hours)
     larger = costs.embedding(figures.constants, 3.6e6, 12.0, figures.gpus)
     assert larger.decode_core_hours == pytest.approx(1e3 * constants.decode_12mp / constants.efficiency)

@@ -60,7 +60,7 @@ def test_long_names_that_begin_alike_do_not_meet(tmp_path):
 
 
 class Fcntl:
-    """macOS' own way of syncing, on a file system that knows it, or says by `error` that it does not."""
+    """Imitates the sync call of macOS. With `error`, the file system does not support it."""
 
     F_FULLFSYNC = 51
 

@@ -1,4 +1,4 @@
-"""Files that others may have written, wherever clipsearch reads one: no pipe hangs it, and no JSON ends it."""
+"""Clipsearch reads files from strangers: a pipe does not hang it, and JSON does not crash it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no
 
 
 def write(path, content):
-    """A file of this content, or a pipe for None."""
+    """Write a file with this content, or make a pipe if it is None."""
     path.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(path) if content is None else path.write_text(content)
     return path

@@ -1,4 +1,4 @@
-"""What Windows does otherwise with names, folders and processes, by doubles of it: these tests run on every system."""
+"""Names, folders and processes on Windows. Test doubles imitate Windows, so these tests run on every system."""
 
 import ntpath
 import os

@@ -1,4 +1,4 @@
-"""What an answer says about its query: words like a file name, a minus without a space, words that the model cannot read."""
+"""Notes about a query: words like a file name, a minus without a space, words that the model cannot read."""
 
 import shutil
 from dataclasses import replace

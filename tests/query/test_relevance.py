@@ -1,4 +1,4 @@
-"""`match`: the probability of a hit to be what a text asks for."""
+"""`match` is the probability that a hit shows what the text describes."""
 
 import json
 from dataclasses import replace
@@ -90,7 +90,7 @@ def test_an_unknown_model_gets_the_cautious_calibration_where_only_the_lead_coun
     scores, best = np.array([0.31, 0.3]), np.linspace(0.31, 0.2, 100)
     shifted = match(SPECS[2], "a dog in the snow", scores + 0.4, best + 0.4)
     np.testing.assert_allclose(shifted, match(SPECS[2], "a dog in the snow", scores, best), rtol=1e-9)
-    assert (shifted < 0.5).all()  # two that are as good as each other: no telling
+    assert (shifted < 0.5).all()  # two equally good photos: neither has a clear lead
 
 
 def test_the_calibration_is_read_once(monkeypatch, tmp_path):
@@ -136,7 +136,7 @@ def test_mini_finds_nothing_where_there_is_nothing(mini, text):
 
 
 def test_mini_tells_most_plain_descriptions_right(mini):
-    """Never tuned on. 24 of the 31 photos it believes in are the one that was meant."""
+    """These photos were not used for tuning. 24 of the 31 matched photos are the right ones."""
     lines = [json.loads(line) for line in (PHOTOS / "plain_queries.jsonl").read_text().splitlines()]
     believed = [(line["image"], matched(mini, line["query"])) for line in lines]
     right, shown = sum(image in images for image, images in believed), sum(len(images) for _, images in believed)

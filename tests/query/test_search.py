@@ -1,4 +1,4 @@
-"""What a Query can say beside its words: filters, pages, own pictures, near-copies, cutoffs."""
+"""Query options besides its words: filters, pages, own pictures, near-copies, cutoffs."""
 
 import shutil
 import tracemalloc
@@ -94,7 +94,7 @@ def test_one_file_of_each_shot_is_a_hit_and_names_the_others(engine, photos):
 
 
 def test_a_long_burst_does_not_shorten_a_page(engine, photos):
-    for number in range(130):  # more than are ranked at first
+    for number in range(130):  # more photos than the first ranking holds
         save_photo(photos / f"IMG_20240101_120000_BURST{number:03}.jpg", "red", note=str(number))
     engine.index()
     shots = engine.search(Query((Term("red"),), one_per_shot=True), 3)

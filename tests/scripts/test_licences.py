@@ -1,4 +1,4 @@
-"""The licence check of scripts/check: what it lets through, and what it does not."""
+"""The licence check of scripts/check accepts some licences and rejects others."""
 
 import importlib.util
 from email.message import Message

@@ -1,4 +1,4 @@
-"""The vulnerability check of scripts/check: that it finds what is installed and what pyproject.toml would be content with."""
+"""The vulnerability check of scripts/check covers installed versions and the versions that pyproject.toml allows."""
 
 import re
 import sys
@@ -52,7 +52,7 @@ def test_where_there_is_no_fix_only_that_environment_is_let_off():
     old = advisory(no_fix_where="python_version < '3.0'")
     requirements = [Requirement("thing>=1; python_version < '3.0'"), Requirement("thing>=1; python_version >= '3.0'")]
     assert len(check.problems([old], requirements, {})) == 1
-    assert len(check.problems([old], [], {"thing": Version("1")})) == 1  # for this is another environment
+    assert len(check.problems([old], [], {"thing": Version("1")})) == 1  # the marker describes another environment
     here = advisory(no_fix_where="python_version >= '3.0'")
     assert check.problems([here], [], {"thing": Version("1")}) == []
 

@@ -1,4 +1,4 @@
-"""A collection large enough to be worth an approximate index, an encoder for it, and what recall means."""
+"""A collection large enough for an approximate index, an encoder for it, and its recall."""
 
 import zlib
 
@@ -14,7 +14,7 @@ DIM, PHOTOS = 32, 6000
 
 
 class Texts(Encoder):
-    """Texts become directions of their own, apart from the pictures' as CLIP's are."""
+    """Text vectors lie apart from picture vectors, as CLIP's do."""
 
     def __init__(self, dim=DIM):
         pixels = PixelSpec(None, (8, 8), None, 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -43,7 +43,7 @@ def names(start, end):
 
 
 def filled(folder, vectors, commits=4):
-    """An index folder with vectors under names that count up; ids begin at 1."""
+    """An index folder with vectors under numbered names; ids begin at 1."""
     with writer(folder, vectors.shape[1]) as collection:
         for rows in np.array_split(np.arange(len(vectors)), commits):
             add(collection, names(rows[0], rows[-1] + 1), vectors[rows])
@@ -58,7 +58,7 @@ def optimized(folder, recall=0.95, **options):
 
 
 def queries(count, dim=DIM):
-    """Texts that no bank has."""
+    """Texts that are in no bank."""
     return Texts(dim).encode_texts([f"unheard of {number}" for number in range(count)])
 
 
@@ -73,7 +73,7 @@ def nearest_names(collection, query, count=10, **options):
 
 
 def recall(collection, vectors, queries, count=10):
-    """The share of the best by brute force that a collection finds."""
+    """The share of the brute-force best that a collection finds."""
     return np.mean(
         [len(set(nearest_names(collection, query)) & set(best(vectors, query))) / count for query in queries]
     )

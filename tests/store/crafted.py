@@ -1,4 +1,4 @@
-"""Catalogs as somebody makes them who means harm: values that clipsearch never writes, under checksums that are right."""
+"""Malicious catalogs: values that clipsearch never writes, with correct checksums."""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -32,7 +32,7 @@ COLUMNS = tuple((table, column) for table, columns in _COLUMNS.items() for colum
 def craft(path, *changes):
     """Set columns of a catalog to a value each, in one row of its table or in all of them: (table, column, value, in all).
 
-    Its checksums are made right again, and none of SQLite's own rules stands in the way. False where no change is possible.
+    It removes SQLite's NOT NULL rules first and corrects the checksums afterwards. Returns False if no change is possible.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         columns = {name: " ".join(_names(database, name)) for name in ("images", "failures")}
@@ -68,6 +68,6 @@ def _change(database, table, column, value, in_all):
     where = "1" if in_all else f"{key} = (SELECT MAX({key}) FROM {table})"
     try:
         database.execute(f"UPDATE OR IGNORE {table} SET {column} = {bound} WHERE {where}", values)
-    except sqlite3.Error:  # no row number is such a value
+    except sqlite3.Error:  # a row number cannot have this value
         return False
     return True

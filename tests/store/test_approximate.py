@@ -1,4 +1,4 @@
-"""An approximate index is as good as it says, is never needed, and never leads to what is not there."""
+"""An approximate index reaches its stated recall, is optional, and never returns missing photos."""
 
 import dataclasses
 import json
@@ -47,7 +47,7 @@ def plain(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quick(plain, tmp_path_factory):
-    """The same with an approximate index."""
+    """The same photos with an approximate index."""
     folder = shutil.copytree(plain, tmp_path_factory.mktemp("quick") / "photos" / ".clipsearch")
     assert optimized(folder, kinds=["ivf-sq8"]).chosen
     return folder
@@ -66,7 +66,7 @@ def changed(folder, **values):
 
 
 def careless(folder):
-    """Have the index look into few parts, and so miss much."""
+    """Make the index look into few parts, so that it misses much."""
     changed(folder, effort=4)
 
 
@@ -86,7 +86,7 @@ def test_each_kind_reaches_the_recall_asked_for_by_queries_of_nobody_s_choice(pl
         assert recall(collection, VECTORS, queries(300)) >= 0.95
         scores = [score for score, _ in collection.search(QUERIES[:1], 10)[0]]
         exact = np.sort(VECTORS.astype(np.float64) @ QUERIES[0].astype(np.float64))[::-1]
-        assert np.isin(np.round(scores, 12), np.round(exact, 12)).all()  # what it finds has its exact score
+        assert np.isin(np.round(scores, 12), np.round(exact, 12)).all()  # each hit has its exact score
 
 
 @pytest.mark.long
@@ -144,7 +144,7 @@ def test_new_photos_are_found_exactly_and_those_that_are_gone_never(index):
 def test_exact_filters_and_deep_rankings_bypass_it(index):
     careless(index)
     with Collection(index) as collection:
-        assert recall(collection, VECTORS, QUERIES) < 0.9  # so these differ
+        assert recall(collection, VECTORS, QUERIES) < 0.9  # the approximate answers differ from the exact ones
         assert is_exact(collection, exact=True)
         assert is_exact(collection, allowed=np.arange(1, PHOTOS + 1))
         deep = [nearest_names(collection, query, DEEPEST + 1)[:10] for query in QUERIES[:5]]
@@ -239,7 +239,7 @@ def test_one_at_a_time(index):
 
 
 def test_photos_that_come_back_with_an_older_catalog_are_found(index):
-    """They are in a segment that the approximate index has read, and not in it."""
+    """The approximate index has read their segment but does not contain them."""
     backup = shutil.copytree(index, index.parent / "backup", ignore=shutil.ignore_patterns("approximate"))
     gone = best(VECTORS, QUERIES[0], 5)
     with Collection(index, writable=True) as collection:
@@ -326,7 +326,7 @@ def write_on_card(**values):
 
 
 def negative_sizes(folder, card):
-    """Lists whose lengths add up but cannot be, with a checksum that says they are right."""
+    """Lists with impossible lengths that still add up, under a correct checksum."""
     start = -(-opened(folder, card)["entries"].nbytes // 64) * 64
     with open(folder / card.file, "r+b") as stream:
         stream.seek(start)
@@ -348,7 +348,7 @@ def crc_of(folder, card):
 
 
 def hollow(folder, card):
-    """A file that is as long as a million parts need, and takes no space."""
+    """A sparse file with the length that a million parts need."""
     shape = dataclasses.replace(card.shape, lists=1_000_000)
     for size in (0, file_size(shape)):
         os.truncate(folder / card.file, size)
@@ -458,7 +458,7 @@ def test_a_graph_that_leads_out_of_itself_is_not_entered(graph, tmp_path, array,
 
 
 def test_an_index_restored_from_before_does_without_it(index, plain):
-    """Its next photos get ids that the approximate index takes for others'."""
+    """Its next photos get ids that the approximate index uses for other photos."""
     with Collection(index, writable=True) as collection:
         add(collection, names(PHOTOS, PHOTOS + 5), clustered(5, seed=3))
         collection.commit()

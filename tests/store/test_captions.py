@@ -1,4 +1,4 @@
-"""Captions in the catalog: kept, checked, moved and repaired with their photos, and missing where the format is older."""
+"""Captions in the catalog are kept, checked, moved and repaired with their photos. Older formats have none."""
 
 import sqlite3
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One commit point, relative paths, one writer, many readers, and clear words for damage."""
+"""One commit point, relative paths, one writer, many readers, and clear messages about damage."""
 
 import multiprocessing
 import os
@@ -65,7 +65,7 @@ def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkey
                 collection.commit()
     assert contents(index) == before
     with Collection(index, writable=True) as collection:
-        assert len(list((index / "segments").iterdir())) == 1  # what was left over is gone
+        assert len(list((index / "segments").iterdir())) == 1  # the leftover files are gone
         add(collection, ["new.jpg"], random_units(1, 8))
         collection.commit()
     assert len(contents(index)) == 21
@@ -212,7 +212,7 @@ def test_a_damaged_segment_is_named_and_answers_nothing(index, damage):
         data = segment.read_bytes()
         with sqlite3.connect(index / "catalog.sqlite") as database:
             database.execute("UPDATE segments SET size = ?", (len(data),))
-            database.execute("DELETE FROM meta WHERE key = 'check'")  # as somebody would who means it
+            database.execute("DELETE FROM meta WHERE key = 'check'")  # as an attacker would
         database.close()
     else:
         segment.write_bytes({"short": data[:-9], "long": data + b"x", "other bytes": bytes(len(data))}[damage])
@@ -223,7 +223,7 @@ def test_a_damaged_segment_is_named_and_answers_nothing(index, damage):
 def test_a_catalog_cannot_name_files_elsewhere(index, tmp_path):
     with sqlite3.connect(index / "catalog.sqlite") as database:
         database.execute("UPDATE segments SET name = '../../secret.faiss'")
-        database.execute("DELETE FROM meta WHERE key = 'check'")  # as somebody would who means it
+        database.execute("DELETE FROM meta WHERE key = 'check'")  # as an attacker would
     database.close()
     with Collection(index) as collection, pytest.raises(CollectionDamaged, match="never writes"):
         collection.search(random_units(1, 8), 1)
@@ -325,9 +325,7 @@ def test_a_killed_writer_leaves_whole_commits(index):
         with Collection(index) as collection:
             before, patience = len(collection), time.monotonic() + 60
             process.start()
-            while (
-                len(collection) == before and time.monotonic() < patience
-            ):  # starting takes its time on a busy machine
+            while len(collection) == before and time.monotonic() < patience:  # starting is slow on a busy machine
                 time.sleep(0.01)
         time.sleep(kill * 0.3)
         process.kill()

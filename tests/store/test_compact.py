@@ -1,4 +1,4 @@
-"""Compact copies: quick to read, never trusted further than their proven bound, and never needed."""
+"""Compact copies are quick to read, optional, and trusted only within their proven bound."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_
 
 
 def test_a_copy_is_no_part_of_a_commit(index, monkeypatch):
-    """Where it cannot be written, what was committed before it is there all the same."""
+    """If the copy cannot be written, the earlier commit is still there."""
 
     def fail(*_):
         raise OSError(28, "No space left on device")

@@ -1,4 +1,4 @@
-"""Catalogs that were made to do harm, under checksums that are right: every command answers or refuses, in words of ours."""
+"""Malicious catalogs with correct checksums: every command answers, or refuses with our own error."""
 
 import os
 import random
@@ -29,7 +29,7 @@ COMMANDS = (
 
 @pytest.fixture
 def crafted(photos, encoder, tmp_path, monkeypatch):
-    """Five photos with dates, cameras and places, one that failed, and a way to make a catalog of theirs that lies."""
+    """Five photos with dates, cameras and places, one failed photo, and a way to forge their catalog."""
     monkeypatch.setattr("clipsearch.store.segments.COMPACT_ROWS", 4)
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with SearchEngine.open(photos) as engine:
@@ -63,7 +63,7 @@ def test_every_command_answers_or_refuses_whatever_a_column_holds(crafted, photo
     for change in chance.sample(changes, CHANGES):
         if crafted(*change):
             for command in chance.sample(COMMANDS, 3):
-                _, _, errors = run_here(*command, cwd=photos)  # which fails where an error is unexpected
+                _, _, errors = run_here(*command, cwd=photos)  # run_here fails on an unexpected error
                 assert len(errors) < 5000, (change, command)
 
 
@@ -86,7 +86,7 @@ def test_verify_finds_what_clipsearch_never_writes_and_repair_ends_it(crafted, t
     try:
         repair(index)
     except CollectionDamaged as error:
-        assert "index the photos again" in str(error)  # its only root, or all that there was
+        assert "index the photos again" in str(error)  # its only root, or all its photos
         return
     assert verify(index).damages == ()
     with SearchEngine(index) as engine:

@@ -1,4 +1,4 @@
-"""Whatever happens to the bytes of an index, `verify` says so, no search answers wrongly, and `repair` keeps what is good."""
+"""If an index is damaged, `verify` reports it, searches never answer wrongly, and `repair` keeps the good rows."""
 
 import os
 import random
@@ -46,7 +46,7 @@ def index(whole, tmp_path):
 
 
 def answers(folder):
-    """What an index says, or that it refuses to say it."""
+    """The answers of an index, or its refusal."""
     try:
         with Collection(folder) as collection:
             hits = collection.search(QUERIES[:1], 20)
@@ -71,7 +71,7 @@ def test_a_whole_index_is_clean(index):
 
 @pytest.mark.parametrize("places", [15, pytest.param(60, marks=pytest.mark.long)])
 def test_flipped_bits_anywhere_are_found_and_never_answer_wrongly(whole, tmp_path, places):
-    """Where verify finds nothing, the byte is one that nothing is made of: every answer and every row is as before."""
+    """If verify finds nothing, the byte is unused: every answer and every row is as before."""
     expected, right = answers(whole), truth()
     rows = everything(whole)
     chance = random.Random(3)
@@ -98,7 +98,7 @@ def test_flipped_bits_anywhere_are_found_and_never_answer_wrongly(whole, tmp_pat
 def is_clean(folder):
     try:
         return not verify(folder).damages
-    except CollectionError:  # the number of its format is of a newer one now
+    except CollectionError:  # its format number now belongs to a newer format
         return False
 
 
@@ -137,7 +137,7 @@ def test_swapped_missing_short_and_long_files_are_found_and_all_that_is_good_is_
 
 
 def test_a_repaired_index_goes_on(index):
-    """New ids are new, forgotten photos stay forgotten, and what was lost can be added again."""
+    """New ids are new, forgotten photos stay forgotten, and lost photos can be added again."""
     victim = sorted(index.glob("segments/*.faiss"))[0]
     data = bytearray(victim.read_bytes())
     data[200] ^= 4
@@ -161,7 +161,7 @@ def test_a_repaired_index_goes_on(index):
     ("number", "next_id"), [(PHOTOS + 50, PHOTOS + 51), (2**63 - 1, PHOTOS + 1), ("x", PHOTOS + 1)]
 )
 def test_ids_of_removed_photos_are_not_given_again_after_a_repair(index, number, next_id):
-    """The catalog's own count of ids is believed, unless damage made it."""
+    """Repair trusts the catalog's own count of ids, unless damage changed it."""
     with sqlite3.connect(index / "catalog.sqlite") as database:
         database.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'images'", (number,))
     database.close()
@@ -219,7 +219,7 @@ def test_pages_of_the_catalog_that_cannot_be_read_cost_what_was_in_them(index):
         try:
             done = repair(index)
         except CollectionDamaged:
-            done = None  # it was a page that everything hangs on
+            done = None  # everything depends on this page
         if done and done.damages:
             kept.append(done.kept)
             assert verify(index).damages == ()
@@ -246,7 +246,7 @@ def test_a_repair_that_is_cut_short_is_finished_by_the_next_writer(index, monkey
     victim.write_bytes(b"")
     monkeypatch.setattr(repairing, "finish_repair", lambda folder: None)
     kept = repair(index).kept
-    assert verify(index).damages  # the old catalog is in its place still
+    assert verify(index).damages  # the old catalog is still in its place
     monkeypatch.undo()
     with Collection(index, writable=True) as collection:
         assert len(collection) == kept

@@ -17,7 +17,7 @@ def check(tmp_path, vectors, queries, top_k, commits=1, removed=(), allowed=None
     """Store vectors in `commits` commits, remove some, and compare every answer with brute force."""
     names = [
         f"{(number * 7919) % len(vectors):07}.jpg" for number in range(len(vectors))
-    ]  # not in the order of the ids
+    ]  # the order differs from the order of the ids
     with writer(tmp_path / "index", vectors.shape[1]) as collection:
         ids = []
         for part in np.array_split(np.arange(len(vectors)), commits):
@@ -68,7 +68,7 @@ def test_identical_vectors_are_ordered_by_path_also_where_the_cut_goes_through_t
 
 
 def test_differences_too_small_for_float32_sums(tmp_path):
-    """Vectors a last bit or two apart, whose float32 scores come in another order than the true ones."""
+    """Vectors that differ by a bit or two, so that float32 scores rank them wrongly."""
     rng = np.random.default_rng(3)
     base = unit(rng.standard_normal((1, 512)))
     vectors = np.repeat(base, 400, axis=0)

@@ -1,4 +1,4 @@
-"""What a full disk, a failing one and one that cannot be written to must not do. Each of these lost something once."""
+"""Full, failing and read-only disks must lose no data. Each of these cases once did."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ def index(tmp_path):
 
 @pytest.fixture
 def largest_file():
-    """Call it with a number of bytes, and no file can be longer until the end of the test."""
+    """A function that limits the size of every file, in bytes, until the test ends."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -39,7 +39,7 @@ def largest_file():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
 def test_a_segment_whose_end_does_not_fit_is_no_segment(tmp_path, largest_file):
-    """FAISS, given a file name, only prints that the last block could not be written."""
+    """If FAISS gets a file name, it only prints that it could not write the last block."""
     largest_file(4096)
     with pytest.raises(CollectionError, match="what was committed before is safe"):
         write_segment(tmp_path, "000001.faiss", np.arange(64), random_units(64, 16))
@@ -55,7 +55,7 @@ def test_no_room_for_a_new_catalog_is_said_in_words(tmp_path, largest_file):
 
 @pytest.mark.parametrize("rolled_back", [True, False])
 def test_a_commit_that_failed_forgets_all_of_itself(index, monkeypatch, rolled_back):
-    """SQLite drops its transaction after some errors, not after all; a second attempt must not publish half of the first."""
+    """SQLite drops its transaction only after some errors. A second attempt must not publish half of the first."""
     real = Catalog.commit
 
     def fail(catalog):
@@ -82,7 +82,7 @@ def test_an_open_that_fails_lets_go_of_the_lock(index, monkeypatch):
         raise CollectionDamaged("as it happens")
 
     monkeypatch.setattr(Collection, "_remove_leftovers", fail)
-    for _ in range(2):  # the second time, it would be busy: with us
+    for _ in range(2):  # the second time, our own lock would make it busy
         with pytest.raises(CollectionDamaged, match="as it happens"):
             Collection(index, writable=True)
     monkeypatch.undo()
@@ -110,7 +110,7 @@ def test_a_file_system_without_locks_is_not_busy(index, monkeypatch):
 
 
 def test_a_killed_writers_commits_are_read_where_nobody_may_write(index, tmp_path, monkeypatch):
-    """They are in the log beside the catalog, which SQLite does not look at in a file that it takes for immutable."""
+    """The commits are in the log beside the catalog. SQLite ignores that log if it takes the file for immutable."""
     killed = tmp_path / "elsewhere" / ".clipsearch"
     with Collection(index, writable=True) as collection:
         add(collection, ["new.jpg"], random_units(1, 16, seed=9))

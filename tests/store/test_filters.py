@@ -1,4 +1,4 @@
-"""Conditions asked of the catalog, against the same conditions asked of the records in Python."""
+"""Conditions in the catalog give the same results as the same conditions in Python."""
 
 import math
 import random
@@ -140,7 +140,7 @@ def test_conditions_within_conditions(index):
 
 @contextmanager
 def matching(names):
-    """What tells the names that a glob finds."""
+    """A function that returns the names that a glob matches."""
     with MemoryCatalog() as catalog:
         catalog.insert(["image_id", "name"], [(number, name.encode()) for number, name in enumerate(names)])
         yield lambda glob: {

@@ -1,4 +1,4 @@
-"""Files that cannot be written: the error names the file and the reason, and what was there before is whole."""
+"""If a file cannot be written, the error names the file and the reason, and the old file stays whole."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ FULL = Path("/dev/full")
 
 @pytest.fixture
 def full(monkeypatch):
-    """Every file that is written before it takes its place lies on a full disk."""
+    """Put every temporary file of an atomic write on a full disk."""
     if not FULL.exists():
         pytest.skip("there is no /dev/full here")
     with_name = Path.with_name
@@ -55,7 +55,7 @@ def test_a_full_disk_is_told_by_the_file_s_name_and_costs_nothing(engine, photos
     old.write_text("mine")
     status, _, errors = run_here(*WRITING[kind], "--force", "--index", engine.index_folder, cwd=tmp_path / "out")
     assert status == 1 and "cannot write" in errors and name in errors and "unchanged" in errors, errors
-    assert "catalog" not in errors and ("No space left" in errors or kind == "pdf"), errors  # which seeks there first
+    assert "catalog" not in errors and ("No space left" in errors or kind == "pdf"), errors  # PDF seeks there first
     assert capfd.readouterr().err == ""  # no exception was ignored
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name] and old.read_text() == "mine"
 

@@ -1,4 +1,4 @@
-"""An index that was made before the house was laid out anew: it opens, answers as it did, and goes on."""
+"""An index from before the code was reorganised still opens, gives the same answers, and can be updated."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ NAMES = ("canyon.jpg", "cat.png", "citrus.jpg", "clock.jpg", "coffee.jpg", "cups
 
 @pytest.fixture
 def photos(tmp_path):
-    """A photo folder with the index that was kept in it."""
+    """A photo folder that contains the kept index."""
     folder = tmp_path / "photos"
     (folder / "broken").mkdir(parents=True)
     for name in NAMES:
@@ -29,7 +29,7 @@ def photos(tmp_path):
 
 
 def answers(engine):
-    """For each of the queries that were kept, what the engine finds now, as it was kept."""
+    """The engine's current answer to each kept query, in the format of the kept answers."""
     for kept in json.loads((KEPT / "answers.json").read_text("utf-8")):
         filters = (parse_where(kept["where"]),) if "where" in kept else ()
         query = Query(parse_query(kept["query"]).terms, filters=filters)

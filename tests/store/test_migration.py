@@ -1,4 +1,4 @@
-"""An older format becomes today's at once or not at all."""
+"""A migration to the current format happens completely or not at all."""
 
 import shutil
 import sqlite3
@@ -59,7 +59,7 @@ def test_a_migration_that_fails_at_its_end_changes_nothing(old, monkeypatch):
 
 
 def test_a_migration_that_is_cut_short_is_none(old):
-    """All its writes are on the disk as after a kill, except the commit: the log lacks its last frames."""
+    """All writes except the commit are on the disk, as after a kill: the log lacks its last frames."""
     index, version = old
     before = answers(index)
     with Collection(index, writable=True):

@@ -1,4 +1,4 @@
-"""File names in memory, for globs that are asked again."""
+"""File names in memory, for repeated globs."""
 
 import sys
 
@@ -38,7 +38,7 @@ def names_matching(collection, condition):
 
 
 def narrowed(collection, condition):
-    """How many images are left to look at, once names have been asked for before; None where all are."""
+    """The number of images left to check after an earlier name query; None if all are left."""
     collection.ids(condition)
     with collection.reading():
         among = collection._index.candidates(condition)
@@ -77,7 +77,7 @@ def test_few_names_are_left_to_look_at_and_none_is_missed(index, condition, left
 
 
 def test_a_glob_of_many_signs_takes_no_time(tmp_path):
-    """Names that begin as the glob does and end otherwise: all ways to spread its signs over one of them are millions."""
+    """The names start like the glob but end differently. Each has millions of ways to place the wildcards."""
     with writer(tmp_path / ".clipsearch", 8) as collection:
         others = [f"photo {number}.jpg" for number in range(500)]
         add(collection, [*others, *(f"IMG_20240101_123456_HDR_{number:03}.heic" for number in range(9))])

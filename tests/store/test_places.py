@@ -1,4 +1,4 @@
-"""Folders and files as a user names them, and as an index has them: accents and capitals written otherwise."""
+"""A user may spell folders and files with other accents or capitals than the index."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ def collection(tmp_path):
 
 @pytest.fixture
 def no_capitals(monkeypatch):
-    """A file system as macOS has it, on which all that is asked for is there: it tells neither capitals nor spellings apart."""
+    """A file system like that of macOS: it ignores capitals and Unicode spellings, and every path exists."""
     monkeypatch.setattr(os.path, "samefile", lambda *paths: len({composed(path.lower()) for path in paths}) == 1)
     monkeypatch.setattr(os.path, "lexists", lambda path: True)
 
@@ -51,7 +51,7 @@ def test_a_folder_is_found_however_its_accents_are_written(collection, tmp_path,
 
 
 def test_a_folder_of_the_same_name_that_is_another_is_told_from_it(collection, tmp_path):
-    """Linux tells the two spellings apart, and may have both."""
+    """Linux distinguishes the two spellings and may have both."""
     for name in (NFC, NFD):
         (tmp_path / "B\u00fccher" / name).mkdir(parents=True, exist_ok=True)
     if len(os.listdir(tmp_path / "B\u00fccher")) == 2:

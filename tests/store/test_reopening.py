@@ -1,4 +1,4 @@
-"""An index that stays open while a repair puts another catalog in the place of its own."""
+"""An index stays open while a repair replaces its catalog."""
 
 import os
 import shutil
@@ -77,7 +77,7 @@ def test_what_was_begun_goes_on_with_the_old_one(index):
 
 
 def test_a_reader_that_is_closed_after_takes_nothing_away(index):
-    """SQLite deletes a log when its last reader goes; not that of another file which has the name now."""
+    """SQLite deletes a log when its last reader closes. It must not delete the log of a new file with the same name."""
     reader = Collection(index)
     assert names_in(reader) == set(NAMES)
     damage_row(index, 5)
@@ -86,7 +86,7 @@ def test_a_reader_that_is_closed_after_takes_nothing_away(index):
         add(collection, [NAMES[4]], VECTORS[4:5])
         collection.commit()
         assert (index / "catalog.sqlite-wal").stat().st_size
-        reader._catalog.close()  # as one that has not noticed
+        reader._catalog.close()  # as a reader that has not noticed the repair
         copy = shutil.copytree(index, index.parent.parent / "killed" / ".clipsearch")
     with Collection(copy) as left:
         assert names_in(left) == set(NAMES)

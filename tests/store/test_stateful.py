@@ -1,4 +1,4 @@
-"""Any sequence of changes to a folder and of commands, against a model that is a dictionary."""
+"""Random sequences of folder changes and commands, compared with a dictionary as the model."""
 
 import itertools
 import os
@@ -34,7 +34,7 @@ BROKEN = "broken"
 
 
 class InOneProcess:
-    """Stands in for the decoding processes, which take longer to start than all of a sequence."""
+    """Replaces the decoding processes, which take longer to start than a whole sequence runs."""
 
     def __init__(self, spec, limits=None, workers=None):
         self.spec, self.limits = spec, limits
@@ -135,7 +135,7 @@ class Folder(RuleBasedStateMachine):
         report = self.engine.index(prune=True, paranoid=paranoid)
         self.known = dict(self.disk)
         good = {content for content in self.disk.values() if content[0] != BROKEN}
-        assert self.encoder.encoded - encoded <= len(good - had)  # nothing that was known is encoded again
+        assert self.encoder.encoded - encoded <= len(good - had)  # known photos are not encoded again
         assert not report.interrupted and report.left == 0
         again = self.engine.index(prune=True)
         assert (again.added, again.updated, again.moved, again.removed, again.failed) == (0, 0, 0, 0, 0)

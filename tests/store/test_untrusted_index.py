@@ -1,4 +1,4 @@
-"""An index folder from somebody else: whatever is in it, nothing outside is touched, and nothing breaks but the index."""
+"""An index folder from a stranger can break only itself. Nothing outside it is touched."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def victim(tmp_path):
 
 
 def craft(index, *statements, values=()):
-    """Change a catalog as somebody would who means it: with sound checksums, or without any where they allow that."""
+    """Change a catalog as an attacker would: with correct checksums, or without any if that is allowed."""
     with sqlite3.connect(index / "catalog.sqlite") as database:
         database.create_function("image_check", -1, image_check)
         for statement in statements:
@@ -56,7 +56,7 @@ SOUND = f"UPDATE images SET row_check = image_check({IMAGE_COLUMNS}, caption)"
 
 
 def everything(index):
-    """All that a user may do with an index, each either done or refused in our own words."""
+    """Run every user action on an index. Each one succeeds or is refused with our own error."""
     refused = []
 
     def reading(collection):
@@ -296,7 +296,7 @@ HUGE = [2**31 - 1, 2**40, 2**62, -1, 2**63 - 1]
 @pytest.mark.parametrize("value", HUGE)
 @pytest.mark.parametrize("offset", [8, HEADER + 8, 2 * HEADER, 2 * HEADER + 8 + 3 * 8 * 4])
 def test_sizes_are_checked_before_anything_is_allocated(index, offset, value, monkeypatch):
-    """A number of rows, of values or of ids in a header that no file can hold."""
+    """The header claims more rows, values or ids than any file can hold."""
     (segment,) = (index / "segments").iterdir()
     data = bytearray(segment.read_bytes())
     data[offset : offset + 8] = struct.pack("<q", value)
@@ -373,7 +373,7 @@ def test_a_model_that_came_with_the_index_or_would_be_downloaded_is_asked_about(
     with pytest.raises(ModelError, match="name it"):
         require_trusted_model("somebody/some-model", index)
     (tmp_path / "openai" / "clip-vit-base-patch32").mkdir(parents=True)
-    with pytest.raises(ModelError, match="name it"):  # a folder here that has the name of a checkpoint on the hub
+    with pytest.raises(ModelError, match="name it"):  # a local folder has the name of a checkpoint on the hub
         require_trusted_model("openai/clip-vit-base-patch32", index)
 
 

@@ -1,4 +1,4 @@
-"""An index on Windows, by doubles of what it does otherwise: these tests run on every system."""
+"""An index on Windows. Test doubles imitate Windows, so these tests run on every system."""
 
 import contextlib
 import os
@@ -55,7 +55,7 @@ def on_windows(monkeypatch):
 def test_faiss_is_never_given_a_path_for_it_would_open_it_by_its_ansi_name(tmp_path, monkeypatch):
     real, opened = faiss.read_index, []
     monkeypatch.setattr(faiss, "read_index", lambda source, *flags: opened.append(source) or real(source, *flags))
-    monkeypatch.delattr(faiss, "OnDiskInvertedLists", raising=False)  # which Windows' faiss does not have
+    monkeypatch.delattr(faiss, "OnDiskInvertedLists", raising=False)  # faiss on Windows lacks it
     folder = tmp_path / "Фото 写真 ü" / ".clipsearch"
     monkeypatch.setattr("clipsearch.store.segments.COMPACT_ROWS", 1)
     with writer(folder, DIM) as collection:

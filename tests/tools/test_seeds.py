@@ -1,4 +1,4 @@
-"""Every seed of tools/fuzz.py, what it once found among them: each is read or refused, and nothing else."""
+"""Every seed of tools/fuzz.py, including its past findings, is read or refused."""
 
 import importlib.util
 from pathlib import Path

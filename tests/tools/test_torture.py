@@ -33,7 +33,7 @@ def test_nothing_committed_is_lost(lab, kind, rounds):
         assert outcome.faults and outcome.states
 
 
-# -- that the laboratory itself would see a loss
+# -- the laboratory itself would notice a loss
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def event(name, result, *texts, numbers=(), flags=""):
 
 
 def test_the_disk_forgets_what_was_not_synced(tmp_path):
-    """A file that was written, synced and renamed is there after its folder was synced, and not for sure before."""
+    """A file that was written, synced and renamed is certain to be there only after its folder is synced."""
     root = tmp_path / "root"
     root.mkdir()
     old, new = (str(root / name).encode() for name in ("a.partial", "a"))

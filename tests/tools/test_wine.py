@@ -1,4 +1,4 @@
-"""What tools/wine.py makes; that it runs is seen by running it."""
+"""The output of tools/wine.py. Only running it shows that it works."""
 
 import re
 import sys
