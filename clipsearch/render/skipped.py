@@ -57,7 +57,8 @@ def lacking_lines(failures: Iterable[Failure]) -> Iterator[str]:
         if extra := _EXTRA.search(failure.reason):
             by_extra.setdefault(extra[1], Counter())[suffix_of(failure.file.name)] += 1
     for extra_name, files in sorted(by_extra.items()):
-        yield f"{counted_suffixes(files)} of these need a decoder: pip install 'clipsearch[{extra_name}]'"
+        verb = "needs" if sum(files.values()) == 1 else "need"
+        yield f"{counted_suffixes(files)} of these {verb} a decoder: pip install 'clipsearch[{extra_name}]'"
 
 
 def counted_links(links: int) -> str:

@@ -52,6 +52,6 @@ def test_photos_that_need_an_extra_are_counted_for_each_extra():
     failures = [failed("a.CR2", raw), failed("b.cr2", raw), failed("c.nef", raw)]
     failures += [failed("d.jxl", MISSING_DECODER), failed("e.jpg", "truncated")]
     assert list(lacking_lines(failures)) == [
-        "1 .jxl of these need a decoder: pip install 'clipsearch[jxl]'",
+        "1 .jxl of these needs a decoder: pip install 'clipsearch[jxl]'",
         "2 .cr2, 1 .nef of these need a decoder: pip install 'clipsearch[raw]'",
     ]
