@@ -72,7 +72,7 @@ def options_first(arguments: Sequence[str], commands: Collection[str]) -> str | 
 
 
 def minus_word(error: click.UsageError, arguments: Sequence[str]) -> str | None:
-    """The message if an option that is none looks like `-people`, and how a query leaves people out; None for others.
+    """The message for an unknown option such as `-people`: how a query leaves people out. None for others.
 
     `arguments` are those of `query`. An option of one letter may have taken the first letter: then the error is about the next.
     """
