@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from clipsearch._internal.untrusted_files import parse_json
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from clipsearch.indexing.status import Status
 
 _Body: TypeAlias = "bytes | dict[str, Any] | None"
+_T = TypeVar("_T")
 
 _NEW_FIELDS = (b"'filters'", b"one_per_shot")  # which an older server does not know
 MOST_BYTES = 64 * 1024**2  # of a picture; servers refuse more
@@ -137,11 +138,10 @@ class Client:
         from clipsearch.store.approximate.index import ApproximateStatus
 
         answer = self._json("GET", "/api/status")
-        answer.pop("stale", None)
-        model = Fingerprint(**answer.pop("model")) if answer["model"] else answer.pop("model")
-        roots = tuple(RootStatus(**root) for root in answer.pop("roots"))
-        about = answer.pop("approximate", None)
-        return Status(**answer, model=model, roots=roots, approximate=ApproximateStatus(**about) if about else None)
+        answer["model"] = answer["model"] and _known(Fingerprint, answer["model"])
+        answer["roots"] = tuple(_known(RootStatus, root) for root in answer["roots"])
+        answer["approximate"] = answer.get("approximate") and _known(ApproximateStatus, answer["approximate"])
+        return _known(Status, answer)
 
     def failures(self) -> list[Failure]:
         """The files that could not be indexed, with the reasons."""
@@ -166,12 +166,10 @@ class Client:
 
     def _search(self, query: Query, body: dict[str, Any]) -> Hits:
         answer = self._json("POST", "/api/search", body=body)
-        known = {field.name for field in fields(Explanation)}
-        values = {name: value for name, value in answer["explanation"].items() if name in known}
-        values["notes"] = tuple(QueryNote(**note) for note in values.get("notes", ()))
+        values = answer["explanation"]
+        values["notes"] = tuple(_known(QueryNote, note) for note in values.get("notes", ()))
         values["own_photos"] = tuple(map(photo_from_json, values.get("own_photos", ())))
-        explanation = Explanation(**values)
-        return Hits(map(hit_from_json, answer["hits"]), query, explanation)
+        return Hits(map(hit_from_json, answer["hits"]), query, _known(Explanation, values))
 
     def _upload(self, term: Term) -> str:
         """Send the picture of a term; returns its token."""
@@ -247,6 +245,12 @@ class Client:
         except BaseException:  # also Ctrl-C leaves half an answer in the connection
             self._connection.close()
             raise
+
+
+def _known(kind: type[_T], values: Mapping[str, Any]) -> _T:
+    """A dataclass from an object of JSON, without the keys that only newer servers have."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in values.items() if name in names})
 
 
 def _error(status: int, data: bytes) -> ClipsearchError:

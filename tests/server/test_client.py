@@ -290,6 +290,24 @@ def test_lists_notes_and_own_photos_travel(index, server, tmp_path):
         assert photo.file.name == "coffee.jpg"
 
 
+def test_keys_of_a_newer_server_are_passed_over(server, monkeypatch):
+    with Client(server) as client:
+        ask = client._json
+
+        def newer(method, path, *arguments, **options):
+            answer = ask(method, path, *arguments, **options)
+            if path == "/api/search":
+                answer["explanation"] |= {"novel": 1, "notes": [{"code": "x", "message": "m", "value": "", "novel": 1}]}
+                return answer
+            roots = [{**root, "novel": 1} for root in answer["roots"]]
+            return answer | {"novel": 1, "roots": roots, "model": answer["model"] | {"novel": 1}}
+
+        status, hits = client.status(), client.search("a dog", 2)
+        monkeypatch.setattr(client, "_json", newer)
+        assert client.status() == status and status.roots
+        assert list(client.search("a dog", 2)) == list(hits)
+
+
 def test_a_client_outlives_the_server_s_patience(server):
     with Client(server) as client:
         client.status()
