@@ -86,6 +86,18 @@ def save_photo(path, colour="red", size=(32, 24), note=""):
     return path
 
 
+def refuse_to_list(monkeypatch, name):
+    """Make folders whose path ends with this name unreadable."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith(name):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+
+
 def give_captions(index_folder, captions):
     """Add captions to indexed photos by file name. These photos get new ids."""
     with Collection(index_folder, writable=True) as collection:

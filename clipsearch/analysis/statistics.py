@@ -6,11 +6,12 @@ import os
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
 from clipsearch.store.collection import Collection
+from clipsearch.store.file_tables import Totals
 from clipsearch.types import Condition
 
 By: TypeAlias = Literal["year", "month", "camera", "folder", "format", "orientation", "megapixels"]
@@ -46,15 +47,9 @@ class Breakdown:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
-    """What is in a collection. `first` and `last` are ISO 8601, by the cameras' clocks; None if no photo has a date."""
+class Stats(Totals):
+    """What is in a collection: its totals, and counts by value."""
 
-    images: int
-    bytes: int
-    with_date: int
-    with_place: int
-    first: str | None
-    last: str | None
     breakdowns: tuple[Breakdown, ...]
 
 
@@ -73,15 +68,8 @@ def count_photos(
     """
     with collection.reading():
         totals = collection.totals(condition)
-        return Stats(
-            images=totals.images,
-            bytes=totals.bytes,
-            with_date=totals.with_date,
-            with_place=totals.with_place,
-            first=totals.first,
-            last=totals.last,
-            breakdowns=tuple(_breakdown(collection, prop, condition, totals.images, top, depth) for prop in by),
-        )
+        breakdowns = tuple(_breakdown(collection, prop, condition, totals.images, top, depth) for prop in by)
+        return Stats(**asdict(totals), breakdowns=breakdowns)
 
 
 def _breakdown(

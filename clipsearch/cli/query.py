@@ -70,7 +70,7 @@ class QueryOptions:
 
 
 class _QueryCommand(Command):
-    """The command, whose words may follow a minus: `-people` is explained if it is no option."""
+    """The `query` command. For an unknown option such as `-people`, it explains how a query leaves people out."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the options and words."""

@@ -66,7 +66,7 @@ def count_rows(path: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ManifestChunk:
-    """Rows `start` to `stop` of a Parquet file. If the file cannot be read, there are no rows but a `reason`.
+    """Rows `start` to `stop` of a Parquet file. If the file cannot be read, the result has a `reason` and no rows.
 
     A photo's path is that of the file, "/", and either its key and row number or its row number and quoted address. Its time is
     that of the file.

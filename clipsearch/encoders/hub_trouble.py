@@ -138,7 +138,7 @@ def _last(causes: list[BaseException]) -> str:
 
 
 def _proxy() -> str:
-    """The proxy that requests to the hub go through, without its password; "" if there is none."""
+    """The address of the proxy for requests to the hub, without its password; "" without a proxy."""
     from urllib.request import getproxies, proxy_bypass
 
     address = urlsplit(endpoint())

@@ -49,7 +49,7 @@ TextColumn: TypeAlias = Literal["camera", "format"]
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Totals over some images. `first` and `last` are ISO 8601; None if no image has a date."""
+    """Totals over some images. `first` and `last` are ISO 8601, by the cameras' clocks; None if no image has a date."""
 
     images: int
     bytes: int

@@ -16,7 +16,7 @@ from clipsearch.indexing.apply import apply_sync, index_folders
 from clipsearch.indexing.plan import SyncOptions, check_loss, plan_sync
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
-from tests.conftest import COLOURS, ColourEncoder, give_captions, save_photo
+from tests.conftest import COLOURS, ColourEncoder, give_captions, refuse_to_list, save_photo
 
 
 @pytest.fixture
@@ -317,14 +317,7 @@ def test_what_is_skipped_is_counted_by_suffix(index, photos):
 
 def test_photos_in_a_folder_that_cannot_be_listed_are_kept(index, indexed, photos, monkeypatch):
     index()
-    scandir = os.scandir
-
-    def refuse(path):
-        if str(path).endswith("trip"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr("os.scandir", refuse)
+    refuse_to_list(monkeypatch, "trip")
     report, _ = index()
     assert [failure.reason for failure in report.unreadable] == ["cannot list this folder: Permission denied"]
     assert report.removed == 0 and "grey.png" in indexed()

@@ -1,6 +1,5 @@
 """Files that could not be read: the index says since when, and whether it will try them again."""
 
-import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +10,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import Failure, ImageFile
 from tests.cli.running import run_here
+from tests.conftest import refuse_to_list
 
 
 def test_a_failure_keeps_the_time_at_which_it_began_until_the_file_changes(engine, photos, monkeypatch):
@@ -46,14 +46,7 @@ def test_status_is_not_up_to_date_over_what_is_tried_again_or_cannot_be_looked_a
     engine, photos, tmp_path, monkeypatch
 ):
     assert "up to date" in status_of(engine, tmp_path)
-    scandir = os.scandir
-
-    def refuse(path):
-        if str(path).endswith("trip"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr("os.scandir", refuse)
+    refuse_to_list(monkeypatch, "trip")
     assert "up to date, but for 1 that cannot be looked at" in status_of(engine, tmp_path)
     assert [root.unreadable for root in engine.status().roots] == [1]
     monkeypatch.undo()
