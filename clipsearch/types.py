@@ -102,8 +102,27 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """Which picture of a file with several: a page, counted from 1, or a time in seconds from the start of a film."""
+
+    unit: Literal["page", "second"]
+    at: float
+
+    def __str__(self) -> str:
+        """For people: "page 3", "at 0:42", "at 1:02:03"."""
+        if self.unit == "page":
+            return f"page {self.at:.0f}"
+        minutes, seconds = divmod(int(self.at), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"at {hours}:{minutes:02}:{seconds:02}" if hours else f"at {minutes}:{seconds:02}"
+
+
+@dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What decoding a photo tells. Width and height are those of the upright picture, in pixels."""
+    """What decoding a photo tells. Width and height are those of the upright picture, in pixels.
+
+    A file with several pictures, such as a film, has a moment for each of those that are indexed, in order and of one unit.
+    """
 
     width: int
     height: int
@@ -114,6 +133,7 @@ class ImageInfo:
     gps: tuple[float, float] | None = None  # (latitude, longitude), degrees, WGS 84
     caption: str | None = None  # from a data set, cleaned by `clean_caption`; decoding gives none
     incomplete: bool = False  # the end of the picture is missing; an index keeps that as a Failure
+    moments: tuple[Moment, ...] = ()  # empty for a file with one picture
 
 
 def clean_caption(text: object) -> str | None:
@@ -134,11 +154,12 @@ _JOINERS = "\u200c\u200d"  # unprintable by themselves, but Persian and emoji ne
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """A row of the catalog."""
+    """An indexed picture. A file with several pictures has an id for each; the first id stands for the file, too."""
 
     image_id: int
     file: ImageFile
     info: ImageInfo
+    moment: Moment | None = None  # which of the file's pictures it is; None for a file with one picture
 
 
 @dataclass(frozen=True, slots=True)
