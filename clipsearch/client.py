@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.hits import Explanation, Hits, QueryNote
-from clipsearch.query.json_form import condition_to_json, query_to_json
+from clipsearch.query.json_form import condition_to_json, request_body
 from clipsearch.query.language import parse_query
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
 from clipsearch.types import Condition, Failure, Fingerprint, ImageRecord, Order, Query, Term
@@ -95,7 +95,7 @@ class Client:
         uploaded. Folders in the Query's filters are folders of the server's machine.
         """
         wanted = parse_query(query)
-        return self._search(wanted, query_to_json(wanted, top_k, self._upload))
+        return self._search(wanted, request_body(wanted, top_k, self._upload))
 
     def similar(
         self,
@@ -110,7 +110,7 @@ class Client:
         if not isinstance(image, int):
             return self.search(Query((Term(image),), tuple(filters), offset=offset, diverse=diverse), top_k)
         wanted = Query((), tuple(filters), offset=offset, diverse=diverse)
-        return self._search(wanted, {**query_to_json(wanted, top_k, self._upload), "terms": [{"id": image}]})
+        return self._search(wanted, {**request_body(wanted, top_k, self._upload), "terms": [{"id": image}]})
 
     def images(
         self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50

@@ -231,7 +231,8 @@ def embed_photos(
     embedded: dict[str, NDArray[np.float32]] = {}
     failures: list[Failure] = []
     by_hash: dict[str, NDArray[np.float32]] = {}
-    with DecoderPool(encoder.spec.pixels, workers=jobs) as pool:
+    cancel = cancel or CancelToken()
+    with DecoderPool(encoder.spec.pixels, workers=jobs) as pool, cancel.listening():
         for outcomes in embed_files(files, encoder, pool, known=by_hash.__contains__, cancel=cancel):
             for outcome in outcomes:
                 if isinstance(outcome, Embedded):

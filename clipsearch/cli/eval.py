@@ -6,6 +6,7 @@ import click
 
 from clipsearch.cli.command import argument, command, flag, option
 from clipsearch.cli.exit_status import ended
+from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import (
     device_option,
     jobs_option,
@@ -61,17 +62,19 @@ def eval_(
         encoder = load_encoder(model or choose_default_model(), device=device)
         prompts = prompts or encoder.spec.label_prompts
         total = len(labelled) + len({item.label for item in labelled}) * max(1, len(prompts))
-        with progress_bar(total=total, unit=" items") as bar:
+        with progress_bar(total=total, unit=" items") as bar, interruptible() as cancel:
             result: evaluation.ZeroShotEvaluation | evaluation.RetrievalEvaluation = evaluation.evaluate_zero_shot(
-                encoder, labelled, images, prompts=prompts, jobs=jobs, progress=bar.update
+                encoder, labelled, images, prompts=prompts, jobs=jobs, progress=bar.update, cancel=cancel
             )
         text = zero_shot_table(result.to_json())
     else:
         items = evaluation.read_captions(captions, split)
         encoder = load_encoder(model or choose_default_model(), device=device)
         total = len(items) + sum(len(item.captions) for item in items)
-        with progress_bar(total=total, unit=" items") as bar:
-            result = evaluation.evaluate_retrieval(encoder, items, images, jobs=jobs, progress=bar.update)
+        with progress_bar(total=total, unit=" items") as bar, interruptible() as cancel:
+            result = evaluation.evaluate_retrieval(
+                encoder, items, images, jobs=jobs, progress=bar.update, cancel=cancel
+            )
         text = evaluation_table(result.to_json())
     note_failures(result.failures)
     print_report(as_json, result.to_json(), text)

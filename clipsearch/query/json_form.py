@@ -15,8 +15,8 @@ from clipsearch.errors import QueryError
 from clipsearch.types import All, Below, Condition, Known, Near, Not, Query, Term, Test
 
 
-def query_to_json(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
-    """A query and how many hits it wants. `upload` sends the picture of a term to the server and returns its token."""
+def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
+    """The body of `POST /api/search` for a query and the number of hits that it wants. `upload` sends the picture of a term to the server and returns its token."""
     return {
         **{field.name: getattr(query, field.name) for field in fields(query)},
         "terms": [_term_to_json(term, upload) for term in query.terms],

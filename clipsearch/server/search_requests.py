@@ -19,7 +19,7 @@ from clipsearch.render.grouping import GroupBy
 from clipsearch.server.errors import RequestError
 from clipsearch.server.parameters import PICTURE, HitParameters, SearchParameters, SimilarParameters
 from clipsearch.server.search_body import SearchBody, TermObject
-from clipsearch.server.uploads import Upload, Uploads
+from clipsearch.server.uploads import KEPT_FOR, Upload, Uploads
 from clipsearch.types import Query, Term
 
 
@@ -143,7 +143,7 @@ def _picture(engine: SearchEngine, picture: PictureTerm, uploads: Uploads) -> tu
             raise RequestError(404, "no-such-photo", f"there is no photo {picture} in the index") from None
     upload = uploads.get(picture.source) if isinstance(picture.source, str) else picture.source
     if upload is None or upload.model != engine.encoder.spec.fingerprint.digest:
-        raise RequestError(404, "no-such-upload", f"there is no {picture}; uploads are kept for an hour at most")
+        raise RequestError(404, "no-such-upload", f"there is no {picture}; uploads are kept for {KEPT_FOR} at most")
     same = engine.same_content(upload.content_hash)
     vector = upload.vector
     if same:  # then it is what is indexed, to the last bit

@@ -15,9 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.render.text import counted
+
 MOST = 64
 SECONDS = 3600.0
 DECODED_AT_ONCE = 4
+
+KEPT_FOR = counted(round(SECONDS / 3600), "hour")
+"""SECONDS, for people."""
 
 
 @dataclass(frozen=True, slots=True)

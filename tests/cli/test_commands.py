@@ -10,6 +10,7 @@ import time
 import pytest
 
 from clipsearch.cli import cli
+from clipsearch.cli.exit_status import ExitStatus
 from tests.cli.running import run_here
 from tests.conftest import save_photo
 
@@ -154,6 +155,24 @@ def test_eval(clipsearch, photos):
     command = ["eval", photos / "captions.jsonl", "--images", photos, "--model", "mini"]
     assert "recall@1" in clipsearch(*command)[1]
     assert json.loads(clipsearch(*command, "--json")[1])["images"] == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "options"), [({"captions": ["red"]}, ()), ({"label": "red"}, ("--zero-shot",))], ids=["captions", "labels"]
+)
+def test_ctrl_c_asks_eval_to_stop(clipsearch, photos, monkeypatch, line, options):
+    asked = []
+
+    def interrupted(*arguments, cancel, **others):
+        signal.raise_signal(signal.SIGINT)
+        asked.append(cancel.cancelled)
+        cancel.check()
+
+    monkeypatch.setattr("clipsearch.analysis.evaluation.embed_files", interrupted)
+    monkeypatch.setattr("threading.active_count", lambda: 1)  # otherwise this process, with its threads, would end
+    (photos / "examples.jsonl").write_text(json.dumps({"image": "red.jpg", **line}))
+    command = ["eval", photos / "examples.jsonl", "--images", photos, "--model", "mini", *options]
+    assert clipsearch(*command)[0] == ExitStatus.INTERRUPTED and asked == [True]
 
 
 @pytest.mark.parametrize(

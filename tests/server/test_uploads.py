@@ -44,6 +44,13 @@ def test_uploads_are_forgotten(client, monkeypatch):
     assert client.get(f"/api/similar?upload={tokens[2]}").status_code == 404
 
 
+def test_the_messages_say_the_time_for_which_uploads_are_kept(client):
+    assert uploads.KEPT_FOR == f"{uploads.SECONDS / 3600:.0f} hour"
+    message = client.get("/api/similar?upload=unknown").json()["error"]["message"]
+    description = client.get("/api/openapi.json").json()["paths"]["/api/uploads"]["post"]["description"]
+    assert uploads.KEPT_FOR in message and uploads.KEPT_FOR in description
+
+
 def test_what_is_no_picture_is_refused(client):
     for data in (b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", png("red")[:50], b"\xff\xd8\xff" * 9):
         answer = send(client, data)

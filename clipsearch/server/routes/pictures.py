@@ -20,7 +20,7 @@ from clipsearch.server.pictures import BROWSER_TYPES, content_disposition
 from clipsearch.server.schemas import BYTES, Responses, error_responses, file_responses, json_response
 from clipsearch.server.search_body import Id
 from clipsearch.server.service import Service
-from clipsearch.server.uploads import received
+from clipsearch.server.uploads import KEPT_FOR, received
 from clipsearch.types import ImageRecord
 
 RECEIVED_AT_ONCE = 64
@@ -101,6 +101,7 @@ def picture_routes(service: Service) -> APIRouter:
     @router.post(
         "/uploads",
         response_model=schemas.UploadAnswer,
+        description=f"Upload a picture to search by: `like=upload:TOKEN`. The server forgets it after {KEPT_FOR} at most.",
         openapi_extra=_UPLOAD_BODY,
         responses=error_responses(
             {
@@ -112,7 +113,7 @@ def picture_routes(service: Service) -> APIRouter:
         ),
     )
     async def upload(request: Request, client: schemas.ClientHeader, parameters: NoParameters) -> Response:
-        """Upload a picture to search by: `like=upload:TOKEN`. The server forgets it within an hour."""
+        """Upload a picture to search by."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise RequestError(415, "wrong-type", "send the picture's bytes as image/... or application/octet-stream")
