@@ -41,6 +41,7 @@ class ChunkPhotos:
     files: Iterator[ImageFile]
     captions: dict[str, str] = field(default_factory=dict)  # path → caption
     failures: list[Failure] = field(default_factory=list)  # of an archive that cannot be read to its end
+    own: set[str] = field(default_factory=set)  # paths of clipsearch's own pictures; loading them fails
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from clipsearch.encoders import load_encoder
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ClipsearchError, ModelMismatch, StorageError
 from clipsearch.images.files import ReadLimits
+from clipsearch.images.own_pictures import OwnPicture
 from clipsearch.images.pool import DecoderPool, PoolClosed
 from clipsearch.indexing.pipeline import Embedded, embed_files
 from clipsearch.types import Failure, Fingerprint
@@ -75,14 +76,15 @@ class ChunkWorker:
 
     def _outcomes(
         self, photos: ChunkPhotos, encoder: Encoder, pool: DecoderPool
-    ) -> Generator[Embedded | Failure, None, None]:
+    ) -> Generator[Embedded | Failure | OwnPicture, None, None]:
         total = refused = 0
         for batch in embed_files(photos.files, encoder, pool, batch_size=self._job.batch_size):
             if pool.closed:  # by another chunk that failed; later failures say nothing about the photos
                 raise PoolClosed
             total += len(batch)
             refused += sum(isinstance(outcome, Failure) and outcome.reason == NOT_ALLOWED for outcome in batch)
-            yield from batch
+            for outcome in batch:
+                yield OwnPicture(outcome.file) if outcome.file.path in photos.own else outcome
         if total == refused > 1:
             raise StorageError(
                 f"a node may not read any of {total:,} photos, such as {batch[-1].file.path}. Give all nodes the right to read "

@@ -26,6 +26,7 @@ from clipsearch.distributed.storage import plain_url, remove_file
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionDamaged
 from clipsearch.images.files import ReadLimits
+from clipsearch.images.own_pictures import OwnPicture
 from clipsearch.images.pool import DecoderPool
 from clipsearch.indexing.apply import IndexProgress, SyncReport, apply_sync
 from clipsearch.indexing.pipeline import Embedded, decode_for
@@ -194,7 +195,7 @@ def _usable(folder: str, wanted: set[str]) -> dict[str, Part]:
 
 def _outcomes(
     collection: Collection, folder: str, parts: dict[int, Part], chunks: list[Chunk]
-) -> Iterator[list[Embedded | Failure]]:
+) -> Iterator[list[Embedded | Failure | OwnPicture]]:
     """The outcome of every file, in the order of the chunks. ClipsearchError if a part has other files than its chunk."""
     for chunk in chunks:
         assert collection.fingerprint

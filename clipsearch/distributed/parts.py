@@ -16,6 +16,7 @@ import numpy as np
 from clipsearch._internal.checksums import stream_sha256
 from clipsearch.distributed.storage import names_in, open_whole, put_file, remove_file
 from clipsearch.errors import Cause, ClipsearchError, ModelMismatch
+from clipsearch.images.own_pictures import OwnPicture
 from clipsearch.indexing.pipeline import Embedded
 from clipsearch.store.vectors import is_unit
 from clipsearch.transfer.fields import EMBEDDING, photo_fields, row_of
@@ -26,6 +27,7 @@ _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})\.parquet")
 _UNFINISHED = re.compile(r"\.([0-9a-f]{32})-[0-9a-f]{8}\.partial")  # as storage.put_file names unfinished files
 _ROWS = 512  # of a row group
 _LONGEST_REASON = 1000
+_OWN = "own"  # the cause of a row of a picture that clipsearch has made
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def remove_parts(folder: str, chunks: set[str] | None) -> None:
 def write_part(
     folder: str,
     chunk: str,
-    outcomes: Iterable[Embedded | Failure],
+    outcomes: Iterable[Embedded | Failure | OwnPicture],
     captions: Mapping[str, str],
     fingerprint: Fingerprint,
 ) -> WrittenPart:
@@ -108,7 +110,7 @@ def read_files(folder: str, part: Part) -> Iterator[ImageFile]:
                 yield ImageFile(os.fsdecode(row["path"]), int(row["size"]), int(row["mtime_ns"]))
 
 
-def read_part(folder: str, part: Part, fingerprint: Fingerprint) -> Iterator[list[Embedded | Failure]]:
+def read_part(folder: str, part: Part, fingerprint: Fingerprint) -> Iterator[list[Embedded | Failure | OwnPicture]]:
     """The outcomes of a part in batches, in its order.
 
     Raises ClipsearchError if its bytes do not match its name or are not what a worker writes, and ModelMismatch if another
@@ -149,10 +151,13 @@ def _schema(fingerprint: Fingerprint) -> Any:
     return photo_schema(fingerprint, {"path": pa.binary(), "reason": pa.string(), "cause": pa.string()})
 
 
-def _row_values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dict[str, Any]:
+def _row_values(outcome: Embedded | Failure | OwnPicture, captions: Mapping[str, str]) -> dict[str, Any]:
     """An outcome as a row. A photo with the content of an earlier one in the chunk may have no embedding."""
     file = outcome.file
-    if isinstance(outcome, Failure):
+    values: dict[str, Any]
+    if isinstance(outcome, OwnPicture):
+        values = {"size": file.size, "mtime_ns": file.mtime_ns, "cause": _OWN}
+    elif isinstance(outcome, Failure):
         reason = outcome.reason[:_LONGEST_REASON].encode("utf-8", "replace").decode()
         values = {"size": file.size, "mtime_ns": file.mtime_ns, "reason": reason, "cause": outcome.cause}
     else:
@@ -162,7 +167,7 @@ def _row_values(outcome: Embedded | Failure, captions: Mapping[str, str]) -> dic
     return values | {"path": os.fsencode(file.path)}
 
 
-def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Failure:
+def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Failure | OwnPicture:
     path, size, mtime_ns = os.fsdecode(values["path"] or b""), values["size"], values["mtime_ns"]
     if type(size) is not int or type(mtime_ns) is not int or size < 0:
         raise ClipsearchError(f"{where}: row {number:,} does not describe its file")
@@ -171,6 +176,8 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
         if values["cause"] not in get_args(Cause):
             raise ClipsearchError(f"{where}: row {number:,} does not say why its file cannot be read")
         return Failure(file, values["reason"], values["cause"])
+    if values["cause"] == _OWN:
+        return OwnPicture(file)
     info = row_of(number, {**values, "path": path}, where).info
     if info is None:
         raise ClipsearchError(f"{where}: row {number:,} does not say what its picture is")

@@ -14,9 +14,11 @@ from clipsearch.distributed.photo_tables import ROWS, ManifestChunk, count_rows
 from clipsearch.distributed.storage import expand, file_at, find_file, list_remote, plain_url
 from clipsearch.errors import ClipsearchError, ImageError, StorageError, SyncRefused
 from clipsearch.images.files import ReadLimits, content_hash
+from clipsearch.images.own_pictures import OwnPicture, is_own_picture
 from clipsearch.indexing import roots
 from clipsearch.indexing.pipeline import Embedded
 from clipsearch.indexing.plan import (
+    FEW_FILES,
     FolderComparison,
     SyncOptions,
     SyncPlan,
@@ -46,7 +48,7 @@ class Work:
 
     plans: list[SyncPlan] = field(default_factory=list)
     archives: list[Archive] = field(default_factory=list)
-    known: list[Embedded | Failure] = field(default_factory=list)  # files that are copies of an image, moved or touched
+    known: list[Embedded | Failure | OwnPicture] = field(default_factory=list)  # files that need no worker
     chunks: list[Chunk] = field(default_factory=list)  # the other files of the plans
 
 
@@ -76,9 +78,9 @@ def plan_work(collection: Collection, given: Sequence[str], options: SyncOptions
             count_archive(work.plans[-1], collection, place, inside)
     for plan in work.plans:
         todo = [file for _, file in (*plan.todo, *plan.doubted)]
-        known = {embedded.file.path: embedded for embedded in _known_content(collection, todo, options.limits)}
+        known = {outcome.file.path: outcome for outcome in _known_files(collection, todo, options.limits, plan.rules)}
         work.known += known.values()
-        work.chunks += chunks_of_files([file for file in todo if file.path not in known])
+        work.chunks += chunks_of_files([file for file in todo if file.path not in known], plan.rules.defaults)
     return work
 
 
@@ -201,10 +203,21 @@ def _archive_chunks(archive: ImageFile) -> Iterator[Chunk]:
         yield ManifestChunk(archive, start, min(start + ROWS, rows))
 
 
-def _known_content(collection: Collection, files: Iterable[ImageFile], limits: ReadLimits) -> Iterator[Embedded]:
-    """The files on this machine whose content an image has, with the facts of that image and no vector."""
+def _known_files(
+    collection: Collection, files: Sequence[ImageFile], limits: ReadLimits, rules: WalkRules
+) -> Iterator[Embedded | OwnPicture]:
+    """The files on this machine that no worker need read: clipsearch's own pictures, and files whose content an image has.
+
+    The latter come with the facts of that image and without a vector. If there are many files, workers look for own pictures.
+    """
     for file in files:
-        if is_remote(file.path) or not collection.has_size(file.size):
+        has_known_size = collection.has_size(file.size)
+        if is_remote(file.path) or not (has_known_size or len(files) <= FEW_FILES):
+            continue
+        if rules.defaults and is_own_picture(file.path):
+            yield OwnPicture(file)
+            continue
+        if not has_known_size:
             continue
         try:
             digest, as_read = content_hash(file.path, limits.max_bytes)

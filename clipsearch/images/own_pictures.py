@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 from clipsearch._internal.windows import is_misread, opened_as
+from clipsearch.types import ImageFile
 
 MARK = "Made by clipsearch from photos"
 """The comment of such a picture: a comment segment of a JPEG, the text "Comment" of a PNG."""
 
 _HEAD_BYTES = 4096  # first bytes of a file, which hold the mark; other programs may add data before it
 _SIGNATURES = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPicture:
+    """A file that is such a picture. It is no photo, and is not embedded."""
+
+    file: ImageFile
 
 
 def mark(kind: str) -> dict[str, Any]:
@@ -37,4 +46,9 @@ def is_own_picture(path: str) -> bool:
             os.close(descriptor)
     except OSError:
         return False
-    return head.startswith(_SIGNATURES) and MARK.encode() in head
+    return has_mark(head)
+
+
+def has_mark(data: bytes) -> bool:
+    """Whether the bytes of a file, or its first ones, are those of a picture with the mark."""
+    return data.startswith(_SIGNATURES) and MARK.encode() in data[:_HEAD_BYTES]

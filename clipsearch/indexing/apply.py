@@ -16,7 +16,7 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import Cancelled, CollectionError, ImageError
 from clipsearch.images.files import INCOMPLETE, content_hash
-from clipsearch.images.own_pictures import is_own_picture
+from clipsearch.images.own_pictures import OwnPicture, is_own_picture
 from clipsearch.indexing import roots
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
@@ -103,7 +103,7 @@ def apply_sync(
     options: SyncOptions,
     progress: IndexProgress | None = None,
     cancel: CancelToken | None = None,
-    outcomes: Iterator[list[Embedded | Failure]] | None = None,
+    outcomes: Iterator[list[Embedded | Failure | OwnPicture]] | None = None,
 ) -> SyncReport:
     """Carry plans out, committing on the way. If cancelled, the run ends early and commits the finished files.
 
@@ -244,7 +244,7 @@ class _Reconciler:
         """Whether an image has this content, or had it until this run."""
         return digest in self._replaced or bool(self.collection.same_content(digest, 1))
 
-    def take(self, outcomes: Iterable[Embedded | Failure]) -> None:
+    def take(self, outcomes: Iterable[Embedded | Failure | OwnPicture]) -> None:
         """Stage the outcomes of expected files; others are ignored."""
         for outcome in outcomes:
             place = self._expected.pop(outcome.file.path, None)
@@ -252,6 +252,8 @@ class _Reconciler:
                 continue
             if isinstance(outcome, Failure):
                 self._stage_failure(place, outcome)
+            elif isinstance(outcome, OwnPicture):
+                self._leave_alone(place)
             else:
                 self._stage_embedded(place, outcome)
             self._finish_file()

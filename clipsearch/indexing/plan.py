@@ -35,8 +35,8 @@ _HOW_TO_LEAVE_OUT = (
 )
 
 
-_FEW_FILES = 1_000
-"""New files whose first bytes `status` reads. Each read may be a step of a disk's head."""
+FEW_FILES = 1_000
+"""New files whose first bytes are read before the run reads them. Each read may be a step of a disk's head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +336,7 @@ class FolderComparison:
 
 def leave_own(plan: SyncPlan, known: KnownFiles) -> None:
     """Remove clipsearch's own pictures from the new files of a plan. If there are many new files, their content is not read."""
-    if plan.rules.defaults and len(plan.todo) <= _FEW_FILES:
+    if plan.rules.defaults and len(plan.todo) <= FEW_FILES:
         own = {file.path for place, file in plan.todo if known.known_file(place) is None and is_own_picture(file.path)}
         plan.todo = [(place, file) for place, file in plan.todo if file.path not in own]
 

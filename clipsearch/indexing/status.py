@@ -43,9 +43,14 @@ class Status:
 
     @property
     def stale(self) -> int | None:
-        """How many files differ from what is indexed; None if a folder was not compared."""
-        counts = [count for root in self.roots for count in (root.new, root.changed, root.missing)]
-        return None if None in counts else sum(count for count in counts if count)
+        """How many files are not up to date; None if a folder was not compared.
+
+        These are the files that are new, changed, missing or tried again, and what cannot be looked at now.
+        """
+        if any(root.new is None for root in self.roots):
+            return None
+        counts = [(root.new, root.changed, root.missing, root.retry, root.unreadable) for root in self.roots]
+        return sum(count or 0 for of_root in counts for count in of_root)
 
 
 def read_status(collection: Collection, scan: bool) -> Status:

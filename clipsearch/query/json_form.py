@@ -16,7 +16,10 @@ from clipsearch.types import All, Below, Condition, Known, Near, Not, Query, Ter
 
 
 def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
-    """The body of `POST /api/search` for a query and the number of hits that it wants. `upload` sends the picture of a term to the server and returns its token."""
+    """The body of `POST /api/search` for a query that wants `top_k` hits.
+
+    `upload` sends the picture of a term to the server and returns its token.
+    """
     return {
         **{field.name: getattr(query, field.name) for field in fields(query)},
         "terms": [_term_to_json(term, upload) for term in query.terms],

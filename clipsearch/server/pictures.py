@@ -28,6 +28,12 @@ LARGEST = 4096
 MOST_PROCESSES = 4
 """Decoding processes for each size. They start when they are first needed, and then stay."""
 
+PICTURE_VERSION = 2
+"""How pictures are made of photos. Raise it if they look different from before: caches then leave out those made before.
+
+2: colours of other profiles are converted to sRGB.
+"""
+
 PictureType = Literal["image/webp", "image/jpeg"]
 
 _SAVE_OPTIONS: dict[PictureType, dict[str, Any]] = {
@@ -69,7 +75,7 @@ class Pictures:
 
         A cached picture is returned even if the photo's file has gone.
         """
-        name = f"{record.info.content_hash}-{side}.{kind.rpartition('/')[2]}"
+        name = f"{cache_key(record)}-{side}.{kind.rpartition('/')[2]}"
         future, waiting = self._in_progress.get(name, (None, 0))
         if future is None:
             future = self._threads.submit(self._find_or_make, record, side, kind, name)
@@ -146,6 +152,11 @@ class _Decoders:
             self._closed = True
         for pool in self._pools.values():
             pool.close()
+
+
+def cache_key(record: ImageRecord) -> str:
+    """The beginning of the names of a photo's pictures in caches. It changes with the photo's content and PICTURE_VERSION."""
+    return f"{record.info.content_hash}-v{PICTURE_VERSION}"
 
 
 def indexed_bytes(record: ImageRecord) -> bytes:

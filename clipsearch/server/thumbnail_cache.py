@@ -1,4 +1,4 @@
-"""Thumbnails on disk, named by the photo's content and the size, so that indexes and runs share them."""
+"""Thumbnails on disk, named by the photo's content, the size and how they are made, so that indexes and runs share them."""
 
 from __future__ import annotations
 

@@ -4,16 +4,23 @@ import os
 import shutil
 
 import pytest
+from PIL import Image
 
 from clipsearch import SearchEngine
 from clipsearch.distributed import chunks, storage
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionError, ModelMismatch, SyncRefused
+from clipsearch.images.own_pictures import mark
+from clipsearch.indexing.walk import WalkRules
 from clipsearch.store import staging
 from clipsearch.store.collection import Collection
 from tests.conftest import ColourEncoder, names, save_photo
 from tests.distributed.conftest import content, jpeg, run
 
 pytest.importorskip("pyarrow")
+
+
+def save_own_picture(path):
+    Image.new("RGB", (64, 64), "red").save(path, "JPEG", **mark("JPEG"))
 
 
 @pytest.fixture
@@ -142,7 +149,39 @@ def test_a_folder_that_lost_its_photos_is_refused(many, tmp_path, in_place):
     assert run(tmp_path / "index", many, prune=True).removed == 130
 
 
+@pytest.mark.parametrize("looks", ["driver", "worker"])
+def test_pictures_that_clipsearch_has_made_are_not_indexed(photos, tmp_path, in_place, monkeypatch, looks):
+    if looks == "worker":
+        monkeypatch.setattr("clipsearch.distributed.planning.FEW_FILES", 0)
+    save_own_picture(photos / "sheet.jpg")
+    report = run(tmp_path / "index", photos)
+    images, failures = content(tmp_path / "index")
+    assert (report.own, report.added, report.failed) == (1, 5, 0)
+    assert str(photos / "sheet.jpg") not in images and not failures
+    in_place.done.clear()
+    assert run(tmp_path / "index").own == 1 and len(in_place.done) == (looks == "worker")
+
+    save_own_picture(photos / "red.jpg")
+    report = run(tmp_path / "index")
+    assert (report.own, report.removed, report.updated) == (2, 1, 0)
+    assert str(photos / "red.jpg") not in content(tmp_path / "index")[0]
+
+    report = run(tmp_path / "index", photos, rules=WalkRules(defaults=False))
+    assert (report.own, report.added) == (0, 2)
+
+
 # -- storage elsewhere
+
+
+def test_pictures_elsewhere_that_clipsearch_has_made_are_not_indexed(memory, tmp_path, in_place):
+    save_own_picture(tmp_path / "sheet.jpg")
+    memory.pipe("/bucket/photos/sheet.jpg", (tmp_path / "sheet.jpg").read_bytes())
+    memory.pipe("/bucket/photos/photo.jpg", jpeg())
+    report = run(tmp_path / "index", "memory://bucket/photos")
+    assert (report.own, report.added, report.failed) == (1, 1, 0)
+    assert list(content(tmp_path / "index")[0]) == ["memory://bucket/photos/photo.jpg"]
+    report = run(tmp_path / "index", "memory://bucket/photos", rules=WalkRules(defaults=False))
+    assert (report.own, report.added) == (0, 1)
 
 
 def test_a_url_is_a_folder_like_any_other(memory, tmp_path, in_place):

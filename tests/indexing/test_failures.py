@@ -45,10 +45,10 @@ def test_failures_of_an_older_clipsearch_have_no_age_and_get_one(engine, photos)
 def test_status_is_not_up_to_date_over_what_is_tried_again_or_cannot_be_looked_at(
     engine, photos, tmp_path, monkeypatch
 ):
-    assert "up to date" in status_of(engine, tmp_path)
+    assert "up to date" in status_of(engine, tmp_path) and engine.status().stale == 0
     refuse_to_list(monkeypatch, "trip")
     assert "up to date, but for 1 that cannot be looked at" in status_of(engine, tmp_path)
-    assert [root.unreadable for root in engine.status().roots] == [1]
+    assert [root.unreadable for root in engine.status().roots] == [1] and engine.status().stale == 1
     monkeypatch.undo()
     (photos / "broken.jpg").write_bytes(b"no picture")
     with Collection(engine.index_folder, writable=True) as collection:
@@ -59,6 +59,7 @@ def test_status_is_not_up_to_date_over_what_is_tried_again_or_cannot_be_looked_a
         collection.commit()
     answer = status_of(engine, tmp_path)
     assert "1 to try again" in answer and "up to date" not in answer
+    assert engine.status().stale == 1
 
 
 def test_status_does_not_take_contact_sheets_for_new_photos(engine, photos, tmp_path):

@@ -7,7 +7,7 @@ import threading
 import pytest
 from PIL import Image
 
-from clipsearch.server.pictures import browser_type, content_disposition
+from clipsearch.server.pictures import PICTURE_VERSION, browser_type, content_disposition
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from tests.conftest import save_photo
 from tests.server.conftest import ids
@@ -40,6 +40,24 @@ def test_a_thumbnail_is_made_once_and_then_comes_from_the_cache(client, engine, 
     counts = client.get("/metrics").text
     assert 'clipsearch_thumbnails_total{result="miss"} 1.0' in counts
     assert 'clipsearch_thumbnails_total{result="hit"} 1.0' in counts
+
+
+def test_a_picture_that_another_version_made_is_not_taken_from_caches(client, service, engine, monkeypatch):
+    (record,) = (record for record in engine.browse()[0] if record.file.name == "red.jpg")
+    service.pictures._cache.put(f"{record.info.content_hash}-256.webp", b"made before versions")
+    for form in (f"thumbnails/{record.image_id}?size=256", f"images/{record.image_id}/file"):
+        address = f"/api/{form}"
+        old = client.get(address).headers["etag"]
+        before_versions = old.replace(f"-v{PICTURE_VERSION}", "")
+        assert before_versions != old
+        assert client.get(address, headers={"If-None-Match": before_versions}).status_code == 200
+        with monkeypatch.context() as patch:
+            patch.setattr("clipsearch.server.pictures.PICTURE_VERSION", PICTURE_VERSION + 1)
+            answer = client.get(address, headers={"If-None-Match": old})
+            assert answer.status_code == 200 and answer.headers["etag"] != old
+            assert picture(answer).size == (32, 24)
+    counts = client.get("/metrics").text
+    assert 'clipsearch_thumbnails_total{result="miss"} 2.0' in counts
 
 
 def test_many_who_ask_at_once_are_answered_by_one_making(client, service, monkeypatch):

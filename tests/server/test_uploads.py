@@ -45,7 +45,7 @@ def test_uploads_are_forgotten(client, monkeypatch):
 
 
 def test_the_messages_say_the_time_for_which_uploads_are_kept(client):
-    assert uploads.KEPT_FOR == f"{uploads.SECONDS / 3600:.0f} hour"
+    assert f"{uploads.SECONDS / 3600:.0f} hour" == uploads.KEPT_FOR
     message = client.get("/api/similar?upload=unknown").json()["error"]["message"]
     description = client.get("/api/openapi.json").json()["paths"]["/api/uploads"]["post"]["description"]
     assert uploads.KEPT_FOR in message and uploads.KEPT_FOR in description

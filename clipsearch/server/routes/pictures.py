@@ -16,7 +16,7 @@ from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
 from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import NoParameters, ThumbnailSize
-from clipsearch.server.pictures import BROWSER_TYPES, content_disposition
+from clipsearch.server.pictures import BROWSER_TYPES, cache_key, content_disposition
 from clipsearch.server.schemas import BYTES, Responses, error_responses, file_responses, json_response
 from clipsearch.server.search_body import Id
 from clipsearch.server.service import Service
@@ -87,7 +87,7 @@ def picture_routes(service: Service) -> APIRouter:
 
         Browsers ask each time (no-cache), since an index that is made anew starts its ids at 1 again.
         """
-        headers = {"ETag": f'"{record.info.content_hash}-{form}"', "Cache-Control": "private, no-cache"}
+        headers = {"ETag": f'"{cache_key(record)}-{form}"', "Cache-Control": "private, no-cache"}
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         try:
