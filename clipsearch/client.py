@@ -270,7 +270,7 @@ def _picture_bytes(content: Any) -> bytes:
     """A picture as a file's bytes: those of a path, or a PNG of a PIL image."""
     if isinstance(content, os.PathLike):
         return Path(content).read_bytes()
-    from clipsearch.images.reader import to_rgb  # Pillow: not for a text query
+    from clipsearch.images.rgb import to_rgb  # Pillow: not for a text query
     from clipsearch.images.thumbnails import encoded
 
     return encoded(to_rgb(content), "PNG")

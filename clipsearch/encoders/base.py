@@ -87,7 +87,8 @@ class Encoder(ABC):
     def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:
         """Unit vectors (n, dim) of PIL images or picture files. Raises ImageError for a file that cannot be read."""
         from clipsearch.images.preprocess import minimum_size, preprocess  # a text query does not import Pillow
-        from clipsearch.images.reader import read_image, to_rgb
+        from clipsearch.images.reader import read_image
+        from clipsearch.images.rgb import to_rgb
 
         size = minimum_size(self.spec.pixels)
         pictures = [

@@ -35,7 +35,11 @@ FORMATS = (
     FileFormat("WebP", ".webp"),
     FileFormat("AVIF", ".avif .avifs"),
     FileFormat("JPEG XL", ".jxl", "Needs the extra `jxl`."),
-    FileFormat("TIFF", ".tif .tiff", "Also of floating-point values, without compression or with deflate."),
+    FileFormat(
+        "TIFF",
+        ".tif .tiff",
+        "Every page, up to 100. Also of floating-point values, without compression or with deflate.",
+    ),
     FileFormat("GIF", ".gif"),
     FileFormat(
         "camera raw",

@@ -40,14 +40,13 @@ def describe(tags: TiffTags, entries: dict[int, Value]) -> str:
 
 
 def read_float_tiff(
-    data: bytes, limits: ReadLimits, before_loading: Callable[[int], None] | None
+    tags: TiffTags, limits: ReadLimits, before_loading: Callable[[int], None] | None
 ) -> Image.Image | None:
     """The first picture of a TIFF of floating-point values, RGB or L; None if it has none.
 
     Values between 0 and 1 count as display values. If the profile is linear or some values are above 1, they count as linear
     light. Raises ImageError if there are too many pixels, or the compression is not supported.
     """
-    tags = TiffTags(data)
     entries, _ = tags.directory(tags.first())
     if tags.number(entries, _FORMAT) != _FLOATING:
         return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
-import math
 import os
 import threading
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from PIL import Image, ImageChops, UnidentifiedImageError
@@ -22,9 +24,11 @@ from clipsearch.images.float_values import describe, read_float_tiff
 from clipsearch.images.jpeg import END, embedded_frames, end_of, exif_block, has_all_first_passes, read_frame
 from clipsearch.images.libraw import develop, has_libraw
 from clipsearch.images.memory import TOO_MUCH
+from clipsearch.images.pages import MOST_PAGE_PIXELS, SHARE_OF_SECONDS, Pictures, Source, TiffPages
 from clipsearch.images.raw import ORIENTATION, Preview, RawPhoto, read_raw
-from clipsearch.images.tiff_tags import TiffTags
-from clipsearch.types import ImageFile, ImageInfo
+from clipsearch.images.rgb import with_profile
+from clipsearch.images.tiff_tags import TiffTags, is_tiff
+from clipsearch.types import ImageFile, ImageInfo, Moment
 
 DRAFT_FACTOR = 2
 """JPEGs are decoded at no less than this many times the size that the model wants.
@@ -45,7 +49,6 @@ _TURN = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
-_COLOURED = ("RGB", "RGBA", "RGBa", "RGBX", "P", "PA")  # modes that an RGB profile describes
 _MP_ENTRIES = 0xB002  # CIPA DC-007, the list of pictures in a file
 _MISSING = 128  # libjpeg's value for pixels without data
 _MOST_MISSING = 0.1  # of a JPEG's rows; if fewer are missing, other programs show it, too
@@ -78,12 +81,63 @@ def decode_image(
     limits: ReadLimits,
     before_loading: Callable[[int], None] | None = None,
     resize: Callable[[Image.Image], Image.Image] | None = None,
+    at: float | None = None,
 ) -> tuple[Image.Image, ImageInfo]:
     """Decode a file's bytes to an upright RGB picture and the file's facts about it. For the parameters, see `read_image`.
 
     `before_loading` gets the number of bytes that the decoded picture will take. `resize` is applied to the upright picture
-    before its colours are converted to sRGB. The conversion then takes a twentieth of the time.
+    before its colours are converted to sRGB. The conversion then takes a twentieth of the time. `at` is the page or the second
+    of one of the file's pictures, as in its Moment; without it, the first picture is decoded.
     """
+    with _decoding(data):
+        decoder = _Decoder(data, min_size, limits, before_loading, resize)
+        sources = decoder.sources()
+        source = sources[0] if at is None else _source_at(sources, at)
+        picture, info = source.decode()
+        return decoder.finish(picture), decoder.facts(info)
+
+
+def decode_pictures(
+    data: bytes,
+    min_size: tuple[int, int] | None,
+    limits: ReadLimits,
+    before_loading: Callable[[int], None] | None = None,
+    resize: Callable[[Image.Image], Image.Image] | None = None,
+) -> tuple[list[Image.Image], ImageInfo]:
+    """Decode all pictures of a file that are indexed, and the facts about the first. For the parameters, see `decode_image`.
+
+    The facts have a moment for each picture; none if the file has only one picture. Pictures that cannot be decoded are left
+    out, unless all fail. `images.pages` says which pictures count, and how many at most.
+    """
+    started = time.monotonic()
+    with _decoding(data):
+        decoder = _Decoder(data, min_size, limits, _for_the_largest(before_loading), resize)
+        sources = decoder.sources()
+        if len(sources) == 1:
+            picture, info = sources[0].decode()
+            return [decoder.finish(picture)], decoder.facts(info)
+        pictures = Pictures()
+        problem: Exception | None = None
+        decoded = 0
+        for source in sources:
+            try:
+                picture, info = source.decode()
+                decoded += info.width * info.height
+                pictures.add(decoder.finish(picture), info, source.moment)
+            except Exception as error:  # decoders raise errors of any type for broken bytes
+                problem = problem or error
+            if decoded > MOST_PAGE_PIXELS or time.monotonic() - started > SHARE_OF_SECONDS * limits.seconds:
+                break
+        if not pictures.taken:
+            assert problem
+            raise problem
+        is_plain = pictures.moments == [sources[0].moment]
+        return pictures.taken, decoder.facts(pictures.info, () if is_plain else pictures.moments)
+
+
+@contextlib.contextmanager
+def _decoding(data: bytes) -> Iterator[None]:
+    """Prepare Pillow for some bytes, and make ImageErrors of all errors inside the block."""
     if not data:
         raise ImageError("empty file")
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
@@ -95,10 +149,7 @@ def decode_image(
         # Our own limit counts the pixels after `draft`.
         pillows_cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            picture, info = _Decoder(data, min_size, limits, before_loading).decode()
-            if resize:
-                picture = resize(picture)
-            return colour.to_srgb(picture, picture.info.get("icc_profile")), info
+            yield
         except ImageError:
             raise
         except MemoryError as error:
@@ -109,6 +160,29 @@ def decode_image(
             Image.MAX_IMAGE_PIXELS = pillows_cap
 
 
+def _source_at(sources: list[Source], at: float) -> Source:
+    """The picture that is shown at a page or a second. Raises ImageError if there is none."""
+    moment = sources[0].moment
+    if moment.unit == "page" and (page := next((source for source in sources if source.moment.at == at), None)):
+        return page
+    raise ImageError(f"this file has no picture {Moment(moment.unit, at)}")
+
+
+def _for_the_largest(before_loading: Callable[[int], None] | None) -> Callable[[int], None] | None:
+    """The same function, called only for more bytes than before: pictures of one file are decoded one after another."""
+    if before_loading is None:
+        return None
+    largest = 0
+
+    def ask(size: int) -> None:
+        nonlocal largest
+        if size > largest:
+            largest = size
+            before_loading(size)
+
+    return ask
+
+
 @dataclass(frozen=True, slots=True)
 class _Decoder:
     """Decodes one file's bytes. The fields are the parameters of `decode_image`."""
@@ -117,23 +191,44 @@ class _Decoder:
     min_size: tuple[int, int] | None
     limits: ReadLimits
     before_loading: Callable[[int], None] | None
+    resize: Callable[[Image.Image], Image.Image] | None
 
-    def decode(self) -> tuple[Image.Image, ImageInfo]:
-        """The upright picture, with its colour profile in `info` if it has one, and the file's facts."""
+    def sources(self) -> list[Source]:
+        """The pictures of the file that may be indexed, at least one. Their pixels are not decoded yet.
+
+        A source gives the upright picture, with its colour profile in `info` if it has one, and the facts about it.
+        """
         Image.init()
         if photo := read_raw(self.data):
-            return self._raw(photo)
+            return _only(lambda: self._raw(photo))
         if self.data.startswith(photoshop.SIGNATURE):
-            return self._photoshop()
+            return _only(self._photoshop)
+        if is_tiff(self.data):
+            pages = TiffPages(self.data)
+            return [Source(Moment("page", n + 1), partial(self._tiff_page, pages, n)) for n in range(len(pages))]
         if jpeg_xl.is_jpeg_xl(self.data):
             self._prepare_jpeg_xl()
         try:
-            Image.init()
-            image = Image.open(
-                io.BytesIO(self.data), formats=[name for name in Image.ID if name not in _REFUSED_FORMATS]
-            )
+            image = _open(io.BytesIO(self.data))
         except UnidentifiedImageError:
-            return self._what_pillow_does_not_open()
+            return _only(self._what_pillow_does_not_open)
+        return _only(lambda: self._opened_by_pillow(image))
+
+    def finish(self, picture: Image.Image) -> Image.Image:
+        """A source's picture, resized and in sRGB."""
+        if self.resize:
+            picture = self.resize(picture)
+        return colour.to_srgb(picture, picture.info.get("icc_profile"))
+
+    def facts(self, info: ImageInfo, moments: Sequence[Moment] = ()) -> ImageInfo:
+        """A source's facts, with those about the whole file."""
+        return replace(info, content_hash=hashlib.sha256(self.data).hexdigest(), moments=tuple(moments))
+
+    def _tiff_page(self, pages: TiffPages, number: int) -> tuple[Image.Image, ImageInfo]:
+        try:
+            image = _open(pages.stream(number))
+        except UnidentifiedImageError:
+            return self._what_pillow_does_not_open(pages.tags(number))
         return self._opened_by_pillow(image)
 
     def _opened_by_pillow(self, image: Image.Image) -> tuple[Image.Image, ImageInfo]:
@@ -185,7 +280,7 @@ class _Decoder:
             factor = min(image.width // (wanted[0] * DRAFT_FACTOR), image.height // (wanted[1] * DRAFT_FACTOR))
             if factor > 1:
                 image = image.reduce(factor)
-        return _with_profile(image)
+        return with_profile(image)
 
     def _info(
         self,
@@ -199,7 +294,7 @@ class _Decoder:
             width=size[0],
             height=size[1],
             format=image_format,
-            content_hash=hashlib.sha256(self.data).hexdigest(),
+            content_hash="",  # that of the file: see `facts`
             taken_at=exif.capture_time(main, exif_tags),
             camera=exif.camera(main),
             gps=exif.position(gps),
@@ -315,8 +410,11 @@ class _Decoder:
         if self.before_loading:
             self.before_loading(_JPEG_XL_BYTES * size[0] * size[1])
 
-    def _what_pillow_does_not_open(self) -> tuple[Image.Image, ImageInfo]:
-        """A JPEG of 12 bits, by its preview, or a TIFF of floating-point values. Otherwise ImageError names the kind."""
+    def _what_pillow_does_not_open(self, tags: TiffTags | None = None) -> tuple[Image.Image, ImageInfo]:
+        """A JPEG of 12 bits, by its preview, or a TIFF of floating-point values, whose `tags` are given.
+
+        Raises ImageError, which names the kind of file, if it is something else.
+        """
         data = self.data
         frame = read_frame(data)
         if frame and frame.is_of_another_kind:
@@ -334,19 +432,28 @@ class _Decoder:
             raise ImageError(
                 f"a {kind}JPEG with {frame.bits} bits a colour, which clipsearch does not read; save it with 8 bits"
             )
-        if data[:4] in (b"II*\0", b"MM\0*"):
-            tags = TiffTags(data)
+        if tags:
             entries, _ = tags.directory(tags.first())
-            float_picture = read_float_tiff(data, self.limits, self.before_loading)
+            float_picture = read_float_tiff(tags, self.limits, self.before_loading)
             if float_picture:
                 main, exif_tags, gps = tags.facts()
-                picture, orientation = _with_profile(float_picture), main.get(ORIENTATION)
+                picture, orientation = with_profile(float_picture), main.get(ORIENTATION)
                 if orientation in _TURN:
                     picture = picture.transpose(_TURN[orientation])
                 return picture, self._info(picture.size, "TIFF", main, exif_tags, gps)
             if entries:
                 raise ImageError(f"{describe(tags, entries)}, which clipsearch does not read; save it as 8 or 16 bits")
         raise ImageError(_NO_PICTURE)
+
+
+def _open(stream: io.BytesIO) -> Image.Image:
+    """A file, opened by Pillow. Raises UnidentifiedImageError if it is in none of the formats that we read by Pillow."""
+    return Image.open(stream, formats=[name for name in Image.ID if name not in _REFUSED_FORMATS])
+
+
+def _only(decode: Callable[[], tuple[Image.Image, ImageInfo]]) -> list[Source]:
+    """The only picture of a file."""
+    return [Source(Moment("page", 1), decode)]
 
 
 def _format_of(image: Image.Image) -> str:
@@ -378,79 +485,6 @@ def _why_not_raw(photo: RawPhoto, problem: Exception | None) -> str:
     if has_libraw():
         return f"cannot be decoded: {photo.format} {seen}; LibRaw says: {one_line(problem) if problem else 'nothing'}"
     return f"a raw photo ({photo.format}) {seen}; to develop it, `pip install 'clipsearch[raw]'`"
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any Pillow picture to 8-bit sRGB: transparency on white; 16-bit, 32-bit and float values scaled.
-
-    Colours are converted if the picture has a profile other than sRGB.
-    """
-    picture = _with_profile(image)
-    return colour.to_srgb(picture, picture.info.get("icc_profile"))
-
-
-def _with_profile(image: Image.Image) -> Image.Image:
-    """Convert any Pillow picture to 8-bit RGB. The profile that its colours still have is in `info`."""
-    profile = image.info.get("icc_profile")
-    if image.mode == "CMYK" and colour.needs_conversion(profile, image.mode):
-        return colour.to_srgb(image, profile)
-    is_coloured = image.mode in _COLOURED
-    picture = _without_profile(image)
-    picture.info.pop("icc_profile", None)
-    if is_coloured and profile:
-        picture.info["icc_profile"] = profile
-    return picture
-
-
-def _without_profile(image: Image.Image) -> Image.Image:
-    """Convert any Pillow picture to 8-bit RGB, without regard to its profile."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _to_8_bits(image)
-    elif image.mode == "LAB":
-        from PIL import ImageCms
-
-        converted = ImageCms.profileToProfile(
-            image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-        assert converted is not None  # None is only for inPlace=True
-        return converted
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        clear = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(clear, mask=clear.getchannel("A"))
-        return white
-    return image.convert("RGB")
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale grey of more than 8 bits: 16-bit values by their type's range, others by their own if they leave 0..255."""
-    if image.mode == "F":
-        low, high = _extrema(image)
-        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (0.0, 255.0) if low >= 0 and high <= 255 else (low, high)
-    else:
-        if image.mode != "I":
-            image = image.convert("I")
-        low, high = _extrema(image)
-        low, high = (0.0, 65535.0) if low >= 0 and high <= 65535 else (low, high)
-    scale = 255 / (high - low) if high > low else 0.0
-    offset = -low * scale
-    return image.convert("F").point(lambda value: value * scale + offset).convert("L")
-
-
-def _extrema(image: Image.Image) -> tuple[float, float]:
-    """The lowest and the highest finite value."""
-    low, high = image.getextrema()
-    if isinstance(low, tuple) or isinstance(high, tuple):
-        raise ImageError(f"unexpected bands in mode {image.mode}")
-    if not (math.isfinite(low) and math.isfinite(high)):
-        import numpy as np  # rarely needed, and slow to import
-
-        values = np.asarray(image)
-        values = values[np.isfinite(values)]
-        low, high = (values.min(), values.max()) if len(values) else (0, 0)
-    return float(low), float(high)
 
 
 def _tags(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:

@@ -17,9 +17,18 @@ _MOST_ENTRIES = 1024  # of one directory
 _MOST_BYTES = 1024**2  # of one value; previews are read by their offsets instead
 _MOST_FACT_BYTES = 64 * 1024  # of one value that is a fact about a photo
 
-# Bytes of a value, and its letter for struct, by the number of the type: TIFF 6.0, section 2.
+# Bytes of a value, and its letter for struct, by the number of the type: TIFF 6.0, section 2; from 16 on, BigTIFF.
 _TYPES = {1: (1, "B"), 2: (1, "s"), 3: (2, "H"), 4: (4, "I"), 5: (8, "II"), 6: (1, "b"), 7: (1, "s"), 8: (2, "h"),
-          9: (4, "i"), 10: (8, "ii"), 11: (4, "f"), 12: (8, "d"), 13: (4, "I")}  # fmt: skip
+          9: (4, "i"), 10: (8, "ii"), 11: (4, "f"), 12: (8, "d"), 13: (4, "I"), 16: (8, "Q"), 17: (8, "q"),
+          18: (8, "Q")}  # fmt: skip
+
+_HEADERS = (b"II*\0", b"MM\0*")
+_BIG_HEADER = b"II+\0"  # with the other byte order, Pillow does not open it
+
+
+def is_tiff(data: bytes) -> bool:
+    """Whether data begins like a TIFF file, or like a BigTIFF file, whose offsets have 64 bits."""
+    return data[:4] in (*_HEADERS, _BIG_HEADER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +46,54 @@ class Value:
 
 
 class TiffTags:
-    """The directories of a TIFF structure that begins at `base` in `data`. Offsets count from there."""
+    """The directories of a TIFF structure that begins at `base` in `data`. Offsets count from there.
 
-    def __init__(self, data: bytes, base: int = 0, order: str | None = None) -> None:
+    `first` is the offset of the directory to begin with, if it is not the one that the header names.
+    """
+
+    def __init__(self, data: bytes, base: int = 0, order: str | None = None, first: int | None = None) -> None:
         self.data = data
         self.base = base
         self.order = order or (">" if data[base : base + 2] == b"MM" else "<")
+        self._first = first
+        self._is_big = data[base : base + 4] == _BIG_HEADER
+        # struct's letters of a directory's length, of an entry's head and of an offset
+        self._count, self._head, self._offset = ("Q", "HHQ", "Q") if self._is_big else ("H", "HHI", "I")
+        self._entry_bytes, self._inline_bytes = (20, 8) if self._is_big else (12, 4)
 
     def first(self) -> int:
-        """The offset of the first directory, from the header; 0 if there is none."""
-        return self._unpack("I", self.base + 4)
+        """The offset of the first directory; 0 if there is none."""
+        if self._first is not None:
+            return self._first
+        return self._unpack(self._offset, self.base + (8 if self._is_big else 4))
+
+    def with_first(self, offset: int) -> bytes:
+        """The file's header with another offset of the first directory. It replaces as many bytes at the start of `data`."""
+        at = self.base + (8 if self._is_big else 4)
+        return self.data[self.base : at] + struct.pack(self.order + self._offset, offset)
 
     def directory(self, offset: int) -> tuple[dict[int, Value], int]:
         """(tag → its entry, the offset of the next directory) at an offset. Both are empty if there is no valid directory."""
         at = self.base + offset
         if offset <= 0 or at + 2 > len(self.data):
             return {}, 0
-        count = self._unpack("H", at)
-        if not 0 < count <= _MOST_ENTRIES or at + 2 + 12 * count > len(self.data):
+        count = self._unpack(self._count, at)
+        start = at + struct.calcsize(self._count)
+        end = start + self._entry_bytes * count
+        if not 0 < count <= _MOST_ENTRIES or end > len(self.data):
             return {}, 0
+        head = struct.Struct(self.order + self._head)
         entries = {}
-        for number in range(count):
-            entry = at + 2 + 12 * number
-            tag, kind, length = struct.unpack_from(f"{self.order}HHI", self.data, entry)
+        for entry in range(start, end, self._entry_bytes):
+            tag, kind, length = head.unpack_from(self.data, entry)
             if kind not in _TYPES:
                 continue
-            value = Value(kind, length, entry + 8)
-            if value.length > 4:
-                value = Value(kind, length, self.base + self._unpack("I", entry + 8))
+            value = Value(kind, length, entry + head.size)
+            if value.length > self._inline_bytes:
+                value = Value(kind, length, self.base + self._unpack(self._offset, value.offset))
             if value.offset + value.length <= len(self.data):
                 entries[tag] = value
-        end = at + 2 + 12 * count
-        return entries, self._unpack("I", end) if end + 4 <= len(self.data) else 0
+        return entries, self._unpack(self._offset, end)
 
     def chain(self, offset: int) -> Iterator[dict[int, Value]]:
         """The directory at an offset, those that it links to, and the sub-directories of each. Loops end."""

@@ -10,7 +10,8 @@ from clipsearch.images import colour
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import DecoderPool
 from clipsearch.images.preprocess import resize_and_crop
-from clipsearch.images.reader import decode_image, to_rgb
+from clipsearch.images.reader import decode_image
+from clipsearch.images.rgb import to_rgb
 from clipsearch.types import Box, ImageFile, PixelSpec
 from tests.images.profiles import SPACES, matrix_of, profile
 
