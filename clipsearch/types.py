@@ -324,9 +324,11 @@ class Query:
     `filters` must all hold. `prompts` are templates with one "{}" each. Every text is put into all of them, and the mean of
     the unit vectors is used. A hit has at least `min_score` (a cosine) and `min_match` (a probability). The first `offset` hits
     are skipped. `diverse` leaves out near-copies of better hits. `one_per_shot` leaves out files of a better hit's shot, such
-    as RAW beside JPEG, and names them in its `others`. `sort` orders the hits; it does not choose them. Pictures of the query
-    and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own` has the ids of its
-    images. `exact` bypasses an approximate index. Without terms, it lists every photo that meets its filters.
+    as RAW beside JPEG, and names them in its `others`. A file with several pictures is one hit, at its best moment, unless
+    `all_moments`: then each moment is a hit, and `one_per_shot` has no effect. `sort` orders the hits; it does not choose them.
+    Pictures of the query and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own`
+    has the ids of its images. `exact` bypasses an approximate index. Without terms, it lists every photo that meets its
+    filters.
     """
 
     terms: tuple[Term, ...]
@@ -337,6 +339,7 @@ class Query:
     offset: int = 0
     diverse: bool = False
     one_per_shot: bool = False
+    all_moments: bool = False
     sort: Sort = "score"
     keep_own: bool = False
     own: tuple[int, ...] = ()

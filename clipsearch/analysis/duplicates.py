@@ -270,8 +270,8 @@ def _hash_photos(
                 failures.append(Failure(record.file, GONE) if is_gone(record.file.path) else outcome)
             elif outcome.info.content_hash != record.info.content_hash:
                 failures.append(Failure(record.file, CHANGED))
-            elif not are_plain(outcome.pixels[None])[0]:
-                hashes[len(records)] = perceptual_hashes(outcome.pixels[None])[0]
+            elif not are_plain(outcome.picture[None])[0]:
+                hashes[len(records)] = perceptual_hashes(outcome.picture[None])[0]
                 records.append(record)
             report("reading", done, len(photos))
     return records, hashes[: len(records)], failures

@@ -236,7 +236,7 @@ def embed_photos(
         for outcomes in embed_files(files, encoder, pool, known=by_hash.__contains__, cancel=cancel):
             for outcome in outcomes:
                 if isinstance(outcome, Embedded):
-                    vector = by_hash[outcome.info.content_hash] if outcome.vector is None else outcome.vector
+                    vector = by_hash[outcome.info.content_hash] if outcome.vectors is None else outcome.vectors[0]
                     embedded[outcome.file.path] = by_hash[outcome.info.content_hash] = vector
                 else:
                     failures.append(outcome)

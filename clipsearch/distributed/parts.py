@@ -163,7 +163,8 @@ def _row_values(outcome: Embedded | Failure | OwnPicture, captions: Mapping[str,
     else:
         values = photo_fields(ImageRecord(0, file, outcome.info))
         cause = "incomplete" if outcome.info.incomplete else None
-        values |= {"caption": captions.get(file.path), EMBEDDING: outcome.vector, "cause": cause}
+        embedding = None if outcome.vectors is None else outcome.vectors[0]
+        values |= {"caption": captions.get(file.path), EMBEDDING: embedding, "cause": cause}
     return values | {"path": os.fsencode(file.path)}
 
 
@@ -187,4 +188,4 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
     vector = np.array(values[EMBEDDING], np.float32)
     if not is_unit(vector):
         raise ClipsearchError(f"{where}: row {number:,} has an embedding that is not a unit vector")
-    return Embedded(file, info, vector)
+    return Embedded(file, info, vector[None])

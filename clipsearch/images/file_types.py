@@ -81,6 +81,7 @@ _VIDEOS = ".3gp .avi .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv"
 _IMAGE_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes.split())
 _USUAL_SUFFIX = re.compile(r"\.[a-z0-9_+-]{1,12}")
 _OTHER_SUFFIXES = frozenset(_OTHERS.split())
+_VIDEO_SUFFIXES = frozenset(_VIDEOS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,11 @@ def is_image_suffix(suffix: str) -> bool | None:
     """Whether a suffix, such as ".jpg", says that a file is a picture; None if only the content can tell."""
     suffix = suffix.lower()
     return True if suffix in _IMAGE_SUFFIXES else False if suffix in _OTHER_SUFFIXES else None
+
+
+def is_video_name(name: str) -> bool:
+    """Whether a file's name says that it is a video."""
+    return suffix_of(name) in _VIDEO_SUFFIXES
 
 
 def suffix_of(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -23,10 +24,11 @@ from numpy.typing import NDArray
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import DecodersUnavailable, ImageError
+from clipsearch.images.file_types import is_video_name
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.memory import TOO_MUCH, MemoryWatch
-from clipsearch.images.worker import BYTES, DECODING, PATH, READING, READY, read_message, write_messages
-from clipsearch.types import Box, Failure, ImageFile, ImageInfo, PixelSpec
+from clipsearch.images.worker import AT, BYTES, DECODING, PATH, READING, READY, read_message, write_messages
+from clipsearch.types import Box, Failure, ImageFile, ImageInfo, Moment, PixelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,8 @@ _LAUNCH = "import sys; sys.path[:] = sys.argv[2:]; from clipsearch.images.worker
 _MAX_AHEAD = (
     64  # files decoded ahead, 150 kB each at 224 px: two batches, so that decoding goes on while the model works
 )
-_MAX_AHEAD_BYTES = 256 * 1024**2  # of remote files, which may be in memory already
+_MAX_AHEAD_BYTES = 256 * 1024**2  # of remote files, which may be in memory already, and of films' pictures
+_FILM_BYTES = 40 * 1024**2  # of the pictures of a long film at 224 px
 _TICK = 0.1  # seconds between two checks of how long each busy worker has taken
 _START_TIMEOUT = 120.0  # seconds; machines can be very busy
 _READ_TIMEOUT = 60.0  # seconds in which no byte of a file arrives: sleeping drives take some 20 to wake
@@ -47,11 +50,17 @@ DECODE_MEMORY = 768 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A photo at the requested size: `pixels` is uint8 (height, width, 3)."""
+    """A file's pictures at the requested size: `pixels` is uint8 (n, height, width, 3), with one for each of `info.moments`."""
 
     file: ImageFile
     info: ImageInfo
     pixels: NDArray[np.uint8]
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """The first picture, uint8 (height, width, 3)."""
+        first: NDArray[np.uint8] = self.pixels[0]
+        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,13 @@ class RemoteFile(ImageFile):
     load: Callable[[], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class FileMoment(ImageFile):
+    """A file of which a single picture is wanted: the one at this page or second."""
+
+    at: float
+
+
 class PoolClosed(RuntimeError):
     """Another user of the pool closed it while it was reading."""
 
@@ -71,13 +87,22 @@ class PoolClosed(RuntimeError):
 class DecoderPool:
     """Worker processes that decode for one model, or make thumbnails if `spec` is a Box. Use as a context manager.
 
+    Of a file with several pictures, they decode the first, unless `all_pictures`. Only those are told with their moments.
     `workers` processes run at once (default: one a core) and end with the pool. A process is replaced when a file makes it hang
     or crash. `limits.seconds` limits decoding only: reading may take any time, as long as bytes arrive.
     """
 
-    def __init__(self, spec: PixelSpec | Box, limits: ReadLimits | None = None, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        spec: PixelSpec | Box,
+        limits: ReadLimits | None = None,
+        workers: int | None = None,
+        *,
+        all_pictures: bool = False,
+    ) -> None:
         self.spec = spec
         self.limits = limits or ReadLimits()
+        self.all_pictures = all_pictures
         self.workers = workers or cores()
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="clipsearch-decode")
         self._budget = _Budget(DECODE_MEMORY)
@@ -103,7 +128,7 @@ class DecoderPool:
 
         try:
             for file in files:
-                waiting.append((self._submit(file), file.size if isinstance(file, RemoteFile) else 0))
+                waiting.append((self._submit(file), self._bytes_ahead(file)))
                 while is_full():
                     yield _result(waiting.popleft()[0], cancel)
             while waiting:
@@ -133,6 +158,12 @@ class DecoderPool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _bytes_ahead(self, file: ImageFile) -> int:
+        """How much memory a file may take while it waits for its turn, if that is much."""
+        if self.all_pictures and is_video_name(file.name):
+            return _FILM_BYTES
+        return file.size if isinstance(file, RemoteFile) else 0
 
     def _submit(self, file: ImageFile) -> Future[Decoded | Failure]:
         try:
@@ -187,7 +218,7 @@ class DecoderPool:
                     watchdog = threading.Thread(target=self._watch, name="clipsearch-watchdog", daemon=True)
                     watchdog.start()
                     self._watchdog = watchdog
-                worker = _Worker(self.spec, self.limits, self._budget)
+                worker = _Worker(self.spec, self.limits, self._budget, all_pictures=self.all_pictures)
             except (OSError, RuntimeError) as error:
                 raise _not_started(error) from error
             self._all.add(worker)
@@ -252,11 +283,11 @@ class _Budget:
 class _Worker:
     """One decoding process."""
 
-    def __init__(self, spec: PixelSpec | Box, limits: ReadLimits, budget: _Budget) -> None:
+    def __init__(self, spec: PixelSpec | Box, limits: ReadLimits, budget: _Budget, *, all_pictures: bool) -> None:
         self._budget = budget
         self._limits = limits
         kind = "box" if isinstance(spec, Box) else "pixels"
-        options = json.dumps({kind: asdict(spec), "limits": asdict(limits)})
+        options = json.dumps({kind: asdict(spec), "limits": asdict(limits), "all_pictures": all_pictures})
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, options, *sys.path],
             stdin=subprocess.PIPE,
@@ -274,8 +305,9 @@ class _Worker:
 
     def read(self, file: ImageFile, data: bytes | None = None) -> Decoded | Failure | None:
         """Decode one file, or the picture in `data`; None if the process died while it was starting."""
-        header, pixels = self._ask(PATH + os.fsencode(file.path) if data is None else BYTES + data)
-        if header and "wants" in header:
+        at = AT.pack(file.at if isinstance(file, FileMoment) else math.nan)
+        header, pixels = self._ask(PATH + at + os.fsencode(file.path) if data is None else BYTES + at + data)
+        while header and "wants" in header:
             with self._budget.taking(header["wants"]):  # waiting here does not count as decoding
                 header, pixels = self._ask(b"")
         if header is None or self._timed_out:
@@ -286,6 +318,7 @@ class _Worker:
         info = header["info"]
         info["taken_at"] = info["taken_at"] and datetime.fromisoformat(info["taken_at"])
         info["gps"] = info["gps"] and tuple(info["gps"])
+        info["moments"] = tuple(Moment(**moment) for moment in info["moments"])
         array = np.frombuffer(pixels, np.uint8).reshape(*header["shape"], 3)
         mtime_ns = header["mtime_ns"] if data is None else file.mtime_ns
         return Decoded(ImageFile(file.path, header["size"], mtime_ns), ImageInfo(**info), array)

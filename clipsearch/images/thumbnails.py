@@ -29,14 +29,14 @@ def each_thumbnail(paths: Sequence[str], box: tuple[int, int]) -> Generator[Imag
     """Yield each file's thumbnail, or a Failure with the reason. Memory does not grow with the number of files."""
     with closing(_decoded(paths, box)) as outcomes:
         for outcome in outcomes:
-            yield outcome if isinstance(outcome, Failure) else Image.fromarray(outcome.pixels)
+            yield outcome if isinstance(outcome, Failure) else Image.fromarray(outcome.picture)
 
 
 def indexed_thumbnails(records: Sequence[ImageRecord], box: tuple[int, int]) -> list[Image.Image | None]:
     """Thumbnails of indexed photos; None for a file that cannot be read, or has changed since it was indexed."""
     outcomes = zip(records, _decoded([record.file.path for record in records], box), strict=True)
     return [
-        Image.fromarray(outcome.pixels)
+        Image.fromarray(outcome.picture)
         if isinstance(outcome, Decoded) and outcome.info.content_hash == record.info.content_hash
         else None
         for record, outcome in outcomes

@@ -1,33 +1,39 @@
 """A process that decodes photos, one at a time, for images.pool.
 
 Only here do untrusted bytes reach decoders written in C, so a hang, a crash or a memory bomb costs one file and not the run.
-The process exchanges length-prefixed messages on its standard streams. A request is PATH and a path, or BYTES and a file's
-bytes. The answer is a JSON header and raw pixels. Before it decodes a large picture, the process sends {"wants": bytes} and
-waits for any message. Headers {"at": ...} report progress: READY once it has started, READING after each block of the file, and
-DECODING when the whole file is in memory.
+The process exchanges length-prefixed messages on its standard streams. A request is PATH or BYTES, AT, and a path or a file's
+bytes. The answer is a JSON header and the raw pixels of one or more pictures. Before it decodes a large picture, the process
+sends {"wants": bytes} and waits for any message. Headers {"at": ...} report progress: READY once it has started, READING after
+each block of the file, and DECODING when the whole file is in memory.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import IO, Any
+
+from PIL import Image
 
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, read_bytes
 from clipsearch.images.memory import TOO_MUCH, limit_memory
 from clipsearch.images.preprocess import fit_into, minimum_size, resize_and_crop
-from clipsearch.images.reader import decode_image
-from clipsearch.types import Box, ImageFile, PixelSpec
+from clipsearch.images.reader import decode_image, decode_pictures
+from clipsearch.types import Box, ImageFile, ImageInfo, PixelSpec
 
 LARGE = 64 * 1024**2
 """Bytes of a decoded picture from which the process asks for memory. A whole 12-megapixel photo takes 48 MB."""
 
 LENGTH = struct.Struct("<I")
+AT = struct.Struct("<d")
+"""The page or second of the wanted picture; NaN for the first, or for all."""
+
 PATH, BYTES = b"p", b"b"
 READY, READING, DECODING = "ready", "reading", "decoding"
 
@@ -35,7 +41,8 @@ READY, READING, DECODING = "ready", "reading", "decoding"
 def main(arguments: str) -> None:
     """Serve until standard input ends.
 
-    `arguments` is JSON: {"pixels": fields of a PixelSpec, "limits": fields of ReadLimits}, or "box" in place of "pixels".
+    `arguments` is JSON: {"pixels": fields of a PixelSpec, "limits": fields of ReadLimits, "all_pictures": bool}, or "box" in
+    place of "pixels".
     """
     options: dict[str, Any] = json.loads(arguments)
     spec: Box | PixelSpec
@@ -60,41 +67,56 @@ def main(arguments: str) -> None:
             if read_message(requests) is None:
                 sys.exit()
 
+    decoding = _Decoding(spec, limits, options["all_pictures"], ask_for_memory, report)
     report(READY)
     while (request := read_message(requests)) is not None:
-        photo = request[1:] if request[:1] == BYTES else os.fsdecode(request[1:])
-        header, pixels = _read(photo, spec, limits, ask_for_memory, report)
+        (at,) = AT.unpack(request[1 : 1 + AT.size])
+        content = request[1 + AT.size :]
+        photo = content if request[:1] == BYTES else os.fsdecode(content)
+        wanted = None if math.isnan(at) else at
+        header, pixels = decoding.read(photo, wanted)
         write_messages(responses, json.dumps(header).encode(), pixels)
 
 
-def _read(
-    photo: str | bytes,
-    spec: PixelSpec | Box,
-    limits: ReadLimits,
-    ask_for_memory: Callable[[int], None],
-    report: Callable[[str], None],
-) -> tuple[dict[str, Any], bytes]:
-    try:
+@dataclass(frozen=True, slots=True)
+class _Decoding:
+    """Decodes files as `main` was told to, and reports to the other side meanwhile."""
+
+    spec: PixelSpec | Box
+    limits: ReadLimits
+    all_pictures: bool
+    ask_for_memory: Callable[[int], None]
+    report: Callable[[str], None]
+
+    def read(self, photo: str | bytes, at: float | None) -> tuple[dict[str, Any], bytes]:
+        """The answer for a path or a file's bytes: of its picture `at` a page or second, else of the first, or of all."""
+        try:
+            pictures, info, file = self._pictures(photo, at)
+            pixels = b"".join(picture.tobytes() for picture in pictures)
+        except ImageError as error:
+            return {"reason": str(error), "cause": error.cause}, b""
+        except MemoryError:
+            return {"reason": TOO_MUCH, "cause": "memory"}, b""
+        taken_at = info.taken_at.isoformat() if info.taken_at else None
+        header = {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}
+        return {**header, "shape": [len(pictures), pictures[0].height, pictures[0].width]}, pixels
+
+    def _pictures(self, photo: str | bytes, at: float | None) -> tuple[list[Image.Image], ImageInfo, ImageFile]:
         if isinstance(photo, bytes):
             data, file = photo, ImageFile("", len(photo), 0)
         else:
-            data, file = read_bytes(photo, limits.max_bytes, lambda: report(READING))
-        report(DECODING)
-        sized, info = decode_image(
-            data,
-            minimum_size(spec),
-            limits,
-            ask_for_memory,
-            lambda picture: fit_into(picture, spec) if isinstance(spec, Box) else resize_and_crop(picture, spec),
-        )
-        pixels = sized.tobytes()
-    except ImageError as error:
-        return {"reason": str(error), "cause": error.cause}, b""
-    except MemoryError:
-        return {"reason": TOO_MUCH, "cause": "memory"}, b""
-    taken_at = info.taken_at.isoformat() if info.taken_at else None
-    header = {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}
-    return {**header, "shape": [sized.height, sized.width]}, pixels
+            data, file = read_bytes(photo, self.limits.max_bytes, lambda: self.report(READING))
+        self.report(DECODING)
+        least = minimum_size(self.spec)
+        if self.all_pictures and at is None:
+            return *decode_pictures(data, least, self.limits, self.ask_for_memory, self._sized), file
+        picture, info = decode_image(data, least, self.limits, self.ask_for_memory, self._sized, at)
+        return [picture], info, file
+
+    def _sized(self, picture: Image.Image) -> Image.Image:
+        if isinstance(self.spec, Box):
+            return fit_into(picture, self.spec)
+        return resize_and_crop(picture, self.spec)
 
 
 def read_message(stream: IO[bytes]) -> bytes | None:

@@ -22,12 +22,9 @@ from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_syn
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.types import Failure, ImageFile, ImageInfo, SkipReason
+from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo, SkipReason
 
 if TYPE_CHECKING:  # decoders and encoders are imported only if there are files to decode
-    import numpy as np
-    from numpy.typing import NDArray
-
     from clipsearch.encoders.base import Encoder
     from clipsearch.indexing.pipeline import Embedded
 
@@ -156,7 +153,7 @@ def _embed_changes(
 
     encoder = load_encoder()
     files = itertools.chain([first], files)
-    with DecoderPool(encoder.spec.pixels, options.limits, options.jobs) as pool:
+    with DecoderPool(encoder.spec.pixels, options.limits, options.jobs, all_pictures=True) as pool:
         if encoder.spec.fingerprint.precision is None:  # index, user and model leave it open: the first photos decide
             judged = list(itertools.islice(files, JUDGED_PHOTOS))
             encoder.settle_precision(lambda: decode_for(encoder, judged, pool))
@@ -208,7 +205,7 @@ class _Reconciler:
         captioned = [plan for plan in plans if plan.says_captions]
         self._captioned = {file.path for plan in captioned for _, file in plan.todo}
         self._were_captioned = {image_id for plan in captioned for image_id in plan.missing}
-        self._replaced: dict[str, tuple[ImageInfo, NDArray[np.float32]]] = {}  # by content hash
+        self._replaced: dict[str, tuple[ImageInfo, Embeddings]] = {}  # by content hash
         self._replaced_sizes: set[int] = set()
         self._has_incomplete = any(failure.cause == "incomplete" for failure in collection.failures())
         self._committed = time.monotonic()
@@ -322,13 +319,13 @@ class _Reconciler:
         captioned = embedded.info if embedded.file.path in self._captioned else None
         if not self._stage_known_content(place, embedded.file, embedded.info.content_hash, captioned):
             if (
-                embedded.vector is None
+                embedded.vectors is None
             ):  # the image that had its content has left meanwhile; the next run takes it as new
                 self.report.failed += 1
                 return
             self._count_change(place)
             self._remember_replaced(place)
-            self.collection.add(place, embedded.file, embedded.info, embedded.vector)
+            self.collection.add(place, embedded.file, embedded.info, embedded.vectors)
         if embedded.info.incomplete:
             self._note_incomplete(place, embedded.file)
 
@@ -371,10 +368,10 @@ class _Reconciler:
         self.report.copied += 1
         self._remember_replaced(place)
         if digest in self._replaced:
-            info, vector = self._replaced.pop(digest)
+            info, vectors = self._replaced.pop(digest)
         else:
-            info, vector = self._info(same[0]), self.collection.vectors(same[:1])[0]
-        self.collection.add(place, file, replace(info, caption=captioned.caption) if captioned else info, vector)
+            info, vectors = self._info(same[0]), self.collection.file_vectors(same[0])
+        self.collection.add(place, file, replace(info, caption=captioned.caption) if captioned else info, vectors)
         if info.incomplete:
             self._note_incomplete(place, file)
         return True
@@ -385,9 +382,9 @@ class _Reconciler:
         if captioned is None or info.caption == captioned.caption:
             self.collection.move(image_id, place, file)
         else:
-            vector = self.collection.vectors([image_id])[0]
+            vectors = self.collection.file_vectors(image_id)
             self.collection.remove([image_id])
-            self.collection.add(place, file, replace(info, caption=captioned.caption), vector)
+            self.collection.add(place, file, replace(info, caption=captioned.caption), vectors)
         if info.incomplete:
             self._note_incomplete(place, file)
 
@@ -396,8 +393,8 @@ class _Reconciler:
         known = self.collection.known_file(place)
         if known and known.image_id is not None and len(self._replaced) < _MOST_REPLACED:
             with suppress(KeyError, CollectionError):  # without it, the content is encoded again if it turns up
-                vector, info = self.collection.vectors([known.image_id])[0], self._info(known.image_id)
-                self._replaced[info.content_hash] = info, vector
+                vectors, info = self.collection.file_vectors(known.image_id), self._info(known.image_id)
+                self._replaced[info.content_hash] = info, vectors
                 self._replaced_sizes.add(known.size)
 
     def _info(self, image_id: int) -> ImageInfo:

@@ -28,11 +28,11 @@ _ENCODED_AT_ONCE = 2  # batches, so that no core idles at the end of one
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A photo with its unit vector (dim,); None if its content was known already and not encoded."""
+    """A file with the unit vectors (n, dim) of its pictures; None if its content was known already and not encoded."""
 
     file: ImageFile
     info: ImageInfo
-    vector: NDArray[np.float32] | None
+    vectors: Embeddings | None
 
 
 @dataclass(slots=True)
@@ -42,6 +42,11 @@ class _Batch:
     files: list[Decoded | Failure] = field(default_factory=list)
     wanted: dict[str, Decoded] = field(default_factory=dict)
     embeddings: Future[Embeddings] | None = None
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures are to be encoded."""
+        return sum(len(decoded.pixels) for decoded in self.wanted.values())
 
 
 def embed_files(
@@ -64,17 +69,17 @@ def embed_files(
     batch_size = batch_size or min(max(32, _BATCH_PER_CORE * cores()), 256)
     leaving = threading.Event()
 
-    def encode(pixels: NDArray[np.float32]) -> Embeddings:
+    def encode(pixels: NDArray[np.uint8]) -> Embeddings:
         parts = []
         for start in range(0, len(pixels), piece):
             if leaving.is_set():
                 raise CancelledError
-            parts.append(encoder.encode_pixels(pixels[start : start + piece]))
+            parts.append(encoder.encode_pixels(normalise(pixels[start : start + piece], encoder.spec.pixels)))
         return np.concatenate(parts)
 
     def submit(batch: _Batch) -> None:
         if batch.wanted:
-            pixels = normalise([decoded.pixels for decoded in batch.wanted.values()], encoder.spec.pixels)
+            pixels = np.concatenate([decoded.pixels for decoded in batch.wanted.values()])
             batch.embeddings = model.submit(encode, pixels)
         if batch.files:
             running.append(batch)
@@ -89,7 +94,7 @@ def embed_files(
                 content = outcome.info.content_hash
                 if not known(content) and not any(content in before.wanted for before in running):
                     batch.wanted.setdefault(content, outcome)
-            if len(batch.wanted) >= batch_size or len(batch.files) >= 8 * batch_size:
+            if batch.pictures >= batch_size or len(batch.files) >= 8 * batch_size:
                 submit(batch)
                 batch = _Batch()
                 if len(running) > _ENCODED_AT_ONCE:
@@ -111,8 +116,8 @@ def embed_files(
 
 
 def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) -> NDArray[np.float32]:
-    """The files that can be read, as the model takes them: float32 (n, 3, height, width)."""
-    pixels = [outcome.pixels for outcome in pool.read(files) if isinstance(outcome, Decoded)]
+    """The first pictures of the files that can be read, as the model takes them: float32 (n, 3, height, width)."""
+    pixels = [outcome.picture for outcome in pool.read(files) if isinstance(outcome, Decoded)]
     return normalise(pixels, encoder.spec.pixels) if pixels else np.empty((0, 3, 0, 0), np.float32)
 
 
@@ -122,15 +127,18 @@ def _next_outcomes(running: deque[_Batch], cancel: CancelToken) -> list[Embedded
     cancel.check()
     while batch.embeddings and wait([batch.embeddings], _LOOK).not_done:
         cancel.check()
-    vectors = dict(zip(batch.wanted, batch.embeddings.result(), strict=True)) if batch.embeddings else {}
+    embeddings: dict[str, Embeddings] = {}
+    if batch.embeddings:
+        ends = np.cumsum([len(decoded.pixels) for decoded in batch.wanted.values()])
+        embeddings = dict(zip(batch.wanted, np.split(batch.embeddings.result(), ends[:-1]), strict=True))
     outcomes: list[Embedded | Failure] = []
     for item in batch.files:
-        vector = None if isinstance(item, Failure) else vectors.get(item.info.content_hash)
+        vectors = None if isinstance(item, Failure) else embeddings.get(item.info.content_hash)
         if isinstance(item, Failure):
             outcomes.append(item)
-        elif vector is not None and not np.isfinite(vector).all():
+        elif vectors is not None and not np.isfinite(vectors).all():
             outcomes.append(Failure(item.file, "the model gives no embedding for this picture"))
         else:
-            outcomes.append(Embedded(item.file, item.info, vector))
+            outcomes.append(Embedded(item.file, item.info, vectors))
     running.popleft()
     return outcomes

@@ -126,7 +126,7 @@ def _bring_up_to_date(
             vector = checked_vector(row, manifest.fingerprint.dim)
             if not is_unit(vector):
                 raise CollectionDamaged(f"the store's vector of image {row['image_id']} is not of length 1")
-            collection.restore(catalog_row(row), None if row["image_id"] in has_vector else vector)
+            collection.restore(catalog_row(row), None if row["image_id"] in has_vector else vector[None])
             done += 1
             report.fetched += 1
         if collection.staged >= _COMMIT_IMAGES:

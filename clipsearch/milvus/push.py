@@ -237,7 +237,7 @@ class _PushRun:
                 raise CollectionDamaged(
                     f"the store has not kept image {row['image_id']} as it was sent; nothing was published"
                 )
-            if catalog_row(kept)[-3:-1] != local[row["image_id"]]:
+            if catalog_row(kept)[-5:-3] != local[row["image_id"]]:
                 raise CollectionDamaged(f"the index's own row of image {row['image_id']} is damaged; {WHAT_TO_DO}")
 
     def _manifest(self, lineage: str, name: str) -> Manifest:

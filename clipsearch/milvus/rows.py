@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import CollectionDamaged
+from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.milvus.filters import UNKNOWN_DEGREES, hexadecimal, text_key
 from clipsearch.store.rows import IMAGE_COLUMNS, image_check, record_of
 from clipsearch.store.vectors import vector_check
@@ -43,7 +43,9 @@ VECTOR, NOTE = "vector", "note"
 
 def row_of(values: tuple[Any, ...], vector: NDArray[np.float32], born: int) -> dict[str, Any]:
     """A row of the store, from an image's unit vector (dim,) and its row in the catalog, checks and caption last."""
-    image = dict(zip(_CATALOG_ORDER, values, strict=True))
+    if values[-1] is not None:
+        raise CollectionError("a store cannot keep files with several pictures, such as films")
+    image = dict(zip(_CATALOG_ORDER, values[:-2], strict=True))
     image_id, width, height = image["image_id"], image["width"], image["height"]
     if not (0 < image_id < 2**31 and 0 < born < 2**31):
         raise CollectionDamaged(f"image {image_id} of version {born} cannot have a number in a store")
@@ -91,9 +93,9 @@ def catalog_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
         checks = int(row["row_check"]), int(row["vector_check"])
     except (KeyError, TypeError, ValueError, UnicodeError) as error:
         raise CollectionDamaged(f"the store has a row {row.get('row')} that clipsearch never writes") from error
-    if image_check(*values) != checks[0]:
+    if image_check(*values, None, None) != checks[0]:
         raise CollectionDamaged(f"the store's row of image {values[0]} is damaged; push again to replace it")
-    return (*values[:-1], *checks, values[-1])
+    return (*values[:-1], *checks, values[-1], None, None)
 
 
 def record(row: Mapping[str, Any], roots: dict[int, str]) -> ImageRecord:

@@ -188,6 +188,7 @@ class MilvusStore:
         without: Sequence[int] = (),
         *,
         exact: bool = False,
+        all_moments: bool = False,
     ) -> list[list[tuple[float, ImageRecord]]]:
         """For each of the queries (n, dim) its nearest photos: (cosine, record), best first, at most `top_k`.
 

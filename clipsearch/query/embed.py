@@ -112,7 +112,7 @@ class QueryEmbedder:
             (outcome,) = pool.read([ImageFile(path, 0, 0)])
         if isinstance(outcome, Failure):
             raise ImageError(f"{path}: {outcome.reason}", outcome.cause)
-        return self.encoder.encode_pixels(normalise_pixels([outcome.pixels], pixels))
+        return self.encoder.encode_pixels(normalise_pixels([outcome.picture], pixels))
 
 
 def _indexed(term: Term, store: VectorStore[SelectionT]) -> tuple[list[int], Embeddings | None]:

@@ -60,6 +60,11 @@ class _EmbeddedSearch:
         return self.query.offset + self.top_k
 
     @property
+    def is_one_per_shot(self) -> bool:
+        """Whether the files of one shot are one hit."""
+        return self.query.one_per_shot and not self.query.all_moments
+
+    @property
     def is_chosen(self) -> bool:
         """Whether hits are left out because of their content, not only because of their rank."""
         return self.query.diverse or self.query.min_match is not None
@@ -76,7 +81,7 @@ class _EmbeddedSearch:
         """Whether hits are missing only because the files of a few shots fill the ranking."""
         least = self.query.min_score
         return (
-            self.query.one_per_shot
+            self.is_one_per_shot
             and not self.is_chosen
             and len(hits) < self.top_k
             and len(ranking) == self.depth
@@ -104,7 +109,7 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
     with _timed("encode", seconds):
         embedded = embedder.embed(queries, store)
     searches = [
-        _EmbeddedSearch(query, vectors, top_k, _FILES_OF_A_SHOT if query.one_per_shot else 1)
+        _EmbeddedSearch(query, vectors, top_k, _FILES_OF_A_SHOT if query.one_per_shot and not query.all_moments else 1)
         for query, vectors in zip(queries, embedded, strict=True)
     ]
     answers = store.at_one_state(lambda: _answers(store, embedder.encoder, searches, seconds))
@@ -209,11 +214,12 @@ def _rankings(
     for position, search in enumerate(searches):
         query = search.query
         left_out = () if query.keep_own else search.embedded.own
-        groups.setdefault((search.depth, query.filters, left_out, query.exact), []).append(position)
+        key = (search.depth, query.filters, left_out, query.exact, query.all_moments)
+        groups.setdefault(key, []).append(position)
     rankings: list[_Ranking] = [[] for _ in searches]
-    for (depth, filters, left_out, exact), positions in groups.items():
+    for (depth, filters, left_out, exact, all_moments), positions in groups.items():
         vectors = np.concatenate([searches[position].embedded.vector for position in positions])
-        nearest = store.search(vectors, depth, selections[filters], left_out, exact=exact)
+        nearest = store.search(vectors, depth, selections[filters], left_out, exact=exact, all_moments=all_moments)
         for position, ranking in zip(positions, nearest, strict=True):
             rankings[position] = ranking
     return rankings
@@ -227,7 +233,7 @@ def _hits(
     best = _best_scores(store, search, ranking, exact=exact)
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
-    if not search.is_chosen and not query.one_per_shot:
+    if not search.is_chosen and not search.is_one_per_shot:
         ranking = ranking[: search.end]
     if not ranking:
         return []
@@ -242,7 +248,7 @@ def _hits(
         matches = _matches(spec, query, scores, best)
     rows = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
     others: dict[int, tuple[ImageRecord, ...]] = {}
-    if query.one_per_shot:
+    if search.is_one_per_shot:
         shots = [[rows[position] for position in shot] for shot in gathered([ranking[row][1] for row in rows])]
         rows = [shot[0] for shot in shots]
         others = {shot[0]: tuple(ranking[row][1] for row in shot[1:]) for shot in shots}
@@ -261,7 +267,7 @@ def _best_scores(
     """
     if not _is_text(search.query):
         return []
-    if search.is_single and not search.query.filters:
+    if search.is_single and not search.query.filters and not search.query.all_moments:
         return [np.array([score for score, _ in ranking[:RIVALS]])]
     return store.best_scores(search.embedded.terms, RIVALS, exact=exact)
 

@@ -47,9 +47,11 @@ class VectorStore(Protocol[SelectionT]):
         without: Sequence[int] = (),
         *,
         exact: bool = False,
+        all_moments: bool = False,
     ) -> list[list[tuple[float, ImageRecord]]]:
         """For each of the queries (n, dim) its nearest photos: (cosine, record), best first, at most `top_k`.
 
+        A file with several pictures counts once, by the best of them, unless `all_moments`.
         The ranking is that of float64 inner products over the stored vectors, ties in the order of their paths: over all of
         them, or over the candidates of an approximate index if there is one and not `exact`.
         """
@@ -63,10 +65,10 @@ class VectorStore(Protocol[SelectionT]):
         """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""
 
     def vectors(self, ids: Sequence[int]) -> Embeddings:
-        """The unit vectors (n, dim) of some photos, in their order. KeyError if one does not exist."""
+        """The unit vectors (n, dim) of some pictures, in their order. KeyError if one does not exist."""
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
-        """image_id → record, for the photos that exist."""
+        """image_id → record, for the pictures that exist."""
 
     def same_content(self, content_hash: str) -> list[int]:
         """The photos whose file has this sha256 (hexadecimal), oldest first."""

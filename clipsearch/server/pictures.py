@@ -120,7 +120,7 @@ class Pictures:
                 raise ImageError(f"{record.file.name} cannot be shown: {error}") from error
             if decoded.info.content_hash != record.info.content_hash:
                 raise _changed(record)
-            data = encoded(Image.fromarray(decoded.pixels), **_SAVE_OPTIONS[kind])
+            data = encoded(Image.fromarray(decoded.picture), **_SAVE_OPTIONS[kind])
             self._cache.put(name, data)
         return data
 

@@ -105,7 +105,7 @@ class Service:
         info = decoded.info
 
         def embed(engine: SearchEngine) -> Upload:
-            vector = engine.encoder.encode_pixels(normalise([decoded.pixels], spec))[0]
+            vector = engine.encoder.encode_pixels(normalise([decoded.picture], spec))[0]
             return Upload(info.width, info.height, vector, info.content_hash, engine.encoder.spec.fingerprint.digest)
 
         return await self.searches.run(embed)

@@ -204,11 +204,13 @@ class Catalog:
 
     def last_id(self) -> int:
         """The highest image id that was ever given. CollectionDamaged if that is not a possible id."""
-        return self._last_number("images", "image_id")
+        last = "image_id + COALESCE(pictures, 1) - 1" if self._db.version >= 7 else "image_id"
+        return self._last_number("images", last)
 
     def _last_number(self, table: str, column: str) -> int:
         """The highest number that SQLite has given to a row of a table; the next one is above it."""
-        sql = f"SELECT seq FROM sqlite_sequence WHERE name = '{table}' UNION ALL SELECT MAX({column}) FROM {table}"
+        highest = f"SELECT * FROM (SELECT {column} FROM {table} ORDER BY rowid DESC LIMIT 1)"
+        sql = f"SELECT seq FROM sqlite_sequence WHERE name = '{table}' UNION ALL {highest}"
         with as_written(f"{self.path}, the last number in its table of {table},"):
             return max([0, *(whole(last, most=MOST_IDS) for (last,) in self._db.execute(sql) if last is not None)])
 

@@ -28,7 +28,7 @@ from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
 from clipsearch.store.ranking import FEW
-from clipsearch.store.rows import KnownFailure, KnownFile, Place, State, with_since
+from clipsearch.store.rows import MOST_MOMENTS, KnownFailure, KnownFile, Place, State, vector_checks_of, with_since
 from clipsearch.store.segments import Segment, SegmentInfo, write_compact, write_segment
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.staging import StagedVectors
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from clipsearch.store.approximate.info import ApproximateInfo
 
 logger = logging.getLogger(__name__)
+
+_DEEPER = 4
+"""If the pictures of a few files fill a ranking, so many times as many pictures are ranked."""
 
 _T = TypeVar("_T")
 
@@ -303,7 +306,8 @@ class Collection:
         def read() -> tuple[list[ImageRecord], int]:
             ids = self._catalog.images.page(condition, self.places, order, offset, count)
             records = self.records(ids)
-            return [records[image_id] for image_id in ids], self._catalog.images.count_of(condition, self.places)
+            files = [replace(records[image_id], moment=None) for image_id in ids]
+            return files, self._catalog.images.count_of(condition, self.places)
 
         return self.at_one_state(read)
 
@@ -324,6 +328,10 @@ class Collection:
         vectors[is_staged] = [staged[image_id] for image_id in wanted[is_staged].tolist()]
         vectors[~is_staged] = published
         return vectors
+
+    def file_vectors(self, file_id: int) -> Embeddings:
+        """The unit vectors (n, dim) of all pictures of a file, in their order. Raises as `vectors`."""
+        return self.vectors(self._catalog.images.all_ids([file_id]))
 
     def published_vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """image_id → the vector (dim,) that was committed for it, for the images that have one."""
@@ -358,17 +366,25 @@ class Collection:
         return sum(info.rows * dim * (1 if info.compact else 4) for info in infos)
 
     def search(
-        self, queries: Embeddings, top_k: int, allowed: Ids | None = None, without: Sequence[int] = (), *, exact: bool = False
-    ) -> list[list[tuple[float, ImageRecord]]]:  # fmt: skip
-        """For each of the queries (n, dim) its nearest images: (cosine, record), best first, at most `top_k`.
+        self,
+        queries: Embeddings,
+        top_k: int,
+        allowed: Ids | None = None,
+        without: Sequence[int] = (),
+        *,
+        exact: bool = False,
+        all_moments: bool = False,
+    ) -> list[list[tuple[float, ImageRecord]]]:
+        """For each of the queries (n, dim) its nearest files: (cosine, record), best first, at most `top_k`.
 
-        The ranking is that of float64 inner products over all stored vectors, ties in the order of their paths. If
-        `approximation` returns an index and not `exact`, only that index's candidates are ranked. `allowed` (m,), ascending,
-        limits the search to those ids, and `without` leaves some out. All answers come from one committed state.
+        The ranking is that of float64 inner products over all stored vectors, ties in the order of their paths. A file with
+        several pictures counts once, by the best of them, unless `all_moments`. If `approximation` returns an index and not
+        `exact`, only that index's candidates are ranked. `allowed` (m,), ascending, limits the search to those files, and
+        `without` leaves some out. All answers come from one committed state.
         """
 
         def answer(snapshot: Snapshot) -> list[list[tuple[float, ImageRecord]]]:
-            nearest = self._nearest(snapshot, queries, top_k, allowed, without, exact=exact)
+            nearest = self._nearest(snapshot, queries, top_k, allowed, without, exact=exact, all_moments=all_moments)
             return [
                 self._ranked(snapshot, query[None], scores, ids, top_k)
                 for query, (scores, ids) in zip(queries, nearest, strict=True)
@@ -377,7 +393,7 @@ class Collection:
         return self._index.at_one_state(answer)
 
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
-        """For each of the queries (n, dim) its `count` highest cosines over all images, best first; found as `search` does."""
+        """For each of the queries (n, dim) its `count` highest cosines over all files, best first; found as `search` does."""
         nearest = self._index.at_one_state(lambda snapshot: self._nearest(snapshot, queries, count, exact=exact))
         return [scores[:count] for scores, _ in nearest]
 
@@ -425,8 +441,9 @@ class Collection:
         return self._catalog.images.checksums()
 
     def rows(self, ids: Sequence[int]) -> list[tuple[Any, ...]]:
-        """The rows of images as the catalog has them, by id: `rows.IMAGE_COLUMNS`, row_check, vector_check, caption.
+        """The rows of files as the catalog has them, by id.
 
+        `rows.IMAGE_COLUMNS`, row_check, vector_check, `rows.LATER_IMAGE_COLUMNS`.
         CollectionDamaged if one holds what clipsearch never writes.
         """
         return self._catalog.images.rows(ids, self.roots())
@@ -449,29 +466,38 @@ class Collection:
         self._catalog.remove_tombstones(revived)
         return revived
 
-    def restore(self, row: Sequence[Any], vector: NDArray[np.float32] | None) -> None:
-        """Stage an image as another copy of this index has it, under its own id. It replaces what the id has here.
+    def restore(self, row: Sequence[Any], vectors: NDArray[np.float32] | None) -> None:
+        """Stage a file as another copy of this index has it, under its own id. It replaces what the id has here.
 
-        `row` is what `rows` returns, and `vector` its unit vector (dim,), or None if the vector is here already. Images have to
-        come in the order of their ids.
+        `row` is what `rows` returns, and `vectors` are its unit vectors (n, dim), or None if they are here already. Files have
+        to come in the order of their ids.
         """
         with self._staging() as catalog:
             catalog.restore("images", [row])
-            if vector is not None:
-                self._staged.add(row[0], np.ascontiguousarray(vector, np.float32), catalog)
+            if vectors is None:
+                catalog.remove_tombstones(vector_checks_of(tuple(row)))
+            else:
+                for image_id, vector in enumerate(np.ascontiguousarray(vectors, np.float32), row[0]):
+                    self._staged.add(image_id, vector, catalog)
 
     # -- writing
 
-    def add(self, place: Place, file: ImageFile, info: ImageInfo, vector: NDArray[np.float32]) -> int:
-        """Stage an image with its unit vector (dim,); its id. It replaces what was known of the file."""
-        if not is_unit(vector):
+    def add(self, place: Place, file: ImageFile, info: ImageInfo, vectors: NDArray[np.float32]) -> int:
+        """Stage a file with the unit vectors of its pictures; its id. It replaces what was known of the file.
+
+        `vectors` is (n, dim), with a row for each of `info.moments`, or (dim,) for a file with one picture.
+        """
+        stored = np.ascontiguousarray(np.atleast_2d(vectors), np.float32)
+        if len(stored) != max(len(info.moments), 1) or len(info.moments) > MOST_MOMENTS:
+            raise ValueError(f"{len(stored)} embeddings for a file with {len(info.moments)} moments")
+        if not all(map(is_unit, stored)):
             raise ValueError("an embedding must have norm 1")
-        stored = np.ascontiguousarray(vector, np.float32)
         with self._staging() as catalog:
             self.discard(place)
-            image_id = catalog.images.add(place, file, info, vector_check(stored))
-            self._staged.add(image_id, stored, catalog)
-        return image_id
+            file_id = catalog.images.add(place, file, info, list(map(vector_check, stored)))
+            for image_id, vector in enumerate(stored, file_id):
+                self._staged.add(image_id, vector, catalog)
+        return file_id
 
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
         """Stage that an image's content is in another file now. What was known of that file is forgotten."""
@@ -587,11 +613,30 @@ class Collection:
         without: Sequence[int] = (),
         *,
         exact: bool,
+        all_moments: bool = False,
     ) -> list[tuple[Scores, Ids]]:
-        index = self._approximate(top_k, allowed, exact)
-        if index:
-            return index.nearest(snapshot, queries, top_k, without)
-        return snapshot.nearest(queries, top_k, allowed, without)
+        """For each of the queries (n, dim) the best `top_k`, and all that tie with the last: cosines, best first, and ids."""
+        index, file_ids = self._approximate(top_k, allowed, exact), snapshot.file_ids
+        if len(file_ids):
+            allowed = None if allowed is None else file_ids.expanded(allowed)
+            without = file_ids.expanded(file_ids.files_of(np.array(without, np.int64))).tolist()
+
+        def nearest(queries: Embeddings, depth: int) -> list[tuple[Scores, Ids]]:
+            if index:
+                return index.nearest(snapshot, queries, depth, without)
+            return snapshot.nearest(queries, depth, allowed, without)
+
+        pictures, depth = nearest(queries, top_k), top_k
+        if all_moments or not len(file_ids):
+            return pictures
+        while True:
+            files = [file_ids.best_of_each(*ranked) for ranked in pictures]
+            short = [row for row, (_, ids) in enumerate(files) if len(ids) < top_k and len(pictures[row][1]) >= depth]
+            if not short:
+                return files
+            depth *= _DEEPER
+            for row, ranked in zip(short, nearest(queries[short], depth), strict=True):
+                pictures[row] = ranked
 
     def _ranked(
         self, snapshot: Snapshot, query: Embeddings, scores: Scores, ids: Ids, top_k: int
@@ -603,7 +648,7 @@ class Collection:
         if len(records) < len(ids):
             raise self._damaged("it has vectors of no photo")
         pairs = [(score, records[image_id]) for score, image_id in zip(scores.tolist(), ids.tolist(), strict=True)]
-        pairs.sort(key=lambda pair: (-pair[0], pair[1].file.path))
+        pairs.sort(key=lambda pair: (-pair[0], pair[1].file.path, pair[1].image_id))
         del pairs[top_k:]
         best = np.array([record.image_id for _, record in pairs], np.int64)
         try:

@@ -22,7 +22,7 @@ from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
 from clipsearch.store.validation import WHAT_TO_DO, require_own_files
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _ROWS = 1000  # fetched at once
 _LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, a constant of sqlite3 from Python 3.11 on
@@ -91,7 +91,12 @@ ALTER TABLE failures ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE failures ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE failures ADD COLUMN tried_with TEXT NOT NULL DEFAULT '';
 """
-_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS, 5: _CAUSES}
+_MOMENTS = """
+ALTER TABLE images ADD COLUMN pictures INTEGER;
+ALTER TABLE images ADD COLUMN moments TEXT;
+CREATE INDEX images_by_pictures ON images (image_id, pictures) WHERE pictures IS NOT NULL;
+"""
+_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS, 5: _CAUSES, 6: _MOMENTS}
 """What brings a catalog of one format version to the next. Readers manage with any of them."""
 
 

@@ -15,12 +15,15 @@ import numpy as np
 
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.database import Database
+from clipsearch.store.file_ids import FileIds
 from clipsearch.store.filters import FolderLookup, Sql, below, require_shallow, to_sql, without_captions
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
     LARGEST_EDGE,
     LATER_FAILURE_COLUMNS,
+    LATER_IMAGE_COLUMNS,
+    MOST_MOMENTS,
     KnownFailure,
     KnownFile,
     Place,
@@ -31,10 +34,13 @@ from clipsearch.store.rows import (
     is_plausible,
     is_sound,
     known_failure_of,
+    moments_to_json,
+    picture_of,
     place_key,
     record_of,
+    vector_checks_of,
 )
-from clipsearch.store.validation import WHAT_TO_DO, as_written, moment, octets, text, whole
+from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, moment, octets, text, whole
 from clipsearch.types import LONGEST_CAPTION, Condition, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
@@ -149,12 +155,21 @@ class FileTable:
 
 
 class ImageTable(FileTable):
-    """A row for every image: its file, what decoding taught about it, and the checksums of the row and of its vector."""
+    """A row for every file: what decoding taught about it, and the checksums of the row and of its vectors.
+
+    The ids of a file's other pictures follow its own. What takes or gives ids of files says so; the rest is about pictures.
+    """
 
     def __init__(self, database: Database) -> None:
-        checks = "row_check, vector_check" if database.version >= 4 else f"image_check({IMAGE_COLUMNS}, NULL), NULL"
-        caption = "caption" if database.version >= 5 else "NULL"
-        columns, todays_columns = f"{IMAGE_COLUMNS}, {caption}", f"{IMAGE_COLUMNS}, {checks}, {caption}"
+        checks = (
+            "row_check, vector_check"
+            if database.version >= 4
+            else f"image_check({IMAGE_COLUMNS}, NULL, NULL, NULL), NULL"
+        )
+        later = LATER_IMAGE_COLUMNS if database.version >= 7 else "caption, NULL, NULL"
+        later = later if database.version >= 5 else "NULL, NULL, NULL"
+        columns, todays_columns = f"{IMAGE_COLUMNS}, {later}", f"{IMAGE_COLUMNS}, {checks}, {later}"
+        self._has_moments = database.version >= 7
         super().__init__(database, "images", columns, todays_columns, image_check)
 
     # -- files
@@ -192,8 +207,8 @@ class ImageTable(FileTable):
 
     # -- rows
 
-    def add(self, place: Place, file: ImageFile, info: ImageInfo, vector_check: int) -> int:
-        """Add an image at an unused place; its id. `vector_check` is the checksum of its vector."""
+    def add(self, place: Place, file: ImageFile, info: ImageInfo, vector_checks: Sequence[int]) -> int:
+        """Add a file at an unused place; its id. `vector_checks` are the checksums of its pictures' vectors."""
         if len(info.caption or "") > LONGEST_CAPTION:
             raise ValueError(f"a caption has at most {LONGEST_CAPTION:,} characters")
         latitude, longitude = info.gps or (None, None)
@@ -202,11 +217,17 @@ class ImageTable(FileTable):
             "camera, latitude, longitude, vector_check, caption) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*place_key(place), file.size, file.mtime_ns, info.width, info.height, info.format,
              bytes.fromhex(info.content_hash), info.taken_at.isoformat() if info.taken_at else None, info.camera,
-             latitude, longitude, vector_check, info.caption),
+             latitude, longitude, vector_checks[0], info.caption),
         )  # fmt: skip
-        assert cursor.lastrowid
-        self.renew_checks("image_id = ?", cursor.lastrowid)
-        return cursor.lastrowid
+        image_id = cursor.lastrowid
+        assert image_id
+        if info.moments:
+            values = len(info.moments), moments_to_json(info.moments, vector_checks[1:]), image_id
+            self._db.execute("UPDATE images SET pictures = ?, moments = ? WHERE image_id = ?", values)
+            last = image_id + len(info.moments) - 1
+            self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'images'", (last,))
+        self.renew_checks("image_id = ?", image_id)
+        return image_id
 
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
         """Give an image another place, or another size and time."""
@@ -216,23 +237,65 @@ class ImageTable(FileTable):
         )
         self.renew_checks("image_id = ?", image_id)
 
-    def remove(self, ids: Iterable[int]) -> None:
-        """Drop images and leave tombstones for their vectors."""
-        rows = [(image_id,) for image_id in ids]
-        self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", rows)
-        self._db.executemany("DELETE FROM images WHERE image_id = ?", rows)
+    def remove(self, files: Sequence[int]) -> None:
+        """Drop files and leave tombstones for their vectors."""
+        ids = [(image_id,) for image_id in self.all_ids(files)]
+        self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", ids)
+        self._db.executemany("DELETE FROM images WHERE image_id = ?", [(file_id,) for file_id in files])
+
+    def all_ids(self, files: Sequence[int]) -> list[int]:
+        """The ids of all pictures of some files, whether the files exist or not."""
+        if not self._has_moments:
+            return list(files)
+        counts = dict(self._rows("image_id, pictures", files))
+        with as_written("the catalog's table of images (pictures)"):
+            return [
+                image_id
+                for file_id in files
+                for image_id in range(file_id, file_id + whole(counts.get(file_id) or 1, 1, MOST_MOMENTS))
+            ]
+
+    def file_ids(self) -> FileIds:
+        """The ids of the files with several pictures."""
+        first: list[Any] = []
+        counts: list[Any] = []
+        if self._has_moments:
+            sql = "SELECT image_id, pictures FROM images WHERE pictures IS NOT NULL ORDER BY image_id"
+            with as_written("the catalog's table of images (pictures)"):
+                for image_id, count in self._db.execute(sql):
+                    first.append(whole(image_id, 1, MOST_IDS))
+                    counts.append(whole(count, 1, MOST_MOMENTS))
+        return FileIds(np.array(first, np.int64), np.array(counts, np.int64))
 
     def records(self, ids: Sequence[int], roots: dict[int, str]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist. `roots` gives each root's absolute path."""
-        return {row[0]: record_of(row, roots) for row in self._rows(self.todays_columns, ids)}
+        records = {row[0]: picture_of(record_of(row, roots), 0) for row in self._rows(self.todays_columns, ids)}
+        if later := self._later_pictures([image_id for image_id in ids if image_id not in records]):
+            files = self._rows(self.todays_columns, sorted(set(later.values())))
+            by_id = {row[0]: record_of(row, roots) for row in files}
+            for image_id, file_id in later.items():
+                if (number := image_id - file_id) < len(by_id[file_id].info.moments):
+                    records[image_id] = picture_of(by_id[file_id], number)
+        return records
+
+    def _later_pictures(self, ids: Sequence[int]) -> dict[int, int]:
+        """image_id → the id of its file, for pictures after a file's first. Ids that do not exist may be among them."""
+        if not (self._has_moments and ids):
+            return {}
+        sql = "SELECT MAX(image_id) FROM images WHERE pictures IS NOT NULL AND image_id <= ?"
+        files = ((image_id, self._db.execute(sql, (int(image_id),)).fetchone()[0]) for image_id in ids)
+        return {image_id: file_id for image_id, file_id in files if file_id is not None}
 
     def all_records(self, roots: dict[int, str]) -> Iterator[ImageRecord]:
-        """Every image, in the order of its path."""
+        """Every file, in the order of its path."""
         for row in self._db.execute(f"SELECT {self.todays_columns} FROM images ORDER BY root_id, folder, name"):
             yield record_of(row, roots)
 
     def rows(self, ids: Sequence[int], roots: dict[int, str]) -> list[tuple[Any, ...]]:
-        """The rows of images, by id: IMAGE_COLUMNS, row_check, vector_check, caption. CollectionDamaged as `record_of`."""
+        """The rows of files, by id: IMAGE_COLUMNS, row_check, vector_check, LATER_IMAGE_COLUMNS.
+
+        CollectionDamaged as `record_of`.
+        """
         rows = sorted(self._rows(self.todays_columns, ids), key=itemgetter(0))
         for row in rows:
             record_of(row, roots)
@@ -251,7 +314,13 @@ class ImageTable(FileTable):
         """image_id → the checksum of its vector; None if it is not known yet, as before format 4."""
         if self._db.version < 4:
             return dict.fromkeys(ids)
-        return dict(self._rows("image_id, vector_check", ids))
+        checks: dict[int, int | None] = dict(self._rows("image_id, vector_check", ids))
+        if later := self._later_pictures([image_id for image_id in ids if image_id not in checks]):
+            of_files: dict[int, int | None] = {}
+            for row in self._rows(self.todays_columns, sorted(set(later.values()))):
+                of_files |= vector_checks_of(row)
+            checks |= {image_id: of_files[image_id] for image_id in later if image_id in of_files}
+        return checks
 
     def set_vector_checks(self, checks: Iterable[tuple[int, int]]) -> None:
         """Remember checksums of vectors: (checksum, image_id)."""

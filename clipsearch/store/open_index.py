@@ -13,6 +13,7 @@ import numpy as np
 from clipsearch.errors import CollectionDamaged, ModelMismatch
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import CATALOG, catalog_identity, is_replaced
+from clipsearch.store.file_ids import FileIds
 from clipsearch.store.name_index import NameIndex
 from clipsearch.store.segments import Segment
 from clipsearch.store.snapshot import Snapshot
@@ -108,7 +109,8 @@ class OpenIndex:
                 known.get(info) or Segment(self.segments, info, fingerprint.dim) for info in self.catalog.segments()
             ]
             tombstones = np.array(self.catalog.tombstones(), np.int64)
-            self._snapshot = Snapshot(version, segments, tombstones, fingerprint.dim)
+            file_ids = self.catalog.images.file_ids()
+            self._snapshot = Snapshot(version, segments, tombstones, fingerprint.dim, file_ids)
             self._is_stale = False
         return self._snapshot
 
@@ -134,4 +136,5 @@ class OpenIndex:
         raise CollectionDamaged(f"the index at {self.folder} is damaged: {missing} is missing; {WHAT_TO_DO}")
 
 
-_NOTHING = Snapshot(-1, [], np.empty(0, np.int64), 0)
+_NO_IDS = np.empty(0, np.int64)
+_NOTHING = Snapshot(-1, [], _NO_IDS, 0, FileIds(_NO_IDS, _NO_IDS))

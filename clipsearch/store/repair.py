@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_folder
 from clipsearch.errors import CollectionDamaged, CollectionError
@@ -25,12 +26,13 @@ from clipsearch.store.rows import (
     is_plausible,
     is_sound,
     path_of,
+    vector_checks_of,
 )
 from clipsearch.store.segments import Segment, SegmentInfo, write_segment
 from clipsearch.store.validation import MOST_IDS, absolute_root, as_written, require_own_files
 from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, file_problem, verify
-from clipsearch.types import Embeddings, Fingerprint, Ids, Progress
+from clipsearch.types import Fingerprint, Progress
 
 _Row: TypeAlias = tuple[Any, ...]
 
@@ -129,22 +131,24 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
     images = plausible
     if not salvaged.roots_proven:  # then a photo that is where its row says proves that row's root
         images = {image_id: row for image_id, row in plausible.items() if _is_there(row, roots)}
+    checks = {file_id: vector_checks_of(row) for file_id, row in images.items()}  # of all pictures of each file
+    all_checks = {image_id: check for of_file in checks.values() for image_id, check in of_file.items()}
     segments: list[SegmentInfo] = []
     stored: set[int] = set()
     for info in salvaged.segments:
-        ids = _ids_if_whole(inside, info, dim, images)
+        ids = _ids_if_whole(inside, info, dim, all_checks)
         if ids is not None:
             segments.append(info)
             stored.update(ids)
-    living = {image_id: row for image_id, row in images.items() if image_id in stored}
-    tombstones = stored - living.keys()
-    proven_ids, vectors = _proven_vectors(
-        inside, {info.name for info in segments}, dim, {key: row for key, row in images.items() if key not in stored}
-    )
-    if len(proven_ids):
+    missing = {image_id: check for image_id, check in all_checks.items() if image_id not in stored}
+    proven = _proven_vectors(inside, {info.name for info in segments}, dim, missing)
+    living = {file_id: row for file_id, row in images.items() if checks[file_id].keys() <= stored | proven.keys()}
+    living_ids = {image_id for file_id in living for image_id in checks[file_id]}
+    tombstones = stored - living_ids
+    if wanted := sorted(proven.keys() & living_ids):
         number = max((_number(path.name) for path in inside.glob("*.faiss")), default=0) + 1
-        segments.append(write_segment(inside, f"{number:06d}.faiss", proven_ids, vectors))
-        living |= {image_id: images[image_id] for image_id in proven_ids.tolist()}
+        vectors = np.array([proven[image_id] for image_id in wanted], np.float32)
+        segments.append(write_segment(inside, f"{number:06d}.faiss", np.array(wanted, np.int64), vectors))
     new_path = folder / f"{REPAIRED}.partial"
     for suffix in ("", "-wal", "-shm", "-journal"):
         (folder / f"{new_path.name}{suffix}").unlink(missing_ok=True)
@@ -155,13 +159,13 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.restore("roots", salvaged.roots)
         new.restore("images", living.values())
         new.restore("failures", (row for row in salvaged.failures if _is_failure(row, roots)))
-        new.never_reuse("images", max([salvaged.last_id, *map(_plausible_id, stored)]))
+        new.never_reuse("images", max([salvaged.last_id, *map(_plausible_id, stored | all_checks.keys())]))
         for info in segments:
             new.restore("segments", [(_number(info.name), info.name, info.rows, info.size, info.sha256)])
             if info.compact and not file_problem(inside / info.compact_name, info.compact.size, info.compact.sha256):
                 new.add_compact(info.name, info.compact)
         new.restore("tombstones", ((image_id,) for image_id in tombstones))
-        if all(_check(row) is not None for row in living.values()):
+        if all(all_checks[image_id] is not None for image_id in living_ids):
             new.set_meta(CHECKED, "all")
         else:  # rows from before format 4: the next writer adds their checksums
             new.remove_meta(CHECKED)
@@ -197,7 +201,7 @@ def _is_there(row: _Row, roots: dict[int, str]) -> bool:
     return False
 
 
-def _ids_if_whole(inside: Path, info: SegmentInfo, dim: int, images: dict[int, _Row]) -> list[int] | None:
+def _ids_if_whole(inside: Path, info: SegmentInfo, dim: int, checks: dict[int, int | None]) -> list[int] | None:
     """A segment's image ids, if its file is as it was written and each vector is that of its image; else None."""
     if file_problem(inside / info.name, info.size, info.sha256):
         return None
@@ -205,29 +209,25 @@ def _ids_if_whole(inside: Path, info: SegmentInfo, dim: int, images: dict[int, _
         segment = Segment(inside, info, dim)
         ids: list[int] = segment.ids.tolist()
         pairs = zip(ids, segment.vectors, strict=True)
-        if all(_check(images.get(image_id, ())) in (None, vector_check(vector)) for image_id, vector in pairs):
+        if all(checks.get(image_id) in (None, vector_check(vector)) for image_id, vector in pairs):
             return ids
     return None
 
 
-def _proven_vectors(inside: Path, without: set[str], dim: int, images: dict[int, _Row]) -> tuple[Ids, Embeddings]:
-    """The vectors that are provably those of `images`, from the other segment files: ids, ascending, and vectors."""
-    proven: dict[int, Any] = {}
+def _proven_vectors(
+    inside: Path, without: set[str], dim: int, checks: dict[int, int | None]
+) -> dict[int, NDArray[np.float32]]:
+    """image_id → the vector (dim,) that has the checksum in `checks`, from all segment files but `without`."""
+    proven: dict[int, NDArray[np.float32]] = {}
     for path in sorted(inside.glob("*.faiss")):
         if path.name in without or ".int8." in path.name:
             continue
         with suppress(CollectionError, OSError):
             segment = Segment(inside, SegmentInfo(path.name, -1, path.stat().st_size, ""), dim)
             for image_id, vector in zip(segment.ids.tolist(), segment.vectors, strict=True):
-                if image_id in images and _check(images[image_id]) == vector_check(vector):
+                if image_id in checks and checks[image_id] == vector_check(vector):
                     proven[image_id] = np.array(vector)
-    ids = np.array(sorted(proven), np.int64)
-    return ids, np.array([proven[image_id] for image_id in ids.tolist()], np.float32).reshape(-1, dim)
-
-
-def _check(row: _Row) -> int | None:
-    """The checksum of an image's vector; None before format 4."""
-    return row[15] if len(row) > 15 else None
+    return proven
 
 
 def _number(name: str) -> int:

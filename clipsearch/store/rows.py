@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, TypeAlias, cast, get_args
 
@@ -22,9 +23,15 @@ from clipsearch.store.validation import (
     text,
     whole,
 )
-from clipsearch.types import LONGEST_CAPTION, Failure, ImageFile, ImageInfo, ImageRecord
+from clipsearch.types import LONGEST_CAPTION, Failure, ImageFile, ImageInfo, ImageRecord, Moment
 
 LARGEST_EDGE = 2**31 - 1  # pixels
+
+MOST_MOMENTS = 1000
+"""Of one file. Its reader takes fewer."""
+
+_LONGEST_MOMENTS = 64 * MOST_MOMENTS  # characters of the column `moments`
+_UNITS = ("page", "second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,10 @@ IMAGE_COLUMNS = (
     "image_id, root_id, folder, name, size, mtime_ns, width, height, format, content_hash, "
     "taken_at, camera, latitude, longitude"
 )
-"""Of the table of images in all formats. Today `row_check`, `vector_check` and `caption` follow."""
+"""Of the table of images in all formats. Today `row_check`, `vector_check` and LATER_IMAGE_COLUMNS follow."""
+
+LATER_IMAGE_COLUMNS = "caption, pictures, moments"
+"""`pictures` and `moments` are NULL for a file with one picture. Others have the ids after theirs, too, one a picture."""
 
 FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
 """Of the table of failures in all formats. Today `row_check` and LATER_FAILURE_COLUMNS follow."""
@@ -86,11 +96,14 @@ def check_of(*values: Any) -> int:
 
 
 def image_check(*values: Any) -> int:
-    """A checksum of a row of images: of its IMAGE_COLUMNS and its caption.
+    """A checksum of a row of images: of its IMAGE_COLUMNS and LATER_IMAGE_COLUMNS.
 
-    Rows without a caption have the checksum of formats before 5, so that a migration does not rewrite them.
+    Rows without moments have the checksum of formats before 7, and those without a caption, too, that of formats before 5. So a
+    migration does not rewrite them.
     """
-    return check_of(*(values[:-1] if values[-1] is None else values))
+    if values[-1] is not None:
+        return check_of(*values)
+    return check_of(*values[: -3 if values[-3] is None else -2])
 
 
 def failure_check(*values: Any) -> int:
@@ -115,10 +128,47 @@ def check_of_all(rows: Iterable[tuple[Any, ...]]) -> int:
 
 def is_sound(row: tuple[Any, ...]) -> bool:
     """Whether a row of images, with today's columns, is as it was written."""
-    return bool(image_check(*row[:_COLUMNS], row[-1]) == row[_COLUMNS])
+    return bool(image_check(*row[:_COLUMNS], *row[_COLUMNS + 2 :]) == row[_COLUMNS])
 
 
 _COLUMNS = IMAGE_COLUMNS.count(",") + 1
+
+
+def picture_of(file: ImageRecord, number: int) -> ImageRecord:
+    """One of the pictures of a file, by its number from 0."""
+    moments = file.info.moments
+    return replace(file, image_id=file.image_id + number, moment=moments[number]) if moments else file
+
+
+def moments_to_json(moments: Sequence[Moment], checks: Sequence[int]) -> str | None:
+    """The column `moments`: the unit, each picture's place, and the checksums of the vectors after the first."""
+    if not moments:
+        return None
+    return json.dumps({"unit": moments[0].unit, "at": [moment.at for moment in moments], "checks": list(checks)})
+
+
+def vector_checks_of(row: tuple[Any, ...]) -> dict[int, int | None]:
+    """The ids that a row of images, with today's columns, gives to vectors, with the vectors' checksums.
+
+    CollectionDamaged if clipsearch never writes such a row. A checksum is None if it is not known yet, as before format 4.
+    """
+    with as_written(f"the catalog's row of image {row[0]}"):
+        _, checks = _moments(*row[-2:])
+        return dict(enumerate([row[_COLUMNS + 1], *checks], whole(row[0], 1, MOST_IDS)))
+
+
+def _moments(pictures: Any, stored: Any) -> tuple[tuple[Moment, ...], list[int]]:
+    """The moments in the columns `pictures` and `moments`, and the checksums of the vectors after the first."""
+    if pictures is None and stored is None:
+        return (), []
+    values = json.loads(text(stored, _LONGEST_MOMENTS))
+    unit, places, checks = values["unit"], values["at"], values["checks"]
+    if unit not in _UNITS or not len(places) == len(checks) + 1 == whole(pictures, 1, MOST_MOMENTS):
+        raise ValueError("no moments")
+    moments = tuple(Moment(unit, number(at, 0, LARGEST_EDGE)) for at in places)
+    if any(later.at <= earlier.at for earlier, later in itertools.pairwise(moments)):
+        raise ValueError("moments out of order")
+    return moments, [whole(check, 0, 2**32 - 1) for check in checks]
 
 
 def place_key(place: Place) -> tuple[int, bytes, bytes]:
@@ -134,7 +184,7 @@ def path_of(roots: dict[int, str], root_id: int, folder: bytes, name: bytes) -> 
 
 
 def record_of(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
-    """The image in a row of the table of images. CollectionDamaged if the row is not as it was written."""
+    """The file in a row of the table of images. CollectionDamaged if the row is not as it was written."""
     if not is_sound(row):
         raise CollectionDamaged(f"the catalog's row of image {row[0]} is damaged; {WHAT_TO_DO}")
     with as_written(f"the catalog's row of image {row[0]}"):
@@ -187,7 +237,7 @@ def is_plausible(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
 
 def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
     (image_id, root_id, folder, name, size, mtime_ns, width, height, image_format, content_hash, taken_at, camera,
-     latitude, longitude, _, _, caption) = row  # fmt: skip
+     latitude, longitude, _, _, caption, pictures, stored_moments) = row  # fmt: skip
     if (latitude is None) != (longitude is None):
         raise ValueError("half of a place")
     return ImageRecord(
@@ -202,5 +252,6 @@ def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
             camera=None if camera is None else text(camera),
             gps=None if latitude is None else (number(latitude, -90, 90), number(longitude, -180, 180)),
             caption=None if caption is None else text(caption, LONGEST_CAPTION),
+            moments=_moments(pictures, stored_moments)[0],
         ),
     )

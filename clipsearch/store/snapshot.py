@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.store.file_ids import FileIds
 from clipsearch.store.ranking import nearest, nearest_to_each
 from clipsearch.store.segments import Segment
 from clipsearch.types import Embeddings, Ids, Scores
@@ -20,11 +21,12 @@ class Snapshot:
     `tombstones` are the ids (n,), ascending, of removed images that some segment still holds. `dim` is the vectors' length.
     """
 
-    def __init__(self, version: int, segments: list[Segment], tombstones: Ids, dim: int) -> None:
+    def __init__(self, version: int, segments: list[Segment], tombstones: Ids, dim: int, file_ids: FileIds) -> None:
         self.version = version
         self.segments = segments
         self.tombstones = tombstones
         self.dim = dim
+        self.file_ids = file_ids
 
     def keep(
         self, segment: Segment, allowed: Ids | None = None, without: Sequence[int] = ()

@@ -71,7 +71,7 @@ class _Verification:
             segments = len(infos)
             known = self._catalog.images.ids(None, lambda folder: ())
             images = len(known)
-            damages += list(self._vector_damages(infos, known))
+            damages += list(self._vector_damages(infos, self._catalog.images.file_ids().expanded(known)))
         except CollectionError as error:  # the rest of the catalog cannot be read
             damages.append(Damage(CATALOG, str(error)))
         damages += [Damage(where, what) for where, what in approximate_damages(self._folder.parent)]
@@ -119,6 +119,8 @@ class _Verification:
                 continue  # its file is damaged, which was reported above
             stored.append(segment.ids)
             yield from self._row_damages(segment)
+        if len(np.unique(known)) < len(known):
+            yield Damage(f"{CATALOG}, images", "two files have the same id for a picture")
         ids = np.concatenate([np.empty(0, np.int64), *stored])
         removed = np.array(self._catalog.tombstones(), np.int64)
         if len(np.unique(ids)) < len(ids):

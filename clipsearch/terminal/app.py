@@ -289,7 +289,7 @@ class BrowseApp(App[None]):
         """A photo, decoded in a process that can be stopped, or why it cannot be; runs in a thread of its own."""
         if path not in self._pictures:
             (decoded,) = self._decoder.read([ImageFile(path, 0, 0)])
-            self._pictures[path] = decoded if isinstance(decoded, Failure) else Image.fromarray(decoded.pixels)
+            self._pictures[path] = decoded if isinstance(decoded, Failure) else Image.fromarray(decoded.picture)
             if len(self._pictures) > _MOST_PICTURES:
                 self._pictures.popitem(last=False)
         return self._pictures[path]

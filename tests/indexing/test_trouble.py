@@ -20,6 +20,7 @@ from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import KnownFailure
 from tests.conftest import ColourEncoder, save_photo
+from tests.store.support import downgrade
 
 PHOTOS = {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
 
@@ -275,12 +276,10 @@ def test_a_decoder_that_is_installed_counts_as_a_change(index, photos, monkeypat
 def test_failures_of_an_older_index_are_tried_once_more(index, photos, tmp_path, state):
     (photos / "new.jpg").write_bytes(b"\xff\xd8\xff")
     index()
+    downgrade(tmp_path / "index", 5)
     with sqlite3.connect(tmp_path / "index" / "catalog.sqlite") as catalog:
-        for column in ("cause", "attempts", "tried_with"):
-            catalog.execute(f"ALTER TABLE failures DROP COLUMN {column}")
         catalog.create_function("check_of", -1, lambda *values: __import__("zlib").crc32(ascii(values).encode()))
         catalog.execute("UPDATE failures SET row_check = check_of(root_id, folder, name, size, mtime_ns, reason)")
-        catalog.execute("PRAGMA user_version = 5")
     catalog.close()
     with Collection(tmp_path / "index") as collection:
         assert [failure.cause for failure in collection.failures()] == ["content"]

@@ -124,6 +124,10 @@ def mended(folder: Path) -> None:
 def downgrade(folder: Path, version: int) -> None:
     """Turn an index into one of an older format."""
     with closing(sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)) as database:
+        if version < 7:
+            database.execute("DROP INDEX images_by_pictures")
+            for column in ("pictures", "moments"):
+                database.execute(f"ALTER TABLE images DROP COLUMN {column}")
         for column in ("cause", "attempts", "tried_with") if version < 6 else ():
             database.execute(f"ALTER TABLE failures DROP COLUMN {column}")
         if version < 5:
