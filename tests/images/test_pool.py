@@ -42,8 +42,8 @@ def test_outcomes_come_in_the_order_of_the_files(files):
         outcomes = list(pool.read(files))
     assert [outcome.file.path for outcome in outcomes] == [file.path for file in files]
     assert isinstance(outcomes[7], Failure) and "No such file" in outcomes[7].reason
-    reds = [outcome.pixels[0, 0, 0] for outcome in outcomes if isinstance(outcome, Decoded)]
-    assert reds == sorted(reds) and outcomes[0].pixels.shape == (16, 24, 3)
+    reds = [outcome.picture[0, 0, 0] for outcome in outcomes if isinstance(outcome, Decoded)]
+    assert reds == sorted(reds) and outcomes[0].pixels.shape == (1, 16, 24, 3)
 
 
 def test_fewer_are_asked_for_ahead_where_they_are_large(monkeypatch):
@@ -109,8 +109,8 @@ def test_a_file_over_its_time_is_stopped_and_the_others_are_read(files, monkeypa
 def test_a_file_that_crashes_its_decoder_costs_only_itself(files, monkeypatch):
     crash = pool_module._LAUNCH.replace(
         "main(sys.argv[1])",
-        "import os, clipsearch.images.worker as w; real = w._read; "
-        "w._read = lambda path, *rest: os.abort() if path.endswith(('05.jpg', '06.jpg')) else real(path, *rest); "
+        "import os, clipsearch.images.worker as w; real = w.read_bytes; "
+        "w.read_bytes = lambda path, *rest: os.abort() if path.endswith(('05.jpg', '06.jpg')) else real(path, *rest); "
         "main(sys.argv[1])",
     )
     monkeypatch.setattr(pool_module, "_LAUNCH", crash)
@@ -140,9 +140,9 @@ def test_a_thin_picture_takes_no_more_memory_than_others(tmp_path):
     with DecoderPool(spec, ReadLimits(memory=1024**3), workers=1) as pool:
         tall, wide = pool.read([ImageFile(str(tmp_path / name), 0, 0) for name in ("tall.png", "wide.png")])
     assert isinstance(tall, Decoded) and isinstance(wide, Decoded)
-    assert tall.pixels.shape == wide.pixels.shape == (224, 224, 3)
+    assert tall.pixels.shape == wide.pixels.shape == (1, 224, 224, 3)
     assert (tall.info.width, tall.info.height) == (2, 30_000)
-    assert np.ptp(tall.pixels, axis=(0, 1)).max() == np.ptp(wide.pixels, axis=(0, 1)).max() == 0
+    assert np.ptp(tall.picture, axis=(0, 1)).max() == np.ptp(wide.picture, axis=(0, 1)).max() == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="asks for processes by number")
@@ -174,8 +174,8 @@ def test_whoever_waits_for_a_decoder_that_hangs_can_stop(files, monkeypatch):
 def test_printing_libraries_do_not_get_between_the_messages(files, monkeypatch):
     chatty = pool_module._LAUNCH.replace(
         "main(sys.argv[1])",
-        "import os, clipsearch.images.worker as w; real = w._read; "
-        "w._read = lambda *a: (os.write(1, b'a warning'), print('another'), real(*a))[2]; main(sys.argv[1])",
+        "import os, clipsearch.images.worker as w; real = w.read_bytes; "
+        "w.read_bytes = lambda *a: (os.write(1, b'a warning'), print('another'), real(*a))[2]; main(sys.argv[1])",
     )
     monkeypatch.setattr(pool_module, "_LAUNCH", chatty)
     with DecoderPool(SPEC, workers=1) as pool:
@@ -218,7 +218,7 @@ def test_large_pictures_take_turns_with_the_memory(tmp_path, monkeypatch):
         Image.new("RGB", (5000, 4000), (number, 0, 0)).save(tmp_path / f"{number}.png")
     with DecoderPool(SPEC, workers=3) as pool:
         outcomes = list(pool.read(find_images(tmp_path)))
-    assert [outcome.pixels[0, 0, 0] for outcome in outcomes] == list(range(6))
+    assert [outcome.picture[0, 0, 0] for outcome in outcomes] == list(range(6))
     assert len(most) == 6 and max(most) == 80_000_000  # one at a time: two would be 160 MB
 
 

@@ -86,8 +86,8 @@ def decoder(monkeypatch):
 
     def does(what, ending=b"TROUBLE"):
         patched = (
-            "import os, time, clipsearch.images.worker as w; decode = w.decode_image; "
-            f"w.decode_image = lambda data, *rest: ({what}) if data.endswith({ending!r}) else decode(data, *rest)\n"
+            "import os, time, clipsearch.images.worker as w; decode = w.decode_pictures; "
+            f"w.decode_pictures = lambda data, *rest: ({what}) if data.endswith({ending!r}) else decode(data, *rest)\n"
         )
         monkeypatch.setattr(pool_module, "_LAUNCH", launch if what is None else patched + launch)
 
@@ -365,8 +365,8 @@ def test_a_run_that_is_stopped_for_longer_than_the_time_limit_goes_on(tmp_path):
         "import sys, clipsearch.images.pool as p\n"
         "from clipsearch.indexing.walk import find_images\n"
         "from clipsearch.types import PixelSpec\n"
-        "p._LAUNCH = 'import time, clipsearch.images.worker as w; decode = w.decode_image; '"
-        " 'w.decode_image = lambda *a: (time.sleep(0.2), decode(*a))[1]\\n' + p._LAUNCH\n"
+        "p._LAUNCH = 'import time, clipsearch.images.worker as w; decode = w.decode_pictures; '"
+        " 'w.decode_pictures = lambda *a: (time.sleep(0.2), decode(*a))[1]\\n' + p._LAUNCH\n"
         "spec = PixelSpec(None, (8, 8), None, 3, (0.0,) * 3, (1.0,) * 3)\n"
         "with p.DecoderPool(spec, p.ReadLimits(seconds=1.5), workers=2) as pool:\n"
         "    for outcome in pool.read(find_images(sys.argv[1])):\n"

@@ -3,12 +3,19 @@
 import sqlite3
 from contextlib import closing, suppress
 
-from clipsearch.store.rows import FAILURE_COLUMNS, LATER_FAILURE_COLUMNS, failure_check, image_check
+from clipsearch.store.rows import (
+    FAILURE_COLUMNS,
+    LATER_FAILURE_COLUMNS,
+    LATER_IMAGE_COLUMNS,
+    failure_check,
+    image_check,
+)
 
 NASTY = (
     None, -1, 0, 77, 2**31, 2**63 - 1, -(2**63), 1.5, float("inf"), float("-inf"), 1e300, 91.0, "", "x", "5", "\0", "\x1b[31m",
     "y" * 100_000, "\U0001f600", "not text", b"", b"\0", b"..", b"a/../..", b"\xff\xfe", b"/etc", b"z" * 100_000, "[" * 100_000,
-    "{}", "[]", "null", "5e999", '{"exclude": [5]}', '{"hidden": "yes", "more": 1}', "2024-01-01", "0000-00-00", "2024-02-30",
+    "{}", "[]", "null", '{"unit": "page", "at": [1, 1], "checks": [5]}', '{"unit": "day", "at": [1], "checks": []}',
+    "5e999", '{"exclude": [5]}', '{"hidden": "yes", "more": 1}', "2024-01-01", "0000-00-00", "2024-02-30",
     "9999-12-31T23:59:59+23:59", "0001-01-01T00:00:00+14:00", "20240101T000000", "2024-W01-1", "000001.faiss", "../../x.faiss",
     "9" * 30 + ".faiss",
 )  # fmt: skip
@@ -18,7 +25,7 @@ _COLUMNS = {
     "meta": "key value",
     "roots": "root_id path rules",
     "images": "image_id root_id folder name size mtime_ns width height format content_hash taken_at camera latitude longitude "
-    "vector_check caption",
+    "vector_check caption pictures moments",
     "failures": f"{FAILURE_COLUMNS}, {LATER_FAILURE_COLUMNS}".replace(",", ""),
     "segments": "segment_id name rows size sha256",
     "compact": "segment size sha256 scales deltas error",
@@ -46,10 +53,11 @@ def craft(path, *changes):
         database.create_function("image_check", -1, image_check)
         database.create_function("failure_check", -1, failure_check)
         done = [_change(database, *change) for change in changes]
-        unchecked = ("row_check", "vector_check", "caption")
+        later = LATER_IMAGE_COLUMNS.split(", ")
+        unchecked = ("row_check", "vector_check", *later)
         checked = ", ".join(name for name in columns["images"].split() if name not in unchecked)
         with suppress(sqlite3.OperationalError):  # a text that is not UTF-8 has no checksum
-            database.execute(f"UPDATE images SET row_check = image_check({checked}, caption)")
+            database.execute(f"UPDATE images SET row_check = image_check({checked}, {LATER_IMAGE_COLUMNS})")
         checked = ", ".join(name for name in columns["failures"].split() if name != "row_check")
         with suppress(sqlite3.OperationalError):
             database.execute(f"UPDATE failures SET row_check = failure_check({checked})")

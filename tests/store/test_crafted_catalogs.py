@@ -77,7 +77,8 @@ def test_every_command_answers_or_refuses_whatever_a_column_holds(crafted, photo
         ("failures", "reason", b""), ("roots", "rules", "[" * 200_000), ("roots", "path", 5),
         ("segments", "segment_id", 2**63 - 1), ("segments", "rows", -1), ("segments", "size", float("inf")),
         ("segments", "name", "9" * 300 + ".faiss"), ("compact", "size", "x"), ("compact", "error", float("inf")),
-        ("sqlite_sequence", "seq", 2**63 - 1),
+        ("sqlite_sequence", "seq", 2**63 - 1), ("images", "pictures", 5), ("images", "pictures", 2**40),
+        ("images", "moments", '{"unit": "page", "at": [1, 1], "checks": [5]}'), ("images", "moments", "[" * 100_000),
     ],
 )  # fmt: skip
 def test_verify_finds_what_clipsearch_never_writes_and_repair_ends_it(crafted, table, column, value):

@@ -261,8 +261,8 @@ def _armed(trouble: dict[str, Any]) -> Iterator[None]:
         action = "os.kill(os.getpid(), 9)" if kind == "crash" else "(_ for _ in ()).throw(MemoryError())"
         hit = f"zlib.crc32(data) % 100 < {66 * trouble['at']}"
         pool._LAUNCH = (
-            "import os, zlib, clipsearch.images.worker as w; decode = w.decode_image; "
-            f"w.decode_image = lambda data, *rest: ({action}) if {hit} else decode(data, *rest)\n{launch}"
+            "import os, zlib, clipsearch.images.worker as w; decode = w.decode_pictures; "
+            f"w.decode_pictures = lambda data, *rest: ({action}) if {hit} else decode(data, *rest)\n{launch}"
         )
     try:
         yield
