@@ -103,7 +103,7 @@ def test_pieces_of_a_batch_are_put_together_in_order(tmp_path, monkeypatch):
         embedded = [outcome for batch in embed_files(files, encoder, pool) for outcome in batch]
     for path, outcome in zip(paths, embedded, strict=True):
         assert outcome.file.path == str(path)
-        assert np.allclose(outcome.vector, encoder.encode_images([path])[0], atol=1e-6)
+        assert np.allclose(outcome.vectors, encoder.encode_images([path]), atol=1e-6)
 
 
 @posix

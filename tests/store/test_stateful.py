@@ -36,7 +36,7 @@ BROKEN = "broken"
 class InOneProcess:
     """Replaces the decoding processes, which take longer to start than a whole sequence runs."""
 
-    def __init__(self, spec, limits=None, workers=None):
+    def __init__(self, spec, limits=None, workers=None, *, all_pictures=False):
         self.spec, self.limits = spec, limits
 
     def read(self, files, stopped=None):
@@ -47,7 +47,7 @@ class InOneProcess:
         for file in files:
             try:
                 picture, info, as_read = read_image(file.path, None, self.limits)
-                yield Decoded(as_read, info, np.asarray(resize_and_crop(picture, self.spec)))
+                yield Decoded(as_read, info, np.asarray(resize_and_crop(picture, self.spec))[None])
             except ImageError as error:
                 yield Failure(file, str(error))
 
