@@ -22,7 +22,7 @@ from typing import Any
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound
 
-OPTIONAL = ("pyarrow", "pandas", "sentencepiece", "rawpy", "pillow-jxl-plugin")
+OPTIONAL = ("pyarrow", "pandas", "sentencepiece", "rawpy", "pillow-jxl-plugin", "av")
 PACKAGES = (
     *("clipsearch", "numpy", "faiss-cpu", "pillow", "pillow-heif", "onnxruntime", "openvino", "tokenizers"),
     *("safetensors", "torch", "transformers", "huggingface-hub", "click", "tqdm", "platformdirs"),

@@ -116,6 +116,20 @@ _SIGNATURES = (
     *(b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW", b"FOVb"),  # raw files of RW2, ORF, RAF and X3F
     *(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b" \t\r\n"),  # portable maps
 )
+VIDEO_HEAD_BYTES = 4096
+"""Bytes of a file's beginning that `video_container` looks at."""
+
+_MOVIE_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # at the beginning of QuickTime's films
+_PICTURE_BRANDS = (
+    *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1", b"miaf"),
+    *(b"avif", b"avis", b"jxl ", b"jp2 ", b"jpx ", b"jpm ", b"crx "),
+)
+_SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B ")
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_SYNC = 0x47  # the first byte of each packet of a transport stream
+_PACKETS = ((188, 0), (192, 4))  # sizes of packets, and where the sync byte stands: plain, and after a time
+_CHECKED_PACKETS = 4
+
 _FTYP_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 
 
@@ -159,6 +173,40 @@ def looks_like_image(head: bytes) -> bool:
     if head[6:14] == b"HEAPCCDR":  # a raw file of CRW
         return True
     return head.startswith(_SIGNATURES)
+
+
+def looks_like_video(head: bytes) -> bool:
+    """Whether a file's first VIDEO_HEAD_BYTES bytes are those of a video. Fewer bytes do not show a transport stream."""
+    return video_container(head) is not None
+
+
+def video_container(head: bytes) -> str | None:
+    """FFmpeg's name of the demuxer for a video that begins with `head`; None if this is no video that we read."""
+    kind = head[4:8]
+    if kind in _MOVIE_BOXES:
+        return None if kind == b"ftyp" and head[8:12] in _PICTURE_BRANDS + _SOUND_BRANDS else "mov"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "matroska"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi"
+    if head.startswith(_ASF):
+        return "asf"
+    if head.startswith(b"\0\0\1\xba"):
+        return "mpeg"
+    return "mpegts" if _is_transport_stream(head) else None
+
+
+def is_sound(head: bytes) -> bool:
+    """Whether a file's brand says that it holds only sound."""
+    return head[4:8] == b"ftyp" and head[8:12] in _SOUND_BRANDS
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    for size, offset in _PACKETS:
+        places = range(offset, offset + _CHECKED_PACKETS * size, size)
+        if len(head) > places[-1] and all(head[place] == _SYNC for place in places):
+            return True
+    return False
 
 
 def has_image_signature(path: str) -> bool:

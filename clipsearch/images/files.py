@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import IO
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere
@@ -54,6 +55,26 @@ def clamped(time_ns: int) -> int:
     return min(max(time_ns, 1 - FAR), FAR - 1)
 
 
+def open_regular(path: str) -> IO[bytes]:
+    """A regular file, opened for reading. Raises ImageError if it is something else, or cannot be opened."""
+    if is_misread(path):
+        raise ImageError(RESERVED)
+    try:
+        descriptor = os.open(opened_as(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        stream = open(descriptor, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise access_error(path, error) from error
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise ImageError("not a regular file")
+    return stream
+
+
+def access_error(path: str, error: OSError) -> ImageError:
+    """The ImageError for a file whose bytes the system does not give."""
+    return ImageError(ELSEWHERE if is_elsewhere(path) else error.strerror or str(error), "access")
+
+
 def read_bytes(
     path: str | os.PathLike[str], max_bytes: int, on_block: Callable[[], None] = lambda: None
 ) -> tuple[bytes, ImageFile]:
@@ -62,14 +83,9 @@ def read_bytes(
     Raises ImageError if the file cannot be read, changes meanwhile or is too big.
     """
     name = os.fspath(path)
-    if is_misread(name):
-        raise ImageError(RESERVED)
     try:
-        descriptor = os.open(opened_as(name), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb") as stream:
+        with open_regular(name) as stream:
             before = os.fstat(stream.fileno())
-            if not stat.S_ISREG(before.st_mode):
-                raise ImageError("not a regular file")
             require_at_most(max_bytes, before.st_size)
             size = min(_BLOCK, before.st_size + 1)
             blocks: list[bytes] = []
@@ -78,7 +94,7 @@ def read_bytes(
                 on_block()
             after = os.fstat(stream.fileno())
     except OSError as error:
-        raise ImageError(ELSEWHERE if is_elsewhere(name) else error.strerror or str(error), "access") from error
+        raise access_error(name, error) from error
     data = blocks[0] if len(blocks) == 1 else b"".join(blocks)
     if (after.st_size, after.st_mtime_ns) != (len(data), before.st_mtime_ns):
         raise ImageError("changed while it was read", "access")

@@ -23,7 +23,7 @@ _LIMIT_OF = {
     "crash": "memory",
     "content": "memory",  # without memory, libraries often call a file broken
 }
-_DECODERS = ("pillow", "pillow-heif", "pillow-jxl-plugin", "rawpy")
+_DECODERS = ("av", "pillow", "pillow-heif", "pillow-jxl-plugin", "rawpy")
 _REPEATED = ("crash", "memory", "time")
 
 IN_THE_FILE = ("content", "pixels", "bytes")

@@ -1,0 +1,139 @@
+"""What a film's container says of it besides the pictures: its format, time, camera and place. Malformed tags count as absent.
+
+Keys: Apple's QuickTime metadata, Android's, and the names that FFmpeg gives to other containers' tags.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import IO
+
+from clipsearch.images import exif
+
+_MOST_BOXES = 1000
+_HEADER_BYTES = 64 * 1024  # of other containers, in which the codec is named
+_MOVIE_BOX_BYTES = 1024**2  # of the box that describes the tracks; what names a track's codec stands near its beginning
+_SAMPLES = re.compile(rb"stsd.{12}([ -~]{4})", re.DOTALL)
+_ENCODINGS = {"avi": re.compile(rb"vids([ -~]{4})"), "matroska": re.compile(rb"V_([A-Z0-9/_]{2,30})")}
+_NOT_PICTURES = re.compile(
+    r"mp4a|enca|twos|sowt|lpcm|in24|alac|samr|sawb|[ae]c-3|Opus|\.mp3|tx3g|text|tmcd|mett|mebx|rtp |c608|wvtt|stpp|gpmd"
+)
+
+_CREATION_KEYS = ("com.apple.quicktime.creationdate", "date", "creation_time", "WM/EncodingTime")
+_MAKE_KEYS = ("com.apple.quicktime.make", "com.android.manufacturer", "make")
+_MODEL_KEYS = ("com.apple.quicktime.model", "com.android.model", "model")
+_PLACE_KEYS = ("com.apple.quicktime.location.ISO6709", "location", "location-eng", "xyz")
+
+_TIME = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?")
+_FIRST_YEAR = 1904  # QuickTime counts seconds from here, Unix from 1970: both stand for an unknown time
+_UNIX_YEAR = 1970
+_COORDINATES = re.compile(r"([+-]\d+(?:\.\d*)?)([+-]\d+(?:\.\d*)?)")
+
+
+def format_of(demuxer: str, head: bytes) -> str:
+    """The name of a film's format, by its demuxer and brand: "MP4", "MOV", "MKV", ..."""
+    if demuxer == "mov":
+        brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "
+        if brand == b"qt  ":
+            return "MOV"
+        if brand[:3] in (b"3gp", b"3gg", b"3g2", b"3ge"):
+            return "3GP"
+        return "M4V" if brand[:3] == b"M4V" else "MP4"
+    if demuxer == "matroska":
+        return "WEBM" if b"webm" in head[:64] else "MKV"
+    return {"avi": "AVI", "asf": "WMV", "mpeg": "MPEG"}.get(demuxer, "MTS")
+
+
+def is_cut_avi(head: bytes, size: int) -> bool:
+    """Whether a file is an AVI film whose end is missing, and with it the index: FFmpeg then finds wrong times by searching."""
+    return head[:4] == b"RIFF" and int.from_bytes(head[4:8], "little") + 8 > size + 1
+
+
+def codec_tag(file: IO[bytes], demuxer: str) -> str:
+    """The container's own name of the codec of the video track, such as "avc1"; "" if it is not found."""
+    file.seek(0)
+    if demuxer in _ENCODINGS:
+        found = _ENCODINGS[demuxer].findall(file.read(_HEADER_BYTES))
+    elif demuxer == "mov":
+        found = _SAMPLES.findall(_movie_box(file))
+    else:
+        found = []
+    names = [name.decode("ascii").strip() for name in found]
+    return next((name for name in names if not _NOT_PICTURES.match(name)), "")
+
+
+def _movie_box(file: IO[bytes]) -> bytes:
+    """The beginning of the box that describes the tracks of an MP4 or QuickTime film: ISO 14496-12."""
+    start = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(start)
+        head = file.read(16)
+        size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if kind == b"moov":
+            return file.read(_MOVIE_BOX_BYTES)
+        if size == 1:
+            size = int.from_bytes(head[8:], "big")
+        if size < 8 or size >> 62:
+            break
+        start += size
+    return b""
+
+
+def capture_time(*tags: Mapping[str, str]) -> datetime | None:
+    """When the film was made: with the camera's zone if the container has it, otherwise in UTC, which containers keep."""
+    for key in _CREATION_KEYS:
+        for mapping in tags:
+            if taken_at := _time(mapping.get(key, "")):
+                return taken_at
+    return None
+
+
+def camera(*tags: Mapping[str, str]) -> str | None:
+    """The camera's maker and model as one name."""
+    return exif.camera({exif.MAKE: _first(tags, _MAKE_KEYS), exif.MODEL: _first(tags, _MODEL_KEYS)})
+
+
+def position(*tags: Mapping[str, str]) -> tuple[float, float] | None:
+    """(latitude, longitude) in degrees, from the notation of ISO 6709; None for (0, 0) too, which means "unknown"."""
+    match = _COORDINATES.match(_first(tags, _PLACE_KEYS).strip())
+    if not match:
+        return None
+    latitude, longitude = _degrees(match[1], 2), _degrees(match[2], 3)
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        return None
+    return (latitude, longitude) if latitude or longitude else None
+
+
+def _first(tags: tuple[Mapping[str, str], ...], keys: tuple[str, ...]) -> str:
+    """The first value that is not empty."""
+    return next((mapping[key] for key in keys for mapping in tags if mapping.get(key)), "")
+
+
+def _time(text: str) -> datetime | None:
+    match = _TIME.match(text)
+    if not match:
+        return None
+    zone = match[7] or "Z"
+    offset = "+00:00" if zone == "Z" else f"{zone[:3]}:{zone[-2:]}"
+    try:
+        taken_at = datetime.fromisoformat("{}-{}-{}T{}:{}:{}".format(*match.groups()[:6]) + offset)
+    except ValueError:
+        return None
+    if taken_at.year <= _FIRST_YEAR or (taken_at.year == _UNIX_YEAR and taken_at.timetuple().tm_yday == 1):
+        return None
+    return taken_at.replace(tzinfo=timezone.utc) if zone == "Z" else taken_at
+
+
+def _degrees(text: str, digits: int) -> float | None:
+    """Degrees from ±D.D, ±DM.M or ±DMS.S. `digits` is how many digits whole degrees have: 2 or 3."""
+    sign, number = -1 if text[0] == "-" else 1, text[1:]
+    whole = len(number.partition(".")[0])
+    value = float(number)
+    if whole >= digits + 4:
+        value = value // 10000 + value // 100 % 100 / 60 + value % 100 / 3600
+    elif whole >= digits + 2:
+        value = value // 100 + value % 100 / 60
+    return round(sign * value, 7) if math.isfinite(value) else None
