@@ -55,19 +55,19 @@ def clamped(time_ns: int) -> int:
     return min(max(time_ns, 1 - FAR), FAR - 1)
 
 
-def open_regular(path: str) -> IO[bytes]:
-    """A regular file, opened for reading. Raises ImageError if it is something else, or cannot be opened."""
+def open_regular(path: str) -> tuple[IO[bytes], os.stat_result]:
+    """A regular file, opened for reading, and its state. Raises ImageError if it is something else, or cannot be opened."""
     if is_misread(path):
         raise ImageError(RESERVED)
     try:
         descriptor = os.open(opened_as(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        stream = open(descriptor, "rb")  # noqa: SIM115
+        state = os.fstat(descriptor)
+        if stat.S_ISREG(state.st_mode):
+            return open(descriptor, "rb"), state
+        os.close(descriptor)
     except OSError as error:
         raise access_error(path, error) from error
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        stream.close()
-        raise ImageError("not a regular file")
-    return stream
+    raise ImageError("not a regular file")
 
 
 def access_error(path: str, error: OSError) -> ImageError:
@@ -84,8 +84,8 @@ def read_bytes(
     """
     name = os.fspath(path)
     try:
-        with open_regular(name) as stream:
-            before = os.fstat(stream.fileno())
+        stream, before = open_regular(name)
+        with stream:
             require_at_most(max_bytes, before.st_size)
             size = min(_BLOCK, before.st_size + 1)
             blocks: list[bytes] = []

@@ -179,8 +179,8 @@ def _opened(source: str | bytes, seconds: float, report: Callable[[], None]) -> 
     if isinstance(source, bytes):
         yield _Stream(io.BytesIO(source), len(source), seconds, report), ImageFile("", len(source), 0)
         return
-    with open_regular(source) as file:
-        before = os.fstat(file.fileno())
+    file, before = open_regular(source)
+    with file:
         yield (
             _Stream(file, before.st_size, seconds, report),
             ImageFile(source, before.st_size, clamped(before.st_mtime_ns)),
