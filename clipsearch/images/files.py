@@ -61,13 +61,14 @@ def open_regular(path: str) -> tuple[IO[bytes], os.stat_result]:
         raise ImageError(RESERVED)
     try:
         descriptor = os.open(opened_as(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        stream = open(descriptor, "rb")  # noqa: SIM115  # the caller closes it
         state = os.fstat(descriptor)
-        if stat.S_ISREG(state.st_mode):
-            return open(descriptor, "rb"), state
-        os.close(descriptor)
     except OSError as error:
         raise access_error(path, error) from error
-    raise ImageError("not a regular file")
+    if not stat.S_ISREG(state.st_mode):
+        stream.close()
+        raise ImageError("not a regular file")
+    return stream, state
 
 
 def access_error(path: str, error: OSError) -> ImageError:
