@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,16 @@ _BLACK_POINT = 0x2000  # black-point compensation, the default of photo programs
 _SPACES = {"RGB": "RGB ", "CMYK": "CMYK"}
 """Modes of Pillow that are converted, and the colour space of their profiles: ICC.1, table 19."""
 
+_P3 = 12
+_CURVES_LIKE_SRGB = (1, 2, 6, 13, 14, 15)  # BT.709, unspecified, BT.601, sRGB, BT.2020; not those of HDR
+"""Numbers of ITU-T H.273 for primaries and for transfer characteristics, by which HEIF files name a colour space."""
+
+_D50 = (0.9642, 1.0, 0.8249)  # the white of ICC profiles
+_P3_RED, _P3_GREEN, _P3_BLUE = (0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407)
+"""XYZ of the primaries of Display P3 (SMPTE EG 432-1, white D65), adapted to D50 by ICC.1's annex E."""
+
+_SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # IEC 61966-2-1 as ICC.1's parametric curve of type 3
+
 
 def needs_conversion(profile: object, mode: str) -> bool:
     """Whether a picture of this mode, with this embedded ICC profile, looks different in sRGB."""
@@ -33,6 +45,40 @@ def to_srgb(image: Image.Image, profile: object) -> Image.Image:
     converted = transform.apply(image)
     converted.info.pop("icc_profile", None)
     return converted
+
+
+def profile_of(nclx: object) -> bytes | None:
+    """The ICC profile for colours that a HEIF file names by numbers: that of Display P3, or None for all others.
+
+    `nclx` is what pillow-heif gives. Colours with an HDR curve stay as they are, since no profile describes it.
+    """
+    if not isinstance(nclx, dict) or nclx.get("color_primaries") != _P3:
+        return None
+    return _display_p3() if nclx.get("transfer_characteristics") in _CURVES_LIKE_SRGB else None
+
+
+@lru_cache(1)
+def _display_p3() -> bytes:
+    """A matrix profile of Display P3: ICC.1:2022, section 8.4.3."""
+
+    def fixed(values: Iterable[float]) -> bytes:
+        return b"".join(struct.pack(">i", round(65536 * value)) for value in values)
+
+    primaries = {b"rXYZ": _P3_RED, b"gXYZ": _P3_GREEN, b"bXYZ": _P3_BLUE, b"wtpt": _D50}
+    tags = {name: b"XYZ " + bytes(4) + fixed(values) for name, values in primaries.items()}
+    curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0) + fixed(_SRGB_CURVE)
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    header_bytes, entry_bytes = 128, 12
+    start = header_bytes + 4 + entry_bytes * len(tags)
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        table += name + struct.pack(">II", start + len(body), len(content))
+        body += content
+    header = struct.pack(
+        ">I4sI4s4s4s12s4s", start + len(body), b"", 0x04400000, b"mntr", b"RGB ", b"XYZ ", b"", b"acsp"
+    )
+    header = header.ljust(68, b"\0") + fixed(_D50)
+    return header.ljust(header_bytes, b"\0") + table + body
 
 
 @lru_cache(16)

@@ -23,7 +23,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def with_profile(image: Image.Image) -> Image.Image:
     """Convert any Pillow picture to 8-bit RGB. The profile that its colours still have is in `info`."""
-    profile = image.info.get("icc_profile")
+    profile = image.info.get("icc_profile") or colour.profile_of(image.info.get("nclx_profile"))
     if image.mode == "CMYK" and colour.needs_conversion(profile, image.mode):
         return colour.to_srgb(image, profile)
     is_coloured = image.mode in _COLOURED

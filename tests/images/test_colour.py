@@ -35,9 +35,12 @@ def decoded(data, min_size=None, resize=None):
     return np.asarray(decode_image(data, min_size, ReadLimits(), resize=resize)[0]).astype(int)
 
 
-def by_hand(pixels, space):
+def by_hand(pixels, space, has_srgb_curve=False):
     """The conversion by its definition: linear light, XYZ, linear sRGB, curve."""
-    light = (pixels / 255) ** SPACES[space][-1]
+    share = pixels / 255
+    light = share ** SPACES[space][-1]
+    if has_srgb_curve:
+        light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     linear = light @ matrix_of(space).T @ np.linalg.inv(matrix_of("sRGB by another name")).T
     linear = np.clip(linear, 0, 1)
     return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -56,6 +59,33 @@ def test_a_wide_profile_is_converted_to_srgb(space, format):
     expected = by_hand(plain, space)
     assert np.abs(tagged - expected).mean() < 1 and np.abs(tagged - expected).max() < 8
     assert np.abs(tagged - plain).mean() > 2
+
+
+@pytest.mark.parametrize(("primaries", "curve", "space"), [
+    (12, 13, "Display P3"), (12, 1, "Display P3"), (1, 13, None), (12, 16, None), (9, 16, None), (9, 18, None)
+])  # fmt: skip
+def test_display_p3_that_a_heif_file_names_by_numbers_is_converted(primaries, curve, space):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    image, options = scene((450, 350)), {"quality": 97, "color_primaries": primaries, "transfer_characteristics": curve}
+    stored = encoded(image, "HEIF", **options)
+    nclx = Image.open(io.BytesIO(stored)).info["nclx_profile"]
+    assert (nclx["color_primaries"], nclx["transfer_characteristics"]) == (primaries, curve)
+    plain, tagged = decoded(encoded(image, "HEIF", quality=97)), decoded(stored)
+    expected = by_hand(plain, space, has_srgb_curve=True) if space else plain
+    assert np.abs(tagged - expected).mean() < 1 and np.abs(tagged - expected).max() < 8
+    assert space is None or np.abs(tagged - plain).mean() > 2
+
+
+def test_an_embedded_profile_counts_more_than_numbers():
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    options = {"quality": 97, "color_primaries": 12, "transfer_characteristics": 13}
+    both = decoded(encoded(scene((450, 350)), "HEIF", icc_profile=profile("ProPhoto"), **options))
+    alone = decoded(encoded(scene((450, 350)), "HEIF", icc_profile=profile("ProPhoto"), quality=97))
+    assert np.array_equal(both, alone)
 
 
 @pytest.mark.parametrize("icc", [
