@@ -279,8 +279,8 @@ def formats_page() -> str:
         suffixes = " ".join(f"`{suffix}`" for suffix in kind.suffixes.split())
         lines.append(f"| {kind.name} | {suffixes} | {kind.note} |")
     lines += [
-        "\nPictures with a colour profile, such as AdobeRGB, Display P3 or ProPhoto, are converted to sRGB before the model "
-        "sees them.\n",
+        "\nPictures with a colour profile, such as AdobeRGB, Display P3 or ProPhoto, and HEIC files that only name "
+        "Display P3, are converted to sRGB before the model sees them.\n",
         "A JPEG that is cut in its last rows is indexed as far as it goes. `clipsearch failures` names it with the cause "
         "`incomplete`.\n",
         "`--format` takes the names `jpeg`, `png`, `heic`, `tiff`, `webp` and so on, a camera's format such as `nef`, or `raw` "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.registry import languages_of, multilingual_model
 from clipsearch.encoders.unread import unread_words
 from clipsearch.images.file_types import is_image_name
@@ -56,14 +57,17 @@ def _minus(text: str) -> QueryNote | None:
 
 
 def _unread(text: str, encoder: Encoder) -> QueryNote | None:
-    """If the model cannot read some words, which ones, and a model that reads many languages."""
+    """If the model cannot read some words or their language, which ones, and a model that reads many languages."""
     model = encoder.spec.fingerprint.model
-    unread = unread_words(text, encoder.text_pieces, is_english=languages_of(model) == "English")
-    if not unread:
+    is_english = languages_of(model) == "English"
+    if unread := unread_words(text, encoder.text_pieces, is_english=is_english):
+        is_all = len(unread) == len(text.split())
+        message = f'the model {model} cannot read "{" ".join(unread)}"'
+        message += ", so these photos are as good as random" if is_all else "; it reads only the other words"
+    elif is_english and (foreign := words_of_other_languages(text)):
+        message = f'the model {model} was trained on English, and "{" ".join(foreign)}" is another language'
+    else:
         return None
-    is_all = len(unread) == len(text.split())
-    message = f'the model {model} cannot read "{" ".join(unread)}"'
-    message += ", so these photos are as good as random" if is_all else "; it reads only the other words"
     other = multilingual_model()
     is_better = other is not None and languages_of(model) != other.languages
     if other is not None and is_better:

@@ -1,5 +1,6 @@
 """Notes about a query: words like a file name, a minus without a space, words that the model cannot read."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 
 from clipsearch import SearchEngine
+from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.registry import find_entry
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import named, parse_where
 from clipsearch.types import Query, Term
-from tests.conftest import names, save_photo
+from tests.conftest import names, save_photo, shared
 
 
 @pytest.fixture
@@ -100,6 +102,60 @@ def test_a_model_that_reads_many_languages_is_not_told_of_another(engine, encode
         encoder.spec = replace(encoder.spec, fingerprint=fingerprint)
         (note,) = other.search("собака", 3).explanation.notes
     assert note.value == "" and note.message.endswith("as good as random")
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("Hund auf dem Sofa", "Hund auf"),
+        ("Strand, Geburtstag!", "Geburtstag"),
+        ("perro en la playa", "perro"),
+        ("ragazza in bicicletta", "ragazza bicicletta"),
+        ("un chien avec un ballon", "chien avec"),
+        ("KÖPEK", "KÖPEK"),
+        ("Stra\u00dfe mit Ba\u0308umen, Ma\u0308dchen", "Straße Mädchen"),
+    ],
+)
+def test_a_model_of_english_says_that_a_text_is_in_another_language(engine, encoder, text, foreign):
+    fingerprint = replace(encoder.spec.fingerprint, model="openai/clip-vit-base-patch32")
+    engine.search("red")
+    encoder.spec = replace(encoder.spec, fingerprint=fingerprint)
+    (note,) = engine.search(text, 3).explanation.notes
+    assert note.code == "unread" and find_entry(note.value).languages == "many"
+    assert f'was trained on English, and "{foreign}" is another language' in note.message
+    assert notes(engine, f"the dog of {text}") == [], "an English text may quote another language"
+
+
+def test_a_model_of_many_or_unknown_languages_says_nothing_of_other_languages(engine):
+    assert notes(engine, "Hund auf dem Sofa") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rio de janeiro",
+        "los angeles las vegas",
+        "el capitan",
+        "les paul guitar",
+        "van der waals",
+        "notre dame de paris",
+        "piñata party",
+        "café crème",
+        "comic con",
+        "big sur",
+        "mit campus",
+        "enfant terrible",
+        "la tomatina",
+    ],
+)
+def test_names_and_loan_words_are_english(text):
+    assert words_of_other_languages(text) == []
+
+
+def test_no_english_caption_is_taken_for_another_language():
+    captions = shared("data/flickr8k/captions.jsonl")
+    texts = [text for line in captions.read_text().splitlines() for text in json.loads(line)["captions"]]
+    assert len(texts) > 40_000 and not any(map(words_of_other_languages, texts))
 
 
 def test_each_text_of_a_query_has_its_notes_and_pictures_have_none(camera_photos, photos):
