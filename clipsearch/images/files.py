@@ -13,6 +13,7 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.windows import RESERVED, is_misread, opened_as
 from clipsearch.errors import ImageError
+from clipsearch.images.file_types import is_video_name
 from clipsearch.types import ImageFile
 
 FAR = 1 << 63
@@ -83,31 +84,47 @@ def read_bytes(
 
     Raises ImageError if the file cannot be read, changes meanwhile or is too big.
     """
-    name = os.fspath(path)
-    try:
-        stream, before = open_regular(name)
-        with stream:
-            require_at_most(max_bytes, before.st_size)
-            size = min(_BLOCK, before.st_size + 1)
-            blocks: list[bytes] = []
-            while len(blocks) * size <= max_bytes and (block := stream.read(size)):
-                blocks.append(block)
-                on_block()
-            after = os.fstat(stream.fileno())
-    except OSError as error:
-        raise access_error(name, error) from error
-    data = blocks[0] if len(blocks) == 1 else b"".join(blocks)
-    if (after.st_size, after.st_mtime_ns) != (len(data), before.st_mtime_ns):
-        raise ImageError("changed while it was read", "access")
-    return data, ImageFile(name, after.st_size, clamped(after.st_mtime_ns))
+    blocks: list[bytes] = []
+
+    def take(block: bytes) -> None:
+        blocks.append(block)
+        on_block()
+
+    file = _read_blocks(os.fspath(path), max_bytes, take)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks), file
 
 
 def content_hash(
     path: str | os.PathLike[str], max_bytes: int, cancel: CancelToken | None = None
 ) -> tuple[str, ImageFile]:
-    """A file's sha256, hexadecimal, and the file as it was when read.
+    """A file's sha256, hexadecimal, and the file as it was when read. Films may be of any size.
 
     Raises ImageError if the file cannot be read, changes meanwhile or is too big, and Cancelled.
     """
-    data, file = read_bytes(path, max_bytes, cancel.check) if cancel else read_bytes(path, max_bytes)
-    return hashlib.sha256(data).hexdigest(), file
+    name, digest = os.fspath(path), hashlib.sha256()
+
+    def take(block: bytes) -> None:
+        digest.update(block)
+        if cancel:
+            cancel.check()
+
+    file = _read_blocks(name, FAR if is_video_name(name) else max_bytes, take)
+    return digest.hexdigest(), file
+
+
+def _read_blocks(name: str, max_bytes: int, take: Callable[[bytes], None]) -> ImageFile:
+    """Give a file's blocks, one after the other, to `take`; the file as it was when read. Raises ImageError as `read_bytes`."""
+    try:
+        stream, before = open_regular(name)
+        with stream:
+            require_at_most(max_bytes, before.st_size)
+            size, length = min(_BLOCK, before.st_size + 1), 0
+            while length <= max_bytes and (block := stream.read(size)):
+                length += len(block)
+                take(block)
+            after = os.fstat(stream.fileno())
+    except OSError as error:
+        raise access_error(name, error) from error
+    if (after.st_size, after.st_mtime_ns) != (length, before.st_mtime_ns):
+        raise ImageError("changed while it was read", "access")
+    return ImageFile(name, after.st_size, clamped(after.st_mtime_ns))

@@ -21,6 +21,7 @@ from typing import IO, Any
 from PIL import Image
 
 from clipsearch.errors import ImageError
+from clipsearch.images.file_types import VIDEO_HEAD_BYTES, is_video_name, looks_like_video
 from clipsearch.images.files import ReadLimits, read_bytes
 from clipsearch.images.memory import TOO_MUCH, limit_memory
 from clipsearch.images.preprocess import fit_into, minimum_size, resize_and_crop
@@ -102,6 +103,8 @@ class _Decoding:
         return {**header, "shape": [len(pictures), pictures[0].height, pictures[0].width]}, pixels
 
     def _pictures(self, photo: str | bytes, at: float | None) -> tuple[list[Image.Image], ImageInfo, ImageFile]:
+        if is_video_name(photo) if isinstance(photo, str) else looks_like_video(photo[:VIDEO_HEAD_BYTES]):
+            return self._frames(photo, at)
         if isinstance(photo, bytes):
             data, file = photo, ImageFile("", len(photo), 0)
         else:
@@ -112,6 +115,19 @@ class _Decoding:
             return *decode_pictures(data, least, self.limits, self.ask_for_memory, self._sized), file
         picture, info = decode_image(data, least, self.limits, self.ask_for_memory, self._sized, at)
         return [picture], info, file
+
+    def _frames(self, film: str | bytes, at: float | None) -> tuple[list[Image.Image], ImageInfo, ImageFile]:
+        from clipsearch.images.video import read_film, read_frame
+
+        def report() -> None:
+            self.report(DECODING)
+
+        least = minimum_size(self.spec)
+        report()
+        if self.all_pictures and at is None:
+            return read_film(film, least, self.limits, report, self._sized)
+        picture, info, file = read_frame(film, at, least, self.limits, report)
+        return [self._sized(picture)], info, file
 
     def _sized(self, picture: Image.Image) -> Image.Image:
         if isinstance(self.spec, Box):
