@@ -86,6 +86,14 @@ def save_photo(path, colour="red", size=(32, 24), note=""):
     return path
 
 
+def save_pages(path, *colours, size=(32, 24)):
+    """Save a TIFF with a page of each colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first, *others = [Image.new("RGB", size, COLOURS.get(colour, colour)) for colour in colours]
+    first.save(path, save_all=True, append_images=others)
+    return path
+
+
 def refuse_to_list(monkeypatch, name):
     """Make folders whose path ends with this name unreadable."""
     scandir = os.scandir

@@ -65,6 +65,9 @@ print0_option = flag("-0 --print0", "Print only the paths, each ended by a NUL."
 _order = partial(option, heading=ORDER)
 
 
+_SHARED = ("min_score", "diverse", "all_moments", "sort", "keep_own", "exact")  # names of options and of Query's fields
+
+
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """Which hits of a search are shown, and in which order."""
@@ -75,6 +78,7 @@ class SearchOptions:
     diverse: bool = flag("--diverse", "Leave out near-copies of better photos.", WHICH_PHOTOS)
     one_per_shot: bool = flag("--one-per-shot", "One file of RAW+JPEG or a burst. Default for people.", WHICH_PHOTOS)
     every_file: bool = flag("--every-file", "Every file of a shot. Default for programs.", WHICH_PHOTOS)
+    all_moments: bool = flag("--all-moments", "Every moment of a film, every page; every file too.", WHICH_PHOTOS)
     keep_own: bool = flag("--keep-own", "Keep the query's own image and its copies.", WHICH_PHOTOS)
     top_k: int = count_option("-k --top-k", 10, "How many photos to show.", ORDER)
     page: int = _order("--page", "N", "Page number, starting at 1.", type=POSITIVE, default=1)
@@ -92,11 +96,12 @@ class SearchOptions:
         self, terms: tuple[Term, ...], filters: tuple[Condition, ...], *, for_people: bool, **others: Any
     ) -> Query:
         """The query with these options, and others of its fields. People get one file of each shot if no option says more."""
-        if self.one_per_shot and self.every_file:
-            raise click.UsageError("--one-per-shot and --every-file exclude each other")
-        one_per_shot = self.one_per_shot or (for_people and not self.every_file)
+        for name in ("every_file", "all_moments"):
+            if self.one_per_shot and getattr(self, name):
+                raise click.UsageError(f"--one-per-shot and --{name.replace('_', '-')} exclude each other")
+        one_per_shot = self.one_per_shot or (for_people and not (self.every_file or self.all_moments))
         offset = self.offset + (self.page - 1) * self.top_k
-        shared = {name: getattr(self, name) for name in ("min_score", "diverse", "sort", "keep_own", "exact")}
+        shared = {name: getattr(self, name) for name in _SHARED}
         return Query(terms, filters, offset=offset, one_per_shot=one_per_shot, **shared, **others)
 
 

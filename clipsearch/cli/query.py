@@ -103,9 +103,8 @@ def query(
     clipsearch query "a red car" -0 -k 20 | xargs -0 ls -l
     clipsearch query - --json < queries.txt
 
-    A PART is a text or an image file. Put spaces around + and -. 2: before a PART counts it twice. - alone reads queries
-    from standard input. Filters alone list photos. Each line has rank, score (cosine), match (how likely it is right), date
-    and path. More: clipsearch help query-language.
+    A PART is a text or an image file. Put spaces around + and -. 2:PART counts it twice. Filters alone list photos. A line
+    has rank, score, match (how likely it is right), date and path. More: clipsearch help query-language.
     """
     question = search.query(
         (), filters, for_people=results.is_for_people, prompts=wanted.prompts, min_match=wanted.least_match

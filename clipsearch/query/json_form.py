@@ -18,10 +18,11 @@ from clipsearch.types import All, Below, Condition, Known, Near, Not, Query, Ter
 def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
     """The body of `POST /api/search` for a query that wants `top_k` hits.
 
+    Fields with their usual values are left out, so that older servers can answer, too.
     `upload` sends the picture of a term to the server and returns its token.
     """
     return {
-        **{field.name: getattr(query, field.name) for field in fields(query)},
+        **{field.name: value for field in fields(query) if (value := getattr(query, field.name)) != field.default},
         "terms": [_term_to_json(term, upload) for term in query.terms],
         "filters": [condition_to_json(condition) for condition in query.filters],
         "top_k": top_k,

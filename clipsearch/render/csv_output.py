@@ -13,9 +13,12 @@ from clipsearch.types import Hit
 
 FIELDS = (
     *("rank", "score", "match", "path", "width", "height", "format", "size", "taken_at", "camera"),
-    *("latitude", "longitude", "content_hash", "caption"),
+    *("latitude", "longitude", "content_hash", "caption", "moment"),
 )
-"""The columns: width and height in pixels, size in bytes, latitude and longitude in degrees."""
+"""The columns: width and height in pixels, size in bytes, latitude and longitude in degrees.
+
+The moment is one text: "second 42.1" or "page 3".
+"""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
 
@@ -45,9 +48,11 @@ def data_frame_columns(hits: Iterable[Hit]) -> dict[str, list[Any]]:
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """A hit's JSON with the two parts of "gps" as values of their own."""
+    """A hit's JSON with the two parts of "gps" as values of their own, and the moment as one text."""
     latitude, longitude = values["gps"] or (None, None)
-    return {**values, "latitude": latitude, "longitude": longitude}
+    moment = values.get("moment")
+    text = f"{moment['unit']} {moment['at']:.10g}" if moment else None
+    return {**values, "latitude": latitude, "longitude": longitude, "moment": text}
 
 
 def _harmless(value: Any) -> Any:

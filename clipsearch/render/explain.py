@@ -17,6 +17,7 @@ _LIMITS = (
     ("offset", 0, "skip the first {}"),
     ("diverse", False, "no near-copies"),
     ("one_per_shot", False, "one file of each shot"),
+    ("all_moments", False, "every moment of a film, every page of a file"),
     ("sort", "score", "sorted by {}"),
 )
 """Fields of a query, their usual values, and what `--explain` says of another one."""
@@ -26,9 +27,10 @@ def query_to_json(query: Query) -> dict[str, Any]:
     """A query as JSON.
 
     {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],
-    "min_score", "min_match", "offset", "diverse", "one_per_shot", "sort", "exact"}
+    "min_score", "min_match", "offset", "diverse", "one_per_shot", "all_moments", "sort",
+    "exact"}
     """
-    plain = ("min_score", "min_match", "offset", "diverse", "one_per_shot", "sort", "exact")
+    plain = ("min_score", "min_match", "offset", "diverse", "one_per_shot", "all_moments", "sort", "exact")
     return {
         "terms": [_term_object(term) for term in query.terms],
         "filters": [condition_text(condition) for condition in query.filters],

@@ -13,7 +13,7 @@ from typing import Any
 
 from clipsearch.render.failure_advice import advice_for
 from clipsearch.render.grouping import GroupBy, group_of
-from clipsearch.types import Failure, Hit, ImageFile, ImageInfo, ImageRecord
+from clipsearch.types import Failure, Hit, ImageFile, ImageInfo, ImageRecord, Moment
 
 DIGITS = 6
 """Decimals of scores and matches, unless every digit is asked for."""
@@ -30,8 +30,8 @@ def utf8(text: str) -> str:
 
 
 def photo_to_json(record: ImageRecord) -> dict[str, Any]:
-    """An indexed photo. "caption" is there only if the photo has one."""
-    info = record.info
+    """An indexed photo. "caption" is there only if it has one, and "moment" only for one of a file's several pictures."""
+    info, moment = record.info, record.moment
     return {
         "id": record.image_id,
         "path": record.file.path,
@@ -44,11 +44,12 @@ def photo_to_json(record: ImageRecord) -> dict[str, Any]:
         "gps": list(info.gps) if info.gps else None,
         "content_hash": info.content_hash,
         **({} if info.caption is None else {"caption": info.caption}),
+        **({} if moment is None else {"moment": {"unit": moment.unit, "at": moment.at}}),
     }
 
 
 def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
-    """The inverse of `photo_to_json`. The file's modification time is not part of the JSON and becomes 0."""
+    """The inverse of `photo_to_json`, without what the JSON lacks: the file's time, and the moments of its other pictures."""
     info = ImageInfo(
         width=photo["width"],
         height=photo["height"],
@@ -59,7 +60,9 @@ def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
         gps=(photo["gps"][0], photo["gps"][1]) if photo["gps"] else None,
         caption=photo.get("caption"),
     )
-    return ImageRecord(photo["id"], ImageFile(photo["path"], photo["size"], 0), info)
+    moment = photo.get("moment")
+    file = ImageFile(photo["path"], photo["size"], 0)
+    return ImageRecord(photo["id"], file, info, moment and Moment(moment["unit"], moment["at"]))
 
 
 def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = False) -> dict[str, Any]:

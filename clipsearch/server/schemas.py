@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
 from fastapi import Header
 from pydantic import BaseModel, Field, create_model
@@ -44,6 +44,13 @@ class ErrorAnswer(BaseModel):
     error: ErrorText
 
 
+class PhotoMoment(BaseModel):
+    """Which picture of a file with several."""
+
+    unit: Literal["page", "second"] = Field(description="Pages count from 1, seconds from the start of a film.")
+    at: float = Field(examples=[42.1])
+
+
 class Photo(BaseModel):
     """A photo of the index."""
 
@@ -65,6 +72,9 @@ class Photo(BaseModel):
     )
     caption: str | None = Field(
         None, description="Present only if a data set has one for the photo.", examples=["a dog on a beach"]
+    )
+    moment: PhotoMoment | None = Field(
+        None, description="Present only for one picture of a film, an animation or a file with pages."
     )
 
 

@@ -170,6 +170,9 @@ class HitChoice(BaseModel):
         False,
         description="Leave out files of a better hit's shot (RAW and JPEG, a burst), and name them in its `others`.",
     )
+    all_moments: bool = Field(
+        False, description="Each picture of a film or of a file with pages is a hit. Then `one_per_shot` has no effect."
+    )
     sort: types.Sort = Field("score", description="The order of the hits that were found.")
     keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from clipsearch.render.csv_output import FIELDS, hits_csv
+from clipsearch.types import Moment
 from tests.render.support import hit
 
 HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
@@ -28,6 +29,16 @@ def test_csv_can_be_read_again():
     assert (float(first["score"]), float(first["latitude"]), first["group"]) == (0.123457, -33.5, "2024-01-02")
     assert (second["match"], second["latitude"], second["taken_at"], second["group"]) == ("", "", "", "")
     assert hits_csv(hits, "a dog", heading=False) == hits_csv(hits, "a dog").partition("\n")[2]
+
+
+def test_a_moment_is_the_last_of_the_columns():
+    hits = [
+        hit(1, "/photos/a.mp4", moment=Moment("second", 42.104)),
+        hit(2, "/photos/b.tif", moment=Moment("page", 3)),
+        hit(3, "/photos/c.jpg"),
+    ]
+    rows = read_csv(hits_csv(hits, "a dog"))
+    assert list(rows[0])[-1] == "moment" and [row["moment"] for row in rows] == ["second 42.104", "page 3", ""]
 
 
 def test_csv_is_utf8_whatever_a_name_is():

@@ -35,6 +35,11 @@ def test_every_part_of_a_query_is_said():
     assert len({line.index(line.split(maxsplit=1)[1]) for line in text.splitlines()}) == 1  # aligned
 
 
+def test_all_moments_are_a_limit_that_is_said():
+    assert "every moment of a film" in explain_text(answer(query=Query((Term("a dog"),), all_moments=True)).explain())
+    assert "moment" not in explain_text(answer().explain())
+
+
 def test_filters_count_what_they_leave():
     explained = {**answer().explain(), "considered": 12}
     assert "1,200, 12 of them pass the filters" in explain_text(explained)

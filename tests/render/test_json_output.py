@@ -11,7 +11,7 @@ from clipsearch.render.json_output import (
     hits_to_jsonl,
     json_line,
 )
-from clipsearch.types import Failure, ImageFile
+from clipsearch.types import Failure, ImageFile, Moment
 from tests.render.support import ANOTHER_DAY, hit
 
 HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
@@ -29,6 +29,8 @@ def test_json_keeps_the_agreed_keys_and_any_name():
     ]  # fmt: skip
     assert value["hits"][0]["path"] == HOSTILE and value["hits"][0]["match"] == 0.5
     assert hits_to_json([hit(1, HOSTILE, caption="a dog")], "q", "m", "/i")["hits"][0]["caption"] == "a dog"
+    (film,) = hits_to_json([hit(1, "/a.mp4", moment=Moment("second", 42.104))], "q", "m", "/i")["hits"]
+    assert film["moment"] == {"unit": "second", "at": 42.104}
 
 
 def test_json_has_groups_and_an_explanation_where_asked_for():
@@ -43,7 +45,8 @@ def test_json_has_groups_and_an_explanation_where_asked_for():
 
 def test_json_has_an_inverse():
     first = hit(1, HOSTILE, 0.1234567, 0.7654321, ANOTHER_DAY, "Canon", (-33.5, 151.25), "a dog")
-    for whole in (first, hit(2, "/photos/b.jpg")):
+    film, page = hit(3, "/photos/c.mp4", moment=Moment("second", 42.104)), hit(4, "/d.tif", moment=Moment("page", 3))
+    for whole in (first, hit(2, "/photos/b.jpg"), film, page):
         values = json.loads(json_line(hit_to_json(whole, exact=True)))
         assert hit_from_json(values) == whole
         rounded = hit_from_json(hit_to_json(whole))

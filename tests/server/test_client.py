@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 import warnings
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from clipsearch.client import Client
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.filters import chosen
 from clipsearch.types import All, Below, Either, Known, Near, Not, Test
-from tests.conftest import PHOTOS, give_captions, save_photo
+from tests.conftest import PHOTOS, give_captions, save_pages, save_photo
 from tests.server.conftest import serving
 
 
@@ -37,6 +38,7 @@ def index(tmp_path_factory):
         with contextlib.suppress(OSError):  # some systems allow only Unicode names
             os.rename(odd / "plain.jpg", os.fsencode(odd) + b"/caf\xe9.jpg")
     (odd / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    save_pages(odd / "pages.tif", "red", "blue", "green")
     with SearchEngine(folder, model="mini") as engine:
         engine.index(PHOTOS, odd)
         give_captions(
@@ -111,6 +113,7 @@ GIRAFFE, CAT = str(PHOTOS / "giraffe.jpg"), str(PHOTOS / "cat.png")
         ["similar", CAT, GIRAFFE, "-k", "3", "--diverse"],
         ["query", "red", "--every-file"],
         ["query", "red", "--one-per-shot", "-k", "100"],
+        ["query", "red", "--all-moments", "-k", "100"],
     ],
     ids=lambda arguments: " ".join(arguments)[:60],
 )
@@ -245,14 +248,21 @@ def test_a_token_is_sent_and_told_of_where_others_could_read_it(index, tmp_path)
         Client("https://192.0.2.1:8100", token)
 
 
+def _values(hit):
+    """What the client tells of a hit: all but the file's time, and the moments of its other pictures."""
+    record = hit.record
+    info = replace(record.info, moments=())
+    return hit.rank, hit.score, hit.match, record.image_id, hit.path, record.moment, info
+
+
 def test_the_client_finds_what_the_engine_does(index, server):
     wanted = Query((Term("a dog"), Term("snow", -0.3)), filters=(parse_where("width > 300"),), diverse=True)
+    moments = Query((Term("red"),), filters=(parse_where("name = pages.tif"),), all_moments=True)
     with SearchEngine(index) as engine, Client(server) as client:
-        for query in ("a cup of coffee", PHOTOS / "giraffe.jpg", wanted):
+        for query in ("a cup of coffee", PHOTOS / "giraffe.jpg", wanted, moments):
             own, through = engine.search(query, top_k=7), client.search(query, top_k=7)
-            assert [
-                (hit.rank, hit.score, hit.match, hit.record.image_id, hit.path, hit.record.info) for hit in through
-            ] == [(hit.rank, hit.score, hit.match, hit.record.image_id, hit.path, hit.record.info) for hit in own]
+            assert [_values(hit) for hit in through] == [_values(hit) for hit in own]
+        assert sorted(hit.record.moment.at for hit in through) == [1, 2, 3]
         with Image.open(CAT) as picture:
             assert client.search(picture.convert("RGB"), 1)[0].path == CAT  # other bytes, so CAT is not left out
         (first,) = client.search("a fire truck", 1)

@@ -35,6 +35,7 @@ def command_line(engine, *arguments):
         (["red"], ["--min-score", "0.5", "--sort", "name"], {"min_score": 0.5, "sort": "name"}),
         (["red"], ["--group-by", "folder", "--diverse"], {"group_by": "folder", "diverse": True}),
         (["red"], ["--one-per-shot"], {"one_per_shot": True}),
+        (["red"], ["--all-moments"], {"all_moments": True}),
         (["red"], ["--ensemble", "--prompt", "a red {}"], {"ensemble": True, "prompt": "a red {}"}),
         (["red"], ["--min-width", "30", "--orientation", "landscape"], {"min_width": 30, "orientation": "landscape"}),
         (["red"], ["--relevant"], {"relevant": True}),

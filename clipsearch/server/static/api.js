@@ -16,6 +16,7 @@ import { encodePairs } from "./url.js";
  * @property {[number, number] | null} gps latitude and longitude
  * @property {string} content_hash
  * @property {string} [caption] the text that a data set has for it
+ * @property {{unit: "page" | "second", at: number}} [moment] which picture of a film or of a file with pages
  * @property {number} [rank]
  * @property {number} [score]
  * @property {number | null} [match]

@@ -23,10 +23,11 @@ export function toCsv(photos) {
   const rows = photos.map((photo) => [
     photo.rank, photo.score, photo.match, photo.path, photo.width, photo.height, photo.format, photo.size, photo.taken_at,
     photo.camera, photo.gps?.[0], photo.gps?.[1], photo.content_hash, photo.caption,
+    photo.moment && `${photo.moment.unit} ${photo.moment.at}`,
   ]);
   const names = [
     "rank", "score", "match", "path", "width", "height", "format", "size", "taken_at", "camera", "latitude", "longitude",
-    "content_hash", "caption",
+    "content_hash", "caption", "moment",
   ];
   return [names, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
 }
