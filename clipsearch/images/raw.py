@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from clipsearch.images import exif
+from clipsearch.images.boxes import boxes, boxes_below
 from clipsearch.images.file_types import OTHER_RAW
 from clipsearch.images.jpeg import embedded_frames, end_of, exif_block, read_frame
 from clipsearch.images.tiff_tags import EXIF_IFD, MAKER_NOTE, TiffTags, Value
@@ -46,7 +47,6 @@ _ROTATIONS = {90: 6, 180: 3, 270: 8}  # degrees clockwise → EXIF orientation
 _SMALLEST_SHARE = 0.6  # share of the sensor's pixels; fewer mean a crop of the sensor, or a preview's size
 _SAME_SHAPE = 0.05  # of the logarithm of an aspect ratio; sensors have a few rows more than their JPEGs
 _NEARLY = 0.9  # of a photo's width and height; previews leave out the sensor's edges
-_MOST_BOXES = 1000
 _MOST_BLOCKS = 64
 _MOST_RECORDS = 1000
 
@@ -314,7 +314,7 @@ def _from_raf(data: bytes) -> RawPhoto | None:
 def _from_cr3(data: bytes) -> RawPhoto:
     """Canon since 2018: boxes, with directories of tags in three of them, and previews in others."""
     photo = RawPhoto("CR3")
-    for kind, start, end in _boxes(data, 0, len(data)):
+    for kind, start, end in boxes(data, 0, len(data)):
         if kind == b"moov":
             _add_movie_box(photo, data, start, end)
         elif kind == b"uuid":
@@ -328,9 +328,9 @@ def _from_cr3(data: bytes) -> RawPhoto:
 
 
 def _add_movie_box(photo: RawPhoto, data: bytes, start: int, end: int) -> None:
-    for kind, inside, after in _boxes(data, start, end):
+    for kind, inside, after in boxes(data, start, end):
         if kind == b"uuid":
-            for name, at, _ in _boxes(data, inside + 16, after):
+            for name, at, _ in boxes(data, inside + 16, after):
                 if name in (b"CMT1", b"CMT2", b"CMT4"):
                     tags = TiffTags(data, at)
                     entries, _ = tags.directory(tags.first())
@@ -343,39 +343,13 @@ def _add_movie_box(photo: RawPhoto, data: bytes, start: int, end: int) -> None:
                         photo.gps = values
         elif kind == b"trak":
             sizes = offsets = -1
-            for name, at, _ in _boxes_below(data, inside, after, (b"mdia", b"minf", b"stbl")):
+            for name, at, _ in boxes_below(data, inside, after, (b"mdia", b"minf", b"stbl")):
                 if name == b"stsz" and at + 16 <= len(data):
                     fixed, _, first = struct.unpack_from(">III", data, at + 4)
                     sizes = fixed or first
                 elif name in (b"co64", b"stco") and at + 16 <= len(data):
                     offsets = int.from_bytes(data[at + 8 : at + (16 if name == b"co64" else 12)], "big")
             photo.add_jpeg(data, offsets, sizes)
-
-
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(type, start of the content, end) of the boxes between two offsets."""
-    at = start
-    for _ in range(_MOST_BOXES):
-        if at + 8 > end:
-            return
-        size, head = int.from_bytes(data[at : at + 4], "big"), 8
-        if size == 1:
-            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        after = end if size == 0 else at + size
-        if 0 < size < head or after > end:
-            return
-        yield data[at + 4 : at + 8], at + head, after
-        at = after
-
-
-def _boxes_below(data: bytes, start: int, end: int, path: tuple[bytes, ...]) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes in the first box of each type of `path`."""
-    for kind, inside, after in _boxes(data, start, end):
-        if not path:
-            yield kind, inside, after
-        elif kind == path[0]:
-            yield from _boxes_below(data, inside, after, path[1:])
-            return
 
 
 def _from_x3f(data: bytes) -> RawPhoto | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import os
 import threading
 import time
@@ -19,12 +20,22 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from clipsearch.errors import Cause, ImageError, one_line
 from clipsearch.images import colour, exif, jpeg_xl, photoshop
+from clipsearch.images.animation import first_frame, frame_seconds
 from clipsearch.images.files import ReadLimits, read_bytes, require_few_pixels
 from clipsearch.images.float_values import describe, read_float_tiff
 from clipsearch.images.jpeg import END, embedded_frames, end_of, exif_block, has_all_first_passes, read_frame
 from clipsearch.images.libraw import develop, has_libraw
 from clipsearch.images.memory import TOO_MUCH
-from clipsearch.images.pages import MOST_PAGE_PIXELS, SHARE_OF_SECONDS, Pictures, Source, TiffPages
+from clipsearch.images.pages import (
+    MOST_PAGE_PIXELS,
+    SHARE_OF_SECONDS,
+    Pictures,
+    Source,
+    TiffPages,
+    heif_pages,
+    source_at,
+    taken_sources,
+)
 from clipsearch.images.raw import ORIENTATION, Preview, RawPhoto, read_raw
 from clipsearch.images.rgb import with_profile
 from clipsearch.images.tiff_tags import TiffTags, is_tiff
@@ -92,7 +103,7 @@ def decode_image(
     with _decoding(data):
         decoder = _Decoder(data, min_size, limits, before_loading, resize)
         sources = decoder.sources()
-        source = sources[0] if at is None else _source_at(sources, at)
+        source = sources[0] if at is None else source_at(sources, at)
         picture, info = source.decode()
         return decoder.finish(picture), decoder.facts(info)
 
@@ -109,8 +120,8 @@ def decode_pictures(
     The facts have a moment for each picture; none if the file has only one picture. Pictures that cannot be decoded are left
     out, unless all fail. `images.pages` says which pictures count, and how many at most.
     """
-    started = time.monotonic()
     with _decoding(data):
+        started = time.monotonic()
         decoder = _Decoder(data, min_size, limits, _for_the_largest(before_loading), resize)
         sources = decoder.sources()
         if len(sources) == 1:
@@ -119,20 +130,22 @@ def decode_pictures(
         pictures = Pictures()
         problem: Exception | None = None
         decoded = 0
-        for source in sources:
+        for source in taken_sources(sources):
             try:
                 picture, info = source.decode()
                 decoded += info.width * info.height
                 pictures.add(decoder.finish(picture), info, source.moment)
             except Exception as error:  # decoders raise errors of any type for broken bytes
                 problem = problem or error
+                if source.moment.unit == "second":  # the frames after it are changes of this one
+                    break
             if decoded > MOST_PAGE_PIXELS or time.monotonic() - started > SHARE_OF_SECONDS * limits.seconds:
                 break
-        if not pictures.taken:
+        if not pictures.moments:
             assert problem
             raise problem
         is_plain = pictures.moments == [sources[0].moment]
-        return pictures.taken, decoder.facts(pictures.info, () if is_plain else pictures.moments)
+        return pictures.images, decoder.facts(pictures.info, () if is_plain else pictures.moments)
 
 
 @contextlib.contextmanager
@@ -158,14 +171,6 @@ def _decoding(data: bytes) -> Iterator[None]:
             raise ImageError(_reason(error), _cause(error)) from error
         finally:
             Image.MAX_IMAGE_PIXELS = pillows_cap
-
-
-def _source_at(sources: list[Source], at: float) -> Source:
-    """The picture that is shown at a page or a second. Raises ImageError if there is none."""
-    moment = sources[0].moment
-    if moment.unit == "page" and (page := next((source for source in sources if source.moment.at == at), None)):
-        return page
-    raise ImageError(f"this file has no picture {Moment(moment.unit, at)}")
 
 
 def _for_the_largest(before_loading: Callable[[int], None] | None) -> Callable[[int], None] | None:
@@ -212,6 +217,13 @@ class _Decoder:
             image = _open(io.BytesIO(self.data))
         except UnidentifiedImageError:
             return _only(self._what_pillow_does_not_open)
+        if seconds := frame_seconds(image, self.data):
+            return self._frames(image, seconds)
+        if image.format == "HEIF" and len(numbers := heif_pages(image)) > 1:
+            return [
+                Source(Moment("page", page), partial(self._heif_page, image, number))
+                for page, number in enumerate(numbers, 1)
+            ]
         return _only(lambda: self._opened_by_pillow(image))
 
     def finish(self, picture: Image.Image) -> Image.Image:
@@ -230,6 +242,28 @@ class _Decoder:
         except UnidentifiedImageError:
             return self._what_pillow_does_not_open(pages.tags(number))
         return self._opened_by_pillow(image)
+
+    def _heif_page(self, primary: Image.Image, number: int) -> tuple[Image.Image, ImageInfo]:
+        """One of the pictures of a HEIF file. Each is opened anew, because an opened file keeps all that was decoded."""
+        image = primary
+        if number != primary.tell():
+            image = _open(io.BytesIO(self.data))
+            image.seek(number)
+        return self._opened_by_pillow(image)
+
+    def _frames(self, image: Image.Image, seconds: list[float]) -> list[Source]:
+        """The frames of an animation that was opened by Pillow."""
+        starts = itertools.accumulate(seconds, initial=0.0)
+        return [
+            Source(Moment("second", round(start, 3)), partial(self._frame, image, number), duration)
+            for number, (start, duration) in enumerate(zip(starts, seconds, strict=False), first_frame(image))
+        ]
+
+    def _frame(self, image: Image.Image, number: int) -> tuple[Image.Image, ImageInfo]:
+        """A frame as a viewer shows it, on top of the frames before it. Pillow composes it from the last one decoded."""
+        image.seek(number)
+        picture, info = self._opened_by_pillow(image)
+        return picture.copy() if picture is image else picture, info
 
     def _opened_by_pillow(self, image: Image.Image) -> tuple[Image.Image, ImageInfo]:
         image_format = _format_of(image)
