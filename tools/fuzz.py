@@ -31,15 +31,20 @@ SLOW = 10.0  # seconds; an input that takes longer is a hang
 
 
 def read_photo(data: bytes) -> None:
-    """A file's bytes to an upright picture, or ImageError."""
+    """A file's bytes to upright pictures, and the last of them by its moment, or ImageError."""
     from clipsearch.errors import ImageError
     from clipsearch.images.files import ReadLimits
-    from clipsearch.images.reader import decode_image
+    from clipsearch.images.reader import decode_image, decode_pictures
 
+    limits = ReadLimits(max_pixels=4_000_000)
     try:
-        decode_image(data, (64, 64), ReadLimits(max_pixels=4_000_000))
+        pictures, info = decode_pictures(data, (64, 64), limits)
     except ImageError:
         return
+    assert len(pictures) == max(len(info.moments), 1)
+    if info.moments:
+        picture, _ = decode_image(data, (64, 64), limits, at=info.moments[-1].at)
+        assert picture.tobytes() == pictures[-1].tobytes()
 
 
 def read_exif(data: bytes) -> None:

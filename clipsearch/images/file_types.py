@@ -27,20 +27,22 @@ class FileFormat:
     note: str = ""
 
 
+_FRAMES = "Of an animation, up to 8 frames."
+
 # A file with one of these suffixes counts as a photo. If it then cannot be read, the user hears of the failure.
 FORMATS = (
     FileFormat("JPEG", ".jpg .jpeg .jpe .jfif", "8 bits a colour. With 12 bits, by a preview inside it."),
-    FileFormat("HEIC", ".heic .heif .hif"),
-    FileFormat("PNG", ".png .apng"),
-    FileFormat("WebP", ".webp"),
-    FileFormat("AVIF", ".avif .avifs"),
-    FileFormat("JPEG XL", ".jxl", "Needs the extra `jxl`."),
+    FileFormat("HEIC", ".heic .heif .hif", "Every picture of a collection, up to 100."),
+    FileFormat("PNG", ".png .apng", _FRAMES),
+    FileFormat("WebP", ".webp", _FRAMES),
+    FileFormat("AVIF", ".avif .avifs", _FRAMES),
+    FileFormat("JPEG XL", ".jxl", "Needs the extra `jxl`. Of an animation, the first frame."),
     FileFormat(
         "TIFF",
         ".tif .tiff",
         "Every page, up to 100. Also of floating-point values, without compression or with deflate.",
     ),
-    FileFormat("GIF", ".gif"),
+    FileFormat("GIF", ".gif", _FRAMES),
     FileFormat(
         "camera raw",
         " ".join(f".{name.lower()}" for name in RAW_FORMATS),
