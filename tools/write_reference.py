@@ -267,7 +267,7 @@ def _sentences(text: str) -> str:
 
 def formats_page() -> str:
     """Every format that is read, with its suffixes."""
-    from clipsearch.images.animation import MOST_FRAME_PIXELS, MOST_FRAMES
+    from clipsearch.images.animation import MOST_FRAME_PIXELS, MOST_FRAMES_SEEN
     from clipsearch.images.file_types import FORMATS
     from clipsearch.images.pages import MOST_FRAMES_TAKEN, MOST_PAGE_PIXELS, MOST_PAGES
 
@@ -286,9 +286,9 @@ def formats_page() -> str:
         f"Some files hold several pictures. Every page of a TIFF or HEIC file is indexed, up to {MOST_PAGES} pages or "
         f"{MOST_PAGE_PIXELS // 10**6} million pixels. Thumbnails, masks and copies in another resolution are not pages. Of an "
         f"animation, {MOST_FRAMES_TAKEN} frames are indexed, spread evenly over it; frames that look nearly the same are left "
-        f"out. An animation counts as if it ended after {MOST_FRAMES:,} frames or {MOST_FRAME_PIXELS // 10**6} million pixels. "
-        "After half of the time that one file may take, no further picture of it is decoded. Files of other kinds, such as MPO "
-        "and icons, count as one picture.\n",
+        f"out. An animation counts as if it ended after {MOST_FRAMES_SEEN:,} frames or {MOST_FRAME_PIXELS // 10**6} million "
+        "pixels. After half of the time that one file may take, no further picture of it is decoded. Files of other kinds, "
+        "such as MPO and icons, count as one picture.\n",
         "A JPEG that is cut in its last rows is indexed as far as it goes. `clipsearch failures` names it with the cause "
         "`incomplete`.\n",
         "`--format` takes the names `jpeg`, `png`, `heic`, `tiff`, `webp` and so on, a camera's format such as `nef`, or `raw` "

@@ -12,7 +12,7 @@ from PIL import Image
 
 from clipsearch.images.boxes import boxes_below
 
-MOST_FRAMES = 1000
+MOST_FRAMES_SEEN = 1000
 """Frames of an animation that are looked at. It counts as if it ended there."""
 
 MOST_FRAME_PIXELS = 200_000_000
@@ -30,9 +30,9 @@ def frame_seconds(image: Image.Image, data: bytes) -> list[float]:
     """
     readers = {"GIF": _of_gif, "WEBP": _of_webp, "PNG": _of_png, "AVIF": _of_avif}
     if image.format == "GIF":
-        most = MOST_FRAMES
+        most = MOST_FRAMES_SEEN
     elif image.format in readers:
-        most = min(MOST_FRAMES, getattr(image, "n_frames", 1) - first_frame(image))
+        most = min(MOST_FRAMES_SEEN, getattr(image, "n_frames", 1) - first_frame(image))
     else:
         return []
     most = min(most, MOST_FRAME_PIXELS // max(image.width * image.height, 1))
@@ -132,5 +132,5 @@ def _of_track(data: bytes, start: int, end: int) -> Iterator[float]:
         if kind == b"stts":
             for at in range(inside + 8, after - 7, 8):
                 count, ticks = struct.unpack_from(">II", data, at)
-                for _ in range(min(count, MOST_FRAMES)):
+                for _ in range(min(count, MOST_FRAMES_SEEN)):
                     yield ticks / scale if scale else 0.0

@@ -6,9 +6,10 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image
 
 from clipsearch.errors import ImageError
+from clipsearch.images.frame_choice import difference
 from clipsearch.images.tiff_tags import TiffTags, Value
 from clipsearch.types import ImageInfo, Moment
 
@@ -170,13 +171,13 @@ class _Picture:
     def repeats(self, other: _Picture) -> bool:
         """Whether this shows nothing new beside another picture: a frame nearly like it, or a page in another resolution."""
         if self.moment.unit == "second":
-            return _difference(self.small, other.small) <= _SAME_FRAME
+            return difference(self.small, other.small) <= _SAME_FRAME
         edge = max(self.info.width, self.info.height)
         if edge <= _THUMBNAIL_EDGE and self.pixels <= _THUMBNAIL_SHARE * other.pixels:
             return True
         ratio = self.info.width * other.info.height / (self.info.height * other.info.width)
         is_resized = self.info.width != other.info.width and abs(ratio - 1) <= _SAME_SHAPE
-        return is_resized and _difference(self.small, other.small) <= _SAME_PAGE
+        return is_resized and difference(self.small, other.small) <= _SAME_PAGE
 
 
 class Pictures:
@@ -207,9 +208,3 @@ class Pictures:
         if not any(new.repeats(other) and new.pixels <= other.pixels for other in self._taken):
             self._taken = [other for other in self._taken if not other.repeats(new)]
             self._taken.append(new)
-
-
-def _difference(small: Image.Image, other: Image.Image) -> float:
-    """The mean absolute difference of two small pictures of one size, in steps of 1/255."""
-    means = ImageStat.Stat(ImageChops.difference(small, other)).mean
-    return sum(means) / len(means)

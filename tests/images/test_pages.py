@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from clipsearch.errors import ImageError
 from clipsearch.images import pages
-from clipsearch.images.animation import MOST_FRAMES, frame_seconds
+from clipsearch.images.animation import MOST_FRAMES_SEEN, frame_seconds
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pages import MOST_FRAMES_TAKEN, MOST_PAGES
 from clipsearch.images.preprocess import fit_into
@@ -522,9 +522,9 @@ def test_an_animation_cut_short_at_any_point_never_raises_anything_else(format):
 
 
 def test_a_long_animation_counts_as_if_it_ended_after_many_frames(monkeypatch):
-    data = animation("GIF", plain(COLOURS * (MOST_FRAMES // 10 + 20), (2, 2)), 100)
-    assert len(frame_seconds(Image.open(io.BytesIO(data)), data)) == MOST_FRAMES
-    assert seconds(take(data)[1])[-1] < MOST_FRAMES / 10
+    data = animation("GIF", plain(COLOURS * (MOST_FRAMES_SEEN // 10 + 20), (2, 2)), 100)
+    assert len(frame_seconds(Image.open(io.BytesIO(data)), data)) == MOST_FRAMES_SEEN
+    assert seconds(take(data)[1])[-1] < MOST_FRAMES_SEEN / 10
     monkeypatch.setattr("clipsearch.images.animation.MOST_FRAME_PIXELS", 2 * 2 * 3)
     for format in ANIMATED:
         assert len(take(animation(format, plain(COLOURS, (2, 2))))[0]) == 3

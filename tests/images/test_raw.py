@@ -241,7 +241,7 @@ def test_raw_files_go_through_the_processes_that_decode(files, tmp_path):
     paths = [ImageFile(str(tmp_path / f"x.{name}"), 0, 0) for name in ("nef", "cr3")]
     with DecoderPool(Box(300, 300), workers=1) as pool:
         outcomes = list(pool.read(paths))
-    assert all(isinstance(outcome, Decoded) and outcome.pixels.shape == (300, 225, 3) for outcome in outcomes)
+    assert all(isinstance(outcome, Decoded) and outcome.pixels.shape == (1, 300, 225, 3) for outcome in outcomes)
     assert [outcome.info.format for outcome in outcomes] == ["NEF", "CR3"]
 
 
