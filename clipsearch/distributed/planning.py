@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from clipsearch.indexing.plan import (
     is_read_archive,
     plan_sync,
 )
+from clipsearch.indexing.raw_thumbnails import raw_thumbnails
 from clipsearch.indexing.walk import ARCHIVES_ONLY, Listing, WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -58,14 +59,18 @@ def plan_work(collection: Collection, given: Sequence[str], options: SyncOptions
     New folders become roots. Raises ClipsearchError, SyncRefused or StorageError if a source is missing or cannot be read.
     """
     work = Work()
+    outdated = raw_thumbnails(collection)
+    again = {record.file.path for record in outdated.values()}
+    unknown = {record.info.content_hash for record in outdated.values()}  # their embeddings are of thumbnails
     folders, urls, archives = _by_kind(given)
     if folders or not given:
         for folder, root_id, rules in roots.targets(collection, folders, options.rules, options.prune):
-            work.plans.append(plan_sync(collection, folder, root_id, rules, options, reads_archives=True))
+            plan = plan_sync(collection, folder, root_id, rules, options, reads_archives=True, read_again=again)
+            work.plans.append(plan)
             archives += _changed_archives(work.plans[-1], collection.roots()[root_id])
     for url in urls if given else filter(is_remote, collection.roots().values()):
         root_id, rules = _remote_target(collection, url, options.rules, named=bool(given))
-        work.plans.append(_plan_remote(collection, url, root_id, rules, options))
+        work.plans.append(_plan_remote(collection, url, root_id, rules, options, again))
         archives += _changed_archives(work.plans[-1], collection.roots()[root_id])
     for path in dict.fromkeys(archives):
         archive, place = file_at(path), _archive_place(collection, path)
@@ -78,7 +83,11 @@ def plan_work(collection: Collection, given: Sequence[str], options: SyncOptions
             count_archive(work.plans[-1], collection, place, inside)
     for plan in work.plans:
         todo = [file for _, file in (*plan.todo, *plan.doubted)]
-        known = {outcome.file.path: outcome for outcome in _known_files(collection, todo, options.limits, plan.rules)}
+        known = {
+            outcome.file.path: outcome
+            for outcome in _known_files(collection, todo, options.limits, plan.rules)
+            if not (isinstance(outcome, Embedded) and outcome.info.content_hash in unknown)
+        }
         work.known += known.values()
         work.chunks += chunks_of_files([file for file in todo if file.path not in known], plan.rules.defaults)
     return work
@@ -138,7 +147,9 @@ def _remote_target(collection: Collection, url: str, rules: WalkRules | None, *,
     return collection.add_root(url, new.to_json()), new
 
 
-def _plan_remote(collection: Collection, url: str, root_id: int, rules: WalkRules, options: SyncOptions) -> SyncPlan:
+def _plan_remote(
+    collection: Collection, url: str, root_id: int, rules: WalkRules, options: SyncOptions, again: Set[str]
+) -> SyncPlan:
     plan = plan_sync(
         collection,
         url,
@@ -148,6 +159,7 @@ def _plan_remote(collection: Collection, url: str, root_id: int, rules: WalkRule
         walk=list_remote,
         find_archive=_find_remote_archive,
         reads_archives=True,
+        read_again=again,
     )
     if plan.unreadable and not (plan.todo or plan.unchanged):
         raise StorageError(f"{url} cannot be listed: {plan.unreadable[0].reason}")

@@ -19,6 +19,7 @@ from clipsearch.images.files import INCOMPLETE, content_hash
 from clipsearch.images.own_pictures import OwnPicture, is_own_picture
 from clipsearch.indexing import roots
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
+from clipsearch.indexing.raw_thumbnails import keep_raw_thumbnails, paths_to_read_again, raw_thumbnails
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -86,7 +87,8 @@ def index_folders(
     """
     targets = roots.targets(collection, folders, options.rules, options.prune)
     try:
-        plans = [plan_sync(collection, *target, options, cancel=cancel) for target in targets]
+        again = paths_to_read_again(collection)
+        plans = [plan_sync(collection, *target, options, read_again=again, cancel=cancel) for target in targets]
     except Cancelled:
         return SyncReport(interrupted=True)
     check_loss(plans, len(collection), prune=options.prune)
@@ -130,6 +132,7 @@ def apply_sync(
             raise
         reconciler.report.interrupted = True
     reconciler.remove_broken()
+    reconciler.keep_raw_thumbnails()
     if reconciler.report.interrupted:
         collection.publish()  # merging can wait for the next run
     else:
@@ -207,6 +210,9 @@ class _Reconciler:
         self._were_captioned = {image_id for plan in captioned for image_id in plan.missing}
         self._replaced: dict[str, tuple[ImageInfo, Embeddings]] = {}  # by content hash
         self._replaced_sizes: set[int] = set()
+        self._raw_thumbnails = raw_thumbnails(collection)
+        self._outdated = {record.info.content_hash for record in self._raw_thumbnails.values()}  # until read again
+        self._read_again: dict[str, int] = {}  # content hash → the image with the new embedding
         self._has_incomplete = any(failure.cause == "incomplete" for failure in collection.failures())
         self._committed = time.monotonic()
         self._show_progress()
@@ -239,6 +245,8 @@ class _Reconciler:
 
     def knows(self, digest: str) -> bool:
         """Whether an image has this content, or had it until this run."""
+        if digest in self._outdated:
+            return False
         return digest in self._replaced or bool(self.collection.same_content(digest, 1))
 
     def take(self, outcomes: Iterable[Embedded | Failure | OwnPicture]) -> None:
@@ -292,6 +300,10 @@ class _Reconciler:
         self.collection.remove(sorted(self._broken))
         self.report.kept -= len(self._broken)
 
+    def keep_raw_thumbnails(self) -> None:
+        """Stage which raw files are still to be read again."""
+        keep_raw_thumbnails(self.collection, self._raw_thumbnails)
+
     def _leave_alone(self, place: Place) -> None:
         """Stage that a file is clipsearch's own picture. The photo that was indexed there before leaves the index."""
         self.report.own += 1
@@ -325,7 +337,13 @@ class _Reconciler:
                 return
             self._count_change(place)
             self._remember_replaced(place)
-            self.collection.add(place, embedded.file, embedded.info, embedded.vectors)
+            info, before = embedded.info, self._raw_thumbnails.get(self._image_at(place) or 0)
+            if before:
+                info = replace(info, caption=before.info.caption)
+            image_id = self.collection.add(place, embedded.file, info, embedded.vectors)
+            if info.content_hash in self._outdated:
+                self._outdated.discard(info.content_hash)
+                self._read_again[info.content_hash] = image_id
         if embedded.info.incomplete:
             self._note_incomplete(place, embedded.file)
 
@@ -337,7 +355,12 @@ class _Reconciler:
         With `captioned`, the image gets the file's caption, or none. But if a photo moved here and the file has no caption, the
         photo keeps its caption from elsewhere.
         """
+        if digest in self._outdated:
+            return False
+        if self._stage_copy_read_again(place, file, digest):
+            return True
         same = self.collection.same_content(digest, _COPIES_LOOKED_AT)
+        same = [image_id for image_id in same if image_id not in self._raw_thumbnails]
         if not same and digest not in self._replaced:
             return False
         known = self.collection.known_file(place)
@@ -376,6 +399,16 @@ class _Reconciler:
             self._note_incomplete(place, file)
         return True
 
+    def _stage_copy_read_again(self, place: Place, file: ImageFile, digest: str) -> bool:
+        """Stage a raw file that is to be read again, if a copy of it was. Else False."""
+        source, before = self._read_again.get(digest), self._raw_thumbnails.get(self._image_at(place) or 0)
+        if source is None or before is None:
+            return False
+        info = replace(self._info(source), caption=before.info.caption)
+        self.collection.add(place, file, info, self.collection.file_vectors(source))
+        self.report.updated += 1
+        return True
+
     def _move(self, image_id: int, place: Place, file: ImageFile, captioned: ImageInfo | None) -> None:
         """Stage that an image is at a place now, with the caption of `captioned`, if given."""
         info = self._info(image_id)
@@ -392,6 +425,8 @@ class _Reconciler:
         """Keep the embedding of the image at a place before another takes the place: two photos may swap their names."""
         known = self.collection.known_file(place)
         if known and known.image_id is not None and len(self._replaced) < _MOST_REPLACED:
+            if known.image_id in self._raw_thumbnails:
+                return
             with suppress(KeyError, CollectionError):  # without it, the content is encoded again if it turns up
                 vectors, info = self.collection.file_vectors(known.image_id), self._info(known.image_id)
                 self._replaced[info.content_hash] = info, vectors

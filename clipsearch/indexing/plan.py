@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +34,8 @@ _HOW_TO_LEAVE_OUT = (
     "Their files stay as they are. To remove them from the index, confirm with --prune. Nothing was changed"
 )
 
+
+_UNLIKE_ALL = (-1, -1)  # the state of no file
 
 FEW_FILES = 1_000
 """New files whose first bytes are read before the run reads them. Each read may be a step of a disk's head."""
@@ -153,6 +155,7 @@ def plan_sync(
     walk: Callable[[str, WalkRules, str], Iterable[Listing]] = list_images,
     find_archive: Callable[[str, str], tuple[str, int] | None] = archive_at,
     reads_archives: bool = False,
+    read_again: Container[str] = frozenset(),
     cancel: CancelToken | None = None,
 ) -> SyncPlan:
     """Compare a folder at or below a root with the index. An unchanged file costs one stat.
@@ -163,14 +166,15 @@ def plan_sync(
 
     An archive is a file for which the index has a folder. While it is unchanged, its photos count as unchanged, even if it
     could not be read to its end. A changed archive is added to `changed_archives`, and its photos stay as they are until it is
-    read. If the caller `reads_archives`, an archive with a failure to be tried again counts as changed. Raises Cancelled.
+    read. If the caller `reads_archives`, an archive with a failure to be tried again counts as changed. Photos whose paths are
+    in `read_again` count as changed, unless they have failed since. Raises Cancelled.
     """
     cancel, options = cancel or CancelToken(), options or SyncOptions()
     root = collection.roots()[root_id]
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
     now, moment = time.time_ns(), int(options.settled_for * 1e9)
     plan = SyncPlan(folder, recent=range(now - moment, now + moment), rules=rules)
-    comparison = FolderComparison(plan, collection, root_id, options)
+    comparison = FolderComparison(plan, collection, root_id, options, read_again)
     unseen = collection.folders(root_id, under)
     for listing in walk(root, rules, under):
         cancel.check()
@@ -270,6 +274,7 @@ class FolderComparison:
     collection: KnownFiles
     root_id: int
     options: SyncOptions
+    read_again: Container[str] = frozenset()  # paths of photos that count as changed
 
     def add(self, listing: Listing, passed_over: SkipReason | None = None) -> None:
         """Compare one folder, by sets: a loop over its files would take as long as the walk.
@@ -288,6 +293,10 @@ class FolderComparison:
             reason = f"cannot look at this file{more}: {listing.unsure[photos[0]]}"
             plan.unreadable.append(Failure(self._file(listing, photos[0], (0, 0))[1], reason))
         again = self._to_try_again(listing, images) if failures else set()
+        if self.read_again:
+            for name in images.keys() - (failures.keys() - again):
+                if os.path.join(listing.path, name) in self.read_again:
+                    images[name] = _UNLIKE_ALL
         unchanged = images.items() & states.items()
         plan.unchanged += len(unchanged)
         doubted = sorted(unchanged) if self.options.paranoid else sorted(item for item in unchanged if item[0] in again)
@@ -321,6 +330,8 @@ class FolderComparison:
         def is_open(name: str, known: KnownFailure) -> bool:
             if known.cause == "incomplete":  # certain, unless the image has been lost
                 return name not in images
+            if os.path.join(listing.path, name) in self.read_again:  # its content is known, but not its picture
+                return self.options.is_due(known)
             return (name in images and is_local) or _is_open(known, name in images, self.options)
 
         return {

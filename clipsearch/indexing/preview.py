@@ -15,6 +15,7 @@ from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing import roots
 from clipsearch.indexing.default_excludes import NO_MEDIA, default_exclude
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
+from clipsearch.indexing.raw_thumbnails import paths_to_read_again
 from clipsearch.indexing.walk import Listing, WalkRules, list_images
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
@@ -40,9 +41,12 @@ def preview_index(
             skipped.extend(_skipped_in(listing))
             yield listing
 
+    outdated = set() if collection is None else paths_to_read_again(collection)
     targets = roots.targets(known, folders, options.rules, options.prune)
     plans = [
-        plan_sync(known, *target, options, walk=walk, cancel=cancel) for target in targets if not is_remote(target[0])
+        plan_sync(known, *target, options, walk=walk, read_again=outdated, cancel=cancel)
+        for target in targets
+        if not is_remote(target[0])
     ]
     refusal = None
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clipsearch._internal.paths import is_remote
 from clipsearch.indexing.plan import leave_own, plan_sync
+from clipsearch.indexing.raw_thumbnails import paths_to_read_again
 from clipsearch.indexing.roots import rules_of
 from clipsearch.store.approximate.index import ApproximateStatus
 from clipsearch.store.collection import Collection
@@ -57,12 +58,13 @@ def read_status(collection: Collection, scan: bool) -> Status:
     """The status of an index; with `scan`, its folders are walked and compared."""
     images, failures, photo_bytes = collection.counts()
     roots = []
+    again = paths_to_read_again(collection) if scan else set()
     for root_id, path in collection.roots().items():
         present = is_remote(path) or Path(path).is_dir()
         if not scan or not present or is_remote(path):
             roots.append(RootStatus(path, present, None, None, None))
             continue
-        plan = plan_sync(collection, path, root_id, rules_of(collection, root_id))
+        plan = plan_sync(collection, path, root_id, rules_of(collection, root_id), read_again=again)
         leave_own(plan, collection)
         new = len(plan.todo) - plan.changed - plan.retried
         changed = plan.changed + len(plan.changed_archives)

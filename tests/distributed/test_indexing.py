@@ -15,6 +15,8 @@ from clipsearch.store import staging
 from clipsearch.store.collection import Collection
 from tests.conftest import ColourEncoder, names, save_photo
 from tests.distributed.conftest import content, jpeg, run
+from tests.images import raw_files
+from tests.indexing.old_index import index_as_before
 
 pytest.importorskip("pyarrow")
 
@@ -168,6 +170,19 @@ def test_pictures_that_clipsearch_has_made_are_not_indexed(photos, tmp_path, in_
 
     report = run(tmp_path / "index", photos, rules=WalkRules(defaults=False))
     assert (report.own, report.added) == (0, 2)
+
+
+def test_raw_files_that_an_older_version_read_as_thumbnails_are_read_again(photos, tmp_path, in_place):
+    (photos / "raw.nef").write_bytes(raw_files.nef())
+    shutil.copy(photos / "raw.nef", photos / "trip" / "copy.nef")
+    with SearchEngine.open(photos) as engine:
+        index_as_before(engine, "raw.nef", "copy.nef")
+        report = engine.index_on_cluster()
+        assert (report.updated, report.failed, report.parts) == (2, 0, 1)
+        records = [record for record in engine.browse()[0] if record.file.name.endswith(".nef")]
+        assert [record.info.format for record in records] == ["NEF", "NEF"]
+        in_place.done.clear()
+        assert engine.index_on_cluster().unchanged == 7 and not in_place.done
 
 
 # -- storage elsewhere

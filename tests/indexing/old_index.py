@@ -1,0 +1,23 @@
+"""Make an index look as an older clipsearch made it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from clipsearch.indexing.raw_thumbnails import IDS
+from clipsearch.store.collection import Collection
+
+
+def index_as_before(engine, *names):
+    """Index, and make the index look as if an older version had made it: it read the thumbnails of these raw files."""
+    engine.index()
+    grey = np.array([0.5, 0.5, 0.5, 0.5], np.float32)
+    with Collection(engine.index_folder, writable=True) as collection:
+        for record in list(collection.all_records()):
+            if record.file.name in names:
+                place = collection.place(record.file.path)
+                info = replace(record.info, format="TIFF", width=160, height=120, caption="said elsewhere")
+                collection.add(place, record.file, info, grey)
+        collection._catalog.begin()
+        collection._catalog.remove_meta(IDS)
+        collection.commit()
