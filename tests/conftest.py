@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.encoders.base import Encoder, ModelSpec
+from clipsearch.images import file_types
 from clipsearch.store.collection import Collection
 from clipsearch.types import Fingerprint, PixelSpec
 
@@ -52,6 +53,20 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.timeout(1800))
+
+
+@pytest.fixture
+def without_av(monkeypatch):
+    """As if the extra `video` were not installed: walks pass over films."""
+    without = tuple(replace(decoder, module="not_installed") for decoder in file_types.OPTIONAL_DECODERS)
+    monkeypatch.setattr(file_types, "OPTIONAL_DECODERS", without)
+    cached = file_types.is_image_suffix, file_types.missing_decoder
+    for function in cached:
+        function.cache_clear()
+    yield
+    monkeypatch.undo()
+    for function in cached:
+        function.cache_clear()
 
 
 class ColourEncoder(Encoder):

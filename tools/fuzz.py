@@ -31,18 +31,26 @@ SLOW = 10.0  # seconds; an input that takes longer is a hang
 
 
 def read_photo(data: bytes) -> None:
-    """A file's bytes to upright pictures, and the last of them by its moment, or ImageError."""
+    """A file's bytes to upright pictures, or a film's to its frames, and the last of them by its moment, or ImageError."""
     from clipsearch.errors import ImageError
+    from clipsearch.images.file_types import VIDEO_HEAD_BYTES, looks_like_video
     from clipsearch.images.files import ReadLimits
     from clipsearch.images.reader import decode_image, decode_pictures
+    from clipsearch.images.video import read_film, read_frame
 
     limits = ReadLimits(max_pixels=4_000_000)
+    is_film = looks_like_video(data[:VIDEO_HEAD_BYTES])
     try:
-        pictures, info = decode_pictures(data, (64, 64), limits)
+        if is_film:
+            pictures, info, _ = read_film(data, (64, 64), limits, lambda: None, lambda picture: picture)
+        else:
+            pictures, info = decode_pictures(data, (64, 64), limits)
     except ImageError:
         return
     assert len(pictures) == max(len(info.moments), 1)
-    if info.moments:
+    if is_film:
+        read_frame(data, info.moments[-1].at, (64, 64), limits, lambda: None)
+    elif info.moments:
         picture, _ = decode_image(data, (64, 64), limits, at=info.moments[-1].at)
         assert picture.tobytes() == pictures[-1].tobytes()
 

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 
 from clipsearch._internal.windows import opened_as
 
@@ -28,8 +29,10 @@ class FileFormat:
 
 
 _FRAMES = "Of an animation, up to 8 frames."
+_VIDEOS = ".3gp .avi .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv"
 
-# A file with one of these suffixes counts as a photo. If it then cannot be read, the user hears of the failure.
+# A file with one of these suffixes counts as a photo, unless OPTIONAL_DECODERS says that its decoder is missing. If it then
+# cannot be read, the user hears of the failure.
 FORMATS = (
     FileFormat("JPEG", ".jpg .jpeg .jpe .jfif", "8 bits a colour. With 12 bits, by a preview inside it."),
     FileFormat("HEIC", ".heic .heif .hif", "Every picture of a collection, up to 100."),
@@ -53,6 +56,11 @@ FORMATS = (
         ".psd .psb",
         "The merged picture, of 8, 16 or 32 bits. Without one, save with 'Maximize compatibility'.",
     ),
+    FileFormat(
+        "video",
+        _VIDEOS,
+        "Frames spread over its shots: at most 12 of a minute, and 240 of a film. Needs the extra `video`.",
+    ),
     FileFormat("JPEG 2000", ".jp2 .j2k .j2c .jpc .jpf .jpx"),
     FileFormat("BMP", ".bmp .dib"),
     FileFormat("MPO", ".mpo"),
@@ -69,16 +77,14 @@ FORMATS = (
     FileFormat("others", ".im .msp .pxr .ras .xbm .xpm"),
 )
 
-COMMON_FORMATS = ("JPEG", "HEIC", "PNG", "WebP", "AVIF", "JPEG XL", "TIFF", "GIF", "Photoshop", "camera raw")
+COMMON_FORMATS = ("JPEG", "HEIC", "PNG", "WebP", "AVIF", "JPEG XL", "TIFF", "GIF", "Photoshop", "video", "camera raw")
 """Names of the formats that most photos have."""
 
 # Large numbers of these files often lie beside photos. They are not opened to look for a picture inside.
 _OTHERS = """
-    .3gp .7z .aac .aae .avi .db .doc .docx .eps .flac .gz .ini .json .jsonl .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .ogg .pdf
-    .ps .py .pyc .rar .sqlite .tar .thm .wav .webm .wmv .xlsx .xmp .zip
+    .7z .aac .aae .db .doc .docx .eps .flac .gz .ini .json .jsonl .m4a .mp3 .ogg .pdf .ps .py .pyc .rar .sqlite .tar .thm .wav
+    .xlsx .xmp .zip
 """
-# Videos: users may miss these in the index, more than other skipped files.
-_VIDEOS = ".3gp .avi .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv"
 
 _IMAGE_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes.split())
 _USUAL_SUFFIX = re.compile(r"\.[a-z0-9_+-]{1,12}")
@@ -92,10 +98,16 @@ class OptionalDecoder:
 
     suffixes: frozenset[str]
     extra: str | None = None  # clipsearch's extra that installs it; None if clipsearch has no such decoder yet
+    module: str | None = None  # which the extra installs
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is not installed."""
+        return self.module is None or find_spec(self.module) is None
 
 
-OPTIONAL_DECODERS = (OptionalDecoder(frozenset(_VIDEOS.split())),)
-"""The decoders that files may lack which are passed over, because their suffixes are not those of FORMATS."""
+OPTIONAL_DECODERS = (OptionalDecoder(_VIDEO_SUFFIXES, "video", "av"),)
+"""The decoders that may be missing. Without one, a walk passes over its files."""
 
 SIGNATURE_BYTES = 16
 
@@ -145,7 +157,9 @@ def is_image_name(name: str) -> bool | None:
 def is_image_suffix(suffix: str) -> bool | None:
     """Whether a suffix, such as ".jpg", says that a file is a picture; None if only the content can tell."""
     suffix = suffix.lower()
-    return True if suffix in _IMAGE_SUFFIXES else False if suffix in _OTHER_SUFFIXES else None
+    if suffix in _IMAGE_SUFFIXES:
+        return missing_decoder(suffix) is None
+    return False if suffix in _OTHER_SUFFIXES else None
 
 
 def is_video_name(name: str) -> bool:
@@ -163,7 +177,7 @@ def suffix_of(name: str) -> str:
 @lru_cache(1024)
 def missing_decoder(suffix: str) -> OptionalDecoder | None:
     """The missing decoder for files with a suffix (in lower case); None if no decoder is missing."""
-    return next((decoder for decoder in OPTIONAL_DECODERS if suffix in decoder.suffixes), None)
+    return next((decoder for decoder in OPTIONAL_DECODERS if suffix in decoder.suffixes and decoder.is_missing), None)
 
 
 def looks_like_image(head: bytes) -> bool:

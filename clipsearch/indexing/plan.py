@@ -15,7 +15,7 @@ from typing import Protocol
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_remote
 from clipsearch.errors import SyncRefused
-from clipsearch.images.file_types import is_image_name, suffix_of
+from clipsearch.images.file_types import is_image_name, missing_decoder, suffix_of
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing.default_excludes import because
@@ -288,6 +288,11 @@ class FolderComparison:
             plan.placeholders += 1
             plan.unchanged += images.pop(name, None) is not None
             plan.known_failures += failures.pop(name, None) is not None
+        if listing.other_files and images:  # a film that was indexed stays, if its decoder is missing now
+            for name in images.keys() & set(listing.other_files):
+                if missing_decoder(suffix_of(name)):
+                    del images[name]
+                    plan.unchanged += 1
         if photos := sorted(name for name in listing.unsure if name in images or is_image_name(name)):
             more = f" (nor at {len(photos) - 1:,} others in its folder)" if len(photos) > 1 else ""
             reason = f"cannot look at this file{more}: {listing.unsure[photos[0]]}"

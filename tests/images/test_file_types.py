@@ -5,7 +5,8 @@ from PIL import Image
 from clipsearch.images.file_types import COMMON_FORMATS, FORMATS, RAW_FORMATS, is_image_name
 from tests.conftest import ROOT
 
-BY_OTHERS = {".heic", ".heif", ".hif", ".jxl", ".psb", *(f".{name.lower()}" for name in RAW_FORMATS)}
+VIDEOS = next(kind.suffixes.split() for kind in FORMATS if kind.name == "video")
+BY_OTHERS = {".heic", ".heif", ".hif", ".jxl", ".psb", *(f".{name.lower()}" for name in RAW_FORMATS), *VIDEOS}
 SUFFIXES = [suffix for kind in FORMATS for suffix in kind.suffixes.split()]
 
 

@@ -304,7 +304,7 @@ def test_an_old_index_with_thumbnails_is_told_why_they_leave(photos, tmp_path):
     assert (report.removed, report.left_out, report.left_alone) == (3, {"default": 3}, 1)
 
 
-def test_what_is_skipped_is_counted_by_suffix(index, photos):
+def test_what_is_skipped_is_counted_by_suffix(index, photos, without_av):
     for name in ("a.json", "b.JSON", "c.aae", "d.mov", "e.avi", "no_suffix", "x.2024-01 backup"):
         (photos / name).write_text("words")
     (photos / "Thumbs").mkdir()

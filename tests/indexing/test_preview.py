@@ -95,7 +95,7 @@ def test_contact_sheets_are_skipped(engine, photos):
     assert engine.preview().new == ()
 
 
-def test_each_reason_says_what_to_do(photos):
+def test_each_reason_says_what_to_do(photos, without_av):
     for name in ("Thumbs/x.jpg", ".git/x.jpg", "not/x.jpg", "android/x.jpg"):
         save_photo(photos / "trip" / name)
     for name in (".cloud.jpg.icloud", "film.mov", "notes.txt"):
@@ -110,7 +110,7 @@ def test_each_reason_says_what_to_do(photos):
         "Thumbs/": "thumbnails of a NAS, a phone or a program: use --no-default-excludes",
         "android/": "a folder with a .nomedia file: use --no-default-excludes",
         "cloud.jpg": "only in the cloud: download it",
-        "film.mov": "there is no decoder for .mov yet",
+        "film.mov": "pip install 'clipsearch[video]'",
         "link/": "a link to a folder: use --follow-links",
         "not/": "--exclude",
         "notes.txt": "no photo",
@@ -176,7 +176,7 @@ def test_failures_lists_what_is_skipped(engine, photos, tmp_path):
     ]
 
 
-def test_the_summary_of_a_run_counts_what_was_skipped(engine, photos, tmp_path):
+def test_the_summary_of_a_run_counts_what_was_skipped(engine, photos, tmp_path, without_av):
     for name in ("a.json", "b.json", "c.aae", "d.mov"):
         (photos / name).write_text("words")
     save_photo(photos / "#recycle" / "x.jpg")
@@ -184,7 +184,7 @@ def test_the_summary_of_a_run_counts_what_was_skipped(engine, photos, tmp_path):
     _, output, _ = run_here("index", photos, "--exclude", "red.*", cwd=tmp_path)
     assert output.decode().splitlines()[1:-1] == [
         "1 photo left the index because of --exclude; its file stays as it is",
-        "skipped 1 .mov: there is no decoder for .mov yet",
+        "skipped 1 .mov: pip install 'clipsearch[video]'",
         "skipped 3 files: 2 .json, 1 .aae",
         "skipped 1 link to a folder: use --follow-links",
         "left alone 1 folder of deleted photos, thumbnails and the like",

@@ -18,7 +18,14 @@ def test_files_are_counted_by_suffix_most_first():
     assert counted_suffixes({f".{number:02}": 1 for number in range(11)}).endswith("1 .07, 3 of other kinds")
 
 
-def test_without_a_decoder_the_line_names_no_extra():
+def test_a_missing_decoder_is_named_by_its_extra(without_av):
+    assert lines({".avi": 12, ".mov": 3}) == ["skipped 12 .avi, 3 .mov: pip install 'clipsearch[video]'"]
+
+
+def test_without_a_decoder_the_line_names_no_extra(monkeypatch):
+    decoders = (OptionalDecoder(frozenset({".avi", ".mov", ".mp4"})),)
+    monkeypatch.setattr(file_types, "OPTIONAL_DECODERS", decoders)
+    monkeypatch.setattr(skipped, "missing_decoder", missing_decoder.__wrapped__)
     assert lines({".avi": 12}) == ["skipped 12 .avi: there is no decoder for .avi yet"]
     assert lines({".mp4": 1, ".mov": 3}) == ["skipped 3 .mov, 1 .mp4: there is no decoder for .mov and .mp4 yet"]
 
