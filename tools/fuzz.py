@@ -49,7 +49,8 @@ def read_photo(data: bytes) -> None:
         return
     assert len(pictures) == max(len(info.moments), 1)
     if is_film:
-        read_frame(data, info.moments[-1].at, (64, 64), limits, lambda: None)
+        with contextlib.suppress(ImageError):  # a broken film may not be searchable
+            read_frame(data, info.moments[-1].at, (64, 64), limits, lambda: None)
     elif info.moments:
         picture, _ = decode_image(data, (64, 64), limits, at=info.moments[-1].at)
         assert picture.tobytes() == pictures[-1].tobytes()
