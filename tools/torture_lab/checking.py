@@ -13,7 +13,7 @@ from random import Random
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
-from torture_lab.workload import State, Step, after, apply, opened, small_tiers, states, vector
+from torture_lab.workload import State, Step, after, apply, opened, small_tiers, states, vectors_of
 
 
 class Loss(Exception):
@@ -46,14 +46,15 @@ def as_read(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
 def _state(folder: Path, expected: Sequence[State], acknowledged: int, *, writable: bool) -> int:
     with Collection(folder, writable=writable) as collection:
         found: State = {}
-        for records, vectors in collection.scan():
-            for record, one in zip(records, vectors, strict=True):
+        for records, _ in collection.scan():
+            for record in records:
                 name = os.path.relpath(record.file.path, folder.parent).replace(os.sep, "/")
                 if name in found:
                     raise Loss(f"{name} is there twice")
                 found[name] = record.info.width
-                if one.tobytes() != vector(name, record.info.width).tobytes():
-                    raise Loss(f"{name} has another vector than it was given")
+                kept = collection.file_vectors(record.image_id)
+                if kept.tobytes() != vectors_of(name, record.info.width).tobytes():
+                    raise Loss(f"{name} has other vectors than it was given")
     if damages := verify(folder).damages:
         raise Loss(f"verify finds {damages[0].where}: {damages[0].what}")
     for number in (acknowledged, acknowledged + 1):
@@ -102,7 +103,7 @@ def damage(folder: Path, state: State, chance: Random) -> State:
     """Damage one photo's vector or row; returns the state that a repair can keep."""
     victim = chance.choice(sorted(state))
     if chance.random() < 0.5:
-        wanted = vector(victim, state[victim]).tobytes()
+        wanted = chance.choice(vectors_of(victim, state[victim])).tobytes()
         for path in sorted((folder / "segments").glob("*.faiss")):
             data = bytearray(path.read_bytes())
             if (place := data.find(wanted)) >= 0 and ".int8." not in path.name:

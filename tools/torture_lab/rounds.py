@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal, get_args
 
+from clipsearch.store.database import FORMAT_VERSION
 from torture_lab import checking, disk, syscalls
 from torture_lab import trouble as passing
 from torture_lab.checking import Loss
@@ -48,29 +49,30 @@ class Lab:
     """A folder to work in, and the results so far."""
 
     root: Path
-    templates: dict[int, tuple[Path, State]] = field(default_factory=dict)
+    templates: dict[tuple[int, bool], tuple[Path, State]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)  # the seconds of a whole run
     calls: dict[str, int] = field(default_factory=dict)  # the number of its calls that matter
 
     def setting(self, chance: Random, at: At) -> Setting:
         """An index to be broken while it is made, changed, repaired or brought to a newer format."""
         seed, start = chance.randrange(4), 0 if at == "new" else BEFORE
-        steps = plan(seed, STEPS)
+        films = at != "migrate"  # older formats have none
+        steps = plan(seed, STEPS, films=films)
         folder = self.root / "round" / "photos" / ".clipsearch"
         shutil.rmtree(self.root / "round", ignore_errors=True)
         folder.parent.mkdir(parents=True)
         state: State = {}
         if start:
-            if seed not in self.templates:
-                whole = self.root / f"template {seed}" / ".clipsearch"
+            if (seed, films) not in self.templates:
+                whole = self.root / f"template {seed} {films}" / ".clipsearch"
                 whole.parent.mkdir()
-                self.templates[seed] = whole, checking.build(whole, steps[:start])
-            whole, state = self.templates[seed]
+                self.templates[seed, films] = whole, checking.build(whole, steps[:start])
+            whole, state = self.templates[seed, films]
             checking.copy(whole, folder)
         if at == "repair":
             state = checking.damage(folder, state, chance)
         if at == "migrate":
-            checking.downgrade(folder, chance.choice((1, 2, 3, 4, 5)))
+            checking.downgrade(folder, chance.randrange(1, FORMAT_VERSION))
         job = Job(folder, steps, start, mends=at == "repair")
         return Setting(folder, job, checking.later_states(state, steps, start), damaged=at == "repair")
 

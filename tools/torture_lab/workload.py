@@ -22,10 +22,12 @@ from clipsearch.store import merge, segments
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
-from clipsearch.types import Fingerprint, ImageFile, ImageInfo
+from clipsearch.types import Fingerprint, ImageFile, ImageInfo, Moment
 from torture_lab.faults import Fault
 
 DIM = 16
+PICTURES = 1, 1, 1, 5
+"""A file's number of pictures, by its version."""
 _FOLDERS = ("", "trip", "trip/day 2", "ünï")
 
 State: TypeAlias = dict[str, int]
@@ -41,14 +43,17 @@ class Step:
     forget: str | None  # a folder, whole
 
 
-def plan(seed: int, count: int) -> list[Step]:
-    """Steps that add, replace, remove and forget; the same for the same seed."""
+def plan(seed: int, count: int, *, films: bool = True) -> list[Step]:
+    """Steps that add, replace, remove and forget; the same for the same seed. Without `films`, each file has one picture."""
     chance, known, version, steps = random.Random(seed), set[str](), 0, []
     for number in range(count):
         adds: dict[str, int] = {}
         for _ in range(chance.randint(1, 14)):
             folder = chance.choice(_FOLDERS)
-            adds[f"{folder}/{chance.randrange(40):02}.jpg".lstrip("/")] = (version := version + 1)
+            version += 1
+            while not films and pictures_of(version) > 1:
+                version += 1
+            adds[f"{folder}/{chance.randrange(40):02}.jpg".lstrip("/")] = version
         going = sorted(known - adds.keys())
         removes = tuple(chance.sample(going, min(len(going), chance.choice((0, 0, 1, 4)))))
         forget = chance.choice(_FOLDERS[1:]) if number % 5 == 4 else None
@@ -75,11 +80,17 @@ def states(steps: list[Step], first: State | None = None) -> list[State]:
     return reached
 
 
-def vector(name: str, version: int) -> NDArray[np.float32]:
-    """The unit vector of a photo's version."""
-    values = np.random.default_rng([zlib.crc32(name.encode()), version]).standard_normal(DIM)
-    unit: NDArray[np.float32] = (values / np.linalg.norm(values)).astype(np.float32)
-    return unit
+def pictures_of(version: int) -> int:
+    """How many pictures the file of a version has."""
+    return PICTURES[version % len(PICTURES)]
+
+
+def vectors_of(name: str, version: int) -> NDArray[np.float32]:
+    """The unit vectors (n, DIM) of the pictures in a file's version."""
+    chance = np.random.default_rng([zlib.crc32(name.encode()), version])
+    values = chance.standard_normal((pictures_of(version), DIM))
+    units: NDArray[np.float32] = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+    return units
 
 
 def fingerprint() -> Fingerprint:
@@ -100,11 +111,10 @@ def apply(collection: Collection, step: Step) -> None:
     for name in step.removes:
         collection.discard(place_of(root_id, name))
     for name, version in step.adds.items():
-        file, info = (
-            ImageFile(os.path.join(root, name), version, version),
-            ImageInfo(version, 1, "JPEG", f"{version:08x}"),
-        )
-        collection.add(place_of(root_id, name), file, info, vector(name, version))
+        file, vectors = ImageFile(os.path.join(root, name), version, version), vectors_of(name, version)
+        moments = tuple(Moment("second", float(number)) for number in range(len(vectors))) if len(vectors) > 1 else ()
+        info = ImageInfo(version, 1, "JPEG", f"{version:08x}", moments=moments)
+        collection.add(place_of(root_id, name), file, info, vectors)
     collection.commit()
 
 
