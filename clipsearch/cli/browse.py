@@ -6,10 +6,10 @@ import sys
 
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import WHICH_PHOTOS, command, flag
-from clipsearch.cli.files import open_in_viewer
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import count_option, device_option, index_option, model_option
+from clipsearch.cli.players import open_photo
 from clipsearch.errors import ClipsearchError
 from clipsearch.types import Condition, Query
 
@@ -41,6 +41,6 @@ def browse(
         raise ClipsearchError("browse needs a terminal; in a pipe, use `clipsearch query`")
     engine = open_engine(index_folder, model=model, device=device)
     remember_index(engine.index_folder)
-    app = BrowseApp(engine, open_in_viewer, Query((), filters), top_k=top_k, relevant=relevant)
+    app = BrowseApp(engine, open_photo, Query((), filters), top_k=top_k, relevant=relevant)
     app.run()
     return app.return_code or 0

@@ -109,24 +109,26 @@ def open_in_viewer(path: str) -> None:
 
 
 def _open_by_program(path: str) -> None:
-    import subprocess
-
     opener = "open" if sys.platform == "darwin" else "xdg-open"
     program = shutil.which(opener)
     if not program:
         raise ClipsearchError(
             f"no program can show {path}: there is no {opener} here (on Linux, it comes with xdg-utils)"
         )
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        [program, os.path.abspath(path)], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
-    )
-    try:
-        status = process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        return  # some openers run as long as their viewer
-    if status:
+    if status := started([program, os.path.abspath(path)]):
         raise ClipsearchError(f"{opener} could not open {path} (its exit status is {status}); is there a desktop?")
+
+
+def started(command: list[str]) -> int | None:
+    """Start a program that outlives this one. Its exit status, if it ends soon; None if it runs on, as viewers do."""
+    import subprocess
+
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    try:
+        return process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _highest_number(names: Iterable[str]) -> int:

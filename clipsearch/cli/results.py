@@ -27,9 +27,10 @@ from clipsearch.cli.output import (
     say,
     say_aside,
 )
+from clipsearch.cli.players import open_photo
 from clipsearch.cli.preview import Preview, can_preview, preview_option, print_preview
 from clipsearch.errors import ClipsearchError
-from clipsearch.images.file_types import is_image_name
+from clipsearch.images.file_types import is_image_name, is_video_name
 from clipsearch.query.hits import Hits, QueryNote
 from clipsearch.render.tables import hits_table
 from clipsearch.render.text import counted, short_path
@@ -101,7 +102,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     for folder, link in ((options.copy_to, False), (options.link_to, True)):
         if folder is None:
             continue
-        done, failures = put_into(folder, [hit.path for hit in hits], link=link)
+        done, failures = put_into(folder, dict.fromkeys(hit.path for hit in hits), link=link)
         note(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
         for path, reason in failures:
             note(f"{path}: {reason}")
@@ -200,7 +201,10 @@ def _open(hits: Hits, written: str | None) -> None:
         open_in_viewer(written)
     elif not hits:
         raise ClipsearchError("no photo was found, so there is nothing to open")
-    elif not is_image_name(hits[0].record.file.name):  # photos are known by content: the name may be a program's
-        raise ClipsearchError(f"{hits[0].path} is a photo, but its name does not say so; open it yourself")
     else:
-        open_in_viewer(hits[0].path)
+        record = hits[0].record
+        if not (is_image_name(record.file.name) or is_video_name(record.file.name)):
+            # photos are known by content: the name may be a program's
+            raise ClipsearchError(f"{hits[0].path} is a photo, but its name does not say so; open it yourself")
+        if what_is_left := open_photo(record):
+            note(what_is_left)

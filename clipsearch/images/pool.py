@@ -28,7 +28,7 @@ from clipsearch.images.file_types import is_video_name
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.memory import TOO_MUCH, MemoryWatch
 from clipsearch.images.worker import AT, BYTES, DECODING, PATH, READING, READY, read_message, write_messages
-from clipsearch.types import Box, Failure, ImageFile, ImageInfo, Moment, PixelSpec
+from clipsearch.types import Box, Failure, ImageFile, ImageInfo, ImageRecord, Moment, PixelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +78,12 @@ class FileMoment(ImageFile):
     """A file of which a single picture is wanted: the one at this page or second."""
 
     at: float
+
+
+def picture_file(record: ImageRecord) -> ImageFile:
+    """What a pool decodes for a record: its file, or the picture at its moment."""
+    file, moment = record.file, record.moment
+    return file if moment is None else FileMoment(file.path, file.size, file.mtime_ns, moment.at)
 
 
 class PoolClosed(RuntimeError):

@@ -11,36 +11,50 @@ from typing import Any
 from PIL import Image
 
 from clipsearch._internal.cpu import cores
-from clipsearch.images.pool import Decoded, DecoderPool
+from clipsearch.images.pool import Decoded, DecoderPool, picture_file
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord
 
 _QUALITY = 80  # of JPEG; WebP is a fifth smaller and takes four times as long
 
 
-def thumbnails(paths: Sequence[str], box: tuple[int, int]) -> list[Image.Image | None]:
-    """Each file as an upright RGB picture that fits into (width, height) pixels, in order; None if it cannot be read.
+def thumbnails(records: Sequence[ImageRecord], box: tuple[int, int]) -> list[Image.Image | None]:
+    """Each photo as an upright RGB picture that fits into (width, height) pixels, in order; None if it cannot be read.
 
-    Files are decoded in processes that can be stopped.
+    Of a file with several pictures, it is the one at the record's moment. Files are decoded in processes that can be stopped.
     """
-    return [None if isinstance(outcome, Failure) else outcome for outcome in each_thumbnail(paths, box)]
+    return [None if isinstance(outcome, Failure) else outcome for outcome in each_thumbnail(records, box)]
 
 
-def each_thumbnail(paths: Sequence[str], box: tuple[int, int]) -> Generator[Image.Image | Failure, None, None]:
-    """Yield each file's thumbnail, or a Failure with the reason. Memory does not grow with the number of files."""
-    with closing(_decoded(paths, box)) as outcomes:
+def each_thumbnail(
+    records: Sequence[ImageRecord], box: tuple[int, int]
+) -> Generator[Image.Image | Failure, None, None]:
+    """Yield each photo's thumbnail, or a Failure with the reason. Memory does not grow with the number of photos."""
+    with closing(_decoded(records, box)) as outcomes:
         for outcome in outcomes:
             yield outcome if isinstance(outcome, Failure) else Image.fromarray(outcome.picture)
 
 
 def indexed_thumbnails(records: Sequence[ImageRecord], box: tuple[int, int]) -> list[Image.Image | None]:
     """Thumbnails of indexed photos; None for a file that cannot be read, or has changed since it was indexed."""
-    outcomes = zip(records, _decoded([record.file.path for record in records], box), strict=True)
     return [
-        Image.fromarray(outcome.picture)
-        if isinstance(outcome, Decoded) and outcome.info.content_hash == record.info.content_hash
-        else None
-        for record, outcome in outcomes
+        Image.fromarray(outcome.picture) if isinstance(outcome, Decoded) and is_as_indexed(outcome, record) else None
+        for record, outcome in zip(records, _decoded(records, box), strict=True)
     ]
+
+
+def is_as_indexed(decoded: Decoded, record: ImageRecord) -> bool:
+    """Whether a decoded file is as it was when it was indexed.
+
+    A frame of a film comes without the hash of the film, which would have to be read whole; its size and time tell then.
+    """
+    if decoded.info.content_hash:
+        return decoded.info.content_hash == record.info.content_hash
+    return is_same_state(decoded.file, record.file)
+
+
+def is_same_state(file: ImageFile, indexed: ImageFile) -> bool:
+    """Whether a file has the size and the time that it had when it was indexed."""
+    return (file.size, file.mtime_ns) == (indexed.size, indexed.mtime_ns)
 
 
 def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
@@ -56,6 +70,6 @@ def jpeg_data_url(picture: Image.Image) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _decoded(paths: Sequence[str], box: tuple[int, int]) -> Generator[Decoded | Failure, None, None]:
-    with DecoderPool(Box(*box), workers=min(cores(), len(paths))) as pool:
-        yield from pool.read([ImageFile(path, 0, 0) for path in paths])
+def _decoded(records: Sequence[ImageRecord], box: tuple[int, int]) -> Generator[Decoded | Failure, None, None]:
+    with DecoderPool(Box(*box), workers=min(cores(), len(records))) as pool:
+        yield from pool.read(map(picture_file, records))

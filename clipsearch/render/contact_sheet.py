@@ -15,7 +15,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.fonts import choose_font, fit
-from clipsearch.render.text import match_and_score, printable, with_others
+from clipsearch.render.text import match_and_score, printable, titled
 from clipsearch.types import Hit
 
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".pdf": "PDF"}
@@ -102,7 +102,7 @@ def draw_sheets(hits: Sequence[Hit], title: str, layout: Layout) -> Iterator[Ima
     pages = math.ceil(len(hits) / room)
     for page in range(pages):
         shown = hits[page * room : (page + 1) * room]
-        pictures = thumbnails([hit.path for hit in shown], layout.tile)
+        pictures = thumbnails([hit.record for hit in shown], layout.tile)
         yield _draw(shown, pictures, title, f"{page + 1} / {pages}" if pages > 1 else "", layout)
 
 
@@ -147,7 +147,7 @@ def _draw_cell(
     draw.text((x, first), rank, _INK, font, anchor="ls", stroke_width=size / 40, stroke_fill=_INK)
     font, worth = choose_font("   ".join(match_and_score(hit)), size)
     draw.text((x + width, first), worth, _FAINT, font, anchor="rs")
-    font, name = fit(with_others(printable(hit.record.file.name), len(hit.others)), size, width)
+    font, name = fit(titled(hit.record.file.name, hit), size, width)
     draw.text((x, first + 1.4 * size), name, _INK, font, anchor="ls")
 
 

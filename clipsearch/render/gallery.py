@@ -28,8 +28,19 @@ from clipsearch._internal.windows import plain
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.thumbnails import each_thumbnail, jpeg_data_url
 from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
-from clipsearch.render.text import cosine, counted, day, human_bytes, minute, percent, place, printable, short_path
-from clipsearch.types import Failure, Hit, ImageRecord
+from clipsearch.render.text import (
+    cosine,
+    counted,
+    day,
+    human_bytes,
+    minute,
+    percent,
+    place,
+    printable,
+    short_path,
+    with_moment,
+)
+from clipsearch.types import Failure, Hit, ImageRecord, Moment
 
 MOST = 1000
 """Photos in one file, at most. The page gives the number of the others."""
@@ -142,7 +153,9 @@ def _page(gallery: Gallery, folder: str) -> Iterator[str]:
 
 def _tile(card: PhotoCard, picture: str | Failure, folder: str, common: str) -> str:
     record = card.record
-    name = _text(short_path(record.file.path, common))
+    moment = record.moment
+    name = _text(with_moment(short_path(record.file.path, common), moment))
+    title = with_moment(record.file.name, moment)
     shown = (
         f'<span class="missing">cannot be read: {_text(picture.reason)}</span>'
         if isinstance(picture, Failure)
@@ -163,8 +176,8 @@ def _tile(card: PhotoCard, picture: str | Failure, folder: str, common: str) -> 
     also = f' data-relative="{_text(relative)}"' if relative != record.file.path else ""
     return (
         f'<li class="r{_ratio(record)}{" marked" if card.badge else ""}" data-path="{_text(record.file.path)}"{also} '
-        f'data-href="{escape(_address(record.file.path, relative))}">'
-        f'<button type="button" class="picture" aria-label="{_text(f"{card.label} {record.file.name}".strip())}">'
+        f'data-href="{escape(_address(record.file.path, relative) + _start(moment))}">'
+        f'<button type="button" class="picture" aria-label="{_text(f"{card.label} {title}".strip())}">'
         f"{shown}{badge}</button>{bar}"
         f'<p class="caption">{label}<span class="name">{name}</span>{worth}</p>{more}<dl hidden>{facts}</dl></li>\n'
     )
@@ -213,10 +226,15 @@ def _address(path: str, relative: str) -> str:
     return "file://" + quote(os.fsencode("/" * (not path.startswith("/")) + path), safe="/:")
 
 
+def _start(moment: Moment | None) -> str:
+    """What a film's URL ends with, so that it plays from a moment: https://www.w3.org/TR/media-frags/."""
+    return f"#t={moment.at:.10g}" if moment and moment.unit == "second" else ""
+
+
 def _pictures(cards: Sequence[PhotoCard]) -> Generator[str | Failure, None, None]:
     """An img element for each card in turn, or its failure. Reading, resizing and encoding run at the same time."""
     side = next((pixels for most, pixels in SIZES if len(cards) <= most), SIZES[-1][1])
-    outcomes = each_thumbnail([card.record.file.path for card in cards], (side, side))
+    outcomes = each_thumbnail([card.record for card in cards], (side, side))
     with closing(outcomes), ThreadPoolExecutor(cores(), thread_name_prefix="clipsearch-encode") as threads:
         while batch := list(islice(outcomes, _AT_ONCE)):
             yield from threads.map(_img, batch)
@@ -294,6 +312,7 @@ def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
     pixels = f"{info.width} x {info.height}, {info.width * info.height / 1e6:.1f} megapixels"
     known = (
         ("caption", info.caption or ""),
+        ("moment", str(record.moment or "")),
         ("taken", minute(info.taken_at)),
         ("camera", info.camera or ""),
         ("place", place(info.gps)),

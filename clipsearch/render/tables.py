@@ -17,7 +17,7 @@ from clipsearch.render.text import (
     printable,
     short_path,
     shorten,
-    with_others,
+    titled,
 )
 from clipsearch.types import Failure, Hit
 
@@ -115,7 +115,7 @@ def _row(hit: Hit, relative_to: str, group_by: GroupBy | None) -> dict[str, str]
         "score": cosine(hit.score) and f"{hit.score:7.4f}",  # with room for a sign
         "match": percent(hit.match),
         "day": "" if group_by == "day" else day(hit.record.info.taken_at),
-        "photo": with_others(printable(path), len(hit.others)),
+        "photo": titled(path, hit),
         "caption": printable(hit.record.info.caption or ""),
     }
 

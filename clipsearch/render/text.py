@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
-from clipsearch.types import Hit
+from clipsearch.types import Hit, Moment
 
 
 def printable(text: str) -> str:
@@ -58,9 +58,16 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}"
 
 
-def with_others(name: str, others: int) -> str:
-    """The name of a photo, and how many more files its shot has: "IMG_0001.HEIC (+2 files)"."""
-    return f"{name} (+{counted(others, 'file')})" if others else name
+def with_moment(name: str, moment: Moment | None, others: int = 0) -> str:
+    """The name of a photo, its moment, and how many more files its shot has: "IMG_0001.MOV (at 0:42, +2 files)"."""
+    details = [str(moment)] if moment else []
+    details += [f"+{counted(others, 'file')}"] if others else []
+    return f"{name} ({', '.join(details)})" if details else name
+
+
+def titled(name: str, hit: Hit) -> str:
+    """The name of a hit, which may be a part of its path, with what `with_moment` adds."""
+    return with_moment(printable(name), hit.record.moment, len(hit.others))
 
 
 def joined_counts(*parts: tuple[int | None, str]) -> str:

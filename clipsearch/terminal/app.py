@@ -20,10 +20,10 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
-from clipsearch.images.pool import DecoderPool
+from clipsearch.images.pool import DecoderPool, picture_file
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
-from clipsearch.render.text import day, human_bytes, minute, percent, printable, short_path
+from clipsearch.render.text import day, human_bytes, minute, percent, printable, short_path, with_moment
 from clipsearch.terminal.graphics import blocks
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord, Query, Term, all_of
 
@@ -59,7 +59,8 @@ class PhotoList(DataTable[Text]):
 class BrowseApp(App[None]):
     """A line for the query, the photos found, and a preview of the chosen one.
 
-    The engine is used and closed in one thread of its own. `show` opens a photo, or raises ClipsearchError.
+    The engine is used and closed in one thread of its own. `show` opens a photo, and returns what the user must know to see its
+    moment, or raises ClipsearchError.
     """
 
     TITLE = "clipsearch"
@@ -89,7 +90,7 @@ class BrowseApp(App[None]):
     def __init__(
         self,
         engine: SearchEngine,
-        show: Callable[[str], None],
+        show: Callable[[ImageRecord], str | None],
         query: Query,
         *,
         top_k: int = 50,
@@ -105,7 +106,7 @@ class BrowseApp(App[None]):
         self._searching = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-search")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-preview")
         self._decoder = DecoderPool(_BOX, workers=1)
-        self._pictures: OrderedDict[str, Image.Image | Failure] = OrderedDict()
+        self._pictures: OrderedDict[ImageFile, Image.Image | Failure] = OrderedDict()
 
     def compose(self) -> ComposeResult:
         """The query on top, the photos and the preview in the middle, a message below."""
@@ -163,7 +164,8 @@ class BrowseApp(App[None]):
         """Show the chosen photo in the system's viewer."""
         if row := self._chosen:
             try:
-                self._show(row.record.file.path)
+                if message := self._show(row.record):
+                    self._say(message)
             except (ClipsearchError, OSError) as error:
                 self._say(str(error), wrong=True)
 
@@ -256,7 +258,7 @@ class BrowseApp(App[None]):
                 Text(percent(row.match), "bold green", justify="right"),
                 Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
                 Text(day(row.record.info.taken_at)),
-                Text(printable(short_path(row.record.file.path, folder))),
+                Text(with_moment(printable(short_path(row.record.file.path, folder)), row.record.moment)),
             )
         self._preview()
 
@@ -276,7 +278,7 @@ class BrowseApp(App[None]):
             return
         facts.update(_facts(row.record))
         loop = asyncio.get_running_loop()
-        photo = await loop.run_in_executor(self._reading, self._read, row.record.file.path)
+        photo = await loop.run_in_executor(self._reading, self._read, row.record)
         width, height = picture.size.width, 2 * picture.size.height
         if isinstance(photo, Failure):
             picture.update(Text(f"cannot be read: {printable(photo.reason)}", "dim"))
@@ -285,21 +287,22 @@ class BrowseApp(App[None]):
             small = photo.resize((max(1, int(photo.width * scale)), max(1, int(photo.height * scale))))
             picture.update(Text.from_ansi("\n".join(blocks(small, all_colours=True)), no_wrap=True))
 
-    def _read(self, path: str) -> Image.Image | Failure:
+    def _read(self, record: ImageRecord) -> Image.Image | Failure:
         """A photo, decoded in a process that can be stopped, or why it cannot be; runs in a thread of its own."""
-        if path not in self._pictures:
-            (decoded,) = self._decoder.read([ImageFile(path, 0, 0)])
-            self._pictures[path] = decoded if isinstance(decoded, Failure) else Image.fromarray(decoded.picture)
+        file = picture_file(record)
+        if file not in self._pictures:
+            (decoded,) = self._decoder.read([file])
+            self._pictures[file] = decoded if isinstance(decoded, Failure) else Image.fromarray(decoded.picture)
             if len(self._pictures) > _MOST_PICTURES:
                 self._pictures.popitem(last=False)
-        return self._pictures[path]
+        return self._pictures[file]
 
 
 def _facts(record: ImageRecord) -> str:
     info = record.info
     about = f"{info.width} x {info.height}, {info.format}, {human_bytes(record.file.size)}"
     lines = (
-        printable(record.file.name),
+        with_moment(printable(record.file.name), record.moment),
         about,
         "  ".join(part for part in (minute(info.taken_at), printable(info.camera or "")) if part),
         printable(info.caption or ""),

@@ -9,7 +9,7 @@ from itertools import islice
 from PIL import Image
 
 from clipsearch.images.thumbnails import each_thumbnail
-from clipsearch.render.text import match_and_score, pad, printable, short_path, shorten, with_others
+from clipsearch.render.text import match_and_score, pad, printable, short_path, shorten, titled
 from clipsearch.terminal.graphics import Protocol, blocks, iterm2, kitty, sixel
 from clipsearch.types import Failure, Hit
 
@@ -36,7 +36,7 @@ def preview(hits: Sequence[Hit], relative_to: str, screen: Screen) -> Iterator[s
     rows = max(1, round(width * 0.75 / 2))  # a tile is 4 by 3, of cells that are twice as high as wide
     cell = screen.cell or _UNKNOWN_CELL
     box = (width, 2 * rows) if screen.protocol == "blocks" else (width * cell[0], rows * cell[1])
-    thumbnails = each_thumbnail([hit.path for hit in hits], box)
+    thumbnails = each_thumbnail([hit.record for hit in hits], box)
     for start in range(0, len(hits), across):
         pictures = list(islice(thumbnails, across))
         readable = [None if isinstance(picture, Failure) else picture for picture in pictures]
@@ -83,7 +83,7 @@ def _drawn(picture: Image.Image, width: int, rows: int, screen: Screen) -> str:
 
 def _caption(hit: Hit, picture: Image.Image | Failure, relative_to: str) -> tuple[str, str]:
     """Two lines: how well the photo fits, and where it is."""
-    path = with_others(printable(short_path(hit.path, relative_to)), len(hit.others))
+    path = titled(short_path(hit.path, relative_to), hit)
     if isinstance(picture, Failure):
         return f"{hit.rank}  cannot be read", f"{path}: {printable(picture.reason)}"
     return "  ".join([str(hit.rank), *reversed(match_and_score(hit))]), path

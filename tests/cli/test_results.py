@@ -16,7 +16,8 @@ from clipsearch.cli import files
 from clipsearch.cli.files import put_into, safe_name
 from clipsearch.cli.results import result_options, show
 from clipsearch.errors import ClipsearchError
-from tests.conftest import save_photo
+from clipsearch.types import Moment
+from tests.conftest import save_pages, save_photo
 from tests.render.support import ANOTHER_DAY, answer, hit
 
 
@@ -189,6 +190,48 @@ def test_open_says_what_is_in_its_way(run, opened, photos, tmp_path, monkeypatch
     assert "exit status is 3" in str(run("--open").exception)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "there is no" in str(run("--open").exception)
+
+
+def film_at(photos, second=42.104):
+    (photos / "a film; $(x).mp4").write_bytes(b"film")
+    return answer(hit(1, photos / "a film; $(x).mp4", moment=Moment("second", second)))
+
+
+def save_program(tmp_path, name, lines):
+    (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{lines}\n")
+    (tmp_path / "bin" / name).chmod(0o755)
+
+
+def test_open_starts_a_film_at_its_moment_with_the_systems_choice_or_the_best_player(run, opened, photos, tmp_path):
+    for name in ("mpv", "vlc", "ffplay"):
+        save_program(tmp_path, name, f'printf "%s|" {name} "$@" > {tmp_path}/opened')
+    film = photos / "a film; $(x).mp4"
+    assert run("--open", hits=film_at(photos)).stderr == ""
+    assert opened() == f"mpv|--start=42.104|--force-window|{film}|"
+    save_program(tmp_path, "xdg-mime", "echo org.videolan.vlc.desktop")
+    run("--open", hits=film_at(photos))
+    assert opened() == f"vlc|--start-time=42.104|{film}|"
+    save_program(tmp_path, "xdg-mime", "echo org.gnome.Totem.desktop")
+    for name in ("mpv", "vlc"):
+        save_program(tmp_path, name, "exit 1")  # as without a display
+    run("--open", hits=film_at(photos))
+    assert opened() == f"ffplay|-ss|42.104|{film}|"
+
+
+def test_without_a_player_the_film_is_opened_and_its_moment_named(run, opened, photos, monkeypatch):
+    monkeypatch.setattr("clipsearch.cli.players._FOLDERS", ())
+    result = run("--open", hits=film_at(photos))
+    assert opened() == str(photos / "a film; $(x).mp4")
+    assert "open from its beginning; the moment is at 0:42" in result.stderr
+    scan = save_pages(photos / "scan.tif", "red", "blue")
+    assert "the photo is on page 2" in run("--open", hits=answer(hit(1, scan, moment=Moment("page", 2)))).stderr
+    assert run("--open", hits=answer(hit(1, scan, moment=Moment("page", 1)))).stderr == ""
+
+
+def test_a_film_is_copied_once_however_many_of_its_moments_are_hits(run, photos, tmp_path):
+    film = film_at(photos)[0]
+    result = run("--copy-to", tmp_path / "copies", hits=answer(film, film_at(photos, 50)[0]))
+    assert "copied 1 photo in" in result.stderr and len(os.listdir(tmp_path / "copies")) == 1
 
 
 def test_a_contact_sheet_is_refused_before_a_search(photos, monkeypatch):

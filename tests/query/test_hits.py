@@ -6,12 +6,15 @@ import sys
 from datetime import datetime
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from clipsearch.errors import ClipsearchError
 from clipsearch.render.csv_output import FIELDS
 from clipsearch.render.notebook import MOST
+from clipsearch.types import Moment
+from tests.conftest import COLOURS, save_pages
 from tests.render.support import ANOTHER_DAY, answer, hit
 
 
@@ -37,6 +40,14 @@ def test_a_notebook_shows_thumbnails_that_need_no_other_file(photos):
     assert kind == "data:image/jpeg;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (32, 24)
     assert "87%, 0.2500" in page.text and "cannot be read" in page.text and "gone.jpg" in page.text
+
+
+def test_a_notebook_shows_the_page_of_a_hit(tmp_path):
+    scan = save_pages(tmp_path / "scan.tif", "red", "blue")
+    page = Page(answer(hit(1, scan, moment=Moment("page", 2)))._repr_html_())
+    (source,) = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
+    picture = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2])))
+    assert np.allclose(picture.getpixel((5, 5)), COLOURS["blue"], atol=6) and "scan.tif (page 2)" in page.text
 
 
 @pytest.mark.parametrize("name", ['<img src=x onerror="alert(1)">.jpg', "a\"'><script>.jpg", "a\n\udcff.jpg"])

@@ -9,7 +9,8 @@ from PIL import Image
 from clipsearch.errors import ClipsearchError
 from clipsearch.render import contact_sheet
 from clipsearch.render.contact_sheet import A4, MOST, check_sheet, draw_sheets, one_sheet, save_contact_sheet
-from tests.conftest import COLOURS
+from clipsearch.types import Moment
+from tests.conftest import COLOURS, save_pages
 from tests.render.support import hit
 
 
@@ -29,6 +30,16 @@ def test_photos_are_in_order_and_a_missing_one_keeps_its_place(hits):
     x = layout.margin + step
     missing = np.asarray(sheet.crop((x, y - 20, x + layout.tile[0], y + 20)))
     assert missing.max() == 240 and missing.min() < 180  # a tile with words on it
+
+
+def test_the_page_of_a_hit_is_drawn(tmp_path):
+    scan = save_pages(tmp_path / "scan.tif", "red", "green", "blue")
+    layout = one_sheet(2)
+    hits = [hit(1, scan, moment=Moment("page", 3)), hit(2, scan, moment=Moment("page", 2))]
+    (sheet,) = draw_sheets(hits, "a query", layout)
+    y, step = layout.margin + layout.title + layout.tile[1] // 2, layout.tile[0] + layout.gap
+    middles = [sheet.getpixel((layout.margin + layout.tile[0] // 2 + place * step, y)) for place in (0, 1)]
+    assert middles == [COLOURS["blue"], COLOURS["green"]]
 
 
 def test_there_is_text_over_and_under_the_pictures(hits):

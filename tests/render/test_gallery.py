@@ -15,7 +15,8 @@ from PIL import Image
 from clipsearch.errors import ClipsearchError
 from clipsearch.render import gallery as module
 from clipsearch.render.gallery import SIZES, LabelledPhotos, check_gallery, hits_gallery, save_gallery
-from tests.conftest import COLOURS, save_photo
+from clipsearch.types import Moment
+from tests.conftest import COLOURS, save_pages, save_photo
 from tests.render.support import ANOTHER_DAY, hit
 
 EXPLAINED = {"considered": 47, "images": 47, "model": "mini", "filters": []}
@@ -197,3 +198,19 @@ def test_a_file_is_replaced_only_by_force_and_never_by_half(photos, tmp_path, mo
         save_gallery(page, path, force=True)
     assert path.read_text() == "mine"
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["page.html"]
+
+
+def test_a_moment_is_shown_named_and_played_from(tmp_path):
+    scan = save_pages(tmp_path / "scan.tif", "red", "blue")
+    film = tmp_path / "film.mp4"
+    page = Page(
+        saved([hit(1, scan, moment=Moment("page", 2)), hit(2, film, moment=Moment("second", 42.104))], tmp_path)
+    )
+    (picture,) = pictures(page)
+    assert np.allclose(picture.getpixel((5, 5)), COLOURS["blue"], atol=6)
+    assert [button["aria-label"] for button in page.all("button", **{"class": "picture"})] == [
+        "1 scan.tif (page 2)",
+        "2 film.mp4 (at 0:42)",
+    ]
+    assert [tile["data-href"] for tile in page.all("li")] == ["./scan.tif", "./film.mp4#t=42.104"]
+    assert "at 0:42" in page.texts["dd"]

@@ -6,6 +6,7 @@ import pytest
 
 from clipsearch.render.tables import hits_table
 from clipsearch.render.text import columns
+from clipsearch.types import Moment
 from tests.render.support import ANOTHER_DAY, hit
 
 HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
@@ -42,6 +43,16 @@ def test_a_line_says_how_many_more_files_its_shot_has():
         "2   0.2500  2.jpg (+1 file)",
         "3   0.2500  3.jpg",
     ]
+
+
+def test_a_moment_stands_beside_the_name():
+    first, second = (
+        hit(1, "/photos/film.mp4", moment=Moment("second", 42.104)),
+        hit(2, "/photos/scan.tif", moment=Moment("page", 3)),
+    )
+    first = replace(first, others=(second.record,))
+    names = [line.split(maxsplit=2)[2] for line in hits_table([first, second], "/photos").splitlines()]
+    assert names == ["film.mp4 (at 0:42, +1 file)", "scan.tif (page 3)"]
 
 
 def test_captions_have_a_column_where_there_is_room_for_one():

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from PIL import Image
 
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
@@ -47,7 +48,8 @@ def browse(photos, monkeypatch):
     def run(test, *filters, size=(120, 40), engine=None, **options):
         async def main():
             opened_engine = engine or SearchEngine.open(photos)
-            app = BrowseApp(opened_engine, run.opened.append, Query((), filters), **options)
+            show = run.opened.append
+            app = BrowseApp(opened_engine, lambda record: show(record.file.path), Query((), filters), **options)
             app.copied = []
             app.copy_to_clipboard = app.copied.append
             async with app.run_test(size=size) as pilot:
@@ -173,7 +175,7 @@ def test_what_cannot_be_understood_is_said_and_the_next_key_is_answered(browse):
 
 def test_what_cannot_be_opened_is_said(browse, monkeypatch):
     async def test(pilot, app):
-        def fail(path):
+        def fail(record):
             raise ClipsearchError("there is no xdg-open here")
 
         app._show = fail
@@ -200,6 +202,27 @@ def test_a_photo_that_is_gone_says_so(browse, photos):
         browse(test)
     finally:
         away.rename(hidden)
+
+
+def test_a_page_is_named_and_drawn_and_what_to_look_for_is_said(browse, tmp_path):
+    (tmp_path / "scans").mkdir()
+    first, second = (Image.open(PHOTOS / name).convert("RGB") for name in ("rocket.jpg", "coffee.jpg"))
+    upright = second.crop((0, 0, second.height // 2, second.height))  # another shape, since `drawn` has no colours
+    first.save(tmp_path / "scans" / "scan.tif", save_all=True, append_images=[upright])
+    engine = SearchEngine.open(tmp_path / "scans", model="mini")
+    engine.index()
+
+    async def test(pilot, app):
+        app._show = lambda record: f"look at {record.moment}"
+        assert listed(app)[0].endswith("scan.tif")
+        before = drawn(app)
+        await type_text(pilot, "a cup of coffee")
+        assert listed(app)[0].endswith("scan.tif (page 2)") and drawn(app) != before
+        await pilot.press("enter", "enter")
+        await pilot.pause()
+        assert state(app) == "look at page 2"
+
+    browse(test, engine=engine)
 
 
 class SlowEngine:

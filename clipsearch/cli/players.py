@@ -1,0 +1,87 @@
+"""Open a photo or a film for the user; a film at its moment, if a player is here that can start there. No shell is used."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import shutil
+import subprocess
+import sys
+
+from clipsearch._internal.paths import is_elsewhere
+from clipsearch.cli.files import open_in_viewer, started
+from clipsearch.images.file_types import is_video_name
+from clipsearch.types import ImageRecord
+
+PLAYERS = {
+    "mpv": ("--start={}", "--force-window"),
+    "vlc": ("--start-time={}",),
+    "mplayer": ("-ss", "{}"),
+    "ffplay": ("-ss", "{}"),
+}
+"""Players that can start at a second, the best first, and the options for it. The film's absolute path follows."""
+
+_FOLDERS = ("/Applications/VLC.app/Contents/MacOS", r"C:\Program Files\VideoLAN\VLC")
+"""Where VLC is on macOS and Windows, which do not put it on the PATH."""
+
+_ASK_SECONDS = 5.0  # for xdg-mime, which only reads a few small files
+
+
+def open_photo(record: ImageRecord) -> str | None:
+    """Show a record's file, a film from the record's moment on. Returns what the user must do to see the moment, if anything.
+
+    ClipsearchError if the file is gone, or no program can show it.
+    """
+    path, moment = record.file.path, record.moment
+    if moment is None:
+        open_in_viewer(path)
+        return None
+    if moment.unit == "page":
+        open_in_viewer(path)
+        return f"{record.file.name} is open; the photo is on {moment}" if moment.at > 1 else None
+    is_film = is_video_name(path)
+    if is_film and _play(path, moment.at):
+        return None
+    open_in_viewer(path)
+    if not is_film:  # an animation, which viewers play by themselves
+        return None
+    return f"{record.file.name} is open from its beginning; the moment is {moment}. mpv and VLC could start there"
+
+
+def _play(path: str, second: float) -> bool:
+    """Whether a player has started to play a film from a second on."""
+    if is_elsewhere(path) or not os.path.isfile(path):
+        return False
+    for name in _names(path):
+        program = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *_FOLDERS]))
+        if program is None or not os.path.isabs(program):  # a program in the current folder may be a photo's neighbour
+            continue
+        options = [option.format(f"{second:.3f}") for option in PLAYERS[name]]
+        try:
+            status = started([program, *options, os.path.abspath(path)])
+        except OSError:
+            continue
+        if not status:
+            return True
+    return False
+
+
+def _names(path: str) -> list[str]:
+    """The names of PLAYERS. The system's own choice for such a film comes first."""
+    chosen = _default_player(path)
+    return sorted(PLAYERS, key=lambda name: name != chosen)
+
+
+def _default_player(path: str) -> str | None:
+    """The player that Linux desktops open such a film with, as one of PLAYERS; None if it is another one or unknown."""
+    program, kind = shutil.which("xdg-mime"), mimetypes.guess_type(path)[0]
+    if sys.platform in ("win32", "darwin") or program is None or kind is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [program, "query", "default", kind], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASK_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    name = os.fsdecode(answer.stdout).strip().lower().removesuffix(".desktop").rpartition(".")[2]  # org.videolan.vlc
+    return name if name in PLAYERS else None
