@@ -1,9 +1,10 @@
-"""How long decoding takes: raw files by their previews beside a JPEG of the sensor's size, and the cost of a colour profile.
+"""How long decoding takes: raw files by their previews beside a JPEG of the sensor's size, profiles, pages and animations.
 
     python benchmarks/measure_decoding.py [--repeats 9]
 
 Each figure is the median of the seconds of CPU that one photo of 24 megapixels takes to become a model's input, 224 x 224. The
-raw files are laid out as cameras do it (tests/images/raw_files.py), with a photo from data/photos as their picture.
+raw files are laid out as cameras do it (tests/images/raw_files.py), with a photo from data/photos as their picture. The last
+lines are files with several pictures; all pictures that are indexed become inputs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from PIL import Image
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.libraw import has_libraw
 from clipsearch.images.preprocess import resize_and_crop
-from clipsearch.images.reader import decode_image
+from clipsearch.images.reader import decode_image, decode_pictures
 from clipsearch.types import PixelSpec
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +50,30 @@ def whole(data: bytes) -> None:
 def as_indexed(data: bytes) -> None:
     """Decode as `clipsearch index` does."""
     decode_image(data, (224, 224), ReadLimits(), resize=lambda picture: resize_and_crop(picture, SPEC))
+
+
+def all_pictures(data: bytes) -> None:
+    """Decode every page, or the frames that are taken, as `clipsearch index` does."""
+    decode_pictures(data, (224, 224), ReadLimits(), resize=lambda picture: resize_and_crop(picture, SPEC))
+
+
+def pages(count: int) -> bytes:
+    """A TIFF with pages of A4 at 200 dpi."""
+    page = Image.open(ROOT / "data" / "photos" / "mountain-trail.jpg").convert("L").resize((1654, 2339))
+    stream = io.BytesIO()
+    page.save(stream, "TIFF", save_all=True, append_images=[page] * (count - 1), compression="tiff_lzw")
+    return stream.getvalue()
+
+
+def animation(image_format: str, frames: int, size: tuple[int, int]) -> bytes:
+    """A photo that moves across the frames."""
+    picture = Image.open(ROOT / "data" / "photos" / "mountain-trail.jpg").convert("RGB").resize((2 * size[0], size[1]))
+    shown = [picture.crop((at, 0, at + size[0], size[1])) for at in range(0, size[0], max(size[0] // frames, 1))][
+        :frames
+    ]
+    stream = io.BytesIO()
+    shown[0].save(stream, image_format, save_all=True, append_images=shown[1:], duration=50)
+    return stream.getvalue()
 
 
 def main() -> None:
@@ -94,6 +119,12 @@ def cases() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
         "CR2 by a preview of the sensor's size": (as_indexed, raw_files.cr2()),
         "JPEG with a Display P3 profile": (as_indexed, photo(SENSOR, icc_profile=profile("Display P3"))),
         "JPEG with a ProPhoto profile": (as_indexed, photo(SENSOR, icc_profile=profile("ProPhoto"))),
+    }
+    cases |= {
+        "TIFF of 50 pages": (all_pictures, pages(50)),
+        "GIF of 200 frames, 480 x 360": (all_pictures, animation("GIF", 200, (480, 360))),
+        "WebP of 200 frames, 480 x 360": (all_pictures, animation("WEBP", 200, (480, 360))),
+        "PNG of 200 frames, 480 x 360": (all_pictures, animation("PNG", 200, (480, 360))),
     }
     if has_libraw():
         cases["DNG without a preview, by LibRaw"] = as_indexed, raw_files.dng(previews=(), size=SENSOR)

@@ -51,13 +51,27 @@ def first_frame(image: Image.Image) -> int:
     return 1 if getattr(image, "default_image", False) else 0
 
 
+def gif_size(data: bytes) -> tuple[int, int]:
+    """(width, height) of a GIF's first frame. Pillow takes memory for it on opening, even beyond the size in the header."""
+    return next(((width, height) for _, width, height in _gif_frames(data)), (0, 0))
+
+
 def _of_gif(data: bytes) -> Iterator[float]:
+    pixels = 0
+    for seconds, width, height in _gif_frames(data):
+        pixels += width * height
+        if pixels > MOST_FRAME_PIXELS:
+            return
+        yield seconds
+
+
+def _gif_frames(data: bytes) -> Iterator[tuple[float, int, int]]:
+    """(seconds, width, height) of each frame. A frame that reaches beyond the picture enlarges it, as in Pillow."""
     if len(data) < 13:
         return
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + _palette_bytes(flags)
     seconds = 0.0
-    pixels = 0
     for _ in range(_MOST_BLOCKS):
         kind = data[at : at + 1]
         if kind == b"!":
@@ -66,11 +80,8 @@ def _of_gif(data: bytes) -> Iterator[float]:
             at = _after_blocks(data, at + 2)
         elif kind == b"," and at + 10 <= len(data):
             left, top, across, down, flags = struct.unpack_from("<HHHHB", data, at + 1)
-            width, height = max(width, left + across), max(height, top + down)  # as Pillow enlarges the picture
-            pixels += width * height
-            if pixels > MOST_FRAME_PIXELS:
-                return
-            yield seconds
+            width, height = max(width, left + across), max(height, top + down)
+            yield seconds, width, height
             seconds = 0.0
             at = _after_blocks(data, at + 11 + _palette_bytes(flags))
         elif kind in (b"", b";"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image
 
 from clipsearch.errors import ImageError
+from clipsearch.images.files import ReadLimits
 from clipsearch.images.frame_choice import difference
 from clipsearch.images.tiff_tags import TiffTags, Value
 from clipsearch.types import ImageInfo, Moment
@@ -19,12 +21,10 @@ MOST_PAGES = 100
 MOST_FRAMES_TAKEN = 8
 """Frames that are indexed of an animation. They are spread evenly over it."""
 
-MOST_PAGE_PIXELS = 600_000_000
-"""Decoded pixels of one file, after which no further page is decoded: some 70 colour scans of A4 with 300 dpi."""
+MOST_PAGE_PIXELS = 900_000_000
+"""Decoded pixels of one file, after which no further page is decoded: 103 scans of A4 with 300 dpi."""
 
-SHARE_OF_SECONDS = 0.5
-"""Share of the seconds that a file may take, after which no further picture of it is decoded."""
-
+_SHARE_OF_SECONDS = 0.5  # of the time that a file may take; after it, no further picture of the file is decoded
 _MOST_DIRECTORIES = 4 * MOST_PAGES  # of a TIFF: each page may have its thumbnail and its mask
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _JPEG_START = 0x00FE, 0x00FF, 0x0100, 0x0201
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType: TIFF 6.0, section 8
@@ -65,13 +65,6 @@ def source_at(sources: list[Source], at: float) -> Source:
             return source
     where = f"page {at:g}" if sources[0].moment.unit == "page" else f"picture at {at:g} s"
     raise ImageError(f"this file has no {where}")
-
-
-def taken_sources(sources: list[Source]) -> list[Source]:
-    """The pictures to index: all pages, or frames spread over an animation."""
-    if sources[0].moment.unit == "page" or len(sources) <= MOST_FRAMES_TAKEN:
-        return sources
-    return [sources[number * len(sources) // MOST_FRAMES_TAKEN] for number in range(MOST_FRAMES_TAKEN)]
 
 
 def heif_pages(image: Image.Image) -> list[int]:
@@ -208,3 +201,35 @@ class Pictures:
         if not any(new.repeats(other) and new.pixels <= other.pixels for other in self._taken):
             self._taken = [other for other in self._taken if not other.repeats(new)]
             self._taken.append(new)
+
+
+def take_pictures(sources: list[Source], finish: Callable[[Image.Image], Image.Image], limits: ReadLimits) -> Pictures:
+    """Decode the pictures of a file that are indexed. `finish` is applied to each.
+
+    Pictures that cannot be decoded are left out. If all fail, raises the first one's error.
+    """
+    pictures = Pictures()
+    started = time.monotonic()
+    problem: Exception | None = None
+    decoded = 0
+    for source in _to_index(sources):
+        try:
+            picture, info = source.decode()
+            decoded += info.width * info.height
+            pictures.add(finish(picture), info, source.moment)
+        except Exception as error:  # decoders raise errors of any type for broken bytes
+            problem = problem or error
+            if source.moment.unit == "second":  # the frames after it are changes of this one
+                break
+        if decoded > MOST_PAGE_PIXELS or time.monotonic() - started > _SHARE_OF_SECONDS * limits.seconds:
+            break
+    if problem and not pictures.moments:
+        raise problem
+    return pictures
+
+
+def _to_index(sources: list[Source]) -> list[Source]:
+    """The pictures to index: all pages, or frames spread over an animation."""
+    if sources[0].moment.unit == "page" or len(sources) <= MOST_FRAMES_TAKEN:
+        return sources
+    return [sources[number * len(sources) // MOST_FRAMES_TAKEN] for number in range(MOST_FRAMES_TAKEN)]

@@ -8,7 +8,6 @@ import io
 import itertools
 import os
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,22 +19,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from clipsearch.errors import Cause, ImageError, one_line
 from clipsearch.images import colour, exif, jpeg_xl, photoshop
-from clipsearch.images.animation import first_frame, frame_seconds
+from clipsearch.images.animation import first_frame, frame_seconds, gif_size
 from clipsearch.images.files import ReadLimits, read_bytes, require_few_pixels
 from clipsearch.images.float_values import describe, read_float_tiff
 from clipsearch.images.jpeg import END, embedded_frames, end_of, exif_block, has_all_first_passes, read_frame
 from clipsearch.images.libraw import develop, has_libraw
 from clipsearch.images.memory import TOO_MUCH
-from clipsearch.images.pages import (
-    MOST_PAGE_PIXELS,
-    SHARE_OF_SECONDS,
-    Pictures,
-    Source,
-    TiffPages,
-    heif_pages,
-    source_at,
-    taken_sources,
-)
+from clipsearch.images.pages import Source, TiffPages, heif_pages, source_at, take_pictures
 from clipsearch.images.raw import ORIENTATION, Preview, RawPhoto, read_raw
 from clipsearch.images.rgb import with_profile
 from clipsearch.images.tiff_tags import TiffTags, is_tiff
@@ -121,29 +111,12 @@ def decode_pictures(
     out, unless all fail. `images.pages` says which pictures count, and how many at most.
     """
     with _decoding(data):
-        started = time.monotonic()
         decoder = _Decoder(data, min_size, limits, _for_the_largest(before_loading), resize)
         sources = decoder.sources()
         if len(sources) == 1:
             picture, info = sources[0].decode()
             return [decoder.finish(picture)], decoder.facts(info)
-        pictures = Pictures()
-        problem: Exception | None = None
-        decoded = 0
-        for source in taken_sources(sources):
-            try:
-                picture, info = source.decode()
-                decoded += info.width * info.height
-                pictures.add(decoder.finish(picture), info, source.moment)
-            except Exception as error:  # decoders raise errors of any type for broken bytes
-                problem = problem or error
-                if source.moment.unit == "second":  # the frames after it are changes of this one
-                    break
-            if decoded > MOST_PAGE_PIXELS or time.monotonic() - started > SHARE_OF_SECONDS * limits.seconds:
-                break
-        if not pictures.moments:
-            assert problem
-            raise problem
+        pictures = take_pictures(sources, decoder.finish, limits)
         is_plain = pictures.moments == [sources[0].moment]
         return pictures.images, decoder.facts(pictures.info, () if is_plain else pictures.moments)
 
@@ -213,6 +186,8 @@ class _Decoder:
             return [Source(Moment("page", n + 1), partial(self._tiff_page, pages, n)) for n in range(len(pages))]
         if jpeg_xl.is_jpeg_xl(self.data):
             self._prepare_jpeg_xl()
+        if self.data.startswith(b"GIF8"):
+            require_few_pixels(*gif_size(self.data), self.limits)
         try:
             image = _open(io.BytesIO(self.data))
         except UnidentifiedImageError:

@@ -11,7 +11,6 @@ import tifffile
 from PIL import Image, ImageDraw
 
 from clipsearch.errors import ImageError
-from clipsearch.images import pages
 from clipsearch.images.animation import MOST_FRAMES_SEEN, frame_seconds
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pages import MOST_FRAMES_TAKEN, MOST_PAGES
@@ -283,12 +282,12 @@ def test_a_file_has_a_largest_number_of_pages():
 
 
 def test_no_further_page_is_decoded_after_many_pixels(monkeypatch):
-    monkeypatch.setattr("clipsearch.images.reader.MOST_PAGE_PIXELS", 2500)
+    monkeypatch.setattr("clipsearch.images.pages.MOST_PAGE_PIXELS", 2500)
     assert page_numbers(take(tiff(plain(COLOURS, (40, 30))))[1]) == [1, 2, 3]
 
 
 def test_no_further_page_is_decoded_after_half_the_time():
-    assert page_numbers(take(tiff(plain(COLOURS)), seconds=0)[1]) == [] and pages.SHARE_OF_SECONDS < 1
+    assert page_numbers(take(tiff(plain(COLOURS)), seconds=0)[1]) == []
 
 
 def test_directories_in_a_loop_end():
@@ -536,6 +535,17 @@ def test_frames_that_enlarge_the_picture_count_as_their_own_size(monkeypatch):
     struct.pack_into("<H", data, last + 5, 60000)
     struct.pack_into("<H", data, last + 7, 60000)
     assert colours(take(bytes(data))[0]) == COLOURS[:3]
+
+
+def test_a_first_frame_that_is_too_large_is_refused_before_pillow_opens_the_file(monkeypatch):
+    data = bytearray(animation("GIF", plain(COLOURS[:2], (10, 10))))
+    first = data.index(b",\0\0\0\0\x0a\0\x0a\0")
+    struct.pack_into("<H", data, first + 5, 60000)
+    struct.pack_into("<H", data, first + 7, 60000)
+    monkeypatch.setattr("clipsearch.images.reader.Image.open", None)
+    with pytest.raises(ImageError, match="60000 x 60000 pixels are more") as failure:
+        take(bytes(data))
+    assert failure.value.cause == "pixels"
 
 
 def test_blocks_that_never_end_are_left(monkeypatch):
