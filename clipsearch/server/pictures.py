@@ -8,17 +8,20 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from PIL import Image
 
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import ImageError
-from clipsearch.images.files import ReadLimits, read_bytes
-from clipsearch.images.pool import Decoded, DecoderPool
-from clipsearch.images.thumbnails import encoded
+from clipsearch.images.file_types import VIDEO_HEAD_BYTES, looks_like_video
+from clipsearch.images.files import ReadLimits, content_hash, read_bytes
+from clipsearch.images.pool import Decoded, DecoderPool, RemoteFile, picture_file
+from clipsearch.images.thumbnails import encoded, is_as_indexed
+from clipsearch.server.films import is_film, open_film
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord, PixelSpec
 
@@ -67,8 +70,17 @@ class Pictures:
         self._in_progress: dict[str, tuple[Future[bytes], int]] = {}  # with the number of clients that wait
 
     async def decode(self, path: str, spec: PixelSpec) -> Decoded:
-        """A file as a model's input. ImageError if it cannot be read."""
-        return await self._in_thread(partial(self._decoders.decode, path, spec))
+        """A file, with any name, as a model's input; of a film its first picture. ImageError if it cannot be read."""
+
+        def decoded() -> Decoded:
+            file = _named_by_content(path)
+            outcome = self._decoders.decode(file, spec)
+            if outcome.info.content_hash:
+                return outcome
+            digest, _ = content_hash(path, ReadLimits().max_bytes)
+            return replace(outcome, info=replace(outcome.info, content_hash=digest))
+
+        return await self._in_thread(decoded)
 
     async def smaller(self, record: ImageRecord, side: int, kind: PictureType = "image/webp") -> bytes:
         """A photo within a square of `side` pixels. ImageError if it cannot be made.
@@ -90,12 +102,16 @@ class Pictures:
                 future.cancel()  # has an effect only if it has not started
 
     async def original(self, record: ImageRecord) -> tuple[bytes, str]:
-        """A photo's own bytes and media type if browsers show it, else a JPEG made of it. ImageError."""
+        """A photo's own bytes and media type if browsers show it, else a JPEG made of it, or of its page. ImageError."""
         data = await self._in_thread(partial(indexed_bytes, record))
         kind = browser_type(data)
         if kind:
             return data, kind
         return await self.smaller(record, LARGEST, "image/jpeg"), "image/jpeg"
+
+    async def film(self, record: ImageRecord) -> IO[bytes]:
+        """A film's file, opened. ImageError if it is gone or has changed."""
+        return await self._in_thread(partial(open_film, record))
 
     def cached_bytes(self) -> int:
         """The size of the thumbnail cache."""
@@ -114,11 +130,11 @@ class Pictures:
         self._count_lookup("miss" if data is None else "hit")
         if data is None:
             try:
-                decoded = self._decoders.decode(record.file.path, Box(side, side))
+                decoded = self._decoders.decode(picture_file(record), Box(side, side))
             except ImageError as error:
-                indexed_bytes(record)  # raises ImageError if the file is gone or has changed
+                _require_unchanged(record)
                 raise ImageError(f"{record.file.name} cannot be shown: {error}") from error
-            if decoded.info.content_hash != record.info.content_hash:
+            if not is_as_indexed(decoded, record):
                 raise _changed(record)
             data = encoded(Image.fromarray(decoded.picture), **_SAVE_OPTIONS[kind])
             self._cache.put(name, data)
@@ -133,15 +149,15 @@ class _Decoders:
         self._lock = threading.Lock()
         self._closed = False
 
-    def decode(self, path: str, spec: PixelSpec | Box) -> Decoded:
-        """A file at this size. ImageError if it cannot be read."""
+    def decode(self, file: ImageFile, spec: PixelSpec | Box) -> Decoded:
+        """A file, or one picture of it, at this size. ImageError if it cannot be read."""
         with self._lock:
             if self._closed:
                 raise ImageError("the server is stopping")
             if spec not in self._pools:
                 self._pools[spec] = DecoderPool(spec, workers=min(cores(), MOST_PROCESSES))
             pool = self._pools[spec]
-        (outcome,) = pool.read([ImageFile(path, 0, 0)])
+        (outcome,) = pool.read([file])
         if isinstance(outcome, Failure):
             raise ImageError(outcome.reason, outcome.cause)
         return outcome
@@ -155,8 +171,12 @@ class _Decoders:
 
 
 def cache_key(record: ImageRecord) -> str:
-    """The beginning of the names of a photo's pictures in caches. It changes with the photo's content and PICTURE_VERSION."""
-    return f"{record.info.content_hash}-v{PICTURE_VERSION}"
+    """The beginning of the names of a photo's pictures in caches.
+
+    It changes with the photo's content and PICTURE_VERSION, and is another one for each picture of a file with several.
+    """
+    moment = f"-{record.moment.unit}-{record.moment.at:.10g}" if record.moment else ""
+    return f"{record.info.content_hash}{moment}-v{PICTURE_VERSION}"
 
 
 def indexed_bytes(record: ImageRecord) -> bytes:
@@ -168,6 +188,23 @@ def indexed_bytes(record: ImageRecord) -> bytes:
     if hashlib.sha256(data).hexdigest() != record.info.content_hash:
         raise _changed(record)
     return data
+
+
+def _named_by_content(path: str) -> ImageFile:
+    """A file for a pool, which tells films from photos by their names or, if it gets their bytes, by those."""
+    with open(path, "rb") as file:
+        head = file.read(VIDEO_HEAD_BYTES)
+    if not looks_like_video(head):
+        return ImageFile(path, 0, 0)
+    return RemoteFile(path, 0, 0, lambda: read_bytes(path, ReadLimits().max_bytes)[0])
+
+
+def _require_unchanged(record: ImageRecord) -> None:
+    """Raise ImageError if a photo's file is gone or has changed since it was indexed."""
+    if is_film(record):
+        open_film(record).close()
+    else:
+        indexed_bytes(record)
 
 
 def browser_type(data: bytes) -> str | None:

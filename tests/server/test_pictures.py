@@ -64,10 +64,10 @@ def test_many_who_ask_at_once_are_answered_by_one_making(client, service, monkey
     number, made, go = ids(client)["red.jpg"], [], threading.Event()
     decode = service.pictures._decoders.decode
 
-    def slow(path, spec):
-        made.append(path)
+    def slow(file, spec):
+        made.append(file)
         go.wait(10)
-        return decode(path, spec)
+        return decode(file, spec)
 
     monkeypatch.setattr(service.pictures._decoders, "decode", slow)
     answers = []

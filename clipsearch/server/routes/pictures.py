@@ -14,6 +14,7 @@ from clipsearch.errors import ImageError
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
+from clipsearch.server.films import FILM_TYPES, FilmResponse, is_film, wanted_part
 from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import NoParameters, ThumbnailSize
 from clipsearch.server.pictures import BROWSER_TYPES, cache_key, content_disposition
@@ -28,6 +29,10 @@ RECEIVED_AT_ONCE = 64
 
 _NO_PHOTO = error_responses({404: "There is no such photo, or its file is gone or cannot be shown."})
 _NOT_MODIFIED: Responses = {304: {"description": "It is the picture of `If-None-Match`."}}
+_PART_OF_FILM: Responses = {
+    206: {"description": "The part of a film that the header `Range` asks for."},
+    **error_responses({416: "The film has no such part."}),
+}
 _UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -51,16 +56,26 @@ def picture_routes(service: Service) -> APIRouter:
     @router.get(
         "/images/{id}/file",
         response_class=Response,
-        responses={**file_responses("The picture.", *BROWSER_TYPES), **_NOT_MODIFIED, **_NO_PHOTO},
+        responses={
+            **file_responses("The picture or film.", *BROWSER_TYPES, *sorted(set(FILM_TYPES.values()))),
+            **_PART_OF_FILM,
+            **_NOT_MODIFIED,
+            **_NO_PHOTO,
+        },
     )
     async def file(request: Request, id: Annotated[Id, Path()], parameters: NoParameters) -> Response:
-        """The photo itself, or a JPEG made of it if browsers do not show its format."""
+        """The photo or film itself, or a JPEG made of a photo, or of its page, if browsers do not show its format.
+
+        Of a film, the header `Range` gets a part.
+        """
         record = await service.record(id)
 
         async def original() -> Response:
+            headers = {"Content-Disposition": content_disposition(record.file.name)}
+            if is_film(record):
+                return await film(request, record, headers)
             data, kind = await service.pictures.original(record)
-            name = content_disposition(record.file.name)
-            return Response(data, headers={"Content-Disposition": name}, media_type=kind)
+            return Response(data, headers=headers, media_type=kind)
 
         return await picture(request, record, "file", original)
 
@@ -80,6 +95,12 @@ def picture_routes(service: Service) -> APIRouter:
 
         return await picture(request, record, str(parameters.size), smaller)
 
+    async def film(request: Request, record: ImageRecord, headers: dict[str, str]) -> Response:
+        unchanged = request.headers.get("if-range") in (None, _etag(record, "file"))
+        part = wanted_part(request.headers.get("range") if unchanged else None, record.file.size)
+        file = await service.pictures.film(record)
+        return FilmResponse(file, record.file.size, part, FILM_TYPES[record.info.format], headers)
+
     async def picture(
         request: Request, record: ImageRecord, form: str, make: Callable[[], Awaitable[Response]]
     ) -> Response:
@@ -87,7 +108,7 @@ def picture_routes(service: Service) -> APIRouter:
 
         Browsers ask each time (no-cache), since an index that is made anew starts its ids at 1 again.
         """
-        headers = {"ETag": f'"{cache_key(record)}-{form}"', "Cache-Control": "private, no-cache"}
+        headers = {"ETag": _etag(record, form), "Cache-Control": "private, no-cache"}
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         try:
@@ -126,3 +147,8 @@ def picture_routes(service: Service) -> APIRouter:
         return json_response({"token": token, "width": upload.width, "height": upload.height})
 
     return router
+
+
+def _etag(record: ImageRecord, form: str) -> str:
+    """The ETag of a form of a photo: "file", or the size of a thumbnail."""
+    return f'"{cache_key(record)}-{form}"'

@@ -45,6 +45,24 @@ export function place(latitude, longitude) {
 /** The last part of a path, or the whole path if it has no parts. @param {string} path */
 export const fileName = (path) => visible(path.split(/[/\\]/).pop() || path);
 
+const FILMS = new Set(["MP4", "M4V", "MOV", "3GP", "WEBM", "MKV", "AVI", "WMV", "MPEG", "MTS"]);
+
+/** Whether a photo is a film. @param {import("./api.js").Photo} photo */
+export const isFilm = (photo) => FILMS.has(photo.format);
+
+/** Which picture of a film or of a file with pages: "at 0:42", "at 1:02:03", "page 3"; "" for other photos. @param {import("./api.js").Photo} photo */
+export function momentText({ moment }) {
+  if (!moment) return "";
+  if (moment.unit === "page") return `page ${moment.at}`;
+  const seconds = Math.floor(moment.at);
+  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return hours ? `at ${hours}:${two(minutes)}:${two(seconds % 60)}` : `at ${minutes}:${two(seconds % 60)}`;
+}
+
+/** A photo's file name with its moment: "film.mp4 (at 0:42)". @param {import("./api.js").Photo} photo */
+export const photoTitle = (photo) => fileName(photo.path) + (photo.moment ? ` (${momentText(photo)})` : "");
+
 /** The folder of a path. @param {string} path */
 export const folderOf = (path) => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"), 0)) || "/";
 

@@ -19,7 +19,7 @@ export function onGestures(target, { pan, zoom, end }) {
   };
 
   target.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || /** @type {Element} */ (event.target).closest("button, a")) return;
+    if (event.button !== 0 || /** @type {Element} */ (event.target).closest("button, a, video")) return;
     target.setPointerCapture(event.pointerId);
     if (!fingers.size) {
       start = at(event);

@@ -1,8 +1,8 @@
 /** One photo in the rows. */
 
 import { thumbnailUrl } from "./api.js";
-import { element, iconButton } from "./dom.js";
-import { day, fileName, percent } from "./format.js";
+import { element, icon, iconButton } from "./dom.js";
+import { day, fileName, isFilm, momentText, percent, photoTitle } from "./format.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -33,7 +33,7 @@ export function makeCard(photo, acts) {
     if (button.childElementCount > 1) return;
     const { caption, match } = card.photo;
     if (caption) button.title = caption;
-    button.append(element("span", { class: "caption" }, element("bdi", {}, name), match != null && element("span", {}, percent(match))));
+    button.append(element("span", { class: "caption" }, element("bdi", {}, photoTitle(card.photo)), match != null && element("span", {}, percent(match))));
     if (!node.querySelector(".similar")) node.append(iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }));
   };
   node.addEventListener("pointerenter", addDetails);
@@ -49,15 +49,18 @@ export function makeCard(photo, acts) {
 }
 
 /**
- * Show what the newest answer says of a photo: its match, and how many more files its shot has.
+ * Show what the newest answer says of a photo: its match, its moment, and how many more files its shot has.
  * @param {Card} card @param {Photo} photo
  */
 export function showAnswer(card, photo) {
   card.photo = photo;
   if (!card.element.classList.contains("broken")) card.button.querySelector(".caption")?.remove();
-  card.element.querySelector(".others")?.remove();
+  for (const mark of card.element.querySelectorAll(".others, .moment")) mark.remove();
   const others = photo.others?.length;
   if (others) card.element.append(element("span", { class: "others", "aria-hidden": "true" }, `+${others}`));
+  if (isFilm(photo) || photo.moment) {
+    card.element.append(element("span", { class: "moment", "aria-hidden": "true" }, isFilm(photo) && icon("play"), momentText(photo)));
+  }
 }
 
 /**
@@ -68,7 +71,8 @@ export function cardLabel(photo, index, total) {
   const match = photo.match == null ? "" : `, match ${percent(photo.match)}`;
   const taken = photo.taken_at ? `, taken ${day(photo.taken_at)}` : "";
   const others = photo.others ? `, ${photo.others.length} more of this shot` : "";
-  return `${fileName(photo.path)}, ${index + 1} of ${total}${match}${taken}${others}`;
+  const moment = photo.moment ? `, ${momentText(photo)}` : isFilm(photo) ? ", film" : "";
+  return `${fileName(photo.path)}, ${index + 1} of ${total}${moment}${match}${taken}${others}`;
 }
 
 /**

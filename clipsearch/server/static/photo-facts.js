@@ -1,7 +1,7 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, day, fileName, folderOf, percent, place, visible } from "./format.js";
+import { bytes, day, fileName, folderOf, momentText, percent, photoTitle, place, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
 import { newSearch, openPhoto } from "./state.js";
@@ -17,6 +17,7 @@ export function photoFacts(photo) {
   /** @type {[string, Node | string | null | false | undefined][]} */
   const rows = [
     ["Caption", photo.caption && element("bdi", {}, visible(photo.caption))],
+    ["Moment", momentText(photo)],
     ["Match", photo.match != null && matchBar(photo.match)],
     ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
     ["Taken", photo.taken_at && day(photo.taken_at)],
@@ -24,7 +25,7 @@ export function photoFacts(photo) {
     ["Location", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
-    ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(fileName(other.path), () => openPhoto(other.id), visible(other.path))))],
+    ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(photoTitle(other), () => openPhoto(other.id), visible(other.path))))],
     ["Folder", link(fileName(folder), () => newSearch({ folders: [folder] }), visible(folder))],
     ["Path", element("span", { class: "path" }, element("bdi", {}, visible(path)), iconButton("copy", "Copy the path", async () => {
       announce((await copyText(path)) ? "Path copied." : "The browser does not allow copying here.");

@@ -68,16 +68,19 @@ function addPhoto(id) {
  * @param {File[]} files
  */
 async function searchBy(files) {
-  const pictures = files.filter((file) => !file.type || file.type.startsWith("image/"));
+  const pictures = files.filter((file) => !file.type || file.type.startsWith("image/") || isFilmFile(file));
   if (!pictures.length) {
     announce("That file is not a picture.");
     return;
   }
   const tooLarge = pictures.find((file) => file.size > LARGEST);
   if (tooLarge) {
-    announce("That picture is larger than 64 MB; choose a smaller one.");
+    announce(isFilmFile(tooLarge)
+      ? "That film is larger than 64 MB. Pause it at the scene, take a screenshot, and search by that."
+      : "That picture is larger than 64 MB; choose a smaller one.");
     return;
   }
+  if (pictures.some(isFilmFile)) announce("A film is searched by its first picture. For another one, take a screenshot, and search by that.");
   try {
     const sources = await Promise.all(pictures.map(upload));
     changeSearch({ pictures: sources.map((source) => ({ source, weight: 1 })) });
@@ -86,10 +89,13 @@ async function searchBy(files) {
   }
 }
 
+/** @param {File} file */
+const isFilmFile = (file) => file.type.startsWith("video/");
+
 /** @param {File} file @returns {Promise<string>} "upload:TOKEN" */
 async function upload(file) {
-  const { token } = await ask("/api/uploads", { method: "POST", body: file });
+  const { token } = await ask("/api/uploads", { method: "POST", body: isFilmFile(file) ? file.slice() : file }); // a slice has no type
   const source = `upload:${token}`;
-  previews.set(source, URL.createObjectURL(file));
+  if (!isFilmFile(file)) previews.set(source, URL.createObjectURL(file));
   return source;
 }

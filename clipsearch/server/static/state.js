@@ -28,13 +28,14 @@ import { decodePairs, encodePairs } from "./url.js";
  * @property {Pair[]} others filters that the page has no field for, as an address may have them
  * @property {boolean} relevant only what matches
  * @property {boolean} everyFile also files of a better photo's shot
+ * @property {boolean} allMoments every moment of a film and every page, and so every file
  * @property {"" | "score" | "date" | "name"} sort "" is by score, or by date without a query
  */
 
 /** @type {Readonly<Search>} */
 export const EMPTY = Object.freeze({
   q: "", pictures: [], folders: [], from: "", to: "", camera: "", near: "", orientation: "", format: "", name: "", where: "",
-  others: [], relevant: false, everyFile: false, sort: "",
+  others: [], relevant: false, everyFile: false, allMoments: false, sort: "",
 });
 
 const TEXTS = /** @type {const} */ (["q", "sort", "camera", "near", "orientation", "format", "name", "where"]);
@@ -135,6 +136,7 @@ export function toPairs(search) {
   pairs.push(...picturePairs(search), ...filterPairs(search));
   if (search.relevant) pairs.push(["relevant", "true"]);
   if (search.everyFile) pairs.push(["one_per_shot", "false"]);
+  if (search.allMoments) pairs.push(["all_moments", "true"]);
   if (search.sort) pairs.push(["sort", search.sort]);
   return pairs;
 }
@@ -148,6 +150,7 @@ export function fromPairs(pairs) {
     else if (name === "like" || name === "unlike") found.pictures.push(parsePicture(value, name === "unlike"));
     else if (name === "relevant") found.relevant = value === "true";
     else if (name === "one_per_shot") found.everyFile = value === "false";
+    else if (name === "all_moments") found.allMoments = value === "true";
     else if (name === "after") found.from = value;
     else if (name === "taken") Object.assign(found, parsePeriod(value));
     else if (OTHERS.includes(name)) found.others.push([name, value]);
@@ -182,7 +185,8 @@ export function queryPairs(search) {
   const q = finished(search.q);
   if (q) pairs.unshift(["q", q]);
   if (search.relevant && canJudge(search)) pairs.push(["relevant", "true"]);
-  if (!search.everyFile) pairs.push(["one_per_shot", "true"]);
+  if (search.allMoments) pairs.push(["all_moments", "true"]);
+  else if (!search.everyFile) pairs.push(["one_per_shot", "true"]);
   return pairs;
 }
 

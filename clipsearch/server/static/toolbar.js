@@ -12,6 +12,7 @@ export function setUpToolbar(rescale) {
   const sort = byId("sort");
   const relevant = byId("relevant");
   const everyFile = byId("every-file");
+  const allMoments = byId("all-moments");
   const scale = byId("scale");
   const show = () => {
     const search = currentSearch();
@@ -24,13 +25,17 @@ export function setUpToolbar(rescale) {
     relevant.closest("label").classList.toggle("off", relevant.disabled);
     relevant.closest("label").title = canJudge(search) ? "" : "Matches are known for words only, not for pictures";
   };
-  const showEveryFile = () => {
-    everyFile.checked = currentSearch().everyFile;
-    everyFile.closest("label").hidden = !everyFile.checked && !photos.list.some((photo) => photo.others);
+  const showSwitches = () => {
+    const search = currentSearch();
+    allMoments.checked = search.allMoments;
+    allMoments.closest("label").hidden = !search.allMoments && !photos.list.some((photo) => photo.moment);
+    everyFile.checked = search.everyFile;
+    everyFile.closest("label").hidden = search.allMoments || (!search.everyFile && !photos.list.some((photo) => photo.others));
   };
   sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isQuery(currentSearch()) ? "score" : "date") ? "" : sort.value }));
   relevant.addEventListener("change", () => changeSearch({ relevant: relevant.checked }));
   everyFile.addEventListener("change", () => changeSearch({ everyFile: everyFile.checked }));
+  allMoments.addEventListener("change", () => changeSearch({ allMoments: allMoments.checked }));
   scale.value = localStorage.getItem("clipsearch-scale") ?? "1";
   scale.addEventListener("input", () => {
     localStorage.setItem("clipsearch-scale", scale.value);
@@ -40,7 +45,7 @@ export function setUpToolbar(rescale) {
   changes.addEventListener("search", show);
   for (const event of ["shown", "more"]) {
     photos.addEventListener(event, showStatus);
-    photos.addEventListener(event, showEveryFile);
+    photos.addEventListener(event, showSwitches);
   }
   show();
 }

@@ -2,7 +2,8 @@
 
 import { fileUrl, thumbnailUrl } from "./api.js";
 import { byId, element, icon, iconButton } from "./dom.js";
-import { fileName } from "./format.js";
+import { filmPlayer, playOrPause, stopFilms } from "./film-player.js";
+import { isFilm, photoTitle } from "./format.js";
 import { photoFacts } from "./photo-facts.js";
 import { selection } from "./selection.js";
 import { closePhoto, openPhoto } from "./state.js";
@@ -54,7 +55,7 @@ export const viewer = {
     next.disabled = !around.after;
     if (shown?.id !== photo.id || !dialog.open) {
       shown = photo;
-      title.textContent = fileName(photo.path);
+      title.textContent = photoTitle(photo);
       facts.replaceChildren(photoFacts(photo));
       showPicture(photo);
       showPicked();
@@ -64,24 +65,32 @@ export const viewer = {
       dialog.showModal();
       zoom.start(photo.width, photo.height); // the stage has a size only now
     }
-    for (const neighbour of [around.after, around.before]) if (neighbour) new Image().src = fileUrl(neighbour.id);
+    for (const neighbour of [around.after, around.before]) {
+      if (neighbour) new Image().src = isFilm(neighbour) ? thumbnailUrl(neighbour.id, 1024) : fileUrl(neighbour.id);
+    }
   },
 
   close() {
     dialog.close();
     document.documentElement.classList.remove("viewing");
     shown = null;
+    stopFilms(frame);
     frame.replaceChildren();
   },
 };
 
-/** The thumbnail at once, and the photo itself over it as soon as it is there. @param {Photo} photo */
+/** The thumbnail at once, and the photo itself over it as soon as it is there; a film with its controls. @param {Photo} photo */
 function showPicture(photo) {
+  stopFilms(frame);
+  zoom.start(photo.width, photo.height);
+  if (isFilm(photo)) {
+    frame.replaceChildren(filmPlayer(photo, (instead) => frame.replaceChildren(...instead)));
+    return;
+  }
   const preview = element("img", { src: thumbnailUrl(photo.id, 512), alt: "" });
-  const picture = element("img", { src: fileUrl(photo.id), alt: fileName(photo.path), class: "full", draggable: "false" });
+  const picture = element("img", { src: fileUrl(photo.id), alt: photoTitle(photo), class: "full", draggable: "false" });
   picture.addEventListener("error", () => frame.append(element("p", { class: "missing" }, "The photo cannot be shown; it may have been moved since it was indexed.")));
   frame.replaceChildren(preview, picture);
-  zoom.start(photo.width, photo.height);
 }
 
 function showPicked() {
@@ -104,11 +113,14 @@ function step(direction) {
 /** Arrows go to the next photo, or move the one that is zoomed. @param {KeyboardEvent} event */
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const film = frame.querySelector("video");
+  if (event.target === film && event.key.startsWith("Arrow")) return; // the player's own keys
   const far = 80;
   /** @type {Record<string, () => void>} */
   const always = {
     "+": () => zoom.by(1.5), "=": () => zoom.by(1.5), "-": () => zoom.by(1 / 1.5), 0: () => zoom.reset(), i: () => info.click(),
     x: () => pick.click(), m: () => shown && around.similar(shown), PageUp: () => step(-1), PageDown: () => step(1),
+    k: () => film && playOrPause(film),
   };
   /** @type {Record<string, () => void>} */
   const arrows = zoom.isNear

@@ -30,6 +30,7 @@ export class Zoom {
       end: (_x, _y, moved, total) => moved && this.#swiped(total),
     });
     stage.addEventListener("dblclick", (event) => {
+      if (event.target instanceof HTMLVideoElement) return;
       const box = stage.getBoundingClientRect();
       if (this.isNear) this.reset();
       else this.by(this.#ownScale(), event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2);

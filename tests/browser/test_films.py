@@ -1,0 +1,139 @@
+"""Films and pages on the page: a card names the moment, and the viewer plays a film from it."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import index, search, serving, shown
+from tests.conftest import PHOTOS
+
+pytest.importorskip("av", reason="films need the extra `video`")
+
+from tests.images.films import film
+
+SHOTS = ("giraffe.jpg", "coffee.jpg", "rocket.jpg")
+SECONDS = 3
+START = SECONDS  # of the second shot
+
+
+def picture(name):
+    return Image.open(PHOTOS / name).convert("RGB").resize((320, 240))
+
+
+@pytest.fixture(scope="module")
+def cinema(tmp_path_factory):
+    """The address of a server of films with the same three shots in three formats, and of a scan with three pages."""
+    folder = tmp_path_factory.mktemp("cinema")
+    shots = [(np.asarray(picture(name)), SECONDS) for name in SHOTS]
+    (folder / "a.webm").write_bytes(film(shots, "webm", "libvpx", options={}))
+    (folder / "b.mp4").write_bytes(film(shots))
+    (folder / "c.avi").write_bytes(film(shots, "avi", "mpeg4", options={}))
+    first, *others = map(picture, SHOTS)
+    first.save(folder / "d.tif", save_all=True, append_images=others)
+    shutil.copy(PHOTOS / "cat.png", folder)
+    index(folder)
+    with serving(folder / ".clipsearch") as (_, address):
+        yield folder, address
+
+
+@pytest.fixture
+def page(new_page, cinema):
+    page = new_page()
+    page.goto(cinema[1])
+    page.wait_for_selector(".photo.loaded")
+    return page
+
+
+def open_card(page, name):
+    page.get_by_role("button", name=re.compile(rf"^{name}")).click()
+    page.wait_for_selector("#viewer[open]")
+
+
+def wait_for_time(page, condition):
+    page.wait_for_function(
+        f"() => {{ const t = document.querySelector('#viewer video')?.currentTime; return {condition}; }}"
+    )
+
+
+def test_cards_name_the_moment_and_a_list_of_photos_names_none(page):
+    assert not [label for label in page.locator(".photo .moment").all_inner_texts() if label]
+    assert page.get_by_role("button", name=re.compile(r"^a\.webm, \d of 5, film")).count() == 1
+    search(page, "a cup of coffee")
+    assert sorted(page.locator(".photo .moment").all_inner_texts()) == ["at 0:03", "at 0:03", "at 0:03", "page 2"]
+    assert page.get_by_role("button", name=re.compile(r"^b\.mp4, \d of 5, at 0:03")).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.webm", 'video/webm; codecs="vp8"'), ("b.mp4", 'video/mp4; codecs="avc1.42E01E"')]
+)
+def test_the_viewer_plays_a_film_from_the_moment(page, name, kind):
+    if not page.evaluate("(kind) => document.createElement('video').canPlayType(kind)", kind):
+        pytest.skip(f"this Chromium does not play {kind}")
+    search(page, "a cup of coffee")
+    open_card(page, name)
+    assert page.locator(".viewer-title").inner_text() == f"{name} (at 0:03)"
+    assert "at 0:03" in page.locator(".photo-facts").inner_text()
+    wait_for_time(page, f"Math.abs(t - {START}) < 0.05")
+    video = page.locator("#viewer video")
+    assert video.get_attribute("aria-label") == f"{name} (at 0:03)" and video.evaluate("(video) => video.paused")
+    page.keyboard.press("k")
+    wait_for_time(page, f"t > {START} + 0.3")
+    page.keyboard.press("k")
+    assert video.evaluate("(video) => video.paused")
+    video.focus()
+    before = page.locator(".viewer-title").inner_text()
+    page.keyboard.press("ArrowRight")  # the player's own key
+    assert page.locator(".viewer-title").inner_text() == before
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    assert page.locator("#viewer video").count() == 0
+
+
+def test_a_film_that_the_browser_cannot_play_is_shown_as_its_picture(page, cinema):
+    search(page, "a cup of coffee")
+    open_card(page, "c.avi")
+    message = page.locator("#viewer .unplayable")
+    message.wait_for()
+    assert message.inner_text().startswith("This browser cannot play this AVI film. This is its picture at 0:03.")
+    page.wait_for_function("() => document.querySelector('#viewer img.full').naturalWidth === 320")
+    with page.expect_download() as download:
+        message.get_by_role("link", name="Download it").click()
+    assert download.value.path().read_bytes() == (cinema[0] / "c.avi").read_bytes()
+
+
+def test_a_film_that_has_gone_says_so(new_page, cinema):
+    page = new_page(viewport={"width": 1000, "height": 700})  # a browser that has nothing in its cache
+    page.expected.append("404")
+    page.goto(cinema[1])
+    search(page, "a cup of coffee")
+    film = cinema[0] / "a.webm"
+    film.rename(cinema[0] / "away")
+    try:
+        open_card(page, "a.webm")
+        page.locator("#viewer .unplayable", has_text="may have been moved").wait_for()
+    finally:
+        (cinema[0] / "away").rename(film)
+
+
+def test_the_viewer_shows_the_page(page):
+    search(page, "a cup of coffee")
+    open_card(page, "d.tif")
+    page.wait_for_selector('#viewer img.full[alt="d.tif (page 2)"]')
+    page.wait_for_function("() => document.querySelector('#viewer img.full').naturalWidth === 320")
+
+
+def test_all_moments_can_be_shown(page):
+    assert not page.locator("#all-moments").is_visible()
+    search(page, "a cup of coffee")
+    page.locator("label", has_text="All moments").click()
+    page.wait_for_function("() => document.querySelectorAll('.photo').length == 13")
+    assert "all_moments=true" in page.url
+    assert sum(name.startswith("a.webm") for name in shown(page)) == 3
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    assert len(shown(page)) == 13 and page.locator("#all-moments").is_checked()
+    page.locator("label", has_text="All moments").click()
+    page.wait_for_function("() => document.querySelectorAll('.photo').length == 5")
