@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import IO
 
 from clipsearch.images import exif
 
-_MOST_BOXES = 1000
+_MOST_BOXES = 10_000  # two a fragment: more than an hour of fragments of a second
 _HEADER_BYTES = 64 * 1024  # of other containers, in which the codec is named
 _MOVIE_BOX_BYTES = 1024**2  # of the box that describes the tracks; what names a track's codec stands near its beginning
 _SAMPLES = re.compile(rb"stsd.{12}([ -~]{4})", re.DOTALL)
@@ -21,6 +21,9 @@ _ENCODINGS = {"avi": re.compile(rb"vids([ -~]{4})"), "matroska": re.compile(rb"V
 _NOT_PICTURES = re.compile(
     r"mp4a|enca|twos|sowt|lpcm|in24|alac|samr|sawb|[ae]c-3|Opus|\.mp3|tx3g|text|tmcd|mett|mebx|rtp |c608|wvtt|stpp|gpmd"
 )
+
+_SEGMENT = b"\x18\x53\x80\x67"  # of Matroska: the element that holds the film
+_SIZE_BEFORE = 8  # bytes of an AVI file that its size does not count
 
 _CREATION_KEYS = ("com.apple.quicktime.creationdate", "date", "creation_time", "WM/EncodingTime")
 _MAKE_KEYS = ("com.apple.quicktime.make", "com.android.manufacturer", "make")
@@ -47,9 +50,21 @@ def format_of(demuxer: str, head: bytes) -> str:
     return {"avi": "AVI", "asf": "WMV", "mpeg": "MPEG"}.get(demuxer, "MTS")
 
 
-def is_cut_avi(head: bytes, size: int) -> bool:
-    """Whether a file is an AVI film whose end is missing, and with it the index: FFmpeg then finds wrong times by searching."""
-    return head[:4] == b"RIFF" and int.from_bytes(head[4:8], "little") + 8 > size + 1
+def is_cut(file: IO[bytes], demuxer: str, size: int) -> bool:
+    """Whether the end of a film of `size` bytes is missing, as its container states sizes. Not every container does."""
+    if demuxer == "mov":
+        return any(end > size for _, _, end in _movie_boxes(file))
+    file.seek(0)
+    head = file.read(_HEADER_BYTES)
+    if demuxer == "avi":
+        return int.from_bytes(head[4:8], "little") + _SIZE_BEFORE > size + 1
+    segment = head.find(_SEGMENT) + len(_SEGMENT) if demuxer == "matroska" and _SEGMENT in head else len(head)
+    if segment >= len(head) or not head[segment]:
+        return False
+    length = 9 - head[segment].bit_length()  # of the number, in bytes: by the zeros before its first one
+    number = int.from_bytes(head[segment : segment + length], "big") - (1 << 7 * length)
+    is_known = number != (1 << 7 * length) - 1
+    return is_known and segment + length + number > size
 
 
 def codec_tag(file: IO[bytes], demuxer: str) -> str:
@@ -66,20 +81,27 @@ def codec_tag(file: IO[bytes], demuxer: str) -> str:
 
 
 def _movie_box(file: IO[bytes]) -> bytes:
-    """The beginning of the box that describes the tracks of an MP4 or QuickTime film: ISO 14496-12."""
+    """The beginning of the box that describes the tracks of an MP4 or QuickTime film."""
+    for kind, start, _ in _movie_boxes(file):
+        if kind == b"moov":
+            file.seek(start)
+            return file.read(_MOVIE_BOX_BYTES)
+    return b""
+
+
+def _movie_boxes(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
+    """(type, start of the content, stated end) of the boxes of an MP4 or QuickTime film: ISO 14496-12."""
     start = 0
     for _ in range(_MOST_BOXES):
         file.seek(start)
         head = file.read(16)
-        size, kind = int.from_bytes(head[:4], "big"), head[4:8]
-        if kind == b"moov":
-            return file.read(_MOVIE_BOX_BYTES)
+        size, before = int.from_bytes(head[:4], "big"), 8
         if size == 1:
-            size = int.from_bytes(head[8:], "big")
-        if size < 8 or size >> 62:
-            break
+            size, before = int.from_bytes(head[8:], "big"), 16
+        if size < before or (start + size) >> 62:
+            return
+        yield head[4:8], start + before, start + size
         start += size
-    return b""
 
 
 def capture_time(*tags: Mapping[str, str]) -> datetime | None:

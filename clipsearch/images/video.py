@@ -8,6 +8,7 @@ at, and not on how long the film is.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import math
@@ -58,6 +59,7 @@ _CODECS = """
 """
 """FFmpeg's decoders that may be used: those of cameras, phones, screens and editors, not those of games and broken formats."""
 
+_REASONS = {"End of file": "it ends too early", "Operation not permitted": "it is damaged"}  # FFmpeg's, in other words
 _ENCRYPTED_TAGS = ("encv", "drmi", "drms")
 _TURNS = {  # the display matrix's signs (a, b, c, d), and what makes the picture upright
     (1, 0, 0, 1): None,
@@ -159,7 +161,10 @@ class _Stream:
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self.file.seek(offset, whence)
+        try:
+            return self.file.seek(offset, whence)
+        except (OSError, ValueError):  # a broken film points before its beginning
+            return -errno.EINVAL
 
     def tell(self) -> int:
         return self.file.tell()
@@ -219,7 +224,8 @@ def _is_of_ffmpeg(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or one_line(error))
+    reason = str(getattr(error, "strerror", None) or one_line(error))
+    return _REASONS.get(reason, reason)
 
 
 class _Film:
@@ -239,7 +245,11 @@ class _Film:
                 raise ImageError("has no video track: it holds only sound")
             raise ImageError("not a film in a format we read")
         self._demuxer = demuxer
-        self._is_searchable = not film_facts.is_cut_avi(self._head, stream.size)
+        self._is_cut = film_facts.is_cut(stream.file, demuxer, stream.size)
+        self._is_searchable = not (
+            self._is_cut and demuxer == "avi"
+        )  # without the index at its end, it gives wrong times
+        stream.seek(0)
         self._container = self._open()
         self._track = self._video_track()
         self._codec = self._decoder()
@@ -269,7 +279,7 @@ class _Film:
                 io_open=_refuse_to_open,
             )
         except av.FFmpegError as error:
-            if self._demuxer == "mov" and not self._stream.error:
+            if self._demuxer == "mov" and not self._stream.error and not isinstance(error, MemoryError):
                 raise ImageError(
                     f"cannot be decoded: {_reason(error)}; its index (moov) is missing or broken, as in a film whose recording "
                     "or copying was cut off"
@@ -502,6 +512,7 @@ class _Film:
             taken_at=film_facts.capture_time(*tags),
             camera=film_facts.camera(*tags),
             gps=film_facts.position(*tags),
+            incomplete=self._is_cut,
             moments=moments,
         )
 

@@ -87,6 +87,7 @@ def test_a_film_is_one_frame_of_each_shot(films, name):
     assert all(far_from(picture, shot) < 6 for picture, (shot, _) in zip(pictures, SHOTS, strict=False))
     assert all(picture.mode == "RGB" for picture in pictures)
     assert (info.width, info.height, info.format) == (*SIZE, NAMES.get(name, name))
+    assert not info.incomplete
     assert info.content_hash == hashlib.sha256(films[name]).hexdigest()
     assert (file.path, file.size) == ("", len(films[name]))
     assert looks_like_video(films[name][:4096])
@@ -315,14 +316,20 @@ def test_a_film_cut_in_the_middle_gives_the_frames_it_has(films):
         data = films[name]
         info = read(data[: len(data) * 7 // 10])[1]
         assert [round(at) for at in seconds(info)] == STARTS, name
+        assert info.incomplete == (name in ("MKV", "WEBM", "AVI", "fragments"))  # the others state no size
     data = film(SHOTS, container_options={"moov_size": "8000"})  # the index is at the beginning
-    assert seconds(read(data[: data.index(b"mdat") + (len(data) - data.index(b"mdat")) * 7 // 10])[1]) == STARTS
+    info = read(data[: data.index(b"mdat") + (len(data) - data.index(b"mdat")) * 7 // 10])[1]
+    assert seconds(info) == STARTS and info.incomplete
 
 
 def test_a_recording_without_its_index_is_named(films):
     data = films["MP4"]
     text, cause = reason(data[: len(data) // 2])
     assert text.startswith("cannot be decoded: ") and "moov" in text and cause == "content"
+
+
+def test_a_film_that_points_outside_its_file_is_damaged_and_not_a_drive():
+    assert video._Stream(video.io.BytesIO(b"1234"), 4, 1, lambda: None).seek(-9) < 0
 
 
 def test_files_without_pictures_say_so():
