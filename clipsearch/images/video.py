@@ -307,17 +307,18 @@ class _Film:
     # -- frames
 
     def candidates(self) -> Iterator[tuple[float, VideoFrame]]:
-        """(second, frame) spread over the film: keyframes first, then frames between those that are far apart."""
-        seconds: list[float] = []
-        for second, frame in self.keyframes():
-            seconds.append(second)
-            yield second, frame
-        yield from self._frames_between(seconds)
+        """(second, frame) spread over the film: keyframes first, then frames where keyframes are far apart."""
+        gaps: list[tuple[float, float]] = []
+        yield from self.keyframes(gaps)
+        yield from self._frames_between(gaps)
 
-    def keyframes(self) -> Iterator[tuple[float, VideoFrame]]:
-        """(second, frame) of keyframes at least a step apart. The step grows with the film, and if decoding is slow."""
+    def keyframes(self, gaps: list[tuple[float, float]]) -> Iterator[tuple[float, VideoFrame]]:
+        """(second, frame) of keyframes at least a step apart. The step grows with the film, and if decoding is slow.
+
+        Adds to `gaps` (start, end) where no keyframe follows for _LONGEST_GAP after the step.
+        """
         step = max(_SHORTEST_STEP, self.duration / _MOST_CANDIDATES)
-        wanted, count, misses = 0.0, 0, 0
+        last, wanted, count, misses = 0.0, 0.0, 0, 0
         budget = self._stream.seconds_left
         packets = self._packets()
         while misses <= _MOST_MISSES and self._stream.seconds_left > 0:
@@ -325,8 +326,13 @@ class _Film:
             packets = self._packets_from(wanted, packets)
             packet = self._next_keyframe(packets, wanted)
             if packet is None:
+                end = self.duration if count else math.inf
+                if end - wanted > _LONGEST_GAP:
+                    gaps.append((last, end))
                 return
             second = self._second_of(packet)
+            if second - wanted > _LONGEST_GAP:
+                gaps.append((last, second))
             frame = self._decode_alone(packet)
             count += 1
             if frame is None:
@@ -338,20 +344,17 @@ class _Film:
                 step *= 2
             spent, left = budget - self._stream.seconds_left, max(self._stream.seconds_left, 0.001)
             affordable = (self.duration - second) * (spent / count) / left
+            last = second
             wanted = second + max(step, affordable) - step / 10  # keyframes are rarely a whole second apart
 
-    def _frames_between(self, seconds: list[float]) -> Iterator[tuple[float, VideoFrame]]:
-        """Frames between keyframes that are further apart than _LONGEST_GAP, by decoding onwards from the first of the two."""
-        ends = [*seconds[1:], max(self.duration, seconds[-1])] if seconds else []
-        gaps = [(start, end) for start, end in zip(seconds, ends, strict=True) if end - start > _LONGEST_GAP]
-        if not seconds:
-            gaps = [(0.0, math.inf)]  # no keyframe was found
+    def _frames_between(self, gaps: list[tuple[float, float]]) -> Iterator[tuple[float, VideoFrame]]:
+        """Frames in gaps between keyframes, by decoding onwards from a gap's beginning."""
         budget = min(_BETWEEN_SECONDS, self._stream.seconds_left)
         whole = sum(end - start for start, end in gaps)
         for start, end in gaps:
             share = budget * (end - start) / whole if math.isfinite(whole) else budget
             deadline = self._stream.seconds_left - share
-            last = start if seconds else -math.inf
+            last = -math.inf
             for second, frame in self._decode_from(start, skip="NONREF"):
                 if second >= end or self._stream.seconds_left <= max(deadline, 0):
                     break
