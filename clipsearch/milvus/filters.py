@@ -21,6 +21,9 @@ from clipsearch.store.memory_catalog import matching_values
 from clipsearch.types import All, Below, Condition, Either, Field, Known, Near, Not, Test, literals
 
 EVERYTHING, NOTHING = "row > 0", "row < 0"  # photos' rows have numbers above 0
+FIRST_PICTURE = "row_check >= 0"
+"""Of the rows of a file with several pictures, the one that stands for the file."""
+
 UNKNOWN_DEGREES = 999.0
 """The latitude and longitude of a photo whose place is not known."""
 

@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from clipsearch.errors import CollectionDamaged, CollectionError
-from clipsearch.milvus.filters import both
+from clipsearch.milvus.filters import FIRST_PICTURE, both
 from clipsearch.types import Fingerprint
 
-FORMAT, FORMAT_IN_PARTS = 1, 2
+FORMAT, FORMAT_IN_PARTS, FORMAT_WITH_PICTURES = 1, 2, 3
+"""Versions of clipsearch that cannot read files with several pictures refuse the last one."""
 
 PARTS_BELOW = -(2**39)
 """Notes below this number are parts of manifests. From here to 0 are manifests."""
@@ -31,14 +32,14 @@ _PART_IMAGES = 4000  # of up to ten digits
 class Manifest:
     """What a store contains.
 
-    A photo's row is current if its version is at most `version`, unless its image is among `dead` and its version is at most
-    `dead_until`: such rows are about to be deleted.
+    A row is current if its version is at most `version`, unless its file is among `dead` and its version is at most
+    `dead_until`: such rows are about to be deleted. A file has a row for each of its pictures.
     """
 
     sequence: int  # grows with every publication; the last manifest counts
     version: int
-    count: int
-    digest: str  # of all photos' checksums
+    count: int  # of files
+    digest: str  # of all files' checksums
     fingerprint: Fingerprint
     roots: dict[int, str]
     rules: dict[int, dict[str, Any]]  # by which each root was walked
@@ -53,14 +54,24 @@ class Manifest:
     after: int = 0  # a timestamp of the store; reads at or after it see all these photos
     dead: tuple[int, ...] = ()
     dead_until: int = 0
+    later: int = 0  # rows of pictures after a file's first
 
     @property
     def current(self) -> str:
-        """The expression that holds for the current photos' rows."""
+        """The expression that holds for the current rows."""
         born = f"row > 0 and born <= {self.version}"
         if not self.dead:
             return born
         return both(born, f"not (born <= {self.dead_until} and image_id in {list(self.dead)})")
+
+    @property
+    def files(self) -> str:
+        """The expression that holds for one current row of each file."""
+        return self.of_files(self.current)
+
+    def of_files(self, expression: str) -> str:
+        """The expression that holds for one of a file's rows, if another one holds for all of them."""
+        return both(expression, FIRST_PICTURE) if self.later else expression
 
     @property
     def state(self) -> int:
@@ -92,8 +103,12 @@ class Manifest:
 
     def _text(self, dead: tuple[int, ...] = (), parts: tuple[int, int] | None = None) -> str:
         values = {"clipsearch": FORMAT, **asdict(replace(self, dead=())), "dead": dead}
+        if not self.later:
+            del values["later"]
         if parts:
             values |= {"clipsearch": FORMAT_IN_PARTS, "parts": parts}
+        if self.later:
+            values["clipsearch"] = FORMAT_WITH_PICTURES
         values["rules"] = {str(number): rules for number, rules in self.rules.items()}
         values["roots"] = {str(number): os.fsencode(path).hex() for number, path in self.roots.items()}
         return json.dumps(values)
@@ -127,9 +142,9 @@ def newest(notes: Mapping[int, str]) -> Manifest | None:
 def _values(text: str) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(text)
     note_format = values.pop("clipsearch")
-    if note_format not in (FORMAT, FORMAT_IN_PARTS):
+    if note_format not in (FORMAT, FORMAT_IN_PARTS, FORMAT_WITH_PICTURES):
         raise CollectionError(
-            f"the store has format {note_format!r}, and this clipsearch reads {FORMAT_IN_PARTS}; upgrade clipsearch"
+            f"the store has format {note_format!r}, and this clipsearch reads {FORMAT_WITH_PICTURES}; upgrade clipsearch"
         )
     return values
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, SyncRefused
@@ -15,22 +19,28 @@ from clipsearch.milvus.manifest import Manifest
 from clipsearch.milvus.rows import (
     CHECK_FIELDS,
     FIELDS,
+    NOTE,
     VECTOR,
+    Checks,
     catalog_row,
     checked_vector,
     checks_in,
+    checks_of_files,
+    checks_of_pictures,
     digest_of,
-    record,
+    picture_id,
+    require_of_file,
 )
 from clipsearch.milvus.store import MilvusStore
 from clipsearch.store.collection import Collection
 from clipsearch.store.lock import OnBusy
+from clipsearch.store.rows import record_of, vector_checks_of
 from clipsearch.store.vectors import is_unit
 from clipsearch.types import Progress
 
 logger = logging.getLogger(__name__)
 
-_BLOCK = 2000  # rows to fetch at once
+_BLOCK = 2000  # pictures to fetch at once
 _COMMIT_IMAGES = 16_384  # the most that a crash can lose
 _ATTEMPTS = 5  # versions to try while another process keeps publishing
 
@@ -95,44 +105,108 @@ def _bring_up_to_date(
     progress: Progress | None,
     cancel: CancelToken,
 ) -> None:
-    """Fetch what differs, and commit it in parts. Rows that are deleted meanwhile come with the next version.
+    """Fetch the files that differ, and commit them in parts. Those deleted meanwhile come with the next version.
 
     SyncRefused if an image in `kept` would go.
     """
-    stored = store.at_one_state(lambda: checks_in(cancel.each(store.scan(CHECK_FIELDS))))
-    local = collection.checksums()
-    gone = sorted(local.keys() - stored.keys())
+    stored, later = store.at_one_state(lambda: _stored_checks(cancel.each(store.scan(CHECK_FIELDS))))
+    stored_files, files = checks_of_files(stored), collection.checksums()
+    gone = sorted(files.keys() - stored_files.keys())
     if lost := kept.intersection(gone):
         raise SyncRefused(
             f"{len(lost):,} photos of the index at {collection.folder} are not in the store; confirm with --prune that they "
             "may leave the index, or push first. None of them has left it"
         )
-    different = sorted(image_id for image_id, checks in stored.items() if local.get(image_id) != checks)
-    if any(image_id in local and local[image_id][1] != stored[image_id][1] for image_id in different):
-        raise CollectionError(
-            f"the index at {collection.folder} has other photos under the store's ids; pull into another folder"
-        )
+    different = sorted(file_id for file_id, checks in stored_files.items() if files.get(file_id) != checks)
+    here = _vectors_here(collection, different, stored, later)
     collection.restore_roots(manifest.roots, manifest.rules, manifest.last_id)
-    has_vector = collection.revive(different) | local.keys()
     collection.remove(gone)
-    report.removed, report.unchanged = report.removed + len(gone), len(stored) - len(different)
-    logger.info("version %d: %d rows to fetch, %d to remove", manifest.version, len(different), len(gone))
+    report.removed, report.unchanged = report.removed + len(gone), len(stored_files) - len(different)
+    logger.info("version %d: %d files to fetch, %d to remove", manifest.version, len(different), len(gone))
     done, tell = 0, cancel.checked(progress)
-    for start in range(0, len(different), _BLOCK):
-        block, fields = different[start : start + _BLOCK], (*FIELDS, VECTOR)
+    for block in _blocks(different, later):
+        fields = (*FIELDS, NOTE, VECTOR)
         rows = store.table.fetch("image_id", block, fields, within=manifest.current, after=manifest.after)
-        for row in sorted(rows, key=lambda row: int(row["image_id"])):
-            record(row, manifest.roots)  # raises if the row is damaged
-            vector = checked_vector(row, manifest.fingerprint.dim)
-            if not is_unit(vector):
-                raise CollectionDamaged(f"the store's vector of image {row['image_id']} is not of length 1")
-            collection.restore(catalog_row(row), None if row["image_id"] in has_vector else vector[None])
-            done += 1
-            report.fetched += 1
+        ordered = sorted(rows, key=itemgetter("row"))
+        for _, pictures in itertools.groupby(ordered, key=itemgetter("image_id")):
+            report.fetched += _restore(collection, list(pictures), manifest, here)
         if collection.staged >= _COMMIT_IMAGES:
             collection.commit()
+        done += len(block)
         tell(done, len(different))
     collection.commit()
+
+
+def _stored_checks(blocks: Iterable[list[dict[str, Any]]]) -> tuple[Checks, dict[int, int]]:
+    """The checksums that a store's rows claim to have; by file, how many pictures it has after its first."""
+    later: dict[int, int] = {}
+
+    def counted() -> Iterator[list[dict[str, Any]]]:
+        for rows in blocks:
+            for row in rows:
+                if picture_id(row["row"]) != row["image_id"]:
+                    later[row["image_id"]] = later.get(row["image_id"], 0) + 1
+            yield rows
+
+    return checks_in(counted()), later
+
+
+def _vectors_here(collection: Collection, different: list[int], stored: Checks, later: Mapping[int, int]) -> set[int]:
+    """The pictures whose vectors the index has, those of removed files included, which are staged to come back.
+
+    CollectionError if it has another vector under one of the store's ids.
+    """
+    local = checks_of_pictures(collection.checksums(), collection.later_vector_checks())
+    wanted = (image_id for file_id in different for image_id in range(file_id, file_id + later.get(file_id, 0) + 1))
+    try:
+        for image_id in local.keys() & stored.keys():
+            if local[image_id][1] != stored[image_id][1]:
+                raise KeyError(image_id)
+        return (
+            collection.revive({image_id: stored[image_id][1] for image_id in wanted if image_id in stored})
+            | local.keys()
+        )
+    except KeyError:
+        raise CollectionError(
+            f"the index at {collection.folder} has other photos under the store's ids; pull into another folder"
+        ) from None
+
+
+def _blocks(files: list[int], later: Mapping[int, int]) -> Iterator[list[int]]:
+    """The files in blocks of at most _BLOCK pictures, or of one file."""
+    block: list[int] = []
+    pictures = 0
+    for file_id in files:
+        count = 1 + later.get(file_id, 0)
+        if block and pictures + count > _BLOCK:
+            yield block
+            block, pictures = [], 0
+        block.append(file_id)
+        pictures += count
+    if block:
+        yield block
+
+
+def _restore(collection: Collection, rows: list[dict[str, Any]], manifest: Manifest, here: Container[int]) -> bool:
+    """Stage a file from the rows of its pictures, in their order; False if a row is missing, as it was deleted meanwhile.
+
+    CollectionDamaged if one is not what was sent.
+    """
+    ids = [picture_id(row["row"]) for row in rows]
+    if ids[0] != rows[0]["image_id"]:
+        return False
+    file = catalog_row(rows[0])
+    record_of(file, manifest.roots)  # raises if it has what clipsearch never writes
+    if ids != list(vector_checks_of(file)):
+        return False
+    vectors = {}
+    for image_id, row in zip(ids, rows, strict=True):
+        require_of_file(row, file)
+        vectors[image_id] = checked_vector(row, manifest.fingerprint.dim)
+        if not is_unit(vectors[image_id]):
+            raise CollectionDamaged(f"the store's vector of image {image_id} is not of length 1")
+    collection.restore(file, {image_id: vector for image_id, vector in vectors.items() if image_id not in here})
+    return True
 
 
 def _verify(collection: Collection, manifest: Manifest, report: PullReport) -> None:

@@ -1,6 +1,7 @@
 """Pushes an index into a store: rows are added first, then published by one small note, and outdated rows are deleted last.
 
-Rows never change, and no number is used twice. A photo that moves or changes gets a new row, which readers see from the moment
+Rows never change, and no number is used twice. A file has a row for each of its pictures. One that moves or changes gets new
+rows, which readers see from the moment
 they no longer see the old one. So readers always find the photos of one published version, which is one state of the index,
 even if a push was killed. The next push continues with the rows that are already in the store.
 """
@@ -9,12 +10,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError, ModelMismatch, SyncRefused
@@ -25,13 +27,18 @@ from clipsearch.milvus.manifest import Manifest
 from clipsearch.milvus.rows import (
     CHECK_FIELDS,
     FIELDS,
+    NOTE,
     VECTOR,
     Checks,
     catalog_row,
     checked_vector,
     checks_in,
+    checks_of_files,
+    checks_of_pictures,
     digest_of,
-    row_of,
+    picture_id,
+    require_of_file,
+    rows_of,
 )
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
@@ -54,7 +61,7 @@ class PushReport:
     version: int = 0
     images: int = 0  # in the store, counted there
     digest: str = ""  # of the checksums of all of them, read there
-    sent: int = 0  # rows, each read back and compared
+    sent: int = 0  # rows, one a picture, each read back and compared
     resumed: int = 0  # rows that an interrupted push had sent
     removed: int = 0  # photos
     unchanged: int = 0
@@ -65,9 +72,9 @@ class PushReport:
 class _StoreRows:
     """The rows of a store, by their relation to the published version."""
 
-    current: dict[int, tuple[int, tuple[int, int]]] = field(default_factory=dict)  # image_id → row, checks
-    unpublished: list[tuple[int, int, tuple[int, int]]] = field(default_factory=list)  # image_id, row, checks
-    outdated: list[int] = field(default_factory=list)
+    current: dict[int, tuple[int, tuple[int, int]]] = field(default_factory=dict)  # row → file, checks
+    unpublished: list[tuple[int, int, tuple[int, int]]] = field(default_factory=list)  # row, file, checks
+    outdated: list[int] = field(default_factory=list)  # rows
     last_version: int = 0
 
 
@@ -151,20 +158,28 @@ class _PushRun:
 
         `is_own` says that this copy of the index has published what the store contained before.
         """
-        local, rows, before = self.collection.checksums(), self._read_rows(), self.before
-        same = {image_id for image_id, (_, checks) in rows.current.items() if local.get(image_id) == checks}
-        dead = sorted(rows.current.keys() - same)
-        gone = [image_id for image_id in dead if image_id not in local]
-        if not prune and 2 * len(gone) > len(rows.current):
+        files, later = self.collection.checksums(), self.collection.later_vector_checks()
+        local, rows, before = checks_of_pictures(files, later), self._read_rows(), self.before
+        file_of = {image_id: image_id for image_id in files}
+        file_of |= {
+            file_id + number: file_id for file_id, checks in later.items() for number in range(1, len(checks) + 1)
+        }
+        same = _whole_files(rows, local, file_of)
+        stored = {file_id for file_id, _ in rows.current.values()}
+        dead = sorted(stored - same)
+        gone = [file_id for file_id in dead if file_id not in files]
+        if not prune and 2 * len(gone) > len(stored):
             raise SyncRefused(
-                f"{len(gone):,} of the {len(rows.current):,} photos in the store are no longer in the index; confirm with "
+                f"{len(gone):,} of the {len(stored):,} photos in the store are no longer in the index; confirm with "
                 "--prune that they may leave the store. Nothing was changed"
             )
         manifest = self._manifest(lineage, name)
-        resumed: set[int] = set()  # images whose row a killed push has sent already
+        resumed: set[int] = set()  # pictures whose row a killed push has sent already
         leftover: list[int] = []  # its rows that are of no use
-        for image_id, number, checks in rows.unpublished:
-            if local.get(image_id) == checks and image_id not in same and image_id not in resumed:
+        for number, file_id, checks in rows.unpublished:
+            image_id = picture_id(number)
+            fits = local.get(image_id) == checks and file_of[image_id] == file_id
+            if fits and file_id not in same and image_id not in resumed:
                 resumed.add(image_id)
             else:
                 leftover.append(number)
@@ -172,22 +187,23 @@ class _PushRun:
             self._wait_for_readers()
         self._delete([*leftover, *rows.outdated])
 
-        new = sorted(local.keys() - same - resumed)
+        new = sorted(image_id for image_id in local.keys() - resumed if file_of[image_id] not in same)
         self.report.removed, self.report.unchanged, self.report.resumed = len(gone), len(same), len(resumed)
         version = rows.last_version + 1
         logger.info(
             "version %d: %d rows to send, %d resumed, %d unchanged, %d outdated",
             *(version, len(new), len(resumed), len(same), len(dead)),
         )
-        self._send(new, version, local)
+        self._send(new, version, local, file_of)
         published = before
         if before is None or new or resumed or dead or not is_own or not self._describes(manifest):
-            manifest = replace(manifest, version=version, count=len(local), digest=digest_of(local))
+            count, more = len(files), len(local) - len(files)
+            manifest = replace(manifest, version=version, count=count, later=more, digest=digest_of(files))
             dead_until = before.version if before else 0
             published = self._publish(replace(manifest, dead=tuple(dead), dead_until=dead_until), before)
             if dead:
                 self._wait_for_readers()
-            self._delete([rows.current[image_id][0] for image_id in dead])
+            self._delete([number for number, (file_id, _) in rows.current.items() if file_id not in same])
         assert published
         if published.dead:
             published = self._publish(replace(published, dead=(), dead_until=0), published)
@@ -202,43 +218,51 @@ class _PushRun:
         for block in self.cancel.each(self.table.scan("row > 0", CHECK_FIELDS)):
             self.lease.renew()
             for row in block:
-                number, born, image_id = row["row"], row["born"], row["image_id"]
+                number, born, file_id = row["row"], row["born"], row["image_id"]
                 checks = row["row_check"], row["vector_check"]
                 rows.last_version = max(rows.last_version, born)
                 if born > version:
-                    rows.unpublished.append((image_id, number, checks))
-                elif image_id in dead and born <= dead_until:
+                    rows.unpublished.append((number, file_id, checks))
+                elif file_id in dead and born <= dead_until:
                     rows.outdated.append(number)
                 else:
-                    rows.current[image_id] = number, checks
+                    rows.current[number] = file_id, checks
         return rows
 
-    def _send(self, image_ids: list[int], born: int, local: Checks) -> None:
-        """Add rows in blocks, and read each block back before the next."""
+    def _send(self, image_ids: list[int], born: int, local: Checks, file_of: Mapping[int, int]) -> None:
+        """Add rows in blocks, and read each block back before the next. `file_of` gives the file of each picture."""
         self.tell(0, len(image_ids))
         for start in range(0, len(image_ids), _BLOCK):
             ids = image_ids[start : start + _BLOCK]
-            rows, vectors = self.collection.rows(ids), self.collection.vectors(ids)
-            sent = [row_of(row, vector, born) for row, vector in zip(rows, vectors, strict=True)]
+            vectors: dict[int, dict[int, NDArray[np.float32]]] = {}  # by file and picture
+            for image_id, vector in zip(ids, self.collection.vectors(ids), strict=True):
+                vectors.setdefault(file_of[image_id], {})[image_id] = vector
+            files = {row[0]: row for row in self.collection.rows(list(vectors))}
+            sent = [row for file_id in vectors for row in rows_of(files[file_id], vectors[file_id], born)]
             self.lease.renew()
             self.table.insert(sent)
-            self._require_kept(sent, local)
+            self._require_kept(sent, files, local)
             self.report.sent += len(ids)
             self.tell(self.report.sent, len(image_ids))
 
-    def _require_kept(self, sent: list[dict[str, Any]], local: Checks) -> None:
-        """Raise CollectionDamaged unless the store returns the rows as they were sent."""
+    def _require_kept(self, sent: list[dict[str, Any]], files: Mapping[int, tuple[Any, ...]], local: Checks) -> None:
+        """Raise CollectionDamaged unless the store returns the rows as they were sent. `files` are the index's rows."""
         dim = len(sent[0][VECTOR])
-        rows = self.table.fetch("row", [row["row"] for row in sent], (*FIELDS, VECTOR))
+        rows = self.table.fetch("row", [row["row"] for row in sent], (*FIELDS, NOTE, VECTOR))
         stored = {row["row"]: row for row in rows}
         for row in sent:
             kept = stored.get(row["row"])
             if kept is None or not np.array_equal(checked_vector(kept, dim), row[VECTOR]):
                 raise CollectionDamaged(
-                    f"the store has not kept image {row['image_id']} as it was sent; nothing was published"
+                    f"the store has not kept image {picture_id(row['row'])} as it was sent; nothing was published"
                 )
-            if catalog_row(kept)[-5:-3] != local[row["image_id"]]:
-                raise CollectionDamaged(f"the index's own row of image {row['image_id']} is damaged; {WHAT_TO_DO}")
+            image_id, file = picture_id(row["row"]), files[row["image_id"]]
+            if image_id == file[0]:
+                catalog_row(kept)  # raises if it is not as it was sent
+            else:
+                require_of_file(kept, file)
+            if (kept["row_check"], kept["vector_check"]) != local[image_id]:
+                raise CollectionDamaged(f"the index's own row of image {image_id} is damaged; {WHAT_TO_DO}")
 
     def _manifest(self, lineage: str, name: str) -> Manifest:
         """What will be published, without what depends on the photos."""
@@ -265,7 +289,7 @@ class _PushRun:
 
     def _describes(self, manifest: Manifest) -> bool:
         """Whether the published manifest says the same about everything but the photos."""
-        names = ("sequence", "version", "count", "digest", "copy", "pushed_at", "after", "dead", "dead_until")
+        names = ("sequence", "version", "count", "digest", "copy", "pushed_at", "after", "dead", "dead_until", "later")
         return replace(manifest, **{name: getattr(self.before, name) for name in names}) == self.before
 
     def _publish(self, manifest: Manifest, before: Manifest | None) -> Manifest:
@@ -287,15 +311,28 @@ class _PushRun:
             self.table.delete(numbers[start : start + _BLOCK])
 
     def _verify(self, manifest: Manifest, local: Checks) -> None:
-        """Count the store's photos, and compare their checksums with the index's."""
-        report = self.report
+        """Count the store's photos, and compare the checksums of all their pictures with the index's."""
+        report, count = self.report, len(checks_of_files(local))
         stored = checks_in(self.cancel.each(self.table.scan(manifest.current, CHECK_FIELDS)))
-        report.images = self.table.count(manifest.current)
-        report.version, report.digest = manifest.version, digest_of(stored)
+        report.images = self.table.count(manifest.files)
+        report.version, report.digest = manifest.version, digest_of(checks_of_files(stored))
         if self.table.manifest() != manifest:
             raise CollectionBusy(f"another push has published to the store {report.store}; push again")
-        if stored != local or report.images != len(local) or report.digest != manifest.digest:
+        if stored != local or report.images != count or report.digest != manifest.digest:
             raise CollectionDamaged(
-                f"the store {report.store} has {report.images:,} photos and should have {len(local):,}, or they are not those "
+                f"the store {report.store} has {report.images:,} photos and should have {count:,}, or they are not those "
                 "that were sent; push again"
             )
+
+
+def _whole_files(rows: _StoreRows, local: Checks, file_of: Mapping[int, int]) -> set[int]:
+    """The files whose pictures are all in the store as they are in the index. `file_of` gives the file of each picture."""
+    same, unfit = set(), set()
+    for number, (file_id, checks) in rows.current.items():
+        image_id = picture_id(number)
+        if local.get(image_id) == checks and file_of[image_id] == file_id:
+            same.add(image_id)
+        else:
+            unfit.add(file_id)
+    unfit.update(file_of[image_id] for image_id in local.keys() - same)
+    return {file_of[image_id] for image_id in same} - unfit

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -17,10 +17,10 @@ import numpy as np
 from clipsearch._internal.commands import command
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.milvus.address import StoreAddress, parse_address
-from clipsearch.milvus.exact_search import Selection, nearest, ranked
+from clipsearch.milvus.exact_search import Selection, nearest, ranked, records_of
 from clipsearch.milvus.filters import FilterTranslator, both, columns_of
 from clipsearch.milvus.manifest import Manifest
-from clipsearch.milvus.rows import CATALOG_NAMES, FIELDS, VECTOR, catalog_value, checked_vector, record
+from clipsearch.milvus.rows import CATALOG_NAMES, FIELDS, VECTOR, catalog_value, checked_vector, picture_id
 from clipsearch.milvus.table import Table
 from clipsearch.store.filters import require_shallow
 from clipsearch.store.memory_catalog import MemoryCatalog
@@ -162,7 +162,7 @@ class MilvusStore:
             photo_bytes=manifest.photo_bytes,
             version=manifest.version,
             pushed_at=manifest.pushed_at,
-            outdated=born - manifest.count,
+            outdated=born - manifest.count - manifest.later,
             unpublished=self.table.count("row > 0") - born,
             roots=tuple(manifest.roots.values()),
         )
@@ -190,38 +190,43 @@ class MilvusStore:
         exact: bool = False,
         all_moments: bool = False,
     ) -> list[list[tuple[float, ImageRecord]]]:
-        """For each of the queries (n, dim) its nearest photos: (cosine, record), best first, at most `top_k`.
+        """For each of the queries (n, dim) its nearest files: (cosine, record), best first, at most `top_k`.
 
-        The search is always exact. CollectionDamaged if a row or vector is not what was pushed.
+        The search is always exact. A file with several pictures counts once, by the best of them, unless `all_moments`. The
+        ids in `without` may be those of any picture. CollectionDamaged if a row or vector is not what was pushed.
         """
-        answers = nearest(self.table, self.manifest, queries, top_k, allowed, without)
-        return [ranked(scores, rows, top_k, self.manifest.roots) for scores, rows in answers]
+        table, manifest = self.table, self.manifest
+        if manifest.later and without:
+            without = [row["image_id"] for row in self._rows(without, ("row", "image_id"))]
+        answers = nearest(table, manifest, queries, top_k, allowed, without, all_moments=all_moments)
+        return [ranked(table, manifest, scores, rows, top_k) for scores, rows in answers]
 
     def approximation(self, top_k: int, allowed: Selection | None = None, *, exact: bool = False) -> None:
         """None, because every search is exact."""
 
     @_at_one_state
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
-        """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""
+        """For each of the queries (n, dim) its `count` highest cosines over all files, best first."""
         return [np.sort(scores)[::-1][:count] for scores, _ in nearest(self.table, self.manifest, queries, count)]
 
     @_at_one_state
     def vectors(self, ids: Sequence[int]) -> Embeddings:
-        """The unit vectors (n, dim) of some photos, in their order. KeyError if one is not in the store."""
+        """The unit vectors (n, dim) of some pictures, in their order. KeyError if one is not in the store."""
         dim = self.manifest.fingerprint.dim
-        vectors = {row["image_id"]: checked_vector(row, dim) for row in self._rows(ids, (*FIELDS, VECTOR))}
+        vectors = {picture_id(row["row"]): checked_vector(row, dim) for row in self._rows(ids, (*FIELDS, VECTOR))}
         return np.array([vectors[image_id] for image_id in ids], np.float32).reshape(-1, dim)
 
     @_at_one_state
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
-        """image_id → record, for those that exist."""
-        return {row["image_id"]: record(row, self.manifest.roots) for row in self._rows(ids, FIELDS)}
+        """image_id → record, for the pictures that exist."""
+        rows = list(self._rows(ids, FIELDS))
+        return {record.image_id: record for record in records_of(self.table, self.manifest, rows)}
 
     @_at_one_state
     def same_content(self, content_hash: str) -> list[int]:
         """The photos whose file has this sha256 (hexadecimal), oldest first."""
         manifest = self.manifest
-        expression = both(manifest.current, f'content == "{bytes.fromhex(content_hash).hex()}"')
+        expression = both(manifest.files, f'content == "{bytes.fromhex(content_hash).hex()}"')
         return sorted(row["image_id"] for row in self.table.query(expression, ("image_id",), after=manifest.after))
 
     @_at_one_state
@@ -240,7 +245,7 @@ class MilvusStore:
             ids = [image_id for image_id in ids if image_id in allowed]
         page = ids[offset : offset + count]
         records = self.records(page)
-        return [records[image_id] for image_id in page], len(ids)
+        return [replace(records[image_id], moment=None) for image_id in page], len(ids)
 
     def scan_bytes(self, considered: int) -> int:
         """How many bytes of vectors the store reads if that many photos are allowed."""
@@ -287,7 +292,7 @@ class MilvusStore:
         expression = translator.translate(condition)
         text = both(manifest.current, expression.text)
         if expression.exact:
-            return Selection(text, self.table.count(text, after=manifest.after))
+            return Selection(text, self.table.count(manifest.of_files(text), after=manifest.after))
         with self._in_memory(text, sorted({"root", *columns_of(condition)})) as catalog:
             ids = catalog.ids(condition, self.places)
         logger.debug("%d photos meet the condition that the store cannot express", len(ids))
@@ -295,8 +300,9 @@ class MilvusStore:
 
     @contextmanager
     def _in_memory(self, expression: str, columns: Sequence[str]) -> Iterator[MemoryCatalog]:
-        """The rows that an expression holds for, as a catalog in memory."""
+        """The files that an expression holds for, as a catalog in memory."""
         manifest = self.manifest
+        expression = manifest.of_files(expression)
         count = self.table.count(expression, after=manifest.after)
         if count > MAX_FILTERED:
             raise QueryError(
@@ -313,5 +319,8 @@ class MilvusStore:
             yield catalog
 
     def _rows(self, ids: Sequence[int], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
-        manifest = self.manifest
-        return self.table.fetch("image_id", sorted(set(ids)), fields, within=manifest.current, after=manifest.after)
+        """The rows of pictures by their ids."""
+        manifest, ids = self.manifest, sorted(set(ids))
+        if manifest.later:
+            return self.table.fetch_pictures(ids, fields, within=manifest.current, after=manifest.after)
+        return self.table.fetch("image_id", ids, fields, within=manifest.current, after=manifest.after)

@@ -13,9 +13,9 @@ import numpy as np
 
 from clipsearch.errors import ClipsearchError, CollectionError, StoreUnreachable
 from clipsearch.milvus.address import StoreAddress
-from clipsearch.milvus.filters import EVERYTHING, among, both
+from clipsearch.milvus.filters import EVERYTHING, FIRST_PICTURE, among, both
 from clipsearch.milvus.manifest import Manifest, newest
-from clipsearch.milvus.rows import CHECK_FIELDS, NOTE, VECTOR
+from clipsearch.milvus.rows import CHECK_FIELDS, NOTE, VECTOR, numbers_from, picture_id
 from clipsearch.types import Embeddings, Scores
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ _SHORT_SECRET = 8  # characters below which a secret may be a part of other word
 _NEVER = 2**62  # notes are born by a version that never comes
 _INSERT_BYTES = 4 * 1024**2  # of vectors in one call; a server takes 64 MB
 _SCAN_ROWS, _SCAN_LONG_ROWS = 8192, 2048  # in one call: some megabytes, and 33 MB of the longest captions
+_MOST_RANGES = 200  # of row numbers, in one expression
 _IDS_END = 2**31  # every image's id is below it
 _SHORT, _LONG, _LONGEST = 2048, 16_384, 65_535  # characters
 _INTEGERS = (*CHECK_FIELDS[1:], "root", "size", "mtime_ns", "width", "height", "pixels", "shape")
@@ -136,8 +137,8 @@ class Table:
         """
         if not rows:
             return
-        captions = 2 * max(len(row["caption"]) for row in rows)
-        count = max(1, _INSERT_BYTES // (4 * len(rows[0][VECTOR]) + captions + 1024))
+        texts = max(2 * len(row["caption"]) + len(row[NOTE]) for row in rows)
+        count = max(1, _INSERT_BYTES // (4 * len(rows[0][VECTOR]) + texts + 1024))
         for start in range(0, len(rows), count):
             block = [dict(row) for row in rows[start : start + count]]
             self._call("upsert", block)
@@ -182,24 +183,42 @@ class Table:
             expression = both(within, among(column, numbers[start : start + MAX_IDS]))
             yield from self.query(expression, fields, after=after)
 
+    def fetch_pictures(
+        self, ids: Sequence[int], fields: Sequence[str], *, within: str = EVERYTHING, after: int = 0
+    ) -> Iterator[dict[str, Any]]:
+        """The rows of pictures by their ids (ascending), which may be any of a file's, among those of `within`."""
+        first = set()
+        for row in self.fetch("image_id", ids, fields, within=both(within, FIRST_PICTURE), after=after):
+            first.add(picture_id(row["row"]))
+            yield row
+        later = [image_id for image_id in ids if image_id not in first]
+        for start in range(0, len(later), _MOST_RANGES):
+            ranges = [
+                f"(row >= {numbers_from(image_id)} and row < {numbers_from(image_id + 1)})"
+                for image_id in later[start : start + _MOST_RANGES]
+            ]
+            yield from self.query(both(within, " or ".join(ranges)), fields, after=after)
+
     def scan(self, expression: str, fields: Sequence[str], *, after: int = 0) -> Iterator[list[dict[str, Any]]]:
-        """The rows that an expression holds for, in blocks, by image id.
+        """The rows that an expression holds for, in blocks, by the ids of their pictures.
 
         Milvus neither sorts nor returns so many rows at once. So each block is a range of ids, which grows where ids are rare.
         """
         usual = _SCAN_LONG_ROWS if VECTOR in fields or "caption" in fields else _SCAN_ROWS
+        fields = fields if "row" in fields else ("row", *fields)
         low, width = 1, usual
         while low < _IDS_END:
-            block = both(expression, f"image_id >= {low} and image_id < {low + width}")
+            end = min(low + width, _IDS_END)
+            block = both(expression, f"row >= {numbers_from(low)} and row < {numbers_from(end)}")
             if width > usual and self.count(block, after=after) > usual:
                 width //= 2
                 continue
             rows = self.query(block, fields, after=after)
             if rows:
-                yield sorted(rows, key=lambda row: (row["image_id"], row.get("row", 0)))
+                yield sorted(rows, key=lambda row: int(row["row"]))
             low += width
             if len(rows) < width // 2:
-                if not self.count(both(expression, f"image_id >= {low}"), after=after):
+                if not self.count(both(expression, f"row >= {numbers_from(low)}"), after=after):
                     return
                 width *= 2
 

@@ -440,6 +440,10 @@ class Collection:
         """image_id → the checksums of its row and of its vector. CollectionDamaged if a vector has none."""
         return self._catalog.images.checksums()
 
+    def later_vector_checks(self) -> dict[int, list[int]]:
+        """Of files with several pictures: file → the checksums of the vectors after the first."""
+        return self._catalog.images.later_vector_checks()
+
     def rows(self, ids: Sequence[int]) -> list[tuple[Any, ...]]:
         """The rows of files as the catalog has them, by id.
 
@@ -459,26 +463,30 @@ class Collection:
         self._catalog.restore("roots", rows)
         self._catalog.never_reuse("images", last_id)
 
-    def revive(self, ids: Sequence[int]) -> set[int]:
-        """Stage that removed images come back under their ids; the ids of those whose vectors are still here."""
-        revived = set(self._catalog.tombstones()).intersection(ids)
+    def revive(self, checks: Mapping[int, int]) -> set[int]:
+        """Stage that removed images come back under their ids; the ids of those whose vectors are still here.
+
+        `checks` are the checksums of their vectors. KeyError if an id has another vector here.
+        """
+        revived = set(self._catalog.tombstones()).intersection(checks)
+        for image_id, vector in self.published_vectors(sorted(revived)).items():
+            if vector_check(vector) != checks[image_id]:
+                raise KeyError(image_id)
         self._catalog.begin()
         self._catalog.remove_tombstones(revived)
         return revived
 
-    def restore(self, row: Sequence[Any], vectors: NDArray[np.float32] | None) -> None:
+    def restore(self, row: Sequence[Any], vectors: Mapping[int, NDArray[np.float32]]) -> None:
         """Stage a file as another copy of this index has it, under its own id. It replaces what the id has here.
 
-        `row` is what `rows` returns, and `vectors` are its unit vectors (n, dim), or None if they are here already. Files have
-        to come in the order of their ids.
+        `row` is what `rows` returns. `vectors` has the unit vectors (dim,) of its pictures, by image id, except those that are
+        here already. Files have to come in the order of their ids.
         """
         with self._staging() as catalog:
             catalog.restore("images", [row])
-            if vectors is None:
-                catalog.remove_tombstones(vector_checks_of(tuple(row)))
-            else:
-                for image_id, vector in enumerate(np.ascontiguousarray(vectors, np.float32), row[0]):
-                    self._staged.add(image_id, vector, catalog)
+            catalog.remove_tombstones(vector_checks_of(tuple(row)))
+            for image_id in sorted(vectors):
+                self._staged.add(image_id, np.ascontiguousarray(vectors[image_id], np.float32), catalog)
 
     # -- writing
 

@@ -310,6 +310,13 @@ class ImageTable(FileTable):
         with as_written("the catalog's table of images (its checksums)"):
             return {image_id: (whole(row_check, 0, _CRC), whole(check, 0, _CRC)) for image_id, row_check, check in rows}
 
+    def later_vector_checks(self) -> dict[int, list[int]]:
+        """Of files with several pictures: file → the checksums of the vectors after the first."""
+        if not self._has_moments:
+            return {}
+        rows = self._db.execute(f"SELECT {self.todays_columns} FROM images WHERE pictures IS NOT NULL")
+        return {row[0]: [int(check or 0) for check in list(vector_checks_of(row).values())[1:]] for row in rows}
+
     def vector_checks(self, ids: Sequence[int]) -> dict[int, int | None]:
         """image_id → the checksum of its vector; None if it is not known yet, as before format 4."""
         if self._db.version < 4:

@@ -214,7 +214,7 @@ def test_a_manifest_of_the_first_clipsearch_is_read():
     assert (latest.version, latest.dead, latest.dead_until, latest.roots) == (7, (3, 4), 6, {1: "/p"})
     assert json.loads(latest.to_notes()[-4]) == json.loads(note)  # the first clipsearch could read our note, too
     with pytest.raises(CollectionError, match="upgrade clipsearch"):
-        newest({-4: note.replace('"clipsearch": 1', '"clipsearch": 3')})
+        newest({-4: note.replace('"clipsearch": 1', '"clipsearch": 4')})
 
 
 @pytest.mark.parametrize("parts", ["[1]", '["a", 2]', "[-700000000000, 1000000000000]", "[0, 1]", "5"])
