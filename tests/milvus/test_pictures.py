@@ -25,6 +25,7 @@ from tests.store.support import random_units, unit, writer
 
 FILMS = {"party.mp4": 12, "scan.tif": 3, "long.mp4": 40, "two.tif": 2}
 PICTURES = sum(FILMS.values())
+ANY_PICTURE = [5, pytest.param(0, marks=pytest.mark.long), pytest.param(39, marks=pytest.mark.long)]
 CONDITIONS = [
     Test("format", "=", "MP4"), Not(Test("format", "=", "MP4")), Test("name", "~", "*.tif"), Test("path", "~", "*o*"),
     Not(Test("path", "~", "*.mp4")), Test("width", ">", 150.0), Test("caption", "~", "*dog*"),
@@ -110,7 +111,7 @@ def test_all_pictures_are_sent_once_and_files_are_counted(index, url):
         assert (status.images, status.outdated, status.unpublished) == (33, 0, 0)
 
 
-@pytest.mark.parametrize("top_k", [1, 3, 10, 33, 100])
+@pytest.mark.parametrize("top_k", [3, *(pytest.param(top_k, marks=pytest.mark.long) for top_k in (1, 10, 33, 100))])
 def test_rankings_are_those_of_the_index(index, url, top_k):
     with both(index, url) as (collection, store):
         films = collection.file_vectors(film_id(collection, "long.mp4"))
@@ -180,6 +181,18 @@ def test_a_film_that_fills_every_answer_of_the_store_does_not_hide_the_photos(in
         assert answer[0][1].file.name == "near.mp4" != answer[1][1].file.name
 
 
+def test_a_push_that_was_killed_inside_a_film_is_continued(index, url, monkeypatch):
+    monkeypatch.setattr(pushing, "_BLOCK", 12)
+    with monkeypatch.context() as patch:
+        killed_at(patch, 4, after=True)
+        with pytest.raises(Killed):
+            push_index(index, url)
+    report = push_index(index, url)
+    assert report.resumed >= 24 and report.sent + report.resumed == 30 + PICTURES
+    assert stored(url) == local(index)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 def test_a_push_killed_at_any_point_leaves_one_version_and_is_continued(tmp_path, index, url, monkeypatch, after):
     monkeypatch.setattr(pushing, "_BLOCK", 12)  # which divides films
@@ -325,7 +338,7 @@ class TestPull:
 
 
 class TestDamage:
-    @pytest.mark.parametrize("picture", [0, 5, 39])
+    @pytest.mark.parametrize("picture", ANY_PICTURE)
     @pytest.mark.parametrize("field", ["vector", "camera", "vector_check", "note", "row_check"])
     def test_a_changed_row_is_noticed_by_a_search_and_a_pull_and_replaced_by_a_push(
         self, index, url, tmp_path, picture, field
@@ -348,7 +361,7 @@ class TestDamage:
             push_index(index, url)
             assert stored(url) == local(index)
 
-    @pytest.mark.parametrize("picture", [0, 5, 39])
+    @pytest.mark.parametrize("picture", ANY_PICTURE)
     def test_a_missing_row_is_noticed_and_replaced(self, index, url, tmp_path, picture):
         with both(index, url) as (collection, store):
             number = film_id(collection, "long.mp4") + picture
