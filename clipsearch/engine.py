@@ -20,6 +20,7 @@ from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.language import parse_query
 from clipsearch.query.search import list_photos, search
+from clipsearch.query.shots import shots_of_page
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
 from clipsearch.types import Condition, Failure, ImageRecord, IndexPreview, Order, Progress, Query, StageProgress, Term
@@ -169,9 +170,21 @@ class SearchEngine:
 
         `condition` limits the photos that count. QueryError for a `top_k` below 1 or a negative offset.
         """
-        if top_k < 1 or offset < 0:
-            raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")
+        _require_page(offset, top_k)
         return self._source().browse(condition, sort, offset, top_k)
+
+    def browse_shots(
+        self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50
+    ) -> tuple[list[tuple[ImageRecord, ...]], int]:
+        """List photos like `browse`, with the files of one shot together: RAW and JPEG, an edited copy, a burst.
+
+        The first file of each shot, in the order of the list, stands for it. `offset` and `top_k` count files, and a shot is on
+        the page of its first file. So a page may have fewer than `top_k` shots, or none. Returns the shots and the number of
+        files in all.
+        """
+        _require_page(offset, top_k)
+        source = self._source()
+        return shots_of_page(lambda start, count: source.browse(condition, sort, start, count), offset, top_k)
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """Look up photos by id: image_id → record. Ids that are not in the index are left out."""
@@ -545,3 +558,8 @@ class SearchEngine:
 
 def _absolute(folder: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(os.path.expanduser(folder)))
+
+
+def _require_page(offset: int, top_k: int) -> None:
+    if top_k < 1 or offset < 0:
+        raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")

@@ -20,7 +20,7 @@ from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.language import EMPTY
 from clipsearch.query.notes import query_notes
 from clipsearch.query.relevance import RIVALS, match
-from clipsearch.query.shots import gathered
+from clipsearch.query.shots import Shot, first_shots, gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
 from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Order, Query, Scores, all_of
@@ -134,12 +134,27 @@ def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hit
     with _timed("filter", seconds):
         order: Order = "name" if query.sort == "name" else "date"
         condition = all_of(query.filters)
-        images, (records, considered) = store.at_one_state(
-            lambda: (len(store), store.browse(condition, order, query.offset, top_k))
+        images, (shots, considered) = store.at_one_state(
+            lambda: (len(store), _listed_shots(store, query, condition, order, top_k))
         )
     model = store.fingerprint.model if store.fingerprint else ""
-    hits = [Hit(rank, math.nan, record) for rank, record in enumerate(records, query.offset + 1)]
+    hits = [
+        Hit(rank, math.nan, record, None, tuple(others))
+        for rank, (record, *others) in enumerate(shots, query.offset + 1)
+    ]
     return Hits(hits, query, Explanation(model, store.name, images, considered, 0, seconds))
+
+
+def _listed_shots(
+    store: VectorStore[SelectionT], query: Query, condition: Condition | None, order: Order, top_k: int
+) -> tuple[list[Shot], int]:
+    """The shots of a list, or its files as shots of their own; and how many files it has."""
+    if query.one_per_shot and not query.all_moments:
+        count = query.offset + top_k
+        shots, considered = first_shots(lambda start, files: store.browse(condition, order, start, files), count)
+        return shots[query.offset :], considered
+    records, considered = store.browse(condition, order, query.offset, top_k)
+    return [(record,) for record in records], considered
 
 
 def _require_positive(top_k: int) -> None:
@@ -153,6 +168,10 @@ def _require_sensible(query: Query) -> None:
     if query.offset > FARTHEST_CHOSEN and (query.diverse or query.min_match is not None):
         raise QueryError(
             f"the offset is {query.offset}; if near-copies or bad matches are left out, it is {FARTHEST_CHOSEN:,} at most"
+        )
+    if query.offset > FARTHEST_CHOSEN and query.one_per_shot and not query.terms:
+        raise QueryError(
+            f"the offset is {query.offset}; in a list with one file of each shot, it is {FARTHEST_CHOSEN:,} at most"
         )
     if query.min_match is not None and not (query.terms and _is_text(query)):
         raise QueryError("only texts have a match; leave --relevant and --min-match out when you search with a picture")

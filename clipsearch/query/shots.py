@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from clipsearch.images.file_types import is_image_name
 from clipsearch.types import ImageRecord
@@ -19,6 +20,15 @@ BURST_SECONDS = 1
 
 SAME_NAME_SECONDS = 24 * 3600
 """Files of one name are of two shots if more than this is between them: counters of cameras start again."""
+
+REACH = 200
+"""So many files before and after a page of a list are looked at, too: they may be of the page's shots."""
+
+ListFiles: TypeAlias = Callable[[int, int], tuple[list[ImageRecord], int]]
+"""(offset, count) → `count` files of a list after the first `offset`, and how many it has."""
+
+Shot: TypeAlias = tuple[ImageRecord, ...]
+"""The files of one shot, in the order of their list. The first stands for the others."""
 
 _EDITED = re.compile(
     r"[-_ ]\(?(?:edited|bearbeitet|modifié|editado|editada|modificato|bewerkt)\)?(?=\(\d+\)$|$)", re.IGNORECASE
@@ -72,6 +82,28 @@ def gathered(records: Sequence[ImageRecord]) -> list[list[int]]:
         shot.append(position)
         shot_of[position] = shot
     return shots
+
+
+def shots_of_page(list_files: ListFiles, offset: int, count: int) -> tuple[list[Shot], int]:
+    """The shots on one page of a list of files, and how many files it has. Pages are counted in files, so each is on one page.
+
+    A shot is on the page of its first file, with its files on other pages. So a page may have fewer shots than files, or none.
+    REACH files before and after the page are looked at, which bounds the time.
+    """
+    before = min(offset, REACH)
+    records, total = list_files(offset - before, before + count + REACH)
+    shots = [shot for shot in gathered(records) if before <= shot[0] < before + count]
+    return [tuple(records[position] for position in shot) for shot in shots], total
+
+
+def first_shots(list_files: ListFiles, count: int) -> tuple[list[Shot], int]:
+    """The first `count` shots of a list of files, and how many files it has."""
+    files = count
+    while True:
+        shots, total = shots_of_page(list_files, 0, files)
+        if len(shots) >= count or files >= total:
+            return shots[:count], total
+        files *= 2
 
 
 def _can_share_a_name(second: int | None, other: int | None) -> bool:

@@ -48,6 +48,12 @@ def photo_to_json(record: ImageRecord) -> dict[str, Any]:
     }
 
 
+def shot_to_json(shot: Sequence[ImageRecord]) -> dict[str, Any]:
+    """The first file of a shot; the shot's other files, if it has any, are in "others"."""
+    others = [photo_to_json(record) for record in shot[1:]]
+    return {**photo_to_json(shot[0]), **({"others": others} if others else {})}
+
+
 def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
     """The inverse of `photo_to_json`, without what the JSON lacks: the file's time, and the moments of its other pictures."""
     info = ImageInfo(

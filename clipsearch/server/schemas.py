@@ -110,10 +110,18 @@ class SearchAnswer(BaseModel):
     seconds: float = Field(description="The time the server took.", examples=[0.016])
 
 
+class ListedPhoto(Photo):
+    """A photo in a list without a query."""
+
+    others: list[Photo] | None = Field(
+        None, description="With `one_per_shot`, if there are any: files of the same shot."
+    )
+
+
 class BrowseAnswer(BaseModel):
     """A page of photos, and how many there are in all."""
 
-    images: list[Photo]
+    images: list[ListedPhoto]
     considered: int
 
 

@@ -23,6 +23,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool, picture_file
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
+from clipsearch.query.shots import first_shots
 from clipsearch.render.text import day, human_bytes, minute, percent, printable, short_path, with_moment
 from clipsearch.terminal.graphics import blocks
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord, Query, Term, all_of
@@ -34,20 +35,25 @@ _MOST_PICTURES = 64  # in memory, 300 kB each
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """What the list shows: photos for a text, photos like another one, or the newest; and whether only those that match."""
+    """What the list shows: photos for a text, photos like another one, or the newest.
+
+    `relevant` leaves out those that do not match, and `every_file` shows all files of a shot.
+    """
 
     text: str = ""
     like: ImageRecord | None = None
     relevant: bool = False
+    every_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoRow:
-    """A photo in the list. Only search results have a score and a match."""
+    """A photo in the list, with the other files of its shot. Only search results have a score and a match."""
 
     record: ImageRecord
     score: float | None = None
     match: float | None = None
+    others: tuple[ImageRecord, ...] = ()
 
 
 class PhotoList(DataTable[Text]):
@@ -79,6 +85,7 @@ class BrowseApp(App[None]):
         Binding("c", "copy", "copy the path"),
         Binding("s", "similar", "more like this"),
         Binding("r", "relevant", "only relevant"),
+        Binding("f", "every_file", "every file"),
         Binding("slash", "ask", "query", show=False),
         Binding("escape", "clear", "clear", priority=True),
         Binding("q", "quit", "quit"),
@@ -95,13 +102,14 @@ class BrowseApp(App[None]):
         *,
         top_k: int = 50,
         relevant: bool = False,
+        every_file: bool = False,
     ) -> None:
         super().__init__()
         self._engine = engine
         self._show = show
         self._query = query  # its terms are replaced by what is typed
         self._top_k = top_k
-        self._request = ListRequest(relevant=relevant)
+        self._request = ListRequest(relevant=relevant, every_file=every_file)
         self._rows: list[PhotoRow] = []
         self._searching = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-search")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-preview")
@@ -187,6 +195,10 @@ class BrowseApp(App[None]):
         """Show only photos that match, or all again."""
         self._look_for(replace(self._request, relevant=not self._request.relevant))
 
+    def action_every_file(self) -> None:
+        """Show every file of a shot, or one of each again."""
+        self._look_for(replace(self._request, every_file=not self._request.every_file))
+
     def action_ask(self) -> None:
         """Go to the query."""
         self.query_one(Input).focus()
@@ -196,7 +208,7 @@ class BrowseApp(App[None]):
         with self.prevent(Input.Changed):
             self.query_one(Input).value = ""
         self.query_one(Input).focus()
-        self._look_for(ListRequest(relevant=self._request.relevant))
+        self._look_for(replace(self._request, text="", like=None))
 
     def action_move(self, rows: int) -> None:
         """Choose another photo without leaving the query."""
@@ -223,8 +235,7 @@ class BrowseApp(App[None]):
     def _answer(self, request: ListRequest) -> tuple[list[PhotoRow], str]:
         """The rows, and a message about them; runs in the engine's own thread."""
         if not request.text and request.like is None:
-            records, count = self._engine.browse(all_of(self._query.filters), top_k=self._top_k)
-            rows = [PhotoRow(record) for record in records]
+            rows, count = self._newest(every_file=request.every_file)
             return rows, f"the newest of {count:,} photos" if count else "there are no photos"
         like = request.like
         least = RELEVANT if request.relevant and not like else None
@@ -233,7 +244,8 @@ class BrowseApp(App[None]):
             terms: tuple[Term, ...] = (term,)
         else:
             terms, own = parse_terms(split_words(request.text)), ()
-        hits = self._engine.search(replace(self._query, terms=terms, min_match=least, own=own), self._top_k)
+        query = replace(self._query, terms=terms, min_match=least, own=own, one_per_shot=not request.every_file)
+        hits = self._engine.search(query, self._top_k)
         explained = hits.explanation
         photos = f"{explained.considered:,} photos"
         photos += f" like {printable(like.file.name)}" if like else ""
@@ -241,9 +253,20 @@ class BrowseApp(App[None]):
         if not hits:
             return [], f"none of {photos}"
         milliseconds = 1000 * sum(explained.seconds.values())
-        rows = [PhotoRow(hit.record, hit.score, hit.match) for hit in hits]
+        rows = [PhotoRow(hit.record, hit.score, hit.match, hit.others) for hit in hits]
         notes = "".join(f". {about.message[0].upper()}{about.message[1:]}" for about in explained.notes)
         return rows, f"{len(hits):,} of {photos}, in {milliseconds:.0f} ms{notes}"
+
+    def _newest(self, *, every_file: bool) -> tuple[list[PhotoRow], int]:
+        """The rows of the newest photos, and how many photos there are."""
+        condition = all_of(self._query.filters)
+        if every_file:
+            records, count = self._engine.browse(condition, top_k=self._top_k)
+            return [PhotoRow(record) for record in records], count
+        shots, count = first_shots(
+            lambda offset, files: self._engine.browse(condition, offset=offset, top_k=files), self._top_k
+        )
+        return [PhotoRow(record, others=tuple(others)) for record, *others in shots], count
 
     def _fill(self) -> None:
         table = self._table
@@ -258,7 +281,7 @@ class BrowseApp(App[None]):
                 Text(percent(row.match), "bold green", justify="right"),
                 Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
                 Text(day(row.record.info.taken_at)),
-                Text(with_moment(printable(short_path(row.record.file.path, folder)), row.record.moment)),
+                Text(_name(row, folder)),
             )
         self._preview()
 
@@ -276,7 +299,7 @@ class BrowseApp(App[None]):
             picture.update("")
             facts.update("")
             return
-        facts.update(_facts(row.record))
+        facts.update(_facts(row))
         loop = asyncio.get_running_loop()
         photo = await loop.run_in_executor(self._reading, self._read, row.record)
         width, height = picture.size.width, 2 * picture.size.height
@@ -298,13 +321,18 @@ class BrowseApp(App[None]):
         return self._pictures[file]
 
 
-def _facts(record: ImageRecord) -> str:
-    info = record.info
+def _name(row: PhotoRow, folder: str) -> str:
+    return with_moment(printable(short_path(row.record.file.path, folder)), row.record.moment, len(row.others))
+
+
+def _facts(row: PhotoRow) -> str:
+    record, info = row.record, row.record.info
     about = f"{info.width} x {info.height}, {info.format}, {human_bytes(record.file.size)}"
     lines = (
         with_moment(printable(record.file.name), record.moment),
         about,
         "  ".join(part for part in (minute(info.taken_at), printable(info.camera or "")) if part),
         printable(info.caption or ""),
+        ", ".join(printable(other.file.name) for other in row.others),
     )
     return "\n".join(line for line in lines if line)

@@ -278,7 +278,12 @@ def test_a_shot_is_one_photo_until_every_file_is_wanted(new_page, tmp_path):
         page = new_page()
         page.goto(address)
         page.wait_for_selector(".photo.loaded")
-        assert len(shown(page)) == 3 and not page.locator("#every-file").is_visible()
+        assert len(shown(page)) == 2 and page.locator(".photo .others").all_inner_texts() == ["+1"]
+        assert page.locator("#status").inner_text() == "3 photos"
+        page.locator("label", has_text="Every file").click()
+        page.wait_for_function("() => document.querySelectorAll('.photo').length == 3")
+        page.locator("label", has_text="Every file").click()
+        page.wait_for_function("() => document.querySelectorAll('.photo').length == 2")
         search(page, "a cup of coffee")
         first, second = shown(page)
         assert first.startswith("IMG_0001") and second == "IMG_0002.jpg"
@@ -295,3 +300,31 @@ def test_a_shot_is_one_photo_until_every_file_is_wanted(new_page, tmp_path):
         page.reload()
         page.wait_for_selector(".photo.loaded")
         assert len(shown(page)) == 3 and page.locator("#every-file").is_checked()
+        page.close()  # or it would report that the server is gone
+
+
+def test_pages_of_all_photos_have_each_shot_once(new_page, tmp_path):
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for number in range(100):
+        Image.new("RGB", (40, 30), (2 * number, 9, 9)).save(folder / f"IMG_{number:04}.png")
+        Image.new("RGB", (40, 30), (2 * number, 9, 60)).save(folder / f"IMG_{number:04}.bmp")
+    for number in range(90):
+        Image.new("RGB", (40, 30), (9, 2 * number, 9)).save(folder / f"IMG_0020_BURST{number:03}.png")
+    index(folder)
+    with serving(folder / ".clipsearch") as (_, address):
+        page = new_page()
+        page.goto(f"{address}/?sort=name")
+        page.wait_for_selector(".photo.loaded")
+        wanted = "() => import('/static/photos.js').then(({photos}) => photos.complete && photos.list.length)"
+        for _ in range(50):
+            page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+            page.wait_for_timeout(100)
+            if page.evaluate(wanted):
+                break
+        assert page.evaluate(wanted) == 100
+        files = page.evaluate(
+            "() => import('/static/photos.js').then(({photos}) => photos.list.flatMap((p) => [p, ...(p.others ?? [])]).length)"
+        )
+        assert files == 290
+        page.close()

@@ -189,6 +189,26 @@ def test_filters_without_a_text_list_photos(engine, encoder):
     assert engine.search(Query((), (parse_where("width > 10000"),))) == []
 
 
+def test_a_list_has_one_hit_a_shot_if_the_query_says_so(engine, photos):
+    for name, colour in (("IMG_1.png", "red"), ("IMG_1.jpg", "blue"), ("IMG_2.jpg", "green"), ("IMG_2.png", "red")):
+        save_photo(photos / name, colour, note=name)
+    engine.index()
+    query = Query((), (named("*.*"),), sort="name")
+    assert len(engine.search(query, 20)) == 9 and not any(hit.others for hit in engine.search(query, 20))
+    shots = replace(query, one_per_shot=True)
+    hits = engine.search(shots, 3)
+    assert names(hits) == ["IMG_1.jpg", "IMG_2.jpg", "blue.jpg"] and hits.explanation.considered == 9
+    assert [[other.file.name for other in hit.others] for hit in hits] == [["IMG_1.png"], ["IMG_2.png"], []]
+    second = engine.search(replace(shots, offset=1), 2)
+    assert [(hit.rank, hit.record.file.name) for hit in second] == [(2, "IMG_2.jpg"), (3, "blue.jpg")]
+    with pytest.raises(QueryError, match="one file of each shot"):
+        engine.search(replace(shots, offset=10_001), 1)
+    shots, count = engine.browse_shots(sort="name", top_k=3)
+    assert [len(shot) for shot in shots] == [2, 2] and count == 9
+    with pytest.raises(QueryError):
+        engine.browse_shots(top_k=0)
+
+
 def test_a_list_comes_among_searches_and_loads_no_model(engine, monkeypatch):
     listing = Query((), (named("red*"),))
     answers = engine.search_many([Query((Term("green"),)), listing, Query((Term("red"),))], 1)

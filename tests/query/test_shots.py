@@ -1,10 +1,11 @@
 """Files of one shot: by their names, or by their camera and time."""
 
+import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from clipsearch.query.shots import gathered, shot_name
+from clipsearch.query.shots import REACH, first_shots, gathered, shot_name, shots_of_page
 from clipsearch.types import ImageFile, ImageInfo, ImageRecord
 
 NOON = datetime(2024, 7, 1, 12, 0, 0)
@@ -79,3 +80,49 @@ def test_times_with_and_without_a_zone_are_compared():
 def test_the_first_and_the_last_second_of_the_calendar_are_dates_too():
     records = [record("/a/1.jpg", datetime.min, "Canon"), record("/a/2.jpg", datetime.max, "Canon")]
     assert gathered(records) == [[0], [1]]
+
+
+# -- pages of a list
+
+
+def listing(*names):
+    """A list of files, as `browse` gives it, and the (offset, count) of each call."""
+    records, calls = [record(f"/a/{name}") for name in names], []
+
+    def list_files(offset, count):
+        calls.append((offset, count))
+        return records[offset : offset + count], len(records)
+
+    return list_files, calls
+
+
+def names_of(shots):
+    return [[os.path.basename(file.file.path) for file in shot] for shot in shots]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_each_file_of_a_list_is_on_one_page_also_if_a_shot_is_cut_by_a_page_s_edge(size):
+    names = ["1.jpg", "1.nef", "2.jpg", "3.jpg", "2.nef", "4.jpg", "3-edited.jpg", "5.jpg", "4.dng"]
+    list_files, _ = listing(*names)
+    pages = [shots_of_page(list_files, offset, size) for offset in range(0, len(names), size)]
+    assert {total for _, total in pages} == {len(names)}
+    assert [shot for shots, _ in pages for shot in names_of(shots)] == [
+        ["1.jpg", "1.nef"], ["2.jpg", "2.nef"], ["3.jpg", "3-edited.jpg"], ["4.jpg", "4.dng"], ["5.jpg"],
+    ]  # fmt: skip
+    if size == 1:
+        assert names_of(pages[1][0]) == [], "its file is of the shot on the page before"
+
+
+def test_a_page_looks_at_a_bounded_number_of_files():
+    list_files, calls = listing(*(f"{number}.jpg" for number in range(3 * REACH)))
+    shots, _ = shots_of_page(list_files, 2 * REACH, 10)
+    assert names_of(shots) == [[f"{number}.jpg"] for number in range(2 * REACH, 2 * REACH + 10)]
+    assert calls == [(REACH, 2 * REACH + 10)]
+
+
+def test_the_first_shots_are_as_many_as_are_wanted():
+    list_files, _ = listing(*(f"{number}.{suffix}" for number in range(50) for suffix in ("dng", "jpg", "nef")))
+    shots, total = first_shots(list_files, 7)
+    assert names_of(shots) == [[f"{number}.{suffix}" for suffix in ("dng", "jpg", "nef")] for number in range(7)]
+    assert total == 150 and len(first_shots(list_files, 1000)[0]) == 50
+    assert first_shots(listing()[0], 5) == ([], 0)

@@ -114,6 +114,23 @@ def test_photos_without_a_query_come_newest_first_in_pages(client, engine, photo
     assert client.get("/api/facets?format=png").json()["images"] == 1
 
 
+def test_a_list_has_one_photo_for_each_shot_if_that_is_wanted(client, engine, photos):
+    for name, colour in (("IMG_1.png", "red"), ("IMG_1.jpg", "blue"), ("IMG_1-edited.jpg", "green")):
+        save_photo(photos / name, colour, note=name)
+    engine.index()
+    plain = client.get("/api/images?sort=name").json()
+    assert len(plain["images"]) == plain["considered"] == 8 and not any("others" in photo for photo in plain["images"])
+    answer = client.get("/api/images?sort=name&one_per_shot=true").json()
+    assert answer["considered"] == 8 and len(answer["images"]) == 6
+    (shot,) = (photo for photo in answer["images"] if "others" in photo)
+    files = [os.path.basename(photo["path"]) for photo in (shot, *shot["others"])]
+    assert files == ["IMG_1-edited.jpg", "IMG_1.jpg", "IMG_1.png"]
+    pages = [client.get(f"/api/images?sort=name&one_per_shot=true&top_k=2&offset={offset}") for offset in (0, 2, 4, 6)]
+    assert [photo for page in pages for photo in page.json()["images"]] == answer["images"]
+    filtered = client.get("/api/images?one_per_shot=true&format=jpeg&name=IMG*").json()
+    assert len(filtered["images"]) == 1 and len(filtered["images"][0]["others"]) == 1
+
+
 def test_places_are_those_of_the_filters_or_of_a_search(client, engine, photos):
     from PIL import Image
 

@@ -1,6 +1,7 @@
 """`browse` on a real index of real photos, controlled by keys."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -118,6 +119,39 @@ def test_the_photos_change_as_one_types_and_down_chooses_another(browse):
     browse(test)
 
 
+def test_a_shot_is_one_photo_until_f_shows_every_file(browse, tmp_path):
+    for number, name in enumerate(("coffee.jpg", "giraffe.jpg"), 1):
+        shutil.copy(PHOTOS / name, tmp_path / f"IMG_000{number}.jpg")
+    Image.open(PHOTOS / "coffee.jpg").save(tmp_path / "IMG_0001.png")
+    with SearchEngine.open(tmp_path, model="mini") as engine:
+        engine.index()
+
+    async def one_of_each(pilot, app):
+        names = [os.path.basename(name) for name in listed(app)]
+        assert sorted(names) in (
+            ["IMG_0001.jpg (+1 file)", "IMG_0002.jpg"],
+            ["IMG_0001.png (+1 file)", "IMG_0002.jpg"],
+        )
+        assert "3 photos" in state(app)
+        await type_text(pilot, "a cup of coffee")
+        assert listed(app)[0].endswith("(+1 file)") and len(listed(app)) == 2
+        facts = str(app.query_one("#facts", Static).render())
+        assert "IMG_0001.jpg" in facts and "IMG_0001.png" in facts
+        await pilot.press("enter", "f")
+        await settled(pilot)
+        assert len(listed(app)) == 3 and not any("+1" in name for name in listed(app))
+        await pilot.press("escape")
+        await settled(pilot)
+        assert len(listed(app)) == 3 and "3 photos" in state(app)
+
+    browse(one_of_each, engine=SearchEngine.open(tmp_path))
+
+    async def all_files(pilot, app):
+        assert len(listed(app)) == 3
+
+    browse(all_files, engine=SearchEngine.open(tmp_path), every_file=True)
+
+
 def test_enter_opens_c_copies_and_s_looks_for_more(browse, photos):
     async def test(pilot, app):
         await type_text(pilot, "a cup of coffee")
@@ -232,9 +266,9 @@ class SlowEngine:
         self.engine, self.texts, self.threads = engine, [], set()
         self.gate = threading.Event()
 
-    def browse(self, condition, top_k):
+    def browse(self, condition, *, offset, top_k):
         self.threads.add(threading.get_ident())
-        return self.engine.browse(condition, top_k=top_k)
+        return self.engine.browse(condition, offset=offset, top_k=top_k)
 
     def search(self, query, top_k):
         self.threads.add(threading.get_ident())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from clipsearch import types
 from clipsearch.analysis.statistics import By
 from clipsearch.query.hits import Hits
 from clipsearch.query.language import parse_terms, split_words
-from clipsearch.render.json_output import hits_to_json, photo_to_json
+from clipsearch.render.json_output import hits_to_json, photo_to_json, shot_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
 from clipsearch.server.middleware.access import LIMIT
@@ -108,10 +108,11 @@ def search_routes(service: Service) -> APIRouter:
     async def images(request: Request, parameters: Annotated[BrowseParameters, Query()]) -> Response:
         """Photos without a query."""
         condition = all_of(parameters.conditions(request.scope["query_string"]))
-        sort, offset, top_k = parameters.sort, parameters.offset, parameters.top_k
-        records, considered = await service.read(
-            request, lambda engine: engine.browse(condition, sort=sort, offset=offset, top_k=top_k)
-        )
+        page: dict[str, Any] = {"sort": parameters.sort, "offset": parameters.offset, "top_k": parameters.top_k}
+        if parameters.one_per_shot:
+            shots, considered = await service.read(request, lambda engine: engine.browse_shots(condition, **page))
+            return json_response({"images": [shot_to_json(shot) for shot in shots], "considered": considered})
+        records, considered = await service.read(request, lambda engine: engine.browse(condition, **page))
         return json_response({"images": [photo_to_json(record) for record in records], "considered": considered})
 
     @router.get("/facets", response_model=schemas.FacetsAnswer, responses=_BAD_QUERY)

@@ -49,7 +49,7 @@ function search({ returning = false, again = false } = {}) {
   document.title = wanted.q ? `${wanted.q} – clipsearch` : "clipsearch";
   if (key === lastSearch && !again) return;
   lastSearch = key;
-  const { scroll, shown } = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.list.length } : { scroll: 0, shown: 0 };
+  const { scroll, shown } = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.reached } : { scroll: 0, shown: 0 };
   scrollAfter = scroll;
   headingsFrom = 0;
   photos.start(wanted, shown);
@@ -190,8 +190,8 @@ byId("home").addEventListener("click", (/** @type {MouseEvent} */ event) => {
 history.scrollRestoration = "manual";
 state.changes.addEventListener("search", (event) => search(/** @type {CustomEvent} */ (event).detail ?? {}));
 state.changes.addEventListener("photo", showPhoto);
-state.changes.addEventListener("leaving", () => state.rememberScroll(photos.list.length));
-addEventListener("pagehide", () => state.rememberScroll(photos.list.length));
+state.changes.addEventListener("leaving", () => state.rememberScroll(photos.reached));
+addEventListener("pagehide", () => state.rememberScroll(photos.reached));
 search({ returning: true });
 photos.addEventListener("shown", async () => {
   const { watchIndex } = await import("./index-panel.js"); // not before there is something to see

@@ -1,7 +1,7 @@
 /** The photos of the current search, page by page. A newer search always wins over an older answer. */
 
 import { ask, isAbort } from "./api.js";
-import { filterPairs, isQuery, queryPairs } from "./state.js";
+import { filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
@@ -29,6 +29,7 @@ export const photos = new (class extends EventTarget {
   /** @type {Photo[]} */
   ownPhotos = []; // photos of the index that are the query's own pictures
   complete = false; // whether `list` has all photos
+  reached = 0; // how many hits, or files of all photos, were asked for; a list of shots may have fewer
   #running = new AbortController();
   #loading = false;
 
@@ -50,19 +51,27 @@ export const photos = new (class extends EventTarget {
     this.seconds = answer.seconds;
     this.notes = answer.notes;
     this.ownPhotos = answer.ownPhotos;
-    this.complete = bySort || answer.found.length < size;
+    this.reached = size;
+    this.complete = bySort || this.#isLast(answer, size);
     this.dispatchEvent(new Event("shown"));
   }
 
   /** Load the next page, unless there is none or it is being loaded. */
   async more() {
     if (this.complete || this.#loading || !this.search) return;
-    const answer = await this.#ask(this.search, this.list.length, PAGE, this.#running);
+    const answer = await this.#ask(this.search, isQuery(this.search) ? this.list.length : this.reached, PAGE, this.#running);
     if (!answer) return;
+    this.reached += PAGE;
     const known = new Set(this.list.map((photo) => photo.id)); // the index may have changed between two pages
     this.list = this.list.concat(answer.found.filter((photo) => !known.has(photo.id)));
-    this.complete = answer.found.length < PAGE || this.list.length >= answer.considered;
+    this.complete = this.#isLast(answer, PAGE) || this.list.length >= answer.considered;
     this.dispatchEvent(new Event("more"));
+    if (!answer.found.length) await this.more(); // all files of that page are of shots on earlier pages
+  }
+
+  /** @param {{found: Photo[], considered: number}} answer @param {number} size */
+  #isLast(answer, size) {
+    return this.search && isQuery(this.search) ? answer.found.length < size : this.reached >= answer.considered;
   }
 
   /**
@@ -77,7 +86,7 @@ export const photos = new (class extends EventTarget {
     try {
       const answer = await ask(querying ? "/api/search" : "/api/images", {
         pairs: [
-          ...(querying ? queryPairs(search) : []), ...filterPairs(search),
+          ...(querying ? queryPairs(search) : shotPairs(search)), ...filterPairs(search),
           ...(search.sort && (querying || search.sort !== "score") ? [/** @type {[string, string]} */ (["sort", search.sort])] : []),
           ...(querying && offset === 0 ? [/** @type {[string, string]} */ (["explain", "true"])] : []),
           ["top_k", String(size)], ["offset", String(offset)],

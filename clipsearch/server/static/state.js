@@ -186,9 +186,11 @@ export function queryPairs(search) {
   if (q) pairs.unshift(["q", q]);
   if (search.relevant && canJudge(search)) pairs.push(["relevant", "true"]);
   if (search.allMoments) pairs.push(["all_moments", "true"]);
-  else if (!search.everyFile) pairs.push(["one_per_shot", "true"]);
-  return pairs;
+  return [...pairs, ...shotPairs(search)];
 }
+
+/** Whether the files of a shot are one photo, as parameters. @param {Search} search @returns {Pair[]} */
+export const shotPairs = (search) => search.everyFile || search.allMoments ? [] : [["one_per_shot", "true"]];
 
 /** Whether the server knows how likely a photo matches this search. @param {Search} search */
 export const canJudge = (search) => finished(search.q) !== "" && !search.pictures.length;
