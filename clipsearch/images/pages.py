@@ -206,25 +206,21 @@ class Pictures:
 def take_pictures(sources: list[Source], finish: Callable[[Image.Image], Image.Image], limits: ReadLimits) -> Pictures:
     """Decode the pictures of a file that are indexed. `finish` is applied to each.
 
-    Pictures that cannot be decoded are left out. If all fail, raises the first one's error.
+    Pictures that cannot be decoded are left out.
     """
     pictures = Pictures()
     started = time.monotonic()
-    problem: Exception | None = None
     decoded = 0
     for source in _to_index(sources):
         try:
             picture, info = source.decode()
             decoded += info.width * info.height
             pictures.add(finish(picture), info, source.moment)
-        except Exception as error:  # decoders raise errors of any type for broken bytes
-            problem = problem or error
+        except Exception:  # decoders raise errors of any type for broken bytes
             if source.moment.unit == "second":  # the frames after it are changes of this one
                 break
         if decoded > MOST_PAGE_PIXELS or time.monotonic() - started > _SHARE_OF_SECONDS * limits.seconds:
             break
-    if problem and not pictures.moments:
-        raise problem
     return pictures
 
 

@@ -92,8 +92,7 @@ def decode_image(
     """
     with _decoding(data):
         decoder = _Decoder(data, min_size, limits, before_loading, resize)
-        sources = decoder.sources()
-        source = sources[0] if at is None else source_at(sources, at)
+        source = decoder.sources(frames=False)[0] if at is None else source_at(decoder.sources(), at)
         picture, info = source.decode()
         return decoder.finish(picture), decoder.facts(info)
 
@@ -113,12 +112,14 @@ def decode_pictures(
     with _decoding(data):
         decoder = _Decoder(data, min_size, limits, _for_the_largest(before_loading), resize)
         sources = decoder.sources()
-        if len(sources) == 1:
-            picture, info = sources[0].decode()
-            return [decoder.finish(picture)], decoder.facts(info)
-        pictures = take_pictures(sources, decoder.finish, limits)
-        is_plain = pictures.moments == [sources[0].moment]
-        return pictures.images, decoder.facts(pictures.info, () if is_plain else pictures.moments)
+        if len(sources) > 1:
+            pictures = take_pictures(sources, decoder.finish, limits)
+            is_plain = pictures.moments == [sources[0].moment]
+            if pictures.moments and not (is_plain and sources[0].moment.unit == "second"):
+                return pictures.images, decoder.facts(pictures.info, () if is_plain else pictures.moments)
+            sources = decoder.sources(frames=False)  # nothing could be decoded, or the animation does not move
+        picture, info = sources[0].decode()
+        return [decoder.finish(picture)], decoder.facts(info)
 
 
 @contextlib.contextmanager
@@ -171,10 +172,11 @@ class _Decoder:
     before_loading: Callable[[int], None] | None
     resize: Callable[[Image.Image], Image.Image] | None
 
-    def sources(self) -> list[Source]:
+    def sources(self, frames: bool = True) -> list[Source]:
         """The pictures of the file that may be indexed, at least one. Their pixels are not decoded yet.
 
-        A source gives the upright picture, with its colour profile in `info` if it has one, and the facts about it.
+        A source gives the upright picture, with its colour profile in `info` if it has one, and the facts about it. Without
+        `frames`, an animation is a plain picture: for PNG, the one that programs without animation show.
         """
         Image.init()
         if photo := read_raw(self.data):
@@ -192,7 +194,7 @@ class _Decoder:
             image = _open(io.BytesIO(self.data))
         except UnidentifiedImageError:
             return _only(self._what_pillow_does_not_open)
-        if seconds := frame_seconds(image, self.data):
+        if frames and (seconds := frame_seconds(image, self.data)):
             return self._frames(image, seconds)
         if image.format == "HEIF" and len(numbers := heif_pages(image)) > 1:
             return [

@@ -496,7 +496,14 @@ def test_a_picture_before_the_animation_of_a_png_is_no_frame():
                    append_images=plain(["lime", "blue", "yellow"]))  # fmt: skip
     pictures, info = take(data)
     assert colours(pictures) == ["lime", "blue", "yellow"] and seconds(info) == [0, 0.3, 0.6]
-    assert colours([at(data, 0.3)[0]]) == ["blue"]
+    assert colours([at(data, 0.3)[0], at(data, 0)[0], at(data, None)[0]]) == ["blue", "lime", "red"]
+    at_frames = data.index(b"fdAT")
+    for broken in (
+        data[:at_frames],
+        data[:at_frames] + b"fdaT" + data[at_frames + 4 :],
+    ):  # the picture before it is left
+        pictures, info = take(broken)
+        assert colours(pictures) == ["red"] and info.moments == ()
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG"])
