@@ -1,10 +1,11 @@
-"""How long decoding takes: raw files by their previews beside a JPEG of the sensor's size, profiles, pages and animations.
+"""How long decoding takes: raw files by their previews beside a JPEG of the sensor's size, profiles, pages, HEIC, TIFF, PNG.
 
     python benchmarks/measure_decoding.py [--repeats 9]
 
 Each figure is the median of the seconds of CPU that one photo of 24 megapixels takes to become a model's input, 224 x 224. The
-raw files are laid out as cameras do it (tests/images/raw_files.py), with a photo from data/photos as their picture. The last
-lines are files with several pictures; all pictures that are indexed become inputs.
+raw files are laid out as cameras do it (tests/images/raw_files.py), with a photo from data/photos as their picture. Of files
+with several pictures, all pictures that are indexed become inputs. HEIC is of 12 megapixels and noisy, in tiles of 512 pixels,
+as phones write it. Its decoders are measured alone: libheif, and FFmpeg if PyAV (the extra `video`) is installed.
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-from PIL import Image
+import pillow_heif
+from PIL import Image, ImageChops
 
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.libraw import has_libraw
 from clipsearch.images.preprocess import resize_and_crop
 from clipsearch.images.reader import decode_image, decode_pictures
+from clipsearch.images.rgb import to_rgb
 from clipsearch.types import PixelSpec
 
 ROOT = Path(__file__).parents[1]
 SENSOR, MEDIUM, THUMBNAIL = (6000, 4000), (1620, 1080), (160, 120)
+PHONE, TILE, PHONE_QUALITY = (4032, 3024), 512, 48  # HEIC of some 2 MB
 SPEC = PixelSpec(224, None, (224, 224), 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
@@ -44,7 +49,7 @@ def photo(size: tuple[int, int], **options: object) -> bytes:
 
 def whole(data: bytes) -> None:
     """Decode every pixel, like programs that do not shrink while decoding."""
-    resize_and_crop(Image.open(io.BytesIO(data)).convert("RGB"), SPEC)
+    resize_and_crop(to_rgb(Image.open(io.BytesIO(data))), SPEC)
 
 
 def as_indexed(data: bytes) -> None:
@@ -76,6 +81,39 @@ def animation(image_format: str, frames: int, size: tuple[int, int]) -> bytes:
     return stream.getvalue()
 
 
+def noisy(size: tuple[int, int]) -> Image.Image:
+    """A photo of this size with the grain of a camera, which decides how long lossless formats and HEIC take."""
+    picture = Image.open(ROOT / "data" / "photos" / "canyon.jpg").convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    grain = Image.merge("RGB", [Image.effect_noise(size, 6) for _ in range(3)])
+    return ImageChops.add(picture, grain, offset=-128)
+
+
+def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
+    """The picture as a file."""
+    stream = io.BytesIO()
+    picture.save(stream, file_format, **options)
+    return stream.getvalue()
+
+
+def libheif_alone(data: bytes) -> None:
+    """Decode HEIC to RGB, without a picture of Pillow."""
+    pillow_heif.HeifFile(io.BytesIO(data), remove_stride=False)[0].load()
+
+
+def ffmpeg_alone(data: bytes) -> None:
+    """Decode the tiles of HEIC to YCbCr, without putting them together."""
+    import av
+
+    with av.open(io.BytesIO(data)) as container:
+        tiles = [stream for stream in container.streams.video if stream.width == TILE]
+        decoder = av.CodecContext.create("hevc", "r")
+        decoder.extradata = tiles[0].codec_context.extradata
+        decoder.thread_count = 1
+        packets = [av.Packet(bytes(packet)) for packet in container.demux(tiles) if packet.size]
+    frames = sum(len(decoder.decode(packet)) for packet in [*packets, None])
+    assert frames == len(packets)
+
+
 def main() -> None:
     """Print a line for each case."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,7 +126,7 @@ def main() -> None:
             start = time.process_time()
             decode(data)
             seconds.append(time.process_time() - start)
-        print(f"{name:<40} {1000 * statistics.median(seconds):7.1f} ms   file {len(data) / 1e6:5.1f} MB")
+        print(f"{name:<44} {1000 * statistics.median(seconds):7.1f} ms   file {len(data) / 1e6:5.1f} MB")
 
 
 def cases() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
@@ -128,6 +166,31 @@ def cases() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
     }
     if has_libraw():
         cases["DNG without a preview, by LibRaw"] = as_indexed, raw_files.dng(previews=(), size=SENSOR)
+    return cases | lossless_and_heic()
+
+
+def lossless_and_heic() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
+    """The measurements of formats that cannot be shrunk while they are decoded."""
+    pillow_heif.register_heif_opener()
+    pillow_heif.options.DECODE_THREADS = 1
+    heic = encoded(noisy(PHONE), "HEIF", quality=PHONE_QUALITY, tile_size=TILE)
+    cases = {"HEIC, every pixel": (whole, heic), "HEIC, as indexed": (as_indexed, heic)}
+    cases["HEIC, libheif alone"] = libheif_alone, heic
+    if find_spec("av"):
+        cases["HEIC, FFmpeg alone"] = ffmpeg_alone, heic
+    picture = noisy(SENSOR)
+    grey = picture.convert("L").convert("I").point(lambda value: value * 257).convert("I;16")
+    files = {
+        "TIFF, uncompressed": encoded(picture, "TIFF"),
+        "TIFF, LZW": encoded(picture, "TIFF", compression="tiff_lzw"),
+        "TIFF, deflate": encoded(picture, "TIFF", compression="tiff_adobe_deflate"),
+        "TIFF, uncompressed, grey of 16 bits": encoded(grey, "TIFF"),
+        "PNG": encoded(picture, "PNG"),
+        "PNG with transparency": encoded(picture.convert("RGBA"), "PNG"),
+    }
+    for name, data in files.items():
+        cases[f"{name}, every pixel"] = whole, data
+        cases[f"{name}, as indexed"] = as_indexed, data
     return cases
 
 

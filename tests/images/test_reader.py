@@ -11,8 +11,11 @@ from PIL import Image
 
 from clipsearch.errors import ImageError
 from clipsearch.images.files import ReadLimits, content_hash
-from clipsearch.images.reader import DRAFT_FACTOR, decode_image, read_image
-from tests.conftest import shared
+from clipsearch.images.preprocess import resize_and_crop
+from clipsearch.images.reader import DRAFT_FACTOR, REDUCE_FACTOR, decode_image, read_image
+from clipsearch.images.rgb import to_rgb
+from clipsearch.types import PixelSpec
+from tests.conftest import PHOTOS, shared
 
 
 def encode(image, format="PNG", **options):
@@ -171,6 +174,61 @@ def test_a_jpeg_on_its_side_is_shrunk_by_its_upright_size():
     picture, info = decode(encode(Image.new("RGB", (4000, 1000)), "JPEG", exif=exif), min_size=(100, 900))
     assert (info.width, info.height) == (1000, 4000)
     assert picture.size[0] >= 100 * DRAFT_FACTOR and picture.size[1] >= 900 * DRAFT_FACTOR
+
+
+LARGE_FILES = {
+    "png": lambda photo: encode(photo, compress_level=1),
+    "png with transparency": lambda photo: encode(with_alpha(photo), compress_level=1),
+    "png with a transparent colour": lambda photo: encode(photo, transparency=photo.getpixel((0, 0)), compress_level=1),
+    "png of a palette": lambda photo: encode(photo.quantize(64), compress_level=1),
+    "png on its side": lambda photo: encode(photo, exif=on_its_side(), compress_level=1),
+    "grey tiff on its side": lambda photo: encode(photo.convert("L"), "TIFF", tiffinfo={0x0112: 6}),
+    "tiff of 16 bits": lambda photo: encode(grey_of_16_bits(photo), "TIFF"),
+    "cmyk tiff": lambda photo: encode(photo.convert("CMYK"), "TIFF", compression="tiff_lzw"),
+    "webp": lambda photo: encode(photo, "WEBP", quality=90, method=0),
+}
+
+
+def with_alpha(photo):
+    photo = photo.convert("RGBA")
+    photo.putalpha(Image.linear_gradient("L").resize(photo.size))
+    return photo
+
+
+def on_its_side():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def grey_of_16_bits(photo):
+    return Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 256 + 77)
+
+
+@pytest.mark.parametrize("kind", LARGE_FILES)
+def test_a_large_picture_is_shrunk_before_it_is_resized_and_looks_the_same(kind):
+    spec = PixelSpec(224, None, (224, 224), 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    data = LARGE_FILES[kind](Image.open(PHOTOS / "mountain-trail.jpg").resize((2400, 1800)))
+    whole, facts = decode(data)
+    shrunk, facts_of_shrunk = decode(data, (224, 224))
+    assert facts == facts_of_shrunk and (facts.width, facts.height) == whole.size
+    assert REDUCE_FACTOR * 224 <= min(shrunk.size) < min(whole.size)
+    values, fewer_values = (np.asarray(resize_and_crop(picture, spec)).astype(int) for picture in (whole, shrunk))
+    assert np.abs(values - fewer_values).mean() <= 0.5
+
+
+def test_a_large_picture_on_its_side_is_shrunk_by_its_upright_size():
+    picture, info = decode(encode(Image.new("RGB", (1600, 400)), exif=on_its_side()), (25, 300))
+    assert (info.width, info.height) == (400, 1600)
+    assert picture.size == (400, 1600)  # 4 x 300 leaves no whole factor; on its side, 4 would fit
+    assert decode(encode(Image.new("RGB", (1600, 400)), exif=on_its_side()), (25, 100))[0].size == (100, 400)
+
+
+def test_16_bit_values_do_not_depend_on_the_order_of_bytes():
+    ramp = np.arange(65536, dtype="<u2").reshape(256, 256)
+    little, big = Image.fromarray(ramp), Image.frombytes("I;16B", (256, 256), ramp.astype(">u2").tobytes())
+    assert np.array_equal(np.asarray(to_rgb(little)), np.asarray(to_rgb(big)))
+    assert np.array_equal(np.asarray(to_rgb(little))[..., 0], ramp // 257)
 
 
 @pytest.mark.parametrize(
