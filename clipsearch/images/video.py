@@ -63,7 +63,12 @@ _CODECS = """
 """
 """FFmpeg's decoders that may be used: those of cameras, phones, screens and editors, not those of games and broken formats."""
 
-_REASONS = {"End of file": "it ends too early", "Operation not permitted": "it is damaged"}  # FFmpeg's, in other words
+_DAMAGED = "it is damaged"
+_REASONS = {  # FFmpeg's, in other words: the drive is not to blame
+    "End of file": "it ends too early",
+    "Operation not permitted": _DAMAGED,
+    "Input/output error": _DAMAGED,
+}
 _ENCRYPTED_TAGS = ("encv", "drmi", "drms")
 _TURNS = {  # the display matrix's signs (a, b, c, d), and what makes the picture upright
     (1, 0, 0, 1): None,
