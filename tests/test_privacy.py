@@ -15,15 +15,14 @@ import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 
-import onnxruntime
 import pytest
 
 from clipsearch.encoders.mini import encoder as mini
 from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, ROOT, save_photo
+from tests.encoders.support import save_checkpoint
 from tests.encoders.test_hub import checkpoint, fake_hub  # noqa: F401
-from tests.encoders.test_torch_encoder import save_checkpoint
 
 if sys.platform != "linux":
     pytest.skip("strace and the compared folders exist on Linux only", allow_module_level=True)
@@ -171,6 +170,8 @@ def test_telemetry_is_switched_off_whatever_the_environment_says():
 
 
 def test_telemetry_of_onnx_runtime_is_also_switched_off_by_a_call(monkeypatch):
+    import onnxruntime
+
     calls = []
     monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: calls.append("disable"))
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: calls.append("load"))

@@ -61,7 +61,7 @@ def test_opening_an_index_needs_nothing_that_only_indexing_does():
 
 
 def test_a_text_query_on_a_checkpoint_needs_neither_torch_nor_openvino_nor_pillow(tmp_path):
-    from tests.encoders.test_torch_encoder import save_checkpoint
+    from tests.encoders.support import save_checkpoint
 
     save_checkpoint(tmp_path)
     code = f"import clipsearch.engine; clipsearch.load_encoder({str(tmp_path)!r}).encode_texts(['cat'])"

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.encoders.test_torch_encoder import MAKERS, save_checkpoint
+from tests.encoders.support import MAKERS, save_checkpoint
 
 
 @pytest.fixture(scope="session", params=MAKERS)

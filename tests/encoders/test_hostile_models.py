@@ -7,19 +7,19 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 from clipsearch import load_encoder
 from clipsearch.encoders.checkpoint import Checkpoint, call_tokenizers, require_words_differ
-from clipsearch.encoders.clip.encoder import ClipEncoder
 from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
-from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.errors import ModelError
 from tests.cli.running import run_here
 from tests.conftest import save_photo
 from tests.encoders.clip.test_bpe import FEW_MERGES
 from tests.encoders.clip.test_bpe import save as save_vocabulary
 from tests.encoders.support import change_json, change_weights, refused
+from tests.lazy import LazyModule
+
+torch, torch_encoder = LazyModule("torch"), LazyModule("clipsearch.encoders.torch_encoder")
 
 DEEP = "[" * 100_000
 pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -153,12 +153,11 @@ def test_a_tokenizers_json_that_is_nested_is_refused(any_copy, name):
 # -- tokenizers
 
 
-@pytest.mark.parametrize("kind", [ClipEncoder, TorchEncoder])
-def test_a_folder_without_its_tokenizer_is_an_error(any_copy, kind):
+def test_a_folder_without_its_tokenizer_is_an_error(any_copy):
     (any_copy / "tokenizer.json").unlink()
     refused(any_copy, "has no tokenizer: it needs tokenizer.json")
     with pytest.raises(ModelError, match="has no tokenizer"):
-        TorchEncoder(Checkpoint(any_copy))
+        torch_encoder.TorchEncoder(Checkpoint(any_copy))
 
 
 def test_a_tokenizer_that_knows_no_words_is_an_error(any_copy):
@@ -237,7 +236,7 @@ def test_a_panic_of_the_tokenizers_library_is_an_error_and_ctrl_c_is_not(tmp_pat
 # -- code that comes with a folder
 
 
-@pytest.mark.parametrize("kind", [load_encoder, lambda folder: TorchEncoder(Checkpoint(folder))])
+@pytest.mark.parametrize("kind", [load_encoder, lambda folder: torch_encoder.TorchEncoder(Checkpoint(folder))])
 def test_what_a_configuration_says_of_code_kernels_and_other_files_is_passed_over(any_copy, kind, tmp_path):
     ran = tmp_path / "ran"
     (any_copy / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass M: pass\nclass T: pass\n")
@@ -265,7 +264,7 @@ def test_code_that_a_tokenizer_names_is_never_run(any_copy, tmp_path):
     named = {"auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}, "tokenizer_class": "T"}
     change_json(any_copy / "tokenizer_config.json", lambda values: values.update(named))
     with contextlib.suppress(ModelError):
-        TorchEncoder(Checkpoint(any_copy))
+        torch_encoder.TorchEncoder(Checkpoint(any_copy))
     assert not ran.exists()
 
 

@@ -16,7 +16,7 @@ from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders import choose_default_model, hub
 from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
 from clipsearch.errors import ModelError
-from tests.encoders.test_torch_encoder import save_checkpoint
+from tests.encoders.support import save_checkpoint
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

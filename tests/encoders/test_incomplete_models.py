@@ -4,15 +4,16 @@ import json
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 from clipsearch import load_encoder
 from clipsearch.encoders.checkpoint import Checkpoint
-from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ModelError
 from tests.encoders.support import change_json, change_weights, refused
+from tests.lazy import LazyModule
+
+safetensors, torch = LazyModule("safetensors.torch"), LazyModule("torch")
+torch_encoder = LazyModule("clipsearch.encoders.torch_encoder")
 
 # -- weights
 
@@ -38,7 +39,7 @@ def test_the_torch_encoder_refuses_weights_that_transformers_would_make_up(any_c
     with pytest.raises(
         ModelError, match=r"1 of the model's tensors are missing .* vision_model\.encoder\.layers\.1\.mlp\.fc1\.bias"
     ):
-        TorchEncoder(Checkpoint(any_copy))
+        torch_encoder.TorchEncoder(Checkpoint(any_copy))
 
 
 def test_weights_that_nothing_reads_are_an_error(any_copy):
@@ -65,10 +66,10 @@ def test_weights_of_another_shape_are_an_error(any_copy):
     refused(any_copy, r"vision_model\.post_layernorm\.weight")
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.float64, torch.bool])
+@pytest.mark.parametrize("dtype", ["int64", "float64", "bool"])
 def test_weights_in_numbers_that_clipsearch_does_not_read_are_an_error(any_copy, dtype):
     name = "vision_model.post_layernorm.weight"
-    change_weights(any_copy, lambda weights: weights.update({name: weights[name].to(dtype)}))
+    change_weights(any_copy, lambda weights: weights.update({name: weights[name].to(getattr(torch, dtype))}))
     refused(any_copy, rf"{name} is stored as .* clipsearch reads F32, F16, BF16")
 
 
@@ -123,11 +124,11 @@ def test_a_header_that_makes_no_sense_is_an_error(tmp_path, entries):
 
 
 def save_parts(folder):
-    weights = load_file(folder / "model.safetensors")
+    weights = safetensors.load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     places = {name: f"model-0000{1 + number % 2}-of-00002.safetensors" for number, name in enumerate(weights)}
     for part in set(places.values()):
-        save_file(
+        safetensors.save_file(
             {name: weights[name] for name in weights if places[name] == part}, folder / part, metadata={"format": "pt"}
         )
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
@@ -151,5 +152,5 @@ def test_an_index_of_parts_names_only_safetensors_files_of_its_folder(clip_copy,
 
 
 def test_another_layout_of_the_weights_beside_them_is_not_loaded(clip_copy):
-    save_file({"visual.proj": torch.zeros(2)}, clip_copy / "open_clip_model.safetensors")
+    safetensors.save_file({"visual.proj": torch.zeros(2)}, clip_copy / "open_clip_model.safetensors")
     assert load_encoder(clip_copy).encode_texts(["red"]).shape == (1, 24)

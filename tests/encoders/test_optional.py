@@ -10,7 +10,7 @@ import pytest
 
 from clipsearch.analysis import diagnosis
 from tests.conftest import save_photo
-from tests.encoders.test_torch_encoder import save_checkpoint
+from tests.encoders.support import save_checkpoint
 
 WITHOUT = """
 import sys

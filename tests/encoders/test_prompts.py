@@ -7,7 +7,7 @@ from clipsearch.encoders import load_encoder
 from clipsearch.encoders.prompts import ENSEMBLE, PHOTO, check_prompts, embed_with_prompts
 from clipsearch.errors import QueryError
 from tests.conftest import ColourEncoder
-from tests.encoders.test_torch_encoder import save_checkpoint
+from tests.encoders.support import save_checkpoint
 
 
 class SentenceEncoder(ColourEncoder):

@@ -1,14 +1,11 @@
 """The torch encoder agrees with transformers, on small checkpoints with random weights."""
 
 import json
-import warnings
 
 import numpy as np
 import pytest
-import torch
-import transformers
 from PIL import Image
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders import hub
@@ -16,89 +13,10 @@ from clipsearch.encoders.checkpoint import Checkpoint, read_pixel_spec
 from clipsearch.encoders.unread import unread_words
 from clipsearch.errors import ModelError, QueryError
 from tests.conftest import PHOTOS, SHARED
+from tests.encoders.support import MAKERS, TEXTS, save_checkpoint
+from tests.lazy import LazyModule
 
-TEXTS = ["a photo of a cat", "a photo of a dog", "red", "two people walk along the river"]
-SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-WORDS = {"[PAD]": 0, "[UNK]": 1, "[BOS]": 2, "[EOS]": 3} | {
-    word: number for number, word in enumerate(sorted({word for text in TEXTS for word in text.split()}), 4)
-}
-
-
-def save_tokenizer(folder, context, **options):
-    tokenizer = Tokenizer(models.WordLevel(WORDS, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing("[BOS] $A [EOS]", None, [("[BOS]", 2), ("[EOS]", 3)])
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        bos_token="[BOS]",
-        eos_token="[EOS]",
-        model_max_length=context,
-        **options,
-    ).save_pretrained(folder)
-
-
-def make_clip(folder):
-    ids = {
-        "vocab_size": len(WORDS),
-        "pad_token_id": 0,
-        "bos_token_id": 2,
-        "eos_token_id": 3,
-        "max_position_embeddings": 16,
-    }
-    config = transformers.CLIPConfig(
-        text_config={**SMALL, **ids}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}, projection_dim=24
-    )
-    transformers.CLIPModel(config).save_pretrained(folder)
-    transformers.CLIPImageProcessorPil(
-        size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}
-    ).save_pretrained(folder)
-    save_tokenizer(folder, 16)
-
-
-def make_siglip(folder):
-    ids = {
-        "vocab_size": len(WORDS),
-        "pad_token_id": 0,
-        "bos_token_id": 2,
-        "eos_token_id": 3,
-        "max_position_embeddings": 16,
-    }
-    config = transformers.SiglipConfig(
-        text_config={**SMALL, **ids, "projection_size": 32}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}
-    )
-    model = transformers.SiglipModel(config)
-    model.logit_scale.data.fill_(1.3)
-    model.logit_bias.data.fill_(-2.5)
-    model.save_pretrained(folder)
-    transformers.SiglipImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
-    save_tokenizer(folder, 16, model_input_names=["input_ids"])
-
-
-def make_chinese_clip(folder):
-    config = transformers.ChineseCLIPConfig(
-        text_config={**SMALL, "vocab_size": len(WORDS), "pad_token_id": 0, "max_position_embeddings": 16},
-        vision_config={**SMALL, "image_size": 64, "patch_size": 16},
-        projection_dim=24,
-    )
-    transformers.ChineseCLIPModel(config).save_pretrained(folder)
-    transformers.ChineseCLIPImageProcessorPil(size={"height": 64, "width": 64}, do_center_crop=False).save_pretrained(
-        folder
-    )
-    save_tokenizer(folder, 16)
-
-
-MAKERS = {"clip": make_clip, "siglip": make_siglip, "chinese_clip": make_chinese_clip}
-
-
-def save_checkpoint(folder, kind="clip"):
-    """Save a small checkpoint of this kind with random but fixed weights, and return its folder."""
-    torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        MAKERS[kind](folder)
-    return folder
+torch, transformers = LazyModule("torch"), LazyModule("transformers")
 
 
 @pytest.fixture(scope="module", params=MAKERS)

@@ -4,7 +4,6 @@ import io
 
 import numpy as np
 import pytest
-import transformers
 from PIL import Image, ImageFilter
 
 from clipsearch.encoders.checkpoint import read_pixel_spec
@@ -13,6 +12,9 @@ from clipsearch.images.files import ReadLimits
 from clipsearch.images.preprocess import minimum_size, preprocess, resize_and_crop
 from clipsearch.images.reader import decode_image
 from tests.conftest import PHOTOS, shared
+from tests.lazy import LazyModule
+
+transformers = LazyModule("transformers")
 
 SIZES = [
     (224, 224),
@@ -35,22 +37,22 @@ def noise(size, seed=0):
 @pytest.fixture(
     scope="module",
     params=[
-        transformers.CLIPImageProcessorPil(),
-        transformers.CLIPImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 96, "width": 80}),
-        transformers.CLIPImageProcessorPil(
-            size={"shortest_edge": 90}, crop_size={"height": 61, "width": 64}, resample=2
-        ),
-        transformers.SiglipImageProcessorPil(),
-        transformers.ChineseCLIPImageProcessorPil(),
-        transformers.CLIPImageProcessorPil(do_normalize=False),
-        transformers.CLIPImageProcessorPil(do_rescale=False),
+        ("CLIP", {}),
+        ("CLIP", {"size": {"shortest_edge": 64}, "crop_size": {"height": 96, "width": 80}}),
+        ("CLIP", {"size": {"shortest_edge": 90}, "crop_size": {"height": 61, "width": 64}, "resample": 2}),
+        ("Siglip", {}),
+        ("ChineseCLIP", {}),
+        ("CLIP", {"do_normalize": False}),
+        ("CLIP", {"do_rescale": False}),
     ],
     ids=["clip", "crop beyond", "odd crop", "siglip", "chinese clip", "no normalising", "no rescaling"],
 )
 def processor(request, tmp_path_factory):
+    family, options = request.param
+    processor = getattr(transformers, f"{family}ImageProcessorPil")(**options)
     folder = tmp_path_factory.mktemp("processor")
-    request.param.save_pretrained(folder)
-    return request.param, read_pixel_spec(folder)
+    processor.save_pretrained(folder)
+    return processor, read_pixel_spec(folder)
 
 
 @pytest.mark.parametrize("size", SIZES)

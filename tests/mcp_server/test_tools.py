@@ -14,9 +14,10 @@ from PIL import Image
 
 from clipsearch import SearchEngine
 from tests.conftest import PHOTOS
+from tests.lazy import LazyModule, require_library
 
-mcp = pytest.importorskip("mcp")
-from mcp.client.stdio import StdioServerParameters
+require_library("mcp", reason="needs mcp: pip install 'clipsearch[mcp]'")
+mcp = LazyModule("mcp")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def index(tmp_path_factory):
 def server_of(index, **environment):
     """The command that an assistant starts."""
     command = ["-m", "clipsearch", "mcp", "--index", str(index)]
-    return StdioServerParameters(command=sys.executable, args=command, env={**os.environ, **environment})
+    return mcp.StdioServerParameters(command=sys.executable, args=command, env={**os.environ, **environment})
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from clipsearch.milvus.address import parse_address
 from clipsearch.milvus.table import Table
 from tests.cli.conftest import clipsearch  # noqa: F401
 from tests.conftest import PHOTOS
+from tests.lazy import require_library
 from tests.milvus.support import push_index
 
-pytest.importorskip("pymilvus", reason="needs pymilvus: pip install 'clipsearch[milvus]'")
+require_library("pymilvus", reason="needs pymilvus: pip install 'clipsearch[milvus]'")
 
 
 @pytest.fixture

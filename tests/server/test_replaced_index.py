@@ -20,7 +20,6 @@ from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch
 from clipsearch.server.app import make_app
 from clipsearch.server.events import index_events
 from clipsearch.server.jobs import IndexJobs
-from clipsearch.terminal.app import BrowseApp, ListRequest
 from clipsearch.types import Query
 from tests.conftest import ColourEncoder, save_photo
 from tests.server.conftest import ids, serving, wait_for_job
@@ -236,6 +235,8 @@ def test_what_waits_for_a_job_that_does_not_end_costs_nothing():
 def test_browsing_finds_what_looks_like_a_photo_whose_file_is_gone(engine):
     record = engine.browse(top_k=1)[0][0]
     os.unlink(record.file.path)
+    from clipsearch.terminal.app import BrowseApp, ListRequest
+
     app = BrowseApp(engine, print, Query(()))
     try:
         rows, _ = app._answer(ListRequest(like=record))

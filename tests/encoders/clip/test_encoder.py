@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 from clipsearch import SearchEngine, load_encoder
 from clipsearch.encoders import precision
@@ -17,11 +15,14 @@ from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.clip import encoder as clip_encoder
 from clipsearch.encoders.clip.encoder import ClipEncoder
 from clipsearch.encoders.prompts import query_bank
-from clipsearch.encoders.torch_encoder import TorchEncoder
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
 from tests.conftest import save_photo
-from tests.encoders.test_torch_encoder import TEXTS, save_checkpoint
+from tests.encoders.support import TEXTS, save_checkpoint
+from tests.lazy import LazyModule
+
+safetensors, torch = LazyModule("safetensors.torch"), LazyModule("torch")
+torch_encoder = LazyModule("clipsearch.encoders.torch_encoder")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def pixels(count=5, size=64):
 
 
 def assert_same(folder, atol=1e-5):
-    encoder, reference = load_encoder(folder), TorchEncoder(Checkpoint(folder))
+    encoder, reference = load_encoder(folder), torch_encoder.TorchEncoder(Checkpoint(folder))
     assert isinstance(encoder, ClipEncoder)
     assert encoder.spec.logit_scale == pytest.approx(reference.spec.logit_scale)
     assert encoder.spec.context_length == reference.spec.context_length
@@ -70,24 +71,27 @@ def test_other_activations_and_end_tokens(copy, activation, end):
     assert_same(copy)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_weights_in_half_precision(copy, dtype):
-    weights = {name: value.to(dtype) for name, value in load_file(copy / "model.safetensors").items()}
-    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    weights = {
+        name: value.to(getattr(torch, dtype))
+        for name, value in safetensors.load_file(copy / "model.safetensors").items()
+    }
+    safetensors.save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     assert_same(copy)
 
 
 def test_an_architecture_it_does_not_know_goes_to_torch(copy):
     change(copy, text_config={"hidden_act": "relu"})
     assert not Checkpoint(copy).is_plain_clip
-    assert isinstance(load_encoder(copy), TorchEncoder)
+    assert isinstance(load_encoder(copy), torch_encoder.TorchEncoder)
 
 
 def test_a_text_beyond_the_context_is_cut_with_a_warning(folder):
     with pytest.warns(ClipsearchWarning, match="text of 32 tokens cut to the model's 16"):
         ours = load_encoder(folder).encode_texts(["cat " * 30])
     with pytest.warns(ClipsearchWarning):
-        theirs = TorchEncoder(Checkpoint(folder)).encode_texts(["cat " * 30])
+        theirs = torch_encoder.TorchEncoder(Checkpoint(folder)).encode_texts(["cat " * 30])
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
@@ -242,7 +246,7 @@ def test_without_openvino_torch_takes_the_pictures(folder, monkeypatch):
     encoder = load_encoder(folder)
     with pytest.warns(ClipsearchWarning, match="openvino is not installed"):
         ours = encoder.encode_pixels(pixels())
-    np.testing.assert_allclose(ours, TorchEncoder(Checkpoint(folder)).encode_pixels(pixels()), atol=1e-6)
+    np.testing.assert_allclose(ours, torch_encoder.TorchEncoder(Checkpoint(folder)).encode_pixels(pixels()), atol=1e-6)
     assert clip_encoder._candidates("cpu") == ()
 
 
