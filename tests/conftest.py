@@ -1,5 +1,6 @@
 """Fixtures of all tests: photos of plain colours, an encoder that knows colours, and an empty home."""
 
+import gc
 import os
 import shutil
 import signal
@@ -30,6 +31,16 @@ COLOURS = {
     "yellow": (230, 220, 30),
     "grey": (128, 128, 128),
 }
+
+
+# Collecting makes millions of objects and no rubbish. Without the collector it takes half the time, in every worker.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Collect rubbish again, except among what the collected tests consist of."""
+    gc.enable()
+    gc.freeze()
 
 
 # The slowest files. They run first, so no worker still has a slow file when the others are done.
@@ -138,20 +149,34 @@ def save_five_photos(folder):
     save_photo(folder / "trip" / "grey.png", "grey")
 
 
-@pytest.fixture
-def photos(tmp_path):
-    """A folder with five photos of five colours. One of them is in a subfolder."""
-    save_five_photos(tmp_path / "photos")
-    return tmp_path / "photos"
+@pytest.fixture(scope="session")
+def five_photos(tmp_path_factory):
+    """The five photos without an index. Tests copy this folder and must not change it."""
+    folder = tmp_path_factory.mktemp("five-photos") / "photos"
+    save_five_photos(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def photos_of_mini(tmp_path_factory):
+def photos_of_colours(five_photos, tmp_path_factory):
+    """The five photos, indexed by a ColourEncoder. Tests copy this folder and must not change it."""
+    folder = shutil.copytree(five_photos, tmp_path_factory.mktemp("photos-of-colours") / "photos")
+    index_with_colours(folder)
+    return folder
+
+
+@pytest.fixture
+def photos(five_photos, tmp_path):
+    """A folder with five photos of five colours. One of them is in a subfolder."""
+    return shutil.copytree(five_photos, tmp_path / "photos")
+
+
+@pytest.fixture(scope="session")
+def photos_of_mini(five_photos, tmp_path_factory):
     """The five photos, indexed by mini. Tests copy this folder and must not change it."""
     from clipsearch import SearchEngine
 
-    folder = tmp_path_factory.mktemp("photos-of-mini") / "photos"
-    save_five_photos(folder)
+    folder = shutil.copytree(five_photos, tmp_path_factory.mktemp("photos-of-mini") / "photos")
     with SearchEngine.open(folder, model="mini") as engine:
         engine.index()
     return folder
@@ -163,23 +188,44 @@ def photos_with_mini(photos_of_mini, tmp_path):
     return shutil.copytree(photos_of_mini, tmp_path / "photos", dirs_exist_ok=True)
 
 
-@pytest.fixture
-def encoder(monkeypatch):
-    """A ColourEncoder that every SearchEngine loads."""
+def load_colours(patch):
+    """Let every SearchEngine load one ColourEncoder, and return it."""
     colours = ColourEncoder()
-    monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: colours)
-    monkeypatch.setattr("clipsearch.query.index_model.choose_default_model", lambda: "colours")
-    monkeypatch.setattr("clipsearch.query.index_model.require_trusted_model", lambda model, index_folder: None)
+    patch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: colours)
+    patch.setattr("clipsearch.query.index_model.choose_default_model", lambda: "colours")
+    patch.setattr("clipsearch.query.index_model.require_trusted_model", lambda model, index_folder: None)
     return colours
 
 
+def index_with_colours(folder):
+    """Index a folder with a ColourEncoder and return the report. Fixtures that several tests copy use this."""
+    from clipsearch import SearchEngine
+
+    with pytest.MonkeyPatch.context() as patch:
+        load_colours(patch)
+        with SearchEngine.open(folder) as engine:
+            return engine.index()
+
+
 @pytest.fixture
-def engine(photos, encoder):
+def encoder(monkeypatch):
+    """A ColourEncoder that every SearchEngine loads."""
+    return load_colours(monkeypatch)
+
+
+@pytest.fixture
+def indexed_photos(photos, photos_of_colours, encoder):
+    """The folder `photos`, indexed."""
+    shutil.copytree(photos_of_colours / ".clipsearch", photos / ".clipsearch")
+    return photos
+
+
+@pytest.fixture
+def engine(indexed_photos):
     """The five photos, indexed."""
     from clipsearch import SearchEngine
 
-    with SearchEngine.open(photos) as engine:
-        engine.index()
+    with SearchEngine.open(indexed_photos) as engine:
         yield engine
 
 

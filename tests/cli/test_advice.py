@@ -16,20 +16,28 @@ from clipsearch.cli import cli
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.hints import completed, hint, use
 from tests.cli.running import run_here
-from tests.conftest import save_photo
+from tests.conftest import index_with_colours, save_photo
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="another shell")
 
 
-@pytest.fixture
-def lost(tmp_path, encoder):
-    """An index elsewhere with a broken file, a missing photo and a new photo; another index here; and an empty folder."""
-    far = tmp_path / "far photos" / "of mine"
+@pytest.fixture(scope="module")
+def far_photos(tmp_path_factory):
+    """Three photos, one of them twice, and a broken file, indexed."""
+    far = tmp_path_factory.mktemp("far") / "of mine"
     for colour in ("red", "green", "blue"):
         save_photo(far / f"{colour}.jpg", colour)
     (far / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     shutil.copy(far / "red.jpg", far / "same.jpg")
-    assert run_here("index", far, cwd=tmp_path)[0] == 3
+    assert index_with_colours(far).failed == 1
+    return far
+
+
+@pytest.fixture
+def lost(far_photos, encoder, tmp_path):
+    """An index elsewhere with a broken file, a missing photo and a new photo; another index here; and an empty folder."""
+    far = shutil.copytree(far_photos, tmp_path / "far photos" / "of mine")
+    remember_index(far / ".clipsearch")
     save_photo(tmp_path / "near" / "grey.jpg", "grey")
     (tmp_path / "empty").mkdir()
     return far

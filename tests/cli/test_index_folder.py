@@ -12,10 +12,8 @@ from tests.conftest import save_photo
 
 
 @pytest.fixture
-def indexed(photos, encoder):
-    with SearchEngine.open(photos) as engine:
-        engine.index()
-    return photos / ".clipsearch"
+def indexed(indexed_photos):
+    return indexed_photos / ".clipsearch"
 
 
 def test_the_nearest_index_at_or_above_is_found(indexed, photos):

@@ -15,12 +15,10 @@ RED_BLUE = ("--label", "red", "--label", "blue")
 
 
 @pytest.fixture
-def clipsearch(capsys, photos, encoder, monkeypatch):
+def clipsearch(capsys, indexed_photos, encoder, monkeypatch):
     """Run `clipsearch ...` in the photos' folder; (exit status, stdout, stderr)."""
-    monkeypatch.chdir(photos)
+    monkeypatch.chdir(indexed_photos)
     monkeypatch.setattr("clipsearch.encoders.load_encoder", lambda name, **options: encoder)
-    with SearchEngine.open(photos) as engine:
-        engine.index()
 
     def run(*arguments):
         capsys.readouterr()

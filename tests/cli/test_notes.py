@@ -8,18 +8,28 @@ import shutil
 
 import pytest
 
+from clipsearch.cli.find_index import remember_index
 from tests.cli.running import run_here
-from tests.conftest import save_photo
+from tests.conftest import index_with_colours, save_photo
+
+
+@pytest.fixture(scope="module")
+def indexed_album(five_photos, tmp_path_factory):
+    """The five photos and three camera photos, two of these with the same content, indexed."""
+    folder = shutil.copytree(five_photos, tmp_path_factory.mktemp("album") / "photos")
+    save_photo(folder / "IMG_0004.jpg", "red", note="4")
+    save_photo(folder / "IMG_0005.jpg", "blue", note="5")
+    shutil.copy(folder / "IMG_0005.jpg", folder / "IMG_0006.jpg")
+    assert index_with_colours(folder).failed == 0
+    return folder
 
 
 @pytest.fixture
-def album(photos, encoder, tmp_path):
-    """The five photos and three camera photos, two of these with the same content, in the only index here."""
-    save_photo(photos / "IMG_0004.jpg", "red", note="4")
-    save_photo(photos / "IMG_0005.jpg", "blue", note="5")
-    shutil.copy(photos / "IMG_0005.jpg", photos / "IMG_0006.jpg")
-    assert run_here("index", photos, cwd=tmp_path)[0] == 0
-    return photos
+def album(indexed_album, encoder, tmp_path):
+    """A copy of the indexed photos. Its index is the one used last."""
+    folder = shutil.copytree(indexed_album, tmp_path / "photos")
+    remember_index(folder / ".clipsearch")
+    return folder
 
 
 def test_a_file_name_as_a_query_gets_the_command_that_lists_its_photos(album):

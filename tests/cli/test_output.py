@@ -15,8 +15,9 @@ import pytest
 import clipsearch.cli
 from clipsearch.cli import cli
 from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.find_index import remember_index
 from tests.cli.running import run_here
-from tests.conftest import give_captions, save_photo
+from tests.conftest import give_captions, index_with_colours, save_photo
 
 NAMES = (
     "caf\u00e9 \u20ac.jpg", "cafe\u0301.jpg", "\u041c\u043e\u0441\u043a\u0432\u0430.jpg", "\u03b1\u03b2\u03b3.jpg",
@@ -35,18 +36,26 @@ HOSTED = {
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
 
 
-@pytest.fixture
-def photos(tmp_path, encoder):
+@pytest.fixture(scope="module")
+def photos_of_many_scripts(tmp_path_factory):
     """Photos and a broken file, two of the same bytes, with names and captions in many scripts, indexed."""
-    folder = tmp_path / "\u041f\u0430\u043f\u043a\u0430 \U0001f4f7"
+    folder = tmp_path_factory.mktemp("scripts") / "\u041f\u0430\u043f\u043a\u0430 \U0001f4f7"
     for number, name in enumerate(NAMES):
         save_photo(folder / name, ("red", "green", "blue")[number % 3], note=name)
     shutil.copy(folder / NAMES[0], folder / f"\u00fc{NAMES[0]}")
     (folder / "\u043f\u043b\u043e\u0445\u043e\u0439.jpg").write_bytes(b"\xff\xd8\xff")
-    assert run_here("index", folder, cwd=tmp_path)[0] == 3
+    assert index_with_colours(folder).failed == 1
     give_captions(folder / ".clipsearch", {name: f"{name} \u2603" for name in NAMES})
     captions = [{"image": name, "captions": [f"{name} red"]} for name in NAMES]
     (folder / "captions.jsonl").write_text("\n".join(map(json.dumps, captions)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def photos(photos_of_many_scripts, encoder, tmp_path):
+    """A copy of the photos. Its index is the one used last."""
+    folder = shutil.copytree(photos_of_many_scripts, tmp_path / photos_of_many_scripts.name)
+    remember_index(folder / ".clipsearch")
     return folder
 
 

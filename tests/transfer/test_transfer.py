@@ -32,13 +32,6 @@ ROUND = ("npy", "jsonl", "parquet")
 
 
 @pytest.fixture
-def engine(photos, encoder):
-    with SearchEngine.open(photos) as engine:
-        engine.index()
-        yield engine
-
-
-@pytest.fixture
 def other(tmp_path, encoder):
     """An engine with the same model whose index does not exist yet."""
     with SearchEngine(tmp_path / "other", model="colours") as engine:
