@@ -1,5 +1,6 @@
 """Fixtures of all tests: photos of plain colours, an encoder that knows colours, and an empty home."""
 
+import functools
 import gc
 import os
 import shutil
@@ -227,6 +228,16 @@ def engine(indexed_photos):
 
     with SearchEngine.open(indexed_photos) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_session_for_each_graph():
+    """Load each of mini's graphs once. Encoders are made anew, but ONNX Runtime needs a quarter of a second for a graph."""
+    from clipsearch.encoders.mini import encoder as mini
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mini, "_session", functools.cache(mini._session))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """The torch encoder agrees with transformers, on small checkpoints with random weights."""
 
 import json
+import runpy
+import sys
 
 import numpy as np
 import pytest
@@ -134,12 +136,10 @@ def test_the_same_weights_elsewhere_are_the_same_model(checkpoint, tmp_path):
 
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared, which is not here")
-def test_the_real_clip_tokenizer_and_layout(tmp_path, pictures):
-    import subprocess
-    import sys
-
+def test_the_real_clip_tokenizer_and_layout(tmp_path, pictures, monkeypatch):
     tool = SHARED / "tools" / "make_clip_checkpoint.py"
-    subprocess.run([sys.executable, str(tool), str(tmp_path / "tiny"), "--tiny"], check=True, capture_output=True)
+    monkeypatch.setattr(sys, "argv", [str(tool), str(tmp_path / "tiny"), "--tiny"])
+    runpy.run_path(str(tool), run_name="__main__")  # in this process, which has imported torch already
     encoder = load_encoder(tmp_path / "tiny")
     assert encoder.spec.context_length == 77
     model = transformers.CLIPModel.from_pretrained(tmp_path / "tiny").eval()
