@@ -44,27 +44,57 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-# The slowest files. They run first, so no worker still has a slow file when the others are done.
-LONGEST_FILES = (
-    "test_examples.py",
-    "test_torture.py",
-    "test_privacy.py",
-    "test_schema.py",
-    "test_serve_command.py",
-    "test_transfer.py",
-    "test_app.py",
-    "test_watch.py",
-    "test_kill.py",
-    "test_resources.py",
+# The slowest files and folders, slowest first. They run first, so no worker still has a slow file when the others are done.
+LONGEST = (
+    "tests/encoders",
+    "tests/test_examples.py",
+    "tests/test_privacy.py",
+    "tests/cli/test_output.py",
+    "tests/indexing/test_watch.py",
+    "tests/cli/test_commands.py",
+    "tests/server/test_serve_command.py",
+    "tests/server/test_schema.py",
+    "tests/terminal/test_app.py",
+    "tests/analysis/test_duplicates.py",
+    "tests/transfer/test_transfer.py",
+    "tests/tools/test_torture.py",
+    "tests/cli/test_doctor.py",
+    "tests/tools/test_kill.py",
+    "tests/cli/test_advice.py",
+    "tests/test_resources.py",
 )
+# These need torch, which takes a worker five seconds to import. One worker runs them all.
+WITH_TORCH = ("tests/encoders/", "tests/images/test_preprocess.py::")
 
 
 def pytest_collection_modifyitems(items):
     """Put the slowest files first, and give tests marked `long` more time."""
-    items.sort(key=lambda item: item.path.name not in LONGEST_FILES)
+    place = {name: number for number, name in enumerate(LONGEST)}
+
+    def turn(item):
+        file, _, _ = item.nodeid.partition("::")
+        if item.nodeid.startswith(WITH_TORCH):
+            file = LONGEST[0]
+        return place.get(file, len(LONGEST))
+
+    items.sort(key=turn)
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.timeout(1800))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `--dist loadfile`, give each worker a file at a time; the files that need torch are one."""
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class TorchTogether(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return LONGEST[0] if nodeid.startswith(WITH_TORCH) else super()._split_scope(nodeid)
+
+    return TorchTogether(config, log)
 
 
 @pytest.fixture
@@ -222,11 +252,13 @@ def indexed_photos(photos, photos_of_colours, encoder):
 
 
 @pytest.fixture
-def engine(indexed_photos):
+def engine(indexed_photos, encoder):
     """The five photos, indexed."""
     from clipsearch import SearchEngine
 
     with SearchEngine.open(indexed_photos) as engine:
+        # As after the first run: the engine has looked at the photos and loaded its encoder.
+        assert engine.index().unchanged == 5 and engine.encoder is encoder
         yield engine
 
 
