@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import itertools
 import os
 import shutil
 import signal
@@ -272,10 +273,14 @@ def one_session_for_each_graph():
         yield
 
 
+_homes = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def a_machine_without_a_past(tmp_path_factory, monkeypatch):
     """Each test starts with no last-used index and no cached checkpoints, and never connects to the hub."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_homes))  # `mktemp` would list all folders each time
+    home.mkdir(parents=True)
     for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(home / name))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -58,7 +58,7 @@ def find(encoder, folder):
 
     def run(condition=None, *, meanwhile=lambda: None, **options):
         with SearchEngine.open(folder) as engine:
-            engine.index(folder)
+            engine.index(folder, jobs=1)
             meanwhile()
             return engine.duplicates(condition, **options)
 

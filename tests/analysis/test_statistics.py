@@ -36,7 +36,7 @@ def engine(encoder, tmp_path):
     save(folder / "tripod" / "f.jpg", (30, 40))
     save(folder / "tripod" / "g.webp", (40, 30), None, "Pixel 8")
     with SearchEngine.open(folder) as engine:
-        engine.index(folder)
+        engine.index(folder, jobs=1)
         yield engine
 
 
