@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -104,7 +104,8 @@ def find_duplicates(
     """Find groups of copies among the photos that meet a condition, or all. Changes nothing, on disk or in the index.
 
     Near-copies have a cosine of at least `least_cosine` (None: the model's `copy_cosines`) and perceptual hashes that
-    differ in at most MAX_DIFFERING_BITS. Plain pictures, photos inside archives and in remote storage only have exact copies.
+    differ in at most MAX_DIFFERING_BITS. Plain pictures, photos inside archives and in remote storage only have exact copies. So
+    do films and other files with several pictures: one frame like a photo does not make a film its copy.
 
     The best of a group is preferably a file of its own on this machine; then the one with most pixels; then the one that knows
     most of its camera, date and place, which re-saving tends to lose; then the largest file; then the shortest path. Photos are
@@ -209,7 +210,7 @@ class _ExactGroups:
             equal = np.array(same, np.int64)
             members = equal[ids.take(np.searchsorted(ids, equal), mode="clip") == equal] if len(ids) else ids
             if len(members) > 1:
-                self._add(list(collection.records(members.tolist()).values()))
+                self._add(_files(collection, members))
 
     def group_of(self, record: ImageRecord) -> list[ImageRecord]:
         """A photo and its copies."""
@@ -228,6 +229,11 @@ class _ExactGroups:
         if group:
             self.groups[group[0].image_id] = group
         self.others += [record.image_id for record in records if not group or record is not group[0]]
+
+
+def _files(collection: Collection, ids: Ids) -> list[ImageRecord]:
+    """The files with these ids, as a whole: without a moment."""
+    return [replace(record, moment=None) for record in collection.records(ids.tolist()).values()]
 
 
 def _is_link(path: str) -> bool:
@@ -253,11 +259,14 @@ def _identity(file: ImageFile) -> tuple[int, int] | str | Failure:
 def _hash_photos(
     collection: Collection, ids: Ids, jobs: int | None, report: StageProgress
 ) -> tuple[list[ImageRecord], NDArray[np.uint64], list[Failure]]:
-    """The photos that could be decoded, the best first, their hashes (n, 4), and failures. Plain pictures are left out."""
+    """The photos that could be decoded, the best first, their hashes (n, 4), and failures.
+
+    Plain pictures, and files with several pictures, are left out.
+    """
     from clipsearch.analysis.perceptual_hash import HASH_PIXELS, are_plain, perceptual_hashes
     from clipsearch.images.pool import DecoderPool
 
-    photos = sorted(collection.records(ids.tolist()).values(), key=_preference)
+    photos = sorted((file for file in _files(collection, ids) if not file.info.moments), key=_preference)
     records: list[ImageRecord] = []
     failures: list[Failure] = []
     hashes = np.empty((len(photos), 4), np.uint64)

@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +74,7 @@ def label_images(
         for records, vectors in token.each(collection.scan(condition, rows)):
             shares, matches = probabilities(vectors, label_vectors, scene_vectors, encoder.spec.logit_scale)
             for record, row, match in zip(records, shares, matches.tolist(), strict=True):
-                yield LabelledImage(record, row, match)
+                yield LabelledImage(replace(record, moment=None), row, match)
 
     return labelled()
 

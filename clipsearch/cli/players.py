@@ -10,6 +10,7 @@ import sys
 
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch.cli.files import open_in_viewer, started
+from clipsearch.cli.output import note
 from clipsearch.images.file_types import is_video_name
 from clipsearch.types import ImageRecord
 
@@ -46,6 +47,12 @@ def open_photo(record: ImageRecord) -> str | None:
     if not is_film:  # an animation, which viewers play by themselves
         return None
     return f"{record.file.name} is open from its beginning; the moment is {moment}. mpv and VLC could start there"
+
+
+def note_film(path: str) -> None:
+    """If a picture to search by is a film, say which of its pictures is meant."""
+    if is_video_name(path):
+        note(f"{path} is a film: its first picture is searched. To search by another moment, save that as a picture")
 
 
 def _play(path: str, second: float) -> bool:

@@ -21,6 +21,7 @@ from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, prompt_options, search_options
 from clipsearch.cli.output import note, say
+from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
 from clipsearch.images.file_types import is_image_name
@@ -178,6 +179,7 @@ class _Pictures:
         if text.lower().startswith(("http://", "https://")) and " " not in text:
             return self._fetch(text)
         if os.path.isfile(text):
+            note_film(text)
             return Path(text)
         if _is_folder(text):
             raise QueryError(

@@ -9,6 +9,7 @@ from clipsearch.cli.backend import Backend, backend_options
 from clipsearch.cli.command import argument, command
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, complete_file, search_options
+from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import QueryError
 from clipsearch.types import Condition, Term
@@ -34,6 +35,7 @@ def similar(
         if not os.path.isfile(image):
             is_folder = os.path.isdir(image)
             raise QueryError(f"{image} is a folder; give a picture" if is_folder else f"there is no file {image}")
+        note_film(image)
     question = search.query(tuple(Term(Path(image)) for image in images), filters, for_people=results.is_for_people)
     with backend.opened(results) as engine:
         return show(engine.search(question, search.top_k), results, " + ".join(images))

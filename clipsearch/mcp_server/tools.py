@@ -28,6 +28,7 @@ from clipsearch.query.hits import Hits, QueryNote
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.render.json_output import hit_to_json, json_line, utf8
+from clipsearch.render.text import with_moment
 from clipsearch.store.filters import composed
 from clipsearch.types import All, Below, ImageRecord, Query, Test
 
@@ -54,10 +55,20 @@ taken latitude longitude caption. Operators: = != < <= > >= ~ (glob), 'is known'
 "size > 5MB and (format = jpeg or taken is not known)"."""
 
 _TopK = Annotated[int, Field(ge=1, le=MOST_HITS, description="The number of photos, at most.")]
+_AllMoments = Annotated[
+    bool, Field(description="Each moment of a film and each page of a file is a hit, not only the best one.")
+]
 _Diverse = Annotated[bool, Field(description="Leave out near-copies of better photos.")]
 _Thumbnails = Annotated[bool, Field(description="Also return small pictures of the photos. Then top_k is at most 20.")]
 _MOST_THUMBNAILS = 20
 _T = TypeVar("_T")
+
+
+class MomentResult(BaseModel):
+    """Which picture of a film or of a file with pages."""
+
+    unit: Literal["page", "second"] = Field(description="Pages count from 1, seconds from the start of the film.")
+    at: float
 
 
 class PhotoResult(BaseModel):
@@ -81,6 +92,9 @@ class PhotoResult(BaseModel):
     height: int
     format: str
     caption: str | None = Field(None, description="The text that a data set has for the photo.")
+    moment: MomentResult | None = Field(
+        None, description="Where in the file the photo is, if it is a film or has several pages; else null."
+    )
 
 
 class SearchResult(BaseModel):
@@ -160,6 +174,7 @@ class Assistant:
         offset: Annotated[int, Field(ge=0, le=100_000, description="Skip so many photos, to get the next page.")] = 0,
         relevant: Annotated[bool, Field(description="Only photos that likely match (match at least 0.5).")] = False,
         diverse: _Diverse = False,
+        all_moments: _AllMoments = False,
         sort: Annotated[
             Literal["score", "date", "name"], Field(description="The order of the photos; `date` is newest first.")
         ] = "score",
@@ -190,7 +205,9 @@ class Assistant:
             )
             least = RELEVANT if relevant else None
             terms = parse_terms(split_words(query)) if query.strip() or not filters else ()
-            wanted = Query(terms, filters, min_match=least, offset=offset, diverse=diverse, sort=sort)
+            wanted = Query(
+                terms, filters, min_match=least, offset=offset, diverse=diverse, all_moments=all_moments, sort=sort
+            )
             return _search_result(query, engine.search(wanted, top_k))
 
         return await self._answer(run, top_k, thumbnails)
@@ -200,6 +217,7 @@ class Assistant:
         photo: Annotated[int | str, Field(description="An indexed photo: its id from `search`, or its absolute path.")],
         top_k: _TopK = 10,
         diverse: _Diverse = False,
+        all_moments: _AllMoments = False,
         thumbnails: _Thumbnails = False,
     ) -> Annotated[CallToolResult, SearchResult]:
         """Find photos that look like an indexed photo. The photo itself and its copies are left out."""
@@ -207,7 +225,8 @@ class Assistant:
         def run(engine: SearchEngine) -> SearchResult:
             record = _photo(engine, photo)
             term, own = engine.like(record)
-            return _search_result(record.file.path, engine.search(Query((term,), diverse=diverse, own=own), top_k))
+            wanted = Query((term,), diverse=diverse, all_moments=all_moments, own=own)
+            return _search_result(record.file.path, engine.search(wanted, top_k))
 
         return await self._answer(run, top_k, thumbnails)
 
@@ -307,8 +326,9 @@ def _thumbnail_blocks(engine: SearchEngine, hits: Sequence[PhotoResult]) -> list
     records = engine.records([hit.id for hit in hits])
     blocks: list[ContentBlock] = []
     for hit, data in zip(hits, _jpegs([records[hit.id] for hit in hits], _RESULT_BOX), strict=True):
+        name = with_moment(hit.path, records[hit.id].moment)
         unreadable = "" if data else " (cannot be read now)"
-        blocks.append(TextContent(text=f"{hit.rank}. id {hit.id}: {hit.path}{unreadable}"))
+        blocks.append(TextContent(text=f"{hit.rank}. id {hit.id}: {name}{unreadable}"))
         if data:
             blocks.append(ImageContent(data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
     return blocks

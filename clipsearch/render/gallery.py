@@ -153,9 +153,8 @@ def _page(gallery: Gallery, folder: str) -> Iterator[str]:
 
 def _tile(card: PhotoCard, picture: str | Failure, folder: str, common: str) -> str:
     record = card.record
-    moment = record.moment
-    name = _text(with_moment(short_path(record.file.path, common), moment))
-    title = with_moment(record.file.name, moment)
+    name = _text(short_path(record.file.path, common))
+    title = with_moment(record.file.name, record.moment)
     shown = (
         f'<span class="missing">cannot be read: {_text(picture.reason)}</span>'
         if isinstance(picture, Failure)
@@ -176,7 +175,7 @@ def _tile(card: PhotoCard, picture: str | Failure, folder: str, common: str) -> 
     also = f' data-relative="{_text(relative)}"' if relative != record.file.path else ""
     return (
         f'<li class="r{_ratio(record)}{" marked" if card.badge else ""}" data-path="{_text(record.file.path)}"{also} '
-        f'data-href="{escape(_address(record.file.path, relative) + _start(moment))}">'
+        f'data-href="{escape(_address(record.file.path, relative) + _start(record.moment))}">'
         f'<button type="button" class="picture" aria-label="{_text(f"{card.label} {title}".strip())}">'
         f"{shown}{badge}</button>{bar}"
         f'<p class="caption">{label}<span class="name">{name}</span>{worth}</p>{more}<dl hidden>{facts}</dl></li>\n'
@@ -337,7 +336,7 @@ def _hit_card(hit: Hit) -> PhotoCard:
         *([("same shot", ", ".join(other.file.name for other in hit.others))] if hit.others else []),
     )
     others = f"+{counted(len(hit.others), 'file')}" if hit.others else ""
-    more = joined(score if match else "", *_when_and_where(hit.record), others)
+    more = joined(str(hit.record.moment or ""), score if match else "", *_when_and_where(hit.record), others)
     return PhotoCard(hit.record, facts, label=str(hit.rank), worth=match or score, more=more, share=hit.match)
 
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
@@ -115,6 +116,28 @@ def test_plain_pictures_are_no_copies_unless_their_bytes_are_equal(find, folder)
         save_photo(folder / f"{name}.png", colour, note=name)
     shutil.copy(folder / "a.png", folder / "a2.png")
     assert groups(find()) == {"a.png": ["a2.png"]}
+
+
+def test_a_file_with_several_pictures_has_only_exact_copies_and_counts_once(find, folder):
+    photo().save(folder / "photo.png")
+    for name in ("scan.tif", "same.tif"):
+        photo().save(folder / name, save_all=True, append_images=[photo("coffee.jpg")])
+    result = find(least_cosine=-1)
+    assert groups(result) == {"same.tif": ["scan.tif"]} and (result.images, result.failures) == (3, ())
+    (group,) = result.groups
+    assert group.copies[0].exact and group.best.moment is group.copies[0].record.moment is None
+    assert result.spare_bytes == (folder / "scan.tif").stat().st_size
+
+
+def test_a_film_is_no_copy_of_its_first_frame_and_has_not_changed(find, folder):
+    pytest.importorskip("av", reason="films need the extra `video`")
+    from tests.images.films import film
+
+    frame = photo(size=(320, 240))
+    frame.save(folder / "photo.png")
+    (folder / "film.mp4").write_bytes(film([(np.asarray(frame), 2)]))
+    result = find(least_cosine=-1)
+    assert (result.images, result.groups, result.failures) == (2, (), ())
 
 
 def test_a_chain_is_not_a_group(find, folder):

@@ -12,7 +12,7 @@ from clipsearch.analysis.labels import LabelledImage, check_labels, competing_sc
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionNotFound, QueryError
 from clipsearch.types import Below
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, save_pages
 
 COLOURS = ["red", "green", "blue", "yellow", "grey"]
 
@@ -195,3 +195,10 @@ def test_labelling_can_be_cancelled_at_once_and_while_photos_are_read(engine, mo
     cancel.cancel()
     with pytest.raises(Cancelled):
         next(images)
+
+
+def test_a_file_with_pages_is_labelled_once_and_as_a_whole(engine, photos):
+    save_pages(photos / "scan.tif", "blue", "red")
+    engine.index()
+    (scan,) = (image for image in engine.label(COLOURS) if image.record.file.name == "scan.tif")
+    assert scan.record.moment is None and COLOURS[scan.best(1)[0][0]] == "blue"

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from clipsearch.cli import files
 from clipsearch.cli.files import put_into, safe_name
+from clipsearch.cli.players import note_film
 from clipsearch.cli.results import result_options, show
 from clipsearch.errors import ClipsearchError
 from clipsearch.types import Moment
@@ -304,3 +305,10 @@ def test_a_terminal_gets_colours_a_heading_and_lines_that_fit():
 def test_a_dumb_terminal_and_an_empty_no_color():
     assert "\x1b" not in on_a_terminal(TERM="dumb")
     assert "\x1b" in on_a_terminal(NO_COLOR="")  # as https://no-color.org specifies
+
+
+def test_a_film_to_search_by_is_searched_by_its_first_picture_and_that_is_said(capsys):
+    note_film("trip/film.mp4")
+    assert "trip/film.mp4 is a film: its first picture is searched" in capsys.readouterr().err
+    note_film("trip/photo.jpg")
+    assert capsys.readouterr().err == ""

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from anyio.from_thread import start_blocking_portal
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from clipsearch import SearchEngine
 from tests.conftest import PHOTOS
@@ -153,6 +153,33 @@ def test_thumbnails_come_with_an_answer_and_as_a_resource(ask):
     for data, side in ((pictures[0].data, 256), (thumbnail.blob, 512)):
         with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
             assert picture.format == "JPEG" and max(picture.size) == side
+
+
+def test_pages_are_named_and_shown_and_all_of_them_if_that_is_wanted(tmp_path):
+    first, second = (
+        Image.open(PHOTOS / name).convert("RGB").resize((320, 240)) for name in ("rocket.jpg", "coffee.jpg")
+    )
+    first.save(tmp_path / "scan.tif", save_all=True, append_images=[second])
+    with SearchEngine.open(tmp_path, model="mini") as engine:
+        engine.index()
+
+    async def questions():
+        async with mcp.Client(server_of(tmp_path)) as client:
+            wanted = {"query": "a cup of coffee", "thumbnails": True}
+            best = await client.call_tool("search", wanted)
+            every = await client.call_tool("search", {**wanted, "all_moments": True})
+            alike = await client.call_tool("similar", {"photo": 1, "all_moments": True})
+            return best, every, alike
+
+    best, every, alike = asyncio.run(questions())
+    (hit,) = best.structured_content["hits"]
+    assert hit["moment"] == {"unit": "page", "at": 2}
+    assert best.content[1].text.endswith("scan.tif (page 2)")
+    shown = [Image.open(io.BytesIO(base64.b64decode(block.data))) for block in every.content if block.type == "image"]
+    for picture, original in zip(shown, (second, first), strict=True):
+        difference = ImageChops.difference(picture, original.resize(picture.size))
+        assert max(ImageStat.Stat(difference).mean) < 30
+    assert alike.structured_content["hits"] == []  # all pages are of the file itself
 
 
 def test_what_goes_wrong_is_a_sentence(ask):
