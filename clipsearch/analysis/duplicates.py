@@ -104,8 +104,8 @@ def find_duplicates(
     """Find groups of copies among the photos that meet a condition, or all. Changes nothing, on disk or in the index.
 
     Near-copies have a cosine of at least `least_cosine` (None: the model's `copy_cosines`) and perceptual hashes that
-    differ in at most MAX_DIFFERING_BITS. Plain pictures, photos inside archives and in remote storage only have exact copies. So
-    do films and other files with several pictures: one frame like a photo does not make a film its copy.
+    differ in at most MAX_DIFFERING_BITS. Plain pictures, photos inside archives and in remote storage only have exact copies.
+    So do films and other files with several pictures: one frame like a photo does not make a film its copy.
 
     The best of a group is preferably a file of its own on this machine; then the one with most pixels; then the one that knows
     most of its camera, date and place, which re-saving tends to lose; then the largest file; then the shortest path. Photos are
