@@ -1,6 +1,8 @@
-"""The size of a JPEG XL picture, read before it is decoded: ISO 18181-1, annex D, and 18181-2 for its boxes."""
+"""The size of a JPEG XL picture, before it is decoded, and compressed tags: ISO 18181-1, annex D, and 18181-2 for boxes."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 CODESTREAM = b"\xff\x0a"
 CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -10,6 +12,9 @@ _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 
 _EDGE_BITS = (9, 13, 18, 30)
 _HEADER_BYTES = 16  # the size takes 75 bits at most
 _MOST_BOXES = 100
+_COMPRESSED = b"brob"
+_MOST_EXIF = 1 << 20
+_TIFF = (b"II*\0", b"MM\0*")
 
 
 def is_jpeg_xl(data: bytes) -> bool:
@@ -34,22 +39,59 @@ def read_size(data: bytes) -> tuple[int, int] | None:
     return width, height
 
 
+def compressed_exif(data: bytes) -> bytes:
+    """The EXIF tags in a box that is compressed with Brotli, as encoders write it. b"" if there is none, or no Brotli."""
+    if data.startswith(CODESTREAM):
+        return b""
+    for kind, start, end in _boxes(data):
+        if kind == _COMPRESSED and data[start : start + 4] == b"Exif":
+            block = _decompressed(data[start + 4 : end])
+            # The standard puts the tags' offset before them. The plug-in leaves it out.
+            return next((block[at:] for at in (4, 0) if block[at : at + 4] in _TIFF), b"")
+    return b""
+
+
+def _decompressed(data: bytes) -> bytes:
+    """At most _MOST_EXIF bytes of what Brotli has compressed; b"" if there are more, or if they are broken."""
+    try:
+        import brotli
+    except ImportError:
+        return b""
+    decompressor = brotli.Decompressor()
+    content = b""
+    try:
+        while not decompressor.is_finished() and len(content) <= _MOST_EXIF:
+            part = decompressor.process(data, output_buffer_limit=_MOST_EXIF)
+            if not part and not data:
+                return b""
+            content, data = content + part, b""
+    except brotli.error:
+        return b""
+    return content if len(content) <= _MOST_EXIF else b""
+
+
 def _codestream_start(data: bytes) -> int | None:
     if data.startswith(CODESTREAM):
         return 0
+    for kind, start, _ in _boxes(data):
+        if kind == b"jxlc":
+            return start
+        if kind == b"jxlp":
+            return start + 4  # after the number of the part
+    return None
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, start, end) of the content of each box."""
     at = 0
     for _ in range(_MOST_BOXES):
         size, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
         if size == 1:
             size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        if kind == b"jxlc":
-            return at + head
-        if kind == b"jxlp":
-            return at + head + 4  # after the number of the part
+        yield kind, at + head, at + size if size else len(data)
         if size < head or at + size >= len(data):
-            return None
+            return
         at += size
-    return None
 
 
 class _Bits:

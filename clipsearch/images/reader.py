@@ -259,6 +259,8 @@ class _Decoder:
             upright_size = image.size[::-1] if turned else image.size
             wanted = wanted[::-1] if wanted and turned else wanted
         loaded, is_cut = self._load(image, self.data, wanted)
+        if image_format == "JXL" and "exif" not in image.info and (tags := jpeg_xl.compressed_exif(self.data)):
+            image.info["exif"] = tags  # the plug-in passes over compressed ones
         # After loading, because PNG may have tags after the pixels, and loading turns TIFF upright.
         main, exif_tags, gps = _tags(image)
         orientation = main.get(ORIENTATION)

@@ -368,6 +368,37 @@ def test_a_jpeg_xl_picture_keeps_its_facts_profile_and_transparency(scene, plug_
     assert np.abs(wide - scene).mean() > 3
 
 
+def with_brotli(data, tags):
+    """A JPEG XL file whose EXIF tags are replaced by compressed bytes."""
+    size = struct.pack(">I", 12 + len(tags))
+    return data[:32] + size + b"brobExif" + tags + data[32:]
+
+
+def test_compressed_exif_of_jpeg_xl_is_read(scene, plug_in):
+    brotli = pytest.importorskip("brotli")
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0132], exif[0x9286] = "Canon", "EOS", "2020:01:02 03:04:05", "x" * 500
+    data = encoded(Image.fromarray(scene), "JXL", exif=exif.tobytes(), compress_metadata=True)
+    assert b"brobExif" in data and b"Canon" not in data
+    info = decode(data)[1]
+    assert (info.camera, info.taken_at.year) == ("Canon EOS", 2020)
+    plain = encoded(Image.fromarray(scene), "JXL", use_container=True)
+    whole = brotli.compress(bytes(4) + exif.tobytes()[6:])
+    assert decode(with_brotli(plain, whole))[1].camera == "Canon EOS"
+    bomb = brotli.compress(bytes(4) + exif.tobytes()[6:] + bytes(50_000_000))
+    for broken in (whole[: len(whole) // 2], b"no brotli" * 9, bomb):
+        picture, info = decode(with_brotli(plain, broken))
+        assert info.camera is None and picture.size == (160, 120)
+
+
+def test_compressed_exif_is_passed_over_without_brotli(scene, plug_in, monkeypatch):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x9286] = "Canon", "x" * 500
+    data = encoded(Image.fromarray(scene), "JXL", exif=exif.tobytes(), compress_metadata=True)
+    monkeypatch.setitem(sys.modules, "brotli", None)
+    assert decode(data)[1].camera is None
+
+
 def test_jpeg_xl_with_too_many_pixels_is_refused_before_it_is_decoded(scene):
     data = jpeg_xl_file(Image.fromarray(scene))
     with pytest.raises(ImageError, match="160 x 120 pixels are more than"):
