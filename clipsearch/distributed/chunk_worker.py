@@ -105,7 +105,7 @@ class ChunkWorker:
                 )
                 require_same(self._encoder.spec.fingerprint, job.fingerprint)
             if self._pool is None or self._pool.closed:
-                self._pool = DecoderPool(self._encoder.spec.pixels, job.limits, job.jobs)
+                self._pool = DecoderPool(self._encoder.spec.pixels, job.limits, job.jobs, all_pictures=True)
             return self._encoder, self._pool
 
 

@@ -24,7 +24,7 @@ FEWEST, MOST = 64, 1024
 """Photos of a chunk: enough that starting one costs nothing, few enough that losing one costs little."""
 
 _CHUNKS_PER_RUN = 32  # at least, so that many machines share a run evenly
-_PART_FORMAT = 3  # of what workers write; parts of another format are made again
+_PART_FORMAT = 4  # of what workers write; parts of another format are made again
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import tempfile
@@ -18,14 +17,16 @@ from clipsearch.distributed.storage import names_in, open_whole, put_file, remov
 from clipsearch.errors import Cause, ClipsearchError, ModelMismatch
 from clipsearch.images.own_pictures import OwnPicture
 from clipsearch.indexing.pipeline import Embedded
+from clipsearch.store.rows import checked_moments
 from clipsearch.store.vectors import is_unit
 from clipsearch.transfer.fields import EMBEDDING, photo_fields, row_of
 from clipsearch.transfer.parquet import opened, photo_schema, pyarrow_and_parquet, schema_model
-from clipsearch.types import Failure, Fingerprint, ImageFile, ImageRecord, clean_caption
+from clipsearch.types import Failure, Fingerprint, ImageFile, ImageRecord, Moment, clean_caption
 
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})\.parquet")
 _UNFINISHED = re.compile(r"\.([0-9a-f]{32})-[0-9a-f]{8}\.partial")  # as storage.put_file names unfinished files
-_ROWS = 512  # of a row group
+_PICTURES = 512  # of a row group, or the pictures of one file
+_LATER = "later_embeddings"  # the vectors of a file's pictures after the first, one behind the other
 _LONGEST_REASON = 1000
 _OWN = "own"  # the cause of a row of a picture that clipsearch has made
 
@@ -85,15 +86,14 @@ def write_part(
     """Write the outcomes of a chunk, atomically and in constant memory. Raises StorageError and OSError."""
     pa, pq = pyarrow_and_parquet()
     schema = _schema(fingerprint)
-    iterator = iter(outcomes)
     rows = failed = 0
     with tempfile.TemporaryFile() as stream:  # nameless, so that a killed process leaves nothing
         with pq.ParquetWriter(
             stream, schema, compression="zstd", write_page_checksum=True, use_dictionary=["format", "camera"]
         ) as out:
-            while batch := list(itertools.islice(iterator, _ROWS)):
+            for batch in _batches(outcomes):
                 values = [_row_values(outcome, captions) for outcome in batch]
-                out.write_table(pa.Table.from_pylist(values, schema=schema), row_group_size=_ROWS)
+                out.write_table(pa.Table.from_pylist(values, schema=schema), row_group_size=len(batch))
                 rows += len(batch)
                 failed += sum(isinstance(outcome, Failure) for outcome in batch)
         stream.seek(0)
@@ -105,7 +105,7 @@ def write_part(
 def read_files(folder: str, part: Part) -> Iterator[ImageFile]:
     """The files of a part, in its order, not validated. Raises ClipsearchError if its bytes do not match its name."""
     with _open(folder, part) as file:
-        for batch in file.iter_batches(_ROWS, columns=["path", "size", "mtime_ns"]):
+        for batch in file.iter_batches(_PICTURES, columns=["path", "size", "mtime_ns"]):
             for row in batch.to_pylist():
                 yield ImageFile(os.fsdecode(row["path"]), int(row["size"]), int(row["mtime_ns"]))
 
@@ -124,9 +124,10 @@ def read_part(folder: str, part: Part, fingerprint: Fingerprint) -> Iterator[lis
         if not file.schema_arrow.equals(_schema(fingerprint), check_metadata=False):
             raise ClipsearchError(f"{where} has other columns than clipsearch writes")
         number = 1
-        for batch in file.iter_batches(_ROWS):
-            yield [_outcome(number + at, row, where) for at, row in enumerate(batch.to_pylist())]
-            number += batch.num_rows
+        for group in range(file.num_row_groups):  # a batch never has more films than were written together
+            for batch in file.iter_batches(_PICTURES, [group]):
+                yield [_outcome(number + at, row, where) for at, row in enumerate(batch.to_pylist())]
+                number += batch.num_rows
 
 
 @contextmanager
@@ -148,7 +149,24 @@ def _open(folder: str, part: Part) -> Iterator[Any]:
 
 def _schema(fingerprint: Fingerprint) -> Any:
     pa, _ = pyarrow_and_parquet()
-    return photo_schema(fingerprint, {"path": pa.binary(), "reason": pa.string(), "cause": pa.string()})
+    several = {"moment_at": pa.list_(pa.float64()), _LATER: pa.list_(pa.float32())}  # of a file with several pictures
+    return photo_schema(fingerprint, {"path": pa.binary(), "reason": pa.string(), "cause": pa.string(), **several})
+
+
+def _batches(
+    outcomes: Iterable[Embedded | Failure | OwnPicture],
+) -> Iterator[list[Embedded | Failure | OwnPicture]]:
+    """The outcomes of files, as many as have _PICTURES pictures at a time."""
+    batch: list[Embedded | Failure | OwnPicture] = []
+    pictures = 0
+    for outcome in outcomes:
+        batch.append(outcome)
+        pictures += len(outcome.info.moments) or 1 if isinstance(outcome, Embedded) else 1
+        if pictures >= _PICTURES:
+            yield batch
+            batch, pictures = [], 0
+    if batch:
+        yield batch
 
 
 def _row_values(outcome: Embedded | Failure | OwnPicture, captions: Mapping[str, str]) -> dict[str, Any]:
@@ -163,8 +181,11 @@ def _row_values(outcome: Embedded | Failure | OwnPicture, captions: Mapping[str,
     else:
         values = photo_fields(ImageRecord(0, file, outcome.info))
         cause = "incomplete" if outcome.info.incomplete else None
-        embedding = None if outcome.vectors is None else outcome.vectors[0]
-        values |= {"caption": captions.get(file.path), EMBEDDING: embedding, "cause": cause}
+        values |= {"caption": captions.get(file.path), "cause": cause}
+        if outcome.vectors is not None:
+            values |= {EMBEDDING: outcome.vectors[0], _LATER: outcome.vectors[1:].reshape(-1)}
+        if moments := outcome.info.moments:
+            values |= {"moment_unit": moments[0].unit, "moment_at": [moment.at for moment in moments]}
     return values | {"path": os.fsencode(file.path)}
 
 
@@ -179,13 +200,23 @@ def _outcome(number: int, values: dict[str, Any], where: str) -> Embedded | Fail
         return Failure(file, values["reason"], values["cause"])
     if values["cause"] == _OWN:
         return OwnPicture(file)
-    info = row_of(number, {**values, "path": path}, where).info
+    info = row_of(number, {**values, "path": path, "moment_unit": None, "moment_at": None}, where).info
     if info is None:
         raise ClipsearchError(f"{where}: row {number:,} does not say what its picture is")
-    info = replace(info, caption=clean_caption(values["caption"]), incomplete=values["cause"] == "incomplete")
+    moments: tuple[Moment, ...] = ()
+    if values["moment_unit"] is not None or values["moment_at"] is not None:
+        try:
+            moments = checked_moments(values["moment_unit"], values["moment_at"] or ())
+        except ValueError as error:
+            raise ClipsearchError(f"{where}: row {number:,} has moments that make no sense") from error
+    caption, incomplete = clean_caption(values["caption"]), values["cause"] == "incomplete"
+    info = replace(info, caption=caption, incomplete=incomplete, moments=moments)
     if values[EMBEDDING] is None:
         return Embedded(file, info, None)
-    vector = np.array(values[EMBEDDING], np.float32)
-    if not is_unit(vector):
+    first, later = np.array(values[EMBEDDING], np.float32), np.array(values[_LATER] or (), np.float32)
+    if len(first) * max(0, len(moments) - 1) != len(later):
+        raise ClipsearchError(f"{where}: row {number:,} does not have an embedding for each of its pictures")
+    vectors = np.concatenate([first, later]).reshape(-1, len(first))
+    if not all(map(is_unit, vectors)):
         raise ClipsearchError(f"{where}: row {number:,} has an embedding that is not a unit vector")
-    return Embedded(file, info, vector[None])
+    return Embedded(file, info, vectors)

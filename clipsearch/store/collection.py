@@ -340,14 +340,17 @@ class Collection:
         return dict(zip(wanted[known].tolist(), vectors[known], strict=True))
 
     def scan(
-        self, condition: Condition | None = None, block: int = 4096
+        self, condition: Condition | None = None, block: int = 4096, *, all_pictures: bool = False
     ) -> Iterator[tuple[list[ImageRecord], Embeddings]]:
-        """Every image that meets a condition, or all, `block` at a time: records and vectors (n, dim), by image id.
+        """Every file that meets a condition, or all, `block` at a time: records and vectors (n, dim), by image id.
 
-        All blocks are of one committed state.
+        Of a file with several pictures, the first one, or all of them with `all_pictures`. All blocks are of one committed
+        state.
         """
         for snapshot in self._index.states():
             ids = self.ids(condition)
+            if all_pictures:
+                ids = snapshot.file_ids.expanded(ids)
             for start in range(0, len(ids), block):
                 part = ids[start : start + block]
                 records = self.records(part.tolist())

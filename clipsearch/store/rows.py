@@ -162,13 +162,20 @@ def _moments(pictures: Any, stored: Any) -> tuple[tuple[Moment, ...], list[int]]
     if pictures is None and stored is None:
         return (), []
     values = json.loads(text(stored, _LONGEST_MOMENTS))
-    unit, places, checks = values["unit"], values["at"], values["checks"]
-    if unit not in _UNITS or not len(places) == len(checks) + 1 == whole(pictures, 1, MOST_MOMENTS):
+    places, checks = values["at"], values["checks"]
+    if not len(places) == len(checks) + 1 == whole(pictures, 1, MOST_MOMENTS):
+        raise ValueError("no moments")
+    return checked_moments(values["unit"], places), [whole(check, 0, 2**32 - 1) for check in checks]
+
+
+def checked_moments(unit: Any, places: Sequence[Any]) -> tuple[Moment, ...]:
+    """The moments of a file's pictures, of one unit, at their places. ValueError if an index cannot have such moments."""
+    if unit not in _UNITS or not 1 <= len(places) <= MOST_MOMENTS:
         raise ValueError("no moments")
     moments = tuple(Moment(unit, number(at, 0, LARGEST_EDGE)) for at in places)
     if any(later.at <= earlier.at for earlier, later in itertools.pairwise(moments)):
         raise ValueError("moments out of order")
-    return moments, [whole(check, 0, 2**32 - 1) for check in checks]
+    return moments
 
 
 def place_key(place: Place) -> tuple[int, bytes, bytes]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,9 @@ from clipsearch.errors import ClipsearchError, ModelMismatch
 from clipsearch.images.file_types import has_image_signature, is_image_name
 from clipsearch.indexing.walk import WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
-from clipsearch.store.rows import Place
+from clipsearch.store.rows import MOST_MOMENTS, Place, checked_moments
 from clipsearch.transfer.fields import EmbeddingReader, Row
-from clipsearch.types import Embeddings, Fingerprint, ImageFile
+from clipsearch.types import Embeddings, Fingerprint, ImageFile, Moment
 
 TOLERANCE = 1e-3
 """How far a unit vector's norm may be from 1. Rounding to float16 changes each value by 5e-4 of it at most."""
@@ -89,6 +89,56 @@ def unit_blocks(source: EmbeddingReader, *, any_length: bool = False) -> Iterato
         unit = np.empty(wide.shape, np.float32)
         unit[keep], unit[~keep] = wide[keep], normalise(wide[~keep])
         yield rows, unit
+
+
+@dataclass(frozen=True, slots=True)
+class FileRows:
+    """The rows of one file, which follow one another, and their unit vectors (n, dim); several if they have moments."""
+
+    rows: tuple[Row, ...]
+    vectors: Embeddings
+
+    def moments(self) -> tuple[Moment, ...]:
+        """The moments of the pictures; none for a photo. ValueError, with the reason, if the rows do not fit together."""
+        first = self.rows[0]
+        places = [row.moment.at for row in self.rows if row.moment]
+        if not places:
+            return ()
+        if len(places) > MOST_MOMENTS:
+            raise ValueError(f"this file has more than {MOST_MOMENTS:,} rows")
+        try:
+            moments = checked_moments(first.moment and first.moment.unit, places)
+        except ValueError:
+            moments = ()
+        if moments != tuple(row.moment for row in self.rows):
+            raise ValueError("the moments of this file's rows are not in order")
+        if any(replace(row, number=first.number, moment=first.moment) != first for row in self.rows):
+            raise ValueError("the rows of this file contradict one another")
+        return moments
+
+
+def by_file(blocks: Iterable[tuple[list[Row], Embeddings]]) -> Iterator[list[FileRows]]:
+    """The rows of each block by their files. If a film's rows may go on in the next block, they come with that block."""
+    open_rows: list[tuple[Row, NDArray[np.float32]]] = []
+
+    def closed() -> FileRows:
+        rows, vectors = zip(*open_rows, strict=True)
+        open_rows.clear()
+        return FileRows(rows, np.stack(vectors))
+
+    for rows, embeddings in blocks:
+        files: list[FileRows] = []
+        for row, vector in zip(rows, embeddings, strict=True):
+            before = open_rows[-1][0] if open_rows else None
+            goes_on = before and before.moment and row.moment and before.path == row.path
+            if open_rows and (not goes_on or len(open_rows) > MOST_MOMENTS):
+                files.append(closed())
+            open_rows.append((row, vector))
+        if open_rows and not open_rows[-1][0].moment:
+            files.append(closed())
+        yield files
+    if open_rows:
+        yield [closed()]
 
 
 def _problem(vector: NDArray[np.float64], norm: float) -> str:

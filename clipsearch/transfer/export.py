@@ -52,6 +52,7 @@ def export(
 ) -> ExportReport:
     """Write the images of one committed state, by image id, with their stored unit vectors, float32: see SearchEngine.export.
 
+    A file with several pictures has a row for each, one after the other.
     A name with another ending gets that of the format. Memory grows by eight bytes per image. Files appear once complete.
     """
     kind = format or _format_of(Path(out))
@@ -71,9 +72,9 @@ def export(
 
     def blocks() -> Iterator[Block]:
         nonlocal done
-        for records, vectors in collection.scan(condition, BLOCK):
+        for records, vectors in collection.scan(condition, BLOCK, all_pictures=True):
             yield [photo_fields(record, relative_to) for record in records], vectors
-            done += len(records)
+            done += sum(record.moment is None or record.moment == record.info.moments[0] for record in records)
             report(done, total)
 
     with replacing(targets, force=force) as paths:

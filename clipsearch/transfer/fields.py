@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
 from clipsearch.render.json_output import photo_to_json
-from clipsearch.store.rows import LARGEST_EDGE
+from clipsearch.store.rows import LARGEST_EDGE, checked_moments
 from clipsearch.store.validation import number, text, whole
-from clipsearch.types import Fingerprint, ImageInfo, ImageRecord, clean_caption
+from clipsearch.types import Fingerprint, ImageInfo, ImageRecord, Moment, clean_caption
 
 Format: TypeAlias = Literal["npy", "parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _INFO_FIELDS = ("width", "height", "format", "content_hash", "taken_at", "camera", "latitude", "longitude")
 
-PHOTO_FIELDS = ("path", "size", "mtime_ns", *_INFO_FIELDS, "caption")
+MOMENT_FIELDS = ("moment_unit", "moment_at")
+"""Of a file with several pictures, each is a row: "page" and its number, or "second" and its time. Of other files, None."""
+
+PHOTO_FIELDS = ("path", "size", "mtime_ns", *_INFO_FIELDS, "caption", *MOMENT_FIELDS)
 """The size is in bytes, width and height are in pixels of the upright picture. `content_hash` is the sha256 of the file's bytes
 in hexadecimal, `taken_at` is ISO 8601 by the camera's clock, latitude and longitude are in degrees (WGS 84)."""
 
@@ -37,13 +40,14 @@ _LONGEST_TEXT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a file says about one photo. `number` counts from 1."""
+    """What a file says about one photo, or one of a file's pictures. `number` counts from 1."""
 
     number: int
     path: str
     content_hash: str | None
     info: ImageInfo | None  # without the caption; None unless the file has all of it, including the hash
     caption: str | None = None
+    moment: Moment | None = None  # of a file with several pictures
 
 
 class EmbeddingReader(ABC):
@@ -69,6 +73,8 @@ def photo_fields(record: ImageRecord, relative_to: str | None = None) -> dict[st
     photo = photo_to_json(record)
     latitude, longitude = photo["gps"] or (None, None)
     photo |= {"mtime_ns": record.file.mtime_ns, "latitude": latitude, "longitude": longitude}
+    if record.moment is not None:
+        photo |= zip(MOMENT_FIELDS, (record.moment.unit, record.moment.at), strict=True)
     if relative_to is not None:
         photo["path"] = Path(record.file.path).relative_to(relative_to).as_posix()
     return {name: photo.get(name) for name in PHOTO_FIELDS}
@@ -92,14 +98,26 @@ def stated_model(values: Mapping[str, Any], where: str) -> Fingerprint | None:
 
 
 def row_of(number: int, values: Mapping[str, Any], where: str) -> Row:
-    """A row of a file. ClipsearchError if it has no path; photo fields that make no sense count as missing."""
+    """A row of a file. ClipsearchError if it has no path; photo fields that make no sense count as missing.
+
+    A hash or a moment that makes no sense is an error, too.
+    """
     path = values.get("path")
     if not isinstance(path, str) or not path or len(path) > _LONGEST_TEXT or "\0" in path:
         raise ClipsearchError(f'{where}: row {number:,} has no "path"')
     digest = values.get("content_hash")
     if digest is not None and not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
         raise ClipsearchError(f'{where}: row {number:,} has a "content_hash" that is not a sha256 in hexadecimal')
-    return Row(number, path, digest, _info(values) if digest else None, clean_caption(values.get("caption")))
+    unit, at = (values.get(name) for name in MOMENT_FIELDS)
+    moment = None
+    if unit is not None or at is not None:
+        try:
+            (moment,) = checked_moments(unit, [at])
+        except (ValueError, TypeError) as error:
+            raise ClipsearchError(
+                f"{where}: row {number:,} has a moment that is neither a page nor a time ({', '.join(MOMENT_FIELDS)})"
+            ) from error
+    return Row(number, path, digest, _info(values) if digest else None, clean_caption(values.get("caption")), moment)
 
 
 def _info(values: Mapping[str, Any]) -> ImageInfo | None:

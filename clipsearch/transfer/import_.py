@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
@@ -24,11 +24,11 @@ from clipsearch.indexing import roots
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.transfer.admission import PhotoFinder, agreed_model, unit_blocks
+from clipsearch.transfer.admission import FileRows, PhotoFinder, agreed_model, by_file, unit_blocks
 from clipsearch.transfer.fields import EmbeddingReader, Row
 from clipsearch.transfer.formats import JsonlReader, NpyReader
 from clipsearch.transfer.parquet import ParquetReader
-from clipsearch.types import Embeddings, Failure, Fingerprint, ImageFile, ImageInfo, PixelSpec
+from clipsearch.types import Embeddings, Failure, Fingerprint, ImageFile, ImageInfo, Moment, PixelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ ImportProgress: TypeAlias = Callable[["ImportReport", int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """A row that was not taken, and why. `row` counts from 1."""
+    """A row that was not taken, and why. `row` counts from 1. Of a file with several rows it is the first."""
 
     row: int
     path: str
@@ -60,7 +60,7 @@ class RefusedRow:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What a run did with each row."""
+    """What a run did with each row. A file with several pictures, and a row for each, counts once."""
 
     added: int = 0
     updated: int = 0  # photos that were indexed with other content or another vector
@@ -72,7 +72,7 @@ class ImportReport:
 
     @property
     def failed(self) -> int:
-        """How many rows were not taken."""
+        """How many photos were not taken."""
         return len(self.refused)
 
 
@@ -128,10 +128,14 @@ def import_file(
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A row whose photo exists. `image_id` is that of the indexed photo in its place, if any."""
+    """A photo that exists, and its row. `image_id` is that of the indexed photo in its place, if any.
+
+    A file with several pictures has as many vectors (n, dim) and moments, and the first of its rows.
+    """
 
     row: Row
-    vector: NDArray[np.float32]
+    vectors: Embeddings
+    moments: tuple[Moment, ...]
     place: Place
     file: ImageFile
     image_id: int | None = None
@@ -178,10 +182,10 @@ class _ImportRun:
             committed_at = time.monotonic()
 
         try:
-            for rows, vectors in blocks:
+            for files in by_file(blocks):
                 self._cancel.check()
-                self._take(rows, vectors)
-                done += len(rows)
+                self._take(files)
+                done += sum(len(file.rows) for file in files)
                 if progress:
                     progress(report, done, total)
                 if self._collection.staged >= COMMIT_IMAGES or time.monotonic() - committed_at >= COMMIT_SECONDS:
@@ -192,15 +196,20 @@ class _ImportRun:
             return replace(committed, interrupted=True)
         return report
 
-    def _take(self, rows: list[Row], vectors: Embeddings) -> None:
-        """Stage those of some rows that can be taken."""
+    def _take(self, files: list[FileRows]) -> None:
+        """Stage those of some files that can be taken."""
         candidates: list[_Candidate] = []
-        for row, vector in zip(rows, vectors, strict=True):
+        for file in files:
+            row = file.rows[0]
             photo = self._finder.find(row.path)
+            try:
+                moments = file.moments()
+            except ValueError as error:
+                photo = str(error)
             if isinstance(photo, str):
                 self._refuse(row, photo)
             else:
-                candidates.append(_Candidate(row, vector, *photo))
+                candidates.append(_Candidate(row, file.vectors, moments, *photo))
         while candidates:  # the first row of each photo; then, for photos whose row was refused, the next one
             first: dict[Place, _Candidate] = {}
             later = []
@@ -224,8 +233,9 @@ class _ImportRun:
                 self._refuse(row, photo)
                 continue
             file, info = photo
-            info = replace(info, caption=row.caption or self._former_caption(image_id, info))
-            self._done.add(self._collection.add(candidate.place, file, info, candidate.vector))
+            caption = row.caption or self._former_caption(image_id, info)
+            info = replace(info, caption=caption, moments=candidate.moments)
+            self._done.add(self._collection.add(candidate.place, file, info, candidate.vectors))
             self._report.added += image_id is None
             self._report.updated += image_id is not None
 
@@ -235,10 +245,13 @@ class _ImportRun:
         return record.info.caption if record and record.info.content_hash == info.content_hash else None
 
     def _changed(self, candidates: list[_Candidate]) -> list[_Candidate]:
-        """Those that differ from what is indexed: in the file's size or time, the content, the caption or the vector."""
-        ids = [candidate.image_id for candidate in candidates if candidate.image_id is not None]
-        records = self._collection.records(ids)
-        stored = self._collection.published_vectors(ids)
+        """Those that differ from what is indexed: in the file's size or time, the content, the caption or the vectors."""
+        records = self._collection.records([file.image_id for file in candidates if file.image_id is not None])
+        pictures = {
+            image_id: range(image_id, image_id + max(1, len(record.info.moments)))
+            for image_id, record in records.items()
+        }
+        stored = self._collection.published_vectors(list(itertools.chain.from_iterable(pictures.values())))
         changed = []
         for candidate in candidates:
             image_id, row = candidate.image_id, candidate.row
@@ -249,7 +262,10 @@ class _ImportRun:
                 and record.file == candidate.file
                 and row.content_hash in (None, record.info.content_hash)
                 and row.caption in (None, record.info.caption)
-                and np.array_equal(stored.get(image_id, ()), candidate.vector)
+                and record.info.moments == candidate.moments
+                and np.array_equal(
+                    [stored[number] for number in pictures[image_id] if number in stored], candidate.vectors
+                )
             ):
                 self._done.add(image_id)
                 self._report.unchanged += 1

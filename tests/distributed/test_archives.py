@@ -289,7 +289,7 @@ def test_a_photo_of_an_archive_that_made_the_decoder_crash_is_tried_again(tmp_pa
     archive = save_tar(folder / "a.tar", [("in/a.jpg", jpeg("red")), ("b.jpg", jpeg("blue") + b"TROUBLE")])
     launch = pool._LAUNCH
     crash = (
-        "import os, clipsearch.images.worker as w; decode = w.decode_image; w.decode_image = lambda data, *rest: "
+        "import os, clipsearch.images.worker as w; decode = w.decode_pictures; w.decode_pictures = lambda data, *rest: "
         "os.kill(os.getpid(), 9) if data.endswith(b'TROUBLE') else decode(data, *rest)\n"
     )
     for sources in ([folder, archive], [archive], []):

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import pickle
@@ -23,10 +24,12 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import Cancelled, ClipsearchError, CollectionNotFound, ModelMismatch
 from clipsearch.store.collection import Collection
+from clipsearch.store.verify import verify
 from clipsearch.transfer import admission, export, formats, import_
 from clipsearch.transfer.fields import EmbeddingReader
-from clipsearch.types import Below, Fingerprint, Test
+from clipsearch.types import Below, Fingerprint, ImageFile, ImageInfo, Moment, Test
 from tests.conftest import ColourEncoder, give_captions, names, save_photo
+from tests.store.support import random_units
 
 ROUND = ("npy", "jsonl", "parquet")
 
@@ -711,3 +714,132 @@ def test_a_cancelled_export_writes_nothing(engine, tmp_path, ending):
     with pytest.raises(Cancelled):
         engine.export(out / f"x.{ending}", force=True, progress=lambda done, total: cancel.cancel(), cancel=cancel)
     assert os.listdir(out) == [f"x.{ending}"] and (out / f"x.{ending}").read_text() == "before"
+
+
+# -- files with several pictures
+
+MOMENTS = {"scan.tif": ("page", (1.0, 2.0, 3.0)), "film.mp4": ("second", (0.0, 1.25, 7.5, 90.1))}
+
+
+@pytest.fixture
+def several(engine, photos, monkeypatch):
+    """An engine whose index has two files with several pictures, which only their names make films."""
+    monkeypatch.setattr(admission, "is_image_name", lambda name: True)
+    with Collection(engine.index_folder, writable=True) as collection:
+        for seed, (name, (unit, places)) in enumerate(MOMENTS.items()):
+            path = photos / name
+            path.write_bytes(name.encode())
+            state = path.stat()
+            vectors = random_units(len(places), collection.fingerprint.dim, seed)
+            info = ImageInfo(
+                64, 48, name[-3:].upper(), hashlib.sha256(name.encode()).hexdigest(),
+                moments=tuple(Moment(unit, at) for at in places),
+            )  # fmt: skip
+            place = collection.place(str(path))
+            collection.add(place, ImageFile(str(path), state.st_size, state.st_mtime_ns), info, vectors)
+        collection.commit()
+    return engine
+
+
+def all_held(engine):
+    """The contents of an index: (path, moment) → (vector's bytes, file, info)."""
+    with Collection(engine.index_folder) as collection:
+        return {
+            (record.file.path, record.moment): (vector.tobytes(), record.file, record.info)
+            for records, vectors in collection.scan(all_pictures=True)
+            for record, vector in zip(records, vectors, strict=True)
+        }
+
+
+def film_rows(engine, path):
+    """The exported rows of the film, and a function that imports changed ones into another index."""
+    return [row for row in rows_of(engine, path) if row["path"].endswith("film.mp4")]
+
+
+@pytest.mark.parametrize("block", [2, 3, 4096])
+@pytest.mark.parametrize("ending", ROUND)
+def test_every_picture_of_a_file_is_a_row_and_comes_back(several, other, photos, tmp_path, monkeypatch, ending, block):
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    monkeypatch.setattr(export, "BLOCK", block)
+    monkeypatch.setattr(EmbeddingReader, "block_rows", block)  # so that a film's rows are in several blocks
+    done = []
+    report = several.export(tmp_path / f"out.{ending}", progress=lambda now, total: done.append((now, total)))
+    assert report.images == 7 and done[-1] == (7, 7)
+    taken = other.import_embeddings(tmp_path / f"out.{ending}", folder=photos)
+    assert (taken.added, taken.unchanged, taken.refused, taken.left) == (7, 0, [], 0)
+    assert all_held(other) == all_held(several) and len(all_held(other)) == 12
+    again = other.import_embeddings(tmp_path / f"out.{ending}")
+    assert (again.added, again.updated, again.unchanged) == (0, 0, 7)
+    assert verify(other.index_folder).damages == ()
+
+
+def test_rows_of_photos_have_no_moment_and_a_table_has_a_line_for_each_picture(several, tmp_path):
+    rows = rows_of(several, tmp_path / "out.jsonl")
+    moments = [(row["moment_unit"], row["moment_at"]) for row in rows]
+    assert moments[:5] == [(None, None)] * 5
+    assert moments[5:] == [(unit, at) for unit, places in MOMENTS.values() for at in places]
+    several.export(tmp_path / "out.csv")
+    with open(tmp_path / "out.csv", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert [row["moment_at"] for row in table[-4:]] == ["0.0", "1.25", "7.5", "90.1"] and len(table) == 12
+    without = [{name: value for name, value in row.items() if not name.startswith("moment")} for row in rows[:5]]
+    write_rows(tmp_path / "before.jsonl", without)  # a file from before there were moments
+    report = several.import_embeddings(tmp_path / "before.jsonl")
+    assert (report.unchanged, report.refused) == (5, [])
+
+
+def test_changed_moments_or_vectors_of_a_film_replace_it(several, tmp_path):
+    rows = film_rows(several, tmp_path / "out.jsonl")
+    for change in ({"moment_at": 8.5}, {"embedding": rows[0]["embedding"]}):
+        write_rows(tmp_path / "new.jsonl", [*rows[:2], {**rows[2], **change}, rows[3]])
+        assert several.import_embeddings(tmp_path / "new.jsonl").updated == 1
+    write_rows(tmp_path / "new.jsonl", rows[:2])
+    assert several.import_embeddings(tmp_path / "new.jsonl").updated == 1
+    assert len(all_held(several)) == 10
+    assert verify(several.index_folder).damages == ()
+
+
+@pytest.mark.parametrize(
+    "rows, reason",
+    [
+        (lambda a, b, c, d: [a, c, b, d], "not in order"),
+        (lambda a, b, c, d: [a, a, b], "not in order"),
+        (lambda a, b, c, d: [a, {**b, "moment_unit": "page"}], "not in order"),
+        (lambda a, b, c, d: [a, {**b, "width": 65}], "contradict"),
+        (lambda a, b, c, d: [a, {**b, "content_hash": "0" * 64}], "contradict"),
+        (lambda a, b, c, d: [{**a, "moment_at": float(at)} for at in range(1001)], "more than 1,000 rows"),
+    ],
+)
+def test_rows_that_do_not_fit_together_are_refused(several, other, photos, tmp_path, rows, reason):
+    write_rows(tmp_path / "bad.jsonl", rows(*film_rows(several, tmp_path / "out.jsonl")))
+    report = other.import_embeddings(tmp_path / "bad.jsonl", folder=photos)
+    assert report.added == 0 and [reason in refused.reason for refused in report.refused] == [True]
+
+
+def test_rows_of_a_film_that_are_apart_are_not_put_together(several, other, photos, tmp_path):
+    rows = rows_of(several, tmp_path / "out.jsonl")
+    write_rows(tmp_path / "apart.jsonl", [*rows[8:10], rows[0], *rows[10:]])
+    report = other.import_embeddings(tmp_path / "apart.jsonl", folder=photos)
+    assert report.added == 2 and "first one counts" in reasons(report)["film.mp4"]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        ("hour", 1),
+        ("second", -1),
+        ("second", None),
+        (None, 1),
+        ("page", "1"),
+        ("second", 1e300),
+        (["page"], 1),
+        ("page", True),
+    ],
+)
+def test_a_moment_that_makes_no_sense_is_an_error(several, other, photos, tmp_path, moment):
+    unit, at = moment
+    rows = [{**row, "moment_unit": unit, "moment_at": at} for row in film_rows(several, tmp_path / "out.jsonl")[:1]]
+    write_rows(tmp_path / "bad.jsonl", rows)
+    with pytest.raises(ClipsearchError, match="row 1 has a moment"):
+        other.import_embeddings(tmp_path / "bad.jsonl", folder=photos)
