@@ -19,6 +19,9 @@ def browse(
     top_k: int = count_option("-k --top-k", 50, "How many photos to list.", WHICH_PHOTOS),
     relevant: bool = flag("--relevant", "Start with only photos that match; r in the list changes it.", WHICH_PHOTOS),
     every_file: bool = flag("--every-file", "Start with every file of a shot; f in the list changes it.", WHICH_PHOTOS),
+    all_moments: bool = flag(
+        "--all-moments", "Start with every moment of a film, every page; a in the list changes it.", WHICH_PHOTOS
+    ),
     filters: tuple[Condition, ...] = filter_options,
     index_folder: str | None = index_option,
     model: str | None = model_option(),
@@ -31,8 +34,8 @@ def browse(
     clipsearch browse --in ~/Photos/2024 --relevant
 
     Down and Up choose a photo, and Enter goes to the list. In the list, Enter opens the photo, c copies its path, s looks for
-    similar photos, r hides photos that do not match, f shows every file of a shot, / goes back to the query, and q quits. Esc
-    clears the query. Needs a terminal with colours, and textual: pip install 'clipsearch[tui]'.
+    similar photos, r hides photos that do not match, f shows every file of a shot, a every moment of a film, / goes back to
+    the query, and q quits. Esc clears the query. Needs a terminal with colours, and textual: pip install 'clipsearch[tui]'.
     """
     try:
         from clipsearch.terminal.app import BrowseApp
@@ -42,6 +45,14 @@ def browse(
         raise ClipsearchError("browse needs a terminal; in a pipe, use `clipsearch query`")
     engine = open_engine(index_folder, model=model, device=device)
     remember_index(engine.index_folder)
-    app = BrowseApp(engine, open_photo, Query((), filters), top_k=top_k, relevant=relevant, every_file=every_file)
+    app = BrowseApp(
+        engine,
+        open_photo,
+        Query((), filters),
+        top_k=top_k,
+        relevant=relevant,
+        every_file=every_file,
+        all_moments=all_moments,
+    )
     app.run()
     return app.return_code or 0

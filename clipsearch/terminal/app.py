@@ -37,13 +37,14 @@ _MOST_PICTURES = 64  # in memory, 300 kB each
 class ListRequest:
     """What the list shows: photos for a text, photos like another one, or the newest.
 
-    `relevant` leaves out those that do not match, and `every_file` shows all files of a shot.
+    `relevant` leaves out what does not match. `every_file` shows all files of a shot, and `all_moments` each moment and page.
     """
 
     text: str = ""
     like: ImageRecord | None = None
     relevant: bool = False
     every_file: bool = False
+    all_moments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class BrowseApp(App[None]):
         Binding("s", "similar", "more like this"),
         Binding("r", "relevant", "only relevant"),
         Binding("f", "every_file", "every file"),
+        Binding("a", "all_moments", "all moments"),
         Binding("slash", "ask", "query", show=False),
         Binding("escape", "clear", "clear", priority=True),
         Binding("q", "quit", "quit"),
@@ -103,13 +105,14 @@ class BrowseApp(App[None]):
         top_k: int = 50,
         relevant: bool = False,
         every_file: bool = False,
+        all_moments: bool = False,
     ) -> None:
         super().__init__()
         self._engine = engine
         self._show = show
         self._query = query  # its terms are replaced by what is typed
         self._top_k = top_k
-        self._request = ListRequest(relevant=relevant, every_file=every_file)
+        self._request = ListRequest(relevant=relevant, every_file=every_file, all_moments=all_moments)
         self._rows: list[PhotoRow] = []
         self._searching = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-search")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-preview")
@@ -199,6 +202,10 @@ class BrowseApp(App[None]):
         """Show every file of a shot, or one of each again."""
         self._look_for(replace(self._request, every_file=not self._request.every_file))
 
+    def action_all_moments(self) -> None:
+        """Show every moment of a film and every page, or only the best again."""
+        self._look_for(replace(self._request, all_moments=not self._request.all_moments))
+
     def action_ask(self) -> None:
         """Go to the query."""
         self.query_one(Input).focus()
@@ -235,7 +242,7 @@ class BrowseApp(App[None]):
     def _answer(self, request: ListRequest) -> tuple[list[PhotoRow], str]:
         """The rows, and a message about them; runs in the engine's own thread."""
         if not request.text and request.like is None:
-            rows, count = self._newest(every_file=request.every_file)
+            rows, count = self._newest(every_file=request.every_file or request.all_moments)
             return rows, f"the newest of {count:,} photos" if count else "there are no photos"
         like = request.like
         least = RELEVANT if request.relevant and not like else None
@@ -244,7 +251,14 @@ class BrowseApp(App[None]):
             terms: tuple[Term, ...] = (term,)
         else:
             terms, own = parse_terms(split_words(request.text)), ()
-        query = replace(self._query, terms=terms, min_match=least, own=own, one_per_shot=not request.every_file)
+        query = replace(
+            self._query,
+            terms=terms,
+            min_match=least,
+            own=own,
+            one_per_shot=not request.every_file,
+            all_moments=request.all_moments,
+        )
         hits = self._engine.search(query, self._top_k)
         explained = hits.explanation
         photos = f"{explained.considered:,} photos"

@@ -255,6 +255,12 @@ def test_a_page_is_named_and_drawn_and_what_to_look_for_is_said(browse, tmp_path
         await pilot.press("enter", "enter")
         await pilot.pause()
         assert state(app) == "look at page 2"
+        await pilot.press("a")
+        await settled(pilot)
+        assert [name.rpartition("/")[2] for name in listed(app)] == ["scan.tif (page 2)", "scan.tif (page 1)"]
+        await pilot.press("a")
+        await settled(pilot)
+        assert len(listed(app)) == 1
 
     browse(test, engine=engine)
 
