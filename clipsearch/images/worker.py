@@ -21,7 +21,14 @@ from typing import IO, Any
 from PIL import Image
 
 from clipsearch.errors import ImageError
-from clipsearch.images.file_types import VIDEO_HEAD_BYTES, is_video_name, looks_like_video
+from clipsearch.images.file_types import (
+    SIGNATURE_BYTES,
+    VIDEO_HEAD_BYTES,
+    has_image_signature,
+    is_video_name,
+    looks_like_image,
+    looks_like_video,
+)
 from clipsearch.images.files import ReadLimits, read_bytes
 from clipsearch.images.memory import TOO_MUCH, limit_memory
 from clipsearch.images.preprocess import fit_into, minimum_size, resize_and_crop
@@ -103,12 +110,14 @@ class _Decoding:
         return {**header, "shape": [len(pictures), pictures[0].height, pictures[0].width]}, pixels
 
     def _pictures(self, photo: str | bytes, at: float | None) -> tuple[list[Image.Image], ImageInfo, ImageFile]:
-        if is_video_name(photo) if isinstance(photo, str) else looks_like_video(photo[:VIDEO_HEAD_BYTES]):
+        if isinstance(photo, str) and is_video_name(photo) and not _begins_like_picture(photo):
             return self._frames(photo, at)
         if isinstance(photo, bytes):
             data, file = photo, ImageFile("", len(photo), 0)
         else:
             data, file = read_bytes(photo, self.limits.max_bytes, lambda: self.report(READING))
+        if looks_like_video(data[:VIDEO_HEAD_BYTES]) and not looks_like_image(data[:SIGNATURE_BYTES]):
+            return self._frames(photo, at)
         self.report(DECODING)
         least = minimum_size(self.spec)
         if self.all_pictures and at is None:
@@ -133,6 +142,14 @@ class _Decoding:
         if isinstance(self.spec, Box):
             return fit_into(picture, self.spec)
         return resize_and_crop(picture, self.spec)
+
+
+def _begins_like_picture(path: str) -> bool:
+    """Whether a file begins like a picture, whatever its name says. False if it cannot be read."""
+    try:
+        return has_image_signature(path)
+    except OSError:
+        return False
 
 
 def read_message(stream: IO[bytes]) -> bytes | None:

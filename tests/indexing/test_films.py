@@ -129,6 +129,14 @@ def test_a_film_that_is_cut_or_broken_is_a_failure_and_the_rest_is_indexed(photo
         assert engine.index(photos).known_failures == 3
 
 
+def test_a_film_and_a_photo_with_each_others_suffix_are_read(photos, encoder):
+    (photos / "film.mp4").rename(photos / "film.jpg")
+    (photos / "green.png").rename(photos / "green.mov")
+    with SearchEngine(photos / ".clipsearch") as engine:
+        assert engine.index(photos).failed == 0
+        assert hits(engine, "green")[:2] == [("green.mov", "None"), ("film.jpg", "at 0:03")]
+
+
 def test_the_scores_and_matches_of_photos_do_not_change_by_a_film(photos, encoder):
     (photos / "film.mp4").unlink()
     (photos / "scan.tif").unlink()
