@@ -63,6 +63,11 @@ class Catalog:
             self._changing = True
 
     @property
+    def is_outgrown(self) -> bool:
+        """Whether another connection has brought it to a newer format since it was opened."""
+        return self._db.is_outgrown
+
+    @property
     def in_transaction(self) -> bool:
         """Whether it is in the middle of reading or changing."""
         return self._db.in_transaction

@@ -152,6 +152,14 @@ class Database:
             self.connection.executescript(sql)
 
     @property
+    def is_outgrown(self) -> bool:
+        """Whether another connection has brought the file to a newer format since it was opened."""
+        if self.version == FORMAT_VERSION:  # nothing here makes a newer one
+            return False
+        (version,) = self.execute("PRAGMA user_version").fetchone()
+        return bool(version != self.version)
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, for reading or for writing."""
         return self.connection.in_transaction

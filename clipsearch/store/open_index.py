@@ -1,4 +1,4 @@
-"""The open files of an index folder. Readers notice if a repair replaces the catalog, and follow."""
+"""The open files of an index folder. Readers notice if a repair replaces the catalog, or a writer upgrades it, and follow."""
 
 from __future__ import annotations
 
@@ -60,9 +60,11 @@ class OpenIndex:
 
     @property
     def catalog(self) -> Catalog:
-        """The open catalog. Between two transactions, a reader opens the one that has taken its place."""
-        if not self._writable and not self._catalog.in_transaction and is_replaced(self.folder, self._identity):
-            logger.info("the catalog in %s was replaced; opening the new one", self.folder)
+        """The open catalog. Between two transactions, a reader opens it again once it was replaced or upgraded."""
+        if self._writable or self._catalog.in_transaction:
+            return self._catalog
+        if is_replaced(self.folder, self._identity) or self._catalog.is_outgrown:
+            logger.info("the catalog in %s was replaced or upgraded; opening it again", self.folder)
             former = self._catalog
             self._open()
             self._former.append(former)

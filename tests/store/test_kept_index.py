@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from clipsearch.engine import SearchEngine
 from clipsearch.query.filters import parse_where
@@ -57,4 +58,24 @@ def test_an_index_made_before_is_extended(photos):
         for kept, now in answers(engine):
             scores = {name: score for name, score, _, _ in now}
             assert all(scores.get(name, score) == pytest.approx(score, abs=1e-5) for name, score, _, _ in kept)
+    assert verify(photos / ".clipsearch").damages == ()
+
+
+def test_an_index_made_before_gains_films_and_pages_and_embeds_nothing_again(photos, monkeypatch):
+    """Only the pictures of the new files are encoded; then each is found at its page."""
+    pages = [
+        Image.open(PHOTOS / name).convert("RGB").resize((320, 240)) for name in ("giraffe.jpg", "bridge-night.jpg")
+    ]
+    pages[0].save(photos / "album.tif", save_all=True, append_images=pages[1:])
+    encoded = []
+    with SearchEngine.open(photos) as engine:
+        real = engine.encoder.encode_pixels
+        monkeypatch.setattr(
+            engine.encoder, "encode_pixels", lambda pixels: (encoded.append(len(pixels)), real(pixels))[1]
+        )
+        report = engine.index()
+        assert (report.added, report.removed, sum(encoded)) == (1, 0, 2)
+        (best, *_) = engine.search("a bridge at night", top_k=3)
+        assert (best.record.file.name, str(best.record.moment)) == ("album.tif", "page 2")
+        assert len(engine.search("a bridge at night", top_k=50)) == len(NAMES) + 1
     assert verify(photos / ".clipsearch").damages == ()
