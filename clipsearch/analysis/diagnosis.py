@@ -221,7 +221,7 @@ def _approximate(folder: Path) -> str | None:
     except (OSError, ValueError) as error:
         return f"not used: {_describe(error)}"
     recall = f"recall@{info.measured.k} {info.measured.text:.3f} for texts, {info.measured.image:.3f} for images"
-    return f"{info.shape.kind} of {info.shape.rows:,} photos, {recall}, {size:,} bytes, made {info.made}"
+    return f"{info.shape.kind} of {info.shape.rows:,} pictures, {recall}, {size:,} bytes, made {info.made}"
 
 
 def _files(folder: Path) -> Iterable[os.DirEntry[str]]:

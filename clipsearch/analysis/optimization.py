@@ -27,7 +27,7 @@ from clipsearch.types import Progress, StageProgress
 logger = logging.getLogger(__name__)
 
 MIN_IMAGES = 20_000
-"""An exact search of fewer images takes a millisecond or two."""
+"""An exact search of fewer pictures takes a millisecond or two."""
 
 MAX_GRAPH_IMAGES = 250_000
 """Images up to which a graph is tried by default: building one takes ten times as long as an inverted file."""
@@ -74,17 +74,16 @@ def optimize(
     if not 0 < recall <= 1:
         raise ClipsearchError(f"the recall is {recall:g}; use a share, such as 0.99")
     start, report = time.monotonic(), (cancel or CancelToken()).checked(progress)
-    images = len(collection)
+    images, pictures = len(collection), collection.count_pictures()
     fingerprint = collection.fingerprint
-    if fingerprint is None or images < 2 or (images < MIN_IMAGES and not force):
-        reason = (
-            f"an exact search of {images:,} photos is as fast; an approximate index pays from {MIN_IMAGES:,} photos on"
-        )
+    if fingerprint is None or images < 2 or (pictures < MIN_IMAGES and not force):
+        kind = "photos" if pictures == images else "pictures"
+        reason = f"an exact search of {pictures:,} {kind} is as fast; an approximate index pays from {MIN_IMAGES:,} {kind} on"
         reason += _stays(collection.folder / FOLDER)
         return OptimizeReport(images, None, None, reason, (), {}, time.monotonic() - start)
     with making(collection.folder) as folder:
         source = VectorSource(collection.snapshot(), fingerprint.digest)
-        texts, pictures = _queries(source, encoder(), report)
+        texts, stored = _queries(source, encoder(), report)
         exact_ms = exact_milliseconds(source.snapshot, texts.vectors)
         tried: list[ApproximateInfo] = []
         best: TuningResult | None = None
@@ -98,7 +97,7 @@ def optimize(
                 ApproximateIndex(folder, build(folder, kind, source, report)),
                 source.snapshot,
                 texts,
-                pictures,
+                stored,
                 recall=recall,
                 exact_ms=exact_ms,
                 max_ms=max_milliseconds,

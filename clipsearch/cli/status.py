@@ -87,7 +87,7 @@ def _content_lines(state: Status | StoreStatus, see: str = "") -> list[tuple[str
 def _approximate(state: ApproximateStatus) -> str:
     if state.problem is not None:
         return f"exact; the approximate index is not used: {state.problem}; to rebuild it: {hint('optimize')}"
-    changes = joined_counts((state.new, "photos added since"), (state.gone, "photos gone since"))
+    changes = joined_counts((state.new, "pictures added since"), (state.gone, "pictures gone since"))
     return (
         f"approximate, {state.kind} of {(state.made or '')[:16].replace('T', ' ')}, {human_bytes(state.bytes or 0)}: "
         f"recall@{state.recall_k} {state.text_recall:.3f} for texts, {state.image_recall:.3f} for images, "

@@ -248,8 +248,9 @@ class MilvusStore:
         return [replace(records[image_id], moment=None) for image_id in page], len(ids)
 
     def scan_bytes(self, considered: int) -> int:
-        """How many bytes of vectors the store reads if that many photos are allowed."""
-        return 4 * self.manifest.fingerprint.dim * considered
+        """How many bytes of vectors the store reads if that many files of usual numbers of pictures are allowed."""
+        manifest = self.manifest
+        return 4 * manifest.fingerprint.dim * (considered * (manifest.count + manifest.later) // max(1, manifest.count))
 
     def scan(self, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
         """The current rows in blocks, by image id. Read them inside at_one_state()."""

@@ -53,9 +53,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_DEEPER = 4
-"""If the pictures of a few files fill a ranking, so many times as many pictures are ranked."""
-
 _T = TypeVar("_T")
 
 
@@ -251,6 +248,10 @@ class Collection:
     def __len__(self) -> int:
         return self._catalog.images.count()
 
+    def count_pictures(self) -> int:
+        """How many pictures all files have, which is the number of vectors."""
+        return self._index.at_one_state(lambda snapshot: len(self) + snapshot.file_ids.more)
+
     @property
     def last_id(self) -> int:
         """The highest image id that was ever given."""
@@ -361,11 +362,12 @@ class Collection:
                 yield [records[image_id] for image_id in part.tolist()], vectors
 
     def scan_bytes(self, considered: int) -> int:
-        """How many bytes of vectors a search reads at first, if that many images are allowed."""
+        """How many bytes of vectors a search reads at first, if that many files of usual numbers of pictures are allowed."""
         infos, fingerprint = self.segment_infos(), self.fingerprint
         dim, total = fingerprint.dim if fingerprint else 0, sum(info.rows for info in infos)
-        if considered < total * FEW:
-            return 4 * dim * considered
+        pictures = considered * self.count_pictures() // max(1, len(self))
+        if pictures < total * FEW:
+            return 4 * dim * pictures
         return sum(info.rows * dim * (1 if info.compact else 4) for info in infos)
 
     def search(
@@ -627,27 +629,17 @@ class Collection:
         all_moments: bool = False,
     ) -> list[tuple[Scores, Ids]]:
         """For each of the queries (n, dim) the best `top_k`, and all that tie with the last: cosines, best first, and ids."""
-        index, file_ids = self._approximate(top_k, allowed, exact), snapshot.file_ids
+        file_ids, restricted = snapshot.file_ids, allowed
         if len(file_ids):
             allowed = None if allowed is None else file_ids.expanded(allowed)
             without = file_ids.expanded(file_ids.files_of(np.array(without, np.int64))).tolist()
 
         def nearest(queries: Embeddings, depth: int) -> list[tuple[Scores, Ids]]:
-            if index:
+            if index := self._approximate(depth, restricted, exact):
                 return index.nearest(snapshot, queries, depth, without)
             return snapshot.nearest(queries, depth, allowed, without)
 
-        pictures, depth = nearest(queries, top_k), top_k
-        if all_moments or not len(file_ids):
-            return pictures
-        while True:
-            files = [file_ids.best_of_each(*ranked) for ranked in pictures]
-            short = [row for row, (_, ids) in enumerate(files) if len(ids) < top_k and len(pictures[row][1]) >= depth]
-            if not short:
-                return files
-            depth *= _DEEPER
-            for row, ranked in zip(short, nearest(queries[short], depth), strict=True):
-                pictures[row] = ranked
+        return nearest(queries, top_k) if all_moments else file_ids.nearest_files(nearest, queries, top_k)
 
     def _ranked(
         self, snapshot: Snapshot, query: Embeddings, scores: Scores, ids: Ids, top_k: int

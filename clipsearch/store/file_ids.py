@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from clipsearch.types import Ids, Scores
+from clipsearch.types import Embeddings, Ids, Scores
+
+_DEEPER = 4
+"""If the pictures of a few files fill a ranking, so many times as many pictures are ranked."""
+
+NearestPictures: TypeAlias = Callable[[Embeddings, int], list[tuple[Scores, Ids]]]
+"""For each of some queries (n, dim) so many best pictures, and all that tie with the last: cosines, best first, and ids."""
 
 
 class FileIds:
@@ -21,6 +28,11 @@ class FileIds:
 
     def __len__(self) -> int:
         return len(self._first)
+
+    @property
+    def more(self) -> int:
+        """How many pictures they have beyond their first."""
+        return int(self._counts.sum()) - len(self)
 
     def files_of(self, ids: Ids) -> Ids:
         """The file of each id (n,), as the file's first id."""
@@ -40,6 +52,23 @@ class FileIds:
         ends = np.cumsum(more)
         steps = np.arange(ends[-1]) - np.repeat(ends - more, more) + 1
         return np.sort(np.concatenate([files, np.repeat(first, more) + steps]))
+
+    def nearest_files(self, nearest: NearestPictures, queries: Embeddings, top_k: int) -> list[tuple[Scores, Ids]]:
+        """For each of the queries (n, dim) the best `top_k` files by their best pictures, and all that tie with the last.
+
+        `nearest` ranks pictures. If those of a few files fill a ranking, it is asked for more. Cosines, best first, and ids.
+        """
+        pictures, depth = nearest(queries, top_k), top_k
+        if not len(self):
+            return pictures
+        while True:
+            files = [self.best_of_each(*ranked) for ranked in pictures]
+            short = [row for row, (_, ids) in enumerate(files) if len(ids) < top_k and len(pictures[row][1]) >= depth]
+            if not short:
+                return files
+            depth *= _DEEPER
+            for row, ranked in zip(short, nearest(queries[short], depth), strict=True):
+                pictures[row] = ranked
 
     def best_of_each(self, scores: Scores, ids: Ids) -> tuple[Scores, Ids]:
         """Of ranked pictures, best first, the best of each file; of equal ones the earlier."""

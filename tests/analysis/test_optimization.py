@@ -66,7 +66,7 @@ def test_it_says_what_it_is_everywhere(quick):
     assert explanation["approximate"] == {"kind": "ivf-sq8", "k": 10, "recall": 1.0, "made": card.made}
     assert not explanation["exact"]
     facts = json.loads(run(quick, "doctor", "--json"))["index"]
-    assert facts["state"] == "well" and facts["approximate"].startswith("ivf-sq8 of 5 photos, recall@10 1.000")
+    assert facts["state"] == "well" and facts["approximate"].startswith("ivf-sq8 of 5 pictures, recall@10 1.000")
     assert json.loads(run(quick, "verify", "--json"))["clean"]
 
 
@@ -125,11 +125,11 @@ def test_photos_that_are_added_or_changed_are_found_at_once(quick, photos):
     save_photo(photos / "second red.jpg", "red", note="another")
     quick.index()
     assert set(names(quick.search("red", 2))) == {"red.jpg", "second red.jpg"}
-    assert "1 photos added since" in run(quick, "status")
+    assert "1 pictures added since" in run(quick, "status")
     (photos / "red.jpg").unlink()
     quick.index()
     assert names(quick.search("red", 1)) == ["second red.jpg"]
-    assert "1 photos added since, 1 photos gone since" in run(quick, "status")
+    assert "1 pictures added since, 1 pictures gone since" in run(quick, "status")
 
 
 # -- real and large

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 
 from clipsearch import Query, Term
+from clipsearch.analysis.optimization import optimize
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionBusy
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.search import search
 from clipsearch.store.approximate.file_format import file_size, opened, small_crc
 from clipsearch.store.approximate.index import DEEPEST, remove
 from clipsearch.store.approximate.info import INFO_FILE, KINDS, read_info, write_info
+from clipsearch.store.approximate.tune import tuning_queries
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
+from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
-from clipsearch.types import Test
+from clipsearch.types import ImageFile, ImageInfo, Moment, Test
 from tests.store.approximating import (
     DIM,
     PHOTOS,
@@ -475,3 +478,94 @@ def test_an_index_restored_from_before_does_without_it(index, plain):
         collection.commit()
     with Collection(index) as collection, pytest.warns(ClipsearchWarning, match="of other images"):
         assert is_exact(collection)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films") / "photos" / ".clipsearch"
+    filled(folder, VECTORS[:3000])
+    with Collection(folder, writable=True) as collection:
+        for number, rows in enumerate(np.split(VECTORS[3000:6000], 100)):
+            add_film(collection, number, rows)
+        collection.commit()
+    return folder
+
+
+def add_film(collection, number, vectors):
+    (root_id,) = collection.roots()
+    name, moments = f"{number}.mp4", tuple(Moment("second", at) for at in range(len(vectors)))
+    file = ImageFile(f"{collection.roots()[root_id]}/{name}", 5, 5)
+    info = ImageInfo(9, 9, "MP4", name.encode().hex(), moments=moments)
+    return collection.add(Place(root_id, "", name), file, info, vectors)
+
+
+class TestFilesWithSeveralPictures:
+    """Half of the vectors belong to films. Recall is that of files, each at its best picture."""
+
+    def test_recall_is_measured_and_reached_in_files(self, films, tmp_path):
+        folder = shutil.copytree(films, tmp_path / "photos" / ".clipsearch")
+        report = optimized(folder, kinds=["ivf-sq8"])
+        assert report.images == 3100 and report.chosen.shape.rows == 6000
+        measured = report.chosen.measured
+        assert min(measured.text, measured.image) >= 0.95
+        shares = []
+        with Collection(folder) as collection:
+            assert collection.approximation(10).shape.kind == "ivf-sq8"
+            for query in queries(200):
+                (exact,) = collection.search(query[None], 10, exact=True)
+                (quick,) = collection.search(query[None], 10)
+                assert len({record.file.path for _, record in quick}) == len(quick) == 10
+                shares.append(len({record.file for _, record in exact} & {record.file for _, record in quick}) / 10)
+        assert np.mean(shares) >= 0.95
+        assert verify(folder).damages == ()
+
+    def test_the_exact_answers_that_it_is_measured_against_are_files(self, films):
+        with Collection(films) as collection:
+            snapshot, texts = collection.snapshot(), queries(70)
+            answers = tuning_queries(snapshot, texts, (), lambda done, total: None)
+            for query, best_ids, deep in zip(texts, answers.best, answers.deep, strict=True):
+                (exact,) = collection.search(query[None], DEEPEST, exact=True)
+                assert sorted(best_ids) == sorted(record.image_id for _, record in exact[:10])
+                assert sorted(deep) == sorted(record.image_id for _, record in exact)
+            own = [3001, 3017, 3030, 5, 3999]
+            answers = tuning_queries(snapshot, collection.vectors(own), own, lambda done, total: None)
+            for picture, deep in zip(own, answers.deep, strict=True):
+                file_of = snapshot.file_ids.files_of
+                assert file_of(np.array([picture]))[0] not in file_of(deep) and len(deep) == DEEPEST
+
+    def test_a_film_that_fills_the_candidates_does_not_hide_the_photos(self, films, tmp_path):
+        folder = shutil.copytree(films, tmp_path / "photos" / ".clipsearch")
+        query = queries(1)
+        near = unit(np.random.default_rng(3).standard_normal((900, DIM)) * 0.02 + query)
+        with Collection(folder, writable=True) as collection:
+            film = add_film(collection, 500, near)
+            collection.commit()
+        assert optimized(folder, kinds=["ivf-sq8"], recall=0.9).chosen
+        with Collection(folder) as collection:
+            assert collection.approximation(10)
+            assert collection.search(query, 10) == collection.search(query, 10, exact=True)
+            assert len(collection.search(query, 10, all_moments=True)[0]) == 10
+            (hits,) = collection.search(query, 5, without=[film + 3])
+            assert film not in {record.image_id - len(record.info.moments) for _, record in hits} and len(hits) == 5
+
+    def test_new_films_are_found_and_removed_ones_are_not(self, films, tmp_path):
+        folder = shutil.copytree(films, tmp_path / "photos" / ".clipsearch")
+        assert optimized(folder, kinds=["ivf-sq8"]).chosen
+        added = clustered(30, seed=77)
+        with Collection(folder, writable=True) as collection:
+            file_id = add_film(collection, 900, added)
+            collection.remove([3001])
+            collection.commit()
+            (hit, *_) = collection.search(added[17:18], 3)[0]
+            assert hit[1].image_id == file_id + 17
+            (hit, *_) = collection.search(VECTORS[3005:3006], 3)[0]
+            assert hit[1].file.name != "0.mp4"
+            status = collection.approximate_status()
+            assert (status.images, status.new, status.gone) == (6000, 30, 30)
+
+    def test_an_index_of_many_pictures_is_worth_it_even_if_it_has_few_files(self, films, monkeypatch):
+        monkeypatch.setattr("clipsearch.analysis.optimization.MIN_IMAGES", 7000)
+        with Collection(films) as collection:
+            assert collection.count_pictures() == 6000 and len(collection) == 3100
+            reason = optimize(collection, Texts, recall=0.95).reason
+        assert "6,000 pictures is as fast" in reason and "from 7,000 pictures on" in reason

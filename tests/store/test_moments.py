@@ -138,6 +138,25 @@ def test_records_and_vectors_are_found_by_the_id_of_any_picture(index, vectors):
         assert [record.moment for record in collection.all_records()] == [None] * 5
 
 
+def test_pictures_are_counted_and_read_apart_from_files(index, vectors):
+    with Collection(index) as collection:
+        assert (len(collection), collection.count_pictures()) == (5, 16)
+        assert collection.scan_bytes(5) == 4 * DIM * 16
+        every = [
+            (record.file.name, record.moment)
+            for records, _ in collection.scan(all_pictures=True, block=3)
+            for record in records
+        ]
+        assert [name for name, _ in every] == [name for name, count in COUNTS.items() for _ in range(count)]
+        assert [str(moment) for _, moment in every[12:15]] == ["page 1", "page 2", "page 3"]
+        stored = np.concatenate([block for _, block in collection.scan(all_pictures=True, block=3)])
+        assert np.array_equal(stored, np.concatenate(list(vectors.values())))
+        films = [records for records, _ in collection.scan(Test("format", "=", "TIF"), all_pictures=True)]
+        assert [len(records) for records in films] == [3]
+        firsts = [record.image_id for records, _ in collection.scan() for record in records]
+        assert firsts == collection.ids().tolist()
+
+
 def test_ids_are_not_given_again(index, vectors):
     with Collection(index, writable=True) as collection:
         collection.remove([13, 16])

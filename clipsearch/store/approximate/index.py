@@ -52,9 +52,9 @@ class ApproximateStatus:
     exact_milliseconds: float | None = None
     bytes: int | None = None
     made: str | None = None  # ISO 8601
-    images: int | None = None  # in it
-    new: int | None = None  # images of the index that are not in it; these are searched exactly
-    gone: int | None = None  # images in it that are no longer in the index
+    images: int | None = None  # pictures in it; a file may have several
+    new: int | None = None  # pictures of the index that are not in it; these are searched exactly
+    gone: int | None = None  # pictures in it that are no longer in the index
 
 
 class Searcher(Protocol):

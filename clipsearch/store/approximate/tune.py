@@ -16,7 +16,7 @@ from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Embeddings, Ids, Progress
 
 K = 10
-"""The recall of this many results is tuned."""
+"""The recall of this many results is tuned. Of a file with several pictures, the best one is a result."""
 
 _TOGETHER = 64  # queries answered exactly in one pass over the vectors
 _TIMED = 32  # queries whose median latency is measured
@@ -50,14 +50,19 @@ class TuningResult:
 
 
 def tuning_queries(snapshot: Snapshot, vectors: Embeddings, own: Sequence[int], progress: Progress) -> TuningQueries:
-    """Answer queries (n, dim) exactly. If they are the vectors of images `own`, each image is left out of its own answer."""
+    """Answer queries (n, dim) exactly, as a search by default does: each file has one answer, its best picture.
+
+    If the queries are the vectors of pictures `own`, each picture's file is left out of its own answer.
+    """
+    file_ids = snapshot.file_ids
     best: list[Ids] = []
     deep: list[Ids] = []
+    own_files = file_ids.files_of(np.array(own, np.int64))
     for start in range(0, len(vectors), _TOGETHER):
         queries = np.ascontiguousarray(vectors[start : start + _TOGETHER])
-        for number, (scores, ids) in enumerate(snapshot.nearest(queries, DEEPEST + 1), start):
+        for number, (scores, ids) in enumerate(file_ids.nearest_files(snapshot.nearest, queries, DEEPEST + 1), start):
             if len(own):
-                others = ids != own[number]
+                others = file_ids.files_of(ids) != own_files[number]
                 scores, ids = scores[others], ids[others]
             for count, answers in ((K, best), (DEEPEST, deep)):
                 answers.append(ids[scores >= scores[min(count, len(scores)) - 1]])
