@@ -125,7 +125,7 @@ class Client:
         return photo_from_json(self._json("GET", f"/api/images/{image_id}"))
 
     def file(self, image_id: int) -> bytes:
-        """A photo as a browser gets it: the bytes of its file, or of a JPEG made from it."""
+        """A photo or film as a browser gets it: the bytes of its file, or of a JPEG made from the photo, or from its page."""
         return self._request("GET", f"/api/images/{image_id}/file")
 
     def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:

@@ -17,9 +17,8 @@ from PIL import Image
 
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import ImageError
-from clipsearch.images.file_types import VIDEO_HEAD_BYTES, looks_like_video
 from clipsearch.images.files import ReadLimits, content_hash, read_bytes
-from clipsearch.images.pool import Decoded, DecoderPool, RemoteFile, picture_file
+from clipsearch.images.pool import Decoded, DecoderPool, picture_file
 from clipsearch.images.thumbnails import encoded, is_as_indexed
 from clipsearch.server.films import is_film, open_film
 from clipsearch.server.thumbnail_cache import ThumbnailCache
@@ -70,11 +69,10 @@ class Pictures:
         self._in_progress: dict[str, tuple[Future[bytes], int]] = {}  # with the number of clients that wait
 
     async def decode(self, path: str, spec: PixelSpec) -> Decoded:
-        """A file, with any name, as a model's input; of a film its first picture. ImageError if it cannot be read."""
+        """A file as a model's input, of a film its first picture, with the hash. ImageError if it cannot be read."""
 
         def decoded() -> Decoded:
-            file = _named_by_content(path)
-            outcome = self._decoders.decode(file, spec)
+            outcome = self._decoders.decode(ImageFile(path, 0, 0), spec)
             if outcome.info.content_hash:
                 return outcome
             digest, _ = content_hash(path, ReadLimits().max_bytes)
@@ -188,15 +186,6 @@ def indexed_bytes(record: ImageRecord) -> bytes:
     if hashlib.sha256(data).hexdigest() != record.info.content_hash:
         raise _changed(record)
     return data
-
-
-def _named_by_content(path: str) -> ImageFile:
-    """A file for a pool, which tells films from photos by their names or, if it gets their bytes, by those."""
-    with open(path, "rb") as file:
-        head = file.read(VIDEO_HEAD_BYTES)
-    if not looks_like_video(head):
-        return ImageFile(path, 0, 0)
-    return RemoteFile(path, 0, 0, lambda: read_bytes(path, ReadLimits().max_bytes)[0])
 
 
 def _require_unchanged(record: ImageRecord) -> None:

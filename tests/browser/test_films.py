@@ -137,3 +137,24 @@ def test_all_moments_can_be_shown(page):
     assert len(shown(page)) == 13 and page.locator("#all-moments").is_checked()
     page.locator("label", has_text="All moments").click()
     page.wait_for_function("() => document.querySelectorAll('.photo').length == 5")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_about_films(new_page, cinema, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = new_page(color_scheme=scheme, bypass_csp=True)  # the policy would block axe's script
+    page.goto(cinema[1])
+
+    def serious():
+        answer = axe.run(page, options={"resultTypes": ["violations"]}).response
+        return [found["id"] for found in answer["violations"] if found["impact"] in ("serious", "critical")]
+
+    search(page, "a cup of coffee")
+    page.wait_for_selector(".photo.loaded")
+    assert serious() == []
+    for name, wanted in (("a.webm", "#viewer video"), ("c.avi", "#viewer .unplayable")):
+        open_card(page, name)
+        page.wait_for_selector(wanted)
+        assert serious() == []
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#viewer", state="hidden")
