@@ -22,8 +22,8 @@ PLAYERS = {
 }
 """Players that can start at a second, the best first, and the options for it. The film's absolute path follows."""
 
-_FOLDERS = ("/Applications/VLC.app/Contents/MacOS", r"C:\Program Files\VideoLAN\VLC")
-"""Where VLC is on macOS and Windows, which do not put it on the PATH."""
+_VLC_FOLDERS = {"darwin": "/Applications/VLC.app/Contents/MacOS", "win32": r"C:\Program Files\VideoLAN\VLC"}
+"""Where VLC is on systems that do not put it on the PATH."""
 
 _ASK_SECONDS = 5.0  # for xdg-mime, which only reads a few small files
 
@@ -59,8 +59,10 @@ def _play(path: str, second: float) -> bool:
     """Whether a player has started to play a film from a second on."""
     if is_elsewhere(path) or not os.path.isfile(path):
         return False
+    folders = filter(None, (os.environ.get("PATH", os.defpath), _VLC_FOLDERS.get(sys.platform)))
+    search_path = os.pathsep.join(folders)
     for name in _names(path):
-        program = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *_FOLDERS]))
+        program = shutil.which(name, path=search_path)
         if program is None or not os.path.isabs(program):  # a program in the current folder may be a photo's neighbour
             continue
         options = [option.format(f"{second:.3f}") for option in PLAYERS[name]]

@@ -220,7 +220,7 @@ def test_open_starts_a_film_at_its_moment_with_the_systems_choice_or_the_best_pl
 
 
 def test_without_a_player_the_film_is_opened_and_its_moment_named(run, opened, photos, monkeypatch):
-    monkeypatch.setattr("clipsearch.cli.players._FOLDERS", ())
+    monkeypatch.setattr("clipsearch.cli.players._VLC_FOLDERS", {})
     result = run("--open", hits=film_at(photos))
     assert opened() == str(photos / "a film; $(x).mp4")
     assert "open from its beginning; the moment is at 0:42" in result.stderr
