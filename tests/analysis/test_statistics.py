@@ -9,7 +9,7 @@ from clipsearch import SearchEngine
 from clipsearch.analysis.statistics import ALL_BY, ValueCount, count_photos
 from clipsearch.store.collection import Collection
 from clipsearch.types import Below, Test
-from tests.conftest import save_photo
+from tests.conftest import save_pages, save_photo
 
 
 def save(path, size=(40, 30), taken=None, camera=None, gps=None):
@@ -123,3 +123,11 @@ def test_folders_whose_names_are_not_utf8_are_counted(encoder, tmp_path):
     with SearchEngine.open(tmp_path / "photos") as engine:
         engine.index(tmp_path / "photos")
         assert counted(engine, "folder") == [(os.fsdecode(folder + b"/caf\xe9"), 1)]
+
+
+def test_a_file_with_several_pictures_counts_once_with_its_own_size(engine, tmp_path):
+    scan = save_pages(tmp_path / "photos" / "scan.tif", "red", "green", "blue")
+    before = engine.stats()
+    engine.index()
+    after = engine.stats()
+    assert (after.images - before.images, after.bytes - before.bytes) == (1, scan.stat().st_size)
