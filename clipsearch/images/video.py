@@ -419,14 +419,15 @@ class _Film:
         return self._packets()
 
     def _next_keyframe(self, packets: Iterator[Packet], second: float) -> Packet | None:
-        """The first keyframe's packet at or after a second."""
+        """The first keyframe's packet at or after a second, without those that an edit list leaves out."""
         import av
 
         try:
             for packet in packets:
                 if self._stream.seconds_left <= 0:
                     return None
-                if packet.size and packet.is_keyframe and self._second_of(packet) >= second:
+                is_shown = packet.size and packet.is_keyframe and not packet.is_discard
+                if is_shown and self._second_of(packet) >= second:
                     return packet
         except av.FFmpegError as error:
             self._last_error = error

@@ -77,6 +77,20 @@ def add_sound(out, seconds):
     out.mux(track.encode(None))
 
 
+def without_its_start(film_bytes, seconds):
+    """A film whose edit list leaves its first seconds out, as after trimming on a phone."""
+    stream = io.BytesIO()
+    with av.open(io.BytesIO(film_bytes)) as whole, av.open(stream, "w", format="mp4") as out:
+        track = out.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(whole.streams.video[0]):
+            if packet.size:
+                packet.pts -= int(seconds / packet.time_base)
+                packet.dts -= int(seconds / packet.time_base)
+                packet.stream = track
+                out.mux(packet)
+    return stream.getvalue()
+
+
 def sound_only(seconds=2):
     """An MP4 file with a track of silence, and no other."""
     stream = io.BytesIO()

@@ -20,7 +20,7 @@ from clipsearch.images.files import ReadLimits
 from clipsearch.images.frame_choice import MOST_A_MINUTE, MOST_FRAMES, FrameChoice
 from clipsearch.images.video import MISSING_DECODER, read_film, read_frame
 from tests.conftest import ROOT
-from tests.images.films import RATE, SIZE, film, pattern, plain, sound_only, with_matrix
+from tests.images.films import RATE, SIZE, film, pattern, plain, sound_only, with_matrix, without_its_start
 
 SMALL = (32, 32)
 SHOTS = [(pattern(1), 3), (pattern(2), 3), (pattern(3), 3), (pattern(1), 2)]  # the last shows what the first does
@@ -178,6 +178,14 @@ def chosen(count, duration, every):
     for index in range(count):
         choice.consider(index * every, Image.fromarray(pattern(index)))
     return [frame.second for frame in choice.frames()]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.3, [0.7, 2.7, 5.7]), (2.5, [0.5, 3.5]), (4, [0, 2])])
+def test_moments_of_a_trimmed_film_are_those_that_are_shown(films, seconds, expected):
+    pictures, info, _ = read(without_its_start(films["MP4"], seconds))
+    assert [moment.at for moment in info.moments][: len(expected)] == expected
+    picture, *_ = frame_of(without_its_start(films["MP4"], seconds), expected[0])
+    assert picture.tobytes() == pictures[0].tobytes()
 
 
 def test_a_long_film_has_at_most_the_most_frames_spread_over_it():
