@@ -17,6 +17,11 @@ _ADVICE: dict[str, str] = {
     "access": "check its drive; the next run tries it again",
 }
 _PERMISSION = "allow yourself to read it; the next run tries it again"
+_UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
+    "holds only sound": "to leave it out, index with --exclude and its name",
+    "does not read its video codec": "convert it to MP4 (H.264) with another program",
+    "encrypted (DRM)": "nothing helps; to leave it out, index with --exclude and its name",
+}
 _CHANGING = "the next run tries it again"
 
 
@@ -28,6 +33,9 @@ def advice_for(failure: Failure) -> str:
         return _PERMISSION
     if failure.cause == "access" and "changed while" in failure.reason:
         return _CHANGING
+    for part, advice in _UNREADABLE.items():
+        if part in failure.reason:
+            return advice
     return _ADVICE[failure.cause]
 
 

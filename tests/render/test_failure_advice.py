@@ -29,6 +29,9 @@ def failure(cause, reason="broken", name="a.jpg", since=None):
         ("access", "Input/output error", "check its drive"),
         ("access", "changed while it was read", "the next run tries it again"),
         ("content", "cannot be decoded", "replace it"),
+        ("content", "has no video track: it holds only sound", "--exclude"),
+        ("content", "cannot be decoded: clipsearch does not read its video codec (binkvideo)", "convert it to MP4"),
+        ("content", "cannot be decoded: it is encrypted (DRM)", "--exclude"),
         ("bytes", "larger than 512 MiB", "smaller copy"),
     ],
 )
