@@ -84,7 +84,7 @@ def _names(path: str) -> list[str]:
 def _default_player(path: str) -> str | None:
     """The player that Linux desktops open such a film with, as one of PLAYERS; None if it is another one or unknown."""
     program, kind = shutil.which("xdg-mime"), mimetypes.guess_type(path)[0]
-    if sys.platform in ("win32", "darwin") or program is None or kind is None:
+    if program is None or kind is None:
         return None
     try:
         answer = subprocess.run(
