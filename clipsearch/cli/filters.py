@@ -24,7 +24,7 @@ _OPTIONS = {
     "min_width": _pixels("--min-width", help="Only at least this wide."),
     "min_height": _pixels("--min-height", help="Only at least this high."),
     "orientation": _which("--orientation", "KIND", "Only landscape, portrait or square."),
-    "format": _which("--format", "NAME", "Only this file format: jpeg, png, heic, raw, nef, ..."),
+    "format": _which("--format", "NAME", "Only this file format: jpeg, heic, raw, video, ..."),
     "where": _which("--where", "EXPR", "Only if this is true, such as 'size > 5MB'."),
 }
 

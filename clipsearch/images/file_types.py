@@ -18,6 +18,9 @@ RAW_FORMATS = (
 OTHER_RAW = "RAW"
 """The format of a raw file on top of TIFF by another maker, such as Epson, Kodak, Leaf or Mamiya."""
 
+VIDEO_FORMATS = ("MP4", "M4V", "MOV", "3GP", "WEBM", "MKV", "AVI", "WMV", "MPEG", "MTS")
+"""The formats of films, as the index has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn, get_args
 
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import QueryError
-from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS
+from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS, VIDEO_FORMATS
 from clipsearch.types import (
     NUMBERS,
     All,
@@ -133,11 +133,15 @@ def oriented(orientation: str) -> Condition:
 
 
 def of_format(name: str) -> Condition:
-    """A file format by its name, or by a common suffix: jpg for JPEG, heic for HEIF, tif for TIFF. `raw` is any camera's."""
+    """A file format by its name, or by a common suffix: jpg for JPEG, heic for HEIF, tif for TIFF.
+
+    `raw` is any camera's, and `video` any film's.
+    """
     short = name.lower().lstrip(".")
-    if short == "raw":
-        return Either(tuple(Test("format", "=", raw) for raw in (*RAW_FORMATS, OTHER_RAW)))
-    known = {"jpg": "JPEG", "heic": "HEIF", "tif": "TIFF", "jp2": "JPEG2000"}
+    groups = {"raw": (*RAW_FORMATS, OTHER_RAW), "video": VIDEO_FORMATS}
+    if short in groups:
+        return Either(tuple(Test("format", "=", member) for member in groups[short]))
+    known = {"jpg": "JPEG", "heic": "HEIF", "tif": "TIFF", "jp2": "JPEG2000", "mpg": "MPEG", "m2ts": "MTS"}
     return Test("format", "=", known.get(short, short.upper()))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.errors import QueryError
-from clipsearch.images.file_types import RAW_FORMATS
+from clipsearch.images.file_types import RAW_FORMATS, VIDEO_FORMATS
 from clipsearch.query.filters import (
     in_folder,
     of_format,
@@ -99,6 +99,8 @@ def test_single_filters(tmp_path, monkeypatch):
     assert taken_by("5D [II]*") == Test("camera", "~", "*5D [[]II][*]*")
     assert of_format("nef") == Test("format", "=", "NEF")
     assert of_format("RAW") == Either(tuple(Test("format", "=", name) for name in (*RAW_FORMATS, "RAW")))
+    assert of_format("Video") == Either(tuple(Test("format", "=", name) for name in VIDEO_FORMATS))
+    assert of_format("mpg") == Test("format", "=", "MPEG") and of_format(".m2ts") == Test("format", "=", "MTS")
     assert parse_where("format != raw") == Not(of_format("raw"))
     assert of_format(".TIF") == of_format("tiff") == Test("format", "=", "TIFF")
     assert oriented("Portrait") == Test("orientation", "=", "portrait")

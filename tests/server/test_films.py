@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageError
+from clipsearch.images.file_types import VIDEO_FORMATS
 from clipsearch.server import films
 from clipsearch.server.films import FILM_TYPES, FilmResponse, open_film
 from clipsearch.server.service import Service
@@ -196,7 +197,7 @@ def test_every_format_of_films_has_a_media_type():
     heads = [b"\0\0\0\x18ftyp" + brand for brand in (b"qt  ", b"3gp5", b"M4V ", b"isom")]
     names = {format_of("mov", head) for head in heads} | {format_of("matroska", head) for head in (b"webm", b"")}
     names |= {format_of(demuxer, b"") for demuxer in ("avi", "asf", "mpeg", "mpegts")}
-    assert names == set(FILM_TYPES)
+    assert names == set(FILM_TYPES) == set(VIDEO_FORMATS)
 
 
 def test_a_server_lets_go_of_a_film(film, engine):
