@@ -26,19 +26,19 @@ if sys.platform == "win32":
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from torture_lab.checking import reached
 from torture_lab.children import child
-from torture_lab.workload import Job, opened, plan, small_tiers, states, vector
+from torture_lab.workload import Job, opened, plan, small_tiers, states, vectors_of
 from torture_lab.workload import apply as carry_out
 
 STEPS = plan(11, 24)
 STATES = states(STEPS)
 TOP = 12
-QUERIES = np.stack([vector("query", number) for number in range(3)])
+QUERIES = np.stack([vectors_of("query", number)[0] for number in range(3)])
 
 
 def exact(state, query):
-    """Rank all photos by float64 inner product, best first; ties are ordered by path."""
+    """Rank all files by their best float64 inner product, best first; ties are ordered by path."""
     scores = {
-        name: float((vector(name, version).astype(np.float64) * query.astype(np.float64)).sum())
+        name: float((vectors_of(name, version).astype(np.float64) * query.astype(np.float64)).sum(axis=1).max())
         for name, version in state.items()
     }
     order = sorted(scores, key=lambda name: (-scores[name], name))[:TOP]
