@@ -365,9 +365,10 @@ class Collection:
         """How many bytes of vectors a search reads at first, if that many files of usual numbers of pictures are allowed."""
         infos, fingerprint = self.segment_infos(), self.fingerprint
         dim, total = fingerprint.dim if fingerprint else 0, sum(info.rows for info in infos)
-        pictures = considered * self.count_pictures() // max(1, len(self))
-        if pictures < total * FEW:
-            return 4 * dim * pictures
+        if considered < total * FEW:  # counting takes long in a large index
+            pictures = considered * self.count_pictures() // max(1, len(self))
+            if pictures < total * FEW:
+                return 4 * dim * pictures
         return sum(info.rows * dim * (1 if info.compact else 4) for info in infos)
 
     def search(
