@@ -39,7 +39,7 @@ _WITHOUT_INDEX = (
 )
 
 _SHORTEST_STEP = 1.0  # seconds between two frames that are looked at
-_MOST_CANDIDATES = 360  # frames looked at in a film of known length: half as many again as the most that are kept
+_MOST_CANDIDATES = 260  # frames looked at in a film of known length, some more than the most that are kept
 _LONGEST_GAP = 10.0  # seconds between keyframes; if they are further apart, the frames between them are decoded
 _SECONDS = 60.0  # of the processor's time for a film; two hours of 1080p take 18, with the hash
 _BETWEEN_SECONDS = 20.0  # of the processor's time for frames between keyframes, most of which are decoded in vain
