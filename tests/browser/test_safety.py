@@ -24,6 +24,7 @@ def test_odd_names_are_shown_and_do_nothing(page, album):
         page.wait_for_selector("#viewer img.full")
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
+    page.wait_for_function("() => !document.querySelector('#viewer').open")  # its step back in history comes later
     search(page, "<img src=x onerror=window.hacked=1> + <script>window.hacked=1</script>")
     assert page.locator("#terms .chip").count() == 2
     assert page.evaluate("window.hacked") is None
