@@ -200,7 +200,7 @@ def looks_like_video(head: bytes) -> bool:
 
 
 def video_container(head: bytes) -> str | None:
-    """FFmpeg's name of the demuxer for a video that begins with `head`; None if this is no video that we read."""
+    """FFmpeg's name of the demuxer for a video that begins with `head`; None for files of other kinds."""
     kind = head[4:8]
     if kind in _MOVIE_BOXES:
         return None if kind == b"ftyp" and head[8:12] in _PICTURE_BRANDS + _SOUND_BRANDS else "mov"

@@ -40,7 +40,7 @@ def read_size(data: bytes) -> tuple[int, int] | None:
 
 
 def compressed_exif(data: bytes) -> bytes:
-    """The EXIF tags in a box that is compressed with Brotli, as encoders write it. b"" if there is none, or no Brotli."""
+    """The EXIF tags in a box that is compressed with Brotli, as encoders write it; b"" without the box, or without Brotli."""
     if data.startswith(CODESTREAM):
         return b""
     for kind, start, end in _boxes(data):

@@ -18,7 +18,7 @@ _SIGNATURES = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True, slots=True)
 class OwnPicture:
-    """A file that is such a picture. It is no photo, and is not embedded."""
+    """A file that is such a picture. It is not embedded."""
 
     file: ImageFile
 

@@ -56,7 +56,7 @@ class FileIds:
     def nearest_files(self, nearest: NearestPictures, queries: Embeddings, top_k: int) -> list[tuple[Scores, Ids]]:
         """For each of the queries (n, dim) the best `top_k` files by their best pictures, and all that tie with the last.
 
-        `nearest` ranks pictures. If those of a few files fill a ranking, it is asked for more. Cosines, best first, and ids.
+        `nearest` ranks pictures. If those of a few files fill a ranking, more are ranked. Returns cosines, best first, and ids.
         """
         pictures, depth = nearest(queries, top_k), top_k
         if not len(self):

@@ -18,6 +18,14 @@ WORDS = {"[PAD]": 0, "[UNK]": 1, "[BOS]": 2, "[EOS]": 3} | {
     word: number for number, word in enumerate(sorted({word for text in TEXTS for word in text.split()}), 4)
 }
 
+IDS = {
+    "vocab_size": len(WORDS),
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 3,
+    "max_position_embeddings": 16,
+}
+
 
 def save_tokenizer(folder, context, **options):
     tokenizer = Tokenizer(models.WordLevel(WORDS, unk_token="[UNK]"))
@@ -35,15 +43,8 @@ def save_tokenizer(folder, context, **options):
 
 
 def make_clip(folder):
-    ids = {
-        "vocab_size": len(WORDS),
-        "pad_token_id": 0,
-        "bos_token_id": 2,
-        "eos_token_id": 3,
-        "max_position_embeddings": 16,
-    }
     config = transformers.CLIPConfig(
-        text_config={**SMALL, **ids}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}, projection_dim=24
+        text_config={**SMALL, **IDS}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}, projection_dim=24
     )
     transformers.CLIPModel(config).save_pretrained(folder)
     transformers.CLIPImageProcessorPil(
@@ -53,15 +54,8 @@ def make_clip(folder):
 
 
 def make_siglip(folder):
-    ids = {
-        "vocab_size": len(WORDS),
-        "pad_token_id": 0,
-        "bos_token_id": 2,
-        "eos_token_id": 3,
-        "max_position_embeddings": 16,
-    }
     config = transformers.SiglipConfig(
-        text_config={**SMALL, **ids, "projection_size": 32}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}
+        text_config={**SMALL, **IDS, "projection_size": 32}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}
     )
     model = transformers.SiglipModel(config)
     model.logit_scale.data.fill_(1.3)
