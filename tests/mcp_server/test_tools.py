@@ -30,9 +30,14 @@ def index(tmp_path_factory):
 
 
 def server_of(index, **environment):
-    """The command that an assistant starts."""
+    """A connection to the command that an assistant starts.
+
+    The protocol's library takes `sys.stderr` as it is when the library is imported. In the middle of a test that can be
+    a capture without a file number, which no process can be given.
+    """
     command = ["-m", "clipsearch", "mcp", "--index", str(index)]
-    return mcp.StdioServerParameters(command=sys.executable, args=command, env={**os.environ, **environment})
+    program = mcp.StdioServerParameters(command=sys.executable, args=command, env={**os.environ, **environment})
+    return mcp.stdio_client(program, errlog=sys.__stderr__)
 
 
 @pytest.fixture(scope="module")
