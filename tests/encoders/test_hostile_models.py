@@ -11,12 +11,13 @@ import pytest
 from clipsearch import load_encoder
 from clipsearch.encoders.checkpoint import Checkpoint, call_tokenizers, require_words_differ
 from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
+from clipsearch.encoders.tokenizers.clip import tokenizer_of_vocabulary
 from clipsearch.errors import ModelError
 from tests.cli.running import run_here
 from tests.conftest import save_photo
-from tests.encoders.clip.test_bpe import FEW_MERGES
-from tests.encoders.clip.test_bpe import save as save_vocabulary
 from tests.encoders.support import change_json, change_weights, refused
+from tests.encoders.tokenizers.test_clip import FEW_MERGES
+from tests.encoders.tokenizers.test_clip import save as save_vocabulary
 from tests.lazy import LazyModule
 
 torch, torch_encoder = LazyModule("torch"), LazyModule("clipsearch.encoders.torch_encoder")
@@ -210,7 +211,7 @@ def test_a_vocabulary_larger_than_the_models_is_an_error(clip_copy, texts):
 
 def test_a_tokenizer_that_drops_merges_by_chance_gives_a_text_the_same_tokens_each_time(clip_copy):
     bpe(clip_copy)
-    load_encoder(clip_copy)._text.tokenizer.library_tokenizer.save(str(clip_copy / "tokenizer.json"))
+    tokenizer_of_vocabulary(clip_copy).save(str(clip_copy / "tokenizer.json"))
     change_json(clip_copy / "tokenizer.json", lambda values: values["model"].update(dropout=0.5))
     encoder = load_encoder(clip_copy)
     first = encoder.encode_texts(["a dog and all"])

@@ -4,11 +4,11 @@ import gzip
 
 import pytest
 
-from clipsearch.encoders.clip.tokenizer import tokenizer_of_vocabulary
 from clipsearch.encoders.mini.encoder import MiniEncoder
+from clipsearch.encoders.tokenizers.clip import tokenizer_of_vocabulary
 from clipsearch.encoders.unread import TextPiece, text_pieces, unread_words
 from tests.conftest import shared
-from tests.encoders.clip.test_bpe import save
+from tests.encoders.tokenizers.test_clip import save
 
 RUSSIAN, CHINESE, THAI = "собака на пляже", "狗在海滩上", "สุนัขบนชายหาด"
 READ = [

@@ -7,8 +7,11 @@ from random import Random
 
 import pytest
 
-from clipsearch.encoders.clip.tokenizer import END, START, plain_tokenizer, tokenizer_of_vocabulary
+from clipsearch.encoders.tokenizers import open_tokenizer
+from clipsearch.encoders.tokenizers.clip import END, START, tokenizer_of_vocabulary
+from clipsearch.errors import ModelError
 from tests.conftest import shared
+from tests.encoders.tokenizers.support import AnyShape, opened
 
 FEW_MERGES = [
     "t h",
@@ -76,17 +79,29 @@ def texts():
     )
 
 
+def plain(folder, text):
+    """The ids that the compact form gives, or None if it leaves the text to the library."""
+    compact, _ = opened(folder)
+    return compact and compact.encode(text)
+
+
 def test_plain_texts_have_the_tokens_of_the_library(folder, vocabulary):
-    library, plain = tokenizer_of_vocabulary(vocabulary), plain_tokenizer(folder)
+    library, (compact, _) = tokenizer_of_vocabulary(vocabulary), opened(folder)
     for text in texts():
-        assert plain(text) == ([] if "<|" in text else library.encode(text).ids), text
+        assert compact.encode(text) == (None if "<|" in text else library.encode(text).ids), text
 
 
-@pytest.mark.parametrize(
-    "text", ["café", "犬", "a\tb", "a\nb", f"a {END} b", "İstanbul", "a\x00b", "\u212a", "a" * 600]
-)
-def test_other_texts_are_left_to_the_library(folder, text):
-    assert plain_tokenizer(folder)(text) == []
+def test_a_long_word_has_the_tokens_of_the_library(folder, vocabulary):
+    for text in ("a" * 5000, "the" * 2000, "!" * 999):
+        assert plain(folder, text) == tokenizer_of_vocabulary(vocabulary).encode(text).ids
+
+
+def test_other_texts_are_left_to_the_library(folder, vocabulary):
+    compact, library = opened(folder)
+    others = ["café", "犬", "a\tb", "a\nb", f"a {END} b", "İstanbul", "a\x00b", "\u212a"]
+    assert [compact.encode(text) for text in others] == [None] * len(others)
+    assert library.encode(others) == [tokenizer_of_vocabulary(vocabulary).encode(text).ids for text in others]
+    assert open_tokenizer(folder, AnyShape()).encode(["a dog", *others]) == library.encode(["a dog", *others])
 
 
 @pytest.mark.parametrize(
@@ -97,8 +112,12 @@ def test_other_texts_are_left_to_the_library(folder, text):
         lambda tokenizer: tokenizer["pre_tokenizer"]["pretokenizers"].pop(),
         lambda tokenizer: tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"].update(Regex="."),
         lambda tokenizer: tokenizer.update(post_processor=None),
+        lambda tokenizer: tokenizer["post_processor"]["cls"].__setitem__(1, 0),
         lambda tokenizer: tokenizer["added_tokens"].append({"content": "dog"}),
         lambda tokenizer: tokenizer["model"].update(end_of_word_suffix=""),
+        lambda tokenizer: tokenizer["model"]["merges"].append(["t", "q"]),
+        lambda tokenizer: tokenizer["model"]["merges"].append(tokenizer["model"]["merges"][0]),
+        lambda tokenizer: tokenizer["model"]["vocab"].update(dog="1"),
         lambda tokenizer: tokenizer.pop("model"),
     ],
 )
@@ -106,14 +125,18 @@ def test_a_tokenizer_that_does_other_things_is_not_taken_for_clips(tmp_path, cha
     vocabulary = save(tmp_path / "model", FEW_MERGES)
     tokenizer = json.loads(tokenizer_of_vocabulary(vocabulary).to_str())
     (vocabulary / "tokenizer.json").write_text(json.dumps(tokenizer))
-    assert plain_tokenizer(vocabulary)("the dog")
+    assert plain(vocabulary, "the dog")
     change(tokenizer)
     (vocabulary / "tokenizer.json").write_text(json.dumps(tokenizer))
-    assert plain_tokenizer(vocabulary)("the dog") == []
+    assert plain(vocabulary, "the dog") is None
 
 
 def test_files_that_are_broken_or_missing_are_left_to_the_library(tmp_path):
-    for text in ("", "{", "[]", "null", '{"model": 1}', "[" * 100_000):
+    for text in ("", "{", "[]", "null", '{"model": 1}', '"BPE"', '{"model": "BPE"}', '["BPE", ' + "[" * 100_000):
         (tmp_path / "tokenizer.json").write_text(text)
-        assert plain_tokenizer(tmp_path)("a dog") == []
-    assert plain_tokenizer(tmp_path / "nowhere")("a dog") == []
+        assert plain(tmp_path, "a dog") is None
+        with pytest.raises(ModelError, match="cannot load its tokenizer"):
+            open_tokenizer(tmp_path, AnyShape()).encode(["a dog"])
+    assert plain(tmp_path / "nowhere", "a dog") is None
+    with pytest.raises(ModelError, match="no tokenizer that can be read"):
+        open_tokenizer(tmp_path / "nowhere", AnyShape()).encode(["a dog"])
