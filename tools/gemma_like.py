@@ -4,8 +4,8 @@
 
 FILE has texts, one a line, to train on. If they give too few tokens, pairs of Hangul syllables fill the vocabulary. Of the
 real tokenizer it has: byte fallback, a merge for every way to split a token in two, special tokens at both ends of the ids,
-249 added tokens (runs of line feeds and of "▁", HTML), and the end token that is added to each text. The real one is
-described in https://github.com/huggingface/transformers/pull/43101: its file does not mention that texts are lower-cased.
+added tokens (runs of line feeds and of "▁", HTML), and the end token that is added to each text. As in the real one, the file
+does not say that texts are lower-cased: https://github.com/huggingface/transformers/pull/43101
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from clipsearch.encoders.tokenizers import cache
-from tests.encoders.tokenizers.support import opened, save_gemma
+from tests.encoders.tokenizers.support import opened_with_cache, save_gemma
 
 
 @pytest.fixture(scope="session")
@@ -17,9 +17,7 @@ def saved_gemma(tmp_path_factory):
 def made_tables(saved_gemma, tmp_path_factory):
     """A cache folder with the tables of the small tokenizer, which take a second to make."""
     folder = tmp_path_factory.mktemp("made") / "tokenizers"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clipsearch.encoders.tokenizers.compact.cache_folder", lambda: folder)
-        assert opened(saved_gemma)[0]
+    assert opened_with_cache(saved_gemma, folder)[0]
     return folder
 
 

@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+import pytest
+
+from clipsearch.encoders.tokenizers import compact
 from clipsearch.encoders.tokenizers.compact import open_compact
 from clipsearch.encoders.tokenizers.library import LibraryTokenizer
 
@@ -22,6 +25,13 @@ def opened(folder):
     """The compact form of a tokenizer, or None, and the library's."""
     library = LibraryTokenizer(folder, AnyShape())
     return open_compact(folder, AnyShape(), library), library
+
+
+def opened_with_cache(folder, cache_folder):
+    """The same for a fixture of several tests, with tables in a cache folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compact, "cache_folder", lambda: cache_folder)
+        return opened(folder)
 
 
 def save_gemma(folder):

@@ -7,9 +7,12 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from clipsearch.encoders.mini.encoder import FOLDER
 from clipsearch.encoders.tokenizers import has_tokenizer, open_tokenizer
+from clipsearch.encoders.tokenizers.clip import tokenizer_of_vocabulary
+from clipsearch.encoders.tokenizers.library import LibraryTokenizer, tokenizer_of_words
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ModelError
 from tests.encoders.tokenizers.support import AnyShape
+from tests.encoders.tokenizers.test_clip import FEW_MERGES, save
 from tests.lazy import LazyModule
 
 transformers = LazyModule("transformers")
@@ -53,11 +56,16 @@ def test_an_unread_character_is_an_unknown_piece(tmp_path):
     assert pieces == [TextPiece(0, 1, False), TextPiece(1, 2, True)]
 
 
-def test_sentencepieces_unknown_pieces_and_word_starts(tmp_path):
+def sentencepieces():
     tokenizer = Tokenizer(models.Unigram([("<unk>", 0.0), ("</s>", 0.0), ("▁", -3.0), ("▁a", -1.0), ("dog", -2.0)], 0))
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.post_processor = processors.TemplateProcessing("$A </s>", None, [("</s>", 1)])
+    return tokenizer
+
+
+def test_sentencepieces_unknown_pieces_and_word_starts(tmp_path):
+    tokenizer = sentencepieces()
     tokenizer.enable_truncation(3)
     tokenizer.enable_padding(length=9)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
@@ -86,3 +94,21 @@ def test_files_that_can_be_read(tmp_path):
         open_tokenizer(tmp_path, AnyShape()).encode(["a"])
     (tmp_path / "vocab.json").touch()
     assert has_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["SigLIP 2", "CLIP", "BERT", "SentencePiece"])
+def test_a_text_that_the_library_cuts_keeps_its_first_tokens_and_the_last_one(kind, tmp_path, saved_gemma):
+    """So the caller can cut the tokens itself."""
+    if kind == "SigLIP 2":
+        library = LibraryTokenizer(saved_gemma, AnyShape()).library_tokenizer
+    elif kind == "CLIP":
+        library = tokenizer_of_vocabulary(save(tmp_path / "model", FEW_MERGES))
+    elif kind == "BERT":
+        (tmp_path / "vocab.txt").write_text("\n".join(WORDS), "utf-8")
+        library = tokenizer_of_words(tmp_path)
+    else:
+        library = sentencepieces()
+    library.no_truncation()
+    ids = library.encode("a dog on the beach " * 9).ids
+    library.enable_truncation(8)
+    assert library.encode("a dog on the beach " * 9).ids == [*ids[:7], ids[-1]]
