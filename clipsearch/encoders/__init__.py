@@ -48,10 +48,10 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     # Importing torch takes seconds, so a broken folder is reported before.
     checkpoint = Checkpoint(folder, str(folder) if folder == local_folder(name) else name, revision)
     logger.debug("loading %s from %s, device %s, precision %s", checkpoint.name, folder, device, precision)
-    if checkpoint.is_plain_clip:
-        from clipsearch.encoders.clip.encoder import ClipEncoder
+    if checkpoint.plan:
+        from clipsearch.encoders.local_encoder import LocalEncoder
 
-        return ClipEncoder(checkpoint, device, precision)
+        return LocalEncoder(checkpoint, checkpoint.plan, device, precision)
     from clipsearch.encoders.runtime import import_torch_encoder
 
     torch_encoder = import_torch_encoder(checkpoint.name)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clipsearch._internal.untrusted_files import open_plain, read_json, why
+from clipsearch.encoders.families import plan_of
 from clipsearch.encoders.shape import MAX_CONTEXT_LENGTH, read_shape, shortened
 from clipsearch.errors import ModelError, one_line
 from clipsearch.types import Fingerprint, PixelSpec
@@ -24,9 +25,9 @@ _TOKENIZER_FILES: dict[str, tuple[tuple[str, ...], ...]] = {
     "clip": (("tokenizer.json",), ("vocab.json", "merges.txt")),
     "metaclip_2": (("tokenizer.json",), ("sentencepiece.bpe.model",)),
     "siglip": (("tokenizer.json",), ("spiece.model",), ("tokenizer.model",)),
+    "siglip2": (("tokenizer.json",),),  # the NaFlex models
     "chinese_clip": (("tokenizer.json",), ("vocab.txt",)),
 }
-_PLAIN_CLIP_ACTIVATIONS = {"quick_gelu", "gelu"}  # those that clip/text_tower and clip/image_tower compute
 _MAX_CONFIG_BYTES, _MAX_INDEX_BYTES = 1_000_000, 16_000_000
 SAMPLE_WORDS = ("dog", "cat", "red", "two", "people", "house", "car", "sea", "a photo", "the river")
 MAX_TOKENIZER_BYTES = 128_000_000
@@ -58,13 +59,12 @@ class Checkpoint:
         self.weights_files = find_weights(folder)
         self._require_tokenizer()
         self.shape = read_shape(self.config, self._max_text_length(), folder)
-        self.pixels = read_pixel_spec(folder)
-
-    @property
-    def is_plain_clip(self) -> bool:
-        """Whether numpy and OpenVINO can run this model; torch runs all others."""
-        activations = {self.shape.text.activation, self.shape.image.activation}
-        return self.model_type == "clip" and activations <= _PLAIN_CLIP_ACTIVATIONS and self.shape.end_token is not None
+        self.pixels = read_pixel_spec(folder, self.shape.image_size)
+        # The first SigLIP's tokenizer is SentencePiece's, whatever else is in its folder. Only transformers runs it.
+        names = {path.name for path in folder.iterdir()}
+        is_first_siglip = self.model_type == "siglip" and ("spiece.model" in names or "tokenizer.json" not in names)
+        self.plan = None if is_first_siglip else plan_of(self.model_type, self.config, self.shape)
+        """How to compute this model without torch; None if only torch computes it."""
 
     def fingerprint(self, dim: int, precision: str | None) -> Fingerprint:
         """The identity of this model, for embeddings of `dim` values."""
@@ -97,11 +97,6 @@ class Checkpoint:
 
     def _known_model_type(self) -> str:
         model_type = self.config.get("model_type")
-        if model_type == "siglip2":
-            raise ModelError(
-                f"{self.folder}: this is a NaFlex checkpoint, whose pictures vary in shape; clipsearch runs the fixed-size "
-                "ones, such as google/siglip2-base-patch16-224"
-            )
         if not isinstance(model_type, str) or model_type not in _TOKENIZER_FILES:
             known = ", ".join(_TOKENIZER_FILES)
             raise ModelError(f"{self.folder}: model type {model_type!r:.60} is not one that clipsearch runs ({known})")
@@ -163,10 +158,11 @@ def find_weights(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def read_pixel_spec(folder: Path) -> PixelSpec:
+def read_pixel_spec(folder: Path, image_size: int = 224) -> PixelSpec:
     """The preprocessing in `preprocessor_config.json`, or in its newer place inside `processor_config.json`.
 
-    Raises ModelError if it makes no sense, or would give pictures that are huge or differ in size.
+    `image_size` is for a NaFlex model, whose file gives a number of patches: pictures are squashed to that square. Raises
+    ModelError if the preprocessing makes no sense, or would give pictures that are huge or differ in size.
     """
     if (folder / "preprocessor_config.json").exists():
         config = read_object(folder / "preprocessor_config.json")
@@ -174,6 +170,8 @@ def read_pixel_spec(folder: Path) -> PixelSpec:
         config = read_object(folder / "processor_config.json").get("image_processor") or {}
     try:
         shortest_edge, resize_to = _resizing(config.get("size", 224))
+        if "max_num_patches" in config:
+            shortest_edge, resize_to = None, (image_size, image_size)
         crop = (
             config.get("crop_size", shortest_edge) if config.get("do_center_crop", shortest_edge is not None) else None
         )

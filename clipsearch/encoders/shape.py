@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ BOUNDS = {
     "num_channels": (3, 3),
     "projection_dim": (1, 16_384),
     "projection_size": (1, 16_384),
+    "num_patches": (1, 65_536),
 }
 MAX_CONTEXT_LENGTH = BOUNDS["max_position_embeddings"][1]
 
@@ -41,8 +43,13 @@ _DEFAULTS: dict[str, tuple[dict[str, int], dict[str, int]]] = {  # model type â†
     "clip": (_CLIP_TEXT, _IMAGE),
     "metaclip_2": (_CLIP_TEXT, _IMAGE),
     "siglip": ({**_TOWER, "vocab_size": 32000, "max_position_embeddings": 64}, {**_IMAGE, "patch_size": 16}),
+    "siglip2": (  # the NaFlex models, with a number of patches in place of a size
+        {**_TOWER, "vocab_size": 32000, "max_position_embeddings": 64},
+        {**_TOWER, "num_patches": 256, "patch_size": 16, "num_channels": 3},
+    ),
     "chinese_clip": ({**_TOWER, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2}, _IMAGE),
 }
+_SIGLIP = {"siglip", "siglip2"}
 _SPARE_TOKENS = 1024  # rows of a token table without a token; some tables are rounded up to a multiple of 128
 
 
@@ -101,6 +108,8 @@ def read_shape(config: Mapping[str, Any], max_text_length: int, folder: Path) ->
     image_numbers = {
         name: _number(image, name, image_defaults[name], f"{folder}: vision_config.") for name in image_defaults
     }
+    if model_type == "siglip2":
+        image_numbers["image_size"] = math.isqrt(image_numbers["num_patches"]) * image_numbers["patch_size"]
     if image_numbers["patch_size"] > image_numbers["image_size"]:
         raise ModelError(f"{folder}: in config.json, patch_size is larger than image_size")
     if text.get("projection_size") is not None:  # only SigLIP's text tower has one
@@ -110,7 +119,7 @@ def read_shape(config: Mapping[str, Any], max_text_length: int, folder: Path) ->
         text=_tower(text, text_numbers, folder),
         image=_tower(image, image_numbers, folder),
         dim=image_numbers["hidden_size"]
-        if model_type == "siglip"
+        if model_type in _SIGLIP
         else _number(config, "projection_dim", 512, f"{folder}: "),
         vocabulary=vocabulary,
         positions=positions,
@@ -123,7 +132,7 @@ def read_shape(config: Mapping[str, Any], max_text_length: int, folder: Path) ->
 
 def _tower_values(config: Mapping[str, Any], tower: str, model_type: str, folder: Path) -> dict[str, Any]:
     """A tower's part of config.json. As in transformers, an older form of it takes precedence."""
-    older = None if model_type == "siglip" else config.get(f"{tower}_dict")
+    older = None if model_type in _SIGLIP else config.get(f"{tower}_dict")
     values = config.get(tower, {}) if older is None else older
     if not isinstance(values, dict):
         raise ModelError(f"{folder}: {tower} in config.json does not hold an object")

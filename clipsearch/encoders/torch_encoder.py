@@ -23,6 +23,7 @@ from clipsearch.encoders.checkpoint import (
 )
 from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.encoders.shape import BOUNDS
+from clipsearch.encoders.tokenizers.library import is_gemma, restore_training_defaults
 from clipsearch.encoders.unread import TextPiece, text_pieces
 from clipsearch.encoders.weights import Weights, require_same_names, require_shape
 from clipsearch.errors import ModelError, one_line
@@ -34,6 +35,7 @@ _CLASSES = {
     "clip": "CLIPModel",
     "metaclip_2": "MetaClip2Model",
     "siglip": "SiglipModel",
+    "siglip2": "Siglip2Model",
     "chinese_clip": "ChineseCLIPModel",
 }
 _TOWERS = ("text_config", "vision_config", "text_config_dict", "vision_config_dict")
@@ -60,7 +62,8 @@ class TorchEncoder(Encoder):
         folder, model_type = checkpoint.folder, checkpoint.model_type
         self._folder, self._vocabulary = folder, checkpoint.shape.vocabulary
         # SigLIP was trained on texts padded to its full context, and has no attention mask to tell padding from words.
-        self._pads_to_context = model_type == "siglip"
+        self._is_siglip = model_type in ("siglip", "siglip2")
+        self._patch_size = checkpoint.shape.patch_size if model_type == "siglip2" else None
         _require_weights(checkpoint)
         require_readable_files(folder)
         self._device = choose_device(device)
@@ -81,6 +84,8 @@ class TorchEncoder(Encoder):
             raise
         except Exception as error:  # transformers raises anything at all for a folder it cannot load
             raise ModelError(f"cannot load the model in {folder}: {one_line(error)}") from error
+        if self._tokenizer.is_fast and is_gemma(self._tokenizer.backend_tokenizer):
+            restore_training_defaults(self._tokenizer.backend_tokenizer, folder)
         require_words_differ(lambda word: self._tokenizer(word)["input_ids"], folder)
         self._model = self._model.eval().to(self._device)
         bias = getattr(self._model, "logit_bias", None)
@@ -99,7 +104,16 @@ class TorchEncoder(Encoder):
     def embed_pixels(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """See Encoder; `get_image_features` does not normalise."""
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device, self._model.dtype)
-        return _pooled(self._model.get_image_features(pixel_values=batch))
+        if self._patch_size is None:
+            return _pooled(self._model.get_image_features(pixel_values=batch))
+        patches, grid = _flat_patches(batch, self._patch_size)
+        return _pooled(
+            self._model.get_image_features(
+                pixel_values=patches,
+                pixel_attention_mask=torch.ones(patches.shape[:2], dtype=torch.int32, device=self._device),
+                spatial_shapes=torch.tensor([grid] * len(patches), device=self._device),
+            )
+        )
 
     def text_pieces(self, text: str) -> list[TextPiece]:
         """See Encoder; empty for a tokenizer written in Python, which does not tell where its tokens stand."""
@@ -125,11 +139,14 @@ class TorchEncoder(Encoder):
         warn_truncated(texts, map(len, tokens), limit, stacklevel=3)
         inputs = self._tokenizer(
             texts,
-            padding="max_length" if self._pads_to_context else True,
+            padding="max_length" if self._is_siglip else True,
+            padding_side="right",
             max_length=limit,
             truncation=True,
             return_tensors="pt",
         ).to(self._device)
+        if self._is_siglip:
+            inputs = {"input_ids": inputs["input_ids"]}
         return _pooled(self._model.get_text_features(**inputs))
 
     def _require_texts_differ(self) -> None:
@@ -194,6 +211,14 @@ def _known_values(config: dict[str, Any]) -> dict[str, Any]:
         for name, value in config.items()
         if name in _TOWERS or name in _FORWARD_PASS_VALUES
     }
+
+
+def _flat_patches(pixels: torch.Tensor, side: int) -> tuple[torch.Tensor, tuple[int, int]]:
+    """Pictures (n, 3, height, width) as NaFlex models take them: (n, patches, side * side * 3), and (rows, columns)."""
+    count, channels, height, width = pixels.shape
+    rows, columns = height // side, width // side
+    patches = pixels.reshape(count, channels, rows, side, columns, side).permute(0, 2, 4, 3, 5, 1)
+    return patches.reshape(count, rows * columns, -1), (rows, columns)
 
 
 def _pooled(output: Any) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ The format (https://huggingface.co/docs/safetensors): eight bytes with the lengt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,10 @@ class Weights:
         """Number of values in all tensors."""
         return sum(math.prod(entry["shape"]) for _, entry in self._tensors.values())
 
-    def require(self, expected: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise ModelError unless exactly these tensors, name → shape, are here and readable."""
-        shapes = {name: tuple(entry["shape"]) for name, (_, entry) in self._tensors.items() if name not in _UNUSED}
+    def require(self, expected: Mapping[str, tuple[int, ...]], unused: Set[str] = frozenset()) -> None:
+        """Raise ModelError unless exactly these tensors, name → shape, and perhaps unused ones, are here and readable."""
+        unused = _UNUSED | unused
+        shapes = {name: tuple(entry["shape"]) for name, (_, entry) in self._tensors.items() if name not in unused}
         require_same_names(self._folder, expected.keys() - shapes.keys(), shapes.keys() - expected.keys())
         for name, shape in expected.items():
             require_shape(self._folder, name, shapes[name], shape)

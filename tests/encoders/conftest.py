@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.encoders.support import MAKERS, save_checkpoint
+from tests.encoders.tokenizers.support import save_gemma
 
 
 @pytest.fixture(scope="session", params=MAKERS)
@@ -26,3 +27,8 @@ def clip_checkpoint(tmp_path_factory):
 @pytest.fixture
 def clip_copy(clip_checkpoint, tmp_path):
     return shutil.copytree(clip_checkpoint, tmp_path / "model")
+
+
+@pytest.fixture(scope="session")
+def saved_gemma(tmp_path_factory):
+    return save_gemma(tmp_path_factory.mktemp("gemma") / "model")

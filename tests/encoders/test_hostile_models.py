@@ -146,7 +146,7 @@ def test_json_that_is_nested_or_huge_is_refused(any_copy, name, content):
 @pytest.mark.parametrize("name", ["tokenizer.json", "special_tokens_map.json"])
 def test_a_tokenizers_json_that_is_nested_is_refused(any_copy, name):
     (any_copy / name).write_text(DEEP)
-    if name == "tokenizer.json" or not Checkpoint(any_copy).is_plain_clip:
+    if name == "tokenizer.json" or not Checkpoint(any_copy).plan:
         with pytest.raises(ModelError, match="tokenizer"):
             load_encoder(any_copy).encode_texts(["red"])
 

@@ -50,7 +50,7 @@ for words in (["index", folder, "--model", "mini"], ["query", "something red", "
 
 
 def test_another_model_says_what_is_missing_and_how_to_get_it(tmp_path):
-    clip, siglip = save_checkpoint(tmp_path / "clip", "clip"), save_checkpoint(tmp_path / "siglip", "siglip")
+    clip, other = (save_checkpoint(tmp_path / kind, kind) for kind in ("clip", "chinese_clip"))
     script = """
 import numpy as np
 from clipsearch import load_encoder
@@ -64,7 +64,7 @@ for attempt in (lambda: clip.embed_pixels(np.zeros((1, 3, *size), np.float32)), 
     except ModelError as error:
         print(error)
 """
-    output, errors = run(script, clip, siglip)
+    output, errors = run(script, clip, other)
     assert output.startswith("texts 1\n"), errors
     first, second = output.splitlines()[1:]
     assert "openvino" in first and "pip install torch transformers" in first and "--model mini" in first

@@ -19,6 +19,7 @@ from tests.encoders.support import MAKERS, TEXTS, save_checkpoint
 from tests.lazy import LazyModule
 
 torch, transformers = LazyModule("torch"), LazyModule("transformers")
+torch_encoder = LazyModule("clipsearch.encoders.torch_encoder")
 
 
 @pytest.fixture(scope="module", params=MAKERS)
@@ -115,7 +116,7 @@ def test_bytes_of_sentencepiece_are_parts_of_characters(tmp_path, monkeypatch):
     vocabulary = [*words, *((f"<0x{byte:02X}>", -9.0) for byte in range(256))]
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    encoder = load_encoder(save_checkpoint(tmp_path, "siglip"))
+    encoder = torch_encoder.TorchEncoder(Checkpoint(save_checkpoint(tmp_path, "siglip")))
     fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
     monkeypatch.setattr(encoder, "_tokenizer", fast)
     assert unread_words("a собака на 🐶", encoder.text_pieces, is_english=False) == []

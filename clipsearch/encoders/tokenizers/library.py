@@ -80,8 +80,8 @@ class LibraryTokenizer:
         # Dropout is for training. With it, a text would have other tokens each time.
         if getattr(tokenizer.model, "dropout", None):
             tokenizer.model.dropout = None
-        if getattr(tokenizer.model, "byte_fallback", None) and type(tokenizer.model).__name__ == "BPE":
-            call_tokenizers(lambda: _as_siglip2_was_trained(tokenizer, self._folder), self._folder)
+        if is_gemma(tokenizer):
+            call_tokenizers(lambda: restore_training_defaults(tokenizer, self._folder), self._folder)
         if type(tokenizer.model).__name__ == "BPE":
             self._shape.require_vocabulary(tokenizer.get_vocab_size(), self._folder)
         tokenizer.no_truncation()
@@ -142,7 +142,12 @@ def tokenizer_of_words(folder: Path) -> Any:
     return tokenizer
 
 
-def _as_siglip2_was_trained(tokenizer: Any, folder: Path) -> None:
+def is_gemma(tokenizer: Any) -> bool:
+    """Whether an object of the tokenizers library is Gemma's tokenizer, which is SigLIP 2's."""
+    return type(tokenizer.model).__name__ == "BPE" and bool(tokenizer.model.byte_fallback)
+
+
+def restore_training_defaults(tokenizer: Any, folder: Path) -> None:
     """Make a Gemma tokenizer lower-case texts, and add the special tokens that tokenizer_config.json names.
 
     SigLIP 2 was trained on texts in lower case, but its tokenizer.json does not say so. transformers.Siglip2Tokenizer does

@@ -5,12 +5,7 @@ import shutil
 import pytest
 
 from clipsearch.encoders.tokenizers import cache
-from tests.encoders.tokenizers.support import opened_with_cache, save_gemma
-
-
-@pytest.fixture(scope="session")
-def saved_gemma(tmp_path_factory):
-    return save_gemma(tmp_path_factory.mktemp("gemma") / "model")
+from tests.encoders.tokenizers.support import opened_with_cache
 
 
 @pytest.fixture(scope="session")

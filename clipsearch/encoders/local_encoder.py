@@ -1,4 +1,4 @@
-"""A CLIP checkpoint on a CPU without torch: numpy for texts, OpenVINO for pictures. With a GPU, torch takes the pictures."""
+"""A checkpoint on a CPU without torch: numpy for texts, OpenVINO for pictures. With a GPU, torch takes the pictures."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from clipsearch._internal.cpu import cores
 from clipsearch.encoders.base import Encoder, ModelSpec, grey_pixels, logit_scale, normalise, require_usable
 from clipsearch.encoders.checkpoint import Checkpoint
-from clipsearch.encoders.clip.text_tower import TextTower
+from clipsearch.encoders.plan import ModelPlan, PlannedWeights
 from clipsearch.encoders.prompts import ENSEMBLE, query_bank
 from clipsearch.encoders.runtime import DataParallel, EmbedPixels, best_device, import_torch_encoder
-from clipsearch.encoders.shape import ModelShape
+from clipsearch.encoders.tokenizers import open_tokenizer
+from clipsearch.encoders.towers.text_tower import TextTower
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError
@@ -33,14 +34,14 @@ logger = logging.getLogger(__name__)
 _BATCH = 32  # pictures, as in indexing, so that a precision is timed in the same conditions
 
 
-class ClipEncoder(Encoder):
-    """A plain CLIP checkpoint (`Checkpoint.is_plain_clip`).
+class LocalEncoder(Encoder):
+    """A checkpoint of a family that is computed here (`clipsearch.encoders.families`).
 
     Texts are always encoded in fp32. Pictures are encoded in `precision`: "fp32", "bf16", "int8", or "auto", which means fp32
     until `settle_precision` has seen enough pictures to choose.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(self, checkpoint: Checkpoint, plan: ModelPlan, device: str = "auto", precision: str = "auto") -> None:
         shape, folder = checkpoint.shape, checkpoint.folder
         if checkpoint.pixels.output_size != (shape.image_size, shape.image_size):
             raise ModelError(
@@ -48,20 +49,26 @@ class ClipEncoder(Encoder):
             )
         if device not in ("auto", "cpu"):
             import_torch_encoder(f"the device {device}").choose_device(device)
-        self._checkpoint, self._device = checkpoint, device
-        self._weights = Weights(checkpoint.weights_files)
-        self._weights.require(clip_tensors(shape))
-        self._text = TextTower(folder, shape, self._weights)
+        self._checkpoint, self._plan, self._device = checkpoint, plan, device
+        stored = Weights(checkpoint.weights_files)
+        stored.require({tensor.name: tensor.stored_shape for tensor in plan.tensors.values()}, plan.other_tensors)
+        self._weights = PlannedWeights(stored, plan.tensors)
+        tokenizer = open_tokenizer(folder, shape)
+        self._text = TextTower(folder, plan.text, self._weights, tokenizer)
         self._image_towers: dict[str, EmbedPixels] = {}  # by precision
         self._loading = threading.Lock()
         self.fidelity: Fidelity | None = None
         self.spec = ModelSpec(
-            fingerprint=checkpoint.fingerprint(shape.dim, None if precision == "auto" else precision),
+            fingerprint=checkpoint.fingerprint(plan.text.dim, None if precision == "auto" else precision),
             pixels=checkpoint.pixels,
-            context_length=shape.context_length,
-            logit_scale=logit_scale(float(self._weights["logit_scale"].reshape(())), folder),
-            label_prompts=ENSEMBLE,
+            context_length=plan.text.context_length,
+            logit_scale=logit_scale(self._number("logit_scale"), folder),
+            logit_bias=self._number("logit_bias") if "logit_bias" in self._weights else 0.0,
+            label_prompts=ENSEMBLE if plan.reads_english else (),
         )
+
+    def _number(self, name: str) -> float:
+        return float(self._weights[name].reshape(()))
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """See Encoder."""
@@ -110,7 +117,7 @@ class ClipEncoder(Encoder):
         checkpoint = self._checkpoint
         if self._image_device() == "cpu":
             try:
-                from clipsearch.encoders.clip.image_tower import ImageTower
+                from clipsearch.encoders.towers.image_tower import ImageTower
             except ImportError:
                 import_torch_encoder(checkpoint.name)
                 warnings.warn(
@@ -121,7 +128,7 @@ class ClipEncoder(Encoder):
                 )
             else:
                 try:
-                    tower = ImageTower(self._weights, checkpoint.shape, precision, cores()).embed
+                    tower = ImageTower(self._weights, self._plan.image, precision, cores()).embed
                     require_usable(tower(grey_pixels(checkpoint.pixels.output_size)), checkpoint.folder)
                     return DataParallel(tower)
                 except (RuntimeError, ValueError) as error:
@@ -139,45 +146,11 @@ class ClipEncoder(Encoder):
         return best_device() if self._device == "auto" else self._device
 
 
-def clip_tensors(shape: ModelShape) -> dict[str, tuple[int, ...]]:
-    """Every tensor of a plain CLIP checkpoint: name → shape."""
-    text, image, patch = shape.text, shape.image, shape.patch_size
-    shapes: dict[str, tuple[int, ...]] = {
-        "logit_scale": (),
-        "text_projection.weight": (shape.dim, text.width),
-        "visual_projection.weight": (shape.dim, image.width),
-        "text_model.embeddings.token_embedding.weight": (shape.vocabulary, text.width),
-        "text_model.embeddings.position_embedding.weight": (shape.positions, text.width),
-        "vision_model.embeddings.class_embedding": (image.width,),
-        "vision_model.embeddings.patch_embedding.weight": (image.width, 3, patch, patch),
-        "vision_model.embeddings.position_embedding.weight": ((shape.image_size // patch) ** 2 + 1, image.width),
-    }
-    for norm, width in (
-        ("text_model.final_layer_norm", text.width),
-        ("vision_model.pre_layrnorm", image.width),  # spelt so in the checkpoints
-        ("vision_model.post_layernorm", image.width),
-    ):
-        shapes[f"{norm}.weight"] = shapes[f"{norm}.bias"] = (width,)
-    for tower, name in ((text, "text_model"), (image, "vision_model")):
-        parts = {
-            "layer_norm1": (tower.width,),
-            "layer_norm2": (tower.width,),
-            **{f"self_attn.{part}_proj": (tower.width, tower.width) for part in ("q", "k", "v", "out")},
-            "mlp.fc1": (tower.mlp_width, tower.width),
-            "mlp.fc2": (tower.width, tower.mlp_width),
-        }
-        for layer in range(tower.layers):
-            for part, part_shape in parts.items():
-                shapes[f"{name}.encoder.layers.{layer}.{part}.weight"] = part_shape
-                shapes[f"{name}.encoder.layers.{layer}.{part}.bias"] = part_shape[:1]
-    return shapes
-
-
 def _candidates(device: str) -> tuple[str, ...]:
     if device != "cpu":
         return ("bf16",) if device.startswith("cuda") else ()
     try:
-        from clipsearch.encoders.clip.image_tower import available_precisions
+        from clipsearch.encoders.towers.image_tower import available_precisions
     except ImportError:
         return ()
     return available_precisions()

@@ -1,4 +1,4 @@
-"""CLIP without torch agrees with the reference, and chooses a precision that is good and faster."""
+"""Models without torch agree with the reference, and choose a precision that is good and faster."""
 
 import json
 import subprocess
@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from clipsearch import SearchEngine, load_encoder
-from clipsearch.encoders import precision
+from clipsearch.encoders import local_encoder, precision
 from clipsearch.encoders.checkpoint import Checkpoint
-from clipsearch.encoders.clip import encoder as clip_encoder
-from clipsearch.encoders.clip.encoder import ClipEncoder
+from clipsearch.encoders.local_encoder import LocalEncoder
 from clipsearch.encoders.prompts import query_bank
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
@@ -50,11 +49,12 @@ def pixels(count=5, size=64):
 
 def assert_same(folder, atol=1e-5):
     encoder, reference = load_encoder(folder), torch_encoder.TorchEncoder(Checkpoint(folder))
-    assert isinstance(encoder, ClipEncoder)
+    assert isinstance(encoder, LocalEncoder)
     assert encoder.spec.logit_scale == pytest.approx(reference.spec.logit_scale)
     assert encoder.spec.context_length == reference.spec.context_length
     ours, theirs = encoder.spec.fingerprint, reference.spec.fingerprint
     assert (ours.digest, ours.dim) == (theirs.digest, theirs.dim)
+    assert encoder.spec.logit_bias == pytest.approx(reference.spec.logit_bias)
     texts = [*TEXTS, "cat", "a a a a a a"]
     np.testing.assert_allclose(encoder.encode_texts(texts), reference.encode_texts(texts), atol=atol)
     np.testing.assert_allclose(encoder.encode_pixels(pixels()), reference.encode_pixels(pixels()), atol=atol)
@@ -83,7 +83,7 @@ def test_weights_in_half_precision(copy, dtype):
 
 def test_an_architecture_it_does_not_know_goes_to_torch(copy):
     change(copy, text_config={"hidden_act": "relu"})
-    assert not Checkpoint(copy).is_plain_clip
+    assert not Checkpoint(copy).plan
     assert isinstance(load_encoder(copy), torch_encoder.TorchEncoder)
 
 
@@ -242,12 +242,12 @@ def test_the_first_photos_settle_it(folder, tmp_path, monkeypatch):
 
 
 def test_without_openvino_torch_takes_the_pictures(folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "clipsearch.encoders.clip.image_tower", None)
+    monkeypatch.setitem(sys.modules, "clipsearch.encoders.towers.image_tower", None)
     encoder = load_encoder(folder)
     with pytest.warns(ClipsearchWarning, match="openvino is not installed"):
         ours = encoder.encode_pixels(pixels())
     np.testing.assert_allclose(ours, torch_encoder.TorchEncoder(Checkpoint(folder)).encode_pixels(pixels()), atol=1e-6)
-    assert clip_encoder._candidates("cpu") == ()
+    assert local_encoder._candidates("cpu") == ()
 
 
 def test_precisions_that_a_model_cannot_run_in():

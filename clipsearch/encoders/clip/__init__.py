@@ -1,1 +1,0 @@
-"""Plain CLIP models, run without torch: numpy for texts, OpenVINO for pictures."""
