@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch import load_encoder
-from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.base import Encoder, normalise
 from suite import peers, synthetic
+from suite.siglip import make_siglip
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = Path(os.environ.get("CLIPSEARCH_BENCH", "~/.cache/clipsearch-bench")).expanduser()
@@ -55,6 +56,12 @@ class Setup:
             argv = [sys.executable, tool, str(folder), "--image-size", "256"]
             subprocess.run(argv, check=True, capture_output=True)
         return folder
+
+    @cached_property
+    def siglip(self) -> Path:
+        """A checkpoint of SigLIP 2's shape, B/32 for 256 px, with random weights."""
+        folder = self.work / "siglip"
+        return folder if (folder / "config.json").exists() else make_siglip(folder)
 
     @cached_property
     def real(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -124,6 +131,17 @@ class Setup:
             shutil.rmtree(folder, ignore_errors=True)  # half of one
             blocks = synthetic.scattered(self.real[0], count)
             synthetic.fill(folder, self.work / "nowhere", self.encoder.spec.fingerprint, blocks)
+            (folder / "complete").touch()
+        return folder
+
+    def index_by(self, model: Path | str, count: int) -> Path:
+        """Our index of random vectors by any model."""
+        folder = self.work / f"index-{Path(model).name}-{count}"
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half of one
+            fingerprint = load_encoder(model).spec.fingerprint
+            real = normalise(np.random.default_rng(0).standard_normal((1000, fingerprint.dim)))
+            synthetic.fill(folder, self.work / "nowhere", fingerprint, synthetic.scattered(real, count))
             (folder / "complete").touch()
         return folder
 
