@@ -21,7 +21,7 @@ from clipsearch.encoders.mini import encoder as mini
 from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, ROOT, save_photo
-from tests.encoders.support import save_checkpoint
+from tests.encoders.support import make_need_torch, save_checkpoint
 from tests.encoders.test_hub import checkpoint, fake_hub  # noqa: F401
 
 if sys.platform != "linux":
@@ -91,9 +91,10 @@ def require_private(*runs):
 def checkpoints(tmp_path_factory):
     """A folder with a small checkpoint for each runtime."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    for kind in ("clip", "chinese_clip"):
-        (folder / kind).mkdir()
-        save_checkpoint(folder / kind, kind)
+    for runtime in ("clip", "torch"):
+        (folder / runtime).mkdir()
+        save_checkpoint(folder / runtime)
+    make_need_torch(folder / "torch")
     return folder
 
 
@@ -209,7 +210,7 @@ def test_clip_without_torch(room, watched, checkpoints, photos, tmp_path):
 
 def test_torch(room, checkpoints):
     code = "import sys, clipsearch as c; e = c.load_encoder(sys.argv[1]); e.encode_texts(['a']); e.encode_images(sys.argv[2:])"
-    seen = room.run(sys.executable, "-c", code, str(checkpoints / "chinese_clip"), str(PHOTOS / "cat.png"))
+    seen = room.run(sys.executable, "-c", code, str(checkpoints / "torch"), str(PHOTOS / "cat.png"))
     assert seen.status == 0, seen.errors
     require_private(seen)
 

@@ -50,6 +50,14 @@ _DEFAULTS: dict[str, tuple[dict[str, int], dict[str, int]]] = {  # model type â†
     "chinese_clip": ({**_TOWER, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2}, _IMAGE),
 }
 _SIGLIP = {"siglip", "siglip2"}
+_CLIP_VALUES, _SIGLIP_VALUES = ("quick_gelu", 1e-5), ("gelu_pytorch_tanh", 1e-6)  # activation and norm_epsilon
+_DEFAULT_VALUES = {  # model type â†’ (text tower, image tower); SigLIP's own configurations leave them out
+    "clip": (_CLIP_VALUES, _CLIP_VALUES),
+    "metaclip_2": (_CLIP_VALUES, _CLIP_VALUES),
+    "siglip": (_SIGLIP_VALUES, _SIGLIP_VALUES),
+    "siglip2": (_SIGLIP_VALUES, _SIGLIP_VALUES),
+    "chinese_clip": (("gelu", 1e-12), _CLIP_VALUES),
+}
 _SPARE_TOKENS = 1024  # rows of a token table without a token; some tables are rounded up to a multiple of 128
 
 
@@ -78,6 +86,7 @@ class ModelShape:
     end_token: int | None  # None if the configuration does not give it as one number
     image_size: int  # pixels
     patch_size: int
+    token_types: int = 0  # rows of BERT's table of token types
 
     def min_values(self) -> int:
         """The number of weights that a model of this shape has at least, whatever its family."""
@@ -115,9 +124,10 @@ def read_shape(config: Mapping[str, Any], max_text_length: int, folder: Path) ->
     if text.get("projection_size") is not None:  # only SigLIP's text tower has one
         _number(text, "projection_size", 0, f"{folder}: text_config.")
     vocabulary, positions = text_numbers["vocab_size"], text_numbers["max_position_embeddings"]
+    text_values, image_values = _DEFAULT_VALUES[model_type]
     return ModelShape(
-        text=_tower(text, text_numbers, folder),
-        image=_tower(image, image_numbers, folder),
+        text=_tower(text, text_numbers, text_values, folder),
+        image=_tower(image, image_numbers, image_values, folder),
         dim=image_numbers["hidden_size"]
         if model_type in _SIGLIP
         else _number(config, "projection_dim", 512, f"{folder}: "),
@@ -127,6 +137,7 @@ def read_shape(config: Mapping[str, Any], max_text_length: int, folder: Path) ->
         end_token=_end_token(text, vocabulary, model_type, folder),
         image_size=image_numbers["image_size"],
         patch_size=image_numbers["patch_size"],
+        token_types=text_numbers.get("type_vocab_size", 0),
     )
 
 
@@ -151,16 +162,18 @@ def _number(values: Mapping[str, Any], name: str, default: int, prefix: str) -> 
     return value
 
 
-def _tower(values: Mapping[str, Any], numbers: Mapping[str, int], folder: Path) -> TowerShape:
+def _tower(
+    values: Mapping[str, Any], numbers: Mapping[str, int], defaults: tuple[str, float], folder: Path
+) -> TowerShape:
     width, heads = numbers["hidden_size"], numbers["num_attention_heads"]
     if width % heads:
         raise ModelError(
             f"{folder}: num_attention_heads in config.json is {heads}, which does not divide hidden_size, {width}"
         )
-    epsilon = values.get("layer_norm_eps", 1e-5)
+    epsilon = values.get("layer_norm_eps", defaults[1])
     if type(epsilon) not in (int, float) or not 0 <= epsilon < 1:
         raise ModelError(f"{folder}: layer_norm_eps in config.json is {shortened(epsilon)}; it must be from 0 to 1")
-    activation = values.get("hidden_act", "quick_gelu")
+    activation = values.get("hidden_act", defaults[0])
     if not isinstance(activation, str):
         raise ModelError(f"{folder}: hidden_act in config.json is {shortened(activation)}; it must be a name")
     return TowerShape(

@@ -78,7 +78,20 @@ def make_chinese_clip(folder):
     save_tokenizer(folder, 16)
 
 
+def make_metaclip_2(folder):
+    """The configuration's end token is 3; the highest one is another."""
+    config = transformers.MetaClip2Config(
+        text_config={**SMALL, **IDS}, vision_config={**SMALL, "image_size": 64, "patch_size": 16}, projection_dim=24
+    )
+    transformers.MetaClip2Model(config).save_pretrained(folder)
+    transformers.CLIPImageProcessorPil(
+        size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}
+    ).save_pretrained(folder)
+    save_tokenizer(folder, 16)
+
+
 MAKERS = {"clip": make_clip, "siglip": make_siglip, "chinese_clip": make_chinese_clip}
+"""One of each kind of text tower."""
 
 
 def save_checkpoint(folder, kind="clip"):
@@ -86,7 +99,7 @@ def save_checkpoint(folder, kind="clip"):
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        MAKERS[kind](folder)
+        (MAKERS | {"metaclip_2": make_metaclip_2})[kind](folder)
     return folder
 
 
@@ -100,6 +113,12 @@ def change_json(path, change):
     values = json.loads(path.read_text())
     change(values)
     path.write_text(json.dumps(values))
+
+
+def make_need_torch(folder):
+    """Give a checkpoint an activation that only torch computes."""
+    change_json(folder / "config.json", lambda config: config["text_config"].update(hidden_act="relu"))
+    return folder
 
 
 def refused(folder, match):

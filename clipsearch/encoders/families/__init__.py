@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clipsearch.encoders.families import clip, siglip
+from clipsearch.encoders.families import chinese_clip, clip, metaclip_2, siglip
 from clipsearch.encoders.plan import ModelPlan
 from clipsearch.encoders.shape import ModelShape
 
 _FAMILIES: dict[str, Callable[[Mapping[str, Any], ModelShape], ModelPlan | None]] = {  # by config.json's model_type
     "clip": clip.plan,
+    "metaclip_2": metaclip_2.plan,
+    "chinese_clip": chinese_clip.plan,
     "siglip": siglip.plan,
     "siglip2": siglip.plan,
 }
