@@ -48,7 +48,9 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     # Importing torch takes seconds, so a broken folder is reported before.
     checkpoint = Checkpoint(folder, str(folder) if folder == local_folder(name) else name, revision)
     logger.debug("loading %s from %s, device %s, precision %s", checkpoint.name, folder, device, precision)
-    if checkpoint.plan:
+    from clipsearch.encoders.tokenizers import has_tokenizer
+
+    if checkpoint.plan and has_tokenizer(folder):
         from clipsearch.encoders.local_encoder import LocalEncoder
 
         return LocalEncoder(checkpoint, checkpoint.plan, device, precision)

@@ -60,10 +60,7 @@ class Checkpoint:
         self._require_tokenizer()
         self.shape = read_shape(self.config, self._max_text_length(), folder)
         self.pixels = read_pixel_spec(folder, self.shape.image_size)
-        # The first SigLIP's tokenizer is SentencePiece's, whatever else is in its folder. Only transformers runs it.
-        names = {path.name for path in folder.iterdir()}
-        is_first_siglip = self.model_type == "siglip" and ("spiece.model" in names or "tokenizer.json" not in names)
-        self.plan = None if is_first_siglip else plan_of(self.model_type, self.config, self.shape)
+        self.plan = plan_of(self.model_type, self.config, self.shape)
         """How to compute this model without torch; None if only torch computes it."""
 
     def fingerprint(self, dim: int, precision: str | None) -> Fingerprint:

@@ -9,7 +9,8 @@ from pathlib import Path
 from clipsearch.encoders.shape import ModelShape
 from clipsearch.encoders.tokenizers.base import Tokenizer
 from clipsearch.encoders.tokenizers.compact import UNUSABLE, CompactTokenizer, open_compact
-from clipsearch.encoders.tokenizers.library import LibraryTokenizer, has_tokenizer
+from clipsearch.encoders.tokenizers.library import LibraryTokenizer, has_library_tokenizer
+from clipsearch.encoders.tokenizers.siglip import VOCABULARY, SiglipTokenizer
 from clipsearch.encoders.unread import TextPiece
 
 __all__ = ["Tokenizer", "has_tokenizer", "open_tokenizer"]
@@ -21,7 +22,14 @@ _MAX_CHARACTERS = 20_000  # in more of them, the library's tables are worth the 
 
 def open_tokenizer(folder: Path, shape: ModelShape) -> Tokenizer:
     """The tokenizer of a checkpoint folder. Its files are read when it is first used."""
+    if (folder / VOCABULARY).is_file():  # it counts more than a tokenizer.json beside it
+        return SiglipTokenizer(folder, shape)
     return _CheckpointTokenizer(folder, shape)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder's tokenizer can be read by `open_tokenizer`: not if it has other files of SentencePiece only."""
+    return (folder / VOCABULARY).is_file() or has_library_tokenizer(folder)
 
 
 class _CheckpointTokenizer:

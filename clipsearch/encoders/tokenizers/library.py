@@ -64,7 +64,7 @@ class LibraryTokenizer:
     def _load(self) -> Any:
         from tokenizers import Tokenizer  # a short text does without it
 
-        if not has_tokenizer(self._folder):
+        if not has_library_tokenizer(self._folder):
             raise ModelError(
                 f"{self._folder} has no tokenizer that can be read: it needs tokenizer.json, or vocab.json and merges.txt, or "
                 "vocab.txt; fetch the checkpoint again"
@@ -109,8 +109,8 @@ class LibraryTokenizer:
         return _UNKNOWN if type(model).__name__ == "Unigram" else getattr(model, "unk_token", None)
 
 
-def has_tokenizer(folder: Path) -> bool:
-    """Whether a folder's tokenizer can be read by `open_tokenizer`: not if it has files of SentencePiece only."""
+def has_library_tokenizer(folder: Path) -> bool:
+    """Whether a folder's tokenizer can be read by the library: not if it has files of SentencePiece only."""
     choices = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",))
     return any(all((folder / name).is_file() for name in names) for names in choices)
 

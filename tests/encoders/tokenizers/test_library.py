@@ -87,7 +87,7 @@ def test_the_embedded_models_tokenizer(tmp_path):
 
 def test_files_that_can_be_read(tmp_path):
     assert not has_tokenizer(tmp_path)
-    (tmp_path / "spiece.model").touch()
+    (tmp_path / "sentencepiece.bpe.model").touch()
     (tmp_path / "merges.txt").touch()
     assert not has_tokenizer(tmp_path)
     with pytest.raises(ModelError, match="no tokenizer that can be read"):
