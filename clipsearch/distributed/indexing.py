@@ -7,7 +7,7 @@ import logging
 import os
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +23,17 @@ from clipsearch.distributed.cluster import Cluster, NamedChunk, require_ray
 from clipsearch.distributed.parts import Part, find_parts, is_whole, read_files, read_part, remove_parts
 from clipsearch.distributed.planning import complete, plan_work
 from clipsearch.distributed.storage import plain_url, remove_file
+from clipsearch.encoders import precision
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionDamaged
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.own_pictures import OwnPicture
-from clipsearch.images.pool import DecoderPool
+from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.indexing.apply import IndexProgress, SyncReport, apply_sync
-from clipsearch.indexing.pipeline import Embedded, decode_for
+from clipsearch.indexing.pipeline import Embedded, first_pixels
 from clipsearch.indexing.plan import SyncOptions, check_loss
 from clipsearch.store.collection import Collection
-from clipsearch.types import Failure, Fingerprint, ImageFile
+from clipsearch.types import Failure, Fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -157,26 +158,15 @@ def _settled(
 
 def _first_pixels(encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, jobs: int | None) -> NDArray[np.float32]:
     """The first photos, decoded for the model: float32 (n, 3, height, width)."""
-    from clipsearch.encoders.precision import JUDGED_PHOTOS
 
-    left = JUDGED_PHOTOS
-    arrays = [np.empty((0, 3, *encoder.spec.pixels.output_size), np.float32)]
+    def decoded() -> Generator[Decoded | Failure]:
+        with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
+            for chunk in chunks:
+                with chunk.open(limits) as photos:
+                    yield from pool.read(itertools.islice(photos.files, precision.JUDGED_PHOTOS))
 
-    def take(files: Iterator[ImageFile]) -> Iterator[ImageFile]:
-        nonlocal left
-        for file in itertools.islice(files, left):
-            left -= 1
-            yield file
-
-    with DecoderPool(encoder.spec.pixels, limits, jobs) as pool:
-        for chunk in chunks:
-            with chunk.open(limits) as photos:
-                pixels = decode_for(encoder, take(photos.files), pool)
-            if len(pixels):
-                arrays.append(pixels)
-            if not left:
-                break
-    return np.concatenate(arrays)
+    with closing(decoded()) as outcomes:
+        return first_pixels(encoder, outcomes, [])
 
 
 def _usable(folder: str, wanted: set[str]) -> dict[str, Part]:

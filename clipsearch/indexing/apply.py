@@ -27,6 +27,7 @@ from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo, SkipReas
 
 if TYPE_CHECKING:  # decoders and encoders are imported only if there are files to decode
     from clipsearch.encoders.base import Encoder
+    from clipsearch.images.pool import Decoded
     from clipsearch.indexing.pipeline import Embedded
 
 logger = logging.getLogger(__name__)
@@ -150,22 +151,20 @@ def _embed_changes(
         first = next(files, None)
     if first is None:
         return
-    from clipsearch.encoders.precision import JUDGED_PHOTOS
     from clipsearch.images.pool import DecoderPool
-    from clipsearch.indexing.pipeline import decode_for, embed_files
+    from clipsearch.indexing.pipeline import embed_decoded, first_pixels
 
     encoder = load_encoder()
-    files = itertools.chain([first], files)
-    with DecoderPool(encoder.spec.pixels, options.limits, options.jobs, all_pictures=True) as pool:
+    with DecoderPool(encoder.spec.pixels, options.limits, options.jobs, all_pictures=True) as pool, cancel.listening():
+        decoded = pool.read(itertools.chain([first], files), cancel)
+        judged: list[Decoded | Failure] = []
         if encoder.spec.fingerprint.precision is None:  # index, user and model leave it open: the first photos decide
-            judged = list(itertools.islice(files, JUDGED_PHOTOS))
-            encoder.settle_precision(lambda: decode_for(encoder, judged, pool))
-            files = itertools.chain(judged, files)
+            encoder.settle_precision(lambda: first_pixels(encoder, decoded, judged))
         reconciler.collection.settle_precision(encoder.spec.fingerprint)
-        with cancel.listening():
-            for batch in embed_files(files, encoder, pool, reconciler.knows, options.batch_size, cancel):
-                reconciler.take(batch)
-                reconciler.commit_if_due()
+        decoded = itertools.chain(judged, decoded)
+        for batch in embed_decoded(decoded, encoder, pool, reconciler.knows, options.batch_size, cancel):
+            reconciler.take(batch)
+            reconciler.commit_if_due()
 
 
 class _Reconciler:

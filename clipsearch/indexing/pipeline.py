@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
+from clipsearch.encoders import precision
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import Cancelled
 from clipsearch.images.pool import Decoded, DecoderPool
@@ -57,11 +58,24 @@ def embed_files(
     batch_size: int | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[list[Embedded | Failure]]:
-    """Yield the outcome of every file in batches, in the order of the files.
+    """Decode files, and yield what `embed_decoded` yields. Raises what `DecoderPool.read` raises."""
+    cancel = cancel or CancelToken()
+    return embed_decoded(pool.read(files, cancel), encoder, pool, known, batch_size, cancel)
+
+
+def embed_decoded(
+    decoded: Iterable[Decoded | Failure],
+    encoder: Encoder,
+    pool: DecoderPool,
+    known: Callable[[str], bool] = lambda content_hash: False,
+    batch_size: int | None = None,
+    cancel: CancelToken | None = None,
+) -> Iterator[list[Embedded | Failure]]:
+    """Yield the outcome of every file that a pool decodes, in batches and in the order of the files.
 
     A file whose content is `known`, or equal to that of an earlier file in progress, is not encoded again. The next batches are
     decoded and encoded while the caller has the one before, in constant memory. Leaving early stops the pool, also by an error;
-    a slow model may then finish its last pictures in a thread. Raises Cancelled and what `DecoderPool.read` raises.
+    a slow model may then finish its last pictures in a thread. Raises Cancelled.
     """
     cancel = cancel or CancelToken()
     piece = batch_size or _PIECE_PER_CORE * cores()
@@ -88,7 +102,7 @@ def embed_files(
     running: deque[_Batch] = deque()
     batch = _Batch()
     try:
-        for outcome in pool.read(files, cancel):
+        for outcome in decoded:
             batch.files.append(outcome)
             if isinstance(outcome, Decoded):
                 content = outcome.info.content_hash
@@ -115,10 +129,23 @@ def embed_files(
     model.shutdown()
 
 
-def decode_for(encoder: Encoder, files: Iterable[ImageFile], pool: DecoderPool) -> NDArray[np.float32]:
-    """The first pictures of the files that can be read, as the model takes them: float32 (n, 3, height, width)."""
-    pixels = [outcome.picture for outcome in pool.read(files) if isinstance(outcome, Decoded)]
-    return normalise(pixels, encoder.spec.pixels) if pixels else np.empty((0, 3, 0, 0), np.float32)
+def first_pixels(
+    encoder: Encoder, decoded: Iterable[Decoded | Failure], taken: list[Decoded | Failure]
+) -> NDArray[np.float32]:
+    """The first pictures of as many files as a precision is judged by, as the model takes them: float32 (n, 3, height, width).
+
+    What is taken from `decoded` is added to `taken`, also the files that cannot be read.
+    """
+    pixels: list[NDArray[np.uint8]] = []
+    for outcome in decoded:
+        taken.append(outcome)
+        if isinstance(outcome, Decoded):
+            pixels.append(outcome.picture)
+        if len(pixels) == precision.JUDGED_PHOTOS:
+            break
+    if not pixels:
+        return np.empty((0, 3, *encoder.spec.pixels.output_size), np.float32)
+    return normalise(pixels, encoder.spec.pixels)
 
 
 def _next_outcomes(running: deque[_Batch], cancel: CancelToken) -> list[Embedded | Failure]:

@@ -16,6 +16,7 @@ from clipsearch.encoders.local_encoder import LocalEncoder
 from clipsearch.encoders.prompts import query_bank
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
+from clipsearch.images.pool import DecoderPool
 from tests.conftest import save_photo
 from tests.encoders.support import TEXTS, save_checkpoint
 from tests.lazy import LazyModule
@@ -231,14 +232,21 @@ def test_an_index_keeps_its_precision(folder, tmp_path):
         engine.search("cat")
 
 
-def test_the_first_photos_settle_it(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("clipsearch.encoders.precision.JUDGED_PHOTOS", 4)
+@pytest.mark.parametrize(("judged", "expected"), [(4, "int8"), (64, None)], ids=["enough photos", "too few"])
+def test_the_first_photos_settle_it_and_each_is_decoded_once(folder, tmp_path, monkeypatch, judged, expected):
+    monkeypatch.setattr(precision, "JUDGED_PHOTOS", judged)
+    monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", None))
+    decoded = []
+    submit = DecoderPool._submit
+    monkeypatch.setattr(DecoderPool, "_submit", lambda pool, file: decoded.append(file.path) or submit(pool, file))
     for number in range(6):
         save_photo(tmp_path / f"{number}.jpg", "red", size=(90, 80), note=str(number))
-    monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", None))
+    (tmp_path / "0_broken.jpg").write_bytes(b"no photo")
     with SearchEngine.open(tmp_path, model=str(folder)) as engine:
-        assert engine.index().added == 6
-        assert engine.status().model.precision == "int8"
+        report = engine.index()
+        assert (report.added, report.failed) == (6, 1)
+        assert engine.status().model.precision == expected
+    assert len(decoded) == len(set(decoded)) == 7
 
 
 def test_without_openvino_torch_takes_the_pictures(folder, monkeypatch):
