@@ -68,29 +68,40 @@ class SearchEngine:
         model: str | None = None,
         device: str = "auto",
         precision: str = "auto",
+        text_model: str | None = None,
     ) -> None:
         if (index is None) == (store is None):
             raise ClipsearchError("name an index or a store, and not both")
         self._place = _absolute(index) if index is not None else parse_address(str(store))
         self._index: Collection | None = None
         self._store: MilvusStore | None = None
-        self._model = IndexModel(model, device, precision)
+        self._model = IndexModel(model, device, precision, text_model)
         self._embedder: QueryEmbedder | None = None
+        self._embedder_version = -1  # of the index that the embedder was last checked against
 
     @classmethod
     def open(
-        cls, folder: str | os.PathLike[str], *, model: str | None = None, device: str = "auto", precision: str = "auto"
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        text_model: str | None = None,
     ) -> SearchEngine:
         """Open the index of a photo folder (in its `.clipsearch`), an index folder itself, or a store by its address.
 
         `model`, `device` and `precision` are those of `load_encoder`; by default, the index's own model, or for a new index
-        the best one on this machine. An index keeps its precision, and chooses it by its first 64 photos.
+        the best one on this machine. An index keeps its precision, and chooses it by its first 64 photos. `text_model` encodes
+        the texts of queries instead: a hub id, a folder, or "none" for the index's own model; by default, the one that the
+        index remembers. ModelMismatch, at first use, if it was not trained for the pictures of that model.
         """
         if is_address(folder):
-            return cls(store=str(folder), model=model, device=device, precision=precision)
+            return cls(store=str(folder), model=model, device=device, precision=precision, text_model=text_model)
         path = _absolute(folder)
         is_index = path.name == INDEX_FOLDER or has_catalog(path)
-        return cls(path if is_index else path / INDEX_FOLDER, model=model, device=device, precision=precision)
+        index = path if is_index else path / INDEX_FOLDER
+        return cls(index, model=model, device=device, precision=precision, text_model=text_model)
 
     def close(self) -> None:
         """Release the index and the model. The engine opens both again when it is next used."""
@@ -119,8 +130,11 @@ class SearchEngine:
 
     @property
     def encoder(self) -> Encoder:
-        """The model of the index, loaded at first use. ModelMismatch if the index was made with another."""
-        return self._model.of(self._source())
+        """The model of the index, loaded at first use, with its text model if there is one.
+
+        ModelMismatch if the index was made with another, or if the text model is not for its pictures.
+        """
+        return self._model.for_texts(self._source())
 
     @property
     def model_name(self) -> str | None:
@@ -156,8 +170,7 @@ class SearchEngine:
             return [Hits([], query, Explanation("", source.name, 0, 0, 0, {})) for query in queries]
         searched = [query for query in queries if query.terms or not query.filters]
         if searched:
-            self._embedder = self._embedder or QueryEmbedder(self.encoder)
-            answers = iter(search(source, self._embedder, searched, top_k))
+            answers = iter(search(source, self._current_embedder(source), searched, top_k))
         return [
             next(answers) if query.terms or not query.filters else list_photos(source, query, top_k)
             for query in queries
@@ -512,7 +525,34 @@ class SearchEngine:
         named = partial(self._model.named, model)
         return import_file(index, model, file, named, folder, any_length, trust_model, jobs, progress, cancel)
 
+    def remember_text_model(self, *, on_busy: OnBusy | None = None) -> None:
+        """Have the index use this engine's text model from now on; "none" makes it forget another one.
+
+        Without a text model, nothing changes. ModelMismatch if the model is not for the pictures of the index. CollectionBusy
+        while another process writes; ClipsearchError if there are no photos yet.
+        """
+        if self._model.text_model is None:
+            return
+        collection = self._collection()
+        if collection.fingerprint is None:
+            raise ClipsearchError(f"{self.index_folder} has no photos yet; index some, and then name their text model")
+        name = self.encoder.spec.text_model or None
+        if name != collection.text_model:
+            with Collection(self.index_folder, writable=True, on_busy=on_busy) as writable:
+                writable.set_text_model(name)
+                writable.commit()
+
     # -- inside
+
+    def _current_embedder(self, source: VectorStore[Any]) -> QueryEmbedder:
+        """What embeds queries. It changes if another process has the index remember another text model."""
+        version = source.version
+        if self._embedder is None or version != self._embedder_version:
+            encoder = self.encoder
+            if self._embedder is None or self._embedder.encoder is not encoder:
+                self._embedder = QueryEmbedder(encoder)
+            self._embedder_version = version
+        return self._embedder
 
     def _source(self) -> VectorStore[Any]:
         """What answers queries, opened at first use: the index or the store."""

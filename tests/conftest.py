@@ -225,7 +225,7 @@ def load_colours(patch):
     colours = ColourEncoder()
     patch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: colours)
     patch.setattr("clipsearch.query.index_model.choose_default_model", lambda: "colours")
-    patch.setattr("clipsearch.query.index_model.require_trusted_model", lambda model, index_folder: None)
+    patch.setattr("clipsearch.query.index_model.require_trusted_model", lambda *_: None)
     return colours
 
 

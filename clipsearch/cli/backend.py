@@ -14,8 +14,9 @@ from click.core import ParameterSource
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import WHERE, gathered, option
 from clipsearch.cli.find_index import remember_index
-from clipsearch.cli.options import device_option, index_option, model_option
-from clipsearch.errors import ClipsearchError
+from clipsearch.cli.options import device_option, index_option, model_option, text_model_option
+from clipsearch.cli.output import note
+from clipsearch.errors import ClipsearchError, ModelError, ModelMismatch
 
 if TYPE_CHECKING:
     from clipsearch.cli.results import ResultOptions
@@ -47,12 +48,13 @@ class Backend:
     server: str | None = server_option
     store: str | None = store_option("Ask a vector database:")
     model: str | None = model_option()
+    text_model: str | None = text_model_option
     device: str = device_option
 
     @contextmanager
     def opened(self, results: ResultOptions) -> Iterator[SearchEngine | Client]:
         """The store, the server, or the index of this machine, to be searched."""
-        encoder: dict[str, Any] = {"model": self.model, "device": self.device}
+        encoder: dict[str, Any] = {"model": self.model, "device": self.device, "text_model": self.text_model}
         if address := store_to_ask(self.store):
             from clipsearch.engine import SearchEngine
 
@@ -63,11 +65,23 @@ class Backend:
                 yield client
         else:
             with open_engine(self.index_folder, **encoder) as engine:
+                if self.text_model is not None:
+                    _remember_text_model(engine)
                 yield engine
                 remember_index(engine.index_folder)
 
 
 backend_options = gathered("backend", Backend)
+
+
+def _remember_text_model(engine: SearchEngine) -> None:
+    """Have the index remember a text model. If it cannot be written to, only this query uses the model, and a note says so."""
+    try:
+        engine.remember_text_model()
+    except (ModelError, ModelMismatch):
+        raise
+    except ClipsearchError as error:
+        note(f"note: the index does not remember the text model: {error}")
 
 
 def store_to_ask(store: str | None) -> str | None:
@@ -90,7 +104,7 @@ def server_to_ask(server: str | None, results: ResultOptions | None = None) -> C
     """
     if server is None:
         return None
-    if others := _on_command_line("index_folder", "model", "device"):
+    if others := _on_command_line("index_folder", "model", "text_model", "device"):
         if _on_command_line("server"):
             raise click.UsageError(
                 f"{' and '.join(others)} cannot be chosen for a server, which has its index and model"

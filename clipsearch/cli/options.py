@@ -46,6 +46,9 @@ def model_option(text: str = "The index's model, if it has moved.") -> Any:
     return option("--model", "NAME|PATH", text, WHERE)
 
 
+text_model_option = option("--text-model", "MODEL", "Another model for texts, remembered; none forgets it.", WHERE)
+
+
 def folder_option(text: str, heading: str = OTHER) -> Any:
     """--in, for one folder, and its help."""
     return option("--in folder", "FOLDER", text, heading, shell_complete=complete_folder)

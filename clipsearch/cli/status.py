@@ -57,7 +57,7 @@ def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
     see = f"; see: {hint('failures')}" if state.failures and not remote else ""
     return [
         ("index", f"{state.index} ({human_bytes(state.index_bytes)}, {counted(state.segments, 'segment')})"),
-        *_content_lines(state, see),
+        *_content_lines(state, see, state.text_model),
         *([("search", _approximate(state.approximate))] if state.approximate else []),
         *(("folder", f"{root.path}: {_freshness(root)}") for root in state.roots),
     ]
@@ -75,13 +75,14 @@ def _store_lines(state: StoreStatus) -> list[tuple[str, str]]:
     return lines + [("folder", root) for root in state.roots]
 
 
-def _content_lines(state: Status | StoreStatus, see: str = "") -> list[tuple[str, str]]:
+def _content_lines(state: Status | StoreStatus, see: str = "", text_model: str | None = None) -> list[tuple[str, str]]:
     model = "none yet"
     if fingerprint := state.model:
         precision = f", pictures in {fingerprint.precision}" if fingerprint.precision else ""
         model = f"{fingerprint.model} ({fingerprint.dim} values{precision}, {fingerprint.digest[:12]})"
     photos = f"{state.images:,} ({human_bytes(state.photo_bytes)})"
-    return [("model", model), ("photos", photos), ("failed", f"{state.failures:,}{see}")]
+    texts = [("texts", f"by {text_model}; `--text-model none` goes back to its own")] if text_model else []
+    return [("model", model), *texts, ("photos", photos), ("failed", f"{state.failures:,}{see}")]
 
 
 def _approximate(state: ApproximateStatus) -> str:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+NO_TEXT_MODEL = "none"
+"""The name of a text model that stands for a model's own texts."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
     """What a model is, apart from what runs it."""
@@ -31,6 +35,7 @@ class ModelSpec:
     logit_scale: float  # multiplies cosines into logits: CLIP's logit_scale.exp()
     logit_bias: float = 0.0  # added to logits; SigLIP's
     label_prompts: tuple[str, ...] = ()  # the templates that suit labels best; see clipsearch.encoders.prompts
+    text_model: str = ""  # the other model that encodes texts, if there is one; see clipsearch.encoders.text_models
 
     @property
     def dim(self) -> int:

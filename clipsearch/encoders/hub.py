@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,9 @@ FETCH_PATIENCE = 10.0
 
 _ALLOWED = ["*.json", "*.safetensors", "*.txt", "*.model", "LICENSE*", "README.md"]
 _UNAUTHORIZED = 401  # the HTTP status
-_IGNORED = ["*/*"]  # repositories keep other runtimes' weights in subfolders
+_SUBFOLDERS = ("*/*",)  # repositories keep other runtimes' weights there
+OTHER_RUNTIMES = ("onnx/*", "openvino/*")
+"""The subfolders with other runtimes' weights, in a repository whose other subfolders belong to the model."""
 
 
 def cached_folder(model: str, revision: str = "main") -> Path | None:
@@ -98,8 +100,15 @@ def hub_error(patience: float = HUB_PATIENCE) -> Exception | None:
     return errors[0] if errors else None
 
 
-def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None = None) -> Path:
+def fetch(
+    model: str,
+    revision: str = "main",
+    sha256s: Mapping[str, str] | None = None,
+    leave_out: Sequence[str] = _SUBFOLDERS,
+) -> Path:
     """Download a checkpoint, or its missing files, into the cache, with progress. Returns its folder.
+
+    Files whose names match a pattern of `leave_out` are not downloaded.
 
     Every weights file must have the sha256 that the hub publishes, and the one in `sha256s`, if it names the file. Raises
     ModelError, with what to do, if a file differs, the hub cannot be reached, or it does not have the model.
@@ -119,7 +128,7 @@ def fetch(model: str, revision: str = "main", sha256s: Mapping[str, str] | None 
             revision = _safetensors_conversion(hub, model) or revision
             info = hub.model_info(model, revision=revision, files_metadata=True)
         logger.info("downloading %s at %s", model, info.sha)
-        patterns: dict[str, Any] = {"allow_patterns": _ALLOWED, "ignore_patterns": _IGNORED}
+        patterns: dict[str, Any] = {"allow_patterns": _ALLOWED, "ignore_patterns": list(leave_out)}
         folder = Path(snapshot_download(model, revision=revision, endpoint=hub.endpoint, **patterns))
     except (RepositoryNotFoundError, HFValidationError) as error:
         if isinstance(error, GatedRepoError) or http_status(error) == _UNAUTHORIZED:

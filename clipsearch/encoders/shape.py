@@ -98,11 +98,16 @@ class ModelShape:
 
     def require_vocabulary(self, tokens: int, folder: Path) -> None:
         """Raise ModelError if a tokenizer with this many tokens belongs to another model."""
-        if not self.vocabulary - _SPARE_TOKENS < tokens <= self.vocabulary:
-            raise ModelError(
-                f"{folder}: its tokenizer has {tokens:,} tokens and the model {self.vocabulary:,}, so it is another model's; "
-                "fetch the checkpoint again"
-            )
+        require_known_vocabulary(tokens, self.vocabulary, folder)
+
+
+def require_known_vocabulary(tokens: int, vocabulary: int, folder: Path) -> None:
+    """Raise ModelError if a tokenizer with this many tokens belongs to another model than one with this many rows for them."""
+    if not vocabulary - _SPARE_TOKENS < tokens <= vocabulary:
+        raise ModelError(
+            f"{folder}: its tokenizer has {tokens:,} tokens and the model {vocabulary:,}, so it is another model's; "
+            "fetch the checkpoint again"
+        )
 
 
 def read_shape(config: Mapping[str, Any], max_text_length: int, folder: Path) -> ModelShape:

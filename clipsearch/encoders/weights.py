@@ -20,7 +20,7 @@ _MAX_HEADER_BYTES = 20_000_000  # a hundred thousand tensors
 _MAX_AXES = 8
 _DTYPES: dict[str, Any] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
 # Numbers from 0 upwards, which older checkpoints hold although no model reads them.
-_UNUSED = frozenset({"text_model.embeddings.position_ids", "vision_model.embeddings.position_ids"})
+_UNUSED = frozenset(f"{tower}embeddings.position_ids" for tower in ("text_model.", "vision_model.", ""))
 
 
 class Weights:

@@ -41,6 +41,7 @@ class Status:
     segments: int
     roots: tuple[RootStatus, ...]
     approximate: ApproximateStatus | None = None
+    text_model: str | None = None  # the other model that texts are encoded with
 
     @property
     def stale(self) -> int | None:
@@ -80,6 +81,7 @@ def read_status(collection: Collection, scan: bool) -> Status:
         segments=len(collection.segment_infos()),
         roots=tuple(roots),
         approximate=collection.approximate_status(),
+        text_model=collection.text_model,
     )
 
 

@@ -132,6 +132,10 @@ class MilvusStore:
         """The model whose embeddings it contains."""
         return self.manifest.fingerprint
 
+    @property
+    def text_model(self) -> None:
+        """None: a store does not remember another model for texts."""
+
     def require(self, fingerprint: Fingerprint) -> None:
         """Raise ModelMismatch unless the store has embeddings of this model."""
         own = self.manifest.fingerprint

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsearch.encoders import choose_default_model, load_encoder, require_trusted_model
+from clipsearch.encoders.base import NO_TEXT_MODEL
 from clipsearch.errors import ModelMismatch
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
+    from clipsearch.encoders.text_encoder import OtherTextEncoder
     from clipsearch.query.vector_store import VectorStore
     from clipsearch.types import Fingerprint
 
@@ -20,11 +22,13 @@ logger = logging.getLogger(__name__)
 class IndexModel:
     """The encoder of an index: chosen by name or by the index, loaded once, and always checked against the index."""
 
-    def __init__(self, name: str | None, device: str, precision: str) -> None:
+    def __init__(self, name: str | None, device: str, precision: str, text_model: str | None = None) -> None:
         self.name = name
+        self.text_model = text_model
         self.device = device
         self._precision = precision
         self._encoder: Encoder | None = None
+        self._with_text_model: tuple[str, OtherTextEncoder] | None = None  # under the name that it was loaded by
 
     def of(self, source: VectorStore[Any]) -> Encoder:
         """The encoder for an index or a store. ModelMismatch if embeddings of this model do not belong there."""
@@ -45,6 +49,29 @@ class IndexModel:
         self._encoder = encoder
         return encoder
 
+    def for_texts(self, source: VectorStore[Any]) -> Encoder:
+        """The encoder for an index or a store, with the text model that was named or that the index remembers, if any.
+
+        ModelMismatch if the text model is not for these pictures.
+        """
+        encoder = self.of(source)
+        name = source.text_model if self.text_model is None else self.text_model
+        if name is None or name == NO_TEXT_MODEL:
+            return encoder
+        loaded_name, loaded = self._with_text_model or ("", None)
+        if loaded is None or loaded_name != name or loaded.pictures is not encoder:
+            # Most queries do without them.
+            from clipsearch.encoders.text_encoder import with_text_model
+            from clipsearch.encoders.text_models import require_trusted_text_model
+
+            is_remembered = self.text_model is None
+            if is_remembered:
+                require_trusted_text_model(name, Path(source.name))
+            logger.debug("loading the text model %s", name)
+            loaded = with_text_model(encoder, name, is_checked=is_remembered)
+            self._with_text_model = name, loaded
+        return loaded
+
     def for_new_index(self) -> Encoder:
         """The encoder that was named, or the best one on this machine."""
         self._encoder = self._encoder or self._load(self.name or choose_default_model(), self._precision)
@@ -57,8 +84,8 @@ class IndexModel:
         return self._load(self.name, self._precision).spec.fingerprint
 
     def forget(self) -> None:
-        """Release the encoder."""
-        self._encoder = None
+        """Release the encoders."""
+        self._encoder = self._with_text_model = None
 
     def _load(self, name: str, precision: str) -> Encoder:
         logger.debug("loading the model %s on %s in %s", name, self.device, precision)

@@ -58,7 +58,8 @@ def _minus(text: str) -> QueryNote | None:
 
 def _unread(text: str, encoder: Encoder) -> QueryNote | None:
     """If the model cannot read some words or their language, which ones, and a model that reads many languages."""
-    model = encoder.spec.fingerprint.model
+    spec = encoder.spec
+    model = spec.text_model or spec.fingerprint.model
     is_english = languages_of(model) == "English"
     if unread := unread_words(text, encoder.text_pieces, is_english=is_english):
         is_all = len(unread) == len(text.split())
@@ -69,7 +70,14 @@ def _unread(text: str, encoder: Encoder) -> QueryNote | None:
     else:
         return None
     other = multilingual_model()
-    is_better = other is not None and languages_of(model) != other.languages
-    if other is not None and is_better:
+    if other is None or spec.text_model or languages_of(model) == other.languages:
+        return QueryNote("unread", message, "")
+    from clipsearch.encoders.text_models import text_model_for  # few queries need it
+
+    if texts := text_model_for(model):
+        message += (
+            f". {texts.model} reads {texts.languages} languages for the same photos: `--text-model {texts.model}`"
+        )
+    else:
         message += f". {other.model} reads {other.languages} languages"
-    return QueryNote("unread", message, other.model if other is not None and is_better else "")
+    return QueryNote("unread", message, other.model)

@@ -28,6 +28,10 @@ class VectorStore(Protocol[SelectionT]):
         """The model whose embeddings it holds; None before the first."""
 
     @property
+    def text_model(self) -> str | None:
+        """The other model that its queries' texts are encoded with, if it remembers one."""
+
+    @property
     def version(self) -> int:
         """A number that changes with every commit to it."""
 

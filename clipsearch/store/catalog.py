@@ -21,6 +21,7 @@ from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, number
 from clipsearch.types import Fingerprint
 
 _CHECK = "check"
+_TEXT_MODEL = "text_model"
 _MOST_VALUES = 1 << 16  # of an embedding
 
 
@@ -177,6 +178,23 @@ class Catalog:
     def set_fingerprint(self, fingerprint: Fingerprint) -> None:
         """Remember the model."""
         self.set_meta("fingerprint", json.dumps(asdict(fingerprint)))
+
+    def text_model(self) -> str | None:
+        """The other model that texts are encoded with, if one was set for today's model of the pictures."""
+        value, fingerprint = self.meta(_TEXT_MODEL), self.fingerprint()
+        if not value or fingerprint is None:
+            return None
+        with as_written(f"{self.path}, the name of the text model,"):
+            known = json.loads(value)
+            return text(known["model"]) if known["pictures"] == fingerprint.digest else None
+
+    def set_text_model(self, model: str | None) -> None:
+        """Remember the other model for texts, or that there is none. The model of the pictures must be known."""
+        fingerprint = self.fingerprint()
+        if model is None or fingerprint is None:
+            self.remove_meta(_TEXT_MODEL)
+        else:
+            self.set_meta(_TEXT_MODEL, json.dumps({"model": model, "pictures": fingerprint.digest}))
 
     def salvage(self, table: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a table, with the columns that it has today: of a damaged one, as many as can be read."""

@@ -155,6 +155,16 @@ class Collection:
             self._catalog.begin()
             self._catalog.set_fingerprint(replace(mine, precision=fingerprint.precision))
 
+    @property
+    def text_model(self) -> str | None:
+        """The other model that texts are encoded with, by a name that was checked when it was set; None for the own one."""
+        return self._catalog.text_model()
+
+    def set_text_model(self, model: str | None) -> None:
+        """Stage the other model that texts are encoded with from now on, or None for the own one."""
+        self._catalog.begin()
+        self._catalog.set_text_model(model)
+
     def meta(self, key: str) -> str | None:
         """A value that `set_meta` has stored, or None."""
         return self._catalog.meta(key)

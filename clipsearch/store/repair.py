@@ -77,6 +77,7 @@ class _Salvaged:
     fingerprint: Fingerprint
     roots: list[_Row]
     roots_proven: bool
+    text_model: str | None
     images: dict[int, _Row] = field(default_factory=dict)
     failures: list[_Row] = field(default_factory=list)
     segments: list[SegmentInfo] = field(default_factory=list)
@@ -99,7 +100,7 @@ def _salvage(folder: Path) -> _Salvaged:
             roots = [row for row in catalog.salvage("roots") if _is_root(folder, row)]
             if fingerprint is None or not roots or "meta" in damaged:
                 raise nothing
-            salvaged = _Salvaged(fingerprint, roots, "roots" not in damaged)
+            salvaged = _Salvaged(fingerprint, roots, "roots" not in damaged, _read_or(None, catalog.text_model))
             salvaged.last_id = _plausible_id(_read_or(0, catalog.last_id))
             for row in catalog.salvage("images"):
                 salvaged.last_id = max(salvaged.last_id, _plausible_id(row[0]))
@@ -156,6 +157,7 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
     try:
         new.begin()
         new.set_fingerprint(salvaged.fingerprint)
+        new.set_text_model(salvaged.text_model)
         new.restore("roots", salvaged.roots)
         new.restore("images", living.values())
         new.restore("failures", (row for row in salvaged.failures if _is_failure(row, roots)))

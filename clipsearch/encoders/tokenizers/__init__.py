@@ -6,8 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from clipsearch.encoders.shape import ModelShape
-from clipsearch.encoders.tokenizers.base import Tokenizer
+from clipsearch.encoders.tokenizers.base import Tokenizer, Vocabulary
 from clipsearch.encoders.tokenizers.compact import UNUSABLE, CompactTokenizer, open_compact
 from clipsearch.encoders.tokenizers.library import LibraryTokenizer, has_library_tokenizer
 from clipsearch.encoders.tokenizers.siglip import VOCABULARY, SiglipTokenizer
@@ -20,7 +19,7 @@ logger = logging.getLogger(__name__)
 _MAX_CHARACTERS = 20_000  # in more of them, the library's tables are worth the second that loading them takes
 
 
-def open_tokenizer(folder: Path, shape: ModelShape) -> Tokenizer:
+def open_tokenizer(folder: Path, shape: Vocabulary) -> Tokenizer:
     """The tokenizer of a checkpoint folder. Its files are read when it is first used."""
     if (folder / VOCABULARY).is_file():  # it counts more than a tokenizer.json beside it
         return SiglipTokenizer(folder, shape)
@@ -35,7 +34,7 @@ def has_tokenizer(folder: Path) -> bool:
 class _CheckpointTokenizer:
     """See Tokenizer. Short texts are encoded by the compact form of the tokenizer, others by the library."""
 
-    def __init__(self, folder: Path, shape: ModelShape) -> None:
+    def __init__(self, folder: Path, shape: Vocabulary) -> None:
         self._folder, self._shape = folder, shape
         self._library = LibraryTokenizer(folder, shape)
         self._opening = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from clipsearch.encoders.unread import TextPiece
@@ -19,3 +20,10 @@ class Tokenizer(Protocol):
 
     def pieces(self, text: str) -> list[TextPiece]:
         """The pieces of a text, without special tokens. A character of several tokens has no token of its own."""
+
+
+class Vocabulary(Protocol):
+    """The tokens that a model has."""
+
+    def require_vocabulary(self, tokens: int, folder: Path) -> None:
+        """Raise ModelError if a tokenizer with this many tokens belongs to another model."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.untrusted_files import read_json, read_plain
 from clipsearch.encoders.checkpoint import MAX_TOKENIZER_BYTES
-from clipsearch.encoders.shape import ModelShape
+from clipsearch.encoders.tokenizers.base import Vocabulary
 from clipsearch.encoders.tokenizers.cache import cache_folder, digest, remove_oldest_tables
 from clipsearch.encoders.tokenizers.clip import AsciiClipTokenizer, clip_tables, clip_tables_of_model
 from clipsearch.encoders.tokenizers.gemma import GemmaTokenizer, gemma_tables
@@ -63,7 +63,7 @@ _FAMILIES: dict[str, Callable[[TableFile], CompactTokenizer]] = {"gemma": GemmaT
 _LIBRARY = "library"  # in place of a family: the tables of this tokenizer are not to be made again
 
 
-def open_compact(folder: Path, shape: ModelShape, library: LibraryTokenizer) -> CompactTokenizer | None:
+def open_compact(folder: Path, shape: Vocabulary, library: LibraryTokenizer) -> CompactTokenizer | None:
     """The compact form of a checkpoint's tokenizer, made if it is not in the cache; None if it has none.
 
     Raises ModelError if the tokenizer is incomplete, or of another model than one of this shape.

@@ -16,7 +16,7 @@ from clipsearch.encoders.checkpoint import (
     require_readable_files,
     require_words_differ,
 )
-from clipsearch.encoders.shape import ModelShape
+from clipsearch.encoders.tokenizers.base import Vocabulary
 from clipsearch.encoders.tokenizers.clip import tokenizer_of_vocabulary
 from clipsearch.encoders.tokenizers.gemma import added_ends, padding_token
 from clipsearch.encoders.unread import TextPiece, text_pieces
@@ -30,7 +30,7 @@ _BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token of SentencePiece for a part of 
 class LibraryTokenizer:
     """See Tokenizer. The checkpoint's files are read when it is first used."""
 
-    def __init__(self, folder: Path, shape: ModelShape) -> None:
+    def __init__(self, folder: Path, shape: Vocabulary) -> None:
         self._folder, self._shape = folder, shape
         self._loading = threading.Lock()
         self._loaded: Any = None

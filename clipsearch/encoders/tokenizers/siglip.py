@@ -14,7 +14,7 @@ from typing import Any
 
 from clipsearch._internal.untrusted_files import read_plain, why
 from clipsearch.encoders.checkpoint import MAX_TOKENIZER_BYTES, call_tokenizers, read_object, require_words_differ
-from clipsearch.encoders.shape import ModelShape
+from clipsearch.encoders.tokenizers.base import Vocabulary
 from clipsearch.encoders.unread import TextPiece, text_pieces
 from clipsearch.errors import ModelError
 
@@ -27,7 +27,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 class SiglipTokenizer:
     """See Tokenizer. The checkpoint's file is read when it is first used."""
 
-    def __init__(self, folder: Path, shape: ModelShape) -> None:
+    def __init__(self, folder: Path, shape: Vocabulary) -> None:
         self._folder, self._shape = folder, shape
 
     @property
