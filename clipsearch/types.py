@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -39,7 +39,7 @@ LONGEST_CAPTION = 2_000
 class PixelSpec:
     """How a model wants its pictures, in the terms of a Hugging Face `preprocessor_config.json`.
 
-    Exactly one of `shortest_edge` and `resize_to` is set, unless the model takes pictures as they are.
+    At most one of `shortest_edge`, `resize_to` and `longest_edge` is set; none if the model takes pictures as they are.
     """
 
     shortest_edge: int | None
@@ -49,6 +49,10 @@ class PixelSpec:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     rescale_factor: float = 1 / 255
+    # These came later. They are left out of texts that identify a model, unless they are set.
+    longest_edge: int | None = field(default=None, repr=False)  # the picture fits into `crop_to`, and is padded
+    fill: int = field(default=0, repr=False)  # the grey value of that padding
+    crops_as_torchvision: bool = field(default=False, repr=False)  # halves of a pixel are rounded to even numbers
 
     @property
     def output_size(self) -> tuple[int, int]:

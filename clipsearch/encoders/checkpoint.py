@@ -1,4 +1,4 @@
-"""A checkpoint folder in Hugging Face layout, read and checked without torch or transformers."""
+"""A checkpoint folder in transformers' layout or OpenCLIP's, read and checked without either library."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from clipsearch._internal.untrusted_files import open_plain, read_json, why
 from clipsearch.encoders.families import plan_of
+from clipsearch.encoders.open_clip_config import OPEN_CLIP, OPEN_CLIP_CONFIG, open_clip_model, open_clip_shape
 from clipsearch.encoders.shape import MAX_CONTEXT_LENGTH, read_shape, shortened
 from clipsearch.errors import ModelError, one_line
 from clipsearch.types import Fingerprint, PixelSpec
@@ -27,7 +28,11 @@ _TOKENIZER_FILES: dict[str, tuple[tuple[str, ...], ...]] = {
     "siglip": (("tokenizer.json",), ("spiece.model",), ("tokenizer.model",)),
     "siglip2": (("tokenizer.json",),),  # the NaFlex models
     "chinese_clip": (("tokenizer.json",), ("vocab.txt",)),
+    OPEN_CLIP: (("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("spiece.model",)),
 }
+_MODEL_TYPES = tuple(name for name in _TOKENIZER_FILES if name != OPEN_CLIP)
+_SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
 _MAX_CONFIG_BYTES, _MAX_INDEX_BYTES = 1_000_000, 16_000_000
 SAMPLE_WORDS = ("dog", "cat", "red", "two", "people", "house", "car", "sea", "a photo", "the river")
 MAX_TOKENIZER_BYTES = 128_000_000
@@ -36,6 +41,9 @@ MAX_TOKENIZER_BYTES = 128_000_000
 _MAX_NESTING = 50  # real configurations have four levels
 _MAX_PIXELS = 4096  # a side of a preprocessed picture
 _CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+_OPEN_CLIP_RESAMPLING = {"bicubic": 3, "bilinear": 2, "random": 3}  # PIL.Image.Resampling; "random" is for training
+_WHITE = 255
+_LATER_PIXEL_FIELDS = ("longest_edge", "fill", "crops_as_torchvision")  # older indexes have digests without them
 _WEIGHTS_PART = re.compile(r"[\w-][\w.-]*\.safetensors")
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
 _PREPROCESSING_VERSION = 1  # raise it when our own preprocessing changes what an embedding is
@@ -54,6 +62,23 @@ class Checkpoint:
         self.folder = folder
         self.name = name or str(folder)
         self.revision = revision
+        if has_open_clip_layout(folder):
+            self._read_open_clip()
+        else:
+            self._read_transformers()
+
+    def _read_open_clip(self) -> None:
+        folder = self.folder
+        self.model_type, self.config = OPEN_CLIP, read_object(folder / OPEN_CLIP_CONFIG)
+        model = open_clip_model(self.config, folder)
+        self.weights_files = find_open_clip_weights(folder)
+        self._require_tokenizer()
+        self.shape = open_clip_shape(model, folder)
+        self.pixels = _read_open_clip_pixels(self.config.get("preprocess_cfg", {}), self.shape.image_size, folder)
+        self.plan = plan_of(self.model_type, model, self.shape)
+
+    def _read_transformers(self) -> None:
+        folder = self.folder
         self.config = read_object(folder / "config.json")
         self.model_type = self._known_model_type()
         self.weights_files = find_weights(folder)
@@ -73,11 +98,15 @@ class Checkpoint:
 
         It covers the configuration and, for each weights file, its size, its header and 64 samples spread evenly over it.
         """
-        total = hashlib.sha256(f"{_PREPROCESSING_VERSION} {sorted(asdict(self.pixels).items())}".encode())
+        pixels = [
+            (name, value) for name, value in asdict(self.pixels).items() if value or name not in _LATER_PIXEL_FIELDS
+        ]
+        total = hashlib.sha256(f"{_PREPROCESSING_VERSION} {sorted(pixels)}".encode())
         volatile = ("_name_or_path", "transformers_version", "torch_dtype", "dtype")
         config = {name: value for name, value in self.config.items() if name not in volatile}
         total.update(json.dumps(config, sort_keys=True).encode())
-        for file in safetensors_files(self.folder):
+        files = self.weights_files if self.model_type == OPEN_CLIP else safetensors_files(self.folder)
+        for file in files:
             try:
                 stream = open_plain(file)
             except (OSError, ValueError) as error:
@@ -94,8 +123,8 @@ class Checkpoint:
 
     def _known_model_type(self) -> str:
         model_type = self.config.get("model_type")
-        if not isinstance(model_type, str) or model_type not in _TOKENIZER_FILES:
-            known = ", ".join(_TOKENIZER_FILES)
+        if not isinstance(model_type, str) or model_type not in _MODEL_TYPES:
+            known = ", ".join(_MODEL_TYPES)
             raise ModelError(f"{self.folder}: model type {model_type!r:.60} is not one that clipsearch runs ({known})")
         return model_type
 
@@ -104,7 +133,10 @@ class Checkpoint:
         choices = _TOKENIZER_FILES[self.model_type]
         if not any(all((self.folder / name).is_file() for name in names) for names in choices):
             needed = ", or ".join(" and ".join(names) for names in choices)
-            raise ModelError(f"{self.folder} has no tokenizer: it needs {needed}; fetch the checkpoint again")
+            advice = "fetch the checkpoint again"
+            if self.model_type == OPEN_CLIP and not self.config["model_cfg"]["text_cfg"].get("hf_tokenizer_name"):
+                advice += ", or copy vocab.json and merges.txt of openai/clip-vit-base-patch32 into it"
+            raise ModelError(f"{self.folder} has no tokenizer: it needs {needed}; {advice}")
 
     def _max_text_length(self) -> int:
         """The tokenizer's limit in tokens. It is often a meaningless, huge number."""
@@ -129,12 +161,38 @@ def safetensors_files(folder: Path) -> list[Path]:
     return files
 
 
+def has_open_clip_layout(folder: Path) -> bool:
+    """Whether a folder is read as a checkpoint in OpenCLIP's layout.
+
+    It has OpenCLIP's configuration, and no weights in transformers' layout with a configuration of a known family.
+    """
+    if not (folder / OPEN_CLIP_CONFIG).exists():
+        return False
+    if not (folder / "config.json").exists():
+        return True
+    has_own = any((folder / name).exists() for name in (_SINGLE, _INDEX))
+    has_other = any((folder / name).exists() for name in _OPEN_CLIP_WEIGHTS)
+    return has_other and not (has_own and read_object(folder / "config.json").get("model_type") in _MODEL_TYPES)
+
+
+def find_open_clip_weights(folder: Path) -> list[Path]:
+    """The file with the weights of a checkpoint in OpenCLIP's layout. Raises ModelError without one."""
+    for name in (*_OPEN_CLIP_WEIGHTS, _SINGLE):
+        if (folder / name).exists():
+            return [folder / name]
+    safetensors_files(folder)  # explains pickled weights
+    raise ModelError(
+        f"{folder} has no {_OPEN_CLIP_WEIGHTS[0]}, so it has no weights in the layout of its {OPEN_CLIP_CONFIG}; fetch the "
+        "checkpoint again"
+    )
+
+
 def find_weights(folder: Path) -> list[Path]:
     """The files with the model's weights, chosen as transformers does: a single one, those that an index names, or all.
 
     A folder may have other safetensors files, such as OpenCLIP's layout of the same weights.
     """
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    single, index = folder / _SINGLE, folder / _INDEX
     if single.exists():
         return [single]
     if not index.exists():
@@ -182,6 +240,32 @@ def read_pixel_spec(folder: Path, image_size: int = 224) -> PixelSpec:
             std=_rgb(config.get("image_std", _CLIP_STD)) if normalises else (1.0, 1.0, 1.0),
             rescale_factor=float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0,
         )
+        _require_sensible(spec)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise ModelError(f"{folder}: cannot make sense of its image preprocessing: {one_line(error)}") from error
+    return spec
+
+
+def _read_open_clip_pixels(config: Any, image_size: int, folder: Path) -> PixelSpec:
+    """The preprocessing in `preprocess_cfg` of open_clip_config.json, as OpenCLIP's `image_transform_v2` does it."""
+    square = (image_size, image_size)
+    try:
+        mode, interpolation = config.get("resize_mode") or "shortest", config.get("interpolation") or "bicubic"
+        if mode not in ("shortest", "longest", "squash"):
+            raise ValueError(f"there is no resize_mode {mode!r:.40}")
+        spec = PixelSpec(
+            shortest_edge=image_size if mode == "shortest" else None,
+            resize_to=square if mode == "squash" else None,
+            crop_to=None if mode == "squash" else square,
+            resample=_OPEN_CLIP_RESAMPLING[interpolation],
+            mean=_rgb(config.get("mean") or _CLIP_MEAN),
+            std=_rgb(config.get("std") or _CLIP_STD),
+            longest_edge=image_size if mode == "longest" else None,
+            fill=int(config.get("fill_color", 0)) if mode == "longest" else 0,
+            crops_as_torchvision=mode == "shortest",
+        )
+        if not 0 <= spec.fill <= _WHITE:
+            raise ValueError(f"fill_color is {spec.fill}")
         _require_sensible(spec)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise ModelError(f"{folder}: cannot make sense of its image preprocessing: {one_line(error)}") from error

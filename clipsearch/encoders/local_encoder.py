@@ -1,4 +1,7 @@
-"""A checkpoint on a CPU without torch: numpy for texts, OpenVINO for pictures. With a GPU, torch takes the pictures."""
+"""A checkpoint on a CPU without torch: numpy for texts, OpenVINO for pictures. With a GPU, torch takes the pictures.
+
+A tower that is not described by a plan is computed by OpenCLIP's own library.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +21,18 @@ from numpy.typing import NDArray
 from clipsearch._internal.cpu import cores
 from clipsearch.encoders.base import Encoder, ModelSpec, grey_pixels, logit_scale, normalise, require_usable
 from clipsearch.encoders.checkpoint import Checkpoint
+from clipsearch.encoders.open_clip_config import OPEN_CLIP
 from clipsearch.encoders.plan import ModelPlan, PlannedWeights
 from clipsearch.encoders.prompts import ENSEMBLE, query_bank
-from clipsearch.encoders.runtime import DataParallel, EmbedPixels, best_device, import_torch_encoder
+from clipsearch.encoders.runtime import (
+    DataParallel,
+    EmbedPixels,
+    best_device,
+    import_open_clip_encoder,
+    import_torch_encoder,
+)
 from clipsearch.encoders.tokenizers import open_tokenizer
+from clipsearch.encoders.tokenizers.cleaning import CleaningTokenizer
 from clipsearch.encoders.towers.text_tower import TextTower
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.encoders.weights import Weights
@@ -47,13 +60,17 @@ class LocalEncoder(Encoder):
             raise ModelError(
                 f"the model does not take the pictures its preprocessing makes: {checkpoint.pixels.output_size}"
             )
+        if "image" in plan.foreign and precision == "int8":
+            raise ModelError("OpenCLIP's own library runs this model in fp32 or bf16, not in int8")
         if device not in ("auto", "cpu"):
             import_torch_encoder(f"the device {device}").choose_device(device)
         self._checkpoint, self._plan, self._device = checkpoint, plan, device
-        stored = Weights(checkpoint.weights_files)
+        stored = Weights(checkpoint.weights_files, plan.optional_prefix)
         stored.require({tensor.name: tensor.stored_shape for tensor in plan.tensors.values()}, plan.other_tensors)
         self._weights = PlannedWeights(stored, plan.tensors)
         tokenizer = open_tokenizer(folder, shape)
+        if plan.text.cleaning:
+            tokenizer = CleaningTokenizer(tokenizer, plan.text.cleaning)
         self._text = TextTower(folder, plan.text, self._weights, tokenizer)
         self._image_towers: dict[str, EmbedPixels] = {}  # by precision
         self._loading = threading.Lock()
@@ -72,7 +89,16 @@ class LocalEncoder(Encoder):
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """See Encoder."""
-        return self._text.embed(texts)
+        if "text" not in self._plan.foreign:
+            return self._text.embed(texts)
+        tokens = np.array(self._text.tokens(texts, stacklevel=4), np.int64)
+        self._text.require_known(tokens)
+        vectors: NDArray[np.float32] = self._foreign_text_tower.embed_tokens(tokens)
+        return vectors
+
+    @cached_property
+    def _foreign_text_tower(self) -> Any:
+        return import_open_clip_encoder(self._checkpoint.name).OpenClipTower(self._checkpoint, "text")
 
     def text_pieces(self, text: str) -> list[TextPiece]:
         """See Encoder."""
@@ -94,7 +120,9 @@ class LocalEncoder(Encoder):
             if len(sample) < precision.JUDGED_PHOTOS:
                 return
             queries = self.encode_texts(query_bank())
-            choice = precision.choose_precision(_candidates(device), self._image_embedder, sample, queries)
+            is_foreign = device == "cpu" and "image" in self._plan.foreign
+            candidates = () if is_foreign else _candidates(device)
+            choice = precision.choose_precision(candidates, self._image_embedder, sample, queries)
             precision.save_choice(key, *choice)
         chosen, self.fidelity = choice
         logger.info("pictures are encoded in %s on %s", chosen, device)
@@ -115,11 +143,11 @@ class LocalEncoder(Encoder):
 
     def _load_image_tower(self, precision: str) -> EmbedPixels:
         checkpoint = self._checkpoint
-        if self._image_device() == "cpu":
+        if self._image_device() == "cpu" and "image" not in self._plan.foreign:
             try:
                 from clipsearch.encoders.towers.image_tower import ImageTower
             except ImportError:
-                import_torch_encoder(checkpoint.name)
+                self._import_torch_library()
                 warnings.warn(
                     "openvino is not installed, so torch encodes the pictures, at half the speed or less; "
                     "pip install openvino",
@@ -137,10 +165,24 @@ class LocalEncoder(Encoder):
                         f"the weights in {checkpoint.folder} do not fit its configuration: {reason}"
                     ) from error
         # torch has no int8. An index in int8 goes on in fp32, which int8 was judged equal to.
-        precision = precision if precision in ("fp32", "bf16") else "fp32"
-        torch_encoder = import_torch_encoder(checkpoint.name).TorchEncoder(checkpoint, self._image_device(), precision)
-        embed: EmbedPixels = torch_encoder.embed_pixels
+        return self._load_torch_tower(precision if precision in ("fp32", "bf16") else "fp32")
+
+    def _load_torch_tower(self, precision: str) -> EmbedPixels:
+        """An image tower on a GPU, or one that only torch computes."""
+        checkpoint, device, library = self._checkpoint, self._image_device(), self._import_torch_library()
+        encoder: Any
+        if checkpoint.model_type == OPEN_CLIP:
+            encoder = library.OpenClipTower(checkpoint, "image", device, precision)
+        else:
+            encoder = library.TorchEncoder(checkpoint, device, precision)
+        embed: EmbedPixels = encoder.embed_pixels
         return embed
+
+    def _import_torch_library(self) -> ModuleType:
+        device = self._image_device()
+        purpose = self._checkpoint.name if device == "cpu" else f"{self._checkpoint.name} on {device}"
+        is_open_clip = self._checkpoint.model_type == OPEN_CLIP
+        return import_open_clip_encoder(purpose) if is_open_clip else import_torch_encoder(purpose)
 
     def _image_device(self) -> str:
         return best_device() if self._device == "auto" else self._device

@@ -3,7 +3,8 @@
 A family (`clipsearch.encoders.families`) writes a plan. The towers (`clipsearch.encoders.towers`) follow it. They know a
 tensor by one name, whatever the family calls it:
 
-    text.tokens.weight   text.positions.weight   text.embedding_norm.*   text.final_norm.*   text.projection.*
+    text.tokens.weight   text.positions.weight   text.token_types.weight   text.embedding_norm.*
+    text.final_norm.*   text.hidden.*   text.projection.*
     image.patches.*   image.class   image.positions.weight   image.pre_norm.*   image.post_norm.*   image.projection.*
     image.head.probe   image.head.{q,k,v,out,norm,fc1,fc2}.*
     {text,image}.layers.N.{norm1,q,k,v,out,norm2,fc1,fc2}.*      (* is weight or bias)
@@ -14,7 +15,7 @@ A tensor that is not in a plan is not computed: a model without `image.class` ha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -22,6 +23,9 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders.shape import TowerShape
 from clipsearch.encoders.weights import Weights
+
+Cleaning: TypeAlias = Literal["lower", "whitespace", "canonicalize"]
+"""What OpenCLIP does with a text before it is tokenized: see `clipsearch.encoders.tokenizers.cleaning`."""
 
 HIGHEST = -1
 """`TextPlan.end_token` of a model whose end token has the highest id of its vocabulary."""
@@ -39,8 +43,11 @@ class TextPlan:
     end_token: int | None = None  # for "end"
     is_causal: bool = False  # a token attends to itself and to earlier ones
     is_padded: bool = False  # filled with padding to the context length, and attended to there: SigLIP
+    padding: int | None = None  # the id of that padding; None for the tokenizer's own
     is_norm_first: bool = True  # a layer norm stands before each half of a layer; BERT's stand after them
     position_offset: int = 0  # row of the position table for the first token; RoBERTa's is 2
+    cleaning: Cleaning | None = None  # what is done with a text before it is tokenized
+    hides_end: bool = False  # a zero takes the place of the end token
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +74,16 @@ class Stored:
 
     name: str
     shape: tuple[int, ...]  # of the tensor as the towers use it
-    third: int | None = None  # which third of the stored rows: of a query's, key's and value's matrices in one
+    part: int | None = None  # which part of the stored rows: of a query's, key's and value's matrices in one
+    parts: int = 3
     is_transposed: bool = False  # stored with its two axes exchanged
     is_by_pixel: bool = False  # patches (width, 3, side, side), stored as a matrix of flat patches: SigLIP 2's NaFlex
 
     @property
     def stored_shape(self) -> tuple[int, ...]:
         """The shape in the checkpoint."""
-        if self.third is not None:
-            return (3 * self.shape[0], *self.shape[1:])
+        if self.part is not None:
+            return (self.parts * self.shape[0], *self.shape[1:])
         if self.is_by_pixel:
             return (self.shape[0], self.shape[1] * self.shape[2] * self.shape[3])
         return self.shape[::-1] if self.is_transposed else self.shape
@@ -93,7 +101,9 @@ class ModelPlan:
     image: ImagePlan
     tensors: Tensors
     reads_english: bool = True  # the templates for prompts are in English
-    other_tensors: frozenset[str] = field(default_factory=frozenset)  # stored, and not used
+    foreign: frozenset[Literal["text", "image"]] = frozenset()  # towers that only OpenCLIP's own library computes
+    optional_prefix: str = ""  # stored names may begin with it
+    other_tensors: str = ""  # a regular expression for the names of stored tensors that our towers do not use
 
 
 class PlannedWeights(Mapping[str, NDArray[np.float32]]):
@@ -105,8 +115,8 @@ class PlannedWeights(Mapping[str, NDArray[np.float32]]):
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         stored = self._tensors[name]
         values = self._weights[stored.name].reshape(stored.stored_shape)
-        if stored.third is not None:
-            values = values[stored.third * stored.shape[0] :][: stored.shape[0]]
+        if stored.part is not None:
+            values = values[stored.part * stored.shape[0] :][: stored.shape[0]]
         elif stored.is_by_pixel:
             width, channels, height, wide = stored.shape
             values = values.reshape(width, height, wide, channels).transpose(0, 3, 1, 2)
@@ -130,20 +140,20 @@ def norm(prefix: str, stored: str, width: int) -> Tensors:
     return {f"{prefix}.{part}": Stored(f"{stored}.{part}", (width,)) for part in ("weight", "bias")}
 
 
-def attention_in_one(prefix: str, stored: str, width: int) -> Tensors:
-    """The query's, key's and value's matrices and biases, stored as `stored`.in_proj_weight (3 * width, width) and _bias."""
+def attention_in_one(prefix: str, stored: str, width: int, names: str = "qkv") -> Tensors:
+    """The query's, key's and value's matrices and biases, or some of them, stored as `stored`weight and `stored`bias."""
     tensors: Tensors = {}
-    for third, part in enumerate("qkv"):
-        tensors[f"{prefix}.{part}.weight"] = Stored(f"{stored}.in_proj_weight", (width, width), third)
-        tensors[f"{prefix}.{part}.bias"] = Stored(f"{stored}.in_proj_bias", (width,), third)
+    for part, name in enumerate(names):
+        tensors[f"{prefix}.{name}.weight"] = Stored(f"{stored}weight", (width, width), part, len(names))
+        tensors[f"{prefix}.{name}.bias"] = Stored(f"{stored}bias", (width,), part, len(names))
     return tensors
 
 
 def layers(tower: TowerShape, prefix: str, stored: str, names: Mapping[str, str]) -> Tensors:
     """The tensors of a tower's layers.
 
-    `stored` is a layer's name with "{}" for its number. `names` are the names in it of norm1, q, k, v, out, norm2, fc1, fc2;
-    of "qkv" if the three are stored in one.
+    `stored` is a layer's name with "{}" for its number. `names` are the names in it of norm1, q, k, v, out, norm2, fc1, fc2.
+    If q, k and v are stored in one, they are "qkv", and the name goes on with "weight" and "bias": "attn.in_proj_".
     """
     width, mlp_width = tower.width, tower.mlp_width
     tensors: Tensors = {}

@@ -38,6 +38,18 @@ def import_torch_encoder(purpose: str) -> ModuleType:
     return torch_encoder
 
 
+def import_open_clip_encoder(purpose: str) -> ModuleType:
+    """The module open_clip_encoder. Raises ModelError, with what to install for `purpose`, if a library is missing."""
+    if not all(map(_is_installed, ("torch", "transformers", "open_clip", "timm"))):
+        raise ModelError(
+            f"{purpose} needs OpenCLIP's own library, which is not installed: `pip install 'clipsearch[open-clip]'`. If this "
+            "system has no such package, use another model; `clipsearch models` lists some"
+        )
+    from clipsearch.encoders import open_clip_encoder
+
+    return open_clip_encoder
+
+
 def runs_checkpoints() -> bool:
     """Whether a library that encodes pictures with a checkpoint is installed."""
     return _is_installed("openvino") or (_is_installed("torch") and _is_installed("transformers"))

@@ -156,14 +156,16 @@ def _tower_values(config: Mapping[str, Any], tower: str, model_type: str, folder
 
 
 def _number(values: Mapping[str, Any], name: str, default: int, prefix: str) -> int:
-    value = values.get(name, default)
+    return require_number(values.get(name, default), name, f"{prefix}{name} in config.json")
+
+
+def require_number(value: Any, bounds: str, subject: str) -> int:
+    """A whole number within BOUNDS[bounds], or the side of a square given as a pair. Raises ModelError for another value."""
     if isinstance(value, list) and len(value) == 2 and value[0] == value[1]:  # the two sides of a square
         value = value[0]
-    low, high = BOUNDS[name]
+    low, high = BOUNDS[bounds]
     if type(value) is not int or not low <= value <= high:
-        raise ModelError(
-            f"{prefix}{name} in config.json is {shortened(value)}; it must be a whole number from {low} to {high:,}"
-        )
+        raise ModelError(f"{subject} is {shortened(value)}; it must be a whole number from {low} to {high:,}")
     return value
 
 

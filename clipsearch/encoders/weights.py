@@ -6,7 +6,8 @@ The format (https://huggingface.co/docs/safetensors): eight bytes with the lengt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Set
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,13 @@ _UNUSED = frozenset(f"{tower}embeddings.position_ids" for tower in ("text_model.
 
 
 class Weights:
-    """The tensors of some safetensors files, by name, as float32. Raises ModelError if one lies outside its file."""
+    """The tensors of some safetensors files, by name, as float32. Raises ModelError if one lies outside its file.
 
-    def __init__(self, files: Iterable[Path]) -> None:
+    `optional_prefix` is left out of names that begin with it.
+    """
+
+    def __init__(self, files: Iterable[Path], optional_prefix: str = "") -> None:
+        self._optional_prefix = optional_prefix
         self._tensors: dict[str, tuple[NDArray[np.uint8], dict[str, Any]]] = {}  # name → (file's tensors, header entry)
         self._folder = Path()
         for file in files:
@@ -42,6 +47,7 @@ class Weights:
                 raise ValueError("its header is longer than the file, or than any model's")
             header = parse_json(data[8:start].tobytes())
             header.pop("__metadata__", None)
+            header = _without_prefix(header, self._optional_prefix)
             _require_complete(header, len(data) - start)
             if duplicate := next((name for name in header if name in self._tensors), None):
                 raise ValueError(f"{duplicate} is in another file as well")
@@ -56,19 +62,25 @@ class Weights:
         """Number of values in all tensors."""
         return sum(math.prod(entry["shape"]) for _, entry in self._tensors.values())
 
-    def require(self, expected: Mapping[str, tuple[int, ...]], unused: Set[str] = frozenset()) -> None:
-        """Raise ModelError unless exactly these tensors, name → shape, and perhaps unused ones, are here and readable."""
-        unused = _UNUSED | unused
-        shapes = {name: tuple(entry["shape"]) for name, (_, entry) in self._tensors.items() if name not in unused}
+    def require(self, expected: Mapping[str, tuple[int, ...]], unused: str = "") -> None:
+        """Raise ModelError unless exactly these tensors, name → shape, are here and readable, and perhaps unused ones.
+
+        `unused` is a regular expression for the whole names of those.
+        """
+        shapes = {
+            name: tuple(entry["shape"])
+            for name, (_, entry) in self._tensors.items()
+            if name in expected or not (name in _UNUSED or re.fullmatch(unused, name))
+        }
         require_same_names(self._folder, expected.keys() - shapes.keys(), shapes.keys() - expected.keys())
         for name, shape in expected.items():
             require_shape(self._folder, name, shapes[name], shape)
-        self.require_readable()
+        self.require_readable(unused)
 
-    def require_readable(self) -> None:
+    def require_readable(self, unused: str = "") -> None:
         """Raise ModelError if a tensor has a type of number that clipsearch does not read."""
         for name, (_, entry) in self._tensors.items():
-            if entry["dtype"] not in _DTYPES and name not in _UNUSED:
+            if entry["dtype"] not in _DTYPES and name not in _UNUSED and not re.fullmatch(unused, name):
                 raise ModelError(
                     f"{self._folder}: {name} is stored as {entry['dtype']!r:.20}, and clipsearch reads "
                     f"{', '.join(_DTYPES)}; choose a checkpoint in one of these"
@@ -111,6 +123,13 @@ def require_shape(folder: Path, name: str, stored: tuple[int, ...], expected: tu
             f"{folder}: {name} has the shape {stored}, but config.json gives it {expected}; the files are of different "
             "models: fetch the checkpoint again"
         )
+
+
+def _without_prefix(header: dict[str, Any], prefix: str) -> dict[str, Any]:
+    names = {name: name.removeprefix(prefix) for name in header}
+    if len(set(names.values())) < len(names):
+        raise ValueError(f"it has a tensor both with {prefix!r} before its name and without")
+    return {names[name]: entry for name, entry in header.items()}
 
 
 def _require_complete(header: dict[str, Any], size: int) -> None:

@@ -34,6 +34,8 @@ def resize_and_crop(image: Image.Image, spec: PixelSpec) -> Image.Image:
 
     Sizes are rounded down as in transformers' `get_resize_output_image_size`. A crop larger than the picture adds black.
     """
+    if spec.longest_edge and spec.crop_to:
+        return _fit_and_pad(image, spec.longest_edge, spec.crop_to, spec)
     size = image.size
     if spec.resize_to:
         size = (spec.resize_to[1], spec.resize_to[0])
@@ -47,9 +49,20 @@ def resize_and_crop(image: Image.Image, spec: PixelSpec) -> Image.Image:
         image = image.resize(size, Image.Resampling(spec.resample))
     if spec.crop_to and spec.crop_to != (image.height, image.width):
         height, width = spec.crop_to
-        left, top = _crop_start(image.width, width), _crop_start(image.height, height)
+        start = _torchvision_crop_start if spec.crops_as_torchvision else _crop_start
+        left, top = start(image.width, width), start(image.height, height)
         image = image.crop((left, top, left + width, top + height))
     return image
+
+
+def _fit_and_pad(image: Image.Image, edge: int, size: tuple[int, int], spec: PixelSpec) -> Image.Image:
+    """The whole picture with its longer edge at `edge` pixels, in the middle of one of `size` (height, width)."""
+    ratio = edge / max(image.size)
+    width, height = (max(1, round(side * ratio)) for side in image.size)
+    padded = Image.new("RGB", size[::-1], (spec.fill,) * 3)
+    resized = image.resize((width, height), Image.Resampling(spec.resample))
+    padded.paste(resized, ((size[1] - width) // 2, (size[0] - height) // 2))
+    return padded
 
 
 def _resize_only_the_crop(
@@ -72,6 +85,11 @@ def _resize_only_the_crop(
 def _crop_start(size: int, crop: int) -> int:
     """Where a centred crop begins. transformers rounds up if the crop is larger than the picture."""
     return (size - crop) // 2 if size >= crop else -((crop - size + 1) // 2)
+
+
+def _torchvision_crop_start(size: int, crop: int) -> int:
+    """Where torchvision's CenterCrop begins, which OpenCLIP uses."""
+    return round((size - crop) / 2)
 
 
 def fit_into(image: Image.Image, box: Box) -> Image.Image:

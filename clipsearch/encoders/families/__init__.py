@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clipsearch.encoders.families import chinese_clip, clip, metaclip_2, siglip
+from clipsearch.encoders.families import chinese_clip, clip, metaclip_2, open_clip, siglip
+from clipsearch.encoders.open_clip_config import OPEN_CLIP
 from clipsearch.encoders.plan import ModelPlan
 from clipsearch.encoders.shape import ModelShape
 
@@ -15,6 +16,7 @@ _FAMILIES: dict[str, Callable[[Mapping[str, Any], ModelShape], ModelPlan | None]
     "chinese_clip": chinese_clip.plan,
     "siglip": siglip.plan,
     "siglip2": siglip.plan,
+    OPEN_CLIP: open_clip.plan,
 }
 
 

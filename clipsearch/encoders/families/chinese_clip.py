@@ -38,7 +38,7 @@ def plan(config: Mapping[str, Any], shape: ModelShape) -> ModelPlan | None:
         image=image_plan(shape),
         tensors={
             "logit_scale": Stored("logit_scale", ()),
-            **_text_tensors(shape),
+            **bert_tensors(shape, "text_model"),
             **linear("text.projection", "text_projection", shape.dim, shape.text.width, has_bias=False),
             **clip_image_tensors(shape),
         },
@@ -46,13 +46,13 @@ def plan(config: Mapping[str, Any], shape: ModelShape) -> ModelPlan | None:
     )
 
 
-def _text_tensors(shape: ModelShape) -> Tensors:
-    """The tensors of BERT, which has no final norm here, and no pooling layer."""
-    width, embeddings = shape.text.width, "text_model.embeddings"
+def bert_tensors(shape: ModelShape, stored: str) -> Tensors:
+    """The tensors of BERT, which has no final norm here, and no pooling layer. Their names begin with `stored`."""
+    width, embeddings = shape.text.width, f"{stored}.embeddings"
     return {
         "text.tokens.weight": Stored(f"{embeddings}.word_embeddings.weight", (shape.vocabulary, width)),
         "text.positions.weight": Stored(f"{embeddings}.position_embeddings.weight", (shape.positions, width)),
         "text.token_types.weight": Stored(f"{embeddings}.token_type_embeddings.weight", (shape.token_types, width)),
         **norm("text.embedding_norm", f"{embeddings}.LayerNorm", width),
-        **layers(shape.text, "text", "text_model.encoder.layer.{}", _LAYER),
+        **layers(shape.text, "text", f"{stored}.encoder.layer.{{}}", _LAYER),
     }

@@ -53,7 +53,7 @@ def _image_tensors(shape: ModelShape, image: ImagePlan, *, is_naflex: bool) -> T
         "image.patches.bias": Stored(f"{embeddings}.patch_embedding.bias", (tower.width,)),
         **norm("image.post_norm", "vision_model.post_layernorm", tower.width),
         "image.head.probe": Stored(f"{head}.probe", (1, 1, tower.width)),
-        **attention_in_one("image.head", f"{head}.attention", tower.width),
+        **attention_in_one("image.head", f"{head}.attention.in_proj_", tower.width),
         **linear("image.head.out", f"{head}.attention.out_proj", tower.width, tower.width),
         **norm("image.head.norm", f"{head}.layernorm", tower.width),
         **linear("image.head.fc1", f"{head}.mlp.fc1", tower.mlp_width, tower.width),

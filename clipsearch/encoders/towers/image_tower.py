@@ -95,7 +95,7 @@ class _Graph:
         x = op.convolution(pixels, _constant(weights["image.patches.weight"]), [side, side], [0, 0], [0, 0], [1, 1])
         x = op.reshape(x, _integers(0, self._width, self._plan.patches), special_zero=True)
         x = op.transpose(x, _integers(0, 2, 1))
-        positions = np.array(weights["image.positions.weight"])
+        positions = np.array(weights["image.positions.weight"]).reshape(-1, self._width)
         if "image.patches.bias" in weights:
             positions[-self._plan.patches :] += weights["image.patches.bias"]
         if "image.class" in weights:  # a row of zeros, to which its embedding is added with the positions
@@ -139,6 +139,8 @@ class _Graph:
         if self._plan.pooling == "class":
             return op.squeeze(op.gather(x, _integers(0), _integers(1)), _integers(1))
         if self._plan.pooling == "average":
+            patches = self._plan.patches  # the last tokens: a class token does not count
+            x = op.gather(x, _integers(*range(self._tokens - patches, self._tokens)), _integers(1))
             return op.reduce_mean(x, _integers(1), False)
         return self._attend_to_all(x)
 

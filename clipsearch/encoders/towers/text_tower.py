@@ -44,7 +44,7 @@ class TextTower:
             for start in range(0, len(numbers), _BATCH):
                 rows = numbers[start : start + _BATCH]
                 batch = np.array([tokens[row] for row in rows])
-                self._require_known(batch)
+                self.require_known(batch)
                 try:
                     # Damaged weights overflow; the caller checks the result.
                     with np.errstate(invalid="ignore", over="ignore"):
@@ -61,12 +61,14 @@ class TextTower:
         tokens = [
             ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]] for ids in tokens
         ]  # the last one ends a text
+        if plan.hides_end:
+            tokens = [[*ids[:-1], 0] for ids in tokens]
         if plan.is_padded:
-            padding = self.tokenizer.padding
+            padding = self.tokenizer.padding if plan.padding is None else plan.padding
             tokens = [ids + [padding] * (limit - len(ids)) for ids in tokens]
         return tokens
 
-    def _require_known(self, ids: NDArray[Any]) -> None:
+    def require_known(self, ids: NDArray[Any]) -> None:
         """Raise ModelError if token ids (n, length) are not the tower's, or a text has no end: all would have one vector."""
         end = self._plan.end_token
         are_known = ids.dtype.kind == "i" and ids.size and ids.min() >= 0 and ids.max() < self._plan.vocabulary
@@ -90,6 +92,8 @@ class TextTower:
         x = self._pool(x, ids)
         if "text.final_norm.weight" in weights:
             x = self._norm(x, "text.final_norm")
+        if "text.hidden.weight" in weights:
+            x = _gelu(self._linear(x, "text.hidden"))
         if "text.projection.weight" in weights:
             x = self._linear(x, "text.projection")
         return x
