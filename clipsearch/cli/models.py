@@ -36,11 +36,15 @@ def pull(model: str = argument("model", metavar="ID")) -> None:
     """
     from clipsearch.encoders import find_checkpoint
     from clipsearch.encoders.registry import MINI
+    from clipsearch.encoders.text_models import find_text_checkpoint, is_text_model
 
     if model == MINI:
         say("mini ships with clipsearch; there is nothing to download\n")
         return
-    folder, _ = find_checkpoint(model)
+    if is_text_model(model):
+        folder = find_text_checkpoint(model).folder
+    else:
+        folder, _ = find_checkpoint(model)
     say(f"{model} is in {printable(str(folder))}\n")
 
 

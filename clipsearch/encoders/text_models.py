@@ -61,6 +61,11 @@ TEXT_MODELS = (
 )
 
 
+def is_text_model(name: str) -> bool:
+    """Whether this is the hub id of a text model."""
+    return any(entry.model == name for entry in TEXT_MODELS)
+
+
 def text_model_for(image_model: str) -> TextModelEntry | None:
     """The first text model for the pictures of a model, by the model's hub id."""
     return next((entry for entry in TEXT_MODELS if image_model in entry.image_models), None)
@@ -68,7 +73,7 @@ def text_model_for(image_model: str) -> TextModelEntry | None:
 
 def require_trusted_text_model(name: str, index_folder: Path) -> None:
     """Raise ModelError if the text model that an index names must be confirmed with --text-model first."""
-    if local_folder(name).exists() or all(entry.model != name for entry in TEXT_MODELS):
+    if local_folder(name).exists() or not is_text_model(name):
         require_trusted_model(name, index_folder, "--text-model")
 
 

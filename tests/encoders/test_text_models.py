@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from clipsearch import load_encoder
 from clipsearch.encoders import hub, text_models
@@ -12,6 +13,7 @@ from clipsearch.encoders.base import normalise
 from clipsearch.encoders.text_encoder import with_text_model
 from clipsearch.encoders.unread import unread_words
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
+from tests.cli.running import run_here
 from tests.encoders.support import change_json, save_checkpoint
 from tests.encoders.text_models import make_known, reference_vectors, save_text_model
 
@@ -118,6 +120,22 @@ def test_a_name_in_the_table_is_found_in_the_cache_or_fetched(clip, texts, known
     for _ in range(2):
         with_text_model(load_encoder(clip), "team/texts")
     assert fetched == [("team/texts", {known.dense_file: known.dense_sha256}, hub.OTHER_RUNTIMES)]
+
+
+def test_a_download_takes_all_parts_and_no_other_runtimes_weights():
+    taken = {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "modules.json", "1_Pooling/config.json"}
+    taken |= {"2_Dense/config.json", "2_Dense/model.safetensors", "sentence_bert_config.json"}
+    others = {"pytorch_model.bin", "2_Dense/pytorch_model.bin", "onnx/model.onnx", "onnx/config.json", "tf_model.h5"}
+    others |= {"openvino/openvino_model.xml", "openvino/openvino_model.bin"}
+    names = filter_repo_objects(taken | others, allow_patterns=hub._ALLOWED, ignore_patterns=hub.OTHER_RUNTIMES)
+    assert set(names) == taken
+
+
+def test_models_pull_fetches_a_text_model(texts, clip, known, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub, "fetch", lambda *_, **options: texts)
+    status, output, _ = run_here("models", "pull", "team/texts", cwd=tmp_path)
+    assert status == 0 and output.decode() == f"team/texts is in {texts}\n"
 
 
 def test_the_table_names_hub_ids_commits_and_sums():
