@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from clipsearch.encoders.base import grey_pixels, require_usable
 from clipsearch.encoders.checkpoint import Checkpoint
@@ -78,7 +78,12 @@ class OpenClipTower:
         self._folder, self._dim, self._device = checkpoint.folder, checkpoint.shape.dim, torch.device(device)
         with torch.device("meta"):  # it takes no memory there, whatever the configuration says
             expected = _build(checkpoint, tower).state_dict()
-        tensors = self._read(checkpoint, tower, expected)
+        try:
+            tensors = self._read(checkpoint, tower, expected)
+        except (OSError, SafetensorError) as error:
+            raise ModelError(
+                f"{checkpoint.weights_files[0]} cannot be read: {one_line(error)}; fetch the checkpoint again"
+            ) from error
         self._module = _build(checkpoint, tower)
         self._module.load_state_dict(tensors)
         self._module = self._module.eval().to(self._device, _DTYPES[precision])

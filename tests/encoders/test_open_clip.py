@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from random import Random
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from clipsearch.errors import ClipsearchWarning, ModelError
 from clipsearch.images.preprocess import resize_and_crop
 from tests.encoders import open_clip_checkpoints as tiny
 from tests.encoders.support import change_json, refused
+from tests.encoders.test_mutated_models import mutate
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 REFERENCE = json.loads(tiny.REFERENCE.read_text())
@@ -252,6 +254,23 @@ def test_weights_that_are_not_the_models_are_refused(folder, change, match):
     change(weights)
     save_file(weights, folder / WEIGHTS)
     refused(folder, match)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.filterwarnings("ignore")  # truncated texts
+def test_a_mutated_checkpoint_is_loaded_or_refused(seed, tmp_path, monkeypatch):
+    tiny.use_tiny_towers(monkeypatch)
+    chance = Random(seed)
+    folder, _ = tiny.save_model(tmp_path / "model", chance.choice(["mean after norm", "siglip", "roberta"]))
+    for number in range(4):
+        copy = shutil.copytree(folder, tmp_path / str(number))
+        mutate(copy, chance)
+        try:
+            encoder = load_encoder(copy)
+            encoder.encode_texts(["a photo of a cat", "red"])
+            encoder.encode_pixels(tiny.pixels(encoder.spec.pixels.output_size[0]))
+        except ModelError as error:
+            assert str(error).isprintable() and len(str(error)) < 700
 
 
 def test_tensors_that_no_forward_pass_needs_may_be_there(folder):

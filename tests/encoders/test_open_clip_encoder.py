@@ -1,6 +1,7 @@
 """Towers that OpenCLIP's own library computes. Without the library a message names the extra, and texts need none of it."""
 
 import os
+import re
 import sys
 from importlib.util import find_spec
 
@@ -143,6 +144,14 @@ def test_towers_that_do_not_exist_or_fit_are_refused_without_a_download(library,
     folder, _ = save(library, tmp_path / "model")
     change_json(folder / CONFIG, lambda config: config["model_cfg"]["vision_cfg"].update(values))
     with pytest.raises(ModelError, match=match):
+        load_encoder(folder).encode_pixels(tiny.pixels(64))
+
+
+def test_a_header_that_only_clipsearch_can_read_is_refused(library, tmp_path):
+    folder, _ = save(library, tmp_path / "model")
+    data = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(re.sub(rb'("visual[^{]*{"dtype":")F32', rb"\1F99", data, count=1))
+    with pytest.raises(ModelError, match="cannot be read: Error while deserializing header"):
         load_encoder(folder).encode_pixels(tiny.pixels(64))
 
 
