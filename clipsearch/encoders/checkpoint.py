@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 from clipsearch._internal.untrusted_files import open_plain, read_json, why
 from clipsearch.encoders.families import plan_of
 from clipsearch.encoders.open_clip_config import OPEN_CLIP, OPEN_CLIP_CONFIG, open_clip_model, open_clip_shape
+from clipsearch.encoders.pixel_specs import open_clip_pixels, transformers_pixels
 from clipsearch.encoders.shape import MAX_CONTEXT_LENGTH, read_shape, shortened
 from clipsearch.errors import ModelError, one_line
 from clipsearch.types import Fingerprint, PixelSpec
@@ -39,10 +39,6 @@ MAX_TOKENIZER_BYTES = 128_000_000
 """Limit for each of a tokenizer's files; SigLIP 2's has 34 million."""
 
 _MAX_NESTING = 50  # real configurations have four levels
-_MAX_PIXELS = 4096  # a side of a preprocessed picture
-_CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-_OPEN_CLIP_RESAMPLING = {"bicubic": 3, "bilinear": 2, "random": 3}  # PIL.Image.Resampling; "random" is for training
-_WHITE = 255
 _LATER_PIXEL_FIELDS = ("longest_edge", "fill", "crops_as_torchvision")  # older indexes have digests without them
 _WEIGHTS_PART = re.compile(r"[\w-][\w.-]*\.safetensors")
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
@@ -74,7 +70,7 @@ class Checkpoint:
         self.weights_files = find_open_clip_weights(folder)
         self._require_tokenizer()
         self.shape = open_clip_shape(model, folder)
-        self.pixels = _read_open_clip_pixels(self.config.get("preprocess_cfg", {}), self.shape.image_size, folder)
+        self.pixels = open_clip_pixels(self.config.get("preprocess_cfg", {}), self.shape.image_size, folder)
         self.plan = plan_of(self.model_type, model, self.shape)
 
     def _read_transformers(self) -> None:
@@ -223,88 +219,7 @@ def read_pixel_spec(folder: Path, image_size: int = 224) -> PixelSpec:
         config = read_object(folder / "preprocessor_config.json")
     else:
         config = read_object(folder / "processor_config.json").get("image_processor") or {}
-    try:
-        shortest_edge, resize_to = _resizing(config.get("size", 224))
-        if "max_num_patches" in config:
-            shortest_edge, resize_to = None, (image_size, image_size)
-        crop = (
-            config.get("crop_size", shortest_edge) if config.get("do_center_crop", shortest_edge is not None) else None
-        )
-        resizes, normalises = config.get("do_resize", True), config.get("do_normalize", True)
-        spec = PixelSpec(
-            shortest_edge=shortest_edge if resizes else None,
-            resize_to=resize_to if resizes else None,
-            crop_to=_height_and_width(crop) if crop else None,
-            resample=int(config.get("resample", 3)),
-            mean=_rgb(config.get("image_mean", _CLIP_MEAN)) if normalises else (0.0, 0.0, 0.0),
-            std=_rgb(config.get("image_std", _CLIP_STD)) if normalises else (1.0, 1.0, 1.0),
-            rescale_factor=float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0,
-        )
-        _require_sensible(spec)
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        raise ModelError(f"{folder}: cannot make sense of its image preprocessing: {one_line(error)}") from error
-    return spec
-
-
-def _read_open_clip_pixels(config: Any, image_size: int, folder: Path) -> PixelSpec:
-    """The preprocessing in `preprocess_cfg` of open_clip_config.json, as OpenCLIP's `image_transform_v2` does it."""
-    square = (image_size, image_size)
-    try:
-        mode, interpolation = config.get("resize_mode") or "shortest", config.get("interpolation") or "bicubic"
-        if mode not in ("shortest", "longest", "squash"):
-            raise ValueError(f"there is no resize_mode {mode!r:.40}")
-        spec = PixelSpec(
-            shortest_edge=image_size if mode == "shortest" else None,
-            resize_to=square if mode == "squash" else None,
-            crop_to=None if mode == "squash" else square,
-            resample=_OPEN_CLIP_RESAMPLING[interpolation],
-            mean=_rgb(config.get("mean") or _CLIP_MEAN),
-            std=_rgb(config.get("std") or _CLIP_STD),
-            longest_edge=image_size if mode == "longest" else None,
-            fill=int(config.get("fill_color", 0)) if mode == "longest" else 0,
-            crops_as_torchvision=mode == "shortest",
-        )
-        if not 0 <= spec.fill <= _WHITE:
-            raise ValueError(f"fill_color is {spec.fill}")
-        _require_sensible(spec)
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        raise ModelError(f"{folder}: cannot make sense of its image preprocessing: {one_line(error)}") from error
-    return spec
-
-
-def _require_sensible(spec: PixelSpec) -> None:
-    """Raise ValueError if pictures would differ in size, be huge, or hold values that are not finite."""
-    sides = (*spec.output_size, *(spec.resize_to or ()), spec.shortest_edge or 1)
-    if not all(0 < side <= _MAX_PIXELS for side in sides):
-        raise ValueError(f"it makes pictures of {sides} pixels; 1 to {_MAX_PIXELS:,} are allowed")
-    if not 0 <= spec.resample <= 5:
-        raise ValueError(f"there is no resampling {spec.resample}")
-    if not all(map(math.isfinite, (*spec.mean, *spec.std, spec.rescale_factor))):
-        raise ValueError("its numbers are not finite")
-    if not all((*spec.std, spec.rescale_factor)):
-        raise ValueError("its standard deviation or rescaling is zero")
-
-
-def _resizing(size: Any) -> tuple[int | None, tuple[int, int] | None]:
-    """(shortest edge, (height, width)); one of them is None."""
-    if isinstance(size, int):
-        return int(size), None
-    if "shortest_edge" in size:
-        return int(size["shortest_edge"]), None
-    return None, _height_and_width(size)
-
-
-def _height_and_width(size: Any) -> tuple[int, int]:
-    if isinstance(size, int):
-        return size, size
-    if "shortest_edge" in size:
-        return int(size["shortest_edge"]), int(size["shortest_edge"])
-    return int(size["height"]), int(size["width"])
-
-
-def _rgb(values: Any) -> tuple[float, float, float]:
-    red, green, blue = values
-    return float(red), float(green), float(blue)
+    return transformers_pixels(config, image_size, folder)
 
 
 def read_object(path: Path, max_bytes: int = _MAX_CONFIG_BYTES) -> dict[str, Any]:

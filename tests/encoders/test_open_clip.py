@@ -163,6 +163,9 @@ def test_preprocessing_has_open_clips_defaults(folder):
     change_json(folder / CONFIG, lambda config: config.pop("preprocess_cfg"))
     pixels = Checkpoint(folder).pixels
     assert (pixels.shortest_edge, pixels.resample, round(pixels.mean[0], 3)) == (tiny.SIDE, 3, 0.481)
+    values = {"mean": 0.25, "interpolation": "bilinear"}
+    change_json(folder / CONFIG, lambda config: config.update(preprocess_cfg=values))
+    assert (Checkpoint(folder).pixels.resample, Checkpoint(folder).pixels.mean) == (2, (0.25,) * 3)
 
 
 @pytest.mark.parametrize(
