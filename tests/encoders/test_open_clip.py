@@ -122,6 +122,7 @@ def test_texts_are_cleaned_as_open_clip_does():
         ("<i>&eacute;", "<i>é"),
         ("e\u0301 \x1b[31mRed\x00\ufeff", "é red"),
         ("ŉ Ǆ İ", "'n dž i̇"),
+        ("\x93five\x94 \x80 \x81", '"five" € \x81'),
     ]:
         assert clean(text, "lower") == cleaned
     assert clean("a_b: “C!”\tπ", "whitespace") == 'a_b: "C!" π'

@@ -1,9 +1,11 @@
 """Towers that OpenCLIP's own library computes. Without the library a message names the extra, and texts need none of it."""
 
+import importlib
 import os
 import re
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,3 +164,15 @@ def test_a_tensor_of_another_shape_is_refused(library, tmp_path):
     save_file(weights, folder / WEIGHTS)
     with pytest.raises(ModelError, match="has the shape"):
         load_encoder(folder).encode_pixels(tiny.pixels(64))
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")  # a text is cut
+@pytest.mark.parametrize(
+    "name",
+    ["ViT-B-32-256", "ViT-L-14", "ViT-H-14", "ViT-B-32-SigLIP2-256", "MobileCLIP2-S0", "xlm-roberta-base-ViT-B-32"],
+)
+def test_real_shapes_with_few_layers_are_computed_as_open_clip_does(library, name, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "tools")
+    compare = importlib.import_module("open_clip_reference").compare
+    assert compare(library[0], name, most_layers=2) == 0

@@ -17,6 +17,7 @@ from clipsearch.encoders.unread import TextPiece
 _LIGATURES = "ĲĳŉǱǲǳǄǅǆǇǈǉǊǋǌﬀﬁﬂﬃﬄﬆ"  # Unicode's own form of ﬅ is not ftfy's
 _WIDE = f"[{_LIGATURES}\u3000\uff01-\uffef]"
 _SINGLE_QUOTES, _DOUBLE_QUOTES = "[\u02bc\u2018-\u201b]", "[\u201c-\u201f]"
+_WINDOWS_SIGNS = "[\x80\x82-\x8c\x8e\x91-\x9c\x9e\x9f]"  # controls that stand for signs of Windows-1252
 _TERMINAL_ESCAPES = r"\x1b\[(?:\d|;)*[a-zA-Z]"
 _CONTROLS = "[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]"
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -56,6 +57,7 @@ def _plain(text: str) -> str:
         text = _without_entities(text)
     text = re.sub(_TERMINAL_ESCAPES, "", text)
     if not text.isascii():
+        text = re.sub(_WINDOWS_SIGNS, lambda match: match[0].encode("latin-1").decode("cp1252"), text)
         text = re.sub(_WIDE, lambda match: unicodedata.normalize("NFKC", match[0]), text)
         text = re.sub(_SINGLE_QUOTES, "'", re.sub(_DOUBLE_QUOTES, '"', text))
     text = unicodedata.normalize("NFC", re.sub(_CONTROLS, "", text))
