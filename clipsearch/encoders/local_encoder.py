@@ -114,15 +114,14 @@ class LocalEncoder(Encoder):
 
         device = self._image_device()
         key = f"{self.spec.fingerprint.digest} {device} {platform.processor()} {platform.machine()} {_runtime_version(device)}"
-        choice = precision.load_choice(key)
+        is_foreign = device == "cpu" and "image" in self._plan.foreign
+        choice = ("fp32", None) if is_foreign else precision.load_choice(key)
         if choice is None:
             sample = pixels()
             if len(sample) < precision.JUDGED_PHOTOS:
                 return
             queries = self.encode_texts(query_bank())
-            is_foreign = device == "cpu" and "image" in self._plan.foreign
-            candidates = () if is_foreign else _candidates(device)
-            choice = precision.choose_precision(candidates, self._image_embedder, sample, queries)
+            choice = precision.choose_precision(_candidates(device), self._image_embedder, sample, queries)
             precision.save_choice(key, *choice)
         chosen, self.fidelity = choice
         logger.info("pictures are encoded in %s on %s", chosen, device)

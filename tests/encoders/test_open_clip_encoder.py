@@ -50,6 +50,12 @@ def test_int8_is_refused_before_anything_is_read(without_image_tower):
         load_encoder(without_image_tower, precision="int8")
 
 
+def test_without_a_cheaper_precision_no_photo_is_embedded_to_choose_one(without_image_tower):
+    encoder = load_encoder(without_image_tower)
+    encoder.settle_precision(lambda: pytest.fail("photos were decoded"))
+    assert encoder.spec.fingerprint.precision == "fp32"
+
+
 def test_a_gpu_needs_the_extra_for_every_model_in_this_layout(tmp_path, monkeypatch):
     folder, _ = tiny.save_model(tmp_path / "model", "clip")
     monkeypatch.setattr(runtime, "_is_installed", lambda name: name != "open_clip")
