@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from clipsearch._internal.untrusted_files import open_plain, read_json, why
 from clipsearch.encoders.families import plan_of
 from clipsearch.encoders.open_clip_config import OPEN_CLIP, OPEN_CLIP_CONFIG, open_clip_model, open_clip_shape
+from clipsearch.encoders.open_clip_names import QUICK_GELU
 from clipsearch.encoders.pixel_specs import open_clip_pixels, transformers_pixels
 from clipsearch.encoders.shape import MAX_CONTEXT_LENGTH, read_shape, shortened
 from clipsearch.errors import ModelError, one_line
@@ -67,6 +68,8 @@ class Checkpoint:
         folder = self.folder
         self.model_type, self.config = OPEN_CLIP, read_object(folder / OPEN_CLIP_CONFIG)
         model = open_clip_model(self.config, folder)
+        if self.name in QUICK_GELU:
+            model.setdefault("quick_gelu", True)
         self.weights_files = find_open_clip_weights(folder)
         self._require_tokenizer()
         self.shape = open_clip_shape(model, folder)

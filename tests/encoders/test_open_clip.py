@@ -110,6 +110,15 @@ def test_a_model_is_not_taken_for_another_one_with_the_same_weights(folder):
     assert len({before, middle, Checkpoint(folder).digest}) == 3
 
 
+def test_an_activation_that_only_open_clips_registry_names_is_used(folder):
+    name = "timm/vit_base_patch32_clip_224.metaclip_400m"
+    known, other = Checkpoint(folder, name), Checkpoint(folder, "someone/model")
+    assert (known.shape.image.activation, other.shape.image.activation) == ("quick_gelu", "gelu")
+    assert known.digest != other.digest
+    change_model(folder, quick_gelu=False)
+    assert Checkpoint(folder, name).shape.text.activation == "gelu"
+
+
 # -- texts
 
 
