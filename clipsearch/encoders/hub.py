@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from clipsearch._internal.checksums import file_sha256
 from clipsearch._internal.untrusted_files import read_plain
-from clipsearch.encoders.checkpoint import find_weights, safetensors_files
+from clipsearch.encoders.checkpoint import (
+    find_open_clip_weights,
+    find_weights,
+    has_open_clip_layout,
+    safetensors_files,
+)
 from clipsearch.encoders.hub_trouble import (
     HUB,
     HubTrouble,
@@ -199,6 +204,8 @@ def _safetensors_conversion(hub: HfApi, model: str) -> str | None:
 
 def _is_complete(folder: Path) -> bool:
     try:
+        if has_open_clip_layout(folder):
+            return all(file.is_file() for file in find_open_clip_weights(folder))
         return (folder / "config.json").is_file() and all(file.is_file() for file in find_weights(folder))
     except ModelError:
         return False

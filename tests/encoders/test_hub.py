@@ -245,6 +245,16 @@ def test_the_default_is_clip_where_it_is_cached_whole(monkeypatch, tmp_path, che
     assert choose_default_model() == DEFAULT_MODEL
 
 
+def test_a_checkpoint_in_open_clips_layout_is_found_in_the_cache_when_it_is_whole(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "models--team--big" / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    (folder / "open_clip_config.json").write_text("{}")
+    assert hub.cached_folder("team/big", COMMIT) is None
+    (folder / "open_clip_model.safetensors").touch()
+    assert hub.cached_folder("team/big", COMMIT) == folder
+
+
 def test_half_a_checkpoint_in_the_cache_does_not_count(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "models--team--big" / "snapshots" / COMMIT
