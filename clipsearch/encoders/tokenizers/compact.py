@@ -18,6 +18,7 @@ from clipsearch.encoders.tokenizers.clip import AsciiClipTokenizer, clip_tables,
 from clipsearch.encoders.tokenizers.gemma import GemmaTokenizer, gemma_tables
 from clipsearch.encoders.tokenizers.library import LibraryTokenizer
 from clipsearch.encoders.tokenizers.table_file import TableFile, write_tables
+from clipsearch.encoders.tokenizers.word_pieces import PieceTokenizer, piece_tables
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ClipsearchError, ModelError
 
@@ -59,7 +60,12 @@ class CompactTokenizer(Protocol):
         """The pieces of a text, or None if the library has to tell."""
 
 
-_FAMILIES: dict[str, Callable[[TableFile], CompactTokenizer]] = {"gemma": GemmaTokenizer, "clip": AsciiClipTokenizer}
+_FAMILIES: dict[str, Callable[[TableFile], CompactTokenizer]] = {
+    "gemma": GemmaTokenizer,
+    "clip": AsciiClipTokenizer,
+    "pieces": PieceTokenizer,
+}
+_WITHOUT_MERGES = "pieces"
 _LIBRARY = "library"  # in place of a family: the tables of this tokenizer are not to be made again
 
 
@@ -68,12 +74,13 @@ def open_compact(folder: Path, shape: Vocabulary, library: LibraryTokenizer) -> 
 
     Raises ModelError if the tokenizer is incomplete, or of another model than one of this shape.
     """
-    names = ("tokenizer.json",) if (folder / "tokenizer.json").is_file() else ("vocab.json", "merges.txt")
+    choices = ("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",)
+    names = next((names for names in choices if all((folder / name).is_file() for name in names)), choices[0])
     config = folder / "tokenizer_config.json"
     files = [*(folder / name for name in names), *([config] if config.is_file() else [])]
 
     def check(header: Mapping[str, Any]) -> None:
-        if header["family"] != _LIBRARY:
+        if header["family"] not in (_LIBRARY, _WITHOUT_MERGES):
             _require_merges(header, folder)
             shape.require_vocabulary(header["tokens"], folder)
 
@@ -83,7 +90,7 @@ def open_compact(folder: Path, shape: Vocabulary, library: LibraryTokenizer) -> 
         return None
     path = cache_folder() / f"{source[:40]}.table"
     opened = _open(path, source)
-    if opened is None and _is_byte_pairs(files):
+    if opened is None and _may_have_tables(files):
         opened = _make(path, source, files, library, check)
     if opened is None:
         return None
@@ -118,7 +125,7 @@ def _make(
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing([path], force=True) as (unfinished,):
             unfinished.touch()  # a folder without permission is noticed before the work
-            check(_write(unfinished, source, files))
+            check(_write(unfinished, source, files, library))
             if not _agrees(unfinished, library):
                 write_tables(unfinished, {**_header(source), "family": _LIBRARY}, {}, {})
             if digest(files) != source:
@@ -130,17 +137,17 @@ def _make(
         logger.info("%s cannot be written: %s", path, error)
         if sum(file.stat().st_size for file in files) < _QUICK_BYTES:
             with contextlib.suppress(*UNUSABLE):
-                family, (header, *_) = _tables(files)
+                family, (header, *_) = _tables(files, library)
                 check({**header, "family": family})
         return None
     return _open(path, source)
 
 
-def _write(path: Path, source: str, files: Sequence[Path]) -> dict[str, Any]:
+def _write(path: Path, source: str, files: Sequence[Path], library: LibraryTokenizer) -> dict[str, Any]:
     """Write the table of a tokenizer, or one that says that the library has to be used. Returns its header."""
     header: dict[str, Any]
     try:
-        family, (header, tables, arrays) = _tables(files)
+        family, (header, tables, arrays) = _tables(files, library)
         header = {**header, **_header(source), "family": family}
         write_tables(path, header, tables, arrays)
     except OSError:
@@ -156,8 +163,10 @@ def _header(source: str) -> dict[str, Any]:
     return {"version": _VERSION, "source": source}
 
 
-def _tables(files: Sequence[Path]) -> tuple[str, Any]:
+def _tables(files: Sequence[Path], library: LibraryTokenizer) -> tuple[str, Any]:
     """Family, and header, tables and arrays of a tokenizer's files. Raises one of UNUSABLE if it is of no known family."""
+    if not _is_byte_pairs(files):
+        return "pieces", piece_tables(library.library_tokenizer)
     config = read_json(files[-1], MAX_TOKENIZER_BYTES) if files[-1].name == "tokenizer_config.json" else {}
     content = read_json(files[0], MAX_TOKENIZER_BYTES)
     if files[0].name != "tokenizer.json":
@@ -169,9 +178,18 @@ def _tables(files: Sequence[Path]) -> tuple[str, Any]:
     return "clip", clip_tables(content)
 
 
+def _may_have_tables(files: Sequence[Path]) -> bool:
+    """Whether a tokenizer may be of a known family, told without parsing 17 MB of another kind."""
+    if files[0].name != "tokenizer.json":
+        return True
+    content = read_plain(files[0], MAX_TOKENIZER_BYTES)
+    return any(kind in content for kind in (b'"BPE"', b'"Unigram"', b'"WordPiece"'))
+
+
 def _is_byte_pairs(files: Sequence[Path]) -> bool:
-    """Whether a tokenizer may be one of byte pairs, told without parsing 17 MB of another kind."""
-    return files[0].name != "tokenizer.json" or b'"BPE"' in read_plain(files[0], MAX_TOKENIZER_BYTES)
+    if files[0].name != "tokenizer.json":
+        return files[0].name != "vocab.txt"
+    return b'"BPE"' in read_plain(files[0], MAX_TOKENIZER_BYTES)
 
 
 def _agrees(path: Path, library: LibraryTokenizer) -> bool:

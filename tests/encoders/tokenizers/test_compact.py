@@ -130,9 +130,9 @@ def test_an_incomplete_tokenizer_is_an_error_if_no_table_can_be_written(gemma):
 
 
 def test_files_that_change_while_they_are_read_have_no_table(gemma, monkeypatch):
-    def change_and_write(path, source, files, real=compact._write):
+    def change_and_write(*arguments, real=compact._write):
         change_json(gemma / "tokenizer_config.json", lambda values: values.update(add_bos_token=True))
-        return real(path, source, files)
+        return real(*arguments)
 
     monkeypatch.setattr(compact, "_write", change_and_write)
     changed = encode(gemma)
