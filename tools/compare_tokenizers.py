@@ -2,9 +2,10 @@
 
     python tools/compare_tokenizers.py FOLDER [--texts 100000] [--real FILE] [--seed 1]
 
-FOLDER holds a tokenizer.json, or vocab.json and merges.txt, or vocab.txt. FILE has real texts, one a line; without it all texts are made
-up: words in 32 scripts, mixed scripts, emoji, combining marks, unassigned code points, spaces and control characters of all
-kinds, very long words, and the spellings of special tokens. Exit status 1 if a text has other tokens or pieces.
+FOLDER holds a tokenizer.json, or vocab.json and merges.txt, or vocab.txt. FILE has real texts, one a line; without it all
+texts are made up: words in 32 scripts, mixed scripts, emoji, combining marks, unassigned code points, spaces and control
+characters of all kinds, very long words, and the spellings of special tokens. Exit status 1 if a text has
+other tokens or pieces.
 """
 
 from __future__ import annotations
