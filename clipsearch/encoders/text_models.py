@@ -22,6 +22,8 @@ from clipsearch.types import Fingerprint
 
 logger = logging.getLogger(__name__)
 
+_GO_BACK = f"To search with the index's own model for texts: --text-model {NO_TEXT_MODEL}"
+
 
 @dataclass(frozen=True, slots=True)
 class TextModelEntry:
@@ -87,15 +89,15 @@ def find_text_checkpoint(name: str) -> TextCheckpoint:
         return TextCheckpoint(folder)
     entry = next((entry for entry in TEXT_MODELS if entry.model == name), None)
     if entry is None:
-        raise ModelError(
-            f"there is no text model {name!r}: use {_known()}, or a folder with a copy of it, or {NO_TEXT_MODEL!r} for the "
-            "model's own texts"
-        )
+        raise ModelError(f"there is no text model {name!r}: use {_known()}, or a folder with a copy of it. {_GO_BACK}")
     cached = hub.cached_folder(name, entry.revision)
     if cached is None or not (cached / entry.dense_file).is_file():
         logger.info("%s at revision %s is not in the cache", name, entry.revision)
         sha256s = {entry.dense_file: entry.dense_sha256}
-        cached = hub.fetch(name, entry.revision, sha256s, leave_out=hub.OTHER_RUNTIMES)
+        try:
+            cached = hub.fetch(name, entry.revision, sha256s, leave_out=hub.OTHER_RUNTIMES)
+        except ModelError as error:
+            raise ModelError(f"{error}. {_GO_BACK}") from error
     return TextCheckpoint(cached)
 
 

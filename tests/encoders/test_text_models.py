@@ -122,6 +122,15 @@ def test_a_name_in_the_table_is_found_in_the_cache_or_fetched(clip, texts, known
     assert fetched == [("team/texts", {known.dense_file: known.dense_sha256}, hub.OTHER_RUNTIMES)]
 
 
+def test_a_hub_that_does_not_answer_is_an_error_that_says_how_to_go_back(clip, known, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(
+        ModelError, match=r"team/texts is not on this machine, .*own model for texts: --text-model none"
+    ):
+        with_text_model(load_encoder(clip), "team/texts")
+
+
 def test_a_download_takes_all_parts_and_no_other_runtimes_weights():
     taken = {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "modules.json", "1_Pooling/config.json"}
     taken |= {"2_Dense/config.json", "2_Dense/model.safetensors", "sentence_bert_config.json"}

@@ -164,6 +164,16 @@ def test_indexing_goes_on_with_the_pictures_model(photos, texts):
         assert len(engine.search(GERMAN, 20)) == len(COLOURS) + 1 and engine.encoder.spec.text_model == texts
 
 
+def test_a_remembered_one_that_is_gone_says_how_to_go_back(photos, texts, tmp_path):
+    moved = shutil.copytree(texts, tmp_path / "moved")
+    assert run_here("query", "--text-model", moved, GERMAN, cwd=photos)[0] == 0
+    shutil.rmtree(moved)
+    status, _, errors = run_here("query", GERMAN, cwd=photos)
+    assert status == 1 and "there is no text model" in errors and "--text-model none" in errors
+    assert run_here("query", "--text-model", "none", GERMAN, cwd=photos)[0] == 0
+    assert run_here("query", GERMAN, cwd=photos)[0] == 0
+
+
 # -- what the index says
 
 
