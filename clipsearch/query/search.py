@@ -211,6 +211,7 @@ def _answers(
                 approximate=approximation.summary if approximation else None,
                 notes=query_notes(search.query, store, encoder),
                 own_photos=_own_photos(store, search.embedded.own),
+                text_model=spec.text_model,
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
     return answers

@@ -50,6 +50,7 @@ def explain_text(explained: dict[str, Any]) -> str:
         *(("filter", text) for text in explained["filters"]),
         *(("limit", text.format(explained[name])) for name, usual, text in _LIMITS if explained[name] != usual),
         ("model", explained["model"]),
+        *([("texts", f"by {explained['text_model']}")] if explained.get("text_model") else []),
         ("index", explained["index"]),
         ("photos", photos),
         ("search", _exactness(explained["approximate"])),

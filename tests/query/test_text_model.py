@@ -74,6 +74,8 @@ def test_a_query_has_the_index_remember_it_until_none_goes_back(photos, texts):
         assert engine.encoder.spec.text_model == texts
     _, output, _ = run_here("status", cwd=photos)
     assert f"texts    by {texts}; `--text-model none` goes back to its own" in output.decode()
+    _, _, errors = run_here("query", "--explain", GERMAN, cwd=photos)
+    assert f"texts    by {texts}\n" in errors
     assert run_here("query", "--text-model", "none", GERMAN, cwd=photos)[0] == 0
     assert remembered(photos) is None
     with SearchEngine.open(photos) as engine:
