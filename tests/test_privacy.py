@@ -21,8 +21,9 @@ from clipsearch.encoders.mini import encoder as mini
 from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, ROOT, save_photo
+from tests.encoders.hub_stand_in import sha256_of
 from tests.encoders.support import make_need_torch, save_checkpoint
-from tests.encoders.test_hub import checkpoint, fake_hub  # noqa: F401
+from tests.encoders.test_hub import checkpoint, fake_hub, pickled  # noqa: F401
 
 if sys.platform != "linux":
     pytest.skip("strace and the compared folders exist on Linux only", allow_module_level=True)
@@ -226,12 +227,11 @@ def test_a_new_index_asks_only_the_hub_even_if_it_cannot_be_reached(room, watche
 
 
 def test_a_download_asks_the_hub_only_for_the_model(room, watched, fake_hub, tmp_path):
-    endpoint, requested = fake_hub
-    room.environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "out")}
+    room.environment |= {"HF_ENDPOINT": fake_hub.address, "HF_HOME": str(tmp_path / "out")}
     watched(("models", "pull", "team/tiny"))
-    assert {path for path in requested if "team/tiny" not in path} == {
-        "/api/models"
-    }  # it asks whether the hub can be reached
+    others = {request.path for request in fake_hub.requests if "team/tiny" not in request.path}
+    weights = f"/lfs/{sha256_of(fake_hub.repositories['team/tiny']['main'] / 'model.safetensors')}"
+    assert others == {"/api/models", weights}  # the first asks whether the hub can be reached
 
 
 def test_the_server(room, index):

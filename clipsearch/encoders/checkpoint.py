@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ MAX_TOKENIZER_BYTES = 128_000_000
 _MAX_NESTING = 50  # real configurations have four levels
 _LATER_PIXEL_FIELDS = ("longest_edge", "fill", "crops_as_torchvision")  # older indexes have digests without them
 _WEIGHTS_PART = re.compile(r"[\w-][\w.-]*\.safetensors")
+_VARIANT = re.compile(r"model\.(?!safetensors).*")  # transformers' names for weights in another precision
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
 _PREPROCESSING_VERSION = 1  # raise it when our own preprocessing changes what an embedding is
 
@@ -95,7 +96,8 @@ class Checkpoint:
     def digest(self) -> str:
         """A sha256 that tells this model and preprocessing from any other, without reading 600 MB of weights.
 
-        It covers the configuration and, for each weights file, its size, its header and 64 samples spread evenly over it.
+        It covers the configuration and, for each weights file that is read, its size, its header and 64 samples spread evenly
+        over it. Files that are not read, such as the same weights in another layout, do not count.
         """
         pixels = [
             (name, value) for name, value in asdict(self.pixels).items() if value or name not in _LATER_PIXEL_FIELDS
@@ -104,8 +106,7 @@ class Checkpoint:
         volatile = ("_name_or_path", "transformers_version", "torch_dtype", "dtype")
         config = {name: value for name, value in self.config.items() if name not in volatile}
         total.update(json.dumps(config, sort_keys=True).encode())
-        files = self.weights_files if self.model_type == OPEN_CLIP else safetensors_files(self.folder)
-        for file in files:
+        for file in self.weights_files:
             try:
                 stream = open_plain(file)
             except (OSError, ValueError) as error:
@@ -165,13 +166,35 @@ def has_open_clip_layout(folder: Path) -> bool:
 
     It has OpenCLIP's configuration, and no weights in transformers' layout with a configuration of a known family.
     """
-    if not (folder / OPEN_CLIP_CONFIG).exists():
+    names = (OPEN_CLIP_CONFIG, "config.json", _SINGLE, _INDEX, *_OPEN_CLIP_WEIGHTS)
+    return _is_open_clip(folder, {name for name in names if (folder / name).exists()})
+
+
+def _is_open_clip(folder: Path, names: Collection[str]) -> bool:
+    """The same for a folder that has, or will have, files of these names."""
+    if OPEN_CLIP_CONFIG not in names:
         return False
-    if not (folder / "config.json").exists():
+    if "config.json" not in names:
         return True
-    has_own = any((folder / name).exists() for name in (_SINGLE, _INDEX))
-    has_other = any((folder / name).exists() for name in _OPEN_CLIP_WEIGHTS)
+    has_own = _SINGLE in names or _INDEX in names
+    has_other = any(name in names for name in _OPEN_CLIP_WEIGHTS)
     return has_other and not (has_own and read_object(folder / "config.json").get("model_type") in _MODEL_TYPES)
+
+
+def weights_to_fetch(folder: Path, names: Collection[str]) -> list[str]:
+    """The weights files of one set, if a repository has files of these names, and `folder` has all but the weights.
+
+    A repository may hold the same weights several times: in both layouts, and in a lower precision (`model.fp16.safetensors`).
+    The set is the one that `Checkpoint` reads. Without safetensors, the list is empty.
+    """
+    if _is_open_clip(folder, names):
+        return [name for name in (*_OPEN_CLIP_WEIGHTS, _SINGLE) if name in names][:1]
+    if _SINGLE in names:
+        return [_SINGLE]
+    if _INDEX in names:
+        return sorted(_indexed_files(folder / _INDEX))
+    others = sorted(name for name in names if _WEIGHTS_PART.fullmatch(name))
+    return [name for name in others if name not in _OPEN_CLIP_WEIGHTS and not _VARIANT.fullmatch(name)] or others[:1]
 
 
 def find_open_clip_weights(folder: Path) -> list[Path]:
@@ -196,6 +219,17 @@ def find_weights(folder: Path) -> list[Path]:
         return [single]
     if not index.exists():
         return safetensors_files(folder)
+    names = _indexed_files(index)
+    if missing := sorted(name for name in names if not (folder / name).is_file()):
+        raise ModelError(
+            f"{folder} is incomplete: {len(missing)} of {len(names)} weights files are missing, such as {missing[0]}; "
+            "fetch the checkpoint again"
+        )
+    return [folder / name for name in sorted(names)]
+
+
+def _indexed_files(index: Path) -> set[str]:
+    """The names of the files in which an index says that the weights are."""
     files = read_object(index, _MAX_INDEX_BYTES).get("weight_map")
     if (
         not isinstance(files, dict)
@@ -203,13 +237,7 @@ def find_weights(folder: Path) -> list[Path]:
         or not all(isinstance(name, str) and _WEIGHTS_PART.fullmatch(name) for name in files.values())
     ):
         raise ModelError(f"{index} does not name safetensors files of its folder; fetch the checkpoint again")
-    names = set(files.values())
-    if missing := sorted(name for name in names if not (folder / name).is_file()):
-        raise ModelError(
-            f"{folder} is incomplete: {len(missing)} of {len(names)} weights files are missing, such as {missing[0]}; "
-            "fetch the checkpoint again"
-        )
-    return [folder / name for name in sorted(names)]
+    return set(files.values())
 
 
 def read_pixel_spec(folder: Path, image_size: int = 224) -> PixelSpec:

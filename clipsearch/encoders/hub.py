@@ -9,8 +9,10 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clipsearch._internal.checksums import file_sha256
 from clipsearch._internal.untrusted_files import read_plain
@@ -19,7 +21,9 @@ from clipsearch.encoders.checkpoint import (
     find_weights,
     has_open_clip_layout,
     safetensors_files,
+    weights_to_fetch,
 )
+from clipsearch.encoders.hub_download import WeightsFile, download, drop_second_copy, require_space
 from clipsearch.encoders.hub_trouble import (
     HUB,
     HubTrouble,
@@ -42,7 +46,7 @@ HUB_PATIENCE = 0.8
 FETCH_PATIENCE = 10.0
 """Seconds within which it must answer if a model is to be downloaded."""
 
-_ALLOWED = ["*.json", "*.safetensors", "*.txt", "*.model", "LICENSE*", "README.md"]
+_BESIDE_WEIGHTS = ["*.json", "*.txt", "*.model", "LICENSE*", "README.md"]
 _UNAUTHORIZED = 401  # the HTTP status
 _SUBFOLDERS = ("*/*",)  # repositories keep other runtimes' weights there
 OTHER_RUNTIMES = ("onnx/*", "openvino/*")
@@ -51,7 +55,7 @@ OTHER_RUNTIMES = ("onnx/*", "openvino/*")
 
 def cached_folder(model: str, revision: str = "main") -> Path | None:
     """The folder of a complete checkpoint in the local cache: of this revision, or else of any other."""
-    cache = cache_folder() / f"models--{model.replace('/', '--')}"
+    cache = _repository(model)
     if _is_complete(cache / "snapshots" / revision):  # the cache has no reference for a commit
         return cache / "snapshots" / revision
     references = [cache / "refs" / revision, *sorted(path for path in (cache / "refs").rglob("*") if path.is_file())]
@@ -71,6 +75,11 @@ def cache_folder() -> Path:
         return Path(explicit).expanduser()
     base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return Path(os.environ.get("HF_HOME", f"{base}/huggingface")).expanduser() / "hub"
+
+
+def _repository(model: str) -> Path:
+    """The folder of a model in the cache."""
+    return cache_folder() / f"models--{model.replace('/', '--')}"
 
 
 def hub_answers() -> bool:
@@ -113,7 +122,8 @@ def fetch(
 ) -> Path:
     """Download a checkpoint, or its missing files, into the cache, with progress. Returns its folder.
 
-    Files whose names match a pattern of `leave_out` are not downloaded.
+    If the repository has the weights several times, one set is downloaded. So are the weights in subfolders. Files whose
+    names match a pattern of `leave_out` are not downloaded. An interrupted download goes on where it ended.
 
     Every weights file must have the sha256 that the hub publishes, and the one in `sha256s`, if it names the file. Raises
     ModelError, with what to do, if a file differs, the hub cannot be reached, or it does not have the model.
@@ -123,28 +133,53 @@ def fetch(
         silence, "code"
     ):  # an HTTP status is an answer; the download shows its meaning
         raise _unreachable(model, silence) from silence
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
     hub = HfApi(endpoint=endpoint())
     try:
         info = hub.model_info(model, revision=revision, files_metadata=True)
-        if not _published_sha256s(info):
+        if not _has_safetensors(info):
             revision = _safetensors_conversion(hub, model) or revision
             info = hub.model_info(model, revision=revision, files_metadata=True)
         logger.info("downloading %s at %s", model, info.sha)
-        patterns: dict[str, Any] = {"allow_patterns": _ALLOWED, "ignore_patterns": list(leave_out)}
-        folder = Path(snapshot_download(model, revision=revision, endpoint=hub.endpoint, **patterns))
+        folder = _download_files(model, revision, _BESIDE_WEIGHTS, leave_out)
+        weights = _one_set(info, folder, leave_out)
+        commit, repository = str(info.sha), _repository(model)
+        require_space(model, commit, weights, repository)
+        for file in weights:
+            download(model, commit, file, repository, hub.endpoint)
+        folder = _download_files(model, revision, [escape(file.name) for file in weights])
+        for file in weights:
+            drop_second_copy(file, folder, repository)
+    except ModelError:
+        raise
     except (RepositoryNotFoundError, HFValidationError) as error:
         if isinstance(error, GatedRepoError) or http_status(error) == _UNAUTHORIZED:
             raise _not_downloaded(model, error) from error
         raise _missing(model) from error
     except Exception as error:  # the network, the disk, or an invalid answer
         raise _not_downloaded(model, error) from error
-    require_published(folder, {name: sha256 for name, sha256 in _published_sha256s(info).items() if sha256})
+    require_published(folder, {file.name: file.sha256 for file in weights if file.sha256})
     require_published(folder, sha256s or {})
     safetensors_files(folder)
     return folder
+
+
+def _download_files(model: str, revision: str, patterns: Sequence[str], leave_out: Sequence[str] = ()) -> Path:
+    """Download the files of these patterns, unless they are in the cache. Returns the folder of the revision."""
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            model,
+            revision=revision,
+            cache_dir=cache_folder(),
+            endpoint=endpoint(),
+            allow_patterns=list(patterns),
+            ignore_patterns=list(leave_out),
+        )
+    )
 
 
 def require_published(folder: Path, sha256s: Mapping[str, str]) -> None:
@@ -186,14 +221,28 @@ def _missing(model: str) -> ModelError:
     )
 
 
-def _published_sha256s(info: ModelInfo) -> dict[str, str]:
-    """The safetensors files of a revision: name → sha256, or "" if the hub does not publish it."""
-    files = {file.rfilename: file.lfs for file in info.siblings or ()}
-    return {
-        name: (stored.sha256 if stored else "")
-        for name, stored in files.items()
-        if name.endswith(".safetensors") and "/" not in name
-    }
+def _has_safetensors(info: ModelInfo) -> bool:
+    return any(_is_safetensors(file.rfilename) and "/" not in file.rfilename for file in info.siblings or ())
+
+
+def _one_set(info: ModelInfo, folder: Path, leave_out: Sequence[str]) -> list[WeightsFile]:
+    """The weights files to download of a revision. Its other files are in `folder`."""
+    files = {file.rfilename: file for file in info.siblings or ()}
+    chosen = weights_to_fetch(folder, files.keys())
+    chosen += [name for name in files if "/" in name and _is_safetensors(name) and not _matches(name, leave_out)]
+    return [
+        WeightsFile(name, files[name].size or 0, (large.sha256 or "") if (large := files[name].lfs) else "")
+        for name in chosen
+        if name in files
+    ]
+
+
+def _is_safetensors(name: str) -> bool:
+    return name.endswith(".safetensors")
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _safetensors_conversion(hub: HfApi, model: str) -> str | None:

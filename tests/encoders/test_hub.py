@@ -4,21 +4,24 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
 from clipsearch import ClipsearchWarning, load_encoder
-from clipsearch.encoders import choose_default_model, hub
+from clipsearch.encoders import choose_default_model, hub, hub_download
+from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
 from clipsearch.errors import ModelError
+from tests.encoders.hub_stand_in import ask_hub, commit_of, hub_stand_in
+from tests.encoders.open_clip_checkpoints import configuration
 from tests.encoders.support import save_checkpoint
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT = commit_of("team/tiny")
 
 
 @pytest.fixture(scope="module")
@@ -26,85 +29,28 @@ def checkpoint(tmp_path_factory):
     return save_checkpoint(tmp_path_factory.mktemp("clip"))
 
 
+@pytest.fixture(scope="module")
+def pickled(checkpoint, tmp_path_factory):
+    folder = shutil.copytree(checkpoint, tmp_path_factory.mktemp("pickled") / "model")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    return folder
+
+
 @pytest.fixture
-def fake_hub(checkpoint):
-    """A hub for "team/tiny" and "team/pickled". Yields its address and the list of requested paths.
+def fake_hub(checkpoint, pickled):
+    """A hub with "team/tiny", and "team/pickled", to which two authors offer safetensors."""
+    repositories = {
+        "team/tiny": {"main": checkpoint},
+        "team/pickled": {"main": pickled, "refs/pr/2": checkpoint, "refs/pr/7": checkpoint},
+    }
+    with hub_stand_in(repositories, pull_requests={"team/pickled": [("mallory", 2), ("SFconvertbot", 7)]}) as served:
+        yield served
 
-    If a test adds "tampered" to this list, the hub sends weights with one changed byte.
-    """
-    requests = []
 
-    def stored(name):
-        if not name.endswith(".safetensors"):
-            return {"rfilename": name}
-        data = (checkpoint / name).read_bytes()
-        about = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
-        return {"rfilename": name, "size": len(data), "blobId": "0" * 40, "lfs": about}
-
-    class Hub(BaseHTTPRequestHandler):
-        def do_HEAD(self):
-            self.answer(body=False)
-
-        def do_GET(self):
-            self.answer(body=True)
-
-        def answer(self, body):
-            path = self.path.split("?")[0]
-            requests.append(path)
-            if path == "/api/models":
-                return self.send(b"[]", body)
-            if path.startswith("/api/models/team/pickled/discussions"):
-                by = [("mallory", 2), ("SFconvertbot", 7)]
-                discussions = [
-                    {"num": number, "title": "Adding safetensors", "status": "open", "author": {"name": name, "type": "user"},
-                     "isPullRequest": True, "createdAt": "2024-01-01T00:00:00.000Z",
-                     "repo": {"name": "team/pickled", "type": "model"}}
-                    for name, number in by
-                ]  # fmt: skip
-                return self.send(
-                    json.dumps({"discussions": discussions, "start": 0, "count": len(discussions)}).encode(), body
-                )
-            if path.startswith(("/api/models/team/tiny", "/api/models/team/pickled")):
-                names = sorted(file.name for file in checkpoint.iterdir())
-                if "pickled" in path and "refs%2Fpr%2F7" not in path and "refs/pr/7" not in path and COMMIT not in path:
-                    names = ["pytorch_model.bin" if name == "model.safetensors" else name for name in names]
-                if "/tree/" in path:
-                    tree = [{"type": "file", "path": name, "size": 1, "oid": "0" * 40} for name in names]
-                    return self.send(json.dumps(tree).encode(), body)
-                info = {"id": "team/tiny", "modelId": "team/tiny", "sha": COMMIT, "private": False, "disabled": False,
-                        "gated": False, "tags": [], "downloads": 0, "likes": 0,
-                        "siblings": [stored(name) for name in names]}  # fmt: skip
-                return self.send(json.dumps(info).encode(), body)
-            prefix = f"/team/{'pickled' if 'pickled' in path else 'tiny'}/resolve/{COMMIT}/"
-            if path.startswith(prefix) and (checkpoint / path[len(prefix) :]).is_file():
-                data = (checkpoint / path[len(prefix) :]).read_bytes()
-                changed = "tampered" in requests and path.endswith(".safetensors")
-                return self.send(data[:-1] + bytes([data[-1] ^ 1]) if changed else data, body, data)
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return None
-
-        def send(self, data, body, published=None):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("ETag", f'"{hashlib.sha256(published or data).hexdigest()}"')
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.end_headers()
-            if body:
-                self.wfile.write(data)
-
-        def log_message(self, *arguments):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", requests
-    server.shutdown()
-    server.server_close()
-    thread.join()
+@pytest.fixture
+def online(monkeypatch, tmp_path):
+    """A function that lets this process ask a hub, with an empty cache. It returns the hub."""
+    return lambda served: ask_hub(monkeypatch, served, tmp_path / "cache")
 
 
 def run(*arguments, home, endpoint=None, offline=False):
@@ -122,12 +68,10 @@ def run(*arguments, home, endpoint=None, offline=False):
 
 
 def test_pull_fetches_a_checkpoint_which_then_works_without_the_hub(fake_hub, tmp_path, monkeypatch):
-    endpoint, requests = fake_hub
-    result = run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint)
+    result = run("models", "pull", "team/tiny", home=tmp_path, endpoint=fake_hub.address)
     assert result.returncode == 0, result.stderr
     assert "team/tiny is in" in result.stdout
-    fetched = {path.rsplit("/", 1)[1] for path in requests if "/resolve/" in path}
-    assert {"config.json", "model.safetensors", "tokenizer.json"} <= fetched
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(fake_hub.fetched())
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     encoder = load_encoder("team/tiny")
     assert (encoder.spec.fingerprint.model, encoder.spec.fingerprint.revision) == ("team/tiny", COMMIT)
@@ -135,33 +79,134 @@ def test_pull_fetches_a_checkpoint_which_then_works_without_the_hub(fake_hub, tm
 
 
 def test_pulling_again_downloads_nothing(fake_hub, tmp_path):
-    endpoint, requests = fake_hub
-    run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint)
-    requests.clear()
+    run("models", "pull", "team/tiny", home=tmp_path, endpoint=fake_hub.address)
+    fake_hub.requests.clear()
     assert run("models", "pull", "team/tiny", home=tmp_path, offline=True).returncode == 0
-    assert requests == []
+    assert fake_hub.requests == []
 
 
 def test_safetensors_that_only_the_hubs_own_bot_offers_are_found(fake_hub, tmp_path):
     """The main branch of openai/clip-vit-base-patch32, for example, has only pickled weights."""
-    endpoint, requests = fake_hub
-    result = run("models", "pull", "team/pickled", home=tmp_path, endpoint=endpoint)
+    result = run("models", "pull", "team/pickled", home=tmp_path, endpoint=fake_hub.address)
     assert result.returncode == 0, result.stderr
-    assert any("pr%2F7" in path or "pr/7" in path for path in requests)
-    assert not any("pr%2F2" in path or "pr/2" in path for path in requests)
+    assert any("refs/pr/7" in request.path for request in fake_hub.requests)
+    assert not any("refs/pr/2" in request.path for request in fake_hub.requests)
     assert run("models", "pull", "team/pickled", home=tmp_path, offline=True).returncode == 0
 
 
-def test_weights_that_were_changed_on_the_way_are_refused_and_not_kept(fake_hub, tmp_path, monkeypatch):
-    endpoint, requests = fake_hub
-    requests.append("tampered")
-    result = run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint)
-    assert result.returncode == 1 and "the downloaded model.safetensors is not the file" in result.stderr
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+def test_weights_that_were_changed_on_the_way_are_refused_and_not_kept(fake_hub, online):
+    online(fake_hub).tampers = True
+    with pytest.raises(ModelError, match=r"the downloaded model\.safetensors is not the file"):
+        hub.fetch("team/tiny")
     assert hub.cached_folder("team/tiny") is None
-    requests.remove("tampered")
-    assert run("models", "pull", "team/tiny", home=tmp_path, endpoint=endpoint).returncode == 0
-    assert load_encoder("team/tiny").spec.dim == 24
+    fake_hub.tampers = False
+    assert load_encoder(hub.fetch("team/tiny")).spec.dim == 24
+
+
+def test_an_interrupted_download_goes_on_where_it_ended(fake_hub, online, monkeypatch, checkpoint):
+    """huggingface_hub itself begins again in a new process."""
+    import huggingface_hub.constants
+    import huggingface_hub.file_download
+
+    def give_up(_seconds):
+        raise KeyboardInterrupt
+
+    weights = checkpoint / "model.safetensors"
+    online(fake_hub).cut_after = weights.stat().st_size // 2
+    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(huggingface_hub.file_download, "time", SimpleNamespace(sleep=give_up))
+        with pytest.raises(KeyboardInterrupt):
+            hub.fetch("team/tiny")
+    assert hub.cached_folder("team/tiny") is None
+    fake_hub.cut_after = None
+    fake_hub.requests.clear()
+    folder = hub.fetch("team/tiny")
+    assert (folder / "model.safetensors").read_bytes() == weights.read_bytes()
+    start = fake_hub.last_start()
+    assert weights.stat().st_size // 2 - 1000 < start <= weights.stat().st_size // 2
+    assert [path.name for path in (folder.parents[1] / "blobs").glob("*.incomplete")] == []
+
+
+def test_a_repository_with_both_layouts_and_other_precisions_costs_one_set_of_weights(checkpoint, online, tmp_path):
+    """LAION's repositories have the same weights in both layouts, beside pickled ones."""
+    both = shutil.copytree(checkpoint, tmp_path / "both")
+    (both / "open_clip_config.json").write_text(json.dumps(configuration("clip")))
+    others = ("open_clip_model.safetensors", "model.fp16.safetensors", "pytorch_model.bin", "onnx/model.safetensors")
+    (both / "onnx").mkdir()
+    for name in others:
+        (both / name).write_bytes(name.encode())
+    with hub_stand_in({"team/both": {"main": both}}) as served:
+        online(served)
+        folder = hub.fetch("team/both")
+        fetched = [name for name in served.fetched() if name.endswith((".safetensors", ".bin"))]
+    assert fetched == ["model.safetensors"]
+    one = Checkpoint(folder, "team/both")
+    assert (one.model_type, one.digest) == ("clip", Checkpoint(checkpoint).digest)
+    assert Checkpoint(both, "team/both").digest == one.digest  # of a cache that has all of them
+
+
+def test_open_clips_weights_are_fetched_if_the_other_configuration_is_of_an_unknown_family(online, tmp_path):
+    """timm's repositories hold the image tower alone as model.safetensors."""
+    for name, text in {
+        "open_clip_config.json": json.dumps(configuration("clip")), "config.json": '{"architecture": "vit"}',
+        "open_clip_model.safetensors": "both towers", "model.safetensors": "one tower",
+    }.items():  # fmt: skip
+        (tmp_path / "timm" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "timm" / name).write_text(text)
+    with hub_stand_in({"team/timm": {"main": tmp_path / "timm"}}) as served:
+        online(served)
+        folder = hub.fetch("team/timm")
+    assert [file.name for file in folder.glob("*.safetensors")] == ["open_clip_model.safetensors"]
+    assert hub.cached_folder("team/timm") == folder
+
+
+def test_the_parts_that_an_index_names_are_one_set(checkpoint, online, tmp_path):
+    parts = shutil.copytree(checkpoint, tmp_path / "parts")
+    (parts / "model.safetensors").unlink()
+    names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    for name in [*names, "model.fp16-00001-of-00001.safetensors"]:
+        (parts / name).write_bytes(name.encode())
+    (parts / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {name: name for name in names}}))
+    with hub_stand_in({"team/parts": {"main": parts}}) as served:
+        online(served)
+        folder = hub.fetch("team/parts")
+    assert sorted(file.name for file in folder.glob("*.safetensors")) == names
+
+
+def test_a_full_disk_is_reported_before_the_weights_are_downloaded(fake_hub, online, monkeypatch, checkpoint):
+    online(fake_hub)
+    size = (checkpoint / "model.safetensors").stat().st_size
+    monkeypatch.setattr(hub_download.shutil, "disk_usage", lambda _: SimpleNamespace(free=size - 1))
+    with pytest.raises(ModelError, match=r"team/tiny needs 0\.3 MB, and the disk of .* has 0\.3 MB left"):
+        hub.fetch("team/tiny")
+    assert "model.safetensors" not in fake_hub.fetched()
+
+
+def test_a_token_is_sent_to_the_hub_and_not_to_its_storage(fake_hub, online, monkeypatch):
+    online(fake_hub)
+    monkeypatch.setenv("HF_TOKEN", "hf_token")
+    hub.fetch("team/tiny")
+    stored = [request for request in fake_hub.requests if request.path.startswith("/lfs/")]
+    assert stored and not any(request.token for request in stored)
+    assert all(
+        request.token for request in fake_hub.requests if request not in stored and request.path != "/api/models"
+    )
+
+
+def test_without_links_the_weights_are_kept_once(fake_hub, online, monkeypatch, checkpoint):
+    """As on Windows."""
+    import huggingface_hub.file_download
+
+    online(fake_hub)
+    monkeypatch.setattr(huggingface_hub.file_download, "are_symlinks_supported", lambda *_: False)
+    folder = hub.fetch("team/tiny")
+    size = (checkpoint / "model.safetensors").stat().st_size
+    assert [path for path in folder.parents[1].rglob("*") if path.is_file() and path.stat().st_size == size] == [
+        folder / "model.safetensors"
+    ]
+    fake_hub.requests.clear()
+    assert hub.fetch("team/tiny") == folder and "model.safetensors" not in fake_hub.fetched()
 
 
 def test_weights_are_held_against_what_is_known_here_whatever_the_hub_says(tmp_path):
@@ -194,11 +239,15 @@ def test_a_commit_is_found_in_the_cache_without_a_reference(monkeypatch, tmp_pat
     assert hub.cached_folder("team/big", COMMIT) == folder and hub.cached_folder("team/big") is None
 
 
-def test_a_model_the_hub_does_not_have_is_one_clear_sentence(fake_hub, tmp_path):
-    result = run("models", "pull", "team/none", home=tmp_path, endpoint=fake_hub[0])
-    assert result.returncode == 1
-    assert "there is no model 'team/none' on the hub" in result.stderr
-    assert "Traceback" not in result.stderr
+def test_a_model_the_hub_does_not_have_is_one_clear_sentence(fake_hub, online, monkeypatch):
+    """The hub does not tell those who are not logged in whether a model exists."""
+    online(fake_hub)
+    with pytest.raises(ModelError, match="does not show team/none without a login") as error:
+        hub.fetch("team/none")
+    assert "check the name" in str(error.value)
+    monkeypatch.setenv("HF_TOKEN", "hf_token")
+    with pytest.raises(ModelError, match="there is no model 'team/none' on the hub"):
+        hub.fetch("team/none")
 
 
 def test_offline_a_missing_model_names_the_three_ways_out(tmp_path):
@@ -229,7 +278,7 @@ def test_the_default_is_mini_with_a_notice_where_the_hub_is_silent(monkeypatch):
 
 def test_the_default_is_clip_where_the_hub_answers(fake_hub, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    monkeypatch.setenv("HF_ENDPOINT", fake_hub[0])
+    monkeypatch.setenv("HF_ENDPOINT", fake_hub.address)
     assert choose_default_model() == DEFAULT_MODEL
 
 

@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-from huggingface_hub.utils import filter_repo_objects
 
 from clipsearch import load_encoder
 from clipsearch.encoders import hub, text_models
@@ -14,6 +13,7 @@ from clipsearch.encoders.text_encoder import with_text_model
 from clipsearch.encoders.unread import unread_words
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
 from tests.cli.running import run_here
+from tests.encoders.hub_stand_in import ask_hub, hub_stand_in
 from tests.encoders.support import change_json, save_checkpoint
 from tests.encoders.text_models import make_known, reference_vectors, save_text_model
 
@@ -131,13 +131,18 @@ def test_a_hub_that_does_not_answer_is_an_error_that_says_how_to_go_back(clip, k
         with_text_model(load_encoder(clip), "team/texts")
 
 
-def test_a_download_takes_all_parts_and_no_other_runtimes_weights():
-    taken = {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "modules.json", "1_Pooling/config.json"}
-    taken |= {"2_Dense/config.json", "2_Dense/model.safetensors", "sentence_bert_config.json"}
-    others = {"pytorch_model.bin", "2_Dense/pytorch_model.bin", "onnx/model.onnx", "onnx/config.json", "tf_model.h5"}
-    others |= {"openvino/openvino_model.xml", "openvino/openvino_model.bin"}
-    names = filter_repo_objects(taken | others, allow_patterns=hub._ALLOWED, ignore_patterns=hub.OTHER_RUNTIMES)
-    assert set(names) == taken
+def test_a_download_takes_all_parts_and_no_other_runtimes_weights(texts, known, monkeypatch, tmp_path):
+    repository = shutil.copytree(texts, tmp_path / "repository")
+    taken = {path.relative_to(texts).as_posix() for path in texts.rglob("*") if path.is_file()}
+    for name in ("pytorch_model.bin", "2_Dense/pytorch_model.bin", "onnx/model.onnx", "onnx/config.json",
+                 "tf_model.h5", "openvino/openvino_model.xml", "openvino/openvino_model.bin"):  # fmt: skip
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_text("x")
+    with hub_stand_in({"team/texts": {known.revision: repository}}) as served:
+        ask_hub(monkeypatch, served, tmp_path / "cache")
+        folder = text_models.find_text_checkpoint("team/texts").folder
+    assert {"model.safetensors", "2_Dense/model.safetensors"} <= taken == set(served.fetched())
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == taken
 
 
 def test_models_pull_fetches_a_text_model(texts, clip, known, monkeypatch, tmp_path):
