@@ -34,10 +34,11 @@ def pull(model: str = argument("model", metavar="ID")) -> None:
     \b
     clipsearch models pull openai/clip-vit-base-patch32
     """
-    from clipsearch.encoders import find_checkpoint
+    from clipsearch.encoders import canonical_name, find_checkpoint
     from clipsearch.encoders.registry import MINI
     from clipsearch.encoders.text_models import find_text_checkpoint, is_text_model
 
+    model = canonical_name(model)
     if model == MINI:
         say("mini ships with clipsearch; there is nothing to download\n")
         return

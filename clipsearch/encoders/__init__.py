@@ -8,6 +8,7 @@ import os
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.registry import (
     MINI,
+    canonical_name,
     choose_default_model,
     find_checkpoint,
     local_folder,
@@ -19,21 +20,28 @@ logger = logging.getLogger(__name__)
 
 PRECISIONS = ("fp32", "bf16", "int8")
 
-__all__ = ["PRECISIONS", "choose_default_model", "find_checkpoint", "load_encoder", "require_trusted_model"]
+__all__ = [
+    "PRECISIONS",
+    "canonical_name",
+    "choose_default_model",
+    "find_checkpoint",
+    "load_encoder",
+    "require_trusted_model",
+]
 
 
 def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> Encoder:
     """Load a model as an encoder of texts and pictures.
 
     `name_or_path` is "mini" (the model inside the package), the hub id of a CLIP-family checkpoint (downloaded if it is not
-    cached), or a checkpoint's folder. `device` is "auto" (CUDA, else MPS, else CPU) or a torch device; `mini` always runs on
-    the CPU. `precision` applies to pictures: "fp32", "bf16", "int8", or "auto". An index with "auto" measures its first photos
-    to choose; an encoder of its own uses fp32.
+    cached), the same as OpenCLIP writes it (`hf-hub:ORG/NAME` or `ViT-B-32@openai`), or a checkpoint's folder. `device` is
+    "auto" (CUDA, else MPS, else CPU) or a torch device; `mini` always runs on the CPU. `precision` applies to pictures: "fp32",
+    "bf16", "int8", or "auto". An index with "auto" measures its first photos to choose; an encoder of its own uses fp32.
 
     Raises ModelError if there is no such model or it cannot be loaded. Weights are read from safetensors only, and no code
     that comes with a checkpoint ever runs.
     """
-    name = os.fspath(name_or_path)
+    name = canonical_name(os.fspath(name_or_path))
     if precision not in ("auto", *PRECISIONS):
         raise ModelError(f"there is no precision {precision!r}: use auto, {', '.join(PRECISIONS)}")
     if name == MINI:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from clipsearch.encoders import hub
 from clipsearch.encoders.hub_trouble import hub_trouble
+from clipsearch.encoders.open_clip_names import hub_id
 from clipsearch.encoders.runtime import runs_checkpoints
 from clipsearch.errors import ClipsearchWarning, ModelError
 
@@ -110,11 +111,20 @@ def model_rows() -> list[dict[str, Any]]:
     ]
 
 
+def canonical_name(name: str) -> str:
+    """The one name of a model, of several ways of writing it: see `open_clip_names.hub_id`. A folder's name stays as it is.
+
+    Raises ModelError for an architecture and a tag of OpenCLIP that are not known.
+    """
+    return name if local_folder(name).exists() else hub_id(name)
+
+
 def find_checkpoint(name: str) -> tuple[Path, str]:
     """The folder and revision of a checkpoint: a local folder, or from the cache, or downloaded from the hub.
 
     Raises ModelError if the name is neither a folder nor a hub id, or the download fails.
     """
+    name = canonical_name(name)
     folder = local_folder(name)
     if folder.is_dir():
         return folder, ""

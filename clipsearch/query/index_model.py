@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.encoders import choose_default_model, load_encoder, require_trusted_model
+from clipsearch.encoders import canonical_name, choose_default_model, load_encoder, require_trusted_model
 from clipsearch.encoders.base import NO_TEXT_MODEL
 from clipsearch.errors import ModelMismatch
 
@@ -23,8 +23,8 @@ class IndexModel:
     """The encoder of an index: chosen by name or by the index, loaded once, and always checked against the index."""
 
     def __init__(self, name: str | None, device: str, precision: str, text_model: str | None = None) -> None:
-        self.name = name
-        self.text_model = text_model
+        self.name = name and canonical_name(name)
+        self.text_model = text_model and canonical_name(text_model)
         self.device = device
         self._precision = precision
         self._encoder: Encoder | None = None
