@@ -16,6 +16,7 @@ from clipsearch._internal.untrusted_files import open_plain, read_json, why
 from clipsearch.encoders.families import plan_of
 from clipsearch.encoders.open_clip_config import OPEN_CLIP, OPEN_CLIP_CONFIG, open_clip_model, open_clip_shape
 from clipsearch.encoders.open_clip_names import QUICK_GELU
+from clipsearch.encoders.pickled_weights import advice_for_folder, has_pickled
 from clipsearch.encoders.pixel_specs import open_clip_pixels, transformers_pixels
 from clipsearch.encoders.shape import MAX_CONTEXT_LENGTH, read_shape, shortened
 from clipsearch.errors import ModelError, one_line
@@ -153,11 +154,12 @@ def safetensors_files(folder: Path) -> list[Path]:
     """All safetensors files, sorted. Raises ModelError without one: pickled weights are never loaded."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        pickled = " (it has pickled weights, which could run code, so they are not loaded)"
-        raise ModelError(
-            f"{folder} has no *.safetensors file{pickled if list(folder.glob('*.bin')) else ''}; "
-            "choose a checkpoint that ships safetensors"
-        )
+        if has_pickled(file.name for file in folder.glob("*")):
+            raise ModelError(
+                f"{folder} has no *.safetensors file (it has pickled weights, which could run code, so they are not loaded); "
+                f"{advice_for_folder(folder)}"
+            )
+        raise ModelError(f"{folder} has no *.safetensors file; choose a checkpoint that ships safetensors")
     return files
 
 

@@ -33,6 +33,7 @@ from clipsearch.encoders.hub_trouble import (
     hub_trouble,
     offline_variable,
 )
+from clipsearch.encoders.pickled_weights import advice_for_model, has_pickled
 from clipsearch.errors import ModelError, one_line
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def fetch(
         if not _has_safetensors(info):
             revision = _safetensors_conversion(hub, model) or revision
             info = hub.model_info(model, revision=revision, files_metadata=True)
+        _require_safetensors(model, info)
         logger.info("downloading %s at %s", model, info.sha)
         folder = _download_files(model, revision, _BESIDE_WEIGHTS, leave_out)
         weights = _one_set(info, folder, leave_out)
@@ -223,6 +225,13 @@ def _missing(model: str) -> ModelError:
 
 def _has_safetensors(info: ModelInfo) -> bool:
     return any(_is_safetensors(file.rfilename) and "/" not in file.rfilename for file in info.siblings or ())
+
+
+def _require_safetensors(model: str, info: ModelInfo) -> None:
+    if not _has_safetensors(info):
+        pickled = has_pickled(file.rfilename for file in info.siblings or ())
+        what = "only pickled weights, which could run code, so they are not downloaded" if pickled else "no safetensors"
+        raise ModelError(f"{model} has {what}: {advice_for_model(model)}")
 
 
 def _one_set(info: ModelInfo, folder: Path, leave_out: Sequence[str]) -> list[WeightsFile]:

@@ -1,6 +1,9 @@
 """Read a checkpoint folder's description before anything heavy is loaded."""
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,9 @@ from safetensors.numpy import save_file
 from clipsearch.encoders import load_encoder
 from clipsearch.encoders.checkpoint import Checkpoint, read_pixel_spec
 from clipsearch.errors import ModelError
+from tests.lazy import LazyModule
 
+safetensors, torch = LazyModule("safetensors.torch"), LazyModule("torch")
 CLIP_PREPROCESSING = {
     "crop_size": {"height": 224, "width": 224}, "do_center_crop": True, "do_normalize": True, "do_resize": True,
     "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.2], "resample": 3, "size": {"shortest_edge": 224},
@@ -87,6 +92,27 @@ def test_pickled_weights_are_never_loaded(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(ModelError, match="pickled weights"):
         load_encoder(folder)
+
+
+def test_a_copy_of_a_known_repository_with_pickled_weights_names_the_safe_one(folder, tmp_path_factory):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    for place in ("metaclip-b16-400m", "models--facebook--metaclip-b16-400m/snapshots/0123"):
+        copy = shutil.copytree(folder, tmp_path_factory.mktemp("copies") / place)
+        with pytest.raises(ModelError, match=r"models pull timm/vit_base_patch16_clip_224\.metaclip_400m"):
+            load_encoder(copy)
+
+
+def test_the_conversion_in_the_documentation_works_and_runs_no_code(clip_checkpoint, tmp_path, monkeypatch):
+    copy = shutil.copytree(clip_checkpoint, tmp_path / "model")
+    torch.save(safetensors.load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
+    (copy / "model.safetensors").unlink()
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    program = next(block for block in re.findall(r"```python\n(.+?)```", page, re.DOTALL) if "torch.load" in block)
+    assert "weights_only=True" in program
+    monkeypatch.chdir(copy)
+    exec(compile(program, "docs/models.md", "exec"), {})
+    texts = ["a cat", "red"]
+    assert np.array_equal(load_encoder(copy).encode_texts(texts), load_encoder(clip_checkpoint).encode_texts(texts))
 
 
 @pytest.mark.parametrize(("kind", "message"), [("bert", "'bert' is not one"), (None, "None is not one")])

@@ -94,6 +94,24 @@ def test_safetensors_that_only_the_hubs_own_bot_offers_are_found(fake_hub, tmp_p
     assert run("models", "pull", "team/pickled", home=tmp_path, offline=True).returncode == 0
 
 
+def test_pickled_weights_are_not_downloaded_and_their_safe_twin_is_named(pickled, online):
+    models = ["facebook/metaclip-b32-400m", "team/unknown", "team/empty"]
+    with hub_stand_in(
+        {**{model: {"main": pickled} for model in models[:2]}, "team/empty": {"main": pickled / "x"}}
+    ) as served:
+        online(served)
+        messages = []
+        for model in models:
+            with pytest.raises(ModelError) as error:
+                hub.fetch(model)
+            messages.append(str(error.value))
+        assert "pytorch_model.bin" not in served.fetched()
+    assert "has only pickled weights, which could run code" in messages[0]
+    assert "safe in timm/vit_base_patch32_clip_224.metaclip_400m" in messages[0]
+    assert "https://huggingface.co/spaces/safetensors/convert" in messages[1]
+    assert "team/empty has no safetensors" in messages[2]
+
+
 def test_weights_that_were_changed_on_the_way_are_refused_and_not_kept(fake_hub, online):
     online(fake_hub).tampers = True
     with pytest.raises(ModelError, match=r"the downloaded model\.safetensors is not the file"):
