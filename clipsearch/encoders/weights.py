@@ -19,7 +19,17 @@ from clipsearch.errors import ModelError
 
 _MAX_HEADER_BYTES = 20_000_000  # a hundred thousand tensors
 _MAX_AXES = 8
-_DTYPES: dict[str, Any] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+_DTYPES: dict[str, Any] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+    "I8": np.dtype("i1"),
+}
+_CHECKPOINT_DTYPES = (
+    "F32",
+    "F16",
+    "BF16",
+)  # int8 codes mean nothing without their scales; only the embedded model has both
 # Numbers from 0 upwards, which older checkpoints hold although no model reads them.
 _UNUSED = frozenset(f"{tower}embeddings.position_ids" for tower in ("text_model.", "vision_model.", ""))
 
@@ -80,25 +90,41 @@ class Weights:
     def require_readable(self, unused: str = "") -> None:
         """Raise ModelError if a tensor has a type of number that clipsearch does not read."""
         for name, (_, entry) in self._tensors.items():
-            if entry["dtype"] not in _DTYPES and name not in _UNUSED and not re.fullmatch(unused, name):
+            is_readable = entry["dtype"] in _CHECKPOINT_DTYPES
+            if not is_readable and name not in _UNUSED and not re.fullmatch(unused, name):
                 raise ModelError(
                     f"{self._folder}: {name} is stored as {entry['dtype']!r:.20}, and clipsearch reads "
-                    f"{', '.join(_DTYPES)}; choose a checkpoint in one of these"
+                    f"{', '.join(_CHECKPOINT_DTYPES)}; choose a checkpoint in one of these"
                 )
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         """A tensor; a read-only view of the file if it is stored as float32. Raises ModelError if it is missing."""
+        return _as_float32(self.stored(name))
+
+    def rows(self, name: str, numbers: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """The rows of a tensor with these numbers. The others are neither read nor converted."""
+        return _as_float32(self.stored(name)[numbers])
+
+    def stored(self, name: str) -> NDArray[Any]:
+        """A read-only view of a tensor as it is stored; bfloat16 as uint16. Raises ModelError if it is missing."""
         try:
             data, entry = self._tensors[name]
             dtype = _DTYPES[entry["dtype"]]
         except KeyError as error:
             raise ModelError(f"the checkpoint has no usable weights named {name}") from error
         start, end = entry["data_offsets"]
-        stored = data[start:end].view(dtype).reshape(entry["shape"])
-        if entry["dtype"] == "BF16":  # the upper half of a float32
-            widened: NDArray[np.float32] = (stored.astype("<u4") << 16).view(np.float32)
-            return widened
-        return np.asarray(stored, np.float32)
+        values: NDArray[Any] = data[start:end].view(dtype).reshape(entry["shape"])
+        return values
+
+
+def _as_float32(stored: NDArray[Any]) -> NDArray[np.float32]:
+    if stored.dtype == _DTYPES["BF16"]:  # the upper half of a float32
+        widened: NDArray[np.float32] = (stored.astype("<u4") << 16).view(np.float32)
+        return widened
+    return np.asarray(stored, np.float32)
 
 
 def require_same_names(folder: Path, missing: Iterable[str], surplus: Iterable[str]) -> None:

@@ -272,7 +272,7 @@ def test_code_that_a_tokenizer_names_is_never_run(any_copy, tmp_path):
 # -- the embedded model
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "text.onnx", "preprocessor_config.json"])
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "text.safetensors", "preprocessor_config.json"])
 @pytest.mark.parametrize("content", [b"", b"{}", DEEP.encode()])
 def test_an_incomplete_embedded_model_says_so(tmp_path, name, content):
     folder = shutil.copytree(FOLDER, tmp_path / "mini")

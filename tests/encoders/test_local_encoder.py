@@ -112,6 +112,15 @@ def test_a_tensor_that_lies_outside_its_file_is_a_clear_error(tmp_path):
         Weights([tmp_path / "x.safetensors"])
 
 
+def test_rows_of_a_table_are_converted_alone(tmp_path):
+    table = np.arange(12, dtype=np.float32).reshape(4, 3)
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [4, 3], "data_offsets": [0, 24]}}).encode()
+    halves = (table.view(np.uint32) >> 16).astype("<u2").tobytes()
+    (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + halves)
+    rows = Weights([tmp_path / "x.safetensors"]).rows("a", np.array([[2, 0]]))
+    np.testing.assert_array_equal(rows, table[[[2, 0]]])
+
+
 def test_weights_that_do_not_fit_the_configuration_are_a_clear_error(copy):
     change(copy, vision_config={"patch_size": 8})
     with pytest.raises(ModelError, match=r"vision_model.* has the shape .*, but config.json gives it"):

@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from PIL import Image
 
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
+from clipsearch.encoders.mini.text_tower import MiniVocabulary
+from clipsearch.encoders.tokenizers.cache import cache_folder
+from clipsearch.encoders.tokenizers.compact import write_table
 from clipsearch.errors import ModelError, QueryError
 from tests.conftest import PHOTOS
 
@@ -30,8 +34,34 @@ def test_it_fits_into_the_wheel():
 
 def test_its_files_are_those_its_configuration_names():
     config = json.loads((FOLDER / "config.json").read_text())
-    for part in ("image", "text"):
-        assert hashlib.sha256((FOLDER / f"{part}.onnx").read_bytes()).hexdigest() == config[f"{part}_sha256"]
+    for part, name in (("image", "image.onnx"), ("text", "text.safetensors")):
+        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == config[f"{part}_sha256"]
+
+
+@pytest.mark.filterwarnings("ignore:text of .* tokens cut")
+def test_texts_have_the_vectors_that_older_versions_gave_them(encoder):
+    assert encoder.spec.fingerprint.digest == "43b04237a93bfdf0196c9f7c0def08e30de265c6ffd3485f39b36585c9e9d71a"
+    with np.load(Path(__file__).with_name("mini_texts.npz")) as old:  # of ONNX Runtime, which computed them before
+        np.testing.assert_allclose(encoder.embed_texts(old["texts"].tolist()), old["vectors"], atol=1e-6)
+
+
+def test_its_table_of_the_tokenizer_is_the_one_that_this_version_makes(tmp_path):
+    write_table(tmp_path / "made", FOLDER, MiniVocabulary())
+    assert (FOLDER / "tokenizer.table").read_bytes() == (tmp_path / "made").read_bytes(), (
+        "run tools/write_mini_table.py"
+    )
+
+
+def test_a_query_makes_no_other_table(encoder):
+    MiniEncoder().encode_texts(["a dog"])
+    assert not list(cache_folder().glob("*.table"))
+
+
+def test_a_damaged_table_is_made_again(encoder, tmp_path):
+    folder = shutil.copytree(FOLDER, tmp_path / "mini")
+    (folder / "tokenizer.table").write_bytes(b"nothing")
+    np.testing.assert_array_equal(MiniEncoder(folder).encode_texts(TEXTS), encoder.encode_texts(TEXTS))
+    assert list(cache_folder().glob("*.table"))
 
 
 def test_embeddings_are_unit_vectors(encoder):
@@ -94,6 +124,6 @@ def test_a_damaged_installation_is_a_clear_error(tmp_path):
     with pytest.raises(ModelError, match="reinstall"):
         MiniEncoder(tmp_path)
     shutil.copytree(FOLDER, tmp_path / "mini")
-    (tmp_path / "mini" / "text.onnx").write_bytes(b"nothing")
+    (tmp_path / "mini" / "text.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="reinstall"):
         MiniEncoder(tmp_path / "mini").encode_texts(["a dog"])

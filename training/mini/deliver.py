@@ -7,11 +7,14 @@ import json
 from pathlib import Path
 
 import onnx
+from safetensors.numpy import save
 
+from clipsearch.encoders.mini.text_tower import TABLE, WEIGHTS, MiniVocabulary
+from clipsearch.encoders.tokenizers.compact import write_table
 from mini.crops import INPUT_SIZE
 from mini.minilm import CONTEXT_LENGTH
 from mini.towers import DIM
-from mini.vision import PIXEL_MEAN, PIXEL_SCALE
+from mini.vision import PIXEL_MEAN, PIXEL_SCALE, Floats
 
 LICENCE = "Apache-2.0"
 
@@ -23,10 +26,11 @@ def write(path: Path, data: bytes) -> None:
     partial.replace(path)
 
 
-def deliver(folder: Path, image: onnx.ModelProto, text: onnx.ModelProto, tokenizer: str, logit_scale: float) -> None:
+def deliver(folder: Path, image: onnx.ModelProto, text: dict[str, Floats], tokenizer: str, logit_scale: float) -> None:
     """Write the two towers, the tokenizer and both configurations into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    image_bytes, text_bytes = image.SerializeToString(), text.SerializeToString()
+    image_bytes, text_bytes = image.SerializeToString(), save(text)
+    digests = [hashlib.sha256(data).hexdigest() for data in (image_bytes, text_bytes)]
     preprocessor = {
         "image_processor_type": "CLIPImageProcessor",
         "do_convert_rgb": True,
@@ -49,11 +53,14 @@ def deliver(folder: Path, image: onnx.ModelProto, text: onnx.ModelProto, tokeniz
         "context_length": CONTEXT_LENGTH,
         "logit_scale": round(logit_scale, 4),
         "licence": LICENCE,
-        "image_sha256": hashlib.sha256(image_bytes).hexdigest(),
-        "text_sha256": hashlib.sha256(text_bytes).hexdigest(),
+        "image_sha256": digests[0],
+        "text_sha256": digests[1],
+        # An index is searched only with the model of the same identity. If the files change and the embeddings do not, keep it.
+        "identity": " ".join(digests),
     }
     write(folder / "image.onnx", image_bytes)
-    write(folder / "text.onnx", text_bytes)
+    write(folder / WEIGHTS, text_bytes)
     write(folder / "tokenizer.json", tokenizer.encode("utf-8"))
+    write_table(folder / TABLE, folder, MiniVocabulary())
     write(folder / "preprocessor_config.json", f"{json.dumps(preprocessor, indent=2)}\n".encode())
     write(folder / "config.json", f"{json.dumps(config, indent=2)}\n".encode())

@@ -1,8 +1,8 @@
-"""The two towers as self-contained ONNX files with int8 weights.
+"""The image tower as a self-contained ONNX file, the text tower as a safetensors file, both with int8 weights.
 
 Outside of the convolutional trunk only weights are rounded, so a text's embedding cannot depend on other texts in its batch.
-Each weight is stored as int8 codes with one float scale per output channel. Cast and Mul decode it, and the runtime folds them
-into a float constant when it loads the file.
+Each weight is stored as int8 codes with one float scale per output channel. In the ONNX file, Cast and Mul decode it, and the
+runtime folds them into a float constant when it loads the file.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 import onnx
 from torch import nn
 
+from clipsearch.encoders.mini.text_tower import SCALE
 from mini.crops import INPUT_SIZE, averaged
-from mini.graph import FLOAT, INT64, Graph
+from mini.graph import FLOAT, Graph
 from mini.language import SHARPNESS, WEIGHT, Language
-from mini.minilm import CONTEXT_LENGTH, HEADS, LAYERS, NORM_EPSILON, WIDTH, MiniLM
+from mini.minilm import CONTEXT_LENGTH, LAYERS, MiniLM
 from mini.quantise import Ranges, float_trunk, quantised_trunk, trunk_model
 from mini.towers import DIM, ImageTower, TextTower
 from mini.vision import Conv, Floats, Trunk
 
-MASKED = -1e4
 HEAD_EPSILON = 1e-5
 
 
@@ -133,66 +133,30 @@ def image_model(trunk: Trunk, tower: ImageTower, language: Language, ranges: Ran
     return model
 
 
-def text_model(encoder: MiniLM, tower: TextTower, language: Language, int8: bool) -> onnx.ModelProto:
-    """`input_ids` and `attention_mask` (n, l), both int64, to `text_embeds` (n, 2 * dim)."""
-    graph = Graph()
-    w = Weights(graph, int8)
-    state = arrays(encoder)
-    x = embed_tokens(graph, state, int8)
-    start, length_axis, after = (graph.const([value]) for value in (0, 1, 2))
-    length = graph.op("Slice", graph.op("Shape", "input_ids"), length_axis, after)
-    table = graph.const(state["positions"][: 2 * CONTEXT_LENGTH], "positions")
-    positions = graph.op("Slice", table, start, length, start)
-    x = w.norm(graph.op("Add", x, positions), state["norm.weight"], state["norm.bias"], NORM_EPSILON, "embedding_norm")
-    mask = graph.op("Cast", "attention_mask", to=FLOAT)
-    absent = graph.op("Sub", graph.const(1.0, "one", np.float32), mask)
-    bias = graph.op(
-        "Unsqueeze", graph.op("Mul", absent, graph.const(MASKED, "masked", np.float32)), graph.const([1, 2])
-    )
-    for index in range(LAYERS):
-        x = encoder_layer(w, x, bias, under(state, f"layers.{index}."), f"layer{index}")
-    column = graph.op("Unsqueeze", mask, graph.const([2]))
-    total = graph.op("ReduceSum", graph.op("Mul", x, column), graph.const([1]), keepdims=0)
-    mean = graph.op("Div", total, graph.op("ReduceSum", column, graph.const([1]), keepdims=0))
-    head = w.head(mean, under(arrays(tower), "head."), "text_head")
-    centred = graph.op("Sub", w.unit(mean), graph.const(language.mean.numpy(), "language_mean"))
-    w.beside(w.unit(head), w.unit(centred), "text_embeds")
-    ids: list[int | str | None] = ["n", "l"]
-    return graph.model(
-        [("input_ids", INT64, ids), ("attention_mask", INT64, ids)], [("text_embeds", FLOAT, ["n", 2 * DIM])]
-    )
-
-
-def embed_tokens(graph: Graph, state: dict[str, Floats], int8: bool) -> str:
-    """Rows of the vocabulary, decoded after the look-up so that the table stays int8 in memory."""
-    table = state["words.weight"]
-    if not int8:
-        return graph.op("Gather", graph.const(table, "words"), "input_ids", axis=0)
-    scale = np.maximum(np.abs(table).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)
-    codes = graph.op("Gather", graph.const(np.round(table / scale).astype(np.int8), "words"), "input_ids", axis=0)
-    scales = graph.op("Gather", graph.const(scale, "words_scale"), "input_ids", axis=0)
-    return graph.op("Mul", graph.op("Cast", codes, to=FLOAT), scales)
-
-
-def encoder_layer(w: Weights, x: str, bias: str, layer: dict[str, Floats], name: str) -> str:
-    """One post-norm transformer layer."""
-    graph = w.graph
-    width = WIDTH // HEADS
-    split = graph.const([0, 0, HEADS, width], "split_heads", np.int64)
-    scale = np.ones((3, 1), np.float32)
-    scale[0] = 1 / math.sqrt(width)  # folded into the query's projection
-    weights = (layer["qkv.weight"].reshape(3, WIDTH * WIDTH) * scale).reshape(3, WIDTH, WIDTH)
-    biases = layer["qkv.bias"].reshape(3, WIDTH) * scale
-    heads = []
-    for part, order in zip(range(3), ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True):
-        projected = w.linear(x, weights[part], biases[part], f"{name}_{'qkv'[part]}")
-        heads.append(graph.op("Transpose", graph.op("Reshape", projected, split), perm=order))
-    query, key, value = heads
-    attention = graph.op("Softmax", graph.op("Add", graph.op("MatMul", query, key), bias), axis=-1)
-    mixed = graph.op("Transpose", graph.op("MatMul", attention, value), perm=[0, 2, 1, 3])
-    joined = graph.op("Reshape", mixed, graph.const([0, 0, WIDTH], "join_heads", np.int64))
-    out = w.linear(joined, layer["out.weight"], layer["out.bias"], f"{name}_out")
-    x = w.norm(graph.op("Add", x, out), layer["norm1.weight"], layer["norm1.bias"], NORM_EPSILON, f"{name}_norm1")
-    hidden = w.gelu(w.linear(x, layer["up.weight"], layer["up.bias"], f"{name}_up"))
-    down = w.linear(hidden, layer["down.weight"], layer["down.bias"], f"{name}_down")
-    return w.norm(graph.op("Add", x, down), layer["norm2.weight"], layer["norm2.bias"], NORM_EPSILON, f"{name}_norm2")
+def text_tensors(encoder: MiniLM, tower: TextTower, language: Language, int8: bool) -> dict[str, Floats]:
+    """The text tower's tensors by the names that `clipsearch.encoders.plan` lists, and those of its head."""
+    state, head = arrays(encoder), under(arrays(tower), "head.")
+    tensors = {"text.positions.weight": state["positions"][:CONTEXT_LENGTH]}
+    matrices = {"text.tokens": state["words.weight"]}
+    names = {"text.embedding_norm": "norm"}
+    for number in range(LAYERS):
+        ours, theirs = f"text.layers.{number}", f"layers.{number}"
+        for kind in ("weight", "bias"):
+            parts = np.split(state[f"{theirs}.qkv.{kind}"], 3)
+            state |= {f"{theirs}.{name}.{kind}": part for name, part in zip("qkv", parts, strict=True)}
+        names |= {f"{ours}.{part}": f"{theirs}.{part}" for part in ("q", "k", "v", "out", "norm1", "norm2")}
+        names |= {f"{ours}.fc1": f"{theirs}.up", f"{ours}.fc2": f"{theirs}.down"}
+    state |= {f"head.{name}": value for name, value in head.items()}
+    names |= {f"text.head.{part}": f"head.{part}" for part in ("norm", "linear", "up", "down")}
+    for ours, theirs in names.items():
+        tensors[f"{ours}.bias"] = state[f"{theirs}.bias"]
+        matrices[ours] = state[f"{theirs}.weight"]
+    for name, value in matrices.items():
+        if int8 and value.ndim == 2:
+            scale = np.maximum(np.abs(value).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)
+            tensors |= {f"{name}.weight": np.round(value / scale).astype(np.int8), f"{name}.weight{SCALE}": scale}
+        else:
+            tensors[f"{name}.weight"] = value
+    tensors["text.language.mean"] = language.mean.numpy()
+    tensors["text.language.weight"] = np.array(math.sqrt(WEIGHT), np.float32)
+    return {name: np.ascontiguousarray(value) for name, value in tensors.items()}

@@ -88,4 +88,3 @@ class Graph:
 
 
 FLOAT = TensorProto.FLOAT
-INT64 = TensorProto.INT64

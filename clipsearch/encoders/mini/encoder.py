@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,26 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.untrusted_files import read_json
-from clipsearch.encoders.base import Encoder, ModelSpec, warn_truncated
+from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.encoders.checkpoint import read_pixel_spec
+from clipsearch.encoders.mini.text_tower import MiniTextTower
 from clipsearch.encoders.prompts import PHOTO
 from clipsearch.encoders.runtime import DataParallel
-from clipsearch.encoders.unread import TextPiece, text_pieces
+from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ModelError
 from clipsearch.types import Fingerprint
 
 FOLDER = Path(__file__).resolve().parent / "model"
-_UNKNOWN = "[UNK]"
 
 
 class MiniEncoder(Encoder):
-    """`mini`, run by ONNX Runtime on the CPU. Each tower is loaded when it is first used."""
+    """`mini`, on the CPU: texts by numpy, pictures by ONNX Runtime. Each tower is loaded when it is first used."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         try:
             config = read_json(folder / "config.json", 1_000_000)
             pixels = read_pixel_spec(folder)
-            identity = f"{config['image_sha256']} {config['text_sha256']} {pixels}"
+            identity = f"{config['identity']} {pixels}"
             self.spec = ModelSpec(
                 fingerprint=Fingerprint(
                     model=config["name"],
@@ -62,33 +64,13 @@ class MiniEncoder(Encoder):
 
     def text_pieces(self, text: str) -> list[TextPiece]:
         """See Encoder."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return text_pieces(encoding.offsets, [token == _UNKNOWN for token in encoding.tokens])
+        with _whole_installation():
+            return self._text_tower.tokenizer.pieces(text)
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """See Encoder."""
-        encodings = self._tokenizer.encode_batch(texts)
-        # Each part of a text that was cut has a start and an end token.
-        lengths = (2 + sum(sum(part.attention_mask) - 2 for part in (text, *text.overflowing)) for text in encodings)
-        warn_truncated(texts, lengths, self.spec.context_length, stacklevel=3)
-        inputs = {
-            "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
-            "attention_mask": np.array([encoding.attention_mask for encoding in encodings], np.int64),
-        }
-        vectors: NDArray[np.float32] = self._text_tower.run(None, inputs)[0]
-        return vectors
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
-
-        try:
-            tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
-        except Exception as error:  # tokenizers raises Exception itself
-            raise ModelError(f"the embedded model cannot be loaded ({error}); reinstall clipsearch") from error
-        tokenizer.enable_truncation(self.spec.context_length)
-        tokenizer.enable_padding()
-        return tokenizer
+        with _whole_installation():
+            return self._text_tower.embed(texts)
 
     @cached_property
     def _image_tower(self) -> DataParallel:
@@ -96,15 +78,21 @@ class MiniEncoder(Encoder):
         return DataParallel(lambda pixels: session.run(None, {"pixel_values": pixels})[0])
 
     @cached_property
-    def _text_tower(self) -> Any:
-        return _session(self._folder / "text.onnx")
+    def _text_tower(self) -> MiniTextTower:
+        return MiniTextTower(self._folder, self.spec.context_length)
+
+
+@contextmanager
+def _whole_installation() -> Iterator[None]:
+    """Say what to do if a file of the embedded model is damaged: it cannot be fetched again, as checkpoints can."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError("the embedded model is damaged; reinstall clipsearch") from error
 
 
 def _session(path: Path) -> Any:
-    """An ONNX Runtime session with one thread.
-
-    A sentence is too little work to share: on a busy machine a second thread only waits. Pictures are shared by DataParallel.
-    """
+    """An ONNX Runtime session with one thread. Pictures are shared by DataParallel."""
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()  # Windows' own builds do not look at the environment, as others do

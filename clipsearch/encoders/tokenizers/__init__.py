@@ -19,11 +19,15 @@ logger = logging.getLogger(__name__)
 _MAX_CHARACTERS = 20_000  # in more of them, the library's tables are worth the second that loading them takes
 
 
-def open_tokenizer(folder: Path, shape: Vocabulary) -> Tokenizer:
-    """The tokenizer of a checkpoint folder. Its files are read when it is first used."""
+def open_tokenizer(folder: Path, shape: Vocabulary, table: Path | None = None) -> Tokenizer:
+    """The tokenizer of a checkpoint folder. Its files are read when it is first used.
+
+    `table` is a file of `clipsearch.encoders.tokenizers.compact.write_table` that was delivered with the model. If it does not
+    fit the folder's files, a table is made as for other models.
+    """
     if (folder / VOCABULARY).is_file():  # it counts more than a tokenizer.json beside it
         return SiglipTokenizer(folder, shape)
-    return _CheckpointTokenizer(folder, shape)
+    return _CheckpointTokenizer(folder, shape, table)
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -34,8 +38,8 @@ def has_tokenizer(folder: Path) -> bool:
 class _CheckpointTokenizer:
     """See Tokenizer. Short texts are encoded by the compact form of the tokenizer, others by the library."""
 
-    def __init__(self, folder: Path, shape: Vocabulary) -> None:
-        self._folder, self._shape = folder, shape
+    def __init__(self, folder: Path, shape: Vocabulary, table: Path | None) -> None:
+        self._folder, self._shape, self._table = folder, shape, table
         self._library = LibraryTokenizer(folder, shape)
         self._opening = threading.Lock()
         self._is_open = False
@@ -76,7 +80,7 @@ class _CheckpointTokenizer:
         """The compact form, if there is one and it is the faster way for texts of so many characters."""
         with self._opening:
             if not self._is_open:
-                self._compact = open_compact(self._folder, self._shape, self._library)
+                self._compact = open_compact(self._folder, self._shape, self._library, self._table)
                 self._is_open = True
             return None if characters > _MAX_CHARACTERS or self._library.is_loaded else self._compact
 

@@ -69,15 +69,14 @@ _WITHOUT_MERGES = "pieces"
 _LIBRARY = "library"  # in place of a family: the tables of this tokenizer are not to be made again
 
 
-def open_compact(folder: Path, shape: Vocabulary, library: LibraryTokenizer) -> CompactTokenizer | None:
-    """The compact form of a checkpoint's tokenizer, made if it is not in the cache; None if it has none.
+def open_compact(
+    folder: Path, shape: Vocabulary, library: LibraryTokenizer, table: Path | None = None
+) -> CompactTokenizer | None:
+    """The compact form of a checkpoint's tokenizer, made if it is not in `table` nor in the cache; None if it has none.
 
     Raises ModelError if the tokenizer is incomplete, or of another model than one of this shape.
     """
-    choices = ("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",)
-    names = next((names for names in choices if all((folder / name).is_file() for name in names)), choices[0])
-    config = folder / "tokenizer_config.json"
-    files = [*(folder / name for name in names), *([config] if config.is_file() else [])]
+    files = _files(folder)
 
     def check(header: Mapping[str, Any]) -> None:
         if header["family"] not in (_LIBRARY, _WITHOUT_MERGES):
@@ -88,14 +87,29 @@ def open_compact(folder: Path, shape: Vocabulary, library: LibraryTokenizer) -> 
         source = digest(files)
     except (OSError, ValueError):  # the library will say what is wrong
         return None
+    opened = None if table is None else _open(table, source)
     path = cache_folder() / f"{source[:40]}.table"
-    opened = _open(path, source)
+    opened = opened or _open(path, source)
     if opened is None and _may_have_tables(files):
         opened = _make(path, source, files, library, check)
     if opened is None:
         return None
     check(opened[0])
     return opened[1]
+
+
+def write_table(path: Path, folder: Path, shape: Vocabulary) -> None:
+    """Write the table of a folder's tokenizer, to be delivered with a model."""
+    files = _files(folder)
+    _write(path, digest(files), files, LibraryTokenizer(folder, shape))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a folder's tokenizer."""
+    choices = ("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",)
+    names = next((names for names in choices if all((folder / name).is_file() for name in names)), choices[0])
+    config = folder / "tokenizer_config.json"
+    return [*(folder / name for name in names), *([config] if config.is_file() else [])]
 
 
 def _open(path: Path, source: str) -> tuple[dict[str, Any], CompactTokenizer | None] | None:

@@ -7,9 +7,9 @@ its reference.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,22 @@ Array = NDArray[np.float32]
 _BATCH = 64  # sentences of one length computed at once; bounds memory
 
 
+class TextWeights(Protocol):
+    """The tensors of a text tower, by the names that `clipsearch.encoders.plan` lists."""
+
+    def __contains__(self, name: object) -> bool: ...
+
+    def __getitem__(self, name: str) -> Array:
+        """A tensor."""
+
+    def rows(self, name: str, numbers: NDArray[Any]) -> Array:
+        """The rows of a tensor with these numbers. A token table is large, and a text has few tokens."""
+
+
 class TextTower:
     """Texts to raw vectors (n, dim). The tokenizer and the weights are read when they are first needed."""
 
-    def __init__(self, folder: Path, plan: TextPlan, weights: Mapping[str, Array], tokenizer: Tokenizer) -> None:
+    def __init__(self, folder: Path, plan: TextPlan, weights: TextWeights, tokenizer: Tokenizer) -> None:
         self._folder, self._plan, self._weights = folder, plan, weights
         self.tokenizer = tokenizer
 
@@ -81,7 +93,7 @@ class TextTower:
     def _forward(self, ids: NDArray[np.int64]) -> Array:
         weights, plan = self._weights, self._plan
         length, start = ids.shape[1], plan.position_offset
-        x = weights["text.tokens.weight"][ids] + weights["text.positions.weight"][start : start + length]
+        x = weights.rows("text.tokens.weight", ids) + weights["text.positions.weight"][start : start + length]
         if "text.token_types.weight" in weights:
             x = x + weights["text.token_types.weight"][0]
         if "text.embedding_norm.weight" in weights:
@@ -143,9 +155,10 @@ class TextTower:
         y: Array = flat.reshape(*x.shape[:-1], len(matrix))
         return y
 
-    def _norm(self, x: Array, name: str) -> Array:
+    def _norm(self, x: Array, name: str, epsilon: float | None = None) -> Array:
+        epsilon = self._plan.tower.norm_epsilon if epsilon is None else epsilon
         centred = x - x.mean(axis=-1, keepdims=True)
-        scale = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + np.float32(self._plan.tower.norm_epsilon))
+        scale = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + np.float32(epsilon))
         y: Array = centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
         return y
 
