@@ -40,6 +40,8 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.distributed.indexing import ClusterReport
     from clipsearch.encoders.base import Encoder
     from clipsearch.indexing.apply import IndexProgress, SyncReport
+    from clipsearch.indexing.model_change import ModelChange
+    from clipsearch.indexing.plan import SyncOptions
     from clipsearch.indexing.status import Status
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.milvus.pull import PullReport
@@ -105,10 +107,10 @@ class SearchEngine:
 
     def close(self) -> None:
         """Release the index and the model. The engine opens both again when it is next used."""
-        for source in (self._index, self._store):
-            if source is not None:  # an empty one counts as false
-                source.close()
-        self._index = self._store = self._embedder = None
+        self._close_index()
+        if self._store is not None:  # an empty one counts as false
+            self._store.close()
+        self._store = None
         self._model.forget()
 
     def __enter__(self) -> SearchEngine:
@@ -232,6 +234,8 @@ class SearchEngine:
         prune: bool = False,
         paranoid: bool = False,
         retry: bool = False,
+        change_model: bool = False,
+        keep_old: bool = False,
         settled_for: float = 0.0,
         jobs: int | None = None,
         batch_size: int | None = None,
@@ -249,17 +253,30 @@ class SearchEngine:
         `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the report so far,
         the photos done and their total. If `cancel` is cancelled, the run keeps what is finished and returns a report with
         `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
-        raised. ModelMismatch if the index was made with another model.
+        raised. ModelMismatch if the index was made with another model, unless `change_model`: then all indexed photos are
+        embedded again, the old index answers meanwhile, and the new one takes its place once it is complete. An interrupted
+        change goes on with the next call. `keep_old` keeps the old index in a folder inside.
         """
         from clipsearch.indexing.apply import index_folders
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
         options = SyncOptions(rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits or ReadLimits())
-        with self._writing(folders, on_busy) as (collection, load_encoder):
-            report = index_folders(collection, folders, load_encoder, options, progress, cancel)
+        if change_model and (encoder := self._other_encoder()):
+            report = self._change_model(folders, encoder, options, keep_old, progress, cancel, on_busy)
+        else:
+            with self._writing(folders, on_busy) as (collection, load_encoder):
+                report = index_folders(collection, folders, load_encoder, options, progress, cancel)
+                report.next_model = collection.successor_model
         report.seconds = time.monotonic() - start
         return report
+
+    def model_change(self) -> ModelChange | None:
+        """What `index` would do with `change_model`; None if the index has the engine's model, or no photos yet."""
+        from clipsearch.indexing.model_change import plan_model_change
+
+        encoder = self._other_encoder()
+        return plan_model_change(self._collection(), encoder.spec.fingerprint) if encoder else None
 
     def preview(
         self,
@@ -569,6 +586,34 @@ class SearchEngine:
         if self._index is None:
             self._index = Collection(self.index_folder)
         return self._index
+
+    def _other_encoder(self) -> Encoder | None:
+        """The model that was named, if the index has photos and is of another model; else None."""
+        return None if self._is_new() else self._model.other_than(self._collection().fingerprint)
+
+    def _change_model(
+        self,
+        folders: Sequence[str | os.PathLike[str]],
+        encoder: Encoder,
+        options: SyncOptions,
+        keep_old: bool,
+        progress: IndexProgress | None,
+        cancel: CancelToken | None,
+        on_busy: OnBusy | None,
+    ) -> SyncReport:
+        from clipsearch.indexing.apply import index_folders
+        from clipsearch.indexing.model_change import change_model
+
+        self._close_index()  # Windows does not replace a file that is open
+        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+            if self._model.other_than(collection.fingerprint) is None:  # another process was first
+                return index_folders(collection, folders, lambda: encoder, options, progress, cancel)
+            return change_model(collection, folders, encoder, options, keep_old, progress, cancel)
+
+    def _close_index(self) -> None:
+        if self._index is not None:  # an empty one counts as false
+            self._index.close()
+        self._index = self._embedder = None
 
     def _is_new(self) -> bool:
         return not has_catalog(self.index_folder)

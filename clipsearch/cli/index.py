@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,18 +35,20 @@ from clipsearch.cli.options import (
 from clipsearch.cli.output import ProgressBar, current_folder, is_quiet, note, note_failures, print_report
 from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
-from clipsearch.errors import SyncRefused
+from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.render.index_preview import preview_text, preview_to_json
 from clipsearch.render.json_output import reasons_to_json
 from clipsearch.render.skipped import lacking_lines, skipped_lines
-from clipsearch.render.text import counted, joined_counts, printable
+from clipsearch.render.text import counted, human_bytes, joined_counts, printable
+from clipsearch.store.catalog_file import NEXT, has_catalog
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.indexing.apply import SyncReport
+    from clipsearch.indexing.model_change import ModelChange
     from clipsearch.milvus.push import PushReport
 
 _FILES = "Which files"
@@ -73,7 +76,8 @@ class IndexOptions:
     max_megapixels: float = _limit(
         "--max-megapixels", "N", "Size limit for a photo.", type=click.FloatRange(1), default=160
     )
-    model: str | None = model_option("The model for a new index (see `clipsearch models`).")
+    model: str | None = model_option("The model for a new index, or to change that of an index.")
+    keep_old: bool = flag("--keep-old", "With --model: keep the index of the model before.", WHERE)
     device: str = device_option
     precision: str = option(
         "--precision",
@@ -109,6 +113,8 @@ class IndexOptions:
             raise click.UsageError("--watch and --ray exclude each other")
         if self.dry_run and (self.ray or self.watch or self.store):
             raise click.UsageError("--dry-run excludes --ray, --watch and --store")
+        if self.keep_old and not self.model:
+            raise click.UsageError("--keep-old is for --model")
         if self.watch and self.store:
             raise click.UsageError("--watch and --store exclude each other; push again when you want to")
         rules = WalkRules(self.hidden, not self.no_default_excludes, self.follow_links, self.exclude)
@@ -145,6 +151,9 @@ def index(
     The index lies in .clipsearch in the first folder, unless there is one at or above it, or --index names another. Without
     folders, all folders of the index are updated. Unchanged photos cost next to nothing. Ctrl-C keeps what is finished. With
     --ray, FOLDER may also be a URL (s3://...), a .tar or a .parquet.
+
+    If the index has another model than --model, all photos are embedded again. The old index answers until the new one is
+    complete.
     """
     from clipsearch.engine import SearchEngine
 
@@ -155,6 +164,8 @@ def index(
         return _dry_run(folder, folders, options, engine_options, as_json)
     with SearchEngine(folder, model=options.model, device=options.device, precision=options.precision) as engine:
         report: SyncReport | None = None
+        if options.model and (change := engine.model_change()):
+            _announce(change, options, folder)
         try:
             report = _run(engine, folders, options, engine_options)
         except SyncRefused as refusal:  # for example, a drive that is not mounted yet
@@ -169,7 +180,7 @@ def index(
                 if options.store and not report.interrupted:
                     pushed = push_to(engine, options.store, options.prune, options.take_over, options.wait)
             finally:
-                _show(report, engine, as_json, pushed)
+                _show(report, engine, as_json, pushed, options.model)
             if pushed and not as_json:
                 show_push(pushed, as_json)
         if options.watch and not (report and report.interrupted):
@@ -195,9 +206,12 @@ def _dry_run(
             retry=options.retry,
             cancel=cancel,
         )
+        former = engine.model_name if has_catalog(folder) else None
     value = {"index": str(folder), **preview_to_json(preview)}
     print_report(as_json, value, preview_text(preview, current_folder()))
     note_failures(preview.unreadable)
+    if options.model and former not in (None, options.model):
+        note(f"the model of the index would change from {former} to {options.model}, so all photos are embedded again")
     if preview.refusal:
         note(preview.refusal)
     return ExitStatus.ERROR if preview.refusal else ExitStatus.OK
@@ -218,9 +232,25 @@ def _run(
             **engine_options,
         }
         if not options.ray:
-            return engine.index(*folders, **arguments)
+            return engine.index(*folders, change_model=True, keep_old=options.keep_old, **arguments)
         with contextlib.redirect_stdout(sys.stderr):  # Ray prints what its nodes say
             return engine.index_on_cluster(*folders, ray=options.ray, parts=options.parts, **arguments)
+
+
+def _announce(change: ModelChange, options: IndexOptions, folder: Path) -> None:
+    """Say what a change of the model means. ClipsearchError if it cannot be done with these options."""
+    if options.ray:
+        raise ClipsearchError(
+            f"the index has the model {change.former}, and --ray cannot change that. Leave --ray out, or make another index: "
+            "--index DIR"
+        )
+    if is_quiet():
+        return
+    start = f"{change.done:,} photos are embedded already" if change.done else "all photos are embedded again"
+    note(
+        f"the model of the index changes from {change.former} to {change.model}: {start}, and the old index answers until the "
+        f"new one is complete, which needs about {human_bytes(change.bytes)} ({human_bytes(disk_usage(folder).free)} are free)"
+    )
 
 
 def _shown_on(bar: ProgressBar) -> Callable[[SyncReport, int, int], None]:
@@ -252,8 +282,14 @@ def _watch(engine: SearchEngine, folders: tuple[str, ...], options: dict[str, An
     return report
 
 
-def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushReport | None = None) -> None:
-    """What a run did, on standard output."""
+def _show(
+    report: SyncReport,
+    engine: SearchEngine,
+    as_json: bool,
+    pushed: PushReport | None = None,
+    named: str | None = None,
+) -> None:
+    """What a run did, on standard output. `named` is the model that the user named."""
     if report.withheld:
         note(
             f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because they are so many, "
@@ -267,7 +303,7 @@ def _show(report: SyncReport, engine: SearchEngine, as_json: bool, pushed: PushR
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
-    print_report(as_json, value, _summary(report, engine, name), summary=True)
+    print_report(as_json, value, _summary(report, engine, name, named), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
@@ -276,7 +312,7 @@ def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     return joined_counts(*counts, last)
 
 
-def _summary(report: SyncReport, engine: SearchEngine, model: str) -> str:
+def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | None) -> str:
     nothing = (
         "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
     )
@@ -299,6 +335,23 @@ def _summary(report: SyncReport, engine: SearchEngine, model: str) -> str:
         lines.append(f"skipped {away} only in the cloud: download them to index them")
     lines += skipped_lines(report.skipped, report.links, report.left_alone, report.own)
     lines.append(f"index: {printable(str(engine.index_folder))} (model {printable(model)})")
+    if report.former_model:
+        former = printable(report.former_model)
+        lines.append(f"the index has changed its model; before, it was {former}")
+        if report.kept_index:
+            back = hint("index", "--model", report.former_model)
+            lines.append(
+                f"the index before is kept; to go back: {back}. To free its room, delete {printable(report.kept_index)}"
+            )
+    go_on = hint("index")
+    if report.next_model:
+        change = hint("index", "--model", report.next_model)
+        if report.interrupted and named == report.next_model:
+            go_on = change
+        else:
+            new = printable(str(engine.index_folder / NEXT))
+            name = printable(report.next_model)
+            lines.append(f"its model is being changed to {name}; to finish that: {change}. To drop it, delete {new}")
     if report.interrupted:
-        lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: {hint('index')}")
+        lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: {go_on}")
     return "".join(f"{line}\n" for line in lines)

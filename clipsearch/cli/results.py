@@ -12,7 +12,7 @@ from typing import Literal
 
 import click
 
-from clipsearch._internal.commands import PHOTOS, command
+from clipsearch._internal.commands import command
 from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, open_in_viewer, put_into, write_html
@@ -155,8 +155,7 @@ def _note_text(about: QueryNote) -> str:
     if about.code == "minus":
         rest, _, word = about.value.rpartition(" - ")
         return f"{about.message}. To leave it out: `{command('query', rest, '-', word)}`"
-    other_index = command("index", PHOTOS, "--index", "DIR", "--model", about.value)
-    return f"{about.message}; another index, made with it: `{other_index}`"
+    return f"{about.message}; to change the model of the index to it: `{command('index', '--model', about.value)}`"
 
 
 def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.backend import server_option, server_to_ask, store_option, store_to_ask
@@ -12,6 +13,7 @@ from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import print_report
 from clipsearch.render.text import counted, human_bytes, joined_counts, printable
+from clipsearch.store.catalog_file import PREVIOUS
 
 if TYPE_CHECKING:
     from clipsearch.indexing.status import RootStatus, Status
@@ -58,9 +60,26 @@ def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
     return [
         ("index", f"{state.index} ({human_bytes(state.index_bytes)}, {counted(state.segments, 'segment')})"),
         *_content_lines(state, see, state.text_model),
+        *_change_lines(state),
         *([("search", _approximate(state.approximate))] if state.approximate else []),
         *(("folder", f"{root.path}: {_freshness(root)}") for root in state.roots),
     ]
+
+
+def _change_lines(state: Status) -> list[tuple[str, str]]:
+    """That the model of the index is being changed, and that the index before is kept."""
+    lines = []
+    if state.next_model:
+        finish = hint("index", "--model", state.next_model)
+        lines.append(
+            (
+                "change",
+                f"to {state.next_model}, {state.next_images:,} of {state.images:,} photos so far; to go on: {finish}",
+            )
+        )
+    if state.previous_model:
+        lines.append(("before", f"the index of {state.previous_model} is kept in {Path(state.index, PREVIOUS)}"))
+    return lines
 
 
 def _store_lines(state: StoreStatus) -> list[tuple[str, str]]:

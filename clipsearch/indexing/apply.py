@@ -68,6 +68,9 @@ class SyncReport:
     left_out: dict[SkipReason, int] = field(
         default_factory=dict
     )  # of `removed`: reason → photos that the rules leave out now
+    former_model: str | None = None  # if the index has changed its model in this run: the one before
+    kept_index: str | None = None  # the folder of the index before, if it was kept
+    next_model: str | None = None  # the model that the index is being changed to, which is not finished
 
 
 IndexProgress = Callable[[SyncReport, int, int], None]

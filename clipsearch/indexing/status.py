@@ -42,6 +42,9 @@ class Status:
     roots: tuple[RootStatus, ...]
     approximate: ApproximateStatus | None = None
     text_model: str | None = None  # the other model that texts are encoded with
+    next_model: str | None = None  # the model that the index is being changed to
+    next_images: int = 0  # how many images the new index has so far
+    previous_model: str | None = None  # that of the index before this one, if it was kept
 
     @property
     def stale(self) -> int | None:
@@ -71,6 +74,8 @@ def read_status(collection: Collection, scan: bool) -> Status:
         changed = plan.changed + len(plan.changed_archives)
         retry, unreadable = plan.retried + len(plan.doubted), len(plan.unreadable)
         roots.append(RootStatus(path, present, new, changed, len(plan.missing), retry, unreadable))
+    next_model, next_images = _model_and_images(collection.successor())
+    previous_model, _ = _model_and_images(collection.previous())
     return Status(
         index=str(collection.folder),
         model=collection.fingerprint,
@@ -82,7 +87,18 @@ def read_status(collection: Collection, scan: bool) -> Status:
         roots=tuple(roots),
         approximate=collection.approximate_status(),
         text_model=collection.text_model,
+        next_model=next_model,
+        next_images=next_images,
+        previous_model=previous_model,
     )
+
+
+def _model_and_images(collection: Collection | None) -> tuple[str | None, int]:
+    if collection is None:
+        return None, 0
+    with collection:
+        fingerprint = collection.fingerprint
+        return (fingerprint.model if fingerprint else None), len(collection)
 
 
 def _bytes_below(folder: Path) -> int:

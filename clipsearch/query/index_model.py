@@ -83,6 +83,16 @@ class IndexModel:
             return index if self.name else None
         return self._load(self.name, self._precision).spec.fingerprint
 
+    def other_than(self, index: Fingerprint | None) -> Encoder | None:
+        """The encoder that was named, if it is of another model than that of an index; else None."""
+        if self.name is None or index is None or index.model == self.name:
+            return None
+        encoder = self._encoder or self._load(self.name, self._precision)
+        if index.is_comparable(encoder.spec.fingerprint):
+            return None
+        self._encoder = encoder
+        return encoder
+
     def forget(self) -> None:
         """Release the encoders."""
         self._encoder = self._with_text_model = None

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clipsearch._internal.atomic_files import sync_file
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.database import open_database
 from clipsearch.store.file_tables import FailureTable, ImageTable
@@ -90,6 +91,12 @@ class Catalog:
         busy, pages, done = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy or pages != done:
             raise CollectionError(f"{self.path} could not be written to its end; what was committed before is safe")
+
+    def copy_to(self, path: Path) -> None:
+        """Write what is committed to a new file, and sync it."""
+        self._db.copy_to(path)
+        with path.open("rb+") as stream:
+            sync_file(stream.fileno())
 
     def rollback(self) -> None:
         """Forget everything changed since `begin`."""
@@ -292,7 +299,11 @@ class Catalog:
 
     def next_segment_name(self) -> str:
         """A file name never used before, by the order in which segments were published."""
-        return f"{self._last_number('segments', 'segment_id') + 1:06d}.faiss"
+        return f"{self.last_segment() + 1:06d}.faiss"
+
+    def last_segment(self) -> int:
+        """The highest number that was ever given to a segment."""
+        return self._last_number("segments", "segment_id")
 
     def add_segment(self, info: SegmentInfo) -> None:
         """Publish a segment, with the transaction."""

@@ -11,6 +11,16 @@ REPAIRED = f"{CATALOG}.repaired"
 """A repaired catalog that still has to take the old one's place. If a repair was cut short, the next writer does that."""
 
 DAMAGED = f"{CATALOG}.damaged"
+SUCCESSOR = f"{CATALOG}.next"
+"""The catalog of an index that was built beside this one and takes its place. The next writer does what is left of that."""
+
+NEXT = "next"
+"""The folder, inside an index, of the index that is being built beside it with another model."""
+
+PREVIOUS = "previous"
+"""The folder, inside an index, of the one before it, if `--keep-old` has kept that."""
+
+KEEPING = f"{PREVIOUS}.partial"
 JOURNALS = tuple(f"{CATALOG}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
 """SQLite's own files beside the catalog."""
 

@@ -21,8 +21,8 @@ from clipsearch._internal.commands import PHOTOS, command, how_to_make
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
 from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
-from clipsearch.store.catalog_file import has_catalog
-from clipsearch.store.database import CHECKED, finish_repair
+from clipsearch.store.catalog_file import NEXT, PREVIOUS, has_catalog
+from clipsearch.store.database import CHECKED
 from clipsearch.store.file_tables import Countable, TextColumn, Totals
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
@@ -32,6 +32,7 @@ from clipsearch.store.rows import MOST_MOMENTS, KnownFailure, KnownFile, Place, 
 from clipsearch.store.segments import Segment, SegmentInfo, write_compact, write_segment
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.staging import StagedVectors
+from clipsearch.store.succession import SEGMENTS_AHEAD, finish_replacement, hand_over, keep
 from clipsearch.store.validation import WHAT_TO_DO, absolute_root, require_own_files
 from clipsearch.store.vectors import exact_scores, is_unit, vector_check
 from clipsearch.types import (
@@ -64,12 +65,21 @@ class Collection:
 
     Opened with `writable=True`, it is the only writer. What it stages becomes visible to others with `commit`. If there is
     another writer, `on_busy` decides whether to try again; without `on_busy`, CollectionBusy is raised at once.
+
+    Paths of photos are stored relative to `home`, by default the folder itself. An index that is being built to take the place
+    of another one has that one's folder as its home.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, writable: bool = False, on_busy: OnBusy | None = None
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        writable: bool = False,
+        on_busy: OnBusy | None = None,
+        home: Path | None = None,
     ) -> None:
         self.folder = Path(folder).absolute()
+        self.home = home or self.folder
         self._lock: WriterLock | None = None
         if not writable and not has_catalog(self.folder):
             raise CollectionNotFound(f"there is no index at {self.folder}; to make it: {how_to_make(self.folder)}")
@@ -80,7 +90,7 @@ class Collection:
                     _make_folder(self.folder / "segments")
                     self._lock = WriterLock(self.folder / "writer.lock", on_busy)
                 undo.callback(self._release)
-                finish_repair(self.folder)
+                finish_replacement(self.folder)
             self._index = OpenIndex(self.folder, writable=writable)
             undo.callback(self._index.close)
             self._staged = StagedVectors(self._index.segments)
@@ -135,17 +145,18 @@ class Collection:
             self._catalog.begin()
             self._catalog.set_fingerprint(fingerprint)
         elif mine is None or not mine.is_comparable(fingerprint):
-            other = f"another index: {command('index', PHOTOS, '--model', fingerprint.model, index='OTHER_DIR')}"
             if mine and mine.model == fingerprint.model:
+                other = command("index", PHOTOS, "--model", fingerprint.model, index="OTHER_DIR")
                 differs = mine.revision != fingerprint.revision
                 revisions = f" ({mine.revision}, and not {fingerprint.revision})" if differs else ""
                 raise ModelMismatch(
                     f"the index at {self.folder} was made with other weights of the model {mine.model!r}{revisions}: their "
-                    f"embeddings mean different things. Make {other}"
+                    f"embeddings mean different things. Make another index: {other}"
                 )
             raise ModelMismatch(
                 f"the index at {self.folder} was made with the model {mine.model if mine else '(none yet)'!r} and cannot be "
-                f"used with {fingerprint.model!r}: their embeddings mean different things. Leave --model out, or make {other}"
+                f"used with {fingerprint.model!r}: their embeddings mean different things. Leave --model out, or change the "
+                f"model of the index: `{command('index', '--model', fingerprint.model)}`"
             )
 
     def settle_precision(self, fingerprint: Fingerprint) -> None:
@@ -182,7 +193,7 @@ class Collection:
 
     def roots(self) -> dict[int, str]:
         """root_id → the absolute path it has today, even if the index folder has been moved."""
-        return {root_id: absolute_root(self.folder, path) for root_id, (path, _) in self._catalog.roots().items()}
+        return {root_id: absolute_root(self.home, path) for root_id, (path, _) in self._catalog.roots().items()}
 
     def root_rules(self) -> dict[int, dict[str, object]]:
         """root_id → the rules of its walk, as JSON has them."""
@@ -194,10 +205,10 @@ class Collection:
         Roots inside the new one become part of it.
         """
         self._catalog.begin()
-        inside = Path(path).is_relative_to(self.folder.parent)
-        stored = Path(os.path.relpath(path, self.folder)).as_posix() if inside else path
+        inside = Path(path).is_relative_to(self.home.parent)
+        stored = Path(os.path.relpath(path, self.home)).as_posix() if inside else path
         for former, _ in self._catalog.roots().values():
-            if absolute_root(self.folder, former) == path:
+            if absolute_root(self.home, former) == path:
                 stored = former  # perhaps with Windows' separators, as they once were stored
         root_id = self._catalog.set_root(stored, rules)
         for other, other_path in self.roots().items():
@@ -449,6 +460,106 @@ class Collection:
     def tombstones(self) -> list[int]:
         """Removed images that some segment still has a vector of, ascending."""
         return self._catalog.tombstones()
+
+    # -- another model
+
+    def successor(self) -> Collection | None:
+        """The index that is being built to take this one's place, open for reading; None if there is none."""
+        return self._inside(NEXT)
+
+    @property
+    def successor_model(self) -> str | None:
+        """The model that the index is being changed to, or None."""
+        successor = self.successor()
+        if successor is None:
+            return None
+        with successor:
+            return successor.fingerprint.model if successor.fingerprint else None
+
+    def previous(self) -> Collection | None:
+        """The index that was kept when this one took its place, open for reading; None if there is none."""
+        return self._inside(PREVIOUS)
+
+    def _inside(self, name: str) -> Collection | None:
+        folder = self.folder / name
+        return Collection(folder, home=self.folder) if has_catalog(folder) else None
+
+    def begin_successor(self, fingerprint: Fingerprint, *, keep_old: bool) -> Collection:
+        """The index of another model that will take this one's place, open for writing and made if it is new.
+
+        It has the roots of this one; photos below others leave it. If the index that was kept is of that model, it is taken up.
+        ModelMismatch if an index of a third model is being built. CollectionError if `keep_old`, and one is kept already.
+        """
+        self._require_lock()
+        folder = self.folder / NEXT
+        kept = None
+        if previous := self.previous():
+            with previous:
+                kept = previous.fingerprint
+        if kept and kept.is_comparable(fingerprint) and not has_catalog(folder):
+            os.replace(self.folder / PREVIOUS, folder)
+            sync_folder(self.folder)
+        elif kept and keep_old and self.fingerprint and not kept.is_comparable(self.fingerprint):
+            raise CollectionError(
+                f"the index of the model {kept.model!r} that was kept before is still in {self.folder / PREVIOUS}; delete that "
+                "folder, or leave --keep-old out"
+            )
+        try:
+            successor = Collection(folder, writable=True, home=self.folder)
+            try:
+                successor._follow(self, fingerprint)
+            except BaseException:
+                successor.close()
+                raise
+        except CollectionDamaged as error:
+            raise CollectionDamaged(
+                f"the index that is being built in {folder} is damaged. Delete that folder, and run this again: all photos are "
+                "embedded again"
+            ) from error
+        return successor
+
+    def _follow(self, index: Collection, fingerprint: Fingerprint) -> None:
+        """Take over the roots of the index that this one will replace, in a commit of its own."""
+        mine = self.fingerprint
+        if mine and not mine.is_comparable(fingerprint):
+            raise ModelMismatch(
+                f"the model of the index at {index.folder} is being changed to {mine.model!r}, not to {fingerprint.model!r}. "
+                f"To finish that: `{command('index', '--model', mine.model)}`. To drop it, delete the folder {self.folder}"
+            )
+        theirs, former = index._catalog.roots(), self._catalog.roots()
+        for root_id in [root_id for root_id, (path, _) in former.items() if path != theirs.get(root_id, ("", {}))[0]]:
+            self.remove_root(root_id)
+        with self._transaction() as catalog:
+            self.require(fingerprint)
+            rows = ((root_id, os.fsencode(path), json.dumps(rules)) for root_id, (path, rules) in theirs.items())
+            catalog.restore("roots", rows)
+            if not former:
+                catalog.never_reuse("segments", index._catalog.last_segment() + SEGMENTS_AHEAD)
+                for failure in index.failures():  # when they began to fail is known only there; they are tried again
+                    if place := None if failure.kept else self.place(failure.file.path):
+                        since = int(failure.since.timestamp()) if failure.since else int(time.time())
+                        catalog.failures.add(place, failure, with_since("", since))
+
+    def hand_over(self, successor: Collection, *, keep_old: bool) -> Path | None:
+        """Have the index of `begin_successor` take this one's place, at once for all readers, and close it.
+
+        With `keep_old`, this one is copied into a folder inside first, which is returned. A process that is killed meanwhile
+        leaves the one or the other, whole. This collection goes on with the new one.
+        """
+        self._require_lock()
+        for index in (successor, self):
+            index.rollback()
+            index._catalog.gather()
+        kept = keep(self.folder, self._catalog) if keep_old else None
+        successor.close()
+        self._index.close()
+        try:
+            hand_over(self.folder)
+        finally:
+            self._index = OpenIndex(self.folder, writable=True)
+            self._staged = StagedVectors(self._index.segments)
+        self._remove_leftovers()
+        return kept
 
     # -- copies of an index elsewhere
 

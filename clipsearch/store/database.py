@@ -7,7 +7,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -168,6 +168,11 @@ class Database:
     def state(self) -> tuple[int, int]:
         """A value that differs once this or any other connection has changed anything."""
         return self.execute("PRAGMA data_version").fetchone()[0], self.connection.total_changes
+
+    def copy_to(self, path: Path) -> None:
+        """Write what is committed to a new file."""
+        with _our_words(), closing(sqlite3.connect(path)) as target:
+            self.connection.backup(target)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -359,16 +364,23 @@ def finish_repair(folder: Path) -> None:
         return
     if old.exists():
         shutil.copyfile(old, folder / DAMAGED)
+    replace_catalog(folder, new, f"the index at {folder} is repaired, but another program has the damaged catalog open")
+
+
+def replace_catalog(folder: Path, new: Path, unless: str) -> None:
+    """Let a whole catalog without journals take the place of the one in an index folder. The caller is the only writer.
+
+    CollectionBusy, which begins with `unless`, if Windows does not let go of the old one's files.
+    """
     try:
         for name in JOURNALS:  # SQLite would take them for journals of the new one
             (folder / name).unlink(missing_ok=True)
         sync_folder(folder)  # or a power cut could leave both the new one and these
-        put_in_place(new, old)
+        put_in_place(new, folder / CATALOG)
     except PermissionError as error:
         if not is_in_use(error):
             raise
         raise CollectionBusy(
-            f"the index at {folder} is repaired, but another program has the damaged catalog open, and Windows does not let it "
-            "be replaced meanwhile. End the program that searches it, and run this again"
+            f"{unless}, and Windows does not let it be replaced meanwhile. End the program that searches it, and run this again"
         ) from error
     sync_folder(folder)

@@ -18,7 +18,7 @@ from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
 from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.catalog_file import CATALOG, REPAIRED
-from clipsearch.store.database import CHECKED, finish_repair
+from clipsearch.store.database import CHECKED
 from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.rows import (
     failure_check,
@@ -29,6 +29,7 @@ from clipsearch.store.rows import (
     vector_checks_of,
 )
 from clipsearch.store.segments import Segment, SegmentInfo, write_segment
+from clipsearch.store.succession import finish_replacement
 from clipsearch.store.validation import MOST_IDS, absolute_root, as_written, require_own_files
 from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, file_problem, verify
@@ -56,7 +57,7 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     with telling_unwritable(folder):
         lock = WriterLock(folder / "writer.lock")
     try:
-        finish_repair(folder)
+        finish_replacement(folder)
         verified = verify(folder, progress)
         if not verified.damages:
             return Repaired((), verified.images, ())
@@ -64,7 +65,7 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
         if all(damage.where.startswith(f"{APPROXIMATE}/") for damage in verified.damages):
             return Repaired(verified.damages, verified.images, ())
         kept, lost = _rebuild(folder, _salvage(folder))
-        finish_repair(folder)
+        finish_replacement(folder)
         return Repaired(verified.damages, kept, tuple(sorted(lost)))
     finally:
         lock.release()

@@ -18,7 +18,7 @@ from typing import Any
 from clipsearch._internal.paths import is_remote_folder
 from clipsearch._internal.windows import is_junction
 from clipsearch.errors import CollectionDamaged
-from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED
+from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, KEEPING, NEXT, PREVIOUS, REPAIRED, SUCCESSOR
 
 WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
 
@@ -28,7 +28,8 @@ MOST_IDS = 1 << 48
 _INT64 = 1 << 63
 _LONGEST = 100_000  # characters of a text that has no limit of its own
 
-_FILES = (CATALOG, *JOURNALS, REPAIRED, DAMAGED, "writer.lock")
+_FILES = (CATALOG, *JOURNALS, REPAIRED, DAMAGED, SUCCESSOR, "writer.lock")
+_FOLDERS = ("segments", NEXT, PREVIOUS, KEEPING)
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
@@ -85,14 +86,15 @@ def require_own_files(folder: Path) -> None:
 
     A journal that names a "super-journal" is refused too: SQLite would delete the file of that name, wherever it is.
     """
-    for name, is_kind in (("segments", stat.S_ISDIR), *((name, stat.S_ISREG) for name in _FILES)):
+    kinds = {**dict.fromkeys(_FOLDERS, stat.S_ISDIR), **dict.fromkeys(_FILES, stat.S_ISREG)}
+    for name, is_kind in kinds.items():
         try:
             mode = os.lstat(folder / name).st_mode
         except OSError:
             continue
         is_link = stat.S_ISLNK(mode) or is_junction(str(folder / name))
         if is_link or not is_kind(mode):
-            kind = "a symbolic link" if is_link else "not a file" if name != "segments" else "not a folder"
+            kind = "a symbolic link" if is_link else "not a folder" if name in _FOLDERS else "not a file"
             raise CollectionDamaged(
                 f"{folder / name} is {kind}, so it is not followed; to have an index on another disk, move the whole folder"
             )

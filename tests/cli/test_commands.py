@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,10 +10,13 @@ import time
 
 import pytest
 
+from clipsearch import SearchEngine
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.cli import cli
 from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.index import _summary
 from tests.cli.running import run_here
-from tests.conftest import save_photo
+from tests.conftest import ColourEncoder, save_photo
 
 
 @pytest.fixture
@@ -246,3 +250,44 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_done(photos, tmp_path):
     result = subprocess.run([*command, "--json"], capture_output=True, text=True)
     report = json.loads(result.stdout)
     assert report["added"] + report["unchanged"] == 65
+
+
+def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of_colours, photos, monkeypatch):
+    encoders = {name: ColourEncoder(name) for name in ("colours", "others")}
+    monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: encoders[name])
+    monkeypatch.setattr("clipsearch.query.index_model.require_trusted_model", lambda *_: None)
+    shutil.copytree(photos_of_colours / ".clipsearch", photos / ".clipsearch")
+
+    def run(*words, status=ExitStatus.OK):
+        ended, output, errors = clipsearch(*words, cwd=photos)
+        assert ended == status, errors
+        return output, errors
+
+    _, errors = run("index", "--model", "others", "--dry-run")
+    assert "would change from colours to others, so all photos are embedded again" in errors
+    _, errors = run("query", "red", "--model", "others", status=ExitStatus.ERROR)
+    assert "change the model of the index: `clipsearch index --model others`" in errors
+    _, errors = run("index", "--model", "others", "--ray", "local", status=ExitStatus.ERROR)
+    assert "--ray cannot change that" in errors
+    assert "--keep-old is for --model" in run("index", "--keep-old", status=ExitStatus.ERROR)[1]
+
+    cancel = CancelToken()
+    cancel.cancel()
+    with SearchEngine.open(photos, model="others") as engine:
+        report = engine.index(change_model=True, cancel=cancel)
+        shown = _summary(report, engine, "colours", "others")
+    assert shown.endswith("what is done is kept. To go on: clipsearch index --model others\n")
+    output, _ = run("index")
+    assert f"to finish that: clipsearch index --model others. To drop it, delete {photos}/.clipsearch/next\n" in output
+    output, _ = run("status")
+    assert "change   to others, 0 of 5 photos so far; to go on: clipsearch index --model others\n" in output
+    output, errors = run("index", "--model", "others", "--keep-old")
+    assert "changes from colours to others: all photos are embedded again" in errors and "are free" in errors
+    assert "the index has changed its model; before, it was colours\n" in output
+    kept = photos / ".clipsearch" / "previous"
+    assert f"to go back: clipsearch index --model colours. To free its room, delete {kept}\n" in output
+    assert f"before   the index of colours is kept in {kept}\n" in run("status")[0]
+    output, _ = run("index", "--model", "colours", "--json")
+    report = json.loads(output)
+    assert (report["model"], report["former_model"], report["unchanged"]) == ("colours", "others", 5)
+    assert encoders["colours"].encoded == 0

@@ -133,4 +133,4 @@ def test_an_unread_language_gets_a_model_that_reads_it(album, encoder):
     encoder.text_pieces = lambda word: [type("Piece", (), {"start": 0, "end": len(word), "is_unknown": True})]
     _, _, errors = run_here("query", "собака", "-k", "1", cwd=album)
     assert 'the model colours cannot read "собака", so these photos are as good as random.' in errors
-    assert "`clipsearch index PHOTOS --index DIR --model google/siglip2" in errors and errors.count("\n") == 1
+    assert "`clipsearch index --model google/siglip2" in errors and errors.count("\n") == 1

@@ -418,7 +418,7 @@ def test_an_index_keeps_to_its_model(index, tmp_path):
     index()
     with (
         Collection(tmp_path / "index", writable=True) as collection,
-        pytest.raises(ModelMismatch, match="another index"),
+        pytest.raises(ModelMismatch, match="change the model of the index"),
     ):
         collection.require(ColourEncoder("other colours").spec.fingerprint)
 

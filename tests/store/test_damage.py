@@ -244,7 +244,7 @@ def test_where_nothing_can_be_proven_nothing_is_changed(index, content):
 def test_a_repair_that_is_cut_short_is_finished_by_the_next_writer(index, monkeypatch):
     victim = sorted(index.glob("segments/*.faiss"))[0]
     victim.write_bytes(b"")
-    monkeypatch.setattr(repairing, "finish_repair", lambda folder: None)
+    monkeypatch.setattr(repairing, "finish_replacement", lambda folder: None)
     kept = repair(index).kept
     assert verify(index).damages  # the old catalog is still in its place
     monkeypatch.undo()
