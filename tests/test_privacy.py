@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.encoders.mini import encoder as mini
-from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
+from clipsearch.encoders.recommended import DEFAULT_MODEL, MODELS
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, ROOT, save_photo
 from tests.encoders.hub_stand_in import sha256_of

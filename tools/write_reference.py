@@ -2,6 +2,7 @@
 
     python tools/write_reference.py            # after a change to a help text, a public docstring or a route
     python tools/write_reference.py --check    # exit status 1 if a page is not current
+    clipsearch models --measure --json | python tools/write_reference.py --speeds "2 cores of an AMD EPYC"
 
 A test runs the check. The pages are committed, so that they can be read without the site.
 """
@@ -315,6 +316,50 @@ def readme_with_formats(text: str) -> str:
     return before + README_START + sentence + README_END + after
 
 
+MODELS_START, MODELS_END = "<!-- models, made by tools/write_reference.py -->\n", "<!-- end of models -->\n"
+SPEEDS = ROOT / "docs" / "model_speeds.json"
+
+
+def models_with_table(text: str) -> str:
+    """docs/models.md, with the current table of recommended models and the speeds of docs/model_speeds.json."""
+    from clipsearch.encoders.recommended import MINI_ENTRY, MODELS, REFERENCE_MODEL
+    from clipsearch.render.text import human_bytes
+
+    measured = json.loads(SPEEDS.read_text("utf-8"))
+    speeds = measured["photos_per_second"]
+    lines = [
+        "| model | good for | recall, COCO | German | languages | download | speed | licence | layout |\n"
+        "|---|---|---|---|---|---|---|---|---|"
+    ]
+    for entry in (MINI_ENTRY, *MODELS):
+        relative = speeds[entry.model] / speeds[REFERENCE_MODEL] if entry.model in speeds else None
+        cells = [
+            f"`{entry.model}`",
+            entry.good_for,
+            "" if entry.coco is None else f"{entry.coco} ({entry.source})",
+            "" if entry.german is None else str(entry.german),
+            entry.languages,
+            human_bytes(int(entry.megabytes * 1e6)) if entry.megabytes else "none",
+            "" if relative is None else f"{relative:.2g}x",
+            entry.licence + (", not commercial" if entry.forbids_commercial_use else ""),
+            entry.layout,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append(
+        f"\nSpeed: pictures a second without decoding, compared with `{REFERENCE_MODEL}`, which encodes "
+        f"{speeds[REFERENCE_MODEL]:.3g} a second on {measured['machine']}. Weights are random, in fp32; `mini` runs in int8."
+    )
+    before, _, rest = text.partition(MODELS_START)
+    _, _, after = rest.partition(MODELS_END)
+    return before + MODELS_START + "\n".join(lines) + "\n" + MODELS_END + after
+
+
+def write_speeds(rows: dict[str, Any], machine: str) -> None:
+    """Keep what `clipsearch models --measure --json` printed in docs/model_speeds.json."""
+    speeds = {row["model"]: round(row["photos_per_second"], 2) for row in rows["models"] if row["photos_per_second"]}
+    SPEEDS.write_text(json.dumps({"machine": machine, "photos_per_second": speeds}, indent=2) + "\n", "utf-8")
+
+
 def left_alone_page() -> str:
     """The files and folders that an index leaves alone by default."""
     from clipsearch.indexing.default_excludes import DEFAULT_EXCLUDES, NO_MEDIA
@@ -359,7 +404,13 @@ def main() -> int:
     """Write the pages, or check them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
+    parser.add_argument(
+        "--speeds", metavar="MACHINE", help="first take speeds from `clipsearch models --measure --json` on stdin"
+    )
+    arguments = parser.parse_args()
+    check = arguments.check
+    if arguments.speeds:
+        write_speeds(json.load(sys.stdin), arguments.speeds)
     old = []
     for name, page in pages().items():
         path, text = REFERENCE / f"{name}.md", page.rstrip() + "\n"
@@ -367,11 +418,14 @@ def main() -> int:
             old.append(path.relative_to(ROOT))
             if not check:
                 path.write_text(text, "utf-8")
-    readme = ROOT / "README.md"
-    if (text := readme_with_formats(readme.read_text("utf-8"))) != readme.read_text("utf-8"):
-        old.append(readme.relative_to(ROOT))
-        if not check:
-            readme.write_text(text, "utf-8")
+    for path, filled_in in (
+        (ROOT / "README.md", readme_with_formats),
+        (ROOT / "docs" / "models.md", models_with_table),
+    ):
+        if (text := filled_in(path.read_text("utf-8"))) != path.read_text("utf-8"):
+            old.append(path.relative_to(ROOT))
+            if not check:
+                path.write_text(text, "utf-8")
     for path in old:
         print(f"{path} {'is not current; run `python tools/write_reference.py`' if check else 'was written'}")
     return 1 if check and old else 0

@@ -117,7 +117,7 @@ def models(*, ask_hub: bool = False) -> dict[str, Any]:
         return {"cache": f"cannot be determined ({_describe(error)})"}
 
     def cached() -> list[str]:
-        from clipsearch.encoders.registry import MODELS
+        from clipsearch.encoders.recommended import MODELS
 
         return [entry.model for entry in MODELS if hub.cached_folder(entry.model, entry.revision)]
 

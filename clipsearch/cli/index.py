@@ -142,7 +142,7 @@ def index(
 
     \b
     clipsearch index ~/Photos
-    clipsearch index ~/Photos --exclude '*.png' --model openai/clip-vit-base-patch32
+    clipsearch index ~/Photos --exclude '*.png' --model google/siglip2-base-patch32-256
     clipsearch index                      # update the nearest index, at or above this folder
     clipsearch index ~/Photos --dry-run   # list what would be indexed and skipped, and why
     clipsearch index ~/Photos --watch     # and again whenever something changes there

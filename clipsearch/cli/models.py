@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
-from clipsearch.cli.command import argument, command, verbosity_options
+from clipsearch.cli.command import Option, argument, command, verbosity_options
 from clipsearch.cli.options import json_option
-from clipsearch.cli.output import print_report, say
+from clipsearch.cli.output import ProgressBar, print_report, say
 from clipsearch.render.tables import models_table
 from clipsearch.render.text import printable
 
 
 @click.group(invoke_without_command=True)
-def models(as_json: bool = False) -> None:
-    """List the models that can be used: quality, cost, size, licence, and whether each is on this machine.
+def models(measure: bool = False, as_json: bool = False) -> None:
+    """List the models to choose from: how well they find, their speed, download and licence, and which are on this machine.
 
     \b
     clipsearch models
-    clipsearch models pull openai/clip-vit-base-patch32
+    clipsearch models --measure
+    clipsearch models pull google/siglip2-base-patch32-256
     """
     if click.get_current_context().invoked_subcommand:
         return
     from clipsearch.encoders.registry import model_rows
 
+    if measure:
+        _measure()
     rows = model_rows()
     print_report(as_json, {"models": rows}, models_table(rows))
+
+
+def _measure() -> None:
+    from clipsearch.encoders.speeds import measure_speeds, save_speeds
+
+    with ProgressBar(unit=" models") as bar:
+        save_speeds(measure_speeds(partial(bar.show, stage="measuring")))
 
 
 @command()
@@ -32,10 +44,10 @@ def pull(model: str = argument("model", metavar="ID")) -> None:
     """Download a checkpoint before it is needed. After an interruption, run it again to continue.
 
     \b
-    clipsearch models pull openai/clip-vit-base-patch32
+    clipsearch models pull google/siglip2-base-patch32-256
     """
     from clipsearch.encoders import canonical_name, find_checkpoint
-    from clipsearch.encoders.registry import MINI
+    from clipsearch.encoders.recommended import MINI
     from clipsearch.encoders.text_models import find_text_checkpoint, is_text_model
 
     model = canonical_name(model)
@@ -50,5 +62,12 @@ def pull(model: str = argument("model", metavar="ID")) -> None:
 
 
 models.add_command(pull)
+models.params.append(
+    Option(
+        ["--measure"],
+        is_flag=True,
+        help="First measure how fast this machine encodes pictures: some minutes, no download.",
+    )
+)
 json_option(models)
 models.params += verbosity_options()

@@ -6,8 +6,8 @@ import logging
 import os
 
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.recommended import MINI
 from clipsearch.encoders.registry import (
-    MINI,
     canonical_name,
     choose_default_model,
     find_checkpoint,

@@ -1,4 +1,4 @@
-"""The models that clipsearch recommends, and what a model's name stands for."""
+"""What a model's name stands for: its checkpoint, whether it may be loaded unasked, and which model a new index takes."""
 
 from __future__ import annotations
 
@@ -6,108 +6,57 @@ import logging
 import os
 import re
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clipsearch.encoders import hub
 from clipsearch.encoders.hub_trouble import hub_trouble
 from clipsearch.encoders.open_clip_names import hub_id
+from clipsearch.encoders.recommended import (
+    DEFAULT_MODEL,
+    MINI,
+    MINI_ENTRY,
+    MODELS,
+    REFERENCE_MODEL,
+    RecommendedModel,
+    find_entry,
+)
 from clipsearch.encoders.runtime import runs_checkpoints
 from clipsearch.errors import ClipsearchWarning, ModelError
 
 logger = logging.getLogger(__name__)
 
-MINI = "mini"
-MANY_LANGUAGES = "many"
-DEFAULT_MODEL = "openai/clip-vit-base-patch32"
-
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """One recommended model.
-
-    Parameters and arithmetic are from open_clip's docs/model_profile.csv. It does not list SigLIP 2: there we estimate the
-    parameters, and take the arithmetic of models of the same shape.
-    """
-
-    model: str
-    quality: float | None  # zero-shot top-1 accuracy on ImageNet-1k, percent; None if only we have measured it
-    gflops: float  # for one picture; a multiplication and an addition count as two
-    parameters: float  # millions, both towers
-    revision: str = "main"  # a branch or, if we know one, a commit, which cannot be changed later
-    sha256s: tuple[tuple[str, str], ...] = ()  # (weights file, its sha256) of that commit, if we know them
-    licence: str = "MIT"
-    languages: str = "English"
-    source: str = "open_clip's docs/openclip_results.csv"  # of `quality`
-
-
-def _siglip_2(model: str, quality: float, gflops: float, parameters: float) -> ModelEntry:
-    source = "big_vision's README_siglip2.md"
-    return ModelEntry(model, quality, gflops, parameters, licence="Apache-2.0", languages=MANY_LANGUAGES, source=source)
-
-
-# Commits and sha256 were not looked up on the hub: many public repositories agree on them (November 2026).
-_B32 = (
-    "c237dc49a33fc61debc9276459120b7eac67e7ef"  # the pull request with safetensors; OpenAI's branch has pickled weights
-)
-_L14 = "32bd64288804d66eefd0ccbe215aa642df71cc41"
-_L14_SHA256 = ("model.safetensors", "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb")
-_MINI = ModelEntry(
-    MINI,
-    None,
-    3.5,  # EfficientNet-Lite2 at 260 px, twice: 869 million multiply-adds each, from memory, not looked up
-    0,  # it is here, so its bytes are known
-    licence="Apache-2.0",
-    source="clipsearch/encoders/mini/model/MODEL_CARD.md",
-)
-
-MODELS = (
-    ModelEntry(DEFAULT_MODEL, 63.3, 8.82, 151.28, _B32),
-    ModelEntry("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", 66.6, 8.82, 151.28),
-    _siglip_2("google/siglip2-base-patch32-256", 74.0, 11.5, 376.9),
-    ModelEntry("openai/clip-vit-base-patch16", 68.3, 35.13, 149.62),
-    _siglip_2("google/siglip2-base-patch16-224", 78.2, 35.42, 375.2),
-    ModelEntry("openai/clip-vit-large-patch14", 75.5, 162.03, 427.62, _L14, (_L14_SHA256,)),
-    ModelEntry("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", 78.0, 334.59, 986.11),
-)
-
-
-def find_entry(model: str) -> ModelEntry | None:
-    """The entry of a recommended model."""
-    return next((entry for entry in MODELS if entry.model == model), None)
-
-
-def languages_of(model: str) -> str:
-    """The languages that a recommended model reads: "English", or "many"; "" for other models, which nothing is known of."""
-    return next((entry.languages for entry in (_MINI, *MODELS) if entry.model == model), "")
-
-
-def multilingual_model() -> ModelEntry | None:
-    """The first of the recommended models that reads many languages."""
-    return next((entry for entry in MODELS if entry.languages == MANY_LANGUAGES), None)
+_LAPTOP_GFLOPS = 15
+"""A model of the cache that costs no more arithmetic for a picture may take the place of the default one."""
 
 
 def model_rows() -> list[dict[str, Any]]:
     """Every model as plain values, `mini` first; `available` says whether it is on this machine."""
     from clipsearch.encoders.mini.encoder import FOLDER
+    from clipsearch.encoders.speeds import measured_speeds
 
     mini_bytes = sum(path.stat().st_size for path in FOLDER.iterdir())
+    speeds = measured_speeds()
+    reference = next(entry for entry in MODELS if entry.model == REFERENCE_MODEL)
     return [
         {
             "model": entry.model,
-            "available": entry is _MINI or hub.cached_folder(entry.model, entry.revision) is not None,
-            "bytes": mini_bytes if entry is _MINI else int(entry.parameters * 4e6),  # published in float32
-            "relative_cost": round(entry.gflops / MODELS[0].gflops, 1),
-            "quality": entry.quality,
-            "measure": "see its model card" if entry is _MINI else "zero-shot top-1 on ImageNet-1k",
-            "source": entry.source,
-            "licence": entry.licence,
+            "is_default": entry.model == DEFAULT_MODEL,
+            "available": entry is MINI_ENTRY or hub.cached_folder(entry.model, entry.revision) is not None,
+            "bytes": mini_bytes if entry is MINI_ENTRY else int(entry.megabytes * 1e6),
+            "relative_speed": _relative_speed(entry, reference, speeds),
+            "photos_per_second": speeds.get(entry.model),
+            "recall_coco": entry.coco,
+            "recall_german": entry.german,
             "languages": entry.languages,
+            "licence": entry.licence,
+            "commercial_use": not entry.forbids_commercial_use,
+            "layout": entry.layout,
+            "good_for": entry.good_for,
+            "source": entry.source,
         }
-        for entry in (_MINI, *MODELS)
+        for entry in (MINI_ENTRY, *MODELS)
     ]
 
 
@@ -117,6 +66,13 @@ def canonical_name(name: str) -> str:
     Raises ModelError for an architecture and a tag of OpenCLIP that are not known.
     """
     return name if local_folder(name).exists() else hub_id(name)
+
+
+def _relative_speed(entry: RecommendedModel, reference: RecommendedModel, speeds: dict[str, float]) -> float:
+    """How fast pictures are encoded, relative to the reference model: measured on this machine, or by the arithmetic."""
+    if entry.model in speeds and reference.model in speeds:
+        return round(speeds[entry.model] / speeds[reference.model], 3)
+    return round(reference.gflops / entry.gflops, 3)
 
 
 def find_checkpoint(name: str) -> tuple[Path, str]:
@@ -137,6 +93,10 @@ def find_checkpoint(name: str) -> tuple[Path, str]:
     cached = hub.cached_folder(name, revision)
     if cached is None:
         logger.info("%s at revision %s is not in the cache", name, revision)
+        if entry and entry.forbids_commercial_use:
+            warnings.warn(
+                f"the licence of {name} forbids commercial use: {entry.licence}", ClipsearchWarning, stacklevel=2
+            )
         cached = hub.fetch(name, revision, sha256s)
     return cached, cached.name
 
@@ -173,9 +133,9 @@ def require_trusted_model(model: str, index_folder: Path, option: str = "--model
 
 
 def choose_default_model() -> str:
-    """The model for a new index: the default checkpoint if it is cached or the hub answers, else `mini`.
+    """The model for a new index: the default one if it is cached or the hub answers; else a small one of the cache, or `mini`.
 
-    Takes less than a second. Settling for `mini` issues a ClipsearchWarning.
+    Takes less than a second. Settling for another model than the default one issues a ClipsearchWarning.
     """
     if not runs_checkpoints():
         reason = "Larger ones need openvino, or torch and transformers, which are not installed here"
@@ -185,10 +145,16 @@ def choose_default_model() -> str:
             return entry.model
         trouble = hub_trouble(error, entry.model)
         silent = trouble.reason if trouble else "the hub cannot be reached"
-        reason = (
-            f"{entry.model} is not on this machine, and {silent}. For better results later, run "
-            f"`clipsearch models pull {entry.model}` and make a new index"
+        reason = f"{entry.model} is not on this machine, and {silent}"
+        pull = (
+            f"For better results later, run `clipsearch models pull {entry.model}`, and then `clipsearch index --model "
+            f"{entry.model}` with the same folder"
         )
+        for other in MODELS[1:]:
+            if other.gflops <= _LAPTOP_GFLOPS and hub.cached_folder(other.model, other.revision):
+                warnings.warn(f"using {other.model}. {reason}. {pull}", ClipsearchWarning, stacklevel=2)
+                return other.model
+        reason = f"{reason}. {pull}"
     warnings.warn(
         f"using {MINI!r}, the small model that ships with clipsearch. {reason}", ClipsearchWarning, stacklevel=2
     )

@@ -6,7 +6,7 @@ import re
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.other_languages import words_of_other_languages
-from clipsearch.encoders.registry import languages_of, multilingual_model
+from clipsearch.encoders.recommended import languages_of, multilingual_model
 from clipsearch.encoders.unread import unread_words
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.hits import QueryNote

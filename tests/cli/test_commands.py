@@ -216,9 +216,9 @@ def test_help_and_version(clipsearch):
 
 def test_models_lists_mini_and_the_default(clipsearch):
     output = clipsearch("models")[1]
-    assert "mini" in output and "openai/clip-vit-base-patch32" in output
+    assert "mini" in output and "google/siglip2-base-patch32-256" in output
     rows = {row["model"]: row for row in json.loads(clipsearch("models", "--json")[1])["models"]}
-    assert rows["mini"]["available"] and not rows["openai/clip-vit-base-patch32"]["available"]
+    assert rows["mini"]["available"] and not rows["google/siglip2-base-patch32-256"]["available"]
     assert all(row["source"] and row["licence"] for row in rows.values())
 
 

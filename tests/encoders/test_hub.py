@@ -15,7 +15,7 @@ import pytest
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders import choose_default_model, hub, hub_download
 from clipsearch.encoders.checkpoint import Checkpoint
-from clipsearch.encoders.registry import DEFAULT_MODEL, MODELS
+from clipsearch.encoders.recommended import DEFAULT_MODEL, MODELS
 from clipsearch.errors import ModelError
 from tests.encoders.hub_stand_in import ask_hub, commit_of, hub_stand_in
 from tests.encoders.open_clip_checkpoints import configuration
@@ -294,13 +294,13 @@ def test_the_default_is_mini_with_a_notice_where_the_hub_is_silent(monkeypatch):
         assert time.monotonic() - start < 5  # the limit is 0.8 s; repeated tries take far longer
 
 
-def test_the_default_is_clip_where_the_hub_answers(fake_hub, monkeypatch):
+def test_a_new_index_takes_the_default_model_if_the_hub_answers(fake_hub, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", fake_hub.address)
     assert choose_default_model() == DEFAULT_MODEL
 
 
-def test_the_default_is_clip_where_it_is_cached_whole(monkeypatch, tmp_path, checkpoint):
+def test_a_new_index_takes_the_default_model_if_it_is_cached_whole(monkeypatch, tmp_path, checkpoint):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     cache = tmp_path / "hub" / f"models--{DEFAULT_MODEL.replace('/', '--')}"
     (cache / "snapshots").mkdir(parents=True)

@@ -10,7 +10,7 @@ import pytest
 
 from clipsearch import SearchEngine
 from clipsearch.encoders.other_languages import words_of_other_languages
-from clipsearch.encoders.registry import find_entry
+from clipsearch.encoders.recommended import find_entry
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import named, parse_where
