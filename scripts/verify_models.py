@@ -1,6 +1,6 @@
 """Check models on a machine that is online: the download, published figures, parity with the reference, and recall.
 
-    python scripts/verify_models.py                                   # all recommended models: some 10 GB
+    python scripts/verify_models.py                                   # all recommended models, and those with published figures
     python scripts/verify_models.py openai/clip-vit-base-patch32      # this one
     python scripts/verify_models.py --remove                          # delete each download after its checks
 
@@ -36,7 +36,7 @@ from clipsearch.encoders.open_clip_config import OPEN_CLIP
 from clipsearch.encoders.open_clip_names import QUICK_GELU
 from clipsearch.encoders.precision import compare
 from clipsearch.encoders.prompts import query_bank
-from clipsearch.encoders.registry import MODELS, find_entry
+from clipsearch.encoders.recommended import MODELS, find_entry
 from clipsearch.errors import one_line
 from clipsearch.images.fetch import fetch_image
 from clipsearch.images.preprocess import minimum_size, preprocess
@@ -47,6 +47,7 @@ PHOTOS = Path(__file__).resolve().parents[1] / "data" / "photos"
 _COMPARED_PHOTOS = 8  # with the reference, which is slow
 _WORST_EMBEDDING, _WORST_LOGIT = 1e-5, 1e-3
 _LEAST_COSINE = 0.9  # of a precision that works; the gate of an index is far stricter
+_OFF = 0.05  # by how much the listed size of a download may be off, relative to it
 _LEAST_RECALL = 0.7  # recall at 1 of the captions of 47 photos of very different things
 _TEXTS = ["a photo of a cat", "two people walk along the river", "a red car", "ein hund am strand", "富士山の写真"]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -130,7 +131,7 @@ HEADING = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="hub ids; by default all recommended models")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="hub ids, if not all")
     parser.add_argument(
         "--random-weights",
         action="store_true",
@@ -139,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--remove", action="store_true", help="delete each download after its checks")
     options = parser.parse_args(arguments)
     reports = []
-    for name in options.models or [entry.model for entry in MODELS]:
+    for name in options.models or dict.fromkeys([*(entry.model for entry in MODELS), *PUBLISHED]):
         report = Report(canonical_name(name))
         reports.append(report)
         was_here = (hub.cache_folder() / _cache_name(report.model)).exists()
@@ -162,6 +163,7 @@ def checks_of(report: Report, has_random_weights: bool) -> Iterator[Check]:
     checkpoint = Checkpoint(folder, report.model, revision)
     report.layout = "OpenCLIP" if checkpoint.model_type == OPEN_CLIP else "transformers"
     report.size = sum(file.stat().st_size for file in checkpoint.weights_files)
+    yield _as_listed(report)
     yield _one_set(checkpoint)
     yield _sha256s(checkpoint)
     encoder = load_encoder(report.model, device="cpu", precision="fp32")
@@ -180,6 +182,18 @@ def checks_of(report: Report, has_random_weights: bool) -> Iterator[Check]:
         yield Check("recall", "skipped", "random weights")
     else:
         yield _check("recall", report.recall >= _LEAST_RECALL, f"{report.recall:.3f}, at least {_LEAST_RECALL}")
+
+
+def _as_listed(report: Report) -> Check:
+    """Whether the table of recommended models is right about the layout and the size of the download."""
+    entry = find_entry(report.model)
+    if entry is None:
+        return Check("as listed", "skipped", "not a recommended model")
+    is_right = report.layout == entry.layout and abs(report.size / 1e6 - entry.megabytes) <= _OFF * entry.megabytes
+    detail = (
+        f"{report.size / 1e6:,.0f} MB in {report.layout}' layout, listed as {entry.megabytes:,.0f} in {entry.layout}'"
+    )
+    return _check("as listed", is_right, detail)
 
 
 def _one_set(checkpoint: Checkpoint) -> Check:

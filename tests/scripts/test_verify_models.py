@@ -3,12 +3,14 @@
 import importlib.util
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from clipsearch import load_encoder
+from clipsearch.encoders.recommended import MODELS
 from tests.encoders.hub_stand_in import ask_hub, hub_stand_in
 from tests.encoders.support import save_checkpoint
 
@@ -45,6 +47,14 @@ def test_a_model_is_pulled_and_compared_with_the_reference_in_every_precision(ve
     assert "published (random weights)" in row and "recall (random weights)" in row
     assert "parity passed: from transformers, an embedding differs by" in output.err
     assert not (tmp_path / "cache" / "hub" / "models--team--tiny").exists()
+
+
+def test_the_table_of_recommended_models_is_compared_with_the_download(verify, online, monkeypatch, capsys):
+    monkeypatch.setattr(verify, "find_entry", lambda _: replace(MODELS[0], sha256s=(), megabytes=0.25))
+    assert verify.main(["team/tiny", "--random-weights"]) == 0
+    monkeypatch.setattr(verify, "find_entry", lambda _: replace(MODELS[0], sha256s=(), megabytes=0.2))
+    assert verify.main(["team/tiny", "--random-weights"]) == 1
+    assert "as listed failed: 0 MB in transformers' layout, listed as 0 in transformers'" in capsys.readouterr().err
 
 
 def test_published_figures_and_recall_decide_the_exit_status(verify, online, clip_checkpoint, monkeypatch, capsys):
