@@ -236,6 +236,7 @@ class SearchEngine:
         retry: bool = False,
         change_model: bool = False,
         keep_old: bool = False,
+        newest_first: bool = False,
         settled_for: float = 0.0,
         jobs: int | None = None,
         batch_size: int | None = None,
@@ -249,7 +250,8 @@ class SearchEngine:
         The default is all indexed folders; for a new index, the folder it lies in. `rules` choose the files, and are kept for
         later runs. SyncRefused if a folder is gone, or if more than half of the index would go, unless `prune`. With
         `paranoid`, photos are compared by content even if size and time are unchanged; with `retry`, all failed files are tried
-        again. Files younger than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a core),
+        again. With `newest_first`, new photos are taken in the order of their files' times, not of their paths. Files younger
+        than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a core),
         `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the report so far,
         the photos done and their total. If `cancel` is cancelled, the run keeps what is finished and returns a report with
         `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
@@ -261,7 +263,8 @@ class SearchEngine:
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
-        options = SyncOptions(rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits or ReadLimits())
+        limits = limits or ReadLimits()
+        options = SyncOptions(rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits, newest_first)
         if change_model and (encoder := self._other_encoder()):
             report = self._change_model(folders, encoder, options, keep_old, progress, cancel, on_busy)
         else:

@@ -70,6 +70,7 @@ class IndexOptions:
     )
     paranoid: bool = flag("--paranoid", "Read every photo, even if its size and time are unchanged.", _FILES)
     retry: bool = flag("--retry", "Try all files again that failed (`clipsearch failures`).", _FILES)
+    newest_first: bool = flag("--newest-first", "Take new photos by the time of their files, the latest first.", _FILES)
     max_seconds: float = _limit(
         "--max-seconds", "S", "Time limit for decoding a photo.", type=click.FloatRange(0.1), default=30
     )
@@ -113,6 +114,8 @@ class IndexOptions:
             raise click.UsageError("--watch and --ray exclude each other")
         if self.dry_run and (self.ray or self.watch or self.store):
             raise click.UsageError("--dry-run excludes --ray, --watch and --store")
+        if self.newest_first and self.ray:
+            raise click.UsageError("--newest-first and --ray exclude each other")
         if self.keep_old and not self.model:
             raise click.UsageError("--keep-old is for --model")
         if self.watch and self.store:
@@ -124,6 +127,8 @@ class IndexOptions:
             "batch_size": self.batch_size,
             "limits": ReadLimits(max_pixels=int(self.max_megapixels * 1_000_000), seconds=self.max_seconds),
         }
+        if self.newest_first:
+            options["newest_first"] = True
         if self.watch:
             from clipsearch.indexing.watch import QUIET, require_watchfiles
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import time
 from collections import Counter
@@ -200,6 +201,8 @@ class _Reconciler:
             place.root_id for plan in plans if not plan.rules.defaults for place, _ in (*plan.todo, *plan.doubted)
         }
         self._todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
+        if options.newest_first:
+            self._todo.sort(key=lambda item: -item[1].mtime_ns)
         self._done = 0  # files
         self._expected: dict[str, Place] = {}  # path → place of files without an outcome yet
         self._images_before = len(collection)
@@ -216,7 +219,7 @@ class _Reconciler:
         self._outdated = {record.info.content_hash for record in self._raw_thumbnails.values()}  # until read again
         self._read_again: dict[str, int] = {}  # content hash → the image with the new embedding
         self._has_incomplete = any(failure.cause == "incomplete" for failure in collection.failures())
-        self._committed = time.monotonic()
+        self._committed = -math.inf  # the first batch is committed at once, so that queries find photos soon
         self._show_progress()
 
     @property

@@ -21,6 +21,7 @@ from clipsearch.images.preprocess import normalise
 from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo
 
 _BATCH_PER_CORE = 8  # pictures
+_FIRST_BATCH = 8  # pictures: the first are found soon
 _PIECE_PER_CORE = 4  # pictures of one call; more make no model on a CPU faster, and cancelling waits for two calls
 _PATIENCE = 0.5  # seconds that cancelling waits for the model
 _LOOK = 0.1  # seconds between two looks at the cancel token
@@ -48,6 +49,11 @@ class _Batch:
     def pictures(self) -> int:
         """How many pictures are to be encoded."""
         return sum(len(decoded.pixels) for decoded in self.wanted.values())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the model has nothing left to do."""
+        return self.embeddings is None or self.embeddings.done()
 
 
 def embed_files(
@@ -81,6 +87,7 @@ def embed_decoded(
     piece = batch_size or _PIECE_PER_CORE * cores()
     # More gain nothing. Up to three batches are in memory, and lost if the run is cancelled.
     batch_size = batch_size or min(max(32, _BATCH_PER_CORE * cores()), 256)
+    enough = min(_FIRST_BATCH, batch_size)
     leaving = threading.Event()
 
     def encode(pixels: NDArray[np.uint8]) -> Embeddings:
@@ -108,11 +115,13 @@ def embed_decoded(
                 content = outcome.info.content_hash
                 if not known(content) and not any(content in before.wanted for before in running):
                     batch.wanted.setdefault(content, outcome)
-            if batch.pictures >= batch_size or len(batch.files) >= 8 * batch_size:
+            if batch.pictures >= enough or len(batch.files) >= 8 * enough:
                 submit(batch)
-                batch = _Batch()
+                batch, enough = _Batch(), batch_size
                 if len(running) > _ENCODED_AT_ONCE:
                     yield _next_outcomes(running, cancel)
+            while running and running[0].is_done:
+                yield _next_outcomes(running, cancel)
         submit(batch)
         while running:
             yield _next_outcomes(running, cancel)

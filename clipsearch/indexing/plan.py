@@ -53,6 +53,7 @@ class SyncOptions:
     jobs: int | None = None
     batch_size: int | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
+    newest_first: bool = False
 
     def is_due(self, failure: KnownFailure) -> bool:
         """Whether this run tries an unchanged failed file again. Files that are indexed as they are do not count."""

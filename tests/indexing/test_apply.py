@@ -23,12 +23,12 @@ from tests.conftest import COLOURS, ColourEncoder, give_captions, refuse_to_list
 def index(photos, tmp_path):
     """A function that brings the index of `photos` up to date and returns (report, encoder)."""
 
-    def run(prune=False, batch_size=None, **rest):
+    def run(prune=False, batch_size=None, newest_first=False, **rest):
         encoder = ColourEncoder()
         with Collection(tmp_path / "index", writable=True) as collection:
             collection.require(encoder.spec.fingerprint)
             root_id = collection.add_root(str(photos), {})
-            options = SyncOptions(jobs=1, batch_size=batch_size)
+            options = SyncOptions(jobs=1, batch_size=batch_size, newest_first=newest_first)
             plan = plan_sync(collection, str(photos), root_id, WalkRules(), options)
             check_loss([plan], len(collection), prune=prune)
             return apply_sync(collection, [plan], lambda: encoder, options, **rest), encoder
@@ -464,3 +464,26 @@ def test_a_photo_whose_bytes_went_to_a_cloud_keeps_its_row_and_a_new_one_waits(i
     assert indexed() == before and report.unchanged == len(before) and not report.unreadable
     away.clear()
     assert index()[0].added == 1
+
+
+def test_the_newest_photos_are_taken_first_if_asked_to(index, indexed, photos):
+    for age, name in enumerate(("green.jpg", "trip/grey.png", "blue.jpg", "yellow.jpg", "red.jpg")):
+        os.utime(photos / name, (1_000_000 - age, 1_000_000 - age))
+    index(newest_first=True)
+    in_order = ["green.jpg", "grey.png", "blue.jpg", "yellow.jpg", "red.jpg"]
+    assert sorted(indexed(), key=indexed().get) == in_order
+
+
+def test_the_first_batch_is_committed_at_once_and_is_small(index, indexed, photos, monkeypatch):
+    for number in range(60):
+        save_photo(photos / f"{number:02}.jpg", (number, 99, 30), note=str(number))
+    monkeypatch.setattr(
+        "clipsearch.indexing.apply.time.monotonic", lambda: 0.0
+    )  # so it is never time for another commit
+    found = []
+
+    def progress(report, done, total):
+        found.append(len(indexed()) if done else 0)
+
+    index(progress=progress)
+    assert found[:9] == [0] * 9 and set(found[9:]) == {8} and len(indexed()) == 65
