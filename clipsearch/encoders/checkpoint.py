@@ -35,6 +35,7 @@ _TOKENIZER_FILES: dict[str, tuple[tuple[str, ...], ...]] = {
 _MODEL_TYPES = tuple(name for name in _TOKENIZER_FILES if name != OPEN_CLIP)
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
+_PREPROCESSING = ("preprocessor_config.json", "processor_config.json")  # the second one is newer
 _MAX_CONFIG_BYTES, _MAX_INDEX_BYTES = 1_000_000, 16_000_000
 SAMPLE_WORDS = ("dog", "cat", "red", "two", "people", "house", "car", "sea", "a photo", "the river")
 MAX_TOKENIZER_BYTES = 128_000_000
@@ -166,9 +167,10 @@ def safetensors_files(folder: Path) -> list[Path]:
 def has_open_clip_layout(folder: Path) -> bool:
     """Whether a folder is read as a checkpoint in OpenCLIP's layout.
 
-    It has OpenCLIP's configuration, and no weights in transformers' layout with a configuration of a known family.
+    It has OpenCLIP's configuration, and no weights in transformers' layout with the configurations of a model of a known family
+    and of its preprocessing.
     """
-    names = (OPEN_CLIP_CONFIG, "config.json", _SINGLE, _INDEX, *_OPEN_CLIP_WEIGHTS)
+    names = (OPEN_CLIP_CONFIG, "config.json", *_PREPROCESSING, _SINGLE, _INDEX, *_OPEN_CLIP_WEIGHTS)
     return _is_open_clip(folder, {name for name in names if (folder / name).exists()})
 
 
@@ -178,7 +180,7 @@ def _is_open_clip(folder: Path, names: Collection[str]) -> bool:
         return False
     if "config.json" not in names:
         return True
-    has_own = _SINGLE in names or _INDEX in names
+    has_own = (_SINGLE in names or _INDEX in names) and any(name in names for name in _PREPROCESSING)
     has_other = any(name in names for name in _OPEN_CLIP_WEIGHTS)
     return has_other and not (has_own and read_object(folder / "config.json").get("model_type") in _MODEL_TYPES)
 
@@ -248,10 +250,8 @@ def read_pixel_spec(folder: Path, image_size: int = 224) -> PixelSpec:
     `image_size` is for a NaFlex model, whose file gives a number of patches: pictures are squashed to that square. Raises
     ModelError if the preprocessing makes no sense, or would give pictures that are huge or differ in size.
     """
-    if (folder / "preprocessor_config.json").exists():
-        config = read_object(folder / "preprocessor_config.json")
-    else:
-        config = read_object(folder / "processor_config.json").get("image_processor") or {}
+    older, newer = (folder / name for name in _PREPROCESSING)
+    config = read_object(older) if older.exists() else read_object(newer).get("image_processor") or {}
     return transformers_pixels(config, image_size, folder)
 
 

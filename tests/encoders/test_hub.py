@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from clipsearch import ClipsearchWarning, load_encoder
-from clipsearch.encoders import choose_default_model, hub, hub_download
+from clipsearch.encoders import choose_default_model, find_checkpoint, hub, hub_download
 from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.recommended import DEFAULT_MODEL, MODELS
 from clipsearch.errors import ModelError
@@ -161,7 +161,12 @@ def test_a_repository_with_both_layouts_and_other_precisions_costs_one_set_of_we
     assert fetched == ["model.safetensors"]
     one = Checkpoint(folder, "team/both")
     assert (one.model_type, one.digest) == ("clip", Checkpoint(checkpoint).digest)
-    assert Checkpoint(both, "team/both").digest == one.digest  # of a cache that has all of them
+    assert Checkpoint(both, "team/both").digest == one.digest  # of a folder that has all of them
+    with hub_stand_in({}) as served:  # a cache that has all of them needs no hub
+        online(served)
+        shutil.rmtree(folder)
+        shutil.copytree(both, folder)
+        assert find_checkpoint("team/both") == (folder, commit_of("team/both")) and served.requests == []
 
 
 def test_open_clips_weights_are_fetched_if_the_other_configuration_is_of_an_unknown_family(online, tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from clipsearch import load_encoder
-from clipsearch.encoders.checkpoint import Checkpoint
+from clipsearch.encoders.checkpoint import Checkpoint, weights_to_fetch
 from clipsearch.encoders.local_encoder import LocalEncoder
 from clipsearch.encoders.tokenizers.cleaning import clean
 from clipsearch.errors import ClipsearchWarning, ModelError
@@ -72,6 +72,18 @@ def test_a_folder_in_both_layouts_is_read_in_that_of_transformers(folder, clip_c
     assert Checkpoint(clip_copy).model_type == "clip"
     (clip_copy / "model.safetensors").unlink()
     assert Checkpoint(clip_copy).weights_files == [clip_copy / WEIGHTS]
+
+
+def test_transformers_layout_without_preprocessing_does_not_count(folder, clip_copy):
+    """Apple's DFN models have both layouts, and say only in OpenCLIP's how pictures are prepared."""
+    for name in (CONFIG, WEIGHTS):
+        shutil.copy(folder / name, clip_copy / name)
+    (clip_copy / "preprocessor_config.json").rename(clip_copy / "saved.json")
+    assert Checkpoint(clip_copy).weights_files == [clip_copy / WEIGHTS]
+    assert weights_to_fetch(clip_copy, {file.name for file in clip_copy.iterdir()}) == [WEIGHTS]
+    processor = {"image_processor": json.loads((clip_copy / "saved.json").read_text())}
+    (clip_copy / "processor_config.json").write_text(json.dumps(processor))
+    assert Checkpoint(clip_copy).model_type == "clip"
 
 
 def test_a_configuration_of_an_unknown_type_does_not_count(folder):
