@@ -57,6 +57,7 @@ PRETRAINED = {
     "ViT-L-14@openai": f"{_OPENAI}large-patch14",
     "ViT-L-14@laion2b_s32b_b82k": f"{_LAION}L-14-laion2B-s32B-b82K",
     "ViT-L-14@datacomp_xl_s13b_b90k": f"{_LAION}L-14-{_DATACOMP}",
+    "ViT-L-14@metaclip_400m": "timm/vit_large_patch14_clip_224.metaclip_400m",
     "ViT-L-14@metaclip_fullcc": "timm/vit_large_patch14_clip_224.metaclip_2pt5b",
     "ViT-L-14@dfn2b": "apple/DFN2B-CLIP-ViT-L-14",
     "ViT-L-14-336@openai": "timm/vit_large_patch14_clip_336.openai",
@@ -64,7 +65,6 @@ PRETRAINED = {
     "ViT-H-14@metaclip_fullcc": "timm/vit_huge_patch14_clip_224.metaclip_2pt5b",
     "ViT-H-14@dfn5b": "apple/DFN5B-CLIP-ViT-H-14",
     "ViT-bigG-14@laion2b_s39b_b160k": f"{_LAION}bigG-14-laion2B-39B-b160k",
-    "xlm-roberta-base-ViT-B-32@laion5b_s13b_b90k": f"{_LAION}B-32-xlm-roberta-base-laion5B-s13B-b90k",
     "ViT-B-16-SigLIP@webli": "timm/ViT-B-16-SigLIP",
     "ViT-B-16-SigLIP-i18n-256@webli": "timm/ViT-B-16-SigLIP-i18n-256",
     "ViT-SO400M-14-SigLIP-384@webli": "timm/ViT-SO400M-14-SigLIP-384",
@@ -85,7 +85,8 @@ PRETRAINED = {
 """OpenCLIP's name of a model, and of what it was trained on → the hub id of the repository with safetensors.
 
 OpenCLIP itself takes OpenAI's and SigLIP 2's weights from copies in its own layout. Here they have the id of the first
-publisher, as the recommended models do.
+publisher, as the recommended models do. LAION's models with XLM-RoBERTa are left out: their repositories have pickled weights
+and no configuration.
 """
 
 _HUB_PREFIX = "hf-hub:"

@@ -136,19 +136,6 @@ MODELS = (
         "OpenCLIP",
     ),
     RecommendedModel(
-        "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
-        "laptop, many languages",
-        None,
-        81.6,
-        1464,
-        8.8,
-        "MIT",
-        _OPEN_CLIP,
-        _B32,
-        "OpenCLIP",
-        MANY_LANGUAGES,
-    ),
-    RecommendedModel(
         "timm/MobileCLIP2-S0-OpenCLIP", "small disk", 43.7, None, 299, 4.8, _APPLE, "ml-mobileclip", None, "OpenCLIP"
     ),
     _siglip_2("base-patch16-224", "patience or a GPU", 52.1, 1501, 35.4, _vit("siglip", 224, 16, 768, 12)),
