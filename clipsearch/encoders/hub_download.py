@@ -1,6 +1,6 @@
 """Download a file with weights into huggingface_hub's cache, so that another run can go on after an interruption.
 
-huggingface_hub itself goes on only within one run (2.x), and then needs no more than the finished file in `blobs`.
+huggingface_hub 2 begins a file anew in each process. If the finished file is in `blobs`, it only links to it.
 """
 
 from __future__ import annotations
