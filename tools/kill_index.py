@@ -2,9 +2,11 @@
 """Kill `clipsearch index` at random moments, and check that the next run ends with exactly one row per photo.
 
     python tools/kill_index.py ../shared/data/flickr8k/images --kills 20
+    python tools/kill_index.py data/photos --kills 20 --from-model mini --model CHECKPOINT
 
 Each round starts with an empty index, sends SIGKILL at a random moment, checks what is left, and runs to the end. Then every
-photo must have one row, every row one vector, and every vector a row or a tombstone.
+photo must have one row, every row one vector, and every vector a row or a tombstone. With --from-model, each round starts with
+a whole index of that model, and the run that is killed changes its model: all photos must be there at any moment.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import numpy as np
 
 from clipsearch.indexing.walk import find_images
 from clipsearch.store.collection import Collection
+from clipsearch.store.verify import Damage, verify
 
 
 def check(index: Path) -> int:
@@ -46,21 +49,41 @@ def check(index: Path) -> int:
     return len(records)
 
 
-def one_round(photos: Path, index: Path, model: str, delay: float) -> tuple[bool, int, int]:
-    """Kill a run after `delay` seconds, then run to the end.
+def one_round(photos: Path, index: Path, model: str, delay: float, former: Path | None = None) -> tuple[bool, int, int]:
+    """Kill a run after `delay` seconds, then run to the end. It changes the model of a copy of `former`, if that is given.
 
     Returns whether the run was still going, the number of photos kept at that moment, and the number at the end.
     """
     command = [sys.executable, "-m", "clipsearch", "index", str(photos), "--index", str(index), "--model", model, "-q"]
+    if former:
+        shutil.copytree(former, index, dirs_exist_ok=True)
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     time.sleep(delay)
     ran = process.poll() is None
     process.kill()
     process.wait()
+    if former:
+        assert damages(index) == ()
+        check(index / "next")
     kept = check(index)
     finished = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     assert finished.returncode in (0, 3), finished.stderr
-    return ran, kept, check(index)
+    total = check(index)
+    if former:
+        assert damages(index) == () and model_of(index) == model and not (index / "next").exists()
+        assert kept == total, "a photo was lost while the model changed"
+    return ran, kept, total
+
+
+def damages(index: Path) -> tuple[Damage, ...]:
+    """What is not as it was written."""
+    return verify(index).damages
+
+
+def model_of(index: Path) -> str | None:
+    """The model of an index."""
+    with Collection(index) as collection:
+        return collection.fingerprint.model if collection.fingerprint else None
 
 
 def main() -> None:
@@ -69,18 +92,24 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--model", default="mini")
+    parser.add_argument("--from-model", help="change the model of an index of this one")
     parser.add_argument("--longest", type=float, help="latest kill, in seconds; default: the time of a whole run")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     randomness = random.Random(arguments.seed)
     expected = sum(1 for _ in find_images(arguments.photos))
     longest = arguments.longest
+    former = None
+    if arguments.from_model:
+        former = Path(tempfile.mkdtemp(prefix="clipsearch-kill-"))
+        made = [sys.executable, "-m", "clipsearch", "index", str(arguments.photos), "--index", str(former), "-q"]
+        subprocess.run([*made, "--model", arguments.from_model], check=True)
     number = 1
     while number <= arguments.kills:
         index = Path(tempfile.mkdtemp(prefix="clipsearch-kill-"))
         start = time.monotonic()
         delay = randomness.uniform(0.2, longest or 60)
-        ran, kept, total = one_round(arguments.photos, index, arguments.model, delay)
+        ran, kept, total = one_round(arguments.photos, index, arguments.model, delay, former)
         longest = longest or time.monotonic() - start
         shutil.rmtree(index)
         event = f"kill {number:2}" if ran else "too late"

@@ -20,3 +20,21 @@ def test_a_killed_run_leaves_an_index_that_the_next_one_completes(tmp_path):
     for kill in range(2):
         *_, total = one_round(tmp_path / "photos", tmp_path / f"index{kill}", "mini", randomness.uniform(0.3, 2.5))
         assert total == 60
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a Unix matter")
+def test_a_killed_change_of_model_leaves_the_old_index_or_the_new_one(tmp_path):
+    from clipsearch import SearchEngine
+    from tests.encoders.support import save_checkpoint
+
+    model, randomness = save_checkpoint(tmp_path / "model"), random.Random(7)
+    for number in range(60):
+        save_photo(tmp_path / "photos" / f"{number:03}.jpg", (number * 2, 99, 30), size=(400, 300), note=str(number))
+    with SearchEngine(tmp_path / "former", model="mini") as engine:
+        engine.index(tmp_path / "photos")
+    for kill in range(6):
+        delay = randomness.uniform(0.5, 4)
+        index = tmp_path / f"index{kill}"
+        *_, total = one_round(tmp_path / "photos", index, str(model), delay, tmp_path / "former")
+        assert total == 60
