@@ -60,13 +60,14 @@ class Encoder(ABC):
         """What the tokenizer makes of a text, without special tokens and without cutting it; empty if that is not known."""
         return []
 
-    def settle_precision(self, pixels: Callable[[], NDArray[np.float32]]) -> None:
+    def settle_precision(self, pixels: Callable[[], NDArray[np.float32]]) -> Embeddings:
         """Choose the precision for pictures if it is still open (`spec.fingerprint.precision` is None).
 
         `pixels` returns preprocessed pictures to measure with, float32 (n, 3, height, width). It is called only if they are
-        needed. With fewer than `precision.JUDGED_PHOTOS` of them, the precision stays open.
+        needed. With fewer than `precision.JUDGED_PHOTOS` of them, the precision stays open. Returns unit vectors (m, dim) in
+        that precision of the first m of these pictures, perhaps of none.
         """
-        return
+        return self._no_embeddings()
 
     def encode_pixels(self, pixels: NDArray[np.float32]) -> Embeddings:
         """Unit vectors (n, dim) of pictures preprocessed for `spec.pixels`, float32 (n, 3, height, width)."""

@@ -10,6 +10,7 @@ import platform
 import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from types import ModuleType
@@ -23,7 +24,7 @@ from clipsearch.encoders.base import Encoder, ModelSpec, grey_pixels, logit_scal
 from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.open_clip_config import OPEN_CLIP
 from clipsearch.encoders.plan import ModelPlan, PlannedWeights
-from clipsearch.encoders.prompts import ENSEMBLE, query_bank
+from clipsearch.encoders.prompts import ENSEMBLE
 from clipsearch.encoders.runtime import (
     DataParallel,
     EmbedPixels,
@@ -108,7 +109,7 @@ class LocalEncoder(Encoder):
         """See Encoder."""
         return self._image_tower(self.spec.fingerprint.precision or "fp32")(pixels)
 
-    def settle_precision(self, pixels: Callable[[], NDArray[np.float32]]) -> None:
+    def settle_precision(self, pixels: Callable[[], NDArray[np.float32]]) -> Embeddings:
         """See Encoder. An earlier choice for this model on this machine is kept."""
         from clipsearch.encoders import precision  # a text query does without it
 
@@ -116,17 +117,24 @@ class LocalEncoder(Encoder):
         key = f"{self.spec.fingerprint.digest} {device} {platform.processor()} {platform.machine()} {_runtime_version(device)}"
         is_foreign = device == "cpu" and "image" in self._plan.foreign
         choice = ("fp32", None) if is_foreign else precision.load_choice(key)
+        vectors = self._no_embeddings()
         if choice is None:
+            candidates = _candidates(device)
+            if device == "cpu" and candidates:  # fp32 is compiled while the photos are decoded
+                loader = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-load")
+                loader.submit(self._image_tower, "fp32")  # an error comes again below
+                loader.shutdown(wait=False)
             sample = pixels()
             if len(sample) < precision.JUDGED_PHOTOS:
-                return
-            queries = self.encode_texts(query_bank())
-            choice = precision.choose_precision(_candidates(device), self._image_embedder, sample, queries)
+                return vectors
+            chosen, fidelity, vectors = precision.choose_precision(candidates, self._image_embedder, sample)
+            choice = chosen, fidelity
             precision.save_choice(key, *choice)
         chosen, self.fidelity = choice
         logger.info("pictures are encoded in %s on %s", chosen, device)
         self.spec = replace(self.spec, fingerprint=replace(self.spec.fingerprint, precision=chosen))
         self._image_towers = {name: tower for name, tower in self._image_towers.items() if name == chosen}
+        return vectors
 
     def _image_embedder(self, precision: str) -> Callable[[NDArray[np.float32]], Embeddings]:
         tower = self._image_tower(precision)

@@ -156,17 +156,18 @@ def _embed_changes(
     if first is None:
         return
     from clipsearch.images.pool import DecoderPool
-    from clipsearch.indexing.pipeline import embed_decoded, first_pixels
+    from clipsearch.indexing.pipeline import embed_decoded, first_pixels, judged_vectors
 
     encoder = load_encoder()
     with DecoderPool(encoder.spec.pixels, options.limits, options.jobs, all_pictures=True) as pool, cancel.listening():
         decoded = pool.read(itertools.chain([first], files), cancel)
         judged: list[Decoded | Failure] = []
+        ready: dict[str, Embeddings] = {}
         if encoder.spec.fingerprint.precision is None:  # index, user and model leave it open: the first photos decide
-            encoder.settle_precision(lambda: first_pixels(encoder, decoded, judged))
+            ready = judged_vectors(judged, encoder.settle_precision(lambda: first_pixels(encoder, decoded, judged)))
         reconciler.collection.settle_precision(encoder.spec.fingerprint)
         decoded = itertools.chain(judged, decoded)
-        for batch in embed_decoded(decoded, encoder, pool, reconciler.knows, options.batch_size, cancel):
+        for batch in embed_decoded(decoded, encoder, pool, reconciler.knows, options.batch_size, cancel, ready):
             reconciler.take(batch)
             reconciler.commit_if_due()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,7 @@ class _Batch:
 
     files: list[Decoded | Failure] = field(default_factory=list)
     wanted: dict[str, Decoded] = field(default_factory=dict)
+    ready: dict[str, Embeddings] = field(default_factory=dict)  # by content hash, too
     embeddings: Future[Embeddings] | None = None
 
     @property
@@ -76,10 +78,12 @@ def embed_decoded(
     known: Callable[[str], bool] = lambda content_hash: False,
     batch_size: int | None = None,
     cancel: CancelToken | None = None,
+    ready: Mapping[str, Embeddings] = MappingProxyType({}),
 ) -> Iterator[list[Embedded | Failure]]:
     """Yield the outcome of every file that a pool decodes, in batches and in the order of the files.
 
-    A file whose content is `known`, or equal to that of an earlier file in progress, is not encoded again. The next batches are
+    A file whose content is `known`, or equal to that of an earlier file in progress, is not encoded again. `ready` has the
+    vectors (n, dim) of files that were encoded before, by content hash. The next batches are
     decoded and encoded while the caller has the one before, in constant memory. Leaving early stops the pool, also by an error;
     a slow model may then finish its last pictures in a thread. Raises Cancelled.
     """
@@ -113,7 +117,11 @@ def embed_decoded(
             batch.files.append(outcome)
             if isinstance(outcome, Decoded):
                 content = outcome.info.content_hash
-                if not known(content) and not any(content in before.wanted for before in running):
+                if known(content):
+                    pass
+                elif content in ready:
+                    batch.ready[content] = ready[content]
+                elif not any(content in before.wanted for before in running):
                     batch.wanted.setdefault(content, outcome)
             if batch.pictures >= enough or len(batch.files) >= 8 * enough:
                 submit(batch)
@@ -157,16 +165,26 @@ def first_pixels(
     return normalise(pixels, encoder.spec.pixels)
 
 
+def judged_vectors(taken: list[Decoded | Failure], vectors: Embeddings) -> dict[str, Embeddings]:
+    """The vectors (1, dim) of files by content hash, from those (n, dim) of the first pictures that `first_pixels` returned.
+
+    A file with several pictures is left out: only its first one was encoded.
+    """
+    decoded = [outcome for outcome in taken if isinstance(outcome, Decoded)]
+    pairs = zip(decoded, vectors, strict=False)
+    return {file.info.content_hash: vector[None] for file, vector in pairs if len(file.pixels) == 1}
+
+
 def _next_outcomes(running: deque[_Batch], cancel: CancelToken) -> list[Embedded | Failure]:
     """Wait for the first batch and remove it. It stays if the wait is cancelled or the model has failed."""
     batch = running[0]
     cancel.check()
     while batch.embeddings and wait([batch.embeddings], _LOOK).not_done:
         cancel.check()
-    embeddings: dict[str, Embeddings] = {}
+    embeddings = batch.ready
     if batch.embeddings:
         ends = np.cumsum([len(decoded.pixels) for decoded in batch.wanted.values()])
-        embeddings = dict(zip(batch.wanted, np.split(batch.embeddings.result(), ends[:-1]), strict=True))
+        embeddings |= dict(zip(batch.wanted, np.split(batch.embeddings.result(), ends[:-1]), strict=True))
     outcomes: list[Embedded | Failure] = []
     for item in batch.files:
         vectors = None if isinstance(item, Failure) else embeddings.get(item.info.content_hash)

@@ -5,19 +5,21 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clipsearch import SearchEngine, load_encoder
 from clipsearch.encoders import local_encoder, precision
+from clipsearch.encoders.base import normalise
 from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.local_encoder import LocalEncoder
 from clipsearch.encoders.prompts import query_bank
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
 from clipsearch.images.pool import DecoderPool
-from tests.conftest import save_photo
+from tests.conftest import save_photo, shared
 from tests.encoders.support import TEXTS, save_checkpoint
 from tests.lazy import LazyModule
 
@@ -188,22 +190,70 @@ def test_a_comparison_takes_the_mean_off_and_counts_shared_results():
     assert not other.good and other.cosine < 0.97 and other.overlap < 1
 
 
+def random_rows(rows=64, dim=8):
+    return np.random.default_rng(0).standard_normal((rows, dim)).astype(np.float32)
+
+
 def test_the_first_precision_that_is_good_and_faster_is_chosen(monkeypatch):
     clock = iter(np.cumsum([0, 10, 0, 1, 0, 4]))  # seconds: fp32 10, int8 1, bf16 4
     monkeypatch.setattr(precision, "perf_counter", lambda: next(clock))
-    reference = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
-    embeddings = {"fp32": reference, "int8": reference[::-1], "bf16": reference}
-    chosen, fidelity = precision.choose_precision(
-        ["int8", "bf16", "fp32"], lambda name: lambda pixels: embeddings[name], reference, reference
-    )
+    embed = {"fp32": lambda pixels: pixels, "int8": lambda pixels: -pixels, "bf16": lambda pixels: pixels}
+    chosen, fidelity, vectors = precision.choose_precision(["int8", "bf16", "fp32"], embed.get, random_rows())
     assert chosen == "bf16" and fidelity.speed == pytest.approx(2.5)
+    assert (vectors == random_rows()[: len(vectors)]).all()
 
 
 def test_one_that_gains_nothing_is_not_chosen(monkeypatch):
     clock = iter(np.cumsum([0, 10, 0, 9.9]))
     monkeypatch.setattr(precision, "perf_counter", lambda: next(clock))
-    same = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
-    assert precision.choose_precision(["int8"], lambda name: lambda pixels: same, same, same) == ("fp32", None)
+    chosen, fidelity, vectors = precision.choose_precision(["int8"], lambda name: lambda pixels: pixels, random_rows())
+    assert (chosen, fidelity) == ("fp32", None) and len(vectors) == 32
+
+
+@pytest.mark.parametrize(
+    ("noise", "expected"),
+    [(0.0, ("int8", 32)), (0.013, ("int8", 64)), (1.0, ("fp32", 32))],
+    ids=["little", "some", "much"],
+)
+def test_half_of_the_photos_are_enough_for_a_clear_case(monkeypatch, noise, expected):
+    monkeypatch.setattr(precision, "_MIN_SPEED", 0)
+    noises = np.random.default_rng(1).standard_normal((64, 512)).astype(np.float32)
+    embedded = []
+
+    def embedder(name):
+        def embed(rows):  # a picture's number stands for it
+            numbers = rows[:, 0].astype(int)
+            embedded.extend(numbers if name == "fp32" else [])
+            return random_rows(64, 512)[numbers] + (noise * noises[numbers] if name == "int8" else 0)
+
+        return embed
+
+    chosen, _, vectors = precision.choose_precision(["int8"], embedder, np.arange(64.0)[:, None])
+    assert (chosen, len(vectors)) == expected
+    assert max(embedded) == expected[1] - 1
+
+
+@pytest.mark.shared
+def test_random_directions_are_no_less_strict_than_real_texts():
+    random, real = np.random.default_rng(0), np.load(shared("data/embeddings/clip_b32_real.npz"))
+    images, texts = (normalise(real[name].astype(np.float32)) for name in ("image", "text"))
+    spreads, axes = np.linalg.svd(images - images.mean(0), full_matrices=False)[1:]
+    for error in (0.01, 0.02, 0.03):
+        for likeness in ("none", "a shift", "the pictures"):
+            lost = []
+            for _ in range(8):
+                reference = images[random.choice(len(images), 64, replace=False)]
+                noise = random.standard_normal((64, 512))
+                if likeness == "a shift":
+                    noise += random.standard_normal(512)
+                elif likeness == "the pictures":
+                    noise = noise * spreads @ axes
+                noise *= error * np.linalg.norm(reference - reference.mean(0)) / np.linalg.norm(noise)
+                queries = texts[random.choice(len(texts), 128, replace=False)]
+                candidate = normalise(reference + noise)
+                lost.append([1 - precision.compare(reference, candidate, q).overlap for q in (queries, None)])
+            by_texts, by_directions = np.mean(lost, axis=0)
+            assert by_directions > 0.95 * by_texts, (error, likeness)
 
 
 def test_what_was_found_is_found_once_for_a_machine(folder, monkeypatch):
@@ -212,7 +262,7 @@ def test_what_was_found_is_found_once_for_a_machine(folder, monkeypatch):
     encoder.settle_precision(lambda: pixels(5))
     assert encoder.spec.fingerprint.precision is None  # five pictures are too few to judge by
     fidelity = precision.Fidelity(0.999, 0.99, 2.0)
-    monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", fidelity))
+    monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", fidelity, pixels()))
     encoder.settle_precision(lambda: pixels(64))
     assert (encoder.spec.fingerprint.precision, encoder.fidelity) == ("int8", fidelity)
     again = load_encoder(folder)
@@ -242,12 +292,16 @@ def test_an_index_keeps_its_precision(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("judged", "expected"), [(4, "int8"), (64, None)], ids=["enough photos", "too few"])
-def test_the_first_photos_settle_it_and_each_is_decoded_once(folder, tmp_path, monkeypatch, judged, expected):
+def test_the_first_photos_settle_it_and_each_is_decoded_and_encoded_once(
+    folder, tmp_path, monkeypatch, judged, expected
+):
+    ready = np.eye(24, dtype=np.float32)[:3]  # of the first three of four judged photos
     monkeypatch.setattr(precision, "JUDGED_PHOTOS", judged)
-    monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", None))
-    decoded = []
-    submit = DecoderPool._submit
+    monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", None, ready))
+    decoded, encoded = [], []
+    submit, embed = DecoderPool._submit, LocalEncoder.embed_pixels
     monkeypatch.setattr(DecoderPool, "_submit", lambda pool, file: decoded.append(file.path) or submit(pool, file))
+    monkeypatch.setattr(LocalEncoder, "embed_pixels", lambda self, x: encoded.extend(x) or embed(self, x))
     for number in range(6):
         save_photo(tmp_path / f"{number}.jpg", "red", size=(90, 80), note=str(number))
     (tmp_path / "0_broken.jpg").write_bytes(b"no photo")
@@ -255,7 +309,11 @@ def test_the_first_photos_settle_it_and_each_is_decoded_once(folder, tmp_path, m
         report = engine.index()
         assert (report.added, report.failed) == (6, 1)
         assert engine.status().model.precision == expected
+        ids = {Path(record.file.path).name: image_id for image_id, record in engine.records(range(1, 8)).items()}
+        vectors = [engine.vector(ids[f"{number}.jpg"]) for number in range(3)]
     assert len(decoded) == len(set(decoded)) == 7
+    assert len(encoded) == (3 if expected else 6)
+    assert (np.array_equal(vectors, ready)) == bool(expected)
 
 
 def test_without_openvino_torch_takes_the_pictures(folder, monkeypatch):
