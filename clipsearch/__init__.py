@@ -21,7 +21,6 @@ __version__ = "0.1.0"
 
 # Nothing is sent to the makers of libraries. They read these variables when they are loaded, in child processes too.
 os.environ |= {
-    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime from 1.29 on, see its Privacy.md
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub reports what else is installed, and which assistant runs it
     "DISABLE_SAFETENSORS_CONVERSION": "1",  # transformers asks the hub to convert a model
     "RAY_USAGE_STATS_ENABLED": "0",

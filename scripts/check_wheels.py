@@ -29,7 +29,7 @@ SYSTEMS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """Name → what uv calls it, the version of macOS, and the Pythons for which it installs."""
 
-SHOWN = ("faiss-cpu", "onnxruntime", "openvino", "torch")
+SHOWN = ("faiss-cpu", "openvino", "torch")
 
 
 def resolved(system: str, python: str) -> tuple[bool, str]:

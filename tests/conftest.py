@@ -264,12 +264,12 @@ def engine(indexed_photos, encoder):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_session_for_the_graph():
-    """Load mini's graph once. Encoders are made anew, but ONNX Runtime needs a quarter of a second for it."""
+def one_image_tower():
+    """Load mini's image tower once. Encoders are made anew, but OpenVINO needs half a second for the graph."""
     from clipsearch.encoders.mini import encoder as mini
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mini, "_session", functools.cache(mini._session))
+        patch.setattr(mini, "open_image_tower", functools.cache(mini.open_image_tower))
         yield
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.encoders.mini import encoder as mini
 from clipsearch.encoders.recommended import DEFAULT_MODEL, MODELS
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, ROOT, save_photo
@@ -155,7 +154,6 @@ def test_the_watcher_sees_a_file_elsewhere_even_if_it_is_removed_again(room, tmp
 
 def test_telemetry_is_switched_off_whatever_the_environment_says():
     variables = {
-        "ORT_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DISABLE_SAFETENSORS_CONVERSION": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -169,16 +167,6 @@ def test_telemetry_is_switched_off_whatever_the_environment_says():
     ).stdout
     environment, is_blocked = json.loads(output)
     assert {name: environment[name] for name in variables} == variables and is_blocked
-
-
-def test_telemetry_of_onnx_runtime_is_also_switched_off_by_a_call(monkeypatch):
-    import onnxruntime
-
-    calls = []
-    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: calls.append("disable"))
-    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: calls.append("load"))
-    mini._session(Path("image.onnx"))
-    assert calls == ["disable", "load"]
 
 
 def test_no_command_sends_traces(monkeypatch, tmp_path):

@@ -30,6 +30,7 @@ from mini.language import WEIGHT, read_language
 from mini.minilm import load_minilm
 from mini.quantise import Ranges, calibrate, quantised_trunk, trunk_model
 from mini.stamps import read_stamps
+from mini.tensors import image_tensors
 from mini.towers import ImageTower, TextTower
 from mini.train import FINE, HEADS, Model, initial_model, run_stage
 from mini.vision import load_trunk
@@ -115,7 +116,7 @@ def train(data: Path, work: Path, views: int, wordnet: Path, stamps: Path) -> No
 @wordnet_option
 @click.option("--stage", default=2, show_default=True, help="Which stage's weights to export.")
 def export(data: Path, work: Path, out: Path, wordnet: Path, stage: int) -> None:
-    """Write the shipped int8 files to --out and float32 ones, for comparison, to the work folder."""
+    """Write the shipped int8 files to --out and a float32 image tower, for comparison, to the work folder."""
     trunk = load_trunk()
     encoder, tokenise, tokenizer = load_minilm()
     model = Model(ImageTower(trunk, 0.0), TextTower(0.0), encoder)
@@ -126,12 +127,9 @@ def export(data: Path, work: Path, out: Path, wordnet: Path, stage: int) -> None
     photos = [photo for photo in read_flickr8k(data / "flickr8k") if photo.split == "train"]
     captions = [caption for photo in photos for caption in photo.captions]
     language = read_language(model.encoder.eval(), tokenise, classes, captions)
-    for folder, chosen, int8 in ((out, ranges, True), (work / "float32", None, False)):
-        image, text = (
-            image_model(trunk, model.image, language, chosen),
-            text_tensors(encoder, model.text, language, int8),
-        )
-        deliver(folder, image, text, tokenizer, scale)
+    image = image_tensors(image_model(trunk, model.image, language, ranges))
+    deliver(out, image, text_tensors(encoder, model.text, language), tokenizer, scale)
+    onnx.save(image_model(trunk, model.image, language, None), work / "image_float32.onnx")
 
 
 @main.command()

@@ -24,7 +24,7 @@ from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotF
 
 OPTIONAL = ("pyarrow", "pandas", "sentencepiece", "rawpy", "pillow-jxl-plugin", "av")
 PACKAGES = (
-    *("clipsearch", "numpy", "faiss-cpu", "pillow", "pillow-heif", "onnxruntime", "openvino", "tokenizers"),
+    *("clipsearch", "numpy", "faiss-cpu", "pillow", "pillow-heif", "openvino", "tokenizers"),
     *("safetensors", "torch", "transformers", "huggingface-hub", "click", "tqdm", "platformdirs"),
     *OPTIONAL,
 )
@@ -34,7 +34,6 @@ RUNTIMES = {
     "Pillow": "PIL.Image, PIL._imaging",
     "HEIC": "pillow_heif",
     "tokenizers": "tokenizers",
-    "ONNX Runtime": "onnxruntime",
     "OpenVINO": "openvino",
 }
 """Libraries that must load → the modules to import. torch is left out: it takes seconds, and few commands need it."""
@@ -259,7 +258,7 @@ def _try_import(module: str) -> str:
 
 
 def _mini_is_whole(folder: Path) -> bool:
-    return any(folder.glob("*.onnx")) and all(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return any(folder.glob("*.safetensors")) and all(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
 def _processor() -> str:

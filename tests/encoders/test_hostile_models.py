@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clipsearch import load_encoder
+from clipsearch.encoders.base import grey_pixels
 from clipsearch.encoders.checkpoint import Checkpoint, call_tokenizers, require_words_differ
 from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
 from clipsearch.encoders.tokenizers.clip import tokenizer_of_vocabulary
@@ -272,11 +273,15 @@ def test_code_that_a_tokenizer_names_is_never_run(any_copy, tmp_path):
 # -- the embedded model
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "text.safetensors", "preprocessor_config.json"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "text.safetensors", "image.safetensors", "preprocessor_config.json"]
+)
 @pytest.mark.parametrize("content", [b"", b"{}", DEEP.encode()])
 def test_an_incomplete_embedded_model_says_so(tmp_path, name, content):
     folder = shutil.copytree(FOLDER, tmp_path / "mini")
     (folder / name).write_bytes(content)
     if (name, content) != ("preprocessor_config.json", b"{}"):  # an empty one means CLIP's defaults
         with pytest.raises(ModelError, match=r"reinstall clipsearch|preprocessor_config"):
-            MiniEncoder(folder).encode_texts(["red"])
+            broken = MiniEncoder(folder)
+            broken.encode_texts(["red"])
+            broken.encode_pixels(grey_pixels((325, 325)))

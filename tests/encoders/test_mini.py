@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from PIL import Image
 
 from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders.mini.encoder import FOLDER, MiniEncoder
+from clipsearch.encoders.mini.image_tower import IMAGE_WEIGHTS, open_image_tower
+from clipsearch.encoders.mini.numpy_operations import numpy_image_tower
 from clipsearch.encoders.mini.text_tower import MiniVocabulary
+from clipsearch.encoders.mini.weights import DecodedWeights
 from clipsearch.encoders.tokenizers.cache import cache_folder
 from clipsearch.encoders.tokenizers.compact import write_table
 from clipsearch.errors import ModelError, QueryError
-from tests.conftest import PHOTOS
 
 TEXTS = ["a dog on a beach", "snow", "two people are riding bicycles down a very long street in the city at night"]
 
@@ -28,21 +31,68 @@ def encoder():
     return load_encoder("mini")
 
 
+@pytest.fixture
+def openvino_operations():
+    return pytest.importorskip("clipsearch.encoders.mini.openvino_operations")
+
+
 def test_it_fits_into_the_wheel():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 45_000_000
 
 
 def test_its_files_are_those_its_configuration_names():
     config = json.loads((FOLDER / "config.json").read_text())
-    for part, name in (("image", "image.onnx"), ("text", "text.safetensors")):
-        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == config[f"{part}_sha256"]
+    for part in ("image", "text"):
+        assert hashlib.sha256((FOLDER / f"{part}.safetensors").read_bytes()).hexdigest() == config[f"{part}_sha256"]
 
 
 @pytest.mark.filterwarnings("ignore:text of .* tokens cut")
 def test_texts_have_the_vectors_that_older_versions_gave_them(encoder):
     assert encoder.spec.fingerprint.digest == "43b04237a93bfdf0196c9f7c0def08e30de265c6ffd3485f39b36585c9e9d71a"
-    with np.load(Path(__file__).with_name("mini_texts.npz")) as old:  # of ONNX Runtime, which computed them before
+    with np.load(Path(__file__).with_name("mini_vectors.npz")) as old:  # of ONNX Runtime
         np.testing.assert_allclose(encoder.embed_texts(old["texts"].tolist()), old["vectors"], atol=1e-6)
+
+
+def random_pixels():
+    """Two pictures as the tower takes them, one of noise and one of squares."""
+    codes = np.random.default_rng(0).integers(0, 256, (2, 3, 325, 325))
+    codes[1] = np.kron(codes[1, :, :25, :25], np.ones((13, 13), int))
+    return ((codes - 127) / 128).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "OpenVINO", "OpenVINO in int8"])
+def test_pictures_have_the_vectors_that_older_versions_gave_them(openvino_operations, kind, monkeypatch):
+    weights = DecodedWeights(FOLDER / IMAGE_WEIGHTS)
+    if kind == "numpy":
+        embed = numpy_image_tower(weights)
+    else:
+        if kind == "OpenVINO in int8" and not openvino_operations.adds_int8_exactly():
+            pytest.skip("this processor's int8 products overflow")
+        monkeypatch.setattr(openvino_operations, "MANY", 0 if kind == "OpenVINO in int8" else 1000)
+        embed = openvino_operations.OpenVinoTower(weights, 1).embed
+    with np.load(Path(__file__).with_name("mini_vectors.npz")) as old:  # of ONNX Runtime
+        np.testing.assert_allclose(embed(random_pixels()), old["pictures"], atol=5e-6)
+
+
+def test_int8_is_used_for_many_pictures_if_the_processor_adds_its_products_exactly(openvino_operations, monkeypatch):
+    compiled = []
+    graph = types.SimpleNamespace(embed=lambda pixels: pixels)
+    monkeypatch.setattr(openvino_operations, "_compiled", lambda *_, int8: compiled.append(int8) or graph)
+    for is_exact, expected in ((True, [False, True]), (False, [False])):
+        monkeypatch.setattr(openvino_operations, "adds_int8_exactly", lambda is_exact=is_exact: is_exact)
+        compiled.clear()
+        tower = openvino_operations.OpenVinoTower(DecodedWeights(FOLDER / IMAGE_WEIGHTS), 1)
+        tower.embed(np.zeros(openvino_operations.MANY))
+        assert compiled == [False]
+        tower.embed(np.zeros(1))
+        tower.embed(np.zeros(1))
+        assert compiled == expected
+
+
+def test_without_openvino_numpy_computes_the_pictures(encoder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "clipsearch.encoders.mini.openvino_operations", None)
+    pixels = random_pixels()[:1]
+    np.testing.assert_allclose(open_image_tower(FOLDER, 1)(pixels), encoder.embed_pixels(pixels), atol=5e-6)
 
 
 def test_its_table_of_the_tokenizer_is_the_one_that_this_version_makes(tmp_path):
@@ -92,21 +142,25 @@ def test_a_picture_means_the_same_alone_and_in_company(encoder):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(
+    1800
+)  # seconds; emulated, OpenVINO takes two minutes to compile the graph, and three for a picture
 @pytest.mark.skipif(
     platform.machine() != "x86_64" or not shutil.which("qemu-x86_64"), reason="needs an x86 and Debian's qemu-user"
 )
 @pytest.mark.parametrize("processor", ["EPYC-Rome", "SandyBridge"])
 def test_processors_without_vnni_embed_the_same(encoder, tmp_path, processor):
-    pictures = [PHOTOS / name for name in ("apollo-cabin.jpg", "astronaut.jpg")]
+    np.save(tmp_path / "pixels.npy", random_pixels()[:1])
     code = (
         "import sys, numpy; from clipsearch import load_encoder; encoder = load_encoder('mini')\n"
-        f"numpy.savez(sys.argv[1], texts=encoder.encode_texts({TEXTS}), images=encoder.encode_images(sys.argv[2:]))"
+        f"numpy.savez(sys.argv[2], texts=encoder.encode_texts({TEXTS}), pictures=encoder.encode_pixels(numpy.load(sys.argv[1])))\n"
+        "from clipsearch.encoders.mini.openvino_operations import adds_int8_exactly; assert not adds_int8_exactly()"
     )
-    emulated = ["qemu-x86_64", "-cpu", processor, sys.executable, "-c", code, tmp_path / "theirs.npz"]
-    subprocess.run([*emulated, *pictures], check=True, capture_output=True)
+    emulated = ["qemu-x86_64", "-cpu", processor, sys.executable, "-c", code]
+    subprocess.run([*emulated, tmp_path / "pixels.npy", tmp_path / "theirs.npz"], check=True, capture_output=True)
     with np.load(tmp_path / "theirs.npz") as theirs:
-        assert (theirs["texts"] * encoder.encode_texts(TEXTS)).sum(axis=1).min() > 0.99999
-        assert (theirs["images"] * encoder.encode_images(pictures)).sum(axis=1).min() > 0.99999
+        np.testing.assert_allclose(theirs["texts"], encoder.encode_texts(TEXTS), atol=1e-6)
+        np.testing.assert_allclose(theirs["pictures"], encoder.encode_pixels(random_pixels()[:1]), atol=1e-6)
 
 
 def test_a_long_text_is_cut_and_said_so(encoder):

@@ -6,9 +6,11 @@ import hashlib
 import json
 from pathlib import Path
 
-import onnx
+import numpy as np
+import numpy.typing as npt
 from safetensors.numpy import save
 
+from clipsearch.encoders.mini.image_tower import IMAGE_WEIGHTS
 from clipsearch.encoders.mini.text_tower import TABLE, WEIGHTS, MiniVocabulary
 from clipsearch.encoders.tokenizers.compact import write_table
 from mini.crops import INPUT_SIZE
@@ -26,10 +28,12 @@ def write(path: Path, data: bytes) -> None:
     partial.replace(path)
 
 
-def deliver(folder: Path, image: onnx.ModelProto, text: dict[str, Floats], tokenizer: str, logit_scale: float) -> None:
+def deliver(
+    folder: Path, image: dict[str, npt.NDArray[np.generic]], text: dict[str, Floats], tokenizer: str, logit_scale: float
+) -> None:
     """Write the two towers, the tokenizer and both configurations into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    image_bytes, text_bytes = image.SerializeToString(), save(text)
+    image_bytes, text_bytes = save(image), save(text)
     digests = [hashlib.sha256(data).hexdigest() for data in (image_bytes, text_bytes)]
     preprocessor = {
         "image_processor_type": "CLIPImageProcessor",
@@ -58,7 +62,7 @@ def deliver(folder: Path, image: onnx.ModelProto, text: dict[str, Floats], token
         # An index is searched only with the model of the same identity. If the files change and the embeddings do not, keep it.
         "identity": " ".join(digests),
     }
-    write(folder / "image.onnx", image_bytes)
+    write(folder / IMAGE_WEIGHTS, image_bytes)
     write(folder / WEIGHTS, text_bytes)
     write(folder / "tokenizer.json", tokenizer.encode("utf-8"))
     write_table(folder / TABLE, folder, MiniVocabulary())

@@ -1,8 +1,7 @@
-"""The image tower as a self-contained ONNX file, the text tower as a safetensors file, both with int8 weights.
+"""The image tower as an ONNX graph, and the text tower's tensors, both with int8 weights.
 
 Outside of the convolutional trunk only weights are rounded, so a text's embedding cannot depend on other texts in its batch.
-Each weight is stored as int8 codes with one float scale per output channel. In the ONNX file, Cast and Mul decode it, and the
-runtime folds them into a float constant when it loads the file.
+Each weight is stored as int8 codes with one float scale per output channel. In the graph, Cast and Mul decode it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 import onnx
 from torch import nn
 
-from clipsearch.encoders.mini.text_tower import SCALE
+from clipsearch.encoders.mini.weights import SCALE
 from mini.crops import INPUT_SIZE, averaged
 from mini.graph import FLOAT, Graph
 from mini.language import SHARPNESS, WEIGHT, Language
@@ -133,7 +132,7 @@ def image_model(trunk: Trunk, tower: ImageTower, language: Language, ranges: Ran
     return model
 
 
-def text_tensors(encoder: MiniLM, tower: TextTower, language: Language, int8: bool) -> dict[str, Floats]:
+def text_tensors(encoder: MiniLM, tower: TextTower, language: Language) -> dict[str, Floats]:
     """The text tower's tensors by the names that `clipsearch.encoders.plan` lists, and those of its head."""
     state, head = arrays(encoder), under(arrays(tower), "head.")
     tensors = {"text.positions.weight": state["positions"][:CONTEXT_LENGTH]}
@@ -152,7 +151,7 @@ def text_tensors(encoder: MiniLM, tower: TextTower, language: Language, int8: bo
         tensors[f"{ours}.bias"] = state[f"{theirs}.bias"]
         matrices[ours] = state[f"{theirs}.weight"]
     for name, value in matrices.items():
-        if int8 and value.ndim == 2:
+        if value.ndim == 2:
             scale = np.maximum(np.abs(value).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)
             tensors |= {f"{name}.weight": np.round(value / scale).astype(np.int8), f"{name}.weight{SCALE}": scale}
         else:

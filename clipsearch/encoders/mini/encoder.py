@@ -1,4 +1,4 @@
-"""`mini`: two ONNX graphs and a tokenizer that ship inside the package and need neither torch nor a hub."""
+"""`mini`: two towers and a tokenizer that ship inside the package and need neither torch nor a hub."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.cpu import cores
 from clipsearch._internal.untrusted_files import read_json
 from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.encoders.checkpoint import read_pixel_spec
+from clipsearch.encoders.mini.image_tower import open_image_tower
 from clipsearch.encoders.mini.text_tower import MiniTextTower
 from clipsearch.encoders.prompts import PHOTO
 from clipsearch.encoders.runtime import DataParallel
@@ -27,7 +28,7 @@ FOLDER = Path(__file__).resolve().parent / "model"
 
 
 class MiniEncoder(Encoder):
-    """`mini`, on the CPU: texts by numpy, pictures by ONNX Runtime. Each tower is loaded when it is first used."""
+    """`mini`, on the CPU: texts by numpy, pictures by OpenVINO. Each tower is loaded when it is first used."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         try:
@@ -74,8 +75,8 @@ class MiniEncoder(Encoder):
 
     @cached_property
     def _image_tower(self) -> DataParallel:
-        session = _session(self._folder / "image.onnx")
-        return DataParallel(lambda pixels: session.run(None, {"pixel_values": pixels})[0])
+        with _whole_installation():
+            return DataParallel(open_image_tower(self._folder, cores()))
 
     @cached_property
     def _text_tower(self) -> MiniTextTower:
@@ -89,22 +90,3 @@ def _whole_installation() -> Iterator[None]:
         yield
     except ModelError as error:
         raise ModelError("the embedded model is damaged; reinstall clipsearch") from error
-
-
-def _session(path: Path) -> Any:
-    """An ONNX Runtime session with one thread. Pictures are shared by DataParallel."""
-    import onnxruntime
-
-    onnxruntime.disable_telemetry_events()  # Windows' own builds do not look at the environment, as others do
-    onnxruntime.set_default_logger_severity(3)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Without this, x86 processors that lack VNNI add int8 products in 16 bits, which overflow: embeddings of photos then had a
-    # cosine of 0.977 on average, 0.864 at worst, to those of other processors.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime does not export its own types
-        raise ModelError(f"the embedded model cannot be loaded ({error}); reinstall clipsearch") from error

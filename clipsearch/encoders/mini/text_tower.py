@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.encoders.mini.weights import DecodedWeights
 from clipsearch.encoders.plan import TextPlan
 from clipsearch.encoders.shape import TowerShape, require_known_vocabulary
 from clipsearch.encoders.tokenizers import open_tokenizer
 from clipsearch.encoders.towers.text_tower import ACTIVATIONS, Array, TextTower
-from clipsearch.encoders.weights import Weights
 
 WEIGHTS, TABLE = "text.safetensors", "tokenizer.table"
-SCALE = "_scale"  # what is added to a tensor's name for the scales of its rows
 _TOWER = TowerShape(layers=6, heads=12, width=384, mlp_width=1536, activation="gelu", norm_epsilon=1e-12)
 _VOCABULARY = 30522
 _HEAD_EPSILON = 1e-5
@@ -34,7 +32,7 @@ class MiniTextTower(TextTower):
             is_norm_first=False,
         )
         super().__init__(
-            folder, plan, _DecodedWeights(folder / WEIGHTS), open_tokenizer(folder, MiniVocabulary(), folder / TABLE)
+            folder, plan, DecodedWeights(folder / WEIGHTS), open_tokenizer(folder, MiniVocabulary(), folder / TABLE)
         )
 
     def _forward(self, ids: NDArray[np.int64]) -> Array:
@@ -52,33 +50,6 @@ class MiniVocabulary:
     def require_vocabulary(self, tokens: int, folder: Path) -> None:
         """See Vocabulary."""
         require_known_vocabulary(tokens, _VOCABULARY, folder)
-
-
-class _DecodedWeights:
-    """See TextWeights. Matrices are stored as int8 codes with a float scale for each row; they are decoded once."""
-
-    def __init__(self, path: Path) -> None:
-        self._stored = Weights([path])
-        self._decoded: dict[str, Array] = {}
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._stored
-
-    def __getitem__(self, name: str) -> Array:
-        values = self._decoded.get(name)
-        if values is None:
-            values = self._decoded[name] = self._decode(name, slice(None))
-        return values
-
-    def rows(self, name: str, numbers: NDArray[Any]) -> Array:
-        return self._decode(name, numbers)
-
-    def _decode(self, name: str, rows: slice | NDArray[Any]) -> Array:
-        stored, scales = self._stored.stored(name), f"{name}{SCALE}"
-        if scales not in self._stored:
-            return stored[rows]
-        values: Array = stored[rows] * self._stored.stored(scales)[rows]
-        return values
 
 
 def _unit(rows: Array) -> Array:

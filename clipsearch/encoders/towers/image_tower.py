@@ -38,19 +38,16 @@ def available_precisions() -> tuple[str, ...]:
     return tuple(name for name in names if name.upper() in capabilities)
 
 
-class ImageTower:
-    """Preprocessed pictures, float32 (n, 3, size, size), to raw vectors (n, dim). Several threads may call it."""
+class CompiledGraph:
+    """A graph from pictures to vectors, compiled for `threads` cores. Several threads may call it."""
 
-    def __init__(
-        self, weights: Mapping[str, NDArray[np.float32]], plan: ImagePlan, precision: str, threads: int
-    ) -> None:
+    def __init__(self, graph: Any, precision_hint: str, threads: int) -> None:
         options = {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+            "INFERENCE_PRECISION_HINT": precision_hint,
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # int8 is part of the graph
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": threads,  # one thread each, so that no thread waits for another in the middle of a picture
         }
-        graph = _Graph(weights, plan, int8=precision == "int8").build()
         self._compiled = _core().compile_model(graph, "CPU", options)
         self._local = threading.local()
 
@@ -62,6 +59,16 @@ class ImageTower:
         request.infer({0: np.ascontiguousarray(pixels)}, share_inputs=True)
         vectors: NDArray[np.float32] = np.array(request.get_output_tensor(0).data)
         return vectors
+
+
+class ImageTower(CompiledGraph):
+    """Preprocessed pictures, float32 (n, 3, size, size), to raw vectors (n, dim). Several threads may call it."""
+
+    def __init__(
+        self, weights: Mapping[str, NDArray[np.float32]], plan: ImagePlan, precision: str, threads: int
+    ) -> None:
+        graph = _Graph(weights, plan, int8=precision == "int8").build()
+        super().__init__(graph, "bf16" if precision == "bf16" else "f32", threads)
 
 
 class _Graph:
