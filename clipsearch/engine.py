@@ -19,6 +19,7 @@ from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.language import parse_query
+from clipsearch.query.null_scores import keep_null_scores
 from clipsearch.query.search import list_photos, search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.catalog_file import has_catalog
@@ -270,6 +271,8 @@ class SearchEngine:
         else:
             with self._writing(folders, on_busy) as (collection, load_encoder):
                 report = index_folders(collection, folders, load_encoder, options, progress, cancel)
+                if report.added or report.updated:
+                    keep_null_scores(collection, partial(self._model.for_texts, collection))
                 report.next_model = collection.successor_model
         report.seconds = time.monotonic() - start
         return report

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from clipsearch.encoders.base import Encoder, normalise, stripped_texts
+from clipsearch.encoders.base import Encoder, ModelSpec, normalise, stripped_texts
+from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.errors import QueryError
 from clipsearch.types import Embeddings
 
@@ -29,6 +31,7 @@ ENSEMBLE = (
 From OpenAI's notebooks/Prompt_Engineering_for_ImageNet.ipynb for CLIP (MIT); "itap" is "I took a picture".
 """
 
+_WORD = re.compile(r"[A-Za-z]+")
 _BATCH = 64  # texts encoded at once
 
 
@@ -57,6 +60,16 @@ def embed_with_prompts(
     return normalise(total) if len(prompts) > 1 else total
 
 
+def default_prompts(spec: ModelSpec, text: str) -> tuple[str, ...]:
+    """The templates that a query's text is put into if the user names none: PHOTO for a single English word, else none.
+
+    They suit only models whose labels are put into templates. With `mini`, a single word so ranks photos better, at no cost:
+    docs/explanation/match.md has the figures. More templates did not do better.
+    """
+    is_word = bool(_WORD.fullmatch(text.strip())) and not words_of_other_languages(text)
+    return PHOTO if is_word and spec.label_prompts else ()
+
+
 def check_prompts(prompts: Sequence[str]) -> None:
     """Raise QueryError for a prompt that does not contain exactly one "{}"."""
     if isinstance(prompts, str):
@@ -67,6 +80,16 @@ def check_prompts(prompts: Sequence[str]) -> None:
                 f"the prompt {prompt!r} has {count or 'no'} {{}}; put exactly one where the text goes, as in "
                 "'a photo of a {}'"
             )
+
+
+@cache
+def everyday_texts() -> tuple[str, ...]:
+    """Short texts of everyday things, such as "a dog", from everyday.txt: names of classes of COCO and ImageNet.
+
+    Their embeddings by CLIP ViT-B/32 are among the data of training/calibrate.py.
+    """
+    names = Path(__file__).resolve().with_name("everyday.txt").read_text("utf-8").splitlines()
+    return tuple(f"a {name}" for name in names)
 
 
 @cache

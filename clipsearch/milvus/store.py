@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch._internal.commands import command
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
@@ -36,6 +37,7 @@ TRUSTED_SECONDS = 2.0
 """How long a version counts as current once it was read. Writers keep outdated rows for longer (push.GRACE_SECONDS)."""
 
 _ATTEMPTS = 5  # versions to try while another process keeps publishing
+_SAMPLED = 1024  # pictures
 _CACHED = 64  # selections of one version
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -212,6 +214,21 @@ class MilvusStore:
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
         """For each of the queries (n, dim) its `count` highest cosines over all files, best first."""
         return [np.sort(scores)[::-1][:count] for scores, _ in nearest(self.table, self.manifest, queries, count)]
+
+    @property
+    def null_scores(self) -> None:
+        """None: a store's readers measure them."""
+
+    @_at_one_state
+    def sample_vectors(self, count: int) -> Embeddings:
+        """The unit vectors (n, dim) of the first `count` pictures, _SAMPLED at most: each of them comes over the network."""
+        dim, most = self.manifest.fingerprint.dim, min(count, _SAMPLED)
+        vectors: list[NDArray[np.float32]] = []
+        for rows in self.scan((*FIELDS, VECTOR)):
+            vectors += [checked_vector(row, dim) for row in rows[: most - len(vectors)]]
+            if len(vectors) >= most:
+                break
+        return np.array(vectors, np.float32).reshape(-1, dim)
 
     @_at_one_state
     def vectors(self, ids: Sequence[int]) -> Embeddings:

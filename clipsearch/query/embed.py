@@ -10,9 +10,10 @@ from typing import TypeAlias
 import numpy as np
 
 from clipsearch.encoders.base import Encoder, normalise
-from clipsearch.encoders.prompts import embed_with_prompts
+from clipsearch.encoders.prompts import default_prompts, embed_with_prompts
 from clipsearch.errors import ImageError, QueryError
 from clipsearch.query.language import EMPTY
+from clipsearch.query.null_scores import NullScores, null_scores
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.types import Embeddings, Failure, ImageFile, Query, Term
 
@@ -35,6 +36,7 @@ class QueryEmbedder:
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
+        self._null: tuple[tuple[str, int], NullScores] | None = None  # with the store's name and version
         self._texts: dict[_Text, Embeddings] = {}  # (1, dim) each, the last used at the end
 
     def embed(self, queries: Sequence[Query], store: VectorStore[SelectionT]) -> list[EmbeddedQuery]:
@@ -43,13 +45,23 @@ class QueryEmbedder:
         QueryError if a query has no terms, or if its terms cancel each other out; ImageError if a picture cannot be read.
         """
         texts = dict.fromkeys(
-            (query.prompts, term.content) for query in queries for term in query.terms if isinstance(term.content, str)
+            (self._prompts(query, term.content), term.content)
+            for query in queries
+            for term in query.terms
+            if isinstance(term.content, str)
         )
         self._encode(list(texts))
         embedded = [self._embed(query, store) for query in queries]
         for text in list(self._texts)[:-_MOST_KEPT]:
             del self._texts[text]
         return embedded
+
+    def null_scores(self, store: VectorStore[SelectionT]) -> NullScores:
+        """What everyday texts score in the store. It is read or measured once for each version of it."""
+        state = store.name, store.version
+        if self._null is None or self._null[0] != state:
+            self._null = state, null_scores(store, self.encoder)
+        return self._null[1]
 
     def _encode(self, texts: Sequence[_Text]) -> None:
         """Encode the texts that are not known, and move all of these to the end of what is kept."""
@@ -73,7 +85,7 @@ class QueryEmbedder:
         for term in query.terms:
             copies, stored = _indexed(term, store)
             own += copies
-            vectors.append(self._embed_term(term, query.prompts) if stored is None else stored)
+            vectors.append(self._embed_term(term, query) if stored is None else stored)
         terms = np.concatenate(vectors)
         weights = np.array([[term.weight for term in query.terms]], np.float64)
         with np.errstate(invalid="ignore"):  # of infinite weights
@@ -84,10 +96,13 @@ class QueryEmbedder:
             )
         return EmbeddedQuery(normalise(total), terms, tuple(own))
 
-    def _embed_term(self, term: Term, prompts: tuple[str, ...]) -> Embeddings:
+    def _prompts(self, query: Query, text: str) -> tuple[str, ...]:
+        return query.prompts or default_prompts(self.encoder.spec, text)
+
+    def _embed_term(self, term: Term, query: Query) -> Embeddings:
         content = term.content
         if isinstance(content, str):
-            return self._texts[prompts, content]
+            return self._texts[self._prompts(query, content), content]
         if isinstance(content, os.PathLike):
             return self._embed_file(os.fspath(content))
         from PIL.Image import Image  # not for a text query

@@ -39,6 +39,7 @@ class Explanation:
     approximate: dict[str, Any] | None = None  # "kind", "k", "recall" for texts, "made"; None for an exact search
     notes: tuple[QueryNote, ...] = ()  # why the answer may surprise
     own_photos: tuple[ImageRecord, ...] = ()  # indexed photos that have the content of a picture of the query
+    words: tuple[str, ...] = ()  # single words, as they were searched: "a photo of a dog"
     text_model: str = ""  # the other model that encoded the texts, if there is one
 
 

@@ -12,61 +12,83 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.base import ModelSpec
+from clipsearch.query.null_scores import NullScores
 from clipsearch.types import Scores
 
 RELEVANT = 0.5
 """The match that `--relevant` asks for: a hit with it is as likely right as wrong."""
 
 RIVALS = 100
-"""A hit is compared with this many of the index's best photos for the text."""
+"""A hit of a long text is compared with this many of the index's best photos for the text."""
 
-FEATURES = ("long", "score", "score, long", "rivals", "rivals, long")
-_LONG = 12  # words; captions of photos have ten on average
+REACH = 1000
+"""How many of the index's best photos for a text are counted, at most."""
+
+FEATURES = ("long", "score", "score, long", "reached", "reached, long", "rivals, long")
+_LONG = 10  # words; captions of photos have about as many
+_ARTICLES = frozenset({"a", "an", "the"})
 _WORD = re.compile(r"\w+")
 TABLE = Path(__file__).resolve().with_name("calibration.json")
-_OTHERS = "others"
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a model's evidence counts: log odds of a match = bias + weights @ evidence."""
+    """How evidence counts, for every model: log odds of a match = bias + weights @ evidence."""
 
     weights: tuple[float, ...]  # one for each of FEATURES
     bias: float
 
 
-def match(spec: ModelSpec, text: str, scores: Scores, best: Scores) -> NDArray[np.float64]:
+def match(null: NullScores, images: int, text: str, scores: Scores, best: Scores) -> NDArray[np.float64]:
     """The probability (n,) in [0, 1] that each of some photos shows what a text says.
 
-    `scores` (n,) are their cosines with the text; `best` (m,) are the text's highest cosines over the whole index: at least
-    RIVALS of them if the index has that many, and at least one. A photo with a higher score has a higher match. Calibrated and
-    tested by training/calibrate.py, for texts in English; with other models, few hits reach 0.5.
+    `scores` (n,) are their cosines with the text; `best` (m,) are the text's highest cosines over the whole index of `images`
+    photos: REACH of them, or all. `null` is what everyday texts score in this index, so the model does not matter. A photo with
+    a higher score has a match at least as high. Calibrated and tested by training/calibrate.py, for texts in English.
     """
-    known = calibration(spec.fingerprint.model)
-    log_odds = evidence(spec.logit_scale, text, scores, best) @ np.array(known.weights) + known.bias
-    probability: NDArray[np.float64] = 0.5 * (1 + np.tanh(log_odds / 2))  # the logistic function, without overflow
+    known = calibration()
+    everything = np.concatenate([np.asarray(scores, np.float64), best])
+    log_odds = evidence(null, images, text, everything, best) @ np.array(known.weights) + known.bias
+    ascending = np.argsort(everything, kind="stable")
+    log_odds[ascending] = np.maximum.accumulate(log_odds[ascending])
+    probability: NDArray[np.float64] = 0.5 * (1 + np.tanh(log_odds[: len(scores)] / 2))  # logistic, without overflow
     return probability
 
 
-def evidence(scale: float, text: str, scores: Scores, best: Scores) -> NDArray[np.float64]:
-    """What `match` is computed from: (n, features), in the order of FEATURES.
+def evidence(null: NullScores, images: int, text: str, scores: Scores, best: Scores) -> NDArray[np.float64]:
+    """What `match` is computed from: (n, features), in the order of FEATURES. Parameters are those of `match`.
 
-    Cosines are multiplied by the model's logit scale, as in its training. A photo counts by its score and by its rivals: the
-    denominator of a softmax (arXiv:2103.00020, figure 3) over the index's best photos. Both count differently for short texts,
-    which many photos may fit, and long ones: `long` is 0 for a single word and 1 for twelve.
+    score: how far the photo's score is above what everyday texts score here, in units of their spread. reached: the logarithm
+    of how many photos reach the score, divided by one more than everyday texts let expect, as in a false discovery rate (Efron,
+    Large-Scale Inference, 2010, chapter 4); the highest value at this score or a lower one. rivals: the denominator of a
+    softmax over the index's best photos. `long` is 0 for a single word and 1 for ten: a word may fit many photos, a long
+    description few, so a word counts more by what is reached, and a description by its rivals.
     """
-    rivals = scale * np.sort(np.asarray(best, np.float64))[::-1][:RIVALS]
-    denominator = rivals[0] + math.log(np.exp(rivals - rivals[0]).sum())
-    long = min(math.log(max(len(_WORD.findall(text)), 1)) / math.log(_LONG), 1.0)
-    own = scale * np.asarray(scores, np.float64)
+    own, highest = null.units(scores), np.sort(null.units(best))
+    reached = np.maximum.accumulate(_reached(null, images, highest, highest))
+    at_lower = np.searchsorted(highest, own, side="right")
+    lower = np.where(at_lower > 0, reached[np.maximum(at_lower, 1) - 1], -np.inf)
+    most_reached = np.maximum(_reached(null, images, own, highest), lower)
+    rivals = highest[-RIVALS:]
+    denominator = rivals[-1] + math.log(np.exp(rivals - rivals[-1]).sum())
+    words = [word for word in _WORD.findall(text.lower()) if word not in _ARTICLES]
+    long = min(math.log(max(len(words), 1)) / math.log(_LONG), 1.0)
     ones = np.ones_like(own)
-    return np.column_stack([long * ones, own, long * own, denominator * ones, long * denominator * ones])
+    return np.column_stack([long * ones, own, long * own, most_reached, long * most_reached, long * denominator * ones])
+
+
+def _reached(
+    null: NullScores, images: int, units: NDArray[np.float64], highest: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """log(photos that reach a value / (photos that everyday texts let expect + 1)) for values (n,); `highest` is ascending."""
+    count = np.maximum(len(highest) - np.searchsorted(highest, units - 1e-9), 1)
+    expected = images * np.exp(null.log_share(units))
+    difference: NDArray[np.float64] = np.log(count) - np.log1p(expected)
+    return difference
 
 
 @cache
-def calibration(model: str) -> Calibration:
-    """A model's calibration; a cautious one for models without their own."""
-    table = json.loads(TABLE.read_text("utf-8"))
-    entry = table.get(model) or table[_OTHERS]
+def calibration() -> Calibration:
+    """The calibration, read from calibration.json once."""
+    entry = json.loads(TABLE.read_text("utf-8"))
     return Calibration(tuple(entry["weights"][name] for name in FEATURES), entry["bias"])

@@ -12,14 +12,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from clipsearch.encoders.base import Encoder, ModelSpec
+from clipsearch.encoders.base import ModelSpec
+from clipsearch.encoders.prompts import default_prompts
 from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.language import EMPTY
 from clipsearch.query.notes import query_notes
-from clipsearch.query.relevance import RIVALS, match
+from clipsearch.query.null_scores import NullScores
+from clipsearch.query.relevance import REACH, match
 from clipsearch.query.shots import Shot, first_shots, gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
@@ -74,8 +76,7 @@ class _EmbeddedSearch:
         """How many of the best photos the hits are chosen from."""
         if self.is_chosen:
             return max(CANDIDATES, 4 * self.end)
-        files = self.end * self.files_of_a_shot
-        return max(files, RIVALS) if _is_text(self.query) else files
+        return self.end * self.files_of_a_shot
 
     def is_short(self, hits: Sequence[Hit], ranking: _Ranking) -> bool:
         """Whether hits are missing only because the files of a few shots fill the ranking."""
@@ -112,7 +113,7 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
         _EmbeddedSearch(query, vectors, top_k, _FILES_OF_A_SHOT if query.one_per_shot and not query.all_moments else 1)
         for query, vectors in zip(queries, embedded, strict=True)
     ]
-    answers = store.at_one_state(lambda: _answers(store, embedder.encoder, searches, seconds))
+    answers = store.at_one_state(lambda: _answers(store, embedder, searches, seconds))
     logger.debug("%d queries, seconds by stage: %s", len(queries), seconds)
     return answers
 
@@ -178,10 +179,13 @@ def _require_sensible(query: Query) -> None:
 
 
 def _answers(
-    store: VectorStore[SelectionT], encoder: Encoder, searches: Sequence[_EmbeddedSearch], seconds: dict[str, float]
+    store: VectorStore[SelectionT],
+    embedder: QueryEmbedder,
+    searches: Sequence[_EmbeddedSearch],
+    seconds: dict[str, float],
 ) -> list[Hits]:
     """The hits of all searches, from one state of the store."""
-    spec = encoder.spec
+    encoder, spec = embedder.encoder, embedder.encoder.spec
     with _timed("filter", seconds):
         images = len(store)
         conditions = {search.query.filters: all_of(search.query.filters) for search in searches}
@@ -195,11 +199,11 @@ def _answers(
         for search, ranking in zip(searches, rankings, strict=True):
             selection = selections[search.query.filters]
             approximation = store.approximation(search.depth, selection, exact=search.query.exact)
-            hits = _hits(store, spec, search, ranking, exact=approximation is None)
+            hits = _hits(store, embedder, search, ranking, exact=approximation is None)
             while search.is_short(hits, ranking):
                 search = replace(search, files_of_a_shot=search.files_of_a_shot * _FILES_OF_A_SHOT)
                 (ranking,) = _rankings(store, [search], selections)
-                hits = _hits(store, spec, search, ranking, exact=approximation is None)
+                hits = _hits(store, embedder, search, ranking, exact=approximation is None)
             considered = images if selection is None else len(selection)
             explanation = Explanation(
                 model=spec.fingerprint.model,
@@ -211,10 +215,17 @@ def _answers(
                 approximate=approximation.summary if approximation else None,
                 notes=query_notes(search.query, store, encoder),
                 own_photos=_own_photos(store, search.embedded.own),
+                words=_words(search.query, spec),
                 text_model=spec.text_model,
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
     return answers
+
+
+def _words(query: Query, spec: ModelSpec) -> tuple[str, ...]:
+    """The query's single words, in the templates that they were put into."""
+    texts = [] if query.prompts else [term.content for term in query.terms if isinstance(term.content, str)]
+    return tuple(prompt.replace("{}", text.strip()) for text in texts for prompt in default_prompts(spec, text))
 
 
 def _own_photos(store: VectorStore[SelectionT], ids: Sequence[int]) -> tuple[ImageRecord, ...]:
@@ -246,17 +257,22 @@ def _rankings(
 
 
 def _hits(
-    store: VectorStore[SelectionT], spec: ModelSpec, search: _EmbeddedSearch, ranking: _Ranking, *, exact: bool
+    store: VectorStore[SelectionT],
+    embedder: QueryEmbedder,
+    search: _EmbeddedSearch,
+    ranking: _Ranking,
+    *,
+    exact: bool,
 ) -> list[Hit]:
     """From a ranking to the hits that are wanted: good enough, one for each shot, without near-copies, after the offset."""
     query = search.query
-    best = _best_scores(store, search, ranking, exact=exact)
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
     if not search.is_chosen and not search.is_one_per_shot:
         ranking = ranking[: search.end]
     if not ranking:
         return []
+    best = store.best_scores(search.embedded.terms, REACH, exact=exact) if _is_text(query) else []
     if query.diverse or (best and not search.is_single):
         vectors = store.vectors([record.image_id for _, record in ranking])
     matches: list[float | None] = [None] * len(ranking)
@@ -265,7 +281,7 @@ def _hits(
         scores = (
             [own_scores] if search.is_single else [exact_scores(vectors, term[None]) for term in search.embedded.terms]
         )
-        matches = _matches(spec, query, scores, best)
+        matches = _matches(embedder.null_scores(store), len(store), query, scores, best)
     rows = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
     others: dict[int, tuple[ImageRecord, ...]] = {}
     if search.is_one_per_shot:
@@ -273,37 +289,27 @@ def _hits(
         rows = [shot[0] for shot in shots]
         others = {shot[0]: tuple(ranking[row][1] for row in shot[1:]) for shot in shots}
     if query.diverse:
-        rows = _without_near_copies(vectors, rows, copy_cosines(spec.fingerprint.model).near_copy, search.end)
+        rows = _without_near_copies(
+            vectors, rows, copy_cosines(embedder.encoder.spec.fingerprint.model).near_copy, search.end
+        )
     page = list(enumerate(rows[: search.end], 1))[query.offset :]
     return [Hit(rank, *ranking[row], matches[row], others.get(row, ())) for rank, row in page]
-
-
-def _best_scores(
-    store: VectorStore[SelectionT], search: _EmbeddedSearch, ranking: _Ranking, *, exact: bool
-) -> list[Scores]:
-    """For each term of a query of texts, its highest scores over the whole index; nothing for other queries.
-
-    They are exact if the ranking is, so that a match does not depend on the kind of search.
-    """
-    if not _is_text(search.query):
-        return []
-    if search.is_single and not search.query.filters and not search.query.all_moments:
-        return [np.array([score for score, _ in ranking[:RIVALS]])]
-    return store.best_scores(search.embedded.terms, RIVALS, exact=exact)
 
 
 def _is_text(query: Query) -> bool:
     return all(isinstance(term.content, str) for term in query.terms)
 
 
-def _matches(spec: ModelSpec, query: Query, scores: list[Scores], best: list[Scores]) -> list[float | None]:
+def _matches(
+    null: NullScores, images: int, query: Query, scores: list[Scores], best: list[Scores]
+) -> list[float | None]:
     """The probability that each photo shows every wanted text, and no other text of the query.
 
     For each term, `scores` (n,) are its cosines with the photos, and `best` its highest cosines over the whole index.
     """
     probabilities = np.ones(len(scores[0]))
     for term, own, highest in zip(query.terms, scores, best, strict=True):
-        shown = match(spec, str(term.content), own, highest)
+        shown = match(null, images, str(term.content), own, highest)
         probabilities *= shown if term.weight > 0 else 1 - shown
     return [float(value) for value in probabilities]
 

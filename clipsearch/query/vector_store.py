@@ -68,6 +68,13 @@ class VectorStore(Protocol[SelectionT]):
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
         """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""
 
+    @property
+    def null_scores(self) -> str | None:
+        """What query.null_scores stored with it, if anything."""
+
+    def sample_vectors(self, count: int) -> Embeddings:
+        """The unit vectors (n, dim) of about `count` pictures from all over the store, or of all; the same ones each time."""
+
     def vectors(self, ids: Sequence[int]) -> Embeddings:
         """The unit vectors (n, dim) of some pictures, in their order. KeyError if one does not exist."""
 

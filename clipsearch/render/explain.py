@@ -47,6 +47,7 @@ def explain_text(explained: dict[str, Any]) -> str:
     lines = [
         *(("term", f"{_content(term)} x {term['weight']:g}") for term in explained["terms"]),
         *(("prompt", prompt) for prompt in explained["prompts"]),
+        *(("word", f'searched as "{text}"') for text in explained.get("words", ())),
         *(("filter", text) for text in explained["filters"]),
         *(("limit", text.format(explained[name])) for name, usual, text in _LIMITS if explained[name] != usual),
         ("model", explained["model"]),

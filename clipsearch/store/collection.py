@@ -180,6 +180,11 @@ class Collection:
         """A value that `set_meta` has stored, or None."""
         return self._catalog.meta(key)
 
+    @property
+    def null_scores(self) -> str | None:
+        """What query.null_scores stored, if anything."""
+        return self._catalog.meta("null scores")
+
     def set_meta(self, key: str, value: str) -> None:
         """Stage a value that the index keeps under a key."""
         self._catalog.begin()
@@ -350,6 +355,20 @@ class Collection:
         vectors[is_staged] = [staged[image_id] for image_id in wanted[is_staged].tolist()]
         vectors[~is_staged] = published
         return vectors
+
+    def sample_vectors(self, count: int) -> Embeddings:
+        """The committed unit vectors (n, dim) of about `count` pictures, evenly spaced, or of all. They are not checked."""
+
+        def read(snapshot: Snapshot) -> Embeddings:
+            step = max(1, -(-sum(len(segment.ids) for segment in snapshot.segments) // count))
+            parts = [np.empty((0, snapshot.dim), np.float32)]
+            for segment in snapshot.segments:
+                keep = snapshot.keep(segment)
+                rows = np.arange(len(segment.ids)) if keep is None else np.flatnonzero(keep)
+                parts.append(segment.vectors[rows[::step]])
+            return np.concatenate(parts)
+
+        return self._index.at_one_state(read)
 
     def file_vectors(self, file_id: int) -> Embeddings:
         """The unit vectors (n, dim) of all pictures of a file, in their order. Raises as `vectors`."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from calibration.queries import SAYS, QuerySet, count
 from calibration.tasks import Task
 from clipsearch.analysis.evaluation import CaptionedExample, read_captions
+from clipsearch.encoders.prompts import everyday_texts
 
 MODEL = "openai/clip-vit-base-patch32"
 SCALE = 100.0  # its logit_scale.exp()
@@ -54,24 +55,27 @@ def clip_tasks(shared: Path, half: int) -> list[Task]:
     known = everything[: len(captioned)]
     mine = np.arange(len(captioned)) % 2 == half
 
+    names = [*_coco(), *_imagenet(shared)]
+    vectors = np.concatenate([texts[text_source == "coco_a_cname"], texts[text_source == "imagenet1k_classes_a"]])
+    phrases = tuple(f"a {name}" for name in names)
+    everyday = vectors[[phrases.index(text) for text in everyday_texts()]] @ photos.T
+
     owners = np.repeat(np.arange(len(captioned)), 5)
     relevant = owners[:, None] == np.arange(len(photos))
     captions = tuple(caption for photo in known for caption in photo.captions)
     descriptions = Task(
         QuerySet("descriptions", captions, relevant, np.ones_like(relevant)),
         texts[text_source == _CAPTIONS] @ photos.T,
+        everyday,
     ).some(np.flatnonzero(mine[owners]))
 
-    names = [*_coco(), *_imagenet(shared)]
-    vectors = np.concatenate([texts[text_source == "coco_a_cname"], texts[text_source == "imagenet1k_classes_a"]])
     said = np.zeros((len(names), len(photos)), np.intp)
     said[:, : len(known)] = [count(_forms(name), known) for name in names]
     judged = np.zeros(said.shape, np.bool_)
     judged[:, : len(known)] = mine & ((said[:, : len(known)] >= SAYS) | (said[:, : len(known)] == 0))
-    phrases = tuple(f"a {name}" for name in names)
-    named = Task(QuerySet("words", phrases, (said >= SAYS) & judged, judged), vectors @ photos.T)
+    named = Task(QuerySet("words", phrases, (said >= SAYS) & judged, judged), vectors @ photos.T, everyday)
     nothing = np.zeros(said.shape, np.bool_)
-    absent = Task(QuerySet("absent", phrases, nothing, ~nothing), named.scores)
+    absent = Task(QuerySet("absent", phrases, nothing, ~nothing), named.scores, everyday)
     return [
         descriptions,
         named.some(np.flatnonzero(named.queries.relevant.any(axis=1))),

@@ -18,8 +18,8 @@ _CANDIDATES = 400  # thresholds tried
 class Cutoff:
     """The quality of the photos that are returned for each query.
 
-    descriptions and absent: over all pairs of a query and a photo. words: each query's own, averaged, so that "a dog" does not
-    outweigh the rest; a query without returned photos has precision 0.
+    descriptions and absent: over all pairs of a query and a photo. words and single: each query's own, averaged, so
+    that "a dog" does not outweigh the rest; a query without returned photos has precision 0.
     """
 
     precision: float
@@ -54,7 +54,7 @@ def cutoff(queries: QuerySet, returned: NDArray[np.bool_]) -> Cutoff:
     right = (returned & queries.relevant).sum(axis=1, dtype=np.float64)
     given, wanted = returned.sum(axis=1, dtype=np.float64), queries.relevant.sum(axis=1, dtype=np.float64)
     answered, mean_given = float((given > 0).mean()), float(given.mean())
-    if queries.name == "words":
+    if queries.name in ("words", "single"):
         some = wanted > 0
         right, given, wanted = right[some], given[some], wanted[some]
     else:

@@ -17,6 +17,7 @@ from clipsearch.errors import ClipsearchError
 
 Weights: TypeAlias = NDArray[np.float64]
 
+MANY = 20  # photos of a thing that is asked by a single word
 SAYS = 2  # how many of a photo's five captions must name a thing, for the photo to count as showing it
 
 
@@ -26,8 +27,8 @@ class QuerySet:
 
     name: "descriptions" (a caption and the photo that it was written for; every other pair counts as not relevant, though many
     captions fit other photos too), "words" (a thing in plain words; relevant if two captions of a photo name it, not if no
-    caption does, else not judged), "absent" (things that no caption names), or "removed" (captions whose photo is not in the
-    index).
+    caption does, else not judged), "single" (the same for single words that enough photos show), "absent"
+    (things that no caption names), or "removed" (captions whose photo is not in the index).
     """
 
     name: str
@@ -50,6 +51,14 @@ def words(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
     said = {thing: count(forms, photos) for thing, forms in things.items()}
     least = np.array([np.min([said[thing] for thing in parts], axis=0) for parts in wanted.values()])
     return QuerySet("words", tuple(wanted), least >= SAYS, (least >= SAYS) | (least == 0))
+
+
+def single_words(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
+    """The things of a file like data/relevance/words.txt, asked by one word, if MANY photos show them."""
+    things, _ = _read_words(path)
+    said = {thing: found for thing, forms in things.items() if ((found := count(forms, photos)) >= SAYS).sum() >= MANY}
+    counts = np.array(list(said.values()))
+    return QuerySet("single", tuple(said), counts >= SAYS, (counts >= SAYS) | (counts == 0))
 
 
 def absent(path: Path, photos: Sequence[CaptionedExample]) -> QuerySet:
