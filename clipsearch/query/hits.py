@@ -58,7 +58,7 @@ class Hits(list[Hit]):
 
         own_photos = [photo_to_json(record) for record in self.explanation.own_photos]
         values = asdict(replace(self.explanation, own_photos=()))
-        values["notes"] = list(values["notes"])
+        values |= {name: list(values[name]) for name in ("notes", "words")}
         return {**query_to_json(self.query), **values, "own_photos": own_photos}
 
     def to_pandas(self) -> pandas.DataFrame:

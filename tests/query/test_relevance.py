@@ -97,7 +97,7 @@ def matched(mini, null, text):
 
 def test_mini_believes_in_what_is_there(mini, null):
     assert matched(mini, null, "a fire truck") == {"fire-engine.jpg"}
-    assert matched(mini, null, "a cat") == {"cat.png", "kitten.jpg"}
+    assert matched(mini, null, "a cat") == {"cat.png"}
     assert matched(mini, null, "a bee on a flower") == {"honeybee.jpg"}
 
 
@@ -117,11 +117,11 @@ def test_mini_finds_nothing_where_there_is_nothing(mini, null, text):
 
 
 def test_mini_tells_most_plain_descriptions_right(mini, null):
-    """These photos were not used for tuning. 18 of the 20 matched photos are the right ones."""
+    """These photos were not used for tuning. 17 of the 19 matched photos are the right ones."""
     lines = [json.loads(line) for line in (PHOTOS / "plain_queries.jsonl").read_text().splitlines()]
     believed = [(line["image"], matched(mini, null, line["query"])) for line in lines]
     right, shown = sum(image in images for image, images in believed), sum(len(images) for _, images in believed)
-    assert right >= 22 and right / shown >= 0.7, (right, shown)
+    assert right >= 16 and right / shown >= 0.8, (right, shown)
 
 
 def test_a_model_with_other_levels_of_scores_has_the_same_matches(mini):

@@ -6,6 +6,9 @@ import pytest
 
 from clipsearch.encoders.prompts import PHOTO, default_prompts
 from clipsearch.query.embed import QueryEmbedder
+from clipsearch.query.search import search
+from clipsearch.render.explain import explain_text
+from clipsearch.store.collection import Collection
 from clipsearch.types import Query, Term
 from tests.conftest import ColourEncoder
 
@@ -50,3 +53,10 @@ def test_words_of_a_composed_query_are_put_into_the_template_each():
 
 def test_a_model_whose_labels_have_no_templates_has_none_for_words():
     assert default_prompts(ColourEncoder().spec, "dog") == ()
+
+
+def test_explain_shows_what_was_searched(engine):
+    with Collection(engine.index_folder) as collection:
+        (hits,) = search(collection, QueryEmbedder(Recording()), [Query((Term("red"), Term("a dog")))], 3)
+    assert hits.explain()["words"] == ["a photo of a red"]
+    assert 'word     searched as "a photo of a red"' in explain_text(hits.explain())
