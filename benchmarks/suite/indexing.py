@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
 
 from clipsearch import load_encoder
+from clipsearch.errors import CollectionError
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import ImageFile, ImageInfo
 from suite import limits, peers, synthetic
+from suite.marginal_run import COUNT, START
 from suite.measure import Figures, alternate, in_memory, run_process, timed
 from suite.result import Result
-from suite.setup import Setup
+from suite.setup import QUERY, ROOT, Setup
+
+_GLANCE = 0.05  # seconds between looks at an index that is being made
 
 
 def indexing(setup: Setup) -> Iterator[Result]:
@@ -62,6 +70,70 @@ def indexing(setup: Setup) -> Iterator[Result]:
             limit=count * sum(parts.values()), limit_is="decoding alone + model alone, on all cores",
             notes={"precision chosen": chosen, **{f"{name}, ms": round(1e3 * value, 1) for name, value in parts.items()}},
         )  # fmt: skip
+
+
+def first_results(setup: Setup) -> Iterator[Result]:
+    """From the start of `index` on a large folder to the end of the first query that finds photos, each a process."""
+    folder, index = setup.shared / "data" / "flickr8k" / "images", setup.work / "first-index"
+    count = sum(1 for _ in folder.iterdir())
+    for model in ("mini", setup.clip):
+        in_memory(folder, *([model] if isinstance(model, Path) else []))
+        figures = Figures()
+        for _ in range(setup.repeats + 1):
+            shutil.rmtree(index, ignore_errors=True)
+            start = time.perf_counter()
+            command = setup.clipsearch("index", folder, "--index", index, "--model", model, "--quiet")
+            process = subprocess.Popen(**command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                while process.poll() is None and not _count_photos(index):
+                    time.sleep(_GLANCE)
+                found = run_process(setup.clipsearch("query", QUERY, "--index", index, "--json"), Figures())
+                figures.seconds.append(time.perf_counter() - start)
+            finally:
+                process.kill()
+                process.wait()
+            assert json.loads(found)["hits"]
+        del figures.seconds[0]  # each machine chooses its precision once
+        name = "mini" if model == "mini" else "CLIP ViT-B/32"
+        yield Result(f"first query that finds photos, {count:,} being indexed, {name}", figures)
+
+
+def _count_photos(index: Path) -> int:
+    """How many photos a query would find now."""
+    try:
+        with Collection(index) as collection:
+            return len(collection)
+    except CollectionError:  # it is being made
+        return 0
+
+
+def marginal(setup: Setup) -> Iterator[Result]:
+    """1,000 photos of a run that is under way, beside decoding, resizing and the model in a loop, and nothing else."""
+    folder, index = setup.many_photos(START + COUNT + 200), setup.work / "marginal-index"
+    in_memory(folder, setup.clip)
+    processor: dict[str, list[float]] = {}
+
+    def run(way: str, precision: str, figures: Figures) -> dict[str, Any]:
+        command = [sys.executable, str(Path(__file__).with_name("marginal_run.py")), way]
+        command += [str(setup.clip), str(folder), str(index), precision]
+        environment = {**peers.environment(), "PYTHONPATH": str(ROOT)}
+        result: dict[str, Any] = json.loads(run_process({"args": command, "env": environment}, Figures()))
+        figures.seconds.append(COUNT * result["seconds"])
+        processor.setdefault(way, []).append(result["cpu"])
+        return result
+
+    about = run("parts", "auto", Figures())
+    chosen = about["precision"]
+    ways = {"ours": partial(run, "index", "auto"), "the loop": partial(run, "loop", chosen)}
+    figures = alternate(ways, setup.repeats)
+    cpu = {way: statistics.median(seconds) for way, seconds in processor.items()}
+    parts = {f"{name}, ms": round(1e3 * seconds, 2) for name, seconds in about["parts"].items()}
+    yield Result(
+        f"{COUNT:,} JPEGs of 1 MP, CLIP ViT-B/32, start-up apart", figures.pop("ours"), figures, count=COUNT,
+        limit=figures["the loop"].median, limit_is="decode, resize and the model alone",
+        notes={"precision": chosen, "processor time, loop by ours": f"{cpu['loop'] / cpu['index']:.0%}",
+               "processor ms a photo": round(1e3 * cpu["index"], 1), **parts},
+    )  # fmt: skip
 
 
 def unchanged(setup: Setup) -> Iterator[Result]:

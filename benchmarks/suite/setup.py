@@ -58,6 +58,15 @@ class Setup:
         return folder
 
     @cached_property
+    def clip(self) -> Path:
+        """A ViT-B/32 for 224 px with random weights: the size of OpenAI's."""
+        folder = self.work / "clip"
+        if not (folder / "config.json").exists():
+            tool = str(self.shared / "tools" / "make_clip_checkpoint.py")
+            subprocess.run([sys.executable, tool, str(folder)], check=True, capture_output=True)
+        return folder
+
+    @cached_property
     def siglip(self) -> Path:
         """A checkpoint of SigLIP 2's shape, B/32 for 256 px, with random weights."""
         folder = self.work / "siglip"
@@ -103,6 +112,17 @@ class Setup:
                 path.write_bytes((folder / f"{number % len(originals):05d}.jpg").read_bytes() + bytes(number))
         for path in sorted(folder.glob("*.jpg"))[count:]:
             path.unlink()
+        return folder
+
+    def many_photos(self, count: int) -> Path:
+        """JPEGs of 1 megapixel, each with its own bytes behind the picture."""
+        folder = self.work / f"1MP-{count}"
+        folder.mkdir(parents=True, exist_ok=True)
+        originals = [path.read_bytes() for path in sorted(self.photo_folder("1 MP").glob("*.jpg"))[:16]]
+        for number in range(count):
+            path = folder / f"{number:05d}.jpg"
+            if not path.exists():
+                path.write_bytes(originals[number % len(originals)] + bytes(number))
         return folder
 
     def vectors(self, count: int) -> NDArray[np.float32]:
