@@ -36,5 +36,5 @@ def test_every_option_named_exists(page):
             named = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z][a-z-]*(=.*)?", word)}
             assert named <= KNOWN[name], line
     inline = set(re.findall(r"`(--[a-z][a-z-]*)", text))
-    others = {"--minutes", "--only", "--kill", "--repeats", "--spread", "--replicas", "--all"}  # of programs in tools/
+    others = {"--minutes", "--only", "--kill", "--repeats", "--spread", "--replicas", "--all", "--planted"}  # of programs in tools/
     assert inline <= ANY | others
