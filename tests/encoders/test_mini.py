@@ -153,7 +153,8 @@ def test_processors_without_vnni_embed_the_same(encoder, tmp_path, processor):
     np.save(tmp_path / "pixels.npy", random_pixels()[:1])
     code = (
         "import sys, numpy; from clipsearch import load_encoder; encoder = load_encoder('mini')\n"
-        f"numpy.savez(sys.argv[2], texts=encoder.encode_texts({TEXTS}), pictures=encoder.encode_pixels(numpy.load(sys.argv[1])))\n"
+        f"texts, pictures = encoder.encode_texts({TEXTS}), encoder.encode_pixels(numpy.load(sys.argv[1]))\n"
+        "numpy.savez(sys.argv[2], texts=texts, pictures=pictures)\n"
         "from clipsearch.encoders.mini.openvino_operations import adds_int8_exactly; assert not adds_int8_exactly()"
     )
     emulated = ["qemu-x86_64", "-cpu", processor, sys.executable, "-c", code]
