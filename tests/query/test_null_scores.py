@@ -99,3 +99,15 @@ def test_a_sample_of_an_index_leaves_out_removed_photos_and_is_about_as_large_as
     with Collection(engine.index_folder) as collection:
         assert collection.sample_vectors(100).shape == (3, 4)
         assert len(collection.sample_vectors(2)) <= 2
+
+
+def test_an_index_without_one_gets_it_from_the_next_run_although_no_photo_changed(engine):
+    with Collection(engine.index_folder, writable=True) as collection:
+        before = collection.null_scores
+        collection._catalog.begin()
+        collection._catalog.remove_meta("null scores")
+        collection.commit()
+        assert collection.null_scores is None
+    assert engine.index().unchanged == 4
+    with Collection(engine.index_folder) as collection:
+        assert collection.null_scores == before
