@@ -59,7 +59,7 @@ def main() -> None:
         for result in CASES[name](setup):
             results.append(result)
             print(table([result], header=False), file=sys.stderr)
-    versions = {name: version(name) for name in ("faiss-cpu", "numpy", "openvino", "onnxruntime", "pillow")}
+    versions = {name: version(name) for name in ("faiss-cpu", "numpy", "openvino", "pillow")}
     versions |= {name: peers.version(setup.peer_dir, name) for name in ("rclip", "transformers") if setup.has(name)}
     about = {"machine": machine(), "python": sys.version.split()[0], "versions": versions}
     if arguments.json:
