@@ -207,6 +207,19 @@ class MilvusStore:
         answers = nearest(table, manifest, queries, top_k, allowed, without, all_moments=all_moments)
         return [ranked(table, manifest, scores, rows, top_k) for scores, rows in answers]
 
+    @_at_one_state
+    def search_with_best(
+        self, queries: Embeddings, top_k: int, count: int, *, exact: bool = False
+    ) -> list[tuple[list[tuple[float, ImageRecord]], Scores]]:
+        """`search` among all files, and `best_scores`, by one request."""
+        table, manifest = self.table, self.manifest
+        answers = []
+        for scores, rows in nearest(table, manifest, queries, max(top_k, count)):
+            best = np.sort(scores)[::-1]
+            first = np.flatnonzero(scores >= best[min(top_k, len(best)) - 1]) if len(best) else np.empty(0, np.int64)
+            answers.append((ranked(table, manifest, scores[first], [rows[row] for row in first], top_k), best[:count]))
+        return answers
+
     def approximation(self, top_k: int, allowed: Selection | None = None, *, exact: bool = False) -> None:
         """None, because every search is exact."""
 

@@ -196,14 +196,14 @@ def _answers(
         rankings = _rankings(store, searches, selections)
     with _timed("choose", seconds):
         answers = []
-        for search, ranking in zip(searches, rankings, strict=True):
+        for search, (ranking, best) in zip(searches, rankings, strict=True):
             selection = selections[search.query.filters]
             approximation = store.approximation(search.depth, selection, exact=search.query.exact)
-            hits = _hits(store, embedder, search, ranking, exact=approximation is None)
+            hits = _hits(store, embedder, search, ranking, best)
             while search.is_short(hits, ranking):
                 search = replace(search, files_of_a_shot=search.files_of_a_shot * _FILES_OF_A_SHOT)
-                (ranking,) = _rankings(store, [search], selections)
-                hits = _hits(store, embedder, search, ranking, exact=approximation is None)
+                ((ranking, best),) = _rankings(store, [search], selections)
+                hits = _hits(store, embedder, search, ranking, best)
             considered = images if selection is None else len(selection)
             explanation = Explanation(
                 model=spec.fingerprint.model,
@@ -239,20 +239,33 @@ def _rankings(
     store: VectorStore[SelectionT],
     searches: Sequence[_EmbeddedSearch],
     selections: Mapping[_Filters, SelectionT | None],
-) -> list[_Ranking]:
-    """For each search the best photos, as many as its depth. Searches that differ only in their vectors share a scan."""
+) -> list[tuple[_Ranking, list[Scores]]]:
+    """For each search the best photos, as many as its depth, and the best scores of its texts, if it has no pictures.
+
+    Searches that differ only in their vectors share a scan.
+    """
     groups: dict[Any, list[int]] = {}
     for position, search in enumerate(searches):
         query = search.query
         left_out = () if query.keep_own else search.embedded.own
-        key = (search.depth, query.filters, left_out, query.exact, query.all_moments)
+        with_best = search.is_single and _is_text(query) and not (query.filters or query.all_moments)
+        key = (search.depth, query.filters, left_out, query.exact, query.all_moments, with_best)
         groups.setdefault(key, []).append(position)
-    rankings: list[_Ranking] = [[] for _ in searches]
-    for (depth, filters, left_out, exact, all_moments), positions in groups.items():
+    rankings: list[tuple[_Ranking, list[Scores]]] = [([], []) for _ in searches]
+    for (depth, filters, left_out, exact, all_moments, with_best), positions in groups.items():
         vectors = np.concatenate([searches[position].embedded.vector for position in positions])
+        if with_best:
+            both = store.search_with_best(vectors, depth, REACH, exact=exact)
+            for position, (ranking, best) in zip(positions, both, strict=True):
+                rankings[position] = ranking, [best]
+            continue
         nearest = store.search(vectors, depth, selections[filters], left_out, exact=exact, all_moments=all_moments)
+        is_exact = store.approximation(depth, selections[filters], exact=exact) is None
         for position, ranking in zip(positions, nearest, strict=True):
-            rankings[position] = ranking
+            search = searches[position]
+            is_text = ranking and _is_text(search.query)
+            best_of_terms = store.best_scores(search.embedded.terms, REACH, exact=is_exact) if is_text else []
+            rankings[position] = ranking, best_of_terms
     return rankings
 
 
@@ -261,10 +274,12 @@ def _hits(
     embedder: QueryEmbedder,
     search: _EmbeddedSearch,
     ranking: _Ranking,
-    *,
-    exact: bool,
+    best: list[Scores],
 ) -> list[Hit]:
-    """From a ranking to the hits that are wanted: good enough, one for each shot, without near-copies, after the offset."""
+    """From a ranking to the hits that are wanted: good enough, one for each shot, without near-copies, after the offset.
+
+    `best` has the highest scores of each of the query's texts, or is empty.
+    """
     query = search.query
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
@@ -272,7 +287,6 @@ def _hits(
         ranking = ranking[: search.end]
     if not ranking:
         return []
-    best = store.best_scores(search.embedded.terms, REACH, exact=exact) if _is_text(query) else []
     if query.diverse or (best and not search.is_single):
         vectors = store.vectors([record.image_id for _, record in ranking])
     matches: list[float | None] = [None] * len(ranking)

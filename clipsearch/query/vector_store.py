@@ -60,6 +60,11 @@ class VectorStore(Protocol[SelectionT]):
         them, or over the candidates of an approximate index if there is one and not `exact`.
         """
 
+    def search_with_best(
+        self, queries: Embeddings, top_k: int, count: int, *, exact: bool = False
+    ) -> list[tuple[list[tuple[float, ImageRecord]], Scores]]:
+        """`search` among all photos, and `best_scores`, by one scan."""
+
     def approximation(
         self, top_k: int, allowed: SelectionT | None = None, *, exact: bool = False
     ) -> ApproximateInfo | None:

@@ -438,9 +438,29 @@ class Collection:
 
         return self._index.at_one_state(answer)
 
+    def search_with_best(
+        self, queries: Embeddings, top_k: int, count: int, *, exact: bool = False
+    ) -> list[tuple[list[tuple[float, ImageRecord]], Scores]]:
+        """`search` among all files, and `best_scores`, by one scan."""
+
+        def answer(snapshot: Snapshot) -> list[tuple[list[tuple[float, ImageRecord]], Scores]]:
+            nearest = self._nearest(snapshot, queries, max(top_k, count), exact=exact, wanted=top_k)
+            answers = []
+            for query, (scores, ids) in zip(queries, nearest, strict=True):
+                # The best `top_k`, and all that tie with the last of them: paths decide which of these stay.
+                first = int(np.count_nonzero(scores >= scores[top_k - 1])) if len(scores) > top_k else len(scores)
+                answers.append(
+                    (self._ranked(snapshot, query[None], scores[:first], ids[:first], top_k), scores[:count])
+                )
+            return answers
+
+        return self._index.at_one_state(answer)
+
     def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
         """For each of the queries (n, dim) its `count` highest cosines over all files, best first; found as `search` does."""
-        nearest = self._index.at_one_state(lambda snapshot: self._nearest(snapshot, queries, count, exact=exact))
+        nearest = self._index.at_one_state(
+            lambda snapshot: self._nearest(snapshot, queries, count, exact=exact, wanted=1)
+        )
         return [scores[:count] for scores, _ in nearest]
 
     def approximation(self, top_k: int, allowed: Ids | None = None, *, exact: bool = False) -> ApproximateInfo | None:
@@ -768,15 +788,19 @@ class Collection:
         *,
         exact: bool,
         all_moments: bool = False,
+        wanted: int | None = None,
     ) -> list[tuple[Scores, Ids]]:
-        """For each of the queries (n, dim) the best `top_k`, and all that tie with the last: cosines, best first, and ids."""
+        """For each of the queries (n, dim) the best `top_k`, and all that tie with the last: cosines, best first, and ids.
+
+        If only the first `wanted` become hits, an approximate index may be searched deeper than its own limit.
+        """
         file_ids, restricted = snapshot.file_ids, allowed
         if len(file_ids):
             allowed = None if allowed is None else file_ids.expanded(allowed)
             without = file_ids.expanded(file_ids.files_of(np.array(without, np.int64))).tolist()
 
         def nearest(queries: Embeddings, depth: int) -> list[tuple[Scores, Ids]]:
-            if index := self._approximate(depth, restricted, exact):
+            if index := self._approximate(depth if wanted is None else wanted, restricted, exact):
                 return index.nearest(snapshot, queries, depth, without)
             return snapshot.nearest(queries, depth, allowed, without)
 
