@@ -271,7 +271,7 @@ class SearchEngine:
         else:
             with self._writing(folders, on_busy) as (collection, load_encoder):
                 report = index_folders(collection, folders, load_encoder, options, progress, cancel)
-                if report.added or report.updated or collection.null_scores is None:
+                if not report.interrupted and (report.added or report.updated or collection.null_scores is None):
                     keep_null_scores(collection, partial(self._model.for_texts, collection))
                 report.next_model = collection.successor_model
         report.seconds = time.monotonic() - start

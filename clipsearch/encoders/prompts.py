@@ -86,7 +86,8 @@ def check_prompts(prompts: Sequence[str]) -> None:
 def everyday_texts() -> tuple[str, ...]:
     """Short texts of everyday things, such as "a dog", from everyday.txt: names of classes of COCO and ImageNet.
 
-    Their embeddings by CLIP ViT-B/32 are among the data of training/calibrate.py.
+    Their embeddings by CLIP ViT-B/32 are among the data of training/calibrate.py. Four times as many did not make `match`
+    better, and SigLIP 2 takes a seventh of a second for each.
     """
     names = Path(__file__).resolve().with_name("everyday.txt").read_text("utf-8").splitlines()
     return tuple(f"a {name}" for name in names)

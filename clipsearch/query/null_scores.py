@@ -98,7 +98,7 @@ def keep_null_scores(collection: Collection, load_encoder: Callable[[], Encoder]
     found = measure(texts @ collection.sample_vectors(SAMPLE).T)
     about = {"images": len(collection), "last_id": collection.last_id, "texts": _key(encoder.spec)}
     collection.set_meta(_KEY, json.dumps({**asdict(found), **about}))
-    collection.commit()
+    collection.publish()
 
 
 def _read(text: str | None, spec: ModelSpec) -> tuple[NullScores, int, int] | None:

@@ -326,9 +326,11 @@ def test_a_client_outlives_the_server_s_patience(server):
 
 
 def same_answers(engine, client, query):
-    """Check that server and index give the same hits, to the last digit."""
+    """Check that server and index give the same hits. The last digits depend on how many threads multiply matrices."""
     own, through = engine.search(query, 20), client.search(query, 20)
-    assert [(hit.score, hit.match, hit.path) for hit in through] == [(hit.score, hit.match, hit.path) for hit in own]
+    assert [hit.path for hit in through] == [hit.path for hit in own]
+    for hit, other in zip(through, own, strict=True):
+        assert (hit.score, hit.match) == (pytest.approx(other.score, abs=1e-6), pytest.approx(other.match, abs=1e-6))
     assert through.explanation.considered == own.explanation.considered
     return own
 
