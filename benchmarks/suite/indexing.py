@@ -87,7 +87,9 @@ def first_results(setup: Setup) -> Iterator[Result]:
             try:
                 while process.poll() is None and not _count_photos(index):
                     time.sleep(_GLANCE)
-                found = run_process(setup.clipsearch("query", QUERY, "--index", index, "--json"), Figures())
+                found = run_process(
+                    setup.clipsearch("query", QUERY, "--index", index, "--model", model, "--json"), Figures()
+                )
                 figures.seconds.append(time.perf_counter() - start)
             finally:
                 process.kill()
