@@ -55,6 +55,14 @@ def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
                 path.unlink()
 
 
+def keep_if_possible(path: Path, content: bytes) -> None:
+    """Write a file, and its folder, that can be made again: if it cannot be written, it is left as it was."""
+    with contextlib.suppress(OSError, ClipsearchError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing([path], force=True) as (unfinished,):
+            unfinished.write_bytes(content)
+
+
 @contextmanager
 def _naming(targets: Sequence[Path], files: Sequence[Path]) -> Iterator[None]:
     """Raise ClipsearchError, which names the targets, if an OSError is about one of these files.

@@ -95,7 +95,7 @@ class OpenClipTower:
         tensors = {}
         (file,) = checkpoint.weights_files
         with safe_open(file, "pt") as stored:
-            names = {name: _name_in_tower(name, tower) for name in stored.keys()}  # noqa: SIM118 - it is no mapping
+            names = {name: _name_in_tower(name, tower) for name in stored.keys()}  # noqa: SIM118 - it has keys(), but is not a mapping
             own = {inner: name for name, inner in names.items() if inner is not None}
             require_same_names(self._folder, expected.keys() - own.keys(), own.keys() - expected.keys())
             for inner, name in own.items():
@@ -188,7 +188,7 @@ def _is_sensible(value: object, largest: int) -> bool:
 
 
 def _name_in_tower(name: str, tower: str) -> str | None:
-    """A stored tensor's name in its tower; None if it is no part of this tower."""
+    """A stored tensor's name in its tower; None if another tower has it."""
     if name.startswith("visual."):
         return name.removeprefix("visual.") if tower == "image" else None
     if tower == "image" or name.startswith(("logit_", "text_decoder.")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -13,9 +12,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.atomic_files import keep_if_possible
 from clipsearch._internal.untrusted_files import read_json
-from clipsearch.errors import ClipsearchError
 from clipsearch.types import Embeddings
 
 logger = logging.getLogger(__name__)
@@ -115,16 +113,12 @@ def load_choice(key: str) -> tuple[str, Fidelity | None] | None:
 
 def save_choice(key: str, precision: str, fidelity: Fidelity | None) -> None:
     """Keep a choice for later runs. If it cannot be kept, the next index measures again."""
-    path = _cache_file()
-    with contextlib.suppress(OSError, ClipsearchError):
-        try:
-            entries = dict(read_json(path, _MAX_CACHE_BYTES))
-        except (OSError, ValueError, TypeError):
-            entries = {}
-        entries[key] = {"precision": precision, "fidelity": asdict(fidelity) if fidelity else None}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing([path], force=True) as (unfinished,):
-            unfinished.write_text(json.dumps(entries, indent=1), "utf-8")
+    try:
+        entries = dict(read_json(_cache_file(), _MAX_CACHE_BYTES))
+    except (OSError, ValueError, TypeError):
+        entries = {}
+    entries[key] = {"precision": precision, "fidelity": asdict(fidelity) if fidelity else None}
+    keep_if_possible(_cache_file(), json.dumps(entries, indent=1).encode())
 
 
 class _Embedded:

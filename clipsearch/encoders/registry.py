@@ -38,7 +38,8 @@ def model_rows() -> list[dict[str, Any]]:
 
     mini_bytes = sum(path.stat().st_size for path in FOLDER.iterdir())
     speeds = measured_speeds()
-    reference = next(entry for entry in MODELS if entry.model == REFERENCE_MODEL)
+    reference = find_entry(REFERENCE_MODEL)
+    assert reference
     return [
         {
             "model": entry.model,

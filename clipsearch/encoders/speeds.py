@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.atomic_files import keep_if_possible
 from clipsearch._internal.cpu import cores
 from clipsearch._internal.untrusted_files import read_json
 from clipsearch.encoders.families import plan_of
@@ -20,7 +19,7 @@ from clipsearch.encoders.plan import ModelPlan
 from clipsearch.encoders.recommended import MINI, MINI_ENTRY, MODELS, REFERENCE_MODEL, RecommendedModel, VisionShape
 from clipsearch.encoders.runtime import DataParallel, EmbedPixels
 from clipsearch.encoders.shape import read_shape
-from clipsearch.errors import ClipsearchError, ModelError
+from clipsearch.errors import ModelError
 
 _BATCH_PER_CORE = 2  # pictures
 _SECONDS = 3.0  # a model and the reference take turns for as long as this, and for two turns each at least
@@ -95,11 +94,7 @@ def measured_speeds() -> dict[str, float]:
 
 def save_speeds(speeds: Mapping[str, float]) -> None:
     """Keep the speeds of this machine for `measured_speeds`. If they cannot be kept, they can be measured again."""
-    path = _cache_file()
-    with contextlib.suppress(OSError, ClipsearchError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing([path], force=True) as (unfinished,):
-            unfinished.write_text(json.dumps({_machine(): dict(speeds)}, indent=1), "utf-8")
+    keep_if_possible(_cache_file(), json.dumps({_machine(): dict(speeds)}, indent=1).encode())
 
 
 class _RandomWeights(Mapping[str, NDArray[np.float32]]):

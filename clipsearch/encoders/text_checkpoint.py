@@ -65,7 +65,7 @@ class TextCheckpoint:
 
     @property
     def dense_weights(self) -> Path:
-        """The safetensors file of the linear layer. Raises ModelError if there is none."""
+        """The safetensors file of the linear layer. Raises ModelError if the folder does not have one."""
         path = self._dense / DENSE_WEIGHTS
         if not path.is_file():
             pickled = " (it has pickled weights, which could run code, so they are not loaded)"

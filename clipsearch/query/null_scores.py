@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import logging
 import math
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.atomic_files import keep_if_possible
 from clipsearch.encoders.prompts import everyday_texts
 from clipsearch.errors import ClipsearchError
 from clipsearch.types import Embeddings, Scores
@@ -132,10 +133,9 @@ def _embedded_texts(encoder: Encoder) -> Embeddings:
         if known.shape == shape and known.dtype == np.float32 and np.isfinite(known).all():
             return known
     vectors = encoder.encode_texts(everyday_texts())
-    with contextlib.suppress(OSError, ClipsearchError):  # if they cannot be kept, they are encoded again next time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing([path], force=True) as (unfinished,), unfinished.open("wb") as file:
-            np.save(file, vectors)
+    content = io.BytesIO()
+    np.save(content, vectors)
+    keep_if_possible(path, content.getvalue())
     return vectors
 
 

@@ -196,7 +196,7 @@ class Catalog:
             return text(known["model"]) if known["pictures"] == fingerprint.digest else None
 
     def set_text_model(self, model: str | None) -> None:
-        """Remember the other model for texts, or that there is none. The model of the pictures must be known."""
+        """Remember the other model for texts; None forgets it. The model of the pictures must be known."""
         fingerprint = self.fingerprint()
         if model is None or fingerprint is None:
             self.remove_meta(_TEXT_MODEL)

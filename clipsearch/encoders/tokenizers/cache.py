@@ -10,10 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.atomic_files import keep_if_possible
 from clipsearch._internal.untrusted_files import open_plain, read_json
 from clipsearch.encoders.checkpoint import MAX_TOKENIZER_BYTES
-from clipsearch.errors import ClipsearchError
 
 _SMALL_BYTES = 200_000  # a smaller file is hashed each time, in half a millisecond
 _SETTLED_SECONDS = 2  # a file changed later than that may change again without another time stamp
@@ -85,8 +84,4 @@ def _save_digest(name: str, stamp: list[int], hexdigest: str) -> None:
     digests = _load_digests()
     digests.pop(name, None)
     digests[name] = [stamp, hexdigest]
-    path = cache_folder() / "digests.json"
-    with contextlib.suppress(OSError, ClipsearchError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing([path], force=True) as (unfinished,):
-            unfinished.write_text(json.dumps(dict([*digests.items()][-_MAX_DIGESTS:])), "utf-8")
+    keep_if_possible(cache_folder() / "digests.json", json.dumps(dict([*digests.items()][-_MAX_DIGESTS:])).encode())
