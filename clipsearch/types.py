@@ -121,9 +121,21 @@ class Moment:
         return f"at {hours}:{minutes:02}:{seconds:02}" if hours else f"at {minutes}:{seconds:02}"
 
 
+DateSource: TypeAlias = Literal["exif", "xmp", "iptc", "container", "sidecar", "takeout", "name", "file"]
+"""Where a photo's date was read.
+
+exif, xmp, iptc  in the photo itself
+container        in a film
+sidecar          in an XMP file beside the photo
+takeout          in a JSON file of Google Takeout beside the photo
+name             in the photo's file name
+file             the file's own time, only with `--date-from-files`
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What decoding a photo tells. Width and height are those of the upright picture, in pixels.
+    """What decoding a photo tells, and what is written beside it. Width and height are those of the upright picture, in pixels.
 
     A file with several pictures, such as a film, has a moment for each of those that are indexed, in order and of one unit.
     """
@@ -138,6 +150,15 @@ class ImageInfo:
     caption: str | None = None  # from a data set, cleaned by `clean_caption`; decoding gives none
     incomplete: bool = False  # the end of the picture is missing; an index keeps that as a Failure
     moments: tuple[Moment, ...] = ()  # empty for a file with one picture
+    taken_from: DateSource | None = None  # where `taken_at` was read; None without a date, or before an index kept it
+    title: str | None = None  # this and the texts below are cleaned by `clean_caption`
+    description: str | None = None
+    keywords: tuple[str, ...] = ()  # without repetitions, also in upper and lower case
+    people: tuple[str, ...] = ()  # names of those in the picture
+    rating: int | None = None  # stars, 0 to 5; -1 for a rejected photo
+    label: str | None = None  # a colour or other mark, such as "Red"
+    place: str | None = None  # of `gps`, as a code of the gazetteer: "FR/11/2988507" is a country, a region and a city
+    text: str | None = None  # read in the picture itself; "" if it was looked for and there is none
 
 
 def clean_caption(text: object) -> str | None:
