@@ -8,14 +8,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
+
+from clipsearch.images.dates import parse_date, parse_zone
 
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 MAKE, MODEL, DATE_TIME = 0x010F, 0x0110, 0x0132
 DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED = 0x9003, 0x9004
 OFFSET, OFFSET_ORIGINAL, OFFSET_DIGITIZED = 0x9010, 0x9011, 0x9012  # zones, one for each of the three times
 LATITUDE_REF, LATITUDE, LONGITUDE_REF, LONGITUDE = 1, 2, 3, 4
+
+_DEFAULTS = re.compile(
+    r"olympus digital camera|om system(?: digital camera)?|sony dsc|default|dcim\\.*|exif[_ ]jpeg.*|screenshot|untitled|dsc"
+    r"|(?:konica minolta |minolta |konica |kodak |samsung |nikon |casio |ricoh |pentax |sanyo )?digital ?(?:still ?)?camera"
+    r"|created (?:with|by|in) (?:the )?gimp.*|user comments?|<?unknown>?|<?none>?|null|my beautiful picture|[\W_]*",
+    re.IGNORECASE,
+)
+"""What cameras and programs write in place of a description, without being asked."""
 
 _MAX_TEXT = 200  # characters of a camera's name
 
@@ -27,13 +37,8 @@ def capture_time(main: Mapping[int, Any], exif: Mapping[int, Any]) -> datetime |
         (exif.get(DATE_TIME_DIGITIZED), OFFSET_DIGITIZED),
         (main.get(DATE_TIME), OFFSET),
     ):
-        match = re.match(r"\s*(\d{4})[:\-/](\d{1,2})[:\-/](\d{1,2})[ T](\d{1,2}):(\d{1,2}):(\d{1,2})", _text(value))
-        if match:
-            try:
-                year, month, day, hour, minute, second = map(int, match.groups())
-                return datetime(year, month, day, hour, minute, second, tzinfo=_offset(exif.get(offset)))
-            except ValueError:
-                continue
+        if taken_at := parse_date(_text(value), parse_zone(_text(exif.get(offset)))):
+            return taken_at
     return None
 
 
@@ -56,20 +61,17 @@ def position(gps: Mapping[int, Any]) -> tuple[float, float] | None:
     return latitude, longitude
 
 
+def own_description(text: str | None) -> str | None:
+    """A description, or None if a camera or a program wrote it by itself, such as "OLYMPUS DIGITAL CAMERA"."""
+    return text if text and not _DEFAULTS.fullmatch(text) else None
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
         return ""
     return " ".join("".join(c if c.isprintable() else " " for c in value.split("\0")[0]).split())[:_MAX_TEXT]
-
-
-def _offset(value: Any) -> timezone | None:
-    match = re.match(r"([+-])(\d{2}):(\d{2})$", _text(value))
-    if not match:
-        return None
-    minutes = int(match[2]) * 60 + int(match[3])
-    return timezone(timedelta(minutes=minutes if match[1] == "+" else -minutes)) if minutes < 24 * 60 else None
 
 
 def _degrees(value: Any, reference: str, negative: str, limit: int) -> float | None:
