@@ -240,10 +240,10 @@ class IndexPreview:
 
 Field: TypeAlias = Literal[
     "name", "folder", "path", "format", "camera", "width", "height", "megapixels", "size", "taken", "orientation",
-    "latitude", "longitude", "caption",
+    "latitude", "longitude", "caption", "keyword", "person", "rating", "label", "title", "description", "text", "source",
 ]  # fmt: skip
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
-NUMBERS: tuple[Field, ...] = ("width", "height", "megapixels", "size", "latitude", "longitude")
+NUMBERS: tuple[Field, ...] = ("width", "height", "megapixels", "size", "latitude", "longitude", "rating")
 """The fields whose values are numbers."""
 
 _WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one class
@@ -253,9 +253,11 @@ _WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one cla
 class Test:
     """A comparison of one field with one value. A photo that lacks the field fails every test of it.
 
-    `value` is a number for width and height (pixels), megapixels, size (bytes), latitude and longitude (degrees), and text for
-    the others; for "taken" a time of the camera's clock, "2024-07-01T12:30:00" or a beginning of that. Case is ignored
-    in texts. "~" is a glob: `*` any characters, `?` one, `[abc]` one of these.
+    `value` is a number for width and height (pixels), megapixels, size (bytes), latitude and longitude (degrees) and rating
+    (stars), and text for the others. For "taken" it is a time of the camera's clock, "2024-07-01T12:30:00" or a beginning of
+    that; "text" is what was read in the picture, and "source" a DateSource. A photo with several keywords or people passes if
+    one of them does; "!=" needs that none is the value. Case is ignored in texts. "~" is a glob: `*` any characters, `?` one,
+    `[abc]` one of these.
     """
 
     __test__ = False  # not one of pytest's
@@ -277,6 +279,16 @@ class Below:
     """In a folder (an absolute path) or anywhere below it."""
 
     folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """Its texts have all of these words and "phrases", each perhaps with a * at its end for any ending.
+
+    The texts are title, description, caption, keywords, people, and what was read in the picture. Case and accents are ignored.
+    """
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +321,7 @@ class Not:
     condition: Condition
 
 
-Condition: TypeAlias = Test | Known | Below | Near | All | Either | Not
+Condition: TypeAlias = Test | Known | Below | Contains | Near | All | Either | Not
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition | None:

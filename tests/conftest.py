@@ -175,6 +175,14 @@ def give_captions(index_folder, captions):
         collection.commit()
 
 
+def give_facts(index_folder, name, **facts):
+    """Set facts of an indexed photo, by file name."""
+    with Collection(index_folder, writable=True) as collection:
+        (record,) = [record for record in collection.all_records() if record.file.name == name]
+        collection.set_facts(record.image_id, replace(record.info, **facts), "1")
+        collection.commit()
+
+
 def save_five_photos(folder):
     for colour in ("red", "green", "blue", "yellow"):
         save_photo(folder / f"{colour}.jpg", colour)

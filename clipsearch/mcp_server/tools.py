@@ -51,7 +51,8 @@ pass the filters, newest first."""
 
 _WHERE = """\
 Only photos for which this expression is true. Fields: name folder path format camera orientation width height megapixels size
-taken latitude longitude caption. Operators: = != < <= > >= ~ (glob), 'is known', and, or, not, brackets. Example:
+taken latitude longitude caption keyword person rating label title description text source. Operators: = != < <= > >= ~ (glob),
+'is known', and, or, not, brackets; contains "words" looks for words in titles, keywords and texts in the picture. Example:
 "size > 5MB and (format = jpeg or taken is not known)"."""
 
 _TopK = Annotated[int, Field(ge=1, le=MOST_HITS, description="The number of photos, at most.")]
@@ -92,6 +93,12 @@ class PhotoResult(BaseModel):
     height: int
     format: str
     caption: str | None = Field(None, description="The text that a data set has for the photo.")
+    title: str | None = None
+    description: str | None = None
+    keywords: list[str] = []
+    people: list[str] = Field([], description="Names of those in the picture.")
+    rating: int | None = Field(None, description="Stars; -1 is rejected.")
+    text: str | None = Field(None, description="What was read in the picture.")
     moment: MomentResult | None = Field(
         None, description="Where in the file the photo is, if it is a film or has several pages; else null."
     )

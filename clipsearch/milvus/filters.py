@@ -16,9 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from clipsearch.errors import QueryError
 from clipsearch.store.filters import FolderLookup, box_around, composed
 from clipsearch.store.memory_catalog import matching_values
-from clipsearch.types import All, Below, Condition, Either, Field, Known, Near, Not, Test, literals
+from clipsearch.types import All, Below, Condition, Contains, Either, Field, Known, Near, Not, Test, literals
 
 EVERYTHING, NOTHING = "row > 0", "row < 0"  # photos' rows have numbers above 0
 FIRST_PICTURE = "row_check >= 0"
@@ -32,6 +33,13 @@ _COLUMNS: dict[Field, tuple[str, ...]] = {
     "megapixels": ("width", "height"),
     "orientation": ("width", "height"),
 }  # every other field is a column of its own name
+_ONLY_IN_AN_INDEX: frozenset[Field] = frozenset(
+    {"keyword", "person", "rating", "label", "title", "description", "text", "source"}
+)
+_NOT_IN_STORES = (
+    "a vector database has no keywords, people, ratings, titles or texts of the photos; leave --store out, and search the "
+    "index itself for them"
+)
 _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `shape`
 _OTHER_LETTERS = re.compile("[^\\x00-\\x7f]+")
 _LARGEST = 2.0**52
@@ -75,7 +83,8 @@ class FilterTranslator:
             return leaf
         return FilterExpression(f"not ({leaf.text})") if leaf.exact else FilterExpression(EVERYTHING, False)
 
-    def _leaf(self, condition: Test | Known | Below | Near) -> FilterExpression:
+    def _leaf(self, condition: Test | Known | Below | Contains | Near) -> FilterExpression:
+        condition = _require_in_stores(condition)
         if isinstance(condition, Known):
             return FilterExpression(_known(condition.field))
         if isinstance(condition, Below):
@@ -137,12 +146,21 @@ class FilterTranslator:
         return FilterExpression(f'{column} like "{pattern}"' if pattern != "%" else EVERYTHING, False)
 
 
+def _require_in_stores(condition: Test | Known | Below | Contains | Near) -> Test | Known | Below | Near:
+    """The condition itself. QueryError if it is about what only an index has of a photo."""
+    is_fact = isinstance(condition, (Test, Known)) and condition.field in _ONLY_IN_AN_INDEX
+    if isinstance(condition, Contains) or is_fact:
+        raise QueryError(_NOT_IN_STORES)
+    return condition
+
+
 def columns_of(condition: Condition) -> set[str]:
     """The columns that decide whether a photo meets a condition."""
     if isinstance(condition, Not):
         return columns_of(condition.condition)
     if isinstance(condition, (All, Either)):
         return {column for part in condition.conditions for column in columns_of(part)}
+    condition = _require_in_stores(condition)
     if isinstance(condition, Near):
         return {"latitude", "longitude"}
     if isinstance(condition, Below):

@@ -2,7 +2,7 @@
 
     expression := all { "or" all }
     all        := test { "and" test }
-    test       := "not" test | "(" expression ")" | FIELD "is" ["not"] "known" | FIELD OPERATOR VALUE
+    test       := "not" test | "(" expression ")" | FIELD "is" ["not"] "known" | FIELD OPERATOR VALUE | "contains" VALUE
     OPERATOR   := = | != | < | <= | > | >= | ~
     VALUE      := a word, or anything between quotes, 'so' or "so"
 
@@ -29,6 +29,7 @@ from clipsearch.types import (
     All,
     Below,
     Condition,
+    Contains,
     Either,
     Field,
     Known,
@@ -55,16 +56,20 @@ def chosen(
     *,
     folders: Iterable[str] = (),
     names: Iterable[str] = (),
+    keywords: Iterable[str] = (),
+    people: Iterable[str] = (),
     min_width: int | None = None,
     min_height: int | None = None,
     **texts: str | None,
 ) -> tuple[Condition, ...]:
-    """The usual filters as conditions that must all hold: in any of the folders, with any of the names, and so on.
+    """The usual filters as conditions that must all hold.
 
-    `texts` are taken, after, before, camera, near, orientation, format and where, each None if it is not wanted.
+    In any of the folders, with any of the names, with all of the keywords and people, and so on. `texts` are taken, after,
+    before, camera, near, rating, text, orientation, format and where, each None if it is not wanted.
     """
     alternatives = tuple(map(in_folder, folders)), tuple(map(named, names))
     conditions: list[Condition] = [Either(either) for either in alternatives if either]
+    conditions += [*map(keyworded, keywords), *map(showing, people)]
     conditions += [read(text) for name, read in _READERS.items() if (text := texts.pop(name, None)) is not None]
     if texts:
         raise TypeError(f"there are no filters {', '.join(texts)}")
@@ -125,6 +130,41 @@ def taken_near(text: str) -> Condition:
     return Near(latitude, longitude, km)
 
 
+def keyworded(keyword: str) -> Condition:
+    """With a keyword; a glob if it has a wildcard."""
+    return _of_several("keyword", keyword)
+
+
+def showing(person: str) -> Condition:
+    """With a person of this name; a glob if it has a wildcard."""
+    return _of_several("person", person)
+
+
+def _of_several(field: Field, text: str) -> Condition:
+    name = " ".join(text.split())
+    if not name:
+        raise QueryError(f"the {field} is empty; give a {field}")
+    return Test(field, "~" if re.search(r"[*?\[]", name) else "=", name)
+
+
+def rated(text: str) -> Condition:
+    """So many stars: 4, or from 2..4, 4.. or ..2."""
+    match = re.fullmatch(r"\s*(-?[0-9])?\s*(\.\.)?\s*([0-9])?\s*", text)
+    if not match or not (match[1] or match[3]) or bool(match[3]) > bool(match[2]):
+        raise QueryError(f"{text!r} is not a rating; give stars from 0 to 5, as 5, 4.. or 2..4; -1 is rejected")
+    if not match[2]:
+        return Test("rating", "=", float(match[1]))
+    limits: list[Condition] = [Test("rating", ">=", float(match[1]))] if match[1] else []
+    return All((*limits, *([Test("rating", "<=", float(match[3]))] if match[3] else [])))
+
+
+def containing(text: str) -> Condition:
+    """With all of these words and "phrases" in its texts."""
+    if not re.search(r"[^\W_]", text):
+        raise QueryError(f"{text!r} has no words to look for; give at least one letter or digit")
+    return Contains(text)
+
+
 def oriented(orientation: str) -> Condition:
     """Landscape, portrait or square."""
     if orientation.lower() not in _ORIENTATIONS:
@@ -151,6 +191,8 @@ _READERS: dict[str, Callable[[str], Condition]] = {
     "before": taken_before,
     "camera": taken_by,
     "near": taken_near,
+    "rating": rated,
+    "text": containing,
     "orientation": oriented,
     "format": of_format,
     "where": parse_where,
@@ -271,6 +313,8 @@ class _Parser:
             if not self._skip(")", "sign"):
                 self._fail("a bracket is not closed")
             return inside
+        if self._next_is_contains():
+            return self._contains()
         kind, field, position = self._take("a field")
         field = field.lower()
         if kind != "word" or field not in _FIELDS:
@@ -289,6 +333,16 @@ class _Parser:
             problem = f"after {field} {operator} comes a value; put it between quotes if it has signs or spaces"
             self._fail(problem, position)
         return _test(field, operator, value[1:-1] if kind == "quoted" else value)
+
+    def _next_is_contains(self) -> bool:
+        return self._tokens[self._next][:2] == ("word", "contains")
+
+    def _contains(self) -> Condition:
+        self._next += 1
+        kind, value, position = self._take("a text")
+        if kind == "sign":
+            self._fail("after contains comes a text; put it between quotes if it has signs or spaces", position)
+        return containing(value[1:-1] if kind == "quoted" else value)
 
     def _take(self, expected: str) -> tuple[str, str, int]:
         token = self._tokens[self._next]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clipsearch.render.text import human_bytes, printable
-from clipsearch.types import All, Below, Condition, Either, Known, Near, Not, Query, Term, Test
+from clipsearch.types import All, Below, Condition, Contains, Either, Known, Near, Not, Query, Term, Test
 
 _LIMITS = (
     ("min_score", None, "score at least {:g}"),
@@ -77,6 +77,8 @@ def condition_text(condition: Condition) -> str:
         return f"{condition.field} is known"
     if isinstance(condition, Below):
         return f"in {_quoted(condition.folder)}"
+    if isinstance(condition, Contains):
+        return f"contains {_quoted(condition.text)}"
     if isinstance(condition, Near):
         return f"within {condition.km:g} km of {condition.latitude:g},{condition.longitude:g}"
     if isinstance(condition, Not):

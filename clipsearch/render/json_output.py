@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from clipsearch.render.failure_advice import advice_for
 from clipsearch.render.grouping import GroupBy, group_of
 from clipsearch.types import Failure, Hit, ImageFile, ImageInfo, ImageRecord, Moment
+
+FACTS = ("caption", "taken_from", "title", "description", "keywords", "people", "rating", "label", "text")
+"""What only some photos have: names in an ImageInfo and in its JSON."""
+
+_LISTS = ("keywords", "people")
 
 DIGITS = 6
 """Decimals of scores and matches, unless every digit is asked for."""
@@ -30,7 +35,7 @@ def utf8(text: str) -> str:
 
 
 def photo_to_json(record: ImageRecord) -> dict[str, Any]:
-    """An indexed photo. "caption" is there only if it has one, and "moment" only for one of a file's several pictures."""
+    """An indexed photo. FACTS are there only if they are known, and "moment" only for one of a file's several pictures."""
     info, moment = record.info, record.moment
     return {
         "id": record.image_id,
@@ -43,9 +48,14 @@ def photo_to_json(record: ImageRecord) -> dict[str, Any]:
         "camera": info.camera,
         "gps": list(info.gps) if info.gps else None,
         "content_hash": info.content_hash,
-        **({} if info.caption is None else {"caption": info.caption}),
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in _known_facts(info)},
         **({} if moment is None else {"moment": {"unit": moment.unit, "at": moment.at}}),
     }
+
+
+def _known_facts(info: ImageInfo) -> Iterator[tuple[str, Any]]:
+    facts = ((name, getattr(info, name)) for name in FACTS)
+    return ((name, value) for name, value in facts if value not in (None, "", ()))
 
 
 def shot_to_json(shot: Sequence[ImageRecord]) -> dict[str, Any]:
@@ -56,6 +66,8 @@ def shot_to_json(shot: Sequence[ImageRecord]) -> dict[str, Any]:
 
 def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
     """The inverse of `photo_to_json`, without what the JSON lacks: the file's time, and the moments of its other pictures."""
+    facts: dict[str, Any] = {name: photo[name] for name in FACTS if photo.get(name) is not None}
+    facts |= {name: tuple(facts[name]) for name in _LISTS if name in facts}
     info = ImageInfo(
         width=photo["width"],
         height=photo["height"],
@@ -64,7 +76,7 @@ def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
         taken_at=datetime.fromisoformat(photo["taken_at"]) if photo["taken_at"] else None,
         camera=photo["camera"],
         gps=(photo["gps"][0], photo["gps"][1]) if photo["gps"] else None,
-        caption=photo.get("caption"),
+        **facts,
     )
     moment = photo.get("moment")
     file = ImageFile(photo["path"], photo["size"], 0)

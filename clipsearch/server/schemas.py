@@ -14,6 +14,7 @@ from clipsearch.errors import Cause
 from clipsearch.indexing.status import Status
 from clipsearch.render.json_output import json_line
 from clipsearch.server.jobs import IndexJob
+from clipsearch.types import DateSource
 
 Responses: TypeAlias = "dict[int | str, dict[str, Any]]"
 """By status, as FastAPI takes them."""
@@ -73,6 +74,14 @@ class Photo(BaseModel):
     caption: str | None = Field(
         None, description="Present only if a data set has one for the photo.", examples=["a dog on a beach"]
     )
+    taken_from: DateSource | None = Field(None, description="Where the date was read.", examples=["exif"])
+    title: str | None = Field(None, examples=["Holiday"])
+    description: str | None = None
+    keywords: list[str] = Field([], examples=[["sea", "New York"]])
+    people: list[str] = Field([], description="Names of those in the picture.", examples=[["Anna"]])
+    rating: int | None = Field(None, ge=-1, le=5, description="Stars; -1 is rejected.", examples=[4])
+    label: str | None = Field(None, description="A colour or other mark.", examples=["Red"])
+    text: str | None = Field(None, description="What was read in the picture.", examples=["PLATFORM 9"])
     moment: PhotoMoment | None = Field(
         None, description="Present only for one picture of a film, an animation or a file with pages."
     )

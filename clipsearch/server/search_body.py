@@ -25,7 +25,7 @@ from clipsearch import types
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import require_comparable
+from clipsearch.query.filters import containing, require_comparable
 
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
@@ -81,15 +81,18 @@ class Circle(Strict):
 
 
 class ConditionObject(Strict):
-    """A filter: `field`, `operator` and `value`; or one of `known`, `below`, `near`, `all`, `any` and `not`."""
+    """A filter: `field`, `operator` and `value`; or one of `known`, `below`, `contains`, `near`, `all`, `any` and `not`."""
 
     field: types.Field | None = None
     operator: types.Operator | None = Field(None, description="`~` compares with a glob.")
     value: Value | None = Field(
-        None, description="A number for width, height, megapixels, size and degrees; a text for the others."
+        None, description="A number for width, height, megapixels, size, rating and degrees; a text for the others."
     )
     known: types.Field | None = Field(None, description="The photo has this field at all.")
     below: FileText | None = Field(None, description="In this folder, an absolute path, or below it.")
+    contains: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
+        None, description='Its texts have all of these words and "phrases"; `word*` stands for any ending.'
+    )
     near: Circle | None = Field(None, description="Taken there.")
     all: Conditions | None = Field(None, description="All of these hold.")
     any: Conditions | None = Field(None, description="At least one of these holds.")
@@ -121,6 +124,8 @@ class ConditionObject(Strict):
             case {"below": folder} if len(given) == 1:
                 require_absolute(folder)
                 return types.Below(folder)
+            case {"contains": words} if len(given) == 1:
+                return containing(words)
             case {"near": near} if len(given) == 1:
                 return types.Near(near.latitude, near.longitude, near.km)
             case {"all": parts} if len(given) == 1:
@@ -130,7 +135,7 @@ class ConditionObject(Strict):
             case {"not_": part} if len(given) == 1:
                 return types.Not(part.condition)
         raise QueryError(
-            "a filter has either field, operator and value, or one of known, below, near, all, any and not"
+            "a filter has either field, operator and value, or one of known, below, contains, near, all, any and not"
         )
 
 

@@ -15,7 +15,9 @@ from typing import Any
 from clipsearch._internal.atomic_files import sync_file
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.database import open_database
+from clipsearch.store.fact_table import FOLDED
 from clipsearch.store.file_tables import FailureTable, ImageTable
+from clipsearch.store.full_text import FOLDING
 from clipsearch.store.rows import KnownFile, Place, check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
 from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole
@@ -203,12 +205,17 @@ class Catalog:
         else:
             self.set_meta(_TEXT_MODEL, json.dumps({"model": model, "pictures": fingerprint.digest}))
 
+    def derive_facts(self) -> None:
+        """Make what makes facts quick to find from the table of facts."""
+        self.images.facts.derive()
+        self.set_meta(FOLDED, FOLDING)
+
     def salvage(self, table: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a table, with the columns that it has today: of a damaged one, as many as can be read."""
         files = {"images": self.images, "failures": self.failures}
         columns = files[table].todays_columns if table in files else "*"
         last, step = -(1 << 62), 1
-        by_number = table in ("images", "roots", "segments")  # only these have row numbers to continue from
+        by_number = table in ("images", "facts", "roots", "segments")  # only these have row numbers to continue from
         while step < 1 << 48:
             try:
                 where = f"rowid > {last} ORDER BY rowid" if by_number else "1"

@@ -23,7 +23,9 @@ from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import NEXT, PREVIOUS, has_catalog
 from clipsearch.store.database import CHECKED
+from clipsearch.store.fact_table import FOLDED
 from clipsearch.store.file_tables import Countable, TextColumn, Totals
+from clipsearch.store.full_text import FOLDING
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
@@ -99,6 +101,8 @@ class Collection:
                 self._remove_leftovers()
                 if self._catalog.meta(CHECKED) is None:
                     self._check_vectors()
+                if self._catalog.meta(FOLDED) != FOLDING:
+                    self._derive()
             undo.pop_all()
 
     def close(self) -> None:
@@ -257,6 +261,10 @@ class Collection:
         """Name → what is known of the failures in a folder. Folders below it do not count."""
         return self._catalog.failures.in_folder(root_id, folder)
 
+    def facts_from(self, root_id: int, usual: str) -> dict[str, dict[str, str]]:
+        """Folder → name → what the facts of a root's images were read from, if that is not `usual`; "" if they never were."""
+        return self._catalog.images.facts.read_from(root_id, usual)
+
     def known_failure(self, place: Place) -> KnownFailure | None:
         """What is known of a failure, also of one whose image is still in the index."""
         return self._catalog.failures.at(place)
@@ -316,6 +324,13 @@ class Collection:
             return self._catalog.images.ids(condition, self.places, candidates)
 
     select = ids
+
+    def full_text_ranking(self, text: str, condition: Condition | None = None, limit: int = 1000) -> list[int]:
+        """The images whose texts have any of a text's words, best by BM25 first, `limit` at most.
+
+        Only images that meet the condition are ranked. The texts are those of `types.Contains`.
+        """
+        return self._catalog.images.ranking_by_text(text, condition, self.places, limit)
 
     def same_content(self, content_hash: str, most: int = -1) -> list[int]:
         """The images whose file has this sha256 (hexadecimal), oldest first; at most `most` of them, or all."""
@@ -656,10 +671,13 @@ class Collection:
 
     # -- writing
 
-    def add(self, place: Place, file: ImageFile, info: ImageInfo, vectors: NDArray[np.float32]) -> int:
+    def add(
+        self, place: Place, file: ImageFile, info: ImageInfo, vectors: NDArray[np.float32], facts_from: str = ""
+    ) -> int:
         """Stage a file with the unit vectors of its pictures; its id. It replaces what was known of the file.
 
-        `vectors` is (n, dim), with a row for each of `info.moments`, or (dim,) for a file with one picture.
+        `vectors` is (n, dim), with a row for each of `info.moments`, or (dim,) for a file with one picture. `facts_from` names
+        what the facts in `info` were read from; "" if the next run of `index` is to read them.
         """
         stored = np.ascontiguousarray(np.atleast_2d(vectors), np.float32)
         if len(stored) != max(len(info.moments), 1) or len(info.moments) > MOST_MOMENTS:
@@ -669,6 +687,7 @@ class Collection:
         with self._staging() as catalog:
             self.discard(place)
             file_id = catalog.images.add(place, file, info, list(map(vector_check, stored)))
+            catalog.images.facts.put(file_id, info, facts_from)
             for image_id, vector in enumerate(stored, file_id):
                 self._staged.add(image_id, vector, catalog)
         return file_id
@@ -681,6 +700,14 @@ class Collection:
                 self.discard(place)
             catalog.failures.remove(place)
             catalog.images.move(image_id, place, file)
+
+    def set_facts(self, image_id: int, info: ImageInfo, facts_from: str | None = None) -> None:
+        """Stage other facts of an image: all of `info` but its size, format, content, caption and moments.
+
+        `facts_from` is as in `add`; None if that is as before.
+        """
+        with self._staging() as catalog:
+            catalog.images.set_facts(image_id, info, facts_from)
 
     def fail(self, place: Place, failure: Failure, tried_with: str = "") -> None:
         """Stage that a file cannot be read. An image that is known there stays, and is found, until it is removed.
@@ -750,6 +777,8 @@ class Collection:
     def tidy(self) -> None:
         """Merge segments that are due, and make compact copies of large ones, each in a commit of its own."""
         self._require_lock()
+        if self._catalog.images.facts.is_mostly_outdated():
+            self._derive()
         merged = False
         while group := merge.due(self._index.snapshot()):
             self._merge(group)
@@ -859,6 +888,11 @@ class Collection:
                     checks = map(vector_check, segment.vectors)
                     catalog.images.set_vector_checks(zip(checks, segment.ids.tolist(), strict=True))
             catalog.set_meta(CHECKED, "all")
+
+    def _derive(self) -> None:
+        """Make the full-text table and the tags anew, in a commit of its own."""
+        with self._transaction() as catalog:
+            catalog.derive_facts()
 
     def _remove_leftovers(self) -> None:
         """Delete files in the segments folder that no commit names."""

@@ -22,13 +22,15 @@ from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
 from clipsearch.store.validation import WHAT_TO_DO, require_own_files
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _ROWS = 1000  # fetched at once
 _LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, a constant of sqlite3 from Python 3.11 on
 _Columns: TypeAlias = dict[str, list[tuple[Any, ...]]]  # table → name, type and place in the primary key of each column
-_TABLES = frozenset({"meta", "roots", "images", "failures", "segments", "tombstones"})
-_LATER_TABLES = frozenset({"compact"})
+_OWN_TABLES = frozenset(
+    {"meta", "roots", "images", "failures", "segments", "tombstones", "compact", "facts", "tags", "image_tags"}
+    | {f"full_text_{name}" for name in ("data", "idx", "docsize", "config")}  # where SQLite keeps the full-text table
+)
 _PATIENCE = 30  # seconds to wait for another process's transaction
 
 MOST_BYTES = 64 * 1024**2
@@ -96,7 +98,26 @@ ALTER TABLE images ADD COLUMN pictures INTEGER;
 ALTER TABLE images ADD COLUMN moments TEXT;
 CREATE INDEX images_by_pictures ON images (image_id, pictures) WHERE pictures IS NOT NULL;
 """
-_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS, 5: _CAUSES, 6: _MOMENTS}
+_FULL_TEXT = "CREATE VIRTUAL TABLE full_text USING fts5(names, texts, words, content='', tokenize='ascii')"
+"""The texts are folded in `store.full_text`. To SQLite's tokenizer `ascii`, all signs beyond ASCII are letters."""
+
+_FACTS = f"""
+CREATE TABLE facts (
+    image_id INTEGER PRIMARY KEY,
+    read_from TEXT NOT NULL,
+    taken_from TEXT, title TEXT, description TEXT, keywords TEXT, people TEXT, rating INTEGER, label TEXT,
+    place TEXT, words TEXT, text_version INTEGER NOT NULL, row_check INTEGER NOT NULL
+);
+CREATE INDEX facts_by_rating ON facts (rating) WHERE rating IS NOT NULL;
+CREATE INDEX facts_by_label ON facts (label) WHERE label IS NOT NULL;
+CREATE INDEX facts_by_place ON facts (place) WHERE place IS NOT NULL;
+CREATE TABLE tags (
+    tag_id INTEGER PRIMARY KEY, field TEXT NOT NULL, folded TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (field, folded)
+);
+CREATE TABLE image_tags (tag_id INTEGER NOT NULL, image_id INTEGER NOT NULL, PRIMARY KEY (tag_id, image_id)) WITHOUT ROWID;
+{_FULL_TEXT};
+"""
+_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS, 5: _CAUSES, 6: _MOMENTS, 7: _FACTS}
 """What brings a catalog of one format version to the next. Readers manage with any of them."""
 
 
@@ -261,16 +282,18 @@ def _require_own_schema(database: Database, expected: _Columns) -> None:
     for kind, name, sql in database.execute("SELECT type, name, sql FROM sqlite_master"):
         if kind == "table" and not str(name).startswith("sqlite_"):
             tables.add(name)
+            if (name, sql) == ("full_text", _FULL_TEXT):
+                continue
             # AS would begin a generated column, which is computed when it is read
             plain = (
                 isinstance(sql, str) and re.match(r"CREATE TABLE\b", sql, re.I) and not re.search(r"\bAS\b", sql, re.I)
             )
-            if plain and name in _TABLES | _LATER_TABLES:
+            if plain and name in _OWN_TABLES:
                 continue
         elif kind in ("index", "table"):
             continue
         raise CollectionDamaged(f"the catalog has a {kind} {name!r}, which clipsearch never makes")
-    if missing := _TABLES - tables:
+    if missing := expected.keys() - tables:
         raise CollectionDamaged(f"the catalog has no table {', '.join(sorted(missing))}")
     for table, columns in _columns_in(database).items():
         if table in expected and columns != expected[table]:

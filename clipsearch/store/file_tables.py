@@ -7,16 +7,18 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
 from clipsearch.errors import CollectionDamaged
-from clipsearch.store.database import Database
+from clipsearch.store.database import FORMAT_VERSION, Database
+from clipsearch.store.fact_table import CountableFact, FactTable, is_fact
 from clipsearch.store.file_ids import FileIds
-from clipsearch.store.filters import FolderLookup, Sql, below, require_shallow, to_sql, without_captions
+from clipsearch.store.filters import FolderLookup, Sql, below, require_shallow, to_sql, without_later
+from clipsearch.store.full_text import Phrase, words
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
@@ -49,7 +51,8 @@ _CRC = 2**32 - 1
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
-Countable: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
+CountableColumn: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
+Countable: TypeAlias = CountableColumn | CountableFact
 TextColumn: TypeAlias = Literal["camera", "format"]
 
 
@@ -77,7 +80,7 @@ def _edge(value: Any) -> int:
 
 
 # Columns that one index covers, the one that is NULL if the value is unknown, and a check of each column's values.
-_COUNTABLE: dict[Countable, tuple[str, str, tuple[Callable[[Any], Any], ...]]] = {
+_COUNTABLE: dict[CountableColumn, tuple[str, str, tuple[Callable[[Any], Any], ...]]] = {
     "year": ("substr(taken_at, 1, 4)", "taken_at", (_year_or_month,)),
     "month": ("substr(taken_at, 1, 7)", "taken_at", (_year_or_month,)),
     "camera": ("camera", "camera", (text,)),
@@ -171,6 +174,21 @@ class ImageTable(FileTable):
         columns, todays_columns = f"{IMAGE_COLUMNS}, {later}", f"{IMAGE_COLUMNS}, {checks}, {later}"
         self._has_moments = database.version >= 7
         super().__init__(database, "images", columns, todays_columns, image_check)
+        self.facts = FactTable(database)
+
+    def set_facts(self, image_id: int, info: ImageInfo, read_from: str | None) -> None:
+        """Replace the facts of an image: those of `FactTable`, and when, where and by which camera it was taken."""
+        latitude, longitude = info.gps or (None, None)
+        taken_at = info.taken_at.isoformat() if info.taken_at else None
+        sql = "UPDATE images SET taken_at = ?, camera = ?, latitude = ?, longitude = ? WHERE image_id = ?"
+        self._db.execute(sql, (taken_at, info.camera, latitude, longitude, image_id))
+        self.renew_checks("image_id = ?", image_id)
+        self.facts.put(image_id, info, read_from)
+
+    def ranking_by_text(self, text: str, condition: Condition | None, folders: FolderLookup, limit: int) -> list[int]:
+        """The images whose texts have any of a text's words, best first, among those that meet a condition."""
+        wanted = [Phrase((word,)) for word in dict.fromkeys(words(text))]
+        return self.facts.ranking(wanted, self._where(condition, folders), limit) if wanted else []
 
     # -- files
 
@@ -236,11 +254,13 @@ class ImageTable(FileTable):
             (*place_key(place), file.size, file.mtime_ns, image_id),
         )
         self.renew_checks("image_id = ?", image_id)
+        self.facts.read_again(image_id)  # its name and what is beside it may be others
 
     def remove(self, files: Sequence[int]) -> None:
         """Drop files and leave tombstones for their vectors."""
         ids = [(image_id,) for image_id in self.all_ids(files)]
         self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", ids)
+        self.facts.remove(files)
         self._db.executemany("DELETE FROM images WHERE image_id = ?", [(file_id,) for file_id in files])
 
     def all_ids(self, files: Sequence[int]) -> list[int]:
@@ -269,14 +289,26 @@ class ImageTable(FileTable):
 
     def records(self, ids: Sequence[int], roots: dict[int, str]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist. `roots` gives each root's absolute path."""
-        records = {row[0]: picture_of(record_of(row, roots), 0) for row in self._rows(self.todays_columns, ids)}
+        records = {image_id: picture_of(file, 0) for image_id, file in self._files(ids, roots).items()}
         if later := self._later_pictures([image_id for image_id in ids if image_id not in records]):
-            files = self._rows(self.todays_columns, sorted(set(later.values())))
-            by_id = {row[0]: record_of(row, roots) for row in files}
+            by_id = self._files(sorted(set(later.values())), roots)
             for image_id, file_id in later.items():
                 if (number := image_id - file_id) < len(by_id[file_id].info.moments):
                     records[image_id] = picture_of(by_id[file_id], number)
         return records
+
+    def _files(self, ids: Sequence[int], roots: dict[int, str]) -> dict[int, ImageRecord]:
+        """image_id → the file, for ids that are a file's."""
+        return self._with_facts([record_of(row, roots) for row in self._rows(self.todays_columns, ids)])
+
+    def _with_facts(self, files: Sequence[ImageRecord]) -> dict[int, ImageRecord]:
+        facts = self.facts.of([file.image_id for file in files])
+        return {
+            file.image_id: replace(file, info=replace(file.info, **facts[file.image_id]))
+            if file.image_id in facts
+            else file
+            for file in files
+        }
 
     def _later_pictures(self, ids: Sequence[int]) -> dict[int, int]:
         """image_id → the id of its file, for pictures after a file's first. Ids that do not exist may be among them."""
@@ -288,8 +320,9 @@ class ImageTable(FileTable):
 
     def all_records(self, roots: dict[int, str]) -> Iterator[ImageRecord]:
         """Every file, in the order of its path."""
-        for row in self._db.execute(f"SELECT {self.todays_columns} FROM images ORDER BY root_id, folder, name"):
-            yield record_of(row, roots)
+        rows = iter(self._db.execute(f"SELECT {self.todays_columns} FROM images ORDER BY root_id, folder, name"))
+        while part := [record_of(row, roots) for row in itertools.islice(rows, _MANY)]:
+            yield from self._with_facts(part).values()
 
     def rows(self, ids: Sequence[int], roots: dict[int, str]) -> list[tuple[Any, ...]]:
         """The rows of files, by id: IMAGE_COLUMNS, row_check, vector_check, LATER_IMAGE_COLUMNS.
@@ -349,8 +382,8 @@ class ImageTable(FileTable):
         """A condition, or None, as SQL over this catalog's images. QueryError if it is nested too deeply."""
         if condition:
             require_shallow(condition)
-        if condition and self._db.version < 5:
-            condition = without_captions(condition)
+        if condition and self._db.version < FORMAT_VERSION:
+            condition = without_later(condition, self._db.version)
         return to_sql(condition, folders) if condition else ("1", [])
 
     def count_of(self, condition: Condition | None, folders: FolderLookup) -> int:
@@ -394,7 +427,9 @@ class ImageTable(FileTable):
 
     def count_by(self, value: Countable, condition: Condition | None, folders: FolderLookup) -> list[tuple[Any, ...]]:
         """How many images share each value: (value, count), in the value's order. Images without it do not count."""
-        columns, needed, checks = _COUNTABLE[value]
+        if is_fact(value):
+            return [*self.facts.count_by(value, self._where(condition, folders) if condition else None)]
+        columns, needed, checks = _COUNTABLE[cast("CountableColumn", value)]
         rest = f"AND {needed} IS NOT NULL GROUP BY {columns} ORDER BY {columns}"
         rows = self._select(f"{columns}, COUNT(*)", condition, folders, rest)
         with as_written(f"the catalog's table of images ({value})"):

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 from unicodedata import normalize
 
 from clipsearch.errors import QueryError
-from clipsearch.types import NUMBERS, All, Below, Condition, Either, Known, Near, Not, Test, literals
+from clipsearch.store.full_text import expression, phrases
+from clipsearch.types import NUMBERS, All, Below, Condition, Contains, Either, Known, Near, Not, Test, literals
 
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""
@@ -40,8 +41,14 @@ _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 def to_sql(condition: Condition, folders: FolderLookup) -> Sql:
     """A condition as an SQL expression that is 0 or 1, never NULL, with its values."""
+    if isinstance(condition, (Test, Known)) and condition.field in _TAGS:
+        return _tag(condition)
+    if isinstance(condition, (Test, Known)) and condition.field in _FACTS:
+        return _fact(condition)
     if isinstance(condition, Test):
         return _test(condition)
+    if isinstance(condition, Contains):
+        return _CONTAINS, [expression(phrases(condition.text))]
     if isinstance(condition, Known):
         return f"{_COLUMNS.get(condition.field, condition.field)} IS NOT NULL", []
     if isinstance(condition, Not):
@@ -75,13 +82,17 @@ def _depth(condition: Condition) -> int:
     return 0
 
 
-def without_captions(condition: Condition) -> Condition:
-    """The condition for an index whose format has no captions."""
+def without_later(condition: Condition, version: int) -> Condition:
+    """The condition for an index of an older format, which knows nothing of captions (before 5) or facts (before 8)."""
     if isinstance(condition, (All, Either)):
-        return type(condition)(tuple(map(without_captions, condition.conditions)))
+        return type(condition)(tuple(without_later(part, version) for part in condition.conditions))
     if isinstance(condition, Not):
-        return Not(without_captions(condition.condition))
-    return Either(()) if isinstance(condition, (Test, Known)) and condition.field == "caption" else condition
+        return Not(without_later(condition.condition, version))
+    if isinstance(condition, (Test, Known)):
+        since = 8 if condition.field in _TAGS or condition.field in _FACTS else 5 if condition.field == "caption" else 0
+    else:
+        since = 8 if isinstance(condition, Contains) else 0
+    return Either(()) if version < since else condition
 
 
 def km_between(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
@@ -111,6 +122,33 @@ def _test(test: Test) -> Sql:
         sql, values = _text_test(column, test)
     # A comparison with NULL is NULL, and its negation is NULL too.
     return (f"{sql} AND {column} IS NOT NULL" if test.field in _OPTIONAL else sql), values
+
+
+def _fact(condition: Test | Known) -> Sql:
+    """A condition on a column of the table of facts, which has no row for a photo whose facts are not known."""
+    column = _FACTS[condition.field]
+    if isinstance(condition, Known):
+        sql, values = f"{column} IS NOT NULL", []
+    elif condition.field in NUMBERS:
+        sql, values = f"{column} {_OPERATORS[condition.operator]} ?", [condition.value]
+    else:
+        sql, values = _text_test(column, condition)
+    return f"image_id IN (SELECT image_id FROM facts WHERE {sql})", values
+
+
+def _tag(condition: Test | Known) -> Sql:
+    """A condition on keywords or people, of which a photo may have several; "!=" holds if it has others only."""
+    field = _TAGS[condition.field]
+    known = f"image_id IN (SELECT image_id FROM image_tags CROSS JOIN tags USING (tag_id) WHERE field = '{field}')"
+    if isinstance(condition, Known):
+        return known, []
+    if condition.operator == "~":
+        sql, values = _text_test("value", condition)
+    else:
+        sql, values = f"folded = {_TEXT}", [_bytes(composed(str(condition.value)).casefold())]
+    sql = f"SELECT tag_id FROM tags WHERE field = '{field}' AND ({sql})"
+    sql = f"image_id IN (SELECT image_id FROM image_tags WHERE tag_id IN ({sql}))"
+    return (f"{known} AND NOT {sql}" if condition.operator == "!=" else sql), values
 
 
 def _text_test(column: str, test: Test) -> Sql:
@@ -209,6 +247,17 @@ def _values_of(column: str) -> str:
 
 
 _FEW_VALUES = {"camera": _values_of("camera"), "format": _values_of("format")}
+_FACTS = {
+    "rating": "rating", "label": "label", "title": "title", "description": "description", "text": "words",
+    "source": "taken_from",
+}  # fmt: skip
+_TAGS = {"keyword": "keyword", "person": "person"}
+_CONTAINS = (
+    "image_id IN (SELECT facts.image_id FROM full_text CROSS JOIN facts ON facts.image_id = full_text.rowid >> 12 "
+    "AND facts.text_version = full_text.rowid & 4095 WHERE full_text MATCH ?)"
+)
+"""See `store.fact_table`: a number in the full-text table is an image's id and the version of its texts."""
+
 _TEXT = "CAST(? AS TEXT)"  # of bytes, since a name need not be valid Unicode
 _OPTIONAL = {"taken", "camera", "latitude", "longitude", "caption"}
 

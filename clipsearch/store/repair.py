@@ -19,6 +19,7 @@ from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.catalog_file import CATALOG, REPAIRED
 from clipsearch.store.database import CHECKED
+from clipsearch.store.fact_table import is_plausible_row
 from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.rows import (
     failure_check,
@@ -80,6 +81,7 @@ class _Salvaged:
     roots_proven: bool
     text_model: str | None
     images: dict[int, _Row] = field(default_factory=dict)
+    facts: list[_Row] = field(default_factory=list)  # others are read again by the next run of `index`
     failures: list[_Row] = field(default_factory=list)
     segments: list[SegmentInfo] = field(default_factory=list)
     last_id: int = 0
@@ -107,6 +109,7 @@ def _salvage(folder: Path) -> _Salvaged:
                 salvaged.last_id = max(salvaged.last_id, _plausible_id(row[0]))
                 if is_sound(row):
                     salvaged.images[row[0]] = row
+            salvaged.facts = list(catalog.salvage("facts"))
             salvaged.failures = list(catalog.salvage("failures"))
             salvaged.segments = [] if "segments" in damaged else _read_or([], catalog.segments)
             return salvaged
@@ -161,6 +164,8 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.set_text_model(salvaged.text_model)
         new.restore("roots", salvaged.roots)
         new.restore("images", living.values())
+        new.restore("facts", (row for row in salvaged.facts if row[0] in living and is_plausible_row(row)))
+        new.derive_facts()
         new.restore("failures", (row for row in salvaged.failures if _is_failure(row, roots)))
         new.never_reuse("images", max([salvaged.last_id, *map(_plausible_id, stored | all_checks.keys())]))
         for info in segments:

@@ -81,6 +81,11 @@ IMAGE_COLUMNS = (
 LATER_IMAGE_COLUMNS = "caption, pictures, moments"
 """`pictures` and `moments` are NULL for a file with one picture. Others have the ids after theirs, too, one a picture."""
 
+FACT_COLUMNS = (
+    "image_id, read_from, taken_from, title, description, keywords, people, rating, label, place, words, text_version"
+)
+"""Of the table of facts. A checksum, `row_check`, follows."""
+
 FAILURE_COLUMNS = "root_id, folder, name, size, mtime_ns, reason"
 """Of the table of failures in all formats. Today `row_check` and LATER_FAILURE_COLUMNS follow."""
 

@@ -98,6 +98,8 @@ class _Verification:
         for _, table in self._tables:
             for problem in table.implausible(places):
                 yield Damage(CATALOG, problem)
+        for where, what in self._catalog.images.facts.problems():
+            yield Damage(f"{CATALOG}, {where}", what)
 
     def _vector_damages(self, infos: list[SegmentInfo], known: Ids) -> Iterator[Damage]:
         total = sum(info.size + (info.compact.size if info.compact else 0) for info in infos)

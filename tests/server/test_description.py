@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.server.parameters import NAMES
-from tests.conftest import give_captions, save_pages
+from tests.conftest import give_captions, give_facts, save_pages
 from tests.server.conftest import ids
 
 
@@ -46,6 +46,10 @@ def test_every_parameter_is_described(described):
 def test_answers_have_the_keys_that_are_described(client, engine, photos, described):
     save_pages(photos / "pages.tif", "red", "blue")  # other photos lack a moment
     engine.index()
+    give_facts(
+        engine.index_folder, "red.jpg", taken_from="name", title="Wall", description="a wall", keywords=("red",),
+        people=("Anna",), rating=3, label="Red", text="EXIT",
+    )  # fmt: skip
     give_captions(engine.index_folder, {"red.jpg": "a red wall"})  # photos without a caption lack this key
     numbers = ids(client)
     for path, *addresses in (
