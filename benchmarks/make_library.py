@@ -2,6 +2,7 @@
 """Make a library of photos with known facts, and of pictures with known text.
 
     python benchmarks/make_library.py /tmp/library    # 2,000 photos and 200 pictures with text, 2 minutes
+    python benchmarks/measure_facts.py /tmp/library   # how well they are found
 
 Photos and captions come from Flickr8k. Dates, places, keywords, names, ratings and titles are invented. They are written as
 Lightroom, digiKam, Google Takeout, WhatsApp, Signal, Apple Photos and cameras write them. Documents, receipts, signs, slides

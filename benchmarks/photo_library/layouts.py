@@ -134,7 +134,7 @@ def _exif_date(photo: Photo, zone: str | None = None) -> tuple[Tag, ...]:
 
 
 def _xmp_date(photo: Photo) -> tuple[Tag, ...]:
-    return () if photo.taken_at is None else (("XMP-photoshop:DateCreated", f"{photo.taken_at:%Y-%m-%dT%H:%M:%S}"),)
+    return () if photo.taken_at is None else (("XMP-photoshop:DateCreated", f"{photo.taken_at:%Y:%m:%d %H:%M:%S}"),)
 
 
 def _exif_place(photo: Photo) -> tuple[Tag, ...]:

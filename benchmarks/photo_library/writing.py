@@ -20,7 +20,7 @@ _FILE_TIME = datetime(2025, 3, 1, 12).timestamp()  # of every file: the day when
 
 
 def write_photos(photos: Sequence[Photo], pictures: Path, library: Path) -> None:
-    """Write the photos with their facts. RuntimeError if exiftool does not take one of them."""
+    """Write the photos with their facts. RuntimeError if exiftool does not take one of the facts."""
     register_heif_opener()
     commands: list[str] = []
     for photo in photos:
@@ -56,9 +56,8 @@ def run_exiftool(commands: Sequence[str]) -> None:
         done = subprocess.run(
             ["exiftool", *options, "-@", str(arguments), *common], capture_output=True, text=True, check=False
         )
-    errors = [line for line in done.stderr.splitlines() if not line.startswith("Warning")]
-    if errors:
-        raise RuntimeError(f"exiftool did not take {len(errors)} files: {errors[0]}")
+    if done.stderr.strip():
+        raise RuntimeError(f"exiftool did not write everything:\n{done.stderr.strip()[:2000]}")
 
 
 def _command(path: Path, tags: Sequence[Tag]) -> list[str]:

@@ -11,6 +11,7 @@ from PIL import ImageFont
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from photo_library.layouts import written
 from photo_library.plan import SHARES, plan, shown
+from photo_library.scores import Tally, recall_at
 from photo_library.text_pictures import wrapped
 from photo_library.texts import KINDS, LANGUAGES, plan_texts
 from photo_library.truth import TRUTH_FILE, Truth, read_truth
@@ -99,3 +100,13 @@ def test_the_truth_is_read_as_it_was_written(photos, tmp_path):
     truth = Truth(0, tuple(photos), tuple(plan_texts(10)), {"Papers/P0000.jpg": "DejaVuSans.ttf"})
     (tmp_path / TRUTH_FILE).write_text(truth.as_json(), "utf-8")
     assert read_truth(tmp_path) == truth
+
+
+def test_precision_and_recall_count_over_all_questions():
+    tally = Tally()
+    tally.add({"a", "b"}, {"b", "c", "d"})
+    tally.add(set(), {"e"})
+    assert (tally.questions, tally.precision, tally.recall) == (2, 0.5, 0.25)
+    assert (Tally().precision, Tally().recall) == (1, 1)
+    assert recall_at(["a", "b", "c"], {"b", "z"}, most=2) == 0.5
+    assert recall_at(["a", "b"], {"a", "b", "c"}, most=2) == 1
