@@ -25,6 +25,7 @@ from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, Qu
 from clipsearch.query.hits import Explanation, Hits, QueryNote
 from clipsearch.query.json_form import condition_to_json, request_body
 from clipsearch.query.language import parse_query
+from clipsearch.query.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
 from clipsearch.types import Condition, Failure, Fingerprint, ImageRecord, Order, Query, Term
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _Body: TypeAlias = "bytes | dict[str, Any] | None"
 _T = TypeVar("_T")
 
-_NEW_FIELDS = (b"'filters'", b"one_per_shot", b"all_moments")  # which an older server does not know
+_NEW_FIELDS = (b"'filters'", b"one_per_shot", b"all_moments", b"smart")  # which an older server does not know
 MOST_BYTES = 64 * 1024**2  # of a picture; servers refuse more
 _ERRORS: dict[str, type[ClipsearchError]] = {
     "bad-query": QueryError,
@@ -168,6 +169,7 @@ class Client:
         answer = self._json("POST", "/api/search", body=body)
         values = answer["explanation"]
         values["notes"] = tuple(_known(QueryNote, note) for note in values.get("notes", ()))
+        values["understood"] = values.get("understood") and Understood.from_json(values["understood"])
         values["own_photos"] = tuple(map(photo_from_json, values.get("own_photos", ())))
         return Hits(map(hit_from_json, answer["hits"]), query, _known(Explanation, values))
 

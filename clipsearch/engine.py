@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +50,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.milvus.pull import PullReport
     from clipsearch.milvus.push import PushReport
     from clipsearch.milvus.store import MilvusStore
+    from clipsearch.query.understood import Understood
     from clipsearch.query.vector_store import VectorStore
     from clipsearch.store.approximate.info import Kind
     from clipsearch.store.lock import OnBusy
@@ -168,6 +171,28 @@ class SearchEngine:
 
         One list of at most `top_k` hits for each query, in order. If one query is wrong, its error is raised for all.
         """
+        if not any(query.smart for query in queries):
+            return self._search_many(queries, top_k)
+        both: list[tuple[Query, Understood | None]] = [
+            self.understand(query) if query.smart else (query, None) for query in queries
+        ]
+        answers = self._search_many([query for query, _ in both], top_k)
+        for hits, (_, understood) in zip(answers, both, strict=True):
+            hits.explanation = replace(hits.explanation, understood=understood)
+        return answers
+
+    def understand(
+        self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, today: date | None = None
+    ) -> tuple[Query, Understood]:
+        """Turn facts in a query's texts, such as "last summer", into filters, as a `smart` query does.
+
+        Returns the query that is searched and what was understood. `today` is the day that "yesterday" is the day before.
+        """
+        from clipsearch.query.smart import understand  # not for other queries
+
+        return understand(parse_query(query), today or date.today())
+
+    def _search_many(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
         source = self._source()
         if source.fingerprint is None:
             return [Hits([], query, Explanation("", source.name, 0, 0, 0, {})) for query in queries]

@@ -343,11 +343,13 @@ def literal_glob(text: str) -> str:
 class Term:
     """One part of a query. A negative weight steers away from it.
 
-    `content` is text (str), a picture (an os.PathLike or a PIL image), or an embedding (float32, (dim,)).
+    `content` is text (str), a picture (an os.PathLike or a PIL image), or an embedding (float32, (dim,)). `literal` is for text
+    that was typed in double quotes: a `smart` query looks for no facts in it.
     """
 
     content: str | os.PathLike[str] | Image | NDArray[np.float32]
     weight: float = 1.0
+    literal: bool = False
 
 
 Order: TypeAlias = Literal["date", "name"]
@@ -365,7 +367,7 @@ class Query:
     `all_moments`: then each moment is a hit, and `one_per_shot` has no effect. `sort` orders the hits; it does not choose them.
     Pictures of the query and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own`
     has the ids of its images. `exact` bypasses an approximate index. Without terms, it lists every photo that meets its
-    filters.
+    filters. `smart` turns facts in its wanted texts, such as "last summer", into filters before it searches.
     """
 
     terms: tuple[Term, ...]
@@ -381,6 +383,7 @@ class Query:
     keep_own: bool = False
     own: tuple[int, ...] = ()
     exact: bool = False
+    smart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

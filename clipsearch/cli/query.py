@@ -44,6 +44,7 @@ class QueryOptions:
     likes: tuple[str, ...] = _part("--like likes", help="The same as + PART; repeatable.")
     unlikes: tuple[str, ...] = _part("--unlike unlikes", help="The same as - PART; repeatable.")
     prompts: tuple[str, ...] = prompt_options("texts")
+    smart: bool = flag("--smart", "Read dates in the text: 'beach last summer'.", LOOK_FOR)
     allow_url: bool = flag("--allow-url", "Download a PART that is a web address.", LOOK_FOR)
     relevant: bool = flag("--relevant", "Only photos that match: --min-match 0.5.", WHICH_PHOTOS)
     min_match: float | None = option(
@@ -108,7 +109,12 @@ def query(
     has rank, score, match (how likely it is right), date and path. More: clipsearch help query-language.
     """
     question = search.query(
-        (), filters, for_people=results.is_for_people, prompts=wanted.prompts, min_match=wanted.least_match
+        (),
+        filters,
+        for_people=results.is_for_people,
+        prompts=wanted.prompts,
+        min_match=wanted.least_match,
+        smart=wanted.smart,
     )
     if not wanted.parts and not filters:
         raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')

@@ -116,6 +116,8 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         from clipsearch.render.gallery import hits_gallery
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
+    if understood := hits.explanation.understood:
+        note(f"understood: {understood}" if understood.facts else "no date was found in the text")
     for text in _notes(hits):
         note(text)
     # Printed last, because a full or closed output must not prevent the files above.
@@ -180,9 +182,15 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
     elif options.format == "json":
         from clipsearch.render.json_output import hits_to_json
 
-        explanation = hits.explain() if options.explain else None
+        about = hits.explanation
         answer = hits_to_json(
-            hits, query, hits.explanation.model, hits.explanation.index, group_by=group_by, explanation=explanation
+            hits,
+            query,
+            about.model,
+            about.index,
+            group_by=group_by,
+            understood=about.understood.to_json() if about.understood else None,
+            explanation=hits.explain() if options.explain else None,
         )
         print_json(answer)
     elif options.format == "jsonl":

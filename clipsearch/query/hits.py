@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from clipsearch.errors import ClipsearchError
+from clipsearch.query.understood import Understood
 from clipsearch.types import Hit, ImageRecord, Query
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Explanation:
     own_photos: tuple[ImageRecord, ...] = ()  # indexed photos that have the content of a picture of the query
     words: tuple[str, ...] = ()  # single words, as they were searched: "a photo of a dog"
     text_model: str = ""  # the other model that encoded the texts, if there is one
+    understood: Understood | None = None  # of a `smart` query
 
 
 class Hits(list[Hit]):
@@ -57,8 +59,10 @@ class Hits(list[Hit]):
         from clipsearch.render.json_output import photo_to_json
 
         own_photos = [photo_to_json(record) for record in self.explanation.own_photos]
-        values = asdict(replace(self.explanation, own_photos=()))
+        understood = self.explanation.understood
+        values = asdict(replace(self.explanation, own_photos=(), understood=None))
         values |= {name: list(values[name]) for name in ("notes", "words")}
+        values["understood"] = understood and understood.to_json()
         return {**query_to_json(self.query), **values, "own_photos": own_photos}
 
     def to_pandas(self) -> pandas.DataFrame:

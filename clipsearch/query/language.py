@@ -82,10 +82,11 @@ def _term(words: list[str], sign: int, picture: Callable[[str], str | os.PathLik
                 f"the weight {prefix[1]} makes no sense; give a number above 0, and - before what to avoid"
             )
     text = " ".join(words)
-    if len(words) == 1 and len(text) > 1 and text[0] == text[-1] == '"':
+    is_literal = len(words) == 1 and len(text) > 1 and text[0] == text[-1] == '"'
+    if is_literal:
         content: str | os.PathLike[str] | Image = text[1:-1]
     else:
         content = picture(text)
     if isinstance(content, str) and not content.strip():
         raise QueryError(EMPTY)
-    return Term(content, sign * weight)
+    return Term(content, sign * weight, is_literal)

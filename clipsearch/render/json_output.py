@@ -110,15 +110,17 @@ def hits_to_json(
     index: str,
     *,
     group_by: GroupBy | None = None,
+    understood: dict[str, Any] | None = None,
     explanation: dict[str, Any] | None = None,
     exact: bool = False,
 ) -> dict[str, Any]:
-    """An answer: {"query", "model", "index", "hits": [...]}, and "explanation" if one is given."""
+    """An answer: {"query", "model", "index", "hits": [...]}, and "understood" and "explanation" if they are given."""
     return {
         "query": query,
         "model": model,
         "index": index,
         "hits": [hit_to_json(hit, group_by, exact=exact) for hit in hits],
+        **({} if understood is None else {"understood": understood}),
         **({} if explanation is None else {"explanation": explanation}),
     }
 

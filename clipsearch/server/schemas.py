@@ -12,6 +12,7 @@ from starlette.responses import Response
 from clipsearch.analysis.statistics import ValueCount
 from clipsearch.errors import Cause
 from clipsearch.indexing.status import Status
+from clipsearch.query.understood import FactKind
 from clipsearch.render.json_output import json_line
 from clipsearch.server.jobs import IndexJob
 from clipsearch.types import DateSource
@@ -107,6 +108,22 @@ class HitAnswer(Photo):
     )
 
 
+class FactAnswer(BaseModel):
+    """A part of a sentence that became a filter."""
+
+    kind: FactKind
+    words: str = Field(description="As they were typed.", examples=["last summer"])
+    meaning: str = Field(examples=["2026-06..2026-08"])
+
+
+class UnderstoodAnswer(BaseModel):
+    """What a `smart` search made of its texts."""
+
+    summary: str = Field(description="For people.", examples=["taken: 2026-06..2026-08, looking for: beach"])
+    text: str = Field(description="What is left to look for.", examples=["beach"])
+    facts: list[FactAnswer]
+
+
 class SearchAnswer(BaseModel):
     """The output of `clipsearch query --json`, with two more keys."""
 
@@ -114,6 +131,7 @@ class SearchAnswer(BaseModel):
     model: str = Field(examples=["mini"])
     index: str = Field(examples=["/photos/.clipsearch"])
     hits: list[HitAnswer]
+    understood: UnderstoodAnswer | None = Field(None, description="With `smart`.")
     explanation: dict[str, Any] | None = Field(None, description="With `explain`.")
     considered: int = Field(description="The number of photos that pass the filters.", examples=[8091])
     seconds: float = Field(description="The time the server took.", examples=[0.016])

@@ -155,10 +155,11 @@ class TermObject(Strict):
     upload: Token | None = Field(None, description="The token of a picture sent to `/api/uploads`.")
     id: Id | None = Field(None, description="An indexed photo.", examples=[17])
     weight: Finite = Field(1.0, description="Below 0 it steers away.")
+    literal: bool = Field(False, description="A `smart` search looks for no facts in this text.")
 
     @model_validator(mode="after")
     def _has_one_content(self) -> TermObject:
-        if sum(value is not None for name, value in self if name != "weight") != 1:
+        if sum(value is not None for name, value in self if name not in ("weight", "literal")) != 1:
             raise PydanticCustomError("term", "a term has one of text, embedding, image, upload and id")
         return self
 
@@ -201,6 +202,7 @@ class SearchBody(Strict, HitChoice):
         [], max_length=MOST_HITS, description="The photos that an embedding belongs to. They are left out of the hits."
     )
     exact: bool = Field(False, description="Look at all photos, even if there is an approximate index.")
+    smart: bool = Field(False, description="Turn facts in texts, such as `last summer`, into filters.")
     top_k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits at most.")
 
     @model_validator(mode="after")

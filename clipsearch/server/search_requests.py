@@ -71,7 +71,8 @@ def search_from_parameters(search: SearchParameters, query_string: bytes) -> Sea
             words += [word, picture]
     prompts = (*search.prompt, *(ENSEMBLE if search.ensemble else ()))
     min_match = RELEVANT if search.relevant and search.min_match is None else search.min_match
-    return _request(search, query_string, terms, " ".join(words), prompts=prompts, min_match=min_match)
+    more = {"prompts": prompts, "min_match": min_match, "smart": search.smart}
+    return _request(search, query_string, terms, " ".join(words), **more)
 
 
 def similar_from_parameters(similar: SimilarParameters, query_string: bytes) -> SearchRequest:
@@ -93,6 +94,7 @@ def search_from_body(body: SearchBody, pictures: Iterable[Upload]) -> SearchRequ
         min_match=body.min_match,
         own=tuple(body.own),
         exact=body.exact,
+        smart=body.smart,
     )
     return SearchRequest(query, terms, body.top_k, _text(terms), explain=True, exact=True)
 
@@ -115,7 +117,7 @@ def _picture_term(text: str, sign: int) -> PictureTerm:
 
 def _term(item: TermObject, uploads: Iterator[Upload]) -> RequestTerm:
     if item.text is not None:
-        return Term(item.text, item.weight)
+        return Term(item.text, item.weight, item.literal)
     if item.embedding is not None:
         with np.errstate(over="ignore"):  # what is too large for float32 is refused as not finite
             return Term(np.array(item.embedding, np.float32), item.weight)

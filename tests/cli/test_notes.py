@@ -7,6 +7,7 @@ import shlex
 import shutil
 
 import pytest
+from PIL import ExifTags, Image
 
 from clipsearch.cli.find_index import remember_index
 from tests.cli.running import run_here
@@ -134,3 +135,20 @@ def test_an_unread_language_gets_a_model_that_reads_it(album, encoder):
     _, _, errors = run_here("query", "собака", "-k", "1", cwd=album)
     assert 'the model colours cannot read "собака", so these photos are as good as random.' in errors
     assert "`clipsearch index --model google/siglip2" in errors and errors.count("\n") == 1
+
+
+def test_smart_turns_a_date_into_a_filter_and_says_so(album):
+    photo = save_photo(album / "2018.jpg", "red", note="with a date")
+    with Image.open(photo) as image:
+        exif = image.getexif()
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2018:07:03 12:00:00"
+        image.save(photo, exif=exif)
+    assert index_with_colours(album).failed == 0
+    status, output, errors = run_here("query", "--smart", "red summer 2018", "--paths", cwd=album)
+    assert (status, output) == (0, f"{photo}\n".encode())
+    assert errors == "clipsearch: understood: taken: 2018-06..2018-08, looking for: red\n"
+    answer = json.loads(run_here("query", "--smart", "July 2018", "--json", cwd=album)[1])
+    assert answer["understood"]["facts"] == [{"kind": "taken", "words": "July 2018", "meaning": "2018-07"}]
+    assert [hit["score"] for hit in answer["hits"]] == [None]
+    status, output, errors = run_here("query", "--smart", '"red in 2018"', "-k", "1", cwd=album)
+    assert status == 0 and output.startswith(b"1 ") and errors == "clipsearch: no date was found in the text\n"

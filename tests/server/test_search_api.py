@@ -39,6 +39,7 @@ def command_line(engine, *arguments):
         (["red"], ["--ensemble", "--prompt", "a red {}"], {"ensemble": True, "prompt": "a red {}"}),
         (["red"], ["--min-width", "30", "--orientation", "landscape"], {"min_width": 30, "orientation": "landscape"}),
         (["red"], ["--relevant"], {"relevant": True}),
+        (["red", "since", "2019"], ["--smart"], {"smart": True}),
     ],
 )
 def test_a_search_answers_as_the_command_line_does(client, engine, words, flags, parameters):

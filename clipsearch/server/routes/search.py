@@ -68,6 +68,7 @@ def search_routes(service: Service) -> APIRouter:
             origin.model,
             origin.index,
             group_by=search.group_by,
+            understood=origin.understood.to_json() if origin.understood else None,
             explanation=hits.explain() if search.explain else None,
             exact=search.exact,
         )

@@ -1,0 +1,79 @@
+"""`smart` queries: facts in their texts become filters, and the rest is looked for."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from clipsearch import Query, Term
+from clipsearch.query.language import parse_query
+from clipsearch.query.smart import understand
+from clipsearch.query.understood import Understood
+from clipsearch.types import All, Either, Test
+
+TODAY = date(2026, 11, 29)
+
+
+def understood(text, **fields):
+    query = parse_query(text)
+    return understand(Query(query.terms, **fields), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("beach last summer", "taken: 2026-06..2026-08, looking for: beach"),
+        ("Christmas 2019", "taken: 2019-12-24..2019-12-26, looking for: all photos"),
+        ("photos from 3 May 2020", "taken: 2020-05-03, looking for: all photos"),
+        ("all my photos of last week", "taken: 2026-11-16..2026-11-22, looking for: all photos"),
+        ("Bilder aus dem Jahr 2019", "taken: 2019, looking for: all photos"),
+        ("toutes les photos de 2019", "taken: 2019, looking for: all photos"),
+        ("fotos de la semana pasada", "taken: 2026-11-16..2026-11-22, looking for: all photos"),
+        ("in 2019, a dog with a ball", "taken: 2019, looking for: a dog with a ball"),
+        ("a dog from 2018 and 2019", "taken: 2018 or 2019, looking for: a dog"),
+        ("dogs in August with a ball 2018", "taken: August of any year, taken: 2018, looking for: dogs with a ball"),
+        ("beach in August 2018, sunset", "taken: 2018-08, looking for: beach, sunset"),
+        ("2:beach 2019 - people", "taken: 2019, looking for: 2:beach - people"),
+        ("beach 2018 + boats", "taken: 2018, looking for: beach + boats"),
+        ("a dog on a beach", "looking for: a dog on a beach"),
+        ("a dog - people in 2019", "looking for: a dog - people in 2019"),
+        ('"beach 2019"', "looking for: beach 2019"),
+    ],
+)
+def test_what_was_understood_is_said_in_one_line(text, summary):
+    assert str(understood(text)[1]) == summary
+
+
+def test_facts_are_filters_beside_those_of_the_query_and_the_rest_is_text():
+    wide = Test("width", ">", 1000)
+    query, _ = understood("beach in 2019", filters=(wide,), smart=True, diverse=True, min_match=0.5)
+    year = All((Test("taken", ">=", "2019-01-01T00:00:00"), Test("taken", "<", "2020-01-01T00:00:00")))
+    assert query == Query((Term("beach"),), (wide, year), diverse=True, min_match=0.5)
+
+
+def test_two_dates_are_alternatives_but_a_month_of_any_year_narrows_a_year():
+    (dates,) = understood("dogs 2018 or 2019")[0].filters
+    assert isinstance(dates, Either) and len(dates.conditions) == 2
+    august, year = understood("dogs in August with a ball 2018")[0].filters
+    assert august == Test("taken", "~", "????-08-*") and isinstance(year, All)
+
+
+def test_a_query_of_facts_alone_lists_photos_so_limits_of_scores_are_dropped():
+    query, _ = understood("last week", min_score=0.2, min_match=0.5, diverse=True)
+    assert (query.terms, query.min_score, query.min_match, query.diverse) == ((), None, None, False)
+
+
+def test_pictures_and_embeddings_stay_as_they_are():
+    query, said = understand(Query((Term(Path("2019.jpg")), Term("2018"))), TODAY)
+    assert query.terms == (Term(Path("2019.jpg")),) and str(said) == "taken: 2018, looking for: a picture"
+
+
+def test_a_text_without_facts_is_searched_as_it_was_typed():
+    query = Query((Term("a  dog, and"),))
+    assert understand(query, TODAY)[0] == query
+
+
+def test_what_was_understood_travels_as_json():
+    _, said = understood("beach last summer")
+    assert said.to_json()["facts"] == [{"kind": "taken", "words": "last summer", "meaning": "2026-06..2026-08"}]
+    assert Understood.from_json(said.to_json()) == said

@@ -1,0 +1,268 @@
+"""Dates in sentences: which words are a date, which time they mean, and which words stay text."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from clipsearch.query.date_words import easter
+from clipsearch.query.spoken_dates import folded, spoken_dates
+from clipsearch.types import All, Either, Test
+
+SUNDAY = date(2026, 11, 29)
+
+ENGLISH = [
+    ("beach last summer", "beach |", "2026-06..2026-08"),
+    ("Christmas 2019", "|", "2019-12-24..2019-12-26"),
+    ("photos from 3 May 2020", "photos |", "2020-05-03"),
+    ("on May 3rd, 2020 in the park", "| in the park", "2020-05-03"),
+    ("the 5th of November 2020", "|", "2020-11-05"),
+    ("fog in May", "fog |", "May of any year"),
+    ("fog in may", "fog |", "May of any year"),
+    ("May 2020", "|", "2020-05"),
+    ("Dec 2019", "|", "2019-12"),
+    ("snow on 31 December", "snow |", "31 December of any year"),
+    ("3-7 May", "|", "3..7 May of any year"),
+    ("between 2015 and 2017", "|", "2015..2017"),
+    ("from May to July 2019", "|", "2019-05..2019-07"),
+    ("between November 2019 and January 2020", "|", "2019-11..2020-01"),
+    ("3-7 May 2019", "|", "2019-05-03..2019-05-07"),
+    ("boats 2015-2017", "boats |", "2015..2017"),
+    ("boats 2018-06..2018-08", "boats |", "2018-06..2018-08"),
+    ("boats 2019-06-01", "boats |", "2019-06-01"),
+    ("boats 25/12/2019", "boats |", "2019-12-25"),
+    ("boats 05/2020", "boats |", "2020-05"),
+    ("party in the 90s", "party |", "1990..1999"),
+    ("party in the nineties", "party |", "1990..1999"),
+    ("the 1980s", "|", "1980..1989"),
+    ("last week", "|", "2026-11-16..2026-11-22"),
+    ("this week", "|", "2026-11-23..2026-11-29"),
+    ("last weekend", "|", "2026-11-21..2026-11-22"),
+    ("last month", "|", "2026-10"),
+    ("this year's garden", "| garden", "2026"),
+    ("last Friday", "|", "2026-11-27"),
+    ("last May", "|", "2026-05"),
+    ("last December", "|", "2025-12"),
+    ("last Christmas", "|", "2025-12-24..2025-12-26"),
+    ("this winter", "|", "2025-12..2026-02"),
+    ("the last 3 weeks", "|", "2026-11-08..2026-11-29"),
+    ("in the past two years", "|", "2024-11-29..2026-11-29"),
+    ("two years ago", "|", "2024"),
+    ("3 months ago", "|", "2026-08"),
+    ("ten days ago", "|", "2026-11-19"),
+    ("yesterday", "|", "2026-11-28"),
+    ("the day before yesterday", "|", "2026-11-27"),
+    ("today's lunch", "| lunch", "2026-11-29"),
+    ("winter 2019", "|", "2019-12..2020-02"),
+    ("winter 2018/19", "|", "2018-12..2019-02"),
+    ("the summer of 2018", "|", "2018-06..2018-08"),
+    ("2018 summer", "|", "2018-06..2018-08"),
+    ("summer '18", "|", "2018-06..2018-08"),
+    ("fall 2020", "|", "2020-09..2020-11"),
+    ("New Year's Eve fireworks", "| fireworks", "31 December..1 January of any year"),
+    ("New Year's Eve 2019", "|", "2019-12-31..2020-01-01"),
+    ("Easter 2021", "|", "2021-04-02..2021-04-05"),
+    ("dinner at Christmas", "dinner |", "24..26 December of any year"),
+    ("since 2019", "|", "from 2019"),
+    ("before 2015", "|", "before 2015"),
+    ("after May 2019", "|", "from 2019-06"),
+    ("until 2017", "|", "before 2018"),
+    ("since last week", "|", "from 2026-11-16"),
+    ("dogs 2019", "dogs |", "2019"),
+    ("dogs 2019 in the snow", "dogs | in the snow", "2019"),
+    ("photos of dogs taken in 2019", "photos of dogs |", "2019"),
+]  # fmt: skip
+
+GERMAN = [
+    ("Hund am Strand im Juli 2021", "Hund am Strand |", "2021-07"),
+    ("Nebel im März", "Nebel |", "March of any year"),
+    ("am 3. Mai 2020", "|", "2020-05-03"),
+    ("Boote 3.5.2020", "Boote |", "2020-05-03"),
+    ("vom 3. bis 7. Mai 2019", "|", "2019-05-03..2019-05-07"),
+    ("zwischen 2015 und 2017", "|", "2015..2017"),
+    ("von 2015 bis 2017", "|", "2015..2017"),
+    ("vor zwei Jahren", "|", "2024"),
+    ("vor einem Monat", "|", "2026-10"),
+    ("im letzten Jahr", "|", "2025"),
+    ("letzten Sommer", "|", "2026-06..2026-08"),
+    ("letzte Woche", "|", "2026-11-16..2026-11-22"),
+    ("letztes Wochenende", "|", "2026-11-21..2026-11-22"),
+    ("in den letzten zwei Wochen", "|", "2026-11-15..2026-11-29"),
+    ("letzten Samstag", "|", "2026-11-28"),
+    ("Schnee dieses Jahr", "Schnee |", "2026"),
+    ("gestern", "|", "2026-11-28"),
+    ("vorgestern", "|", "2026-11-27"),
+    ("im Sommer 2018", "|", "2018-06..2018-08"),
+    ("Frühling 2018", "|", "2018-03..2018-05"),
+    ("Weihnachten 2018", "|", "2018-12-24..2018-12-26"),
+    ("an Weihnachten", "|", "24..26 December of any year"),
+    ("Ostern 2020", "|", "2020-04-10..2020-04-13"),
+    ("Pfingsten 2019", "|", "2019-06-08..2019-06-10"),
+    ("Silvester 2019", "|", "2019-12-31..2020-01-01"),
+    ("in den 90ern", "|", "1990..1999"),
+    ("80er Jahre Party", "| Party", "1980..1989"),
+    ("neunziger Jahre", "|", "1990..1999"),
+    ("im Jahr 2019", "|", "2019"),
+    ("seit 2019", "|", "from 2019"),
+    ("nach Mai 2019", "|", "from 2019-06"),
+    ("vor 2015", "|", "before 2015"),
+    ("bis 2017", "|", "before 2018"),
+]  # fmt: skip
+
+FRENCH = [
+    ("plage été 2018", "plage |", "2018-06..2018-08"),
+    ("plage en août", "plage |", "August of any year"),
+    ("le 1er mai 2020", "|", "2020-05-01"),
+    ("photos d'avril 2019", "photos |", "2019-04"),
+    ("du 3 au 7 mai 2019", "|", "2019-05-03..2019-05-07"),
+    ("entre 2015 et 2017", "|", "2015..2017"),
+    ("de 2015 à 2017", "|", "2015..2017"),
+    ("l'année dernière", "|", "2025"),
+    ("la semaine dernière", "|", "2026-11-16..2026-11-22"),
+    ("l\u2019été dernier", "|", "2026-06..2026-08"),
+    ("samedi dernier", "|", "2026-11-28"),
+    ("les 3 derniers mois", "|", "2026-08-29..2026-11-29"),
+    ("il y a deux ans", "|", "2024"),
+    ("photos d'hier", "photos |", "2026-11-28"),
+    ("avant-hier", "|", "2026-11-27"),
+    ("aujourd'hui", "|", "2026-11-29"),
+    ("Noël 2017", "|", "2017-12-24..2017-12-26"),
+    ("Pâques 2018", "|", "2018-03-30..2018-04-02"),
+    ("les années 80", "|", "1980..1989"),
+    ("cet été", "|", "2026-06..2026-08"),
+    ("depuis 2019", "|", "from 2019"),
+    ("avant 2015", "|", "before 2015"),
+    ("jusqu'en 2017", "|", "before 2018"),
+]  # fmt: skip
+
+SPANISH = [
+    ("playa en agosto", "playa |", "August of any year"),
+    ("3 de mayo de 2020", "|", "2020-05-03"),
+    ("verano de 2018", "|", "2018-06..2018-08"),
+    ("el verano pasado", "|", "2026-06..2026-08"),
+    ("la semana pasada", "|", "2026-11-16..2026-11-22"),
+    ("el fin de semana pasado", "|", "2026-11-21..2026-11-22"),
+    ("el año pasado", "|", "2025"),
+    ("los últimos 3 meses", "|", "2026-08-29..2026-11-29"),
+    ("hace dos años", "|", "2024"),
+    ("ayer", "|", "2026-11-28"),
+    ("entre 2015 y 2017", "|", "2015..2017"),
+    ("desde 2015 hasta 2017", "|", "2015..2017"),
+    ("Navidad de 2019", "|", "2019-12-24..2019-12-26"),
+    ("los años noventa", "|", "1990..1999"),
+    ("los años 90", "|", "1990..1999"),
+    ("antes de 2015", "|", "before 2015"),
+    ("después de 2019", "|", "from 2020"),
+]  # fmt: skip
+
+NOT_DATES = [
+    "a may tree",
+    "this may be a dog",
+    "march of penguins",
+    "sun over the sea",
+    "may 5 dogs",
+    "2001 space odyssey",
+    "a 2015 car",
+    "cyberpunk 2077",
+    "a man in his 30s",
+    "dancers in the 20s",
+    "Christmas tree",
+    "at Christmas market",
+    "trees in summer",
+    "spring water",
+    "an Easter egg",
+    "rover on Mars",
+    "Der Hund hier",
+    "vor Weihnachten",
+    "before New Year's Eve",
+    "nach dem 3. Mai",
+    "nach Paris",
+    "boats 3/5/2020",
+    "30 February 2019",
+    "31.2.2019",
+    "IMG_2019",
+    "a dog 1.5.20",
+    "from 3 to 5 dogs",
+    "first 2 days",
+    "two dogs",
+    "the last 0 days",
+    "the last day",
+    "2017-2015 models",
+    "il y a un chien",
+    "Mai",
+    "le mars",
+    "犬",
+    "",
+]
+
+
+@pytest.mark.parametrize(("text", "rest", "meaning"), ENGLISH + GERMAN + FRENCH + SPANISH)
+def test_a_date_in_a_sentence_is_found_with_its_words(text, rest, meaning):
+    (found,) = spoken_dates(text, SUNDAY)
+    assert (text[: found.start] + "|" + text[found.end :], str(found.when)) == (rest, meaning)
+
+
+@pytest.mark.parametrize("text", NOT_DATES)
+def test_what_may_mean_something_else_stays_text(text):
+    assert spoken_dates(text, SUNDAY) == []
+
+
+@pytest.mark.parametrize(
+    ("today", "text", "meaning"),
+    [
+        (date(2027, 1, 15), "last winter", "2025-12..2026-02"),  # this one is not over
+        (date(2027, 1, 15), "this winter", "2026-12..2027-02"),
+        (date(2027, 3, 1), "last winter", "2026-12..2027-02"),
+        (date(2026, 8, 31), "last summer", "2025-06..2025-08"),
+        (date(2026, 12, 27), "last Christmas", "2026-12-24..2026-12-26"),
+        (date(2026, 12, 26), "last Christmas", "2025-12-24..2025-12-26"),
+        (date(2026, 11, 30), "last weekend", "2026-11-28..2026-11-29"),
+        (date(2026, 1, 1), "yesterday", "2025-12-31"),
+        (date(2026, 1, 1), "last month", "2025-12"),
+        (date(2024, 2, 29), "the last 12 months", "2023-02-28..2024-02-29"),
+        (date(2024, 3, 31), "1 month ago", "2024-02"),
+        (date(2019, 6, 1), "summer 2020", None),  # years to come are no dates of photos
+        (date(2026, 11, 30), "last Monday", "2026-11-23"),
+    ],
+)
+def test_words_such_as_last_depend_on_the_day(today, text, meaning):
+    assert [str(found.when) for found in spoken_dates(text, today)] == ([meaning] if meaning else [])
+
+
+def test_conditions_are_half_open_times_of_the_cameras_clock():
+    def condition(text):
+        (found,) = spoken_dates(text, SUNDAY)
+        return found.when.condition
+
+    july = All((Test("taken", ">=", "2021-07-01T00:00:00"), Test("taken", "<", "2021-08-01T00:00:00")))
+    assert condition("July 2021") == july
+    assert condition("since 2019") == Test("taken", ">=", "2019-01-01T00:00:00")
+    assert condition("in August") == Test("taken", "~", "????-08-*")
+    assert condition("New Year's Eve") == Either((Test("taken", "~", "????-12-31*"), Test("taken", "~", "????-01-01*")))
+
+
+def test_several_dates_are_found_in_their_order():
+    found = spoken_dates("the summer of 2018 or in August", SUNDAY)
+    assert [str(date.when) for date in found] == ["2018-06..2018-08", "August of any year"]
+
+
+def test_easter_is_the_sunday_of_the_churches_tables():
+    sundays = {1818: (3, 22), 1943: (4, 25), 2000: (4, 23), 2008: (3, 23), 2019: (4, 21), 2024: (3, 31), 2038: (4, 25)}
+    assert {year: easter(year) for year in sundays} == {year: date(year, *day) for year, day in sundays.items()}
+    assert all(easter(year).weekday() == 6 for year in range(1900, 2100))
+
+
+def test_folding_keeps_the_place_of_every_letter():
+    text = "\u00c9t\u00e9 \u0130stanbul Stra\u00dfe d\u2019ao\u00fbt \ufb01n \u72ac"
+    assert folded(text)[:3] == "ete" and "d'aout" in folded(text) and len(folded(text)) == len(text)
+
+
+def test_a_week_starts_on_monday_whatever_the_day():
+    for days in range(7):
+        (found,) = spoken_dates("last week", date(2026, 11, 23) + timedelta(days))
+        assert str(found.when) == "2026-11-16..2026-11-22"
+
+
+def test_a_long_text_without_dates_is_read(request):
+    assert spoken_dates("in the last of " * 130, SUNDAY) == []
