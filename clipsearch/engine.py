@@ -263,6 +263,7 @@ class SearchEngine:
         change_model: bool = False,
         keep_old: bool = False,
         newest_first: bool = False,
+        date_from_files: bool | None = None,
         settled_for: float = 0.0,
         jobs: int | None = None,
         batch_size: int | None = None,
@@ -276,8 +277,9 @@ class SearchEngine:
         The default is all indexed folders; for a new index, the folder it lies in. `rules` choose the files, and are kept for
         later runs. SyncRefused if a folder is gone, or if more than half of the index would go, unless `prune`. With
         `paranoid`, photos are compared by content even if size and time are unchanged; with `retry`, all failed files are tried
-        again. With `newest_first`, new photos are taken in the order of their files' times, not of their paths. Files younger
-        than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a core),
+        again. With `newest_first`, new photos are taken in the order of their files' times, not of their paths. With
+        `date_from_files`, photos without a date get the time of their file; the index remembers it until it is False. Files
+        younger than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a core),
         `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the report so far,
         the photos done and their total. If `cancel` is cancelled, the run keeps what is finished and returns a report with
         `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
@@ -290,7 +292,9 @@ class SearchEngine:
 
         start = time.monotonic()
         limits = limits or ReadLimits()
-        options = SyncOptions(rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits, newest_first)
+        options = SyncOptions(
+            rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits, newest_first, date_from_files
+        )
         if change_model and (encoder := self._other_encoder()):
             report = self._change_model(folders, encoder, options, keep_old, progress, cancel, on_busy)
         else:
@@ -639,7 +643,10 @@ class SearchEngine:
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             if self._model.other_than(collection.fingerprint) is None:  # another process was first
                 return index_folders(collection, folders, lambda: encoder, options, progress, cancel)
-            return change_model(collection, folders, encoder, options, keep_old, progress, cancel)
+            report = change_model(collection, folders, encoder, options, keep_old, progress, cancel)
+            if not report.interrupted:
+                keep_null_scores(collection, partial(self._model.for_texts, collection))
+            return report
 
     def _close_index(self) -> None:
         if self._index is not None:  # an empty one counts as false

@@ -71,6 +71,12 @@ class IndexOptions:
     paranoid: bool = flag("--paranoid", "Read every photo, even if its size and time are unchanged.", _FILES)
     retry: bool = flag("--retry", "Try all files again that failed (`clipsearch failures`).", _FILES)
     newest_first: bool = flag("--newest-first", "Take new photos by the time of their files, the latest first.", _FILES)
+    date_from_files: bool | None = option(
+        "--date-from-files/--no-date-from-files",
+        help="Photos without a date get their file's; remembered.",
+        heading=_FILES,
+        default=None,
+    )
     max_seconds: float = _limit(
         "--max-seconds", "S", "Time limit for decoding a photo.", type=click.FloatRange(0.1), default=30
     )
@@ -127,6 +133,10 @@ class IndexOptions:
             "batch_size": self.batch_size,
             "limits": ReadLimits(max_pixels=int(self.max_megapixels * 1_000_000), seconds=self.max_seconds),
         }
+        if self.date_from_files is not None:
+            if self.ray:
+                raise click.UsageError("--date-from-files and --ray exclude each other")
+            options["date_from_files"] = self.date_from_files
         if self.newest_first:
             options["newest_first"] = True
         if self.watch:
@@ -313,8 +323,8 @@ def _show(
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     """What a run did, in a line, with one more count at the end; "" for nothing."""
-    counts = ((getattr(report, name), name) for name in ("added", "updated", "moved", "removed"))
-    return joined_counts(*counts, last)
+    counts = [(getattr(report, name), name) for name in ("added", "updated", "moved", "removed")]
+    return joined_counts(*counts, (report.facts, "with facts read again"), last)
 
 
 def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | None) -> str:

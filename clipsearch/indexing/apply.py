@@ -19,12 +19,19 @@ from clipsearch.errors import Cancelled, CollectionError, ImageError
 from clipsearch.images.files import INCOMPLETE, content_hash
 from clipsearch.images.own_pictures import OwnPicture, is_own_picture
 from clipsearch.indexing import roots
-from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
+from clipsearch.indexing.facts import (
+    DATE_FROM_FILES,
+    FactSources,
+    with_facts_of,
+    with_sources,
+    without_facts,
+)
+from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, dates_from_files, plan_sync
 from clipsearch.indexing.raw_thumbnails import keep_raw_thumbnails, paths_to_read_again, raw_thumbnails
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo, SkipReason
+from clipsearch.types import Box, Embeddings, Failure, ImageFile, ImageInfo, SkipReason
 
 if TYPE_CHECKING:  # decoders and encoders are imported only if there are files to decode
     from clipsearch.encoders.base import Encoder
@@ -37,6 +44,7 @@ COMMIT_IMAGES = 2048
 COMMIT_SECONDS = 5.0
 """A run commits after this many new images or this long, whichever is first: the most that a crash can lose."""
 
+_SMALLEST = Box(1, 1)  # of pictures that are decoded for their facts alone
 _COPIES_LOOKED_AT = 8  # images of one content that are checked for a move; with more, a new file counts as a copy
 _MOST_REPLACED = 4096  # replaced images whose embeddings are kept; content beyond them is encoded again
 
@@ -71,6 +79,7 @@ class SyncReport:
     )  # of `removed`: reason → photos that the rules leave out now
     former_model: str | None = None  # if the index has changed its model in this run: the one before
     kept_index: str | None = None  # the folder of the index before, if it was kept
+    facts: int = 0  # unchanged photos whose facts were read again, because a file beside them or the reader has changed
     next_model: str | None = None  # the model that the index is being changed to, which is not finished
 
 
@@ -97,6 +106,8 @@ def index_folders(
     except Cancelled:
         return SyncReport(interrupted=True)
     check_loss(plans, len(collection), prune=options.prune)
+    if options.date_from_files is not None:
+        collection.remember(DATE_FROM_FILES, "yes" if options.date_from_files else None)
     return apply_sync(collection, plans, load_encoder, options, progress, cancel)
 
 
@@ -130,6 +141,7 @@ def apply_sync(
                 for batch in outcomes:
                     cancel.check()
                     reconciler.take(batch)
+        _read_facts(reconciler, options, cancel, commit=outcomes is None)
         reconciler.remove_missing()
     except Cancelled:
         if outcomes is not None:
@@ -172,6 +184,20 @@ def _embed_changes(
             reconciler.commit_if_due()
 
 
+def _read_facts(reconciler: _Reconciler, options: SyncOptions, cancel: CancelToken, *, commit: bool) -> None:
+    """Read the facts of photos again that are embedded already, and stage them; with `commit`, commit on the way."""
+    files = reconciler.files_with_outdated_facts()
+    if not files:
+        return
+    from clipsearch.images.pool import DecoderPool
+
+    with DecoderPool(_SMALLEST, options.limits, options.jobs) as pool, cancel.listening():
+        for outcome in pool.read(files, cancel):
+            reconciler.take_facts(outcome.file, outcome if isinstance(outcome, Failure) else outcome.info)
+            if commit:
+                reconciler.commit_if_due()
+
+
 class _Reconciler:
     """Stages the outcome of each file, so that `report` always counts the staged and committed files.
 
@@ -204,6 +230,12 @@ class _Reconciler:
         self._todo = [item for plan in plans for item in (*plan.todo, *plan.doubted)]
         if options.newest_first:
             self._todo.sort(key=lambda item: -item[1].mtime_ns)
+        self._sources = {path: sources for plan in plans for path, sources in plan.sources.items()}
+        self._usual_facts = next((plan.usual_facts for plan in plans if plan.usual_facts), "")
+        self._date_from_files = dates_from_files(collection, options)
+        self._facts_to_read = {file.path: (place, file) for plan in plans for place, file in plan.outdated_facts}
+        self._moved: set[str] = set()  # of these: copies, and photos that are elsewhere now
+        self._files = len(self._todo) + len(self._facts_to_read)
         self._done = 0  # files
         self._expected: dict[str, Place] = {}  # path → place of files without an outcome yet
         self._images_before = len(collection)
@@ -226,7 +258,7 @@ class _Reconciler:
     @property
     def left(self) -> int:
         """How many files are not finished."""
-        return len(self._todo) - self._done
+        return self._files - self._done
 
     def expect_all(self) -> None:
         """Expect the outcome of every file."""
@@ -268,6 +300,33 @@ class _Reconciler:
             else:
                 self._stage_embedded(place, outcome)
             self._finish_file()
+
+    def files_with_outdated_facts(self) -> list[ImageFile]:
+        """The embedded photos whose facts are to be read again: planned ones, and those that have moved or are copies."""
+        return [file for _, file in self._facts_to_read.values()]
+
+    def take_facts(self, file: ImageFile, read: ImageInfo | Failure) -> None:
+        """Stage what was read of a photo's facts. If its file cannot be read now, they stay, and the next run reads them."""
+        place, _ = self._facts_to_read.pop(file.path)
+        image_id = self._image_at(place)
+        if image_id is not None and not (isinstance(read, Failure) and read.cause not in IN_THE_FILE):
+            info = self._info(image_id)
+            own = without_facts(info) if isinstance(read, Failure) else read
+            sources = self._sources_of(file)
+            known = with_sources(own, file, sources, date_from_files=self._date_from_files)
+            self.collection.set_facts(image_id, with_facts_of(info, known), sources.key)
+            self.report.facts += file.path not in self._moved
+        self._finish_file()
+
+    def _sources_of(self, file: ImageFile) -> FactSources:
+        return self._sources.get(file.path) or FactSources((), self._usual_facts)
+
+    def _read_later(self, place: Place, file: ImageFile) -> None:
+        """Have the facts of a photo be read at the end of the run, because it is a copy, or has moved."""
+        if not is_elsewhere(file.path) and file.path not in self._facts_to_read:
+            self._facts_to_read[file.path] = place, file
+            self._moved.add(file.path)
+            self._files += 1
 
     def commit_if_due(self) -> None:
         """Commit once enough images are staged or enough time has passed."""
@@ -343,10 +402,12 @@ class _Reconciler:
                 return
             self._count_change(place)
             self._remember_replaced(place)
-            info, before = embedded.info, self._raw_thumbnails.get(self._image_at(place) or 0)
+            sources = self._sources_of(embedded.file)
+            info = with_sources(embedded.info, embedded.file, sources, date_from_files=self._date_from_files)
+            before = self._raw_thumbnails.get(self._image_at(place) or 0)
             if before:
                 info = replace(info, caption=before.info.caption)
-            image_id = self.collection.add(place, embedded.file, info, embedded.vectors)
+            image_id = self.collection.add(place, embedded.file, info, embedded.vectors, sources.key)
             if info.content_hash in self._outdated:
                 self._outdated.discard(info.content_hash)
                 self._read_again[info.content_hash] = image_id
@@ -401,6 +462,7 @@ class _Reconciler:
         else:
             info, vectors = self._info(same[0]), self.collection.file_vectors(same[0])
         self.collection.add(place, file, replace(info, caption=captioned.caption) if captioned else info, vectors)
+        self._read_later(place, file)
         if info.incomplete:
             self._note_incomplete(place, file)
         return True
@@ -412,6 +474,7 @@ class _Reconciler:
             return False
         info = replace(self._info(source), caption=before.info.caption)
         self.collection.add(place, file, info, self.collection.file_vectors(source))
+        self._read_later(place, file)
         self.report.updated += 1
         return True
 
@@ -424,6 +487,7 @@ class _Reconciler:
             vectors = self.collection.file_vectors(image_id)
             self.collection.remove([image_id])
             self.collection.add(place, file, replace(info, caption=captioned.caption), vectors)
+        self._read_later(place, file)
         if info.incomplete:
             self._note_incomplete(place, file)
 
@@ -481,7 +545,7 @@ class _Reconciler:
 
     def _show_progress(self) -> None:
         if self._progress:
-            self._progress(self.report, self._done, len(self._todo))
+            self._progress(self.report, self._done, self._files)
 
 
 def _common_suffix_length(path: str, other: str) -> int:

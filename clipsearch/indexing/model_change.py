@@ -16,10 +16,11 @@ from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.indexing import roots
 from clipsearch.indexing.apply import IndexProgress, SyncReport, index_folders
+from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions
 from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.collection import Collection
-from clipsearch.types import Fingerprint, Known
+from clipsearch.types import Either, Fingerprint, Known
 
 if TYPE_CHECKING:  # encoders are imported only if there is a picture to encode
     from clipsearch.encoders.base import Encoder
@@ -65,13 +66,14 @@ def change_model(
             )
     with collection.begin_successor(fingerprint, keep_old=keep_old) as successor:
         roots.targets(successor, folders, options.rules, options.prune)  # stores the rules
+        successor.remember(DATE_FROM_FILES, collection.meta(DATE_FROM_FILES))
         report = index_folders(successor, (), lambda: encoder, replace(options, rules=None), progress, cancel)
         if report.interrupted:
             report.next_model = fingerprint.model
             return report
         if not options.prune:
             _require_all(collection, successor)
-        _keep_captions(collection, successor)
+        _keep_texts(collection, successor)
         successor.commit()
         report.former_model = former.model
         kept = collection.hand_over(successor, keep_old=keep_old)
@@ -142,13 +144,18 @@ def _state_of(path: str) -> tuple[int, int] | None:
     return state.st_size, state.st_mtime_ns
 
 
-def _keep_captions(old: Collection, new: Collection) -> None:
-    """Stage the captions that only the old index has: those of photos that were moved out of a data set."""
-    for record in old.records(old.select(Known("caption")).tolist()).values():
+def _keep_texts(old: Collection, new: Collection) -> None:
+    """Stage what only the old index has: captions of photos that were moved out of a data set, and texts read in pictures."""
+    for record in old.records(old.select(Either((Known("caption"), Known("text")))).tolist()).values():
         place = new.place(record.file.path)
         known = new.known_file(place) if place else None
         if place is None or known is None or known.image_id is None:
             continue
         now = new.records([known.image_id])[known.image_id]
-        if now.info.caption is None and now.info.content_hash == record.info.content_hash:
+        if now.info.content_hash != record.info.content_hash:
+            continue
+        if now.info.text is None and record.info.text is not None:
+            now = replace(now, info=replace(now.info, text=record.info.text))
+            new.set_facts(now.image_id, now.info)
+        if now.info.caption is None and record.info.caption is not None:
             new.add(place, now.file, replace(now.info, caption=record.info.caption), new.file_vectors(now.image_id))

@@ -7,18 +7,19 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from clipsearch._internal.cancel import CancelToken
-from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_remote
+from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_elsewhere, is_remote
 from clipsearch.errors import SyncRefused
 from clipsearch.images.file_types import is_image_name, missing_decoder, suffix_of
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing.default_excludes import because
+from clipsearch.indexing.facts import DATE_FROM_FILES, FactSources, sources_in, usual_key
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
 from clipsearch.indexing.walk import Listing, WalkRules, list_images, reason_passed_over
 from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
@@ -54,6 +55,7 @@ class SyncOptions:
     batch_size: int | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
     newest_first: bool = False
+    date_from_files: bool | None = None  # whether photos without a date get that of their file; None: as the index says
 
     def is_due(self, failure: KnownFailure) -> bool:
         """Whether this run tries an unchanged failed file again. Files that are indexed as they are do not count."""
@@ -85,6 +87,13 @@ class SyncPlan:
     says_captions: bool = False  # whether the files' reader knows captions; then an absent caption means none
     placeholders: int = 0  # photos whose bytes are only in a cloud; they are not read, and stay as they are
     unreadable: list[Failure] = field(default_factory=list)  # folders or files whose status cannot be read; not missing
+    usual_facts: str = ""  # the key of facts that were read from a photo alone: see indexing.facts
+    sources: dict[str, FactSources] = field(
+        default_factory=dict
+    )  # path → files beside a photo, if it is read in this run
+    outdated_facts: list[tuple[Place, ImageFile]] = field(
+        default_factory=list
+    )  # unchanged, but the files beside are not
 
 
 class KnownFiles(Protocol):
@@ -114,6 +123,12 @@ class KnownFiles(Protocol):
 
     def known_files(self, root_id: int, folder: str) -> tuple[dict[str, State], dict[str, State]]:
         """Name → (size, mtime_ns) of the images in a folder, and of its failures."""
+
+    def meta(self, key: str) -> str | None:
+        """A value that the index keeps."""
+
+    def facts_from(self, root_id: int, usual: str) -> dict[str, dict[str, str]]:
+        """Folder → name → what the facts of a root's images were read from, if that is not `usual`."""
 
     def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
         """Name → the known failure, for a folder."""
@@ -175,7 +190,9 @@ def plan_sync(
     under = "" if folder == root else Path(folder).relative_to(root).as_posix()
     now, moment = time.time_ns(), int(options.settled_for * 1e9)
     plan = SyncPlan(folder, recent=range(now - moment, now + moment), rules=rules)
-    comparison = FolderComparison(plan, collection, root_id, options, read_again)
+    plan.usual_facts = usual_key(dates_from_files(collection, options))
+    facts = collection.facts_from(root_id, plan.usual_facts)
+    comparison = FolderComparison(plan, collection, root_id, options, read_again, facts)
     unseen = collection.folders(root_id, under)
     for listing in walk(root, rules, under):
         cancel.check()
@@ -216,6 +233,13 @@ def plan_sync(
             plan.changed_archives.add(name)
     logger.debug("%s: %d to do, %d missing, %d unchanged", folder, len(plan.todo), len(plan.missing), plan.unchanged)
     return plan
+
+
+def dates_from_files(collection: KnownFiles, options: SyncOptions) -> bool:
+    """Whether photos without a date get that of their file: as the options say, or as the index remembers."""
+    if options.date_from_files is None:
+        return collection.meta(DATE_FROM_FILES) is not None
+    return options.date_from_files
 
 
 def count_skipped(plan: SyncPlan, listing: Listing) -> None:
@@ -276,6 +300,7 @@ class FolderComparison:
     root_id: int
     options: SyncOptions
     read_again: Container[str] = frozenset()  # paths of photos that count as changed
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # what `KnownFiles.facts_from` returned
 
     def add(self, listing: Listing, passed_over: SkipReason | None = None) -> None:
         """Compare one folder, by sets: a loop over its files would take as long as the walk.
@@ -307,6 +332,42 @@ class FolderComparison:
         plan.unchanged += len(unchanged)
         doubted = sorted(unchanged) if self.options.paranoid else sorted(item for item in unchanged if item[0] in again)
         plan.doubted += [self._file(listing, name, state) for name, state in doubted]
+        first = len(plan.todo)
+        self._compare_files(listing, images, failures, again, unchanged, passed_over)
+        self._compare_facts(listing, dict(unchanged), [file for _, file in plan.todo[first:]])
+
+    def _compare_facts(self, listing: Listing, unchanged: Mapping[str, State], todo: Sequence[ImageFile]) -> None:
+        """Find the unchanged photos whose facts are to be read again, and the files beside them and beside the others to do."""
+        plan, known = self.plan, self.facts.get(listing.folder, {})
+        if (
+            not plan.usual_facts
+            or is_elsewhere(os.path.join(listing.path, "photo"))
+            or not (known or listing.other_files)
+        ):
+            return
+        sources = sources_in(listing, plan.usual_facts)
+        outdated = [
+            name
+            for name in sorted(sources.keys() | known.keys())
+            if name in unchanged
+            and known.get(name, plan.usual_facts) != (sources[name].key if name in sources else plan.usual_facts)
+        ]
+        files = [self._file(listing, name, unchanged[name]) for name in outdated]
+        plan.outdated_facts += files
+        for file in (*todo, *(file for _, file in files)):
+            if file.name in sources:
+                plan.sources[file.path] = sources[file.name]
+
+    def _compare_files(
+        self,
+        listing: Listing,
+        images: dict[str, State],
+        failures: dict[str, State],
+        again: set[str],
+        unchanged: Set[tuple[str, State]],
+        passed_over: SkipReason | None,
+    ) -> None:
+        plan, states = self.plan, listing.states
         if states == images and not failures:
             return
         for name, state in sorted(states.items() - unchanged):

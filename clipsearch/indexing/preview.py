@@ -192,6 +192,12 @@ class _ImaginedIndex:
             else ({}, {})
         )
 
+    def meta(self, key: str) -> str | None:
+        return None if self._collection is None else self._collection.meta(key)
+
+    def facts_from(self, root_id: int, usual: str) -> dict[str, dict[str, str]]:
+        return {}  # reading facts again changes no photo
+
     def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
         place = self._real(Place(root_id, folder, ""))
         return (

@@ -16,6 +16,7 @@ from pathlib import Path
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import identity, is_remote
 from clipsearch.errors import ClipsearchError, CollectionError, DecodersUnavailable, SyncRefused
+from clipsearch.images.companions import JSON, XMP
 from clipsearch.images.file_types import is_image_name
 from clipsearch.indexing import roots
 from clipsearch.indexing.apply import SyncReport
@@ -174,7 +175,8 @@ class Watch:
                 above = (os.path.basename(root.folder), *folders)
                 if any(map(root.rules.skips_folder, folders, above)) or root.rules.skips_folder(name):
                     continue
-                if is_image_name(name) is not False or os.path.isdir(path):
+                is_beside = name.lower().endswith((XMP, JSON))
+                if is_beside or is_image_name(name) is not False or os.path.isdir(path):
                     return True
         return False
 

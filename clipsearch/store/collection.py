@@ -194,6 +194,15 @@ class Collection:
         self._catalog.begin()
         self._catalog.set_meta(key, value)
 
+    def remember(self, key: str, value: str | None) -> None:
+        """Stage a value of the index under a key, or that there is none, unless it is so already."""
+        if self._catalog.meta(key) != value:
+            self._catalog.begin()
+            if value is None:
+                self._catalog.remove_meta(key)
+            else:
+                self._catalog.set_meta(key, value)
+
     def unsound_tables(self) -> list[str]:
         """The small tables of the catalog that are not as they were committed."""
         return self._catalog.unsound_tables()

@@ -1,0 +1,170 @@
+"""Facts about photos follow the photos, the files beside them and their names, and no photo is embedded twice for that."""
+
+import json
+import os
+import shutil
+from datetime import datetime
+
+import pytest
+
+from clipsearch.images.xmp import add_keywords
+from clipsearch.indexing import apply, facts
+from clipsearch.indexing.apply import index_folders
+from clipsearch.indexing.facts import DATE_FROM_FILES
+from clipsearch.indexing.plan import SyncOptions
+from clipsearch.indexing.status import read_status
+from clipsearch.store.collection import Collection
+from clipsearch.types import Contains, Test
+from tests.conftest import ColourEncoder, save_photo
+from tests.store.support import downgrade
+
+XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="{rating}">
+<dc:subject><rdf:Bag><rdf:li>{keyword}</rdf:li></rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"""
+
+
+@pytest.fixture
+def run(photos, tmp_path):
+    """A function that brings the index up to date and returns (report, photos that were embedded)."""
+
+    def index(**options):
+        encoder = ColourEncoder()
+        with Collection(tmp_path / "index", writable=True) as collection:
+            collection.require(encoder.spec.fingerprint)
+            report = index_folders(collection, [str(photos)], lambda: encoder, SyncOptions(jobs=1, **options))
+        return report, encoder.encoded
+
+    return index
+
+
+@pytest.fixture
+def info(tmp_path):
+    """A function that returns what the index knows of a photo, by its file name."""
+
+    def read(name):
+        with Collection(tmp_path / "index") as collection:
+            (found,) = [record.info for record in collection.all_records() if record.file.name == name]
+        return found
+
+    return read
+
+
+@pytest.fixture
+def find(tmp_path):
+    """A function that returns the names of the photos that meet a condition."""
+
+    def ids(condition):
+        with Collection(tmp_path / "index") as collection:
+            return sorted(
+                record.file.name for record in collection.records(collection.ids(condition).tolist()).values()
+            )
+
+    return ids
+
+
+def write_sidecar(path, keyword, rating=3):
+    path.write_text(XMP.format(keyword=keyword, rating=rating))
+
+
+def test_a_sidecar_is_read_with_its_photo(photos, run, info, find):
+    write_sidecar(photos / "red.jpg.xmp", "Sea", 4)
+    write_sidecar(photos / "green.xmp", "Sea")
+    run()
+    assert (info("red.jpg").keywords, info("red.jpg").rating) == (("Sea",), 4)
+    assert find(Test("keyword", "=", "sea")) == ["green.jpg", "red.jpg"] and find(Contains("sea")) == [
+        "green.jpg",
+        "red.jpg",
+    ]
+
+
+def test_a_sidecar_that_comes_changes_or_goes_is_followed_without_embedding(photos, run, info):
+    run()
+    sidecar = photos / "red.jpg.xmp"
+    for keyword in ("Sea", "Lake"):
+        write_sidecar(sidecar, keyword)
+        report, embedded = run()
+        assert (report.facts, report.unchanged, report.left, embedded) == (1, 5, 0, 0)
+        assert info("red.jpg").keywords == (keyword,)
+        assert run()[0].facts == 0
+    sidecar.unlink()
+    assert run()[0].facts == 1 and info("red.jpg").keywords == () and info("red.jpg").rating is None
+
+
+def test_what_label_writes_is_found(photos, run, find):
+    run()
+    add_keywords(str(photos / "blue.jpg"), ["boat"])
+    run()
+    assert find(Test("keyword", "=", "boat")) == ["blue.jpg"]
+
+
+def test_takeout_and_names_give_dates(photos, run, info):
+    (photos / "red.jpg.json").write_text(
+        json.dumps({"title": "red.jpg", "photoTakenTime": {"timestamp": "1577836800"}, "description": "By the sea"})
+    )
+    save_photo(photos / "IMG-20240131-WA0001.jpg", "blue", note="sent")
+    run()
+    assert (info("red.jpg").taken_from, info("red.jpg").taken_at.year) == ("takeout", 2020)
+    sent = info("IMG-20240131-WA0001.jpg")
+    assert (sent.taken_at, sent.taken_from) == (datetime(2024, 1, 31), "name")
+
+
+def test_a_renamed_or_copied_photo_gets_the_date_in_its_own_name(photos, run, info):
+    run()
+    os.rename(photos / "red.jpg", photos / "IMG_20200102_030405.jpg")
+    shutil.copy(photos / "green.jpg", photos / "IMG_20210102_030405.jpg")
+    report, embedded = run()
+    assert (report.moved, report.copied, report.facts, report.left, embedded) == (1, 1, 0, 0, 0)
+    assert info("IMG_20200102_030405.jpg").taken_at == datetime(2020, 1, 2, 3, 4, 5)
+    assert info("IMG_20210102_030405.jpg").taken_at == datetime(2021, 1, 2, 3, 4, 5)
+    assert info("green.jpg").taken_at is None
+    os.rename(photos / "IMG_20200102_030405.jpg", photos / "red.jpg")
+    run()
+    assert info("red.jpg").taken_at is None
+
+
+def test_the_time_of_a_file_is_a_date_only_if_asked_and_then_remembered(photos, run, info, tmp_path):
+    os.utime(photos / "red.jpg", (1_600_000_000, 1_600_000_000))
+    run()
+    assert info("red.jpg").taken_at is None
+    report, embedded = run(date_from_files=True)
+    assert (report.facts, embedded) == (5, 0)
+    assert (info("red.jpg").taken_at, info("red.jpg").taken_from) == (datetime.fromtimestamp(1_600_000_000), "file")
+    assert run()[0].facts == 0
+    with Collection(tmp_path / "index") as collection:
+        assert collection.meta(DATE_FROM_FILES) and read_status(collection, scan=True).stale == 0
+    assert run(date_from_files=False)[0].facts == 5 and info("red.jpg").taken_at is None
+
+
+def test_an_older_index_learns_the_facts_without_embedding(photos, run, info, tmp_path):
+    run()
+    write_sidecar(photos / "red.jpg.xmp", "Sea")
+    downgrade(tmp_path / "index", 7)
+    report, embedded = run()
+    assert (report.facts, report.unchanged, embedded) == (5, 5, 0)
+    assert info("red.jpg").keywords == ("Sea",) and run()[0].facts == 0
+
+
+def test_other_readers_read_all_facts_again(run, monkeypatch):
+    run()
+    monkeypatch.setattr(facts, "READERS", 99)
+    assert run()[0].facts == 5 and run()[0].facts == 0
+
+
+def test_a_file_that_cannot_be_read_now_keeps_its_facts_and_is_read_by_a_later_run(photos, run, info, monkeypatch):
+    write_sidecar(photos / "red.jpg.xmp", "Sea")
+    run()
+    write_sidecar(photos / "red.jpg.xmp", "Lake")
+    taken = apply._Reconciler.take_facts
+    broken = apply.Failure(apply.ImageFile("", 0, 0), "a disk sleeps", "access")
+    monkeypatch.setattr(apply._Reconciler, "take_facts", lambda self, file, read: taken(self, file, broken))
+    assert run()[0].facts == 0 and info("red.jpg").keywords == ("Sea",)
+    monkeypatch.undo()
+    assert run()[0].facts == 1 and info("red.jpg").keywords == ("Lake",)
+
+
+def test_a_broken_sidecar_does_not_stop_a_run(photos, run, info):
+    (photos / "red.jpg.xmp").write_text("<x:xmpmeta")
+    (photos / "green.jpg.json").write_text("{")
+    report, _ = run()
+    assert (report.added, report.failed) == (5, 0) and info("red.jpg").keywords == ()
+    assert run()[0].facts == 0
