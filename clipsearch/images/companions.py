@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 XMP, JSON = ".xmp", ".json"
 
 _SUPPLEMENT = ".supplemental-metadata"
-_LONGEST_TITLE, _LEAST_CUT = 51, 46  # characters of a name that Takeout has cut, before ".json"
+_LONGEST_TITLE = 51  # characters of a name that Takeout has cut, before ".json"
+_SHORTEST_CUT = 44  # bytes of one
 _NUMBER = re.compile(r"(.*)\((\d{1,5})\)")
 _EDITED = re.compile(
     r"(.+)-(?:edited|edi(?:te?)?|bearbeitet|modifi[ée]|modificat[oa]|editad[oa]|bewerkt|edytowane|redigeret|redigert|redigerad"
@@ -118,6 +119,7 @@ class _TakeoutNames:
     def __init__(self) -> None:
         self._whole: dict[tuple[str, str], str] = {}  # (a photo's name, its number) → a JSON file's name
         self._cut: dict[tuple[str, str], str] = {}  # the same for the beginning of a photo's name
+        self._cut_lengths: set[int] = set()  # of these beginnings
 
     def __bool__(self) -> bool:
         return bool(self._whole)
@@ -130,8 +132,9 @@ class _TakeoutNames:
         for number, title in forms:
             key = (_fold(title), number)
             self._whole.setdefault(key, name)
-            if _LEAST_CUT <= len(title) <= _LONGEST_TITLE or len(os.fsencode(title)) >= _LEAST_CUT - 2:
+            if len(title) <= _LONGEST_TITLE and len(os.fsencode(title)) >= _SHORTEST_CUT:
                 self._cut.setdefault(key, name)
+                self._cut_lengths.add(len(key[0]))
             dot = title.rfind(".")
             if dot > 0 and _SUPPLEMENT.startswith(title[dot:].lower()):
                 self._whole.setdefault((_fold(title[:dot]), number), name)
@@ -164,10 +167,8 @@ class _TakeoutNames:
 
     def _find_cut(self, title: str, number: str) -> str | None:
         folded = _fold(title)
-        for length in (
-            range(min(len(folded), _LONGEST_TITLE), 0, -1) if len(os.fsencode(title)) >= _LEAST_CUT - 2 else ()
-        ):
-            if found := self._cut.get((folded[:length], number)):
+        for length in sorted(self._cut_lengths, reverse=True):
+            if length < len(folded) and (found := self._cut.get((folded[:length], number))):
                 return found
         return None
 
@@ -195,4 +196,4 @@ def _suffix(name: str) -> str:
 
 
 def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()

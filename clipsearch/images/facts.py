@@ -6,6 +6,7 @@ them last; otherwise those in the photo, and then of the other sources. Keywords
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,6 +20,14 @@ MOST_KEYWORDS = 1000
 
 LONGEST_KEYWORD = 200
 """Characters of a keyword, a name or a label that are kept."""
+
+_DEFAULTS = re.compile(
+    r"olympus digital camera|om system(?: digital camera)?|sony dsc|default|dcim\\.*|exif[_ ]jpeg.*|screenshot|untitled|dsc"
+    r"|(?:konica minolta |minolta |konica |kodak |samsung |nikon |casio |ricoh |pentax |sanyo )?digital ?(?:still ?)?camera"
+    r"|created (?:with|by|in) (?:the )?gimp.*|user comments?|<?unknown>?|<?none>?|null|my beautiful picture|[\W_]*",
+    re.IGNORECASE,
+)
+"""What cameras and programs write in place of a description, without being asked."""
 
 T = TypeVar("T")
 
@@ -85,6 +94,11 @@ def short_text(text: object) -> str | None:
     """A keyword, a name or a label: one line of at most LONGEST_KEYWORD characters; None if nothing is left."""
     cleaned = clean_caption(text)
     return cleaned[:LONGEST_KEYWORD].strip() or None if cleaned else None
+
+
+def own_description(text: str | None) -> str | None:
+    """A description, or None if a camera or a program wrote it by itself, such as "OLYMPUS DIGITAL CAMERA"."""
+    return text if text and not _DEFAULTS.fullmatch(text) else None
 
 
 def stars(value: object) -> int | None:

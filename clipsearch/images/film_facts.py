@@ -12,10 +12,16 @@ from datetime import datetime, timezone
 from typing import IO
 
 from clipsearch.images import exif
+from clipsearch.images.boxes import boxes
+from clipsearch.images.embedded import XMP_BOX
+from clipsearch.images.facts import Facts, own_description, stars, stars_of_percent, unique
+from clipsearch.images.xmp_facts import MAX_BYTES
+from clipsearch.types import clean_caption
 
 _MOST_BOXES = 10_000  # two a fragment: more than an hour of fragments of a second
 _HEADER_BYTES = 64 * 1024  # of other containers, in which the codec is named
 _MOVIE_BOX_BYTES = 1024**2  # of the box that describes the tracks; what names a track's codec stands near its beginning
+_MOST_MOVIE_BYTES = 64 * 1024**2  # of the same box, if user data are looked for in it
 _SAMPLES = re.compile(rb"stsd.{12}([ -~]{4})", re.DOTALL)
 _ENCODINGS = {"avi": re.compile(rb"vids([ -~]{4})"), "matroska": re.compile(rb"V_([A-Z0-9/_]{2,30})")}
 _NOT_PICTURES = re.compile(
@@ -29,6 +35,17 @@ _CREATION_KEYS = ("com.apple.quicktime.creationdate", "date", "creation_time", "
 _MAKE_KEYS = ("com.apple.quicktime.make", "com.android.manufacturer", "make")
 _MODEL_KEYS = ("com.apple.quicktime.model", "com.android.model", "model")
 _PLACE_KEYS = ("com.apple.quicktime.location.ISO6709", "location", "location-eng", "xyz")
+
+_TITLE_KEYS = ("com.apple.quicktime.title", "com.apple.quicktime.displayname", "title")
+_DESCRIPTION_KEYS = (
+    "com.apple.quicktime.description",
+    "description",
+    "synopsis",
+    "com.apple.quicktime.comment",
+    "comment",
+)
+_KEYWORD_KEYS = ("com.apple.quicktime.keywords", "keywords", "WM/Category")
+_RATING_KEYS, _PERCENT_KEYS = ("com.apple.quicktime.rating.user",), ("WM/SharedUserRating",)
 
 _TIME = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?")
 _FIRST_YEAR = 1904  # QuickTime counts seconds from here, Unix from 1970: both stand for an unknown time
@@ -127,6 +144,43 @@ def position(*tags: Mapping[str, str]) -> tuple[float, float] | None:
     if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
         return None
     return (latitude, longitude) if latitude or longitude else None
+
+
+def facts(*tags: Mapping[str, str]) -> Facts:
+    """What the container's tags say, whatever the case of their names. iTunes' "rating" is left out: it is for ages."""
+    folded = tuple({key.lower(): value for key, value in mapping.items()} for mapping in tags)
+
+    def value(keys: tuple[str, ...]) -> str:
+        return _first(folded, tuple(key.lower() for key in keys))
+
+    rating = stars(value(_RATING_KEYS))
+    return Facts(
+        "container",
+        taken_at=capture_time(*tags),
+        camera=camera(*tags),
+        gps=position(*tags),
+        title=own_description(clean_caption(value(_TITLE_KEYS))),
+        description=own_description(clean_caption(value(_DESCRIPTION_KEYS))),
+        keywords=unique(re.split("[,;]", value(_KEYWORD_KEYS))),
+        rating=rating if rating is not None else stars_of_percent(value(_PERCENT_KEYS)),
+    )
+
+
+def xmp_packets(file: IO[bytes], demuxer: str) -> tuple[bytes, ...]:
+    """The XMP packets of an MP4 or QuickTime film: in a box of type uuid, or in XMP_ in the user data: XMP part 3, 1.1.4."""
+    found = []
+    for kind, start, end in _movie_boxes(file) if demuxer == "mov" else ():
+        if kind == b"uuid" and end - start <= MAX_BYTES:
+            file.seek(start)
+            if file.read(len(XMP_BOX)) == XMP_BOX:
+                found.append(file.read(end - start - len(XMP_BOX)))
+        elif kind == b"moov" and end - start <= _MOST_MOVIE_BYTES:
+            file.seek(start)
+            content = file.read(end - start)
+            for box, inside, after in boxes(content, 0, len(content)):
+                if box == b"udta":
+                    found += [content[at:to] for name, at, to in boxes(content, inside, after) if name == b"XMP_"]
+    return tuple(found)
 
 
 def _first(tags: tuple[Mapping[str, str], ...], keys: tuple[str, ...]) -> str:

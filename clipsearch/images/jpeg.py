@@ -12,6 +12,8 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the other 
 _DECODED = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended and progressive, with Huffman or arithmetic codes
 _PROGRESSIVE = {0xC2, 0xCA}
 _SCAN = 0xDA
+_XMP, _MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # a marker that ends the coded data of a scan
 _FILL = re.compile(rb"\xff*")
@@ -59,6 +61,28 @@ def exif_block(data: bytes, start: int = 0) -> int:
         if marker == 0xE1 and length > 14 and data[at : at + 6] == b"Exif\0\0":
             return at + 6
     return -1
+
+
+def packets(data: bytes, most: int, start: int = 0) -> tuple[tuple[bytes, ...], bytes]:
+    """(XMP packets, Photoshop's resources) of the JPEG at `start`. At most `most` bytes of each are taken.
+
+    XMP that is too long for a segment is in further ones, as a second packet: XMP part 3, 1.1.3.1.
+    """
+    xmp = b""
+    resources: list[bytes] = []
+    parts: dict[int, bytes] = {}
+    size = 0
+    for marker, at, length in _segments(data, start):
+        if marker == 0xE1 and data.startswith(_XMP, at) and not xmp:
+            xmp = data[at + len(_XMP) : at + length]
+        elif marker == 0xE1 and data.startswith(_MORE_XMP, at) and size + length <= most:
+            offset = int.from_bytes(data[at + len(_MORE_XMP) + 36 : at + len(_MORE_XMP) + 40], "big")
+            parts[offset] = data[at + len(_MORE_XMP) + 40 : at + length]
+            size += length
+        elif marker == 0xED and data.startswith(_PHOTOSHOP, at) and sum(map(len, resources)) + length <= most:
+            resources.append(data[at + len(_PHOTOSHOP) : at + length])
+    more = b"".join(parts[offset] for offset in sorted(parts)) if b"HasExtendedXMP" in xmp else b""
+    return tuple(packet for packet in (xmp, more) if packet), b"".join(resources)
 
 
 def end_of(data: bytes, start: int) -> int:

@@ -13,7 +13,7 @@ _EDGE_BITS = (9, 13, 18, 30)
 _HEADER_BYTES = 16  # the size takes 75 bits at most
 _MOST_BOXES = 100
 _COMPRESSED = b"brob"
-_MOST_EXIF = 1 << 20
+_MOST_BYTES = 1 << 20  # of a decompressed box
 _TIFF = (b"II*\0", b"MM\0*")
 
 
@@ -41,18 +41,38 @@ def read_size(data: bytes) -> tuple[int, int] | None:
 
 def compressed_exif(data: bytes) -> bytes:
     """The EXIF tags in a box that is compressed with Brotli, as encoders write it; b"" without the box, or without Brotli."""
+    return _tiff_in(_compressed_box(data, b"Exif"))
+
+
+def exif_tags(data: bytes) -> bytes:
+    """The EXIF tags in a box, compressed or not; b"" if there are none, or if Brotli is missing."""
+    return _tiff_in(box(data, b"Exif"))
+
+
+def box(data: bytes, name: bytes) -> bytes:
+    """The content of a box, also if it is compressed with Brotli; b"" without the box, or without Brotli."""
+    if data.startswith(CODESTREAM):
+        return b""
+    plain = next((data[start:end] for kind, start, end in _boxes(data) if kind == name), b"")
+    return plain or _compressed_box(data, name)
+
+
+def _compressed_box(data: bytes, name: bytes) -> bytes:
     if data.startswith(CODESTREAM):
         return b""
     for kind, start, end in _boxes(data):
-        if kind == _COMPRESSED and data[start : start + 4] == b"Exif":
-            block = _decompressed(data[start + 4 : end])
-            # The standard puts the tags' offset before them. The plug-in leaves it out.
-            return next((block[at:] for at in (4, 0) if block[at : at + 4] in _TIFF), b"")
+        if kind == _COMPRESSED and data[start : start + 4] == name:
+            return _decompressed(data[start + 4 : end])
     return b""
 
 
+def _tiff_in(block: bytes) -> bytes:
+    """The tags in an Exif box. The standard puts their offset before them. The plug-in leaves it out."""
+    return next((block[at:] for at in (4, 0) if block[at : at + 4] in _TIFF), b"")
+
+
 def _decompressed(data: bytes) -> bytes:
-    """At most _MOST_EXIF bytes of what Brotli has compressed; b"" if there are more, or if they are broken."""
+    """At most _MOST_BYTES of what Brotli has compressed; b"" if there are more, or if they are broken."""
     try:
         import brotli
     except ImportError:
@@ -60,14 +80,14 @@ def _decompressed(data: bytes) -> bytes:
     decompressor = brotli.Decompressor()
     content = b""
     try:
-        while not decompressor.is_finished() and len(content) <= _MOST_EXIF:
-            part = decompressor.process(data, output_buffer_limit=_MOST_EXIF)
+        while not decompressor.is_finished() and len(content) <= _MOST_BYTES:
+            part = decompressor.process(data, output_buffer_limit=_MOST_BYTES)
             if not part and not data:
                 return b""
             content, data = content + part, b""
     except brotli.error:
         return b""
-    return content if len(content) <= _MOST_EXIF else b""
+    return content if len(content) <= _MOST_BYTES else b""
 
 
 def _codestream_start(data: bytes) -> int | None:

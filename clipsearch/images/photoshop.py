@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from clipsearch.errors import ImageError
+from clipsearch.images.embedded import Packets
 
 SIGNATURE = b"8BPS"
 LARGE_DOCUMENT = 2  # the version of PSB
@@ -20,7 +21,7 @@ _MODES = {0: "bitmap", 1: "grey", 2: "indexed", 3: "RGB", 4: "CMYK", 7: "multich
 _BANDS = {1: "L", 3: "RGB", 4: "CMYK", 8: "L"}  # colour mode → the mode of Pillow for its first channels
 _LARGEST_EDGE = 300_000  # pixels, of PSB
 _MOST_RESOURCES = 4096
-_THUMBNAIL, _PROFILE, _VERSION, _EXIF = 1036, 1039, 1057, 1058
+_IPTC, _THUMBNAIL, _PROFILE, _VERSION, _EXIF, _XMP = 1028, 1036, 1039, 1057, 1058, 1060
 _THUMBNAIL_HEADER = 28
 _RAW, _RLE, _ZIP = 0, 1, 2
 
@@ -61,6 +62,12 @@ class PhotoshopFile:
         return self.resources.get(_EXIF, b"")
 
     @property
+    def packets(self) -> Packets:
+        """The XMP packet and the IPTC records."""
+        xmp = self.resources.get(_XMP)
+        return Packets((xmp,) if xmp else (), self.resources.get(_IPTC, b""))
+
+    @property
     def thumbnail(self) -> bytes:
         """A small JPEG of the picture; empty if there is none."""
         return self.resources.get(_THUMBNAIL, b"")[_THUMBNAIL_HEADER:]
@@ -94,7 +101,7 @@ def _read_resources(file: PhotoshopFile, data: bytes, start: int, end: int) -> N
         name = data[at + 6] + 1
         at += 6 + name + name % 2
         (length,) = struct.unpack_from(">I", data, at)
-        if number in (_THUMBNAIL, _PROFILE, _VERSION, _EXIF) and at + 4 + length <= len(data):
+        if number in (_IPTC, _THUMBNAIL, _PROFILE, _VERSION, _EXIF, _XMP) and at + 4 + length <= len(data):
             file.resources.setdefault(number, data[at + 4 : at + 4 + length])
         at += 4 + length + length % 2
 

@@ -245,6 +245,14 @@ class DecoderPool:
             before = now
 
 
+def _info(values: dict[str, Any]) -> ImageInfo:
+    """The facts in a worker's answer. JSON has lists for tuples, and texts for dates."""
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    values["taken_at"] = values["taken_at"] and datetime.fromisoformat(values["taken_at"])
+    values["moments"] = tuple(Moment(**moment) for moment in values["moments"])
+    return ImageInfo(**values)
+
+
 def _not_started(error: OSError | RuntimeError) -> DecodersUnavailable:
     """The error if the system gives no more processes or threads."""
     reason = getattr(error, "strerror", None) or error
@@ -321,13 +329,9 @@ class _Worker:
             return None if self._phase is None else self._died(file)
         if "reason" in header:
             return Failure(file, header["reason"], header["cause"])
-        info = header["info"]
-        info["taken_at"] = info["taken_at"] and datetime.fromisoformat(info["taken_at"])
-        info["gps"] = info["gps"] and tuple(info["gps"])
-        info["moments"] = tuple(Moment(**moment) for moment in info["moments"])
         array = np.frombuffer(pixels, np.uint8).reshape(*header["shape"], 3)
         mtime_ns = header["mtime_ns"] if data is None else file.mtime_ns
-        return Decoded(ImageFile(file.path, header["size"], mtime_ns), ImageInfo(**info), array)
+        return Decoded(ImageFile(file.path, header["size"], mtime_ns), _info(header["info"]), array)
 
     def _died(self, file: ImageFile) -> Failure:
         """The failure of the file that the process was working on when it ended."""

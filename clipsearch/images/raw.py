@@ -17,9 +17,12 @@ from typing import Any
 
 from clipsearch.images import exif
 from clipsearch.images.boxes import boxes, boxes_below
+from clipsearch.images.embedded import XMP_BOX, Packets, tiff_packets
 from clipsearch.images.file_types import OTHER_RAW
-from clipsearch.images.jpeg import embedded_frames, end_of, exif_block, read_frame
+from clipsearch.images.iptc import IPTC_RESOURCE, resource
+from clipsearch.images.jpeg import embedded_frames, end_of, exif_block, packets, read_frame
 from clipsearch.images.tiff_tags import EXIF_IFD, MAKER_NOTE, TiffTags, Value
+from clipsearch.images.xmp_facts import MAX_BYTES
 
 ORIENTATION = 0x0112
 
@@ -78,6 +81,7 @@ class RawPhoto:
     main: dict[int, Any] = field(default_factory=dict)
     exif: dict[int, Any] = field(default_factory=dict)
     gps: dict[int, Any] = field(default_factory=dict)
+    packets: Packets = field(default_factory=Packets)
 
     @property
     def orientation(self) -> int:
@@ -129,11 +133,14 @@ class RawPhoto:
                 self.previews.append(Preview(start, end_of(data, start) - start, frame.width, frame.height))
 
     def take_facts_of_jpeg(self, data: bytes, start: int) -> None:
-        """Take the facts that the raw file lacks from a JPEG's EXIF tags."""
+        """Take the facts that the raw file lacks from a JPEG's tags and packets."""
         block = exif_block(data, start)
         if block >= 0:
             main, more, gps = TiffTags(data, block).facts()
             self.main, self.exif, self.gps = main | self.main, more | self.exif, gps | self.gps
+        if not self.packets.xmp:
+            xmp, resources = packets(data, MAX_BYTES, start)
+            self.packets = Packets(xmp, self.packets.iptc or resource(resources, IPTC_RESOURCE))
 
 
 def read_raw(data: bytes) -> RawPhoto | None:
@@ -204,6 +211,7 @@ def _from_tags(
         return None
     photo = RawPhoto(name)
     photo.main, photo.exif, photo.gps = tags.facts()
+    photo.packets = tiff_packets(tags)
     for entries in directories:
         photo.add_jpeg(data, tags.base + tags.number(entries, _JPEG_START), tags.number(entries, _JPEG_BYTES))
         _add_strips(photo, data, tags, entries)
@@ -318,6 +326,8 @@ def _from_cr3(data: bytes) -> RawPhoto:
         if kind == b"moov":
             _add_movie_box(photo, data, start, end)
         elif kind == b"uuid":
+            if data.startswith(XMP_BOX, start):
+                photo.packets = Packets((data[start + len(XMP_BOX) : end],))
             at = data.find(b"PRVW", start, min(end, start + 256))
             jpeg = data.find(b"\xff\xd8\xff", at, min(end, at + 64)) if at >= 0 else -1
             photo.add_jpeg(data, jpeg, end - jpeg)

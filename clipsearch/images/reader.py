@@ -20,6 +20,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from clipsearch.errors import Cause, ImageError, one_line
 from clipsearch.images import colour, exif, jpeg_xl, photoshop
 from clipsearch.images.animation import first_frame, frame_seconds, gif_size
+from clipsearch.images.embedded import Packets, find_packets, tiff_packets, with_facts
 from clipsearch.images.files import ReadLimits, read_bytes, require_few_pixels
 from clipsearch.images.float_values import describe, read_float_tiff
 from clipsearch.images.jpeg import END, embedded_frames, end_of, exif_block, has_all_first_passes, read_frame
@@ -273,7 +274,8 @@ class _Decoder:
         picture = self._to_rgb(loaded, wanted)
         if turn is not None:
             picture = picture.transpose(turn)
-        info = self._info(upright_size, image_format, main, exif_tags, gps)
+        packets = find_packets(self.data, image.info)
+        info = self._info(upright_size, image_format, main, exif_tags, gps, packets)
         return picture, replace(info, incomplete=is_cut)
 
     def _load(self, image: Image.Image, data: bytes, wanted: tuple[int, int] | None) -> tuple[Image.Image, bool]:
@@ -316,16 +318,10 @@ class _Decoder:
         main: dict[int, Any],
         exif_tags: dict[int, Any],
         gps: dict[int, Any],
+        packets: Packets,
     ) -> ImageInfo:
-        return ImageInfo(
-            width=size[0],
-            height=size[1],
-            format=image_format,
-            content_hash="",  # that of the file: see `facts`
-            taken_at=exif.capture_time(main, exif_tags),
-            camera=exif.camera(main),
-            gps=exif.position(gps),
-        )
+        info = ImageInfo(*size, image_format, content_hash="")  # that of the file: see `facts`
+        return with_facts(info, main, exif_tags, gps, packets)
 
     # -- raw files
 
@@ -362,7 +358,7 @@ class _Decoder:
         size = (photo.width, photo.height) if photo.width and photo.height else picture.size
         if photo.width and photo.height and sideways:
             size = size[::-1]
-        return picture, self._info(size, photo.format, photo.main, photo.exif, photo.gps)
+        return picture, self._info(size, photo.format, photo.main, photo.exif, photo.gps, photo.packets)
 
     def _first_preview(
         self, photo: RawPhoto, previews: list[Preview], wanted: tuple[int, int] | None
@@ -422,7 +418,7 @@ class _Decoder:
                 raise
             picture = self._embedded_jpeg(file.thumbnail, self.min_size)
         image_format = "PSB" if file.version == photoshop.LARGE_DOCUMENT else "PSD"
-        return picture, self._info(size, image_format, main, exif_tags, gps)
+        return picture, self._info(size, image_format, main, exif_tags, gps, file.packets)
 
     def _prepare_jpeg_xl(self) -> None:
         """Make Pillow read JPEG XL, if this picture is not too large: the plug-in decodes pictures on opening."""
@@ -455,7 +451,7 @@ class _Decoder:
                     size = (frame.height, frame.width) if sideways else (frame.width, frame.height)
                     if orientation in _TURN:
                         picture = picture.transpose(_TURN[orientation])
-                    return picture, self._info(size, "JPEG", main, exif_tags, gps)
+                    return picture, self._info(size, "JPEG", main, exif_tags, gps, find_packets(data))
             kind = "lossless " if frame.is_lossless else ""
             raise ImageError(
                 f"a {kind}JPEG with {frame.bits} bits a colour, which clipsearch does not read; save it with 8 bits"
@@ -468,7 +464,7 @@ class _Decoder:
                 picture, orientation = with_profile(float_picture), main.get(ORIENTATION)
                 if orientation in _TURN:
                     picture = picture.transpose(_TURN[orientation])
-                return picture, self._info(picture.size, "TIFF", main, exif_tags, gps)
+                return picture, self._info(picture.size, "TIFF", main, exif_tags, gps, tiff_packets(tags))
             if entries:
                 raise ImageError(f"{describe(tags, entries)}, which clipsearch does not read; save it as 8 or 16 bits")
         raise ImageError(_NO_PICTURE)

@@ -12,6 +12,8 @@ from typing import Any
 
 SUB_IFDS, EXIF_IFD, GPS_IFD, MAKER_NOTE = 0x014A, 0x8769, 0x8825, 0x927C
 
+_PACKETS = (MAKER_NOTE, 0x02BC, 0x83BB, 0x8649)  # with tables of their own: the maker's, XMP, IPTC and Photoshop's
+
 _MOST_DIRECTORIES = 64
 _MOST_ENTRIES = 1024  # of one directory
 _MOST_BYTES = 1024**2  # of one value; previews are read by their offsets instead
@@ -126,9 +128,14 @@ class TiffTags:
             )
         return values[0] if len(values) == 1 else values
 
+    def content(self, entries: dict[int, Value], tag: int, most: int = _MOST_BYTES) -> bytes:
+        """The bytes of a tag's value, whatever its type; empty if it is absent, or longer than `most`."""
+        entry = entries.get(tag)
+        return self.data[entry.offset : entry.offset + entry.length] if entry and entry.length <= most else b""
+
     def values(self, entries: dict[int, Value]) -> dict[int, Any]:
         """Every tag's value, without values that are too long to be facts about a photo."""
-        short = (tag for tag, entry in entries.items() if tag != MAKER_NOTE and entry.length <= _MOST_FACT_BYTES)
+        short = (tag for tag, entry in entries.items() if tag not in _PACKETS and entry.length <= _MOST_FACT_BYTES)
         return {tag: self.value(entries, tag) for tag in short}
 
     def facts(self) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:

@@ -22,6 +22,8 @@ from PIL import Image
 
 from clipsearch.errors import ImageError, one_line
 from clipsearch.images import film_facts, hdr
+from clipsearch.images.embedded import Packets, with_packets
+from clipsearch.images.facts import complete
 from clipsearch.images.file_types import VIDEO_HEAD_BYTES, is_sound, video_container
 from clipsearch.images.files import ReadLimits, clamped, open_regular, require_few_pixels
 from clipsearch.images.frame_choice import FrameChoice
@@ -514,17 +516,15 @@ class _Film:
         """What the container says of the film."""
         assert self._size
         tags = {**self._container.metadata}, {**self._track.metadata}
-        return ImageInfo(
-            width=self._size[0],
-            height=self._size[1],
+        info = ImageInfo(
+            *self._size,
             format=film_facts.format_of(self._demuxer, self._head),
             content_hash=content_hash,
-            taken_at=film_facts.capture_time(*tags),
-            camera=film_facts.camera(*tags),
-            gps=film_facts.position(*tags),
             incomplete=self._is_cut,
             moments=moments,
         )
+        packets = Packets(film_facts.xmp_packets(self._stream.file, self._demuxer))
+        return with_packets(complete(info, film_facts.facts(*tags)), packets)
 
     def failure(self) -> ImageError:
         """Why no frame was found."""

@@ -16,7 +16,7 @@ from xml.parsers import expat
 
 from clipsearch.images import exif
 from clipsearch.images.dates import parse_date
-from clipsearch.images.facts import Facts, coordinates, short_text, stars, stars_of_percent, unique
+from clipsearch.images.facts import Facts, coordinates, own_description, short_text, stars, stars_of_percent, unique
 from clipsearch.types import DateSource, clean_caption
 
 MAX_BYTES = 8_000_000
@@ -66,7 +66,7 @@ def read_xmp(content: bytes, source: DateSource) -> Facts:
             {exif.MAKE: properties.first(f"{_TIFF} Make"), exif.MODEL: properties.first(f"{_TIFF} Model")}
         ),
         title=_text(properties, _TITLES),
-        description=exif.own_description(_text(properties, _DESCRIPTIONS)),
+        description=_text(properties, _DESCRIPTIONS),
         keywords=unique(_keywords(properties)),
         people=unique(_people(properties)),
         rating=_rating(properties),
@@ -103,7 +103,7 @@ def _degrees(text: str, reference: str) -> float | None:
 
 
 def _text(properties: _Properties, names: tuple[str, ...]) -> str | None:
-    texts = (clean_caption(text) for name in names for text in properties.texts(name))
+    texts = (own_description(clean_caption(text)) for name in names for text in properties.texts(name))
     return next((text for text in texts if text), None)
 
 
