@@ -17,6 +17,9 @@ those of photos taken out: no photo is relevant to them. Figures of words are av
 `mini` is fitted on Flickr8k's development split and judged on its test split. CLIP ViT-B/32 is fitted on the captions of fifty
 photos and judged on those of fifty others, among 1,091, with embeddings that others computed; it has no single words. Words and
 absent things are halved too, so that no query is both fitted and judged.
+
+The held-out queries are also asked inside folders of 50 to 500 of the photos, drawn at random, or of one subject: the photos
+that score highest for an everyday text. There, *elsewhere* are captions of photos that are outside the folder.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,7 @@ import numpy as np
 from calibration.clip import MODEL, SCALE, clip_tasks
 from calibration.earlier import earlier_evidence
 from calibration.examples import Examples, examples, fit, matches
+from calibration.folders import folder_reports, folder_table
 from calibration.measure import Believed, believed
 from calibration.picture import reliability
 from calibration.queries import judgements
@@ -98,6 +103,7 @@ def main() -> None:
         curves = {model: belief(held_out[model], shown[model]).bins for model in shown}
         picture = reliability("Hits of match, fitted on both models", curves | {"mini's captions, by eye": eye.bins})
         arguments.picture.write_text(picture, "utf-8")
+    in_folders = [found for model in held_out for found in folder_reports(model, held_out[model], shipped)]
     templates = precision_by_template(mini, folder, arguments.work)
     if arguments.json:
         fits = {"shipped": _entry(shipped), **{model: _entry(one) for model, one in alone.items()}}
@@ -105,6 +111,7 @@ def main() -> None:
             json.dumps(
                 {
                     "reports": {one.model: one.as_json() for one in reports},
+                    "folders": [asdict(one) for one in in_folders],
                     "templates": templates,
                     "calibrations": fits,
                 },
@@ -113,6 +120,7 @@ def main() -> None:
         )
     else:
         print("\n\n".join(table(one) for one in reports))
+        print(f"\n{folder_table(in_folders)}")
         print("\nmini, single words, mean average precision:")
         print("\n".join(f"  {name}: {value:.3f}" for name, value in templates.items()))
         print(f"\nmini, descriptions by eye, from a match of {_DRAWN_FROM} on:")

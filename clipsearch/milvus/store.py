@@ -202,19 +202,25 @@ class MilvusStore:
         ids in `without` may be those of any picture. CollectionDamaged if a row or vector is not what was pushed.
         """
         table, manifest = self.table, self.manifest
-        if manifest.later and without:
-            without = [row["image_id"] for row in self._rows(without, ("row", "image_id"))]
-        answers = nearest(table, manifest, queries, top_k, allowed, without, all_moments=all_moments)
+        left_out = self._files_of(without)
+        answers = nearest(table, manifest, queries, top_k, allowed, left_out, all_moments=all_moments)
         return [ranked(table, manifest, scores, rows, top_k) for scores, rows in answers]
 
     @_at_one_state
     def search_with_best(
-        self, queries: Embeddings, top_k: int, count: int, *, exact: bool = False
+        self,
+        queries: Embeddings,
+        top_k: int,
+        count: int,
+        allowed: Selection | None = None,
+        without: Sequence[int] = (),
+        *,
+        exact: bool = False,
     ) -> list[tuple[list[tuple[float, ImageRecord]], Scores]]:
-        """`search` among all files, and `best_scores`, by one request."""
+        """`search`, and the `count` highest cosines among the same files, by one request."""
         table, manifest = self.table, self.manifest
         answers = []
-        for scores, rows in nearest(table, manifest, queries, max(top_k, count)):
+        for scores, rows in nearest(table, manifest, queries, max(top_k, count), allowed, self._files_of(without)):
             best = np.sort(scores)[::-1]
             first = np.flatnonzero(scores >= best[min(top_k, len(best)) - 1]) if len(best) else np.empty(0, np.int64)
             answers.append((ranked(table, manifest, scores[first], [rows[row] for row in first], top_k), best[:count]))
@@ -224,9 +230,12 @@ class MilvusStore:
         """None, because every search is exact."""
 
     @_at_one_state
-    def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
-        """For each of the queries (n, dim) its `count` highest cosines over all files, best first."""
-        return [np.sort(scores)[::-1][:count] for scores, _ in nearest(self.table, self.manifest, queries, count)]
+    def best_scores(
+        self, queries: Embeddings, count: int, allowed: Selection | None = None, *, exact: bool = False
+    ) -> list[Scores]:
+        """For each of the queries (n, dim) its `count` highest cosines over all files, or the allowed ones, best first."""
+        answers = nearest(self.table, self.manifest, queries, count, allowed)
+        return [np.sort(scores)[::-1][:count] for scores, _ in answers]
 
     @property
     def null_scores(self) -> None:
@@ -352,6 +361,12 @@ class MilvusStore:
                 except (KeyError, TypeError, ValueError) as error:
                     raise CollectionDamaged(f"the store {self.name} has rows that clipsearch never writes") from error
             yield catalog
+
+    def _files_of(self, ids: Sequence[int]) -> Sequence[int]:
+        """The ids of the files of some pictures."""
+        if not (self.manifest.later and ids):
+            return ids
+        return [row["image_id"] for row in self._rows(ids, ("row", "image_id"))]
 
     def _rows(self, ids: Sequence[int], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The rows of pictures by their ids."""

@@ -21,7 +21,7 @@ from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.language import EMPTY
 from clipsearch.query.notes import query_notes
 from clipsearch.query.null_scores import NullScores
-from clipsearch.query.relevance import REACH, match
+from clipsearch.query.relevance import REACH, RIVALS, length, match
 from clipsearch.query.shots import Shot, first_shots, gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
@@ -45,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 _Filters: TypeAlias = "tuple[Condition, ...]"
 _Ranking: TypeAlias = "list[tuple[float, ImageRecord]]"
+_Best: TypeAlias = (
+    "tuple[Scores, Scores]"  # a text's highest cosines over the whole index, and over what meets the filters
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,33 +242,42 @@ def _rankings(
     store: VectorStore[SelectionT],
     searches: Sequence[_EmbeddedSearch],
     selections: Mapping[_Filters, SelectionT | None],
-) -> list[tuple[_Ranking, list[Scores]]]:
-    """For each search the best photos, as many as its depth, and the best scores of its texts, if it has no pictures.
+) -> list[tuple[_Ranking, list[_Best]]]:
+    """For each search the best photos, as many as its depth, and what its texts score at best, if it has no pictures.
 
-    Searches that differ only in their vectors share a scan.
+    Searches that differ only in their vectors share a scan. Without filters, one text needs no other scan than its ranking.
     """
     groups: dict[Any, list[int]] = {}
     for position, search in enumerate(searches):
         query = search.query
         left_out = () if query.keep_own else search.embedded.own
-        with_best = search.is_single and _is_text(query) and not (query.filters or query.all_moments)
+        with_best = search.is_single and _is_text(query) and not query.all_moments
         key = (search.depth, query.filters, left_out, query.exact, query.all_moments, with_best)
         groups.setdefault(key, []).append(position)
-    rankings: list[tuple[_Ranking, list[Scores]]] = [([], []) for _ in searches]
+    rankings: list[tuple[_Ranking, list[_Best]]] = [([], []) for _ in searches]
     for (depth, filters, left_out, exact, all_moments, with_best), positions in groups.items():
         vectors = np.concatenate([searches[position].embedded.vector for position in positions])
+        selection = selections[filters]
+        is_exact = store.approximation(depth, selection, exact=exact) is None
         if with_best:
-            both = store.search_with_best(vectors, depth, REACH, exact=exact)
-            for position, (ranking, best) in zip(positions, both, strict=True):
-                rankings[position] = ranking, [best]
+            count = REACH if selection is None else RIVALS
+            both = store.search_with_best(vectors, depth, count, selection, left_out, exact=exact)
+            whole = [best for _, best in both]
+            if selection is not None and any(ranking for ranking, _ in both):
+                whole = store.best_scores(vectors, REACH, exact=is_exact)
+            for position, (ranking, rivals), highest in zip(positions, both, whole, strict=True):
+                rankings[position] = ranking, [(highest, rivals)]
             continue
-        nearest = store.search(vectors, depth, selections[filters], left_out, exact=exact, all_moments=all_moments)
-        is_exact = store.approximation(depth, selections[filters], exact=exact) is None
+        nearest = store.search(vectors, depth, selection, left_out, exact=exact, all_moments=all_moments)
         for position, ranking in zip(positions, nearest, strict=True):
-            search = searches[position]
-            is_text = ranking and _is_text(search.query)
-            best_of_terms = store.best_scores(search.embedded.terms, REACH, exact=is_exact) if is_text else []
-            rankings[position] = ranking, best_of_terms
+            query, terms = searches[position].query, searches[position].embedded.terms
+            if ranking and _is_text(query):
+                inside = whole = store.best_scores(terms, REACH, exact=is_exact)
+                if selection is not None and any(length(str(term.content)) > 0 for term in query.terms):
+                    inside = store.best_scores(terms, RIVALS, selection, exact=is_exact)
+                rankings[position] = ranking, list(zip(whole, inside, strict=True))
+            else:
+                rankings[position] = ranking, []
     return rankings
 
 
@@ -274,11 +286,11 @@ def _hits(
     embedder: QueryEmbedder,
     search: _EmbeddedSearch,
     ranking: _Ranking,
-    best: list[Scores],
+    best: list[_Best],
 ) -> list[Hit]:
     """From a ranking to the hits that are wanted: good enough, one for each shot, without near-copies, after the offset.
 
-    `best` has the highest scores of each of the query's texts, or is empty.
+    `best` has what each of the query's texts scores at best, or is empty.
     """
     query = search.query
     if query.min_score is not None:
@@ -315,15 +327,15 @@ def _is_text(query: Query) -> bool:
 
 
 def _matches(
-    null: NullScores, images: int, query: Query, scores: list[Scores], best: list[Scores]
+    null: NullScores, images: int, query: Query, scores: list[Scores], best: list[_Best]
 ) -> list[float | None]:
     """The probability that each photo shows every wanted text, and no other text of the query.
 
-    For each term, `scores` (n,) are its cosines with the photos, and `best` its highest cosines over the whole index.
+    For each term, `scores` (n,) are its cosines with the photos, and `best` its highest cosines.
     """
     probabilities = np.ones(len(scores[0]))
-    for term, own, highest in zip(query.terms, scores, best, strict=True):
-        shown = match(null, images, str(term.content), own, highest)
+    for term, own, (highest, rivals) in zip(query.terms, scores, best, strict=True):
+        shown = match(null, images, str(term.content), own, highest, rivals)
         probabilities *= shown if term.weight > 0 else 1 - shown
     return [float(value) for value in probabilities]
 

@@ -61,17 +61,26 @@ class VectorStore(Protocol[SelectionT]):
         """
 
     def search_with_best(
-        self, queries: Embeddings, top_k: int, count: int, *, exact: bool = False
+        self,
+        queries: Embeddings,
+        top_k: int,
+        count: int,
+        allowed: SelectionT | None = None,
+        without: Sequence[int] = (),
+        *,
+        exact: bool = False,
     ) -> list[tuple[list[tuple[float, ImageRecord]], Scores]]:
-        """`search` among all photos, and `best_scores`, by one scan."""
+        """`search`, and the `count` highest cosines among the same photos, by one scan."""
 
     def approximation(
         self, top_k: int, allowed: SelectionT | None = None, *, exact: bool = False
     ) -> ApproximateInfo | None:
         """The description of the approximate index that `search` would use; None if the search would be exact."""
 
-    def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
-        """For each of the queries (n, dim) its `count` highest cosines over all photos, best first."""
+    def best_scores(
+        self, queries: Embeddings, count: int, allowed: SelectionT | None = None, *, exact: bool = False
+    ) -> list[Scores]:
+        """For each of the queries (n, dim) its `count` highest cosines over all photos, or the allowed ones, best first."""
 
     @property
     def null_scores(self) -> str | None:

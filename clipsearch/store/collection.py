@@ -463,12 +463,20 @@ class Collection:
         return self._index.at_one_state(answer)
 
     def search_with_best(
-        self, queries: Embeddings, top_k: int, count: int, *, exact: bool = False
+        self,
+        queries: Embeddings,
+        top_k: int,
+        count: int,
+        allowed: Ids | None = None,
+        without: Sequence[int] = (),
+        *,
+        exact: bool = False,
     ) -> list[tuple[list[tuple[float, ImageRecord]], Scores]]:
-        """`search` among all files, and `best_scores`, by one scan."""
+        """`search`, and the `count` highest cosines among the same files, by one scan."""
 
         def answer(snapshot: Snapshot) -> list[tuple[list[tuple[float, ImageRecord]], Scores]]:
-            nearest = self._nearest(snapshot, queries, max(top_k, count), exact=exact, wanted=top_k)
+            depth = max(top_k, count)
+            nearest = self._nearest(snapshot, queries, depth, allowed, without, exact=exact, wanted=top_k)
             answers = []
             for query, (scores, ids) in zip(queries, nearest, strict=True):
                 # The best `top_k`, and all that tie with the last of them: paths decide which of these stay.
@@ -480,10 +488,15 @@ class Collection:
 
         return self._index.at_one_state(answer)
 
-    def best_scores(self, queries: Embeddings, count: int, *, exact: bool = False) -> list[Scores]:
-        """For each of the queries (n, dim) its `count` highest cosines over all files, best first; found as `search` does."""
+    def best_scores(
+        self, queries: Embeddings, count: int, allowed: Ids | None = None, *, exact: bool = False
+    ) -> list[Scores]:
+        """For each of the queries (n, dim) its `count` highest cosines over all files, or the allowed ones, best first.
+
+        They are found as `search` finds its hits.
+        """
         nearest = self._index.at_one_state(
-            lambda snapshot: self._nearest(snapshot, queries, count, exact=exact, wanted=1)
+            lambda snapshot: self._nearest(snapshot, queries, count, allowed, exact=exact, wanted=1)
         )
         return [scores[:count] for scores, _ in nearest]
 

@@ -72,6 +72,22 @@ def test_rankings_are_those_of_brute_force(source, everything, top_k):
         assert np.allclose(scores, [score for score, _ in expected(everything, query, top_k)], rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("condition", [LEAVES[0], Not(LEAVES[0])])
+def test_the_best_scores_among_some_photos_come_with_their_ranking(source, index, everything, condition):
+    root, queries = str(index.parent), random_units(2, DIM, seed=9)
+    chosen, first = source.select(condition), everything[0][0].image_id
+
+    def keep(record):
+        return record.image_id != first and holds(condition, record, root)
+
+    for query, (ranking, best) in zip(queries, source.search_with_best(queries, 3, 40, chosen, [first]), strict=True):
+        assert ranking == expected(everything, query, 3, keep)
+        assert np.allclose(best, [score for score, _ in expected(everything, query, 40, keep)], rtol=0, atol=1e-9)
+        (alone,) = source.best_scores(query[None], 40, chosen)
+        right = [score for score, _ in expected(everything, query, 40, lambda record: holds(condition, record, root))]
+        assert np.allclose(alone, right, rtol=0, atol=1e-9)
+
+
 def test_large_answers_are_fetched_in_parts(source, everything, place, monkeypatch):
     queries = np.concatenate([random_units(2, DIM, seed=9), everything[1][50:51]])
     if place != "index":

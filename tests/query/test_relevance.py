@@ -49,6 +49,14 @@ def test_a_word_that_many_photos_fit_is_likelier_and_a_long_description_less_lik
         assert (hundred > one) == is_likelier
 
 
+def test_only_the_rivals_of_a_description_depend_on_the_filters():
+    """The photos that reach a score are counted in the whole index, so a word has the same match inside a folder."""
+    best = np.full(100, 0.35)
+    for text, is_higher in (("dog", False), (TEXTS[3], True)):
+        whole, folder = (match(NULL, 1000, text, np.array([0.35]), best, rivals)[0] for rivals in (best, best[:3]))
+        assert folder > whole if is_higher else folder == whole
+
+
 def test_its_evidence():
     rows = evidence(NULL, 100, "a brown dog", np.array([0.3, 0.2]), np.array([0.3, 0.2]))
     long = np.log(2) / np.log(10)

@@ -11,6 +11,7 @@ from PIL import Image
 from clipsearch import Query, Term
 from clipsearch.errors import QueryError
 from clipsearch.query.search import _without_near_copies
+from clipsearch.store.collection import Collection
 from clipsearch.types import Not, Test
 from tests.conftest import save_photo
 
@@ -198,6 +199,33 @@ def test_a_match_is_a_probability_told_for_texts_only(engine, photos):
         engine.search(Query((Term(photos / "red.jpg"),), min_match=0.5))
     without = engine.search(Query((Term("red"), Term("green", -1))), 5)
     assert all(hit.match <= of.match for hit in without for of in hits if of.path == hit.path)
+
+
+DESCRIPTION = "a red picture with nothing else in it than red from edge to edge"
+
+
+def test_under_filters_photos_that_do_not_meet_them_are_no_rivals(engine):
+    png = (Test("format", "=", "png"),)
+    for text, is_higher in ((DESCRIPTION, True), ("red", False)):
+        term = Term(text)
+        inside = engine.search(Query((term,), png), 5)[0]
+        outside = next(hit for hit in engine.search(Query((term,)), 5) if hit.path == inside.path)
+        assert inside.match > outside.match if is_higher else inside.match == outside.match
+        both = engine.search(Query((term, Term("blue", -1)), png), 5)[0]
+        assert both.match == pytest.approx(inside.match * (1 - engine.search(Query((Term("blue"),), png))[0].match))
+
+
+def test_a_text_without_filters_takes_one_scan(engine, monkeypatch):
+    scans = []
+    for name in ("search", "search_with_best", "best_scores"):
+        scan = getattr(Collection, name)
+        monkeypatch.setattr(
+            Collection, name, lambda *given, _s=scan, _n=name, **more: scans.append(_n) or _s(*given, **more)
+        )
+    engine.search(Query((Term("red"),)), 5)
+    assert scans == ["search_with_best"]
+    engine.search(Query((Term("red"),), (Test("format", "=", "png"),)), 5)
+    assert scans[1:] == ["search_with_best", "best_scores"]
 
 
 def test_weights_count_by_their_proportion_however_large_they_are(engine):
