@@ -39,7 +39,13 @@ if TYPE_CHECKING:
 _Body: TypeAlias = "bytes | dict[str, Any] | None"
 _T = TypeVar("_T")
 
-_NEW_FIELDS = (b"'filters'", b"one_per_shot", b"all_moments", b"smart")  # which an older server does not know
+_NEW_FIELDS = (
+    b"'filters'",
+    b"one_per_shot",
+    b"all_moments",
+    b"smart",
+    b"hybrid",
+)  # which an older server does not know
 MOST_BYTES = 64 * 1024**2  # of a picture; servers refuse more
 _ERRORS: dict[str, type[ClipsearchError]] = {
     "bad-query": QueryError,

@@ -367,7 +367,9 @@ class Query:
     `all_moments`: then each moment is a hit, and `one_per_shot` has no effect. `sort` orders the hits; it does not choose them.
     Pictures of the query and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own`
     has the ids of its images. `exact` bypasses an approximate index. Without terms, it lists every photo that meets its
-    filters. `smart` turns facts in its wanted texts, such as "last summer", into filters before it searches.
+    filters. `smart` turns facts in its wanted texts, such as "last summer", into filters before it searches. `hybrid` also
+    looks for the words of its wanted texts in the photos' texts, and fuses both rankings; a photo whose texts have all of
+    the words is then a hit whatever its match.
     """
 
     terms: tuple[Term, ...]
@@ -384,6 +386,11 @@ class Query:
     own: tuple[int, ...] = ()
     exact: bool = False
     smart: bool = False
+    hybrid: bool = False
+
+
+FoundBy: TypeAlias = Literal["meaning", "text"]
+"""How a hit of a hybrid query was found: by its embedding, or by words in its texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +399,7 @@ class Hit:
 
     It is NaN if photos are listed by filters alone. `match` is the probability in [0, 1] that the photo shows what was asked
     for; None if it is not known. `others` are files of the same shot that would be hits too, best first; only if the query says
-    `one_per_shot`.
+    `one_per_shot`. `found_by` is for hybrid queries, whose order is not that of the scores.
     """
 
     rank: int
@@ -400,6 +407,7 @@ class Hit:
     record: ImageRecord
     match: float | None = None
     others: tuple[ImageRecord, ...] = ()
+    found_by: tuple[FoundBy, ...] = ()
 
     @property
     def path(self) -> str:

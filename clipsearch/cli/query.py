@@ -45,6 +45,7 @@ class QueryOptions:
     unlikes: tuple[str, ...] = _part("--unlike unlikes", help="The same as - PART; repeatable.")
     prompts: tuple[str, ...] = prompt_options("texts")
     smart: bool = flag("--smart", "Read dates in the text: 'beach last summer'.", LOOK_FOR)
+    hybrid: bool = flag("--hybrid", "Also look for the words in titles, keywords and texts.", LOOK_FOR)
     allow_url: bool = flag("--allow-url", "Download a PART that is a web address.", LOOK_FOR)
     relevant: bool = flag("--relevant", "Only photos that match: --min-match 0.5.", WHICH_PHOTOS)
     min_match: float | None = option(
@@ -115,6 +116,7 @@ def query(
         prompts=wanted.prompts,
         min_match=wanted.least_match,
         smart=wanted.smart,
+        hybrid=wanted.hybrid,
     )
     if not wanted.parts and not filters:
         raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')

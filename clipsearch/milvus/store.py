@@ -226,6 +226,14 @@ class MilvusStore:
             answers.append((ranked(table, manifest, scores[first], [rows[row] for row in first], top_k), best[:count]))
         return answers
 
+    def text_search(
+        self, query: Embeddings, text: str, condition: Condition | None, limit: int, without: Sequence[int] = ()
+    ) -> list[tuple[float, ImageRecord]]:
+        """QueryError: a vector database has no table of words."""
+        raise QueryError(
+            "a vector database does not look for words in photos' texts; leave --hybrid out, or search an index"
+        )
+
     def approximation(self, top_k: int, allowed: Selection | None = None, *, exact: bool = False) -> None:
         """None, because every search is exact."""
 

@@ -43,6 +43,7 @@ class Explanation:
     words: tuple[str, ...] = ()  # single words, as they were searched: "a photo of a dog"
     text_model: str = ""  # the other model that encoded the texts, if there is one
     understood: Understood | None = None  # of a `smart` query
+    text_words: str = ""  # what a `hybrid` query looks for in photos' texts
 
 
 class Hits(list[Hit]):

@@ -18,6 +18,7 @@ from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.hybrid import DEPTH, Fusion, fused, searched_words
 from clipsearch.query.language import EMPTY
 from clipsearch.query.notes import query_notes
 from clipsearch.query.null_scores import NullScores
@@ -77,9 +78,10 @@ class _EmbeddedSearch:
     @property
     def depth(self) -> int:
         """How many of the best photos the hits are chosen from."""
+        least = DEPTH if self.query.hybrid else 1
         if self.is_chosen:
-            return max(CANDIDATES, 4 * self.end)
-        return self.end * self.files_of_a_shot
+            return max(least, CANDIDATES, 4 * self.end)
+        return max(least, self.end * self.files_of_a_shot)
 
     def is_short(self, hits: Sequence[Hit], ranking: _Ranking) -> bool:
         """Whether hits are missing only because the files of a few shots fill the ranking."""
@@ -104,7 +106,7 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
     Scores are exact cosines. The ranking is exact, too, unless the index is approximate and the query does not set `exact`.
     With a `min_match` or `diverse`, hits are chosen from the best CANDIDATES, or four times as many as wanted. All answers come
     from one committed state; their seconds are for all queries together. Raises QueryError if a query is empty or has no
-    direction.
+    direction. A `hybrid` query has the best of both rankings first, not of scores alone: see `hybrid`.
     """
     _require_positive(top_k)
     for query in queries:
@@ -219,6 +221,7 @@ def _answers(
                 notes=query_notes(search.query, store, encoder),
                 own_photos=_own_photos(store, search.embedded.own),
                 words=_words(search.query, spec),
+                text_words=searched_words(search.query) if search.query.hybrid else "",
                 text_model=spec.text_model,
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
@@ -293,6 +296,11 @@ def _hits(
     `best` has what each of the query's texts scores at best, or is empty.
     """
     query = search.query
+    fusion = Fusion(ranking)
+    if query.hybrid:
+        own = () if query.keep_own else search.embedded.own
+        fusion = fused(store, query, search.embedded.vector, own, ranking)
+    ranking = fusion.ranking
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
     if not search.is_chosen and not search.is_one_per_shot:
@@ -308,7 +316,13 @@ def _hits(
             [own_scores] if search.is_single else [exact_scores(vectors, term[None]) for term in search.embedded.terms]
         )
         matches = _matches(embedder.null_scores(store), len(store), query, scores, best)
-    rows = [row for row, match in enumerate(matches) if query.min_match is None or (match or 0.0) >= query.min_match]
+    rows = [
+        row
+        for row, match in enumerate(matches)
+        if query.min_match is None
+        or (match or 0.0) >= query.min_match
+        or ranking[row][1].image_id in fusion.complete_ids
+    ]
     others: dict[int, tuple[ImageRecord, ...]] = {}
     if search.is_one_per_shot:
         shots = [[rows[position] for position in shot] for shot in gathered([ranking[row][1] for row in rows])]
@@ -319,7 +333,16 @@ def _hits(
             vectors, rows, copy_cosines(embedder.encoder.spec.fingerprint.model).near_copy, search.end
         )
     page = list(enumerate(rows[: search.end], 1))[query.offset :]
-    return [Hit(rank, *ranking[row], matches[row], others.get(row, ())) for rank, row in page]
+    return [
+        Hit(
+            rank,
+            *ranking[row],
+            matches[row],
+            others.get(row, ()),
+            fusion.found_by(ranking[row][1]) if query.hybrid else (),
+        )
+        for rank, row in page
+    ]
 
 
 def _is_text(query: Query) -> bool:

@@ -82,6 +82,14 @@ class VectorStore(Protocol[SelectionT]):
     ) -> list[Scores]:
         """For each of the queries (n, dim) its `count` highest cosines over all photos, or the allowed ones, best first."""
 
+    def text_search(
+        self, query: Embeddings, text: str, condition: Condition | None, limit: int, without: Sequence[int] = ()
+    ) -> list[tuple[float, ImageRecord]]:
+        """The photos whose texts have any of a text's words: (cosine with the query (1, dim), record), best text first.
+
+        At most `limit`, of those that meet a condition. QueryError if the store does not look for words.
+        """
+
     @property
     def null_scores(self) -> str | None:
         """What query.null_scores stored with it, if anything."""

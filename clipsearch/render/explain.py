@@ -28,9 +28,9 @@ def query_to_json(query: Query) -> dict[str, Any]:
 
     {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],
     "min_score", "min_match", "offset", "diverse", "one_per_shot", "all_moments", "sort",
-    "exact"}
+    "exact", "hybrid"}
     """
-    plain = ("min_score", "min_match", "offset", "diverse", "one_per_shot", "all_moments", "sort", "exact")
+    plain = ("min_score", "min_match", "offset", "diverse", "one_per_shot", "all_moments", "sort", "exact", "hybrid")
     return {
         "terms": [_term_object(term) for term in query.terms],
         "filters": [condition_text(condition) for condition in query.filters],
@@ -48,6 +48,7 @@ def explain_text(explained: dict[str, Any]) -> str:
         *(("term", f"{_content(term)} x {term['weight']:g}") for term in explained["terms"]),
         *(("prompt", prompt) for prompt in explained["prompts"]),
         *(("word", f'searched as "{text}"') for text in explained.get("words", ())),
+        *([("in texts", explained["text_words"])] if explained.get("text_words") else []),
         *(("filter", text) for text in explained["filters"]),
         *(("limit", text.format(explained[name])) for name, usual, text in _LIMITS if explained[name] != usual),
         ("model", explained["model"]),

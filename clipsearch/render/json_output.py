@@ -86,21 +86,23 @@ def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
 def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = False) -> dict[str, Any]:
     """A hit: the photo's keys, "rank", "score" and "match". With `group_by` also "group"; with files of its shot, "others".
 
-    Scores and matches are rounded to DIGITS, unless `exact`. A score is None if photos are only listed.
+    Hits of a hybrid query have "found_by". Scores and matches are rounded to DIGITS, unless `exact`. A score is None if photos
+    are only listed.
     """
     score, match = (None if math.isnan(hit.score) else hit.score), hit.match
     if not exact:
         score, match = (value if value is None else round(value, DIGITS) for value in (score, match))
     group = {} if group_by is None else {"group": group_of(hit, group_by)}
     others = {"others": [photo_to_json(record) for record in hit.others]} if hit.others else {}
-    return {"rank": hit.rank, "score": score, "match": match, **photo_to_json(hit.record), **group, **others}
+    found = {"found_by": list(hit.found_by)} if hit.found_by else {}
+    return {"rank": hit.rank, "score": score, "match": match, **photo_to_json(hit.record), **group, **others, **found}
 
 
 def hit_from_json(hit: Mapping[str, Any]) -> Hit:
     """The inverse of `hit_to_json`."""
     others = tuple(photo_from_json(photo) for photo in hit.get("others", ()))
     score = math.nan if hit["score"] is None else hit["score"]
-    return Hit(hit["rank"], score, photo_from_json(hit), hit["match"], others)
+    return Hit(hit["rank"], score, photo_from_json(hit), hit["match"], others, tuple(hit.get("found_by", ())))
 
 
 def hits_to_json(

@@ -22,7 +22,7 @@ from clipsearch.render.text import (
 from clipsearch.types import Failure, Hit
 
 _BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"  # ECMA-48, select graphic rendition
-_STYLES = {"#": _DIM, "score": _CYAN, "match": _GREEN, "day": _DIM, "photo": "", "caption": _DIM}
+_STYLES = {"#": _DIM, "score": _CYAN, "match": _GREEN, "day": _DIM, "found by": _DIM, "photo": "", "caption": _DIM}
 _LEAST_ROOM = 16  # cells for a path or a caption; other columns are left out before it gets less
 _LABEL_WIDTH = 28  # cells for a label, at most
 
@@ -36,7 +36,7 @@ def hits_table(
     heading: bool = False,
     group_by: GroupBy | None = None,
 ) -> str:
-    """One line for each hit: rank, score, match, day, path relative to a folder, and caption.
+    """One line for each hit: rank, score, match, day, what has found it, path relative to a folder, and caption.
 
     Columns that are empty for every hit are left out. With a `width`, lines take at most so many terminal cells, and paths and
     captions are shortened in the middle. `colours` adds escape sequences. Groups are in the order of their first hits.
@@ -72,12 +72,12 @@ class _HitsTable:
             self._fit(width - indent)
 
     def _fit(self, width: int) -> None:
-        """Leave out what has no room: first the day, then the match, then the caption."""
+        """Leave out what has no room: first the day, then what has found it, the match, and the caption."""
 
         def room() -> int:
             return width - sum(self._widths[name] + 2 for name in self.shown if name not in ("photo", "caption"))
 
-        for spare in ("day", "match"):
+        for spare in ("day", "found by", "match"):
             if room() < _LEAST_ROOM and spare in self.shown:
                 self.shown.remove(spare)
         for_path = max(room(), 1)
@@ -99,7 +99,7 @@ class _HitsTable:
                 continue
             if name == "photo" and "caption" in self.shown and row["caption"]:
                 text = pad(text, self._limits.get(name, self._widths[name]))
-            elif name == "day":
+            elif name in ("day", "found by"):
                 text = pad(text, self._widths[name])
             elif name not in ("photo", "caption"):
                 text = " " * (self._widths[name] - columns(text)) + text
@@ -115,6 +115,7 @@ def _row(hit: Hit, relative_to: str, group_by: GroupBy | None) -> dict[str, str]
         "score": cosine(hit.score) and f"{hit.score:7.4f}",  # with room for a sign
         "match": percent(hit.match),
         "day": "" if group_by == "day" else day(hit.record.info.taken_at),
+        "found by": "both" if len(hit.found_by) > 1 else "".join(hit.found_by),
         "photo": titled(path, hit),
         "caption": printable(hit.record.info.caption or ""),
     }

@@ -15,7 +15,7 @@ from clipsearch.indexing.status import Status
 from clipsearch.query.understood import FactKind
 from clipsearch.render.json_output import json_line
 from clipsearch.server.jobs import IndexJob
-from clipsearch.types import DateSource
+from clipsearch.types import DateSource, FoundBy
 
 Responses: TypeAlias = "dict[int | str, dict[str, Any]]"
 """By status, as FastAPI takes them."""
@@ -106,6 +106,7 @@ class HitAnswer(Photo):
     others: list[Photo] | None = Field(
         None, description="With `one_per_shot`, if there are any: files of the same shot, best first."
     )
+    found_by: list[FoundBy] | None = Field(None, description="With `hybrid`: what has found it.")
 
 
 class FactAnswer(BaseModel):

@@ -71,7 +71,7 @@ def search_from_parameters(search: SearchParameters, query_string: bytes) -> Sea
             words += [word, picture]
     prompts = (*search.prompt, *(ENSEMBLE if search.ensemble else ()))
     min_match = RELEVANT if search.relevant and search.min_match is None else search.min_match
-    more = {"prompts": prompts, "min_match": min_match, "smart": search.smart}
+    more = {"prompts": prompts, "min_match": min_match, "smart": search.smart, "hybrid": search.hybrid}
     return _request(search, query_string, terms, " ".join(words), **more)
 
 
@@ -95,6 +95,7 @@ def search_from_body(body: SearchBody, pictures: Iterable[Upload]) -> SearchRequ
         own=tuple(body.own),
         exact=body.exact,
         smart=body.smart,
+        hybrid=body.hybrid,
     )
     return SearchRequest(query, terms, body.top_k, _text(terms), explain=True, exact=True)
 

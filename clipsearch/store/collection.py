@@ -341,6 +341,29 @@ class Collection:
         """
         return self._catalog.images.ranking_by_text(text, condition, self.places, limit)
 
+    def text_search(
+        self,
+        query: Embeddings,
+        text: str,
+        condition: Condition | None = None,
+        limit: int = 1000,
+        without: Sequence[int] = (),
+    ) -> list[tuple[float, ImageRecord]]:
+        """The files of `full_text_ranking`, in its order: (exact cosine with the query (1, dim), record).
+
+        A file with several pictures is there once, by the nearest of them. `without` leaves some out.
+        """
+
+        def read() -> list[tuple[float, ImageRecord]]:
+            ids = self.full_text_ranking(text, condition, limit)
+            if not ids:
+                return []
+            places = {record.file.path: ids.index(image_id) for image_id, record in self.records(ids).items()}
+            (found,) = self.search(query, len(ids), np.unique(np.array(ids, np.int64)), without, exact=True)
+            return sorted(found, key=lambda pair: places[pair[1].file.path])
+
+        return self.at_one_state(read)
+
     def same_content(self, content_hash: str, most: int = -1) -> list[int]:
         """The images whose file has this sha256 (hexadecimal), oldest first; at most `most` of them, or all."""
         return self._catalog.images.same_content(content_hash, most)

@@ -90,6 +90,7 @@ GIRAFFE, CAT = str(PHOTOS / "giraffe.jpg"), str(PHOTOS / "cat.png")
         ["query", "water", "--min-score", "0.1", "--sort", "date", "--offset", "2"],
         ["query", "a drawing", "--ensemble", "--prompt", "a sketch of a {}"],
         ["query", "snow since 2010", "+", '"salt in 2019"', "--smart"],
+        ["query", "coffee cups", "--hybrid", "--relevant"],
         ["query", "snow", "--where", "width > 800 and (format = jpeg or not camera is known)"],
         [
             "query",

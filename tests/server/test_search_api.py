@@ -40,6 +40,7 @@ def command_line(engine, *arguments):
         (["red"], ["--min-width", "30", "--orientation", "landscape"], {"min_width": 30, "orientation": "landscape"}),
         (["red"], ["--relevant"], {"relevant": True}),
         (["red", "since", "2019"], ["--smart"], {"smart": True}),
+        (["red"], ["--hybrid"], {"hybrid": True}),
     ],
 )
 def test_a_search_answers_as_the_command_line_does(client, engine, words, flags, parameters):
