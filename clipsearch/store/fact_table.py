@@ -79,7 +79,7 @@ class FactTable:
         if before and _texts(before, info.caption) == columns:
             version = before[-1]
         else:
-            version = self._add_texts(image_id, columns) or (before[-1] if before else 0)
+            version = self._add_texts(image_id, columns)
             self.outdated_texts += bool(before and before[-1])
         values.append(version)
         marks = ", ".join("?" * (len(values) + 1))

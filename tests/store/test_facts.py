@@ -183,6 +183,17 @@ def test_the_full_text_table_is_made_anew_when_most_of_it_is_outdated(index, mon
     assert found(index, Contains("five")) == ["anna"] and verify(index).damages == ()
 
 
+def test_texts_that_a_photo_has_no_more_are_not_found(index):
+    with Collection(index, writable=True) as collection:
+        collection.set_facts(1, ImageInfo(4, 3, "JPEG", "aa"))
+        collection.commit()
+    assert found(index, Contains("ticket")) == [] and verify(index).damages == ()
+    with Collection(index, writable=True) as collection:
+        collection.set_facts(1, ANNA)
+        collection.commit()
+    assert found(index, Contains("ticket")) == ["anna"] and verify(index).damages == ()
+
+
 def test_other_folding_is_replaced_by_the_next_writer(index):
     with Collection(index, writable=True) as collection:
         collection.set_meta(FOLDED, "0")
