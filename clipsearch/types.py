@@ -285,7 +285,8 @@ class Below:
 class Contains:
     """Its texts have all of these words and "phrases", each perhaps with a * at its end for any ending.
 
-    The texts are title, description, caption, keywords, people, and what was read in the picture. Case and accents are ignored.
+    The texts are title, description, caption, keywords, people, names of its place, and what was read in the picture. Case and
+    accents are ignored.
     """
 
     text: str

@@ -6,12 +6,14 @@ country.
 The file is opened when it is first needed. Its data are from GeoNames (CC BY 4.0) and Unicode CLDR; see SOURCES.md beside it.
 """
 
+from clipsearch.gazetteer.data import VERSION
 from clipsearch.gazetteer.nearest import CITY_KM, COUNTRY_KM, nearest, nearest_many
 from clipsearch.gazetteer.place_names import Place, PlaceName, find, names, near_spellings, texts
 
 __all__ = [
     "CITY_KM",
     "COUNTRY_KM",
+    "VERSION",
     "Place",
     "PlaceName",
     "find",

@@ -31,6 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 FILE = Path(__file__).with_name("places.safetensors")
+VERSION = 1
+"""It changes with the names in the file: an index has them among the words of its photos."""
+
 BANDS_A_DEGREE = 2
 UNITS_A_DEGREE = 1000  # 111 metres; a city is larger
 CITY, REGION, COUNTRY = 0, 1, 2

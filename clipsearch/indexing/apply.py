@@ -25,6 +25,7 @@ from clipsearch.indexing.facts import (
     with_facts_of,
     with_sources,
     without_facts,
+    without_name,
 )
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, dates_from_files, plan_sync
 from clipsearch.indexing.raw_thumbnails import keep_raw_thumbnails, paths_to_read_again, raw_thumbnails
@@ -246,7 +247,7 @@ class _Reconciler:
         captioned = [plan for plan in plans if plan.says_captions]
         self._captioned = {file.path for plan in captioned for _, file in plan.todo}
         self._were_captioned = {image_id for plan in captioned for image_id in plan.missing}
-        self._replaced: dict[str, tuple[ImageInfo, Embeddings]] = {}  # by content hash
+        self._replaced: dict[str, tuple[ImageInfo, ImageInfo | None, Embeddings]] = {}  # by content hash
         self._replaced_sizes: set[int] = set()
         self._raw_thumbnails = raw_thumbnails(collection)
         self._outdated = {record.info.content_hash for record in self._raw_thumbnails.values()}  # until read again
@@ -321,9 +322,20 @@ class _Reconciler:
     def _sources_of(self, file: ImageFile) -> FactSources:
         return self._sources.get(file.path) or FactSources((), self._usual_facts)
 
-    def _read_later(self, place: Place, file: ImageFile) -> None:
-        """Have the facts of a photo be read at the end of the run, because it is a copy, or has moved."""
-        if not is_elsewhere(file.path) and file.path not in self._facts_to_read:
+    def _own_info(self, image_id: int) -> ImageInfo | None:
+        """What a photo itself says; None if files beside it have added to it, or it is to be read again."""
+        if self.collection.facts_key(image_id) != self._usual_facts:
+            return None
+        return without_name(self._info(image_id))
+
+    def _renew_facts(self, place: Place, file: ImageFile, own: ImageInfo | None) -> None:
+        """Stage the facts of a photo that is a copy, or has moved: from what it itself says, or by reading it later."""
+        image_id = self._image_at(place)
+        if own is not None and image_id is not None:
+            sources = self._sources_of(file)
+            known = with_sources(own, file, sources, date_from_files=self._date_from_files)
+            self.collection.set_facts(image_id, with_facts_of(self._info(image_id), known), sources.key)
+        elif not is_elsewhere(file.path) and file.path not in self._facts_to_read:
             self._facts_to_read[file.path] = place, file
             self._moved.add(file.path)
             self._files += 1
@@ -458,11 +470,11 @@ class _Reconciler:
         self.report.copied += 1
         self._remember_replaced(place)
         if digest in self._replaced:
-            info, vectors = self._replaced.pop(digest)
+            info, own, vectors = self._replaced.pop(digest)
         else:
-            info, vectors = self._info(same[0]), self.collection.file_vectors(same[0])
+            info, own, vectors = self._info(same[0]), self._own_info(same[0]), self.collection.file_vectors(same[0])
         self.collection.add(place, file, replace(info, caption=captioned.caption) if captioned else info, vectors)
-        self._read_later(place, file)
+        self._renew_facts(place, file, own)
         if info.incomplete:
             self._note_incomplete(place, file)
         return True
@@ -474,20 +486,20 @@ class _Reconciler:
             return False
         info = replace(self._info(source), caption=before.info.caption)
         self.collection.add(place, file, info, self.collection.file_vectors(source))
-        self._read_later(place, file)
+        self._renew_facts(place, file, self._own_info(source))
         self.report.updated += 1
         return True
 
     def _move(self, image_id: int, place: Place, file: ImageFile, captioned: ImageInfo | None) -> None:
         """Stage that an image is at a place now, with the caption of `captioned`, if given."""
-        info = self._info(image_id)
+        info, own = self._info(image_id), self._own_info(image_id)
         if captioned is None or info.caption == captioned.caption:
             self.collection.move(image_id, place, file)
         else:
             vectors = self.collection.file_vectors(image_id)
             self.collection.remove([image_id])
             self.collection.add(place, file, replace(info, caption=captioned.caption), vectors)
-        self._read_later(place, file)
+        self._renew_facts(place, file, own)
         if info.incomplete:
             self._note_incomplete(place, file)
 
@@ -499,7 +511,7 @@ class _Reconciler:
                 return
             with suppress(KeyError, CollectionError):  # without it, the content is encoded again if it turns up
                 vectors, info = self.collection.file_vectors(known.image_id), self._info(known.image_id)
-                self._replaced[info.content_hash] = info, vectors
+                self._replaced[info.content_hash] = info, self._own_info(known.image_id), vectors
                 self._replaced_sizes.add(known.size)
 
     def _info(self, image_id: int) -> ImageInfo:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from zlib import crc32
 
+from clipsearch import gazetteer
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch.images.companions import companions, read_companions
 from clipsearch.images.facts import Facts, complete
@@ -61,12 +62,18 @@ def with_sources(info: ImageInfo, file: ImageFile, sources: FactSources, *, date
         further = [*read_companions(os.path.dirname(file.path), sources.beside), *further]
     if date_from_files:
         further.append(Facts("file", taken_at=_file_time(file)))
-    return complete(info, *further)
+    known = complete(info, *further)
+    return replace(known, place=gazetteer.nearest(*known.gps) if known.gps else None)
 
 
 def with_facts_of(info: ImageInfo, read: ImageInfo) -> ImageInfo:
     """An indexed photo's `info` with the facts that were `read` again. What decoding alone tells stays."""
     return replace(info, **{name: getattr(read, name) for name in _FACTS})
+
+
+def without_name(info: ImageInfo) -> ImageInfo:
+    """What a photo itself says, from what it and its name say."""
+    return replace(info, taken_at=None, taken_from=None) if info.taken_from in ("name", "file") else info
 
 
 def without_facts(info: ImageInfo) -> ImageInfo:

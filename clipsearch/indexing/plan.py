@@ -346,6 +346,9 @@ class FolderComparison:
         ):
             return
         sources = sources_in(listing, plan.usual_facts)
+        used = {name for source in sources.values() for name in source.beside}
+        plan.others -= len(used)
+        plan.skipped -= Counter(map(suffix_of, used))
         outdated = [
             name
             for name in sorted(sources.keys() | known.keys())

@@ -15,9 +15,8 @@ from typing import Any
 from clipsearch._internal.atomic_files import sync_file
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.database import open_database
-from clipsearch.store.fact_table import FOLDED
+from clipsearch.store.fact_table import FOLDED, TEXTS
 from clipsearch.store.file_tables import FailureTable, ImageTable
-from clipsearch.store.full_text import FOLDING
 from clipsearch.store.rows import KnownFile, Place, check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
 from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole
@@ -208,7 +207,7 @@ class Catalog:
     def derive_facts(self) -> None:
         """Make what makes facts quick to find from the table of facts."""
         self.images.facts.derive()
-        self.set_meta(FOLDED, FOLDING)
+        self.set_meta(FOLDED, TEXTS)
 
     def salvage(self, table: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a table, with the columns that it has today: of a damaged one, as many as can be read."""

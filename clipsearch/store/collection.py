@@ -23,9 +23,8 @@ from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import NEXT, PREVIOUS, has_catalog
 from clipsearch.store.database import CHECKED
-from clipsearch.store.fact_table import FOLDED
+from clipsearch.store.fact_table import FOLDED, TEXTS
 from clipsearch.store.file_tables import Countable, TextColumn, Totals
-from clipsearch.store.full_text import FOLDING
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
@@ -101,7 +100,7 @@ class Collection:
                 self._remove_leftovers()
                 if self._catalog.meta(CHECKED) is None:
                     self._check_vectors()
-                if self._catalog.meta(FOLDED) != FOLDING:
+                if self._catalog.meta(FOLDED) != TEXTS:
                     self._derive()
             undo.pop_all()
 
@@ -273,6 +272,10 @@ class Collection:
     def facts_from(self, root_id: int, usual: str) -> dict[str, dict[str, str]]:
         """Folder → name → what the facts of a root's images were read from, if that is not `usual`; "" if they never were."""
         return self._catalog.images.facts.read_from(root_id, usual)
+
+    def facts_key(self, image_id: int) -> str:
+        """What the facts of an image were read from; "" if they are to be read again."""
+        return self._catalog.images.facts.key(image_id)
 
     def known_failure(self, place: Place) -> KnownFailure | None:
         """What is known of a failure, also of one whose image is still in the index."""

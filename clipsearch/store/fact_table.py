@@ -11,8 +11,10 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias, TypeGuard, cast, get_args
 
+from clipsearch import gazetteer
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.database import Database
 from clipsearch.store.filters import Sql, composed
@@ -25,7 +27,10 @@ FACTS_FORMAT = 8
 """The first format of an index that has this table."""
 
 FOLDED = "full text"
-"""The key in `meta` with how the texts were folded."""
+"""The key in `meta` with how the texts were made."""
+
+TEXTS = f"{FOLDING}, places {gazetteer.VERSION}"
+"""How texts are made today. Those that were made in another way are made again by the next writer."""
 
 TagField: TypeAlias = Literal["keyword", "person"]
 CountableFact: TypeAlias = Literal["keyword", "person", "rating", "label", "source", "place"]
@@ -86,6 +91,11 @@ class FactTable:
         sql = f"INSERT OR REPLACE INTO facts ({FACT_COLUMNS}, row_check) VALUES ({marks})"
         self._db.execute(sql, (*values, check_of(*values)))
         self._put_tags(image_id, _tags(before) if before else set(), _tags(values))
+
+    def key(self, image_id: int) -> str:
+        """What an image's facts were read from; "" if they are to be read again."""
+        row = self._rows([image_id]).get(image_id)
+        return str(row[1]) if row else ""
 
     def read_again(self, image_id: int) -> None:
         """Have an image's facts be read again by the next run of `index`."""
@@ -237,7 +247,7 @@ class FactTable:
             tags -= zlib.crc32(ascii((image_id, field, value)).encode())
         if tags:
             yield "image_tags", "the keywords and people there are not those of the photos' facts"
-        if folded != (FOLDING,):
+        if folded != (TEXTS,):
             return  # the next writer makes it anew
         current = {
             row[0] << _VERSION_BITS | row[1] for row in self._db.execute("SELECT image_id, text_version FROM facts")
@@ -347,9 +357,16 @@ def _tags(row: Sequence[Any]) -> set[_Tag]:
 
 
 def _texts(row: Sequence[Any], caption: Any) -> tuple[str, str, str]:
-    """The columns of the full-text table: titles, keywords and people; descriptions; what is read in the picture."""
-    _, _, _, title, description, keywords, people, _, _, _, words, *_ = row
-    return column([title, *_lines(keywords), *_lines(people)]), column([description, caption]), column([words])
+    """The columns of the full-text table: titles, keywords, people and places; descriptions; what is read in the picture."""
+    _, _, _, title, description, keywords, people, _, _, place, words, *_ = row
+    places = _place_texts(place) if isinstance(place, str) else ()
+    names = [title, *_lines(keywords), *_lines(people), *places]
+    return column(names), column([description, caption]), column([words])
+
+
+@lru_cache(10_000)
+def _place_texts(code: str) -> tuple[str, ...]:
+    return gazetteer.texts(code)
 
 
 def _fields(values: Sequence[Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from clipsearch.errors import QueryError
 _VERSION = 1  # of the folding below
 
 FOLDING = f"{_VERSION}, Unicode {unicodedata.unidata_version}"
-"""Texts that were folded in another way are folded again by the next writer."""
+"""How texts are folded. It differs if other words may come of it."""
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uac00-\ud7a3\uf900-\ufaff"

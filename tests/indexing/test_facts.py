@@ -71,6 +71,9 @@ def test_a_sidecar_is_read_with_its_photo(photos, run, info, find):
     write_sidecar(photos / "green.xmp", "Sea")
     run()
     assert (info("red.jpg").keywords, info("red.jpg").rating) == (("Sea",), 4)
+    (photos / "stray.xmp").write_text("")
+    report, _ = run()
+    assert (report.others, report.skipped) == (1, {".xmp": 1})  # files that are read are not skipped
     assert find(Test("keyword", "=", "sea")) == ["green.jpg", "red.jpg"] and find(Contains("sea")) == [
         "green.jpg",
         "red.jpg",
@@ -108,18 +111,33 @@ def test_takeout_and_names_give_dates(photos, run, info):
     assert (sent.taken_at, sent.taken_from) == (datetime(2024, 1, 31), "name")
 
 
-def test_a_renamed_or_copied_photo_gets_the_date_in_its_own_name(photos, run, info):
+def test_a_renamed_or_copied_photo_gets_the_date_in_its_own_name(photos, run, info, monkeypatch):
     run()
+    decoded = []
+    monkeypatch.setattr(apply._Reconciler, "take_facts", lambda *arguments: decoded.append(arguments))
     os.rename(photos / "red.jpg", photos / "IMG_20200102_030405.jpg")
     shutil.copy(photos / "green.jpg", photos / "IMG_20210102_030405.jpg")
     report, embedded = run()
     assert (report.moved, report.copied, report.facts, report.left, embedded) == (1, 1, 0, 0, 0)
+    assert not decoded  # what they say themselves is known
     assert info("IMG_20200102_030405.jpg").taken_at == datetime(2020, 1, 2, 3, 4, 5)
     assert info("IMG_20210102_030405.jpg").taken_at == datetime(2021, 1, 2, 3, 4, 5)
     assert info("green.jpg").taken_at is None
     os.rename(photos / "IMG_20200102_030405.jpg", photos / "red.jpg")
     run()
     assert info("red.jpg").taken_at is None
+
+
+def test_a_photo_that_moves_away_from_its_sidecar_loses_what_that_said(photos, run, info):
+    write_sidecar(photos / "red.jpg.xmp", "Sea")
+    run()
+    os.rename(photos / "red.jpg", photos / "trip" / "red.jpg")
+    shutil.copy(photos / "trip" / "red.jpg", photos / "trip" / "copy.jpg")
+    report, embedded = run()
+    assert (report.moved, report.copied, report.left, embedded) == (1, 1, 0, 0)
+    assert info("red.jpg").keywords == () == info("copy.jpg").keywords
+    os.rename(photos / "red.jpg.xmp", photos / "trip" / "red.jpg.xmp")
+    assert run()[0].facts == 1 and info("red.jpg").keywords == ("Sea",)
 
 
 def test_the_time_of_a_file_is_a_date_only_if_asked_and_then_remembered(photos, run, info, tmp_path):
@@ -168,3 +186,13 @@ def test_a_broken_sidecar_does_not_stop_a_run(photos, run, info):
     report, _ = run()
     assert (report.added, report.failed) == (5, 0) and info("red.jpg").keywords == ()
     assert run()[0].facts == 0
+
+
+def test_a_photo_with_a_position_has_a_place_whose_names_are_words(photos, run, info, find):
+    gps = {
+        "geoData": {"latitude": 48.137, "longitude": 11.575, "altitude": 0},
+        "photoTakenTime": {"timestamp": "1577836800"},
+    }
+    (photos / "red.jpg.json").write_text(json.dumps(gps))
+    run()
+    assert info("red.jpg").place.startswith("DE/02/2867714") and find(Contains("germany")) == ["red.jpg"]

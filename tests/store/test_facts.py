@@ -98,6 +98,7 @@ def test_where_knows_facts(index, where, expected):
         ('"ticket train"', []),
         ("tick*", ["anna"]),
         ("tick", []),
+        ("paris france", ["anna"]),
         ("malaga muller", ["anna"]),
         ("京タ", ["anna"]),
         ("東", ["anna"]),
