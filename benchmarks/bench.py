@@ -22,13 +22,13 @@ from suite import peers
 from suite.indexing import adding, first_results, indexing, marginal, unchanged
 from suite.measure import machine
 from suite.models import models_cold, models_indexing
-from suite.querying import cold_query, filtered, huge, start, warm_query
+from suite.querying import cold_query, facts, filtered, huge, start, warm_query
 from suite.report import picture, table
 from suite.result import Result
 from suite.setup import KEPT, Setup, add_folders
 
 CASES: dict[str, Callable[[Setup], Iterator[Result]]] = {
-    "start": start, "cold": cold_query, "warm": warm_query, "filtered": filtered, "huge": huge,
+    "start": start, "cold": cold_query, "warm": warm_query, "filtered": filtered, "facts": facts, "huge": huge,
     "indexing": indexing, "unchanged": unchanged, "adding": adding,
     "models": models_cold, "models-indexing": models_indexing, "marginal": marginal, "first": first_results,
 }  # fmt: skip

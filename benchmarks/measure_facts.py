@@ -9,6 +9,7 @@
     filters   the photos that each filter leaves
     texts     words in pictures, found by --text, by script, kind and size
     ranking   share of the right photos among the first ten: by meaning, by words, and by both
+    sentences the photos that meet what --smart understood
 
 Precision is the share of what was found that is right, recall the share of what is right that was found. Both are over all
 questions of a row.
@@ -21,10 +22,13 @@ import re
 import sys
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from photo_library.plan import Photo
 from photo_library.scores import Tally, recall_at
@@ -42,6 +46,25 @@ _NEAR = 0.0002  # degrees: 20 m
 _CAPTIONS = 300
 _SHORTEST_WORD = 4
 _WITHOUT_SPACES = ("Chinese", "Japanese", "Korean")  # a word of these is found inside longer ones
+_TODAY = date(2024, 12, 31)  # for "last summer": in the library's time
+_MONTHS = {
+    "English": (
+        "in {month} {year}",
+        "January February March April May June July August September October November December",
+    ),
+    "German": (
+        "im {month} {year}",
+        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    ),
+    "French": (
+        "en {month} {year}",
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    ),
+    "Spanish": (
+        "en {month} de {year}",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    ),
+}
 _MOST_RIGHT = 30  # photos that a question of the ranking may have as its answer
 
 
@@ -64,6 +87,12 @@ class Library:
         conditions = filters.chosen(**chosen)  # type: ignore[arg-type]
         hits = self.engine.search(Query((), conditions), top_k=ALL)
         return {self.path(hit.record) for hit in hits}
+
+    def best(self, texts: Sequence[str], **options: Any) -> list[list[str]]:
+        """The paths of the ten best photos for each text; options are those of a Query."""
+        queries = [Query((Term(text),), **options) for text in texts]
+        answers = self.engine.search_many(queries, top_k=10)
+        return [[self.path(hit.record) for hit in hits] for hits in answers]
 
     def show(self, what: str, found: Collection[str], wanted: Collection[str]) -> None:
         """Name some faults of an answer."""
@@ -244,7 +273,8 @@ def _words(picture: TextPicture) -> set[str]:
     if picture.script in ("Chinese", "Japanese"):
         return {part for line in picture.lines for part in re.findall(r"[\u3040-\u30ff\u3400-\u9fff]{3,}", line)}
     found = {word for line in picture.lines for word in re.findall(r"\w+", line)}
-    return {word for word in found if len(word) >= (2 if picture.script == "Korean" else _SHORTEST_WORD)}
+    shortest = 2 if picture.script == "Korean" else _SHORTEST_WORD
+    return {word for word in found if len(word) >= shortest and not word.isdigit()}
 
 
 # -- ranking
@@ -300,35 +330,105 @@ def ranking(library: Library) -> Iterator[str]:
     }
     with Index(library.engine.index_folder) as index:
 
-        def by_meaning(text: str) -> list[str]:
-            return [library.path(hit.record) for hit in library.engine.search(Query((Term(text),)), top_k=10)]
+        def by_words(texts: Sequence[str]) -> list[list[str]]:
+            rankings = [index.full_text_ranking(text, None, 10) for text in texts]
+            return [[library.path(record) for record in index.records(ids).values()] for ids in rankings]
 
-        def by_words(text: str) -> list[str]:
-            ids = index.full_text_ranking(text, None, 10)
-            records = index.records(ids)
-            return [library.path(records[image_id]) for image_id in ids]
-
-        def by_both(text: str) -> list[str]:
-            query = Query((Term(text),), hybrid=True)
-            return [library.path(hit.record) for hit in library.engine.search(query, top_k=10)]
-
-        ways = {"meaning": by_meaning, "words": by_words, "both (--hybrid)": by_both}
+        ways: dict[str, Callable[[Sequence[str]], list[list[str]]]] = {
+            "meaning": library.best,
+            "words": by_words,
+            "both (--hybrid)": partial(library.best, hybrid=True),
+        }
         yield f"| question | questions | {' | '.join(ways)} |\n|---|---|{'---|' * len(ways)}"
         for kind, questions in kinds.items():
-            asked = [(text, wanted) for text, wanted in dict(questions).items() if 0 < len(wanted) <= _MOST_RIGHT]
+            asked = {text: wanted for text, wanted in questions if 0 < len(wanted) <= _MOST_RIGHT}
             cells = []
             for way in ways.values():
                 try:
-                    values = [recall_at(way(text), wanted) for text, wanted in asked]
+                    rankings = way(list(asked))
                 except (AttributeError, TypeError):  # this version has no such way
                     cells.append("not measured")
                     continue
+                values = [recall_at(best, wanted) for best, wanted in zip(rankings, asked.values(), strict=True)]
                 cells.append(f"{sum(values) / max(len(values), 1):.3f}")
             yield f"| {kind} | {len(asked)} | {' | '.join(cells)} |"
 
 
+# -- sentences
+
+
+def sentences(library: Library) -> Iterator[str]:
+    """A row for each kind of sentence that `--smart` reads: the photos that meet the facts in it."""
+    yield "| sentence | for example | sentences | precision | recall |\n|---|---|---|---|---|"
+    for kind, asked in _sentences(library.truth.photos).items():
+        tally = Tally()
+        for sentence, wanted in asked:
+            understood, _ = library.engine.understand(Query((Term(sentence),), smart=True), _TODAY)
+            hits = library.engine.search(replace(understood, terms=()), top_k=ALL) if understood.filters else []
+            found = {library.path(hit.record) for hit in hits}
+            tally.add(found, wanted)
+            library.show(f"--smart {sentence}", found, wanted)
+        yield f"| {kind} | {asked[0][0]} | {len(asked)} | {tally.precision:.3f} | {tally.recall:.3f} |"
+    captions = sorted({caption for photo in library.truth.photos for caption in photo.captions})
+    misread = []
+    for caption in captions:
+        understood, _ = library.engine.understand(Query((Term(caption),), smart=True), _TODAY)
+        if understood.filters:
+            misread.append(caption)
+            library.show("--smart", [caption], [])
+    yield f"\nOf {len(captions):,} captions, which have no facts, {len(misread)} were given filters."
+
+
+def _sentences(photos: Sequence[Photo]) -> dict[str, list[tuple[str, set[str]]]]:
+    """Sentences with the photos that they are about."""
+
+    def taken(start: datetime, end: datetime) -> set[str]:
+        return {photo.path for photo in photos if photo.taken_at and start <= photo.taken_at < end}
+
+    def in_city(number: int) -> set[str]:
+        names = {CITIES[number].name}
+        return {photo.path for photo in photos if photo.city is not None and CITIES[photo.city].name in names}
+
+    random = Random(0)
+    months, seasons, days, people, places, both = [], [], [], [], [], []
+    for _ in range(60):
+        year, month = random.randint(2008, 2024), random.randint(1, 12)
+        subject, language = random.choice(tuple(SUBJECTS)), random.choice(tuple(_MONTHS))
+        end = datetime(year + month // 12, month % 12 + 1, 1)
+        sentence = _MONTHS[language][0].format(month=_MONTHS[language][1].split()[month - 1], year=year)
+        months.append((f"{subject} {sentence}", taken(datetime(year, month, 1), end)))
+    for year in range(2008, 2025):
+        summer = taken(datetime(year, 6, 1), datetime(year, 9, 1))
+        seasons += [(f"beach in summer {year}", summer), (f"Hunde am Strand im Sommer {year}", summer)]
+        days.append((f"Christmas {year}", taken(datetime(year, 12, 24), datetime(year, 12, 27))))
+    days += [
+        ("snow two years ago", taken(datetime(2022, 1, 1), datetime(2023, 1, 1))),
+        ("a dog last summer", taken(datetime(2024, 6, 1), datetime(2024, 9, 1))),
+        ("ein Hund letzten Sommer", taken(datetime(2024, 6, 1), datetime(2024, 9, 1))),
+        ("bicycle between 2012 and 2014", taken(datetime(2012, 1, 1), datetime(2015, 1, 1))),
+        ("vélo entre 2012 et 2014", taken(datetime(2012, 1, 1), datetime(2015, 1, 1))),
+        ("perro el verano pasado", taken(datetime(2024, 6, 1), datetime(2024, 9, 1))),
+    ]
+    for name in PEOPLE:
+        shown = {photo.path for photo in photos if name in photo.people}
+        people.append((f"{name} with a {random.choice(tuple(SUBJECTS))}", shown))
+        number = random.choice([photo.city for photo in photos if photo.city is not None and name in photo.people])
+        both.append((f"{name} in {CITIES[number].name}", shown & in_city(number)))
+    for number, city in enumerate(CITIES):
+        if in_city(number):
+            places.append((f"{random.choice(tuple(SUBJECTS))} in {city.name}", in_city(number)))
+    return {
+        "a month, in four languages": months,
+        "a summer": seasons,
+        "a feast or a relative time": days,
+        "a name": people,
+        "a city": places,
+        "a name and a city": both,
+    }
+
+
 PARTS: dict[str, Callable[[Library], Iterator[str]]] = {
-    "facts": facts, "filters": filtered, "texts": texts, "ranking": ranking,
+    "facts": facts, "filters": filtered, "texts": texts, "ranking": ranking, "sentences": sentences,
 }  # fmt: skip
 
 

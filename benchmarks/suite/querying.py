@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import faiss
@@ -14,7 +17,7 @@ import numpy as np
 from clipsearch.query import filters
 from clipsearch.store.collection import Collection
 from clipsearch.types import Condition
-from suite import limits, peers
+from suite import limits, peers, synthetic
 from suite.measure import Figures, alternate, folder_mb, in_memory, run_process, timed
 from suite.result import Result
 from suite.setup import QUERY, Setup
@@ -120,14 +123,49 @@ def filtered(setup: Setup) -> Iterator[Result]:
         "--where with two of these": filters.parse_where("taken = 2010-05 and camera ~ 'rare*'"),
         "--min-width, two thirds": filters.parse_where("width >= 4000"),
     }
+    yield from _filtered(setup, setup.index(count), count, conditions)
+
+
+def facts(setup: Setup) -> Iterator[Result]:
+    """The same with keywords, names, words and stars; and what the full-text table adds to the catalog."""
+    count = 1_000_000
+    rare, some, common = (synthetic.word(number).capitalize() for number in (4_000, 100, 3))
+    title = synthetic.described(4_003).title or ""
+    conditions = {
+        "--keyword, a rare one": filters.keyworded(rare),
+        "--keyword": filters.keyworded(some),
+        "--keyword, a common one": filters.keyworded(common),
+        "--keyword with a glob": filters.keyworded(f"{some[:3]}*"),
+        "--person": filters.showing(synthetic.name(200)),
+        "--text, the four words of a title": filters.containing(title),
+        "--text, a phrase": filters.containing(f'"{" ".join(title.split()[1:3])}"'),
+        "--text, the beginning of a word": filters.containing(f"{synthetic.word(20_000)[:5]}*"),
+        "--text, a common word": filters.containing(synthetic.word(3)),
+        "--rating 5": filters.rated("5"),
+        "--rating 3..": filters.rated("3.."),
+    }
+    index = setup.described_index(count)
+    yield from _filtered(setup, index, count, conditions)
+    # A full-text table without content of its own has three tables: of words, of their places, and of the texts' lengths.
+    with closing(sqlite3.connect(f"file:{index / 'catalog.sqlite'}?mode=ro", uri=True)) as catalog:
+        sizes = dict(catalog.execute("SELECT name, SUM(pgsize) FROM dbstat GROUP BY name"))
+    full_text = sum(size for table, size in sizes.items() if table.startswith("full_text"))
+    rest = sum(sizes.values()) - full_text
+    print(
+        f"full text: {full_text / 1e6:.0f} MB, {full_text / rest:.1%} of the other {rest / 1e6:.0f} MB", file=sys.stderr
+    )
+
+
+def _filtered(setup: Setup, index: Path, count: int, conditions: Mapping[str, Condition]) -> Iterator[Result]:
+    """A row for each condition, of how long a warm query takes among what it leaves."""
     texts = setup.real[1]
-    with Collection(setup.index(count)) as collection:
-        turn = iter(range(len(texts)))
+    with Collection(index) as collection:
+        turn = iter(range(100 * len(texts)))
 
         def among(condition: Condition | None) -> Callable[[Figures], None]:
             def search() -> None:
                 allowed = None if condition is None else collection.ids(condition)
-                collection.search(texts[next(turn)][None], 10, allowed)
+                collection.search(texts[next(turn) % len(texts)][None], 10, allowed)
 
             return timed(search)
 

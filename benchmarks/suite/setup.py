@@ -154,6 +154,17 @@ class Setup:
             (folder / "complete").touch()
         return folder
 
+    def described_index(self, count: int) -> Path:
+        """The same index with keywords, names, titles, descriptions, stars and places."""
+        folder = self.work / f"described-index-{count}"
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half of one
+            blocks = synthetic.scattered(self.real[0], count)
+            photos, fingerprint = self.work / "nowhere", self.encoder.spec.fingerprint
+            synthetic.fill(folder, photos, fingerprint, blocks, facts_of=synthetic.described)
+            (folder / "complete").touch()
+        return folder
+
     def index_by(self, model: Path | str, count: int) -> Path:
         """Our index of random vectors by any model."""
         folder = self.work / f"index-{Path(model).name}-{count}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from clipsearch.store.rows import Place
 from clipsearch.types import Fingerprint, ImageFile, ImageInfo
 
 BLOCK = 16384
+_GOLDEN = 0.618033988749895
+_KEYWORDS, _PEOPLE, _WORDS, _CITIES = 5_000, 500, 30_000, 9_000  # how many different ones there are
+_SYLLABLES = tuple(first + second for first in "bdfgklmnprstvz" for second in ("a", "e", "i", "o", "u", "ei", "au"))
 _SCATTER = 0.4  # length of the noise laid on a real unit vector: the cosine to it is then about 0.93
 
 
@@ -52,12 +56,54 @@ def facts(number: int) -> ImageInfo:
         content_hash=f"{number:064x}",
         taken_at=datetime(2005, 1, 1) + timedelta(minutes=10 * number),
         camera="Rare One" if rare else f"Common {number % 5}",
-        gps=(number * 0.618033988749895 % 1 * 180 - 90, number * 0.7548776662466927 % 1 * 360 - 180),
+        gps=(number * _GOLDEN % 1 * 180 - 90, number * 0.7548776662466927 % 1 * 360 - 180),
     )
 
 
+def described(number: int) -> ImageInfo:
+    """Those facts and what photo managers write: every second photo has 3 keywords, every fifth 1 or 2 names.
+
+    Every tenth has a title of 4 words, another tenth a description of 12, every fourth 1 to 4 stars, and every hundredth 5.
+    Every second was taken in a city. Few keywords, names, words and cities are common and most are rare, as in real libraries:
+    the n-th has a share of about 1/n.
+    """
+
+    def drawn(most: int, turn: int) -> int:
+        """A number below `most`, small ones more often."""
+        return int(most ** ((number + 1) * _GOLDEN * (turn + 1) % 1)) - 1
+
+    city = drawn(_CITIES, 40)
+    return replace(
+        facts(number),
+        keywords=tuple({word(drawn(_KEYWORDS, turn)).capitalize() for turn in range(3)}) if number % 2 else (),
+        people=tuple({name(drawn(_PEOPLE, 10 + turn)) for turn in range(1 + number % 2)}) if number % 5 == 0 else (),
+        title=" ".join(word(drawn(_WORDS, 20 + turn)) for turn in range(4)) if number % 10 == 3 else None,
+        description=" ".join(word(drawn(_WORDS, 20 + turn)) for turn in range(12)) if number % 10 == 7 else None,
+        rating=5 if number % 100 == 1 else 1 + number // 4 % 4 if number % 4 == 0 else None,
+        place=f"{city % 90:02}/{city % 900:03}/{city + 1_000_000}" if number % 2 == 0 else None,
+    )
+
+
+def word(number: int) -> str:
+    """A word of its own for each number: two to four syllables."""
+    syllables = [_SYLLABLES[number % len(_SYLLABLES)]]
+    while number := number // len(_SYLLABLES):
+        syllables.append(_SYLLABLES[number % len(_SYLLABLES)])
+    return "".join([*syllables, "n"] if len(syllables) > 1 else [*syllables, "re"])
+
+
+def name(number: int) -> str:
+    """The full name of a person."""
+    return f"{word(number * 7 % 300).capitalize()} {word(1000 + number).capitalize()}"
+
+
 def fill(
-    index: Path, photos: Path, fingerprint: Fingerprint, blocks: Iterator[NDArray[np.float32]], start: int = 0
+    index: Path,
+    photos: Path,
+    fingerprint: Fingerprint,
+    blocks: Iterator[NDArray[np.float32]],
+    start: int = 0,
+    facts_of: Callable[[int], ImageInfo] = facts,
 ) -> None:
     """Add vectors to our index as if photos of those names had been indexed, through the collection itself."""
     with Collection(index, writable=True) as collection:
@@ -68,6 +114,6 @@ def fill(
             for name, vector in zip(names(len(block), number), block, strict=True):
                 folder, _, file = name.rpartition("/")
                 image = ImageFile(str(photos / name), number, 0)
-                collection.add(Place(root_id, folder, file), image, facts(number), vector)
+                collection.add(Place(root_id, folder, file), image, facts_of(number), vector)
                 number += 1
             collection.commit()
