@@ -155,7 +155,7 @@ class Client:
         return [failure_from_json(failure) for failure in self._json("GET", "/api/failures")["failures"]]
 
     def facets(self, filters: Sequence[Condition] = ()) -> dict[str, dict[str, int]]:
-        """The number of photos by year, camera and so on: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
+        """The number of photos by year, camera, keyword and so on: {"year": {"2024": 17, ...}, "camera": ..., ...}."""
         answer = self._json("GET", "/api/facets", _filters(filters))["facets"]
         return {by: {count["value"]: count["images"] for count in counts} for by, counts in answer.items()}
 

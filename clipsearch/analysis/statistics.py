@@ -1,4 +1,4 @@
-"""Photos counted by year, camera, folder and the like, from the catalog alone."""
+"""Photos counted by year, camera, folder, keyword and the like, from the catalog alone."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from typing import Literal, TypeAlias, get_args
 
 from clipsearch.store.collection import Collection
 from clipsearch.store.file_tables import Totals
-from clipsearch.types import Condition
+from clipsearch.types import Condition, Known, all_of
 
-By: TypeAlias = Literal["year", "month", "camera", "folder", "format", "orientation", "megapixels"]
+By: TypeAlias = Literal[
+    "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source"
+]
 
 ALL_BY: tuple[By, ...] = get_args(By)
 USUAL_BY: tuple[By, ...] = ("year", "camera", "folder", "format")
 
-_IN_ORDER = ("year", "month", "megapixels")  # sorted by value; all others have the most frequent value first
+_IN_ORDER = ("year", "month", "megapixels", "rating")  # sorted by value; all others have the most frequent value first
 _MEGAPIXELS = (1, 2, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
 class ValueCount:
-    """The number of photos with a value: "2024", "2024-07", a camera, an absolute folder, "JPEG", "portrait", "5 to 10 MP"."""
+    """The number of photos with a value: "2024", "2024-07", a camera, an absolute folder, "JPEG", "portrait", "5 to 10 MP".
+
+    Keywords and people are as one of the photos has them: upper and lower case are one value. A rating is "-1" (rejected) or
+    "0" to "5", and a source is a DateSource.
+    """
 
     value: str
     images: int
@@ -35,8 +41,9 @@ class ValueCount:
 class Breakdown:
     """Photos counted by one property.
 
-    `counts` are in the order of time or size, or else the most frequent first, and then at most `top`. The `other_values`
-    left out have `other_images` photos together; `unknown` photos lack the property.
+    `counts` are in the order of time or size, ratings the best first, or else the most frequent first, and then at most `top`.
+    The `other_values` left out have `other_images` photos together; `unknown` photos lack the property. A photo with several
+    keywords or people counts for each of them.
     """
 
     by: By
@@ -81,11 +88,18 @@ def _breakdown(
         shapes = collection.count_by("shape", condition)
         name = _orientation if by == "orientation" else _megapixels
         counts = _sum_by_value((name(width, height), count) for width, height, count in shapes)
+    elif by == "rating":
+        counts = {str(stars): count for stars, count in collection.count_by(by, condition)}
     else:
         counts = dict(collection.count_by(by, condition))
-    known = sum(counts.values())
+    if by == "keyword" or by == "person":
+        known = collection.count_of(all_of([Known(by), *([condition] if condition else [])])) if counts else 0
+    else:
+        known = sum(counts.values())
     if by == "megapixels":
         ordered = [(name, counts[name]) for name in _MEGAPIXEL_NAMES if name in counts]
+    elif by == "rating":
+        ordered = sorted(counts.items(), key=lambda item: int(item[0]), reverse=True)
     elif by in _IN_ORDER:
         ordered = sorted(counts.items())
     else:

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 240  # of a timeline; a longer one leaves out its empty columns
 # analysis.statistics.ALL_BY, which --help must not import
-_BY = ("year", "month", "camera", "folder", "format", "orientation", "megapixels")
+_BY = (
+    "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source",
+)  # fmt: skip
 _COUNT = "What to count"
+_STARS = {"-1": "rejected", "0": "no stars", "1": "1 star", **{str(stars): f"{stars} stars" for stars in range(2, 6)}}
 
 
 @command()
@@ -33,13 +36,13 @@ def stats(
     by: tuple[str, ...] = option(
         "--by",
         "FACT",
-        "year, month, camera, folder, format, orientation or megapixels; repeatable. Default: all but month and the "
-        "last two.",
+        "year, month, camera, folder, format, orientation, megapixels, keyword, person, rating or source (of the date); "
+        "repeatable. Default: year, camera, folder and format.",
         _COUNT,
         multiple=True,
         type=click.Choice(_BY),
     ),
-    top: int = count_option("--top", 10, "How many cameras, folders, ... to show.", _COUNT),
+    top: int = count_option("--top", 10, "How many cameras, folders, keywords, ... to show.", _COUNT),
     depth: int = count_option("--depth", 1, "Levels of folders to count separately.", _COUNT, least=0),
     filters: tuple[Condition, ...] = filter_options,
     as_json: bool = json_option,
@@ -47,12 +50,13 @@ def stats(
     force: bool = force_option("--png"),
     index_folder: str | None = index_option,
 ) -> None:
-    """Count the photos by year, month, camera, folder, format, orientation or megapixels.
+    """Count the photos by year, camera, folder, keyword and the like.
 
     \b
     clipsearch stats
     clipsearch stats --by month --by camera --after 2023
     clipsearch stats --by folder --depth 2 --top 30 --json
+    clipsearch stats --by keyword --by person --rating 4..
     clipsearch stats --png photos.png
     """
     from clipsearch.analysis.statistics import USUAL_BY
@@ -86,15 +90,21 @@ def _chart(breakdown: Breakdown, *, fill: bool) -> Chart:
     by = breakdown.by
     timeline = by in ("year", "month")
     folder = current_folder()
-    bars = [
-        (short_path(count.value, folder) if by == "folder" else count.value, count.images) for count in breakdown.counts
-    ]
+    name = {"folder": lambda value: short_path(value, folder), "rating": _STARS.__getitem__}.get(by, str)
+    bars = [(name(count.value), count.images) for count in breakdown.counts]
     notes = []
     if breakdown.other_values:
-        notes.append(f"{breakdown.other_values:,} more {by}s: {breakdown.other_images:,}")
+        plural = "people" if by == "person" else f"{by}s"
+        notes.append(f"{breakdown.other_values:,} more {plural}: {breakdown.other_images:,}")
     if breakdown.unknown:
-        notes.append(f"without {'a date' if timeline else f'a {by}'}: {breakdown.unknown:,}")
-    return Chart(f"by {by}", tuple(_filled(bars) if fill and timeline else bars), "; ".join(notes), timeline)
+        missing = "a date" if timeline or by == "source" else f"a {by}"
+        notes.append(f"without {missing}: {breakdown.unknown:,}")
+    return Chart(
+        "by source of the date" if by == "source" else f"by {by}",
+        tuple(_filled(bars) if fill and timeline else bars),
+        "; ".join(notes),
+        timeline,
+    )
 
 
 def _filled(bars: list[tuple[str, int]]) -> list[tuple[str, int]]:

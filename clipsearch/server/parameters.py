@@ -158,7 +158,7 @@ class BrowseParameters(FilterParameters):
 class FacetParameters(FilterParameters):
     """Counts."""
 
-    top: int = Field(50, ge=1, le=1000, description="How many cameras, folders, formats at most.")
+    top: int = Field(50, ge=1, le=1000, description="How many cameras, folders, formats, keywords and people at most.")
     depth: int = Field(1, ge=0, le=20, description="How many levels of folders are counted separately.")
 
 

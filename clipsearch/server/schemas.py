@@ -162,7 +162,7 @@ class UploadAnswer(BaseModel):
 
 
 class FacetsAnswer(BaseModel):
-    """Counts by year, month, camera, folder, format and orientation."""
+    """Counts by year, month, camera, folder, format, orientation, keyword, person, rating and source (of the date)."""
 
     images: int
     facets: dict[str, list[ValueCount]]

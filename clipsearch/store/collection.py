@@ -317,6 +317,10 @@ class Collection:
             raise self._damaged("it has photos in a folder that it does not know")
         return counts
 
+    def count_of(self, condition: Condition | None = None) -> int:
+        """How many images meet a condition, or are there."""
+        return self._catalog.images.count_of(condition, self.places)
+
     def totals(self, condition: Condition | None = None) -> Totals:
         """Totals over the images that meet a condition, or over all."""
         return self._catalog.images.totals(condition, self.places)

@@ -9,7 +9,7 @@ from clipsearch import SearchEngine
 from clipsearch.analysis.statistics import ALL_BY, ValueCount, count_photos
 from clipsearch.store.collection import Collection
 from clipsearch.types import Below, Test
-from tests.conftest import save_pages, save_photo
+from tests.conftest import give_facts, save_pages, save_photo
 
 
 def save(path, size=(40, 30), taken=None, camera=None, gps=None):
@@ -90,6 +90,24 @@ def test_a_condition_limits_every_count(engine, tmp_path):
     assert [count.images for count in stats.breakdowns[0].counts] == [2, 1]
     assert [count.images for count in stats.breakdowns[1].counts] == [1, 2]
     assert counted(engine, "format", Test("format", "=", "png")) == [("PNG", 1)]
+
+
+def test_keywords_people_ratings_and_sources_of_dates_are_counted(engine, tmp_path):
+    index = tmp_path / "photos" / ".clipsearch"
+    give_facts(index, "a.jpg", keywords=("Sea", "Boat", "New York"), people=("Anna", "Bo"), rating=5)
+    give_facts(index, "b.jpg", keywords=("sea",), people=("Anna",), rating=-1, taken_from="takeout")
+    give_facts(index, "c.jpg", rating=0)
+    assert counted(engine, "keyword") == [("Sea", 2), ("Boat", 1), ("New York", 1)]
+    assert counted(engine, "person") == [("Anna", 2), ("Bo", 1)]
+    assert counted(engine, "rating", top=1) == [("5", 1), ("0", 1), ("-1", 1)]
+    assert counted(engine, "source") == [("exif", 3), ("takeout", 1)]
+    assert counted(engine, "keyword", Test("rating", "=", 5.0)) == [("Boat", 1), ("New York", 1), ("Sea", 1)]
+    keywords, people, ratings = engine.stats(["keyword", "person", "rating"], top=1).breakdowns
+    assert (keywords.other_values, keywords.other_images, keywords.unknown) == (2, 2, 5)
+    assert (people.other_values, people.other_images, people.unknown) == (1, 1, 5)
+    assert ratings.unknown == 4
+    (with_condition,) = engine.stats(["keyword"], Test("camera", "=", "X100")).breakdowns
+    assert with_condition.unknown == 1
 
 
 def test_nothing_at_all(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.running import run_here
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, give_facts
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,16 @@ def test_counts_as_json(indexed):
     assert value["by"]["format"]["counts"] == [{"value": "JPEG", "images": 4}]
     assert value["by"]["folder"]["counts"] == [{"value": str(indexed), "images": 2}]
     assert (value["by"]["folder"]["other_values"], value["by"]["folder"]["other_images"]) == (1, 2)
+
+
+def test_counts_of_facts_have_names_for_people(indexed):
+    give_facts(indexed / ".clipsearch", "coffee.jpg", keywords=("Sea", "Sky"), people=("Anna",), rating=-1)
+    by = ("--by", "keyword", "--by", "person", "--by", "rating", "--by", "source", "--top", "1")
+    status, output, _ = run_here("stats", *by, cwd=indexed)
+    text = output.decode()
+    assert status == 0 and "by keyword\nSea  1" in text and "1 more keywords: 1; without a keyword: 3" in text
+    assert "by person\nAnna  1" in text and "without a person: 3" in text
+    assert "by rating\nrejected  1" in text and "by source" not in text  # no photo has a date
 
 
 def test_counts_as_a_picture_that_replaces_nothing_unasked(indexed):

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from clipsearch._internal.commands import quoted
 from clipsearch.cli import cli
 from clipsearch.store.repair import repair
-from tests.conftest import give_captions, save_photo
+from tests.conftest import give_captions, give_facts, save_photo
 from tests.server.conftest import found_names, ids
 
 
@@ -114,6 +114,16 @@ def test_photos_without_a_query_come_newest_first_in_pages(client, engine, photo
     assert facets["facets"]["year"] == [{"value": year, "images": 1} for year in ("2021", "2022", "2023")]
     assert facets["images"] == 8 and {count["value"] for count in facets["facets"]["format"]} == {"JPEG", "PNG"}
     assert client.get("/api/facets?format=png").json()["images"] == 1
+
+
+def test_facets_count_keywords_people_ratings_and_sources_of_dates(client, engine):
+    give_facts(engine.index_folder, "red.jpg", keywords=("Sea", "Sky"), people=("Anna",), rating=4, taken_from="name")
+    give_facts(engine.index_folder, "blue.jpg", keywords=("sea",))
+    facets = client.get("/api/facets").json()["facets"]
+    assert facets["keyword"] == [{"value": "Sea", "images": 2}, {"value": "Sky", "images": 1}]
+    assert facets["person"] == [{"value": "Anna", "images": 1}] and facets["rating"] == [{"value": "4", "images": 1}]
+    assert facets["source"] == [{"value": "name", "images": 1}]
+    assert client.get("/api/facets?keyword=sky&top=1").json()["facets"]["keyword"] == [{"value": "Sea", "images": 1}]
 
 
 def test_a_list_has_one_photo_for_each_shot_if_that_is_wanted(client, engine, photos):

@@ -38,7 +38,9 @@ from clipsearch.server.workers import SearchTask
 from clipsearch.types import Known, all_of
 
 MOST_PLACES = 5000
-_FACETS: tuple[By, ...] = ("year", "month", "camera", "folder", "format", "orientation")
+_FACETS: tuple[By, ...] = (
+    "year", "month", "camera", "folder", "format", "orientation", "keyword", "person", "rating", "source",
+)  # fmt: skip
 _BAD_QUERY = error_responses({400: "The query asks for nothing, or cannot be understood."})
 _NO_PICTURE = error_responses({404: "There is no such photo or upload."})
 _BAD_BODY = error_responses(
@@ -118,7 +120,10 @@ def search_routes(service: Service) -> APIRouter:
 
     @router.get("/facets", response_model=schemas.FacetsAnswer, responses=_BAD_QUERY)
     async def facets(request: Request, parameters: Annotated[FacetParameters, Query()]) -> Response:
-        """How many photos there are by year, month, camera, folder, format and orientation."""
+        """How many photos there are by year, month, camera, folder, format, orientation, keyword, person, rating and source.
+
+        A photo with several keywords or people counts for each. `source` is where the date was read.
+        """
         condition = all_of(parameters.conditions(request.scope["query_string"]))
         stats = await service.read(
             request, lambda engine: engine.stats(_FACETS, condition, top=parameters.top, depth=parameters.depth)
