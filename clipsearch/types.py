@@ -34,6 +34,9 @@ StageProgress: TypeAlias = Callable[[str, int, int], None]
 LONGEST_CAPTION = 2_000
 """Characters of a caption that an index keeps. The longest in common data sets are alt texts of a few hundred."""
 
+LONGEST_TEXT = 20_000
+"""Characters that an index keeps of the text in a picture. A densely printed page has 5,000."""
+
 
 @dataclass(frozen=True, slots=True)
 class PixelSpec:
@@ -167,11 +170,18 @@ def clean_caption(text: object) -> str | None:
     Runs of white space become one space. Unprintable characters, also lone surrogates, are left out. None if nothing is left,
     or `text` is not a str.
     """
-    if not isinstance(text, str):
-        return None
-    words = text[: 8 * LONGEST_CAPTION].split()
+    return _one_clean_line(text, LONGEST_CAPTION) or None if isinstance(text, str) else None
+
+
+def clean_text(text: str) -> str:
+    """What an index keeps of the text in a picture: the same as of a caption, up to LONGEST_TEXT characters, perhaps ""."""
+    return _one_clean_line(text, LONGEST_TEXT)
+
+
+def _one_clean_line(text: str, longest: int) -> str:
+    words = text[: 8 * longest].split()
     line = "".join(sign for sign in " ".join(words) if sign.isprintable() or sign in _JOINERS)
-    return " ".join(line[:LONGEST_CAPTION].split()) or None
+    return " ".join(line[:longest].split())
 
 
 _JOINERS = "\u200c\u200d"  # unprintable by themselves, but Persian and emoji need them

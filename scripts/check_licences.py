@@ -51,8 +51,13 @@ ALLOWED_LIBRARIES = {
         "x265",
     ): "GPL-2.0: an encoder, which clipsearch never calls; we do not pass the wheel on, pip fetches it. "
     "pi-heif is without it, but its last release (1.4.0) has older decoders, and decoding is what meets strangers' bytes",
+    ("opencv-python-headless", "avcodec"): "LGPL-2.1: FFmpeg, which clipsearch never calls; RapidOCR needs the package",
+    (
+        "opencv-python-headless",
+        "avformat",
+    ): "LGPL-2.1: FFmpeg, which clipsearch never calls; RapidOCR needs the package",
 }
-EXTRAS = ("", "jxl", "mcp", "milvus", "pandas", "parquet", "raw", "ray", "siglip", "tui", "watch", "web")
+EXTRAS = ("", "jxl", "mcp", "milvus", "ocr", "pandas", "parquet", "raw", "ray", "siglip", "tui", "watch", "web")
 
 
 def needed(name: str, extras: tuple[str, ...] = ("",)) -> dict[str, metadata.Distribution]:
@@ -88,7 +93,9 @@ def licence(package: metadata.Distribution) -> str:
     """The licence in a package's metadata, from the most exact field that is set; "" if all are empty."""
     about = package.metadata
     classifiers = [
-        line.split(" :: ")[-1] for line in about.get_all("Classifier") or () if line.startswith("License ::")
+        line.split(" :: ")[-1]
+        for line in about.get_all("Classifier") or ()
+        if line.startswith("License ::") and line != "License :: OSI Approved"
     ]
     first, *_ = [*(about.get("License") or "").strip().splitlines(), ""]
     candidates = (about.get("License-Expression"), " AND ".join(classifiers), first.removeprefix("OSI Approved :: "))
