@@ -251,6 +251,7 @@ class IndexPreview:
 Field: TypeAlias = Literal[
     "name", "folder", "path", "format", "camera", "width", "height", "megapixels", "size", "taken", "orientation",
     "latitude", "longitude", "caption", "keyword", "person", "rating", "label", "title", "description", "text", "source",
+    "place",
 ]  # fmt: skip
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 NUMBERS: tuple[Field, ...] = ("width", "height", "megapixels", "size", "latitude", "longitude", "rating")
@@ -312,6 +313,13 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
+class Located:
+    """Taken in any of some places, which are named by codes of the gazetteer. "FR/11" has all places within that region."""
+
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class All:
     """All of the conditions hold."""
 
@@ -332,7 +340,7 @@ class Not:
     condition: Condition
 
 
-Condition: TypeAlias = Test | Known | Below | Contains | Near | All | Either | Not
+Condition: TypeAlias = Test | Known | Below | Contains | Near | Located | All | Either | Not
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition | None:

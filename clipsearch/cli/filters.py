@@ -20,6 +20,7 @@ _OPTIONS = {
     "after": _which("--after", "DATE", "Only taken on this date or later."),
     "before": _which("--before", "DATE", "Only taken before this date."),
     "camera": _which("--camera", "TEXT", "Only by a camera whose name contains this."),
+    "places": _which("--place places", "NAME", "Only in this city, region or country; repeatable.", multiple=True),
     "near": _which("--near", "LAT,LON[,KM]", "Only taken within KM (or 1 km) of this point."),
     "keywords": _which("--keyword keywords", "WORD", "Only with this keyword; repeatable.", multiple=True),
     "people": _which("--person people", "NAME", "Only with this person; repeatable.", multiple=True),

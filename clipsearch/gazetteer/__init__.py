@@ -7,8 +7,8 @@ The file is opened when it is first needed. Its data are from GeoNames (CC BY 4.
 """
 
 from clipsearch.gazetteer.data import VERSION
-from clipsearch.gazetteer.nearest import CITY_KM, COUNTRY_KM, nearest, nearest_many
-from clipsearch.gazetteer.place_names import Place, PlaceName, find, names, near_spellings, texts
+from clipsearch.gazetteer.nearest import CITY_KM, COUNTRY_KM, nearest, nearest_many, place_of
+from clipsearch.gazetteer.place_names import Place, PlaceName, find, label, names, near_spellings, texts
 
 __all__ = [
     "CITY_KM",
@@ -17,9 +17,11 @@ __all__ = [
     "Place",
     "PlaceName",
     "find",
+    "label",
     "names",
     "near_spellings",
     "nearest",
     "nearest_many",
+    "place_of",
     "texts",
 ]

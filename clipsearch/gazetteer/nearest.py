@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ _REACHES = (5.0, 25.0, CITY_KM)  # km: cities are looked for nearby first
 _CELLS_A_DEGREE = 16  # points in one cell are looked up together
 
 
+@lru_cache(maxsize=4_096)  # photos are often taken where the one before was
 def nearest(latitude: float, longitude: float) -> str | None:
     """The code of the place at a point (degrees, WGS 84): that of the nearest city, "FR/11/2988507".
 
@@ -30,6 +31,13 @@ def nearest(latitude: float, longitude: float) -> str | None:
     ValueError if there is no such point.
     """
     return nearest_many([latitude], [longitude])[0]
+
+
+def place_of(gps: tuple[float, float] | None) -> str | None:
+    """The code of the place at (latitude, longitude); None without a point, or if there is no such point on Earth."""
+    if gps is None or not (abs(gps[0]) <= 90 and abs(gps[1]) <= 180):
+        return None
+    return nearest(*gps)
 
 
 def nearest_many(latitudes: Sequence[float], longitudes: Sequence[float]) -> list[str | None]:

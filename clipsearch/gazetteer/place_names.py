@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -64,8 +63,15 @@ def names(code: str, language: str | None = None) -> PlaceName:
     )
 
 
+def label(code: str) -> str:
+    """What a code stands for, for people: "Paris, Texas, United States"; the code itself if it is not known."""
+    name = names(code)
+    return ", ".join(filter(None, (name.section, str(name)))) or code
+
+
+@lru_cache(maxsize=65_536)
 def texts(code: str) -> tuple[str, ...]:
-    """All names for a full-text index: of the section, city, region and country, in English and as people there say."""
+    """The names for a full-text index: of the section, city, region and country, in English and as people there say."""
     places = gazetteer()
     own = _own_language(places, code[:2])
     english, local = names(code), names(code, own)
@@ -97,6 +103,8 @@ def find(name: str) -> list[Place]:
 
 def near_spellings(name: str, limit: int = 3) -> list[str]:
     """Names of larger places that are spelled like a name that is not known."""
+    import difflib  # few queries need it
+
     places, wanted = gazetteer(), fold(name.partition(",")[0])
     if not wanted or len(name) > _LONGEST_NAME:
         return []
@@ -167,15 +175,12 @@ def _population(places: Gazetteer, kind: int, row: int) -> int:
 def _place(places: Gazetteer, kind: int, row: int) -> Place:
     if kind == COUNTRY:
         code = places.texts("country_code")[row]
-        return Place(code, "country", names(code).country or code)
+        return Place(code, "country", label(code))
     if kind == REGION:
         code = places.texts("region_code")[row]
-        return Place(code, "region", str(names(code)) or code)
+        return Place(code, "region", label(code))
     code = places.code_of(row)
-    name = names(code)
-    if name.section:
-        return Place(code, "section", f"{name.section}, {name}")
-    return Place(code, "city", str(name))
+    return Place(code, "section" if code.count("/") == 3 else "city", label(code))
 
 
 def _city_name(places: Gazetteer, city: str) -> str | None:

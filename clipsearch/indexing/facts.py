@@ -63,7 +63,7 @@ def with_sources(info: ImageInfo, file: ImageFile, sources: FactSources, *, date
     if date_from_files:
         further.append(Facts("file", taken_at=_file_time(file)))
     known = complete(info, *further)
-    return replace(known, place=gazetteer.nearest(*known.gps) if known.gps else None)
+    return replace(known, place=gazetteer.place_of(known.gps))
 
 
 def with_facts_of(info: ImageInfo, read: ImageInfo) -> ImageInfo:

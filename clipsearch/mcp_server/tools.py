@@ -51,9 +51,9 @@ pass the filters, newest first."""
 
 _WHERE = """\
 Only photos for which this expression is true. Fields: name folder path format camera orientation width height megapixels size
-taken latitude longitude caption keyword person rating label title description text source. Operators: = != < <= > >= ~ (glob),
-'is known', and, or, not, brackets; contains "words" looks for words in titles, keywords and texts in the picture. Example:
-"size > 5MB and (format = jpeg or taken is not known)"."""
+taken latitude longitude caption keyword person rating label title description text source place. Operators: = != < <= > >=
+~ (glob), 'is known', and, or, not, brackets; contains "words" looks for words in titles, keywords and texts in the picture.
+Example: "size > 5MB and (format = jpeg or taken is not known)"."""
 
 _TopK = Annotated[int, Field(ge=1, le=MOST_HITS, description="The number of photos, at most.")]
 _AllMoments = Annotated[
@@ -70,6 +70,16 @@ class MomentResult(BaseModel):
 
     unit: Literal["page", "second"] = Field(description="Pages count from 1, seconds from the start of the film.")
     at: float
+
+
+class PlaceResult(BaseModel):
+    """The name of a place."""
+
+    code: str
+    section: str | None = Field(None, description="A quarter or suburb of the city.")
+    city: str | None
+    region: str | None
+    country: str | None
 
 
 class PhotoResult(BaseModel):
@@ -92,6 +102,7 @@ class PhotoResult(BaseModel):
     width: int
     height: int
     format: str
+    place: PlaceResult | None = Field(None, description="The nearest city; null if it is not known.")
     caption: str | None = Field(None, description="The text that a data set has for the photo.")
     title: str | None = None
     description: str | None = None
@@ -191,6 +202,10 @@ class Assistant:
             str | None, Field(description="Only photos taken then: 2024, 2024-07, 2024-07-15 or 2024-06..2024-08.")
         ] = None,
         camera: Annotated[str | None, Field(description="Only photos by a camera whose name contains this.")] = None,
+        place: Annotated[
+            str | None,
+            Field(description="Only photos taken in this city, region or country: 'Bavaria', 'Paris', 'Paris, Texas'."),
+        ] = None,
         near: Annotated[
             str | None, Field(description="Only photos taken near LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM.")
         ] = None,
@@ -205,6 +220,7 @@ class Assistant:
                 folders=() if folder is None else (_absolute(folder),),
                 names=() if name is None else (name,),
                 taken=taken,
+                places=() if place is None else (place,),
                 camera=camera,
                 near=near,
                 orientation=orientation,

@@ -19,7 +19,7 @@ from decimal import Decimal
 from clipsearch.errors import QueryError
 from clipsearch.store.filters import FolderLookup, box_around, composed
 from clipsearch.store.memory_catalog import matching_values
-from clipsearch.types import All, Below, Condition, Contains, Either, Field, Known, Near, Not, Test, literals
+from clipsearch.types import All, Below, Condition, Contains, Either, Field, Known, Located, Near, Not, Test, literals
 
 EVERYTHING, NOTHING = "row > 0", "row < 0"  # photos' rows have numbers above 0
 FIRST_PICTURE = "row_check >= 0"
@@ -83,8 +83,10 @@ class FilterTranslator:
             return leaf
         return FilterExpression(f"not ({leaf.text})") if leaf.exact else FilterExpression(EVERYTHING, False)
 
-    def _leaf(self, condition: Test | Known | Below | Contains | Near) -> FilterExpression:
+    def _leaf(self, condition: Test | Known | Below | Contains | Near | Located) -> FilterExpression:
         condition = _require_in_stores(condition)
+        if isinstance(condition, Located) or condition == Known("place"):
+            return FilterExpression(_known("latitude"), False)
         if isinstance(condition, Known):
             return FilterExpression(_known(condition.field))
         if isinstance(condition, Below):
@@ -146,7 +148,18 @@ class FilterTranslator:
         return FilterExpression(f'{column} like "{pattern}"' if pattern != "%" else EVERYTHING, False)
 
 
-def _require_in_stores(condition: Test | Known | Below | Contains | Near) -> Test | Known | Below | Near:
+def asks_for_places(condition: Condition) -> bool:
+    """Whether the names of places decide whether a photo meets a condition."""
+    if isinstance(condition, Not):
+        return asks_for_places(condition.condition)
+    if isinstance(condition, (All, Either)):
+        return any(map(asks_for_places, condition.conditions))
+    return isinstance(condition, Located) or condition == Known("place")
+
+
+def _require_in_stores(
+    condition: Test | Known | Below | Contains | Near | Located,
+) -> Test | Known | Below | Near | Located:
     """The condition itself. QueryError if it is about what only an index has of a photo."""
     is_fact = isinstance(condition, (Test, Known)) and condition.field in _ONLY_IN_AN_INDEX
     if isinstance(condition, Contains) or is_fact:
@@ -161,7 +174,7 @@ def columns_of(condition: Condition) -> set[str]:
     if isinstance(condition, (All, Either)):
         return {column for part in condition.conditions for column in columns_of(part)}
     condition = _require_in_stores(condition)
-    if isinstance(condition, Near):
+    if isinstance(condition, (Near, Located)) or condition == Known("place"):
         return {"latitude", "longitude"}
     if isinstance(condition, Below):
         return {"folder"}

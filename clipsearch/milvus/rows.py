@@ -10,12 +10,14 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import CollectionDamaged
+from clipsearch.gazetteer import place_of
 from clipsearch.milvus.filters import UNKNOWN_DEGREES, hexadecimal, text_key
 from clipsearch.store.rows import IMAGE_COLUMNS, image_check, picture_of, record_of, vector_checks_of
 from clipsearch.store.vectors import vector_check
@@ -132,7 +134,7 @@ def is_of_one_picture(row: Mapping[str, Any]) -> bool:
 def picture_in(row: Mapping[str, Any], file: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
     """The picture in a row of a file, whose catalog row is `file`. CollectionDamaged if the row is not what was sent."""
     require_of_file(row, file)
-    return picture_of(record_of(file, roots), picture_id(row["row"]) - file[0])
+    return picture_of(_with_place(record_of(file, roots)), picture_id(row["row"]) - file[0])
 
 
 def require_of_file(row: Mapping[str, Any], file: tuple[Any, ...]) -> None:
@@ -157,7 +159,12 @@ def _contents(row: Mapping[str, Any]) -> tuple[tuple[Any, ...], tuple[int, int],
 
 def record(row: Mapping[str, Any], roots: dict[int, str]) -> ImageRecord:
     """The file in the row of its first picture. CollectionDamaged if it is not what was sent."""
-    return record_of(catalog_row(row), roots)
+    return _with_place(record_of(catalog_row(row), roots))
+
+
+def _with_place(file: ImageRecord) -> ImageRecord:
+    """The file with the code of its place, which a store does not keep."""
+    return replace(file, info=replace(file.info, place=place_of(file.info.gps))) if file.info.gps else file
 
 
 def checked_vector(row: Mapping[str, Any], dim: int) -> NDArray[np.float32]:

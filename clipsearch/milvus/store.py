@@ -19,7 +19,7 @@ from clipsearch._internal.commands import command
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.milvus.address import StoreAddress, parse_address
 from clipsearch.milvus.exact_search import Selection, nearest, ranked, records_of
-from clipsearch.milvus.filters import FilterTranslator, both, columns_of
+from clipsearch.milvus.filters import FilterTranslator, asks_for_places, both, columns_of
 from clipsearch.milvus.manifest import Manifest
 from clipsearch.milvus.rows import CATALOG_NAMES, FIELDS, VECTOR, catalog_value, checked_vector, picture_id
 from clipsearch.milvus.table import Table
@@ -345,13 +345,16 @@ class MilvusStore:
         text = both(manifest.current, expression.text)
         if expression.exact:
             return Selection(text, self.table.count(manifest.of_files(text), after=manifest.after))
-        with self._in_memory(text, sorted({"root", *columns_of(condition)})) as catalog:
+        columns = sorted({"root", *columns_of(condition)})
+        with self._in_memory(text, columns, with_places=asks_for_places(condition)) as catalog:
             ids = catalog.ids(condition, self.places)
         logger.debug("%d photos meet the condition that the store cannot express", len(ids))
         return Selection(text, len(ids), ids)
 
     @contextmanager
-    def _in_memory(self, expression: str, columns: Sequence[str]) -> Iterator[MemoryCatalog]:
+    def _in_memory(
+        self, expression: str, columns: Sequence[str], *, with_places: bool = False
+    ) -> Iterator[MemoryCatalog]:
         """The files that an expression holds for, as a catalog in memory."""
         manifest = self.manifest
         expression = manifest.of_files(expression)
@@ -366,6 +369,8 @@ class MilvusStore:
                 try:
                     values = [(row["image_id"], *(catalog_value(name, row[name]) for name in columns)) for row in rows]
                     catalog.insert(names, values)
+                    if with_places:
+                        catalog.add_places()
                 except (KeyError, TypeError, ValueError) as error:
                     raise CollectionDamaged(f"the store {self.name} has rows that clipsearch never writes") from error
             yield catalog

@@ -33,6 +33,7 @@ from clipsearch.types import (
     Either,
     Field,
     Known,
+    Located,
     Near,
     Not,
     Operator,
@@ -56,6 +57,7 @@ def chosen(
     *,
     folders: Iterable[str] = (),
     names: Iterable[str] = (),
+    places: Iterable[str] = (),
     keywords: Iterable[str] = (),
     people: Iterable[str] = (),
     min_width: int | None = None,
@@ -64,10 +66,10 @@ def chosen(
 ) -> tuple[Condition, ...]:
     """The usual filters as conditions that must all hold.
 
-    In any of the folders, with any of the names, with all of the keywords and people, and so on. `texts` are taken, after,
-    before, camera, near, rating, text, orientation, format and where, each None if it is not wanted.
+    In any of the folders, with any of the names, in any of the places, with all of the keywords and people, and so on. `texts`
+    are taken, after, before, camera, near, rating, text, orientation, format and where, each None if it is not wanted.
     """
-    alternatives = tuple(map(in_folder, folders)), tuple(map(named, names))
+    alternatives = tuple(map(in_folder, folders)), tuple(map(named, names)), tuple(map(taken_at, places))
     conditions: list[Condition] = [Either(either) for either in alternatives if either]
     conditions += [*map(keyworded, keywords), *map(showing, people)]
     conditions += [read(text) for name, read in _READERS.items() if (text := texts.pop(name, None)) is not None]
@@ -128,6 +130,21 @@ def taken_near(text: str) -> Condition:
             f"{text!r} is not a place: latitudes go from -90 to 90, longitudes from -180 to 180, and KM is above 0"
         )
     return Near(latitude, longitude, km)
+
+
+def taken_at(name: str) -> Condition:
+    """In any of the places of a name, such as "Paris" or "Paris, Texas". QueryError if there is no such place."""
+    from clipsearch.gazetteer import find, near_spellings  # few queries need it
+
+    if not name.strip():
+        raise QueryError("the place is empty; give the name of a city, a region or a country")
+    codes = [place.code for place in find(name)]
+    if not codes:
+        similar = [f'"{spelling}"' for spelling in near_spellings(name)]
+        hint = f"similar names: {', '.join(similar)}" if similar else "give a city, a region or a country"
+        raise QueryError(f'no place called "{name}" is known; {hint}')
+    # A city is left out if the region or country around it has the same name.
+    return Located(tuple(code for code in codes if not any(code.startswith(f"{whole}/") for whole in codes)))
 
 
 def keyworded(keyword: str) -> Condition:
@@ -241,6 +258,8 @@ def require_comparable(test: Test) -> None:
 def _test(field: Any, operator: Any, value: str) -> Condition:
     if field == "taken":
         return _taken_test(operator, value)
+    if field == "place":
+        return place_test(operator, value)
     is_number = field in NUMBERS
     require_comparable(Test(field, operator, 0.0 if is_number else value))
     if is_number:
@@ -251,6 +270,14 @@ def _test(field: Any, operator: Any, value: str) -> Condition:
         of = of_format(value)
         return of if operator == "=" else Not(of)
     return Test(field, operator, value)
+
+
+def place_test(operator: Operator, name: str) -> Condition:
+    """A comparison of the place with a name. QueryError if there is no such place, or the operator is neither = nor !=."""
+    if operator not in ("=", "!="):
+        raise QueryError(f"place is a name, so {operator} does not go with it; use = or !=")
+    there = taken_at(name)
+    return there if operator == "=" else All((Known("place"), Not(there)))
 
 
 def _taken_test(operator: Operator, value: str) -> Condition:

@@ -2,7 +2,8 @@
 
 An object with Query's fields and `top_k`. A term is {"text" | "embedding" | "image" | "upload" | "id": ..., "weight": 1.0}; a
 condition is {"field", "operator", "value"}, {"known": field}, {"below": folder}, {"contains": words},
-{"near": {"latitude", "longitude", "km"}}, {"all": [condition, ...]}, {"any": [condition, ...]} or {"not": condition}.
+{"near": {"latitude", "longitude", "km"}}, {"located": [code, ...]},
+{"all": [condition, ...]}, {"any": [condition, ...]} or {"not": condition}.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from clipsearch.errors import QueryError
-from clipsearch.types import All, Below, Condition, Contains, Known, Near, Not, Query, Term, Test
+from clipsearch.types import All, Below, Condition, Contains, Known, Located, Near, Not, Query, Term, Test
 
 
 def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def _condition_to_json(condition: Condition) -> dict[str, Any]:
         return {"below": condition.folder}
     if isinstance(condition, Contains):
         return {"contains": condition.text}
+    if isinstance(condition, Located):
+        return {"located": list(condition.codes)}
     if isinstance(condition, Near):
         return {"near": asdict(condition)}
     if isinstance(condition, Not):

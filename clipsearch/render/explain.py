@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from clipsearch.render.text import human_bytes, printable
-from clipsearch.types import All, Below, Condition, Contains, Either, Known, Near, Not, Query, Term, Test
+from clipsearch.types import All, Below, Condition, Contains, Either, Known, Located, Near, Not, Query, Term, Test
 
+_MOST_PLACES = 3  # that are named, of those that share a name
 _LIMITS = (
     ("min_score", None, "score at least {:g}"),
     ("min_match", None, "match at least {:.0%}"),
@@ -80,12 +81,23 @@ def condition_text(condition: Condition) -> str:
         return f"in {_quoted(condition.folder)}"
     if isinstance(condition, Contains):
         return f"contains {_quoted(condition.text)}"
+    if isinstance(condition, Located):
+        return _place_text(condition)
     if isinstance(condition, Near):
         return f"within {condition.km:g} km of {condition.latitude:g},{condition.longitude:g}"
     if isinstance(condition, Not):
         return f"not {_bracketed(condition.condition)}"
     word = " and " if isinstance(condition, All) else " or "
     return word.join(map(_bracketed, condition.conditions))
+
+
+def _place_text(condition: Located) -> str:
+    from clipsearch.gazetteer import label  # few queries need it
+
+    labels = [_quoted(label(code)) for code in condition.codes]
+    more = len(labels) - _MOST_PLACES
+    places = [*labels[:_MOST_PLACES], *([f"{more} more places"] if more > 0 else [])]
+    return f"in {' or '.join(places)}" if places else "in no place"
 
 
 def _bracketed(condition: Condition) -> str:

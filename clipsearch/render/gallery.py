@@ -314,7 +314,7 @@ def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
         ("moment", str(record.moment or "")),
         ("taken", minute(info.taken_at)),
         ("camera", info.camera or ""),
-        ("place", place(info.gps)),
+        ("place", place(info)),
         ("pixels", pixels),
         ("file", f"{info.format}, {human_bytes(record.file.size)}"),
     )
@@ -342,7 +342,7 @@ def _hit_card(hit: Hit) -> PhotoCard:
 
 def _when_and_where(record: ImageRecord) -> tuple[str, str, str]:
     info = record.info
-    return day(info.taken_at), info.camera or "", place(info.gps)
+    return day(info.taken_at), info.camera or "", place(info)
 
 
 def _model_and_day(model: str) -> tuple[str, str]:

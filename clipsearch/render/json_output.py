@@ -35,7 +35,7 @@ def utf8(text: str) -> str:
 
 
 def photo_to_json(record: ImageRecord) -> dict[str, Any]:
-    """An indexed photo. FACTS are there only if they are known, and "moment" only for one of a file's several pictures."""
+    """An indexed photo. FACTS and "place" are there only if known, and "moment" only for one of a file's several pictures."""
     info, moment = record.info, record.moment
     return {
         "id": record.image_id,
@@ -47,10 +47,20 @@ def photo_to_json(record: ImageRecord) -> dict[str, Any]:
         "taken_at": info.taken_at.isoformat() if info.taken_at else None,
         "camera": info.camera,
         "gps": list(info.gps) if info.gps else None,
+        **({} if info.place is None else {"place": place_to_json(info.place)}),
         "content_hash": info.content_hash,
         **{name: list(value) if isinstance(value, tuple) else value for name, value in _known_facts(info)},
         **({} if moment is None else {"moment": {"unit": moment.unit, "at": moment.at}}),
     }
+
+
+def place_to_json(code: str) -> dict[str, Any]:
+    """A place by its code: {"code", "city", "region", "country"}, each None if it is not known; "section" only if it is."""
+    from clipsearch.gazetteer import names  # few photos have a place
+
+    name = names(code)
+    section = {} if name.section is None else {"section": name.section}
+    return {"code": code, **section, "city": name.city, "region": name.region, "country": name.country}
 
 
 def _known_facts(info: ImageInfo) -> Iterator[tuple[str, Any]]:
@@ -76,6 +86,7 @@ def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
         taken_at=datetime.fromisoformat(photo["taken_at"]) if photo["taken_at"] else None,
         camera=photo["camera"],
         gps=(photo["gps"][0], photo["gps"][1]) if photo["gps"] else None,
+        place=photo["place"]["code"] if photo.get("place") else None,
         **facts,
     )
     moment = photo.get("moment")

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
-from clipsearch.types import Hit, Moment
+from clipsearch.types import Hit, ImageInfo, Moment
 
 
 def printable(text: str) -> str:
@@ -85,11 +85,15 @@ def minute(taken_at: datetime | None) -> str:
     return taken_at.isoformat(" ", "minutes")[:16] if taken_at else ""
 
 
-def place(gps: tuple[float, float] | None) -> str:
-    """(latitude, longitude) in degrees, to about ten metres; "" if it is not known."""
-    if gps is None:
+def place(info: ImageInfo) -> str:
+    """Where a photo was taken: the names of its place, or degrees to about ten metres; "" if it is not known."""
+    if info.place is not None:
+        from clipsearch.gazetteer import label  # few photos have a place
+
+        return label(info.place)
+    if info.gps is None:
         return ""
-    latitude, longitude = gps
+    latitude, longitude = info.gps
     return f"{abs(latitude):.4f}° {'NS'[latitude < 0]}, {abs(longitude):.4f}° {'EW'[longitude < 0]}"
 
 

@@ -62,6 +62,12 @@ class FilterParameters(StrictParameters):
     near: Word | None = Field(
         None, description="Taken near `LATITUDE,LONGITUDE[,KM]`; within 1 km by default.", examples=["48.14,11.58,50"]
     )
+    place: list[Word] = Field(
+        [],
+        max_length=20,
+        description="Taken in any of these cities, regions or countries.",
+        examples=[["Paris", "Springfield, Illinois"]],
+    )
     keyword: list[Word] = Field([], max_length=20, description="With all of these keywords.", examples=[["holiday"]])
     person: list[Word] = Field([], max_length=20, description="With all of these people.", examples=[["Anna"]])
     rating: Word | None = Field(None, description="So many stars: `4`, `4..` or `2..4`.", examples=["4.."])
@@ -94,9 +100,11 @@ class FilterParameters(StrictParameters):
             folders, names = ([value for key, value in exact if key == wanted] for wanted in ("in", "name"))
         for folder in folders:
             require_absolute(folder)
-        same_names = FilterParameters.model_fields.keys() - {"in_", "name", "keyword", "person", "filters"}
+        same_names = FilterParameters.model_fields.keys() - {"in_", "name", "place", "keyword", "person", "filters"}
         given = {name: getattr(self, name) for name in same_names}
-        conditions = chosen(folders=folders, names=names, keywords=self.keyword, people=self.person, **given)
+        conditions = chosen(
+            folders=folders, names=names, places=self.place, keywords=self.keyword, people=self.person, **given
+        )
         return conditions if self.filters is None else (*conditions, *read_filters(self.filters))
 
 
@@ -181,6 +189,6 @@ class ThumbnailSize(StrictParameters):
     )
 
 
-REPEATABLE = frozenset({"in", "name", "keyword", "person", "like", "unlike", "prompt"})
+REPEATABLE = frozenset({"in", "name", "place", "keyword", "person", "like", "unlike", "prompt"})
 _MODELS = (SearchParameters, SimilarParameters, BrowseParameters, FacetParameters, PlaceParameters, ThumbnailSize)
 NAMES = sorted({field.alias or name for model in _MODELS for name, field in model.model_fields.items()})

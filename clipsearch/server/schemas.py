@@ -53,6 +53,16 @@ class PhotoMoment(BaseModel):
     at: float = Field(examples=[42.1])
 
 
+class PlaceName(BaseModel):
+    """The name of a place; null if it is not known."""
+
+    code: str = Field(description="For a filter `located`.", examples=["DE/02/2867714"])
+    section: str | None = Field(None, description="A quarter or suburb of the city.", examples=["Montmartre"])
+    city: str | None = Field(examples=["Munich"])
+    region: str | None = Field(examples=["Bavaria"])
+    country: str | None = Field(examples=["Germany"])
+
+
 class Photo(BaseModel):
     """A photo of the index."""
 
@@ -69,6 +79,7 @@ class Photo(BaseModel):
     gps: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         description="Latitude and longitude in degrees.", examples=[[48.14, 11.58]]
     )
+    place: PlaceName | None = Field(None, description="The nearest city; only if it is known.")
     content_hash: str = Field(
         description="sha256 of the file.", examples=["52daa39473f2bb8817f03f5ccafa7bb874cf2b200ef74dc1cdf513fd1c06d594"]
     )

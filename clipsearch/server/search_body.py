@@ -25,7 +25,7 @@ from clipsearch import types
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import containing, require_comparable
+from clipsearch.query.filters import containing, place_test, require_comparable
 
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
@@ -60,6 +60,7 @@ def _from_base64(value: Any) -> bytes:
 FileText = Annotated[Any, AfterValidator(_is_text), WithJsonSchema(_VALUE_SCHEMA)]
 Value = Annotated[Any, AfterValidator(_is_value), WithJsonSchema({"anyOf": [{"type": "number"}, _VALUE_SCHEMA]})]
 Picture = Annotated[Any, AfterValidator(_from_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
+PlaceCode = Annotated[str, Field(pattern=r"^[A-Z]{2}(/[A-Za-z0-9]{1,16}){0,3}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -81,12 +82,14 @@ class Circle(Strict):
 
 
 class ConditionObject(Strict):
-    """A filter: `field`, `operator` and `value`; or one of `known`, `below`, `contains`, `near`, `all`, `any` and `not`."""
+    """A filter: `field`, `operator` and `value`; or one of the other fields."""
 
     field: types.Field | None = None
     operator: types.Operator | None = Field(None, description="`~` compares with a glob.")
     value: Value | None = Field(
-        None, description="A number for width, height, megapixels, size, rating and degrees; a text for the others."
+        None,
+        description="A number for width, height, megapixels, size, rating and degrees; a text for the others. `place` is "
+        "compared with a name such as `Paris` or `Paris, Texas`, by `=` or `!=`.",
     )
     known: types.Field | None = Field(None, description="The photo has this field at all.")
     below: FileText | None = Field(None, description="In this folder, an absolute path, or below it.")
@@ -94,6 +97,9 @@ class ConditionObject(Strict):
         None, description='Its texts have all of these words and "phrases"; `word*` stands for any ending.'
     )
     near: Circle | None = Field(None, description="Taken there.")
+    located: Annotated[list[PlaceCode], Field(max_length=MOST_CONDITIONS)] | None = Field(
+        None, description="Taken in any of these places: `FR/11/2988507` is a city, `FR/11` a region, `FR` a country."
+    )
     all: Conditions | None = Field(None, description="All of these hold.")
     any: Conditions | None = Field(None, description="At least one of these holds.")
     not_: ConditionObject | None = Field(None, alias="not", description="This does not hold.")
@@ -115,6 +121,8 @@ class ConditionObject(Strict):
     def _converted(self) -> types.Condition:
         given = {name: value for name, value in self if value is not None}
         match given:
+            case {"field": "place", "operator": operator, "value": str(name)} if len(given) == 3:
+                return place_test(operator, name)
             case {"field": field, "operator": operator, "value": value} if len(given) == 3:
                 test = types.Test(field, operator, value)
                 require_comparable(test)
@@ -128,6 +136,8 @@ class ConditionObject(Strict):
                 return containing(words)
             case {"near": near} if len(given) == 1:
                 return types.Near(near.latitude, near.longitude, near.km)
+            case {"located": codes} if len(given) == 1:
+                return types.Located(tuple(codes))
             case {"all": parts} if len(given) == 1:
                 return types.All(tuple(part.condition for part in parts))
             case {"any": parts} if len(given) == 1:
@@ -135,7 +145,7 @@ class ConditionObject(Strict):
             case {"not_": part} if len(given) == 1:
                 return types.Not(part.condition)
         raise QueryError(
-            "a filter has either field, operator and value, or one of known, below, contains, near, all, any and not"
+            "a filter has either field, operator and value, or one of known, below, contains, near, located, all, any and not"
         )
 
 

@@ -77,7 +77,7 @@ class FactTable:
             _LINE.join(info.people) or None,
             info.rating,
             info.label,
-            info.place,
+            gazetteer.place_of(info.gps) if info.place is None else info.place,
             info.text,
         ]
         columns = _texts(values, info.caption)

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from clipsearch.errors import QueryError
 from clipsearch.store.full_text import expression, phrases
-from clipsearch.types import NUMBERS, All, Below, Condition, Contains, Either, Known, Near, Not, Test, literals
+from clipsearch.types import NUMBERS, All, Below, Condition, Contains, Either, Known, Located, Near, Not, Test, literals
 
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""
@@ -60,6 +60,8 @@ def to_sql(condition: Condition, folders: FolderLookup) -> Sql:
         return _joined("AND", parts, "1") if isinstance(condition, All) else _joined("OR", parts, "0")
     if isinstance(condition, Below):
         return _joined("OR", [below(root_id, folder) for root_id, folder in folders(condition.folder)], "0")
+    if isinstance(condition, Located):
+        return _joined("OR", [_located(code) for code in condition.codes], "0")
     return _near(condition)
 
 
@@ -91,7 +93,7 @@ def without_later(condition: Condition, version: int) -> Condition:
     if isinstance(condition, (Test, Known)):
         since = 8 if condition.field in _TAGS or condition.field in _FACTS else 5 if condition.field == "caption" else 0
     else:
-        since = 8 if isinstance(condition, Contains) else 0
+        since = 8 if isinstance(condition, (Contains, Located)) else 0
     return Either(()) if version < since else condition
 
 
@@ -134,6 +136,13 @@ def _fact(condition: Test | Known) -> Sql:
     else:
         sql, values = _text_test(column, condition)
     return f"image_id IN (SELECT image_id FROM facts WHERE {sql})", values
+
+
+def _located(code: str) -> Sql:
+    """In a place or anywhere within it: "0" is the character after "/"."""
+    head = _bytes(code)
+    sql = f"image_id IN (SELECT image_id FROM facts WHERE place >= {_TEXT} AND place < {_TEXT})"
+    return sql, [head, head + b"0"]
 
 
 def _tag(condition: Test | Known) -> Sql:
@@ -249,7 +258,7 @@ def _values_of(column: str) -> str:
 _FEW_VALUES = {"camera": _values_of("camera"), "format": _values_of("format")}
 _FACTS = {
     "rating": "rating", "label": "label", "title": "title", "description": "description", "text": "words",
-    "source": "taken_from",
+    "source": "taken_from", "place": "place",
 }  # fmt: skip
 _TAGS = {"keyword": "keyword", "person": "person"}
 _CONTAINS = (

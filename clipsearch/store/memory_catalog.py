@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from clipsearch.gazetteer import nearest_many
 from clipsearch.store.database import open_memory
 from clipsearch.store.file_tables import ImageTable
 from clipsearch.store.rows import IMAGE_COLUMNS
@@ -39,6 +40,18 @@ class MemoryCatalog(ImageTable):
         values = ((*row, *[b"%d" % row[0]] * len(own), *defaults) for row in rows)
         self._db.execute("BEGIN")
         self._db.executemany(f"INSERT INTO images ({', '.join(names)}) VALUES ({marks})", values)
+        self._db.execute("COMMIT")
+
+    def add_places(self) -> None:
+        """Name the places of the images that have coordinates, and had no place before."""
+        sql = "SELECT image_id, latitude, longitude FROM images WHERE latitude IS NOT NULL AND longitude IS NOT NULL"
+        rows = self._db.execute(f"{sql} AND image_id NOT IN (SELECT image_id FROM facts)").fetchall()
+        codes = nearest_many([row[1] for row in rows], [row[2] for row in rows])
+        facts = ((row[0], code) for row, code in zip(rows, codes, strict=True))
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT INTO facts (image_id, read_from, place, text_version, row_check) VALUES (?, '', ?, 0, 0)", facts
+        )
         self._db.execute("COMMIT")
 
 

@@ -12,7 +12,7 @@ from clipsearch.milvus.address import parse_address
 from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
-from clipsearch.types import All, Below, Either, Fingerprint, Known, Near, Not, Test
+from clipsearch.types import All, Below, Either, Fingerprint, Known, Located, Near, Not, Test
 from tests.conftest import save_photo
 from tests.milvus.support import AWKWARD, CAPTIONS, DIM, answering, make_index, push_index
 from tests.store.support import random_units, unit
@@ -27,6 +27,7 @@ MORE = [
     Test("name", "~", "?.jpg"), Test("longitude", "!=", 0.0), Test("latitude", ">=", -1e-9),
     *(Test("caption", operator, text or "") for text in CAPTIONS[2:-1] for operator in ("=", "!=", "~")),
     *(Test("caption", "~", f"{text[:1]}*{text[-3:].upper()}") for text in CAPTIONS[1:-1]), Test("caption", "~", "*"),
+    Located(("RU", "US/AK", "CN")), Located(()), Known("place"), All((Located(("AU",)), Test("width", ">", 100))),
     Test("caption", "~", "k*snow"), Test("caption", "~", "*[K-L]äfer*"), Test("caption", "~", "?0?% cat"),
 ]  # fmt: skip
 

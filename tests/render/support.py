@@ -8,8 +8,12 @@ from clipsearch.types import Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
 ANOTHER_DAY = datetime(2024, 7, 15, 12, 30)
 
 
-def hit(rank, path, score=0.25, match=None, taken_at=None, camera=None, gps=None, caption=None, moment=None):
-    info = ImageInfo(40, 30, "JPEG", f"hash of {rank}", taken_at=taken_at, camera=camera, gps=gps, caption=caption)
+def hit(
+    rank, path, score=0.25, match=None, taken_at=None, camera=None, gps=None, caption=None, moment=None, place=None
+):
+    info = ImageInfo(
+        40, 30, "JPEG", f"hash of {rank}", taken_at=taken_at, camera=camera, gps=gps, caption=caption, place=place
+    )
     return Hit(rank, score, ImageRecord(rank, ImageFile(str(path), 10, 0), info, moment), match)
 
 

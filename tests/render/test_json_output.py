@@ -2,6 +2,7 @@
 
 import json
 
+from clipsearch.render.gallery import photo_facts
 from clipsearch.render.json_output import (
     failure_from_json,
     failure_to_json,
@@ -31,6 +32,24 @@ def test_json_keeps_the_agreed_keys_and_any_name():
     assert hits_to_json([hit(1, HOSTILE, caption="a dog")], "q", "m", "/i")["hits"][0]["caption"] == "a dog"
     (film,) = hits_to_json([hit(1, "/a.mp4", moment=Moment("second", 42.104))], "q", "m", "/i")["hits"]
     assert film["moment"] == {"unit": "second", "at": 42.104}
+
+
+def test_json_names_the_place_and_comes_back_with_its_code():
+    photo = hit(1, "/a.jpg", gps=(48.8867, 2.3431), place="FR/11/2988507/3029374")
+    value = hit_to_json(photo)
+    assert value["gps"] == [48.8867, 2.3431] and hit_from_json(value) == photo
+    section = "Paris 18 Buttes-Montmartre"
+    names = {"section": section, "city": "Paris", "region": "Île-de-France", "country": "France"}
+    assert value["place"] == {"code": "FR/11/2988507/3029374", **names}
+    assert hit_to_json(hit(1, "/a.jpg", place="FR"))["place"] == {
+        "code": "FR", "city": None, "region": None, "country": "France",
+    }  # fmt: skip
+
+
+def test_people_see_the_names_of_a_place_in_place_of_degrees():
+    record = hit(1, "/a.jpg", gps=(48.1374, 11.5755), place="DE/02/2867714").record
+    assert ("place", "Munich, Bavaria, Germany") in photo_facts(record)
+    assert ("place", "0.5000° S, 30.0000° W") in photo_facts(hit(1, "/a.jpg", gps=(-0.5, -30.0)).record)
 
 
 def test_json_has_groups_and_an_explanation_where_asked_for():

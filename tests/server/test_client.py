@@ -22,7 +22,7 @@ from clipsearch.cli import cli
 from clipsearch.client import Client
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.filters import chosen
-from clipsearch.types import All, Below, Either, Known, Near, Not, Test
+from clipsearch.types import All, Below, Either, Known, Located, Near, Not, Test
 from tests.conftest import PHOTOS, give_captions, save_pages, save_photo
 from tests.server.conftest import serving
 
@@ -345,6 +345,7 @@ def same_answers(engine, client, query):
         (parse_where('not (size > 2.5MB or taken = 2024) and not camera ~ "*\'s*" and latitude is not known'),),
         (All((Test("width", ">", 2.0),)), Not(Either((Test("name", "=", "x"), Test("height", ">", 1e20))))),
         (Either(()),),
+        (Not(Located(("FR/11", "US"))),),
         (Not(Below(str(PHOTOS))),),
         (Either((Below(str(PHOTOS)), Known("caption"))), Near(1, 2, 20000), Near(1, 3, 20000)),
         (Not(Test("camera", "=", "both ' and \"")),),

@@ -3,6 +3,7 @@
 import { encodePairs } from "./url.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
+/** @typedef {{code: string, section?: string, city: string | null, region: string | null, country: string | null}} PlaceName */
 /**
  * @typedef {object} Photo one record of the catalog; a hit of a search has rank, score and match too
  * @property {number} id
@@ -14,6 +15,7 @@ import { encodePairs } from "./url.js";
  * @property {string | null} taken_at
  * @property {string | null} camera
  * @property {[number, number] | null} gps latitude and longitude
+ * @property {PlaceName} [place] the nearest city
  * @property {string} content_hash
  * @property {string} [caption] the text that a data set has for it
  * @property {{unit: "page" | "second", at: number}} [moment] which picture of a film or of a file with pages

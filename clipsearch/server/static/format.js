@@ -42,6 +42,11 @@ export function place(latitude, longitude) {
   return `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(4)}° ${longitude < 0 ? "W" : "E"}`;
 }
 
+/** "Montmartre, Paris, Île-de-France, France". @param {import("./api.js").PlaceName} name */
+export function placeName({ section, city, region, country }) {
+  return [...new Set([section, city, region, country].filter(Boolean))].join(", ");
+}
+
 /** The last part of a path, or the whole path if it has no parts. @param {string} path */
 export const fileName = (path) => visible(path.split(/[/\\]/).pop() || path);
 

@@ -1,7 +1,7 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, day, fileName, folderOf, momentText, percent, photoTitle, place, visible } from "./format.js";
+import { bytes, day, fileName, folderOf, momentText, percent, photoTitle, place, placeName, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
 import { newSearch, openPhoto } from "./state.js";
@@ -22,7 +22,7 @@ export function photoFacts(photo) {
     ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
     ["Taken", photo.taken_at && day(photo.taken_at)],
     ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],
-    ["Location", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
+    ["Location", gps && link(photo.place ? visible(placeName(photo.place)) : place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `${place(...gps)}: photos within ${AROUND} km`)],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
     ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(photoTitle(other), () => openPhoto(other.id), visible(other.path))))],

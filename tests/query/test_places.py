@@ -1,0 +1,142 @@
+"""Photos by the names of the places where they were taken: `--place`, `--where`, and the same over JSON."""
+
+import json
+import os
+
+import pytest
+
+from clipsearch.errors import QueryError
+from clipsearch.gazetteer import find, nearest
+from clipsearch.query.filters import chosen, parse_where, taken_at
+from clipsearch.query.json_form import condition_to_json
+from clipsearch.render.explain import condition_text
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from clipsearch.store.verify import verify
+from clipsearch.types import All, Contains, Either, ImageFile, ImageInfo, Known, Located, Not
+from tests.cli.running import run_here
+from tests.store.support import random_units, writer
+
+POINTS = {
+    "eiffel": (48.8584, 2.2945), "montmartre": (48.8867, 2.3431), "lyon": (45.764, 4.8357), "texas": (33.66, -95.555),
+    "munich": (48.1374, 11.5755), "atlantic": (0.0, -30.0), "nowhere": None,
+}  # fmt: skip
+PARIS, TEXAS = "FR/11/2988507", "US/TX/4717560"
+
+
+@pytest.fixture
+def index(tmp_path):
+    folder = tmp_path / "photos" / ".clipsearch"
+    with writer(folder, 8) as collection:
+        for (name, gps), vector in zip(POINTS.items(), random_units(len(POINTS), 8), strict=True):
+            info = ImageInfo(4, 3, "JPEG", "aa", gps=gps)
+            collection.add(Place(1, "", f"{name}.jpg"), ImageFile(name, 3, 0), info, vector, "1")
+        collection.commit()
+    return folder
+
+
+def found(index, condition):
+    with Collection(index) as collection:
+        records = collection.records(collection.ids(condition).tolist())
+        return {record.file.name.removesuffix(".jpg") for record in records.values()}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Paris", {"eiffel", "montmartre", "texas"}), ("paris, france", {"eiffel", "montmartre"}),
+        ("Paris, Texas", {"texas"}), ("Montmartre", {"montmartre"}), ("Frankreich", {"eiffel", "montmartre", "lyon"}),
+        ("Île-de-France", {"eiffel", "montmartre"}), ("Bayern", {"munich"}), ("München", {"munich"}), ("Japan", set()),
+    ],
+)  # fmt: skip
+def test_a_name_finds_the_photos_of_its_places_and_of_the_places_within(index, name, expected):
+    assert found(index, taken_at(name)) == expected
+    assert found(index, parse_where(f'place = "{name}"')) == expected
+    others = {"eiffel", "montmartre", "lyon", "texas", "munich"} - expected
+    assert found(index, parse_where(f'place != "{name}"')) == others
+    assert found(index, Not(taken_at(name))) == others | {"atlantic", "nowhere"}
+
+
+def test_several_places_are_alternatives(index):
+    assert found(index, All(chosen(places=("Munich", "Lyon")))) == {"munich", "lyon"}
+    assert found(index, Either((Located(()), Located(("FR/84", "US"))))) == {"lyon", "texas"}
+    assert found(index, Located(())) == set()
+
+
+def test_a_photo_far_out_at_sea_has_no_place(index):
+    assert found(index, Not(Known("place"))) == {"atlantic", "nowhere"}
+    assert found(index, parse_where("place is known")) == POINTS.keys() - {"atlantic", "nowhere"}
+
+
+def test_a_code_is_not_the_beginning_of_a_longer_one(index):
+    assert found(index, Located(("FR/1",))) == set() == found(index, Located((PARIS[:-1], "F")))
+
+
+def test_texts_find_the_names_of_places(index):
+    assert found(index, Contains("bayern")) == {"munich"} and found(index, Contains("france")) == {
+        "eiffel", "montmartre", "lyon",
+    }  # fmt: skip
+    assert verify(index).damages == ()
+
+
+def test_a_given_place_is_kept_and_wrong_coordinates_have_none(tmp_path):
+    folder = tmp_path / "photos" / ".clipsearch"
+    with writer(folder, 8) as collection:
+        for name, info in {
+            "given": ImageInfo(4, 3, "JPEG", "aa", gps=(48.8, 2.3), place="DE/02"),
+            "wrong": ImageInfo(4, 3, "JPEG", "bb", gps=(148.8, 2.3)),
+        }.items():
+            collection.add(Place(1, "", name), ImageFile(name, 3, 0), info, random_units(1, 8)[0], "1")
+        collection.commit()
+    assert found(folder, Known("place")) == {"given"} == found(folder, Located(("DE",)))
+
+
+def test_a_region_of_the_same_name_has_the_city_in_it():
+    assert taken_at("Praha") == Located(("CZ/52",))
+    assert [place.code for place in find("Praha")] == ["CZ/52", "CZ/52/3067696"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("Pariss", 'similar names: "Paris"'), ("Xyzzyx", "give a city, a region or a country"), (" ", "is empty")],
+)
+def test_an_unknown_place_is_refused_with_similar_names(name, says):
+    with pytest.raises(QueryError, match=says):
+        taken_at(name)
+
+
+def test_a_place_is_compared_with_a_name_alone():
+    with pytest.raises(QueryError, match="place is a name, so ~ does not go with it"):
+        parse_where("place ~ 'Par*'")
+
+
+def test_a_place_is_explained_by_its_name():
+    assert condition_text(taken_at("Munich")) == "in 'Munich, Bavaria, Germany'"
+    assert "more places" in condition_text(taken_at("Springfield"))
+    assert condition_text(Located(("XX/1",))) == "in XX/1"
+
+
+def test_places_travel_as_json():
+    pytest.importorskip("pydantic")
+    from clipsearch.server.search_body import read_filters
+
+    wanted = (taken_at("Paris"), Not(taken_at("Germany")))
+    assert read_filters(json.dumps([condition_to_json(condition) for condition in wanted])) == wanted
+    by_name = {"field": "place", "operator": "=", "value": "Munich"}
+    assert read_filters(json.dumps([by_name])) == (taken_at("Munich"),)
+    for wrong in ({"located": ["paris"]}, {"located": "FR"}, {"field": "place", "operator": "<", "value": "Munich"}):
+        with pytest.raises(QueryError):
+            read_filters(json.dumps([wrong]))
+
+
+def test_the_command_line_takes_several_places(index):
+    status, output, error = run_here("query", "--place", "Munich", "--place", "Paris, TX", "--paths", cwd=index.parent)
+    assert status == 0, error
+    assert {os.path.basename(line) for line in output.splitlines()} == {b"munich.jpg", b"texas.jpg"}
+    status, _, error = run_here("query", "--place", "Pariss", cwd=index.parent)
+    assert status == 1 and 'no place called "Pariss" is known; similar names: "Paris"' in error
+
+
+def test_a_section_belongs_to_its_city():
+    code = nearest(*POINTS["montmartre"])
+    assert code is not None and code.startswith(f"{PARIS}/")
