@@ -94,6 +94,18 @@ def read_bytes(
     return blocks[0] if len(blocks) == 1 else b"".join(blocks), file
 
 
+def read_start(path: str | os.PathLike[str], count: int) -> tuple[bytes, ImageFile]:
+    """The first `count` bytes of a regular file, and its size and time. Raises ImageError if the file cannot be read."""
+    name = os.fspath(path)
+    stream, state = open_regular(name)
+    with stream:
+        try:
+            data = stream.read(count)
+        except OSError as error:
+            raise access_error(name, error) from error
+    return data, ImageFile(name, state.st_size, clamped(state.st_mtime_ns))
+
+
 def content_hash(
     path: str | os.PathLike[str], max_bytes: int, cancel: CancelToken | None = None
 ) -> tuple[str, ImageFile]:

@@ -63,6 +63,11 @@ def exif_block(data: bytes, start: int = 0) -> int:
     return -1
 
 
+def has_all_headers(data: bytes) -> bool:
+    """Whether the beginning of a JPEG reaches to its first scan, before which its facts are."""
+    return any(marker == _SCAN for marker, _, _ in _segments(data, 0))
+
+
 def packets(data: bytes, most: int, start: int = 0) -> tuple[tuple[bytes, ...], bytes]:
     """(XMP packets, Photoshop's resources) of the JPEG at `start`. At most `most` bytes of each are taken.
 

@@ -40,10 +40,14 @@ class PhotoshopFile:
     picture_start: int = 0
 
     @property
+    def format(self) -> str:
+        """The name of its format."""
+        return "PSB" if self.version == LARGE_DOCUMENT else "PSD"
+
+    @property
     def describes(self) -> str:
         """Its kind, as a phrase for people."""
-        name = "PSB" if self.version == LARGE_DOCUMENT else "PSD"
-        return f"a {name} with {self.bits} bits in {_MODES.get(self.colours, 'unknown')} mode"
+        return f"a {self.format} with {self.bits} bits in {_MODES.get(self.colours, 'unknown')} mode"
 
     @property
     def is_merged(self) -> bool:

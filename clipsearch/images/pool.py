@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,18 @@ from clipsearch.errors import DecodersUnavailable, ImageError
 from clipsearch.images.file_types import is_video_name
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.memory import TOO_MUCH, MemoryWatch
-from clipsearch.images.worker import AT, BYTES, DECODING, PATH, READING, READY, read_message, write_messages
+from clipsearch.images.worker import (
+    AT,
+    BYTES,
+    DECODING,
+    FACTS,
+    FACTS_OF_BYTES,
+    PATH,
+    READING,
+    READY,
+    read_message,
+    write_messages,
+)
 from clipsearch.types import Box, Failure, ImageFile, ImageInfo, ImageRecord, Moment, PixelSpec
 
 logger = logging.getLogger(__name__)
@@ -49,11 +60,17 @@ DECODE_MEMORY = 768 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """A file's pictures at the requested size: `pixels` is uint8 (n, height, width, 3), with one for each of `info.moments`."""
+class FileFacts:
+    """A file as it was read, and the facts about its first picture."""
 
     file: ImageFile
     info: ImageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(FileFacts):
+    """A file's pictures at the requested size: `pixels` is uint8 (n, height, width, 3), with one for each of `info.moments`."""
+
     pixels: NDArray[np.uint8]
 
     @property
@@ -84,6 +101,9 @@ def picture_file(record: ImageRecord) -> ImageFile:
     """What a pool decodes for a record: its file, or the picture at its moment."""
     file, moment = record.file, record.moment
     return file if moment is None else FileMoment(file.path, file.size, file.mtime_ns, moment.at)
+
+
+_Outcome = TypeVar("_Outcome", bound=FileFacts)
 
 
 class PoolClosed(RuntimeError):
@@ -124,8 +144,26 @@ class DecoderPool:
         Raises Cancelled once `cancel` is cancelled, PoolClosed if the pool is closed meanwhile, and DecodersUnavailable if no
         process can be started.
         """
-        cancel = cancel or CancelToken()
-        waiting: deque[tuple[Future[Decoded | Failure], int]] = deque()
+        return self._outcomes(files, _Worker.read, self._bytes_ahead, cancel or CancelToken())
+
+    def read_facts(
+        self, files: Iterable[ImageFile], cancel: CancelToken | None = None
+    ) -> Iterator[FileFacts | Failure]:
+        """The facts about files without their pixels, in the order of the files. Raises what `read` raises.
+
+        `info` has all facts that decoding tells, except the content hash, the moments and whether a picture is incomplete. The
+        width and height of a film are those of its codec. Of a JPEG, only the beginning is read.
+        """
+        return self._outcomes(files, _Worker.read_facts, _size_ahead, cancel or CancelToken())
+
+    def _outcomes(
+        self,
+        files: Iterable[ImageFile],
+        read: Callable[[_Worker, ImageFile, bytes | None], _Outcome | Failure | None],
+        bytes_ahead: Callable[[ImageFile], int],
+        cancel: CancelToken,
+    ) -> Iterator[_Outcome | Failure]:
+        waiting: deque[tuple[Future[_Outcome | Failure], int]] = deque()
         max_waiting = max(_MAX_AHEAD, 16 * self.workers)
 
         def is_full() -> bool:
@@ -134,7 +172,7 @@ class DecoderPool:
 
         try:
             for file in files:
-                waiting.append((self._submit(file), self._bytes_ahead(file)))
+                waiting.append((self._submit(file, read), bytes_ahead(file)))
                 while is_full():
                     yield _result(waiting.popleft()[0], cancel)
             while waiting:
@@ -167,19 +205,21 @@ class DecoderPool:
 
     def _bytes_ahead(self, file: ImageFile) -> int:
         """How much memory a file may take while it waits for its turn, if that is much."""
-        if self.all_pictures and is_video_name(file.name):
-            return _FILM_BYTES
-        return file.size if isinstance(file, RemoteFile) else 0
+        return _FILM_BYTES if self.all_pictures and is_video_name(file.name) else _size_ahead(file)
 
-    def _submit(self, file: ImageFile) -> Future[Decoded | Failure]:
+    def _submit(
+        self, file: ImageFile, read: Callable[[_Worker, ImageFile, bytes | None], _Outcome | Failure | None]
+    ) -> Future[_Outcome | Failure]:
         try:
-            return self._threads.submit(self._read_one, file)
+            return self._threads.submit(self._read_one, file, read)
         except RuntimeError as error:
             if self.closed:
                 raise PoolClosed from error
             raise _not_started(error) from error
 
-    def _read_one(self, file: ImageFile) -> Decoded | Failure:
+    def _read_one(
+        self, file: ImageFile, read: Callable[[_Worker, ImageFile, bytes | None], _Outcome | Failure | None]
+    ) -> _Outcome | Failure:
         data = None
         if isinstance(file, RemoteFile):
             try:
@@ -191,7 +231,7 @@ class DecoderPool:
             if worker is None:
                 break
             with worker.memory.watching():
-                outcome = worker.read(file, data)
+                outcome = read(worker, file, data)
             with self._lock:
                 if worker.alive:
                     self._idle.append(worker)
@@ -245,6 +285,15 @@ class DecoderPool:
             before = now
 
 
+def _size_ahead(file: ImageFile) -> int:
+    """How many bytes of a remote file may be in memory already."""
+    return file.size if isinstance(file, RemoteFile) else 0
+
+
+def _as_read(file: ImageFile, header: dict[str, Any], data: bytes | None) -> ImageFile:
+    return ImageFile(file.path, header["size"], header["mtime_ns"] if data is None else file.mtime_ns)
+
+
 def _info(values: dict[str, Any]) -> ImageInfo:
     """The facts in a worker's answer. JSON has lists for tuples, and texts for dates."""
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
@@ -261,7 +310,7 @@ def _not_started(error: OSError | RuntimeError) -> DecodersUnavailable:
     )
 
 
-def _result(future: Future[Decoded | Failure], cancel: CancelToken) -> Decoded | Failure:
+def _result(future: Future[_Outcome | Failure], cancel: CancelToken) -> _Outcome | Failure:
     cancel.check()
     while not future.done():
         wait([future], _TICK)
@@ -320,7 +369,26 @@ class _Worker:
     def read(self, file: ImageFile, data: bytes | None = None) -> Decoded | Failure | None:
         """Decode one file, or the picture in `data`; None if the process died while it was starting."""
         at = AT.pack(file.at if isinstance(file, FileMoment) else math.nan)
-        header, pixels = self._ask(PATH + at + os.fsencode(file.path) if data is None else BYTES + at + data)
+        answer = self._answer(PATH + at + os.fsencode(file.path) if data is None else BYTES + at + data, file)
+        if not isinstance(answer, tuple):
+            return answer
+        header, pixels = answer
+        array = np.frombuffer(pixels, np.uint8).reshape(*header["shape"], 3)
+        return Decoded(_as_read(file, header, data), _info(header["info"]), array)
+
+    def read_facts(self, file: ImageFile, data: bytes | None = None) -> FileFacts | Failure | None:
+        """The facts about one file, or about the picture in `data`; None if the process died while it was starting."""
+        at = AT.pack(math.nan)
+        request = FACTS + at + os.fsencode(file.path) if data is None else FACTS_OF_BYTES + at + data
+        answer = self._answer(request, file)
+        if not isinstance(answer, tuple):
+            return answer
+        header, _ = answer
+        return FileFacts(_as_read(file, header, data), _info(header["info"]))
+
+    def _answer(self, request: bytes, file: ImageFile) -> tuple[dict[str, Any], bytes] | Failure | None:
+        """(header, pixels), or why there are none; None if the process died while it was starting."""
+        header, pixels = self._ask(request)
         while header and "wants" in header:
             with self._budget.taking(header["wants"]):  # waiting here does not count as decoding
                 header, pixels = self._ask(b"")
@@ -329,9 +397,7 @@ class _Worker:
             return None if self._phase is None else self._died(file)
         if "reason" in header:
             return Failure(file, header["reason"], header["cause"])
-        array = np.frombuffer(pixels, np.uint8).reshape(*header["shape"], 3)
-        mtime_ns = header["mtime_ns"] if data is None else file.mtime_ns
-        return Decoded(ImageFile(file.path, header["size"], mtime_ns), _info(header["info"]), array)
+        return header, pixels
 
     def _died(self, file: ImageFile) -> Failure:
         """The failure of the file that the process was working on when it ended."""

@@ -84,6 +84,13 @@ class RawPhoto:
     packets: Packets = field(default_factory=Packets)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) as stored: the photo's, or if it is unknown, that of the largest preview; (0, 0) without one."""
+        if self.width and self.height:
+            return self.width, self.height
+        return next((preview.size for preview in self.by_size()), (0, 0))
+
+    @property
     def orientation(self) -> int:
         """EXIF orientation, 1 to 8."""
         value = self.main.get(ORIENTATION)

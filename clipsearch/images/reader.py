@@ -20,7 +20,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from clipsearch.errors import Cause, ImageError, one_line
 from clipsearch.images import colour, exif, jpeg_xl, photoshop
 from clipsearch.images.animation import first_frame, frame_seconds, gif_size
-from clipsearch.images.embedded import Packets, find_packets, tiff_packets, with_facts
+from clipsearch.images.embedded import Packets, find_packets, png_exif, tiff_packets, with_facts
 from clipsearch.images.files import ReadLimits, read_bytes, require_few_pixels
 from clipsearch.images.float_values import describe, read_float_tiff
 from clipsearch.images.jpeg import END, embedded_frames, end_of, exif_block, has_all_first_passes, read_frame
@@ -59,6 +59,7 @@ _TURN = {
 }
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 _REDUCIBLE = ("L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")  # modes that are shrunk before their conversion to RGB
+_WIDTH, _HEIGHT = 0x0100, 0x0101  # of a TIFF
 _MP_ENTRIES = 0xB002  # CIPA DC-007, the list of pictures in a file
 _MISSING = 128  # libjpeg's value for pixels without data
 _MOST_MISSING = 0.1  # of a JPEG's rows; if fewer are missing, other programs show it, too
@@ -129,6 +130,16 @@ def decode_pictures(
             sources = decoder.sources(frames=False)  # nothing could be decoded, or the animation does not move
         picture, info = sources[0].decode()
         return [decoder.finish(picture)], decoder.facts(info)
+
+
+def read_facts(data: bytes) -> ImageInfo:
+    """The facts about a file's first picture, of which no pixel is decoded. Raises ImageError, as `decode_image`.
+
+    The content hash is left empty, there are no moments, and whether the end of the picture is missing is not looked at. Of a
+    JPEG, all bytes before its first scan are enough.
+    """
+    with _decoding(data):
+        return _Decoder(data, None, ReadLimits(), None, None).facts_alone()
 
 
 @contextlib.contextmanager
@@ -221,6 +232,55 @@ class _Decoder:
     def facts(self, info: ImageInfo, moments: Sequence[Moment] = ()) -> ImageInfo:
         """A source's facts, with those about the whole file."""
         return replace(info, content_hash=hashlib.sha256(self.data).hexdigest(), moments=tuple(moments))
+
+    def facts_alone(self) -> ImageInfo:
+        """The facts about the first picture, from the file's headers."""
+        Image.init()
+        data = self.data
+        if photo := read_raw(data):
+            return self._described(photo.size, photo.format, photo.main, photo.exif, photo.gps, photo.packets)
+        if data.startswith(photoshop.SIGNATURE):
+            file = photoshop.read_header(data)
+            return self._info((file.width, file.height), file.format, *TiffTags(file.exif).facts(), file.packets)
+        if jpeg_xl.is_jpeg_xl(data):
+            size = jpeg_xl.read_size(data) or (0, 0)
+            return self._described(size, "JXL", *TiffTags(jpeg_xl.exif_tags(data)).facts(), find_packets(data))
+        pages = TiffPages(data) if is_tiff(data) else None
+        try:
+            image = _open(pages.stream(0) if pages else io.BytesIO(data))
+        except UnidentifiedImageError:
+            return self._facts_of_what_pillow_does_not_open(pages.tags(0) if pages else None)
+        if image.format == "PNG" and "Raw profile type exif" not in image.info:
+            image.info["exif"] = png_exif(data)  # without this, Pillow decodes the pixels to look behind them
+        info = self._described(image.size, _format_of(image), *_tags(image), find_packets(data, image.info))
+        # Pillow has swapped the edges of a TIFF already.
+        return replace(info, width=image.width, height=image.height) if pages else info
+
+    def _facts_of_what_pillow_does_not_open(self, tags: TiffTags | None) -> ImageInfo:
+        frame = read_frame(self.data)
+        if frame and frame.is_of_another_kind:
+            size = frame.width, frame.height
+            facts = TiffTags(self.data, max(exif_block(self.data), 0)).facts()
+            return self._described(size, "JPEG", *facts, find_packets(self.data))
+        if tags:
+            main, exif_tags, gps = tags.facts()
+            size = (tags.number(entries := tags.directory(tags.first())[0], _WIDTH), tags.number(entries, _HEIGHT))
+            if all(size):
+                return self._described(size, "TIFF", main, exif_tags, gps, tiff_packets(tags))
+        raise ImageError(_NO_PICTURE)
+
+    def _described(
+        self,
+        size: tuple[int, int],
+        image_format: str,
+        main: dict[int, Any],
+        exif_tags: dict[int, Any],
+        gps: dict[int, Any],
+        packets: Packets,
+    ) -> ImageInfo:
+        """The facts about a picture whose size is given as stored, before it is turned upright."""
+        is_sideways = main.get(ORIENTATION) in _SIDEWAYS
+        return self._info(size[::-1] if is_sideways else size, image_format, main, exif_tags, gps, packets)
 
     def _tiff_page(self, pages: TiffPages, number: int) -> tuple[Image.Image, ImageInfo]:
         try:
@@ -417,8 +477,7 @@ class _Decoder:
             if not frame or not _reaches((frame.width, frame.height), self.min_size):
                 raise
             picture = self._embedded_jpeg(file.thumbnail, self.min_size)
-        image_format = "PSB" if file.version == photoshop.LARGE_DOCUMENT else "PSD"
-        return picture, self._info(size, image_format, main, exif_tags, gps, file.packets)
+        return picture, self._info(size, file.format, main, exif_tags, gps, file.packets)
 
     def _prepare_jpeg_xl(self) -> None:
         """Make Pillow read JPEG XL, if this picture is not too large: the plug-in decodes pictures on opening."""

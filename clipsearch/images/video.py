@@ -15,6 +15,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
@@ -139,6 +140,16 @@ def read_frame(
             raise film.failure()
         second, picture = found
         return picture, film.info("", (Moment("second", second),)), file
+
+
+def read_facts(source: str | bytes, limits: ReadLimits, report: Callable[[], None]) -> tuple[ImageInfo, ImageFile]:
+    """A film's facts by its container, without decoding a frame, and the file as read. Raises ImageError with the reason.
+
+    The width and height are those of the codec, before the picture is turned upright. The content hash and the moments are left
+    out.
+    """
+    with _opened(source, _FRAME_SECONDS, report) as (stream, file), _errors_named(stream):
+        return _Film(stream, limits, report).facts(), file
 
 
 class _Stream:
@@ -515,13 +526,18 @@ class _Film:
     def info(self, content_hash: str, moments: tuple[Moment, ...]) -> ImageInfo:
         """What the container says of the film."""
         assert self._size
+        width, height = self._size
+        return replace(self.facts(), width=width, height=height, content_hash=content_hash, moments=moments)
+
+    def facts(self) -> ImageInfo:
+        """What the container says, with the codec's width and height."""
         tags = {**self._container.metadata}, {**self._track.metadata}
         info = ImageInfo(
-            *self._size,
+            self._codec.width,
+            self._codec.height,
             format=film_facts.format_of(self._demuxer, self._head),
-            content_hash=content_hash,
+            content_hash="",
             incomplete=self._is_cut,
-            moments=moments,
         )
         packets = Packets(film_facts.xmp_packets(self._stream.file, self._demuxer))
         return with_packets(complete(info, film_facts.facts(*tags)), packets)

@@ -2,7 +2,8 @@
 
 Only here do untrusted bytes reach decoders written in C, so a hang, a crash or a memory bomb costs one file and not the run.
 The process exchanges length-prefixed messages on its standard streams. A request is PATH or BYTES, AT, and a path or a file's
-bytes. The answer is a JSON header and the raw pixels of one or more pictures. Before it decodes a large picture, the process
+bytes. The answer is a JSON header and the raw pixels of one or more pictures. FACTS and FACTS_OF_BYTES ask for no
+pixels. Before it decodes a large picture, the process
 sends {"wants": bytes} and waits for any message. Headers {"at": ...} report progress: READY once it has started, READING after
 each block of the file, and DECODING when the whole file is in memory.
 """
@@ -29,10 +30,11 @@ from clipsearch.images.file_types import (
     looks_like_image,
     looks_like_video,
 )
-from clipsearch.images.files import ReadLimits, read_bytes
+from clipsearch.images.files import ReadLimits, read_bytes, read_start
+from clipsearch.images.jpeg import has_all_headers
 from clipsearch.images.memory import TOO_MUCH, limit_memory
 from clipsearch.images.preprocess import fit_into, minimum_size, resize_and_crop
-from clipsearch.images.reader import decode_image, decode_pictures
+from clipsearch.images.reader import decode_image, decode_pictures, read_facts
 from clipsearch.types import Box, ImageFile, ImageInfo, PixelSpec
 
 LARGE = 64 * 1024**2
@@ -42,7 +44,10 @@ LENGTH = struct.Struct("<I")
 AT = struct.Struct("<d")
 """The page or second of the wanted picture; NaN for the first, or for all."""
 
-PATH, BYTES = b"p", b"b"
+_JPEG_START = 256 * 1024
+"""Bytes of a file that are read first for its facts. In a JPEG with a preview, its facts end before that."""
+
+PATH, BYTES, FACTS, FACTS_OF_BYTES = b"p", b"b", b"f", b"g"
 READY, READING, DECODING = "ready", "reading", "decoding"
 
 
@@ -80,9 +85,10 @@ def main(arguments: str) -> None:
     while (request := read_message(requests)) is not None:
         (at,) = AT.unpack(request[1 : 1 + AT.size])
         content = request[1 + AT.size :]
-        photo = content if request[:1] == BYTES else os.fsdecode(content)
+        kind = request[:1]
+        photo = content if kind in (BYTES, FACTS_OF_BYTES) else os.fsdecode(content)
         wanted = None if math.isnan(at) else at
-        header, pixels = decoding.read(photo, wanted)
+        header, pixels = decoding.facts(photo) if kind in (FACTS, FACTS_OF_BYTES) else decoding.read(photo, wanted)
         write_messages(responses, json.dumps(header).encode(), pixels)
 
 
@@ -98,16 +104,37 @@ class _Decoding:
 
     def read(self, photo: str | bytes, at: float | None) -> tuple[dict[str, Any], bytes]:
         """The answer for a path or a file's bytes: of its picture `at` a page or second, else of the first, or of all."""
-        try:
+
+        def decode() -> tuple[dict[str, Any], bytes]:
             pictures, info, file = self._pictures(photo, at)
             pixels = b"".join(picture.tobytes() for picture in pictures)
-        except ImageError as error:
-            return {"reason": str(error), "cause": error.cause}, b""
-        except MemoryError:
-            return {"reason": TOO_MUCH, "cause": "memory"}, b""
-        taken_at = info.taken_at.isoformat() if info.taken_at else None
-        header = {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}
-        return {**header, "shape": [len(pictures), pictures[0].height, pictures[0].width]}, pixels
+            return {**_header(info, file), "shape": [len(pictures), pictures[0].height, pictures[0].width]}, pixels
+
+        return _answer(decode)
+
+    def facts(self, photo: str | bytes) -> tuple[dict[str, Any], bytes]:
+        """The answer for the facts of a photo or a film, without pixels."""
+        return _answer(lambda: (_header(*self._facts(photo)), b""))
+
+    def _facts(self, photo: str | bytes) -> tuple[ImageInfo, ImageFile]:
+        if isinstance(photo, str) and is_video_name(photo) and not _begins_like_picture(photo):
+            return self._film_facts(photo)
+        if isinstance(photo, bytes):
+            data, file = photo, ImageFile("", len(photo), 0)
+        else:
+            data, file = read_start(photo, _JPEG_START)
+            if file.size > len(data) and not has_all_headers(data):
+                data, file = read_bytes(photo, self.limits.max_bytes, lambda: self.report(READING))
+        if looks_like_video(data[:VIDEO_HEAD_BYTES]) and not looks_like_image(data[:SIGNATURE_BYTES]):
+            return self._film_facts(photo)
+        self.report(DECODING)
+        return read_facts(data), file
+
+    def _film_facts(self, film: str | bytes) -> tuple[ImageInfo, ImageFile]:
+        from clipsearch.images import video
+
+        self.report(DECODING)
+        return video.read_facts(film, self.limits, lambda: self.report(DECODING))
 
     def _pictures(self, photo: str | bytes, at: float | None) -> tuple[list[Image.Image], ImageInfo, ImageFile]:
         if isinstance(photo, str) and is_video_name(photo) and not _begins_like_picture(photo):
@@ -142,6 +169,21 @@ class _Decoding:
         if isinstance(self.spec, Box):
             return fit_into(picture, self.spec)
         return resize_and_crop(picture, self.spec)
+
+
+def _header(info: ImageInfo, file: ImageFile) -> dict[str, Any]:
+    taken_at = info.taken_at.isoformat() if info.taken_at else None
+    return {"info": {**asdict(info), "taken_at": taken_at}, "size": file.size, "mtime_ns": file.mtime_ns}
+
+
+def _answer(read: Callable[[], tuple[dict[str, Any], bytes]]) -> tuple[dict[str, Any], bytes]:
+    """What a function returns, or the reason why it failed."""
+    try:
+        return read()
+    except ImageError as error:
+        return {"reason": str(error), "cause": error.cause}, b""
+    except MemoryError:
+        return {"reason": TOO_MUCH, "cause": "memory"}, b""
 
 
 def _begins_like_picture(path: str) -> bool:

@@ -45,7 +45,7 @@ COMMIT_IMAGES = 2048
 COMMIT_SECONDS = 5.0
 """A run commits after this many new images or this long, whichever is first: the most that a crash can lose."""
 
-_SMALLEST = Box(1, 1)  # of pictures that are decoded for their facts alone
+_SMALLEST = Box(1, 1)  # of pictures, of which none is decoded if facts alone are read
 _COPIES_LOOKED_AT = 8  # images of one content that are checked for a move; with more, a new file counts as a copy
 _MOST_REPLACED = 4096  # replaced images whose embeddings are kept; content beyond them is encoded again
 
@@ -193,7 +193,7 @@ def _read_facts(reconciler: _Reconciler, options: SyncOptions, cancel: CancelTok
     from clipsearch.images.pool import DecoderPool
 
     with DecoderPool(_SMALLEST, options.limits, options.jobs) as pool, cancel.listening():
-        for outcome in pool.read(files, cancel):
+        for outcome in pool.read_facts(files, cancel):
             reconciler.take_facts(outcome.file, outcome if isinstance(outcome, Failure) else outcome.info)
             if commit:
                 reconciler.commit_if_due()

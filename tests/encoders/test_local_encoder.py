@@ -300,7 +300,9 @@ def test_the_first_photos_settle_it_and_each_is_decoded_and_encoded_once(
     monkeypatch.setattr(precision, "choose_precision", lambda *arguments: ("int8", None, ready))
     decoded, encoded = [], []
     submit, embed = DecoderPool._submit, LocalEncoder.embed_pixels
-    monkeypatch.setattr(DecoderPool, "_submit", lambda pool, file: decoded.append(file.path) or submit(pool, file))
+    monkeypatch.setattr(
+        DecoderPool, "_submit", lambda pool, file, read: decoded.append(file.path) or submit(pool, file, read)
+    )
     monkeypatch.setattr(LocalEncoder, "embed_pixels", lambda self, x: encoded.extend(x) or embed(self, x))
     for number in range(6):
         save_photo(tmp_path / f"{number}.jpg", "red", size=(90, 80), note=str(number))

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from clipsearch.images import embedded
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.raw import read_raw
-from clipsearch.images.reader import decode_image
+from clipsearch.images.reader import decode_image, read_facts
 from tests.images import raw_files
 from tests.images.exiftool import exiftool
 from tests.images.test_special_formats import photoshop
@@ -85,6 +86,7 @@ def test_what_a_photo_manager_writes_is_read_in_every_format(managed, suffix):
     if not path.exists():
         pytest.skip(f"nothing here writes {suffix}")
     info = facts_of(path)
+    assert read_facts(path.read_bytes()) == replace(info, content_hash="")
     assert (info.title, info.description, info.rating, info.label) == ("A title", "Über den Fluß", 4, "Red")
     assert (info.keywords, info.people) == (("Lake", "Places", "France", "Paris"), ("Anna",))
     if suffix not in ("cr2", "nef", "arw", "orf", "pef", "raf", "dng"):  # these have a camera's date and place
@@ -92,6 +94,24 @@ def test_what_a_photo_manager_writes_is_read_in_every_format(managed, suffix):
         assert info.gps == (48.858, -2.294)
     else:
         assert info.taken_from == "exif"
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_facts_alone_are_those_of_decoding_however_the_picture_is_turned(format, orientation):
+    stream = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F], exif[0x010E] = orientation, "Canon", "Lake"
+    Image.new("RGB", (64, 48)).save(stream, format, exif=exif)
+    info = decode_image(stream.getvalue(), None, ReadLimits())[1]
+    assert read_facts(stream.getvalue()) == replace(info, content_hash="")
+    assert (info.camera, info.description) == ("Canon", "Lake")
+
+
+@pytest.mark.parametrize("kind", ["cr3", "rw2", "x3f", "crw", "nrw", "sr2", "srw", "hasselblad", "iiq"])
+def test_facts_alone_of_a_raw_file_are_those_of_decoding(kind):
+    data = getattr(raw_files, kind)()
+    assert read_facts(data) == replace(decode_image(data, (64, 64), ReadLimits())[1], content_hash="")
 
 
 def test_the_packet_of_a_cr3_is_in_a_box():
@@ -264,6 +284,15 @@ def test_a_films_tags_and_packet_are_read(film_with_facts):
     assert (info.title, info.description, info.rating) == ("A title", "Am See", 4)
     assert (info.keywords, info.people) == (("boat", "Summer", "Lake"), ("Anna",))
     assert (info.taken_at, info.taken_from) == (datetime(2020, 1, 2, 3, 4, 5, tzinfo=timezone.utc), "container")
+
+
+def test_a_films_facts_are_read_without_decoding(film_with_facts):
+    from clipsearch.images import video
+
+    _, info, _ = video.read_frame(str(film_with_facts), None, None, ReadLimits(), lambda: None)
+    facts, file = video.read_facts(str(film_with_facts), ReadLimits(), lambda: None)
+    assert facts == replace(info, moments=())
+    assert file.size == film_with_facts.stat().st_size
 
 
 def test_tags_of_other_containers_are_read_whatever_their_case():

@@ -5,6 +5,8 @@ import itertools
 import os
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import Cancelled, ImageError
 from clipsearch.images import pool as pool_module
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.pool import Decoded, DecoderPool, PoolClosed, RemoteFile
+from clipsearch.images.pool import Decoded, DecoderPool, FileFacts, PoolClosed, RemoteFile
 from clipsearch.indexing.walk import find_images, list_images
 from clipsearch.types import Failure, ImageFile, PixelSpec
 from tests.conftest import SHARED, save_photo
@@ -90,6 +92,50 @@ def test_info_survives_the_way_between_processes(tmp_path):
     assert outcome.file.size == (tmp_path / "x.jpg").stat().st_size
 
 
+def test_facts_alone_come_in_the_order_of_the_files_and_are_those_of_decoding(files):
+    loaded = RemoteFile("/elsewhere/x.jpg", 0, 7, Path(files[3].path).read_bytes)
+    broken = RemoteFile("/elsewhere/y.jpg", 0, 7, lambda: b"GIF89a, but not really")
+    wanted = [*files[:5], ImageFile("/nowhere/x.jpg", 0, 0), loaded, broken]
+    with DecoderPool(SPEC, workers=2) as pool:
+        outcomes = list(pool.read_facts(wanted))
+        decoded = list(pool.read(wanted))
+    assert [outcome.file.path for outcome in outcomes] == [file.path for file in wanted]
+    assert [type(outcome) for outcome in outcomes[5:]] == [Failure, FileFacts, Failure]
+    for facts, whole in zip([*outcomes[:5], outcomes[6]], [*decoded[:5], decoded[6]], strict=True):
+        assert facts.file == whole.file
+        assert facts.info == replace(whole.info, content_hash="")
+
+
+def test_of_a_jpeg_only_the_beginning_is_read_for_its_facts(tmp_path):
+    save_photo(tmp_path / "x.jpg")
+    with open(tmp_path / "x.jpg", "ab") as stream:
+        stream.write(bytes(1_000_000))
+    limits = ReadLimits(max_bytes=300_000)
+    with DecoderPool(SPEC, limits, workers=1) as pool:
+        (facts,) = pool.read_facts(find_images(tmp_path))
+        (whole,) = pool.read(find_images(tmp_path))
+    assert isinstance(facts, FileFacts) and facts.file.size > 1_000_000
+    assert isinstance(whole, Failure) and whole.cause == "bytes"
+
+
+def test_a_file_that_stops_the_reader_of_facts_costs_only_itself(files, monkeypatch):
+    trouble = pool_module._LAUNCH.replace(
+        "main(sys.argv[1])",
+        "import os, time, clipsearch.images.worker as w; real = w.read_start; w.read_start = lambda path, *rest: "
+        "os.abort() if path.endswith('05.jpg') else real(path, *rest); facts = w.read_facts; "
+        "w.read_facts = lambda data: time.sleep(60) if b'hangs' in data[-8:] else facts(data); main(sys.argv[1])",
+    )
+    monkeypatch.setattr(pool_module, "_LAUNCH", trouble)
+    with open(files[6].path, "ab") as stream:
+        stream.write(b"hangs")
+    with DecoderPool(SPEC, ReadLimits(seconds=1.5), workers=2) as pool:
+        outcomes = list(pool.read_facts(files[:10]))
+    assert {o.file.name: o.reason for o in outcomes if isinstance(o, Failure)} == {
+        "05.jpg": "the decoder crashed",
+        "06.jpg": "took longer than 1.5 s",
+    }
+
+
 def test_a_file_over_its_time_is_stopped_and_the_others_are_read(files, monkeypatch):
     """The decoder of one file sleeps. From outside, that looks like a decoder in an endless loop."""
     hang = pool_module._LAUNCH.replace(
@@ -162,7 +208,8 @@ def test_no_process_outlives_the_pool_not_even_a_busy_one(files):
 
 def test_whoever_waits_for_a_decoder_that_hangs_can_stop(files, monkeypatch):
     end = threading.Event()
-    monkeypatch.setattr(DecoderPool, "_read_one", lambda self, file: end.wait(60))  # as on a drive that does not answer
+    # As on a drive that does not answer.
+    monkeypatch.setattr(DecoderPool, "_read_one", lambda self, file, read: end.wait(60))
     with DecoderPool(SPEC, workers=2) as pool:
         cancel = CancelToken()
         threading.Timer(0.3, cancel.cancel).start()
