@@ -385,10 +385,11 @@ class Query:
     as RAW beside JPEG, and names them in its `others`. A file with several pictures is one hit, at its best moment, unless
     `all_moments`: then each moment is a hit, and `one_per_shot` has no effect. `sort` orders the hits; it does not choose them.
     Pictures of the query and their copies are not hits, unless `keep_own`. If the query has only a picture's embedding, `own`
-    has the ids of its images. `exact` bypasses an approximate index. Without terms, it lists every photo that meets its
-    filters. `smart` turns facts in its wanted texts, such as "last summer", into filters before it searches. `hybrid` also
-    looks for the words of its wanted texts in the photos' texts, and fuses both rankings; a photo whose texts have all of
-    the words is then a hit whatever its match.
+    has the ids of its images. `right` and `wrong` are the ids of earlier hits that were marked so: the search moves towards the
+    right photos and away from the wrong ones, which are not hits. `exact` bypasses an approximate index. Without terms, it
+    lists every photo that meets its filters. `smart` turns facts in its wanted texts, such as "last summer", into filters
+    before it searches. `hybrid` also looks for the words of its wanted texts in the photos' texts, and fuses both rankings; a
+    photo whose texts have all of the words is then a hit whatever its match.
     """
 
     terms: tuple[Term, ...]
@@ -403,6 +404,8 @@ class Query:
     sort: Sort = "score"
     keep_own: bool = False
     own: tuple[int, ...] = ()
+    right: tuple[int, ...] = ()
+    wrong: tuple[int, ...] = ()
     exact: bool = False
     smart: bool = False
     hybrid: bool = False

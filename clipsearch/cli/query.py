@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from clipsearch.cli.backend import Backend, backend_options
 from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, Command, argument, command, flag, gathered, option
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.options import SearchOptions, prompt_options, search_options
+from clipsearch.cli.options import SearchOptions, complete_file, prompt_options, search_options
 from clipsearch.cli.output import note, say
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
@@ -27,13 +28,16 @@ from clipsearch.errors import ClipsearchError, ImageError, QueryError
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.render.text import printable
-from clipsearch.types import Condition, Query, literal_glob
+from clipsearch.types import Below, Condition, Query, Test, literal_glob
 
 if TYPE_CHECKING:
     from clipsearch.client import Client
     from clipsearch.engine import SearchEngine
+    from clipsearch.query.hits import Hits
 
 _part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR)
+_photo = partial(option, multiple=True, metavar="PHOTO", heading=LOOK_FOR, shell_complete=complete_file)
+_MARKS = re.compile(r"\s*[+-]\d+(?:\s+[+-]\d+)*\s*")  # "+2 -5": the ranks of hits that are right or wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class QueryOptions:
     words: tuple[str, ...] = argument("words", nargs=-1, metavar="PART [+|- PART]...")
     likes: tuple[str, ...] = _part("--like likes", help="The same as + PART; repeatable.")
     unlikes: tuple[str, ...] = _part("--unlike unlikes", help="The same as - PART; repeatable.")
+    right: tuple[str, ...] = _photo("--right", help="An earlier hit, path or id, that is right; repeatable.")
+    wrong: tuple[str, ...] = _photo("--wrong", help="One that is wrong: fewer like it; repeatable.")
     prompts: tuple[str, ...] = prompt_options("texts")
     smart: bool = flag("--smart", "Read dates in the text: 'beach last summer'.", LOOK_FOR)
     hybrid: bool = flag("--hybrid", "Also look for the words in titles, keywords and texts.", LOOK_FOR)
@@ -126,10 +132,12 @@ def query(
             if results.open or results.contact_sheet or results.html:
                 raise click.UsageError("--open, --contact-sheet and --html are for one query, not for standard input")
             with backend.opened(results) as engine:
+                question = _marked(engine, question, wanted)
                 return _answer_lines(engine, question, search.top_k, results, pictures)
         if wanted.parts:
             question = replace(question, terms=parse_terms(wanted.parts, pictures.picture))
         with backend.opened(results) as engine:
+            question = _marked(engine, question, wanted)
             text = " ".join(wanted.parts) or _filter_text(question)
             return show(engine.search(question, search.top_k), results, text)
 
@@ -140,11 +148,50 @@ def _filter_text(question: Query) -> str:
     return " and ".join(map(condition_text, question.filters))
 
 
+def _marked(engine: SearchEngine | Client, question: Query, wanted: QueryOptions) -> Query:
+    """The query with the photos of --right and --wrong."""
+    right, wrong = ([_photo_id(engine, photo) for photo in photos] for photos in (wanted.right, wanted.wrong))
+    return replace(question, right=tuple(right), wrong=tuple(wrong))
+
+
+def _photo_id(engine: SearchEngine | Client, photo: str) -> int:
+    """The id of an indexed photo that is named by its path or by its id. QueryError if there is no such photo."""
+    if photo.isascii() and photo.isdecimal() and not os.path.exists(photo):
+        return int(photo)
+    path = os.path.abspath(photo)
+    filters = (Below(os.path.dirname(path)), Test("name", "=", os.path.basename(path)))
+    for hit in engine.search(Query((), filters), 10):
+        if hit.path == path:
+            return hit.record.image_id
+    raise QueryError(f"{photo} is not in the index; --right and --wrong take the path or the id of a photo that is")
+
+
+def _mark_hits(question: Query, hits: Hits, line: str) -> Query:
+    """The last query, with marks like "+2 -5" on its hits. QueryError for a rank that was not shown."""
+    shown = {hit.rank: hit for hit in hits}
+    right, wrong = dict.fromkeys(question.right), dict.fromkeys(question.wrong)
+    for mark in line.split():
+        hit = shown.get(int(mark[1:]))
+        if hit is None:
+            raise QueryError(f"there is no hit {mark[1:]} to mark; {mark} is about the ranks of the last answer")
+        chosen, other = (right, wrong) if mark[0] == "+" else (wrong, right)
+        # The other files of a wrong photo's shot would take its place.
+        for record in (hit.record, *(hit.others if mark[0] == "-" else ())):
+            other.pop(record.image_id, None)
+            chosen[record.image_id] = None
+    return replace(question, right=tuple(right), wrong=tuple(wrong))
+
+
 def _answer_lines(
     engine: SearchEngine | Client, question: Query, top_k: int, results: ResultOptions, pictures: _Pictures
 ) -> int:
-    """Answer one query from each line of standard input; the highest exit status of all."""
+    """Answer one query from each line of standard input; the highest exit status of all.
+
+    A line like "+2 -5" marks hits of the last answer as right or wrong, and asks again.
+    """
     refused, status, first = False, int(ExitStatus.OK), True
+    asked: Query = question
+    hits: Hits | None = None
     for line in sys.stdin.buffer:
         text = os.fsdecode(line).rstrip("\r\n")  # as arguments are decoded, because it may be the name of any file
         if not text.strip():
@@ -152,8 +199,12 @@ def _answer_lines(
         if results.format == "table":
             say(f"# {printable(text)}\n")
         try:
-            words = [text] if os.path.isfile(text) else split_words(text)
-            hits = engine.search(replace(question, terms=parse_terms(words, pictures.picture)), top_k)
+            if hits is not None and _MARKS.fullmatch(text):
+                asked = _mark_hits(asked, hits, text)
+            else:
+                words = [text] if os.path.isfile(text) else split_words(text)
+                asked = replace(question, terms=parse_terms(words, pictures.picture))
+            hits = engine.search(asked, top_k)
             status = max(status, show(hits, results, text, first=first))
             first = False
         except (QueryError, ImageError) as error:  # only this line is wrong

@@ -17,6 +17,12 @@ from clipsearch.query.null_scores import NullScores, null_scores
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.types import Embeddings, Failure, ImageFile, Query, Term
 
+RIGHT = 0.5
+"""What the mean of the photos that were marked right counts beside the query, whose vector has length 1."""
+
+WRONG = 0.15
+"""What the mean of the photos that were marked wrong counts against it. benchmarks/feedback.py chose both."""
+
 _MOST_KEPT = 4096  # texts; with 768 dimensions, 13 MB
 
 _Text: TypeAlias = tuple[tuple[str, ...], str]  # its prompts, and the text itself
@@ -26,7 +32,7 @@ _Text: TypeAlias = tuple[tuple[str, ...], str]  # its prompts, and the text itse
 class EmbeddedQuery:
     """A query as vectors."""
 
-    vector: Embeddings  # (1, dim): the weighted sum of the terms' unit vectors, normalised again
+    vector: Embeddings  # (1, dim): the weighted sum of the terms' unit vectors, normalised again, and moved by marks
     terms: Embeddings  # (terms, dim)
     own: tuple[int, ...]  # ids of the query's own pictures and their copies
 
@@ -94,7 +100,7 @@ class QueryEmbedder:
             raise QueryError(
                 "the parts of this query cancel each other out, so it points nowhere; change a part or a weight"
             )
-        return EmbeddedQuery(normalise(total), terms, tuple(own))
+        return EmbeddedQuery(_marked(normalise(total), query, store), terms, tuple(own))
 
     def _prompts(self, query: Query, text: str) -> tuple[str, ...]:
         return query.prompts or default_prompts(self.encoder.spec, text)
@@ -128,6 +134,29 @@ class QueryEmbedder:
         if isinstance(outcome, Failure):
             raise ImageError(f"{path}: {outcome.reason}", outcome.cause)
         return self.encoder.encode_pixels(normalise_pixels([outcome.picture], pixels))
+
+
+def _marked(vector: Embeddings, query: Query, store: VectorStore[SelectionT]) -> Embeddings:
+    """A query's unit vector (1, dim), moved towards the photos marked right and away from those marked wrong.
+
+    Rocchio's formula, over stored vectors: normalise(query + RIGHT * mean(right) - WRONG * mean(wrong)). Rocchio, Relevance
+    feedback in information retrieval, in Salton (ed.), The SMART Retrieval System, 1971. Marks of photos that are gone do not
+    count. QueryError if nothing is left of the query.
+    """
+    if not (query.right or query.wrong):
+        return vector
+    moved = vector.astype(np.float64)
+    for ids, weight in ((query.right, RIGHT), (query.wrong, -WRONG)):
+
+        def vectors(ids: Sequence[int] = ids) -> Embeddings:
+            return store.vectors(sorted(store.records(ids)))
+
+        marked = store.at_one_state(vectors)
+        if len(marked):
+            moved += weight * marked.astype(np.float64).mean(axis=0)
+    if not np.linalg.norm(moved) > 1e-6:
+        raise QueryError("the marked photos cancel the query out, so it points nowhere; take a mark back")
+    return normalise(moved)
 
 
 def _indexed(term: Term, store: VectorStore[SelectionT]) -> tuple[list[int], Embeddings | None]:

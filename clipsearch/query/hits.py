@@ -19,10 +19,11 @@ class QueryNote:
     """Why an answer may surprise, as a sentence for people.
 
     `code` and `value` are for programs: "file-name" and a glob for the filter by name, or "" if no photo has such a name;
-    "minus" and the query that was probably meant; "unread" and a recommended model that reads many languages, or "".
+    "minus" and the query that was probably meant; "unread" and a recommended model that reads many languages, or ""; "marks"
+    and "", if marked photos are gone.
     """
 
-    code: Literal["file-name", "minus", "unread"]
+    code: Literal["file-name", "minus", "unread", "marks"]
     message: str
     value: str
 

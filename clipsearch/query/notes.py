@@ -1,4 +1,8 @@
-"""Notes on surprising answers: words that look like a file name, a minus without a space, words that the model cannot read."""
+"""Notes on surprising answers.
+
+They are about words that look like a file name, a minus without a space, words that the model cannot read, and marked photos
+that are gone.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +24,25 @@ _DATE = re.compile(r"(?:19|20)\d\d(?:s|(?:[-.]\d\d?){0,2})")  # of names, or of 
 
 
 def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) -> tuple[QueryNote, ...]:
-    """The notes on a query's texts, in their order."""
+    """The notes on a query's texts, in their order, then on its marks."""
     notes: list[QueryNote] = []
     for term in query.terms:
         if isinstance(term.content, str):
             text = term.content.strip()
             notes += filter(None, (_file_name(text, store), _minus(text), _unread(text, encoder)))
+    if gone := _gone_marks(query, store):
+        notes.append(gone)
     return tuple(notes)
+
+
+def _gone_marks(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:
+    """If marked photos are not in the index any more, how many."""
+    marks = {*query.right, *query.wrong}
+    gone = len(marks) - len(store.records(sorted(marks))) if marks else 0
+    if not gone:
+        return None
+    photos = "1 marked photo is" if gone == 1 else f"{gone:,} marked photos are"
+    return QueryNote("marks", f"{photos} not in the index any more, and did not count", "")
 
 
 def _file_name(text: str, store: VectorStore[SelectionT]) -> QueryNote | None:

@@ -71,6 +71,12 @@ class _EmbeddedSearch:
         return self.query.one_per_shot and not self.query.all_moments
 
     @property
+    def left_out(self) -> tuple[int, ...]:
+        """The ids of photos that are no hits: the query's own, and those marked wrong."""
+        own = () if self.query.keep_own else self.embedded.own
+        return (*own, *self.query.wrong)
+
+    @property
     def is_chosen(self) -> bool:
         """Whether hits are left out because of their content, not only because of their rank."""
         return self.query.diverse or self.query.min_match is not None
@@ -96,8 +102,9 @@ class _EmbeddedSearch:
 
     @property
     def is_single(self) -> bool:
-        """Whether the query is a single wanted term. Then the ranking's scores are the term's scores."""
-        return len(self.query.terms) == 1 and self.query.terms[0].weight > 0
+        """Whether the query is a single wanted term and no marks. Then the ranking's scores are the term's scores."""
+        query = self.query
+        return len(query.terms) == 1 and query.terms[0].weight > 0 and not (query.right or query.wrong)
 
 
 def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Sequence[Query], top_k: int) -> list[Hits]:
@@ -179,6 +186,8 @@ def _require_sensible(query: Query) -> None:
         raise QueryError(
             f"the offset is {query.offset}; in a list with one file of each shot, it is {FARTHEST_CHOSEN:,} at most"
         )
+    if (query.right or query.wrong) and not query.terms:
+        raise QueryError("marked photos change a search; say what to look for, too")
     if query.min_match is not None and not (query.terms and _is_text(query)):
         raise QueryError("only texts have a match; leave --relevant and --min-match out when you search with a picture")
 
@@ -253,9 +262,8 @@ def _rankings(
     groups: dict[Any, list[int]] = {}
     for position, search in enumerate(searches):
         query = search.query
-        left_out = () if query.keep_own else search.embedded.own
         with_best = search.is_single and _is_text(query) and not query.all_moments
-        key = (search.depth, query.filters, left_out, query.exact, query.all_moments, with_best)
+        key = (search.depth, query.filters, search.left_out, query.exact, query.all_moments, with_best)
         groups.setdefault(key, []).append(position)
     rankings: list[tuple[_Ranking, list[_Best]]] = [([], []) for _ in searches]
     for (depth, filters, left_out, exact, all_moments, with_best), positions in groups.items():
@@ -298,8 +306,7 @@ def _hits(
     query = search.query
     fusion = Fusion(ranking)
     if query.hybrid:
-        own = () if query.keep_own else search.embedded.own
-        fusion = fused(store, query, search.embedded.vector, own, ranking)
+        fusion = fused(store, query, search.embedded.vector, search.left_out, ranking)
     ranking = fusion.ranking
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]

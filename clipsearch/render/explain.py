@@ -28,14 +28,16 @@ def query_to_json(query: Query) -> dict[str, Any]:
     """A query as JSON.
 
     {"terms": [{"kind": "text" | "image" | "embedding", "content", "weight"}], "filters": [text, ...], "prompts": [text, ...],
-    "min_score", "min_match", "offset", "diverse", "one_per_shot", "all_moments", "sort",
-    "exact", "hybrid"}
+    "min_score", "min_match", "offset", "diverse", "one_per_shot", "all_moments", "sort", "right": [id, ...],
+    "wrong": [id, ...], "exact", "hybrid"}
     """
     plain = ("min_score", "min_match", "offset", "diverse", "one_per_shot", "all_moments", "sort", "exact", "hybrid")
     return {
         "terms": [_term_object(term) for term in query.terms],
         "filters": [condition_text(condition) for condition in query.filters],
         "prompts": list(query.prompts),
+        "right": list(query.right),
+        "wrong": list(query.wrong),
         **{name: getattr(query, name) for name in plain},
     }
 
@@ -50,6 +52,7 @@ def explain_text(explained: dict[str, Any]) -> str:
         *(("prompt", prompt) for prompt in explained["prompts"]),
         *(("word", f'searched as "{text}"') for text in explained.get("words", ())),
         *([("in texts", explained["text_words"])] if explained.get("text_words") else []),
+        *((mark, f"photos {_numbers(explained[mark])}") for mark in ("right", "wrong") if explained.get(mark)),
         *(("filter", text) for text in explained["filters"]),
         *(("limit", text.format(explained[name])) for name, usual, text in _LIMITS if explained[name] != usual),
         ("model", explained["model"]),
@@ -61,6 +64,10 @@ def explain_text(explained: dict[str, Any]) -> str:
         ("time", ", ".join(f"{stage} {1000 * value:.1f} ms" for stage, value in explained["seconds"].items())),
     ]
     return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
+
+
+def _numbers(ids: list[int]) -> str:
+    return ", ".join(map(str, ids))
 
 
 def _exactness(approximate: dict[str, Any] | None) -> str:

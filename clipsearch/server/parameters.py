@@ -189,6 +189,6 @@ class ThumbnailSize(StrictParameters):
     )
 
 
-REPEATABLE = frozenset({"in", "name", "place", "keyword", "person", "like", "unlike", "prompt"})
+REPEATABLE = frozenset({"in", "name", "place", "keyword", "person", "like", "unlike", "right", "wrong", "prompt"})
 _MODELS = (SearchParameters, SimilarParameters, BrowseParameters, FacetParameters, PlaceParameters, ThumbnailSize)
 NAMES = sorted({field.alias or name for model in _MODELS for name, field in model.model_fields.items()})

@@ -30,6 +30,7 @@ from clipsearch.query.filters import containing, place_test, require_comparable
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
 MOST_TERMS = 100
+MOST_MARKS = 100  # right ones, and as many wrong ones
 MOST_CONDITIONS = 1000  # in one list
 MOST_VALUES = 8192  # of an embedding
 LONGEST_VALUE = 4096  # characters; Linux's PATH_MAX
@@ -191,10 +192,24 @@ class HitChoice(BaseModel):
     )
     sort: types.Sort = Field("score", description="The order of the hits that were found.")
     keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
+    right: list[Id] = Field(
+        [],
+        max_length=MOST_MARKS,
+        description="Photos that were marked right: the search moves towards them. Ids that are gone do not count.",
+        examples=[[17]],
+    )
+    wrong: list[Id] = Field(
+        [],
+        max_length=MOST_MARKS,
+        description="Photos that were marked wrong: the search moves away from them, and they are not hits.",
+        examples=[[23]],
+    )
 
     def query(self, filters: tuple[types.Condition, ...], **more: Any) -> types.Query:
         """The Query with these filters, without its terms."""
-        return types.Query((), filters, **{name: getattr(self, name) for name in HitChoice.model_fields}, **more)
+        shared = {name: getattr(self, name) for name in HitChoice.model_fields}
+        marks = {name: tuple(shared[name]) for name in ("right", "wrong")}
+        return types.Query((), filters, **{**shared, **marks, **more})
 
 
 class SearchBody(Strict, HitChoice):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +93,30 @@ def test_queries_from_standard_input_are_answered_one_after_another(clipsearch, 
     result = ask(b"nothing.jpg\nthe colour red\n")
     assert result.returncode == 1 and b"there is no file nothing.jpg" in result.stderr
     assert [line[:1] for line in result.stdout.splitlines()] == [b"#", b"#", b"1"]
+
+
+def test_a_line_of_marks_asks_the_last_query_again(indexed):
+    lines = b"red\n-1 +2\n-1\nred\n+9\n"
+    command = [sys.executable, "-m", "clipsearch", "query", "-", "--json"]
+    result = subprocess.run(command, input=lines, cwd=indexed, capture_output=True, timeout=120)
+    assert result.returncode == 1 and b"there is no hit 9 to mark" in result.stderr
+    first, second, third, fresh = (
+        [hit["id"] for hit in json.loads(line)["hits"]] for line in result.stdout.splitlines()
+    )
+    assert sorted(second) == sorted(set(first) - {first[0]}) and fresh == first
+    assert sorted(third) == sorted(set(second) - {second[0]})
+
+
+def test_photos_are_marked_right_and_wrong_by_path_or_id(clipsearch, indexed):
+    def asked(*marks):
+        return json.loads(clipsearch("query", "red", *marks, "--json", cwd=indexed)[1])["hits"]
+
+    number = {Path(hit["path"]).name: hit["id"] for hit in asked()}
+    marked = asked("--right", "blue.jpg", "--wrong", indexed / "red.jpg")
+    assert marked == asked("--right", number["blue.jpg"], "--wrong", number["red.jpg"])
+    assert {Path(hit["path"]).name for hit in marked} == number.keys() - {"red.jpg"}
+    status, _, errors = clipsearch("query", "red", "--right", "gone.jpg", cwd=indexed)
+    assert status == 1 and "gone.jpg is not in the index; --right and --wrong take" in errors
 
 
 def test_an_answer_comes_before_the_next_question(indexed):

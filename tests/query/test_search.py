@@ -2,6 +2,7 @@
 
 import shutil
 import tracemalloc
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -10,10 +11,11 @@ from PIL import Image
 
 from clipsearch import Query, Term
 from clipsearch.errors import QueryError
+from clipsearch.query.embed import RIGHT, WRONG
 from clipsearch.query.search import _without_near_copies
 from clipsearch.store.collection import Collection
 from clipsearch.types import Not, Test
-from tests.conftest import save_photo
+from tests.conftest import give_captions, save_photo
 
 
 def names(hits):
@@ -213,6 +215,52 @@ def test_under_filters_photos_that_do_not_meet_them_are_no_rivals(engine):
         assert inside.match > outside.match if is_higher else inside.match == outside.match
         both = engine.search(Query((term, Term("blue", -1)), png), 5)[0]
         assert both.match == pytest.approx(inside.match * (1 - engine.search(Query((Term("blue"),), png))[0].match))
+
+
+def ids_of(engine):
+    return {record.file.name: record.image_id for record in engine.browse()[0]}
+
+
+def test_marks_move_a_query_by_rocchios_formula(engine):
+    number = ids_of(engine)
+    text = engine.encoder.encode_texts(["red"])[0].astype(np.float64)
+    green, blue, grey = (engine.vector(number[f"{name}"]) for name in ("green.jpg", "blue.jpg", "grey.png"))
+    moved = text + RIGHT * (green.astype(np.float64) + blue) / 2 - WRONG * grey
+    right, wrong = (number["green.jpg"], number["blue.jpg"]), (number["grey.png"],)
+    hits = engine.search(Query((Term("red"),), right=right, wrong=wrong), 10)
+    assert "grey.png" not in names(hits) and {"green.jpg", "blue.jpg"} < set(names(hits)) and len(hits) == 4
+    for hit in hits:
+        vector = engine.vector(hit.record.image_id).astype(np.float64)
+        assert hit.score == pytest.approx(vector @ moved / np.linalg.norm(moved), abs=1e-6)
+    assert "grey.png" not in names(engine.search(Query((Term("red"),), wrong=wrong, keep_own=True), 10))
+
+
+def test_a_match_after_marks_is_that_of_the_text(engine):
+    number, term = ids_of(engine), Term("red")
+    plain = {hit.path: hit.match for hit in engine.search(Query((term,)), 10)}
+    marked = engine.search(Query((term,), right=(number["blue.jpg"],)), 10)
+    assert {hit.path: pytest.approx(hit.match) for hit in marked} == plain
+    assert names(marked) != names(engine.search(Query((term,)), 10))
+
+
+def test_marks_of_photos_that_are_gone_do_not_count_and_are_told(engine):
+    hits = engine.search(Query((Term("red"),), right=(999,), wrong=(998,)), 10)
+    assert list(hits) == list(engine.search(Query((Term("red"),)), 10))
+    assert [(note.code, note.message) for note in hits.explanation.notes] == [
+        ("marks", "2 marked photos are not in the index any more, and did not count")
+    ]
+
+
+def test_a_photo_marked_wrong_is_not_found_by_its_words_either(engine, photos):
+    give_captions(photos / ".clipsearch", {"blue.jpg": "red like a fire"})
+    query = Query((Term("red"),), hybrid=True)
+    assert "blue.jpg" in names(engine.search(query, 2))
+    assert "blue.jpg" not in names(engine.search(replace(query, wrong=(ids_of(engine)["blue.jpg"],)), 10))
+
+
+def test_marks_need_something_to_look_for(engine):
+    with pytest.raises(QueryError, match="say what to look for, too"):
+        engine.search(Query((), (Test("width", ">", 1),), right=(1,)))
 
 
 def test_a_text_without_filters_takes_one_scan(engine, monkeypatch):

@@ -86,6 +86,7 @@ GIRAFFE, CAT = str(PHOTOS / "giraffe.jpg"), str(PHOTOS / "cat.png")
         ["query", GIRAFFE, "-k", "5"],
         ["query", "a dog", "+", f"0.5:{CAT}", "-", f"2:{GIRAFFE}"],
         ["query", "--like", CAT, "--unlike", "a dog", "--diverse", "--keep-own"],
+        ["query", "a cat", "--right", CAT, "--right", "3", "--wrong", GIRAFFE],
         ["query", "water", "--relevant", "--sort", "name", "--page", "2", "-k", "3"],
         ["query", "water", "--min-score", "0.1", "--sort", "date", "--offset", "2"],
         ["query", "a drawing", "--ensemble", "--prompt", "a sketch of a {}"],

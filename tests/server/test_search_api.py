@@ -92,6 +92,18 @@ def test_texts_and_photos_are_weighed_together(client):
     assert found_names(answer)[0] in ("green.jpg", "grey.png") and "blue.jpg" not in found_names(answer)
 
 
+def test_marks_are_parameters_and_fields(client):
+    number = ids(client)
+    marks = {"right": [number["blue.jpg"], number["grey.png"]], "wrong": [number["red.jpg"]]}
+    answer = client.get("/api/search", params={"q": "red", **marks, "explain": True, "exact": True})
+    body = client.post("/api/search", json={"terms": [{"text": "red"}], **marks})
+    assert found_names(answer) == found_names(body) and "red.jpg" not in found_names(answer)
+    assert answer.json()["hits"] == body.json()["hits"]
+    assert {name: answer.json()["explanation"][name] for name in marks} == marks
+    similar = client.get("/api/similar", params={"id": number["green.jpg"], "wrong": number["red.jpg"]})
+    assert "red.jpg" not in found_names(similar)
+
+
 def test_photos_without_a_query_come_newest_first_in_pages(client, engine, photos):
     for number, day in enumerate(("2021:05:01", "2023:05:01", "2022:05:01")):
         from PIL import Image

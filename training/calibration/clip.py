@@ -49,8 +49,7 @@ def clip_tasks(shared: Path, half: int) -> list[Task]:
     with np.load(shared / "embeddings" / "clip_b32_real.npz", allow_pickle=False) as archive:
         images, texts = _units(archive["image"]), _units(archive["text"])
         image_source, text_source = archive["image_source"], archive["text_source"]
-    captioned, others = images[image_source == _CAPTIONED], images[image_source == _OTHERS]
-    photos = np.concatenate([captioned, others[(others @ captioned.T).max(axis=1) < _COPY]])
+    captioned, photos = images[image_source == _CAPTIONED], _photos(images, image_source)
     everything = read_captions(shared / "flickr8k" / "captions.jsonl")
     known = everything[: len(captioned)]
     mine = np.arange(len(captioned)) % 2 == half
@@ -81,6 +80,21 @@ def clip_tasks(shared: Path, half: int) -> list[Task]:
         named.some(np.flatnonzero(named.queries.relevant.any(axis=1))),
         absent.some(_unheard(names, everything)[half::2]),
     ]
+
+
+def caption_vectors(shared: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """The captions (n, dim), all photos (m, dim), and the photo (n,) of each caption."""
+    with np.load(shared / "embeddings" / "clip_b32_real.npz", allow_pickle=False) as archive:
+        images, texts = _units(archive["image"]), _units(archive["text"])
+        image_source, text_source = archive["image_source"], archive["text_source"]
+    captions = texts[text_source == _CAPTIONS]
+    return captions, _photos(images, image_source), np.arange(len(captions)) // 5
+
+
+def _photos(images: NDArray[np.float64], source: NDArray[np.str_]) -> NDArray[np.float64]:
+    """The captioned photos, then the others of Flickr8k that are not copies of them."""
+    captioned, others = images[source == _CAPTIONED], images[source == _OTHERS]
+    return np.concatenate([captioned, others[(others @ captioned.T).max(axis=1) < _COPY]])
 
 
 def _coco() -> list[str]:

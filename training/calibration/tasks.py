@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from calibration.queries import QuerySet, absent, descriptions, single_words, words
-from clipsearch.analysis.evaluation import read_captions
+from clipsearch.analysis.evaluation import CaptionedExample, read_captions
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import ENSEMBLE, PHOTO, default_prompts, embed_with_prompts, everyday_texts
 from clipsearch.types import Embeddings
@@ -68,6 +68,19 @@ def flickr8k(encoder: Encoder, folder: Path, split: str, half: int, work: Path) 
         task = Task(queries, texts.astype(np.float64) @ pictures.T.astype(np.float64), everyday)
         tasks.append(task if queries.name == "descriptions" else task.some(slice(half, None, 2)))
     return tasks
+
+
+def kept_vectors(
+    encoder: Encoder, folder: Path, split: str, kind: Callable[[Sequence[CaptionedExample]], QuerySet], work: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float64], QuerySet]:
+    """One kind of queries about a split of Flickr8k: texts (n, dim), photos (m, dim), and what is right."""
+    photos = read_captions(folder / "captions.jsonl", split)
+    name = f"{encoder.spec.fingerprint.digest[:12]}-{split}"
+    paths = [folder / "images" / photo.image for photo in photos]
+    pictures = _kept(work / f"{name}-photos.npy", paths, encoder.encode_images)
+    queries = kind(photos)
+    texts = _kept(work / f"{name}-{queries.name}.npy", queries.texts, encoder.encode_texts)
+    return texts.astype(np.float64), pictures.astype(np.float64), queries
 
 
 def _embed_words(encoder: Encoder) -> Callable[[Sequence[str]], Embeddings]:
