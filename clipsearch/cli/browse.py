@@ -34,8 +34,9 @@ def browse(
     clipsearch browse --in ~/Photos/2024 --relevant
 
     Down and Up choose a photo, and Enter goes to the list. In the list, Enter opens the photo, c copies its path, s looks for
-    similar photos, r hides photos that do not match, f shows every file of a shot, a every moment of a film, / goes back to
-    the query, and q quits. Esc clears the query. Needs a terminal with colours, and textual: pip install 'clipsearch[tui]'.
+    similar photos, + and - mark a photo right or wrong and search again, u takes the last mark back, r hides photos that do
+    not match, f shows every file of a shot, a every moment of a film, / goes back to the query, and q quits. Esc clears the
+    query. Needs a terminal with colours, and textual: pip install 'clipsearch[tui]'.
     """
     try:
         from clipsearch.terminal.app import BrowseApp

@@ -30,6 +30,7 @@ from clipsearch.types import Box, Failure, ImageFile, ImageRecord, Query, Term, 
 
 _PAUSE = 0.12  # seconds without a key, before a text is searched
 _BOX = Box(320, 320)  # pixels: more than a preview has half-blocks, so that a resize needs no decoding
+_MARKS = {"right": True, "wrong": False}
 _MOST_PICTURES = 64  # in memory, 300 kB each
 
 
@@ -38,6 +39,7 @@ class ListRequest:
     """What the list shows: photos for a text, photos like another one, or the newest.
 
     `relevant` leaves out what does not match. `every_file` shows all files of a shot, and `all_moments` each moment and page.
+    `marks` are the photos that were marked, in order: whether right, and their ids.
     """
 
     text: str = ""
@@ -45,6 +47,11 @@ class ListRequest:
     relevant: bool = False
     every_file: bool = False
     all_moments: bool = False
+    marks: tuple[tuple[bool, tuple[int, ...]], ...] = ()
+
+    def marked(self, *, right: bool) -> tuple[int, ...]:
+        """The ids that were marked right, or those that were marked wrong."""
+        return tuple(image_id for is_right, ids in self.marks if is_right == right for image_id in ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,9 @@ class BrowseApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy", "copy the path"),
         Binding("s", "similar", "more like this"),
+        Binding("plus", "mark(True)", "right", key_display="+"),
+        Binding("minus", "mark(False)", "wrong", key_display="-"),
+        Binding("u", "unmark", "unmark", show=False),
         Binding("r", "relevant", "only relevant"),
         Binding("f", "every_file", "every file"),
         Binding("a", "all_moments", "all moments"),
@@ -160,7 +170,7 @@ class BrowseApp(App[None]):
     def _typed(self, event: Input.Changed) -> None:
         text = event.value.strip()
         if text != self._request.text:
-            self._look_for(replace(self._request, text=text, like=None))
+            self._look_for(replace(self._request, text=text, like=None, marks=()))
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
@@ -189,10 +199,30 @@ class BrowseApp(App[None]):
     def action_similar(self) -> None:
         """Show photos like the chosen one."""
         if row := self._chosen:
-            request = replace(self._request, text="", like=row.record)
+            request = replace(self._request, text="", like=row.record, marks=())
             with self.prevent(Input.Changed):
                 self.query_one(Input).value = ""
             self._look_for(request)
+
+    def action_mark(self, right: bool) -> None:
+        """Mark the chosen photo right or wrong, or take that mark back, and search again."""
+        row, request = self._chosen, self._request
+        if row is None:
+            return
+        if not request.text and request.like is None:
+            self._say("look for something first; + and - mark photos that were found", wrong=True)
+            return
+        image_id = row.record.image_id
+        # The other files of a wrong photo's shot would take its place.
+        ids = (image_id,) if right else (image_id, *(other.image_id for other in row.others))
+        kept = tuple(mark for mark in request.marks if image_id not in mark[1])
+        is_taken_back = (right, ids) in request.marks
+        self._look_for(replace(request, marks=kept if is_taken_back else (*kept, (right, ids))))
+
+    def action_unmark(self) -> None:
+        """Take the last mark back, and search again."""
+        if self._request.marks:
+            self._look_for(replace(self._request, marks=self._request.marks[:-1]))
 
     def action_relevant(self) -> None:
         """Show only photos that match, or all again."""
@@ -215,7 +245,7 @@ class BrowseApp(App[None]):
         with self.prevent(Input.Changed):
             self.query_one(Input).value = ""
         self.query_one(Input).focus()
-        self._look_for(replace(self._request, text="", like=None))
+        self._look_for(replace(self._request, text="", like=None, marks=()))
 
     def action_move(self, rows: int) -> None:
         """Choose another photo without leaving the query."""
@@ -256,6 +286,8 @@ class BrowseApp(App[None]):
             terms=terms,
             min_match=least,
             own=own,
+            right=request.marked(right=True),
+            wrong=request.marked(right=False),
             one_per_shot=not request.every_file,
             all_moments=request.all_moments,
         )
@@ -264,6 +296,7 @@ class BrowseApp(App[None]):
         photos = f"{explained.considered:,} photos"
         photos += f" like {printable(like.file.name)}" if like else ""
         photos += " that match" if least is not None else ""
+        photos += _marks(request)
         if not hits:
             return [], f"none of {photos}"
         milliseconds = 1000 * sum(explained.seconds.values())
@@ -289,9 +322,10 @@ class BrowseApp(App[None]):
         except OSError:  # it was deleted
             folder = ""
         table.clear()
+        right = self._request.marked(right=True)
         for number, row in enumerate(self._rows, 1):
             table.add_row(
-                Text(str(number), "dim", justify="right"),
+                Text(f"+{number}" if row.record.image_id in right else str(number), "dim", justify="right"),
                 Text(percent(row.match), "bold green", justify="right"),
                 Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
                 Text(day(row.record.info.taken_at)),
@@ -333,6 +367,13 @@ class BrowseApp(App[None]):
             if len(self._pictures) > _MOST_PICTURES:
                 self._pictures.popitem(last=False)
         return self._pictures[file]
+
+
+def _marks(request: ListRequest) -> str:
+    """What the message says about the marks."""
+    counts = {word: sum(is_right == wanted for is_right, _ in request.marks) for word, wanted in _MARKS.items()}
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f", {said}, u unmarks" if said else ""
 
 
 def _name(row: PhotoRow, folder: str) -> str:

@@ -187,6 +187,29 @@ def test_only_what_is_relevant(browse):
     browse(test)
 
 
+def test_plus_and_minus_mark_photos_and_u_takes_a_mark_back(browse):
+    async def test(pilot, app):
+        await pilot.press("tab", "plus")
+        assert "look for something first" in state(app)
+        app.query_one(Input).focus()
+        await type_text(pilot, "an animal")
+        found = listed(app)
+        await pilot.press("tab", "minus")
+        await settled(pilot)
+        assert sorted(listed(app)) == sorted(found[1:]) and "1 wrong, u unmarks" in state(app)
+        app.query_one(DataTable).move_cursor(row=listed(app).index("lute.jpg"))
+        await pilot.press("plus")
+        await settled(pilot)
+        row = listed(app).index("lute.jpg")
+        assert row < found.index("lute.jpg") and "1 right, 1 wrong" in state(app)
+        assert app.query_one(DataTable).get_row_at(row)[0].plain == f"+{row + 1}"
+        await pilot.press("u", "u")
+        await settled(pilot)
+        assert listed(app) == found and "unmarks" not in state(app)
+
+    browse(test)
+
+
 def test_filters_hold_for_all_of_it(browse):
     async def test(pilot, app):
         matching = listed(app)
