@@ -7,8 +7,9 @@ import { selection } from "./selection.js";
  * @param {HTMLElement} room
  * @param {import("./grid.js").Grid} grid
  * @param {(photo: import("./api.js").Photo) => void} similar
+ * @param {(photo: import("./api.js").Photo, mark: "right" | "wrong") => void} mark
  */
-export function setUpGridKeys(room, grid, similar) {
+export function setUpGridKeys(room, grid, similar, mark) {
   room.addEventListener("keydown", (event) => {
     if (event.altKey) return;
     if ((event.ctrlKey || event.metaKey) && event.key === "a") {
@@ -28,6 +29,8 @@ export function setUpGridKeys(room, grid, similar) {
       grid.anchor = grid.current;
     } else if (event.key === "m" && grid.photos[grid.current]) {
       similar(grid.photos[grid.current]);
+    } else if ((event.key === "r" || event.key === "w") && grid.photos[grid.current]) {
+      mark(grid.photos[grid.current], event.key === "r" ? "right" : "wrong");
     }
   });
   room.addEventListener("focusin", (event) => {

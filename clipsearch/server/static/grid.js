@@ -35,7 +35,7 @@ export class Grid {
   /**
    * @param {HTMLElement} room
    * @param {{open: (index: number) => void, pick: (index: number, event: MouseEvent) => void, similar: (photo: Photo) => void,
-   *   nearEnd: () => void}} acts
+   *   mark: (photo: Photo, mark: "right" | "wrong") => void, nearEnd: () => void}} acts
    */
   constructor(room, acts) {
     this.#room = room;
@@ -160,6 +160,7 @@ export class Grid {
         open: () => this.#acts.open(this.#indexOf(photo)),
         pick: (event) => this.#acts.pick(this.#indexOf(photo), event),
         similar: () => this.#acts.similar(photo),
+        mark: (mark) => this.#acts.mark(entry?.card.photo ?? photo, mark),
       });
       entry = { card, index, place: "" };
       this.#cards.set(photo.id, entry);

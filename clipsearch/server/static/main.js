@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
 import { headingsOf } from "./photo-headings.js";
+import { setUpMarks, toggleMark } from "./marks.js";
 import { announce, explainEmpty, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
 import { setUpQueryPictures } from "./query-pictures.js";
@@ -35,8 +36,19 @@ const grid = new Grid(byId("photos"), {
     grid.moveTo(index, { focus: false });
   },
   similar,
+  mark,
   nearEnd: () => photos.more(),
 });
+
+/** Mark a photo and search again. The keyboard stays at its place in the rows. @param {Photo} photo @param {"right" | "wrong"} kind */
+function mark(photo, kind) {
+  const place = grid.hasFocus ? grid.current : null;
+  if (!toggleMark(photo, kind)) {
+    announce("Search for something first, then say which photos are right or wrong.");
+    return;
+  }
+  if (place !== null) photos.addEventListener("shown", () => grid.moveTo(place), { once: true });
+}
 
 let lastSearch = ""; // the last search, so that the same one is not sent again
 let scrollAfter = 0; // the scroll position to restore when the answer arrives
@@ -122,11 +134,12 @@ async function showPhoto() {
       before: photos.list[index - 1],
       after: photos.list[index + 1],
       similar,
+      mark,
     });
     if (index > photos.list.length - 5) photos.more();
   } else {
     try {
-      viewer.show(await ask(`/api/images/${id}`), { similar });
+      viewer.show(await ask(`/api/images/${id}`), { similar, mark });
     } catch (error) {
       state.closePhoto();
       announce(/** @type {Error} */ (error).message);
@@ -176,7 +189,8 @@ setUpFilterChips();
 setUpAnswerNotes();
 setUpToolbar((scale) => grid.rescale(scale));
 setUpSelectionBar(() => grid.photos);
-setUpGridKeys(byId("photos"), grid, similar);
+setUpGridKeys(byId("photos"), grid, similar, mark);
+setUpMarks();
 setUpQueryPictures();
 setUpThemeSwitch();
 setUpPhotos();

@@ -3,6 +3,7 @@
 import { thumbnailUrl } from "./api.js";
 import { element, icon, iconButton } from "./dom.js";
 import { day, fileName, isFilm, momentText, percent, photoTitle } from "./format.js";
+import { isMarked } from "./marks.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -18,7 +19,7 @@ import { day, fileName, isFilm, momentText, percent, photoTitle } from "./format
 
 /**
  * @param {Photo} photo
- * @param {{open: (event: MouseEvent) => void, pick: (event: MouseEvent) => void, similar: () => void}} acts
+ * @param {{open: (event: MouseEvent) => void, pick: (event: MouseEvent) => void, similar: () => void, mark: (mark: "right" | "wrong") => void}} acts
  * @returns {Card}
  */
 export function makeCard(photo, acts) {
@@ -34,7 +35,12 @@ export function makeCard(photo, acts) {
     const { caption, match } = card.photo;
     if (caption) button.title = caption;
     button.append(element("span", { class: "caption" }, element("bdi", {}, photoTitle(card.photo)), match != null && element("span", {}, percent(match))));
-    if (!node.querySelector(".similar")) node.append(iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }));
+    if (node.querySelector(".similar")) return;
+    node.append(
+      iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }),
+      iconButton("right-mark", `${name} is right: more like it`, () => acts.mark("right"), { class: "mark right", tabindex: "-1" }),
+      iconButton("wrong-mark", `${name} is wrong: fewer like it`, () => acts.mark("wrong"), { class: "mark wrong", tabindex: "-1" }),
+    );
   };
   node.addEventListener("pointerenter", addDetails);
   node.addEventListener("focusin", addDetails);
@@ -54,6 +60,7 @@ export function makeCard(photo, acts) {
  */
 export function showAnswer(card, photo) {
   card.photo = photo;
+  card.element.classList.toggle("marked", isMarked(photo, "right"));
   if (!card.element.classList.contains("broken")) card.button.querySelector(".caption")?.remove();
   for (const mark of card.element.querySelectorAll(".others, .moment")) mark.remove();
   const others = photo.others?.length;
@@ -71,8 +78,9 @@ export function cardLabel(photo, index, total) {
   const match = photo.match == null ? "" : `, match ${percent(photo.match)}`;
   const taken = photo.taken_at ? `, taken ${day(photo.taken_at)}` : "";
   const others = photo.others ? `, ${photo.others.length} more of this shot` : "";
+  const marked = isMarked(photo, "right") ? ", marked right" : "";
   const moment = photo.moment ? `, ${momentText(photo)}` : isFilm(photo) ? ", film" : "";
-  return `${fileName(photo.path)}, ${index + 1} of ${total}${moment}${match}${taken}${others}`;
+  return `${fileName(photo.path)}, ${index + 1} of ${total}${moment}${match}${taken}${others}${marked}`;
 }
 
 /**

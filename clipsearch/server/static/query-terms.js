@@ -26,7 +26,18 @@ function render() {
   const list = byId("terms");
   const parts = [...pictureParts(), ...textParts()];
   list.hidden = parts.length === 0;
-  keepingFocus(list, () => list.replaceChildren(...parts.map(chip), adder("and", "plus", " + "), adder("without", "minus", " - ")));
+  keepingFocus(list, () => list.replaceChildren(...parts.map(chip), ...markChips(), adder("and", "plus", " + "), adder("without", "minus", " - ")));
+}
+
+/** How many photos are marked, each kind with a button that takes its marks back. */
+function markChips() {
+  const search = currentSearch();
+  return /** @type {const} */ (["right", "wrong"]).filter((mark) => search[mark].length).map((mark) => {
+    const label = `${search[mark].length} marked ${mark}`;
+    return element("li", { class: mark === "wrong" ? "chip negative marks" : "chip marks" },
+      icon(`${mark}-mark`), element("span", { class: "term" }, label),
+      element("button", { type: "button", class: "remove", "data-key": `marks-${mark}`, "aria-label": `Remove the marks: ${label}`, title: "Remove these marks", onclick: () => changeSearch({ [mark]: [] }) }, icon("close")));
+  });
 }
 
 /** @param {string} word @param {string} symbol @param {string} sign */

@@ -16,6 +16,8 @@ import { decodePairs, encodePairs } from "./url.js";
  * @typedef {object} Search
  * @property {string} q in the query language
  * @property {Picture[]} pictures
+ * @property {string[]} right ids of hits that were marked right
+ * @property {string[]} wrong ids of hits that were marked wrong
  * @property {string[]} folders absolute; photos lie below one of them
  * @property {string} from a date, or as much of it as is known: 2024, 2024-07, 2024-07-15
  * @property {string} to likewise, included
@@ -34,13 +36,14 @@ import { decodePairs, encodePairs } from "./url.js";
 
 /** @type {Readonly<Search>} */
 export const EMPTY = Object.freeze({
-  q: "", pictures: [], folders: [], from: "", to: "", camera: "", near: "", orientation: "", format: "", name: "", where: "",
+  q: "", pictures: [], right: [], wrong: [], folders: [], from: "", to: "", camera: "", near: "", orientation: "", format: "", name: "", where: "",
   others: [], relevant: false, everyFile: false, allMoments: false, sort: "",
 });
 
 const TEXTS = /** @type {const} */ (["q", "sort", "camera", "near", "orientation", "format", "name", "where"]);
 const FILTERS = /** @type {const} */ (["folders", "from", "to", "camera", "near", "orientation", "format", "name", "where", "others"]);
 const OTHERS = ["before", "min_width", "min_height"];
+const ID = /^[1-9]\d{0,17}$/; // of a photo
 const BEGINNING = "0001"; // of time, for a period that has only an end
 
 /** Fires "search" when the search changes, "photo" when another photo is opened or the photo is closed, and "leaving" before a new page address. */
@@ -56,12 +59,13 @@ export const currentSearch = () => search;
 export const openPhotoId = () => photo;
 
 /**
- * Change the search. Words typed one after another are one step back in the history, not one each.
+ * Change the search. Marks are about a query: another one has none. Words typed one after another are one step back in the history, not one each.
  * @param {Partial<Search>} change
  * @param {{asTyping?: boolean}} [options]
  */
 export function changeSearch(change, { asTyping = false } = {}) {
   const next = { ...search, ...change };
+  if (finished(next.q) !== finished(search.q) || next.pictures !== search.pictures) Object.assign(next, { right: [], wrong: [], ...change });
   if (address(next, null) === address(search, photo)) {
     typing &&= asTyping;
     return;
@@ -133,7 +137,7 @@ export function withoutFilters(names = FILTERS) {
 export function toPairs(search) {
   /** @type {Pair[]} */
   const pairs = search.q ? [["q", search.q]] : [];
-  pairs.push(...picturePairs(search), ...filterPairs(search));
+  pairs.push(...picturePairs(search), ...markPairs(search), ...filterPairs(search));
   if (search.relevant) pairs.push(["relevant", "true"]);
   if (search.everyFile) pairs.push(["one_per_shot", "false"]);
   if (search.allMoments) pairs.push(["all_moments", "true"]);
@@ -144,10 +148,11 @@ export function toPairs(search) {
 /** @param {Pair[]} pairs @returns {Search} */
 export function fromPairs(pairs) {
   /** @type {any} */
-  const found = { ...EMPTY, pictures: [], folders: [], others: [] };
+  const found = { ...EMPTY, pictures: [], right: [], wrong: [], folders: [], others: [] };
   for (const [name, value] of pairs) {
     if (name === "in") found.folders.push(value);
     else if (name === "like" || name === "unlike") found.pictures.push(parsePicture(value, name === "unlike"));
+    else if ((name === "right" || name === "wrong") && ID.test(value)) found[name].push(value);
     else if (name === "relevant") found.relevant = value === "true";
     else if (name === "one_per_shot") found.everyFile = value === "false";
     else if (name === "all_moments") found.allMoments = value === "true";
@@ -181,7 +186,7 @@ export function filterPairs(search) {
  * @returns {Pair[]}
  */
 export function queryPairs(search) {
-  const pairs = picturePairs(search);
+  const pairs = [...picturePairs(search), ...markPairs(search)];
   const q = finished(search.q);
   if (q) pairs.unshift(["q", q]);
   if (search.relevant && canJudge(search)) pairs.push(["relevant", "true"]);
@@ -201,6 +206,12 @@ function picturePairs(search) {
     const size = Math.abs(weight);
     return [weight < 0 ? "unlike" : "like", size === 1 ? source : `${size}:${source}`];
   });
+}
+
+/** Marks of a query; without one they say nothing. @param {Search} search @returns {Pair[]} */
+function markPairs(search) {
+  if (!isQuery(search)) return [];
+  return /** @type {const} */ (["right", "wrong"]).flatMap((mark) => search[mark].map((id) => /** @type {Pair} */ ([mark, id])));
 }
 
 /** @param {string} text "[weight:]ID" or "[weight:]upload:TOKEN" @param {boolean} unlike @returns {Picture} */

@@ -5,12 +5,13 @@ import { byId, element, icon, iconButton } from "./dom.js";
 import { filmPlayer, playOrPause, stopFilms } from "./film-player.js";
 import { isFilm, photoTitle } from "./format.js";
 import { photoFacts } from "./photo-facts.js";
+import { isMarked } from "./marks.js";
 import { selection } from "./selection.js";
-import { closePhoto, openPhoto } from "./state.js";
+import { closePhoto, currentSearch, isQuery, openPhoto } from "./state.js";
 import { Zoom } from "./zoom.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
-/** @typedef {{before?: Photo, after?: Photo, similar: (photo: Photo) => void}} Around */
+/** @typedef {{before?: Photo, after?: Photo, similar: (photo: Photo) => void, mark: (photo: Photo, mark: "right" | "wrong") => void}} Around */
 
 const dialog = byId("viewer");
 const frame = element("div", { class: "frame" });
@@ -20,19 +21,21 @@ const facts = element("aside", { class: "photo-facts", "aria-label": "About this
 const previous = iconButton("left", "Previous photo", () => step(-1), { class: "icon-button step previous" });
 const next = iconButton("right", "Next photo", () => step(1), { class: "icon-button step next" });
 const pick = iconButton("check", "Select this photo", () => shown && selection.toggle(shown), { "aria-pressed": "false" });
+const right = iconButton("right-mark", "Right: more like it (r)", () => shown && around.mark(shown, "right"), { "aria-pressed": "false" });
+const wrong = iconButton("wrong-mark", "Wrong: fewer like it (w)", () => shown && around.mark(shown, "wrong"), { "aria-pressed": "false" });
 const info = iconButton("info", "About this photo", () => showFacts(!dialog.classList.contains("with-facts")));
 const zoom = new Zoom(stage, frame, (direction) => (direction ? step(direction) : closePhoto()));
 
 /** @type {Photo | null} */
 let shown = null;
 /** @type {Around} */
-let around = { similar: () => {} };
+let around = { similar: () => {}, mark: () => {} };
 
 dialog.append(
   element("div", { class: "viewer-bar" },
     iconButton("close", "Close", closePhoto), title,
     iconButton("minus", "Zoom out", () => zoom.by(1 / 1.5), { class: "icon-button zoomer" }),
-    iconButton("plus", "Zoom in", () => zoom.by(1.5), { class: "icon-button zoomer" }), pick,
+    iconButton("plus", "Zoom in", () => zoom.by(1.5), { class: "icon-button zoomer" }), pick, right, wrong,
     element("button", { type: "button", class: "icon-button labelled", "aria-label": "More like this", onclick: () => shown && around.similar(shown) }, icon("similar"), element("span", {}, "More like this")),
     info,
   ),
@@ -59,6 +62,7 @@ export const viewer = {
       facts.replaceChildren(photoFacts(photo));
       showPicture(photo);
       showPicked();
+      showMarks();
     }
     if (!dialog.open) {
       document.documentElement.classList.add("viewing");
@@ -97,6 +101,14 @@ function showPicked() {
   if (shown) pick.setAttribute("aria-pressed", String(selection.has(shown)));
 }
 
+/** Photos that were searched for can be marked. */
+function showMarks() {
+  for (const [button, mark] of /** @type {const} */ ([[right, "right"], [wrong, "wrong"]])) {
+    button.hidden = !isQuery(currentSearch());
+    button.setAttribute("aria-pressed", String(shown !== null && isMarked(shown, mark)));
+  }
+}
+
 /** @param {boolean} open @param {boolean} [remember] */
 function showFacts(open, remember = true) {
   dialog.classList.toggle("with-facts", open);
@@ -119,7 +131,7 @@ function onKey(event) {
   /** @type {Record<string, () => void>} */
   const always = {
     "+": () => zoom.by(1.5), "=": () => zoom.by(1.5), "-": () => zoom.by(1 / 1.5), 0: () => zoom.reset(), i: () => info.click(),
-    x: () => pick.click(), m: () => shown && around.similar(shown), PageUp: () => step(-1), PageDown: () => step(1),
+    x: () => pick.click(), r: () => right.click(), w: () => wrong.click(), m: () => shown && around.similar(shown), PageUp: () => step(-1), PageDown: () => step(1),
     k: () => film && playOrPause(film),
   };
   /** @type {Record<string, () => void>} */

@@ -1,0 +1,80 @@
+"""Hits that are marked right or wrong, in the rows and in the viewer."""
+
+import pytest
+
+from tests.browser.conftest import answered, search, shown
+
+pytestmark = pytest.mark.long
+
+
+def mark(page, number, kind):
+    card = page.locator(".photo").nth(number)
+    card.hover()
+    with answered(page, f"{kind}="):
+        card.locator(f".mark.{kind}").click()
+
+
+def test_photos_are_marked_in_the_rows_and_marks_are_taken_back_by_chips(page):
+    assert page.locator(".photo").first.locator(".mark").count() == 0
+    search(page, "an animal")
+    before = shown(page)
+    mark(page, 0, "wrong")
+    assert before[0] not in shown(page) and page.locator("#terms .marks").inner_text().strip() == "1 marked wrong"
+    last = shown(page)[5]
+    mark(page, 5, "right")
+    assert shown(page).index(last) < 5
+    card = page.locator(".photo.marked")
+    assert card.count() == 1 and "marked right" in card.locator(".open").get_attribute("aria-label")
+    marked, url = shown(page), page.url
+    assert "right=" in url and "wrong=" in url
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    assert shown(page) == marked and page.locator("#terms .marks").count() == 2
+    for _ in range(2):
+        with answered(page, "/api/search"):
+            page.locator("#terms .marks .remove").first.click()
+    assert shown(page) == before and "right=" not in page.url
+
+
+def test_r_and_w_mark_by_keys_and_another_query_has_no_marks(page):
+    page.locator(".photo .open").first.focus()
+    page.keyboard.press("r")
+    page.wait_for_selector("#note:popover-open")
+    search(page, "an animal")
+    names = shown(page)
+    page.locator(".photo .open").nth(1).focus()
+    with answered(page, "wrong="):
+        page.keyboard.press("w")
+    page.wait_for_function("document.activeElement.closest('.photo') !== null")
+    assert names[1] not in shown(page)
+    with answered(page, "right="):
+        page.keyboard.press("r")
+    assert page.locator("#terms .marks").count() == 2
+    search(page, "a boat")
+    assert page.locator("#terms .marks").count() == 0 and "wrong=" not in page.url
+
+
+def test_the_viewer_marks_and_a_saved_search_keeps_the_marks(page):
+    search(page, "an animal")
+    names = shown(page)
+    page.locator(".photo .open").first.click()
+    viewer = page.locator("#viewer")
+    with answered(page, "wrong="):
+        viewer.get_by_label("Wrong: fewer like it").click()
+    page.wait_for_selector("#viewer", state="hidden")
+    marked, url = shown(page), page.url
+    assert names[0] not in marked
+    page.click("#open-saved")
+    page.get_by_label("Name of this search").fill("animals")
+    page.get_by_role("button", name="Save this search").click()
+    page.wait_for_selector(".rows .row")
+    page.keyboard.press("Escape")
+    with answered(page):
+        page.click("#home")
+    page.click("#open-saved")
+    with answered(page, "wrong="):
+        page.get_by_role("button", name="animals").first.click()
+    assert (shown(page), page.url) == (marked, url)
+    page.click("#open-saved")
+    page.get_by_label("Remove animals").click()
+    page.wait_for_selector(".rows", state="detached")
