@@ -64,7 +64,7 @@ def understand(query: Query, today: date) -> tuple[Query, Understood]:
     conditions = [fact.condition for fact in facts]
     understood = replace(query, terms=tuple(terms), filters=(*query.filters, *conditions), smart=False)
     if not terms:
-        understood = replace(understood, min_score=None, min_match=None, diverse=False)
+        understood = replace(understood, min_score=None, min_match=None, diverse=False, right=(), wrong=())
     return understood, Understood(
         tuple(Fact(fact.kind, fact.words, fact.meaning) for fact in facts), _looking_for(terms)
     )

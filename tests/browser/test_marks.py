@@ -4,8 +4,6 @@ import pytest
 
 from tests.browser.conftest import answered, search, shown
 
-pytestmark = pytest.mark.long
-
 
 def mark(page, number, kind):
     card = page.locator(".photo").nth(number)
@@ -36,6 +34,7 @@ def test_photos_are_marked_in_the_rows_and_marks_are_taken_back_by_chips(page):
     assert shown(page) == before and "right=" not in page.url
 
 
+@pytest.mark.long
 def test_r_and_w_mark_by_keys_and_another_query_has_no_marks(page):
     page.locator(".photo .open").first.focus()
     page.keyboard.press("r")
@@ -54,6 +53,7 @@ def test_r_and_w_mark_by_keys_and_another_query_has_no_marks(page):
     assert page.locator("#terms .marks").count() == 0 and "wrong=" not in page.url
 
 
+@pytest.mark.long
 def test_the_viewer_marks_and_a_saved_search_keeps_the_marks(page):
     search(page, "an animal")
     names = shown(page)

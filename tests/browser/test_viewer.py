@@ -183,6 +183,8 @@ def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
         assert page.evaluate(
             "document.activeElement === document.body || document.activeElement.closest('#viewer') !== null"
         )
+    if page.evaluate("document.activeElement === document.body"):  # between the last button and the first
+        page.keyboard.press("Tab")
     page.keyboard.press("PageDown")
     wait_for_title(page, names[2])
     page.keyboard.press("Escape")
