@@ -69,9 +69,41 @@ def read_exif(data: bytes) -> None:
     except Exception:  # the reader treats it as a picture without EXIF
         return
     taken, camera, place = exif.capture_time(main, more), exif.camera(main), exif.position(gps)
+    assert exif.texts(main).rating in (None, -1, 0, 1, 2, 3, 4, 5)
     assert taken is None or taken.isoformat()
     assert camera is None or (camera.isprintable() and len(camera) <= 401)
     assert place is None or (-90 <= place[0] <= 90 and -180 <= place[1] <= 180)
+
+
+def read_facts(data: bytes) -> None:
+    """Any bytes as an XMP packet, IPTC records, Takeout's JSON, a file name, or a photo with these, without its pixels."""
+    from clipsearch.errors import ImageError
+    from clipsearch.images.embedded import find_packets
+    from clipsearch.images.facts import LONGEST_KEYWORD, MOST_KEYWORDS, Facts
+    from clipsearch.images.file_name_dates import facts_in_name
+    from clipsearch.images.iptc import read_iptc
+    from clipsearch.images.reader import read_facts
+    from clipsearch.images.takeout import read_takeout
+    from clipsearch.images.xmp_facts import read_xmp
+    from clipsearch.types import LONGEST_CAPTION
+
+    found: list[Facts | None] = [read_iptc(data), facts_in_name(data.decode("utf-8", "surrogateescape"))]
+    for read in (read_takeout, lambda packet: read_xmp(packet, "xmp")):
+        with contextlib.suppress(ValueError):
+            found.append(read(data))
+    find_packets(data)
+    with contextlib.suppress(ImageError):
+        info = read_facts(data)
+        found.append(
+            Facts("exif", info.taken_at, info.gps, None, info.title, info.description, info.keywords, info.people)
+        )
+    for facts in filter(None, found):
+        assert facts.taken_at is None or facts.taken_at.isoformat()
+        assert facts.gps is None or (abs(facts.gps[0]) <= 90 and abs(facts.gps[1]) <= 180)
+        assert all(text is None or len(text) <= LONGEST_CAPTION for text in (facts.title, facts.description))
+        assert max(len(facts.keywords), len(facts.people)) <= MOST_KEYWORDS
+        assert all(0 < len(word) <= LONGEST_KEYWORD and word.isprintable() for word in facts.keywords)
+        assert facts.rating in (None, -1, 0, 1, 2, 3, 4, 5)
 
 
 def parse_queries(data: bytes) -> None:
@@ -217,6 +249,7 @@ def read_import(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "reader": read_photo,
     "exif": read_exif,
+    "facts": read_facts,
     "query": parse_queries,
     "catalog": open_catalog,
     "rows": read_rows,
