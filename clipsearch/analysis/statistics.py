@@ -15,8 +15,9 @@ from clipsearch.store.file_tables import Totals
 from clipsearch.types import Condition, Known, all_of
 
 By: TypeAlias = Literal[
-    "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source"
-]
+    "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source",
+    "place", "country",
+]  # fmt: skip
 
 ALL_BY: tuple[By, ...] = get_args(By)
 USUAL_BY: tuple[By, ...] = ("year", "camera", "folder", "format")
@@ -30,7 +31,8 @@ class ValueCount:
     """The number of photos with a value: "2024", "2024-07", a camera, an absolute folder, "JPEG", "portrait", "5 to 10 MP".
 
     Keywords and people are as one of the photos has them: upper and lower case are one value. A rating is "-1" (rejected) or
-    "0" to "5", and a source is a DateSource.
+    "0" to "5", and a source is a DateSource. A place is a city, "Paris, Île-de-France, France"; countries are
+    named in English.
     """
 
     value: str
@@ -90,6 +92,10 @@ def _breakdown(
         counts = _sum_by_value((name(width, height), count) for width, height, count in shapes)
     elif by == "rating":
         counts = {str(stars): count for stars, count in collection.count_by(by, condition)}
+    elif by == "place" or by == "country":
+        counts = _sum_by_value(
+            (_place_name(code, by), count) for code, count in collection.count_by("place", condition)
+        )
     else:
         counts = dict(collection.count_by(by, condition))
     if by == "keyword" or by == "person":
@@ -118,6 +124,14 @@ def _by_folder(collection: Collection, condition: Condition | None, depth: int) 
         (os.path.join(roots[root_id], *(part for part in os.fsdecode(folder).split("/")[:depth] if part)), count)
         for root_id, folder, count in rows
     )
+
+
+def _place_name(code: str, by: Literal["place", "country"]) -> str:
+    """The name of the city or of the country of a place; a code that is not known stays as it is."""
+    from clipsearch.gazetteer import names  # few indexes need it
+
+    whole = "/".join(code.split("/")[: 1 if by == "country" else 3])
+    return str(names(whole)) or whole
 
 
 def _sum_by_value(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:

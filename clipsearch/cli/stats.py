@@ -26,6 +26,7 @@ _MOST_COLUMNS = 240  # of a timeline; a longer one leaves out its empty columns
 # analysis.statistics.ALL_BY, which --help must not import
 _BY = (
     "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source",
+    "place", "country",
 )  # fmt: skip
 _COUNT = "What to count"
 _STARS = {"-1": "rejected", "0": "no stars", "1": "1 star", **{str(stars): f"{stars} stars" for stars in range(2, 6)}}
@@ -36,8 +37,8 @@ def stats(
     by: tuple[str, ...] = option(
         "--by",
         "FACT",
-        "year, month, camera, folder, format, orientation, megapixels, keyword, person, rating or source (of the date); "
-        "repeatable. Default: year, camera, folder and format.",
+        "year, month, camera, folder, format, orientation, megapixels, place, country, keyword, person, rating or "
+        "source (of the date); repeatable. Default: year, camera, folder and format.",
         _COUNT,
         multiple=True,
         type=click.Choice(_BY),
@@ -94,7 +95,7 @@ def _chart(breakdown: Breakdown, *, fill: bool) -> Chart:
     bars = [(name(count.value), count.images) for count in breakdown.counts]
     notes = []
     if breakdown.other_values:
-        plural = "people" if by == "person" else f"{by}s"
+        plural = {"person": "people", "country": "countries"}.get(by, f"{by}s")
         notes.append(f"{breakdown.other_values:,} more {plural}: {breakdown.other_images:,}")
     if breakdown.unknown:
         missing = "a date" if timeline or by == "source" else f"a {by}"

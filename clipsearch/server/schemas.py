@@ -173,7 +173,7 @@ class UploadAnswer(BaseModel):
 
 
 class FacetsAnswer(BaseModel):
-    """Counts by year, month, camera, folder, format, orientation, keyword, person, rating and source (of the date)."""
+    """Counts by year, month, camera, folder, format, orientation, keyword, person, rating, source, place and country."""
 
     images: int
     facets: dict[str, list[ValueCount]]

@@ -7,8 +7,9 @@ from PIL import Image
 
 from clipsearch import SearchEngine
 from clipsearch.analysis.statistics import ALL_BY, ValueCount, count_photos
+from clipsearch.query.filters import taken_at
 from clipsearch.store.collection import Collection
-from clipsearch.types import Below, Test
+from clipsearch.types import All, Below, Test
 from tests.conftest import give_facts, save_pages, save_photo
 
 
@@ -108,6 +109,19 @@ def test_keywords_people_ratings_and_sources_of_dates_are_counted(engine, tmp_pa
     assert ratings.unknown == 4
     (with_condition,) = engine.stats(["keyword"], Test("camera", "=", "X100")).breakdowns
     assert with_condition.unknown == 1
+
+
+def test_places_are_counted_by_city_and_by_country(engine, tmp_path):
+    folder = tmp_path / "photos"
+    save(folder / "p.jpg", (40, 30), "2024:05:01 10:00:00", None, (48.886, 2.343))  # Montmartre
+    save(folder / "q.jpg", (40, 31), None, None, (48.86, 2.34))
+    save(folder / "r.jpg", (40, 32), None, None, (48.14, 11.58))
+    engine.index()
+    places, countries = engine.stats(["place", "country"], Test("latitude", ">", 48.1)).breakdowns
+    assert places.counts == (ValueCount("Paris, Île-de-France, France", 2), ValueCount("Munich, Bavaria, Germany", 1))
+    assert countries.counts == (ValueCount("France", 2), ValueCount("Germany", 1)) and countries.unknown == 0
+    for count in (*places.counts, *countries.counts):
+        assert engine.browse(All((taken_at(count.value), Test("latitude", ">", 48.1))))[1] == count.images
 
 
 def test_nothing_at_all(tmp_path):

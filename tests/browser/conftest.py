@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 from PIL import Image
 
-from tests.conftest import PHOTOS, give_captions
+from tests.conftest import PHOTOS, give_captions, give_facts
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -35,6 +35,25 @@ ODD_NAMES = (
     b"no-utf8-\xff.png",
 )
 CAPTION = "a giraffe <img src=x onerror=window.hacked=1>"
+FACTS = {
+    "pagoda.jpg": {
+        "title": "Sens\u014d-ji <b>temple</b>",
+        "keywords": ("Travel", "Temple [old]"),
+        "people": ("Anna M\u00fcller",),
+        "rating": 5,
+    },
+    "kite.jpg": {
+        "keywords": ("travel", "Sky"),
+        "people": ("Anna M\u00fcller", "Bo"),
+        "rating": 3,
+        "taken_from": "takeout",
+    },
+    "coffee.jpg": {
+        "rating": -1,
+        "label": "Red",
+        "text": "CAF\u00c9 CENTRAL " + "coffee and cake " * 12 + "<img src=x onerror=window.hacked=1>",
+    },
+}
 PAUSE = 10_000  # milliseconds; most steps take a hundred, but the machine may be busy
 
 
@@ -120,6 +139,8 @@ def album(tmp_path_factory):
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
     index(folder)
     give_captions(folder / ".clipsearch", {"giraffe.jpg": CAPTION})
+    for name, facts in FACTS.items():
+        give_facts(folder / ".clipsearch", name, **facts)
     return folder
 
 

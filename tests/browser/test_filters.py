@@ -41,7 +41,7 @@ def test_folders_cameras_shapes_and_formats_have_counts(page, filters, album):
     with answered(page):
         first.click()
     assert page.locator("#status").inner_text() == f"{expected} photos"
-    assert first.get_attribute("aria-pressed") == "true"
+    filters.get_by_role("button", name=re.compile("^first"), pressed=True).wait_for()
     with answered(page):
         page.locator("#filter-chips button").first.click()
     with answered(page):
@@ -54,6 +54,56 @@ def test_folders_cameras_shapes_and_formats_have_counts(page, filters, album):
     with answered(page):
         filters.get_by_role("button", name=re.compile("^WEBP")).click()
     assert {name.rsplit(".")[1] for name in shown(page)} == {"webp"}
+
+
+def test_people_keywords_and_ratings_have_counts_and_chips(page, filters):
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^travel 2", re.IGNORECASE)).click()
+    assert shown(page) == ["pagoda.jpg", "kite.jpg"]
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Temple .old. 1")).click()
+    assert shown(page) == ["pagoda.jpg"] and "keyword=Temple" in page.url
+    chips = page.locator("#filter-chips li")
+    assert [chip.split("\n")[0] for chip in chips.all_inner_texts()][1] == "keyword Temple [old]"
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    assert shown(page) == ["pagoda.jpg"]
+    with answered(page):
+        page.get_by_role("button", name="Clear all").click()
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Bo 1")).click()
+    assert shown(page) == ["kite.jpg"]
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Bo 1")).click()
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^3 stars and more")).click()
+    assert shown(page) == ["pagoda.jpg", "kite.jpg"] and "rating=3.." in page.url
+    assert chips.first.inner_text().startswith("3 stars and more")
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Rejected 1")).click()
+    assert shown(page) == ["coffee.jpg"]
+
+
+def test_places_have_names_and_alternatives(page, filters):
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Brazil 2")).click()
+    assert shown(page) == ["wave.jpg", "rio.jpg"] and "place=Brazil" in page.url
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Japan 1")).click()
+    assert shown(page) == ["pagoda.jpg", "wave.jpg", "rio.jpg"]
+    page.locator(".photo .open").first.click()
+    with answered(page):
+        page.locator("#viewer .photo-facts").get_by_role("button", name="Tokyo").first.click()
+    page.wait_for_selector("#viewer", state="hidden")
+    assert shown(page) == ["pagoda.jpg"] and page.locator("#filter-chips").inner_text().startswith("in Tokyo")
+
+
+def test_words_in_texts(page, filters):
+    with answered(page):
+        filters.get_by_label("Words in titles").fill('"cafe central" cak*')
+        filters.get_by_label("Words in titles").press("Enter")
+    assert shown(page) == ["coffee.jpg"]
+    assert page.locator("#filter-chips button").first.inner_text().startswith('has the words "cafe central" cak*')
 
 
 def test_names_and_expressions(page, filters):

@@ -196,3 +196,30 @@ def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
     assert "Keys" in page.locator("#panel").inner_text()
     page.keyboard.press("Escape")
     page.wait_for_function(f"(name) => {which} === name", arg=names[2])
+
+
+def test_facts_are_shown_as_text_and_lead_to_photos_with_the_same(page, address):
+    page.goto(f"{address}?person=Bo")
+    page.wait_for_selector(".photo.loaded")
+    page.locator(".photo .open").first.click()
+    facts = page.locator("#viewer .photo-facts")
+    assert "from Google Takeout" in facts.inner_text()
+    assert facts.get_by_role("button", name="3 stars").is_visible()
+    with answered(page):
+        facts.get_by_role("button", name="travel").click()
+    page.wait_for_selector("#viewer", state="hidden")
+    assert shown(page) == ["pagoda.jpg", "kite.jpg"]
+    page.locator(".photo .open").first.click()
+    page.wait_for_function("() => document.querySelector('#viewer .photo-title')")
+    assert facts.locator(".photo-title").inner_text() == "Sensō-ji <b>temple</b>"
+    with answered(page):
+        facts.get_by_role("button", name="Anna Müller").click()
+    assert "person=Anna+M" in page.url and len(shown(page)) == 2
+    page.goto(f"{address}?rating=-1")
+    page.wait_for_selector(".photo.loaded")
+    page.locator(".photo .open").first.click()
+    text = facts.locator(".read-text")
+    assert not text.get_by_text("<img src=x").is_visible()
+    text.locator("summary").click()
+    assert text.get_by_text("<img src=x").is_visible() and page.evaluate("window.hacked") is None
+    assert facts.get_by_role("button", name="Rejected").is_visible()

@@ -40,6 +40,7 @@ from clipsearch.types import Known, all_of
 MOST_PLACES = 5000
 _FACETS: tuple[By, ...] = (
     "year", "month", "camera", "folder", "format", "orientation", "keyword", "person", "rating", "source",
+    "place", "country",
 )  # fmt: skip
 _BAD_QUERY = error_responses({400: "The query asks for nothing, or cannot be understood."})
 _NO_PICTURE = error_responses({404: "There is no such photo or upload."})
@@ -120,9 +121,9 @@ def search_routes(service: Service) -> APIRouter:
 
     @router.get("/facets", response_model=schemas.FacetsAnswer, responses=_BAD_QUERY)
     async def facets(request: Request, parameters: Annotated[FacetParameters, Query()]) -> Response:
-        """How many photos there are by year, month, camera, folder, format, orientation, keyword, person, rating and source.
+        """How many photos there are by year, camera, folder, place, keyword and so on.
 
-        A photo with several keywords or people counts for each. `source` is where the date was read.
+        A photo with several keywords or people counts for each. `source` is where the date was read, and `place` a city.
         """
         condition = all_of(parameters.conditions(request.scope["query_string"]))
         stats = await service.read(

@@ -18,6 +18,15 @@ import { encodePairs } from "./url.js";
  * @property {PlaceName} [place] the nearest city
  * @property {string} content_hash
  * @property {string} [caption] the text that a data set has for it
+ * @property {string} [taken_from] where the date was read: "exif", "takeout", ...
+ * @property {string} [title]
+ * @property {string} [description]
+ * @property {string[]} [keywords]
+ * @property {string[]} [people]
+ * @property {number} [rating] stars; -1 is rejected
+ * @property {string} [label] a colour or other mark
+ * @property {string} [text] what was read in the picture
+ * @property {("meaning" | "text")[]} [found_by] what has found the hit
  * @property {{unit: "page" | "second", at: number}} [moment] which picture of a film or of a file with pages
  * @property {number} [rank]
  * @property {number} [score]

@@ -1,7 +1,7 @@
 /** The active filters as chips, with a button to remove each. */
 
 import { byId, element, icon } from "./dom.js";
-import { count, fileName, place, visible } from "./format.js";
+import { count, fileName, place, starsText, visible } from "./format.js";
 import { changes, changeSearch, currentSearch, isFiltered, withoutFilters } from "./state.js";
 
 /** @typedef {import("./state.js").Search} Search */
@@ -33,6 +33,11 @@ function chipsOf(search) {
   if (search.from || search.to) add({ from: "", to: "" }, period(search.from, search.to));
   if (search.camera) add({ camera: "" }, visible(search.camera));
   if (search.near) add({ near: "" }, surroundings(search.near));
+  for (const [list, word] of /** @type {const} */ ([["places", "in"], ["keywords", "keyword"], ["people", "with"]])) {
+    for (const value of search[list]) add({ [list]: search[list].filter((other) => other !== value) }, `${word} ${visible(value.replace(/\[([*?[])\]/g, "$1"))}`);
+  }
+  if (search.rating) add({ rating: "" }, starsText(search.rating));
+  if (search.text) add({ text: "" }, `has the words ${visible(search.text)}`);
   if (search.orientation) add({ orientation: "" }, search.orientation);
   if (search.format) add({ format: "" }, search.format.toUpperCase());
   if (search.name) add({ name: "" }, `name ${visible(search.name)}`);

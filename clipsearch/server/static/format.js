@@ -42,10 +42,16 @@ export function place(latitude, longitude) {
   return `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(4)}° ${longitude < 0 ? "W" : "E"}`;
 }
 
-/** "Montmartre, Paris, Île-de-France, France". @param {import("./api.js").PlaceName} name */
-export function placeName({ section, city, region, country }) {
-  return [...new Set([section, city, region, country].filter(Boolean))].join(", ");
+/** A rating as the filter has it, or as a photo has it: "4 stars", "4 stars and more", "2 to 4 stars", "rejected". @param {string} rating */
+export function starsText(rating) {
+  const [from, to = from] = rating.split("..");
+  const stars = (/** @type {string} */ number) => number === "-1" ? "rejected" : number === "0" ? "no stars" : counted(Number(number), "star");
+  if (from === to) return stars(from);
+  return from && to ? `${from} to ${stars(to)}` : from ? `${stars(from)} and more` : `at most ${stars(to)}`;
 }
+
+/** Stars to look at: "★★★★☆". @param {number} rating 0 to 5 */
+export const starSigns = (rating) => "★".repeat(rating) + "☆".repeat(5 - rating);
 
 /** The last part of a path, or the whole path if it has no parts. @param {string} path */
 export const fileName = (path) => visible(path.split(/[/\\]/).pop() || path);

@@ -1,14 +1,20 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, day, fileName, folderOf, momentText, percent, photoTitle, place, placeName, visible } from "./format.js";
+import { bytes, day, fileName, folderOf, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
-import { newSearch, openPhoto } from "./state.js";
+import { literal, newSearch, openPhoto } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
 const AROUND = 5; // kilometres
+const LONG_TEXT = 120; // characters of what was read in a picture; a longer text is folded
+/** Where a date was read, if not in the photo itself. @type {Record<string, string>} */
+const SOURCES = {
+  container: "from the film", sidecar: "from a sidecar file", takeout: "from Google Takeout", name: "from the file name",
+  file: "from the file's own time", xmp: "from XMP", iptc: "from IPTC",
+};
 
 /** @param {Photo} photo */
 export function photoFacts(photo) {
@@ -16,13 +22,21 @@ export function photoFacts(photo) {
   const folder = folderOf(path);
   /** @type {[string, Node | string | null | false | undefined][]} */
   const rows = [
+    ["Title", photo.title && element("bdi", { class: "photo-title" }, visible(photo.title))],
+    ["Description", photo.description && element("bdi", {}, visible(photo.description))],
     ["Caption", photo.caption && element("bdi", {}, visible(photo.caption))],
+    ["People", photo.people && tags(photo.people, (person) => ({ people: [literal(person)] }))],
+    ["Keywords", photo.keywords && tags(photo.keywords, (keyword) => ({ keywords: [literal(keyword)] }))],
+    ["Rating", photo.rating != null && rating(photo.rating)],
+    ["Label", photo.label && element("bdi", {}, visible(photo.label))],
+    ["Text", photo.text && readText(photo.text)],
     ["Moment", momentText(photo)],
     ["Match", photo.match != null && matchBar(photo.match)],
     ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
-    ["Taken", photo.taken_at && day(photo.taken_at)],
+    ["Taken", photo.taken_at && taken(photo.taken_at, SOURCES[photo.taken_from ?? ""])],
     ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],
-    ["Location", gps && link(photo.place ? visible(placeName(photo.place)) : place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `${place(...gps)}: photos within ${AROUND} km`)],
+    ["Place", photo.place && placeNames(photo.place)],
+    ["Location", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
     ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(photoTitle(other), () => openPhoto(other.id), visible(other.path))))],
@@ -32,6 +46,37 @@ export function photoFacts(photo) {
     }))],
   ];
   return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => (value ? [element("dt", {}, name), element("dd", {}, value)] : [])));
+}
+
+/** Buttons that filter by a value. @param {string[]} values @param {(value: string) => Partial<import("./state.js").Search>} filterOf */
+function tags(values, filterOf) {
+  return element("ul", { class: "tags" }, ...values.map((value) => element("li", {},
+    element("button", { type: "button", class: "tag", title: "Show all of these", onclick: () => newSearch(filterOf(value)) }, element("bdi", {}, visible(value))))));
+}
+
+/** A button for the city, one for the region and one for the country. @param {import("./api.js").PlaceName} name */
+function placeNames({ section, city, region, country }) {
+  const names = [section, city, region, country].filter((part, i, all) => part && all.indexOf(part) === i);
+  return tags(/** @type {string[]} */ (names), (part) => ({ places: [names.slice(names.indexOf(part)).join(", ")] }));
+}
+
+/** @param {number} stars */
+function rating(stars) {
+  if (stars < 0) return link("Rejected", () => newSearch({ rating: "-1" }));
+  const signs = element("span", { class: "stars", "aria-hidden": "true" }, starSigns(stars));
+  return element("button", { type: "button", class: "link", title: "Show all with so many stars", "aria-label": starsText(String(stars)), onclick: () => newSearch({ rating: String(stars) }) }, signs);
+}
+
+/** What was read in the picture, folded if it is long. @param {string} text */
+function readText(text) {
+  const whole = element("bdi", {}, visible(text));
+  if (text.length <= LONG_TEXT) return whole;
+  return element("details", { class: "read-text" }, element("summary", {}, element("bdi", {}, `${visible(text.slice(0, LONG_TEXT / 2)).trimEnd()}…`)), whole);
+}
+
+/** @param {string} takenAt @param {string | undefined} source */
+function taken(takenAt, source) {
+  return element("span", {}, day(takenAt), source && element("span", { class: "soft" }, ` (${source})`));
 }
 
 /** @param {number} match */

@@ -10,7 +10,7 @@ import { currentSearch, fromPairs, isFiltered, isQuery, newSearch, toPairs } fro
 /** @typedef {import("./url.js").Pair} Pair */
 /** @typedef {Record<string, string | number | boolean | string[]>} Parameters */
 
-const REPEATED = ["like", "unlike", "right", "wrong", "in", "name"];
+const REPEATED = ["like", "unlike", "right", "wrong", "in", "name", "place", "keyword", "person"];
 
 export async function openSavedSearches() {
   openPanel("Saved searches", element("p", { class: "soft" }, "…"));

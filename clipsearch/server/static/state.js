@@ -23,6 +23,11 @@ import { decodePairs, encodePairs } from "./url.js";
  * @property {string} to likewise, included
  * @property {string} camera
  * @property {string} near LATITUDE,LONGITUDE,KM
+ * @property {string[]} places names of cities, regions or countries; photos were taken in one of them
+ * @property {string[]} keywords photos have all of them
+ * @property {string[]} people likewise
+ * @property {string} rating stars: "4", "4.." or "2..4"
+ * @property {string} text words and "phrases" that the photos' texts have
  * @property {string} orientation
  * @property {string} format
  * @property {string} name a glob that file names must fit
@@ -31,17 +36,23 @@ import { decodePairs, encodePairs } from "./url.js";
  * @property {boolean} relevant only what matches
  * @property {boolean} everyFile also files of a better photo's shot
  * @property {boolean} allMoments every moment of a film and every page, and so every file
+ * @property {boolean} byMeaning words are not looked for in the photos' texts
+ * @property {boolean} asTyped dates, places and people in the words stay words
  * @property {"" | "score" | "date" | "name"} sort "" is by score, or by date without a query
  */
 
 /** @type {Readonly<Search>} */
 export const EMPTY = Object.freeze({
-  q: "", pictures: [], right: [], wrong: [], folders: [], from: "", to: "", camera: "", near: "", orientation: "", format: "", name: "", where: "",
-  others: [], relevant: false, everyFile: false, allMoments: false, sort: "",
+  q: "", pictures: [], right: [], wrong: [], folders: [], from: "", to: "", camera: "", near: "", places: [], keywords: [], people: [], rating: "", text: "",
+  orientation: "", format: "", name: "", where: "", others: [], relevant: false, everyFile: false, allMoments: false, byMeaning: false,
+  asTyped: false, sort: "",
 });
 
-const TEXTS = /** @type {const} */ (["q", "sort", "camera", "near", "orientation", "format", "name", "where"]);
-const FILTERS = /** @type {const} */ (["folders", "from", "to", "camera", "near", "orientation", "format", "name", "where", "others"]);
+const FILTER_TEXTS = /** @type {const} */ (["camera", "near", "rating", "text", "orientation", "format", "name", "where"]);
+const TEXTS = /** @type {const} */ (["q", "sort", ...FILTER_TEXTS]);
+const FILTERS = /** @type {const} */ (["folders", "from", "to", "places", "keywords", "people", ...FILTER_TEXTS, "others"]);
+/** Parameters that may be repeated, and the lists of a search that they are in. */
+const LISTS = /** @type {const} */ ([["in", "folders"], ["place", "places"], ["keyword", "keywords"], ["person", "people"]]);
 const OTHERS = ["before", "min_width", "min_height"];
 const ID = /^[1-9]\d{0,17}$/; // of a photo
 const BEGINNING = "0001"; // of time, for a period that has only an end
@@ -124,6 +135,9 @@ export const isQuery = (search) => finished(search.q) !== "" || search.pictures.
 /** Whether any filter is set. @param {Search} search */
 export const isFiltered = (search) => FILTERS.some((name) => search[name].length > 0);
 
+/** The value of a filter in which * ? [ stand for themselves. @param {string} value a keyword or a name */
+export const literal = (value) => value.replace(/[*?[]/g, "[$&]");
+
 /** The search without its filters, or with some of them taken out. @param {readonly (keyof Search)[]} [names] */
 export function withoutFilters(names = FILTERS) {
   return Object.fromEntries(names.map((name) => [name, EMPTY[name]]));
@@ -141,6 +155,8 @@ export function toPairs(search) {
   if (search.relevant) pairs.push(["relevant", "true"]);
   if (search.everyFile) pairs.push(["one_per_shot", "false"]);
   if (search.allMoments) pairs.push(["all_moments", "true"]);
+  if (search.byMeaning) pairs.push(["hybrid", "false"]);
+  if (search.asTyped) pairs.push(["smart", "false"]);
   if (search.sort) pairs.push(["sort", search.sort]);
   return pairs;
 }
@@ -148,14 +164,17 @@ export function toPairs(search) {
 /** @param {Pair[]} pairs @returns {Search} */
 export function fromPairs(pairs) {
   /** @type {any} */
-  const found = { ...EMPTY, pictures: [], right: [], wrong: [], folders: [], others: [] };
+  const found = { ...EMPTY, pictures: [], right: [], wrong: [], folders: [], places: [], keywords: [], people: [], others: [] };
   for (const [name, value] of pairs) {
-    if (name === "in") found.folders.push(value);
+    const list = LISTS.find(([parameter]) => parameter === name);
+    if (list) found[list[1]].push(value);
     else if (name === "like" || name === "unlike") found.pictures.push(parsePicture(value, name === "unlike"));
     else if ((name === "right" || name === "wrong") && ID.test(value)) found[name].push(value);
     else if (name === "relevant") found.relevant = value === "true";
     else if (name === "one_per_shot") found.everyFile = value === "false";
     else if (name === "all_moments") found.allMoments = value === "true";
+    else if (name === "hybrid") found.byMeaning = value === "false";
+    else if (name === "smart") found.asTyped = value === "false";
     else if (name === "after") found.from = value;
     else if (name === "taken") Object.assign(found, parsePeriod(value));
     else if (OTHERS.includes(name)) found.others.push([name, value]);
@@ -171,10 +190,10 @@ export function fromPairs(pairs) {
  */
 export function filterPairs(search) {
   /** @type {Pair[]} */
-  const pairs = search.folders.map((folder) => ["in", folder]);
+  const pairs = LISTS.flatMap(([parameter, list]) => search[list].map((value) => /** @type {Pair} */ ([parameter, value])));
   if (search.to) pairs.push(["taken", search.from === search.to ? search.to : `${search.from || BEGINNING}..${search.to}`]);
   else if (search.from) pairs.push(["after", search.from]);
-  for (const name of /** @type {const} */ (["camera", "near", "orientation", "format", "name", "where"])) {
+  for (const name of FILTER_TEXTS) {
     if (search[name]) pairs.push([name, search[name]]);
   }
   return [...pairs, ...search.others];
