@@ -264,11 +264,13 @@ class SearchEngine:
         keep_old: bool = False,
         newest_first: bool = False,
         date_from_files: bool | None = None,
+        read_text: bool | None = None,
         settled_for: float = 0.0,
         jobs: int | None = None,
         batch_size: int | None = None,
         limits: ReadLimits | None = None,
         progress: IndexProgress | None = None,
+        text_progress: Progress | None = None,
         cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
     ) -> SyncReport:
@@ -278,20 +280,26 @@ class SearchEngine:
         later runs. SyncRefused if a folder is gone, or if more than half of the index would go, unless `prune`. With
         `paranoid`, photos are compared by content even if size and time are unchanged; with `retry`, all failed files are tried
         again. With `newest_first`, new photos are taken in the order of their files' times, not of their paths. With
-        `date_from_files`, photos without a date get the time of their file; the index remembers it until it is False. Files
-        younger than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a core),
-        `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the report so far,
-        the photos done and their total. If `cancel` is cancelled, the run keeps what is finished and returns a report with
-        `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
-        raised. ModelMismatch if the index was made with another model, unless `change_model`: then all indexed photos are
-        embedded again, the old index answers meanwhile, and the new one takes its place once it is complete. An interrupted
-        change goes on with the next call. `keep_old` keeps the old index in a folder inside.
+        `date_from_files`, photos without a date get the time of their file; the index remembers it until it is False. With
+        `read_text`, the text in photos is read once they are embedded, which needs the extra `ocr`; the index remembers that,
+        too, and `text_progress` gets the photos read and their total. Files younger than `settled_for` seconds wait for a later
+        run. `jobs` processes decode (default: one a core), `batch_size` photos are encoded together, and `limits` bounds what
+        one file may take. `progress` gets the report so far, the photos done and their total. If `cancel` is cancelled, the run
+        keeps what is finished and returns a report with `interrupted`. `on_busy` decides whether to try again while another
+        process writes; without it, CollectionBusy is raised. ModelMismatch if the index was made with another model, unless
+        `change_model`: then all indexed photos are embedded again, the old index answers meanwhile, and the new one takes its
+        place once it is complete. An interrupted change goes on with the next call. `keep_old` keeps the old index in a folder
+        inside.
         """
         from clipsearch.indexing.apply import index_folders
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
         limits = limits or ReadLimits()
+        if read_text:
+            from clipsearch.images.text_reader import require_text_reader
+
+            require_text_reader()  # before an hour of indexing, not after it
         options = SyncOptions(
             rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits, newest_first, date_from_files
         )
@@ -303,6 +311,8 @@ class SearchEngine:
                 if not report.interrupted and (report.added or report.updated or collection.null_scores is None):
                     keep_null_scores(collection, partial(self._model.for_texts, collection))
                 report.next_model = collection.successor_model
+        if not report.interrupted:
+            self._read_texts(report, read_text, options, text_progress, cancel, on_busy)
         report.seconds = time.monotonic() - start
         return report
 
@@ -625,6 +635,32 @@ class SearchEngine:
     def _other_encoder(self) -> Encoder | None:
         """The model that was named, if the index has photos and is of another model; else None."""
         return None if self._is_new() else self._model.other_than(self._collection().fingerprint)
+
+    def _read_texts(
+        self,
+        report: SyncReport,
+        read_text: bool | None,
+        options: SyncOptions,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+        on_busy: OnBusy | None,
+    ) -> None:
+        """Read the text in photos, if the index is to, and add to the report of a run what came of it."""
+        from clipsearch.indexing.texts import READ_TEXT, read_texts, reads_text
+
+        remembered = reads_text(self._collection())
+        if not remembered and not read_text:
+            return
+        with self._writing((), on_busy) as (collection, _):
+            if read_text is not None and read_text != remembered:
+                collection.remember(READ_TEXT, "yes" if read_text else None)
+                collection.publish()
+            if read_text is False:
+                return
+            texts = read_texts(collection, options.limits, options.jobs, progress, cancel)
+        report.read, report.with_text = texts.read, texts.with_text
+        report.not_read, report.not_read_reason = texts.failed, texts.reason
+        report.interrupted, report.left = texts.interrupted, texts.left
 
     def _change_model(
         self,

@@ -76,6 +76,15 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSpec:
+    """At which size the text in pictures is read. A picture is shrunk until one of its sides is as small as it may be."""
+
+    longer: int = 2000  # pixels of the longer side
+    shorter: int = 1080  # pixels of the shorter side: a tall screenshot keeps its width
+    most: int = 12_000_000  # pixels in all, whatever the sides are
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """Which model made a set of embeddings. Only embeddings with equal digests can be compared."""
 

@@ -188,6 +188,11 @@ def test_mini(watched, photos, tmp_path):
     )
 
 
+def test_reading_text_in_pictures(watched, photos):
+    pytest.importorskip("rapidocr", reason="needs the extra `ocr`: pip install -e '.[ocr]'")
+    watched(("index", photos, "--model", "mini", "--ocr"))
+
+
 def test_clip_without_torch(room, watched, checkpoints, photos, tmp_path):
     """The default model comes from the cache, although the machine is not offline."""
     revision = next(entry.revision for entry in MODELS if entry.model == DEFAULT_MODEL)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 _FILES = "Which files"
 _CLUSTER = "With a cluster or a vector database"
+_READING = "reading text"
 _limit = partial(option, show_default=True, heading=_FILES)
 
 
@@ -76,6 +77,9 @@ class IndexOptions:
         help="Photos without a date get their file's; remembered.",
         heading=_FILES,
         default=None,
+    )
+    ocr: bool | None = option(
+        "--ocr/--no-ocr", help="Read the text in photos, for --text; remembered.", heading=_FILES, default=None
     )
     max_seconds: float = _limit(
         "--max-seconds", "S", "Time limit for decoding a photo.", type=click.FloatRange(0.1), default=30
@@ -137,6 +141,10 @@ class IndexOptions:
             if self.ray:
                 raise click.UsageError("--date-from-files and --ray exclude each other")
             options["date_from_files"] = self.date_from_files
+        if self.ocr is not None:
+            if self.ray:
+                raise click.UsageError("--ocr and --ray exclude each other; run `clipsearch index --ocr` afterwards")
+            options["read_text"] = self.ocr
         if self.newest_first:
             options["newest_first"] = True
         if self.watch:
@@ -247,6 +255,7 @@ def _run(
             **engine_options,
         }
         if not options.ray:
+            arguments["text_progress"] = partial(bar.show, stage=_READING)
             return engine.index(*folders, change_model=True, keep_old=options.keep_old, **arguments)
         with contextlib.redirect_stdout(sys.stderr):  # Ray prints what its nodes say
             return engine.index_on_cluster(*folders, ray=options.ray, parts=options.parts, **arguments)
@@ -278,7 +287,8 @@ def _watch(engine: SearchEngine, folders: tuple[str, ...], options: dict[str, An
 
     def update(changed: Sequence[str]) -> SyncReport:
         with ProgressBar() as bar, interruptible() as cancel:
-            return engine.index(*changed, progress=_shown_on(bar), cancel=cancel, on_busy=Patience(math.inf), **options)
+            shown: dict[str, Any] = {"progress": _shown_on(bar), "text_progress": partial(bar.show, stage=_READING)}
+            return engine.index(*changed, **shown, cancel=cancel, on_busy=Patience(math.inf), **options)
 
     watch = Watch(
         engine.index_folder, folders, options["rules"], update=update, notice=lambda text: note(f"note: {text}")
@@ -343,6 +353,14 @@ def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | 
         kept = f" ({report.kept:,} of them indexed before, and kept)" if report.kept else ""
         lines.append(f"{failed:,} could not be read{kept}; see: {hint('failures')}")
         lines += lacking_lines(engine.failures())
+    if report.read:
+        lines.append(
+            f"text read in {counted(report.read, 'photo')}: {report.with_text:,} hold some; to find it: query --text"
+        )
+    if report.not_read:
+        lines.append(
+            f"the text of {counted(report.not_read, 'photo')} could not be read: {printable(report.not_read_reason)}"
+        )
     if report.waiting:
         lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
     if report.placeholders:

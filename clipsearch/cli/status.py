@@ -60,10 +60,18 @@ def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
     return [
         ("index", f"{state.index} ({human_bytes(state.index_bytes)}, {counted(state.segments, 'segment')})"),
         *_content_lines(state, see, state.text_model),
+        *_text_lines(state),
         *_change_lines(state),
         *([("search", _approximate(state.approximate))] if state.approximate else []),
         *(("folder", f"{root.path}: {_freshness(root)}") for root in state.roots),
     ]
+
+
+def _text_lines(state: Status) -> list[tuple[str, str]]:
+    """In how many photos text was looked for, if the index reads it."""
+    if state.texts_read is None:
+        return []
+    return [("text", f"looked for in {state.texts_read:,} of {state.images:,} photos; {state.with_text:,} hold some")]
 
 
 def _change_lines(state: Status) -> list[tuple[str, str]]:

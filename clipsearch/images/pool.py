@@ -39,7 +39,7 @@ from clipsearch.images.worker import (
     read_message,
     write_messages,
 )
-from clipsearch.types import Box, Failure, ImageFile, ImageInfo, ImageRecord, Moment, PixelSpec
+from clipsearch.types import Box, Failure, ImageFile, ImageInfo, ImageRecord, Moment, PixelSpec, TextSpec
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +113,7 @@ class PoolClosed(RuntimeError):
 class DecoderPool:
     """Worker processes that decode for one model, or make thumbnails if `spec` is a Box. Use as a context manager.
 
+    If `spec` is a TextSpec, they read the text in pictures: `info.text` has it, and there are no pixels.
     Of a file with several pictures, they decode the first, unless `all_pictures`. Only those are told with their moments.
     `workers` processes run at once (default: one a core) and end with the pool. A process is replaced when a file makes it hang
     or crash. `limits.seconds` limits decoding only: reading may take any time, as long as bytes arrive.
@@ -120,7 +121,7 @@ class DecoderPool:
 
     def __init__(
         self,
-        spec: PixelSpec | Box,
+        spec: PixelSpec | Box | TextSpec,
         limits: ReadLimits | None = None,
         workers: int | None = None,
         *,
@@ -346,10 +347,12 @@ class _Budget:
 class _Worker:
     """One decoding process."""
 
-    def __init__(self, spec: PixelSpec | Box, limits: ReadLimits, budget: _Budget, *, all_pictures: bool) -> None:
+    def __init__(
+        self, spec: PixelSpec | Box | TextSpec, limits: ReadLimits, budget: _Budget, *, all_pictures: bool
+    ) -> None:
         self._budget = budget
         self._limits = limits
-        kind = "box" if isinstance(spec, Box) else "pixels"
+        kind = "box" if isinstance(spec, Box) else "text" if isinstance(spec, TextSpec) else "pixels"
         options = json.dumps({kind: asdict(spec), "limits": asdict(limits), "all_pictures": all_pictures})
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, options, *sys.path],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from clipsearch.types import Box, PixelSpec
+from clipsearch.types import Box, PixelSpec, TextSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 _MAX_RESIZED = 16 * 1024**2  # pixels before the crop, 64 MB: at 224 px, a picture 334 times as long as wide
 
 
-def minimum_size(spec: PixelSpec | Box) -> tuple[int, int]:
-    """(width, height) below which a decoder must not shrink a picture for this model or thumbnail."""
+def minimum_size(spec: PixelSpec | Box | TextSpec) -> tuple[int, int]:
+    """(width, height) below which a decoder must not shrink a picture for this model or thumbnail, or to be read."""
+    if isinstance(spec, TextSpec):
+        return spec.shorter // 2, spec.shorter // 2  # decoders keep twice as much, which is enough for letters
     if isinstance(spec, Box):
         return spec.width, 1  # no thumbnail is wider; if the picture is narrower, its height suffices too
     if spec.resize_to:
@@ -96,6 +98,16 @@ def fit_into(image: Image.Image, box: Box) -> Image.Image:
     """The picture shrunk to fit into the box, with its aspect ratio; never enlarged. May change the picture given."""
     image.thumbnail((box.width, box.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return image
+
+
+def fit_for_reading(image: Image.Image, spec: TextSpec) -> Image.Image:
+    """The picture shrunk to the size at which its text is read; never enlarged."""
+    scale = max(spec.longer / max(image.size), spec.shorter / min(image.size))
+    scale = min(scale, (spec.most / (image.width * image.height)) ** 0.5)
+    if scale >= 1:
+        return image
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def preprocess(images: Sequence[Image.Image], spec: PixelSpec) -> NDArray[np.float32]:

@@ -68,6 +68,12 @@ class TextReader:
         require_text_reader()
         self._engine = _engine()
 
+    def load(self) -> None:
+        """Load the models now, not at the first picture, whose time is limited."""
+        blank = np.full((_LINE_HEIGHT, _LINE_WIDTHS[0], 3), 255, np.uint8)
+        self._engine(_continued(blank), use_det=True, use_cls=False, use_rec=False)
+        self._engine(blank, use_det=False, use_cls=False, use_rec=True)
+
     def read(self, picture: Image.Image, on_line: Callable[[], None] = lambda: None) -> str:
         """The text in an upright RGB picture, in reading order and cleaned by `clean_text`; "" if there is none.
 

@@ -16,12 +16,14 @@ import os
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import IO, Any
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image
 
-from clipsearch.errors import ImageError
+from clipsearch.errors import ImageError, one_line
 from clipsearch.images.file_types import (
     SIGNATURE_BYTES,
     VIDEO_HEAD_BYTES,
@@ -33,9 +35,12 @@ from clipsearch.images.file_types import (
 from clipsearch.images.files import ReadLimits, read_bytes, read_start
 from clipsearch.images.jpeg import has_all_headers
 from clipsearch.images.memory import TOO_MUCH, limit_memory
-from clipsearch.images.preprocess import fit_into, minimum_size, resize_and_crop
+from clipsearch.images.preprocess import fit_for_reading, fit_into, minimum_size, resize_and_crop
 from clipsearch.images.reader import decode_image, decode_pictures, read_facts
-from clipsearch.types import Box, ImageFile, ImageInfo, PixelSpec
+from clipsearch.types import Box, ImageFile, ImageInfo, PixelSpec, TextSpec
+
+if TYPE_CHECKING:  # with numpy and OpenCV, which other processes do without
+    from clipsearch.images.text_reader import TextReader
 
 LARGE = 64 * 1024**2
 """Bytes of a decoded picture from which the process asks for memory. A whole 12-megapixel photo takes 48 MB."""
@@ -54,13 +59,15 @@ READY, READING, DECODING = "ready", "reading", "decoding"
 def main(arguments: str) -> None:
     """Serve until standard input ends.
 
-    `arguments` is JSON: {"pixels": fields of a PixelSpec, "limits": fields of ReadLimits, "all_pictures": bool}, or "box" in
-    place of "pixels".
+    `arguments` is JSON: {"pixels": fields of a PixelSpec, "limits": fields of ReadLimits, "all_pictures": bool}, or "box" or
+    "text" in place of "pixels".
     """
     options: dict[str, Any] = json.loads(arguments)
-    spec: Box | PixelSpec
+    spec: Box | PixelSpec | TextSpec
     if "box" in options:
         spec = Box(**options["box"])
+    elif "text" in options:
+        spec = TextSpec(**options["text"])
     else:  # JSON gives lists for tuples
         pixels = options["pixels"].items()
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in pixels}
@@ -80,6 +87,9 @@ def main(arguments: str) -> None:
             if read_message(requests) is None:
                 sys.exit()
 
+    if isinstance(spec, TextSpec):
+        with suppress(ImageError, MemoryError):  # each photo will say why
+            _load_text_reader()
     decoding = _Decoding(spec, limits, options["all_pictures"], ask_for_memory, report)
     report(READY)
     while (request := read_message(requests)) is not None:
@@ -96,7 +106,7 @@ def main(arguments: str) -> None:
 class _Decoding:
     """Decodes files as `main` was told to, and reports to the other side meanwhile."""
 
-    spec: PixelSpec | Box
+    spec: PixelSpec | Box | TextSpec
     limits: ReadLimits
     all_pictures: bool
     ask_for_memory: Callable[[int], None]
@@ -107,8 +117,12 @@ class _Decoding:
 
         def decode() -> tuple[dict[str, Any], bytes]:
             pictures, info, file = self._pictures(photo, at)
+            if isinstance(self.spec, TextSpec):
+                info = replace(info, text=self._text_in(pictures[0]))
+                pictures = []
             pixels = b"".join(picture.tobytes() for picture in pictures)
-            return {**_header(info, file), "shape": [len(pictures), pictures[0].height, pictures[0].width]}, pixels
+            height, width = (pictures[0].height, pictures[0].width) if pictures else (0, 0)
+            return {**_header(info, file), "shape": [len(pictures), height, width]}, pixels
 
         return _answer(decode)
 
@@ -135,6 +149,16 @@ class _Decoding:
 
         self.report(DECODING)
         return video.read_facts(film, self.limits, lambda: self.report(DECODING))
+
+    def _text_in(self, picture: Image.Image) -> str:
+        """The text in a picture. Each line restarts the clock, so that a full page may take longer than a photo."""
+        reader = _load_text_reader()
+        try:
+            return reader.read(picture, lambda: self.report(DECODING))
+        except MemoryError:
+            raise
+        except Exception as error:  # of OpenVINO, OpenCV or RapidOCR
+            raise ImageError(f"its text cannot be read: {one_line(error)}", "crash") from error
 
     def _pictures(self, photo: str | bytes, at: float | None) -> tuple[list[Image.Image], ImageInfo, ImageFile]:
         if isinstance(photo, str) and is_video_name(photo) and not _begins_like_picture(photo):
@@ -168,6 +192,8 @@ class _Decoding:
     def _sized(self, picture: Image.Image) -> Image.Image:
         if isinstance(self.spec, Box):
             return fit_into(picture, self.spec)
+        if isinstance(self.spec, TextSpec):
+            return fit_for_reading(picture, self.spec)
         return resize_and_crop(picture, self.spec)
 
 
@@ -184,6 +210,21 @@ def _answer(read: Callable[[], tuple[dict[str, Any], bytes]]) -> tuple[dict[str,
         return {"reason": str(error), "cause": error.cause}, b""
     except MemoryError:
         return {"reason": TOO_MUCH, "cause": "memory"}, b""
+
+
+@cache
+def _load_text_reader() -> TextReader:
+    """The reader, with its models loaded. ImageError if they cannot be: no photo is to blame."""
+    from clipsearch.images.text_reader import TextReader
+
+    try:
+        reader = TextReader()
+        reader.load()
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ImageError(f"RapidOCR cannot be loaded: {one_line(error)}", "access") from error
+    return reader
 
 
 def _begins_like_picture(path: str) -> bool:

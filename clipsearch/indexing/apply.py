@@ -82,6 +82,10 @@ class SyncReport:
     kept_index: str | None = None  # the folder of the index before, if it was kept
     facts: int = 0  # unchanged photos whose facts were read again, because a file beside them or the reader has changed
     next_model: str | None = None  # the model that the index is being changed to, which is not finished
+    read: int = 0  # photos whose text was looked for in this run
+    with_text: int = 0  # of `read`
+    not_read: int = 0  # photos whose text could not be read now
+    not_read_reason: str = ""  # of the last of these
 
 
 IndexProgress = Callable[[SyncReport, int, int], None]

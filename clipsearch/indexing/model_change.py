@@ -18,6 +18,7 @@ from clipsearch.indexing import roots
 from clipsearch.indexing.apply import IndexProgress, SyncReport, index_folders
 from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions
+from clipsearch.indexing.texts import READ_TEXT
 from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.collection import Collection
 from clipsearch.types import Either, Fingerprint, Known
@@ -66,7 +67,8 @@ def change_model(
             )
     with collection.begin_successor(fingerprint, keep_old=keep_old) as successor:
         roots.targets(successor, folders, options.rules, options.prune)  # stores the rules
-        successor.remember(DATE_FROM_FILES, collection.meta(DATE_FROM_FILES))
+        for key in (DATE_FROM_FILES, READ_TEXT):
+            successor.remember(key, collection.meta(key))
         report = index_folders(successor, (), lambda: encoder, replace(options, rules=None), progress, cancel)
         if report.interrupted:
             report.next_model = fingerprint.model

@@ -10,6 +10,7 @@ from clipsearch._internal.paths import is_remote
 from clipsearch.indexing.plan import leave_own, plan_sync
 from clipsearch.indexing.raw_thumbnails import paths_to_read_again
 from clipsearch.indexing.roots import rules_of
+from clipsearch.indexing.texts import count_texts, reads_text
 from clipsearch.store.approximate.index import ApproximateStatus
 from clipsearch.store.collection import Collection
 from clipsearch.types import Fingerprint
@@ -45,6 +46,8 @@ class Status:
     next_model: str | None = None  # the model that the index is being changed to
     next_images: int = 0  # how many images the new index has so far
     previous_model: str | None = None  # that of the index before this one, if it was kept
+    texts_read: int | None = None  # photos whose text was looked for; None if the index does not read text
+    with_text: int = 0  # of them
 
     @property
     def stale(self) -> int | None:
@@ -76,6 +79,7 @@ def read_status(collection: Collection, scan: bool) -> Status:
         roots.append(RootStatus(path, present, new, changed, len(plan.missing), retry, unreadable))
     next_model, next_images = _model_and_images(collection.successor())
     previous_model, _ = _model_and_images(collection.previous())
+    texts = count_texts(collection) if reads_text(collection) else None
     return Status(
         index=str(collection.folder),
         model=collection.fingerprint,
@@ -90,6 +94,8 @@ def read_status(collection: Collection, scan: bool) -> Status:
         next_model=next_model,
         next_images=next_images,
         previous_model=previous_model,
+        texts_read=texts.read if texts else None,
+        with_text=texts.with_text if texts else 0,
     )
 
 
