@@ -15,7 +15,7 @@ from typing import Any
 from clipsearch._internal.atomic_files import sync_file
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.database import open_database
-from clipsearch.store.fact_table import FOLDED, TEXTS
+from clipsearch.store.fact_table import FOLDED, how_texts_are_made
 from clipsearch.store.file_tables import FailureTable, ImageTable
 from clipsearch.store.rows import KnownFile, Place, check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
@@ -207,7 +207,7 @@ class Catalog:
     def derive_facts(self) -> None:
         """Make what makes facts quick to find from the table of facts."""
         self.images.facts.derive()
-        self.set_meta(FOLDED, TEXTS)
+        self.set_meta(FOLDED, how_texts_are_made())
 
     def salvage(self, table: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a table, with the columns that it has today: of a damaged one, as many as can be read."""

@@ -23,7 +23,7 @@ from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import NEXT, PREVIOUS, has_catalog
 from clipsearch.store.database import CHECKED
-from clipsearch.store.fact_table import FOLDED, TEXTS
+from clipsearch.store.fact_table import FOLDED, how_texts_are_made
 from clipsearch.store.file_tables import Countable, TextColumn, Totals
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
@@ -100,7 +100,7 @@ class Collection:
                 self._remove_leftovers()
                 if self._catalog.meta(CHECKED) is None:
                     self._check_vectors()
-                if self._catalog.meta(FOLDED) != TEXTS:
+                if self._catalog.meta(FOLDED) != how_texts_are_made():
                     self._derive()
             undo.pop_all()
 

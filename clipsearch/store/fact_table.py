@@ -14,7 +14,6 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, TypeGuard, cast, get_args
 
-from clipsearch import gazetteer
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.database import Database
 from clipsearch.store.filters import Sql, composed
@@ -29,8 +28,6 @@ FACTS_FORMAT = 8
 FOLDED = "full text"
 """The key in `meta` with how the texts were made."""
 
-TEXTS = f"{FOLDING}, places {gazetteer.VERSION}"
-"""How texts are made today. Those that were made in another way are made again by the next writer."""
 
 TagField: TypeAlias = Literal["keyword", "person"]
 CountableFact: TypeAlias = Literal["keyword", "person", "rating", "label", "source", "place"]
@@ -77,7 +74,7 @@ class FactTable:
             _LINE.join(info.people) or None,
             info.rating,
             info.label,
-            gazetteer.place_of(info.gps) if info.place is None else info.place,
+            _place_of(info.gps) if info.place is None and info.gps else info.place,
             info.text,
         ]
         columns = _texts(values, info.caption)
@@ -247,7 +244,7 @@ class FactTable:
             tags -= zlib.crc32(ascii((image_id, field, value)).encode())
         if tags:
             yield "image_tags", "the keywords and people there are not those of the photos' facts"
-        if folded != (TEXTS,):
+        if folded != (how_texts_are_made(),):
             return  # the next writer makes it anew
         current = {
             row[0] << _VERSION_BITS | row[1] for row in self._db.execute("SELECT image_id, text_version FROM facts")
@@ -364,9 +361,24 @@ def _texts(row: Sequence[Any], caption: Any) -> tuple[str, str, str]:
     return column(names), column([description, caption]), column([words])
 
 
+def _place_of(gps: tuple[float, float]) -> str | None:
+    from clipsearch import gazetteer  # not for a plain query
+
+    return gazetteer.place_of(gps)
+
+
 @lru_cache(10_000)
 def _place_texts(code: str) -> tuple[str, ...]:
+    from clipsearch import gazetteer
+
     return gazetteer.texts(code)
+
+
+def how_texts_are_made() -> str:
+    """How texts are made today. Those that were made in another way are made again by the next writer."""
+    from clipsearch import gazetteer
+
+    return f"{FOLDING}, places {gazetteer.VERSION}"
 
 
 def _fields(values: Sequence[Any]) -> dict[str, Any]:

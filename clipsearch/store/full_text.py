@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from clipsearch.errors import QueryError
@@ -32,11 +33,17 @@ _ASCII_WORD = re.compile(rf"[a-z0-9]{{1,{_LONGEST_WORD}}}")
 _WITH_VOWEL_SIGNS = (
     "\u0900-\u0963\u0966-\u0dff"  # scripts of India: the signs are no letters to Unicode, but parts of words
 )
-_WORD = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])(?:[^\W_]|[{_WITH_VOWEL_SIGNS}])){{1,{_LONGEST_WORD}}}")
 _BETWEEN = "\ue000"
 """A word between two texts of a column, so that no phrase goes from one to the next. No query has it."""
 
 _PART = re.compile(r'"([^"]*)"?(\*?)|(\S+)')  # a phrase between quotes, or a word
+
+
+@lru_cache(1)
+def _word() -> re.Pattern[str]:
+    """A word. Compiling it takes some milliseconds, which a plain query does not need."""
+    letter = rf"(?![{_UNSPACED}])(?:[^\W_]|[{_WITH_VOWEL_SIGNS}])"
+    return re.compile(rf"[{_UNSPACED}]|(?:{letter}){{1,{_LONGEST_WORD}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ def located_words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
         for part in _folded(character):
             folded.append(part)
             origin.append(position)
-    for match in _WORD.finditer("".join(folded)):
+    for match in _word().finditer("".join(folded)):
         yield match[0], (origin[match.start()], origin[match.end() - 1] + 1)
 
 

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -121,6 +122,7 @@ def require_own_path(folder: bytes, name: bytes) -> None:
         )
 
 
+@lru_cache(1000)  # each record needs its root's
 def absolute_root(index_folder: Path, stored: str) -> str:
     """A root's path from what the catalog says: absolute, relative to the index folder and then inside its parent, or a URL."""
     if is_remote_folder(stored):
