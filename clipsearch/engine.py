@@ -26,7 +26,18 @@ from clipsearch.query.search import list_photos, search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Failure, ImageRecord, IndexPreview, Order, Progress, Query, StageProgress, Term
+from clipsearch.types import (
+    Condition,
+    Failure,
+    ImageRecord,
+    IndexPreview,
+    Located,
+    Order,
+    Progress,
+    Query,
+    StageProgress,
+    Term,
+)
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -35,6 +46,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from clipsearch import gazetteer
     from clipsearch._internal.cancel import CancelToken
     from clipsearch.analysis.duplicates import Duplicates
     from clipsearch.analysis.labels import LabelledImage
@@ -184,13 +196,19 @@ class SearchEngine:
     def understand(
         self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, today: date | None = None
     ) -> tuple[Query, Understood]:
-        """Turn facts in a query's texts, such as "last summer", into filters, as a `smart` query does.
+        """Turn facts in a query's texts, such as "last summer" and "in Italy", into filters, as a `smart` query does.
 
         Returns the query that is searched and what was understood. `today` is the day that "yesterday" is the day before.
+        Places and people are understood if the index has photos of them; a vector database is not asked for them.
         """
         from clipsearch.query.smart import understand  # not for other queries
 
-        return understand(parse_query(query), today or date.today())
+        today = today or date.today()
+        if not isinstance(self._place, Path):
+            return understand(parse_query(query), today)
+        index = self._collection()
+        people = [name for name, _ in index.count_by("person")]
+        return understand(parse_query(query), today, partial(_places_with_photos, index), people)
 
     def _search_many(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
         source = self._source()
@@ -717,6 +735,13 @@ class SearchEngine:
 
 def _absolute(folder: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(os.path.expanduser(folder)))
+
+
+def _places_with_photos(index: Collection, name: str) -> list[gazetteer.Place]:
+    """The places of a name that an index has photos of."""
+    from clipsearch.gazetteer import find  # not for other queries
+
+    return [place for place in find(name) if len(index.select(Located((place.code,))))]
 
 
 def _require_page(offset: int, top_k: int) -> None:

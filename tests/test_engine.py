@@ -1,6 +1,7 @@
 """SearchEngine, as library users call it."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from clipsearch.errors import (
     SyncRefused,
 )
 from clipsearch.indexing.walk import WalkRules
-from tests.conftest import COLOURS, ColourEncoder, names, save_photo
+from clipsearch.types import Located, Test
+from tests.conftest import COLOURS, ColourEncoder, give_facts, names, save_photo
 
 
 def test_words_find_the_photo_they_describe(engine):
@@ -266,3 +268,13 @@ def test_scores_and_ids_survive_reopening(engine, photos):
     before = [(hit.record.image_id, hit.score) for hit in engine.search("red")]
     with SearchEngine.open(photos / ".clipsearch") as again:
         assert [(hit.record.image_id, hit.score) for hit in again.search("red")] == before
+
+
+def test_smart_queries_know_the_people_and_places_of_the_index(engine):
+    give_facts(engine.index_folder, "red.jpg", people=("Anna Müller",), place="FR/11/2988507")
+    query, understood = engine.understand("Anna in Paris or in London", date(2026, 11, 29))
+    assert query.filters == (Located(("FR/11/2988507",)), Test("person", "=", "Anna Müller"))
+    assert understood.text == "in London"
+    hits = engine.search(Query((Term("red in France"),), smart=True))
+    assert [hit.record.file.name for hit in hits] == ["red.jpg"]
+    assert str(hits.explanation.understood) == "place: France, looking for: red"

@@ -50,7 +50,7 @@ class QueryOptions:
     right: tuple[str, ...] = _photo("--right", help="An earlier hit, path or id, that is right; repeatable.")
     wrong: tuple[str, ...] = _photo("--wrong", help="One that is wrong: fewer like it; repeatable.")
     prompts: tuple[str, ...] = prompt_options("texts")
-    smart: bool = flag("--smart", "Read dates in the text: 'beach last summer'.", LOOK_FOR)
+    smart: bool = flag("--smart", "Read dates, places and people in the text.", LOOK_FOR)
     hybrid: bool = flag("--hybrid", "Also look for the words in titles, keywords and texts.", LOOK_FOR)
     allow_url: bool = flag("--allow-url", "Download a PART that is a web address.", LOOK_FOR)
     relevant: bool = flag("--relevant", "Only photos that match: --min-match 0.5.", WHICH_PHOTOS)

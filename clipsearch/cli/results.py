@@ -117,7 +117,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
     if understood := hits.explanation.understood:
-        note(f"understood: {understood}" if understood.facts else "no date was found in the text")
+        note(f"understood: {understood}" if understood.facts else "no date, place or person was found in the text")
     for text in _notes(hits):
         note(text)
     # Printed last, because a full or closed output must not prevent the files above.

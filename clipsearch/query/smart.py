@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from clipsearch.query.spoken_dates import EveryYear, SpokenDate, spoken_dates
+from clipsearch.query.spoken_dates import EveryYear, SpokenDate, folded, spoken_dates
+from clipsearch.query.spoken_names import FindPlaces, SpokenName, spoken_names
 from clipsearch.query.understood import Fact, FactKind, Understood
-from clipsearch.types import Condition, Either, Query, Term
+from clipsearch.types import Condition, Either, Located, Query, Term, Test
 
+_FEW = 3  # alternatives that are named
+_OR = ("or", "oder", "ou", "o", "u")
 _GAP = "\0"  # in place of a fact, while the rest of a text is tidied
 _AND = "and|or|und|oder|et|ou|y|e|o"
 _BETWEEN_GAPS = re.compile(rf"{_GAP}(?:\s*(?:,|\b(?:{_AND})\b)\s*|\s+)(?={_GAP})", re.IGNORECASE)
-_AT_START = re.compile(rf"^(?:[\s,;.:{_GAP}]|(?:{_AND})\b)+", re.IGNORECASE)
+_AT_START = re.compile(rf"^(?:[\s,;.:{_GAP}]|(?:{_AND}|with|mit|avec|con)\b)+", re.IGNORECASE)
 _AT_END = re.compile(
     rf"(?:[\s,;.:{_GAP}]|\b(?:{_AND}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{_GAP}]*$))+$",
     re.IGNORECASE,
@@ -32,10 +35,8 @@ _ONLY_PHOTOS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A fact in a text: text[start:end]."""
+    """A fact in a text."""
 
-    start: int
-    end: int
     kind: FactKind
     words: str
     meaning: str
@@ -43,10 +44,13 @@ class _Found:
     is_every_year: bool = False
 
 
-def understand(query: Query, today: date) -> tuple[Query, Understood]:
+def understand(
+    query: Query, today: date, find_places: FindPlaces = lambda name: (), people: Collection[str] = ()
+) -> tuple[Query, Understood]:
     """The query with the facts in its texts as filters, and what was understood. Weights and other terms stay as they are.
 
-    If nothing is left to look for, the photos that meet the filters are listed, so limits of scores are dropped.
+    `find_places` and `people` are the places and people of the index. If nothing is left to look for, the photos that meet the
+    filters are listed, so limits of scores are dropped.
     """
     facts: list[_Found] = []
     terms: list[Term] = []
@@ -54,10 +58,11 @@ def understand(query: Query, today: date) -> tuple[Query, Understood]:
         if not isinstance(term.content, str) or term.weight <= 0 or term.literal:
             terms.append(term)
             continue
-        text = unicodedata.normalize("NFC", " ".join(term.content.split()))
-        found = _facts(text, today)
-        rest = _without(text, found) if found else term.content
-        facts += found
+        text = unicodedata.normalize("NFC", " ".join(term.content.replace(_GAP, " ").split()))
+        dates = spoken_dates(text, today)
+        names = spoken_names(_blanked(text, dates), find_places, people)
+        facts += [*_place_facts(text, names), *_person_facts(text, names), *_date_facts(text, dates)]
+        rest = _without(text, [*dates, *names]) if dates or names else term.content
         if rest:
             terms.append(replace(term, content=rest))
     facts = _merged(facts)
@@ -65,29 +70,82 @@ def understand(query: Query, today: date) -> tuple[Query, Understood]:
     understood = replace(query, terms=tuple(terms), filters=(*query.filters, *conditions), smart=False)
     if not terms:
         understood = replace(understood, min_score=None, min_match=None, diverse=False, right=(), wrong=())
-    return understood, Understood(
-        tuple(Fact(fact.kind, fact.words, fact.meaning) for fact in facts), _looking_for(terms)
-    )
+    said = tuple(Fact(fact.kind, fact.words, fact.meaning) for fact in facts)
+    return understood, Understood(said, _looking_for(terms))
 
 
-def _facts(text: str, today: date) -> list[_Found]:
-    """The facts in a text, in its order. They do not overlap."""
-    return [_date_fact(text, spoken) for spoken in spoken_dates(text, today)]
+def _date_facts(text: str, dates: Sequence[SpokenDate]) -> list[_Found]:
+    return [
+        _Found("taken", text[spoken.start : spoken.end], str(when), when.condition, isinstance(when, EveryYear))
+        for spoken in dates
+        for when in [spoken.when]
+    ]
 
 
-def _date_fact(text: str, spoken: SpokenDate) -> _Found:
-    when = spoken.when
-    words = text[spoken.start : spoken.end]
-    is_every_year = isinstance(when, EveryYear)
-    return _Found(spoken.start, spoken.end, "taken", words, str(when), when.condition, is_every_year)
+def _person_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
+    """All of the people, or any of those with "or" between them. A first name is anyone's who has it."""
+    groups: list[list[SpokenName]] = []
+    end = 0
+    for name in names:
+        if name.kind == "person":
+            if groups and folded(text[end : name.start]).strip() in _OR:
+                groups[-1].append(name)
+            else:
+                groups.append([name])
+        end = name.end
+    return [_person_fact(group) for group in groups]
+
+
+def _person_fact(names: Sequence[SpokenName]) -> _Found:
+    people = list(dict.fromkeys(person for name in names for person in name.people))
+    tests = tuple(Test("person", "=", person) for person in people)
+    words = " or ".join(name.name for name in names)
+    return _Found("person", words, _alternatives(people), tests[0] if len(tests) == 1 else Either(tests))
+
+
+def _place_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
+    """Any of the places. "Paris, France" and "Paris Texas" are one place, within the other."""
+    found: list[tuple[str, dict[str, str]]] = []  # words, and label by code
+    end = -1
+    for name in names:
+        if name.kind != "place":
+            end = -1
+            continue
+        places = {place.code: place.label for place in name.places}
+        if end >= 0 and text[end : name.start].strip() in ("", ","):
+            words, inner = found[-1]
+            within = {code: label for code, label in inner.items() if any(_is_in(code, whole) for whole in places)}
+            if within:
+                found[-1] = f"{words}, {name.name}", within
+                end = name.end
+                continue
+        found.append((name.name, places))
+        end = name.end
+    if not found:
+        return []
+    labels = {code: label for _, places in found for code, label in places.items()}
+    codes = tuple(code for code in labels if not any(_is_in(code, whole) for whole in labels if whole != code))
+    meaning = _alternatives([labels[code] for code in codes])
+    return [_Found("place", " or ".join(words for words, _ in found), meaning, Located(codes))]
+
+
+def _is_in(code: str, whole: str) -> bool:
+    """Whether a place is, or is in, another one."""
+    return f"{code}/".startswith(f"{whole}/")
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    few = names if len(names) <= _FEW else [*names[: _FEW - 1], f"{len(names) - _FEW + 1} more"]
+    return " or ".join(few)
 
 
 def _merged(facts: Sequence[_Found]) -> list[_Found]:
-    """Two dates are alternatives, so they become one fact; but "in August" and "2018" must both hold."""
-    groups: dict[tuple[FactKind, bool], list[_Found]] = {}
+    """Two dates or places are alternatives, and become one fact. But "in August" and "2018" must both hold, and all people."""
+    groups: dict[object, list[_Found]] = {}
     for fact in facts:
-        groups.setdefault((fact.kind, fact.is_every_year), []).append(fact)
-    return [group[0] if len(group) == 1 else _either(group) for group in groups.values()]
+        key = (fact.kind, fact.condition if fact.kind == "person" else fact.is_every_year)
+        groups.setdefault(key, []).append(fact)
+    return [group[0] if len(group) == 1 or group[0].kind == "person" else _either(group) for group in groups.values()]
 
 
 def _either(facts: Sequence[_Found]) -> _Found:
@@ -95,10 +153,17 @@ def _either(facts: Sequence[_Found]) -> _Found:
     return replace(facts[0], words=words, meaning=meaning, condition=Either(tuple(fact.condition for fact in facts)))
 
 
-def _without(text: str, facts: Sequence[_Found]) -> str:
+def _blanked(text: str, dates: Sequence[SpokenDate]) -> str:
+    """A text of the same length without its dates."""
+    for spoken in dates:
+        text = f"{text[: spoken.start]}{_GAP * (spoken.end - spoken.start)}{text[spoken.end :]}"
+    return text
+
+
+def _without(text: str, parts: Sequence[SpokenDate | SpokenName]) -> str:
     """What is left of a text without its facts, and without words that only joined them; "" if it is only "photos of"."""
-    for fact in reversed(facts):
-        text = f"{text[: fact.start]}{_GAP}{text[fact.end :]}"
+    for part in sorted(parts, key=lambda part: -part.start):
+        text = f"{text[: part.start]}{_GAP}{text[part.end :]}"
     text = _BETWEEN_GAPS.sub("", text)
     text = _AT_END.sub("", _AT_START.sub("", text))
     text = " ".join(text.replace(_GAP, " ").split())

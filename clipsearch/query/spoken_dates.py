@@ -425,6 +425,8 @@ class _Reader:
 
     def _last_or_this(self, match: re.Match[str]) -> When | None:
         name = match["name"]
+        if name == "an" or (match["last"] == "past" and name not in UNITS):  # "past an old man", "past fall leaves"
+            return None
         if name in SHORT_MONTHS or (name in MONTHS_THAT_ARE_WORDS and not self._text[match.start("name")].isupper()):
             return None
         return self._this(match) if match["this"] else self._last(match)

@@ -136,7 +136,9 @@ class SearchParameters(HitParameters):
     min_match: Probability | None = Field(None, description="Only with at least this probability of being right.")
     relevant: bool = Field(False, description="Only hits that match: `min_match=0.5`.")
     hybrid: bool = Field(False, description="Also look for the words in photos' texts, and fuse both rankings.")
-    smart: bool = Field(False, description="Turn facts in the texts, such as `last summer`, into filters.")
+    smart: bool = Field(
+        False, description="Turn facts in the texts, such as `last summer` and `in Italy`, into filters."
+    )
     ensemble: bool = Field(False, description="Put texts into several templates, and search by the mean.")
     prompt: list[Word] = Field(
         [], max_length=20, description="Put texts into this, as in `a photo of a {}`.", examples=[["a photo of a {}"]]

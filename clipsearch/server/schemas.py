@@ -131,7 +131,9 @@ class FactAnswer(BaseModel):
 class UnderstoodAnswer(BaseModel):
     """What a `smart` search made of its texts."""
 
-    summary: str = Field(description="For people.", examples=["taken: 2026-06..2026-08, looking for: beach"])
+    summary: str = Field(
+        description="For people.", examples=["place: Italy, taken: 2026-06..2026-08, looking for: beach"]
+    )
     text: str = Field(description="What is left to look for.", examples=["beach"])
     facts: list[FactAnswer]
 

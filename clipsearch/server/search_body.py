@@ -228,7 +228,7 @@ class SearchBody(Strict, HitChoice):
     )
     exact: bool = Field(False, description="Look at all photos, even if there is an approximate index.")
     hybrid: bool = Field(False, description="Also look for the words in photos' texts, and fuse both rankings.")
-    smart: bool = Field(False, description="Turn facts in texts, such as `last summer`, into filters.")
+    smart: bool = Field(False, description="Turn facts in texts, such as `last summer` and `in Italy`, into filters.")
     top_k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits at most.")
 
     @model_validator(mode="after")

@@ -151,4 +151,8 @@ def test_smart_turns_a_date_into_a_filter_and_says_so(album):
     assert answer["understood"]["facts"] == [{"kind": "taken", "words": "July 2018", "meaning": "2018-07"}]
     assert [hit["score"] for hit in answer["hits"]] == [None]
     status, output, errors = run_here("query", "--smart", '"red in 2018"', "-k", "1", cwd=album)
-    assert status == 0 and output.startswith(b"1 ") and errors == "clipsearch: no date was found in the text\n"
+    assert (
+        status == 0
+        and output.startswith(b"1 ")
+        and errors == "clipsearch: no date, place or person was found in the text\n"
+    )

@@ -9,7 +9,8 @@ from clipsearch import Query, Term
 from clipsearch.query.language import parse_query
 from clipsearch.query.smart import understand
 from clipsearch.query.understood import Understood
-from clipsearch.types import All, Either, Test
+from clipsearch.types import All, Either, Located, Test
+from tests.query.test_spoken_names import PEOPLE, find_places
 
 TODAY = date(2026, 11, 29)
 
@@ -77,3 +78,42 @@ def test_what_was_understood_travels_as_json():
     _, said = understood("beach last summer")
     assert said.to_json()["facts"] == [{"kind": "taken", "words": "last summer", "meaning": "2026-06..2026-08"}]
     assert Understood.from_json(said.to_json()) == said
+
+
+def known(text):
+    """What is understood with the people and places of `test_spoken_names`."""
+    return understand(parse_query(text), TODAY, find_places, PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("beach in Italy last summer", "place: Italy, taken: 2026-06..2026-08, looking for: beach"),
+        ("Ben in Rome", "place: Rome, Italy, person: Ben, looking for: all photos"),
+        ("Ben and a dog in Italy in 2019", "place: Italy, person: Ben, taken: 2019, looking for: a dog"),
+        ("photos of Ben with Rose", "person: Ben, person: Rose, looking for: all photos"),
+        ("Ben or Rose", "person: Ben or Rose, looking for: all photos"),
+        ("Anna in the snow", "person: Anna Müller or Anna Schmidt, looking for: in the snow"),
+        ("a train in Paris", "place: Paris, France or Paris, Texas, United States, looking for: a train"),
+        ("a train in Paris, France", "place: Paris, France, looking for: a train"),
+        ("a train in Rome or Paris, France", "place: Rome, Italy or Paris, France, looking for: a train"),
+        ("Italy 2019", "place: Italy, taken: 2019, looking for: all photos"),
+        (
+            "Weihnachten 2019 in der Schweiz",
+            "place: Switzerland, taken: 2019-12-24..2019-12-26, looking for: all photos",
+        ),
+        ("Dora in Berlin", "looking for: Dora in Berlin"),
+        ("sunset in Rome + boats in Italy", "place: Rome, Italy or Italy, looking for: sunset + boats"),
+    ],
+)
+def test_people_and_places_are_understood(text, summary):
+    assert str(known(text)[1]) == summary
+
+
+def test_all_people_must_be_there_and_any_of_the_places():
+    ben, rose = Test("person", "=", "Ben"), Test("person", "=", "Rose")
+    assert known("Ben and Rose")[0].filters == (ben, rose)
+    assert known("Ben or Rose")[0].filters == (Either((ben, rose)),)
+    assert known("Rome or New York")[0].filters == (Located(("IT/07/3", "US/NY")),)
+    assert known("Rome and Italy")[0].filters == (Located(("IT",)),)
+    assert known("Rome, Italy")[0].filters == (Located(("IT/07/3",)),)

@@ -188,6 +188,8 @@ NOT_DATES = [
     "two dogs",
     "the last 0 days",
     "the last day",
+    "a dog runs past an old man",
+    "a walk past fall leaves",
     "2017-2015 models",
     "il y a un chien",
     "Mai",
