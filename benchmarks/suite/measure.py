@@ -22,6 +22,7 @@ class Figures:
     """The times and the memory of several runs of the same thing."""
 
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)  # of this process, with all its threads; only of functions
     peak_mb: list[float] = field(default_factory=list)  # resident, with mapped files
     anonymous_mb: list[float] = field(default_factory=list)  # resident, beyond mapped files
 
@@ -76,9 +77,10 @@ def timed(work: Callable[[], object]) -> Callable[[Figures], None]:
     """Time a function inside this process."""
 
     def run(figures: Figures) -> None:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         work()
         figures.seconds.append(time.perf_counter() - start)
+        figures.cpu_seconds.append(time.process_time() - cpu)
 
     return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -175,7 +176,13 @@ def _filtered(setup: Setup, index: Path, count: int, conditions: Mapping[str, Co
         figures = alternate(runs, 3 * setup.repeats)
         for name, condition in conditions.items():
             left = len(collection.ids(condition))
-            yield Result(f"{name}: {left:,} of {count:,}", figures[name], {"without a filter": figures["all"]})
+            notes: dict[str, float | str] = {
+                "CPU, ms": round(1e3 * statistics.median(figures[name].cpu_seconds), 1),
+                "CPU without a filter, ms": round(1e3 * statistics.median(figures["all"].cpu_seconds), 1),
+            }
+            yield Result(
+                f"{name}: {left:,} of {count:,}", figures[name], {"without a filter": figures["all"]}, notes=notes
+            )
 
 
 def huge(setup: Setup) -> Iterator[Result]:
