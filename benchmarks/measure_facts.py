@@ -280,12 +280,12 @@ def _words(picture: TextPicture) -> set[str]:
 # -- ranking
 
 
-def ranking(library: Library) -> Iterator[str]:
-    """A row for each kind of question: recall among the first ten, by each way of ranking."""
+def _questions(library: Library) -> dict[str, list[tuple[str, set[str]]]]:
+    """Kind → questions, each with the paths of the photos that answer it."""
     photos = library.truth.photos
     random = Random(0)
     caption_of = random.sample(photos, min(_CAPTIONS, len(photos)))
-    kinds: dict[str, list[tuple[str, set[str]]]] = {
+    return {
         "meaning: a caption": [(random.choice(photo.captions).rstrip(" ."), {photo.path}) for photo in caption_of],
         "words in a picture": [
             (
@@ -328,6 +328,11 @@ def ranking(library: Library) -> Iterator[str]:
             for subject in SUBJECTS
         ],
     }
+
+
+def ranking(library: Library) -> Iterator[str]:
+    """A row for each kind of question: recall among the first ten, by each way of ranking."""
+    kinds = _questions(library)
     with Index(library.engine.index_folder) as index:
 
         def by_words(texts: Sequence[str]) -> list[list[str]]:
