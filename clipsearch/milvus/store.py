@@ -227,7 +227,13 @@ class MilvusStore:
         return answers
 
     def text_search(
-        self, query: Embeddings, text: str, condition: Condition | None, limit: int, without: Sequence[int] = ()
+        self,
+        query: Embeddings,
+        text: str,
+        condition: Condition | None,
+        limit: int,
+        without: Sequence[int] = (),
+        least_words: int = 1,
     ) -> list[tuple[float, ImageRecord]]:
         """QueryError: a vector database has no table of words."""
         raise QueryError(

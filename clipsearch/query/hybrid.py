@@ -1,12 +1,14 @@
 """Fuse the ranking by meaning with the ranking by words, for a `hybrid` query.
 
 Reciprocal rank fusion: a photo's value is the sum of 1 / (60 + rank) over the rankings that it is in. See Cormack, Clarke and
-Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods", SIGIR 2009. Both rankings count
-down to rank DEPTH; the photos after these follow by meaning alone. So a photo's place does not depend on how many are wanted.
+Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods", SIGIR 2009. Words find the photos
+whose texts have at least half of the query's words. Both rankings count down to rank DEPTH; the photos after these follow by
+meaning alone. So a photo's place does not depend on how many are wanted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,6 +22,10 @@ DEPTH = 1000
 
 NEAR = 100
 """A photo that words have found is also found by meaning, if it is among so many of the best by meaning."""
+
+_LEAST_SHARE = 0.5
+"""Words find a photo whose texts have this share of the query's words. With one word of a long description, such as "dog", most
+photos that words find would be of something else (`benchmarks/measure_facts.py`)."""
 
 _SMOOTHING = 60  # of the paper: so much do the first ranks resemble each other
 
@@ -69,7 +75,8 @@ def fused(
     Cosines are exact, also of photos that only words have found. QueryError if the store does not look for words.
     """
     text = searched_words(query)
-    by_text = store.text_search(vector, text, all_of(query.filters), DEPTH, without) if text else []
+    least = math.ceil(_LEAST_SHARE * len(text.split()))
+    by_text = store.text_search(vector, text, all_of(query.filters), DEPTH, without, least) if text else []
     complete: Ranking = []
     if by_text and query.min_match is not None:
         complete = store.text_search(vector, text, all_of((*query.filters, Contains(text))), DEPTH, without)

@@ -83,9 +83,15 @@ class VectorStore(Protocol[SelectionT]):
         """For each of the queries (n, dim) its `count` highest cosines over all photos, or the allowed ones, best first."""
 
     def text_search(
-        self, query: Embeddings, text: str, condition: Condition | None, limit: int, without: Sequence[int] = ()
+        self,
+        query: Embeddings,
+        text: str,
+        condition: Condition | None,
+        limit: int,
+        without: Sequence[int] = (),
+        least_words: int = 1,
     ) -> list[tuple[float, ImageRecord]]:
-        """The photos whose texts have any of a text's words: (cosine with the query (1, dim), record), best text first.
+        """The photos whose texts have so many of a text's words: (cosine with the query (1, dim), record), best text first.
 
         At most `limit`, of those that meet a condition. QueryError if the store does not look for words.
         """

@@ -341,12 +341,14 @@ class Collection:
 
     select = ids
 
-    def full_text_ranking(self, text: str, condition: Condition | None = None, limit: int = 1000) -> list[int]:
-        """The images whose texts have any of a text's words, best by BM25 first, `limit` at most.
+    def full_text_ranking(
+        self, text: str, condition: Condition | None = None, limit: int = 1000, least_words: int = 1
+    ) -> list[int]:
+        """The images whose texts have at least `least_words` of a text's words, best by BM25 first, `limit` at most.
 
         Only images that meet the condition are ranked. The texts are those of `types.Contains`.
         """
-        return self._catalog.images.ranking_by_text(text, condition, self.places, limit)
+        return self._catalog.images.ranking_by_text(text, condition, self.places, limit, least_words)
 
     def text_search(
         self,
@@ -355,6 +357,7 @@ class Collection:
         condition: Condition | None = None,
         limit: int = 1000,
         without: Sequence[int] = (),
+        least_words: int = 1,
     ) -> list[tuple[float, ImageRecord]]:
         """The files of `full_text_ranking`, in its order: (exact cosine with the query (1, dim), record).
 
@@ -362,7 +365,7 @@ class Collection:
         """
 
         def read() -> list[tuple[float, ImageRecord]]:
-            ids = self.full_text_ranking(text, condition, limit)
+            ids = self.full_text_ranking(text, condition, limit, least_words)
             if not ids:
                 return []
             places = {record.file.path: ids.index(image_id) for image_id, record in self.records(ids).items()}

@@ -41,6 +41,7 @@ def is_fact(value: str) -> TypeGuard[CountableFact]:
 _VERSION_BITS = 12  # of a number in the full-text table: the lower bits are the version of the image's texts
 _LAST_VERSION = (1 << _VERSION_BITS) - 1
 _MANY = 500  # values bound in one statement
+_MOST_RANKED = 100  # words of a text by which texts are ranked; SQLite joins 500 selections at most
 _FEW_OUTDATED = 1_000  # texts in the full-text table that no photo has any more; with fewer, it is not made anew
 _WEIGHTS = "4.0, 2.0, 1.0"  # of the full-text table's columns, in bm25
 _COUNTED: dict[CountableFact, str] = {"rating": "rating", "label": "label", "source": "taken_from", "place": "place"}
@@ -141,17 +142,27 @@ class FactTable:
 
     # -- texts
 
-    def ranking(self, wanted: Sequence[Phrase], where: Sql, limit: int) -> list[int]:
-        """The images whose texts have any of some phrases, best by BM25 first. `where` is SQL over the images."""
+    def ranking(self, wanted: Sequence[Phrase], where: Sql, limit: int, least: int = 1) -> list[int]:
+        """The images whose texts have at least so many of some phrases, best by BM25 first. `where` is SQL over the images."""
         if not self._exists:
             return []
+        wanted = wanted[:_MOST_RANKED]
+        least = min(least, len(wanted))
+        enough, counted = "", []
+        if least > 1:
+            counted = [expression((phrase,)) for phrase in wanted]
+            each = " UNION ALL ".join(["SELECT rowid AS found FROM full_text WHERE full_text MATCH ?"] * len(counted))
+            # The + keeps SQLite from asking the full-text table for each of these numbers alone.
+            enough = (
+                f"AND +full_text.rowid IN (SELECT found FROM ({each}) GROUP BY found HAVING COUNT(*) >= {int(least)}) "
+            )
         sql = (
             f"SELECT facts.image_id FROM full_text JOIN facts ON facts.image_id = full_text.rowid >> {_VERSION_BITS} "
             f"AND facts.text_version = full_text.rowid & {_LAST_VERSION} WHERE full_text MATCH ? "
             f"AND facts.image_id IN (SELECT image_id FROM images WHERE {where[0]}) "
-            f"ORDER BY bm25(full_text, {_WEIGHTS}), facts.image_id LIMIT {int(limit)}"
+            f"{enough}ORDER BY bm25(full_text, {_WEIGHTS}), facts.image_id LIMIT {int(limit)}"
         )
-        rows = self._db.execute(sql, (expression(wanted, any_of=True), *where[1]))
+        rows = self._db.execute(sql, (expression(wanted, any_of=True), *where[1], *counted))
         return [whole(image_id, 1, MOST_IDS) for (image_id,) in rows]
 
     def is_mostly_outdated(self) -> bool:

@@ -185,10 +185,12 @@ class ImageTable(FileTable):
         self.renew_checks("image_id = ?", image_id)
         self.facts.put(image_id, info, read_from)
 
-    def ranking_by_text(self, text: str, condition: Condition | None, folders: FolderLookup, limit: int) -> list[int]:
-        """The images whose texts have any of a text's words, best first, among those that meet a condition."""
+    def ranking_by_text(
+        self, text: str, condition: Condition | None, folders: FolderLookup, limit: int, least: int
+    ) -> list[int]:
+        """The images whose texts have at least so many of a text's words, best first, among those that meet a condition."""
         wanted = [Phrase((word,)) for word in dict.fromkeys(words(text))]
-        return self.facts.ranking(wanted, self._where(condition, folders), limit) if wanted else []
+        return self.facts.ranking(wanted, self._where(condition, folders), limit, least) if wanted else []
 
     # -- files
 

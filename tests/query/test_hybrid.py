@@ -44,6 +44,16 @@ def test_the_order_is_that_of_reciprocal_ranks_and_scores_stay_cosines(described
     assert all(hit.match is not None for hit in hits)
 
 
+def test_words_find_a_photo_whose_texts_have_half_of_them(described):
+    hits = described.search(hybrid_query("a ticket for the red tram"), 5)  # of its words, ticket, red and tram count
+    assert {hit.record.file.name: hit.found_by for hit in hits} == dict.fromkeys(names(hits), ("meaning",))
+    assert names(hits) == names(described.search("a ticket for the red tram", 5))
+    found = {
+        hit.record.file.name: hit.found_by for hit in described.search(hybrid_query("train ticket in a red tram"), 5)
+    }
+    assert "text" in found["green.jpg"] and "text" not in found["yellow.jpg"]
+
+
 def test_each_hit_says_what_has_found_it(described, monkeypatch):
     monkeypatch.setattr(hybrid, "NEAR", 1)
     give_facts(described.index_folder, "red.jpg", title="Red")

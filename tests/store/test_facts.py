@@ -171,6 +171,8 @@ def test_texts_are_ranked_by_their_words(index):
         assert names(collection, collection.full_text_ranking("sea", Test("rating", "=", 4.0))) == ["anna"]
         assert names(collection, collection.full_text_ranking("sea", limit=1)) == ["bo"]
         assert collection.full_text_ranking("... !") == []
+        assert names(collection, collection.full_text_ranking("sea dog", least_words=2)) == ["bo"]
+        assert collection.full_text_ranking(" ".join(["sea", *map(str, range(2000))])) != []
 
 
 def test_the_full_text_table_is_made_anew_when_most_of_it_is_outdated(index, monkeypatch):
