@@ -16,7 +16,7 @@ from clipsearch.types import Condition, Known, all_of
 
 By: TypeAlias = Literal[
     "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source",
-    "place", "country",
+    "place", "region", "country",
 ]  # fmt: skip
 
 ALL_BY: tuple[By, ...] = get_args(By)
@@ -92,7 +92,7 @@ def _breakdown(
         counts = _sum_by_value((name(width, height), count) for width, height, count in shapes)
     elif by == "rating":
         counts = {str(stars): count for stars, count in collection.count_by(by, condition)}
-    elif by == "place" or by == "country":
+    elif by == "place" or by == "region" or by == "country":
         counts = _sum_by_value(
             (_place_name(code, by), count) for code, count in collection.count_by("place", condition)
         )
@@ -126,11 +126,11 @@ def _by_folder(collection: Collection, condition: Condition | None, depth: int) 
     )
 
 
-def _place_name(code: str, by: Literal["place", "country"]) -> str:
-    """The name of the city or of the country of a place; a code that is not known stays as it is."""
+def _place_name(code: str, by: Literal["place", "region", "country"]) -> str:
+    """The name of the city, the region or the country of a place; a code that is not known stays as it is."""
     from clipsearch.gazetteer import names  # few indexes need it
 
-    whole = "/".join(code.split("/")[: 1 if by == "country" else 3])
+    whole = "/".join(code.split("/")[: {"country": 1, "region": 2, "place": 3}[by]])
     return str(names(whole)) or whole
 
 

@@ -26,7 +26,7 @@ _MOST_COLUMNS = 240  # of a timeline; a longer one leaves out its empty columns
 # analysis.statistics.ALL_BY, which --help must not import
 _BY = (
     "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source",
-    "place", "country",
+    "place", "region", "country",
 )  # fmt: skip
 _COUNT = "What to count"
 _STARS = {"-1": "rejected", "0": "no stars", "1": "1 star", **{str(stars): f"{stars} stars" for stars in range(2, 6)}}
@@ -37,7 +37,7 @@ def stats(
     by: tuple[str, ...] = option(
         "--by",
         "FACT",
-        "year, month, camera, folder, format, orientation, megapixels, place, country, keyword, person, rating or "
+        "year, month, camera, folder, format, orientation, megapixels, place, region, country, keyword, person, rating or "
         "source (of the date); repeatable. Default: year, camera, folder and format.",
         _COUNT,
         multiple=True,

@@ -20,10 +20,11 @@ class QueryNote:
 
     `code` and `value` are for programs: "file-name" and a glob for the filter by name, or "" if no photo has such a name;
     "minus" and the query that was probably meant; "unread" and a recommended model that reads many languages, or ""; "marks"
-    and "", if marked photos are gone.
+    and "", if marked photos are gone; "unknown" and the field that photos lack, if no photo meets the filters; "places" and a
+    longer name, if photos are from several places of one name.
     """
 
-    code: Literal["file-name", "minus", "unread", "marks"]
+    code: Literal["file-name", "minus", "unread", "marks", "unknown", "places"]
     message: str
     value: str
 

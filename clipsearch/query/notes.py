@@ -1,12 +1,14 @@
 """Notes on surprising answers.
 
 They are about words that look like a file name, a minus without a space, words that the model cannot read, and marked photos
-that are gone.
+that are gone; and about facts that photos lack, and places that share a name.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.other_languages import words_of_other_languages
@@ -15,10 +17,13 @@ from clipsearch.encoders.unread import unread_words
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.types import Query, Test, literal_glob
+from clipsearch.types import All, Condition, Either, Field, Hit, Known, Located, Near, Not, Query, Test, literal_glob
 
 _MINUS_WORD = re.compile(r"(?:^|(?<=\s))-(?=[^\W\d_]{2})(\S+)")
 _CAMERA_NAME = re.compile(r"[\w()-]*(?:\d{4}|[_-]\d{3})[\w()-]*")  # IMG_0004, P1010023, 20230412_123456, 0004
+_NAMES: dict[Field, str] = {"taken": "date", "place": "place", "latitude": "place", "camera": "camera"}
+"""The facts that many photos lack, and what people call them."""
+_MOST_PLACES = 3  # that a note names
 _LONGEST_NAME = 255  # characters; no file system has longer ones
 _DATE = re.compile(r"(?:19|20)\d\d(?:s|(?:[-.]\d\d?){0,2})")  # of names, or of the 1950s
 
@@ -43,6 +48,61 @@ def _gone_marks(query: Query, store: VectorStore[SelectionT]) -> QueryNote | Non
         return None
     photos = "1 marked photo is" if gone == 1 else f"{gone:,} marked photos are"
     return QueryNote("marks", f"{photos} not in the index any more, and did not count", "")
+
+
+def filter_notes(
+    query: Query, store: VectorStore[SelectionT], hits: Sequence[Hit], considered: int
+) -> tuple[QueryNote, ...]:
+    """The notes on a query's filters: what photos lack, if none of them meets the filters; else places that share a name."""
+    leaves = [leaf for condition in query.filters for leaf in _leaves(condition)]
+    notes = (_several_places(leaf, hits) for leaf in leaves if isinstance(leaf, Located)) if considered else ()
+    if not considered and (images := len(store)):
+        fields = {field: None for leaf in leaves if (field := _needed_fact(leaf))}
+        notes = (_unknown(field, images - len(store.select(Known(field))), images) for field in fields)
+    return tuple(dict.fromkeys(note for note in notes if note))
+
+
+def _leaves(condition: Condition) -> Iterator[Condition]:
+    """The conditions that a condition is made of, without those that must not hold."""
+    if isinstance(condition, (All, Either)):
+        for part in condition.conditions:
+            yield from _leaves(part)
+    elif not isinstance(condition, Not):
+        yield condition
+
+
+def _needed_fact(leaf: Condition) -> Field | None:
+    """The fact without which no photo meets a condition, if many photos lack it."""
+    if isinstance(leaf, Located):
+        return "place"
+    if isinstance(leaf, Near) or (isinstance(leaf, Test) and leaf.field in ("latitude", "longitude")):
+        return "latitude"
+    return leaf.field if isinstance(leaf, Test) and leaf.field in _NAMES else None
+
+
+def _unknown(field: Field, missing: int, images: int) -> QueryNote | None:
+    if not missing:
+        return None
+    name = _NAMES[field]
+    lack = f"no photo has a {name}" if missing == images else f"{missing:,} of {images:,} photos lack a {name}"
+    return QueryNote("unknown", f"{lack}, so no filter by {name} finds them", field)
+
+
+def _several_places(located: Located, hits: Sequence[Hit]) -> QueryNote | None:
+    """A note if hits are from several places that share a name, the most frequent first."""
+    if len(located.codes) < 2:
+        return None
+    counts: Counter[str] = Counter()
+    for hit in hits:
+        place = f"{hit.record.info.place}/"
+        counts.update(code for code in located.codes if place.startswith(f"{code}/"))
+    if len(counts) < 2:
+        return None
+    from clipsearch.gazetteer import label  # few queries need it
+
+    labels = [label(code) for code, _ in counts.most_common()]
+    named = "; ".join(labels[:_MOST_PLACES]) + (f"; {more} more" if (more := len(labels) - _MOST_PLACES) > 0 else "")
+    return QueryNote("places", f"these photos are from {len(labels)} places of this name: {named}", labels[0])
 
 
 def _file_name(text: str, store: VectorStore[SelectionT]) -> QueryNote | None:

@@ -20,7 +20,7 @@ from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.hybrid import DEPTH, Fusion, fused, searched_words
 from clipsearch.query.language import EMPTY
-from clipsearch.query.notes import query_notes
+from clipsearch.query.notes import filter_notes, query_notes
 from clipsearch.query.null_scores import NullScores
 from clipsearch.query.relevance import REACH, RIVALS, length, match
 from clipsearch.query.shots import Shot, first_shots, gathered
@@ -155,7 +155,8 @@ def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hit
         Hit(rank, math.nan, record, None, tuple(others))
         for rank, (record, *others) in enumerate(shots, query.offset + 1)
     ]
-    return Hits(hits, query, Explanation(model, store.name, images, considered, 0, seconds))
+    notes = filter_notes(query, store, hits, considered)
+    return Hits(hits, query, Explanation(model, store.name, images, considered, 0, seconds, notes=notes))
 
 
 def _listed_shots(
@@ -227,7 +228,10 @@ def _answers(
                 bytes_scanned=approximation.scan_bytes if approximation else store.scan_bytes(considered),
                 seconds=seconds,
                 approximate=approximation.summary if approximation else None,
-                notes=query_notes(search.query, store, encoder),
+                notes=(
+                    *query_notes(search.query, store, encoder),
+                    *filter_notes(search.query, store, hits, considered),
+                ),
                 own_photos=_own_photos(store, search.embedded.own),
                 words=_words(search.query, spec),
                 text_words=searched_words(search.query) if search.query.hybrid else "",

@@ -5,15 +5,18 @@ import os
 
 import pytest
 
+from clipsearch import SearchEngine
+from clipsearch.analysis.statistics import count_photos
 from clipsearch.errors import QueryError
-from clipsearch.gazetteer import find, nearest
-from clipsearch.query.filters import chosen, parse_where, taken_at
+from clipsearch.gazetteer import find, label, nearest
+from clipsearch.gazetteer.data import gazetteer
+from clipsearch.query.filters import chosen, named, parse_where, taken_at
 from clipsearch.query.json_form import condition_to_json
 from clipsearch.render.explain import condition_text
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
-from clipsearch.types import All, Contains, Either, ImageFile, ImageInfo, Known, Located, Not
+from clipsearch.types import All, Contains, Either, ImageFile, ImageInfo, Known, Located, Not, Query
 from tests.cli.running import run_here
 from tests.store.support import random_units, writer
 
@@ -135,6 +138,57 @@ def test_the_command_line_takes_several_places(index):
     assert {os.path.basename(line) for line in output.splitlines()} == {b"munich.jpg", b"texas.jpg"}
     status, _, error = run_here("query", "--place", "Pariss", cwd=index.parent)
     assert status == 1 and 'no place called "Pariss" is known; similar names: "Paris"' in error
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("Paris", ["Paris, Île-de-France, France", "Paris, Texas, United States"]),
+        ("Munich", []), ("Paris, France", []), ("Frankreich", []),
+    ],
+)  # fmt: skip
+def test_photos_from_several_places_of_a_name_are_noted(index, name, labels):
+    with SearchEngine(index) as engine:
+        notes = engine.search(Query((), (taken_at(name),)), 10).explanation.notes
+    assert [(note.code, note.value) for note in notes] == [("places", label) for label in labels[:1]]
+    if labels:
+        assert notes[0].message == f"these photos are from 2 places of this name: {'; '.join(labels)}"
+        _, _, error = run_here("query", "--place", name, "--paths", cwd=index.parent)
+        assert "For one of them: `clipsearch query --place " in error and labels[0] in error
+
+
+def test_an_empty_answer_says_how_many_photos_lack_the_fact(index):
+    def noted(*conditions):
+        with SearchEngine(index) as engine:
+            hits = engine.search(Query((), conditions), 10)
+        return [note.message for note in hits.explanation.notes]
+
+    assert noted(taken_at("Japan")) == ["2 of 7 photos lack a place, so no filter by place finds them"]
+    assert noted(*chosen(near="10,10")) == ["1 of 7 photos lack a place, so no filter by place finds them"]
+    assert noted(*chosen(taken="2024", places=["Paris"])) == [
+        "2 of 7 photos lack a place, so no filter by place finds them",
+        "no photo has a date, so no filter by date finds them",
+    ]
+    assert noted(Not(taken_at("Japan")), named("x")) == [] == noted(taken_at("Munich"))
+
+
+def test_the_name_that_a_place_is_shown_by_finds_it():
+    places = gazetteer()
+    largest = places.array("population").argsort()[-200:]
+    for code in [*map(places.code_of, largest.tolist()), "FR/11", "US/TX", "DE", "MX/09", "JP/40"]:
+        found = find(label(code))
+        assert any(place.code == code or code.startswith(f"{place.code}/") for place in found), label(code)
+
+
+def test_photos_are_counted_by_country_region_and_city(index):
+    with Collection(index) as collection:
+        countries, regions, cities = count_photos(collection, ("country", "region", "place")).breakdowns
+    assert [(count.value, count.images) for count in countries.counts] == [
+        ("France", 3), ("Germany", 1), ("United States", 1),
+    ]  # fmt: skip
+    assert countries.unknown == regions.unknown == cities.unknown == 2
+    assert (regions.counts[0].value, regions.counts[0].images) == ("Île-de-France, France", 2)
+    assert (cities.counts[0].value, cities.counts[0].images) == ("Paris, Île-de-France, France", 2)
 
 
 def test_a_section_belongs_to_its_city():

@@ -40,7 +40,7 @@ from clipsearch.types import Known, all_of
 MOST_PLACES = 5000
 _FACETS: tuple[By, ...] = (
     "year", "month", "camera", "folder", "format", "orientation", "keyword", "person", "rating", "source",
-    "place", "country",
+    "place", "region", "country",
 )  # fmt: skip
 _BAD_QUERY = error_responses({400: "The query asks for nothing, or cannot be understood."})
 _NO_PICTURE = error_responses({404: "There is no such photo or upload."})
