@@ -28,7 +28,7 @@ from clipsearch.errors import ClipsearchError, ImageError, QueryError
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.render.text import printable
-from clipsearch.types import Below, Condition, Query, Test, literal_glob
+from clipsearch.types import Below, Condition, Query, Term, Test, literal_glob
 
 if TYPE_CHECKING:
     from clipsearch.client import Client
@@ -155,7 +155,7 @@ def _marked(engine: SearchEngine | Client, question: Query, wanted: QueryOptions
 
 
 def _photo_id(engine: SearchEngine | Client, photo: str) -> int:
-    """The id of an indexed photo that is named by its path or by its id. QueryError if there is no such photo."""
+    """The id of an indexed photo that is named by its path, by a copy's, or by its id. QueryError if there is no such photo."""
     if photo.isascii() and photo.isdecimal() and not os.path.exists(photo):
         return int(photo)
     path = os.path.abspath(photo)
@@ -163,6 +163,10 @@ def _photo_id(engine: SearchEngine | Client, photo: str) -> int:
     for hit in engine.search(Query((), filters), 10):
         if hit.path == path:
             return hit.record.image_id
+    if os.path.isfile(path):  # perhaps a copy of an indexed photo
+        copies = engine.search(Query((Term(Path(path)),), keep_own=True), 1).explanation.own_photos
+        if copies:
+            return copies[0].image_id
     raise QueryError(f"{photo} is not in the index; --right and --wrong take the path or the id of a photo that is")
 
 

@@ -107,13 +107,15 @@ def test_a_line_of_marks_asks_the_last_query_again(indexed):
     assert sorted(third) == sorted(set(second) - {second[0]})
 
 
-def test_photos_are_marked_right_and_wrong_by_path_or_id(clipsearch, indexed):
+def test_photos_are_marked_right_and_wrong_by_path_or_id(clipsearch, indexed, tmp_path):
     def asked(*marks):
         return json.loads(clipsearch("query", "red", *marks, "--json", cwd=indexed)[1])["hits"]
 
     number = {Path(hit["path"]).name: hit["id"] for hit in asked()}
     marked = asked("--right", "blue.jpg", "--wrong", indexed / "red.jpg")
     assert marked == asked("--right", number["blue.jpg"], "--wrong", number["red.jpg"])
+    copy = shutil.copy(indexed / "blue.jpg", tmp_path / "elsewhere.jpg")
+    assert marked == asked("--right", copy, "--wrong", "red.jpg")
     assert {Path(hit["path"]).name for hit in marked} == number.keys() - {"red.jpg"}
     status, _, errors = clipsearch("query", "red", "--right", "gone.jpg", cwd=indexed)
     assert status == 1 and "gone.jpg is not in the index; --right and --wrong take" in errors
