@@ -25,13 +25,15 @@ from PIL import Image, ImageChops
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.libraw import has_libraw
 from clipsearch.images.preprocess import resize_and_crop
-from clipsearch.images.reader import decode_image, decode_pictures
+from clipsearch.images.reader import decode_image, decode_pictures, read_facts
 from clipsearch.images.rgb import to_rgb
 from clipsearch.types import PixelSpec
 
 ROOT = Path(__file__).parents[1]
 SENSOR, MEDIUM, THUMBNAIL = (6000, 4000), (1620, 1080), (160, 120)
 PHONE, TILE, PHONE_QUALITY = (4032, 3024), 512, 48  # HEIC of some 2 MB
+FACTS_BYTES = 256 * 1024  # of a JPEG, that are read for its facts
+XMP = (ROOT / "tests" / "seeds" / "facts" / "xmp").read_bytes()
 SPEC = PixelSpec(224, None, (224, 224), 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
@@ -60,6 +62,11 @@ def as_indexed(data: bytes) -> None:
 def all_pictures(data: bytes) -> None:
     """Decode every page, or the frames that are taken, as `clipsearch index` does."""
     decode_pictures(data, (224, 224), ReadLimits(), resize=lambda picture: resize_and_crop(picture, SPEC))
+
+
+def facts_alone(data: bytes) -> None:
+    """Read the date, the keywords and so on, as for a photo that is embedded already."""
+    read_facts(data[:FACTS_BYTES])
 
 
 def pages(count: int) -> bytes:
@@ -146,6 +153,7 @@ def cases() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
     sensor = raw_files.sensor(tiff, 32770)
     tiff.blob(pictures[MEDIUM])
     hidden = tiff.finish(tiff.directory(sensor | raw_files.facts(tiff, b"SAMSUNG", b"NX500")))
+    managed = photo(SENSOR, exif=raw_files.exif_of_camera(b"Canon", b"EOS 5D"), xmp=XMP)
     cases: dict[str, tuple[Callable[[bytes], None], bytes]] = {
         "JPEG, every pixel": (whole, jpeg),
         "JPEG, as indexed": (as_indexed, jpeg),
@@ -155,6 +163,8 @@ def cases() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
         },
         "SRW by a preview that no tag names": (as_indexed, hidden),
         "CR2 by a preview of the sensor's size": (as_indexed, raw_files.cr2()),
+        "JPEG with EXIF and XMP, as indexed": (as_indexed, managed),
+        "JPEG with EXIF and XMP, its facts alone": (facts_alone, managed),
         "JPEG with a Display P3 profile": (as_indexed, photo(SENSOR, icc_profile=profile("Display P3"))),
         "JPEG with a ProPhoto profile": (as_indexed, photo(SENSOR, icc_profile=profile("ProPhoto"))),
     }

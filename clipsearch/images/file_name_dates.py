@@ -69,7 +69,7 @@ def _time(name: str, at: int) -> tuple[int, int, int] | None:
     """(hour, minute, second) that follow a date in a name."""
     if match := _TIME.match(name, at):
         hour = int(match[1]) % 24
-        if match[5] and 1 <= hour <= 12:
+        if match[5] and match[2] and 1 <= hour <= 12:  # "20240131_121500 am Fluss" is no time of the morning
             hour = hour % 12 + (12 if match[5].lower() == "p" else 0)
         return hour, int(match[3]), int(match[4])
     if match := _SHORT_TIME.match(name, at):

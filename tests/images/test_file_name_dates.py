@@ -30,6 +30,7 @@ DAY = datetime(2024, 1, 31)
         ("Screenshot 2024-01-31 at 10.15.00.png", MORNING),
         ("Screenshot 2024-01-31 at 10.15.00 PM.png", datetime(2024, 1, 31, 22, 15)),
         ("Screen Shot 2024-01-31 at 12.15.00\u202fAM.png", datetime(2024, 1, 31, 0, 15)),
+        ("20240131_121500 am Fluss.jpg", datetime(2024, 1, 31, 12, 15)),
         ("Screenshot 2024-01-31 101500.png", MORNING),
         ("Screenshot from 2024-01-31 10-15-00.png", MORNING),
         ("Bildschirmfoto 2024-01-31 um 10.15.00.png", MORNING),
