@@ -71,7 +71,9 @@ class _Word:
 
     @property
     def is_capital(self) -> bool:
-        return self.text[:1].isupper()
+        """Whether it begins with a capital letter, or one of a script that has none."""
+        first = self.text[:1]
+        return first.isupper() or (first.isalpha() and first.lower() == first.upper())
 
 
 class _Reader:
@@ -168,7 +170,7 @@ class _Reader:
         if after == len(self._words):
             return False
         word = self._words[after]
-        if not word.is_capital or not self._is_one_piece(self._words[after - 1 : after + 1]):
+        if not word.text[:1].isupper() or not self._is_one_piece(self._words[after - 1 : after + 1]):
             return False
         return word.plain not in self._people and not self._find_places(word.text)
 

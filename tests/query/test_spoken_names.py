@@ -34,7 +34,7 @@ PLACES = {
     "anna": [Place("US/TX/8", "city", "Anna, Texas, United States")],
     "essen": [Place("DE/07/9", "city", "Essen, Germany")],
 }
-PEOPLE = ["Anna Müller", "Anna Schmidt", "Ben", "Rose", "Carla Bruni"]
+PEOPLE = ["Anna Müller", "Anna Schmidt", "Ben", "Rose", "Carla Bruni", "田中陽子"]
 
 
 def find_places(name):
@@ -66,6 +66,8 @@ def find_places(name):
         ("Ben's birthday", "| birthday", "person", "Ben"),
         ("photos d'Anna", "photos |", "person", "Anna"),
         ("a dinner in Paris", "a dinner |", "place", "Paris"),
+        ("田中陽子 with a dog", "| with a dog", "person", "田中陽子"),
+        ("犬 田中陽子", "犬 |", "person", "田中陽子"),
         ("carla bruni", "|", "person", "carla bruni"),
     ],
 )
