@@ -30,7 +30,7 @@ from clipsearch.query.relevance import RELEVANT
 from clipsearch.render.json_output import hit_to_json, json_line, utf8
 from clipsearch.render.text import with_moment
 from clipsearch.store.filters import composed
-from clipsearch.types import All, Below, ImageRecord, Query, Test
+from clipsearch.types import All, Below, FoundBy, ImageRecord, Query, Test
 
 MOST_HITS = 50
 _RESOURCE_BOX = (512, 512)  # pixels
@@ -54,6 +54,18 @@ Only photos for which this expression is true. Fields: name folder path format c
 taken latitude longitude caption keyword person rating label title description text source place. Operators: = != < <= > >=
 ~ (glob), 'is known', and, or, not, brackets; contains "words" looks for words in titles, keywords and texts in the picture.
 Example: "size > 5MB and (format = jpeg or taken is not known)"."""
+
+_TEXT = """\
+Only photos whose texts have all of these words: title, description, caption, keywords, people, places, and what was read in the
+picture. A "phrase" in double quotes stays together, and word* stands for any ending."""
+
+_HYBRID = """\
+Also look for the words of the query in the photos' texts, and rank by both. `found_by` says what has found each photo. Use it
+for names, titles, signs, receipts and screenshots."""
+
+_SMART = """\
+Read dates, places and people in the query as filters: 'beach in Italy last summer'. `understood` says what was read. The
+parameters taken, place and person are more exact."""
 
 _TopK = Annotated[int, Field(ge=1, le=MOST_HITS, description="The number of photos, at most.")]
 _AllMoments = Annotated[
@@ -97,6 +109,10 @@ class PhotoResult(BaseModel):
         description="Probability that the photo shows what the query describes; null if it is not known."
     )
     taken_at: str | None = Field(description="ISO 8601, by the camera's clock.")
+    taken_from: str | None = Field(
+        None,
+        description="Where the date was read: exif, xmp, iptc, container, sidecar, takeout, name (of the file) or file.",
+    )
     camera: str | None
     gps: tuple[float, float] | None = Field(description="Latitude and longitude in degrees.")
     width: int
@@ -109,10 +125,12 @@ class PhotoResult(BaseModel):
     keywords: list[str] = []
     people: list[str] = Field([], description="Names of those in the picture.")
     rating: int | None = Field(None, description="Stars; -1 is rejected.")
+    label: str | None = Field(None, description="A colour or other mark.")
     text: str | None = Field(None, description="What was read in the picture.")
     moment: MomentResult | None = Field(
         None, description="Where in the file the photo is, if it is a film or has several pages; else null."
     )
+    found_by: list[FoundBy] = Field([], description="With `hybrid`: what has found it, `meaning`, `text` or both.")
 
 
 class SearchResult(BaseModel):
@@ -122,6 +140,7 @@ class SearchResult(BaseModel):
     images: int = Field(description="The number of photos in the index.")
     considered: int = Field(description="The number of photos that pass the filters.")
     hits: list[PhotoResult] = Field(description="The best photo first.")
+    understood: str | None = Field(None, description="With `smart`: the facts that were read, and what is looked for.")
     notes: list[str] = Field([], description="Why the answer may surprise the user.")
 
 
@@ -206,14 +225,20 @@ class Assistant:
             str | None,
             Field(description="Only photos taken in this city, region or country: 'Bavaria', 'Paris', 'Paris, Texas'."),
         ] = None,
+        keyword: Annotated[list[str], Field(max_length=20, description="Only photos with all of these keywords.")] = [],  # noqa: B006
+        person: Annotated[list[str], Field(max_length=20, description="Only photos with all of these people.")] = [],  # noqa: B006
+        rating: Annotated[str | None, Field(description="Only photos with so many stars: 4, 4.. or 2..4.")] = None,
+        text: Annotated[str | None, Field(max_length=2000, description=_TEXT)] = None,
         near: Annotated[
             str | None, Field(description="Only photos taken near LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM.")
         ] = None,
         orientation: Annotated[Literal["landscape", "portrait", "square"] | None, Field()] = None,
         where: Annotated[str | None, Field(description=_WHERE)] = None,
+        hybrid: Annotated[bool, Field(description=_HYBRID)] = False,
+        smart: Annotated[bool, Field(description=_SMART)] = False,
         thumbnails: _Thumbnails = False,
     ) -> Annotated[CallToolResult, SearchResult]:
-        """Find the user's photos by a description of what they show, and by date, place, camera and other facts."""
+        """Find the user's photos by what they show, by words in their texts, and by date, place, person and other facts."""
 
         def run(engine: SearchEngine) -> SearchResult:
             filters = chosen(
@@ -222,6 +247,10 @@ class Assistant:
                 taken=taken,
                 places=() if place is None else (place,),
                 camera=camera,
+                keywords=keyword,
+                people=person,
+                rating=rating,
+                text=text,
                 near=near,
                 orientation=orientation,
                 where=where,
@@ -229,7 +258,15 @@ class Assistant:
             least = RELEVANT if relevant else None
             terms = parse_terms(split_words(query)) if query.strip() or not filters else ()
             wanted = Query(
-                terms, filters, min_match=least, offset=offset, diverse=diverse, all_moments=all_moments, sort=sort
+                terms,
+                filters,
+                min_match=least,
+                offset=offset,
+                diverse=diverse,
+                all_moments=all_moments,
+                sort=sort,
+                hybrid=hybrid,
+                smart=smart,
             )
             return _search_result(query, engine.search(wanted, top_k))
 
@@ -332,6 +369,7 @@ def _search_result(query: str, hits: Hits) -> SearchResult:
         images=explanation.images,
         considered=explanation.considered,
         hits=photos,
+        understood=utf8(str(explanation.understood)) if explanation.understood else None,
         notes=[utf8(_note_text(about)) for about in explanation.notes],
     )
 

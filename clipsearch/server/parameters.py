@@ -176,6 +176,8 @@ class PlaceParameters(FilterParameters):
     """Where photos were taken."""
 
     q: Text | None = Field(None, description="Only of the first 1000 hits of this search.")
+    hybrid: bool = Field(False, description="Of a search that also looks for the words in photos' texts.")
+    smart: bool = Field(False, description="Of a search that turns facts in the texts into filters.")
 
 
 def _as_int(text: object) -> object:

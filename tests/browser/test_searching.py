@@ -328,3 +328,53 @@ def test_pages_of_all_photos_have_each_shot_once(new_page, tmp_path):
         )
         assert files == 290
         page.close()
+
+
+def test_dates_in_the_words_are_chips_that_become_words_again(page):
+    search(page, "a temple in July 2019")
+    assert shown(page) == ["pagoda.jpg"]
+    understood = page.locator("#understood")
+    assert understood.inner_text().split("\n")[:2] == ["Understood:", "taken 2019-07"]
+    assert "looking for a temple" in understood.inner_text()
+    with answered(page, "/api/search"):
+        understood.get_by_role("button", name="taken 2019-07").click()
+    assert page.input_value("#query") == '"a temple in July 2019"'
+    page.wait_for_selector("#understood", state="hidden")
+    assert page.locator("#status").inner_text().startswith("52 photos")
+    with answered(page, "/api/search"):
+        page.fill("#query", "a temple in July 2019")
+    with answered(page, "/api/search"):
+        page.get_by_label("Dates and names").click()
+    assert "smart=false" in page.url and understood.is_hidden()
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    assert not page.get_by_label("Dates and names").is_checked() and understood.is_hidden()
+
+
+@pytest.mark.parametrize(
+    ("query", "words", "is_only", "expected"),
+    [
+        ("beach last summer", "last summer", True, '"beach last summer"'),
+        ("beach in 2018 last summer - 2:snow", "last summer", False, 'beach in 2018 + "last summer" - 2:snow'),
+        ("2:2018 dogs", "2018", False, '2:dogs + 2:"2018"'),
+        ("a cat + 2018", "2018", True, '"a cat" + "2018"'),
+        ("2017 or 2018", "2017 or 2018, 2016", False, '"2017 or 2018"'),
+        ("2018", "2018", False, '"2018"'),
+    ],
+)
+def test_words_that_are_only_words_are_quoted(page, query, words, is_only, expected):
+    script = "async (given) => (await import('/static/understood.js')).asWords(...given)"
+    assert page.evaluate(script, [query, words, is_only]) == expected
+
+
+def test_words_in_texts_find_photos_unless_they_are_switched_off(page):
+    search(page, "cafe central")
+    assert shown(page)[0] == "coffee.jpg"
+    label = page.locator(".photo .open").first.get_attribute("aria-label")
+    assert "its texts have the words" in label
+    page.locator(".photo .open").first.click()
+    assert "words in its texts" in page.locator("#viewer .photo-facts").inner_text()
+    page.keyboard.press("Escape")
+    with page.expect_response(lambda response: "/api/search" in response.url) as answer:
+        page.get_by_label("Words in texts").click()
+    assert "hybrid=" not in answer.value.url and "hybrid=false" in page.url

@@ -13,7 +13,7 @@ from anyio.from_thread import start_blocking_portal
 from PIL import Image, ImageChops, ImageStat
 
 from clipsearch import SearchEngine
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, give_facts
 from tests.lazy import LazyModule, require_library
 
 require_library("mcp", reason="needs mcp: pip install 'clipsearch[mcp]'")
@@ -98,6 +98,37 @@ def test_a_search_gives_what_the_engine_does(request, index, asking):
         (hit.record.image_id, hit.path, round(hit.score, 6)) for hit in hits
     ]
     assert json.loads(answer.content[0].text) == result  # for clients that read only text
+
+
+def test_facts_filter_and_are_told_and_words_find_texts(index, ask):
+    facts = {
+        "title": "Lunch",
+        "keywords": ("Coffee Break",),
+        "people": ("Anna",),
+        "rating": 4,
+        "text": "CAFÉ CENTRAL",
+        "label": "Red",
+    }
+    give_facts(index, "coffee.jpg", **facts, taken_from="name")
+
+    async def questions(client):
+        return [
+            (await client.call_tool("search", arguments)).structured_content
+            for arguments in (
+                {"query": "", "keyword": ["coffee break"], "person": ["anna"], "rating": "4..", "text": '"cafe cen*"'},
+                {"query": "cafe central", "hybrid": True, "top_k": 20},
+                {"query": "a cup of coffee in 1999", "smart": True},
+            )
+        ]
+
+    listed, by_words, smart = ask(questions)
+    (photo,) = listed["hits"]
+    assert {name: photo[name] for name in (*facts, "taken_from")} == {
+        **facts, "keywords": ["Coffee Break"], "people": ["Anna"], "taken_from": "name"
+    }  # fmt: skip
+    assert by_words["hits"][0]["id"] == photo["id"] and "text" in by_words["hits"][0]["found_by"]
+    assert by_words["understood"] is None and by_words["hits"][-1]["found_by"] == ["meaning"]
+    assert smart["understood"] == "taken: 1999, looking for: a cup of coffee" and smart["considered"] == 0
 
 
 def test_filters_alone_list_photos_and_notes_name_the_parameter_that_helps(ask):

@@ -141,7 +141,8 @@ def search_routes(service: Service) -> APIRouter:
             records, _ = await service.read(request, lambda engine: engine.browse(with_place, top_k=MOST_PLACES))
         else:
             terms = parse_terms(split_words(parameters.q))
-            hits = await hits_of(request, SearchRequest(types.Query((), filters), terms, MOST_HITS, parameters.q))
+            query = types.Query((), filters, hybrid=parameters.hybrid, smart=parameters.smart)
+            hits = await hits_of(request, SearchRequest(query, terms, MOST_HITS, parameters.q))
             records = [hit.record for hit in hits]
         points = [(record.image_id, record.info.gps) for record in records]
         return json_response(

@@ -18,6 +18,7 @@ import * as state from "./state.js";
 import { setUpQueryTerms } from "./query-terms.js";
 import { setUpThemeSwitch } from "./theme-switch.js";
 import { setUpToolbar } from "./toolbar.js";
+import { setUpUnderstood } from "./understood.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -187,6 +188,7 @@ setUpSearchBox();
 setUpQueryTerms();
 setUpFilterChips();
 setUpAnswerNotes();
+setUpUnderstood();
 setUpToolbar((scale) => grid.rescale(scale));
 setUpSelectionBar(() => grid.photos);
 setUpGridKeys(byId("photos"), grid, similar, mark);

@@ -7,8 +7,7 @@ import { onGestures } from "./gestures.js";
 import { LAND, LAND_SCALE } from "./map-outlines.js";
 import { photos } from "./photos.js";
 import { clustersOf, distance, toLatitude, toLongitude, toX, toY } from "./map-projection.js";
-import { changes, changeSearch, currentSearch, filterPairs } from "./state.js";
-import { finished } from "./language.js";
+import { changes, changeSearch, currentSearch, filterPairs, wordPairs } from "./state.js";
 
 /** @typedef {import("./map-projection.js").Place} Place */
 
@@ -60,9 +59,8 @@ async function refresh({ keepView }) {
   if (panel.hidden) return;
   const mine = ++requests;
   const search = currentSearch();
-  const q = finished(search.q);
   try {
-    const answer = await ask("/api/places", { pairs: [...(q ? [/** @type {[string, string]} */ (["q", q])] : []), ...filterPairs({ ...search, near: "" })] });
+    const answer = await ask("/api/places", { pairs: [...wordPairs(search), ...filterPairs({ ...search, near: "" })] });
     if (mine !== requests) return;
     const hadNone = places.length === 0;
     places = answer.places;

@@ -80,7 +80,8 @@ export function cardLabel(photo, index, total) {
   const others = photo.others ? `, ${photo.others.length} more of this shot` : "";
   const marked = isMarked(photo, "right") ? ", marked right" : "";
   const moment = photo.moment ? `, ${momentText(photo)}` : isFilm(photo) ? ", film" : "";
-  return `${fileName(photo.path)}, ${index + 1} of ${total}${moment}${match}${taken}${others}${marked}`;
+  const words = photo.found_by?.includes("text") ? ", its texts have the words" : "";
+  return `${fileName(photo.path)}, ${index + 1} of ${total}${moment}${match}${taken}${others}${marked}${words}`;
 }
 
 /**

@@ -10,6 +10,7 @@ import { literal, newSearch, openPhoto } from "./state.js";
 
 const AROUND = 5; // kilometres
 const LONG_TEXT = 120; // characters of what was read in a picture; a longer text is folded
+const FOUND_BY = { meaning: "what it shows", text: "words in its texts" };
 /** Where a date was read, if not in the photo itself. @type {Record<string, string>} */
 const SOURCES = {
   container: "from the film", sidecar: "from a sidecar file", takeout: "from Google Takeout", name: "from the file name",
@@ -33,6 +34,7 @@ export function photoFacts(photo) {
     ["Moment", momentText(photo)],
     ["Match", photo.match != null && matchBar(photo.match)],
     ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
+    ["Found by", photo.found_by && photo.found_by.map((way) => FOUND_BY[way]).join(" and ")],
     ["Taken", photo.taken_at && taken(photo.taken_at, SOURCES[photo.taken_from ?? ""])],
     ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],
     ["Place", photo.place && placeNames(photo.place)],

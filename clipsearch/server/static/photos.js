@@ -5,6 +5,7 @@ import { filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
+/** @typedef {import("./understood.js").Understood} Understood */
 /**
  * @typedef {object} AnswerNote why an answer may surprise; `value` is a filter by name, or the query that was probably meant
  * @property {"file-name" | "minus" | "unread" | "marks" | "unknown" | "places"} code
@@ -24,6 +25,8 @@ export const photos = new (class extends EventTarget {
   search = null;
   considered = 0; // photos that pass the filters
   seconds = 0;
+  /** @type {Understood | null} what was read from the words */
+  understood = null;
   /** @type {AnswerNote[]} */
   notes = [];
   /** @type {Photo[]} */
@@ -50,6 +53,7 @@ export const photos = new (class extends EventTarget {
     this.considered = answer.considered;
     this.seconds = answer.seconds;
     this.notes = answer.notes;
+    this.understood = answer.understood;
     this.ownPhotos = answer.ownPhotos;
     this.reached = size;
     this.complete = bySort || this.#isLast(answer, size);
@@ -76,7 +80,7 @@ export const photos = new (class extends EventTarget {
 
   /**
    * @param {Readonly<Search>} search @param {number} offset @param {number} size @param {AbortController} running
-   * @returns {Promise<{found: Photo[], considered: number, seconds: number, notes: AnswerNote[], ownPhotos: Photo[]} | null>}
+   * @returns {Promise<{found: Photo[], considered: number, seconds: number, understood: Understood | null, notes: AnswerNote[], ownPhotos: Photo[]} | null>}
    *   null if a newer search has started
    */
   async #ask(search, offset, size, running) {
@@ -96,7 +100,7 @@ export const photos = new (class extends EventTarget {
       if (running !== this.#running) return null;
       return {
         found: answer.hits ?? answer.images, considered: answer.considered, seconds: answer.seconds ?? 0,
-        notes: answer.explanation?.notes ?? [], ownPhotos: answer.explanation?.own_photos ?? [],
+        understood: answer.understood ?? null, notes: answer.explanation?.notes ?? [], ownPhotos: answer.explanation?.own_photos ?? [],
       };
     } catch (error) {
       if (running !== this.#running || isAbort(error)) return null;

@@ -206,11 +206,21 @@ export function filterPairs(search) {
  */
 export function queryPairs(search) {
   const pairs = [...picturePairs(search), ...markPairs(search)];
-  const q = finished(search.q);
-  if (q) pairs.unshift(["q", q]);
+  pairs.unshift(...wordPairs(search));
   if (search.relevant && canJudge(search)) pairs.push(["relevant", "true"]);
   if (search.allMoments) pairs.push(["all_moments", "true"]);
   return [...pairs, ...shotPairs(search)];
+}
+
+/** Only the words of a search and how they are read, as parameters. @param {Search} search @returns {Pair[]} */
+export function wordPairs(search) {
+  const q = finished(search.q);
+  if (!q) return [];
+  /** @type {Pair[]} */
+  const pairs = [["q", q]];
+  if (!search.byMeaning) pairs.push(["hybrid", "true"]);
+  if (!search.asTyped) pairs.push(["smart", "true"]);
+  return pairs;
 }
 
 /** Whether the files of a shot are one photo, as parameters. @param {Search} search @returns {Pair[]} */

@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { counted } from "./format.js";
+import { finished } from "./language.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, currentSearch, isQuery } from "./state.js";
 
@@ -11,6 +12,8 @@ import { canJudge, changes, changeSearch, currentSearch, isQuery } from "./state
 export function setUpToolbar(rescale) {
   const sort = byId("sort");
   const relevant = byId("relevant");
+  const hybrid = byId("hybrid");
+  const smart = byId("smart");
   const everyFile = byId("every-file");
   const allMoments = byId("all-moments");
   const scale = byId("scale");
@@ -19,6 +22,9 @@ export function setUpToolbar(rescale) {
     const querying = isQuery(search);
     sort.options[0].hidden = sort.options[0].disabled = !querying;
     sort.value = search.sort || (querying ? "score" : "date");
+    hybrid.checked = !search.byMeaning;
+    smart.checked = !search.asTyped;
+    for (const box of [hybrid, smart]) box.closest("label").hidden = finished(search.q) === "";
     relevant.checked = search.relevant;
     relevant.disabled = !canJudge(search);
     relevant.closest("label").hidden = !querying;
@@ -34,6 +40,8 @@ export function setUpToolbar(rescale) {
   };
   sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isQuery(currentSearch()) ? "score" : "date") ? "" : sort.value }));
   relevant.addEventListener("change", () => changeSearch({ relevant: relevant.checked }));
+  hybrid.addEventListener("change", () => changeSearch({ byMeaning: !hybrid.checked }));
+  smart.addEventListener("change", () => changeSearch({ asTyped: !smart.checked }));
   everyFile.addEventListener("change", () => changeSearch({ everyFile: everyFile.checked }));
   allMoments.addEventListener("change", () => changeSearch({ allMoments: allMoments.checked }));
   scale.value = localStorage.getItem("clipsearch-scale") ?? "1";

@@ -1,0 +1,52 @@
+/** What was understood of the words: dates, places and people as chips. Removing a chip makes it words again. */
+
+import { byId, element, icon, keepingFocus } from "./dom.js";
+import { visible } from "./format.js";
+import { formatTerms, parseTerms } from "./language.js";
+import { photos } from "./photos.js";
+import { changeSearch, currentSearch } from "./state.js";
+
+/** @typedef {{kind: "taken" | "place" | "person", words: string, meaning: string}} Fact */
+/** @typedef {{text: string, facts: Fact[]}} Understood */
+
+const WORDS = { taken: "taken", place: "in", person: "with" };
+
+export function setUpUnderstood() {
+  photos.addEventListener("shown", render);
+  photos.addEventListener("failed", (event) => {
+    if (/** @type {CustomEvent} */ (event).detail.isFirst) byId("understood").hidden = true;
+  });
+}
+
+function render() {
+  const box = byId("understood");
+  const facts = photos.understood?.facts ?? [];
+  box.hidden = !facts.length;
+  keepingFocus(box, () => box.replaceChildren(
+    element("span", { class: "soft" }, "Understood:"),
+    element("ul", { class: "filter-chips" }, ...facts.map((fact) => chip(fact, facts.length === 1))),
+    element("span", { class: "soft" }, "looking for ", element("bdi", {}, visible(photos.understood?.text || "all photos"))),
+  ));
+}
+
+/** @param {Fact} fact @param {boolean} isOnly */
+function chip({ kind, words, meaning }, isOnly) {
+  const title = `Look for the words “${visible(words)}” instead`;
+  return element("li", {}, element("button", {
+    type: "button", class: "filter-chip", title, "data-key": words, onclick: () => changeSearch({ q: asWords(currentSearch().q, words, isOnly) }),
+  }, element("bdi", {}, `${WORDS[kind] ?? kind} ${visible(meaning)}`), element("span", { class: "offscreen" }, `: ${title}`), icon("close")));
+}
+
+/**
+ * The query with some of its words in quotes, so that they are only words.
+ * @param {string} query @param {string} words @param {boolean} isOnly whether nothing else was understood; then the text stays whole
+ */
+export function asWords(query, words, isOnly) {
+  const terms = parseTerms(query);
+  const isPlain = (/** @type {{text: string, negative: boolean}} */ { text, negative }) => !negative && !text.startsWith('"');
+  const quoted = (/** @type {string} */ text) => `"${text.replaceAll('"', "")}"`;
+  const at = terms.findIndex((term) => isPlain(term) && term.text.includes(words));
+  if (isOnly || at < 0) return formatTerms(terms.map((term) => isPlain(term) ? { ...term, text: quoted(term.text) } : term));
+  const rest = terms[at].text.replace(words, " ").trim().replace(/\s+/g, " ");
+  return formatTerms(terms.toSpliced(at, 1, ...(rest ? [{ ...terms[at], text: rest }] : []), { ...terms[at], text: quoted(words) }));
+}
