@@ -356,7 +356,7 @@ def test_dates_in_the_words_are_chips_that_become_words_again(page):
     [
         ("beach last summer", "last summer", True, '"beach last summer"'),
         ("beach in 2018 last summer - 2:snow", "last summer", False, 'beach in 2018 + "last summer" - 2:snow'),
-        ("2:2018 dogs", "2018", False, '2:dogs + 2:"2018"'),
+        ("2:dogs in 2018", "2018", False, '2:dogs in + 2:"2018"'),
         ("a cat + 2018", "2018", True, '"a cat" + "2018"'),
         ("2017 or 2018", "2017 or 2018, 2016", False, '"2017 or 2018"'),
         ("2018", "2018", False, '"2018"'),

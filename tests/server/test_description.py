@@ -48,12 +48,12 @@ def test_answers_have_the_keys_that_are_described(client, engine, photos, descri
     engine.index()
     give_facts(
         engine.index_folder, "red.jpg", taken_from="name", title="Wall", description="a wall", keywords=("red",),
-        people=("Anna",), rating=3, label="Red", text="EXIT",
+        people=("Anna",), rating=3, label="Red", text="EXIT", place="FR/11/2988507",
     )  # fmt: skip
     give_captions(engine.index_folder, {"red.jpg": "a red wall"})  # photos without a caption lack this key
     numbers = ids(client)
     for path, *addresses in (
-        ("/api/search", "/api/search?q=red&explain=true&group_by=day"),
+        ("/api/search", "/api/search?q=red&explain=true&smart=true&group_by=day"),
         ("/api/images", "/api/images"),
         ("/api/images/{id}", f"/api/images/{numbers['red.jpg']}", f"/api/images/{numbers['pages.tif']}"),
         ("/api/facets", "/api/facets"),
