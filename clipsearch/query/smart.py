@@ -62,8 +62,9 @@ def understand(
         dates = spoken_dates(text, today)
         names = spoken_names(_blanked(text, dates), find_places, people)
         facts += [*_place_facts(text, names), *_person_facts(text, names), *_date_facts(text, dates)]
-        rest = _without(text, [*dates, *names]) if dates or names else term.content
-        if rest:
+        if not (dates or names):
+            terms.append(term)
+        elif rest := _without(text, [*dates, *names]):
             terms.append(replace(term, content=rest))
     facts = _merged(facts)
     conditions = [fact.condition for fact in facts]
