@@ -22,6 +22,12 @@ from tests.conftest import PHOTOS, ROOT
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the examples are for a Unix shell")
 
 
+SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4">
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">The train ticket cost 9 euros</rdf:li></rdf:Alt></dc:description>
+<dc:subject><rdf:Bag><rdf:li>holiday</rdf:li></rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"""
+
+
 def examples():
     """Return (page, line) for each example. Lines with "forget" come last, so the others still find their photos."""
     found = []
@@ -68,6 +74,7 @@ def sandbox(tmp_path_factory):
         exif.get_ifd(0x8769)[0x9003] = "2024:07:15 12:30:00"
         exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 24.0), 3: "E", 4: (11.0, 34.0, 48.0)})
         image.save(photos / "2024" / "dated.jpg", exif=exif)
+    (photos / "2024" / "dated.jpg.xmp").write_text(SIDECAR)
     (home / "cars").mkdir()
     (home / ".config" / "fish" / "completions").mkdir(parents=True)
     work.mkdir()
