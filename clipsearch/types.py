@@ -133,13 +133,14 @@ class Moment:
         return f"at {hours}:{minutes:02}:{seconds:02}" if hours else f"at {minutes}:{seconds:02}"
 
 
-DateSource: TypeAlias = Literal["exif", "xmp", "iptc", "container", "sidecar", "takeout", "name", "file"]
+DateSource: TypeAlias = Literal["exif", "xmp", "iptc", "container", "sidecar", "takeout", "changed", "name", "file"]
 """Where a photo's date was read.
 
 exif, xmp, iptc  in the photo itself
 container        in a film
 sidecar          in an XMP file beside the photo
 takeout          in a JSON file of Google Takeout beside the photo
+changed          in the photo itself, as the time of its last change (EXIF's DateTime); there is no better one
 name             in the photo's file name
 file             the file's own time, only with `--date-from-files`
 """

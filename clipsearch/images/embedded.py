@@ -54,7 +54,7 @@ def with_facts(
     )
     info = complete(info, *sources, exif.texts(main))
     if info.taken_at is None and (changed_at := exif.change_time(main, exif_tags)):
-        info = replace(info, taken_at=changed_at, taken_from="exif")
+        info = replace(info, taken_at=changed_at, taken_from="changed")
     return info
 
 

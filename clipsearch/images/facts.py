@@ -31,7 +31,7 @@ _DEFAULTS = re.compile(
 
 T = TypeVar("T")
 
-_DATES: tuple[DateSource, ...] = ("exif", "container", "sidecar", "xmp", "iptc", "takeout", "name", "file")
+_DATES: tuple[DateSource, ...] = ("exif", "container", "sidecar", "xmp", "iptc", "takeout", "changed", "name", "file")
 
 
 @dataclass(frozen=True, slots=True)

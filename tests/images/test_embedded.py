@@ -127,7 +127,7 @@ DATES = {
     "-XMP-xmp:CreateDate=2005:01:01 01:00:00": ("xmp", 2005),
     "-IPTC:DateCreated=2006:01:01": ("iptc", 2006),
     "-IPTC:DigitalCreationDate=2007:01:01": ("iptc", 2007),
-    "-IFD0:ModifyDate=2008:01:01 01:00:00": ("exif", 2008),
+    "-IFD0:ModifyDate=2008:01:01 01:00:00": ("changed", 2008),
 }
 
 

@@ -6,6 +6,7 @@ import shutil
 from datetime import datetime
 
 import pytest
+from PIL import Image
 
 from clipsearch.images.xmp import add_keywords
 from clipsearch.indexing import apply, facts
@@ -186,6 +187,21 @@ def test_a_broken_sidecar_does_not_stop_a_run(photos, run, info):
     report, _ = run()
     assert (report.added, report.failed) == (5, 0) and info("red.jpg").keywords == ()
     assert run()[0].facts == 0
+
+
+def test_a_scan_has_the_date_of_its_sidecar_and_not_that_of_the_scanner(photos, run, info):
+    scan = photos / "scan.jpg"
+    exif = Image.Exif()
+    exif[0x0132] = "2020:05:06 07:08:09"
+    Image.new("RGB", (32, 24), "blue").save(scan, exif=exif)
+    run()
+    assert (info("scan.jpg").taken_at, info("scan.jpg").taken_from) == (datetime(2020, 5, 6, 7, 8, 9), "changed")
+    dated = XMP.replace(
+        "xmp:Rating", 'xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:DateTimeOriginal="1961-08-13" xmp:Rating'
+    )
+    (photos / "scan.jpg.xmp").write_text(dated.format(keyword="Berlin", rating=3))
+    run()
+    assert (info("scan.jpg").taken_at, info("scan.jpg").taken_from) == (datetime(1961, 8, 13), "sidecar")
 
 
 def test_a_photo_with_a_position_has_a_place_whose_names_are_words(photos, run, info, find):
