@@ -720,6 +720,7 @@ class Collection:
         """
         with self._staging() as catalog:
             catalog.restore("images", [row])
+            catalog.images.name_place(row[0])
             catalog.remove_tombstones(vector_checks_of(tuple(row)))
             for image_id in sorted(vectors):
                 self._staged.add(image_id, np.ascontiguousarray(vectors[image_id], np.float32), catalog)

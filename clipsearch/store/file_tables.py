@@ -249,6 +249,16 @@ class ImageTable(FileTable):
         self.renew_checks("image_id = ?", image_id)
         return image_id
 
+    def name_place(self, image_id: int) -> None:
+        """Give an image whose facts are not known the place of its coordinates."""
+        sql = (
+            "SELECT width, height, latitude, longitude, caption FROM images WHERE image_id = ? AND latitude IS NOT NULL"
+        )
+        for width, height, latitude, longitude, caption in self._db.execute(sql, (image_id,)).fetchall():
+            if not self.facts.of([image_id]):
+                info = ImageInfo(width, height, "", "", gps=(latitude, longitude), caption=caption)
+                self.facts.put(image_id, info, "")
+
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
         """Give an image another place, or another size and time."""
         self._db.execute(
