@@ -184,11 +184,11 @@ class SearchEngine:
         One list of at most `top_k` hits for each query, in order. If one query is wrong, its error is raised for all.
         """
         if not any(query.smart for query in queries):
-            return self._search_many(queries, top_k)
+            return self._searched(queries, top_k)
         both: list[tuple[Query, Understood | None]] = [
             self.understand(query) if query.smart else (query, None) for query in queries
         ]
-        answers = self._search_many([query for query, _ in both], top_k)
+        answers = self._searched([query for query, _ in both], top_k)
         for hits, (_, understood) in zip(answers, both, strict=True):
             hits.explanation = replace(hits.explanation, understood=understood)
         return answers
@@ -209,6 +209,14 @@ class SearchEngine:
         index = self._collection()
         people = [name for name, _ in index.count_by("person")]
         return understand(parse_query(query), today, partial(_places_with_photos, index), people)
+
+    def _searched(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
+        answers = self._search_many(queries, top_k)
+        if any(query.filters or query.hybrid for query in queries):
+            from clipsearch.query.matching_words import with_found_words  # not for other queries
+
+            return [with_found_words(hits) for hits in answers]
+        return answers
 
     def _search_many(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
         source = self._source()

@@ -426,6 +426,18 @@ FoundBy: TypeAlias = Literal["meaning", "text"]
 
 
 @dataclass(frozen=True, slots=True)
+class FoundIn:
+    """Where a photo's texts have the words that were looked for.
+
+    `field` is a field of its ImageInfo, and `excerpt` a part of that text. `marks` are (begin, end) of words in the excerpt.
+    """
+
+    field: str
+    excerpt: str
+    marks: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One result. Rank 1 is best; score is the cosine in [-1, 1], never a distance.
 
@@ -440,6 +452,7 @@ class Hit:
     match: float | None = None
     others: tuple[ImageRecord, ...] = ()
     found_by: tuple[FoundBy, ...] = ()
+    found_in: FoundIn | None = None  # only if words were looked for in texts
 
     @property
     def path(self) -> str:

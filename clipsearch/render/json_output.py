@@ -13,7 +13,7 @@ from typing import Any
 
 from clipsearch.render.failure_advice import advice_for
 from clipsearch.render.grouping import GroupBy, group_of
-from clipsearch.types import Failure, Hit, ImageFile, ImageInfo, ImageRecord, Moment
+from clipsearch.types import Failure, FoundIn, Hit, ImageFile, ImageInfo, ImageRecord, Moment
 
 FACTS = ("caption", "taken_from", "title", "description", "keywords", "people", "rating", "label", "text")
 """What only some photos have: names in an ImageInfo and in its JSON."""
@@ -97,8 +97,8 @@ def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
 def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = False) -> dict[str, Any]:
     """A hit: the photo's keys, "rank", "score" and "match". With `group_by` also "group"; with files of its shot, "others".
 
-    Hits of a hybrid query have "found_by". Scores and matches are rounded to DIGITS, unless `exact`. A score is None if photos
-    are only listed.
+    Hits of a hybrid query have "found_by", and those whose texts have words that were looked for have "found_in". Scores and
+    matches are rounded to DIGITS, unless `exact`. A score is None if photos are only listed.
     """
     score, match = (None if math.isnan(hit.score) else hit.score), hit.match
     if not exact:
@@ -106,14 +106,36 @@ def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = Fals
     group = {} if group_by is None else {"group": group_of(hit, group_by)}
     others = {"others": [photo_to_json(record) for record in hit.others]} if hit.others else {}
     found = {"found_by": list(hit.found_by)} if hit.found_by else {}
+    found |= found_in_to_json(hit.found_in)
     return {"rank": hit.rank, "score": score, "match": match, **photo_to_json(hit.record), **group, **others, **found}
+
+
+def found_in_to_json(found: FoundIn | None) -> dict[str, Any]:
+    """{"found_in": {"field", "excerpt", "marks": [[begin, end], ...]}}, or nothing. Marks count Unicode code points."""
+    if found is None:
+        return {}
+    return {"found_in": {"field": found.field, "excerpt": found.excerpt, "marks": [list(mark) for mark in found.marks]}}
+
+
+def _found_in_from_json(found: Mapping[str, Any] | None) -> FoundIn | None:
+    if found is None:
+        return None
+    return FoundIn(found["field"], found["excerpt"], tuple((begin, end) for begin, end in found["marks"]))
 
 
 def hit_from_json(hit: Mapping[str, Any]) -> Hit:
     """The inverse of `hit_to_json`."""
     others = tuple(photo_from_json(photo) for photo in hit.get("others", ()))
     score = math.nan if hit["score"] is None else hit["score"]
-    return Hit(hit["rank"], score, photo_from_json(hit), hit["match"], others, tuple(hit.get("found_by", ())))
+    return Hit(
+        hit["rank"],
+        score,
+        photo_from_json(hit),
+        hit["match"],
+        others,
+        tuple(hit.get("found_by", ())),
+        _found_in_from_json(hit.get("found_in")),
+    )
 
 
 def hits_to_json(

@@ -105,6 +105,16 @@ class PhotoDetails(Photo):
     exif: dict[str, Any]
 
 
+class FoundWords(BaseModel):
+    """Words of a photo's texts that were looked for."""
+
+    field: str = Field(description="A key of the photo.", examples=["title"])
+    excerpt: str = Field(examples=["the train ticket to Paris"])
+    marks: list[Annotated[list[int], Field(min_length=2, max_length=2)]] = Field(
+        description="Where the words begin and end in the excerpt, in Unicode code points.", examples=[[[4, 16]]]
+    )
+
+
 class HitAnswer(Photo):
     """A photo that matches a query."""
 
@@ -118,6 +128,7 @@ class HitAnswer(Photo):
         None, description="With `one_per_shot`, if there are any: files of the same shot, best first."
     )
     found_by: list[FoundBy] | None = Field(None, description="With `hybrid`: what has found it.")
+    found_in: FoundWords | None = Field(None, description="With `text` or `hybrid`: words of its texts.")
 
 
 class FactAnswer(BaseModel):
@@ -157,6 +168,7 @@ class ListedPhoto(Photo):
     others: list[Photo] | None = Field(
         None, description="With `one_per_shot`, if there are any: files of the same shot."
     )
+    found_in: FoundWords | None = Field(None, description="With `text`: words of its texts.")
 
 
 class BrowseAnswer(BaseModel):

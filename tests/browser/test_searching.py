@@ -373,7 +373,9 @@ def test_words_in_texts_find_photos_unless_they_are_switched_off(page):
     label = page.locator(".photo .open").first.get_attribute("aria-label")
     assert "its texts have the words" in label
     page.locator(".photo .open").first.click()
-    assert "words in its texts" in page.locator("#viewer .photo-facts").inner_text()
+    facts = page.locator("#viewer .photo-facts")
+    assert "words in its texts" in facts.inner_text()
+    assert facts.locator("mark").all_inner_texts() == ["CAFÉ", "CENTRAL"]
     page.keyboard.press("Escape")
     with page.expect_response(lambda response: "/api/search" in response.url) as answer:
         page.get_by_label("Words in texts").click()

@@ -397,3 +397,15 @@ def test_names_and_folders_are_found_however_their_accents_are_written(client, e
             parameters
         )
     assert found_names(client.get("/api/search", params={"q": "red", "name": "mu*"})) == []
+
+
+def test_hits_and_lists_say_which_words_were_found(client, engine):
+    give_facts(engine.index_folder, "red.jpg", title="A train ticket", keywords=("Sea",))
+    expected = {"field": "title", "excerpt": "A train ticket", "marks": [[2, 14]]}
+    for address in ('/api/images?text="train+ticket"', '/api/images?text="train+ticket"&one_per_shot=true'):
+        assert [photo["found_in"] for photo in client.get(address).json()["images"]] == [expected]
+    for address in ('/api/search?q=red&text="train+ticket"', "/api/search?q=train+ticket&hybrid=true"):
+        hit, *others = client.get(address).json()["hits"]
+        assert hit["found_in"]["field"] == "title" and not any("found_in" in other for other in others)
+    assert "found_in" not in client.get("/api/search?q=train+ticket").json()["hits"][0]
+    assert "found_in" not in client.get("/api/images?keyword=sea").json()["images"][0]

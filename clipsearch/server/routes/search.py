@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -13,7 +14,8 @@ from clipsearch import types
 from clipsearch.analysis.statistics import By
 from clipsearch.query.hits import Hits
 from clipsearch.query.language import parse_terms, split_words
-from clipsearch.render.json_output import hits_to_json, photo_to_json, shot_to_json
+from clipsearch.query.matching_words import found_in, wanted_phrases
+from clipsearch.render.json_output import found_in_to_json, hits_to_json, photo_to_json, shot_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
 from clipsearch.server.middleware.access import LIMIT
@@ -35,6 +37,7 @@ from clipsearch.server.search_requests import (
 )
 from clipsearch.server.service import Service
 from clipsearch.server.workers import SearchTask
+from clipsearch.store.full_text import Phrase
 from clipsearch.types import Known, all_of
 
 MOST_PLACES = 5000
@@ -111,13 +114,24 @@ def search_routes(service: Service) -> APIRouter:
     @router.get("/images", response_model=schemas.BrowseAnswer, responses=_BAD_QUERY)
     async def images(request: Request, parameters: Annotated[BrowseParameters, Query()]) -> Response:
         """Photos without a query."""
-        condition = all_of(parameters.conditions(request.scope["query_string"]))
+        filters = parameters.conditions(request.scope["query_string"])
+        condition, wanted = all_of(filters), wanted_phrases(filters)
         page: dict[str, Any] = {"sort": parameters.sort, "offset": parameters.offset, "top_k": parameters.top_k}
         if parameters.one_per_shot:
             shots, considered = await service.read(request, lambda engine: engine.browse_shots(condition, **page))
-            return json_response({"images": [shot_to_json(shot) for shot in shots], "considered": considered})
+            return json_response(
+                {
+                    "images": [{**shot_to_json(shot), **_found_in(shot[0], wanted)} for shot in shots],
+                    "considered": considered,
+                }
+            )
         records, considered = await service.read(request, lambda engine: engine.browse(condition, **page))
-        return json_response({"images": [photo_to_json(record) for record in records], "considered": considered})
+        return json_response(
+            {
+                "images": [{**photo_to_json(record), **_found_in(record, wanted)} for record in records],
+                "considered": considered,
+            }
+        )
 
     @router.get("/facets", response_model=schemas.FacetsAnswer, responses=_BAD_QUERY)
     async def facets(request: Request, parameters: Annotated[FacetParameters, Query()]) -> Response:
@@ -150,6 +164,10 @@ def search_routes(service: Service) -> APIRouter:
         )
 
     return router
+
+
+def _found_in(record: types.ImageRecord, wanted: Sequence[Phrase]) -> dict[str, Any]:
+    return found_in_to_json(found_in(record.info, wanted)) if wanted else {}
 
 
 def _require_json(request: Request) -> None:

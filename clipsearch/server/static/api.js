@@ -26,6 +26,7 @@ import { encodePairs } from "./url.js";
  * @property {number} [rating] stars; -1 is rejected
  * @property {string} [label] a colour or other mark
  * @property {string} [text] what was read in the picture
+ * @property {{field: string, excerpt: string, marks: [number, number][]}} [found_in] words of its texts that were looked for
  * @property {("meaning" | "text")[]} [found_by] what has found the hit
  * @property {{unit: "page" | "second", at: number}} [moment] which picture of a film or of a file with pages
  * @property {number} [rank]

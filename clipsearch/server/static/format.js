@@ -50,6 +50,13 @@ export function starsText(rating) {
   return from && to ? `${from} to ${stars(to)}` : from ? `${stars(from)} and more` : `at most ${stars(to)}`;
 }
 
+/** An excerpt in parts: its words, and whether they were looked for. @param {{excerpt: string, marks: [number, number][]}} found @returns {{text: string, isFound: boolean}[]} */
+export function markedParts({ excerpt, marks }) {
+  const letters = [...excerpt]; // marks count code points
+  const ends = [0, ...marks.flat(), letters.length];
+  return ends.slice(1).map((end, i) => ({ text: visible(letters.slice(ends[i], end).join("")), isFound: i % 2 === 1 })).filter(({ text }) => text);
+}
+
 /** Stars to look at: "★★★★☆". @param {number} rating 0 to 5 */
 export const starSigns = (rating) => "★".repeat(rating) + "☆".repeat(5 - rating);
 

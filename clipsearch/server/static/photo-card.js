@@ -2,7 +2,7 @@
 
 import { thumbnailUrl } from "./api.js";
 import { element, icon, iconButton } from "./dom.js";
-import { day, fileName, isFilm, momentText, percent, photoTitle } from "./format.js";
+import { day, fileName, isFilm, markedParts, momentText, percent, photoTitle } from "./format.js";
 import { isMarked } from "./marks.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -34,6 +34,9 @@ export function makeCard(photo, acts) {
     if (button.childElementCount > 1) return;
     const { caption, match } = card.photo;
     if (caption) button.title = caption;
+    if (card.photo.found_in) {
+      button.append(element("span", { class: "words" }, element("bdi", {}, ...markedParts(card.photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text))));
+    }
     button.append(element("span", { class: "caption" }, element("bdi", {}, photoTitle(card.photo)), match != null && element("span", {}, percent(match))));
     if (node.querySelector(".similar")) return;
     node.append(
@@ -61,7 +64,7 @@ export function makeCard(photo, acts) {
 export function showAnswer(card, photo) {
   card.photo = photo;
   card.element.classList.toggle("marked", isMarked(photo, "right"));
-  if (!card.element.classList.contains("broken")) card.button.querySelector(".caption")?.remove();
+  if (!card.element.classList.contains("broken")) for (const old of card.button.querySelectorAll(".caption, .words")) old.remove();
   for (const mark of card.element.querySelectorAll(".others, .moment")) mark.remove();
   const others = photo.others?.length;
   if (others) card.element.append(element("span", { class: "others", "aria-hidden": "true" }, `+${others}`));

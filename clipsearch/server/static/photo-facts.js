@@ -1,7 +1,7 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, day, fileName, folderOf, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
+import { bytes, day, fileName, folderOf, markedParts, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
 import { literal, newSearch, openPhoto } from "./state.js";
@@ -34,6 +34,7 @@ export function photoFacts(photo) {
     ["Moment", momentText(photo)],
     ["Match", photo.match != null && matchBar(photo.match)],
     ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
+    ["Words found", photo.found_in && element("bdi", {}, ...markedParts(photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text), element("span", { class: "soft" }, ` (${photo.found_in.field})`))],
     ["Found by", photo.found_by && photo.found_by.map((way) => FOUND_BY[way]).join(" and ")],
     ["Taken", photo.taken_at && taken(photo.taken_at, SOURCES[photo.taken_from ?? ""])],
     ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],

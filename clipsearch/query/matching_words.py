@@ -1,0 +1,71 @@
+"""Which words of a photo's texts a search has found, with a short excerpt around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from clipsearch.query.hits import Hits
+from clipsearch.store.full_text import Phrase, occurrences, phrases
+from clipsearch.types import All, Condition, Contains, Either, FoundIn, ImageInfo
+
+_EXCERPT = 80  # characters
+_BEFORE = 24  # of them, those before the first word that was found
+_FIELDS = ("title", "description", "caption", "keywords", "people", "text")
+"""Where words are looked for, the most telling first."""
+
+
+def wanted_phrases(conditions: Sequence[Condition], words: str = "") -> tuple[Phrase, ...]:
+    """The phrases that conditions ask for, and each of some words. What must not be there is left out."""
+    found = [phrase for condition in conditions for phrase in _phrases(condition)]
+    return (*found, *(phrases(words) if words else ()))
+
+
+def _phrases(condition: Condition) -> Iterator[Phrase]:
+    if isinstance(condition, Contains):
+        yield from phrases(condition.text)
+    elif isinstance(condition, All | Either):
+        for part in condition.conditions:
+            yield from _phrases(part)
+
+
+def found_in(info: ImageInfo, wanted: Sequence[Phrase]) -> FoundIn | None:
+    """The field that has most of some phrases, with an excerpt around the first; None if none of the fields has any."""
+    best: FoundIn | None = None
+    most = 0
+    for field in _FIELDS:
+        value = getattr(info, field)
+        for text in value if isinstance(value, tuple) else (value,):
+            count = sum(bool(occurrences(text, [phrase])) for phrase in wanted) if text else 0
+            if count > most:
+                best, most = _excerpt(field, text, occurrences(text, wanted)), count
+    return best
+
+
+def _excerpt(field: str, text: str, places: Sequence[tuple[int, int]]) -> FoundIn:
+    """About _EXCERPT characters of a text around the first place, cut between words, and the places within them."""
+    start, end = 0, len(text)
+    if end > _EXCERPT:
+        first = places[0][0]
+        start = max(0, min(first - _BEFORE, end - _EXCERPT))
+        if start:
+            start = min(first, text.find(" ", start) + 1 or first)
+        end = min(end, start + _EXCERPT)
+        if end < len(text):
+            end = max(places[0][1], text.rfind(" ", start, end))
+    before, after = "…" if start else "", "…" if end < len(text) else ""
+    shift = len(before) - start
+    marks = tuple((begin + shift, min(stop, end) + shift) for begin, stop in places if start <= begin < end)
+    return FoundIn(field, before + text[start:end] + after, marks)
+
+
+def with_found_words(hits: Hits) -> Hits:
+    """The same hits, each with the words that its texts have of the query's filters, and of a hybrid query's words."""
+    by_filter = wanted_phrases(hits.query.filters)
+    of_both = wanted_phrases(hits.query.filters, hits.explanation.text_words)
+    if of_both:
+        hits[:] = [
+            replace(hit, found_in=found_in(hit.record.info, of_both if "text" in hit.found_by else by_filter))
+            for hit in hits
+        ]
+    return hits
