@@ -1,7 +1,8 @@
 """Read the text in a picture, with the models in RapidOCR's package. Needs the extra `ocr`. The only user of rapidocr.
 
-One network finds where lines of text are. It looks at a small copy of the picture first, so that photos without text cost
-little. Another network reads each line in the picture itself. Nothing is downloaded: the models are files of the package.
+One network finds where lines of text are, and another reads each line. The first looks at a small copy of the picture, and the
+second tries a few of these lines, so that photos without text cost little. Nothing is downloaded: the models are files of the
+package.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _DETECTOR, _RECOGNISER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 
 _LOOK_SIZE = 768  # pixels of the longer side of the small copy
 _LOOK_SHORT_SIDE = 320  # pixels of its shorter side, if the picture is long: a screenshot of a whole page
-_LOOK_SCORE = 0.3  # of a line in the small copy, from which the picture is read
+_LOOK_SCORE = 0.3  # of a line in the small copy
+_TRIALS = 6  # lines of the small copy; if none of them can be read, the picture is not read
 _LINE_SCORE = 0.5  # of a line in the picture itself; RapidOCR's default
 _TEXT_SCORE = 0.6  # mean probability of a line's characters
 _UPRIGHT_SCORE = 0.85  # mean probability of a line's characters, below which the line is also read upside down
@@ -93,11 +95,13 @@ class TextReader:
         return clean_text(" ".join(lines))
 
     def _lines_in(self, picture: Image.Image) -> list[Box]:
-        """Where lines of text are, in reading order; [] if a look at a small copy finds nothing like one."""
+        """Where lines of text are, in reading order; [] if a look at a small copy finds none that can be read."""
         look = _scale(picture, _LOOK_SIZE, _LOOK_SHORT_SIDE)
         rough = self._boxes(picture, look, _LOOK_SCORE)
+        if not any(self._line(picture, box) for box in rough[:_TRIALS]):
+            return []
         detect = _scale(picture, _DETECT_SIZE)
-        if not rough or detect <= look:
+        if detect <= look:
             return _in_reading_order(rough)
         fine = self._boxes(picture, detect, _LINE_SCORE)
         # In the larger copy, the network finds smaller letters, but misses some words that stand alone, and parts of others.
@@ -108,15 +112,17 @@ class TextReader:
         return _in_reading_order([*clear, *fine, *rest])
 
     def _boxes(self, picture: Image.Image, scale: float, least_score: float) -> list[Box]:
-        """Where lines of text are in a picture. They are looked for in a copy of it, `scale` times as large."""
+        """Where lines of text are in a picture, the surest first. A copy of it, `scale` times as large, is looked at."""
         size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
         small = picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         found = self._engine(
             _continued(_bgr(small)), use_det=True, use_cls=False, use_rec=False, box_thresh=least_score
         )
         ratio = np.array([picture.width / size[0], picture.height / size[1]], np.float32)
-        boxes = () if found.boxes is None else found.boxes
-        return [_clockwise(np.asarray(box, np.float32)) * ratio for box in boxes]
+        if found.boxes is None:
+            return []
+        order = np.argsort(found.scores)[::-1]
+        return [_clockwise(np.asarray(found.boxes[number], np.float32)) * ratio for number in order]
 
     def _line(self, picture: Image.Image, box: Box) -> str:
         """The text inside a box; "" if the model is unsure of it."""

@@ -17,7 +17,14 @@ def options(command, name="clipsearch"):
     context = click.Context(
         command, info_name=name, help_option_names=["-h", "--help"]
     )  # a command keeps the help option of its first context
-    yield name, {option for parameter in command.get_params(context) for option in parameter.opts}
+    yield (
+        name,
+        {
+            option
+            for parameter in command.get_params(context)
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        },
+    )
     for child in command.list_commands(context) if isinstance(command, click.Group) else ():
         yield from options(command.get_command(context, child), f"{name} {child}")
 

@@ -114,7 +114,14 @@ def test_reading_ends_once_the_text_is_as_long_as_an_index_keeps(reader, monkeyp
     read = []
     monkeypatch.setattr(reader, "_line", lambda picture, box: read.append(box) or "x" * (LONGEST_TEXT // 2 + 1))
     assert len(reader.read(drawn("one", "two", "three", "four"))) == LONGEST_TEXT
-    assert len(read) == 2
+    assert len(read) == 3  # the first is tried before
+
+
+def test_a_picture_is_not_searched_for_small_letters_if_no_line_of_its_small_copy_can_be_read(reader, monkeypatch):
+    looks, boxes = [], reader._boxes
+    monkeypatch.setattr(reader, "_boxes", lambda *given: looks.append(given[1]) or boxes(*given))
+    monkeypatch.setattr(reader, "_line", lambda picture, box: "")
+    assert reader.read(drawn("one", "two", "three")) == "" and len(looks) == 1
 
 
 def test_text_is_one_clean_line():
