@@ -444,6 +444,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; default: all")
     parser.add_argument("--index", type=Path, help="default: the library's name and -index, beside it")
     parser.add_argument("--model", default="mini")
+    parser.add_argument("--ocr", action="store_true", help="read the text in pictures, which takes long the first time")
     parser.add_argument("--missing", type=int, default=0, metavar="N", help="name N faults of each answer")
     options = parser.parse_args()
     if not (options.library / TRUTH_FILE).exists():
@@ -453,7 +454,7 @@ def main() -> None:
     folder: Path = options.library.resolve()
     index = options.index or folder.with_name(f"{folder.name}-index")
     with SearchEngine(index, model=options.model) as engine:
-        report = engine.index(folder)
+        report = engine.index(folder, read_text=options.ocr or None)
         print(f"{report.added:,} added, {report.unchanged:,} unchanged, {report.failed} failed", file=sys.stderr)
         records, _ = engine.browse(top_k=ALL)
         truth = read_truth(folder)

@@ -17,7 +17,7 @@ import numpy as np
 
 from clipsearch.query import filters
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition
+from clipsearch.types import Condition, Located
 from suite import limits, peers, synthetic
 from suite.measure import Figures, alternate, folder_mb, in_memory, run_process, timed
 from suite.result import Result
@@ -128,7 +128,7 @@ def filtered(setup: Setup) -> Iterator[Result]:
 
 
 def facts(setup: Setup) -> Iterator[Result]:
-    """The same with keywords, names, words and stars; and what the full-text table adds to the catalog."""
+    """The same with keywords, names, words, stars and places; and what the full-text table adds to the catalog."""
     count = 1_000_000
     rare, some, common = (synthetic.word(number).capitalize() for number in (4_000, 100, 3))
     title = synthetic.described(4_003).title or ""
@@ -144,6 +144,8 @@ def facts(setup: Setup) -> Iterator[Result]:
         "--text, a common word": filters.containing(synthetic.word(3)),
         "--rating 5": filters.rated("5"),
         "--rating 3..": filters.rated("3.."),
+        "--place, a city": Located((synthetic.city(500),)),
+        "--place, a country": Located((synthetic.city(60).partition("/")[0],)),
     }
     index = setup.described_index(count)
     yield from _filtered(setup, index, count, conditions)

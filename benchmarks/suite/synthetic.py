@@ -72,7 +72,6 @@ def described(number: int) -> ImageInfo:
         """A number below `most`, small ones more often."""
         return int(most ** ((number + 1) * _GOLDEN * (turn + 1) % 1)) - 1
 
-    city = drawn(_CITIES, 40)
     return replace(
         facts(number),
         keywords=tuple({word(drawn(_KEYWORDS, turn)).capitalize() for turn in range(3)}) if number % 2 else (),
@@ -80,8 +79,13 @@ def described(number: int) -> ImageInfo:
         title=" ".join(word(drawn(_WORDS, 20 + turn)) for turn in range(4)) if number % 10 == 3 else None,
         description=" ".join(word(drawn(_WORDS, 20 + turn)) for turn in range(12)) if number % 10 == 7 else None,
         rating=5 if number % 100 == 1 else 1 + number // 4 % 4 if number % 4 == 0 else None,
-        place=f"{city % 90:02}/{city % 900:03}/{city + 1_000_000}" if number % 2 == 0 else None,
+        place=city(drawn(_CITIES, 40)) if number % 2 == 0 else None,
     )
+
+
+def city(number: int) -> str:
+    """The code of a city, as a gazetteer has them: country, region, city."""
+    return f"{number % 90:02}/{number % 900:03}/{number + 1_000_000}"
 
 
 def word(number: int) -> str:

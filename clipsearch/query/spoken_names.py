@@ -115,7 +115,7 @@ class _Reader:
         people = self._people.get(" ".join(word.plain for word in words))
         if not people or not self._is_one_piece(words):
             return None
-        if count == 1 and (not words[0].is_capital or self._goes_on(first + 1)):
+        if count == 1 and (words[0].text[:1].islower() or self._goes_on(first + 1)):  # some scripts have no capitals
             return None
         start = words[0].start
         if first and self._words[first - 1].plain in _WITH and self._is_one_piece(self._words[first - 1 : first + 1]):

@@ -109,6 +109,11 @@ def test_a_first_name_is_of_everyone_who_has_it():
     assert anna.people == ("Anna Müller",)
 
 
+def test_a_name_in_a_script_without_capitals_is_found():
+    (found,) = spoken_names("田中陽子 with a dog", find_places, ["田中陽子"])
+    assert found.kind == "person" and found.people == ("田中陽子",)
+
+
 def test_people_and_places_are_found_in_their_order():
     found = spoken_names("Anna and Ben in Paris, France", find_places, PEOPLE)
     assert [(name.kind, name.name) for name in found] == [
