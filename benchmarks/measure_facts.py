@@ -7,7 +7,7 @@
 
     facts     what is read of each photo, by the program that wrote it
     filters   the photos that each filter leaves
-    texts     words in pictures, found by --text, by script, kind and size
+    texts     words in pictures, found by --text, by script; and by kind, angle and size of those in scripts that are read
     ranking   share of the right photos among the first ten: by meaning, by words, and by both
     sentences the photos that meet what --smart understood
 
@@ -65,6 +65,7 @@ _MONTHS = {
         "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
     ),
 }
+_READ = ("Latin", "Chinese", "Japanese")  # scripts of the models; rows for kinds, angles and sizes leave the others out
 _MOST_RIGHT = 30  # photos that a question of the ranking may have as its answer
 
 
@@ -257,7 +258,7 @@ def texts(library: Library) -> Iterator[str]:
             found = answers[word] & {picture.path}
             laid = "at an angle" if picture.photographed else "straight"
             size = "below 24 px" if picture.text_height < 24 else "24 px and more"
-            for row in (picture.script, picture.kind, laid, size):
+            for row in (picture.script, *((picture.kind, laid, size) if picture.script in _READ else ())):
                 rows[row].add({(word, path) for path in found}, {(word, picture.path)})
     yield "| words in pictures | questions | precision | recall |\n|---|---|---|---|"
     order = ["all", *sorted({picture.script for picture in pictures}), *sorted({picture.kind for picture in pictures})]

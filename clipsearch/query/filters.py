@@ -166,7 +166,7 @@ def _of_several(field: Field, text: str) -> Condition:
 
 def rated(text: str) -> Condition:
     """So many stars: 4, or from 2..4, 4.. or ..2."""
-    match = re.fullmatch(r"\s*(-?[0-9])?\s*(\.\.)?\s*([0-9])?\s*", text)
+    match = re.fullmatch(r"\s*(-1|[0-5])?\s*(\.\.)?\s*([0-5])?\s*", text)
     if not match or not (match[1] or match[3]) or bool(match[3]) > bool(match[2]):
         raise QueryError(f"{text!r} is not a rating; give stars from 0 to 5, as 5, 4.. or 2..4; -1 is rejected")
     if not match[2]:

@@ -9,6 +9,7 @@ from clipsearch.query.filters import (
     of_format,
     oriented,
     parse_where,
+    rated,
     taken_before,
     taken_by,
     taken_from,
@@ -110,6 +111,15 @@ def test_single_filters(tmp_path, monkeypatch):
 def test_a_place_that_is_none(text):
     with pytest.raises(QueryError, match="is not a place"):
         taken_near(text)
+
+
+def test_stars_are_read_and_more_than_five_refused():
+    assert rated("5") == Test("rating", "=", 5.0) and rated("-1") == Test("rating", "=", -1.0)
+    assert rated("2..4") == All((Test("rating", ">=", 2.0), Test("rating", "<=", 4.0)))
+    assert rated("4..") == All((Test("rating", ">=", 4.0),)) and rated("..2") == All((Test("rating", "<=", 2.0),))
+    for text in ("6", "9..", "..7", "", "..", "-2", "4 stars"):
+        with pytest.raises(QueryError, match="is not a rating"):
+            rated(text)
 
 
 def test_a_period_that_ends_before_it_begins():
