@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
+from clipsearch.images.facts import unique
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.store.rows import LARGEST_EDGE, checked_moments
 from clipsearch.store.validation import number, text, whole
-from clipsearch.types import Fingerprint, ImageInfo, ImageRecord, Moment, clean_caption
+from clipsearch.types import DateSource, Fingerprint, ImageInfo, ImageRecord, Moment, clean_caption, clean_text
 
 Format: TypeAlias = Literal["npy", "parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -27,9 +28,14 @@ _INFO_FIELDS = ("width", "height", "format", "content_hash", "taken_at", "camera
 MOMENT_FIELDS = ("moment_unit", "moment_at")
 """Of a file with several pictures, each is a row: "page" and its number, or "second" and its time. Of other files, None."""
 
-PHOTO_FIELDS = ("path", "size", "mtime_ns", *_INFO_FIELDS, "caption", *MOMENT_FIELDS)
+FACT_FIELDS = ("taken_from", "title", "description", "keywords", "people", "rating", "label", "text")
+"""What an ImageInfo has under these names; None if it is not known. Keywords and people are texts of one a line."""
+
+PHOTO_FIELDS = ("path", "size", "mtime_ns", *_INFO_FIELDS, "caption", *MOMENT_FIELDS, *FACT_FIELDS)
 """The size is in bytes, width and height are in pixels of the upright picture. `content_hash` is the sha256 of the file's bytes
 in hexadecimal, `taken_at` is ISO 8601 by the camera's clock, latitude and longitude are in degrees (WGS 84)."""
+
+_LISTS = ("keywords", "people")
 
 MODEL_FIELDS = ("model", "model_revision", "model_digest", "model_dim", "precision")
 EMBEDDING = "embedding"
@@ -75,6 +81,7 @@ def photo_fields(record: ImageRecord, relative_to: str | None = None) -> dict[st
     photo |= {"mtime_ns": record.file.mtime_ns, "latitude": latitude, "longitude": longitude}
     if record.moment is not None:
         photo |= zip(MOMENT_FIELDS, (record.moment.unit, record.moment.at), strict=True)
+    photo |= {name: "\n".join(photo[name]) for name in _LISTS if name in photo}
     if relative_to is not None:
         photo["path"] = Path(record.file.path).relative_to(relative_to).as_posix()
     return {name: photo.get(name) for name in PHOTO_FIELDS}
@@ -135,9 +142,22 @@ def _info(values: Mapping[str, Any]) -> ImageInfo | None:
             None if taken_at is None else datetime.fromisoformat(_text(taken_at)),
             None if camera is None else _text(camera),
             None if no_place else (number(latitude, -90, 90), number(longitude, -180, 180)),
+            **_facts(values),
         )
     except (KeyError, ValueError, OverflowError):
         return None
+
+
+def _facts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """FACT_FIELDS as fields of an ImageInfo. Those that make no sense, or that an older file lacks, count as unknown."""
+    source, words, rating = (values.get(name) for name in ("taken_from", "text", "rating"))
+    facts: dict[str, Any] = {name: clean_caption(values.get(name)) for name in ("title", "description", "label")}
+    facts |= {name: unique(str(values.get(name) or "").split("\n")) for name in _LISTS}
+    return facts | {
+        "taken_from": source if source in get_args(DateSource) else None,
+        "text": clean_text(words) if isinstance(words, str) else None,
+        "rating": rating if type(rating) is int and -1 <= rating <= 5 else None,
+    }
 
 
 def _text(value: object) -> str:

@@ -54,6 +54,7 @@ def photo_schema(fingerprint: Fingerprint, others: dict[str, Any]) -> Any:
     pa, _ = pyarrow_and_parquet()
     texts, integers, numbers = pa.string(), pa.int64(), pa.float64()
     types = [texts, *[integers] * 4, *[texts] * 4, numbers, numbers, texts, texts, numbers]
+    types += [*[texts] * 5, integers, texts, texts]  # of FACT_FIELDS
     columns = dict(zip(PHOTO_FIELDS, types, strict=True)) | others
     columns[EMBEDDING] = pa.list_(pa.float32(), fingerprint.dim)
     return pa.schema(columns.items(), metadata={_METADATA: json.dumps(model_fields(fingerprint)).encode()})

@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -231,6 +232,11 @@ def test_another_model_is_refused(source):
         source.require(Fingerprint("another", "", "other digest", DIM))
 
 
+def without_facts(hit):
+    """A hit without what a store does not have: the photo's description."""
+    return replace(hit, record=replace(hit.record, info=replace(hit.record.info, description=None)))
+
+
 def test_queries_are_answered_alike(engine, photos, place, new_url):
     """The same engine gets the same `Query`: texts, pictures, weights, filters, matches, pages."""
     for number in range(4):
@@ -254,12 +260,12 @@ def test_queries_are_answered_alike(engine, photos, place, new_url):
         assert other.model_name == engine.model_name
         for query in queries:
             mine, theirs = engine.search(query, 4), other.search(query, 4)
-            assert list(theirs) == list(mine)
+            assert list(map(without_facts, theirs)) == list(map(without_facts, mine))
             assert (theirs.explanation.images, theirs.explanation.considered) == (9, mine.explanation.considered)
-        assert [list(hits) for hits in other.search_many(queries, 4)] == [
-            list(hits) for hits in engine.search_many(queries, 4)
-        ]
-        assert other.browse(jpeg, sort="name") == engine.browse(jpeg, sort="name")
+        for mine, theirs in zip(engine.search_many(queries, 4), other.search_many(queries, 4), strict=True):
+            assert list(map(without_facts, theirs)) == list(map(without_facts, mine))
+        (mine, count), (theirs, same) = engine.browse(jpeg, sort="name"), other.browse(jpeg, sort="name")
+        assert count == same and [photo.file for photo in mine] == [photo.file for photo in theirs]
         assert other.vector(1).tobytes() == engine.vector(1).tobytes()
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from clipsearch.store.verify import verify
 from clipsearch.transfer import admission, export, formats, import_
 from clipsearch.transfer.fields import EmbeddingReader
 from clipsearch.types import Below, Fingerprint, ImageFile, ImageInfo, Moment, Test
-from tests.conftest import ColourEncoder, give_captions, names, save_photo
+from tests.conftest import ColourEncoder, give_captions, give_facts, names, save_photo
 from tests.store.support import random_units
 
 ROUND = ("npy", "jsonl", "parquet")
@@ -275,6 +276,23 @@ def test_a_files_facts_about_a_photo_count_only_with_its_hash(engine, other, pho
     assert known[rows[0]["path"]][2].camera == "Box Brownie"
     for row in rows[1:]:
         assert known[row["path"]] == true[row["path"]]
+
+
+@pytest.mark.parametrize("ending", ROUND)
+def test_facts_travel(engine, photos, other, tmp_path, ending):
+    pytest.importorskip("pyarrow")
+    engine.index()
+    facts = {
+        "title": "By the sea", "keywords": ("Sea", "New York"), "people": ("Anna",), "rating": 0, "label": "Red",
+        "taken_at": datetime(2020, 1, 2), "taken_from": "sidecar", "text": "EXIT",
+    }  # fmt: skip
+    give_facts(engine.index_folder, "red.jpg", **facts)
+    path = tmp_path / f"file.{ending}"
+    engine.export(path)
+    assert other.import_embeddings(path, folder=photos).added == 5
+    assert held(other) == held(engine)
+    (info,) = [info for path, (_, _, info) in held(other).items() if path.endswith("red.jpg")]
+    assert {name: getattr(info, name) for name in facts} == facts
 
 
 @pytest.mark.parametrize("ending", ROUND)
