@@ -32,12 +32,14 @@ from clipsearch.render.text import (
     cosine,
     counted,
     day,
+    found_words,
     human_bytes,
     minute,
     percent,
     place,
     printable,
     short_path,
+    stars,
     with_moment,
 )
 from clipsearch.types import Failure, Hit, ImageRecord, Moment
@@ -310,7 +312,13 @@ def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
     info = record.info
     pixels = f"{info.width} x {info.height}, {info.width * info.height / 1e6:.1f} megapixels"
     known = (
+        ("title", info.title or ""),
+        ("description", info.description or ""),
         ("caption", info.caption or ""),
+        ("people", ", ".join(info.people)),
+        ("keywords", ", ".join(info.keywords)),
+        ("rating", stars(info.rating)),
+        ("label", info.label or ""),
         ("moment", str(record.moment or "")),
         ("taken", minute(info.taken_at)),
         ("camera", info.camera or ""),
@@ -332,6 +340,7 @@ def _hit_card(hit: Hit) -> PhotoCard:
         ("rank", str(hit.rank)),
         *([("match", f"{match}, how likely the photo shows this")] if match else []),
         *([("score", score)] if score else []),
+        *([("words found", found_words(hit))] if hit.found_in else []),
         *photo_facts(hit.record),
         *([("same shot", ", ".join(other.file.name for other in hit.others))] if hit.others else []),
     )

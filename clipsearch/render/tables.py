@@ -11,6 +11,7 @@ from clipsearch.render.text import (
     columns,
     cosine,
     day,
+    found_words,
     human_bytes,
     pad,
     percent,
@@ -38,8 +39,9 @@ def hits_table(
 ) -> str:
     """One line for each hit: rank, score, match, day, what has found it, path relative to a folder, and caption.
 
-    Columns that are empty for every hit are left out. With a `width`, lines take at most so many terminal cells, and paths and
-    captions are shortened in the middle. `colours` adds escape sequences. Groups are in the order of their first hits.
+    If words were looked for, the text that has them stands in place of the caption. Columns that are empty for every hit are left
+    out. With a `width`, lines take at most so many terminal cells, and paths and captions are shortened in the middle.
+    `colours` adds escape sequences. Groups are in the order of their first hits.
     """
     if not hits:
         return ""
@@ -117,7 +119,7 @@ def _row(hit: Hit, relative_to: str, group_by: GroupBy | None) -> dict[str, str]
         "day": "" if group_by == "day" else day(hit.record.info.taken_at),
         "found by": "both" if len(hit.found_by) > 1 else "".join(hit.found_by),
         "photo": titled(path, hit),
-        "caption": printable(hit.record.info.caption or ""),
+        "caption": found_words(hit) or printable(hit.record.info.caption or ""),
     }
 
 

@@ -70,6 +70,16 @@ def titled(name: str, hit: Hit) -> str:
     return with_moment(printable(name), hit.record.moment, len(hit.others))
 
 
+def found_words(hit: Hit) -> str:
+    """The part of a hit's texts that has the words that were looked for, such as "title: Holiday in Rome"; "" if none has."""
+    return f"{hit.found_in.field}: {printable(hit.found_in.excerpt)}" if hit.found_in else ""
+
+
+def stars(rating: int | None) -> str:
+    """A rating as stars; "" if it is not known or 0."""
+    return "rejected" if rating == -1 else "★" * (rating or 0)
+
+
 def joined_counts(*parts: tuple[int | None, str]) -> str:
     """The counts that are not zero, such as "3 added, 1 removed"; "" if all are."""
     return ", ".join(f"{count:,} {noun}" for count, noun in parts if count)

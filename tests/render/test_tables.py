@@ -6,7 +6,7 @@ import pytest
 
 from clipsearch.render.tables import hits_table
 from clipsearch.render.text import columns
-from clipsearch.types import Moment
+from clipsearch.types import FoundIn, Moment
 from tests.render.support import ANOTHER_DAY, hit
 
 HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
@@ -67,6 +67,12 @@ def test_captions_have_a_column_where_there_is_room_for_one():
     for width in (40, 60, 100, 400):
         (line,) = hits_table(long, "/photos", width=width).splitlines()
         assert columns(line) <= width and ("ccc" in line) == (width > 40) and line.isprintable()
+
+
+def test_the_words_that_were_found_stand_in_place_of_the_caption():
+    found = replace(hit(1, "a.jpg"), found_in=FoundIn("title", "A train ticket", ((2, 14),)))
+    line, other, _ = hits_table([found, hit(2, "b.jpg")], "/photos", width=80).split("\n")
+    assert line.endswith("  title: A train ticket") and other.endswith("b.jpg")
 
 
 def test_a_hostile_name_takes_one_line_and_gives_no_orders():
