@@ -159,7 +159,7 @@ def _note_text(about: QueryNote) -> str:
         return f"{about.message}. To leave it out: `{command('query', rest, '-', word)}`"
     if about.code == "places":
         return f"{about.message}. For one of them: `{command('query', '--place', about.value)}`"
-    if about.code == "unknown":
+    if about.code in ("unknown", "longer"):
         return about.message
     return f"{about.message}; to change the model of the index to it: `{command('index', '--model', about.value)}`"
 

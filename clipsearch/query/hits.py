@@ -20,11 +20,12 @@ class QueryNote:
 
     `code` and `value` are for programs: "file-name" and a glob for the filter by name, or "" if no photo has such a name;
     "minus" and the query that was probably meant; "unread" and a recommended model that reads many languages, or ""; "marks"
-    and "", if marked photos are gone; "unknown" and the field that photos lack, if no photo meets the filters; "places" and a
-    longer name, if photos are from several places of one name.
+    and "", if marked photos are gone; "unknown" and the field that photos lack, if no photo meets the filters; "longer" and a
+    glob, if only longer keywords or names have the words; "places" and a longer name, if photos are from several places
+    of one name.
     """
 
-    code: Literal["file-name", "minus", "unread", "marks", "unknown", "places"]
+    code: Literal["file-name", "minus", "unread", "marks", "unknown", "longer", "places"]
     message: str
     value: str
 

@@ -53,12 +53,15 @@ def _gone_marks(query: Query, store: VectorStore[SelectionT]) -> QueryNote | Non
 def filter_notes(
     query: Query, store: VectorStore[SelectionT], hits: Sequence[Hit], considered: int
 ) -> tuple[QueryNote, ...]:
-    """The notes on a query's filters: what photos lack, if none of them meets the filters; else places that share a name."""
+    """The notes on a query's filters. If no photo meets them: what photos lack, and longer names; else places of one name."""
     leaves = [leaf for condition in query.filters for leaf in _leaves(condition)]
-    notes = (_several_places(leaf, hits) for leaf in leaves if isinstance(leaf, Located)) if considered else ()
+    notes: list[QueryNote | None] = []
+    if considered:
+        notes = [_several_places(leaf, hits) for leaf in leaves if isinstance(leaf, Located)]
     if not considered and (images := len(store)):
         fields = {field: None for leaf in leaves if (field := _needed_fact(leaf))}
-        notes = (_unknown(field, images - len(store.select(Known(field))), images) for field in fields)
+        notes = [_unknown(field, images - len(store.select(Known(field))), images) for field in fields]
+        notes += [_longer(leaf, store) for leaf in leaves if isinstance(leaf, Test)]
     return tuple(dict.fromkeys(note for note in notes if note))
 
 
@@ -86,6 +89,18 @@ def _unknown(field: Field, missing: int, images: int) -> QueryNote | None:
     name = _NAMES[field]
     lack = f"no photo has a {name}" if missing == images else f"{missing:,} of {images:,} photos lack a {name}"
     return QueryNote("unknown", f"{lack}, so no filter by {name} finds them", field)
+
+
+def _longer(test: Test, store: VectorStore[SelectionT]) -> QueryNote | None:
+    """If no photo has a keyword or a person, but some have one with these words in it, how to find those."""
+    if test.field not in ("keyword", "person") or test.operator != "=" or len(store.select(test)):
+        return None
+    glob = f"*{literal_glob(str(test.value))}*"
+    count = len(store.select(Test(test.field, "~", glob)))
+    if not count:
+        return None
+    message = f'no photo has the {test.field} "{test.value}" alone, but {count:,} have it in a longer one'
+    return QueryNote("longer", f'{message}; "{glob}" finds them', glob)
 
 
 def _several_places(located: Located, hits: Sequence[Hit]) -> QueryNote | None:

@@ -39,8 +39,8 @@ def hits_table(
 ) -> str:
     """One line for each hit: rank, score, match, day, what has found it, path relative to a folder, and caption.
 
-    If words were looked for, the text that has them stands in place of the caption. Columns that are empty for every hit are left
-    out. With a `width`, lines take at most so many terminal cells, and paths and captions are shortened in the middle.
+    If words were looked for, the text that has them stands in place of the caption. Columns that are empty for every hit are
+    left out. With a `width`, lines take at most so many terminal cells, and paths and captions are shortened in the middle.
     `colours` adds escape sequences. Groups are in the order of their first hits.
     """
     if not hits:

@@ -14,8 +14,8 @@ from clipsearch.encoders.recommended import find_entry
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import named, parse_where
-from clipsearch.types import Query, Term
-from tests.conftest import names, save_photo, shared
+from clipsearch.types import Query, Term, Test
+from tests.conftest import give_facts, names, save_photo, shared
 
 
 @pytest.fixture
@@ -224,3 +224,12 @@ def test_a_list_comes_among_searches_and_loads_no_model(engine, monkeypatch):
 def test_a_list_with_nothing_to_compare_has_no_limits_of_scores(engine, wrong):
     with pytest.raises(QueryError):
         engine.search(replace(Query((), (named("red*"),)), **wrong))
+
+
+def test_a_name_that_photos_have_in_a_longer_one_is_told(engine):
+    engine.index()
+    give_facts(engine.index_folder, "red.jpg", people=("Anna Schmidt",), keywords=("New York",))
+    for filters, value in ((Test("person", "=", "Anna"), "*Anna*"), (Test("keyword", "=", "york"), "*york*")):
+        (note,) = engine.search(Query((), (filters,)), 3).explanation.notes
+        assert (note.code, note.value) == ("longer", value) and f'"{value}"' in note.message
+    assert engine.search(Query((), (Test("person", "=", "Bo"),)), 3).explanation.notes == ()
