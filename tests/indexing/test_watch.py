@@ -16,9 +16,14 @@ from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionErro
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.indexing.watch import QUIET, Watch
 from clipsearch.store.collection import Collection
+from clipsearch.types import Query, Test
 from tests.conftest import save_photo
 
 pytest.importorskip("watchfiles")
+
+SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject><rdf:Bag><rdf:li>holiday</rdf:li></rdf:Bag></dc:subject>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
 
 PATIENCE = 60  # seconds before a test gives up waiting
 
@@ -144,7 +149,7 @@ def test_what_a_walk_passes_over_starts_no_round(engine, photos):
             ".hidden/a.jpg",
             "node_modules/n.jpg",
             "excluded.tif",
-            "notes.json",
+            "notes.zip",
             ".dot.jpg",
         ):
             (photos / name).parent.mkdir(exist_ok=True)
@@ -156,6 +161,16 @@ def test_what_a_walk_passes_over_starts_no_round(engine, photos):
         after = len(watch.updates)
         time.sleep(3 * QUIET)
         assert len(watch.updates) == after  # a round's own writes start no other round
+
+
+def test_a_sidecar_starts_a_round_that_reads_its_facts(engine, photos):
+    with watching(engine) as watch:
+        watch.until(lambda: watch.reports)
+        (photos / "red.jpg.xmp").write_text(SIDECAR)
+        watch.until(lambda: watch.total("facts") == 1)
+    assert [hit.record.file.name for hit in engine.search(Query((), (Test("keyword", "=", "holiday"),)), 5)] == [
+        "red.jpg"
+    ]
 
 
 def test_a_folder_that_is_not_there_is_waited_for_and_the_others_go_on(engine, photos, tmp_path):
