@@ -194,8 +194,8 @@ def test_ctrl_c_in_the_middle_of_staging_drops_what_is_not_committed(photos, mon
     """A caller without a token gets a KeyboardInterrupt, perhaps between an image and its vector."""
     real = Collection.add
 
-    def add(self, place, file, info, vector):
-        real(self, place, file, info, vector)
+    def add(self, place, file, info, vector, facts_from):
+        real(self, place, file, info, vector, facts_from)
         if file.name == "grey.png":
             raise KeyboardInterrupt
 
