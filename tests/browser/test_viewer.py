@@ -63,7 +63,7 @@ def test_a_search_tells_score_and_match(page):
     page.wait_for_selector("#viewer[open]")
     facts = page.locator(".photo-facts").inner_text()
     assert re.search(r"Match\s+\d+%|Match\s+[<>]\d+%", facts)
-    assert re.search(r"Score\s+0\.\d{4} \(rank 1\)", facts)
+    assert re.search(r"Score\s+-?0\.\d{4} \(rank 1\)", facts)
 
 
 def test_next_previous_and_back(page, viewer):
