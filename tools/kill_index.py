@@ -22,16 +22,24 @@ from pathlib import Path
 
 import numpy as np
 
+from clipsearch.errors import CollectionBusy
 from clipsearch.indexing.walk import find_images
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import Damage, verify
+
+
+def wait_a_little(_: CollectionBusy) -> bool:
+    """Try again: a process that the killed one was just starting has its lock until it becomes another program."""
+    time.sleep(0.05)
+    return True
 
 
 def check(index: Path) -> int:
     """The number of photos in an index. Raises AssertionError if rows and vectors do not match."""
     if not (index / "catalog.sqlite").exists():
         return 0
-    with Collection(index, writable=True) as collection:  # opened as by the next run, which removes leftovers
+    # Opened as by the next run, which removes leftovers.
+    with Collection(index, writable=True, on_busy=wait_a_little) as collection:
         records = list(collection.all_records())
         paths = [record.file.path for record in records]
         assert len(paths) == len(set(paths)), "a photo has two rows"

@@ -102,6 +102,7 @@ def test_a_copy_of_a_known_repository_with_pickled_weights_names_the_safe_one(fo
             load_encoder(copy)
 
 
+@pytest.mark.long  # torch writes and reads a checkpoint, 40 seconds
 def test_the_conversion_in_the_documentation_works_and_runs_no_code(clip_checkpoint, tmp_path, monkeypatch):
     copy = shutil.copytree(clip_checkpoint, tmp_path / "model")
     torch.save(safetensors.load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
