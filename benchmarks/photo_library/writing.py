@@ -38,7 +38,7 @@ def write_photos(photos: Sequence[Photo], pictures: Path, library: Path) -> None
 
 
 def set_file_times(library: Path) -> None:
-    """Give all files the same time, which is no date of a photo."""
+    """Give all files the same time, so that it tells nothing about the photos."""
     for path in library.rglob("*"):
         if path.is_file():
             os.utime(path, (_FILE_TIME, _FILE_TIME))

@@ -155,7 +155,7 @@ def _marked(engine: SearchEngine | Client, question: Query, wanted: QueryOptions
 
 
 def _photo_id(engine: SearchEngine | Client, photo: str) -> int:
-    """The id of an indexed photo that is named by its path, by a copy's, or by its id. QueryError if there is no such photo."""
+    """The id of an indexed photo, which is named by its id, its path or a copy's path. QueryError if it is not indexed."""
     if photo.isascii() and photo.isdecimal() and not os.path.exists(photo):
         return int(photo)
     path = os.path.abspath(photo)

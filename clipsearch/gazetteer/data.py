@@ -83,7 +83,7 @@ class Gazetteer:
         return Texts(self.array(f"{name}.text"), self.array(f"{name}.bytes"))
 
     def row_of(self, city: int) -> int | None:
-        """The row of a GeoNames id; None if there is none."""
+        """The row of a GeoNames id; None if the file does not have it."""
         rows = np.flatnonzero(self.array("id") == city)
         return int(rows[0]) if len(rows) else None
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from clipsearch.gazetteer.data import BANDS_A_DEGREE, UNITS_A_DEGREE, Gazetteer, gazetteer
 
 CITY_KM = 100.0
-"""How far the nearest city may be, so that a photo is said to be from there."""
+"""A photo is from the nearest city if that is at most so far away."""
 COUNTRY_KM = 300.0
-"""How far the nearest city may be, so that a photo is said to be from its country: if no city so near is of another."""
+"""A photo farther from any city is still from a country, if all cities within this distance belong to it."""
 _EARTH_KM = 6371.0088  # mean radius, IUGG
 _KM_A_DEGREE = _EARTH_KM * math.pi / 180
 _REACHES = (5.0, 25.0, CITY_KM)  # km: cities are looked for nearby first
@@ -28,13 +28,13 @@ def nearest(latitude: float, longitude: float) -> str | None:
 
     The code of a section of a city has its own id behind that of the city. A point more than CITY_KM from any city has only
     the code of a country. It is None if that is unclear: no city within COUNTRY_KM, or cities of several countries.
-    ValueError if there is no such point.
+    ValueError if a coordinate is out of range.
     """
     return nearest_many([latitude], [longitude])[0]
 
 
 def place_of(gps: tuple[float, float] | None) -> str | None:
-    """The code of the place at (latitude, longitude); None without a point, or if there is no such point on Earth."""
+    """The code of the place at (latitude, longitude); None without a point, or if a coordinate is out of range."""
     if gps is None or not (abs(gps[0]) <= 90 and abs(gps[1]) <= 180):
         return None
     return nearest(*gps)

@@ -84,7 +84,7 @@ def find(name: str) -> list[Place]:
     """All places of a name, those with most inhabitants first.
 
     Case, accents and punctuation are ignored, and the name may be in any language that the gazetteer has. A region or a country
-    may follow, by its name or code: "Paris, Texas", "Springfield, IL". Empty if there is no such place.
+    may follow, by its name or code: "Paris, Texas", "Springfield, IL". Empty if no place has this name.
     """
     if len(name) > _LONGEST_NAME:
         return []

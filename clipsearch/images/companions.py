@@ -108,7 +108,7 @@ class _Names:
         self._names[_fold(key)].append((key, name))
 
     def find(self, key: str) -> list[str]:
-        """The names with exactly this key; if there are none, those with the same key in another case."""
+        """The names with exactly this key, else those with the same key in another case."""
         same = self._names.get(_fold(key), [])
         return [name for other, name in same if other == key] or [name for _, name in same]
 

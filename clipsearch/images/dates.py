@@ -1,4 +1,4 @@
-"""Dates as cameras and programs write them in EXIF, XMP and IPTC. What is no date counts as absent.
+"""Dates as cameras and programs write them in EXIF, XMP and IPTC. Anything else counts as absent.
 
 Sources: EXIF 2.32 (CIPA DC-008), 4.6.5; XMP (ISO 16684-1), 8.2.1.2, which takes its dates from ISO 8601.
 """

@@ -101,7 +101,7 @@ def tiff_packets(tags: TiffTags) -> Packets:
 
 
 def png_exif(data: bytes) -> bytes:
-    """The EXIF tags of a PNG, as a TIFF structure, also if they follow the pixels; empty if there are none."""
+    """The EXIF tags of a PNG as a TIFF structure, also if they follow the pixels. Empty without tags."""
     return next((data[start:end] for kind, start, end in _png_chunks(data) if kind == b"eXIf"), b"")
 
 
