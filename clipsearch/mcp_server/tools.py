@@ -20,10 +20,11 @@ from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, T
 from pydantic import BaseModel, Field
 
 from clipsearch import __version__
+from clipsearch.analysis.statistics import By
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
 from clipsearch.images.thumbnails import encoded, indexed_thumbnails
-from clipsearch.query.filters import chosen
+from clipsearch.query.filters import chosen, parse_where
 from clipsearch.query.hits import Hits, QueryNote
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
@@ -39,7 +40,8 @@ _QUALITY = 80  # of JPEG
 
 _INSTRUCTIONS = """\
 Search the user's own photos on this machine by what they show. `search` finds photos by a description, `similar` finds photos
-that look like an indexed one, and `status` lists what is indexed. Scores are cosines: compare them only within one answer.
+that look like an indexed one, `counts` says which places, people, keywords and years there are, and `status` lists what is
+indexed. Scores are cosines: compare them only within one answer.
 `match` is the probability that a photo shows what the query describes; it is null if it is not known. Look at the thumbnails
 (`thumbnails=true`, or the resource clipsearch://thumbnails/{id}) before you describe a photo. These tools only read: they never
 change or delete anything."""
@@ -67,6 +69,9 @@ _SMART = """\
 Read dates, places and people in the query as filters: 'beach in Italy last summer'. `understood` says what was read. The
 parameters taken, place and person are more exact."""
 
+_BY: tuple[By, ...] = ("year", "place", "country", "person", "keyword", "rating", "camera", "folder")
+_MOST_MARKS = 100  # right ones, and as many wrong ones
+
 _TopK = Annotated[int, Field(ge=1, le=MOST_HITS, description="The number of photos, at most.")]
 _AllMoments = Annotated[
     bool, Field(description="Each moment of a film and each page of a file is a hit, not only the best one.")
@@ -92,6 +97,13 @@ class PlaceResult(BaseModel):
     city: str | None
     region: str | None
     country: str | None
+
+
+class FoundWords(BaseModel):
+    """Words of a photo's texts that were looked for."""
+
+    field: str = Field(description="Which text: title, description, caption, keywords, people, place or text.")
+    excerpt: str
 
 
 class PhotoResult(BaseModel):
@@ -131,6 +143,7 @@ class PhotoResult(BaseModel):
         None, description="Where in the file the photo is, if it is a film or has several pages; else null."
     )
     found_by: list[FoundBy] = Field([], description="With `hybrid`: what has found it, `meaning`, `text` or both.")
+    found_in: FoundWords | None = Field(None, description="With `text` or `hybrid`: where the words stand.")
 
 
 class SearchResult(BaseModel):
@@ -142,6 +155,23 @@ class SearchResult(BaseModel):
     hits: list[PhotoResult] = Field(description="The best photo first.")
     understood: str | None = Field(None, description="With `smart`: the facts that were read, and what is looked for.")
     notes: list[str] = Field([], description="Why the answer may surprise the user.")
+
+
+class ValueResult(BaseModel):
+    """A value, and how many photos have it."""
+
+    value: str
+    images: int
+
+
+class CountsResult(BaseModel):
+    """What there is among the photos."""
+
+    images: int = Field(description="The number of photos that were counted.")
+    counts: dict[str, list[ValueResult]] = Field(
+        description="Years and stars in their order, all else most frequent first. A photo with several keywords or people "
+        "counts for each."
+    )
 
 
 class FolderResult(BaseModel):
@@ -192,6 +222,7 @@ class Assistant:
         for tool, title in (
             (self.search, "Search photos"),
             (self.similar, "Find similar photos"),
+            (self.counts, "Which places, people, keywords and years there are"),
             (self.status, "What is indexed"),
         ):
             server.add_tool(tool, title=title, annotations=read_only)
@@ -236,6 +267,16 @@ class Assistant:
         where: Annotated[str | None, Field(description=_WHERE)] = None,
         hybrid: Annotated[bool, Field(description=_HYBRID)] = False,
         smart: Annotated[bool, Field(description=_SMART)] = False,
+        right: Annotated[
+            list[int],
+            Field(max_length=_MOST_MARKS, description="Ids of hits that are right: the search moves towards them."),
+        ] = [],  # noqa: B006
+        wrong: Annotated[
+            list[int],
+            Field(
+                max_length=_MOST_MARKS, description="Ids of hits that are wrong: it moves away, and leaves them out."
+            ),
+        ] = [],  # noqa: B006
         thumbnails: _Thumbnails = False,
     ) -> Annotated[CallToolResult, SearchResult]:
         """Find the user's photos by what they show, by words in their texts, and by date, place, person and other facts."""
@@ -267,6 +308,8 @@ class Assistant:
                 sort=sort,
                 hybrid=hybrid,
                 smart=smart,
+                right=tuple(right),
+                wrong=tuple(wrong),
             )
             return _search_result(query, engine.search(wanted, top_k))
 
@@ -289,6 +332,28 @@ class Assistant:
             return _search_result(record.file.path, engine.search(wanted, top_k))
 
         return await self._answer(run, top_k, thumbnails)
+
+    async def counts(
+        self,
+        by: Annotated[list[By], Field(max_length=20, description="What to count.")] = list(_BY),  # noqa: B006
+        where: Annotated[str | None, Field(description=_WHERE)] = None,
+        top: Annotated[int, Field(ge=1, le=1000, description="So many values of each, at most.")] = 20,
+    ) -> Annotated[CallToolResult, CountsResult]:
+        """Count photos by place, person, keyword, year and so on. Use it to learn which values the filters of `search` have."""
+
+        def run(engine: SearchEngine) -> CountsResult:
+            stats = engine.stats(by, None if where is None else parse_where(where), top=top)
+            return CountsResult(
+                images=stats.images,
+                counts={
+                    breakdown.by: [
+                        ValueResult(value=utf8(count.value), images=count.images) for count in breakdown.counts
+                    ]
+                    for breakdown in stats.breakdowns
+                },
+            )
+
+        return await self._answer(run)
 
     async def status(self) -> Annotated[CallToolResult, StatusResult]:
         """List the indexed folders, the number of photos, and the model."""
@@ -315,7 +380,7 @@ class Assistant:
             raise ResourceError(str(error)) from error
 
     async def _answer(
-        self, run: Callable[[SearchEngine], SearchResult | StatusResult], top_k: int = 0, thumbnails: bool = False
+        self, run: Callable[[SearchEngine], BaseModel], top_k: int = 0, thumbnails: bool = False
     ) -> CallToolResult:
         """A result, with thumbnails if wanted. Errors become sentences for the assistant."""
 

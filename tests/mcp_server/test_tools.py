@@ -68,12 +68,12 @@ def ask_in_the_legacy_mode(index):
     return lambda questions: asyncio.run(run(questions))
 
 
-def test_it_offers_three_tools_that_only_read_and_a_resource(ask):
+def test_it_offers_four_tools_that_only_read_and_a_resource(ask):
     async def questions(client):
         return (await client.list_tools()).tools, (await client.list_resource_templates()).resource_templates
 
     tools, templates = ask(questions)
-    assert {tool.name for tool in tools} == {"search", "similar", "status"}
+    assert {tool.name for tool in tools} == {"search", "similar", "counts", "status"}
     for tool in tools:
         assert tool.annotations.read_only_hint and tool.description and tool.output_schema["type"] == "object"
     (search,) = [tool for tool in tools if tool.name == "search"]
@@ -127,8 +127,36 @@ def test_facts_filter_and_are_told_and_words_find_texts(index, ask):
         **facts, "keywords": ["Coffee Break"], "people": ["Anna"], "taken_from": "name"
     }  # fmt: skip
     assert by_words["hits"][0]["id"] == photo["id"] and "text" in by_words["hits"][0]["found_by"]
+    assert photo["found_in"] == {"field": "text", "excerpt": "CAFÉ CENTRAL"}
     assert by_words["understood"] is None and by_words["hits"][-1]["found_by"] == ["meaning"]
     assert smart["understood"] == "taken: 1999, looking for: a cup of coffee" and smart["considered"] == 0
+
+
+def test_counts_tell_which_values_there_are(index, ask):
+    give_facts(index, "cat.png", keywords=("Cat",), people=("Bo", "Cy"), rating=2)
+
+    async def questions(client):
+        return [
+            (await client.call_tool("counts", arguments)).structured_content
+            for arguments in ({}, {"by": ["person"], "where": "keyword = cat", "top": 1})
+        ]
+
+    every, some = ask(questions)
+    assert every["images"] == 47 and {"value": "Cat", "images": 1} in every["counts"]["keyword"]
+    assert {"year", "place", "person", "rating"} < set(every["counts"])
+    assert some == {"images": 1, "counts": {"person": [{"value": "Bo", "images": 1}]}}
+
+
+def test_photos_that_are_marked_wrong_are_left_out(ask):
+    async def questions(client):
+        first = (await client.call_tool("search", {"query": "water", "top_k": 5})).structured_content["hits"]
+        right, wrong = first[0]["id"], first[1]["id"]
+        marked = await client.call_tool("search", {"query": "water", "top_k": 5, "right": [right], "wrong": [wrong]})
+        return wrong, first, marked.structured_content["hits"]
+
+    wrong, first, marked = ask(questions)
+    assert wrong not in [hit["id"] for hit in marked]
+    assert [hit["score"] for hit in marked] != [hit["score"] for hit in first]
 
 
 def test_filters_alone_list_photos_and_notes_name_the_parameter_that_helps(ask):
