@@ -135,6 +135,17 @@ class Client:
         """A photo or film as a browser gets it: the bytes of its file, or of a JPEG made from the photo, or from its page."""
         return self._request("GET", f"/api/images/{image_id}/file")
 
+    def original(self, image_id: int) -> bytes:
+        """The bytes of a photo's or film's own file, whatever its format."""
+        return self._request("GET", f"/api/images/{image_id}/original")
+
+    def download(
+        self, image_ids: Sequence[int], kind: Literal["zip", "gallery", "sheet"] = "zip", title: str = "photos"
+    ) -> bytes:
+        """Photos as one file: their own files in a zip archive, a gallery as an HTML page, or a contact sheet as a PDF."""
+        body = {"ids": list(image_ids), "kind": kind, "title": title}
+        return self._request("GET", f"/api/downloads/{self._json('POST', '/api/downloads', body=body)['token']}")
+
     def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
         """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a WebP or JPEG."""
         return self._request("GET", f"/api/thumbnails/{image_id}", {"size": str(size)})

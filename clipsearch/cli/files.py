@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch._internal.file_names import safe_name
 from clipsearch._internal.paths import is_elsewhere
+from clipsearch._internal.programs import started
 from clipsearch._internal.windows import opened_as, plain
 from clipsearch.cli.command import OUTPUT, flag, option
 from clipsearch.cli.output import note
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     from clipsearch.render.gallery import Gallery
 
 html_option = option("--html", "FILE", "Write a page to browse, as one .html file.", OUTPUT, type=click.Path())
-_LONGEST = 240  # bytes of a file name with its number; file systems take 255
-_FORBIDDEN = frozenset('<>:"/\\|?*')  # in a name on Windows, and on drives that Windows reads too
-_PATIENCE = 2.0  # seconds within which an opener fails, if it does
 
 
 def force_option(flags: str) -> Any:
@@ -79,15 +78,6 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, lis
     return done, failures
 
 
-def safe_name(path: str) -> str:
-    """The last part of a path as a name that every file system takes and no program misreads. It keeps its suffix."""
-    name = os.path.basename(path)
-    name = "".join(c if c.isprintable() and c not in _FORBIDDEN else "_" for c in name).rstrip(" .")
-    stem, suffix = os.path.splitext(name)
-    room = _LONGEST - 10 - len(suffix[:20].encode())
-    return stem.encode()[:room].decode(errors="ignore") + suffix[:20] or "photo"
-
-
 def open_in_viewer(path: str) -> None:
     """Show a file in the system's own viewer, without waiting for it to close.
 
@@ -117,18 +107,6 @@ def _open_by_program(path: str) -> None:
         )
     if status := started([program, os.path.abspath(path)]):
         raise ClipsearchError(f"{opener} could not open {path} (its exit status is {status}); is there a desktop?")
-
-
-def started(command: list[str]) -> int | None:
-    """Start a program that outlives this one. Its exit status, if it ends soon; None if it runs on, as viewers do."""
-    import subprocess
-
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
-    try:
-        return process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        return None
 
 
 def _highest_number(names: Iterable[str]) -> int:

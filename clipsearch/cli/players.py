@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 from clipsearch._internal.paths import is_elsewhere
-from clipsearch.cli.files import open_in_viewer, started
+from clipsearch._internal.programs import started
+from clipsearch.cli.files import open_in_viewer
 from clipsearch.cli.output import note
 from clipsearch.images.file_types import is_video_name
 from clipsearch.types import ImageRecord

@@ -88,6 +88,7 @@ class Gallery:
     title: str
     about: tuple[str, ...]
     sections: tuple[Section, ...]
+    for_others: bool = False  # then it has the photos' names, and no folders and no links to the files
 
 
 def check_gallery(path: str | os.PathLike[str], *, force: bool) -> None:
@@ -146,16 +147,17 @@ def _page(gallery: Gallery, folder: str) -> Iterator[str]:
                 yield f'<h2 id="section-{number}">{_text(section.title)}{note}</h2>\n'
             yield '<ol class="photos">\n'
             for card in section.cards:
-                yield _tile(card, next(pictures), folder, common)
+                yield _tile(card, next(pictures), None if gallery.for_others else folder, common)
             yield "</ol>\n</section>\n"
     if not cards:
         yield '<p class="note">no photo was found</p>\n'
     yield Template(end).substitute(script=script)
 
 
-def _tile(card: PhotoCard, picture: str | Failure, folder: str, common: str) -> str:
+def _tile(card: PhotoCard, picture: str | Failure, folder: str | None, common: str) -> str:
+    """A photo in its list. `folder` is that of the page, from which links are relative; None for a page without any."""
     record = card.record
-    name = _text(short_path(record.file.path, common))
+    name = _text(record.file.name if folder is None else short_path(record.file.path, common))
     title = with_moment(record.file.name, record.moment)
     shown = (
         f'<span class="missing">cannot be read: {_text(picture.reason)}</span>'
@@ -173,15 +175,21 @@ def _tile(card: PhotoCard, picture: str | Failure, folder: str, common: str) -> 
     worth = f' <span class="worth">{_text(card.worth)}</span>' if card.worth else ""
     more = f'<p class="more">{_text(card.more)}</p>' if card.more else ""
     facts = "".join(f"<dt>{_text(key)}</dt><dd>{_text(value)}</dd>" for key, value in card.facts)
-    relative = short_path(record.file.path, folder)
-    also = f' data-relative="{_text(relative)}"' if relative != record.file.path else ""
+    where = "" if folder is None else _where(record, folder)
     return (
-        f'<li class="r{_ratio(record)}{" marked" if card.badge else ""}" data-path="{_text(record.file.path)}"{also} '
-        f'data-href="{escape(_address(record.file.path, relative) + _start(record.moment))}">'
+        f'<li class="r{_ratio(record)}{" marked" if card.badge else ""}"{where}>'
         f'<button type="button" class="picture" aria-label="{_text(f"{card.label} {title}".strip())}">'
         f"{shown}{badge}</button>{bar}"
         f'<p class="caption">{label}<span class="name">{name}</span>{worth}</p>{more}<dl hidden>{facts}</dl></li>\n'
     )
+
+
+def _where(record: ImageRecord, folder: str) -> str:
+    """Attributes with a photo's paths and its address."""
+    relative = short_path(record.file.path, folder)
+    also = f' data-relative="{_text(relative)}"' if relative != record.file.path else ""
+    address = escape(_address(record.file.path, relative) + _start(record.moment))
+    return f' data-path="{_text(record.file.path)}"{also} data-href="{address}"'
 
 
 def _text(text: str) -> str:
@@ -267,6 +275,15 @@ def hits_gallery(
     if explained["filters"]:
         about.append("only: " + "; ".join(explained["filters"]))
     return Gallery(title, tuple(about), sections)
+
+
+def photos_gallery(records: Sequence[ImageRecord], title: str) -> Gallery:
+    """Photos in their order, without a query. It may be given to others: nothing says where the photos are on this machine."""
+    cards = tuple(
+        PhotoCard(record, photo_facts(record), more=joined(str(record.moment or ""), *_when_and_where(record)))
+        for record in records
+    )
+    return Gallery(title, (joined(counted(len(records), "photo"), date.today().isoformat()),), (Section(cards),), True)
 
 
 class LabelledPhotos:

@@ -15,6 +15,7 @@ from clipsearch.server.metrics import MeasuredRequests
 from clipsearch.server.middleware.access import AccessControl
 from clipsearch.server.middleware.head_requests import answer_head
 from clipsearch.server.parameters import REPEATABLE
+from clipsearch.server.routes.downloads import download_routes
 from clipsearch.server.routes.index import index_routes
 from clipsearch.server.routes.page import metrics_routes, page_routes
 from clipsearch.server.routes.pictures import picture_routes
@@ -60,7 +61,8 @@ def make_app(service: Service, *, host: str, port: int, token: str | None = None
         dependencies=[Depends(_check_repeated), *([Depends(_BEARER)] if token else [])],
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = [make(service) for make in (search_routes, picture_routes, index_routes, metrics_routes, page_routes)]
+    makers = (search_routes, picture_routes, download_routes, index_routes, metrics_routes, page_routes)
+    routers = [make(service) for make in makers]
     for router in routers:
         app.include_router(router)
     handle_errors(app, [route for router in routers for route in router.routes], service.index_folder)

@@ -80,6 +80,10 @@ class Pictures:
 
         return await self._in_thread(decoded)
 
+    async def decode_file(self, file: ImageFile, spec: PixelSpec) -> Decoded:
+        """A file, or one picture of it, as a model's input. ImageError if it cannot be read."""
+        return await self._in_thread(partial(self._decoders.decode, file, spec))
+
     async def smaller(self, record: ImageRecord, side: int, kind: PictureType = "image/webp") -> bytes:
         """A photo within a square of `side` pixels. ImageError if it cannot be made.
 
@@ -201,10 +205,13 @@ def browser_type(data: bytes) -> str | None:
     return next((kind for kind, start in BROWSER_TYPES.items() if re.match(start, data, re.DOTALL)), None)
 
 
-def content_disposition(name: str) -> str:
-    """A Content-Disposition header (RFC 6266) for a file name, with every special character escaped."""
+def content_disposition(name: str, how: Literal["inline", "attachment"] = "inline") -> str:
+    """A Content-Disposition header (RFC 6266) for a file name, with every special character escaped.
+
+    Browsers show what is "inline", and save an "attachment".
+    """
     plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-()") else "_" for c in name)
-    return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
+    return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
 
 
 def _changed(record: ImageRecord) -> ImageError:

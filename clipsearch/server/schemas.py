@@ -178,12 +178,36 @@ class BrowseAnswer(BaseModel):
     considered: int
 
 
+class KnownPhoto(Photo):
+    """A photo of the index that an uploaded picture is."""
+
+    exact: bool = Field(description="It has the same bytes; else it only looks the same.")
+
+
 class UploadAnswer(BaseModel):
     """An uploaded picture. Search with `like=upload:TOKEN`."""
 
     token: str = Field(examples=["Zk3pQ9cT1lq0v2JmYw8a7A"])
     width: int = Field(examples=[640])
     height: int = Field(examples=[480])
+    known: list[KnownPhoto] = Field(
+        description="Photos of the index that are this picture, or of which it is a copy: smaller, cropped or saved again."
+    )
+
+
+class DesktopAnswer(BaseModel):
+    """What the server can do on the user's screen."""
+
+    folders: bool = Field(description="Show a photo's folder: `POST /api/images/{id}/folder`.")
+
+
+class DownloadAnswer(BaseModel):
+    """A file that `GET /api/downloads/{token}` makes and sends."""
+
+    token: str = Field(examples=["Zk3pQ9cT1lq0v2JmYw8a7A"])
+    name: str = Field(description="To save it under.", examples=["a dog.zip"])
+    photos: int = Field(description="How many photos it has.", examples=[12])
+    size: int = Field(description="Bytes of these photos' own files.", examples=[48_000_000])
 
 
 class FacetsAnswer(BaseModel):

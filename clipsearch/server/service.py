@@ -12,8 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from clipsearch.engine import SearchEngine
 from clipsearch.images.preprocess import normalise
+from clipsearch.server.downloads import Downloads
 from clipsearch.server.errors import RequestError
 from clipsearch.server.jobs import IndexJobs
+from clipsearch.server.known_photos import candidates, looking_the_same, same_bytes
 from clipsearch.server.metrics import Metrics
 from clipsearch.server.pictures import Pictures
 from clipsearch.server.saved_searches import SavedSearches
@@ -45,6 +47,7 @@ class Service:
         self.counts = EngineThread(make_engine, "counts")
         self.pictures = Pictures(ThumbnailCache(), self.metrics.thumbnail)
         self.uploads = Uploads()  # only the thread of `searches` uses it
+        self.downloads = Downloads()
         self.saved = SavedSearches(index_folder)  # only the thread of `lookups` uses it
         self.jobs = IndexJobs(make_engine)
 
@@ -109,6 +112,16 @@ class Service:
             return Upload(info.width, info.height, vector, info.content_hash, engine.encoder.spec.fingerprint.digest)
 
         return await self.searches.run(embed)
+
+    async def known_photos(self, request: Request, path: str, upload: Upload) -> list[tuple[ImageRecord, bool]]:
+        """The photos of the index that an upload is, each with whether it has the same bytes. `path` is the upload's file."""
+        exact = await self.lookups.run(lambda engine: same_bytes(engine, upload))
+        if exact:
+            return [(record, True) for record in exact]
+        near = await self.answer(request, self.searches.run(lambda engine: candidates(engine, upload)))
+        if not near:
+            return []
+        return [(record, False) for record in await self.answer(request, looking_the_same(self.pictures, path, near))]
 
     async def embed_bytes(self, request: Request, data: bytes) -> Upload:
         """The bytes of a picture's file as an upload."""

@@ -138,13 +138,13 @@ def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
     assert shown(page) != alone
 
 
-def test_a_picture_that_is_indexed_is_shown_above_its_neighbours(page):
+def test_a_picture_that_is_indexed_is_found_first(page):
     with answered(page, "/api/search"):
         page.evaluate(picture_event("drop", "kitten.jpg"))
     own = page.locator("#answer-notes .own-photo")
     own.wait_for()
     assert own.count() == 1 and own.inner_text().startswith("This photo is here: ")
-    assert own.inner_text().endswith("kitten.jpg") and "kitten.jpg" not in shown(page)
+    assert own.inner_text().endswith("kitten.jpg") and shown(page)[0] == "kitten.jpg"
     own.locator("button").click()
     page.wait_for_selector("#viewer[open]")
     assert "photo=" in page.url
@@ -152,6 +152,17 @@ def test_a_picture_that_is_indexed_is_shown_above_its_neighbours(page):
     page.wait_for_selector("#viewer", state="hidden")
     page.go_back()
     page.wait_for_function("() => document.querySelector('#answer-notes').hidden")
+
+
+def test_a_smaller_copy_of_an_indexed_picture_is_found_first(page, tmp_path):
+    with Image.open(PHOTOS / "kitten.jpg") as photo:
+        photo.resize((photo.width // 3, photo.height // 3)).save(tmp_path / "sent.jpg", quality=70)
+    with answered(page, "/api/search"):
+        page.set_input_files("#picture-file", tmp_path / "sent.jpg")
+    own = page.locator("#answer-notes .own-photo")
+    own.wait_for()
+    assert own.count() == 1 and own.inner_text().startswith("A copy of this photo is here: ")
+    assert own.inner_text().endswith("kitten.jpg") and shown(page)[0] == "kitten.jpg"
 
 
 def test_more_like_an_indexed_photo_does_not_say_that_it_is_here(page):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import zipfile
 
 import pytest
 
@@ -43,13 +44,15 @@ def test_paths_are_copied_and_lists_downloaded(page, album):
     paths = page.evaluate("navigator.clipboard.readText()").split("\n")
     assert [os.path.basename(path) for path in paths] == names
     assert all(os.path.exists(path) for path in paths)
+    page.click("#selection-download")
     with page.expect_download() as download:
-        page.click("#selection-csv")
+        page.get_by_role("button", name="A list for a spreadsheet").click()
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
     assert [row["path"] for row in rows] == paths
     assert rows[0].keys() >= {"rank", "score", "match", "width", "height", "taken_at", "content_hash"}
+    page.click("#selection-download")
     with page.expect_download() as download:
-        page.click("#selection-json")
+        page.get_by_role("button", name="A list for programs").click()
     assert [photo["path"] for photo in json.loads(download.value.path().read_text())] == paths
 
 
@@ -84,3 +87,35 @@ def test_a_search_is_saved_used_and_forgotten(page):
     page.get_by_label("Remove snow/cats & <b>").click()
     page.wait_for_selector(".rows", state="detached")
     assert "None yet" in page.locator("#panel").inner_text()
+
+
+def test_the_selection_is_downloaded_as_an_archive_a_gallery_and_a_sheet(page, album):
+    search(page, "a guitar")
+    names = shown(page)[:2]
+    for card in page.locator(".photo").all()[:2]:
+        card.hover()
+        card.locator(".pick").click()
+    saved = {}
+    for kind in ("The photos", "A gallery", "A contact sheet"):
+        page.click("#selection-download")
+        with page.expect_download() as download:
+            page.locator("#panel").get_by_role("button", name=kind).click()
+        saved[download.value.suggested_filename] = download.value.path().read_bytes()
+    assert list(saved) == ["photos.zip", "photos.html", "photos.pdf"]
+    with zipfile.ZipFile(io.BytesIO(saved["photos.zip"])) as archive:
+        assert archive.namelist() == names
+    assert str(album).encode() not in saved["photos.html"] and saved["photos.pdf"].startswith(b"%PDF")
+
+
+def test_a_search_is_shared_by_its_address_and_as_a_gallery(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    search(page, "a guitar")
+    page.click("#open-saved")
+    page.get_by_role("button", name="Copy the address").click()
+    page.wait_for_selector("#note:popover-open")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.locator("#panel").get_by_role("button", name="Download").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="A gallery").click()
+    assert download.value.suggested_filename == "a guitar.html"
+    assert "<title>a guitar</title>" in download.value.path().read_text("utf-8")

@@ -223,3 +223,129 @@ def test_facts_are_shown_as_text_and_lead_to_photos_with_the_same(page, address)
     text.locator("summary").click()
     assert text.get_by_text("<img src=x").is_visible() and page.evaluate("window.hacked") is None
     assert facts.get_by_role("button", name="Rejected").is_visible()
+
+
+def test_the_facts_are_as_dark_as_the_viewer_and_the_keyboard_reaches_them(page, viewer):
+    assert page.evaluate("document.activeElement.className") == "stage"  # no ring around a button
+    lightness = page.evaluate("""() => {
+        const canvas = document.createElement("canvas").getContext("2d");
+        canvas.fillStyle = getComputedStyle(document.querySelector(".photo-facts")).backgroundColor;
+        canvas.fillRect(0, 0, 1, 1);
+        return Math.max(...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3));
+    }""")
+    assert lightness < 60
+    page.keyboard.press("i")
+    assert not viewer.locator(".photo-facts").is_visible()
+    page.keyboard.press("i")
+    assert page.evaluate("document.activeElement.className") == "photo-facts"
+    page.set_viewport_size({"width": 1280, "height": 220})
+    page.keyboard.press("End")
+    page.wait_for_function("() => document.querySelector('.photo-facts').scrollTop > 0")
+    assert title(page) == "rowing-boats.jpg"
+    page.keyboard.press("ArrowRight")  # goes on to the next photo, and stays in the facts
+    wait_for_title(page, "pagoda.jpg")
+    assert page.evaluate("document.activeElement.className") == "photo-facts"
+
+
+def test_a_focus_ring_is_not_over_the_name(page, viewer):
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    close = viewer.get_by_label("Close (Esc)")
+    close.focus()
+    ring = page.evaluate("""() => {
+        const style = getComputedStyle(document.activeElement);
+        const { right } = document.activeElement.getBoundingClientRect();
+        return right + parseFloat(style.outlineOffset) + parseFloat(style.outlineWidth);
+    }""")
+    assert ring <= viewer.locator(".viewer-title").bounding_box()["x"]
+
+
+def test_a_strip_shows_the_photos_around_and_leads_to_them(page, viewer):
+    strip = viewer.locator(".filmstrip button")
+    names = shown(page)
+    assert [strip.nth(number).get_attribute("aria-label") for number in range(4)] == names[:4]
+    current = viewer.locator(".filmstrip [aria-current]")
+    assert current.get_attribute("aria-label") == title(page)
+    box, room = current.bounding_box(), viewer.locator(".filmstrip").bounding_box()
+    assert box["x"] + box["width"] / 2 == pytest.approx(room["x"] + room["width"] / 2, abs=2)
+    strip.nth(3).click()
+    wait_for_title(page, names[3])
+    assert current.get_attribute("aria-label") == names[3]
+    current.focus()
+    page.keyboard.press("ArrowLeft")
+    wait_for_title(page, names[2])
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == names[2]
+
+
+def test_a_slideshow_goes_on_by_itself_pauses_and_ends(page, viewer):
+    page.clock.install()
+    page.keyboard.press("s")
+    page.wait_for_selector("#viewer.slideshow")
+    assert not viewer.locator(".viewer-title").is_visible() and not viewer.locator(".filmstrip").is_visible()
+    page.wait_for_function("() => document.querySelector('img.full').complete")
+    page.wait_for_function("async () => { await new Promise((done) => requestAnimationFrame(done)); return true; }")
+    page.clock.run_for(5100)
+    wait_for_title(page, "pagoda.jpg")
+    page.keyboard.press("Space")
+    page.clock.run_for(20_000)
+    assert title(page) == "pagoda.jpg"
+    page.mouse.move(300, 300)
+    viewer.get_by_label("End the slideshow").click()
+    page.wait_for_selector("#viewer:not(.slideshow)")
+    assert viewer.locator(".viewer-title").is_visible()
+
+
+def test_the_menu_copies_saves_opens_and_shows_the_photo_in_its_folder(page, viewer, album):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.route("**/api/desktop", lambda route: route.fulfill(json={"folders": True}))
+    requests = []
+    page.route("**/folder", lambda route: (requests.append(route.request), route.fulfill(status=204))[1])
+    more = viewer.get_by_label("More", exact=True).first
+    more.click()
+    viewer.get_by_role("button", name="Copy the picture").click()
+    page.wait_for_function("() => document.querySelector('#note').textContent === 'Picture copied.'")
+    size = page.evaluate("""async () => {
+        const [item] = await navigator.clipboard.read();
+        const picture = await createImageBitmap(await item.getType("image/png"));
+        return [picture.width, picture.height];
+    }""")
+    assert size == [1024, 640]
+    more.click()
+    viewer.get_by_role("button", name="Show in the folder").click()
+    page.wait_for_timeout(50)
+    assert [(request.method, request.headers["clipsearch-client"]) for request in requests] == [("POST", "page")]
+    more.click()
+    page.keyboard.press("ArrowDown")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "rowing-boats.jpg"
+    (original,) = album.glob("*/rowing-boats.jpg")
+    assert download.value.path().read_bytes() == original.read_bytes()
+    more.click()
+    opened = viewer.get_by_role("link", name="Open in a tab")
+    assert opened.get_attribute("target") == "_blank" and "noopener" in opened.get_attribute("rel")
+    page.keyboard.press("Escape")  # closes the menu only
+    assert viewer.is_visible()
+
+
+def test_a_finger_swipes_to_the_next_photo_and_the_one_beside_follows(new_page, address):
+    page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+    page.locator(".photo .open").nth(1).tap()
+    page.wait_for_selector("#viewer[open] img.full")
+    devtools = page.context.new_cdp_session(page)
+
+    def touch(kind, x=None):
+        points = [] if x is None else [{"x": x, "y": 300}]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 300)
+    touch("touchMove", 250)
+    page.wait_for_function("() => document.querySelector('.beside').getBoundingClientRect().x < 390")  # from the right
+    touch("touchMove", 120)
+    touch("touchEnd")
+    wait_for_title(page, "pagoda.jpg")
+    page.wait_for_selector(".beside", state="hidden")
+    tools = page.locator(".viewer-tools").bounding_box()
+    assert tools["y"] > 750 and page.locator(".viewer-title").bounding_box()["width"] > 80

@@ -12,8 +12,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from clipsearch._internal.file_names import safe_name
 from clipsearch.cli import files
-from clipsearch.cli.files import put_into, safe_name
+from clipsearch.cli.files import put_into
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import result_options, show
 from clipsearch.errors import ClipsearchError

@@ -10,8 +10,9 @@ from PIL import Image
 
 from clipsearch.errors import ImageError
 from clipsearch.images.file_types import VIDEO_FORMATS
-from clipsearch.server import films
-from clipsearch.server.films import FILM_TYPES, FilmResponse, open_film
+from clipsearch.server import parts
+from clipsearch.server.films import FILM_TYPES, open_film
+from clipsearch.server.parts import PartResponse
 from clipsearch.server.service import Service
 from tests.conftest import COLOURS, save_pages
 from tests.server.conftest import found_names
@@ -130,7 +131,7 @@ def test_a_film_that_is_gone_or_has_changed_is_not_sent_and_none_is_read_whole(c
 
 def test_a_film_is_read_block_by_block_and_broken_off_if_it_shrinks(film, engine, monkeypatch):
     (record,) = (record for record in engine.browse()[0] if record.file.name == "film.mp4")
-    monkeypatch.setattr(films, "_BLOCK", 100)
+    monkeypatch.setattr(parts, "_BLOCK", 100)
 
     def sent(size):
         messages = []
@@ -138,7 +139,7 @@ def test_a_film_is_read_block_by_block_and_broken_off_if_it_shrinks(film, engine
         async def send(message):
             messages.append(message)
 
-        response = FilmResponse(open_film(record), size, None, "video/mp4", {})
+        response = PartResponse(open_film(record), size, None, "video/mp4", {})
         asyncio.run(response({}, None, send))
         return [message["body"] for message in messages[1:]], messages[-1].get("more_body")
 
@@ -204,7 +205,7 @@ def test_a_server_lets_go_of_a_film(film, engine):
     service = Service(engine.index_folder)
     (record,) = (record for record in engine.browse()[0] if record.file.name == "film.mp4")
     file = asyncio.run(service.pictures.film(record))
-    response = FilmResponse(file, record.file.size, range(5), "video/mp4", {})
+    response = PartResponse(file, record.file.size, range(5), "video/mp4", {})
 
     async def gone(message):
         raise OSError("the client has gone")

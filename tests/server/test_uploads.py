@@ -4,6 +4,7 @@ import io
 import os
 import tempfile
 
+import numpy as np
 from PIL import Image
 
 from clipsearch.server import uploads
@@ -84,3 +85,29 @@ def test_an_empty_index_has_nothing_to_compare_with(tmp_path, encoder):
     app = make_app(service, host="127.0.0.1", port=8100)
     with TestClient(app, base_url="http://127.0.0.1:8100", headers={"Clipsearch-Client": "t"}) as client:
         assert send(client, png("red")).status_code == 409
+
+
+def pattern(seed):
+    """A picture with shapes. All of them have nearly one mean colour, so that their embeddings are near each other."""
+    noise = np.random.default_rng(seed).integers(60, 200, (6, 8, 3), np.uint8)
+    return Image.fromarray(noise).resize((320, 240), Image.Resampling.BICUBIC)
+
+
+def test_a_smaller_copy_of_an_indexed_photo_is_known_and_another_photo_is_not(client, engine, photos):
+    pattern(1).save(photos / "first.jpg", quality=95)
+    pattern(2).save(photos / "second.jpg", quality=95)
+    engine.index()
+
+    def known(picture):
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=60)
+        return [
+            (os.path.basename(photo["path"]), photo["exact"])
+            for photo in send(client, stream.getvalue(), "image/jpeg").json()["known"]
+        ]
+
+    assert known(pattern(1).resize((120, 90))) == [("first.jpg", False)]
+    assert known(pattern(3)) == []
+    answer = send(client, (photos / "second.jpg").read_bytes(), "image/jpeg").json()
+    assert [(os.path.basename(photo["path"]), photo["exact"]) for photo in answer["known"]] == [("second.jpg", True)]
+    assert send(client, png((225, 215, 35))).json()["known"] == []  # too plain to be told apart

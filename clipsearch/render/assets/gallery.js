@@ -47,10 +47,11 @@
     at("name").textContent = item.querySelector(".name").textContent;
     at("place").textContent = `${current + 1} / ${tiles.length}`;
     at("facts").replaceChildren(...Array.from(item.querySelector("dl").cloneNode(true).children));
-    at("absolute").textContent = item.dataset.path;
+    at("paths").hidden = !item.dataset.path; // a page for others does not say where the photos are
+    at("absolute").textContent = item.dataset.path || "";
     at("relative").textContent = item.dataset.relative || "";
     at("relative-line").hidden = !item.dataset.relative;
-    at("original").href = item.dataset.href;
+    at("original").href = item.dataset.href || "";
     at("message").textContent = "";
     at("previous").disabled = current === 0;
     at("next").disabled = current === tiles.length - 1;
@@ -95,7 +96,7 @@
       return;
     } else if (view.open) {
       if (key in moves) show(moves[key]());
-      else if (key === "c") copy("absolute");
+      else if (key === "c" && !at("paths").hidden) copy("absolute");
       else return;
     } else if (key in moves) choose(moves[key]());
     else if (key === "ArrowUp" || key === "ArrowDown") choose(neighbourRow(key === "ArrowUp" ? -1 : 1));

@@ -14,9 +14,10 @@ from clipsearch.errors import ImageError
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
-from clipsearch.server.films import FILM_TYPES, FilmResponse, is_film, wanted_part
+from clipsearch.server.films import FILM_TYPES, is_film
 from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import NoParameters, ThumbnailSize
+from clipsearch.server.parts import PartResponse, wanted_part
 from clipsearch.server.pictures import BROWSER_TYPES, cache_key, content_disposition
 from clipsearch.server.schemas import BYTES, Responses, error_responses, file_responses, json_response
 from clipsearch.server.search_body import Id
@@ -99,7 +100,7 @@ def picture_routes(service: Service) -> APIRouter:
         unchanged = request.headers.get("if-range") in (None, _etag(record, "file"))
         part = wanted_part(request.headers.get("range") if unchanged else None, record.file.size)
         file = await service.pictures.film(record)
-        return FilmResponse(file, record.file.size, part, FILM_TYPES[record.info.format], headers)
+        return PartResponse(file, record.file.size, part, FILM_TYPES[record.info.format], headers)
 
     async def picture(
         request: Request, record: ImageRecord, form: str, make: Callable[[], Awaitable[Response]]
@@ -143,8 +144,10 @@ def picture_routes(service: Service) -> APIRouter:
             raise RequestError(503, "busy", message, {"Connection": "close"})
         async with receiving, received(request.stream()) as path:
             upload = await service.embed_file(request, path)
+            known = await service.known_photos(request, path, upload)
         token = await service.searches.run(lambda engine: service.uploads.add(upload))
-        return json_response({"token": token, "width": upload.width, "height": upload.height})
+        photos = [{**photo_to_json(record), "exact": exact} for record, exact in known]
+        return json_response({"token": token, "width": upload.width, "height": upload.height, "known": photos})
 
     return router
 

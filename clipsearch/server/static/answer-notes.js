@@ -4,6 +4,7 @@ import { thumbnailUrl } from "./api.js";
 import { byId, element } from "./dom.js";
 import { visible } from "./format.js";
 import { photos } from "./photos.js";
+import { knownPhotos } from "./query-pictures.js";
 import { changeSearch, openPhoto } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -21,16 +22,23 @@ export function setUpAnswerNotes() {
 
 function render() {
   const notes = byId("answer-notes");
-  const own = photos.search?.pictures.some(({ source }) => source.startsWith("upload:")) ? photos.ownPhotos : [];
-  notes.replaceChildren(...own.slice(0, MOST).map(ownPhoto), ...photos.notes.map(note));
+  notes.replaceChildren(...ownPhotos().slice(0, MOST).map(ownPhoto), ...photos.notes.map(note));
   notes.hidden = !notes.childElementCount;
 }
 
-/** @param {Photo} photo */
+/** The photos of the index that a picture of the query is, or is a copy of. @returns {(Photo & {exact: boolean})[]} */
+function ownPhotos() {
+  const uploads = (photos.search?.pictures ?? []).filter(({ source, weight }) => source.startsWith("upload:") && weight > 0);
+  if (!uploads.length) return [];
+  const copied = uploads.flatMap(({ source }) => knownPhotos(source)).filter(({ exact }) => !exact);
+  return [...photos.ownPhotos.map((photo) => ({ ...photo, exact: true })), ...copied];
+}
+
+/** @param {Photo & {exact: boolean}} photo */
 function ownPhoto(photo) {
   return element("p", { class: "own-photo" }, element("button", { type: "button", class: "link", onclick: () => openPhoto(photo.id) },
     element("img", { src: thumbnailUrl(photo.id, 256), alt: "" }),
-    element("span", {}, "This photo is here: ", element("bdi", {}, visible(photo.path)))));
+    element("span", {}, photo.exact ? "This photo is here: " : "A copy of this photo is here: ", element("bdi", {}, visible(photo.path)))));
 }
 
 /** @param {AnswerNote} about */

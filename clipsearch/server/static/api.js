@@ -83,11 +83,25 @@ export async function ask(path, { pairs = [], method = "GET", body, signal } = {
   return answer;
 }
 
+/** A file that the server makes. @param {string} address @returns {Promise<Blob>} @throws {ApiError | ServerGone} */
+export async function fileFrom(address) {
+  const response = await fetch(address).catch(() => {
+    reportGone();
+    throw new ServerGone("The server does not answer.");
+  });
+  if (response.ok) return await response.blob();
+  const { error } = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, error?.code ?? "unknown", error?.message ?? `The server answered ${response.status}.`);
+}
+
 /** @param {number} id @param {256 | 512 | 1024} size */
 export const thumbnailUrl = (id, size) => `/api/thumbnails/${id}?size=${size}`;
 
 /** @param {number} id */
 export const fileUrl = (id) => `/api/images/${id}/file`;
+
+/** The photo's own file, to save it. @param {number} id */
+export const originalUrl = (id) => `/api/images/${id}/original`;
 
 /** Whether a request was aborted by the page itself. @param {unknown} error */
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";

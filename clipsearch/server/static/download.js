@@ -7,10 +7,15 @@ const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run it as a formula (OWAS
 /** @param {Photo[]} photos @param {"csv" | "json"} kind */
 export function download(photos, kind) {
   const text = kind === "csv" ? toCsv(photos) : `${JSON.stringify(photos, null, 1)}\n`;
-  const url = URL.createObjectURL(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }));
+  save(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }), `photos.${kind}`);
+}
+
+/** Let the browser save a file. @param {Blob} file @param {string} name */
+export function save(file, name) {
+  const url = URL.createObjectURL(file);
   const link = document.createElement("a");
   link.href = url;
-  link.download = `photos.${kind}`;
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -5,11 +5,19 @@ import { byId } from "./dom.js";
 import { announce } from "./messages.js";
 import { changeSearch, currentSearch } from "./state.js";
 
+/** @typedef {import("./api.js").Photo & {exact: boolean}} Known */
+
 const LARGEST = 64 * 1024 ** 2; // bytes that the server takes
 const INDEXED = "application/x-clipsearch-photo"; // a photo of the index that is dragged
 
 /** @type {Map<string, string>} from "upload:TOKEN" to a local URL of the picture, valid while the page is open */
 const previews = new Map();
+
+/** @type {Map<string, Known[]>} from "upload:TOKEN" to the photos of the index that the picture is */
+const known = new Map();
+
+/** @param {string} source @returns {Known[]} */
+export const knownPhotos = (source) => known.get(source) ?? [];
 
 /** @param {string} source @returns {string | undefined} */
 export const previewOf = (source) => previews.get(source);
@@ -94,8 +102,9 @@ const isFilmFile = (file) => file.type.startsWith("video/");
 
 /** @param {File} file @returns {Promise<string>} "upload:TOKEN" */
 async function upload(file) {
-  const { token } = await ask("/api/uploads", { method: "POST", body: isFilmFile(file) ? file.slice() : file }); // a slice has no type
-  const source = `upload:${token}`;
+  const answer = await ask("/api/uploads", { method: "POST", body: isFilmFile(file) ? file.slice() : file }); // a slice has no type
+  const source = `upload:${answer.token}`;
+  known.set(source, answer.known);
   if (!isFilmFile(file)) previews.set(source, URL.createObjectURL(file));
   return source;
 }

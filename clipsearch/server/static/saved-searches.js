@@ -1,10 +1,12 @@
 /** Saved searches. The server keeps them for each index. */
 
 import { ask } from "./api.js";
-import { element, iconButton } from "./dom.js";
-import { visible } from "./format.js";
+import { copyText } from "./clipboard.js";
+import { element, icon, iconButton } from "./dom.js";
+import { counted, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
+import { photos } from "./photos.js";
 import { currentSearch, fromPairs, isFiltered, isQuery, newSearch, toPairs } from "./state.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
@@ -20,7 +22,7 @@ export async function openSavedSearches() {
 async function show() {
   try {
     const { searches } = await ask("/api/saved-searches");
-    openPanel("Saved searches", saveForm(), list(searches));
+    openPanel("Saved searches", saveForm(), list(searches), ...shareActions());
   } catch (error) {
     openPanel("Saved searches", element("p", {}, /** @type {Error} */ (error).message));
   }
@@ -44,6 +46,23 @@ function saveForm() {
       announce(/** @type {Error} */ (error).message);
     }
   } }, name, element("button", { type: "submit", class: "primary" }, "Save this search"));
+}
+
+/** Giving the search to others, as an address or as files. */
+function shareActions() {
+  const search = currentSearch();
+  const found = photos.list.filter((photo) => photo);
+  if (!found.length) return [];
+  const copy = async () => announce((await copyText(location.href)) ? "Address copied. It opens this search on a machine that reaches this server." : "The browser does not allow copying here.");
+  const share = () => navigator.share({ title: document.title, url: location.href }).catch(() => {}); // closing the sheet is no error
+  const take = async () => (await import("./download-panel.js")).openDownloadPanel(found, search.q || "photos");
+  return [
+    element("h3", {}, "Share what is shown"),
+    element("div", { class: "inline-form" },
+      element("button", { type: "button", onclick: copy }, icon("link"), "Copy the address"),
+      "share" in navigator && element("button", { type: "button", onclick: share }, icon("share"), "Share…"),
+      element("button", { type: "button", onclick: take }, icon("download"), `Download ${counted(found.length)}`)),
+  ];
 }
 
 /** @param {{name: string, parameters: Parameters}[]} searches */

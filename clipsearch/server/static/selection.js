@@ -58,10 +58,8 @@ export function setUpSelectionBar(shown) {
     const copied = await copyText(selection.photos.map((photo) => photo.path).join("\n"));
     announce(copied ? `${counted(selection.size, "path")} copied.` : "The browser does not allow copying here.");
   });
-  for (const kind of /** @type {const} */ (["csv", "json"])) {
-    byId(`selection-${kind}`).addEventListener("click", async () => {
-      const { download } = await import("./download.js");
-      download(selection.photos, kind);
-    });
-  }
+  byId("selection-download").addEventListener("click", async () => {
+    const { openDownloadPanel } = await import("./download-panel.js");
+    openDownloadPanel(selection.photos);
+  });
 }

@@ -209,6 +209,7 @@ export function queryPairs(search) {
   pairs.unshift(...wordPairs(search));
   if (search.relevant && canJudge(search)) pairs.push(["relevant", "true"]);
   if (search.allMoments) pairs.push(["all_moments", "true"]);
+  if (search.pictures.some(({ source, weight }) => weight > 0 && source.startsWith("upload:"))) pairs.push(["keep_own", "true"]); // "where do I have this?"
   return [...pairs, ...shotPairs(search)];
 }
 

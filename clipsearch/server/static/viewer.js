@@ -3,11 +3,16 @@
 import { fileUrl, thumbnailUrl } from "./api.js";
 import { byId, element, icon, iconButton } from "./dom.js";
 import { filmPlayer, playOrPause, stopFilms } from "./film-player.js";
+import { Filmstrip } from "./filmstrip.js";
 import { isFilm, photoTitle } from "./format.js";
 import { photoFacts } from "./photo-facts.js";
+import { photos } from "./photos.js";
 import { isMarked } from "./marks.js";
 import { selection } from "./selection.js";
+import { Slideshow } from "./slideshow.js";
 import { closePhoto, currentSearch, isQuery, openPhoto } from "./state.js";
+import { Swipe } from "./swipe.js";
+import { copyPicture, downloadPhoto, menuItems, openInTab } from "./viewer-menu.js";
 import { Zoom } from "./zoom.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -15,36 +20,52 @@ import { Zoom } from "./zoom.js";
 
 const dialog = byId("viewer");
 const frame = element("div", { class: "frame" });
-const stage = element("div", { class: "stage" }, frame);
+const stage = element("div", { class: "stage", tabindex: "-1" }, frame); // it has the focus first, since the arrow keys are for the photos
 const title = element("h2", { class: "viewer-title", "aria-live": "polite" });
-const facts = element("aside", { class: "photo-facts", "aria-label": "About this photo" });
-const previous = iconButton("left", "Previous photo", () => step(-1), { class: "icon-button step previous" });
-const next = iconButton("right", "Next photo", () => step(1), { class: "icon-button step next" });
+const facts = element("aside", { class: "photo-facts", "aria-label": "About this photo", tabindex: "0" });
+const main = element("div", { class: "viewer-main" }, stage);
+const filmstrip = new Filmstrip((photo) => openPhoto(photo.id));
+const slideshow = new Slideshow(dialog, main, frame, () => step(1));
+const menu = element("div", { class: "viewer-menu", id: "viewer-menu", popover: "auto", role: "group", "aria-label": "More", onclick: () => menu.hidePopover(), onkeydown: moveInMenu });
+const previous = iconButton("left", "Previous photo", () => void step(-1), { class: "icon-button step previous" });
+const next = iconButton("right", "Next photo", () => void step(1), { class: "icon-button step next" });
 const pick = iconButton("check", "Select this photo", () => shown && selection.toggle(shown), { "aria-pressed": "false" });
 const right = iconButton("right-mark", "Right: more like it (r)", () => shown && around.mark(shown, "right"), { "aria-pressed": "false" });
 const wrong = iconButton("wrong-mark", "Wrong: fewer like it (w)", () => shown && around.mark(shown, "wrong"), { "aria-pressed": "false" });
-const info = iconButton("info", "About this photo", () => showFacts(!dialog.classList.contains("with-facts")));
-const zoom = new Zoom(stage, frame, (direction) => (direction ? step(direction) : closePhoto()));
+const info = iconButton("info", "About this photo (i)", () => showFacts(!dialog.classList.contains("with-facts")), { "aria-controls": "photo-facts" });
+const more = iconButton("more", "More", showMenu, { "aria-expanded": "false", "aria-controls": "viewer-menu" });
+const swipe = new Swipe(stage, frame, (direction) => (direction < 0 ? around.before : around.after));
+const zoom = new Zoom(stage, frame, {
+  leads: (direction) => direction === 0 || (direction < 0 ? around.before : around.after) !== undefined,
+  drag: (dx) => swipe.drag(dx),
+  swipe: async (direction) => {
+    if (direction === 0) closePhoto();
+    else if (await swipe.finish(direction)) step(direction);
+  },
+});
 
 /** @type {Photo | null} */
 let shown = null;
 /** @type {Around} */
 let around = { similar: () => {}, mark: () => {} };
 
+facts.id = "photo-facts";
+main.append(previous, next);
 dialog.append(
-  element("div", { class: "viewer-bar" },
-    iconButton("close", "Close", closePhoto), title,
-    iconButton("minus", "Zoom out", () => zoom.by(1 / 1.5), { class: "icon-button zoomer" }),
-    iconButton("plus", "Zoom in", () => zoom.by(1.5), { class: "icon-button zoomer" }), pick, right, wrong,
-    element("button", { type: "button", class: "icon-button labelled", "aria-label": "More like this", onclick: () => shown && around.similar(shown) }, icon("similar"), element("span", {}, "More like this")),
-    info,
-  ),
-  element("div", { class: "viewer-main" }, stage, previous, next),
-  facts,
+  element("div", { class: "viewer-top" },
+    element("div", { class: "viewer-bar" }, iconButton("close", "Close (Esc)", closePhoto), title),
+    element("div", { class: "viewer-tools" },
+      iconButton("minus", "Zoom out (-)", () => zoom.by(1 / 1.5), { class: "icon-button zoomer" }),
+      iconButton("plus", "Zoom in (+)", () => zoom.by(1.5), { class: "icon-button zoomer" }), pick, right, wrong,
+      element("button", { type: "button", class: "icon-button labelled", "aria-label": "More like this", onclick: () => shown && around.similar(shown) }, icon("similar"), element("span", {}, "More like this")),
+      iconButton("download", "Download (d)", () => shown && downloadPhoto(shown)), info, more)),
+  main, filmstrip.element, facts, menu,
 );
+menu.addEventListener("toggle", () => more.setAttribute("aria-expanded", String(menu.matches(":popover-open"))));
 dialog.addEventListener("cancel", (/** @type {Event} */ event) => {
   event.preventDefault();
-  closePhoto();
+  if (slideshow.isRunning) slideshow.stop();
+  else closePhoto();
 });
 dialog.addEventListener("keydown", onKey);
 selection.addEventListener("change", showPicked);
@@ -59,7 +80,10 @@ export const viewer = {
     if (shown?.id !== photo.id || !dialog.open) {
       shown = photo;
       title.textContent = photoTitle(photo);
+      const hadFocus = facts.contains(document.activeElement);
       facts.replaceChildren(photoFacts(photo));
+      facts.scrollTop = 0;
+      if (hadFocus) facts.focus({ preventScroll: true }); // its button is gone
       showPicture(photo);
       showPicked();
       showMarks();
@@ -67,14 +91,17 @@ export const viewer = {
     if (!dialog.open) {
       document.documentElement.classList.add("viewing");
       dialog.showModal();
+      stage.focus();
       zoom.start(photo.width, photo.height); // the stage has a size only now
     }
+    filmstrip.show(photos.list, photo);
     for (const neighbour of [around.after, around.before]) {
       if (neighbour) new Image().src = isFilm(neighbour) ? thumbnailUrl(neighbour.id, 1024) : fileUrl(neighbour.id);
     }
   },
 
   close() {
+    slideshow.stop();
     dialog.close();
     document.documentElement.classList.remove("viewing");
     shown = null;
@@ -88,13 +115,17 @@ function showPicture(photo) {
   stopFilms(frame);
   zoom.start(photo.width, photo.height);
   if (isFilm(photo)) {
+    swipe.reset();
     frame.replaceChildren(filmPlayer(photo, (instead) => frame.replaceChildren(...instead)));
+    slideshow.shown();
     return;
   }
   const preview = element("img", { src: thumbnailUrl(photo.id, 512), alt: "" });
   const picture = element("img", { src: fileUrl(photo.id), alt: photoTitle(photo), class: "full", draggable: "false" });
   picture.addEventListener("error", () => frame.append(element("p", { class: "missing" }, "The photo cannot be shown; it may have been moved since it was indexed.")));
   frame.replaceChildren(preview, picture);
+  swipe.reset(picture);
+  slideshow.shown();
 }
 
 function showPicked() {
@@ -109,30 +140,56 @@ function showMarks() {
   }
 }
 
-/** @param {boolean} open @param {boolean} [remember] */
+/** Show what is known of the photo, or hide it. The keyboard goes there, so that its keys scroll. @param {boolean} open @param {boolean} [remember] */
 function showFacts(open, remember = true) {
+  const hadFocus = facts.contains(document.activeElement);
   dialog.classList.toggle("with-facts", open);
+  if (dialog.open && open) facts.focus({ preventScroll: true });
+  else if (hadFocus) stage.focus();
   info.setAttribute("aria-expanded", String(open));
   if (remember) localStorage.setItem("clipsearch-facts", open ? "open" : "closed");
 }
 
-/** @param {-1 | 1} direction */
+/** @param {-1 | 1} direction @returns {boolean} whether there is a photo */
 function step(direction) {
   const photo = direction < 0 ? around.before : around.after;
   if (photo) openPhoto(photo.id);
+  return photo !== undefined;
+}
+
+async function showMenu() {
+  if (!shown || menu.matches(":popover-open")) return;
+  menu.replaceChildren(...await menuItems(shown, () => slideshow.start()));
+  menu.showPopover();
+  /** @type {HTMLElement} */ (menu.firstElementChild).focus();
+}
+
+/** @param {KeyboardEvent} event */
+function moveInMenu(event) {
+  event.stopPropagation(); // the arrows are not for the photos here
+  const direction = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!direction) return;
+  event.preventDefault();
+  const items = /** @type {HTMLElement[]} */ ([...menu.children]);
+  items.at((items.indexOf(/** @type {HTMLElement} */ (document.activeElement)) + direction) % items.length)?.focus();
 }
 
 /** Arrows go to the next photo, or move the one that is zoomed. @param {KeyboardEvent} event */
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const target = /** @type {HTMLElement} */ (event.target);
   const film = frame.querySelector("video");
-  if (event.target === film && event.key.startsWith("Arrow")) return; // the player's own keys
+  if (target.matches("select") || (target === film && event.key.startsWith("Arrow"))) return; // their own keys
+  if (facts.contains(target) && /^(Arrow(Up|Down)|Page|Home|End)/.test(event.key)) return; // they scroll the facts
+  if (event.key === " " && !slideshow.isRunning) return;
+  if (event.key === " " && target.matches("button, a, summary")) return;
   const far = 80;
   /** @type {Record<string, () => void>} */
   const always = {
     "+": () => zoom.by(1.5), "=": () => zoom.by(1.5), "-": () => zoom.by(1 / 1.5), 0: () => zoom.reset(), i: () => info.click(),
     x: () => pick.click(), r: () => right.click(), w: () => wrong.click(), m: () => shown && around.similar(shown), PageUp: () => step(-1), PageDown: () => step(1),
-    k: () => film && playOrPause(film),
+    k: () => film && playOrPause(film), s: () => (slideshow.isRunning ? slideshow.stop() : slideshow.start()), " ": () => slideshow.pause(),
+    c: () => shown && copyPicture(shown), d: () => shown && downloadPhoto(shown), o: () => shown && openInTab(shown),
   };
   /** @type {Record<string, () => void>} */
   const arrows = zoom.isNear

@@ -1,10 +1,15 @@
-/** Zooming and moving a photo in the viewer. */
+/** Zooming and moving a photo in the viewer, and swiping to another. */
 
 import { onGestures } from "./gestures.js";
 
 const LARGEST_SMALL = 2.5; // a small photo is enlarged to at most so many times its own size
 const NEAREST = 8;
-const SWIPE = 70; // pixels
+const SWIPE = 70; // pixels; a fast swipe may be shorter
+const FAST = 0.4; // pixels in a millisecond
+const SHORTEST = 20; // pixels of a fast swipe
+const STIFF = 0.3; // how far a photo follows the finger if there is no other one
+
+const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Zoom {
   #stage;
@@ -14,16 +19,21 @@ export class Zoom {
   #scale = 1;
   #x = 0;
   #y = 0;
-  #stepped;
+  #since = 0; // when the finger came down
+  #acts;
 
   /**
    * @param {HTMLElement} stage @param {HTMLElement} photo the element to zoom, in the middle of the stage
-   * @param {(direction: -1 | 1 | 0) => void} stepped called after a swipe to the next photo (1), to the previous one (-1), or down (0)
+   * @param {object} acts
+   * @param {(direction: -1 | 1 | 0) => boolean} acts.leads whether there is a photo in this direction; 0 is down
+   * @param {(dx: number) => void} acts.drag a finger moves the whole photo by so many pixels
+   * @param {(direction: -1 | 1 | 0) => void} acts.swipe called after a swipe to the next photo (1), to the previous one (-1), or down (0)
    */
-  constructor(stage, photo, stepped) {
+  constructor(stage, photo, acts) {
     this.#stage = stage;
     this.#photo = photo;
-    this.#stepped = stepped;
+    this.#acts = acts;
+    stage.addEventListener("pointerdown", () => (this.#since = performance.now()));
     onGestures(stage, {
       pan: (dx, dy) => this.move(dx, dy),
       zoom: (factor, x, y) => this.by(factor, x - stage.clientWidth / 2, y - stage.clientHeight / 2),
@@ -95,16 +105,36 @@ export class Zoom {
       this.#x = Math.min(Math.max(this.#x, -x), x);
       this.#y = Math.min(Math.max(this.#y, -y), y);
     }
-    this.#photo.style.transform = `translate(-50%, -50%) translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`;
+    const [x, y] = freely ? this.#shownAt() : [this.#x, this.#y];
+    this.#photo.style.transform = `translate(-50%, -50%) translate(${x}px, ${y}px) scale(${this.#scale})`;
     this.#stage.classList.toggle("near", this.isNear);
+    if (freely) this.#acts.drag(x);
+  }
+
+  /** Where a photo that is swiped is shown: it moves in one direction only, and little if nothing is there. */
+  #shownAt() {
+    if (Math.abs(this.#y) > Math.abs(this.#x)) return [0, this.#y > 0 ? this.#y : this.#y * STIFF];
+    return [this.#acts.leads(this.#x < 0 ? 1 : -1) ? this.#x : this.#x * STIFF, 0];
   }
 
   /** @param {{dx: number, dy: number}} total */
   #swiped({ dx, dy }) {
-    const wasFree = !this.isNear;
+    if (this.isNear) {
+      this.#apply();
+      return;
+    }
+    const speed = Math.hypot(dx, dy) / Math.max(1, performance.now() - this.#since);
+    const least = speed > FAST ? SHORTEST : SWIPE;
+    const sideways = Math.abs(dx) > Math.abs(dy);
+    const direction = sideways ? (dx < 0 ? 1 : -1) : 0;
+    if ((sideways ? Math.abs(dx) : dy) > least && this.#acts.leads(direction)) {
+      this.#x = this.#y = 0;
+      this.#acts.swipe(direction);
+      return;
+    }
+    const from = this.#photo.style.transform;
     this.#apply();
-    if (!wasFree) return;
-    if (Math.abs(dx) > SWIPE && Math.abs(dx) > Math.abs(dy)) this.#stepped(dx < 0 ? 1 : -1);
-    else if (dy > SWIPE) this.#stepped(0);
+    this.#acts.drag(0);
+    if (!stillness.matches) this.#photo.animate([{ transform: from }, { transform: this.#photo.style.transform }], { duration: 160, easing: "ease-out" });
   }
 }

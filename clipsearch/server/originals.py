@@ -1,0 +1,109 @@
+"""Photos' own files, to save them: one by one, or many as a zip archive that is made while it is sent."""
+
+from __future__ import annotations
+
+import mimetypes
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from clipsearch._internal.file_names import distinct_names
+from clipsearch.errors import ImageError
+from clipsearch.images.files import clamped, content_hash, open_regular
+from clipsearch.images.thumbnails import is_same_state
+from clipsearch.types import ImageFile, ImageRecord
+
+MISSING = "NOT IN THIS ARCHIVE.txt"
+"""The file of an archive that lists the photos that are missing, with the reasons. It is there only if there are any."""
+
+_BLOCK = 1024 * 1024  # bytes in memory
+_ZIP64 = 2**31 - 1  # from this size on, a file's entry has sizes of 8 bytes
+
+
+def open_original(record: ImageRecord) -> IO[bytes]:
+    """A photo's own file, opened. ImageError if it is gone, or is not what was indexed."""
+    name = record.file.name
+    try:
+        file, state = open_regular(record.file.path)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}", error.cause) from error
+    found = ImageFile(record.file.path, state.st_size, clamped(state.st_mtime_ns))
+    if is_same_state(found, record.file):
+        return file
+    try:  # a copy of a folder often has other times
+        if found.size == record.file.size and content_hash(found.path, found.size)[0] == record.info.content_hash:
+            return file
+        raise ImageError(f"{name} has changed since it was indexed; index again to see it")
+    except BaseException:
+        file.close()
+        raise
+
+
+def original_type(name: str) -> str:
+    """The media type to save a photo or film as, by its name. Nothing that a browser would run."""
+    kind = mimetypes.guess_type(name, strict=False)[0] or ""
+    return kind if kind.startswith(("image/", "video/")) and "svg" not in kind else "application/octet-stream"
+
+
+def zip_blocks(records: Sequence[ImageRecord]) -> Iterator[bytes]:
+    """An archive of photos' own files, in blocks as it is made. All are in one folder; files of one name get numbers.
+
+    Photos are not compressed, since nearly all formats are already. What cannot be read is listed in the file MISSING.
+    ImageError if a file can be opened but not read to its end: what was sent of it cannot be taken back.
+    """
+    sink = _Sink()
+    missing = []
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        for record, name in zip(records, distinct_names(record.file.path for record in records), strict=True):
+            try:
+                file = open_original(record)
+            except ImageError as error:
+                missing.append(f"{record.file.path}: {error}")
+                continue
+            entry = zipfile.ZipInfo(name, _moment(record.file.mtime_ns))
+            entry.external_attr = 0o644 << 16
+            with file, archive.open(entry, "w", force_zip64=record.file.size >= _ZIP64) as target:
+                left = record.file.size
+                while left and (block := file.read(min(_BLOCK, left))):
+                    target.write(block)
+                    left -= len(block)
+                    yield sink.take()
+            if left:
+                raise ImageError(f"{record.file.name} was cut off while it was read")
+        if missing:
+            archive.writestr(MISSING, "\r\n".join([*missing, ""]).encode("utf-8", "backslashreplace"))
+    yield sink.take()
+
+
+class _Sink:
+    """A file that gives what was written to it. It cannot seek."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._blocks.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def take(self) -> bytes:
+        data = b"".join(self._blocks)
+        self._blocks.clear()
+        return data
+
+
+def _moment(mtime_ns: int) -> tuple[int, int, int, int, int, int]:
+    """A file's time as zip archives have it: by this machine's clock, in the years 1980 to 2107."""
+    try:
+        moment = time.localtime(mtime_ns / 1e9)
+    except (OverflowError, ValueError, OSError):
+        return (1980, 1, 1, 0, 0, 0)
+    if not 1980 <= moment.tm_year <= 2107:
+        return (1980, 1, 1, 0, 0, 0)
+    return (moment.tm_year, moment.tm_mon, moment.tm_mday, moment.tm_hour, moment.tm_min, moment.tm_sec)

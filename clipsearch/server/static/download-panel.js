@@ -1,0 +1,69 @@
+/** Taking photos out: their own files as a zip archive, a gallery file, a contact sheet, or a list. */
+
+import { ask, fileFrom, originalUrl } from "./api.js";
+import { element, icon } from "./dom.js";
+import { download, save } from "./download.js";
+import { bytes, counted, fileName } from "./format.js";
+import { announce } from "./messages.js";
+import { closePanel, openPanel } from "./panel.js";
+
+/** @typedef {import("./api.js").Photo} Photo */
+
+const MOST_FILES = 10_000; // as the server takes them
+const MOST_PICTURES = 1000;
+
+/**
+ * Ask what to make of photos.
+ * @param {Photo[]} photos @param {string} [title] of what is made, and its file's name
+ */
+export function openDownloadPanel(photos, title = "photos") {
+  const size = photos.reduce((sum, photo) => sum + photo.size, 0);
+  const first = (/** @type {number} */ most) => photos.length > most ? ` Only the first ${counted(most)}.` : "";
+  const [photo] = photos;
+  openPanel(`Download ${counted(photos.length)}`,
+    element("ul", { class: "rows" },
+      photos.length === 1
+        ? row("download", "The photo", `Its own file, ${bytes(size)}.`, () => saveOriginal(photo))
+        : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files of one name get numbers.${first(MOST_FILES)}`, () => make(photos, "zip", title)),
+      row("picture", "A gallery", `One HTML file with pictures, names and facts, to send or to keep. It says nothing of folders.${first(MOST_PICTURES)}`, () => make(photos, "gallery", title)),
+      row("sheet", "A contact sheet", `A PDF with small pictures and names, to print.${first(MOST_PICTURES)}`, () => make(photos, "sheet", title)),
+      row("list", "A list for a spreadsheet", "Paths and facts as CSV.", () => finish(() => download(photos, "csv"))),
+      row("list", "A list for programs", "The same as JSON.", () => finish(() => download(photos, "json"))),
+    ));
+}
+
+/** @param {string} symbol @param {string} name @param {string} about @param {() => void} onclick */
+function row(symbol, name, about, onclick) {
+  return element("li", {}, element("button", { type: "button", class: "row with-icon", onclick },
+    icon(symbol), element("span", { class: "row-text" }, element("span", {}, name), element("span", { class: "soft" }, about))));
+}
+
+/** @param {Photo} photo */
+function saveOriginal(photo) {
+  finish(() => element("a", { href: originalUrl(photo.id), download: fileName(photo.path) }).click());
+}
+
+/** @param {() => void} act */
+function finish(act) {
+  closePanel();
+  act();
+}
+
+/** @param {Photo[]} photos @param {"zip" | "gallery" | "sheet"} kind @param {string} title */
+async function make(photos, kind, title) {
+  closePanel();
+  const ids = photos.slice(0, kind === "zip" ? MOST_FILES : MOST_PICTURES).map((photo) => photo.id);
+  try {
+    const { token, name } = await ask("/api/downloads", { method: "POST", body: { ids, kind, title: title.slice(0, 200) || "photos" } });
+    const address = `/api/downloads/${token}`;
+    if (kind === "zip") { // the browser shows how far it is
+      element("a", { href: address, download: name }).click();
+      return;
+    }
+    announce(`Making ${kind === "gallery" ? "the gallery" : "the contact sheet"}…`);
+    save(await fileFrom(address), name);
+    announce(`${name} is downloaded.`);
+  } catch (error) {
+    announce(/** @type {Error} */ (error).message);
+  }
+}
