@@ -122,7 +122,10 @@ class Client:
     def images(
         self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50
     ) -> tuple[list[ImageRecord], int]:
-        """List photos without a query, newest first or by name: `top_k` after the first `offset`, and how many there are."""
+        """List photos without a query, newest first, oldest first or by name: `top_k` after the first `offset`.
+
+        Returns them, and how many there are in all.
+        """
         parameters = {"sort": sort, "offset": str(offset), "top_k": str(top_k), **_filters(filters)}
         answer = self._json("GET", "/api/images", parameters)
         return [photo_from_json(photo) for photo in answer["images"]], int(answer["considered"])

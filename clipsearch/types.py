@@ -381,8 +381,11 @@ class Term:
     literal: bool = False
 
 
-Order: TypeAlias = Literal["date", "name"]
-Sort: TypeAlias = Literal["score", "date", "name"]
+Order: TypeAlias = Literal["date", "oldest", "name"]
+"""The order of a list of photos: newest first, oldest first, or by name. Photos without a date come last."""
+
+Sort: TypeAlias = Literal["score", "date", "oldest", "name"]
+"""The order of hits: best first, or as for `Order`."""
 
 
 @dataclass(frozen=True, slots=True)

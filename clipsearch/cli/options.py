@@ -86,11 +86,11 @@ class SearchOptions:
     top_k: int = count_option("-k --top-k", 10, "How many photos to show.", ORDER)
     page: int = _order("--page", "N", "Page number, starting at 1.", type=POSITIVE, default=1)
     offset: int = _order("--offset", "N", "Skip this many photos first.", type=click.IntRange(0), default=0)
-    sort: Literal["score", "date", "name"] = _order(
+    sort: Literal["score", "date", "oldest", "name"] = _order(
         "--sort",
         "ORDER",
-        "score (best first, the default), date or name.",
-        type=click.Choice(["score", "date", "name"]),
+        "score (best first, the default), date (newest first), oldest or name.",
+        type=click.Choice(["score", "date", "oldest", "name"]),
         default="score",
     )
     exact: bool = flag("--exact", "Search every photo, also after `clipsearch optimize`.", WHERE)

@@ -131,7 +131,7 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
 
 
 def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hits:
-    """The photos that meet the filters of a query without terms, by name if it says so, else newest first.
+    """The photos that meet the filters of a query without terms, in the order that it says, else newest first.
 
     Such hits have no score (NaN) and no match. Raises QueryError if the query has no filters, or limits the scores.
     """
@@ -145,7 +145,7 @@ def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hit
         )
     seconds: dict[str, float] = {}
     with _timed("filter", seconds):
-        order: Order = "name" if query.sort == "name" else "date"
+        order: Order = "date" if query.sort == "score" else query.sort
         condition = all_of(query.filters)
         images, (shots, considered) = store.at_one_state(
             lambda: (len(store), _listed_shots(store, query, condition, order, top_k))
@@ -396,13 +396,16 @@ def _without_near_copies(vectors: Embeddings, rows: list[int], near: float, most
 
 
 def _sorted(hits: list[Hit], sort: str) -> list[Hit]:
-    if sort == "date":  # newest first; photos without a date come last
-        return sorted(
-            hits, key=lambda hit: taken.isoformat() if (taken := hit.record.info.taken_at) else "", reverse=True
-        )
+    if sort in ("date", "oldest"):
+        dated = sorted(filter(_when, hits), key=_when, reverse=sort == "date")
+        return [*dated, *(hit for hit in hits if not _when(hit))]
     if sort == "name":
         return sorted(hits, key=lambda hit: (hit.record.file.name, hit.path))
     return hits
+
+
+def _when(hit: Hit) -> str:
+    return hit.record.info.taken_at.isoformat() if hit.record.info.taken_at else ""
 
 
 @contextmanager

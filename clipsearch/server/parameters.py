@@ -157,7 +157,7 @@ class BrowseParameters(FilterParameters):
 
     top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
     offset: int = Field(0, ge=0, le=1_000_000_000, description="Skip this many of the first photos.")
-    sort: Order = Field("date", description="The newest first, or by name.")
+    sort: Order = Field("date", description="`date` is newest first. Photos without a date come last.")
     one_per_shot: bool = Field(
         False,
         description="One photo for each shot, with the shot's other files in `others`. `top_k` and `offset` still count files: "

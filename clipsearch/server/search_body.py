@@ -190,7 +190,7 @@ class HitChoice(BaseModel):
     all_moments: bool = Field(
         False, description="Each picture of a film or of a file with pages is a hit. Then `one_per_shot` has no effect."
     )
-    sort: types.Sort = Field("score", description="The order of the hits that were found.")
+    sort: types.Sort = Field("score", description="The order of the hits that were found; `date` is newest first.")
     keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
     right: list[Id] = Field(
         [],

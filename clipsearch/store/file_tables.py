@@ -47,6 +47,11 @@ from clipsearch.types import LONGEST_CAPTION, Condition, Failure, Ids, ImageFile
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000
+_ORDERS: dict[Order, str] = {
+    "date": "taken_at IS NULL, taken_at DESC, root_id, folder, name",
+    "oldest": "taken_at IS NULL, taken_at, root_id, folder, name",
+    "name": "name, root_id, folder",
+}
 _CRC = 2**32 - 1
 _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
@@ -413,9 +418,8 @@ class ImageTable(FileTable):
     def page(
         self, condition: Condition | None, folders: FolderLookup, order: Order, offset: int, count: int
     ) -> list[int]:
-        """A page of the images that meet a condition, or of all: by name, or newest first and those without a date last."""
-        by = "taken_at IS NULL, taken_at DESC, root_id, folder, name" if order == "date" else "name, root_id, folder"
-        rows = self._select("image_id", condition, folders, f"ORDER BY {by} LIMIT {int(count)} OFFSET {int(offset)}")
+        """A page of the images that meet a condition, or of all, in some order."""
+        rows = self._select("image_id", condition, folders, f"ORDER BY {_ORDERS[order]} LIMIT {int(count)} OFFSET {int(offset)}")
         return [image_id for (image_id,) in rows]
 
     def names(self) -> tuple[bytes, Ids]:

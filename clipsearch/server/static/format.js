@@ -32,6 +32,16 @@ export function day(takenAt) {
 /** "July 2019". @param {string} takenAt "2019-07" or longer */
 export const month = (takenAt) => MONTH.format(clock(takenAt.slice(0, 7)));
 
+/**
+ * "July 2019", "May – July 2019", "June 2018 – May 2019"; or "2019", "2018 – 2019" for whole years. The earlier one comes first.
+ * @param {string} first "2019-07" @param {string} last @param {boolean} isWhole
+ */
+export function monthRange(first, last, isWhole) {
+  const [from, to] = [first, last].sort();
+  if (isWhole && from !== to) return from.slice(0, 4) === to.slice(0, 4) ? from.slice(0, 4) : `${from.slice(0, 4)} – ${to.slice(0, 4)}`;
+  return MONTH.formatRange(clock(from), clock(to));
+}
+
 /** @param {string} takenAt */
 function clock(takenAt) {
   return new Date(`${takenAt.slice(0, 16)}${takenAt.length > 10 ? "Z" : ""}`);

@@ -1,7 +1,8 @@
 /** The rows of photos. Only those near the screen are in the document, so a long list costs as little as a short one. */
 
-import { cardLabel, makeCard, placeCard, showAnswer } from "./photo-card.js";
+import { drawCard, makeCard, placeCard } from "./photo-card.js";
 import { element } from "./dom.js";
+import { isMarked } from "./marks.js";
 import { layOut, rowAt } from "./row-layout.js";
 import { selection } from "./selection.js";
 
@@ -26,9 +27,11 @@ export class Grid {
   #groups = [];
   /** @type {Map<number, {card: Card, index: number, place: string}>} by the photo's id */
   #cards = new Map();
-  /** @type {Map<number, HTMLElement>} by what they are the heading of */
+  /** @type {Map<number, HTMLElement>} by the first photo below them: each as high as its photos, and the heading sticks to the screen's top inside */
   #headings = new Map();
   #total = 0;
+  #isOpen = false;
+  #heading = 0; // pixels
   #waiting = 0;
   #width = 0;
 
@@ -43,18 +46,22 @@ export class Grid {
     new ResizeObserver(() => this.#resized()).observe(room);
     addEventListener("scroll", () => this.#soon(), { passive: true });
     addEventListener("resize", () => this.#soon(), { passive: true });
-    selection.addEventListener("change", () => this.#showSelection());
+    selection.addEventListener("change", () => this.#redraw());
+    const header = /** @type {HTMLElement} */ (document.querySelector("header"));
+    new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`)).observe(header);
   }
 
   /**
    * Show photos; cards of those that were there before stay, and move.
    * @param {Photo[]} photos @param {(string | null)[]} groups
-   * @param {{total?: number, isMore?: boolean}} [options] how many there will be in all; whether the first are those of before
+   * @param {{total?: number, isMore?: boolean, isOpen?: boolean}} [options] how many there will be in all; whether the first are
+   *   those of before; whether more will follow
    */
-  show(photos, groups, { total = photos.length, isMore = false } = {}) {
+  show(photos, groups, { total = photos.length, isMore = false, isOpen = false } = {}) {
     this.photos = photos;
     this.#groups = groups;
     this.#total = total;
+    this.#isOpen = isOpen;
     if (!isMore) this.current = this.anchor = 0;
     this.#layOut();
   }
@@ -78,8 +85,8 @@ export class Grid {
   noteFocus(element) {
     for (const { card, index } of this.#cards.values()) {
       if (card.element === element) this.current = index;
-      card.button.tabIndex = card.element === element ? 0 : -1;
     }
+    this.#redraw();
   }
 
   /** Whether the keyboard is at one of the photos. */
@@ -95,8 +102,8 @@ export class Grid {
   #layOut() {
     this.#width = this.#room.clientWidth;
     const rowHeight = (100 + 0.075 * this.#width) * this.scale;
-    const heading = HEADING * parseFloat(getComputedStyle(document.documentElement).fontSize);
-    this.layout = layOut(this.photos, this.#groups, { width: this.#width, rowHeight, gap: GAP, heading });
+    const heading = (this.#heading = HEADING * parseFloat(getComputedStyle(document.documentElement).fontSize));
+    this.layout = layOut(this.photos, this.#groups, { width: this.#width, rowHeight, gap: GAP, heading }, { isOpen: this.#isOpen });
     this.#room.style.height = `${this.layout.height}px`;
     this.#render();
   }
@@ -160,26 +167,28 @@ export class Grid {
         open: () => this.#acts.open(this.#indexOf(photo)),
         pick: (event) => this.#acts.pick(this.#indexOf(photo), event),
         similar: () => this.#acts.similar(photo),
-        mark: (mark) => this.#acts.mark(entry?.card.photo ?? photo, mark),
+        mark: (mark) => this.#acts.mark(this.photos[this.#indexOf(photo)] ?? photo, mark),
       });
       entry = { card, index, place: "" };
       this.#cards.set(photo.id, entry);
-      this.#showPicked(card, photo);
     }
-    if (entry.card.photo !== photo) {
-      showAnswer(entry.card, photo);
-      entry.place = "";
-    }
+    entry.index = index;
     const { left, top, width, height } = this.layout.boxes[index];
-    const place = `${index} ${this.#total} ${left} ${top} ${width} ${height}`;
+    const place = `${left} ${top} ${width} ${height}`;
     if (entry.place !== place) { // most do not move while the user scrolls
       entry.place = place;
-      entry.index = index;
       placeCard(entry.card, photo, this.layout.boxes[index]);
-      entry.card.button.setAttribute("aria-label", cardLabel(photo, index, this.#total));
     }
-    if ((index === this.current) !== (entry.card.button.tabIndex === 0)) entry.card.button.tabIndex = index === this.current ? 0 : -1;
+    this.#draw(entry.card, index);
     return entry.card;
+  }
+
+  /** @param {Card} card @param {number} index */
+  #draw(card, index) {
+    const photo = this.photos[index];
+    drawCard(card, {
+      photo, index, total: this.#total, isPicked: selection.has(photo), isMarked: isMarked(photo, "right"), isCurrent: index === this.current,
+    });
   }
 
   /** @param {Photo} photo */
@@ -187,40 +196,43 @@ export class Grid {
     return this.#cards.get(photo.id)?.index ?? -1;
   }
 
-  /** The headings of some photos, each in its place. @param {Set<number>} shown */
+  /** The headings above some photos, each in its place, by the first of these photos. @param {Set<number>} shown */
   #headingsOf(shown) {
-    const wanted = this.layout.headings.filter(({ first }) => shown.has(first));
-    for (const [first, heading] of this.#headings) {
-      if (!wanted.some((one) => one.first === first)) {
-        heading.remove();
-        this.#headings.delete(first);
-      }
+    const { headings } = this.layout;
+    /** @type {Map<number, HTMLElement>} */
+    const found = new Map();
+    const kept = new Set();
+    let next = 0; // of the headings that are not yet passed
+    for (const index of headings.length ? [...shown].sort((a, b) => a - b) : []) {
+      while (next < headings.length && headings[next].first <= index) next++;
+      if (!next || kept.has(headings[next - 1].first)) continue;
+      const { first, top, height, text } = headings[next - 1];
+      const node = this.#headings.get(first) ?? element("div", { class: "section" }, element("h2", { class: "group" }, element("span")));
+      /** @type {Element} */ (node.querySelector("span")).textContent = text;
+      node.style.top = `${top}px`;
+      node.style.height = `${height}px`;
+      this.#headings.set(first, node);
+      found.set(index, node);
+      kept.add(first);
     }
-    for (const { first, top, text } of wanted) {
-      const heading = this.#headings.get(first) ?? element("h2", { class: "group" });
-      heading.textContent = text;
-      heading.style.transform = `translateY(${top}px)`;
-      this.#headings.set(first, heading);
+    for (const [first, node] of this.#headings) {
+      if (kept.has(first)) continue;
+      node.remove();
+      this.#headings.delete(first);
     }
-    return this.#headings;
+    return found;
   }
 
-  #showSelection() {
-    for (const { card, index } of this.#cards.values()) this.#showPicked(card, this.photos[index]);
-  }
-
-  /** @param {Card} card @param {Photo} photo */
-  #showPicked(card, photo) {
-    const picked = selection.has(photo);
-    card.element.classList.toggle("picked", picked);
-    card.pick.setAttribute("aria-pressed", String(picked));
+  #redraw() {
+    for (const { card, index } of this.#cards.values()) this.#draw(card, index);
   }
 
   /** Scroll only as far as is needed to see a photo below the header. @param {number} index */
   #scrollTo(index) {
     const box = this.layout.boxes[index];
     if (!box) return;
-    const header = /** @type {HTMLElement} */ (document.querySelector("header")).offsetHeight + GAP;
+    const heading = this.layout.headings.length ? this.#heading : 0;
+    const header = /** @type {HTMLElement} */ (document.querySelector("header")).offsetHeight + heading + GAP;
     const top = this.#top + box.top;
     if (top < scrollY + header) scrollTo({ top: top - header, behavior: "instant" });
     else if (top + box.height > scrollY + innerHeight - GAP) scrollTo({ top: top + box.height - innerHeight + GAP, behavior: "instant" });

@@ -53,7 +53,6 @@ function mark(photo, kind) {
 
 let lastSearch = ""; // the last search, so that the same one is not sent again
 let scrollAfter = 0; // the scroll position to restore when the answer arrives
-let headingsFrom = 0; // how many photos decided the headings; later pages do not change them
 
 /** @param {{returning?: boolean, again?: boolean}} [options] */
 function search({ returning = false, again = false } = {}) {
@@ -64,14 +63,13 @@ function search({ returning = false, again = false } = {}) {
   lastSearch = key;
   const { scroll, shown } = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.reached } : { scroll: 0, shown: 0 };
   scrollAfter = scroll;
-  headingsFrom = 0;
   photos.start(wanted, shown);
 }
 
 function showPhotos(isMore = false) {
   if (!photos.search) return;
-  headingsFrom ||= photos.list.length;
-  grid.show(photos.list, headingsOf(photos.list, photos.search, headingsFrom), { total: photos.complete ? photos.list.length : photos.considered, isMore });
+  const isOpen = !photos.complete;
+  grid.show(photos.list, headingsOf(photos.list, photos.search, { isOpen }), { total: isOpen ? photos.considered : photos.list.length, isMore, isOpen });
   if (photos.list.length) explainEmpty();
   else explainNothing();
 }

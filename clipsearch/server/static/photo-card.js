@@ -1,49 +1,53 @@
-/** One photo in the rows. */
+/** One photo in the rows. A card is drawn whole from what it shows, so nothing of an older answer can stay. */
 
 import { thumbnailUrl } from "./api.js";
 import { element, icon, iconButton } from "./dom.js";
 import { day, fileName, isFilm, markedParts, momentText, percent, photoTitle } from "./format.js";
-import { isMarked } from "./marks.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
+/**
+ * @typedef {object} Shown all that a card shows
+ * @property {Photo} photo as the newest answer has it
+ * @property {number} index
+ * @property {number} total
+ * @property {boolean} isPicked
+ * @property {boolean} isMarked as right
+ * @property {boolean} isCurrent whether the Tab key reaches it
+ */
 /**
  * @typedef {object} Card
  * @property {HTMLElement} element
  * @property {HTMLButtonElement} button opens the photo; the only part of a card that the Tab key reaches
  * @property {HTMLButtonElement} pick
  * @property {HTMLImageElement} image
- * @property {Photo} photo as the newest answer has it
+ * @property {HTMLButtonElement[]} tools that the pointer or the focus brings up
+ * @property {Shown | null} shown
  * @property {256 | 512 | 1024 | 0} size of the thumbnail it shows
  */
 
 /**
+ * A card that `drawCard` has to draw.
  * @param {Photo} photo
  * @param {{open: (event: MouseEvent) => void, pick: (event: MouseEvent) => void, similar: () => void, mark: (mark: "right" | "wrong") => void}} acts
  * @returns {Card}
  */
 export function makeCard(photo, acts) {
   const image = element("img", { alt: "", decoding: "async", loading: "lazy" });
-  const name = fileName(photo.path);
-  const button = element("button", { type: "button", class: "open", tabindex: "-1", onclick: acts.open }, image);
-  const pick = element("button", { type: "button", class: "pick", tabindex: "-1", "aria-label": `Select ${name}`, "aria-pressed": "false", onclick: acts.pick });
+  const button = element("button", { type: "button", class: "open", onclick: acts.open }, image);
+  const pick = element("button", { type: "button", class: "pick", tabindex: "-1", onclick: acts.pick });
   const node = element("div", { class: "photo", draggable: "true" }, button, pick);
   /** @type {Card} */
-  const card = { element: node, button, pick, image, photo, size: 0 };
+  const card = { element: node, button, pick, image, tools: [], shown: null, size: 0 };
   const addDetails = () => { // only when the pointer or the focus is on it, since most cards are scrolled past
-    if (button.childElementCount > 1) return;
-    const { caption, match } = card.photo;
-    if (caption) button.title = caption;
-    if (card.photo.found_in) {
-      button.append(element("span", { class: "words" }, element("bdi", {}, ...markedParts(card.photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text))));
-    }
-    button.append(element("span", { class: "caption" }, element("bdi", {}, photoTitle(card.photo)), match != null && element("span", {}, percent(match))));
-    if (node.querySelector(".similar")) return;
-    node.append(
-      iconButton("similar", `More like ${name}`, acts.similar, { class: "similar", tabindex: "-1" }),
-      iconButton("right-mark", `${name} is right: more like it`, () => acts.mark("right"), { class: "mark right", tabindex: "-1" }),
-      iconButton("wrong-mark", `${name} is wrong: fewer like it`, () => acts.mark("wrong"), { class: "mark wrong", tabindex: "-1" }),
-    );
+    if (card.tools.length) return;
+    card.tools = [
+      iconButton("similar", "", acts.similar, { class: "similar", tabindex: "-1" }),
+      iconButton("right-mark", "", () => acts.mark("right"), { class: "mark right", tabindex: "-1" }),
+      iconButton("wrong-mark", "", () => acts.mark("wrong"), { class: "mark wrong", tabindex: "-1" }),
+    ];
+    node.append(...card.tools);
+    if (card.shown) draw(card, card.shown);
   };
   node.addEventListener("pointerenter", addDetails);
   node.addEventListener("focusin", addDetails);
@@ -53,35 +57,64 @@ export function makeCard(photo, acts) {
     node.classList.add("broken");
   });
   node.addEventListener("dragstart", (event) => event.dataTransfer?.setData("application/x-clipsearch-photo", String(photo.id)));
-  showAnswer(card, photo);
   return card;
 }
 
-/**
- * Show what the newest answer says of a photo: its match, its moment, and how many more files its shot has.
- * @param {Card} card @param {Photo} photo
- */
-export function showAnswer(card, photo) {
-  card.photo = photo;
-  card.element.classList.toggle("marked", isMarked(photo, "right"));
-  if (!card.element.classList.contains("broken")) for (const old of card.button.querySelectorAll(".caption, .words")) old.remove();
-  for (const mark of card.element.querySelectorAll(".others, .moment")) mark.remove();
-  const others = photo.others?.length;
-  if (others) card.element.append(element("span", { class: "others", "aria-hidden": "true" }, `+${others}`));
-  if (isFilm(photo) || photo.moment) {
-    card.element.append(element("span", { class: "moment", "aria-hidden": "true" }, isFilm(photo) && icon("play"), momentText(photo)));
-  }
+/** Make a card show something, if it does not yet. @param {Card} card @param {Shown} wanted */
+export function drawCard(card, wanted) {
+  const { shown } = card;
+  if (shown && /** @type {(keyof Shown)[]} */ (Object.keys(wanted)).every((key) => wanted[key] === shown[key])) return;
+  draw(card, wanted);
 }
 
-/**
- * A card's label for screen readers.
- * @param {Photo} photo @param {number} index @param {number} total
- */
-export function cardLabel(photo, index, total) {
+/** @param {Card} card @param {Shown} wanted */
+function draw(card, wanted) {
+  const { photo, isPicked, isMarked, isCurrent } = (card.shown = wanted);
+  const { element: node, button, pick, image, tools } = card;
+  const name = fileName(photo.path);
+  node.classList.toggle("picked", isPicked);
+  node.classList.toggle("marked", isMarked);
+  button.setAttribute("aria-label", cardLabel(wanted));
+  button.title = photo.caption ?? "";
+  button.tabIndex = isCurrent ? 0 : -1;
+  pick.setAttribute("aria-label", `Select ${name}`);
+  pick.setAttribute("aria-pressed", String(isPicked));
+  const labels = [`More like ${name}`, `${name} is right: more like it`, `${name} is wrong: fewer like it`];
+  tools.forEach((tool, i) => {
+    tool.title = labels[i];
+    tool.setAttribute("aria-label", labels[i]);
+  });
+  for (const old of [...button.children, ...node.children]) { // the picture and the buttons stay, as they may be loading or in focus
+    if (old instanceof HTMLSpanElement) old.remove();
+  }
+  if (tools.length) button.append(...details(photo));
+  node.append(...badges(photo));
+}
+
+/** The words that were found, and the caption. @param {Photo} photo */
+function details(photo) {
+  const caption = element("span", { class: "caption" }, element("bdi", {}, photoTitle(photo)), photo.match != null && element("span", {}, percent(photo.match)));
+  if (!photo.found_in) return [caption];
+  const parts = markedParts(photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text);
+  return [element("span", { class: "words" }, element("bdi", {}, ...parts)), caption];
+}
+
+/** How many more files its shot has, and which moment it is. @param {Photo} photo */
+function badges(photo) {
+  const found = [];
+  if (photo.others?.length) found.push(element("span", { class: "others", "aria-hidden": "true" }, `+${photo.others.length}`));
+  if (isFilm(photo) || photo.moment) {
+    found.push(element("span", { class: "moment", "aria-hidden": "true" }, isFilm(photo) && icon("play"), momentText(photo)));
+  }
+  return found;
+}
+
+/** A card's label for screen readers. @param {Shown} shown */
+function cardLabel({ photo, index, total, isMarked }) {
   const match = photo.match == null ? "" : `, match ${percent(photo.match)}`;
   const taken = photo.taken_at ? `, taken ${day(photo.taken_at)}` : "";
   const others = photo.others ? `, ${photo.others.length} more of this shot` : "";
-  const marked = isMarked(photo, "right") ? ", marked right" : "";
+  const marked = isMarked ? ", marked right" : "";
   const moment = photo.moment ? `, ${momentText(photo)}` : isFilm(photo) ? ", film" : "";
   const words = photo.found_by?.includes("text") ? ", its texts have the words" : "";
   return `${fileName(photo.path)}, ${index + 1} of ${total}${moment}${match}${taken}${others}${marked}${words}`;

@@ -38,7 +38,7 @@ import { decodePairs, encodePairs } from "./url.js";
  * @property {boolean} allMoments every moment of a film and every page, and so every file
  * @property {boolean} byMeaning words are not looked for in the photos' texts
  * @property {boolean} asTyped dates, places and people in the words stay words
- * @property {"" | "score" | "date" | "name"} sort "" is by score, or by date without a query
+ * @property {"" | "score" | "date" | "oldest" | "name"} sort "" is by score, or by date without a query
  */
 
 /** @type {Readonly<Search>} */

@@ -67,7 +67,7 @@ function summary(search) {
   const { list, considered, complete } = photos;
   if (!isQuery(search)) return counted(considered);
   if (search.relevant && canJudge(search)) return `${counted(list.length)}${complete ? "" : " and more"} of ${counted(considered)} match`;
-  if (search.sort === "date" || search.sort === "name") return list.length < considered ? `The best ${list.length} of ${counted(considered)}` : counted(considered);
+  if (search.sort && search.sort !== "score") return list.length < considered ? `The best ${list.length} of ${counted(considered)}` : counted(considered);
   const time = photos.seconds ? `, ${Math.max(1, Math.round(photos.seconds * 1000))} ms` : "";
   return `${counted(considered)}${time}`;
 }

@@ -1,0 +1,135 @@
+"""The rows of photos: how they fill the screen, their headings, and what a card says."""
+
+import re
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.browser.conftest import answered, search, shown
+from tests.conftest import PHOTOS
+
+WIDTHS = {390: 844, 820: 1180, 1440: 900, 3840: 2160}
+HEADINGS = "() => [...document.querySelectorAll('.group')].map((one) => one.textContent)"
+
+
+def made_up(dates, sizes=((400, 300), (300, 400), (640, 360))):
+    """Photos as the server lists them, one for each date, which may be None."""
+    return [
+        {
+            "id": 1000 + number, "path": f"/{number:04}.jpg", "width": width, "height": height, "format": "JPEG", "size": 1,
+            "taken_at": taken and taken.isoformat(), "camera": None, "gps": None, "content_hash": "c",
+        }
+        for number, taken in enumerate(dates) for width, height in (sizes[number % len(sizes)],)
+    ]  # fmt: skip
+
+
+def open_with(page, address, photos):
+    """Open the page on photos that no server has."""
+
+    def answer(route):
+        asked = parse_qs(urlsplit(route.request.url).query)
+        offset, top_k = int(asked["offset"][0]), int(asked["top_k"][0])
+        route.fulfill(json={"images": photos[offset : offset + top_k], "considered": len(photos)})
+
+    page.route("**/api/images*", answer)
+    page.route("**/api/thumbnails/*", lambda route: route.fulfill(path=PHOTOS / "cat.png"))
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+
+
+def days(first, count, apart):
+    return [first - timedelta(days=apart * number) for number in range(count)]
+
+
+FILLED = """() => {
+    const room = document.querySelector("#photos").getBoundingClientRect();
+    const ends = Math.min(innerHeight, room.bottom);
+    let area = 0;
+    for (const photo of document.querySelectorAll(".photo")) {
+        const { top, bottom, width } = photo.getBoundingClientRect();
+        area += Math.max(0, Math.min(bottom, ends) - Math.max(top, room.top)) * width;
+    }
+    return area / (room.width * (ends - room.top));
+}"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_days_with_one_photo_share_rows(new_page, address, width):
+    page = new_page(viewport={"width": width, "height": WIDTHS[width]})
+    open_with(page, address, made_up(days(datetime(2024, 6, 30, 12), 70, 9)))
+    headings = page.evaluate(HEADINGS)
+    assert headings[0] == "March – June 2024" or headings[0] == "January – June 2024"
+    assert page.evaluate(FILLED) > 0.75
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_year_with_few_photos_is_one_heading_and_full_months_have_their_own(new_page, address):
+    page = new_page(viewport={"width": 1440, "height": 20_000})
+    dense = days(datetime(2024, 6, 30, 12), 40, 0.5) + days(datetime(2024, 5, 20, 12), 2, 3)
+    sparse = days(datetime(2022, 11, 1), 13, 20) + days(datetime(2020, 11, 1), 3, 30) + days(datetime(2019, 11, 1), 9, 9)
+    open_with(page, address, made_up([*dense, *sparse, None]))
+    page.wait_for_function("() => document.querySelectorAll('.photo').length === 68")
+    assert page.evaluate(HEADINGS) == ["May – June 2024", "2022", "2019 – 2020", "No date"]
+    page.evaluate("import('/static/state.js').then(({ changeSearch }) => changeSearch({ sort: 'name' }))")
+    page.wait_for_function("() => !document.querySelector('.group')")
+
+
+def test_photos_without_a_date_only_need_no_heading(new_page, address):
+    page = new_page()
+    open_with(page, address, made_up([None] * 20))
+    assert page.evaluate(HEADINGS) == []
+
+
+def test_the_heading_of_the_photos_on_the_screen_stays_below_the_header(new_page, address):
+    page = new_page()
+    open_with(page, address, made_up(days(datetime(2024, 6, 30, 12), 58, 1)))
+    assert page.evaluate(HEADINGS)[0] == "June 2024"
+    page.evaluate("scrollTo(0, 900)")
+    page.wait_for_function(
+        """() => {
+        const below = document.querySelector("header").getBoundingClientRect().bottom;
+        const top = document.querySelector(".group").getBoundingClientRect().top;
+        return scrollY > 0 && Math.abs(top - below) < 2;
+    }"""
+    )
+    page.evaluate("scrollTo(0, 1e6)")
+    page.wait_for_function("() => document.querySelector('.group').getBoundingClientRect().top < innerHeight")
+    assert page.evaluate(HEADINGS)[-1] == "May 2024"
+
+
+def test_the_oldest_photos_come_first(page):
+    with answered(page, "sort=oldest"):
+        page.select_option("#sort", "oldest")
+    assert shown(page)[:2] == ["rio.jpg", "wave.jpg"] and shown(page)[5] == "giraffe.jpg"
+    assert page.evaluate(HEADINGS) == ["2016 – 2021", "No date"]
+
+
+def percents(page, card):
+    """The match that a card shows, and the one in its label."""
+    label = re.search(r"match (\S+?%)", card.locator(".open").get_attribute("aria-label"))
+    caption = card.locator(".caption span").all_inner_texts()
+    return caption, [label[1]] if label else []
+
+
+def test_a_card_shows_the_match_of_the_newest_query_only(page):
+    search(page, "a giraffe")
+    card = page.locator('.photo:has(.open[aria-label^="giraffe.jpg"])')
+    card.hover()
+    caption, label = percents(page, card)
+    assert caption == label and caption
+    search(page, "a cup of coffee on a table")
+    card.hover()
+    assert percents(page, card)[0] == percents(page, card)[1] != label
+    assert card.locator(".words").count() == 0
+    search(page, "a zebra")
+    assert percents(page, card)[0] == percents(page, card)[1]  # also if the pointer has stayed where it was
+    first = page.locator(".photo").first
+    first.hover()
+    with answered(page, "like="):
+        first.locator(".similar").click()
+    for other in page.locator(".photo:has(.caption)").all():
+        assert percents(page, other) == ([], [])
+    with answered(page, "/api/images"):
+        page.click("#home")
+    assert page.locator(".photo .caption span").count() == 0
