@@ -51,7 +51,7 @@ class Fusion:
     ranking: Ranking
     near_ids: frozenset[int] = frozenset()  # the pictures among them that are the NEAR best by meaning
     text_ids: frozenset[int] = frozenset()  # those that words have found
-    complete_ids: frozenset[int] = frozenset()  # those whose texts have all of the words; only for a `min_match`
+    complete_ids: frozenset[int] = frozenset()  # those whose texts have all of the words
 
     def found_by(self, record: ImageRecord) -> tuple[FoundBy, ...]:
         """What has found a picture: meaning, words, or both."""
@@ -77,8 +77,8 @@ def fused(
     text = searched_words(query)
     least = math.ceil(_LEAST_SHARE * len(text.split()))
     by_text = store.text_search(vector, text, all_of(query.filters), DEPTH, without, least) if text else []
-    complete: Ranking = []
-    if by_text and query.min_match is not None:
+    complete = by_text
+    if by_text and least < len(text.split()):
         complete = store.text_search(vector, text, all_of((*query.filters, Contains(text))), DEPTH, without)
 
     def key(record: ImageRecord) -> object:

@@ -22,7 +22,7 @@ from clipsearch.query.hybrid import DEPTH, Fusion, fused, searched_words
 from clipsearch.query.language import EMPTY
 from clipsearch.query.notes import filter_notes, query_notes
 from clipsearch.query.null_scores import NullScores
-from clipsearch.query.relevance import REACH, RIVALS, length, match
+from clipsearch.query.relevance import REACH, RELEVANT, RIVALS, length, match
 from clipsearch.query.shots import Shot, first_shots, gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
@@ -40,6 +40,7 @@ _FILES_OF_A_SHOT = 4
 MOST_OWN_PHOTOS = 100
 """Photos with the content of the query's pictures that an answer lists."""
 
+_LAST = 20  # photos with the lowest scores of a ranking: if one of them matches, those after the ranking may, too
 _BLOCK = 256  # rows compared at once with each other and with the kept rows; it bounds memory
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,14 @@ _Ranking: TypeAlias = "list[tuple[float, ImageRecord]]"
 _Best: TypeAlias = (
     "tuple[Scores, Scores]"  # a text's highest cosines over the whole index, and over what meets the filters
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Likely:
+    """How many photos of a ranking have a match of RELEVANT or more, and whether more of them may come after the ranking."""
+
+    count: int
+    is_least: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +223,11 @@ def _answers(
         for search, (ranking, best) in zip(searches, rankings, strict=True):
             selection = selections[search.query.filters]
             approximation = store.approximation(search.depth, selection, exact=search.query.exact)
-            hits = _hits(store, embedder, search, ranking, best)
+            hits, likely = _hits(store, embedder, search, ranking, best)
             while search.is_short(hits, ranking):
                 search = replace(search, files_of_a_shot=search.files_of_a_shot * _FILES_OF_A_SHOT)
                 ((ranking, best),) = _rankings(store, [search], selections)
-                hits = _hits(store, embedder, search, ranking, best)
+                hits, likely = _hits(store, embedder, search, ranking, best)
             considered = images if selection is None else len(selection)
             explanation = Explanation(
                 model=spec.fingerprint.model,
@@ -236,6 +245,8 @@ def _answers(
                 words=_words(search.query, spec),
                 text_words=searched_words(search.query) if search.query.hybrid else "",
                 text_model=spec.text_model,
+                likely=likely.count if likely else None,
+                more_likely=likely.is_least if likely else False,
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
     return answers
@@ -302,22 +313,27 @@ def _hits(
     search: _EmbeddedSearch,
     ranking: _Ranking,
     best: list[_Best],
-) -> list[Hit]:
+) -> tuple[list[Hit], _Likely | None]:
     """From a ranking to the hits that are wanted: good enough, one for each shot, without near-copies, after the offset.
 
-    `best` has what each of the query's texts scores at best, or is empty.
+    `best` has what each of the query's texts scores at best, or is empty. Also counts the likely ones of the whole ranking, if it
+    is deep enough.
     """
     query = search.query
+    is_whole = len(ranking) < search.depth
     fusion = Fusion(ranking)
     if query.hybrid:
         fusion = fused(store, query, search.embedded.vector, search.left_out, ranking)
     ranking = fusion.ranking
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
-    if not search.is_chosen and not search.is_one_per_shot:
+    needs_all = search.is_chosen or search.is_one_per_shot
+    is_cheap = needs_all or search.is_single  # otherwise vectors would be read only for the count
+    is_counted = bool(best) and not query.diverse and is_cheap and (is_whole or search.depth >= CANDIDATES)
+    if not needs_all and not is_counted:
         ranking = ranking[: search.end]
     if not ranking:
-        return []
+        return [], _Likely(0, False) if is_counted else None
     if query.diverse or (best and not search.is_single):
         vectors = store.vectors([record.image_id for _, record in ranking])
     matches: list[float | None] = [None] * len(ranking)
@@ -327,13 +343,15 @@ def _hits(
             [own_scores] if search.is_single else [exact_scores(vectors, term[None]) for term in search.embedded.terms]
         )
         matches = _matches(embedder.null_scores(store), len(store), query, scores, best)
-    rows = [
-        row
-        for row, match in enumerate(matches)
-        if query.min_match is None
-        or (match or 0.0) >= query.min_match
-        or ranking[row][1].image_id in fusion.complete_ids
-    ]
+    records = [record for _, record in ranking]
+    rows = _matching(matches, records, fusion, query.min_match)
+    likely = None
+    if is_counted:
+        matching = _matching(matches, records, fusion, RELEVANT)
+        count = len(gathered([records[row] for row in matching])) if search.is_one_per_shot else len(matching)
+        lowest = np.argsort(own_scores)[:_LAST]
+        is_least = not is_whole and any((matches[row] or 0.0) >= RELEVANT for row in lowest.tolist())
+        likely = _Likely(count, is_least)
     others: dict[int, tuple[ImageRecord, ...]] = {}
     if search.is_one_per_shot:
         shots = [[rows[position] for position in shot] for shot in gathered([ranking[row][1] for row in rows])]
@@ -344,7 +362,7 @@ def _hits(
             vectors, rows, copy_cosines(embedder.encoder.spec.fingerprint.model).near_copy, search.end
         )
     page = list(enumerate(rows[: search.end], 1))[query.offset :]
-    return [
+    hits = [
         Hit(
             rank,
             *ranking[row],
@@ -353,6 +371,20 @@ def _hits(
             fusion.found_by(ranking[row][1]) if query.hybrid else (),
         )
         for rank, row in page
+    ]
+    return hits, likely
+
+
+def _matching(
+    matches: Sequence[float | None], records: Sequence[ImageRecord], fusion: Fusion, least: float | None
+) -> list[int]:
+    """The positions of the photos with at least such a match, or whose texts have all of the words."""
+    if least is None:
+        return list(range(len(records)))
+    return [
+        row
+        for row, match in enumerate(matches)
+        if (match or 0.0) >= least or records[row].image_id in fusion.complete_ids
     ]
 
 

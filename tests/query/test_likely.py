@@ -1,0 +1,58 @@
+"""How many photos are likely matches: as many as the same query finds with a `min_match` of 0.5."""
+
+from dataclasses import replace
+
+import pytest
+
+from clipsearch import Query, Term
+from clipsearch.query import search as searching
+from clipsearch.query.language import parse_terms, split_words
+from clipsearch.query.relevance import RELEVANT
+from tests.conftest import give_facts, save_photo
+
+
+@pytest.fixture
+def colours(engine, photos):
+    """Twenty red photos of ten shots, twenty blue ones, and two with a title."""
+    for number in range(20):
+        save_photo(photos / f"IMG_{number // 2:04}.{'png' if number % 2 else 'jpg'}", (220, number, 20))
+        save_photo(photos / f"blue{number}x.jpg", (20, number, 220))
+    engine.index()
+    give_facts(engine.index_folder, "green.jpg", title="Train ticket")
+    give_facts(engine.index_folder, "blue3x.jpg", title="Red train ticket")
+    return engine
+
+
+def likely(query, engine):
+    explanation = engine.search(query, 2).explanation
+    return explanation.likely, explanation.more_likely
+
+
+@pytest.mark.parametrize("text", ["red", "red - blue", "red + blue", "train ticket", "red train", "nothing"])
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("one_per_shot", [False, True])
+def test_as_many_are_likely_as_relevant_finds(colours, text, hybrid, one_per_shot):
+    query = Query(parse_terms(split_words(text)), hybrid=hybrid, one_per_shot=one_per_shot)
+    found = colours.search(replace(query, min_match=RELEVANT), 100)
+    assert likely(query, colours) == (len(found), False) == (found.explanation.likely, False)
+
+
+def test_only_some_are_likely_and_shots_count_once(colours):
+    files, _ = likely(Query((Term("red"),)), colours)
+    shots, _ = likely(Query((Term("red"),), one_per_shot=True), colours)
+    assert 0 < shots < files < 45
+
+
+def test_if_even_the_last_of_those_that_count_are_likely_there_may_be_more(colours, monkeypatch):
+    monkeypatch.setattr(searching, "CANDIDATES", 6)
+    monkeypatch.setattr(searching, "_LAST", 1)
+    query = Query((Term("red"),), min_match=RELEVANT)
+    assert likely(query, colours)[1]
+
+
+def test_what_has_no_match_and_a_few_photos_of_many_are_not_counted(colours, photos):
+    for query in (
+        Query((Term(photos / "red.jpg"),)),
+        Query((Term("red"),), diverse=True),
+    ):
+        assert likely(query, colours) == (None, False)
