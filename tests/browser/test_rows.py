@@ -133,3 +133,88 @@ def test_a_card_shows_the_match_of_the_newest_query_only(page):
     with answered(page, "/api/images"):
         page.click("#home")
     assert page.locator(".photo .caption span").count() == 0
+
+
+STATUS = "() => document.querySelector('#status').textContent"
+
+
+def pick(page, threshold):
+    with answered(page, "/api/search"):
+        page.click(f"label:has(#match-{threshold})")
+
+
+def test_the_page_says_how_many_photos_are_likely_and_one_control_shows_only_these(page, address):
+    search(page, "a giraffe")
+    match = re.fullmatch(r"52 photos, ranked; about (\d+) likely", page.evaluate(STATUS))
+    assert match and "likely match" in page.evaluate(HEADINGS)[0].lower()
+    pick(page, "likely")
+    likely = shown(page)
+    assert len(likely) == int(match[1]) and "relevant=true" in page.url
+    assert page.evaluate(STATUS) == f"{len(likely)} of 52 photos likely" and page.evaluate(HEADINGS) == []
+    pick(page, "certain")
+    assert len(shown(page)) <= len(likely) and "min_match=0.9" in page.url and "relevant" not in page.url
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    assert page.locator("#match-certain").is_checked()
+    page.goto(f"{address}/?q=a+giraffe&min_match=0.7")
+    page.wait_for_selector(".photo.loaded")
+    assert page.locator("#threshold :checked + span").inner_text() == "70%"
+    assert page.evaluate(STATUS).endswith("of 52 photos with a match of at least 70%")
+    page.goto(f"{address}/?q=a+giraffe&relevant=true")
+    page.wait_for_selector(".photo.loaded")
+    assert page.locator("#match-likely").is_checked() and shown(page) == likely
+
+
+def test_a_saved_search_keeps_the_threshold(page):
+    search(page, "a giraffe")
+    pick(page, "certain")
+    page.click("#open-saved")
+    page.get_by_label("Name of this search").fill("certainly")
+    page.get_by_role("button", name="Save this search").click()
+    page.wait_for_selector(".rows .row")
+    assert "certain" in page.locator(".rows .row .soft").inner_text()
+    page.keyboard.press("Escape")
+    with answered(page):
+        page.click("#home")
+    page.click("#open-saved")
+    with answered(page, "min_match=0.9"):
+        page.get_by_role("button", name="certainly").first.click()
+    assert page.locator("#match-certain").is_checked()
+    page.click("#open-saved")
+    page.get_by_label("Remove certainly").click()
+    page.wait_for_selector(".rows", state="detached")
+
+
+def hits(matches):
+    """An answer whose hits have these matches."""
+    photos = made_up([None] * len(matches))
+    return [
+        {**photo, "rank": rank, "score": 0.3, "match": match}
+        for rank, (photo, match) in enumerate(zip(photos, matches, strict=True), 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("matches", "headings"),
+    [
+        ([0.9] * 8 + [0.1] * 20, ["Likely matches", "The rest, nearest first"]),
+        ([0.9] + [0.1] * 20, ["Nearest photos, with 1 likely match"]),
+        ([0.1, 0.9, 0.2, 0.3, 0.8] + [0.1] * 20, ["Nearest photos, with 2 likely matches"]),
+        ([0.9] * 5 + [0.1] + [0.9] * 5 + [0.1] * 20, ["Likely matches", "The rest, nearest first"]),
+        ([0.4, 0.1] * 10, ["Nearest photos; none is a likely match"]),
+        ([None] * 20, []),
+    ],
+)
+def test_no_likely_match_is_alone_in_a_row_also_with_several_terms(page, matches, headings):
+    answer = {
+        "hits": hits(matches), "considered": len(matches), "seconds": 0.01,
+        "explanation": {"likely": sum((match or 0) >= 0.5 for match in matches), "more_likely": False},
+    }  # fmt: skip
+    page.route("**/api/search*", lambda route: route.fulfill(json=answer))
+    page.route("**/api/thumbnails/*", lambda route: route.fulfill(path=PHOTOS / "cat.png"))
+    search(page, "a dog + snow")
+    assert page.evaluate(HEADINGS) == headings
+    rows = page.evaluate(
+        "() => Object.values(Object.groupBy(document.querySelectorAll('.photo'), (one) => one.getBoundingClientRect().top)).map((row) => row.length)"
+    )
+    assert min(rows) > 1

@@ -57,10 +57,10 @@ def test_the_address_remembers_the_search(page):
     search(page, "a rocket")
     assert "q=a+rocket" in page.url
     first = shown(page)[0]
-    page.click("#relevant")
+    page.click("label:has(#match-likely)")
     page.wait_for_function("() => location.search.includes('relevant=true')")
     page.go_back()
-    page.wait_for_function("() => !document.querySelector('#relevant').checked")
+    page.wait_for_function("() => !document.querySelector('#match-likely').checked")
     page.reload()
     page.wait_for_selector(".photo.loaded")
     assert page.input_value("#query") == "a rocket"
@@ -130,7 +130,7 @@ def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
         page.evaluate(picture_event(kind, "kitten.jpg"))
     page.wait_for_selector("#terms .chip img")
     assert "like=upload:" in page.url.replace("%3A", ":")
-    assert page.locator("#relevant").is_disabled()  # only words have a match
+    assert page.locator("#match-likely").is_disabled()  # only words have a match
     alone = shown(page)
     assert "cat.png" in alone[:3]
     search(page, "a red car")
@@ -245,10 +245,10 @@ def test_an_error_is_the_servers_own_sentence(page, address):
 
 def test_nothing_found_says_what_to_do(page):
     search(page, "zzzz qqqq")
-    page.click("#relevant")
+    page.click("label:has(#match-likely)")
     page.get_by_role("button", name="Show the nearest anyway").click()
     page.wait_for_selector(".photo")
-    assert not page.locator("#relevant").is_checked()
+    assert page.locator("#match-any").is_checked()
 
 
 def test_a_later_page_that_fails_leaves_what_is_there(page, address):

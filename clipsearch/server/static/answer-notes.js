@@ -50,7 +50,7 @@ function note({ code, message, value }) {
 
 /** @param {string} code @param {string} value @returns {[string, Partial<Search>]} what its button says and does */
 function action(code, value) {
-  if (code === "file-name") return ["Show photos of this name", { q: "", name: value, relevant: false }];
+  if (code === "file-name") return ["Show photos of this name", { q: "", name: value, minMatch: 0 }];
   if (code === "minus") return ["Leave it out", { q: value }];
   return ["", {}];
 }

@@ -69,7 +69,7 @@ function search({ returning = false, again = false } = {}) {
 function showPhotos(isMore = false) {
   if (!photos.search) return;
   const isOpen = !photos.complete;
-  grid.show(photos.list, headingsOf(photos.list, photos.search, { isOpen }), { total: isOpen ? photos.considered : photos.list.length, isMore, isOpen });
+  grid.show(photos.list, headingsOf(photos.list, photos.search, { likely: photos.likely, isOpen }), { total: isOpen ? photos.considered : photos.list.length, isMore, isOpen });
   if (photos.list.length) explainEmpty();
   else explainNothing();
 }
@@ -83,12 +83,13 @@ async function explainNothing() {
     return;
   }
   const actions = [];
-  if (wanted.relevant) actions.push({ label: "Show the nearest anyway", act: () => state.changeSearch({ relevant: false }) });
+  const isJudged = wanted.minMatch > 0 && state.canJudge(wanted);
+  if (isJudged) actions.push({ label: "Show the nearest anyway", act: () => state.changeSearch({ minMatch: 0 }) });
   if (state.isFiltered(wanted)) actions.push({ label: "Clear the filters", act: () => state.changeSearch(state.withoutFilters()) });
   if (state.isQuery(wanted)) actions.push({ label: "All photos", act: () => state.newSearch({}) });
   explainEmpty("Nothing found", {
-    text: wanted.relevant
-      ? "No photo is likely to show this. Try fewer or plainer words: describe what can be seen, not what it means."
+    text: isJudged
+      ? "No photo is likely enough to show this. Try fewer or plainer words: describe what can be seen, not what it means."
       : "No photo passes all filters.",
     actions,
   });

@@ -1,7 +1,7 @@
 /** The headings above photos: the time they were taken, or how likely they match. */
 
 import { count, monthRange } from "./format.js";
-import { canJudge, isQuery } from "./state.js";
+import { canJudge, isQuery, LIKELY } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
@@ -12,7 +12,6 @@ import { canJudge, isQuery } from "./state.js";
  * @property {number} size the number of photos
  */
 
-const LIKELY = 0.5; // what --relevant keeps
 const ENOUGH = 12; // photos of a period; several months with fewer are one period, so that they share rows
 const FEWEST_LIKELY = 6; // with fewer of them above a heading of their own, their row would not be full
 const UNLIKELY_COST = 3; // likely photos that outweigh one that comes before them and is not
@@ -25,7 +24,7 @@ const UNLIKELY_COST = 3; // likely photos that outweigh one that comes before th
  */
 export function headingsOf(photos, search, { likely = null, isOpen = false } = {}) {
   if (search.sort === "date" || search.sort === "oldest" || (!isQuery(search) && search.sort !== "name")) return dateHeadings(photos, isOpen);
-  if (search.sort === "name" || !canJudge(search) || search.relevant) return photos.map(() => null);
+  if (search.sort === "name" || !canJudge(search) || search.minMatch) return photos.map(() => null);
   return matchHeadings(photos, likely);
 }
 

@@ -31,6 +31,9 @@ export const photos = new (class extends EventTarget {
   notes = [];
   /** @type {Photo[]} */
   ownPhotos = []; // photos of the index that are the query's own pictures
+  /** @type {number | null} */
+  likely = null; // how many photos match well, as far as the server has counted them
+  moreLikely = false; // whether there may be more
   complete = false; // whether `list` has all photos
   reached = 0; // how many hits, or files of all photos, were asked for; a list of shots may have fewer
   #running = new AbortController();
@@ -55,6 +58,8 @@ export const photos = new (class extends EventTarget {
     this.notes = answer.notes;
     this.understood = answer.understood;
     this.ownPhotos = answer.ownPhotos;
+    this.likely = answer.likely;
+    this.moreLikely = answer.moreLikely;
     this.reached = size;
     this.complete = bySort || this.#isLast(answer, size);
     this.dispatchEvent(new Event("shown"));
@@ -80,7 +85,8 @@ export const photos = new (class extends EventTarget {
 
   /**
    * @param {Readonly<Search>} search @param {number} offset @param {number} size @param {AbortController} running
-   * @returns {Promise<{found: Photo[], considered: number, seconds: number, understood: Understood | null, notes: AnswerNote[], ownPhotos: Photo[]} | null>}
+   * @returns {Promise<{found: Photo[], considered: number, seconds: number, understood: Understood | null, notes: AnswerNote[], ownPhotos: Photo[],
+   *   likely: number | null, moreLikely: boolean} | null>}
    *   null if a newer search has started
    */
   async #ask(search, offset, size, running) {
@@ -101,6 +107,7 @@ export const photos = new (class extends EventTarget {
       return {
         found: answer.hits ?? answer.images, considered: answer.considered, seconds: answer.seconds ?? 0,
         understood: answer.understood ?? null, notes: answer.explanation?.notes ?? [], ownPhotos: answer.explanation?.own_photos ?? [],
+        likely: answer.explanation?.likely ?? null, moreLikely: answer.explanation?.more_likely ?? false,
       };
     } catch (error) {
       if (running !== this.#running || isAbort(error)) return null;

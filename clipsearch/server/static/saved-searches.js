@@ -7,7 +7,8 @@ import { counted, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
 import { photos } from "./photos.js";
-import { currentSearch, fromPairs, isFiltered, isQuery, newSearch, toPairs } from "./state.js";
+import { currentSearch, fromPairs, isFiltered, isQuery, LIKELY, newSearch, toPairs } from "./state.js";
+import { matchWords } from "./threshold.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
 /** @typedef {Record<string, string | number | boolean | string[]>} Parameters */
@@ -80,7 +81,7 @@ function list(searches) {
 
 /** @param {Parameters} parameters */
 function described(parameters) {
-  return visible(toPairsOf(parameters).map(([name, value]) => (name === "q" ? value : name === "like" ? "a picture" : `${name} ${value}`)).join(" · "));
+  return visible(toPairsOf(parameters).map(([name, value]) => (name === "q" ? value : name === "like" ? "a picture" : name === "relevant" ? matchWords(LIKELY) : name === "min_match" ? matchWords(Number(value)) : `${name} ${value}`)).join(" · "));
 }
 
 /** Parameters as JSON: lists for those that may be repeated. @param {Pair[]} pairs @returns {Parameters} */

@@ -33,7 +33,7 @@ import { decodePairs, encodePairs } from "./url.js";
  * @property {string} name a glob that file names must fit
  * @property {string} where an expression, as for --where
  * @property {Pair[]} others filters that the page has no field for, as an address may have them
- * @property {boolean} relevant only what matches
+ * @property {number} minMatch only photos with at least this match, a probability; 0 is any
  * @property {boolean} everyFile also files of a better photo's shot
  * @property {boolean} allMoments every moment of a film and every page, and so every file
  * @property {boolean} byMeaning words are not looked for in the photos' texts
@@ -44,7 +44,7 @@ import { decodePairs, encodePairs } from "./url.js";
 /** @type {Readonly<Search>} */
 export const EMPTY = Object.freeze({
   q: "", pictures: [], right: [], wrong: [], folders: [], from: "", to: "", camera: "", near: "", places: [], keywords: [], people: [], rating: "", text: "",
-  orientation: "", format: "", name: "", where: "", others: [], relevant: false, everyFile: false, allMoments: false, byMeaning: false,
+  orientation: "", format: "", name: "", where: "", others: [], minMatch: 0, everyFile: false, allMoments: false, byMeaning: false,
   asTyped: false, sort: "",
 });
 
@@ -55,6 +55,9 @@ const FILTERS = /** @type {const} */ (["folders", "from", "to", "places", "keywo
 const LISTS = /** @type {const} */ ([["in", "folders"], ["place", "places"], ["keyword", "keywords"], ["person", "people"]]);
 const OTHERS = ["before", "min_width", "min_height"];
 const ID = /^[1-9]\d{0,17}$/; // of a photo
+/** The match from which on a photo is a likely one: what "relevant=true" means in addresses and to the server. */
+export const LIKELY = 0.5;
+
 const BEGINNING = "0001"; // of time, for a period that has only an end
 
 /** Fires "search" when the search changes, "photo" when another photo is opened or the photo is closed, and "leaving" before a new page address. */
@@ -152,7 +155,7 @@ export function toPairs(search) {
   /** @type {Pair[]} */
   const pairs = search.q ? [["q", search.q]] : [];
   pairs.push(...picturePairs(search), ...markPairs(search), ...filterPairs(search));
-  if (search.relevant) pairs.push(["relevant", "true"]);
+  pairs.push(...matchPairs(search));
   if (search.everyFile) pairs.push(["one_per_shot", "false"]);
   if (search.allMoments) pairs.push(["all_moments", "true"]);
   if (search.byMeaning) pairs.push(["hybrid", "false"]);
@@ -170,7 +173,8 @@ export function fromPairs(pairs) {
     if (list) found[list[1]].push(value);
     else if (name === "like" || name === "unlike") found.pictures.push(parsePicture(value, name === "unlike"));
     else if ((name === "right" || name === "wrong") && ID.test(value)) found[name].push(value);
-    else if (name === "relevant") found.relevant = value === "true";
+    else if (name === "relevant") found.minMatch ||= value === "true" ? LIKELY : 0;
+    else if (name === "min_match") found.minMatch = Number(value) > 0 && Number(value) <= 1 ? Number(value) : 0;
     else if (name === "one_per_shot") found.everyFile = value === "false";
     else if (name === "all_moments") found.allMoments = value === "true";
     else if (name === "hybrid") found.byMeaning = value === "false";
@@ -200,14 +204,14 @@ export function filterPairs(search) {
 }
 
 /**
- * Only the query of a search, as parameters. "relevant" is left out for pictures, since matches are known for texts only.
+ * Only the query of a search, as parameters. The least match is left out for pictures, since matches are known for texts only.
  * @param {Search} search
  * @returns {Pair[]}
  */
 export function queryPairs(search) {
   const pairs = [...picturePairs(search), ...markPairs(search)];
   pairs.unshift(...wordPairs(search));
-  if (search.relevant && canJudge(search)) pairs.push(["relevant", "true"]);
+  if (canJudge(search)) pairs.push(...matchPairs(search));
   if (search.allMoments) pairs.push(["all_moments", "true"]);
   if (search.pictures.some(({ source, weight }) => weight > 0 && source.startsWith("upload:"))) pairs.push(["keep_own", "true"]); // "where do I have this?"
   return [...pairs, ...shotPairs(search)];
@@ -236,6 +240,12 @@ function picturePairs(search) {
     const size = Math.abs(weight);
     return [weight < 0 ? "unlike" : "like", size === 1 ? source : `${size}:${source}`];
   });
+}
+
+/** @param {Search} search @returns {Pair[]} */
+function matchPairs({ minMatch }) {
+  if (!minMatch) return [];
+  return [minMatch === LIKELY ? ["relevant", "true"] : ["min_match", String(minMatch)]];
 }
 
 /** Marks of a query; without one they say nothing. @param {Search} search @returns {Pair[]} */

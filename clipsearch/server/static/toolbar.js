@@ -1,17 +1,17 @@
-/** The line above the photos: their number, order and size. */
+/** The line above the photos: their number, which of them are shown, their order and size. */
 
 import { byId } from "./dom.js";
-import { counted } from "./format.js";
+import { count, counted } from "./format.js";
 import { finished } from "./language.js";
 import { photos } from "./photos.js";
-import { canJudge, changes, changeSearch, currentSearch, isQuery } from "./state.js";
+import { canJudge, changes, changeSearch, currentSearch, isQuery, LIKELY } from "./state.js";
+import { matchWords, setUpThreshold } from "./threshold.js";
 
 /** @typedef {import("./state.js").Search} Search */
 
 /** @param {(scale: number) => void} rescale */
 export function setUpToolbar(rescale) {
   const sort = byId("sort");
-  const relevant = byId("relevant");
   const hybrid = byId("hybrid");
   const smart = byId("smart");
   const everyFile = byId("every-file");
@@ -25,11 +25,6 @@ export function setUpToolbar(rescale) {
     hybrid.checked = !search.byMeaning;
     smart.checked = !search.asTyped;
     for (const box of [hybrid, smart]) box.closest("label").hidden = finished(search.q) === "";
-    relevant.checked = search.relevant;
-    relevant.disabled = !canJudge(search);
-    relevant.closest("label").hidden = !querying;
-    relevant.closest("label").classList.toggle("off", relevant.disabled);
-    relevant.closest("label").title = canJudge(search) ? "" : "Matches are known for words only, not for pictures";
   };
   const showSwitches = () => {
     const search = currentSearch();
@@ -39,7 +34,6 @@ export function setUpToolbar(rescale) {
     everyFile.closest("label").hidden = search.allMoments || (!search.everyFile && !photos.list.some((photo) => photo.others));
   };
   sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isQuery(currentSearch()) ? "score" : "date") ? "" : sort.value }));
-  relevant.addEventListener("change", () => changeSearch({ relevant: relevant.checked }));
   hybrid.addEventListener("change", () => changeSearch({ byMeaning: !hybrid.checked }));
   smart.addEventListener("change", () => changeSearch({ asTyped: !smart.checked }));
   everyFile.addEventListener("change", () => changeSearch({ everyFile: everyFile.checked }));
@@ -50,6 +44,7 @@ export function setUpToolbar(rescale) {
     rescale(Number(scale.value));
   });
   rescale(Number(scale.value));
+  setUpThreshold();
   changes.addEventListener("search", show);
   for (const event of ["shown", "more"]) {
     photos.addEventListener(event, showStatus);
@@ -60,14 +55,27 @@ export function setUpToolbar(rescale) {
 
 function showStatus() {
   byId("status").textContent = photos.search ? summary(photos.search) : "";
+  byId("status").title = photos.seconds ? `Answered in ${Math.max(1, Math.round(photos.seconds * 1000))} ms` : "";
 }
 
-/** @param {Readonly<Search>} search */
+/** How many photos there are, and how many of them are likely matches. @param {Readonly<Search>} search */
 function summary(search) {
   const { list, considered, complete } = photos;
   if (!isQuery(search)) return counted(considered);
-  if (search.relevant && canJudge(search)) return `${counted(list.length)}${complete ? "" : " and more"} of ${counted(considered)} match`;
-  if (search.sort && search.sort !== "score") return list.length < considered ? `The best ${list.length} of ${counted(considered)}` : counted(considered);
-  const time = photos.seconds ? `, ${Math.max(1, Math.round(photos.seconds * 1000))} ms` : "";
-  return `${counted(considered)}${time}`;
+  const all = counted(considered);
+  const shown = `${count(list.length)}${complete ? "" : " and more"}`;
+  if (search.minMatch && canJudge(search)) {
+    return search.minMatch === LIKELY && !complete && photos.likely ? `${likely()} of ${all}` : `${shown} of ${all} ${matchWords(search.minMatch)}`;
+  }
+  const ranked = search.sort && search.sort !== "score" && list.length < considered ? `The best ${count(list.length)} of ${all}` : `${all}, ranked`;
+  const found = canJudge(search) ? likely() : null;
+  return found ? `${ranked}; ${found}` : ranked;
+}
+
+/** "about 12 likely"; null if it is not known. */
+function likely() {
+  const { list, complete } = photos;
+  if (photos.likely !== null) return photos.likely ? `about ${count(photos.likely)}${photos.moreLikely ? " or more" : ""} likely` : "none likely";
+  const loaded = list.filter(({ match }) => (match ?? 0) >= LIKELY).length;
+  return complete ? `about ${count(loaded)} likely` : loaded ? `at least ${count(loaded)} likely` : null;
 }

@@ -1,0 +1,43 @@
+/** How likely photos must match to be shown: any, likely or certain. */
+
+import { byId, element } from "./dom.js";
+import { percent } from "./format.js";
+import { canJudge, changes, changeSearch, currentSearch, isQuery, LIKELY } from "./state.js";
+
+/** @type {readonly [value: number, label: string, meaning: string][]} */
+const THRESHOLDS = [
+  [0, "Any", "All photos, the nearest first"],
+  [LIKELY, "Likely", "Only photos that probably show this: a match of at least 50%, or all of the words in their texts"],
+  [0.9, "Certain", "Only photos that almost certainly show this: a match of at least 90%, or all of the words in their texts"],
+];
+const UNKNOWN = "Matches are known for words only, not for pictures";
+
+/** A least match in words: "likely", "certain"; "with a match of at least 70%" for what only an address has. @param {number} minMatch */
+export function matchWords(minMatch) {
+  return THRESHOLDS.find(([value]) => value === minMatch)?.[1].toLowerCase() ?? `with a match of at least ${percent(minMatch)}`;
+}
+
+export function setUpThreshold() {
+  const control = byId("threshold");
+  const other = choice(0, "", ""); // of an address or a saved search
+  control.append(...THRESHOLDS.map((threshold) => choice(...threshold)), other);
+  control.addEventListener("change", (/** @type {Event} */ event) => changeSearch({ minMatch: Number(/** @type {HTMLInputElement} */ (event.target).value) }));
+  const show = () => {
+    const search = currentSearch();
+    control.hidden = !isQuery(search);
+    control.disabled = !canJudge(search);
+    control.title = control.disabled ? UNKNOWN : "";
+    other.hidden = THRESHOLDS.some(([value]) => value === search.minMatch);
+    const [input, text] = /** @type {any} */ (other.children);
+    if (!other.hidden) [input.value, text.textContent] = [String(search.minMatch), `${percent(search.minMatch)}`];
+    const value = String(control.disabled ? 0 : search.minMatch);
+    for (const radio of control.elements) radio.checked = radio.value === value && !radio.parentElement.hidden;
+  };
+  changes.addEventListener("search", show);
+  show();
+}
+
+/** @param {number} value @param {string} label @param {string} meaning */
+function choice(value, label, meaning) {
+  return element("label", { title: meaning || false }, element("input", { type: "radio", name: "threshold", value: String(value), id: label && `match-${label.toLowerCase()}` }), element("span", {}, label));
+}
