@@ -218,3 +218,41 @@ def test_no_likely_match_is_alone_in_a_row_also_with_several_terms(page, matches
         "() => Object.values(Object.groupBy(document.querySelectorAll('.photo'), (one) => one.getBoundingClientRect().top)).map((row) => row.length)"
     )
     assert min(rows) > 1
+
+
+def selected(page):
+    return page.locator("#selection-count").inner_text()
+
+
+def pick_first(page):
+    card = page.locator(".photo").first
+    card.hover()
+    card.locator(".pick").click()
+
+
+def test_all_photos_are_selected_also_those_that_are_not_loaded(new_page, address):
+    page = new_page()
+    open_with(page, address, made_up(days(datetime(2024, 6, 30, 12), 1500, 1)))
+    pick_first(page)
+    assert page.locator("#selection-all").inner_text() == "Select all"
+    page.click("#selection-all")
+    page.wait_for_function("() => document.querySelector('#selection-count').textContent === '1,500 photos selected'")
+    assert page.locator("#selection-all").is_enabled()
+
+
+def test_all_likely_photos_of_a_search_are_selected(page):
+    search(page, "a giraffe")
+    likely = int(re.search(r"about (\d+) likely", page.evaluate(STATUS))[1])
+    pick_first(page)
+    assert page.locator("#selection-all").inner_text() == f"Select all {likely} likely"
+    page.keyboard.press("Escape")
+    page.locator(".photo .open").nth(likely - 1).focus()
+    with page.expect_response(lambda response: "relevant=true" in response.url):
+        page.keyboard.press("Control+a")
+    wanted = f"{likely} photo{'s' * (likely != 1)} selected"
+    page.wait_for_function("(text) => document.querySelector('#selection-count').textContent === text", arg=wanted)
+    first = page.locator(".photo").first
+    first.hover()
+    with answered(page, "like="):
+        first.locator(".similar").click()
+    assert page.locator("#selection-all").inner_text() == "Select the 51 loaded"

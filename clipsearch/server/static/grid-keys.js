@@ -1,6 +1,7 @@
 /** The keyboard in the rows of photos, and what a click or a shifted one selects. */
 
 import { neighbourRow } from "./row-layout.js";
+import { selectAll } from "./select-all.js";
 import { selection } from "./selection.js";
 
 /**
@@ -14,7 +15,7 @@ export function setUpGridKeys(room, grid, similar, mark) {
     if (event.altKey) return;
     if ((event.ctrlKey || event.metaKey) && event.key === "a") {
       event.preventDefault();
-      selection.add(grid.photos);
+      selectAll();
       return;
     }
     if (event.ctrlKey || event.metaKey) return;

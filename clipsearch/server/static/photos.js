@@ -14,8 +14,21 @@ import { filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
  */
 
 const PAGE = 60;
-const MOST_AT_ONCE = 1000; // the server's own limit
+export const MOST_AT_ONCE = 1000; // the server's own limit
 const SORTED = 300; // how many of the best are sorted by date or name
+
+/**
+ * The request for some photos of a search.
+ * @param {Readonly<Search>} search @param {number} offset @param {number} size
+ * @returns {{path: string, pairs: import("./url.js").Pair[]}}
+ */
+export function requestFor(search, offset, size) {
+  const querying = isQuery(search);
+  const pairs = [...(querying ? queryPairs(search) : shotPairs(search)), ...filterPairs(search)];
+  if (search.sort && (querying || search.sort !== "score")) pairs.push(["sort", search.sort]);
+  pairs.push(["top_k", String(size)], ["offset", String(offset)]);
+  return { path: querying ? "/api/search" : "/api/images", pairs };
+}
 
 /** Events: "shown" (other photos), "more" (photos added), "failed" (detail: the error, and whether it was the first page), "busy", "idle". */
 export const photos = new (class extends EventTarget {
@@ -90,19 +103,12 @@ export const photos = new (class extends EventTarget {
    *   null if a newer search has started
    */
   async #ask(search, offset, size, running) {
-    const querying = isQuery(search);
     this.#loading = true;
     this.dispatchEvent(new Event("busy"));
     try {
-      const answer = await ask(querying ? "/api/search" : "/api/images", {
-        pairs: [
-          ...(querying ? queryPairs(search) : shotPairs(search)), ...filterPairs(search),
-          ...(search.sort && (querying || search.sort !== "score") ? [/** @type {[string, string]} */ (["sort", search.sort])] : []),
-          ...(querying && offset === 0 ? [/** @type {[string, string]} */ (["explain", "true"])] : []),
-          ["top_k", String(size)], ["offset", String(offset)],
-        ],
-        signal: running.signal,
-      });
+      const { path, pairs } = requestFor(search, offset, size);
+      if (isQuery(search) && offset === 0) pairs.push(["explain", "true"]);
+      const answer = await ask(path, { pairs, signal: running.signal });
       if (running !== this.#running) return null;
       return {
         found: answer.hits ?? answer.images, considered: answer.considered, seconds: answer.seconds ?? 0,

@@ -43,15 +43,13 @@ export const selection = new (class extends EventTarget {
   }
 })();
 
-/** @param {() => Photo[]} shown the photos that "Select all" selects */
-export function setUpSelectionBar(shown) {
+export function setUpSelectionBar() {
   const bar = byId("selection");
   selection.addEventListener("change", () => {
     bar.hidden = selection.size === 0;
     document.documentElement.classList.toggle("selecting", selection.size > 0);
     byId("selection-count").textContent = `${counted(selection.size)} selected`;
   });
-  byId("selection-all").addEventListener("click", () => selection.add(shown()));
   byId("selection-clear").addEventListener("click", () => selection.clear());
   byId("selection-copy").addEventListener("click", async () => {
     const { copyText } = await import("./clipboard.js");
