@@ -1,5 +1,6 @@
 """How many photos are likely matches: as many as the same query finds with a `min_match` of 0.5."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -24,30 +25,25 @@ def colours(engine, photos):
 
 
 def likely(query, engine):
-    explanation = engine.search(query, 2).explanation
+    explanation = engine.search(query, 100).explanation
     return explanation.likely, explanation.more_likely
 
 
-@pytest.mark.parametrize("text", ["red", "red - blue", "red + blue", "train ticket", "red train", "nothing"])
-@pytest.mark.parametrize("hybrid", [False, True])
-@pytest.mark.parametrize("one_per_shot", [False, True])
-def test_as_many_are_likely_as_relevant_finds(colours, text, hybrid, one_per_shot):
-    query = Query(parse_terms(split_words(text)), hybrid=hybrid, one_per_shot=one_per_shot)
-    found = colours.search(replace(query, min_match=RELEVANT), 100)
-    assert likely(query, colours) == (len(found), False) == (found.explanation.likely, False)
-
-
-def test_only_some_are_likely_and_shots_count_once(colours):
-    files, _ = likely(Query((Term("red"),)), colours)
-    shots, _ = likely(Query((Term("red"),), one_per_shot=True), colours)
-    assert 0 < shots < files < 45
+def test_as_many_are_likely_as_relevant_finds(colours):
+    texts = ["red", "red - blue", "red + blue", "train ticket", "red train", "nothing"]
+    for text, hybrid in itertools.product(texts, [False, True]):
+        query = Query(parse_terms(split_words(text)), hybrid=hybrid, one_per_shot=True)
+        found = colours.search(replace(query, min_match=RELEVANT), 100)
+        assert likely(query, colours) == (len(found), False) == (found.explanation.likely, False), (text, hybrid)
+    files, shots = (likely(Query((Term("red"),), one_per_shot=flag), colours)[0] for flag in (False, True))
+    assert 0 < shots < files
 
 
 def test_if_even_the_last_of_those_that_count_are_likely_there_may_be_more(colours, monkeypatch):
     monkeypatch.setattr(searching, "CANDIDATES", 6)
     monkeypatch.setattr(searching, "_LAST", 1)
-    query = Query((Term("red"),), min_match=RELEVANT)
-    assert likely(query, colours)[1]
+    explanation = colours.search(Query((Term("red"),), min_match=RELEVANT), 1).explanation
+    assert (explanation.likely, explanation.more_likely) == (6, True)
 
 
 def test_what_has_no_match_and_a_few_photos_of_many_are_not_counted(colours, photos):
@@ -56,3 +52,4 @@ def test_what_has_no_match_and_a_few_photos_of_many_are_not_counted(colours, pho
         Query((Term("red"),), diverse=True),
     ):
         assert likely(query, colours) == (None, False)
+    assert colours.search("red", 2).explanation.likely is None
