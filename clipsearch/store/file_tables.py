@@ -419,7 +419,8 @@ class ImageTable(FileTable):
         self, condition: Condition | None, folders: FolderLookup, order: Order, offset: int, count: int
     ) -> list[int]:
         """A page of the images that meet a condition, or of all, in some order."""
-        rows = self._select("image_id", condition, folders, f"ORDER BY {_ORDERS[order]} LIMIT {int(count)} OFFSET {int(offset)}")
+        page = f"LIMIT {int(count)} OFFSET {int(offset)}"
+        rows = self._select("image_id", condition, folders, f"ORDER BY {_ORDERS[order]} {page}")
         return [image_id for (image_id,) in rows]
 
     def names(self) -> tuple[bytes, Ids]:
