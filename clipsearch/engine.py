@@ -235,7 +235,8 @@ class SearchEngine:
     ) -> tuple[list[ImageRecord], int]:
         """List photos without a query, newest first, oldest first or by name: `top_k` after the first `offset`.
 
-        Returns them, and how many there are in all. `condition` limits the photos that count. QueryError for a `top_k` below 1 or a negative offset.
+        Returns them, and how many there are in all. `condition` limits the photos that count. QueryError for a `top_k`
+        below 1 or a negative offset.
         """
         _require_page(offset, top_k)
         return self._source().browse(condition, sort, offset, top_k)

@@ -316,8 +316,8 @@ def _hits(
 ) -> tuple[list[Hit], _Likely | None]:
     """From a ranking to the hits that are wanted: good enough, one for each shot, without near-copies, after the offset.
 
-    `best` has what each of the query's texts scores at best, or is empty. If the ranking is deep enough, all likely photos of it
-    are counted, too.
+    `best` has what each of the query's texts scores at best, or is empty. If the ranking is deep enough, its likely photos are
+    counted, too.
     """
     query = search.query
     is_whole = len(ranking) < search.depth
