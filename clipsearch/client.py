@@ -173,6 +173,13 @@ class Client:
         answer = self._json("GET", "/api/facets", _filters(filters))["facets"]
         return {by: {count["value"]: count["images"] for count in counts} for by, counts in answer.items()}
 
+    def duplicates(self, filters: Sequence[Condition] = (), *, exact_only: bool = False) -> dict[str, Any]:
+        """Photos that are copies of each other: "groups", each with "best" and "copies", and "copies", "bytes", "failures".
+
+        It may take longer than other answers: give the client a larger `timeout` for a large library.
+        """
+        return self._json("GET", "/api/duplicates", {"only_exact": str(exact_only).lower(), **_filters(filters)})
+
     def start_index(self, folders: Sequence[str] = ()) -> dict[str, Any]:
         """Let the server update its index, all of it or some of its folders; returns the job, as `index_job` does."""
         return dict(self._json("POST", "/api/index", body={"folders": list(folders)} if folders else {})["job"])

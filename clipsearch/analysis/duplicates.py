@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from clipsearch._internal.paths import NOT_THERE, is_elsewhere, is_gone
 from clipsearch._internal.windows import opened_as
 from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import CollectionDamaged
+from clipsearch.render.json_output import reasons_to_json
 from clipsearch.store.collection import Collection
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.types import Condition, Embeddings, Failure, Ids, ImageFile, ImageRecord, Progress, StageProgress
@@ -90,6 +93,31 @@ class Duplicates:
     def spare_bytes(self) -> int:
         """Bytes that all copies take on disk."""
         return sum(group.spare_bytes for group in self.groups)
+
+    def to_json(self, photo: Callable[[ImageRecord], dict[str, Any]]) -> dict[str, Any]:
+        """For JSON: "images", "copies", "bytes", "groups" and "failures". `photo` makes the object of one photo."""
+        return {
+            "images": self.images,
+            "copies": self.copies,
+            "bytes": self.spare_bytes,
+            "groups": [
+                {
+                    "best": photo(group.best),
+                    "reason": group.reason,
+                    "copies": [
+                        {
+                            **photo(copy.record),
+                            "exact": copy.exact,
+                            "cosine": round(copy.cosine, 6),
+                            "differing_bits": copy.differing_bits,
+                        }
+                        for copy in group.copies
+                    ],
+                }
+                for group in self.groups
+            ],
+            "failures": reasons_to_json(self.failures),
+        }
 
 
 def find_duplicates(

@@ -23,7 +23,7 @@ from clipsearch.cli.output import (
     print_paths,
     say,
 )
-from clipsearch.render.json_output import photo_to_json, reasons_to_json
+from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import counted, human_bytes, printable, short_path
 from clipsearch.types import Condition, ImageRecord, all_of
 
@@ -86,7 +86,7 @@ def duplicates(
     if any(failure.reason in (CHANGED, GONE) for failure in report.failures):
         note(f"to update the index: {hint('index')}")
     if as_json:
-        print_json(_duplicates_object(str(engine.index_folder), report))
+        print_json({"index": str(engine.index_folder), **report.to_json(_photo)})
     elif paths or print0:
         copies = (copy.record.file.path for group in report.groups for copy in group.copies)
         print_paths(copies, b"\0" if print0 else b"\n")
@@ -115,32 +115,6 @@ def _group_table(group: CopyGroup) -> str:
         f"{human_bytes(record.file.size):>7}  {printable(short_path(record.file.path, folder))}\n"
         for kind, cosine, record in rows
     )
-
-
-def _duplicates_object(index: str, report: Duplicates) -> dict[str, Any]:
-    """{"index", "images", "copies", "bytes", "groups": [{"best", "copies": [...]}], "failures"}. Keys are only added."""
-    return {
-        "index": index,
-        "images": report.images,
-        "copies": report.copies,
-        "bytes": report.spare_bytes,
-        "groups": [
-            {
-                "best": _photo(group.best),
-                "copies": [
-                    {
-                        **_photo(copy.record),
-                        "exact": copy.exact,
-                        "cosine": round(copy.cosine, 6),
-                        "differing_bits": copy.differing_bits,
-                    }
-                    for copy in group.copies
-                ],
-            }
-            for group in report.groups
-        ],
-        "failures": reasons_to_json(report.failures),
-    }
 
 
 def _photo(record: ImageRecord) -> dict[str, Any]:

@@ -172,6 +172,12 @@ class FacetParameters(FilterParameters):
     depth: int = Field(1, ge=0, le=20, description="How many levels of folders are counted separately.")
 
 
+class DuplicatesParameters(FilterParameters):
+    """Which copies."""
+
+    only_exact: bool = Field(False, description="Only files with the same bytes, which decodes nothing.")
+
+
 class PlaceParameters(FilterParameters):
     """Where photos were taken."""
 
@@ -194,5 +200,13 @@ class ThumbnailSize(StrictParameters):
 
 
 REPEATABLE = frozenset({"in", "name", "place", "keyword", "person", "like", "unlike", "right", "wrong", "prompt"})
-_MODELS = (SearchParameters, SimilarParameters, BrowseParameters, FacetParameters, PlaceParameters, ThumbnailSize)
+_MODELS = (
+    SearchParameters,
+    SimilarParameters,
+    BrowseParameters,
+    FacetParameters,
+    PlaceParameters,
+    DuplicatesParameters,
+    ThumbnailSize,
+)
 NAMES = sorted({field.alias or name for model in _MODELS for name, field in model.model_fields.items()})

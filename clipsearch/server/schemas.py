@@ -210,6 +210,39 @@ class DownloadAnswer(BaseModel):
     size: int = Field(description="Bytes of these photos' own files.", examples=[48_000_000])
 
 
+class PhotoCopy(Photo):
+    """A photo that duplicates the best of its group."""
+
+    exact: bool = Field(description="It has the same bytes.")
+    cosine: float = Field(description="Of its embedding and that of the best.", examples=[0.98])
+    differing_bits: int = Field(description="Of the 256 bits of their perceptual hashes.", examples=[12])
+
+
+class CopyGroupAnswer(BaseModel):
+    """A photo and its copies."""
+
+    best: Photo
+    reason: str = Field(description="Why it is the best.", examples=["the most pixels"])
+    copies: list[PhotoCopy]
+
+
+class NotCompared(BaseModel):
+    """A photo that could not be compared."""
+
+    path: str
+    reason: str
+
+
+class DuplicatesAnswer(BaseModel):
+    """Groups of copies, those that waste most bytes first."""
+
+    images: int = Field(description="Photos that were compared.")
+    copies: int
+    bytes: int = Field(description="What the copies take on disk.")
+    groups: list[CopyGroupAnswer]
+    failures: list[NotCompared]
+
+
 class FacetsAnswer(BaseModel):
     """Counts by year, month, camera, folder, format, orientation, keyword, person, rating, source, place and country."""
 

@@ -31,8 +31,8 @@ _T = TypeVar("_T")
 class Service:
     """One index, served. `close` leaves no thread, process or file behind.
 
-    Three threads read the index, so that quick requests do not wait for slow ones: `searches` has the model, `lookups` reads
-    single photos, and `counts` does what takes longer.
+    Four threads read the index, so that quick requests do not wait for slow ones: `searches` has the model, `lookups` reads
+    single photos, `counts` does what takes longer, and `analyses` what may take minutes.
     """
 
     def __init__(self, index_folder: Path, *, model: str | None = None, device: str = "auto") -> None:
@@ -45,6 +45,7 @@ class Service:
         self.searches = SearchThread(make_engine, self.metrics.batch)
         self.lookups = EngineThread(make_engine, "lookups")
         self.counts = EngineThread(make_engine, "counts")
+        self.analyses = EngineThread(make_engine, "analyses")
         self.pictures = Pictures(ThumbnailCache(), self.metrics.thumbnail)
         self.uploads = Uploads()  # only the thread of `searches` uses it
         self.downloads = Downloads()
@@ -70,7 +71,7 @@ class Service:
         """Stop."""
         self.jobs.close()
         self.pictures.close()
-        for thread in (self.searches, self.lookups, self.counts):
+        for thread in (self.searches, self.lookups, self.counts, self.analyses):
             thread.close()
 
     async def answer(self, request: Request, work: Awaitable[_T]) -> _T:

@@ -113,3 +113,27 @@ def test_a_server_that_goes_away_is_told_and_comes_back(new_page, small):
         page.wait_for_function("() => document.querySelector('#status').textContent.includes('ms')")
         page.close()
     page.expected += ["ERR_", "Failed to load"]
+
+
+def test_copies_are_shown_in_groups_and_selected(page):
+    first, second, third = page.evaluate("async () => (await (await fetch('/api/images?top_k=3')).json()).images")
+    likeness = {"exact": True, "cosine": 1, "differing_bits": 0}
+    near = {"exact": False, "cosine": 0.97, "differing_bits": 9}
+    report = {
+        "images": 52, "copies": 2, "bytes": 2_500_000, "failures": [],
+        "groups": [{"best": first, "reason": "the most pixels", "copies": [{**second, **likeness}, {**third, **near}]}],
+    }  # fmt: skip
+    page.route("**/api/duplicates", lambda route: route.fulfill(json=report))
+    page.click("#open-library")
+    page.get_by_role("button", name="Find copies").click()
+    panel = page.locator("#panel")
+    panel.locator(".copy").first.wait_for()
+    assert "2 copies in 1 group take 2.5 MB. Nothing is deleted" in panel.inner_text()
+    assert panel.locator(".badge").all_inner_texts() == ["best", "same", "near"]
+    panel.get_by_role("button", name="Select the 2 copies").click()
+    assert panel.is_hidden() and "2 photos selected" in page.locator("#selection-count").inner_text()
+    page.unroute("**/api/duplicates")
+    page.click("#open-library")
+    with page.expect_response("**/api/duplicates"):
+        page.get_by_role("button", name="Find copies").click()
+    page.wait_for_function("() => document.querySelector('#panel').textContent.includes('copy of another')")

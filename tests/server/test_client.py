@@ -274,6 +274,7 @@ def test_the_client_finds_what_the_engine_does(index, server):
         records, considered = client.images((parse_where("format = jpeg"),), sort="name", top_k=2)
         assert len(records) == 2 < considered and client.image(number) == first.record
         assert client.file(number) == (PHOTOS / first.record.file.name).read_bytes()
+        assert client.duplicates(exact_only=True)["groups"] == []
         assert client.original(number) == client.file(number)
         assert client.download([number])[:4] == b"PK\x03\x04" and client.download([number], "sheet")[:4] == b"%PDF"
         assert client.thumbnail(number)[:4] in (b"RIFF", b"\xff\xd8\xff\xe0")

@@ -56,6 +56,8 @@ def test_answers_have_the_keys_that_are_described(client, engine, photos, descri
         ("/api/search", "/api/search?q=red&explain=true&smart=true&group_by=day"),
         ("/api/images", "/api/images"),
         ("/api/images/{id}", f"/api/images/{numbers['red.jpg']}", f"/api/images/{numbers['pages.tif']}"),
+        ("/api/duplicates", "/api/duplicates?only_exact=true"),
+        ("/api/desktop", "/api/desktop"),
         ("/api/facets", "/api/facets"),
         ("/api/places", "/api/places"),
         ("/api/status", "/api/status"),

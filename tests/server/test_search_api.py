@@ -1,15 +1,19 @@
 """/api/search and similar addresses give the same answers as the command line."""
 
+import asyncio
 import base64
 import json
 import os
+import shutil
 from unicodedata import normalize
 
 import pytest
 from click.testing import CliRunner
 
+from clipsearch import SearchEngine
 from clipsearch._internal.commands import quoted
 from clipsearch.cli import cli
+from clipsearch.server.app import make_app
 from clipsearch.store.repair import repair
 from tests.conftest import give_captions, give_facts, save_photo
 from tests.server.conftest import found_names, ids
@@ -409,3 +413,52 @@ def test_hits_and_lists_say_which_words_were_found(client, engine):
         assert hit["found_in"]["field"] == "title" and not any("found_in" in other for other in others)
     assert "found_in" not in client.get("/api/search?q=train+ticket").json()["hits"][0]
     assert "found_in" not in client.get("/api/images?keyword=sea").json()["images"][0]
+
+
+def test_copies_are_found_in_groups_and_nothing_is_deleted(client, engine, photos):
+    shutil.copy(photos / "red.jpg", photos / "again.jpg")
+    engine.index()
+    before = sorted(os.listdir(photos))
+    answer = client.get("/api/duplicates").json()
+    (group,) = answer["groups"]
+    assert (answer["images"], answer["copies"], answer["bytes"]) == (6, 1, (photos / "red.jpg").stat().st_size)
+    assert os.path.basename(group["best"]["path"]) == "red.jpg" and group["reason"] == "the shortest path"
+    (copy,) = group["copies"]
+    assert copy["id"] == ids(client)["again.jpg"] and copy["exact"] and copy["cosine"] == 1
+    assert client.get("/api/duplicates?only_exact=1&name=blue*").json()["groups"] == []
+    assert sorted(os.listdir(photos)) == before
+
+
+def test_looking_for_copies_stops_if_the_client_leaves(service, engine, monkeypatch):
+    tokens = []
+
+    def find(self, condition, *, exact_only, cancel):
+        tokens.append(cancel)
+        cancel.wait(10)
+        cancel.check()
+
+    monkeypatch.setattr(SearchEngine, "duplicates", find)
+
+    async def leave():
+        yielded = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive():
+            if yielded:
+                return yielded.pop()
+            while not tokens:
+                await asyncio.sleep(0.01)
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message)
+
+        sent = []
+        scope = {
+            "type": "http", "method": "GET", "path": "/api/duplicates", "raw_path": b"/api/duplicates", "query_string": b"",
+            "headers": [(b"host", b"127.0.0.1:8100")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8100),
+            "scheme": "http", "root_path": "", "http_version": "1.1", "asgi": {"version": "3.0"},
+        }  # fmt: skip
+        await make_app(service, host="127.0.0.1", port=8100)(scope, receive, send)
+
+    asyncio.run(leave())
+    assert tokens[0].cancelled

@@ -11,7 +11,9 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
 
 from clipsearch import types
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis.statistics import By
+from clipsearch.engine import SearchEngine
 from clipsearch.query.hits import Hits
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.matching_words import found_in, wanted_phrases
@@ -21,6 +23,7 @@ from clipsearch.server.errors import RequestError
 from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import (
     BrowseParameters,
+    DuplicatesParameters,
     FacetParameters,
     NoParameters,
     PlaceParameters,
@@ -58,7 +61,7 @@ _BAD_BODY = error_responses(
 
 
 def search_routes(service: Service) -> APIRouter:
-    """/api/search, /api/similar, /api/images, /api/facets, /api/places."""
+    """/api/search, /api/similar, /api/images, /api/facets, /api/places, /api/duplicates."""
     router = APIRouter(prefix="/api", tags=["photos"])
 
     async def hits_of(request: Request, search: SearchRequest) -> Hits:
@@ -145,6 +148,23 @@ def search_routes(service: Service) -> APIRouter:
         )
         counts = {breakdown.by: [asdict(count) for count in breakdown.counts] for breakdown in stats.breakdowns}
         return json_response({"images": stats.images, "facets": counts})
+
+    @router.get("/duplicates", response_model=schemas.DuplicatesAnswer, responses=_BAD_QUERY)
+    async def duplicates(request: Request, parameters: Annotated[DuplicatesParameters, Query()]) -> Response:
+        """Photos that are copies of each other, in groups. It may take minutes, and stops if the client leaves.
+
+        Nothing is deleted, here or elsewhere.
+        """
+        condition, cancel = all_of(parameters.conditions(request.scope["query_string"])), CancelToken()
+
+        def find(engine: SearchEngine) -> dict[str, Any]:
+            report = engine.duplicates(condition, exact_only=parameters.only_exact, cancel=cancel)
+            return report.to_json(photo_to_json)
+
+        try:
+            return json_response(await service.answer(request, service.analyses.run(find)))
+        finally:
+            cancel.cancel()
 
     @router.get("/places", response_model=schemas.PlacesAnswer, responses=_BAD_QUERY)
     async def places(request: Request, parameters: Annotated[PlaceParameters, Query()]) -> Response:

@@ -1,7 +1,7 @@
 /** The index panel: what is indexed, indexing new photos, failures. It also notices when the index changes. */
 
 import { ask } from "./api.js";
-import { byId, element } from "./dom.js";
+import { byId, element, icon } from "./dom.js";
 import { bytes, count, counted, visible } from "./format.js";
 import { announce, explainEmpty } from "./messages.js";
 import { openPanel } from "./panel.js";
@@ -69,7 +69,7 @@ export async function openIndexPanel() {
   openPanel("Index", element("p", { class: "soft" }, "…"));
   try {
     const [status, { failures }, job] = await Promise.all([ask("/api/status"), ask("/api/failures"), ask("/api/index")]);
-    openPanel("Index", facts(status), progress, failureList(failures));
+    openPanel("Index", facts(status), progress, failureList(failures), ...(status.images > 1 ? [copiesButton()] : []));
     show(job);
   } catch (error) {
     openPanel("Index", element("p", {}, /** @type {Error} */ (error).message));
@@ -95,6 +95,11 @@ function failureList(failures) {
     element("summary", {}, `${counted(failures.length, "file")} could not be read`),
     element("ul", {}, ...failures.slice(0, 1000).map(({ path, reason }) => element("li", {}, element("bdi", {}, visible(path)), element("span", { class: "soft" }, visible(reason))))),
   );
+}
+
+function copiesButton() {
+  const open = async () => (await import("./duplicates-panel.js")).openDuplicatesPanel();
+  return element("div", {}, element("button", { type: "button", onclick: open }, icon("similar"), "Find copies"));
 }
 
 /** Start indexing, or end it. @param {"POST" | "DELETE"} method */
