@@ -24,15 +24,14 @@ from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.hits import Explanation, Hits, QueryNote
 from clipsearch.query.json_form import condition_to_json, request_body
-from clipsearch.query.language import parse_query
+from clipsearch.query.keywords import SearchKeywords, make_query
 from clipsearch.query.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
-from clipsearch.types import Condition, Failure, Fingerprint, ImageRecord, Order, Query, Term
+from clipsearch.types import Condition, Content, Failure, Fingerprint, ImageRecord, Order, Query, Term
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL.Image import Image
+    from typing_extensions import Unpack
 
     from clipsearch.indexing.status import Status
 
@@ -95,13 +94,13 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> Hits:
+    def search(self, query: Content | Query | None = None, top_k: int = 10, **keywords: Unpack[SearchKeywords]) -> Hits:
         """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
 
-        An embedding is float32 (dim,). Hits and scores are those of SearchEngine.search, to the last digit. Pictures are
-        uploaded. Folders in the Query's filters are folders of the server's machine.
+        An embedding is float32 (dim,). Keywords are those of SearchEngine.search, and hits and scores are its own, to the
+        last digit. Pictures are uploaded. Folders in filters are folders of the server's machine.
         """
-        wanted = parse_query(query)
+        wanted = make_query(query, keywords)
         return self._search(wanted, request_body(wanted, top_k, self._upload))
 
     def similar(

@@ -5,48 +5,25 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clipsearch._internal.commands import INDEX_FOLDER, command
+from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import is_remote
-from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.errors import ClipsearchError
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing import roots
 from clipsearch.milvus.address import is_address, parse_address
-from clipsearch.query.embed import QueryEmbedder
-from clipsearch.query.hits import Explanation, Hits
-from clipsearch.query.index_model import IndexModel
-from clipsearch.query.language import parse_query
 from clipsearch.query.null_scores import keep_null_scores
-from clipsearch.query.search import list_photos, search
-from clipsearch.query.shots import shots_of_page
+from clipsearch.searcher import Searcher, in_turn
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
-from clipsearch.types import (
-    Condition,
-    Failure,
-    ImageRecord,
-    IndexPreview,
-    Located,
-    Order,
-    Progress,
-    Query,
-    StageProgress,
-    Term,
-)
+from clipsearch.types import Condition, Failure, IndexPreview, Progress, StageProgress
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL.Image import Image
-
-    from clipsearch import gazetteer
     from clipsearch._internal.cancel import CancelToken
     from clipsearch.analysis.duplicates import Duplicates
     from clipsearch.analysis.labels import LabelledImage
@@ -61,9 +38,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.milvus.pull import PullReport
     from clipsearch.milvus.push import PushReport
-    from clipsearch.milvus.store import MilvusStore
-    from clipsearch.query.understood import Understood
-    from clipsearch.query.vector_store import VectorStore
+    from clipsearch.searcher import Place
     from clipsearch.store.approximate.info import Kind
     from clipsearch.store.lock import OnBusy
     from clipsearch.transfer.export import ExportReport
@@ -71,16 +46,17 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.transfer.import_ import ImportProgress, ImportReport
 
 
-class SearchEngine:
-    """An index, or a vector database that one was pushed to, with its model. Use as a context manager, or call `close`.
+class SearchEngine(Searcher):
+    """An index, several indexes, or a vector database, with its model. Use as a context manager, or call `close`.
 
-    The index and the model are loaded when they are first needed. An engine over a vector database only answers queries; other
-    methods raise ClipsearchError. An engine belongs to one thread at a time.
+    The index and the model are loaded when they are first needed. An engine over several indexes or a vector database only
+    answers queries; other methods raise ClipsearchError. Any thread may call any method; the calls take turns. So a search
+    waits while `index` runs: to search meanwhile, use a second engine for that.
     """
 
     def __init__(
         self,
-        index: str | os.PathLike[str] | None = None,
+        index: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
         *,
         store: str | None = None,
         model: str | None = None,
@@ -90,12 +66,15 @@ class SearchEngine:
     ) -> None:
         if (index is None) == (store is None):
             raise ClipsearchError("name an index or a store, and not both")
-        self._place = _absolute(index) if index is not None else parse_address(str(store))
-        self._index: Collection | None = None
-        self._store: MilvusStore | None = None
-        self._model = IndexModel(model, device, precision, text_model)
-        self._embedder: QueryEmbedder | None = None
-        self._embedder_version = -1  # of the index that the embedder was last checked against
+        if index is None:
+            place: Place = parse_address(str(store))
+        elif isinstance(index, (str, os.PathLike)):
+            place = _absolute(index)
+        else:
+            place = tuple(dict.fromkeys(map(_absolute, index)))
+            if not place:
+                raise ClipsearchError("name at least one index")
+        super().__init__(place, model=model, device=device, precision=precision, text_model=text_model)
 
     @classmethod
     def open(
@@ -116,170 +95,38 @@ class SearchEngine:
         """
         if is_address(folder):
             return cls(store=str(folder), model=model, device=device, precision=precision, text_model=text_model)
-        path = _absolute(folder)
-        is_index = path.name == INDEX_FOLDER or has_catalog(path)
-        index = path if is_index else path / INDEX_FOLDER
-        return cls(index, model=model, device=device, precision=precision, text_model=text_model)
+        return cls(_index_of(folder), model=model, device=device, precision=precision, text_model=text_model)
 
-    def close(self) -> None:
-        """Release the index and the model. The engine opens both again when it is next used."""
-        self._close_index()
-        if self._store is not None:  # an empty one counts as false
-            self._store.close()
-        self._store = None
-        self._model.forget()
+    @classmethod
+    def open_many(
+        cls,
+        folders: Iterable[str | os.PathLike[str]],
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        text_model: str | None = None,
+    ) -> SearchEngine:
+        """Open the indexes of several photo folders, or index folders, to search them together: one model and one ranking.
 
-    def __enter__(self) -> SearchEngine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def index_folder(self) -> Path:
-        """The index folder, absolute. ClipsearchError for a vector database, which has none."""
-        if isinstance(self._place, Path):
-            return self._place
-        address = str(self._place)
-        raise ClipsearchError(
-            f"{address} is a store, which only answers queries. To have an index of its photos here: "
-            f"{command('pull', '--store', address, '--index', 'DIR')}"
-        )
-
-    @property
-    def encoder(self) -> Encoder:
-        """The model of the index, loaded at first use, with its text model if there is one.
-
-        ModelMismatch if the index was made with another, or if the text model is not for its pictures.
+        A photo that several of them have, by its path or with equal content, is found once, in the first of them. `match` is
+        what it would be in one index of all photos. Ids are unambiguous, and hold for the same list of folders. The embeddings
+        must be of one model: ModelMismatch, at first use, says what to do. The other parameters are those of `open`.
         """
-        return self._model.for_texts(self._source())
-
-    @property
-    def model_name(self) -> str | None:
-        """The name of the index's model, as `load_encoder` takes it; None before the first photo."""
-        fingerprint = self._source().fingerprint
-        return fingerprint.model if fingerprint else None
-
-    @property
-    def version(self) -> int:
-        """A number that changes when another engine or process commits to the index."""
-        return self._source().version
-
-    # -- queries, which a store answers too
-
-    def search(self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, top_k: int = 10) -> Hits:
-        """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
-
-        An embedding is float32 (dim,). A text may have several parts, "a dog + snow - people"; see `clipsearch.query.language`.
-        Scores are exact cosines, ties are ordered by path. A Query with filters and no terms lists the photos that meet them.
-        QueryError if the query asks for nothing or points nowhere; ImageError if its picture cannot be read;
-        CollectionNotFound if there is no index; ModelMismatch if its model differs.
-        """
-        (hits,) = self.search_many([parse_query(query)], top_k)
-        return hits
-
-    def search_many(self, queries: Sequence[Query], top_k: int = 10) -> list[Hits]:
-        """Answer many queries at once, faster than one by one: their texts are encoded together and they share scans.
-
-        One list of at most `top_k` hits for each query, in order. If one query is wrong, its error is raised for all.
-        """
-        if not any(query.smart for query in queries):
-            return self._searched(queries, top_k)
-        both: list[tuple[Query, Understood | None]] = [
-            self.understand(query) if query.smart else (query, None) for query in queries
-        ]
-        answers = self._searched([query for query, _ in both], top_k)
-        for hits, (_, understood) in zip(answers, both, strict=True):
-            hits.explanation = replace(hits.explanation, understood=understood)
-        return answers
-
-    def understand(
-        self, query: str | os.PathLike[str] | Image | NDArray[np.float32] | Query, today: date | None = None
-    ) -> tuple[Query, Understood]:
-        """Turn facts in a query's texts, such as "last summer" and "in Italy", into filters, as a `smart` query does.
-
-        Returns the query that is searched and what was understood. `today` is the day that "yesterday" is the day before.
-        Places and people are understood if the index has photos of them; a vector database is not asked for them.
-        """
-        from clipsearch.query.smart import understand  # not for other queries
-
-        today = today or date.today()
-        if not isinstance(self._place, Path):
-            return understand(parse_query(query), today)
-        index = self._collection()
-        people = [name for name, _ in index.count_by("person")]
-        return understand(parse_query(query), today, partial(_places_with_photos, index), people)
-
-    def _searched(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
-        answers = self._search_many(queries, top_k)
-        if any(query.filters or query.hybrid for query in queries):
-            from clipsearch.query.matching_words import with_found_words  # not for other queries
-
-            return [with_found_words(hits) for hits in answers]
-        return answers
-
-    def _search_many(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
-        source = self._source()
-        if source.fingerprint is None:
-            return [Hits([], query, Explanation("", source.name, 0, 0, 0, {})) for query in queries]
-        searched = [query for query in queries if query.terms or not query.filters]
-        if searched:
-            answers = iter(search(source, self._current_embedder(source), searched, top_k))
-        return [
-            next(answers) if query.terms or not query.filters else list_photos(source, query, top_k)
-            for query in queries
-        ]
-
-    def browse(
-        self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50
-    ) -> tuple[list[ImageRecord], int]:
-        """List photos without a query, newest first, oldest first or by name: `top_k` after the first `offset`.
-
-        Returns them, and how many there are in all. `condition` limits the photos that count. QueryError for a `top_k`
-        below 1 or a negative offset.
-        """
-        _require_page(offset, top_k)
-        return self._source().browse(condition, sort, offset, top_k)
-
-    def browse_shots(
-        self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50
-    ) -> tuple[list[tuple[ImageRecord, ...]], int]:
-        """List photos like `browse`, with the files of one shot together: RAW and JPEG, an edited copy, a burst.
-
-        The first file of each shot, in the order of the list, stands for it. `offset` and `top_k` count files, and a shot is on
-        the page of its first file. So a page may have fewer than `top_k` shots, or none. Returns the shots and the number of
-        files in all.
-        """
-        _require_page(offset, top_k)
-        source = self._source()
-        return shots_of_page(lambda start, count: source.browse(condition, sort, start, count), offset, top_k)
-
-    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
-        """Look up photos by id: image_id → record. Ids that are not in the index are left out."""
-        return self._source().records(ids)
-
-    def same_content(self, content_hash: str) -> list[int]:
-        """The ids of the photos whose file has this SHA-256 (hexadecimal), oldest first."""
-        return self._source().same_content(content_hash)
-
-    def vector(self, image_id: int) -> NDArray[np.float32]:
-        """A photo's unit vector, float32 (dim,). KeyError if there is no such photo."""
-        vector: NDArray[np.float32] = self._source().vectors([image_id])[0]
-        return vector
-
-    def like(self, record: ImageRecord, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
-        """A photo as a term of a query, and the ids of all photos with its content, for `Query.own`.
-
-        QueryError if the photo has just been removed.
-        """
-        try:
-            vector = self.vector(record.image_id)
-        except KeyError:
-            raise QueryError(f"{record.file.name} has just been removed; search again") from None
-        return Term(vector, weight), tuple(self.same_content(record.info.content_hash))
+        if isinstance(folders, (str, os.PathLike)):
+            raise ClipsearchError("open_many takes a list of folders; for a single one, use open")
+        indexes = []
+        for folder in folders:
+            if is_address(folder):
+                raise ClipsearchError(
+                    f"{folder} is a store, and only indexes are searched together; pull it into an index"
+                )
+            indexes.append(_index_of(folder))
+        return cls(indexes, model=model, device=device, precision=precision, text_model=text_model)
 
     # -- the index
 
+    @in_turn
     def index(
         self,
         *folders: str | os.PathLike[str],
@@ -343,6 +190,7 @@ class SearchEngine:
         report.seconds = time.monotonic() - start
         return report
 
+    @in_turn
     def model_change(self) -> ModelChange | None:
         """What `index` would do with `change_model`; None if the index has the engine's model, or no photos yet."""
         from clipsearch.indexing.model_change import plan_model_change
@@ -350,6 +198,7 @@ class SearchEngine:
         encoder = self._other_encoder()
         return plan_model_change(self._collection(), encoder.spec.fingerprint) if encoder else None
 
+    @in_turn
     def preview(
         self,
         *folders: str | os.PathLike[str],
@@ -376,6 +225,7 @@ class SearchEngine:
             roots.require_folder(roots.absolute(folder))
         return preview_index(self.index_folder, None, folders, options, cancel)
 
+    @in_turn
     def index_on_cluster(
         self,
         *sources: str,
@@ -411,6 +261,7 @@ class SearchEngine:
         report.seconds = time.monotonic() - start
         return report
 
+    @in_turn
     def forget(self, *folders: str | os.PathLike[str], on_busy: OnBusy | None = None) -> int:
         """Remove folders or single files from the index, never from the disk; returns how many photos went.
 
@@ -422,16 +273,19 @@ class SearchEngine:
             collection.commit()
         return forgotten
 
+    @in_turn
     def status(self, *, scan: bool = True) -> Status:
         """What is indexed and by which model; with `scan`, also what has changed in the folders since."""
         from clipsearch.indexing.status import read_status
 
         return read_status(self._collection(), scan)
 
+    @in_turn
     def failures(self) -> list[Failure]:
         """Every file that could not be indexed, with the reason, by path."""
         return self._collection().failures()
 
+    @in_turn
     def optimize(
         self,
         *,
@@ -457,6 +311,7 @@ class SearchEngine:
             collection, lambda: self.encoder, recall, max_milliseconds, max_bytes, kinds, force, progress, cancel
         )
 
+    @in_turn
     def remove_approximate(self) -> bool:
         """Delete the approximate index, so that all searches are exact again; returns whether there was one."""
         from clipsearch.store.approximate.index import remove
@@ -465,6 +320,7 @@ class SearchEngine:
 
     # -- analysis
 
+    @in_turn
     def label(
         self,
         labels: Sequence[str],
@@ -485,8 +341,10 @@ class SearchEngine:
         collection, texts = self._collection(), check_labels(labels)
         if collection.fingerprint is None:
             return (image for image in list[LabelledImage]())
-        return label_images(collection, self.encoder, texts, prompts, condition, progress, cancel)
+        images = label_images(collection, self.encoder, texts, prompts, condition, progress, cancel)
+        return self._each_in_turn(images)
 
+    @in_turn
     def duplicates(
         self,
         condition: Condition | None = None,
@@ -508,6 +366,7 @@ class SearchEngine:
 
         return find_duplicates(self._collection(), condition, exact_only, least_cosine, jobs, progress, cancel)
 
+    @in_turn
     def stats(
         self, by: Sequence[By] | None = None, condition: Condition | None = None, *, top: int = 10, depth: int = 1
     ) -> Stats:
@@ -522,6 +381,7 @@ class SearchEngine:
 
     # -- in and out
 
+    @in_turn
     def push(
         self,
         store: str,
@@ -545,6 +405,7 @@ class SearchEngine:
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             return push(collection, address, prune=prune, take_over=take_over, progress=progress, cancel=cancel)
 
+    @in_turn
     def pull(
         self,
         store: str,
@@ -564,6 +425,7 @@ class SearchEngine:
 
         return pull(parse_address(store), self.index_folder, prune, progress, cancel, on_busy)
 
+    @in_turn
     def export(
         self,
         out: str | os.PathLike[str],
@@ -588,6 +450,7 @@ class SearchEngine:
         collection = self._collection()
         return export(collection, out, format, condition, relative_to, embeddings, force, progress, cancel)
 
+    @in_turn
     def import_embeddings(
         self,
         file: str | os.PathLike[str],
@@ -614,6 +477,7 @@ class SearchEngine:
         named = partial(self._model.named, model)
         return import_file(index, model, file, named, folder, any_length, trust_model, jobs, progress, cancel)
 
+    @in_turn
     def remember_text_model(self, *, on_busy: OnBusy | None = None) -> None:
         """Have the index use this engine's text model from now on; "none" makes it forget another one.
 
@@ -632,32 +496,6 @@ class SearchEngine:
                 writable.commit()
 
     # -- inside
-
-    def _current_embedder(self, source: VectorStore[Any]) -> QueryEmbedder:
-        """What embeds queries. It changes if another process has the index remember another text model."""
-        version = source.version
-        if self._embedder is None or version != self._embedder_version:
-            encoder = self.encoder
-            if self._embedder is None or self._embedder.encoder is not encoder:
-                self._embedder = QueryEmbedder(encoder)
-            self._embedder_version = version
-        return self._embedder
-
-    def _source(self) -> VectorStore[Any]:
-        """What answers queries, opened at first use: the index or the store."""
-        if isinstance(self._place, Path):
-            return self._collection()
-        if self._store is None:
-            from clipsearch.milvus.store import MilvusStore
-
-            self._store = MilvusStore(self._place)
-        return self._store
-
-    def _collection(self) -> Collection:
-        """The index, open for reading. ClipsearchError for a store, which has none."""
-        if self._index is None:
-            self._index = Collection(self.index_folder)
-        return self._index
 
     def _other_encoder(self) -> Encoder | None:
         """The model that was named, if the index has photos and is of another model; else None."""
@@ -711,11 +549,6 @@ class SearchEngine:
                 keep_null_scores(collection, partial(self._model.for_texts, collection))
             return report
 
-    def _close_index(self) -> None:
-        if self._index is not None:  # an empty one counts as false
-            self._index.close()
-        self._index = self._embedder = None
-
     def _is_new(self) -> bool:
         return not has_catalog(self.index_folder)
 
@@ -746,13 +579,7 @@ def _absolute(folder: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(os.path.expanduser(folder)))
 
 
-def _places_with_photos(index: Collection, name: str) -> list[gazetteer.Place]:
-    """The places of a name that an index has photos of."""
-    from clipsearch.gazetteer import find  # not for other queries
-
-    return [place for place in find(name) if len(index.select(Located((place.code,))))]
-
-
-def _require_page(offset: int, top_k: int) -> None:
-    if top_k < 1 or offset < 0:
-        raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")
+def _index_of(folder: str | os.PathLike[str]) -> Path:
+    """The index of a photo folder, or the folder itself if it is an index."""
+    path = _absolute(folder)
+    return path if path.name == INDEX_FOLDER or has_catalog(path) else path / INDEX_FOLDER

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from clipsearch.errors import Cause
+from clipsearch._internal.arguments import require_flag, require_number, require_one_of, short
+from clipsearch.errors import Cause, QueryError
 
 if TYPE_CHECKING:  # what decodes photos or only compares folders needs no numpy
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
+    from typing_extensions import Unpack  # type checkers know it by themselves
+
+    from clipsearch.query.keywords import SearchKeywords
 
 Embeddings: TypeAlias = "NDArray[np.float32]"
 """float32 array (n, dim) whose rows have Euclidean norm 1, so that an inner product is a cosine."""
@@ -24,6 +29,9 @@ Ids: TypeAlias = "NDArray[np.int64]"
 
 Scores: TypeAlias = "NDArray[np.float64]"
 """float64 array of cosines in [-1, 1]; higher is better."""
+
+Content: TypeAlias = "str | os.PathLike[str] | Image | NDArray[np.floating[Any]]"
+"""What a query looks for: a text (str), a picture (a Path or a PIL image), or an embedding (float32, (dim,))."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how many items are done, and how many there are in all."""
@@ -287,6 +295,19 @@ class Test:
     operator: Operator
     value: str | float
 
+    def __post_init__(self) -> None:
+        """QueryError if field, operator and value do not go together, as in `camera < 5`."""
+        field, operator = self.field, self.operator
+        require_one_of("field", field, get_args(Field))
+        require_one_of("operator", operator, get_args(Operator))
+        is_number = field in NUMBERS
+        if is_number == isinstance(self.value, str):
+            raise QueryError(f"{field} is compared with a {'number' if is_number else 'text'}, not {self.value!r}")
+        if is_number and operator == "~":
+            raise QueryError(f"{field} is a number, so ~ does not go with it; use = or <")
+        if not is_number and field != "taken" and operator in ("<", "<=", ">", ">="):
+            raise QueryError(f"{field} is a text, so {operator} does not go with it; use =, != or ~")
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -320,6 +341,12 @@ class Near:
     latitude: float
     longitude: float
     km: float
+
+    def __post_init__(self) -> None:
+        """QueryError for a point that is not on the earth."""
+        require_number("latitude", self.latitude, -90, 90)
+        require_number("longitude", self.longitude, -180, 180)
+        require_number("km", self.km, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,9 +403,36 @@ class Term:
     that was typed in double quotes: a `smart` query looks for no facts in it.
     """
 
-    content: str | os.PathLike[str] | Image | NDArray[np.float32]
+    content: Content
     weight: float = 1.0
     literal: bool = False
+
+    def __post_init__(self) -> None:
+        """QueryError if it is none of these."""
+        content: object = self.content
+        if not (isinstance(content, (str, os.PathLike)) or any(hasattr(content, name) for name in _ARRAYS)):
+            memory = "; PIL.Image.open(io.BytesIO(data)) makes a picture of bytes" if isinstance(content, bytes) else ""
+            raise QueryError(
+                "a query is a text (str), a picture (a Path or PIL image) or an embedding (a numpy array), "
+                f"not {short(content)}{memory}"
+            )
+        require_number("weight", self.weight)
+
+    def __repr__(self) -> str:
+        """With the size of a picture or an embedding in place of its values."""
+        content: Any = self.content
+        is_short = isinstance(content, (str, os.PathLike))
+        shown = repr(content) if is_short else f"<{type(content).__name__} {getattr(content, 'shape', content.size)}>"
+        return f"Term({shown}{_unusual(self, skip=1)})"
+
+
+_ARRAYS = ("__array__", "__array_interface__")  # of numpy arrays, PIL images and what converts to an array
+
+
+def _unusual(value: Any, skip: int) -> str:
+    """The fields of a dataclass after the first `skip` whose values are not the usual ones, for its repr."""
+    named = [(field.name, getattr(value, field.name), field.default) for field in fields(value)[skip:]]
+    return "".join(f", {name}={field!r}" for name, field, usual in named if field != usual)
 
 
 Order: TypeAlias = Literal["date", "oldest", "name"]
@@ -423,6 +477,44 @@ class Query:
     smart: bool = False
     hybrid: bool = False
 
+    @classmethod
+    def parse(cls, text: str, /, **keywords: Unpack[SearchKeywords]) -> Query:
+        """Make a query of a text, "a dog + snow - people", and keywords: filters, limits, order, as `SearchEngine.search` has.
+
+        QueryError if the text asks for nothing, or for a value that makes no sense; TypeError for an unknown keyword.
+        """
+        from clipsearch.query.keywords import make_query
+
+        return make_query(text, keywords)
+
+    def __post_init__(self) -> None:
+        """QueryError for a field that cannot be what it is. Lists become tuples."""
+        for name, kind, make in (
+            ("terms", Term, "Query.parse(text) makes a query of a text"),
+            ("filters", get_args(Condition), "parse_where(text) makes a Condition of an expression"),
+            ("prompts", str, "a template has one {} in it"),
+            ("own", Integral, "they are ids"),
+            ("right", Integral, "they are ids"),
+            ("wrong", Integral, "they are ids"),
+        ):
+            values: Any = getattr(self, name)
+            if isinstance(values, list):
+                values = tuple(values)
+                object.__setattr__(self, name, values)
+            if not (isinstance(values, tuple) and all(isinstance(value, kind) for value in values)):
+                raise QueryError(f"{name} must be a tuple, not {short(values)}; {make}")
+        for name in ("diverse", "one_per_shot", "all_moments", "keep_own", "exact", "smart", "hybrid"):
+            require_flag(name, getattr(self, name))
+        for name, least in (("min_match", 0), ("min_score", -1)):
+            if getattr(self, name) is not None:
+                require_number(name, getattr(self, name), least, 1)
+        require_number("offset", self.offset)
+        require_one_of("sort", self.sort, get_args(Sort))
+
+    def __repr__(self) -> str:
+        """With the fields alone that are not as usual."""
+        return f"Query({self.terms!r}{_unusual(self, skip=1)})"
+
 
 FoundBy: TypeAlias = Literal["meaning", "text"]
 """How a hit of a hybrid query was found: by its embedding, or by words in its texts."""
@@ -456,6 +548,11 @@ class Hit:
     others: tuple[ImageRecord, ...] = ()
     found_by: tuple[FoundBy, ...] = ()
     found_in: FoundIn | None = None  # only if words were looked for in texts
+
+    def __repr__(self) -> str:
+        """Without the photo's facts."""
+        match = "" if self.match is None else f", match={self.match:.2f}"
+        return f"<Hit {self.rank}: {self.path}, score={self.score:.3f}{match}>"
 
     @property
     def path(self) -> str:

@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
 import click
 
@@ -67,25 +67,34 @@ def _fenced(text: str) -> str:
     return f"```text\n{text.rstrip()}\n```\n"
 
 
-_FIRST = ("SearchEngine", "Query", "Term", "parse_where", "Hits", "Hit", "load_encoder")
+_FIRST = (
+    "SearchEngine",
+    "SearchKeywords",
+    "Query",
+    "Term",
+    "parse_where",
+    "Hits",
+    "Hit",
+    "load_encoder",
+    "Encoder",
+    "Client",
+)
 
 
 def python_page() -> str:
     """Every public name, its signature and its docstring."""
     import clipsearch
-    from clipsearch import client, errors
+    from clipsearch import errors
 
     lines = [
         "# Python\n",
         "```python\nimport clipsearch\n```\n",
         "Importing the package is cheap: what a name needs is imported when the name is first used. Every function is typed "
-        "(`py.typed`). `examples/` has five short programs.\n",
+        "(`py.typed`). `examples/` has short programs.\n",
         "The names below are public and stay. Other modules may change.\n",
     ]
     for name in sorted(clipsearch.__all__, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)):
         lines += list(_described(name, getattr(clipsearch, name)))
-    lines += ["## A server's client\n", "```python\nfrom clipsearch.client import Client\n```\n"]
-    lines += list(_described("Client", client.Client))
     tree = inspect.cleandoc(errors.__doc__ or "")
     lines += ["## The tree of errors\n", "They are in `clipsearch.errors`.\n", _fenced(tree.partition("\n\n")[2])]
     return _NOTE.format(source="docstrings") + "\n".join(lines)
@@ -95,7 +104,7 @@ def _described(name: str, value: Any) -> Iterator[str]:
     yield f"## {name}\n"
     text = _docstring(value)
     if inspect.isclass(value):
-        if not issubclass(value, Exception):
+        if not (issubclass(value, Exception) or is_typeddict(value)):
             yield _code(f"class {name}{_parameters(value)}")
         yield text
         yield from _fields(value)
@@ -127,14 +136,18 @@ def _docstring(value: Any) -> str:
 
 
 def _fields(value: type) -> Iterator[str]:
-    """Describe a dataclass's fields by the comments beside them."""
-    if not dataclasses.is_dataclass(value):
+    """Describe the fields of a dataclass, or the keys of a TypedDict, by the comments beside them."""
+    if dataclasses.is_dataclass(value):
+        names = {field.name: str(field.type) for field in dataclasses.fields(value)}
+    elif is_typeddict(value):
+        names = {name: getattr(kind, "__forward_arg__", str(kind)) for name, kind in value.__annotations__.items()}
+    else:
         return
     source = inspect.getsource(value)
     rows = []
-    for field in dataclasses.fields(value):
-        match = re.search(rf"^    {field.name}: .*?(?:  # (.*))?$", source, re.MULTILINE)
-        rows.append((field.name, str(field.type), match.group(1) or "" if match else ""))
+    for name, kind in names.items():
+        match = re.search(rf"^    {name}: .*?(?:  # (.*))?$", source, re.MULTILINE)
+        rows.append((name, kind, match.group(1) or "" if match else ""))
     yield "| field | type | |\n|---|---|---|"
     for name, kind, comment in rows:
         kind, comment = (text.replace("|", "\\|") for text in (kind, comment))
@@ -143,8 +156,11 @@ def _fields(value: type) -> Iterator[str]:
 
 
 def _members(name: str, value: type) -> Iterator[str]:
-    for member, found in vars(value).items():
-        if member.startswith("_"):
+    inherited = [owner for owner in value.__mro__[:0:-1] if owner.__module__.startswith("clipsearch.")]
+    makers = {member: found for member, found in vars(value).items() if isinstance(found, classmethod)}
+    members = {**makers, **{member: found for owner in (*inherited, value) for member, found in vars(owner).items()}}
+    for member, found in members.items():
+        if member.startswith("_") or is_typeddict(value):
             continue
         if isinstance(found, property):
             returned = inspect.signature(found.fget).return_annotation if found.fget else ""
@@ -152,7 +168,8 @@ def _members(name: str, value: type) -> Iterator[str]:
             yield _code(f"{member}: {returned}")
         elif isinstance(found, (classmethod, staticmethod)) or inspect.isfunction(found):
             yield f"### {name}.{member}\n"
-            prefix = "classmethod " if isinstance(found, classmethod) else ""
+            is_awaited = inspect.iscoroutinefunction(found)
+            prefix = "classmethod " if isinstance(found, classmethod) else "async " if is_awaited else ""
             yield _code(f"{prefix}{member}{_parameters(getattr(value, member))}")
         else:
             continue

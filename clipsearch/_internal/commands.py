@@ -10,6 +10,10 @@ from pathlib import Path
 
 _PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,./:;=@+\\-]+")
 _PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
+_PARAMETER = re.compile(
+    r"`(diverse|hybrid|index|min_match|min_score|model|precision|relevant|store|text_model|where)"
+    r"""(?:=["']?([^`"']*)["']?)?`"""
+)
 _WITHOUT_INDEX = ("models", "eval")
 INDEX_FOLDER = ".clipsearch"
 """The name of the folder that holds an index, within the photo folder."""
@@ -41,6 +45,15 @@ def how_to_make(index: Path) -> str:
     if index.name == INDEX_FOLDER and index.parent.is_dir():
         return command("index", index.parent)
     return command("index", PHOTOS, index=index)
+
+
+def with_flags(text: str) -> str:
+    """A message with the command line's options in place of Python's parameters between backticks, such as `min_match`."""
+
+    def flag(named: re.Match[str]) -> str:
+        return f"--{named[1].replace('_', '-')}" + (f" {named[2]}" if named[2] else "")
+
+    return _PARAMETER.sub(flag, text)
 
 
 def with_index(text: str, index: Path, *, near: bool = False) -> str:

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import WHERE, gathered, option
 from clipsearch.cli.find_index import remember_index
-from clipsearch.cli.options import device_option, index_option, model_option, text_model_option
+from clipsearch.cli.options import device_option, indexes_option, model_option, text_model_option
 from clipsearch.cli.output import note
 from clipsearch.errors import ClipsearchError, ModelError, ModelMismatch
 
@@ -44,7 +44,7 @@ def store_option(text: str, *, required: bool = False, variable: bool = True) ->
 class Backend:
     """The options that choose who answers."""
 
-    index_folder: str | None = index_option
+    index_folders: tuple[str, ...] = indexes_option
     server: str | None = server_option
     store: str | None = store_option("Ask a vector database:")
     model: str | None = model_option()
@@ -64,11 +64,12 @@ class Backend:
             with client:
                 yield client
         else:
-            with open_engine(self.index_folder, **encoder) as engine:
+            with open_engine(*self.index_folders or (None,), **encoder) as engine:
                 if self.text_model is not None:
                     _remember_text_model(engine)
                 yield engine
-                remember_index(engine.index_folder)
+                if len(self.index_folders) < 2:
+                    remember_index(engine.index_folder)
 
 
 backend_options = gathered("backend", Backend)
@@ -91,7 +92,7 @@ def store_to_ask(store: str | None) -> str | None:
     """
     if store is None:
         return None
-    others = _on_command_line("index_folder", "server")
+    others = _on_command_line("index_folders", "server")
     if others and _on_command_line("store"):
         raise click.UsageError(f"--store and {' and '.join(others)} exclude each other; choose who is to answer")
     return None if others else store
@@ -104,7 +105,7 @@ def server_to_ask(server: str | None, results: ResultOptions | None = None) -> C
     """
     if server is None:
         return None
-    if others := _on_command_line("index_folder", "model", "text_model", "device"):
+    if others := _on_command_line("index_folders", "model", "text_model", "device"):
         if _on_command_line("server"):
             raise click.UsageError(
                 f"{' and '.join(others)} cannot be chosen for a server, which has its index and model"
@@ -126,4 +127,4 @@ def _on_command_line(*names: str) -> list[str]:
 
 
 def _flag(name: str) -> str:
-    return f"--{name.removesuffix('_folder').replace('_', '-')}"
+    return f"--{name.removesuffix('_folders').replace('_', '-')}"

@@ -40,11 +40,15 @@ def existing_index(given: str | None) -> Path:
     return index
 
 
-def open_engine(given: str | None, **options: Any) -> SearchEngine:
-    """A SearchEngine with the index that a command reads or changes, and the engine's options."""
+def open_engine(*given: str | None, **options: Any) -> SearchEngine:
+    """A SearchEngine with the index that a command reads or changes, or with several, and the engine's options."""
     from clipsearch.engine import SearchEngine
 
-    return SearchEngine(existing_index(given), **options)
+    indexes = [existing_index(index) for index in given]
+    if len(indexes) == 1:
+        return SearchEngine(indexes[0], **options)
+    use(None)  # commands that messages propose name their index themselves
+    return SearchEngine(indexes, **options)
 
 
 def index_to_write(folders: tuple[str, ...], given: str | None, *, dry_run: bool = False) -> Path:

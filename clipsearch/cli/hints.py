@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clipsearch._internal.commands import command, with_index
+from clipsearch._internal.commands import command, with_flags, with_index
 from clipsearch.cli.find_index import as_index, nearest_index
 
 _index: Path | None = None
@@ -24,6 +24,7 @@ def hint(*words: str | os.PathLike[str]) -> str:
 
 def completed(text: str) -> str:
     """A message of the library, with the index in use added to each command between backticks."""
+    text = with_flags(text)
     return text if _index is None else with_index(text, _index, near=_to_name() is None)
 
 

@@ -32,8 +32,16 @@ def complete_file(context: click.Context, parameter: click.Parameter, word: str)
     return [CompletionItem(word, type="file")]
 
 
-def _index_option(text: str) -> Any:
-    return option("--index index_folder", "DIR", text, WHERE, envvar="CLIPSEARCH_INDEX", shell_complete=complete_folder)
+class _OneFolder(click.types.StringParamType):
+    """A folder's path. Of an option that may be repeated, a value of the environment is one folder, whatever signs it has."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The one folder."""
+        return [rv]
+
+
+def _index_option(text: str, names: str = "--index index_folder", **more: Any) -> Any:
+    return option(names, "DIR", text, WHERE, envvar="CLIPSEARCH_INDEX", shell_complete=complete_folder, **more)
 
 
 def count_option(names: str, default: int, help: str, heading: str, least: int = 1) -> Any:
@@ -55,6 +63,12 @@ def folder_option(text: str, heading: str = OTHER) -> Any:
 
 
 index_option = _index_option(f"{_INDEX} this folder, then the one used last.")
+indexes_option = _index_option(
+    f"{_INDEX} this folder, then the one used last. Repeatable: searched as one.",
+    "--index index_folders",
+    multiple=True,
+    type=_OneFolder(),
+)
 new_index_option = _index_option(f"{_INDEX} the first folder, then a new one in it.")
 device_option = option(
     "--device", "NAME", "Run the model on auto (default), cpu, cuda, mps, ...", WHERE, default="auto"

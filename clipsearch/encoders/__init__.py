@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
+from clipsearch._internal.arguments import require_one_of
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.recommended import MINI
 from clipsearch.encoders.registry import (
@@ -42,8 +43,7 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     that comes with a checkpoint ever runs.
     """
     name = canonical_name(os.fspath(name_or_path))
-    if precision not in ("auto", *PRECISIONS):
-        raise ModelError(f"there is no precision {precision!r}: use auto, {', '.join(PRECISIONS)}")
+    require_one_of("precision", precision, ("auto", *PRECISIONS), ModelError)
     if name == MINI:
         from clipsearch.encoders.mini.encoder import MiniEncoder
 

@@ -6,20 +6,17 @@ import math
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.encoders.pictures import Picture, prepared, require_several
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ClipsearchWarning, ModelError, QueryError
-from clipsearch.types import Embeddings, Fingerprint, PixelSpec
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
+from clipsearch.types import Embeddings, Fingerprint, PixelSpec, Progress
 
 NO_TEXT_MODEL = "none"
 """The name of a text model that stands for a model's own texts."""
@@ -90,19 +87,36 @@ class Encoder(ABC):
             )
         return vectors
 
-    def encode_images(self, images: Sequence[Image | str | os.PathLike[str]]) -> Embeddings:
-        """Unit vectors (n, dim) of PIL images or picture files. Raises ImageError for a file that cannot be read."""
-        from clipsearch.images.preprocess import minimum_size, preprocess  # a text query does not import Pillow
-        from clipsearch.images.reader import read_image
-        from clipsearch.images.rgb import to_rgb
+    def encode_images(
+        self, images: Iterable[Picture], *, batch_size: int = 32, progress: Progress | None = None
+    ) -> Embeddings:
+        """Unit vectors (n, dim) of pictures: files (str or Path), PIL images, arrays, or the bytes of a picture's file.
 
-        size = minimum_size(self.spec.pixels)
-        pictures = [
-            read_image(image, size)[0] if isinstance(image, (str, os.PathLike)) else to_rgb(image) for image in images
-        ]
-        return self.encode_pixels(preprocess(pictures, self.spec.pixels)) if pictures else self._no_embeddings()
+        An array is uint8, (height, width) in grey, (height, width, 3) in RGB or (height, width, 4) in RGBA. `batch_size`
+        pictures are encoded together; the others are only decoded when their batch comes, so `images` may be a generator.
+        `progress` gets the pictures done and their total, which is 0 if `images` has no length. Raises TypeError for a single
+        picture, and ImageError for one that cannot be read: its message begins with the path, or with its place, images[3].
+        """
+        from clipsearch.images.preprocess import normalise as normalise_pixels  # a text query does not import Pillow
 
-    def logits(self, images: Sequence[Image | str | os.PathLike[str]], texts: Sequence[str]) -> NDArray[np.float32]:
+        require_several(images)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        parts, done = [self._no_embeddings()], 0
+        for batch in prepared(images, self.spec.pixels, batch_size):
+            parts.append(self.encode_pixels(normalise_pixels(batch, self.spec.pixels)))
+            done += len(batch)
+            if progress:
+                progress(done, len(images) if isinstance(images, Sized) else 0)
+        return np.concatenate(parts)
+
+    def __repr__(self) -> str:
+        """The model's name and the length of its embeddings."""
+        fingerprint = self.spec.fingerprint
+        precision = f", {fingerprint.precision}" if fingerprint.precision else ""
+        return f"<{type(self).__name__} of {fingerprint.model}: {fingerprint.dim} dimensions{precision}>"
+
+    def logits(self, images: Iterable[Picture], texts: Sequence[str]) -> NDArray[np.float32]:
         """Logits, float32 (images, texts): scale * cosine + bias, as in transformers' `model(**inputs).logits_per_image`."""
         cosines = self.encode_images(images) @ self.encode_texts(texts).T
         logits: NDArray[np.float32] = np.float32(self.spec.logit_scale) * cosines + np.float32(self.spec.logit_bias)

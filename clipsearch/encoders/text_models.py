@@ -22,7 +22,7 @@ from clipsearch.types import Fingerprint
 
 logger = logging.getLogger(__name__)
 
-_GO_BACK = f"To search with the index's own model for texts: --text-model {NO_TEXT_MODEL}"
+_GO_BACK = f'To search with the index\'s own model for texts: `text_model="{NO_TEXT_MODEL}"`'
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def require_same_space(checkpoint: TextCheckpoint, name: str, image_model: Finge
     if checkpoint.plan.dim != image_model.dim or not _is_one_of(image_model.model, entry.image_models):
         raise ModelMismatch(
             f"the text model {entry.model} is for pictures of {' and '.join(entry.image_models)}, and those of this index are "
-            f"of {image_model.model}; leave --text-model out"
+            f"of {image_model.model}; leave `text_model` out"
         )
 
 

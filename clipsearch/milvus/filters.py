@@ -37,7 +37,7 @@ _ONLY_IN_AN_INDEX: frozenset[Field] = frozenset(
     {"keyword", "person", "rating", "label", "title", "description", "text", "source"}
 )
 _NOT_IN_STORES = (
-    "a vector database has no keywords, people, ratings, titles or texts of the photos; leave --store out, and search the "
+    "a vector database has no keywords, people, ratings, titles or texts of the photos; leave `store` out, and search the "
     "index itself for them"
 )
 _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `shape`

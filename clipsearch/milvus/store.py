@@ -107,6 +107,11 @@ class MilvusStore:
         return self.address.shown
 
     @property
+    def names(self) -> tuple[str]:
+        """Its address alone."""
+        return (self.name,)
+
+    @property
     def manifest(self) -> Manifest:
         """What the store contains, or contained up to a second ago. CollectionNotFound if nothing was pushed to it."""
         fresh = self._inside or time.monotonic() - self._read_at < TRUSTED_SECONDS / 2
@@ -144,7 +149,7 @@ class MilvusStore:
         if not own.is_comparable(fingerprint):
             raise ModelMismatch(
                 f"the store {self.name} holds embeddings of the model {own.model!r}, which cannot be compared with those of "
-                f"{fingerprint.model!r}; leave --model out"
+                f"{fingerprint.model!r}; leave `model` out"
             )
 
     def places(self, folder: str) -> list[tuple[int, str]]:
@@ -237,7 +242,7 @@ class MilvusStore:
     ) -> list[tuple[float, ImageRecord]]:
         """QueryError: a vector database has no table of words."""
         raise QueryError(
-            "a vector database does not look for words in photos' texts; leave --hybrid out, or search an index"
+            "a vector database does not look for words in photos' texts; leave `hybrid` out, or search an index"
         )
 
     def approximation(self, top_k: int, allowed: Selection | None = None, *, exact: bool = False) -> None:

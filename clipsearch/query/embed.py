@@ -114,7 +114,10 @@ class QueryEmbedder:
         from PIL.Image import Image  # not for a text query
 
         if isinstance(content, Image):
-            return self.encoder.encode_images([content])
+            try:
+                return self.encoder.encode_images([content])
+            except ImageError as error:  # it is the only picture that it could be
+                raise ImageError(str(error).removeprefix("images[0]: "), error.cause) from error
         vector, dim = np.asarray(content, np.float32).reshape(1, -1), self.encoder.spec.dim
         if vector.shape[1] != dim:
             raise QueryError(f"the embedding has {vector.shape[1]} values and this index's model makes {dim}")

@@ -17,6 +17,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -49,7 +50,7 @@ _DEEPEST = 50  # brackets and "not" within each other
 
 
 def parse_where(text: str) -> Condition:
-    """Read an expression of the language above. QueryError shows the position of the first mistake."""
+    """Read an expression such as "taken >= 2024 and width > 2000". QueryError shows the position of the first mistake."""
     return _Parser(text).parse()
 
 
@@ -244,32 +245,20 @@ def _number(field: str, text: str) -> float:
     return float(number[1]) * units[number[2]]
 
 
-def require_comparable(test: Test) -> None:
-    """Raise QueryError if a test's field, operator and value do not go together, as in `camera < 5`."""
-    is_number = test.field in NUMBERS
-    if is_number == isinstance(test.value, str):
-        raise QueryError(f"{test.field} is compared with a {'number' if is_number else 'text'}, not {test.value!r}")
-    if is_number and test.operator == "~":
-        raise QueryError(f"{test.field} is a number, so ~ does not go with it; use = or <")
-    if not is_number and test.field != "taken" and test.operator in ("<", "<=", ">", ">="):
-        raise QueryError(f"{test.field} is a text, so {test.operator} does not go with it; use =, != or ~")
-
-
 def _test(field: Any, operator: Any, value: str) -> Condition:
     if field == "taken":
         return _taken_test(operator, value)
     if field == "place":
         return place_test(operator, value)
-    is_number = field in NUMBERS
-    require_comparable(Test(field, operator, 0.0 if is_number else value))
-    if is_number:
-        return Test(field, operator, _number(field, value))
+    if field in NUMBERS:
+        return replace(Test(field, operator, 0.0), value=_number(field, value))
+    test = Test(field, operator, value)
     if field == "orientation" and operator != "~":
         oriented(value)
     if field == "format" and operator != "~":
         of = of_format(value)
         return of if operator == "=" else Not(of)
-    return Test(field, operator, value)
+    return test
 
 
 def place_test(operator: Operator, name: str) -> Condition:
@@ -311,7 +300,7 @@ class _Parser:
             self._tokens.append((kind, match[kind], match.start(kind)))
             position = match.end()
         if not self._tokens:
-            raise QueryError("the expression is empty; an example: --where 'taken >= 2024 and width > 2000'")
+            raise QueryError("the expression is empty; an example: taken >= 2024 and width > 2000")
         self._tokens.append(("end", "", len(text)))
 
     def parse(self) -> Condition:
@@ -388,4 +377,4 @@ class _Parser:
         if position is None:
             position = self._tokens[self._next][2]
         before, after = self._text[:position].rstrip(), self._text[position:].lstrip()
-        raise QueryError(f"--where: {problem}, at: {before} >>> {after or '(the end)'}")
+        raise QueryError(f"{problem}, at: {before} >>> {after or '(the end)'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 from clipsearch.errors import ClipsearchError
 from clipsearch.query.understood import Understood
@@ -53,6 +53,9 @@ class Explanation:
     more_likely: bool = False  # whether even the last of the photos that were counted match, so that there may be more
 
 
+_FEW = 3  # hits that a repr names
+
+
 class Hits(list[Hit]):
     """A list of hits with their query and how they were found."""
 
@@ -60,6 +63,23 @@ class Hits(list[Hit]):
         super().__init__(hits)
         self.query = query
         self.explanation = explanation
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Hit: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> Hits: ...
+
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Hit | Hits:
+        """One hit; or with a slice some of them, as Hits of the same query."""
+        found = super().__getitem__(index)
+        return Hits(found, self.query, self.explanation) if isinstance(found, list) else found
+
+    def __repr__(self) -> str:
+        """The number of hits, the query and the first names."""
+        names = [f"{hit.record.file.name} {hit.score:.3f}" for hit in self[:_FEW]]
+        more = ", ..." if len(self) > _FEW else ""
+        return f"<Hits: {len(self)} for {self.query!r}: {', '.join(names)}{more}>"
 
     def explain(self) -> dict[str, Any]:
         """The query and how the answer came about, in the values that JSON has."""

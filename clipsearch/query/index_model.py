@@ -38,11 +38,12 @@ class IndexModel:
         encoder = self._encoder
         if encoder is None:
             if self.name is None:
-                require_trusted_model(fingerprint.model, Path(source.name))
+                for index in source.names:
+                    require_trusted_model(fingerprint.model, Path(index))
             if fingerprint.precision and self._precision not in ("auto", fingerprint.precision):
                 raise ModelMismatch(
                     f"the index at {source.name} holds embeddings in {fingerprint.precision}, not in {self._precision}; "
-                    "leave --precision out, or make another index with --index"
+                    "leave `precision` out, or make another index"
                 )
             encoder = self._load(self.name or fingerprint.model, fingerprint.precision or self._precision)
         source.require(encoder.spec.fingerprint)  # each time: another index may have taken its place
@@ -66,7 +67,8 @@ class IndexModel:
 
             is_remembered = self.text_model is None
             if is_remembered:
-                require_trusted_text_model(name, Path(source.name))
+                for index in source.names:
+                    require_trusted_text_model(name, Path(index))
             logger.debug("loading the text model %s", name)
             loaded = with_text_model(encoder, name, is_checked=is_remembered)
             self._with_text_model = name, loaded

@@ -150,7 +150,7 @@ def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hit
         raise QueryError(EMPTY)
     if query.min_score is not None or query.diverse:
         raise QueryError(
-            "there is nothing to compare photos with; add a text or a picture, or leave out what limits scores"
+            "there is nothing to compare photos with; add a text or a picture, or leave `min_score` and `diverse` out"
         )
     seconds: dict[str, float] = {}
     with _timed("filter", seconds):
@@ -199,7 +199,7 @@ def _require_sensible(query: Query) -> None:
     if (query.right or query.wrong) and not query.terms:
         raise QueryError("marked photos change a search; say what to look for, too")
     if query.min_match is not None and not (query.terms and _is_text(query)):
-        raise QueryError("only texts have a match; leave --relevant and --min-match out when you search with a picture")
+        raise QueryError("only texts have a match; leave `relevant` and `min_match` out when you search with a picture")
 
 
 def _answers(

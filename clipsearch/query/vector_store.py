@@ -24,6 +24,10 @@ class VectorStore(Protocol[SelectionT]):
         """The folder or address, as the user knows it, without secrets."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The folders or addresses of all that answer together; one, unless it is several indexes."""
+
+    @property
     def fingerprint(self) -> Fingerprint | None:
         """The model whose embeddings it holds; None before the first."""
 

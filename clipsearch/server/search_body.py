@@ -25,7 +25,7 @@ from clipsearch import types
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import containing, place_test, require_comparable
+from clipsearch.query.filters import containing, place_test
 
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
@@ -125,9 +125,7 @@ class ConditionObject(Strict):
             case {"field": "place", "operator": operator, "value": str(name)} if len(given) == 3:
                 return place_test(operator, name)
             case {"field": field, "operator": operator, "value": value} if len(given) == 3:
-                test = types.Test(field, operator, value)
-                require_comparable(test)
-                return test
+                return types.Test(field, operator, value)
             case {"known": field} if len(given) == 1:
                 return types.Known(field)
             case {"below": folder} if len(given) == 1:

@@ -127,6 +127,11 @@ class Collection:
         return str(self.folder)
 
     @property
+    def names(self) -> tuple[str]:
+        """The index folder alone."""
+        return (self.name,)
+
+    @property
     def version(self) -> int:
         """A number that differs once another connection has committed."""
         return self._catalog.version
@@ -158,7 +163,7 @@ class Collection:
                 )
             raise ModelMismatch(
                 f"the index at {self.folder} was made with the model {mine.model if mine else '(none yet)'!r} and cannot be "
-                f"used with {fingerprint.model!r}: their embeddings mean different things. Leave --model out, or change the "
+                f"used with {fingerprint.model!r}: their embeddings mean different things. Leave `model` out, or change the "
                 f"model of the index: `{command('index', '--model', fingerprint.model)}`"
             )
 
@@ -377,6 +382,14 @@ class Collection:
     def same_content(self, content_hash: str, most: int = -1) -> list[int]:
         """The images whose file has this sha256 (hexadecimal), oldest first; at most `most` of them, or all."""
         return self._catalog.images.same_content(content_hash, most)
+
+    def contents(self) -> list[tuple[int, bytes]]:
+        """Every image's id, and the sha256 of its file."""
+        return self._catalog.images.contents()
+
+    def paths(self) -> list[tuple[int, str]]:
+        """Every image's id and absolute path."""
+        return self._catalog.images.paths(self.roots())
 
     def same_content_groups(self) -> Iterator[list[int]]:
         """The ids of images that share their content with others: a list for each content, oldest first."""

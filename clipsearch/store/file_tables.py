@@ -37,6 +37,7 @@ from clipsearch.store.rows import (
     is_sound,
     known_failure_of,
     moments_to_json,
+    path_of,
     picture_of,
     place_key,
     record_of,
@@ -229,6 +230,16 @@ class ImageTable(FileTable):
         )
         for _, same in itertools.groupby(rows, key=lambda row: row[0]):
             yield [image_id for _, image_id in same]
+
+    def contents(self) -> list[tuple[int, bytes]]:
+        """Every image's id, and the sha256 of its file."""
+        return self._db.execute("SELECT image_id, content_hash FROM images").fetchall()
+
+    def paths(self, roots: dict[int, str]) -> list[tuple[int, str]]:
+        """Every image's id and absolute path."""
+        rows = self._db.execute("SELECT image_id, root_id, folder, name FROM images")
+        with as_written("the catalog's table of images"):
+            return [(image_id, path_of(roots, *place)) for image_id, *place in rows]
 
     # -- rows
 

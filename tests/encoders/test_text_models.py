@@ -83,7 +83,7 @@ def test_other_pictures_are_refused(clip, texts, monkeypatch, tmp_path):
         ModelMismatch, match=r"is for pictures of openai/clip-vit-base-patch32, and those of this index are of"
     ):
         with_text_model(load_encoder(clip), str(texts))
-    with pytest.raises(ModelMismatch, match="leave --text-model out"):
+    with pytest.raises(ModelMismatch, match="leave `text_model` out"):
         with_text_model(load_encoder("mini"), str(texts))
 
 
@@ -126,7 +126,7 @@ def test_a_hub_that_does_not_answer_is_an_error_that_says_how_to_go_back(clip, k
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(
-        ModelError, match=r"team/texts is not on this machine, .*own model for texts: --text-model none"
+        ModelError, match=r"team/texts is not on this machine, .*own model for texts: `text_model=.none.`"
     ):
         with_text_model(load_encoder(clip), "team/texts")
 

@@ -138,5 +138,5 @@ def test_the_explanation_names_the_words(described):
 
 
 def test_a_vector_database_says_that_it_has_no_words():
-    with pytest.raises(QueryError, match="leave --hybrid out"):
+    with pytest.raises(QueryError, match="leave `hybrid` out"):
         object.__new__(MilvusStore).text_search(None, "ticket", None, 10)

@@ -1,0 +1,253 @@
+"""A search in Python: the options of `clipsearch query` as keywords of the same names.
+
+engine.search("a dog", where="width > 3000", taken=2024, min_match=0.5)
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
+
+from clipsearch._internal.arguments import require_flag, require_number, short
+from clipsearch.errors import ClipsearchWarning, QueryError
+from clipsearch.query import filters
+from clipsearch.query.language import parse_query
+from clipsearch.types import Condition, Content, Either, Field, Hit, ImageRecord, Query, Sort, Test
+
+Photo: TypeAlias = "int | Hit | ImageRecord"
+"""An indexed photo: its id, a hit, or its record."""
+
+Day: TypeAlias = "str | int | date"
+"""A time as exactly as it is known: "2024-07", the year 2024, a date or a datetime of the camera's clock."""
+
+
+class SearchKeywords(TypedDict, total=False):
+    """What a search takes beside its query: the options of `clipsearch query`, with `_` for `-`, and `in_` for `--in`.
+
+    A keyword that is None counts as left out.
+    """
+
+    like: Content | Sequence[Content] | None  # more of this text or picture
+    unlike: Content | Sequence[Content] | None  # less of this text or picture
+    right: Sequence[Photo] | None  # earlier hits that were right: more like them
+    wrong: Sequence[Photo] | None  # earlier hits that were wrong: fewer like them, and not these
+    prompt: str | Sequence[str] | None  # templates with one {} that texts are put into
+    ensemble: bool  # average over several templates
+    smart: bool  # read dates, places and people in the text
+    hybrid: bool  # also look for the words in titles, keywords and texts
+    in_: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None  # below this folder, or any of several
+    name: str | Sequence[str] | None  # a glob of file names, or any of several
+    taken: Day | tuple[Day, Day] | None  # then, or from the first to the second: "2024-06..2024-08" too
+    after: Day | None  # then or later
+    before: Day | None  # before it begins
+    camera: str | None  # a part of the camera's name
+    place: str | Sequence[str] | None  # a city, region or country, or any of several
+    near: str | tuple[float, float] | tuple[float, float, float] | None  # latitude, longitude in degrees; km (or 1)
+    keyword: str | Sequence[str] | None  # a keyword, or all of several
+    person: str | Sequence[str] | None  # a person, or all of several
+    rating: int | str | tuple[int, int] | None  # stars: 5, "4..", or from the first to the second
+    text: str | None  # words and "phrases" in the photo's texts
+    min_width: int | None  # pixels
+    min_height: int | None  # pixels
+    orientation: Literal["landscape", "portrait", "square"] | None
+    format: str | None  # "jpeg", "heic", "raw", "video", ...
+    where: str | Condition | None  # an expression, such as "size > 5MB", or a Condition
+    relevant: bool  # the same as min_match=0.5
+    min_match: float | None  # at least this probability, from 0 to 1
+    min_score: float | None  # at least this cosine, from -1 to 1
+    diverse: bool  # leave out near-copies of better photos
+    one_per_shot: bool  # one file of RAW and JPEG, or of a burst
+    all_moments: bool  # every moment of a film, every page of a file
+    keep_own: bool  # keep the query's own picture and its copies
+    offset: int  # skip so many hits
+    sort: Sort  # "score", "date" (newest first), "oldest" or "name"
+    exact: bool  # search every photo, also if the index is approximate
+
+
+def make_query(content: Content | Query | None, keywords: SearchKeywords, stacklevel: int = 3) -> Query:
+    """Make a Query of a text, a picture (a Path or PIL image) or an embedding (float32, (dim,)), and keywords.
+
+    Keywords are added to a Query that is given. QueryError for a value that makes no sense; TypeError for an unknown keyword. A
+    text that is the name of a file issues a ClipsearchWarning, `stacklevel` frames up.
+    """
+    wanted: dict[str, Any] = {name: value for name, value in keywords.items() if value is not None}
+    if unknown := wanted.keys() - SearchKeywords.__annotations__.keys():
+        known = ", ".join(SearchKeywords.__annotations__)
+        raise TypeError(f"a search has no keyword {', '.join(sorted(unknown))}; it has {known}")
+    query = Query(()) if content is None else _parsed(content, stacklevel + 1)
+    if not wanted:
+        return query
+    terms = query.terms
+    for name, sign in (("like", 1), ("unlike", -1)):
+        for part in _listed(wanted.pop(name, ())):
+            more = _parsed(part, stacklevel + 1).terms
+            terms += tuple(replace(term, weight=sign * term.weight) for term in more)
+    prompts = query.prompts + _texts("prompt", wanted.pop("prompt", ()))
+    if _flag("ensemble", wanted):
+        from clipsearch.encoders.prompts import ENSEMBLE  # few queries need it
+
+        prompts += ENSEMBLE
+    if _flag("relevant", wanted) and "min_match" not in wanted:
+        from clipsearch.query.relevance import RELEVANT
+
+        wanted["min_match"] = RELEVANT
+    marks = {
+        name: getattr(query, name) + tuple(map(_photo_id, _listed(wanted.pop(name, ())))) for name in ("right", "wrong")
+    }
+    conditions = query.filters + _conditions(wanted)
+    return replace(query, terms=terms, filters=conditions, prompts=prompts, **marks, **wanted)
+
+
+def make_queries(contents: Iterable[Content | Query], keywords: SearchKeywords, stacklevel: int = 3) -> list[Query]:
+    """Make a Query of each of several texts, pictures and so on, with the same keywords. Errors are those of `make_query`."""
+    if isinstance(contents, (str, os.PathLike, Query)):
+        raise QueryError("queries must be a list of queries, not a single one")
+    return [make_query(content, keywords, stacklevel + 1) for content in contents]
+
+
+def _parsed(content: Any, stacklevel: int) -> Query:
+    if isinstance(content, str) and os.path.isfile(content):
+        warnings.warn(
+            f"{content!r} is searched as text, but there is a file of this name; to search by the picture in it, "
+            f"pass pathlib.Path({content!r})",
+            ClipsearchWarning,
+            stacklevel + 1,
+        )
+    return parse_query(content)
+
+
+def _conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
+    """Take the filters out of the keywords, as conditions that must all hold."""
+    conditions: list[Condition] = []
+    for name, (read, is_any) in _OF_SEVERAL.items():
+        several = [_read(name, read, value) for value in _listed(wanted.pop(name, ()))]
+        conditions += [Either(tuple(several))] if is_any and several else several
+    for name, read in _OF_ONE.items():
+        if name in wanted:
+            conditions.append(_read(name, read, wanted.pop(name)))
+    return tuple(conditions)
+
+
+def _read(name: str, read: Callable[[Any], Condition], value: Any) -> Condition:
+    """A filter's condition. QueryErrors name the keyword."""
+    try:
+        return read(value)
+    except QueryError as error:
+        raise QueryError(f"{name}: {error}") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise QueryError(f"it must be a text (str), not {short(value)}")
+    return value
+
+
+def _of_text(read: Callable[[str], Condition]) -> Callable[[Any], Condition]:
+    return lambda value: read(_text(value))
+
+
+def _folder(value: Any) -> Condition:
+    if not isinstance(value, (str, os.PathLike)):
+        raise QueryError(f"it must be a folder (str or Path), not {short(value)}")
+    return filters.in_folder(value)
+
+
+def _time(value: Any) -> str:
+    """A time as filters read it. Zones are left out: times are those of the camera's clock."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:04}"
+    return _text(value)
+
+
+def _range(read: Callable[[Any], str], value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise QueryError(f"it must be one value, or the first and the last, not {short(value)}")
+        return f"{read(value[0])}..{read(value[1])}"
+    return read(value)
+
+
+def _stars(value: Any) -> str:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+
+
+def _near(value: Any) -> Condition:
+    if isinstance(value, (tuple, list)):
+        for number in value:
+            require_number("each of latitude, longitude and km", number)
+        value = ",".join(str(float(number)) for number in value)
+    return filters.taken_near(_text(value))
+
+
+def _at_least(field: Field) -> Callable[[Any], Condition]:
+    def read(value: Any) -> Condition:
+        require_number("it", value)
+        return Test(field, ">=", float(value))
+
+    return read
+
+
+def _where(value: Any) -> Condition:
+    return value if isinstance(value, get_args(Condition)) else filters.parse_where(_text(value))
+
+
+_OF_SEVERAL: dict[str, tuple[Callable[[Any], Condition], bool]] = {
+    "in_": (_folder, True),
+    "name": (_of_text(filters.named), True),
+    "place": (_of_text(filters.taken_at), True),
+    "keyword": (_of_text(filters.keyworded), False),
+    "person": (_of_text(filters.showing), False),
+}
+"""Filters that take one value or a list: what reads a value, and whether any or all of several must hold."""
+
+_OF_ONE: dict[str, Callable[[Any], Condition]] = {
+    "taken": lambda value: filters.taken_in(_range(_time, value)),
+    "after": lambda value: filters.taken_from(_time(value)),
+    "before": lambda value: filters.taken_before(_time(value)),
+    "camera": _of_text(filters.taken_by),
+    "near": _near,
+    "rating": lambda value: filters.rated(_range(_stars, value)),
+    "text": _of_text(filters.containing),
+    "min_width": _at_least("width"),
+    "min_height": _at_least("height"),
+    "orientation": _of_text(filters.oriented),
+    "format": _of_text(filters.of_format),
+    "where": _where,
+}
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """One value, or several, as a sequence."""
+    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)  # type: ignore[return-value]
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    texts = tuple(_listed(value))
+    for text in texts:
+        if not isinstance(text, str):
+            raise QueryError(f"{name} must be a text (str) or a list of texts, not {short(text)}")
+    return texts
+
+
+def _flag(name: str, wanted: dict[str, Any]) -> bool:
+    value = wanted.pop(name, False)
+    require_flag(name, value)
+    return bool(value)
+
+
+def _photo_id(photo: Any) -> int:
+    if isinstance(photo, Hit):
+        return photo.record.image_id
+    if isinstance(photo, ImageRecord):
+        return photo.image_id
+    if isinstance(photo, int) and not isinstance(photo, bool):
+        return photo
+    raise QueryError(f"right and wrong take ids (int) or hits of an earlier search, not {short(photo)}")

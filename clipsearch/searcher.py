@@ -1,0 +1,368 @@
+"""Searcher: what answers queries with a model, over an index, several indexes or a vector database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import partial, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, get_args
+
+from clipsearch._internal.arguments import require_one_of
+from clipsearch._internal.commands import command
+from clipsearch.encoders import PRECISIONS
+from clipsearch.errors import ClipsearchError, ModelError, QueryError
+from clipsearch.milvus.address import StoreAddress
+from clipsearch.query.embed import QueryEmbedder
+from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.index_model import IndexModel
+from clipsearch.query.keywords import SearchKeywords, make_queries, make_query
+from clipsearch.query.search import list_photos, search
+from clipsearch.query.shots import shots_of_page
+from clipsearch.store.collection import Collection
+from clipsearch.types import Condition, Content, ImageRecord, Located, Order, Query, Term
+
+if TYPE_CHECKING:  # a text query needs neither Pillow, pymilvus nor threads
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Self, Unpack
+
+    from clipsearch import gazetteer
+    from clipsearch.encoders.base import Encoder
+    from clipsearch.milvus.store import MilvusStore
+    from clipsearch.query.understood import Understood
+    from clipsearch.query.vector_store import VectorStore
+    from clipsearch.store.several import SeveralCollections
+
+Place: TypeAlias = "Path | tuple[Path, ...] | StoreAddress"
+"""What is searched: an index folder, several, or a vector database."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_SearcherT = TypeVar("_SearcherT", bound="Searcher")
+
+
+def in_turn(method: Callable[Concatenate[_SearcherT, _P], _T]) -> Callable[Concatenate[_SearcherT, _P], _T]:
+    """Have threads that call methods of one object take turns."""
+
+    @wraps(method)
+    def alone(self: _SearcherT, /, *arguments: _P.args, **options: _P.kwargs) -> _T:
+        with self._turn:
+            return method(self, *arguments, **options)
+
+    return alone
+
+
+class Searcher:
+    """What answers queries: an index, several indexes, or a vector database, with its model.
+
+    Any thread may call any method; the calls take turns. It is a context manager.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        text_model: str | None = None,
+    ) -> None:
+        require_one_of("precision", precision, ("auto", *PRECISIONS), ModelError)
+        self._place = place
+        self._index: Collection | None = None
+        self._several: SeveralCollections | None = None
+        self._store: MilvusStore | None = None
+        self._model = IndexModel(model, device, precision, text_model)
+        self._embedder: QueryEmbedder | None = None
+        self._embedder_version = -1  # of the index that the embedder was last checked against
+        self._turn = threading.RLock()
+        self._thread: ThreadPoolExecutor | None = None  # of asearch
+
+    def close(self) -> None:
+        """Release the index and the model. Both are opened again when they are next used.
+
+        A search that runs in another thread is waited for; `asearch` calls that have not begun are cancelled.
+        """
+        if thread := self._thread:
+            self._thread = None
+            thread.shutdown(cancel_futures=True)
+        with self._turn:
+            self._close_index()
+            for source in (self._store, self._several):
+                if source is not None:  # an empty one counts as false
+                    source.close()
+            self._store = self._several = None
+            self._model.forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        """What is searched, and with which model if one was named."""
+        places = self._place if isinstance(self._place, tuple) else (self._place,)
+        model = f", model={self._model.name!r}" if self._model.name else ""
+        return f"<{type(self).__name__} of {' and '.join(map(str, places))}{model}>"
+
+    @property
+    def index_folder(self) -> Path:
+        """The index folder, absolute. ClipsearchError for several indexes, and for a vector database, which has none."""
+        if isinstance(self._place, Path):
+            return self._place
+        if isinstance(self._place, tuple):
+            raise ClipsearchError(
+                "several indexes that were opened together only answer queries; open the one that is meant by itself, with "
+                "SearchEngine.open"
+            )
+        address = str(self._place)
+        raise ClipsearchError(
+            f"{address} is a store, which only answers queries. To have an index of its photos here: "
+            f"{command('pull', '--store', address, '--index', 'DIR')}"
+        )
+
+    @property
+    @in_turn
+    def encoder(self) -> Encoder:
+        """The model of the index, loaded at first use, with its text model if there is one.
+
+        ModelMismatch if the index was made with another, or if the text model is not for its pictures.
+        """
+        return self._model.for_texts(self._source())
+
+    @property
+    @in_turn
+    def model_name(self) -> str | None:
+        """The name of the index's model, as `load_encoder` takes it; None before the first photo."""
+        fingerprint = self._source().fingerprint
+        return fingerprint.model if fingerprint else None
+
+    @property
+    @in_turn
+    def version(self) -> int:
+        """A number that changes when another engine or process commits to the index."""
+        return self._source().version
+
+    # -- queries
+
+    def search(self, query: Content | Query | None = None, top_k: int = 10, **keywords: Unpack[SearchKeywords]) -> Hits:
+        """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
+
+        An embedding is float32 (dim,). A text may have several parts, "a dog + snow - people". Keywords are the options of
+        `clipsearch query`, such as `taken=2024`, `where="width > 3000"` or `min_match=0.5`: see SearchKeywords. Without a
+        query, the photos that meet the filters are listed. Scores are exact cosines, ties are ordered by path.
+
+        QueryError if the query asks for nothing or points nowhere, or a value makes no sense; TypeError for an unknown keyword;
+        ImageError if a picture cannot be read; CollectionNotFound if there is no index; ModelMismatch if its model differs. A
+        text that is the name of a file issues a ClipsearchWarning: a Path is the picture.
+        """
+        (hits,) = self._answers([make_query(query, keywords)], top_k)
+        return hits
+
+    def search_many(
+        self, queries: Iterable[Content | Query], top_k: int = 10, **keywords: Unpack[SearchKeywords]
+    ) -> list[Hits]:
+        """Answer many queries at once, faster than one by one: their texts are encoded together and they share scans.
+
+        Queries and keywords are those of `search`. One list of at most `top_k` hits for each query, in order. If one query is
+        wrong, its error is raised for all.
+        """
+        return self._answers(make_queries(queries, keywords), top_k)
+
+    async def asearch(
+        self, query: Content | Query | None = None, top_k: int = 10, **keywords: Unpack[SearchKeywords]
+    ) -> Hits:
+        """`search` for asyncio: it runs in a thread of this object, so the event loop goes on. Searches wait for each other."""
+        (hits,) = await self._answers_in_thread([make_query(query, keywords)], top_k)
+        return hits
+
+    async def asearch_many(
+        self, queries: Iterable[Content | Query], top_k: int = 10, **keywords: Unpack[SearchKeywords]
+    ) -> list[Hits]:
+        """`search_many` for asyncio, in a thread of this object."""
+        return await self._answers_in_thread(make_queries(queries, keywords), top_k)
+
+    @in_turn
+    def understand(self, query: Content | Query, today: date | None = None) -> tuple[Query, Understood]:
+        """Turn facts in a query's texts, such as "last summer" and "in Italy", into filters, as a `smart` query does.
+
+        Returns the query that is searched and what was understood. `today` is the day that "yesterday" is the day before.
+        Places and people are understood if the index has photos of them; a vector database is not asked for them.
+        """
+        from clipsearch.query.smart import understand  # not for other queries
+
+        wanted, today = make_query(query, {}, stacklevel=4), today or date.today()
+        if not isinstance(self._place, (Path, tuple)):
+            return understand(wanted, today)
+        index: Collection | SeveralCollections = (
+            self._several_indexes() if isinstance(self._place, tuple) else self._collection()
+        )
+        people = [name for name, _ in index.count_by("person")]
+        return understand(wanted, today, partial(_places_with_photos, index), people)
+
+    @in_turn
+    def browse(
+        self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50
+    ) -> tuple[list[ImageRecord], int]:
+        """List photos without a query, newest first, oldest first or by name: `top_k` after the first `offset`.
+
+        Returns them, and how many there are in all. `condition` limits the photos that count. QueryError for a `top_k`
+        below 1 or a negative offset.
+        """
+        _require_page(offset, top_k, sort)
+        return self._source().browse(condition, sort, offset, top_k)
+
+    @in_turn
+    def browse_shots(
+        self, condition: Condition | None = None, *, sort: Order = "date", offset: int = 0, top_k: int = 50
+    ) -> tuple[list[tuple[ImageRecord, ...]], int]:
+        """List photos like `browse`, with the files of one shot together: RAW and JPEG, an edited copy, a burst.
+
+        The first file of each shot, in the order of the list, stands for it. `offset` and `top_k` count files, and a shot is on
+        the page of its first file. So a page may have fewer than `top_k` shots, or none. Returns the shots and the number of
+        files in all.
+        """
+        _require_page(offset, top_k, sort)
+        source = self._source()
+        return shots_of_page(lambda start, count: source.browse(condition, sort, start, count), offset, top_k)
+
+    @in_turn
+    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
+        """Look up photos by id: image_id → record. Ids that are not in the index are left out."""
+        return self._source().records(ids)
+
+    @in_turn
+    def same_content(self, content_hash: str) -> list[int]:
+        """The ids of the photos whose file has this SHA-256 (hexadecimal), oldest first."""
+        return self._source().same_content(content_hash)
+
+    @in_turn
+    def vector(self, image_id: int) -> NDArray[np.float32]:
+        """A photo's unit vector, float32 (dim,). KeyError if there is no such photo."""
+        vector: NDArray[np.float32] = self._source().vectors([image_id])[0]
+        return vector
+
+    @in_turn
+    def like(self, record: ImageRecord, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
+        """A photo as a term of a query, and the ids of all photos with its content, for `Query.own`.
+
+        QueryError if the photo has just been removed.
+        """
+        try:
+            vector = self.vector(record.image_id)
+        except KeyError:
+            raise QueryError(f"{record.file.name} has just been removed; search again") from None
+        return Term(vector, weight), tuple(self.same_content(record.info.content_hash))
+
+    # -- inside
+
+    @in_turn
+    def _answers(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
+        if not isinstance(top_k, int):
+            raise QueryError(f"top_k must be a whole number, not {top_k!r}")
+        if not any(query.smart for query in queries):
+            return self._searched(queries, top_k)
+        both: list[tuple[Query, Understood | None]] = [
+            self.understand(query) if query.smart else (query, None) for query in queries
+        ]
+        answers = self._searched([query for query, _ in both], top_k)
+        for hits, (_, understood) in zip(answers, both, strict=True):
+            hits.explanation = replace(hits.explanation, understood=understood)
+        return answers
+
+    async def _answers_in_thread(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
+        import asyncio  # most programs do without
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-search")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answers, queries, top_k)
+
+    def _searched(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
+        source = self._source()
+        if source.fingerprint is None:
+            return [Hits([], query, Explanation("", source.name, 0, 0, 0, {})) for query in queries]
+        searched = [query for query in queries if query.terms or not query.filters]
+        found = iter(search(source, self._current_embedder(source), searched, top_k) if searched else ())
+        answers = [
+            next(found) if query.terms or not query.filters else list_photos(source, query, top_k) for query in queries
+        ]
+        if any(query.filters or query.hybrid for query in queries):
+            from clipsearch.query.matching_words import with_found_words  # not for other queries
+
+            return [with_found_words(hits) for hits in answers]
+        return answers
+
+    def _current_embedder(self, source: VectorStore[Any]) -> QueryEmbedder:
+        """What embeds queries. It changes if another process has the index remember another text model."""
+        version = source.version
+        if self._embedder is None or version != self._embedder_version:
+            encoder = self.encoder
+            if self._embedder is None or self._embedder.encoder is not encoder:
+                self._embedder = QueryEmbedder(encoder)
+            self._embedder_version = version
+        return self._embedder
+
+    def _source(self) -> VectorStore[Any]:
+        """What answers queries, opened at first use."""
+        if isinstance(self._place, Path):
+            return self._collection()
+        if isinstance(self._place, tuple):
+            return self._several_indexes()
+        if self._store is None:
+            from clipsearch.milvus.store import MilvusStore
+
+            self._store = MilvusStore(self._place)
+        return self._store
+
+    def _several_indexes(self) -> SeveralCollections:
+        if self._several is None:
+            from clipsearch.store.several import SeveralCollections
+
+            assert isinstance(self._place, tuple)
+            self._several = SeveralCollections(self._place)
+        return self._several
+
+    def _collection(self) -> Collection:
+        """The index, open for reading. ClipsearchError for several indexes and for a store."""
+        if self._index is None:
+            self._index = Collection(self.index_folder)
+        return self._index
+
+    def _each_in_turn(self, items: Generator[_T, None, None]) -> Generator[_T, None, None]:
+        """What a generator yields; other threads may call methods between its items."""
+        try:
+            while True:
+                with self._turn:
+                    try:
+                        item = next(items)
+                    except StopIteration:
+                        return
+                yield item
+        finally:
+            with self._turn:
+                items.close()
+
+    def _close_index(self) -> None:
+        if self._index is not None:  # an empty one counts as false
+            self._index.close()
+        self._index = self._embedder = None
+
+
+def _places_with_photos(index: Collection | SeveralCollections, name: str) -> list[gazetteer.Place]:
+    """The places of a name that an index has photos of."""
+    from clipsearch.gazetteer import find  # not for other queries
+
+    return [place for place in find(name) if len(index.select(Located((place.code,))))]
+
+
+def _require_page(offset: int, top_k: int, sort: Order) -> None:
+    require_one_of("sort", sort, get_args(Order))
+    if top_k < 1 or offset < 0:
+        raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")

@@ -1,0 +1,207 @@
+"""The keywords of a search in Python."""
+
+import warnings
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipsearch import ClipsearchWarning, Hits, Query, SearchKeywords, Term
+from clipsearch.cli import cli
+from clipsearch.cli.command import LOOK_FOR, ORDER, WHICH_PHOTOS
+from clipsearch.errors import QueryError
+from clipsearch.query.filters import chosen, parse_where, taken_in
+from clipsearch.query.keywords import make_query
+from clipsearch.types import All, Near, Test
+from tests.conftest import names
+
+
+def conditions(**keywords):
+    return make_query(None, keywords).filters
+
+
+def test_a_search_takes_filters_limits_and_order(engine, photos):
+    assert names(engine.search("red", where="format = png")) == ["grey.png"]
+    assert names(engine.search("red", in_=photos / "trip")) == ["grey.png"]
+    assert names(engine.search("red", name=["blue*", "green*"], sort="name")) == ["blue.jpg", "green.jpg"]
+    assert len(engine.search("red", min_score=0.99)) == 1
+    assert names(engine.search("red", 1, offset=1)) != names(engine.search("red", 1))
+    assert names(engine.search(like=photos / "red.jpg", keep_own=True, top_k=1)) == ["red.jpg"]
+    assert names(engine.search("yellow", unlike="red", top_k=1)) == ["green.jpg"]
+    assert names(engine.search("yellow - red", 1)) == ["green.jpg"]
+
+
+def test_without_a_query_the_filters_list_photos(engine):
+    assert names(engine.search(name="*.png")) == ["grey.png"]
+    with pytest.raises(QueryError, match="empty"):
+        engine.search()
+
+
+def test_search_many_takes_all_that_search_does(engine, photos):
+    queries = ["red", Query((Term("green"),)), photos / "blue.jpg"]
+    answers = engine.search_many(queries, 1, name="*.jpg", keep_own=True)
+    assert [names(hits) for hits in answers] == [["red.jpg"], ["green.jpg"], ["blue.jpg"]]
+    with pytest.raises(QueryError, match="list of queries"):
+        engine.search_many("red")
+
+
+def test_hits_that_were_right_and_wrong_are_marks(engine):
+    hits = engine.search("red", 2)
+    again = engine.search("red", 5, right=hits[:1], wrong=[hits[1]])
+    assert hits[1].path not in [hit.path for hit in again] and again[0].path == hits[0].path
+    assert again.query.right == (hits[0].record.image_id,)
+
+
+def test_a_query_is_parsed_with_keywords():
+    query = Query.parse("a dog - people", sort="date", min_match=0.5, where="width > 300")
+    assert query.terms == (Term("a dog"), Term("people", -1.0))
+    assert (query.sort, query.min_match, query.filters) == ("date", 0.5, (Test("width", ">", 300.0),))
+    more = make_query(query, {"orientation": "square", "relevant": True})
+    assert more.filters == (*query.filters, Test("orientation", "=", "square")) and more.min_match == 0.5
+    assert Query.parse("dog", text="beach").filters == chosen(text="beach")  # the keyword, not the parameter
+    assert make_query("dog", {"where": None, "min_match": None}) == Query.parse("dog")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "same"),
+    [
+        ({"taken": 2024}, {"taken": "2024"}),
+        ({"taken": (2019, "2024-05")}, {"taken": "2019..2024-05"}),
+        ({"taken": date(2024, 7, 15)}, {"taken": "2024-07-15"}),
+        ({"after": datetime(2024, 7, 15, 12, 30)}, {"after": "2024-07-15T12:30:00"}),
+        ({"before": 2020, "camera": "Canon"}, {"camera": "Canon", "before": "2020"}),
+        ({"near": (48.2, 16.4)}, {"near": "48.2,16.4"}),
+        ({"near": (48.2, 16.4, 5)}, {"near": "48.2,16.4,5"}),
+        ({"rating": 4}, {"rating": "4"}),
+        ({"rating": (2, 4)}, {"rating": "2..4"}),
+        ({"in_": Path("/a")}, {"folders": ["/a"]}),
+        ({"in_": ["/a", Path("/b")]}, {"folders": ["/a", "/b"]}),
+        ({"name": "*.jpg", "place": "Paris"}, {"names": ["*.jpg"], "places": ["Paris"]}),
+        ({"keyword": ["a", "b"], "person": "Ada"}, {"keywords": ["a", "b"], "people": ["Ada"]}),
+        ({"min_width": 800, "min_height": 600}, {"min_width": 800, "min_height": 600}),
+        ({"format": "raw", "orientation": "Portrait"}, {"format": "raw", "orientation": "Portrait"}),
+    ],
+)
+def test_values_may_be_what_python_has_for_them(keywords, same):
+    assert set(conditions(**keywords)) == set(chosen(**same))
+
+
+def test_where_takes_a_condition():
+    condition = All((Test("width", ">", 1), Near(1.0, 2.0, 3.0)))
+    assert conditions(where=condition) == (condition,)
+    assert conditions(where="taken = 2024") == (taken_in("2024"),)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"sort": "size"}, r"sort must be one of 'score', 'date', 'oldest' or 'name', not 'size'"),
+        ({"min_match": 3}, "min_match must be a number from 0 to 1, not 3"),
+        ({"min_match": "high"}, "min_match must be a number from 0 to 1, not 'high'"),
+        ({"min_score": True}, "min_score must be a number"),
+        ({"diverse": "yes"}, "diverse must be True or False, not 'yes'"),
+        ({"relevant": 1}, "relevant must be True or False"),
+        ({"taken": "soon"}, "taken: 'soon' is not a date"),
+        ({"taken": (1, 2, 3)}, "taken: it must be one value, or the first and the last"),
+        ({"near": (91, 0)}, "near: '91.0,0.0' is not a place"),
+        ({"near": ("a", "b")}, "near: each of latitude, longitude and km must be a number"),
+        ({"where": "widht > 3"}, "where: there is no field 'widht'"),
+        ({"where": 5}, r"where: it must be a text \(str\), not 5"),
+        ({"min_width": "wide"}, "min_width: it must be a number"),
+        ({"orientation": "diagonal"}, "orientation: 'diagonal' is not an orientation"),
+        ({"in_": 5}, "in_: it must be a folder"),
+        ({"keyword": [5]}, "keyword: it must be a text"),
+        ({"right": ["a.jpg"]}, "right and wrong take ids"),
+        ({"prompt": 5}, "prompt must be a text"),
+        ({"offset": "2"}, "offset must be a number"),
+    ],
+)
+def test_wrong_values_fail_at_once_in_words_of_python(keywords, message):
+    with pytest.raises(QueryError, match=message) as raised:
+        Query.parse("dog", **keywords)
+    assert "--" not in str(raised.value)
+
+
+def test_an_unknown_keyword_is_named_with_the_known_ones(engine):
+    with pytest.raises(TypeError, match="no keyword colour; it has like, unlike"):
+        engine.search("dog", colour="red")
+
+
+@pytest.mark.parametrize("content", [5, b"\xff\xd8", ["a", "dog"], {"text": "a dog"}])
+def test_what_is_no_query_is_refused(engine, content):
+    with pytest.raises(QueryError, match=r"a query is a text \(str\), a picture"):
+        engine.search(content)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"terms": "dog"}, r"terms must be a tuple, not 'dog'; Query.parse\(text\)"),
+        ({"terms": (), "filters": ("width > 3",)}, r"filters must be a tuple, .*parse_where"),
+        ({"terms": (), "right": ("a.jpg",)}, "right must be a tuple"),
+        ({"terms": (), "sort": "best"}, "sort must be one of"),
+    ],
+)
+def test_a_query_with_a_wrong_field_is_not_made(fields, message):
+    with pytest.raises(QueryError, match=message):
+        Query(**fields)
+
+
+def test_lists_of_a_query_become_tuples():
+    assert Query([Term("dog")], [Test("width", ">", 3)]) == Query((Term("dog"),), (Test("width", ">", 3),))
+
+
+def test_conditions_that_make_no_sense_are_not_made():
+    with pytest.raises(QueryError, match=r"field must be one of 'name', .*, not 'widht'"):
+        Test("widht", ">", 3)
+    with pytest.raises(QueryError, match="width is compared with a number"):
+        Test("width", ">", "3")
+    with pytest.raises(QueryError, match="latitude must be a number from -90 to 90"):
+        Near(100, 0, 1)
+
+
+def test_a_text_that_is_the_name_of_a_file_is_warned_about(engine, photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    for ask in (
+        lambda: engine.search("red.jpg"),
+        lambda: engine.search_many(["red.jpg"]),
+        lambda: Query.parse("red.jpg"),
+    ):
+        with pytest.warns(ClipsearchWarning, match=r"pass pathlib.Path\('red.jpg'\)") as warned:
+            ask()
+        assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        engine.search(Path("red.jpg"))
+        engine.search("red")
+
+
+def test_the_keywords_are_the_options_of_the_command_line():
+    """Every option that says what to look for, which photos count, and in which order, and no other."""
+    options = [parameter for parameter in cli.get_command(None, "query").params if hasattr(parameter, "heading")]
+    about = [option for option in options if option.heading in (LOOK_FOR, WHICH_PHOTOS, ORDER)]
+    names = {name.removeprefix("--").replace("-", "_") for option in about for name in option.opts if name[:2] == "--"}
+    only_there = {"allow_url", "every_file", "page", "group_by", "top_k"}
+    assert names - only_there | {"exact"} == {name.rstrip("_") for name in SearchKeywords.__annotations__}
+
+
+def test_a_query_shows_what_is_not_usual():
+    assert repr(Query.parse("dog", sort="date")) == "Query((Term('dog'),), sort='date')"
+    assert repr(Term(np.zeros(4, np.float32), -1.0)) == "Term(<ndarray (4,)>, weight=-1.0)"
+    assert repr(Term(Path("a.jpg"))) == f"Term({Path('a.jpg')!r})"
+
+
+def test_hits_say_what_they_are_and_a_part_of_them_is_hits(engine):
+    hits = engine.search("red", 5)
+    assert repr(hits).startswith("<Hits: 5 for Query((Term('red'),)): red.jpg 1.000, ") and repr(hits).endswith("...>")
+    assert isinstance(hits[:3], Hits) and len(hits[:3]) == 3 and hits[:3].query is hits.query
+    assert isinstance(hits[::-1], Hits) and hits[-1] is hits[::-1][0]
+    assert repr(hits[0]).startswith(f"<Hit 1: {hits[0].path}, score=1.000, match=")
+    assert hits[:2].explain()["images"] == 5 and "<figure" in hits[:2]._repr_html_()
+
+
+def test_parse_where_says_what_is_wrong_without_a_flag():
+    with pytest.raises(QueryError) as raised:
+        parse_where("widht > 3")
+    assert str(raised.value).startswith("there is no field 'widht'")

@@ -1,0 +1,222 @@
+"""Several indexes that answer as one."""
+
+import math
+import shutil
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from clipsearch import ClipsearchError, ModelMismatch, Query, SearchEngine
+from clipsearch.encoders.base import normalise
+from clipsearch.errors import CollectionNotFound
+from clipsearch.store.collection import Collection
+from clipsearch.store.several import ID_STEP
+from clipsearch.types import Below, ImageFile, ImageInfo, Test
+from tests.conftest import ColourEncoder, give_facts, load_colours, names, save_photo
+
+
+def make_index(folder, photos):
+    for name, colour in photos.items():
+        save_photo(folder / name, colour, note=f"{colour} {name}")
+    with SearchEngine.open(folder) as engine:
+        engine.index()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two folders with an index each, and one index of the same photos. b/copy.jpg has the content of a/red.jpg."""
+    top = tmp_path_factory.mktemp("several")
+    with pytest.MonkeyPatch.context() as patch:
+        load_colours(patch)
+        first = make_index(top / "a", {"red.jpg": "red", "green.jpg": "green", "wine.jpg": (150, 20, 60)})
+        (top / "b").mkdir()
+        shutil.copy(first / "red.jpg", top / "b" / "copy.jpg")
+        make_index(top / "b", {"rose.jpg": (240, 60, 60), "blue.jpg": "blue"})
+        for part in ("a", "b"):
+            shutil.copytree(top / part, top / "both" / part, ignore=shutil.ignore_patterns(".clipsearch", "copy.jpg"))
+        make_index(top / "both", {})
+    return top
+
+
+@pytest.fixture
+def folders(made, tmp_path, encoder):
+    """The two folders. Tests may change them."""
+    return tuple(shutil.copytree(made / part, tmp_path / part) for part in ("a", "b"))
+
+
+@pytest.fixture
+def many(folders):
+    with SearchEngine.open_many(folders) as engine:
+        yield engine
+
+
+@pytest.fixture
+def one(made, encoder):
+    """The index of the same photos, without the copy."""
+    with SearchEngine.open(made / "both") as engine:
+        yield engine
+
+
+def facts(hits):
+    return [(hit.rank, hit.path.rpartition("/")[2], round(hit.score, 9)) for hit in hits]
+
+
+def test_several_indexes_give_one_ranking_in_which_copies_are_once(many, one):
+    for query in ("red", "blue", Query.parse("red - blue"), Query.parse("red", name="*e*.jpg", min_score=0.1)):
+        assert facts(many.search(query)) == facts(one.search(query))
+    hits = many.search("red")
+    assert names(hits)[:2] == ["red.jpg", "rose.jpg"] and hits.explanation.images == 5
+    answers = many.search_many(["red", "blue", "green", "yellow", "grey"], 2)  # scored in one pass over the vectors
+    assert [facts(hits) for hits in answers] == [
+        facts(hits) for hits in one.search_many(["red", "blue", "green", "yellow", "grey"], 2)
+    ]
+
+
+def test_match_is_what_it_would_be_in_one_index(many, one):
+    for query in ("red", "red and then something else that is green", Query.parse("red", name="*r*")):
+        theirs = [hit.match for hit in one.search(query)]
+        assert [hit.match for hit in many.search(query)] == pytest.approx(theirs, abs=1e-6)
+
+
+def test_ids_are_unambiguous(many, folders):
+    hits = many.search("red", 9)
+    ids = [hit.record.image_id for hit in hits]
+    assert len(set(ids)) == len(ids) == 5 and max(ids) > ID_STEP
+    records = many.records([*ids, 7 * ID_STEP, 99])
+    assert [records[image_id].file.path for image_id in ids] == [hit.path for hit in hits] and len(records) == 5
+    for hit in hits:
+        assert many.search(many.vector(hit.record.image_id), 1)[0].path == hit.path
+    with pytest.raises(KeyError):
+        many.vector(5 * ID_STEP + 1)
+
+
+def test_marks_and_the_own_picture_are_of_the_right_index(many, folders):
+    hits = many.search("red")
+    wrong = many.search("red", wrong=[hits[1]])
+    assert hits[1].path not in [hit.path for hit in wrong]
+    found = many.search(folders[1] / "rose.jpg")
+    assert "rose.jpg" not in names(found) and found.explanation.own_photos[0].file.name == "rose.jpg"
+    copied = many.search(folders[1] / "copy.jpg")  # the first index has it
+    assert copied.explanation.own_photos[0].file.path == str(folders[0] / "red.jpg")
+    term, own = many.like(hits[1].record)
+    assert names(many.search(Query((term,), own=own), 1)) != [hits[1].record.file.name]
+
+
+def test_lists_are_merged(many, folders):
+    give_facts(folders[1] / ".clipsearch", "blue.jpg", taken_at=datetime(2024, 5, 1))
+    give_facts(folders[0] / ".clipsearch", "wine.jpg", taken_at=datetime(2020, 5, 1))
+    records, total = many.browse(sort="date", top_k=3)
+    assert [record.file.name for record in records] == ["blue.jpg", "wine.jpg", "green.jpg"] and total == 5
+    records, total = many.browse(sort="name", offset=1, top_k=2)
+    assert [record.file.name for record in records] == ["green.jpg", "red.jpg"] and total == 5
+    records, total = many.browse(Below(str(folders[1])), sort="name")
+    assert [record.file.name for record in records] == ["blue.jpg", "rose.jpg"] and total == 2
+    listed = many.search(sort="name", name="*r*.jpg")
+    assert names(listed) == ["green.jpg", "red.jpg", "rose.jpg"] and all(math.isnan(hit.score) for hit in listed)
+
+
+def test_words_are_looked_for_in_all_of_them(many, folders):
+    give_facts(folders[1] / ".clipsearch", "blue.jpg", title="The harbour of Trieste")
+    give_facts(folders[0] / ".clipsearch", "wine.jpg", title="A harbour")
+    hits = many.search("harbour", hybrid=True)
+    assert set(names(hits)[:2]) == {"blue.jpg", "wine.jpg"} and "text" in hits[0].found_by
+    assert names(many.search("red", text="Trieste")) == ["blue.jpg"]
+
+
+def test_a_commit_to_one_of_them_is_seen(many, folders):
+    version = many.version
+    assert "pink.jpg" not in names(many.search("red"))
+    make_index(folders[1], {"pink.jpg": (255, 30, 30)})
+    assert "pink.jpg" in names(many.search("red")) and many.version != version
+
+
+def test_the_same_file_in_two_indexes_is_once_even_if_one_of_them_is_old(tmp_path, encoder):
+    make_index(tmp_path / "a", {"trip/one.jpg": "red", "two.jpg": "green"})
+    inner = tmp_path / "a" / "trip"
+    with SearchEngine(tmp_path / "inner") as engine:
+        save_photo(inner / "one.jpg", "blue", note="changed after the first index")
+        engine.index(inner)
+    with SearchEngine.open_many([tmp_path / "a", tmp_path / "inner"]) as engine:
+        assert sorted(names(engine.search("red"))) == ["one.jpg", "two.jpg"]
+        assert engine.browse()[1] == 2
+
+
+def test_an_empty_index_takes_no_part(folders, tmp_path, encoder):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with Collection(empty / ".clipsearch", writable=True):
+        pass
+    with SearchEngine.open_many([empty, *folders]) as engine:
+        assert names(engine.search("red"))[0] == "red.jpg"
+    with SearchEngine.open_many([empty, empty / ".clipsearch"]) as engine:
+        assert engine.search("red") == []
+
+
+def test_indexes_of_two_models_are_refused_with_what_to_do(folders, tmp_path, monkeypatch):
+    with Collection(tmp_path / "other", writable=True) as collection:
+        collection.require(ColourEncoder("other colours").spec.fingerprint)
+        collection.commit()
+    with (
+        SearchEngine.open_many([folders[0], tmp_path / "other"]) as engine,
+        pytest.raises(
+            ModelMismatch, match=r"cannot be searched together: .*'colours'.*'other colours'.*--model colours"
+        ),
+    ):
+        engine.search("red")
+
+
+def test_different_models_for_texts_are_refused(folders):
+    with Collection(folders[1] / ".clipsearch", writable=True) as collection:
+        collection.set_text_model("team/texts")
+        collection.commit()
+    with SearchEngine.open_many(folders) as engine, pytest.raises(ModelMismatch, match="different models for texts"):
+        engine.search("red")
+    with SearchEngine.open_many(folders, text_model="none") as engine:
+        assert names(engine.search("red"))[0] == "red.jpg"
+
+
+def test_they_only_answer_queries(many, tmp_path):
+    with pytest.raises(ClipsearchError, match="open the one that is meant by itself"):
+        many.index()
+    with pytest.raises(ClipsearchError, match="only answer queries"):
+        many.status()
+    with pytest.raises(ClipsearchError, match="list of folders"):
+        SearchEngine.open_many("photos")
+    with pytest.raises(ClipsearchError, match="at least one"):
+        SearchEngine.open_many([])
+    with pytest.raises(ClipsearchError, match="is a store"):
+        SearchEngine.open_many(["milvus://here/photos"])
+    with SearchEngine.open_many([tmp_path / "nowhere"]) as engine, pytest.raises(CollectionNotFound):
+        engine.search("red")
+
+
+def test_a_smart_query_knows_the_people_of_all_of_them(many, folders):
+    give_facts(folders[1] / ".clipsearch", "blue.jpg", people=("Ada",))
+    hits = many.search("Ada in blue", smart=True)
+    assert names(hits) == ["blue.jpg"] and hits.query.filters == (Test("person", "=", "Ada"),)
+
+
+def test_random_indexes_rank_as_a_brute_force_over_all_vectors(tmp_path, encoder):
+    chance = np.random.default_rng(4)
+    vectors = {}
+    for part in "abc":
+        with Collection(tmp_path / part, writable=True) as collection:
+            collection.require(encoder.spec.fingerprint)
+            root = collection.add_root(str(tmp_path / f"photos {part}"), {})
+            for number in range(40):
+                file = ImageFile(str(tmp_path / f"photos {part}" / f"{number}.jpg"), number, 1)
+                vectors[file.path] = normalise(chance.normal(size=(1, 4)))[0]
+                info = ImageInfo(9, 9, "JPEG", f"{part}{number:02}".encode().hex().zfill(64))
+                collection.add(collection.place(file.path), file, info, vectors[file.path])
+            collection.commit()
+            assert root
+    query = normalise(chance.normal(size=(1, 4)))[0]
+    scores = {path: float(vector.astype(np.float64) @ query.astype(np.float64)) for path, vector in vectors.items()}
+    best = sorted(scores, key=lambda path: (-scores[path], path))
+    with SearchEngine([tmp_path / part for part in "abc"]) as engine:
+        assert [hit.path for hit in engine.search(query, 120)] == best
+        assert [hit.path for hit in engine.search(query, 7, offset=20)] == best[20:27]
+        some = [path for path in best if path.endswith("7.jpg")]
+        assert [hit.path for hit in engine.search(query, 20, name="*7.jpg")] == some

@@ -1,0 +1,120 @@
+"""An engine that several threads and coroutines use."""
+
+import asyncio
+import threading
+
+import pytest
+
+from clipsearch import Query, SearchEngine
+from clipsearch.errors import ModelError, QueryError
+from tests.conftest import COLOURS, names
+
+
+def test_searches_can_be_awaited(engine):
+    async def ask():
+        hits, many, *others = await asyncio.gather(
+            engine.asearch("red", 1, name="*.jpg"),
+            engine.asearch_many(["green", Query.parse("blue")], 1),
+            *(engine.asearch(colour, 1) for colour in COLOURS),
+        )
+        return hits, many, others
+
+    hits, many, others = asyncio.run(ask())
+    assert names(hits) == ["red.jpg"] and list(map(names, many)) == [["green.jpg"], ["blue.jpg"]]
+    assert [names(hits)[0].partition(".")[0] for hits in others] == list(COLOURS)
+    with pytest.raises(QueryError, match="empty"):
+        asyncio.run(engine.asearch(""))
+
+
+def test_the_event_loop_goes_on_while_a_search_runs(engine, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    answers = engine._searched
+
+    def slow(*arguments):
+        begun.set()
+        assert go_on.wait(10)
+        return answers(*arguments)
+
+    monkeypatch.setattr(engine, "_searched", slow)
+
+    async def ask():
+        search = asyncio.ensure_future(engine.asearch("red", 1))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)  # the loop is free
+        go_on.set()
+        return await search
+
+    assert names(asyncio.run(ask())) == ["red.jpg"]
+
+
+def test_an_engine_closed_with_searches_waiting_cancels_them(indexed_photos, encoder, monkeypatch):
+    engine = SearchEngine.open(indexed_photos)
+    begun, go_on = threading.Event(), threading.Event()
+    answers = engine._searched
+
+    def slow(*arguments):
+        begun.set()
+        assert go_on.wait(10)
+        return answers(*arguments)
+
+    monkeypatch.setattr(engine, "_searched", slow)
+
+    async def ask():
+        first, second = (asyncio.ensure_future(engine.asearch("red", 1)) for _ in range(2))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        closing = asyncio.ensure_future(asyncio.to_thread(engine.close))
+        while not second.done():
+            await asyncio.sleep(0.001)
+        go_on.set()
+        await closing
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    first, second = asyncio.run(ask())
+    assert names(first) == ["red.jpg"] and isinstance(second, asyncio.CancelledError)
+    assert names(engine.search("red", 1)) == ["red.jpg"]  # it opens again
+    engine.close()
+
+
+def test_threads_share_an_engine(indexed_photos, encoder):
+    """Eight threads search, list and index through one engine; a lock would be missed as errors of SQLite or wrong answers."""
+    wrong = []
+
+    def use(engine, number):
+        try:
+            for turn in range(12):
+                colour = list(COLOURS)[(number + turn) % len(COLOURS)]
+                if not names(engine.search(colour, 1))[0].startswith(colour):
+                    wrong.append(colour)
+                if number == 0 and turn % 4 == 0 and engine.index().unchanged != 5:
+                    wrong.append("index")
+                if engine.browse()[1] != 5 or len(list(engine.label(["red", "blue"]))) != 5:
+                    wrong.append("list")
+                if number == 1 and turn == 6:
+                    engine.close()  # the others open it again
+        except Exception as error:
+            wrong.append(repr(error))
+
+    with SearchEngine.open(indexed_photos) as engine:
+        threads = [threading.Thread(target=use, args=(engine, number)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert wrong == []
+
+
+def test_wrong_values_fail_when_the_engine_is_made(tmp_path):
+    with pytest.raises(ModelError, match=r"precision must be one of 'auto', 'fp32', 'bf16' or 'int8', not 'fp64'"):
+        SearchEngine.open(tmp_path, precision="fp64")
+    with pytest.raises(QueryError, match="top_k must be a whole number"):
+        SearchEngine.open(tmp_path).search("red", "5")
+    with pytest.raises(QueryError, match="sort must be one of 'date' or 'name'"):
+        SearchEngine.open(tmp_path).browse(sort="score")
+
+
+def test_an_engine_and_an_encoder_say_what_they_are(tmp_path, encoder):
+    assert repr(SearchEngine.open(tmp_path)) == f"<SearchEngine of {tmp_path / '.clipsearch'}>"
+    many = SearchEngine.open_many([tmp_path, tmp_path / "b"], model="mini")
+    assert " and " in repr(many) and repr(many).endswith(", model='mini'>")
+    assert repr(encoder) == "<ColourEncoder of colours: 4 dimensions>"
