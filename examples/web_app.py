@@ -19,10 +19,9 @@ engine = clipsearch.SearchEngine.open(os.environ["PHOTOS"])
 
 
 @app.get("/search")
-async def search(q: str, limit: int = 5) -> list[dict[str, Any]]:
-    # `async def` keeps the engine in one thread: it must not be used by two at once.
+async def search(q: str, limit: int = 5, taken: str | None = None) -> list[dict[str, Any]]:
     try:
-        hits = engine.search(q, top_k=limit)
+        hits = await engine.asearch(q, top_k=limit, taken=taken)  # a keyword that is None counts as left out
     except clipsearch.ClipsearchError as error:
         raise HTTPException(400, str(error)) from error
     return [{"id": hit.record.image_id, "score": hit.score, "match": hit.match} for hit in hits]

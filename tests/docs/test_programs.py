@@ -10,6 +10,7 @@ from clipsearch import SearchEngine
 from tests.conftest import PHOTOS, ROOT
 
 EXAMPLES = ROOT / "examples"
+SIX = ("cat.png", "coffee.jpg", "fire-engine.jpg", "mountain-trail.jpg", "wave.jpg", "dahlia.jpg")
 
 
 def load(name):
@@ -24,11 +25,29 @@ def photos(tmp_path, monkeypatch):
     """Six photos, as data/photos in the current folder."""
     folder = tmp_path / "data" / "photos"
     folder.mkdir(parents=True)
-    for name in ("cat.png", "coffee.jpg", "fire-engine.jpg", "mountain-trail.jpg", "wave.jpg", "dahlia.jpg"):
+    for name in SIX:
         shutil.copy(PHOTOS / name, folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    """An index of the six photos, in the photos' folder."""
+    folder = tmp_path_factory.mktemp("programs") / "photos"
+    folder.mkdir()
+    for name in SIX:
+        shutil.copy(PHOTOS / name, folder)
+    with SearchEngine.open(folder, model="mini") as engine:  # a new index would look for a better model
+        engine.index()
+    return folder / ".clipsearch"
+
+
+@pytest.fixture
+def photos_with_index(photos, index):
+    shutil.copytree(index, photos / ".clipsearch")
+    return photos
 
 
 def test_zero_shot_labels(photos, capsys):
@@ -39,27 +58,49 @@ def test_zero_shot_labels(photos, capsys):
     )
 
 
+def test_index_and_search(photos_with_index, capsys):
+    load("index_and_search").main(str(photos_with_index), "a cup of coffee")
+    first, best, *_, last = capsys.readouterr().out.splitlines()
+    assert first == "0 added, 0 could not be read" and best.startswith("1 0.") and best.endswith(" coffee.jpg")
+    assert last.startswith("the newest JPEG: ")
+
+
+def test_with_numpy(photos_with_index, capsys):
+    load("with_numpy").main(photos_with_index)
+    pair, warm = capsys.readouterr().out.splitlines()
+    assert pair.startswith("the most similar: ") and warm == "warm rather than cold: fire-engine.jpg"
+
+
+def test_several_indexes(photos_with_index, tmp_path, capsys):
+    """The second folder is a copy of the first, so its photos are found once."""
+    copy = shutil.copytree(photos_with_index, tmp_path / "copy")
+    assert load("several_indexes").main("a cup of coffee", [str(photos_with_index), str(copy)]) == 0
+    total, best, *others = capsys.readouterr().out.splitlines()
+    assert total == "6 photos" and best.endswith("coffee.jpg") and len(others) == 4
+
+
 def test_own_vectors(photos, tmp_path, capsys):
     load("own_vectors").main(photos, tmp_path / "own")
     assert capsys.readouterr().out.splitlines() == ["6 imported, 0 refused", "a cat: cat.png"]
 
 
-def test_a_fastapi_handler(photos, monkeypatch):
+def test_a_fastapi_handler(photos_with_index, monkeypatch):
     pytest.importorskip("fastapi")
     from fastapi.testclient import TestClient
 
-    with SearchEngine.open(photos, model="mini") as engine:
-        engine.index()
+    photos = photos_with_index
     monkeypatch.setenv("PHOTOS", str(photos))
     client = TestClient(load("web_app").app)
     hits = client.get("/search", params={"q": "a cup of coffee", "limit": 2}).json()
     assert len(hits) == 2 and hits[0]["score"] > hits[1]["score"]
     assert client.get("/search", params={"q": "cat +"}).status_code == 400
+    assert client.get("/search", params={"q": "cat", "taken": "soon"}).json() == {
+        "detail": "taken: 'soon' is not a date; give as much as you know: 2024, 2024-07, 2024-07-15 or 2024-07-15T12:30"
+    }
 
 
-def test_a_nightly_job(photos, capsys):
-    with SearchEngine.open(photos, model="mini") as engine:  # a new index would look for a better model
-        engine.index()
+def test_a_nightly_job(photos_with_index, capsys):
+    photos = photos_with_index
     (photos / "torn.jpg").write_bytes((photos / "wave.jpg").read_bytes()[:2000])
     assert load("nightly").main("data/photos") == 3
     output = capsys.readouterr()
@@ -70,7 +111,7 @@ def test_a_nightly_job(photos, capsys):
     assert load("nightly").main("data/photos") == 1
 
 
-def test_the_notebook(photos):
+def test_the_notebook(photos_with_index):
     notebook = json.loads((EXAMPLES / "search.ipynb").read_text("utf-8"))
     assert notebook["nbformat"] == 4
     names = {}
@@ -84,4 +125,4 @@ def test_the_notebook(photos):
 def test_every_program_is_listed_and_tested():
     listed = (EXAMPLES / "README.md").read_text("utf-8")
     programs = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ipynb")}
-    assert len(programs) == 5 and all(f"`{name}`" in listed for name in programs)
+    assert len(programs) == 8 and all(f"`{name}`" in listed for name in programs)
