@@ -26,7 +26,7 @@ def photos(tmp_path, monkeypatch):
     folder = tmp_path / "data" / "photos"
     folder.mkdir(parents=True)
     for name in SIX:
-        shutil.copy(PHOTOS / name, folder)
+        shutil.copy2(PHOTOS / name, folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder
@@ -38,7 +38,7 @@ def index(tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs") / "photos"
     folder.mkdir()
     for name in SIX:
-        shutil.copy(PHOTOS / name, folder)
+        shutil.copy2(PHOTOS / name, folder)
     with SearchEngine.open(folder, model="mini") as engine:  # a new index would look for a better model
         engine.index()
     return folder / ".clipsearch"
