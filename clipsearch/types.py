@@ -378,6 +378,7 @@ class Not:
 
 
 Condition: TypeAlias = Test | Known | Below | Contains | Near | Located | All | Either | Not
+"""Which photos count: a test of a fact, or a tree of conditions. `parse_where` makes one of a text."""
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition | None:

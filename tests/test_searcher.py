@@ -109,7 +109,7 @@ def test_wrong_values_fail_when_the_engine_is_made(tmp_path):
         SearchEngine.open(tmp_path, precision="fp64")
     with pytest.raises(QueryError, match="top_k must be a whole number"):
         SearchEngine.open(tmp_path).search("red", "5")
-    with pytest.raises(QueryError, match="sort must be one of 'date' or 'name'"):
+    with pytest.raises(QueryError, match="sort must be one of 'date', 'oldest' or 'name'"):
         SearchEngine.open(tmp_path).browse(sort="score")
 
 

@@ -113,7 +113,7 @@ def _described(name: str, value: Any) -> Iterator[str]:
         yield _code(f"{name}{_parameters(value)}")
         yield text
     else:
-        yield _code(f"{name} = {value}")
+        yield _code(f"{name} = {str(value).replace('clipsearch.types.', '')}")
         yield _comment_of(name) + "\n"
 
 

@@ -109,6 +109,7 @@ def test_lists_are_merged(many, folders):
     give_facts(folders[0] / ".clipsearch", "wine.jpg", taken_at=datetime(2020, 5, 1))
     records, total = many.browse(sort="date", top_k=3)
     assert [record.file.name for record in records] == ["blue.jpg", "wine.jpg", "green.jpg"] and total == 5
+    assert [record.file.name for record in many.browse(sort="oldest", top_k=2)[0]] == ["wine.jpg", "blue.jpg"]
     records, total = many.browse(sort="name", offset=1, top_k=2)
     assert [record.file.name for record in records] == ["green.jpg", "red.jpg"] and total == 5
     records, total = many.browse(Below(str(folders[1])), sort="name")
