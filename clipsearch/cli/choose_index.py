@@ -40,6 +40,22 @@ def existing_index(given: str | None) -> Path:
     return index
 
 
+def index_to_serve(given: str | None) -> tuple[Path, Path | None]:
+    """The index that is served. If there is none yet: where it will be, and the folder of photos that it is offered for.
+
+    That folder is the one that is named, or the current one. CollectionNotFound if it holds no photos either.
+    """
+    try:
+        return existing_index(given), None
+    except CollectionNotFound:
+        folder = Path(os.path.realpath(Path(given).expanduser() if given else Path.cwd()))
+        if folder.name == INDEX_FOLDER or not folder.is_dir() or nearest_index(folder) or not _holds_photos(folder):
+            raise
+    index = index_for((str(folder),))
+    use(index)
+    return index, folder
+
+
 def open_engine(*given: str | None, **options: Any) -> SearchEngine:
     """A SearchEngine with the index that a command reads or changes, or with several, and the engine's options."""
     from clipsearch.engine import SearchEngine

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from clipsearch.cli.choose_index import existing_index
+from clipsearch.cli.choose_index import index_to_serve
 from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.output import OutputFailed, note, say
 from clipsearch.errors import ClipsearchError
+
+if TYPE_CHECKING:
+    from clipsearch.server.sessions import Sessions
 
 
 @command()
@@ -30,6 +35,9 @@ def serve(
     token: str | None = option(
         "--token", "TEXT", "Ask for this before showing anything. $CLIPSEARCH_TOKEN", envvar="CLIPSEARCH_TOKEN"
     ),
+    allow_below: tuple[str, ...] = option(
+        "--allow-below", "FOLDER", "Let the page add folders below this one. Repeatable.", multiple=True
+    ),
     no_open: bool = flag("--no-open", "Do not open the browser."),
     watch: bool = flag("--watch", "Index again whenever something changes in the indexed folders."),
 ) -> None:
@@ -40,13 +48,14 @@ def serve(
     clipsearch serve --index ~/Photos --watch
     clipsearch serve --port 0 --no-open
 
-    Prints its address first. Ctrl-C stops it.
+    Prints its address first. Ctrl-C stops it. If the folder has photos but no index, the page offers to make one.
     """
     try:
         from clipsearch.indexing.watch import require_watchfiles
         from clipsearch.server.app import make_app
         from clipsearch.server.middleware.access import check_exposure
         from clipsearch.server.service import Service
+        from clipsearch.server.sessions import Sessions
         from clipsearch.server.uvicorn_server import address_of, listen, run
     except ImportError as error:
         raise ClipsearchError("serve needs a web framework: pip install 'clipsearch[web]'") from error
@@ -54,16 +63,22 @@ def serve(
     check_exposure(host, token)
     if watch:
         require_watchfiles()
-    folder = existing_index(index_folder)
+    folder, offered = index_to_serve(index_folder)
+    allowed = [_existing_folder(name) for name in allow_below]
     listener = listen(host, port)
     address = address_of(listener, host)
-    service = Service(folder, model=model, device=device)
+    port = listener.getsockname()[1]
+    service = Service(folder, model=model, device=device, offered=offered, allowed=allowed)
     try:
-        note(f"loading the index at {folder} and its model")
-        fingerprint, images = service.load()
-        content = f"{images:,} photos, model {fingerprint.model}" if fingerprint else "no photos yet"
-        remember_index(folder)
-        app = make_app(service, host=host, port=listener.getsockname()[1], token=token)
+        if offered:
+            content = f"there is no index yet; the page offers to index the photos in {offered}"
+        else:
+            note(f"loading the index at {folder} and its model")
+            fingerprint, images = service.load()
+            content = f"{images:,} photos, model {fingerprint.model}" if fingerprint else "no photos yet"
+            remember_index(folder)
+        sessions = Sessions(token, port) if token else None
+        app = make_app(service, host=host, port=port, sessions=sessions)
 
         def ready() -> None:
             try:
@@ -71,15 +86,32 @@ def serve(
             except OutputFailed as error:  # for example, in the background: its options tell the address
                 note(f"{error}. The address is {address}")
             note(f"{content}; Ctrl-C stops")
-            if watch:
+            if sessions:
+                _tell_how_to_sign_in(sessions, address_of(listener, host, for_others=True))
+            if watch and not offered:
                 service.watch(note)
+            elif watch:
+                note("note: the folder is watched from the next start on")
             if not no_open:
-                _open(f"{address}?token={token}" if token else address)
+                _open(f"{address}#sign-in={sessions.new_code()}" if sessions else address)
 
         run(app, service, listener, ready)
     finally:
         service.close()
         listener.close()
+
+
+def _existing_folder(name: str) -> Path:
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise ClipsearchError(f"--allow-below: there is no folder {name}")
+    return Path(os.path.realpath(folder))
+
+
+def _tell_how_to_sign_in(sessions: Sessions, address: str) -> None:
+    """Print an address that signs one browser in, and another one whenever the last was used."""
+    code = sessions.new_code(lambda: _tell_how_to_sign_in(sessions, address))
+    note(f"to sign a browser in, open this address; it works once, and the next one follows: {address}#sign-in={code}")
 
 
 def _open(address: str) -> None:

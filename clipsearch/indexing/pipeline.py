@@ -21,7 +21,7 @@ from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.images.preprocess import normalise
 from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo
 
-_BATCH_PER_CORE = 8  # pictures
+_AHEAD_PER_CORE = 8  # pictures that are encoded, or wait for it; more gain nothing
 _FIRST_BATCH = 8  # pictures: the first are found soon
 _PIECE_PER_CORE = 4  # pictures of one call; more make no model on a CPU faster, and cancelling waits for two calls
 _PATIENCE = 0.5  # seconds that cancelling waits for the model
@@ -88,9 +88,10 @@ def embed_decoded(
     a slow model may then finish its last pictures in a thread. Raises Cancelled.
     """
     cancel = cancel or CancelToken()
-    piece = batch_size or _PIECE_PER_CORE * cores()
-    # More gain nothing. Up to three batches are in memory, and lost if the run is cancelled.
-    batch_size = batch_size or min(max(32, _BATCH_PER_CORE * cores()), 256)
+    # One call a batch, so that progress flows. All that is in memory is lost if the run is cancelled.
+    ahead = _ENCODED_AT_ONCE * min(max(32, _AHEAD_PER_CORE * cores()), 256)
+    most = _ENCODED_AT_ONCE if batch_size else max(_ENCODED_AT_ONCE, ahead // (_PIECE_PER_CORE * cores()))  # batches
+    batch_size = piece = batch_size or _PIECE_PER_CORE * cores()
     enough = min(_FIRST_BATCH, batch_size)
     leaving = threading.Event()
 
@@ -126,7 +127,7 @@ def embed_decoded(
             if batch.pictures >= enough or len(batch.files) >= 8 * enough:
                 submit(batch)
                 batch, enough = _Batch(), batch_size
-                if len(running) > _ENCODED_AT_ONCE:
+                if len(running) > most:
                     yield _next_outcomes(running, cancel)
             while running and running[0].is_done:
                 yield _next_outcomes(running, cancel)

@@ -20,8 +20,10 @@ from clipsearch.server.routes.index import index_routes
 from clipsearch.server.routes.page import metrics_routes, page_routes
 from clipsearch.server.routes.pictures import picture_routes
 from clipsearch.server.routes.search import search_routes
+from clipsearch.server.routes.session import session_routes
 from clipsearch.server.schemas import error_responses
 from clipsearch.server.service import Service
+from clipsearch.server.sessions import Sessions
 
 _ANY_ROUTE = error_responses(
     {
@@ -32,11 +34,16 @@ _ANY_ROUTE = error_responses(
         503: "The index cannot be read now.",
     }
 )
-_BEARER = HTTPBearer(auto_error=False, description="The server's token. The cookie that `/?token=...` sets works, too.")
+_BEARER = HTTPBearer(
+    auto_error=False, description="The server's token. The cookie that `POST /api/session` sets works, too."
+)
 
 
-def make_app(service: Service, *, host: str, port: int, token: str | None = None) -> ASGIApp:
-    """The ASGI application of a service that listens at this host and port. ClipsearchError if that needs a token."""
+def make_app(service: Service, *, host: str, port: int, sessions: Sessions | None = None) -> ASGIApp:
+    """The ASGI application of a service that listens at this host and port. ClipsearchError if that needs a token.
+
+    `sessions` has the token, if there is one.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,15 +65,16 @@ def make_app(service: Service, *, host: str, port: int, token: str | None = None
         swagger_ui_oauth2_redirect_url=None,
         generate_unique_id_function=lambda route: route.name,
         responses=_ANY_ROUTE,
-        dependencies=[Depends(_check_repeated), *([Depends(_BEARER)] if token else [])],
+        dependencies=[Depends(_check_repeated), *([Depends(_BEARER)] if sessions else [])],
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    makers = (search_routes, picture_routes, download_routes, index_routes, metrics_routes, page_routes)
+    makers = (search_routes, picture_routes, download_routes, metrics_routes, page_routes)
     routers = [make(service) for make in makers]
+    routers += [index_routes(service, sessions), session_routes(sessions)]
     for router in routers:
         app.include_router(router)
     handle_errors(app, [route for router in routers for route in router.routes], service.index_folder)
-    return MeasuredRequests(AccessControl(answer_head(app), host=host, port=port, token=token), service.metrics)
+    return MeasuredRequests(AccessControl(answer_head(app), host=host, port=port, sessions=sessions), service.metrics)
 
 
 def _check_repeated(request: Request) -> None:

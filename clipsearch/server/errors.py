@@ -24,9 +24,14 @@ from clipsearch.errors import (
     QueryError,
 )
 from clipsearch.render.json_output import utf8
-from clipsearch.server.parameters import NAMES
+from clipsearch.server.parameters import NAMES, FilterError
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has gone; no client receives it
+
+
+class IndexGone(CollectionNotFound):
+    """An index that was served is not on the disk any more."""
+
 
 _CODES = {400: "bad-body", 404: "not-found", 408: "too-slow", 413: "too-large", 415: "wrong-type"}
 _MESSAGES = {400: "the body is not the JSON that was expected", 404: "there is nothing at this address"}
@@ -35,6 +40,7 @@ _LIBRARY_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (ImageError, 422, "no-picture"),
     (CollectionBusy, 503, "index-busy"),
     (CollectionDamaged, 503, "index-damaged"),
+    (IndexGone, 503, "index-gone"),
     (CollectionNotFound, 503, "no-index"),
     (ClipsearchError, 503, "unavailable"),
     (OSError, 503, "system"),
@@ -53,9 +59,14 @@ class RequestError(Exception):
         self.headers = headers
 
 
-def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+def error_response(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None, *, parameter: str | None = None
+) -> Response:
     """An error as a response. What a client sent is repeated only here, in JSON, which escapes it."""
-    return JSONResponse({"error": {"code": code, "message": utf8(message)}}, status, headers)
+    error = {"code": code, "message": utf8(message)}
+    if parameter is not None:
+        error["parameter"] = parameter
+    return JSONResponse({"error": error}, status, headers)
 
 
 def bug_response() -> Response:
@@ -73,6 +84,8 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
         match error:
             case RequestError():
                 return error_response(error.status, error.code, error.message, error.headers)
+            case FilterError(parameter=parameter):
+                return error_response(400, "bad-query", str(error).removeprefix("--"), parameter=parameter)
             case ClientDisconnect():
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             case RequestValidationError():
@@ -113,4 +126,5 @@ def _wrong_parameter(error: RequestValidationError) -> Response:
         hint = f"; did you mean {close[0]}?" if close else ""
         return error_response(422, "unknown-parameter", f"there is no parameter {name!r} here{hint}")
     subject = f"{_PARTS.get(str(part), '')}{'.'.join(map(str, inside))}" if inside else f"the {part}"
-    return error_response(422, "bad-parameter", f"{subject}: {first['msg']}")
+    parameter = str(inside[0]) if part == "query" and inside else None
+    return error_response(422, "bad-parameter", f"{subject}: {first['msg']}", parameter=parameter)

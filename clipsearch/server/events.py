@@ -14,6 +14,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.render.json_output import json_line
 from clipsearch.server.middleware.head_requests import IS_HEAD
 from clipsearch.server.service import Service
+from clipsearch.store.catalog_file import has_catalog
 
 _KEEP_ALIVE = 15.0  # seconds without an event after which a comment keeps the connection open
 _JOB_INTERVAL = 0.2  # seconds between looks at a job
@@ -72,15 +73,22 @@ async def job_events(service: Service) -> Events:
 
 
 async def index_events(service: Service) -> Events:
-    """Send "changed" with the number of photos whenever any process has committed to the index."""
+    """Send "changed" with the number of photos whenever any process has committed to the index.
+
+    Send "gone" once if the index is not on the disk any more, and "changed" when it is there again.
+    """
     last = await _version_and_count(service)
+    is_gone = False
     while not service.stopping.is_set():
         await service.pause(_INDEX_INTERVAL)
         current = await _version_and_count(service)
-        if current is None or (last is not None and current[0] == last[0]):
+        if last is not None and current is None and not has_catalog(service.index_folder):
+            yield None if is_gone else ("gone", {})
+            is_gone = True
+        elif current is None or (last is not None and current[0] == last[0] and not is_gone):
             yield None
         else:
-            last = current
+            last, is_gone = current, False
             yield "changed", {"images": current[1]}
 
 

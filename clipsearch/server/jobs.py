@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,7 +24,12 @@ logger = logging.getLogger(__name__)
 _RETRY = 0.2  # seconds between attempts while another job or writer is at work
 _PAUSE = 1.0  # seconds between a job that was cancelled and the next one for a change
 
+_MOST_RECENT = 20.0  # seconds that the rate is measured over
+_LEAST_APART = 0.1  # seconds between two of its counts
+_LEAST_RECENT = 1.0  # seconds without which it says nothing
+
 State = Literal["idle", "running", "done", "failed", "cancelled"]
+Stage = Literal["looking", "model", "photos"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +43,48 @@ class IndexJob:
     updated: int = 0
     removed: int = 0
     failed: int = 0
+    stage: Stage = "looking"  # for changes in the folders; then the model is loaded, and photos are read
+    rate: float | None = None  # files a second, over the last seconds
+    seconds_left: float | None = None
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields; "error" only if there is one."""
-        return {key: value for key, value in asdict(self).items() if key != "error" or value is not None}
+        """Its fields; "error", "rate" and "seconds_left" only if they are known."""
+        optional = ("error", "rate", "seconds_left")
+        return {key: value for key, value in asdict(self).items() if key not in optional or value is not None}
+
+
+class _Speed:
+    """How fast files are done, from the counts of the last seconds."""
+
+    def __init__(self) -> None:
+        self._counts: deque[tuple[float, int]] = deque()
+
+    def measure(self, done: int, total: int) -> dict[str, Any]:
+        """The stage, the rate and the seconds left, once `done` of `total` files are done."""
+        if not done:
+            return {"stage": "model" if total else "photos"}
+        now = time.monotonic()
+        if not self._counts or now - self._counts[-1][0] >= _LEAST_APART:
+            self._counts.append((now, done))
+        while self._counts[0][0] < now - _MOST_RECENT and len(self._counts) > 2:
+            self._counts.popleft()
+        start, before = self._counts[0]
+        if now - start < _LEAST_RECENT or done == before:
+            return {"stage": "photos"}
+        rate = (done - before) / (now - start)
+        return {"stage": "photos", "rate": round(rate, 2), "seconds_left": round((total - done) / rate, 1)}
 
 
 class IndexJobs:
     """Starts, reports and cancels jobs. What a cancelled job has committed stays. For any thread."""
 
-    def __init__(self, make_engine: Callable[[], SearchEngine]) -> None:
+    def __init__(self, make_engine: Callable[[], SearchEngine], offered: Path | None = None) -> None:
         self._make_engine = make_engine
+        self._offered = offered
         self._lock = threading.Lock()
         self._job = IndexJob()
+        self._speed = _Speed()
         self._cancel = CancelToken()
         self._closing = CancelToken()
         self._threads: list[threading.Thread] = []
@@ -124,6 +158,7 @@ class IndexJobs:
             if self._job.state == "running":
                 return False
             self._job = IndexJob("running")
+            self._speed = _Speed()
             if not self._closing.cancelled:
                 self._cancel = CancelToken()
             return True
@@ -132,7 +167,8 @@ class IndexJobs:
         logger.info("indexing %s", ", ".join(folders) or "all folders")
         try:
             with self._make_engine() as engine:
-                engine.status(scan=False)  # raises CollectionNotFound instead of making a new index
+                if [str(self._offered)] != list(folders):
+                    engine.status(scan=False)  # raises CollectionNotFound instead of making a new index
                 report = engine.index(*folders, progress=self._progress, cancel=self._cancel, **options)
         except (ClipsearchError, OSError) as error:
             self._set(state="failed", error=str(error))
@@ -140,14 +176,15 @@ class IndexJobs:
         except BaseException as error:
             self._set(state="failed", error=f"unexpected {type(error).__name__}; this is a bug")
             raise
-        self._progress(report, state="cancelled" if report.interrupted else "done")
+        ended: State = "cancelled" if report.interrupted else "done"
+        self._progress(report, state=ended, rate=None, seconds_left=None)
         logger.info("indexing %s", self.job)
         return report
 
     def _progress(self, report: SyncReport, done: int | None = None, total: int | None = None, **more: Any) -> None:
         counts = {name: getattr(report, name) for name in ("added", "updated", "removed", "failed")}
         if done is not None:
-            counts |= {"done": done, "total": total}
+            counts |= {"done": done, "total": total, **self._speed.measure(done, total or 0)}
         self._set(**counts, **more)
 
     def _set(self, **changes: Any) -> None:

@@ -5,12 +5,13 @@ The longest possible request is shorter than `uvicorn_server.LONGEST_REQUEST`, e
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from clipsearch.errors import QueryError
 from clipsearch.query.filters import chosen
 from clipsearch.render.grouping import GroupBy
 from clipsearch.server.search_body import (
@@ -33,6 +34,14 @@ Word = Annotated[str, StringConstraints(max_length=300)]
 FolderPath = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
 Pixels = Annotated[int, Field(ge=1, le=1_000_000)]
 Picture = Annotated[str, StringConstraints(pattern=PICTURE)]
+
+
+class FilterError(QueryError):
+    """A filter that makes no sense, with the name of its parameter."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 class StrictParameters(BaseModel):
@@ -90,7 +99,7 @@ class FilterParameters(StrictParameters):
     )
 
     def conditions(self, query: bytes) -> tuple[Condition, ...]:
-        """The conditions that must all hold. QueryError if a filter makes no sense.
+        """The conditions that must all hold. FilterError if one of the filters makes no sense.
 
         `query` is the raw query string: file names that are not UTF-8 are read from it as bytes.
         """
@@ -102,10 +111,29 @@ class FilterParameters(StrictParameters):
             require_absolute(folder)
         same_names = FilterParameters.model_fields.keys() - {"in_", "name", "place", "keyword", "person", "filters"}
         given = {name: getattr(self, name) for name in same_names}
-        conditions = chosen(
-            folders=folders, names=names, places=self.place, keywords=self.keyword, people=self.person, **given
-        )
+        lists: dict[str, Any] = {
+            "folders": folders,
+            "names": names,
+            "places": self.place,
+            "keywords": self.keyword,
+            "people": self.person,
+        }
+        try:
+            conditions = chosen(**lists, **given)
+        except QueryError as error:
+            raise _with_name(error, {**lists, **given}) from error
         return conditions if self.filters is None else (*conditions, *read_filters(self.filters))
+
+
+def _with_name(error: QueryError, filters: dict[str, Any]) -> QueryError:
+    """The error of some filters with the name of the one that is wrong by itself."""
+    names = {"folders": "in", "names": "name", "places": "place", "keywords": "keyword", "people": "person"}
+    for name, value in filters.items():
+        try:
+            chosen(**{name: value})
+        except QueryError as same:
+            return FilterError(names.get(name, name), str(same))
+    return error
 
 
 class HitParameters(HitChoice, FilterParameters):

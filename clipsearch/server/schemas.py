@@ -38,6 +38,7 @@ class ErrorText(BaseModel):
     message: str = Field(
         description="A sentence for people.", examples=["'never' is not a date; give as much as you know: 2024"]
     )
+    parameter: str | None = Field(None, description="Of the filter that is wrong, if it is one.", examples=["taken"])
 
 
 class ErrorAnswer(BaseModel):
@@ -294,6 +295,18 @@ class JobAnswer(BaseModel):
     """The job that was started."""
 
     job: IndexJob
+
+
+class FoldersAnswer(BaseModel):
+    """Folders on the server's machine."""
+
+    indexed: list[str] = Field(examples=[["/photos"]])
+    below: list[str] = Field(
+        description="Folders below these can be added without the token.", examples=[["/photos", "/media"]]
+    )
+    suggested: list[str] = Field(description="Folders right below these that are not indexed.", examples=[["/media/b"]])
+    offered: str | None = Field(description="If there is no index yet: the folder that one can be made of.")
+    token: bool = Field(description="Whether the server has a token, which adds any folder.")
 
 
 class SavedSearch(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from clipsearch.engine import SearchEngine
 from clipsearch.images.preprocess import normalise
 from clipsearch.server.downloads import Downloads
 from clipsearch.server.errors import RequestError
+from clipsearch.server.folders import Folders
 from clipsearch.server.jobs import IndexJobs
 from clipsearch.server.known_photos import candidates, looking_the_same, same_bytes
 from clipsearch.server.metrics import Metrics
@@ -22,7 +23,7 @@ from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.server.uploads import Upload, Uploads, received
 from clipsearch.server.workers import EngineThread, SearchThread
-from clipsearch.store.catalog_file import catalog_identity
+from clipsearch.store.catalog_file import catalog_identity, has_catalog
 from clipsearch.types import Fingerprint, ImageRecord
 
 _T = TypeVar("_T")
@@ -31,15 +32,27 @@ _T = TypeVar("_T")
 class Service:
     """One index, served. `close` leaves no thread, process or file behind.
 
+    If there is no index yet, it is made once a client asks for the `offered` photo folder. Clients may add folders below those
+    that are `allowed`.
+
     Four threads read the index, so that quick requests do not wait for slow ones: `searches` has the model, `lookups` reads
     single photos, `counts` does what takes longer, and `analyses` what may take minutes.
     """
 
-    def __init__(self, index_folder: Path, *, model: str | None = None, device: str = "auto") -> None:
+    def __init__(
+        self,
+        index_folder: Path,
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        offered: Path | None = None,
+        allowed: Sequence[Path] = (),
+    ) -> None:
         def make_engine() -> SearchEngine:
             return SearchEngine(index_folder, model=model, device=device)
 
         self.index_folder = index_folder
+        self.folders = Folders(index_folder, offered, allowed)
         self.metrics = Metrics()
         self.stopping = asyncio.Event()
         self.searches = SearchThread(make_engine, self.metrics.batch)
@@ -50,10 +63,15 @@ class Service:
         self.uploads = Uploads()  # only the thread of `searches` uses it
         self.downloads = Downloads()
         self.saved = SavedSearches(index_folder)  # only the thread of `lookups` uses it
-        self.jobs = IndexJobs(make_engine)
+        self.jobs = IndexJobs(make_engine, offered)
 
     def load(self) -> tuple[Fingerprint | None, int]:
-        """Load the model and the vectors. The model, or None for an empty index, and the number of photos."""
+        """Load the model and the vectors. The model, or None for an empty index, and the number of photos.
+
+        An index that is only offered has neither.
+        """
+        if self.folders.offered and not has_catalog(self.index_folder):
+            return None, 0
 
         def load(engine: SearchEngine) -> tuple[Fingerprint | None, int]:
             status = engine.status(scan=False)

@@ -45,10 +45,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def address_of(listener: socket.socket, host: str) -> str:
-    """The address for a browser on this machine."""
+def address_of(listener: socket.socket, host: str, *, for_others: bool = False) -> str:
+    """The address for a browser on this machine, or for others: with this machine's name if the server listens everywhere."""
     port = listener.getsockname()[1]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104
+    if for_others and host in here:
+        return f"http://{socket.gethostname().lower()}:{port}/"
+    shown = here.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{port}/"
 
 

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from clipsearch.engine import SearchEngine
 from clipsearch.query.hits import Hits
+from clipsearch.server.errors import IndexGone
 from clipsearch.store.catalog_file import catalog_identity, is_replaced
 from clipsearch.types import Query
 
@@ -57,8 +59,12 @@ class EngineThread:
 
     def _loop(self) -> None:
         with self._make_engine() as engine:
-            known = None
+            known = catalog_identity(engine.index_folder)
             while batch := self._batch():
+                if known and catalog_identity(engine.index_folder) is None:
+                    engine.close()  # the files that it still has open are not the index any more
+                    _refuse(batch, engine.index_folder)
+                    continue
                 if known and is_replaced(engine.index_folder, known):
                     logger.info("the index at %s was replaced; opening it again", engine.index_folder)
                     with contextlib.suppress(Exception):
@@ -83,6 +89,17 @@ class EngineThread:
                     future.set_result(work(engine))
                 except Exception as error:
                     future.set_exception(error)
+
+
+def _refuse(batch: list[_Job], index_folder: Path) -> None:
+    for _, future in batch:
+        if future.set_running_or_notify_cancel():
+            future.set_exception(
+                IndexGone(
+                    f"the index at {index_folder} is not there any more. If it is on a drive, connect that again; "
+                    "the server goes on by itself"
+                )
+            )
 
 
 @dataclass(frozen=True)

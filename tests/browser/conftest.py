@@ -185,8 +185,8 @@ def index(folder, model="mini"):
 
 
 @contextmanager
-def serving(index_folder, *arguments, port=0):
-    """Run `clipsearch serve` as a process. Yields (process, address without a final slash)."""
+def serving(index_folder, *arguments, port=0, index=True):
+    """Run `clipsearch serve` as a process, perhaps without an index. Yields (process, address without a final slash)."""
     command = [
         sys.executable,
         "-m",
@@ -204,7 +204,7 @@ def serving(index_folder, *arguments, port=0):
     try:
         address = process.stdout.readline().strip().rstrip("/")
         assert address, "the server has not started"
-        urlopen(f"{address}/api/status").close()
+        urlopen(f"{address}/api/{'status' if index else 'index'}").close()
         yield process, address
     finally:
         process.terminate()

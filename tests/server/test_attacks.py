@@ -1,10 +1,13 @@
 """Attacks by a hostile page, program, picture or index. The server refuses all of them."""
 
+import hmac
 import io
 import json
 import os
+import re
 import socket
 import sys
+import time
 import zlib
 
 import httpx2
@@ -19,17 +22,19 @@ from clipsearch.server.app import make_app
 from clipsearch.server.middleware import access
 from clipsearch.server.middleware.access import AccessControl, check_exposure
 from clipsearch.server.routes import page as page_routes
+from clipsearch.server.sessions import Sessions
 from tests.conftest import save_photo, shared
 from tests.server.conftest import ADDRESS, MAY_CHANGE, ids, serving
 
 TOKEN = "correct-horse-battery"
+COOKIE = "clipsearch-session-0"
 SAME = "127.0.0.1:8100"
 
 
 @pytest.fixture
 def locked(service):
     """The same server with a token."""
-    app = make_app(service, host="127.0.0.1", port=8100, token=TOKEN)
+    app = make_app(service, host="127.0.0.1", port=8100, sessions=Sessions(TOKEN))
     with TestClient(app, base_url=ADDRESS, headers=MAY_CHANGE, follow_redirects=False) as client:
         yield client
 
@@ -65,7 +70,7 @@ def test_forwarding_headers_change_nothing(client):
 
 
 def test_everywhere_means_by_address_or_by_the_machine_s_name(service):
-    app = AccessControl(lambda *_: None, host="0.0.0.0", port=8100, token=TOKEN)
+    app = AccessControl(lambda *_: None, host="0.0.0.0", port=8100, sessions=Sessions(TOKEN))
     for host in ("192.168.0.2:8100", "[fe80::1]:8100", f"{socket.gethostname()}:8100", "localhost:9000"):
         assert app._is_host(host), host
     for host in ("evil.example:8100", "192.168.0.2.evil.example:8100"):
@@ -206,34 +211,95 @@ def test_nothing_is_shown_without_the_token(locked):
         assert refused(answer, 401, "token-needed") and answer.headers["www-authenticate"] == "Bearer"
     for headers in (
         {"Authorization": "Bearer "}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"},
-        {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Bearer {TOKEN[:-1]}"}, {"Cookie": "clipsearch-token="},
-        {"Cookie": f"clipsearch-token={TOKEN}x"}, {"Cookie": f"other={TOKEN}"}, {"Cookie": "=;;\\"},
-        {"Authorization": "Bearer \u00e9".encode("latin-1")}, {"Cookie": 'a={"x": "y"}; clipsearch-token=z'},
+        {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Bearer {TOKEN[:-1]}"}, {"Cookie": f"{COOKIE}="},
+        {"Cookie": f"{COOKIE}={TOKEN}"}, {"Cookie": f"other={TOKEN}"}, {"Cookie": "=;;\\"}, {"Cookie": f"{COOKIE}=.."},
+        {"Authorization": "Bearer \u00e9".encode("latin-1")}, {"Cookie": f'a={{"x": "y"}}; {COOKIE}=9999999999.z.z'},
     ):  # fmt: skip
         refused(locked.get("/api/status", headers=headers), 401, "token-needed")
-    refused(locked.get(f"/api/status?token={TOKEN}"), 401, "token-needed")  # only the page accepts it there
+    refused(locked.get(f"/api/status?token={TOKEN}"), 401, "token-needed")  # an address is no place for a token
+    refused(locked.get(f"/?token={TOKEN}"), 401, "token-needed")
 
 
-def test_the_token_opens_by_header_or_by_cookie(locked):
+def sign_in(client, token):
+    return client.post("/api/session", json={"token": token})
+
+
+def test_the_token_opens_by_header_or_is_exchanged_for_a_cookie(locked):
     assert locked.get("/api/status", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
-    answer = locked.get(f"/?token={TOKEN}")
-    assert answer.status_code == 303 and answer.headers["location"] == "/"
+    assert locked.get("/api/session").json() == {"signed_in": False, "needed": True}
+    refused(sign_in(locked, "correct-horse-batterx"), 403, "wrong-token")
+    answer = sign_in(locked, TOKEN)
     cookie = answer.headers["set-cookie"].lower()
-    assert "httponly" in cookie and "samesite=strict" in cookie and "path=/" in cookie
+    assert "httponly" in cookie and "samesite=strict" in cookie and "path=/" in cookie and "secure" not in cookie
+    assert f"max-age={90 * 24 * 3600}" in cookie and TOKEN not in cookie
     assert locked.get("/api/status").status_code == 200  # the client has the cookie now
-    others = {"Cookie": f'of={{"another": "program"}}; clipsearch-token={TOKEN}'}
+    assert locked.get("/api/session").json() == {"signed_in": True, "needed": True}
+    value = locked.cookies[COOKIE]
+    others = {"Cookie": f'of={{"another": "program"}}; {COOKIE}={value}'}
     assert locked.get("/api/status", headers=others).status_code == 200
-    assert locked.get(f"/?token={TOKEN}").status_code == 303  # the redirect removes the token from the address
+    locked.delete("/api/session")
+    refused(locked.get("/api/status"), 401, "token-needed")
+    encrypted = locked.post("/api/session", json={"token": TOKEN}, headers={"Origin": f"https://{SAME}"})
+    assert "secure" in encrypted.headers["set-cookie"].lower()
+
+
+def test_a_cookie_outlives_the_server_but_neither_another_token_nor_its_time(service, locked, monkeypatch):
+    sign_in(locked, TOKEN)
+    cookie = {"Cookie": f"{COOKIE}={locked.cookies[COOKIE]}"}
+
+    def is_let_in(token, change=str):
+        app = make_app(service, host="127.0.0.1", port=8100, sessions=Sessions(token))
+        client = TestClient(app, base_url=ADDRESS)  # not entered, since the service ends with its application
+        return client.get("/api/session", headers={"Cookie": change(cookie["Cookie"])}).json()["signed_in"]
+
+    assert is_let_in(TOKEN) and not is_let_in(TOKEN.upper())
+    later = str(int(time.time()) + 10**9)
+    assert not is_let_in(TOKEN, lambda text: f"{COOKIE}={later}.{text.partition('.')[2]}")  # the time is signed, too
+    assert not is_let_in(TOKEN, lambda text: text[:-1])
+    monkeypatch.setattr("clipsearch.server.sessions.time.time", lambda: int(later) - 10**9 + 91 * 24 * 3600)
+    assert not is_let_in(TOKEN)
+
+
+def test_a_code_signs_one_browser_in_once(service):
+    sessions, used = Sessions(TOKEN), []
+    code = sessions.new_code(lambda: used.append(1))
+    with TestClient(make_app(service, host="127.0.0.1", port=8100, sessions=sessions), base_url=ADDRESS) as client:
+        client.headers.update(MAY_CHANGE)
+        refused(client.get("/api/status", headers={"Authorization": f"Bearer {code}"}), 401, "token-needed")
+        assert sign_in(client, code).status_code == 200 and client.get("/api/status").status_code == 200
+        client.cookies.clear()
+        refused(sign_in(client, code), 403, "wrong-token")
+    assert used == [1]
+
+
+def test_a_browser_without_a_session_gets_a_page_that_asks_for_the_token(locked):
+    as_browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    answer = locked.get("/?q=red", headers=as_browser)
+    assert answer.status_code == 401 and answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["cache-control"] == "no-store" and "unsafe" not in answer.headers["content-security-policy"]
+    for address in set(re.findall(r'(?:src|href)="(/[^"]+)"', answer.text)):
+        assert locked.get(address).status_code == 200, address
+    refused(locked.get("/api/status", headers=as_browser), 401, "token-needed")
+    refused(locked.get("/static/main.js", headers=as_browser), 401, "token-needed")
+    refused(
+        locked.post("/api/session", json={"token": TOKEN}, headers={"Origin": "http://evil.example"}),
+        403,
+        "wrong-origin",
+    )
+    for body in ({}, {"token": ""}, {"token": 1}, {"token": "x" * 1000}, {"token": TOKEN, "more": 1}):
+        assert locked.post("/api/session", json=body).status_code == 422
+    assert locked.get("/?q=red").headers["content-type"] == "application/json"  # programs get what they can read
 
 
 def test_tokens_are_compared_in_constant_time(locked, monkeypatch):
     compared = []
-    compare = access.hmac.compare_digest
-    monkeypatch.setattr(access.hmac, "compare_digest", lambda *both: compared.append(both) or compare(*both))
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda *both: compared.append(both) or compare(*both))
     locked.get("/api/status", headers={"Authorization": "Bearer wrong"})
-    locked.get("/api/status", headers={"Cookie": f"clipsearch-token={TOKEN}"})
-    locked.get("/?token=wrong")
-    assert (b"wrong", TOKEN.encode()) in compared and (TOKEN.encode(), TOKEN.encode()) in compared
+    locked.get("/api/status", headers={"Cookie": f"{COOKIE}=1.a.wrong"})
+    sign_in(locked, "wrong too")
+    assert {(b"wrong", TOKEN.encode()), (b"wrong too", TOKEN.encode())} <= set(compared)
+    assert b"1.a.wrong" in [given for _, given in compared]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.2", "example.org", ""])

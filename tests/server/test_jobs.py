@@ -9,6 +9,8 @@ import httpx2
 
 from clipsearch import SearchEngine
 from clipsearch._internal.commands import quoted
+from clipsearch.indexing.apply import SyncReport
+from clipsearch.server.jobs import IndexJobs
 from clipsearch.store.collection import Collection
 from tests.conftest import save_photo
 from tests.server.conftest import ids, serving, wait_for_job
@@ -26,15 +28,33 @@ def test_a_job_brings_the_index_up_to_date(client, photos):
     assert {"new.jpg"} < set(ids(client)) and "blue.jpg" not in ids(client)
 
 
-def test_only_indexed_folders_can_be_indexed(client, photos, tmp_path):
-    assert client.post("/api/index", json={"folders": [str(photos)]}).status_code == 202
-    assert wait_for_job(client)["state"] == "done"
-    for folder in (tmp_path, photos / "trip", "/", str(photos / ".." / "other")):
+def test_only_folders_of_the_index_can_be_indexed(client, photos, tmp_path):
+    for folder in (photos, photos / "trip"):
+        assert client.post("/api/index", json={"folders": [str(folder)]}).status_code == 202
+        assert wait_for_job(client)["state"] == "done"
+    for folder in (tmp_path, "/", str(photos / ".." / "other")):
         answer = client.post("/api/index", json={"folders": [str(folder)]})
-        assert answer.status_code == 403 and answer.json()["error"]["code"] == "not-indexed"
+        assert answer.status_code == 403 and answer.json()["error"]["code"] == "not-allowed"
         how = f"clipsearch index PHOTOS --index {quoted(photos / '.clipsearch')}"  # never another client's options
-        assert answer.json()["error"]["message"].endswith(f"to add it: {how}")
+        assert answer.json()["error"]["message"].endswith(f"or run: {how}")
     assert client.post("/api/index", json={"folder": str(photos)}).status_code == 422
+
+
+def test_a_job_says_its_stage_its_rate_and_the_time_left(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("clipsearch.server.jobs.time.monotonic", lambda: now)
+    jobs = IndexJobs(lambda: None)
+    assert jobs._begin() and jobs.job.stage == "looking"
+    report, said = SyncReport(), []
+    for seconds, done in ((1, 0), (5, 8), (0.05, 9), (0.5, 16), (1, 24), (30, 224)):
+        now += seconds
+        jobs._progress(report, done, 400)
+        said.append((jobs.job.stage, jobs.job.rate, jobs.job.seconds_left))
+    assert said[:4] == [("model", None, None), ("photos", None, None), ("photos", None, None), ("photos", None, None)]
+    assert said[4] == ("photos", 10.32, 36.4)  # 16 files in 1.55 seconds; the model's time does not count
+    assert said[5] == ("photos", 6.67, 26.4)  # only the last seconds count
+    jobs._progress(report, state="done", rate=None, seconds_left=None)
+    assert not {"rate", "seconds_left"} & jobs.job.to_json().keys()
 
 
 def test_a_second_job_has_to_wait_and_the_first_can_be_cancelled(client, photos, monkeypatch):

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import ipaddress
 import logging
 import os
 import re
 import socket
 import time
-from urllib.parse import parse_qsl
+from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipsearch.client import is_loopback
 from clipsearch.errors import ClipsearchError
 from clipsearch.server.errors import bug_response, error_response
+from clipsearch.server.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
-COOKIE = "clipsearch-token"
 CLIENT = "clipsearch-client"
 """The header that requests need to change something. Forms of other sites cannot send it, nor can their scripts."""
 
@@ -39,6 +37,13 @@ LIMIT = f"{MOST_BYTES // 1024**2} MB"
 
 _TOO_LARGE = f"the request is too large; send at most {LIMIT}"
 _TOO_SLOW = "the request took too long to arrive; send it again"
+_SIGN_IN_PAGE = Path(__file__).parents[1] / "static" / "sign-in.html"
+_FOR_ALL = frozenset(  # what the page for signing in needs; none of it says anything of the photos
+    {
+        "/api/session",
+        *(f"/static/{name}" for name in ("sign-in.js", "sign-in.css", "base.css", "before-paint.js", "icon.svg")),
+    }
+)
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _TOKEN = re.compile(r"[A-Za-z0-9_.~-]{16,256}")
 _HEADERS = {
@@ -66,11 +71,11 @@ def check_exposure(host: str, token: str | None) -> None:
 class AccessControl:
     """ASGI middleware around an application that listens at `host` and `port`."""
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None = None) -> None:
-        check_exposure(host, token)
+    def __init__(self, app: ASGIApp, *, host: str, port: int, sessions: Sessions | None = None) -> None:
+        check_exposure(host, sessions.token if sessions else None)
         self._app = app
         self._port = port
-        self._token = token
+        self._sessions = sessions
         self._wildcard = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
         self._names = {"127.0.0.1", "localhost", "::1", host.strip("[]").lower()}
         if not is_loopback(host):
@@ -112,17 +117,8 @@ class AccessControl:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_host(hosts[0]):
             return error_response(421, "wrong-host", "this is not the address that the server listens at")
-        if self._token is not None and scope["path"] == "/":
-            query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-            if self._is_token(query.get("token", "")):
-                response = Response(status_code=303, headers={"Location": "/"})
-                response.set_cookie(COOKIE, self._token, path="/", httponly=True, samesite="strict")
-                return response
-        if self._token is not None and not self._has_token(headers):
-            message = (
-                "this server needs a token: open its address once with ?token=... at the end, or send a bearer token"
-            )
-            return error_response(401, "token-needed", message, {"WWW-Authenticate": "Bearer"})
+        if self._sessions and scope["path"] not in _FOR_ALL and not self._sessions.admits(headers):
+            return _sign_in_response(scope, headers)
         origin = headers.get("origin")
         if scope["method"] not in _SAFE:
             if origin is not None and origin not in (f"http://{hosts[0]}", f"https://{hosts[0]}"):
@@ -151,15 +147,14 @@ class AccessControl:
             return name in self._names
         return True
 
-    def _has_token(self, headers: Headers) -> bool:
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._is_token(bearer.strip()):
-            return True
-        return self._is_token(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
 
-    def _is_token(self, given: str) -> bool:
-        assert self._token is not None
-        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token.encode())
+def _sign_in_response(scope: Scope, headers: Headers) -> Response:
+    """What is answered without a token: to a browser that opens the page, another page, which asks for the token."""
+    if scope["path"] == "/" and scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", ""):
+        more = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+        return Response(_SIGN_IN_PAGE.read_bytes(), 401, more, "text/html; charset=utf-8")
+    message = "this server needs its token: send it as a bearer token, or open the page in a browser to sign in"
+    return error_response(401, "token-needed", message, {"WWW-Authenticate": "Bearer"})
 
 
 def _limited(receive: Receive) -> Receive:

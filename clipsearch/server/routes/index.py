@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,8 +10,6 @@ from fastapi import APIRouter, Body, Path, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from clipsearch._internal.commands import PHOTOS, command
-from clipsearch.indexing import roots
 from clipsearch.render.json_output import failure_to_json
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
@@ -20,6 +19,7 @@ from clipsearch.server.parameters import NAMES, FolderPath, NoParameters, Text
 from clipsearch.server.schemas import error_responses, file_responses, json_response
 from clipsearch.server.search_body import Strict
 from clipsearch.server.service import Service
+from clipsearch.server.sessions import Sessions
 
 _STREAM = file_responses("Events, as they come.", "text/event-stream", schema={"type": "string"})
 _NO_SEARCH = error_responses({404: "There is no saved search of this name."})
@@ -31,10 +31,13 @@ _Value = Text | int | Annotated[float, Field(allow_inf_nan=False)] | bool | list
 
 
 class IndexRequest(Strict):
-    """The folders to index again."""
+    """The folders to index."""
 
     folders: list[FolderPath] | None = Field(
-        None, max_length=1000, description="Indexed folders; all of them by default.", examples=[["/photos"]]
+        None,
+        max_length=1000,
+        description="Folders to index again, or to add; all that are indexed by default.",
+        examples=[["/photos"]],
     )
 
 
@@ -46,9 +49,15 @@ class SavedRequest(Strict):
     )
 
 
-def index_routes(service: Service) -> APIRouter:
-    """/api/status, /api/failures, /api/index, /api/events, /api/saved-searches."""
+def index_routes(service: Service, sessions: Sessions | None = None) -> APIRouter:
+    """/api/status, /api/failures, /api/index, /api/folders, /api/events, /api/saved-searches."""
     router = APIRouter(prefix="/api", tags=["index"])
+
+    async def indexed_folders(request: Request) -> list[str]:
+        if service.folders.offered:
+            return []
+        state = await service.read(request, lambda engine: engine.status(scan=False))
+        return [root.path for root in state.roots]
 
     @router.get("/status", response_model=schemas.StatusAnswer)
     async def status(request: Request, parameters: NoParameters) -> Response:
@@ -69,25 +78,48 @@ def index_routes(service: Service) -> APIRouter:
         responses=error_responses(
             {
                 400: _BAD_BODY,
-                403: "A folder is not indexed, or the request comes from another site.",
-                409: "The photos are being indexed already.",
+                403: "A folder may not be added, or the request comes from another site.",
+                404: "There is no such folder.",
+                409: "The photos are being indexed already, or there is no index yet and another folder is offered.",
             }
         ),
     )
     async def start_index(
+        request: Request,
         client: schemas.ClientHeader,
         parameters: NoParameters,
         body: Annotated[IndexRequest | None, Body()] = None,
     ) -> Response:
-        """Bring the index up to date with its folders, or some of them."""
-        folders = [roots.absolute(folder) for folder in (body and body.folders) or ()]
-        if folders:
-            state = await service.counts.run(lambda engine: engine.status(scan=False))
-            unknown = sorted(set(folders) - {root.path for root in state.roots})
-            if unknown:
-                how = command("index", PHOTOS, index=service.index_folder)
-                raise RequestError(403, "not-indexed", f"{unknown[0]} is not an indexed folder; to add it: {how}")
+        """Bring the index up to date with its folders, or some of them; or add folders.
+
+        A folder can be added if it is below one of those that `GET /api/folders` lists, or if the request has the server's
+        token. If there is no index yet, the offered folder makes one.
+        """
+        wanted = (body and body.folders) or ()
+        if wanted:
+            anywhere = sessions is not None and sessions.has_token(request.headers)
+            indexed = await indexed_folders(request)
+            folders = [service.folders.permitted(folder, indexed, anywhere=anywhere) for folder in wanted]
+            if service.folders.offered and folders != [str(service.folders.offered)]:
+                raise RequestError(409, "no-index", f"there is no index yet; first index {service.folders.offered}")
+        else:
+            folders = []
         return json_response({"job": service.jobs.start(folders).to_json()}, 202)
+
+    @router.get("/folders", response_model=schemas.FoldersAnswer)
+    async def folders_to_add(request: Request, parameters: NoParameters) -> Response:
+        """Which folders clients may index."""
+        indexed = await indexed_folders(request)
+        offered = service.folders.offered
+        return json_response(
+            {
+                "indexed": indexed,
+                "below": service.folders.bases(indexed),
+                "suggested": await asyncio.to_thread(service.folders.suggestions, indexed),
+                "offered": str(offered) if offered else None,
+                "token": sessions is not None,
+            }
+        )
 
     @router.get("/index", response_model=IndexJob)
     async def index_state(parameters: NoParameters) -> Response:
@@ -106,7 +138,7 @@ def index_routes(service: Service) -> APIRouter:
 
     @router.get("/events", response_class=Response, responses=_STREAM)
     async def changes(parameters: NoParameters) -> Response:
-        """`changed` whenever any process has committed to the index."""
+        """`changed` whenever any process has committed to the index; `gone` once it is not on the disk any more."""
         return EventStream(service, index_events(service))
 
     @router.get("/saved-searches", response_model=schemas.SavedSearchesAnswer)

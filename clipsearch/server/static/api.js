@@ -37,48 +37,69 @@ import { encodePairs } from "./url.js";
 
 /** An error response; `message` is a sentence for people. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} code @param {string} message */
-  constructor(status, code, message) {
+  /** @param {number} status @param {string} code @param {string} message @param {string} [parameter] the filter that is wrong */
+  constructor(status, code, message, parameter = "") {
     super(message);
     this.status = status;
     this.code = code;
+    this.parameter = parameter;
   }
 }
 
-/** The server does not answer. */
+/** The server does not answer, or its index is gone. The page says so at its top, and goes on by itself. */
 export class ServerGone extends Error {}
 
-/** Fires "gone" when the server stops answering, and "back" when it answers again. */
+/** Fires "gone" (detail: why, for people) when the server stops answering or its index is gone, and "back" when it answers again. */
 export const connection = new EventTarget();
-let gone = false;
+
+const SILENCE = "The server does not answer. Trying again…";
+const PATIENCE = 6000; // milliseconds without an answer after which the page looks whether the server is there at all
+const LOOK = 3000; // milliseconds for that answer
+const SOON = 250; // milliseconds to the first try after the server has gone; each next one waits longer
+const LONGEST = 5000;
+let gone = "";
+let waiting = 0;
 
 /**
  * One request, answered with JSON.
  * @param {string} path
- * @param {{pairs?: Pair[], method?: string, body?: any, signal?: AbortSignal}} [options] a body is sent as JSON, a Blob as it is
+ * @param {{pairs?: Pair[], method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal}} [options] a body is sent as JSON, a Blob as it is
  * @returns {Promise<any>} null if the answer has no content
  * @throws {ApiError | ServerGone | DOMException} the last if `signal` was aborted
  */
-export async function ask(path, { pairs = [], method = "GET", body, signal } = {}) {
+export async function ask(path, { pairs = [], method = "GET", body, headers: more = {}, signal } = {}) {
   const query = encodePairs(pairs);
   /** @type {Record<string, string>} */
-  const headers = method === "GET" ? {} : { "Clipsearch-Client": "page" };
+  const headers = method === "GET" ? more : { ...more, "Clipsearch-Client": "page" };
   if (body !== undefined) headers["Content-Type"] = body instanceof Blob ? body.type || "application/octet-stream" : "application/json";
   let response;
+  const leaving = new AbortController();
+  const slow = setTimeout(async () => {
+    const why = await trouble();
+    if (why) leaving.abort();
+  }, PATIENCE);
   try {
     response = await fetch(query ? `${path}?${query}` : path, {
-      method, headers, signal, body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
+      method, headers, signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
+      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    reportGone();
+    reportGone(SILENCE);
     throw new ServerGone("The server does not answer.");
+  } finally {
+    clearTimeout(slow);
   }
   const text = await response.text();
   const answer = text && response.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : null;
   if (!response.ok) {
-    const { code = "unknown", message = `The server answered ${response.status}.` } = answer?.error ?? {};
-    throw new ApiError(response.status, code, message);
+    const { code = "unknown", message = `The server answered ${response.status}.`, parameter } = answer?.error ?? {};
+    if (response.status === 401) location.reload(); // the session has ended: the server asks to sign in
+    if (code === "index-gone") {
+      reportGone(sentence(message));
+      throw new ServerGone(sentence(message));
+    }
+    throw new ApiError(response.status, code, message, parameter);
   }
   return answer;
 }
@@ -106,23 +127,64 @@ export const originalUrl = (id) => `/api/images/${id}/original`;
 /** Whether a request was aborted by the page itself. @param {unknown} error */
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
 
-function reportGone() {
-  if (gone) return;
-  gone = true;
-  connection.dispatchEvent(new Event("gone"));
-  retry(500);
+/** An error's message as a sentence. @param {string} message */
+export const sentence = (message) => `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?…]$/.test(message) ? "" : "."}`;
+
+/** Look now whether the server answers, and tell if that has changed. */
+export async function checkConnection() {
+  clearTimeout(waiting);
+  const why = await trouble();
+  if (!why) {
+    reportBack();
+    return;
+  }
+  reportGone(why);
+  retry(SOON);
 }
 
-/** @param {number} wait milliseconds; grows each time, up to five seconds */
+/** Do something once the server is back. @param {() => void} act */
+export const whenBack = (act) => connection.addEventListener("back", act, { once: true });
+
+/** Why the server cannot be used now; "" if it can. */
+async function trouble() {
+  try {
+    const response = await fetch("/api/status", { cache: "no-store", signal: AbortSignal.timeout(LOOK) });
+    if (response.status !== 503) return "";
+    const { error } = await response.json();
+    return error.code === "index-gone" || error.code === "stopping" ? sentence(error.message) : "";
+  } catch {
+    return SILENCE;
+  }
+}
+
+/** @param {string} why */
+function reportGone(why) {
+  const isNew = gone !== why;
+  if (!gone) retry(SOON);
+  gone = why;
+  if (isNew) connection.dispatchEvent(new CustomEvent("gone", { detail: why }));
+}
+
+function reportBack() {
+  if (!gone) return;
+  clearTimeout(waiting);
+  gone = "";
+  connection.dispatchEvent(new Event("back"));
+}
+
+/** @param {number} wait milliseconds; grows each time */
 function retry(wait) {
-  setTimeout(async () => {
-    try {
-      await fetch("/api/status", { cache: "no-store" });
-    } catch {
-      retry(Math.min(wait * 1.5, 5000));
-      return;
+  clearTimeout(waiting);
+  waiting = setTimeout(async () => {
+    const why = await trouble();
+    if (!why) reportBack();
+    else if (gone) {
+      reportGone(why);
+      retry(Math.min(wait * 1.6, LONGEST));
     }
-    gone = false;
-    connection.dispatchEvent(new Event("back"));
   }, wait);
 }
+
+addEventListener("online", () => checkConnection());
+addEventListener("offline", () => checkConnection());
+document.addEventListener("visibilitychange", () => gone && !document.hidden && checkConnection());

@@ -1,25 +1,26 @@
 /** The filter panel: counts by year, folder, camera and so on, to choose from. */
 
-import { ask } from "./api.js";
+import { ApiError, connection, sentence, ServerGone } from "./api.js";
 import { datesSection } from "./date-filter.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
+import { countsFor, forgetCounts as forget } from "./facet-counts.js";
 import { folderTree } from "./folder-filter.js";
 import { count, starSigns, starsText, visible } from "./format.js";
 import { photos } from "./photos.js";
-import { changes, changeSearch, currentSearch, EMPTY, filterPairs, literal } from "./state.js";
-import { encodePairs } from "./url.js";
+import { changes, changeSearch, currentSearch, EMPTY, filtersOf, literal } from "./state.js";
 
 /** @typedef {import("./state.js").Search} Search */
-/** @typedef {{value: string, images: number}} Count */
-/** @typedef {Record<string, Count[]>} Facets */
+/** @typedef {import("./facet-counts.js").Count} Count */
+/** @typedef {import("./facet-counts.js").Facets} Facets */
 
+const TEXTS = /** @type {const} */ (["text", "name", "where"]);
 const SHOWN = 8; // cameras, keywords or people, before "more" is clicked
 const LISTS = /** @type {const} */ ({ country: "places", place: "places", keyword: "keywords", person: "people" });
 
 const panel = byId("filters");
 const body = element("div", { class: "facets" });
-/** @type {Map<string, Promise<Facets>>} by parameters; the counts of an index stay until it changes */
-const known = new Map();
+/** @type {{parameter: string, values: string, message: string} | null} a filter that the server cannot read */
+let wrong = null;
 /** @type {Set<string>} facets of which all values are shown */
 const unfolded = new Set();
 
@@ -36,6 +37,7 @@ panel.append(
 panel.addEventListener("close", () => byId("toggle-filters").setAttribute("aria-expanded", "false"));
 changes.addEventListener("search", refresh);
 photos.addEventListener("shown", () => panel.open && !panel.querySelector(".facet-list") && refresh());
+connection.addEventListener("back", () => panel.open && refresh());
 
 /**
  * Show or hide the filters, beside the photos or over them.
@@ -55,13 +57,15 @@ export function toggleFilters(beside, open = !panel.open) {
 
 /** The index has changed. */
 export function forgetCounts() {
-  known.clear();
+  forget();
   refresh();
 }
 
 async function refresh() {
   if (!panel.open) return;
-  const search = currentSearch();
+  const whole = currentSearch();
+  if (wrong && valuesOf(whole, wrong.parameter) !== wrong.values) wrong = null;
+  const search = wrong ? { ...whole, ...Object.fromEntries(filtersOf(wrong.parameter).map((name) => [name, EMPTY[name]])) } : whole;
   try {
     // each filter's values are counted without the filter itself, so that another value can be chosen
     const [dates, folders, cameras, formats, orientations, ratings, places, all] = await Promise.all([
@@ -69,10 +73,11 @@ async function refresh() {
       countsWithout(search, "format"), countsWithout(search, "orientation"), countsWithout(search, "rating"),
       countsWithout(search, "places"), countsWithout(search), // of keywords and people, all that are chosen must be there
     ]);
-    if (search !== currentSearch()) return;
+    if (whole !== currentSearch()) return;
     keepingFocus(panel, () => {
       body.replaceChildren(...[
-        datesSection(dates.year, dates.month, search),
+        wrong && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, sentence(wrong.message)),
+        datesSection(dates.year, dates.month, whole),
         section("Folders", folderTree(folders.folder, search.folders, refresh)),
         places.country.length > 1 && section("Countries", severalChoices("country", places.country)),
         places.place.length > 0 && section("Places", severalChoices("place", places.place)),
@@ -83,26 +88,49 @@ async function refresh() {
         section("Shape", choices("orientation", orientations.orientation)),
         section("Format", choices("format", formats.format)),
       ].filter((part) => part !== false));
-      for (const name of ["text", "name", "where"]) /** @type {any} */ (panel.querySelector(`[name=${name}]`)).value = search[/** @type {"name"} */ (name)];
+      for (const name of TEXTS) showText(name, whole[name]);
     });
   } catch (error) {
-    body.replaceChildren(element("p", { class: "soft" }, /** @type {Error} */ (error).message));
+    if (whole !== currentSearch() || error instanceof ServerGone) return; // the banner says why, and what is shown stays
+    if (error instanceof ApiError && error.parameter && error.parameter !== wrong?.parameter) {
+      wrong = { parameter: error.parameter, values: valuesOf(whole, error.parameter), message: error.message };
+      await refresh(); // counts without it
+    } else {
+      body.replaceChildren(element("p", { class: "soft" }, sentence(/** @type {Error} */ (error).message)));
+    }
   }
 }
 
-/** @param {Readonly<Search>} search @param {...keyof Search} names @returns {Promise<Facets>} */
-function countsWithout(search, ...names) {
-  const without = { ...search, ...Object.fromEntries(names.map((name) => [name, EMPTY[name]])) };
-  const key = encodePairs(filterPairs(without));
-  let counts = known.get(key);
-  if (!counts) {
-    if (known.size > 50) known.clear();
-    counts = ask("/api/facets", { pairs: [...filterPairs(without), ["top", "500"], ["depth", "8"]] }).then((answer) => answer.facets);
-    counts.catch(() => known.delete(key));
-    known.set(key, counts);
-  }
-  return counts;
+/** What was chosen or typed for a filter, to compare. @param {Readonly<Search>} search @param {string} parameter */
+const valuesOf = (search, parameter) => JSON.stringify(filtersOf(parameter).map((name) => search[name]));
+
+/** Show what a text field filters by, and beside it what is wrong with that. @param {typeof TEXTS[number]} name @param {string} value */
+function showText(name, value) {
+  const field = textInput(name);
+  const problem = /** @type {HTMLElement} */ (byId(`wrong-${name}`));
+  const isWrong = wrong?.parameter === name;
+  if (document.activeElement !== field || !isWrong) field.value = value; // not while the user mends it
+  field.setAttribute("aria-invalid", String(isWrong));
+  problem.hidden = !isWrong;
+  if (!wrong || !isWrong) return;
+  const [reason, place] = wrong.message.replace(/^where: /, "").split(", at: "); // "... width > >>> (the end)"
+  const [before, after] = (place ?? "").split(" >>> ");
+  const shown = place ? element("code", {}, before, before && " ", element("mark", {}, after ?? "")) : "";
+  problem.replaceChildren(element("span", {}, sentence(reason)), shown);
+  problem.scrollIntoView({ block: "nearest" });
 }
+
+/** @param {string} name @returns {HTMLInputElement} */
+const textInput = (name) => /** @type {HTMLInputElement} */ (panel.querySelector(`[name=${name}]`));
+
+/** Open the panel at one of its text fields. @param {boolean} beside @param {string} name */
+export function editText(beside, name) {
+  if (!panel.open) toggleFilters(beside, true);
+  textInput(name).focus();
+}
+
+/** @param {Readonly<Search>} search @param {...keyof Search} names @returns {Promise<Facets>} */
+const countsWithout = (search, ...names) => countsFor({ ...search, ...Object.fromEntries(names.map((name) => [name, EMPTY[name]])) });
 
 /** @param {string} title @param {HTMLElement} content */
 function section(title, content) {
@@ -170,7 +198,9 @@ function choice(name, value, images, isChosen, onclick, label) {
 
 /** @param {string} name @param {string} label @param {string} example */
 function textField(name, label, example) {
-  return element("label", { class: "field" }, label, element("input", { name, placeholder: example, autocomplete: "off", spellcheck: "false", onchange: useTexts }));
+  return element("div", { class: "field" }, element("label", { class: "field" }, label,
+    element("input", { name, placeholder: example, autocomplete: "off", spellcheck: "false", "aria-describedby": `wrong-${name}`, onchange: useTexts })),
+    element("p", { id: `wrong-${name}`, class: "problem", role: "alert", hidden: true }));
 }
 
 /** @param {Event} event */

@@ -24,6 +24,12 @@ export function bytes(size) {
   return `${size.toFixed(1)} TB`;
 }
 
+/** How long something takes, roughly: "40 seconds", "3 minutes", "2 hours". @param {number} seconds */
+export function duration(seconds) {
+  if (seconds < 55) return counted(Math.max(1, seconds < 10 ? Math.round(seconds) : Math.round(seconds / 5) * 5), "second");
+  return seconds < 5400 ? counted(Math.round(seconds / 60), "minute") : counted(Math.round(seconds / 3600), "hour");
+}
+
 /** The camera's clock, which has no time zone to convert from. @param {string} takenAt ISO 8601 */
 export function day(takenAt) {
   return `${DAY.format(clock(takenAt))}, ${takenAt.slice(11, 16)}`;

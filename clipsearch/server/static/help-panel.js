@@ -11,7 +11,7 @@ const SEARCHES = [
 ];
 const PICTURES = "Drop, paste or choose a picture to search by it, alone or with words. Drag a photo from the rows to add it to the search. Nothing leaves this server.";
 const KEYS = [
-  ["/", "search"], ["↓", "go from the search box to the photos"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
+  ["/", "search"], ["↓", "go from the search box to the photos"], ["Alt + ↓", "recent searches and ideas"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
   ["x", "select"], ["Shift + arrows or click", "select a range"], ["Ctrl + A", "select all"], ["m", "more like this"], ["r", "right: more like it, in this search"], ["w", "wrong: fewer like it, and not this one"], ["f", "filters"],
   ["+ − 0", "zoom in, out and back, in a photo or on the map; arrows move it"], ["i", "about the photo"], ["k", "play or pause a film"], ["s", "slideshow"], ["c", "copy the picture"], ["d", "download the photo"], ["o", "open the picture in a tab"], ["?", "this help"],
 ];

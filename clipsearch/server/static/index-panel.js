@@ -1,8 +1,9 @@
 /** The index panel: what is indexed, indexing new photos, failures. It also notices when the index changes. */
 
-import { ask } from "./api.js";
+import { ApiError, ask, checkConnection, sentence, ServerGone, whenBack } from "./api.js";
 import { byId, element, icon } from "./dom.js";
-import { bytes, count, counted, visible } from "./format.js";
+import { folderForm } from "./folder-form.js";
+import { bytes, count, counted, duration, visible } from "./format.js";
 import { announce, explainEmpty } from "./messages.js";
 import { openPanel } from "./panel.js";
 
@@ -15,6 +16,9 @@ import { openPanel } from "./panel.js";
  * @property {number} updated
  * @property {number} removed
  * @property {number} failed
+ * @property {"starting" | "looking" | "model" | "photos"} stage
+ * @property {number} [rate] files a second
+ * @property {number} [seconds_left]
  * @property {string} [error]
  */
 
@@ -23,17 +27,23 @@ let indexEvents = null;
 /** @type {EventSource | null} */
 let jobEvents = null;
 const progress = element("div", { class: "indexing" });
+let watching = false;
+/** @type {string[]} */
+let indexedFolders = [];
 
 /** Call `changed` when the index has changed, while the page is visible. @param {() => void} changed */
 export async function watchIndex(changed) {
+  if (watching) return;
   let known = "";
   const listen = () => {
     indexEvents?.close(); // browsers limit connections to a server, so a hidden page gives its own up
     indexEvents = document.hidden ? null : new EventSource("/api/events");
-    indexEvents?.addEventListener("changed", () => tell());
+    indexEvents?.addEventListener("changed", () => tell().catch(() => {}));
+    for (const trouble of ["error", "gone"]) indexEvents?.addEventListener(trouble, () => checkConnection());
+    indexEvents?.addEventListener("error", () => indexEvents?.readyState === EventSource.CLOSED && whenBack(listen));
   };
   const tell = async () => {
-    const { images, failures, index_bytes: size } = await ask("/api/status");
+    const { images, failures, index_bytes: size } = (await statusOfIndex()) ?? {};
     const now = `${images} ${failures} ${size}`;
     if (known && now !== known) {
       changed();
@@ -41,18 +51,39 @@ export async function watchIndex(changed) {
     }
     known = now;
   };
+  await tell();
+  show(await ask("/api/index"));
+  watching = true;
   document.addEventListener("visibilitychange", () => {
     listen();
     if (!document.hidden) tell().catch(() => {}); // the banner reports that the server is gone
   });
   listen();
-  await tell();
-  show(await ask("/api/index"));
+}
+
+/** What is indexed; null if there is no index yet. */
+async function statusOfIndex() {
+  try {
+    return await ask("/api/status");
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "no-index") return null;
+    throw error;
+  }
 }
 
 /** Explain in place of the photos that nothing is indexed yet, and what to do. */
 export async function explainNoPhotos() {
-  const { roots, index } = await ask("/api/status");
+  const [status, { offered }] = await Promise.all([statusOfIndex(), ask("/api/folders")]);
+  if (offered) {
+    explainEmpty("These photos are not indexed yet", {
+      text: "clipsearch looks at each photo once, on this machine. The first ones can be found after a few seconds.",
+      code: visible(offered),
+      actions: [{ label: "Index these photos", act: () => openIndexPanel().then(() => command("POST", [offered])).catch(say) }],
+      symbol: "folder",
+    });
+    return;
+  }
+  const { roots, index } = status ?? { roots: [], index: "DIR" };
   if (!roots.length) {
     const quoted = /^[\w/.:\\-]+$/.test(index) ? index : `'${visible(index).replaceAll("'", "'\\''")}'`; // quoted for a shell
     explainEmpty("No photos are indexed yet", { text: "Index a folder from the command line, and its photos appear here:", code: `clipsearch index FOLDER --index ${quoted}`, symbol: "folder" });
@@ -68,11 +99,14 @@ export async function explainNoPhotos() {
 export async function openIndexPanel() {
   openPanel("Index", element("p", { class: "soft" }, "…"));
   try {
-    const [status, { failures }, job] = await Promise.all([ask("/api/status"), ask("/api/failures"), ask("/api/index")]);
-    openPanel("Index", facts(status), progress, failureList(failures), ...(status.images > 1 ? [copiesButton()] : []));
+    const status = await statusOfIndex();
+    const [failures, job, folders] = await Promise.all([status ? ask("/api/failures").then((answer) => answer.failures) : [], ask("/api/index"), ask("/api/folders")]);
+    indexedFolders = folders.indexed;
+    openPanel("Index", ...(status ? [facts(status)] : []), progress, ...(status ? [folderForm(folders, (folder, headers) => command("POST", [folder], headers)), failureList(failures), ...(status.images > 1 ? [copiesButton()] : [])] : []));
     show(job);
   } catch (error) {
     openPanel("Index", element("p", {}, /** @type {Error} */ (error).message));
+    if (error instanceof ServerGone) whenBack(() => byId("panel").open && openIndexPanel());
   }
 }
 
@@ -102,15 +136,17 @@ function copiesButton() {
   return element("div", {}, element("button", { type: "button", onclick: open }, icon("similar"), "Find copies"));
 }
 
-/** Start indexing, or end it. @param {"POST" | "DELETE"} method */
-async function command(method) {
-  try {
-    const answer = await ask("/api/index", { method, body: method === "POST" ? {} : undefined });
-    show(answer.job ?? answer);
-  } catch (error) {
-    announce(/** @type {Error} */ (error).message);
-  }
+/**
+ * Start indexing, or end it.
+ * @param {"POST" | "DELETE"} method @param {string[]} [folders] all that are indexed by default @param {Record<string, string>} [headers]
+ */
+async function command(method, folders, headers) {
+  const answer = await ask("/api/index", { method, body: method === "POST" ? { folders } : undefined, headers });
+  show(answer.job ?? answer);
 }
+
+/** @param {Error} error */
+const say = (error) => announce(sentence(error.message));
 
 /** @param {Job} job */
 function show(job) {
@@ -118,26 +154,29 @@ function show(job) {
   if (running) follow();
   const button = byId("open-library");
   button.classList.toggle("running", running);
-  button.title = running ? `Indexing: ${count(job.done)} of ${count(job.total)}` : "The index: new photos, failures";
+  button.title = running ? `Indexing: ${summary(job)}` : "The index: folders, new photos, failures";
   const hadFocus = progress.contains(document.activeElement);
   progress.replaceChildren(
-    running && job.total ? element("progress", { max: String(job.total), value: String(job.done), "aria-label": "Indexing" }) : running ? element("progress", { "aria-label": "Indexing" }) : "",
-    element("p", { role: "status" }, summary(job)),
+    running ? element("progress", { "aria-label": "Indexing", ...(job.total ? { max: String(job.total), value: String(job.done) } : {}) }) : "",
+    element("p", { role: job.state === "running" ? null : "status" }, summary(job)), // a screen reader does not read every step
     running
-      ? element("button", { type: "button", onclick: () => command("DELETE") }, "Cancel")
-      : element("button", { type: "button", class: "primary", onclick: () => command("POST") }, "Look for new photos"),
+      ? element("button", { type: "button", onclick: () => command("DELETE").catch(say) }, "Stop indexing")
+      : element("button", { type: "button", class: "primary", onclick: () => command("POST").catch(say) }, "Look for new photos"),
   );
   if (hadFocus) progress.querySelector("button")?.focus();
 }
 
 /** @param {Job} job */
-function summary({ state, done, total, added, updated, removed, failed, error }) {
+function summary({ state, stage, done, total, rate, seconds_left: left, added, updated, removed, failed, error }) {
   const found = [[added, "added"], [updated, "updated"], [removed, "removed"], [failed, "failed"]].filter(([n]) => n).map(([n, what]) => `${count(Number(n))} ${what}`).join(", ");
   switch (state) {
-    case "idle": return "Finds new, changed and deleted photos.";
-    case "running": return total ? `${count(done)} of ${counted(total)}${found && `: ${found}`}` : "Looking for what has changed…";
-    case "failed": return error ?? "Indexing failed.";
-    case "cancelled": return `Cancelled. Finished photos are kept${found && `: ${found}`}.`;
+    case "idle": return `Looks through ${indexedFolders.length === 1 ? visible(indexedFolders[0]) : counted(indexedFolders.length, "folder")} for new, changed and deleted photos.`;
+    case "running":
+      if (!total || stage === "looking") return "Looking for what has changed…";
+      if (stage === "model") return `${counted(total)} to read. Loading the model…`;
+      return [`${count(done)} of ${counted(total)}`, rate && `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} a second`, left != null && `${duration(left)} left`].filter(Boolean).join(", ");
+    case "failed": return sentence(error ?? "Indexing failed");
+    case "cancelled": return `Stopped. Finished photos are kept${found && `: ${found}`}.`;
     default: return found ? `Done: ${found}.` : "Done: everything was up to date.";
   }
 }

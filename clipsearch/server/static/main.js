@@ -1,12 +1,12 @@
 /** The page: it reacts when the search changes, and loads each panel when it is first opened. */
 
-import { ApiError, ask, connection } from "./api.js";
+import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
 import { headingsOf } from "./photo-headings.js";
 import { setUpMarks, toggleMark } from "./marks.js";
-import { announce, explainEmpty, setUpConnectionBanner } from "./messages.js";
+import { announce, explainEmpty, proposeIdeas, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
 import { setUpQueryPictures } from "./query-pictures.js";
 import { setUpAnswerNotes } from "./answer-notes.js";
@@ -79,8 +79,7 @@ function showPhotos(isMore = false) {
 async function explainNothing() {
   const wanted = state.currentSearch();
   if (!state.isQuery(wanted) && !state.isFiltered(wanted)) {
-    const { explainNoPhotos } = await import("./index-panel.js");
-    explainNoPhotos();
+    withModule(async () => (await import("./index-panel.js")).explainNoPhotos());
     return;
   }
   const actions = [];
@@ -94,12 +93,16 @@ async function explainNothing() {
       : "No photo passes all filters.",
     actions,
   });
+  withModule(async () => proposeIdeas(await (await import("./suggestions.js")).ideaButtons()));
 }
 
 /** @param {{error: unknown, isFirst: boolean}} failure */
 function explainError({ error, isFirst }) {
   if (isFirst) lastSearch = "";
-  if (!(error instanceof ApiError)) return; // the banner reports that the server is gone
+  if (!(error instanceof ApiError)) { // the banner says why
+    if (isFirst && photos.search) byId("status").textContent = "These are still the photos of the search before.";
+    return;
+  }
   if (!isFirst) {
     announce(error.message);
     return;
@@ -107,13 +110,49 @@ function explainError({ error, isFirst }) {
   grid.show([], []);
   byId("status").textContent = "";
   if (error.code === "no-index") {
-    explainEmpty("No photos are indexed yet", { text: `${error.message[0].toUpperCase()}${error.message.slice(1)}.`, symbol: "folder" });
+    withModule(async () => (await import("./index-panel.js")).explainNoPhotos());
+  } else if (error.parameter) {
+    explainWrongFilter(error);
   } else {
     explainEmpty("That did not work", {
-      text: `${error.message[0].toUpperCase()}${error.message.slice(1)}.`,
+      text: sentence(error.message),
       actions: [{ label: "Try again", act: () => search({ again: true }) }],
       symbol: "warning",
     });
+  }
+}
+
+/** Say which filter the server could not read. If the filter panel is open, it says why beside what was typed. @param {ApiError} error */
+function explainWrongFilter(error) {
+  const names = state.filtersOf(error.parameter);
+  const inPanel = ["text", "name", "where"].includes(error.parameter);
+  const typed = names.map((name) => state.currentSearch()[name]).flat().filter(Boolean).join(" ");
+  explainEmpty(error.parameter === "where" ? "This expression cannot be read" : "This filter cannot be used", {
+    text: inPanel && byId("filters").open ? "The filter panel says why, beside what was typed." : sentence(error.message.replace(/^where: /, "")),
+    code: typed,
+    actions: [
+      ...(inPanel ? [{ label: "Change it", act: () => withModule(async () => (await import("./filters.js")).editText(WIDE.matches, error.parameter)) }] : []),
+      { label: "Remove this filter", act: () => state.changeSearch(state.withoutFilters(names)) },
+    ],
+    symbol: "warning",
+  });
+}
+
+/** @type {(() => Promise<any>) | null} */
+let postponed = null; // what was last asked for while the server was gone
+
+/** Do what needs a module that is loaded when it is first needed. If the server is gone, it is done when it is back. @param {() => Promise<any>} act */
+async function withModule(act) {
+  postponed = null;
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof ServerGone)) throw error; // a module that does not load is a TypeError
+    postponed = act;
+    await checkConnection();
+    if (byId("gone").hidden) throw error;
+    announce("That needs the server. It is done as soon as the server is back.");
+    whenBack(() => postponed === act && withModule(act));
   }
 }
 
@@ -121,7 +160,11 @@ function explainError({ error, isFirst }) {
 async function showPhoto() {
   const id = state.openPhotoId();
   if (id === null && !byId("viewer").open) return;
-  const { viewer } = await import("./viewer.js");
+  await withModule(async () => showInViewer((await import("./viewer.js")).viewer, id));
+}
+
+/** @param {typeof import("./viewer.js").viewer} viewer @param {number | null} id */
+async function showInViewer(viewer, id) {
   if (id === null) {
     const { current } = grid; // closing returns the focus to the photo that was opened, not to the one viewed last
     viewer.close();
@@ -142,6 +185,7 @@ async function showPhoto() {
     try {
       viewer.show(await ask(`/api/images/${id}`), { similar, mark });
     } catch (error) {
+      if (error instanceof ServerGone) throw error;
       state.closePhoto();
       announce(/** @type {Error} */ (error).message);
     }
@@ -150,17 +194,17 @@ async function showPhoto() {
 
 /** The panels beside and above the photos are loaded when they are first opened. */
 function setUpPanels() {
-  const filters = byId("toggle-filters");
-  const toggleFilters = async (/** @type {boolean | undefined} */ open) => (await import("./filters.js")).toggleFilters(WIDE.matches, open);
-  filters.addEventListener("click", () => toggleFilters(undefined));
+  const toggleFilters = (/** @type {boolean | undefined} */ open) => withModule(async () => (await import("./filters.js")).toggleFilters(WIDE.matches, open));
   WIDE.addEventListener("change", async () => {
     if (byId("filters").open) await toggleFilters(WIDE.matches);
   });
   if (document.documentElement.classList.contains("with-filters")) toggleFilters(true);
-  byId("toggle-map").addEventListener("click", async () => (await import("./map.js")).toggleMap());
-  byId("open-saved").addEventListener("click", async () => (await import("./saved-searches.js")).openSavedSearches());
-  byId("open-library").addEventListener("click", async () => (await import("./index-panel.js")).openIndexPanel());
-  byId("open-help").addEventListener("click", async () => (await import("./help-panel.js")).openHelp());
+  const open = (/** @type {string} */ button, /** @type {() => Promise<any>} */ act) => byId(button).addEventListener("click", () => withModule(act));
+  open("toggle-filters", async () => (await import("./filters.js")).toggleFilters(WIDE.matches));
+  open("toggle-map", async () => (await import("./map.js")).toggleMap());
+  open("open-saved", async () => (await import("./saved-searches.js")).openSavedSearches());
+  open("open-library", async () => (await import("./index-panel.js")).openIndexPanel());
+  open("open-help", async () => (await import("./help-panel.js")).openHelp());
 }
 
 function setUpPhotos() {
@@ -176,6 +220,16 @@ function setUpPhotos() {
   photos.addEventListener("failed", (event) => explainError(/** @type {CustomEvent} */ (event).detail));
   photos.addEventListener("busy", () => byId("progress").classList.add("busy"));
   photos.addEventListener("idle", () => byId("progress").classList.remove("busy"));
+}
+
+/** The server is back: load what could not be loaded without it. */
+function goOn() {
+  for (const card of document.querySelectorAll(".photo.broken")) {
+    card.classList.remove("broken");
+    const image = /** @type {HTMLImageElement} */ (card.querySelector("img"));
+    image.src = image.src; // tries again
+  }
+  search({ again: true });
 }
 
 /** Search again after the index has changed, unless that would move photos that the user is looking at. */
@@ -198,7 +252,7 @@ setUpQueryPictures();
 setUpThemeSwitch();
 setUpPhotos();
 setUpPanels();
-setUpConnectionBanner(() => search({ again: true }));
+setUpConnectionBanner(goOn);
 setUpShortcuts(grid);
 byId("home").addEventListener("click", (/** @type {MouseEvent} */ event) => {
   event.preventDefault();
@@ -210,8 +264,7 @@ state.changes.addEventListener("photo", showPhoto);
 state.changes.addEventListener("leaving", () => state.rememberScroll(photos.reached));
 addEventListener("pagehide", () => state.rememberScroll(photos.reached));
 search({ returning: true });
-photos.addEventListener("shown", async () => {
-  const { watchIndex } = await import("./index-panel.js"); // not before there is something to see
-  watchIndex(indexChanged);
-}, { once: true });
+for (const event of ["shown", "failed"]) { // not before there is something to see
+  photos.addEventListener(event, () => withModule(async () => (await import("./index-panel.js")).watchIndex(indexChanged)), { once: true });
+}
 connection.addEventListener("gone", () => byId("progress").classList.remove("busy"));

@@ -1,6 +1,6 @@
 /** Messages: short notes, the banner for a server that is gone, and why there are no photos. */
 
-import { connection } from "./api.js";
+import { checkConnection, connection } from "./api.js";
 import { byId, element, icon } from "./dom.js";
 
 let hiding = 0;
@@ -22,15 +22,33 @@ export function announce(text, action) {
   hiding = setTimeout(() => note.hidePopover(), action ? 12_000 : 5000);
 }
 
-/** @param {() => void} whenBack */
+/**
+ * Say at the top of the page why the server cannot be used, and grey the photos, until it is back.
+ * @param {() => void} whenBack
+ */
 export function setUpConnectionBanner(whenBack) {
   const banner = byId("gone");
-  connection.addEventListener("gone", () => (banner.hidden = false));
+  connection.addEventListener("gone", (event) => {
+    banner.hidden = false;
+    banner.replaceChildren(
+      element("span", {}, /** @type {CustomEvent<string>} */ (event).detail),
+      element("button", { type: "button", class: "link", onclick: () => checkConnection() }, "Try now"),
+    );
+    byId("photos").classList.add("stale");
+  });
   connection.addEventListener("back", () => {
     banner.hidden = true;
+    byId("photos").classList.remove("stale");
     announce("The server is back.");
     whenBack();
   });
+}
+
+/** Below the explanation why there are no photos: what could be looked for. @param {HTMLElement[]} buttons */
+export function proposeIdeas(buttons) {
+  const empty = byId("empty");
+  if (empty.hidden || !buttons.length || empty.querySelector(".ideas")) return;
+  empty.append(element("div", { class: "ideas" }, element("h3", {}, "In these photos"), element("div", { class: "actions" }, ...buttons)));
 }
 
 /**

@@ -1,14 +1,31 @@
-/** The search box. The page searches while the user types. */
+/** The search box. The page searches while the user types, and proposes what these photos have. */
 
 import { byId } from "./dom.js";
+import { rememberSearch, setUpRecentSearches } from "./recent-searches.js";
 import { changes, changeSearch, currentSearch } from "./state.js";
 
+const PROPOSING = 250; // milliseconds without a key before suggestions are shown: the photos come first
 const PAUSE = 150; // milliseconds without a key before a search starts
 
+/** @type {typeof import("./suggestions.js") | null} once they are needed */
+let suggestions = null;
+
+/** Show suggestions, or new ones. The search does not wait for them, and works without them. */
+async function suggest() {
+  try {
+    suggestions ??= await import("./suggestions.js");
+    await suggestions.suggest();
+  } catch {
+    suggestions?.closeSuggestions(); // the banner says if the server is gone
+  }
+}
+
 export function setUpSearchBox() {
+  setUpRecentSearches();
   const input = byId("query");
   const clear = byId("clear-query");
   let waiting = 0;
+  let proposing = 0;
 
   const search = (/** @type {boolean} */ asTyping) => {
     clearTimeout(waiting);
@@ -23,10 +40,23 @@ export function setUpSearchBox() {
     clear.hidden = !input.value;
     clearTimeout(waiting);
     waiting = setTimeout(search, PAUSE, true);
+    clearTimeout(proposing);
+    proposing = setTimeout(suggest, PROPOSING);
+  });
+  input.addEventListener("click", () => !input.value && suggest());
+  input.addEventListener("blur", () => suggestions?.closeSuggestions());
+  input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.isComposing) return;
+    if (event.altKey && event.key === "ArrowDown") suggest();
+    else if (event.altKey || !suggestions?.useKey(event)) return;
+    event.preventDefault();
   });
   byId("search-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
+    clearTimeout(proposing);
+    suggestions?.closeSuggestions();
     search(false);
+    rememberSearch();
   });
   clear.addEventListener("click", () => {
     input.value = "";

@@ -6,7 +6,7 @@ import { selection } from "./selection.js";
 /** @param {import("./grid.js").Grid} grid */
 export function setUpShortcuts(grid) {
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog:modal")) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog:modal")) return;
     const target = /** @type {HTMLElement} */ (event.target);
     if (target === byId("query")) {
       fromSearchBox(event, grid);

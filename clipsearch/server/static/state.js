@@ -146,6 +146,14 @@ export function withoutFilters(names = FILTERS) {
   return Object.fromEntries(names.map((name) => [name, EMPTY[name]]));
 }
 
+/** The filters that a parameter of the server stands for. @param {string} parameter @returns {(keyof Search)[]} */
+export function filtersOf(parameter) {
+  if (["taken", "after", "before"].includes(parameter)) return ["from", "to", "others"];
+  const list = LISTS.find(([name]) => name === parameter);
+  if (list) return [list[1]];
+  return FILTER_TEXTS.filter((name) => name === parameter).length ? [/** @type {keyof Search} */ (parameter)] : ["others"];
+}
+
 /**
  * A search as parameters, the same for the page's address, a saved search and the server's API.
  * @param {Search} search

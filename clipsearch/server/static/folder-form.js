@@ -1,0 +1,49 @@
+/** Adding a folder to the index from the page. The server decides which folders it may be. */
+
+import { ApiError, sentence } from "./api.js";
+import { element } from "./dom.js";
+import { visible } from "./format.js";
+
+/** @typedef {{indexed: string[], below: string[], suggested: string[], offered: string | null, token: boolean}} Folders */
+
+/**
+ * @param {Folders} folders
+ * @param {(folder: string, headers: Record<string, string>) => Promise<any>} add
+ */
+export function folderForm({ indexed, below, suggested, token }, add) {
+  const others = below.filter((base) => !indexed.some((folder) => base === folder || base.startsWith(`${folder}/`) || base.startsWith(`${folder}\\`)));
+  const where = others.map(visible).join(" or ");
+  if (!others.length && !token) {
+    return element("p", { class: "soft" }, "Folders inside these are found by themselves. To add others, start the server with ", element("code", {}, "--allow-below FOLDER"), ", or index them on the command line.");
+  }
+  const field = element("input", { name: "folder", required: true, autocomplete: "off", spellcheck: "false", list: "folders-to-add", "aria-describedby": "folder-problem folder-help", placeholder: others[0] ? `${visible(others[0])}/…` : "/…" });
+  const key = element("input", { name: "token", type: "password", autocomplete: "off", maxlength: "256" });
+  const keyLabel = element("label", { class: "field", hidden: others.length > 0 }, "The server's token", key);
+  const problem = element("p", { id: "folder-problem", class: "problem", role: "alert" });
+  const submit = async (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    problem.textContent = "";
+    try {
+      await add(field.value.trim(), key.value ? { Authorization: `Bearer ${key.value.trim()}` } : {});
+      field.value = "";
+    } catch (error) {
+      field.setAttribute("aria-invalid", "true");
+      problem.textContent = sentence(/** @type {Error} */ (error).message);
+      if (token && error instanceof ApiError && error.code === "not-allowed") {
+        keyLabel.hidden = false;
+        problem.textContent = key.value ? "This is not the token of this server." : `This folder is not below ${where}. To add it, enter the server's token.`;
+        key.focus();
+      }
+    }
+  };
+  return element("details", { class: "add-folder" },
+    element("summary", {}, "Add a folder"),
+    element("form", { class: "facet", onsubmit: submit },
+      element("label", { class: "field" }, "A folder on the server's machine", field),
+      element("datalist", { id: "folders-to-add" }, ...suggested.map((path) => element("option", { value: path }))),
+      keyLabel, problem,
+      element("p", { id: "folder-help", class: "soft" }, where ? `It must be below ${where}${token ? ", or you enter the server's token" : ""}.` : "It needs the server's token, since it may be any folder."),
+      element("button", { type: "submit" }, "Add the folder and index its photos"),
+    ),
+  );
+}

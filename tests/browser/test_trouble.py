@@ -1,0 +1,137 @@
+"""What the page says and does if the server or its index is gone, a filter is wrong, or there is no index yet."""
+
+import re
+import socket
+
+import pytest
+
+from tests.browser.conftest import answered, index, search, serving, shown
+from tests.conftest import save_photo
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+def small(tmp_path):
+    """An index of three photos."""
+    folder = tmp_path / "small"
+    for colour in ("red", "green", "blue"):
+        save_photo(folder / f"{colour}.jpg", colour)
+    index(folder)
+    return folder
+
+
+def test_a_server_that_is_gone_is_said_and_comes_back(new_page, small):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = new_page()
+    with serving(small / ".clipsearch", port=port) as (process, address):
+        with page.expect_response("**/api/events"):
+            page.goto(address)
+        process.kill()
+        process.wait()
+        page.wait_for_selector("#gone", state="visible", timeout=1500)  # nothing was clicked
+        assert page.locator("#gone").inner_text().startswith("The server does not answer")
+        page.fill("#query", "red")
+        page.wait_for_function("() => document.querySelector('#status').textContent.includes('search before')")
+        grey = page.locator(".photo").first.evaluate("(one) => getComputedStyle(one).filter")
+        assert "grayscale" in grey and shown(page)  # the photos on the page stay
+        page.click("#open-help")
+    with serving(small / ".clipsearch", port=port):
+        page.wait_for_selector("#gone", state="hidden", timeout=20_000)
+        page.wait_for_function("() => document.querySelector('#status').textContent.includes('ms')")
+        assert page.locator("#photos.stale").count() == 0 and shown(page)[0] == "red.jpg"
+        page.wait_for_selector("#panel[open]")  # what was asked for meanwhile is there, too
+        page.close()
+    page.expected += ["ERR_", "Failed to load"]
+
+
+def test_a_click_that_needs_a_module_is_done_once_the_server_is_back(new_page, small):
+    """The module does not load at first, as if the server had gone before it was needed."""
+    with serving(small / ".clipsearch") as (_, address):
+        page = new_page(viewport={"width": 800, "height": 700})
+        page.expected += ["ERR_", "Failed to load"]
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        page.route("**/*", lambda route: route.abort())
+        page.evaluate("() => document.querySelector('#open-help').click()")
+        page.wait_for_selector("#gone:not([hidden]), #panel[open]")
+        page.unroute("**/*")
+        page.wait_for_selector("#panel[open]")
+        assert "Searching" in page.locator("#panel").inner_text()
+        page.close()
+
+
+def test_an_index_that_is_gone_is_said_and_is_there_again(new_page, small, tmp_path):
+    with serving(small / ".clipsearch") as (_, address):
+        page = new_page()
+        page.expected += ["status of 503", "Failed to load"]
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        (small / ".clipsearch").rename(tmp_path / "away")
+        page.wait_for_selector("#gone", state="visible")
+        assert "is not there any more" in page.locator("#gone").inner_text()
+        (tmp_path / "away").rename(small / ".clipsearch")
+        page.wait_for_selector("#gone", state="hidden")
+        search(page, "green")
+        assert shown(page)[0] == "green.jpg"
+        page.close()
+
+
+def test_a_wrong_expression_is_said_beside_it_and_the_panel_stays(page):
+    page.expected += ["status of 400"]
+    filters = page.locator("#filters")
+    page.wait_for_selector("#filters .facet-list")
+    field = filters.get_by_label("Expression")
+    field.fill("width > 20 andd height > 3")
+    field.press("Enter")
+    page.wait_for_selector("#wrong-where:not([hidden])")
+    assert page.locator("#wrong-where").inner_text().startswith('Here "and", "or" or the end was expected.')
+    assert page.locator("#wrong-where mark").inner_text() == "andd height > 3"
+    assert field.get_attribute("aria-invalid") == "true" and field.input_value() == "width > 20 andd height > 3"
+    assert filters.get_by_role("button", name=re.compile("^landscape")).count() == 1  # the values are there still
+    page.wait_for_selector("#empty h2")
+    assert "expected" not in page.locator("#empty").inner_text()  # said once
+    with answered(page):
+        field.fill("width > 20 and height > 3")
+        field.press("Enter")
+    page.wait_for_selector("#wrong-where", state="hidden")
+    assert field.get_attribute("aria-invalid") == "false" and shown(page)
+
+
+def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
+    page = new_page()
+    page.expected += ["status of 400"]
+    page.goto(f"{address}/?near=somewhere&camera=testing")
+    page.wait_for_selector("#empty h2")
+    assert "'somewhere' is not a place" in page.locator("#empty").inner_text()
+    page.wait_for_selector("#filters .facet-list")
+    with answered(page):
+        page.get_by_role("button", name="Remove this filter").click()
+    assert len(shown(page)) == 6 and "near" not in page.url and "camera=testing" in page.url
+
+
+def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
+    for number in range(5):
+        save_photo(tmp_path / "album" / f"{number}.jpg", (50 * number, 90, 20), note=str(number))
+    with serving(tmp_path / "album", "--allow-below", str(tmp_path), index=False) as (_, address):
+        page = new_page()
+        page.expected += ["status of 503", "status of 403"]
+        page.goto(address)
+        page.wait_for_selector("#empty h2")
+        assert str(tmp_path / "album") in page.locator("#empty code").inner_text()
+        page.get_by_role("button", name="Index these photos").click()
+        page.wait_for_selector(".photo.loaded", state="attached", timeout=30_000)
+        page.wait_for_selector(".indexing p:has-text('Done: 5 added')", timeout=30_000)
+        page.locator(".add-folder summary").click()
+        field = page.get_by_label("A folder on the server's machine")
+        field.fill("/")
+        field.press("Enter")
+        page.wait_for_selector("#folder-problem:not(:empty)")
+        assert "is not below a folder that this server may add" in page.locator("#folder-problem").inner_text()
+        save_photo(tmp_path / "more" / "new.jpg", "red")
+        field.fill(str(tmp_path / "more"))
+        field.press("Enter")
+        page.wait_for_selector(".indexing p:has-text('Done: 1 added')", timeout=30_000)
+        page.close()
