@@ -125,7 +125,9 @@ def _gallery(report: Duplicates) -> Gallery:
     """A section for each group of copies, the best marked."""
     from clipsearch.render.gallery import Gallery
 
-    return Gallery("Copies", (_counts(report), "Nothing was deleted."), tuple(map(_section, report.groups)))
+    return Gallery(
+        "Copies", (_counts(report), "Nothing was deleted."), tuple(map(_section, report.groups)), side_by_side=True
+    )
 
 
 def _section(group: CopyGroup) -> Section:

@@ -83,12 +83,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """A page: its title, lines about the whole of it, and its photos."""
+    """A page: its title, lines about the whole of it, and its photos. `side_by_side` sections share the width of the screen."""
 
     title: str
     about: tuple[str, ...]
     sections: tuple[Section, ...]
     for_others: bool = False  # then it has the photos' names, and no folders and no links to the files
+    side_by_side: bool = False
 
 
 def check_gallery(path: str | os.PathLike[str], *, force: bool) -> None:
@@ -136,8 +137,12 @@ def _page(gallery: Gallery, folder: str) -> Iterator[str]:
     )
     about = "\n".join(f'<p class="about">{_text(line)}</p>' for line in gallery.about)
     start, end = (_ASSETS / "gallery.html").read_text("utf-8").split("$sections")
-    yield Template(start).substitute(title=_text(gallery.title), policy=policy, style=style, about=about)
-    common = _common_folder([card.record.file.path for card in cards])
+    values = {"title": _text(gallery.title), "policy": policy, "style": style, "about": about}
+    main = ' class="side-by-side"' if gallery.side_by_side else ""
+    yield Template(start).substitute(values, side_by_side=main)
+    common = None  # cards have the photos' names, but of copies also the folders, which tell them apart
+    if gallery.side_by_side and not gallery.for_others:
+        common = _common_folder([card.record.file.path for card in cards])
     with closing(_pictures(cards)) as pictures:
         for number, section in enumerate(gallery.sections):
             named = f' aria-labelledby="section-{number}"' if section.title else ""
@@ -154,10 +159,10 @@ def _page(gallery: Gallery, folder: str) -> Iterator[str]:
     yield Template(end).substitute(script=script)
 
 
-def _tile(card: PhotoCard, picture: str | Failure, folder: str | None, common: str) -> str:
+def _tile(card: PhotoCard, picture: str | Failure, folder: str | None, common: str | None) -> str:
     """A photo in its list. `folder` is that of the page, from which links are relative; None for a page without any."""
     record = card.record
-    name = _text(record.file.name if folder is None else short_path(record.file.path, common))
+    name = _text(record.file.name if common is None else short_path(record.file.path, common))
     title = with_moment(record.file.name, record.moment)
     shown = (
         f'<span class="missing">cannot be read: {_text(picture.reason)}</span>'
@@ -362,13 +367,13 @@ def _hit_card(hit: Hit) -> PhotoCard:
         *([("same shot", ", ".join(other.file.name for other in hit.others))] if hit.others else []),
     )
     others = f"+{counted(len(hit.others), 'file')}" if hit.others else ""
-    more = joined(str(hit.record.moment or ""), score if match else "", *_when_and_where(hit.record), others)
-    return PhotoCard(hit.record, facts, label=str(hit.rank), worth=match or score, more=more, share=hit.match)
+    more = joined(str(hit.record.moment or ""), *_when_and_where(hit.record), others)
+    return PhotoCard(hit.record, facts, label=str(hit.rank), worth=match or score[:-2], more=more, share=hit.match)
 
 
-def _when_and_where(record: ImageRecord) -> tuple[str, str, str]:
-    info = record.info
-    return day(info.taken_at), info.camera or "", place(info)
+def _when_and_where(record: ImageRecord) -> tuple[str, str]:
+    """The day and the name of the place. The camera and degrees are facts for the larger view."""
+    return day(record.info.taken_at), place(record.info) if record.info.place is not None else ""
 
 
 def _model_and_day(model: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from clipsearch.render.gallery import hits_gallery, save_gallery
+from clipsearch.render.gallery import Gallery, PhotoCard, Section, hits_gallery, save_gallery
 from tests.conftest import PHOTOS
 from tests.render.support import ANOTHER_DAY, hit
 
@@ -135,6 +135,22 @@ def test_a_script_or_a_style_that_is_not_ours_does_nothing(chromium, page_file, 
     page.goto(changed.as_uri())
     assert page.title() == "an <b>animal</b>"
     assert len([text for text in refused if re.search("Content Security Policy", text)]) >= 3
+    page.close()
+
+
+def test_groups_of_copies_share_the_width(chromium, tmp_path):
+    sections = []
+    for number, name in enumerate(NAMES[:6]):
+        cards = tuple(PhotoCard(hit(1, PHOTOS / name).record, (), more=f"{number}") for _ in range(2))
+        sections.append(Section(cards, name, "1 copy, 20 kB; best: the most pixels, and a reason that is long"))
+    save_gallery(Gallery("Copies", (), tuple(sections), side_by_side=True), tmp_path / "page.html")
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    for width, most in ((1440, 3), (390, 6)):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto((tmp_path / "page.html").as_uri())
+        tops = page.locator("section").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
+        assert len(set(tops)) <= most
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.close()
 
 

@@ -149,7 +149,7 @@ def pick(page, threshold):
 
 def test_the_page_says_how_many_photos_are_likely_and_one_control_shows_only_these(page, address):
     search(page, "a giraffe")
-    match = re.fullmatch(r"52 photos, ranked; about (\d+) likely", page.evaluate(STATUS))
+    match = re.fullmatch(r"About (\d+) likely, 52 ranked", page.evaluate(STATUS))
     assert match and "likely match" in page.evaluate(HEADINGS)[0].lower()
     pick(page, "likely")
     likely = shown(page)
@@ -244,7 +244,7 @@ def test_all_photos_are_selected_also_those_that_are_not_loaded(new_page, addres
 
 def test_all_likely_photos_of_a_search_are_selected(page):
     search(page, "a giraffe")
-    likely = int(re.search(r"about (\d+) likely", page.evaluate(STATUS))[1])
+    likely = int(re.search(r"About (\d+) likely", page.evaluate(STATUS))[1])
     pick_first(page)
     assert page.locator("#selection-all").inner_text() == f"Select all {likely} likely"
     page.keyboard.press("Escape")

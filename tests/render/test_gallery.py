@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import os
+import re
 import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote_to_bytes
@@ -73,7 +74,7 @@ def test_each_photo_is_there_with_what_is_known_of_it(photos, tmp_path):
         "trip/grey.png",
         "97%",
         "0.3100",
-        "0.2000",
+        "0.20",
         "2024-07-15 12:30",
         "Pixel 8",
         "48.1400° N, 11.5800° W",
@@ -81,6 +82,17 @@ def test_each_photo_is_there_with_what_is_known_of_it(photos, tmp_path):
         assert said in text
     colours = [np.asarray(picture.convert("RGB")).mean(axis=(0, 1)) for picture in pictures(page)]
     assert np.allclose(colours, [COLOURS["red"], COLOURS["grey"]], atol=8)
+
+
+def test_cards_are_light_and_the_larger_view_has_every_digit(photos, tmp_path):
+    hits = [
+        hit(1, photos / "red.jpg", 0.3123, 0.97, ANOTHER_DAY, "Pixel 8", (48.14, -11.58)),
+        hit(2, photos / "trip" / "grey.png", 0.2345),
+    ]
+    text = saved(hits, tmp_path)
+    cards = re.findall(r'<p class="(?:caption|more)">.*?</p>', text)
+    assert len(cards) == 3 and not [card for card in cards if re.search(r"\d\.\d{3}|Pixel|/grey|\u00b0", card)]
+    assert "0.3123" in text and "0.2345" in text and "48.1400\u00b0 N" in text and "Pixel 8" in text
 
 
 def test_nothing_comes_from_elsewhere_and_only_our_own_script_runs(photos, tmp_path):

@@ -65,17 +65,21 @@ function summary(search) {
   const all = counted(considered);
   const shown = `${count(list.length)}${complete ? "" : " and more"}`;
   if (search.minMatch && canJudge(search)) {
-    return search.minMatch === LIKELY && !complete && photos.likely ? `${likely()} of ${all}` : `${shown} of ${all} ${matchWords(search.minMatch)}`;
+    return search.minMatch === LIKELY && !complete && photos.likely ? sentence(`${likely()} of ${all}`) : `${shown} of ${all} ${matchWords(search.minMatch)}`;
   }
-  const ranked = search.sort && search.sort !== "score" && list.length < considered ? `The best ${count(list.length)} of ${all}` : `${all}, ranked`;
+  const isPart = search.sort && search.sort !== "score" && list.length < considered;
+  const ranked = isPart ? `the best ${count(list.length)} of ${all}` : `${count(considered)} ranked`;
   const found = canJudge(search) ? likely() : null;
-  return found ? `${ranked}; ${found}` : ranked;
+  return sentence(found ? `${found}, ${ranked}` : ranked);
 }
+
+/** @param {string} text */
+const sentence = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** "about 12 likely"; null if it is not known. */
 function likely() {
   const { list, complete } = photos;
-  if (photos.likely !== null) return photos.likely ? `about ${count(photos.likely)}${photos.moreLikely ? " or more" : ""} likely` : "none likely";
+  if (photos.likely !== null) return photos.likely ? `${photos.moreLikely ? "at least" : "about"} ${count(photos.likely)} likely` : "none likely";
   const loaded = list.filter(({ match }) => (match ?? 0) >= LIKELY).length;
   return complete ? `about ${count(loaded)} likely` : loaded ? `at least ${count(loaded)} likely` : null;
 }
