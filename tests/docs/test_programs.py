@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 
 import pytest
@@ -120,6 +121,16 @@ def test_the_notebook(photos_with_index):
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)  # run it as a kernel does
     assert names["hits"][0].path.endswith("coffee.jpg") and names["hits"]._repr_html_()
+
+
+def test_the_how_to_page_of_python(photos_with_index, tmp_path, capsys):
+    shutil.copytree(photos_with_index, tmp_path / "data" / "archive")
+    page = (ROOT / "docs" / "how-to" / "python.md").read_text("utf-8")
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    assert capsys.readouterr().out.splitlines()[-1] == "4 4" and names["cosines"].shape == (4, 2)
+    assert len(names["first_three"]) == 3 and names["hits"][0].path.endswith("cat.png")
 
 
 def test_every_program_is_listed_and_tested():
