@@ -19,6 +19,7 @@ from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.keywords import SearchKeywords, make_queries, make_query
+from clipsearch.query.negation import languages_read
 from clipsearch.query.search import list_photos, search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
@@ -192,19 +193,21 @@ class Searcher:
     def understand(self, query: Content | Query, today: date | None = None) -> tuple[Query, Understood]:
         """Turn facts in a query's texts, such as "last summer" and "in Italy", into filters, as a `smart` query does.
 
-        Returns the query that is searched and what was understood. `today` is the day that "yesterday" is the day before.
-        Places and people are understood if the index has photos of them; a vector database is not asked for them.
+        What the texts deny is subtracted. Returns the query that is searched and what was understood. `today` is the day that
+        "yesterday" is the day before. Places and people are understood if the index has photos of them; a vector database is
+        not asked for them.
         """
         from clipsearch.query.smart import understand  # not for other queries
 
         wanted, today = make_query(query, {}, stacklevel=4), today or date.today()
+        languages = languages_read(self._source().text_model or (self.model_name or ""))
         if not isinstance(self._place, (Path, tuple)):
-            return understand(wanted, today)
+            return understand(wanted, today, languages=languages)
         index: Collection | SeveralCollections = (
             self._several_indexes() if isinstance(self._place, tuple) else self._collection()
         )
         people = [name for name, _ in index.count_by("person")]
-        return understand(wanted, today, partial(_places_with_photos, index), people)
+        return understand(wanted, today, partial(_places_with_photos, index), people, languages)
 
     @in_turn
     def browse(

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 from clipsearch.store.collection import Collection
 from clipsearch.store.file_tables import Totals
-from clipsearch.types import Condition, Known, all_of
+from clipsearch.types import Condition, Known, Test, all_of
 
 By: TypeAlias = Literal[
     "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source",
@@ -59,6 +59,8 @@ class Breakdown:
 class Stats(Totals):
     """What is in a collection: its totals, and counts by value."""
 
+    texts_read: int  # photos in which text was looked for (`index --ocr`)
+    with_text: int  # of them, those that hold some
     breakdowns: tuple[Breakdown, ...]
 
 
@@ -78,7 +80,10 @@ def count_photos(
     with collection.reading():
         totals = collection.totals(condition)
         breakdowns = tuple(_breakdown(collection, prop, condition, totals.images, top, depth) for prop in by)
-        return Stats(**asdict(totals), breakdowns=breakdowns)
+        among = [condition] if condition else []
+        read = collection.count_of(all_of([*among, Known("text")]))
+        empty = collection.count_of(all_of([*among, Test("text", "=", "")]))
+        return Stats(**asdict(totals), texts_read=read, with_text=read - empty, breakdowns=breakdowns)
 
 
 def _breakdown(

@@ -103,7 +103,11 @@ class _Commands(click.Group):
         return [item for item in commands if item.value.startswith(incomplete)] + options
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, "-V", "--version", message="clipsearch %(version)s")
 def cli() -> None:
     """Search a photo folder by describing the picture. Everything stays on this machine.
@@ -114,6 +118,10 @@ def cli() -> None:
 
     Exit statuses: clipsearch help exit-statuses.
     """
+    if click.get_current_context().invoked_subcommand is None:
+        from clipsearch.cli.start import say_what_is_next
+
+        say_what_is_next()
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -36,7 +36,7 @@ def browse(
     Down and Up choose a photo, and Enter goes to the list. In the list, Enter opens the photo, c copies its path, s looks for
     similar photos, + and - mark a photo right or wrong and search again, u takes the last mark back, r hides photos that do
     not match, f shows every file of a shot, a every moment of a film, / goes back to the query, and q quits. Esc clears the
-    query. Needs a terminal with colours, and textual: pip install 'clipsearch[tui]'.
+    query. Needs a terminal with colours.
     """
     try:
         from clipsearch.terminal.app import BrowseApp

@@ -13,7 +13,7 @@ import click
 from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command, how_to_make, quoted
 from clipsearch.cli.find_index import find_index, index_for, last_used_index, nearest_index
 from clipsearch.cli.hints import use
-from clipsearch.cli.output import note
+from clipsearch.cli.output import note, remark
 from clipsearch.errors import ClipsearchError, CollectionNotFound
 from clipsearch.images.file_types import is_image_name
 from clipsearch.store.catalog_file import CATALOG, has_catalog
@@ -36,7 +36,7 @@ def existing_index(given: str | None) -> Path:
     use(index)
     logger.debug("the index is %s", index)
     if not given and nearest_index(Path.cwd()) is None:
-        note(f"note: using the index used last, {index}, because there is no index at or above the current folder")
+        remark(f"note: using the index used last, {index}, because there is no index at or above the current folder")
     return index
 
 

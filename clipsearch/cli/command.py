@@ -57,6 +57,28 @@ class OptionalValue(Option):
         return completed + words[end:]
 
 
+class Once(Option):
+    """An option that is given once at most. Otherwise click takes the last value, and ignores the others without a word."""
+
+    def __init__(self, *arguments: Any, advice: str, **attributes: Any) -> None:
+        super().__init__(*arguments, multiple=True, **attributes)
+        self._advice = advice  # to those who give it twice
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """The whole variable: a folder's name may have spaces."""
+        value = self.resolve_envvar_value(ctx)
+        return None if value is None else (value,)
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The only value, or None."""
+        values = super().process_value(ctx, value) or (None,)
+        if len(values) > 1:
+            raise click.UsageError(
+                f"`{ctx.command.name}` takes one {self.opts[0]}, and here are {len(values)}. {self._advice}", ctx
+            )
+        return values[0]
+
+
 class Command(click.Command):
     """A command with -v and -q, and with headings in --help if it has many options."""
 
@@ -75,7 +97,15 @@ class Command(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their headings, all in the same two columns."""
         options = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
-        listed = [(option, record) for option in options if (record := option.get_help_record(ctx))]
+        listed: list[tuple[click.Option, tuple[str, str]]] = []
+        for option in options:
+            names, text = option.get_help_record(ctx) or ("", "")
+            if names and not text:  # it is the counterpart of the one before
+                before, (others, text) = listed.pop()
+                flags = others.removesuffix(f" {before.metavar}") if before.metavar else others
+                listed.append((before, (f"{flags}, {names}", text)))
+            elif names:
+                listed.append((option, (names, text)))
         width = max(len(names) for _, (names, _) in listed)
         sections: dict[str, list[tuple[str, str]]] = {}
         for option, (names, text) in listed:
@@ -92,13 +122,14 @@ argument: Callable[..., Any] = click.argument
 def option(names: str, metavar: str | None = None, help: str = "", heading: str = OTHER, **attributes: Any) -> Any:
     """An option by its names, as "-k --top-k", perhaps with that of its parameter, as "--in folders".
 
-    It is the default of the parameter, or of the field of an options class, that gets its value.
+    It is the default of the parameter, or of the field of an options class, that gets its value. Without `help`, --help lists
+    it beside the option before, whose help is about both.
     """
     about = {"metavar": metavar, "help": help, "heading": heading}
     return click.option(*names.split(), **{"cls": Option, **about, **attributes})
 
 
-def flag(names: str, help: str, heading: str = OTHER) -> Any:
+def flag(names: str, help: str = "", heading: str = OTHER) -> Any:
     """An option without a value."""
     return option(names, help=help, heading=heading, is_flag=True)
 
@@ -120,7 +151,7 @@ def command(name: str | None = None, cls: type[Command] = Command, **attributes:
 def verbosity_options() -> list[click.Parameter]:
     """-v and -q, which every command has and no command function gets."""
     logs = "Log to standard error; -vv logs more."
-    hides = "No progress bar and no summary."
+    hides = "No progress bar, notes or summary."
     return [
         Option(["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbosity, help=logs),
         Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help=hides),

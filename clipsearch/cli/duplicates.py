@@ -13,16 +13,8 @@ from clipsearch.cli.files import check_html, force_option, html_option, write_ht
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, jobs_option, json_option
-from clipsearch.cli.output import (
-    ProgressBar,
-    current_folder,
-    is_quiet,
-    note,
-    note_failures,
-    print_json,
-    print_paths,
-    say,
-)
+from clipsearch.cli.output import current_folder, note, note_failures, print_json, print_paths, remark, say
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import counted, human_bytes, printable, short_path
 from clipsearch.types import Condition, ImageRecord, all_of
@@ -92,8 +84,7 @@ def duplicates(
         print_paths(copies, b"\0" if print0 else b"\n")
     else:
         say("\n".join(_group_table(group) for group in report.groups))
-        if not is_quiet():
-            note(f"{_counts(report)}; nothing was deleted")
+        remark(f"{_counts(report)}; nothing was deleted")
     return ended(report.failures)
 
 

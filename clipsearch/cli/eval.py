@@ -14,7 +14,8 @@ from clipsearch.cli.options import (
     model_option,
     prompt_options,
 )
-from clipsearch.cli.output import note_failures, print_report, progress_bar
+from clipsearch.cli.output import note_failures, print_report
+from clipsearch.cli.progress import progress_bar
 from clipsearch.render.tables import evaluation_table, zero_shot_table
 
 

@@ -11,7 +11,7 @@ class ExitStatus(IntEnum):
     OK = 0
     """The command did what was asked."""
     ERROR = 1
-    """Wrong use, or an error that the message explains."""
+    """Wrong use, or an error that the message explains. With --fail-if-none: no photo was found."""
     SOME_FAILED = 3
     """The command finished, but some files failed."""
     DAMAGED = 4

@@ -10,7 +10,8 @@ import click
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, argument, command, flag, option
 from clipsearch.cli.options import folder_option, index_option, json_option
-from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.cli.output import print_report
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.query.filters import in_folder, parse_where
 from clipsearch.render.text import counted, human_bytes, printable
 from clipsearch.types import all_of

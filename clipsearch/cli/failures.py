@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from clipsearch.cli.choose_index import open_engine
-from clipsearch.cli.command import command, flag
+from clipsearch.cli.command import OUTPUT, command, flag
 from clipsearch.cli.interrupt import interruptible
-from clipsearch.cli.options import index_option, json_option, print0_option
+from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import current_folder, print_paths, print_report
 from clipsearch.render.index_preview import skipped_table, skipped_to_json
 from clipsearch.render.json_output import failure_to_json
@@ -17,7 +17,7 @@ def failures(
     skipped: bool = flag("--skipped", "The files and folders that `index` does not take, and why."),
     index_folder: str | None = index_option,
     as_json: bool = json_option,
-    print0: bool = print0_option,
+    print0: bool = flag("-0 --print0", "Print only the paths, each ended by a NUL.", OUTPUT),
 ) -> None:
     """The files that could not be read, and why.
 

@@ -18,7 +18,7 @@ from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.programs import started
 from clipsearch._internal.windows import opened_as, plain
 from clipsearch.cli.command import OUTPUT, flag, option
-from clipsearch.cli.output import note
+from clipsearch.cli.output import remark
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def write_html(gallery: Gallery, path: str, force: bool) -> None:
     from clipsearch.render.gallery import MOST, save_gallery
 
     left = save_gallery(gallery, path, force=force)
-    note(f"wrote {path}" + (f", with the first {MOST:,} photos" if left else ""))
+    remark(f"wrote {path}" + (f", with the first {MOST:,} photos" if left else ""))
 
 
 def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, list[tuple[str, str]]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import argument, command
-from clipsearch.cli.options import complete_folder, index_option
+from clipsearch.cli.complete import complete_folder
+from clipsearch.cli.options import index_option
 from clipsearch.cli.output import say
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.render.text import counted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from clipsearch._internal import commands
 from clipsearch.cli.command import argument, command
 from clipsearch.cli.output import say
 from clipsearch.cli.suggestions import closest
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 TOPICS = ("query-language", "filters", "exit-statuses", "environment")
 
@@ -19,8 +23,18 @@ def topic_text(name: str) -> str:
     return (Path(__file__).parent / "topics" / f"{name}.md").read_text("utf-8")
 
 
+def _complete_name(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    group = context.find_root().command
+    names = [*(group.list_commands(context) if isinstance(group, click.Group) else ()), *TOPICS]
+    return [CompletionItem(name) for name in names if name.startswith(word)]
+
+
 @command("help", context_settings={"ignore_unknown_options": True})
-def help_(names: tuple[str, ...] = argument("names", nargs=-1, metavar="[COMMAND|TOPIC]...")) -> None:
+def help_(
+    names: tuple[str, ...] = argument("names", nargs=-1, metavar="[COMMAND|TOPIC]...", shell_complete=_complete_name),
+) -> None:
     """Show how to use a command, or explain a topic. Without a name, list all commands.
 
     \b

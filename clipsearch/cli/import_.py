@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +14,14 @@ from clipsearch.cli.exit_status import ended
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import device_option, folder_option, index_option, jobs_option, json_option, model_option
-from clipsearch.cli.output import ProgressBar, note, print_report
+from clipsearch.cli.output import note, print_report
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.text import joined_counts, printable
+
+if TYPE_CHECKING:
+    from clipsearch.transfer.import_ import RefusedRow
+
+_FEW = 3  # rows that are named each, and of more rows with one reason
 
 
 @command("import")
@@ -60,8 +68,8 @@ def import_(
             cancel=cancel,
         )
         remember_index(engine.index_folder)
-    for refused in () if as_json else report.refused:
-        note(f"row {refused.row:,}: {refused.path}: {refused.reason}")
+    for line in () if as_json else _refusals(report.refused):
+        note(line)
     counts = [(report.added, "added"), (report.updated, "updated"), (report.unchanged, "unchanged")]
     done = joined_counts(*counts, (report.failed, "refused")) or "nothing done"
     text = f"{done} in {report.seconds:.1f} s\nindex: {printable(str(engine.index_folder))}\n"
@@ -69,3 +77,16 @@ def import_(
         text += f"interrupted with {report.left:,} rows to go; what is committed is kept. To go on, run it again\n"
     print_report(as_json, {"index": str(engine.index_folder), **asdict(report)}, text, summary=True)
     return ended(report.refused, report.interrupted)
+
+
+def _refusals(refused: Sequence[RefusedRow]) -> Iterator[str]:
+    """Why rows were refused: a line for each if they are few, otherwise for each reason, with examples."""
+    rows_of: dict[str, list[RefusedRow]] = {}
+    for row in refused:
+        rows_of.setdefault(row.reason, []).append(row)
+    for reason, rows in sorted(rows_of.items(), key=lambda item: -len(item[1])):
+        if len(rows) <= _FEW:
+            yield from (f"row {row.row:,}: {row.path}: {reason}" for row in rows)
+        else:
+            examples = ", ".join(f"row {row.row:,} ({row.path})" for row in rows[:_FEW])
+            yield f"{len(rows):,} rows: {reason}; such as {examples}. --json lists all of them"

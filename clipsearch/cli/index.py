@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,13 +19,13 @@ import click
 from clipsearch.cli.backend import store_option
 from clipsearch.cli.choose_index import folders_to_index, index_to_write
 from clipsearch.cli.command import OUTPUT, WHERE, argument, command, flag, gathered, option
+from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.exit_status import ExitStatus, ended
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import (
     POSITIVE,
-    complete_folder,
     device_option,
     jobs_option,
     json_option,
@@ -32,7 +33,8 @@ from clipsearch.cli.options import (
     new_index_option,
     prune_option,
 )
-from clipsearch.cli.output import ProgressBar, current_folder, is_quiet, note, note_failures, print_report
+from clipsearch.cli.output import current_folder, is_quiet, note, note_failures, print_report, remark
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.errors import ClipsearchError, SyncRefused
@@ -185,6 +187,8 @@ def index(
     folder = index_to_write(folders, options.index_folder, dry_run=options.dry_run)
     if options.dry_run:
         return _dry_run(folder, folders, options, engine_options, as_json)
+    is_new = not has_catalog(folder) and not (options.watch or options.store)
+    before = _entries(folder)
     with SearchEngine(folder, model=options.model, device=options.device, precision=options.precision) as engine:
         report: SyncReport | None = None
         if options.model and (change := engine.model_change()):
@@ -203,14 +207,40 @@ def index(
                 if options.store and not report.interrupted:
                     pushed = push_to(engine, options.store, options.prune, options.take_over, options.wait)
             finally:
-                _show(report, engine, as_json, pushed, options.model)
+                _show(report, engine, as_json, pushed, options.model, is_new=is_new)
             if pushed and not as_json:
                 show_push(pushed, as_json)
         if options.watch and not (report and report.interrupted):
             report = _watch(engine, folders, engine_options, as_json)
     if report is None:
         return ExitStatus.OK
+    if is_new and _is_empty(report):
+        _remove_empty(folder, before)
     return ended(report.failed or report.known_failures or report.unreadable, report.interrupted)
+
+
+def _entries(folder: Path) -> set[str] | None:
+    """What is in a folder; None if it does not exist."""
+    try:
+        return set(os.listdir(folder))
+    except FileNotFoundError:
+        return None
+
+
+def _is_empty(report: SyncReport) -> bool:
+    """Whether a run on a new index has found nothing to keep there, and no photo that it could not read."""
+    kept = (report.added, report.failed, report.known_failures, report.unreadable, report.waiting, report.interrupted)
+    return not any(kept)
+
+
+def _remove_empty(folder: Path, before: set[str] | None) -> None:
+    """Remove a new index without photos: what was not in its folder before the run."""
+    for name in _entries(folder) or ():
+        if name not in (before or ()):
+            path = folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if before is None:
+        folder.rmdir()
 
 
 def _dry_run(
@@ -273,7 +303,8 @@ def _announce(change: ModelChange, options: IndexOptions, folder: Path) -> None:
     start = f"{change.done:,} photos are embedded already" if change.done else "all photos are embedded again"
     note(
         f"the model of the index changes from {change.former} to {change.model}: {start}, and the old index answers until the "
-        f"new one is complete, which needs about {human_bytes(change.bytes)} ({human_bytes(disk_usage(folder).free)} are free)"
+        f"new one is complete, which needs about {human_bytes(change.bytes)} "
+        f"({human_bytes(shutil.disk_usage(folder).free)} are free)"
     )
 
 
@@ -293,15 +324,14 @@ def _watch(engine: SearchEngine, folders: tuple[str, ...], options: dict[str, An
     watch = Watch(
         engine.index_folder, folders, options["rules"], update=update, notice=lambda text: note(f"note: {text}")
     )
-    if not is_quiet():
-        note("waiting for changes; Ctrl-C ends this")
+    remark("waiting for changes; Ctrl-C ends this")
     report = None
     for report in watch.rounds():
         changes = _changes(report, (report.failed, "failed"))
         if as_json and changes:
             _show(report, engine, as_json)
-        elif changes and not is_quiet():
-            note(f"{time.strftime('%H:%M:%S')} {changes} in {report.seconds:.1f} s")
+        elif changes:
+            remark(f"{time.strftime('%H:%M:%S')} {changes} in {report.seconds:.1f} s")
         if report.interrupted:
             break
     return report
@@ -313,8 +343,10 @@ def _show(
     as_json: bool,
     pushed: PushReport | None = None,
     named: str | None = None,
+    *,
+    is_new: bool = False,
 ) -> None:
-    """What a run did, on standard output. `named` is the model that the user named."""
+    """What a run did, on standard output. `named` is the model that the user named; a new index stays if it has photos."""
     if report.withheld:
         note(
             f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because they are so many, "
@@ -328,7 +360,7 @@ def _show(
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
-    print_report(as_json, value, _summary(report, engine, name, named), summary=True)
+    print_report(as_json, value, _summary(report, engine, name, named, is_new), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
@@ -337,7 +369,7 @@ def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     return joined_counts(*counts, (report.facts, "with facts read again"), last)
 
 
-def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | None) -> str:
+def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | None, is_new: bool = False) -> str:
     nothing = (
         "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
     )
@@ -367,7 +399,10 @@ def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | 
         away = counted(report.placeholders, "photo")
         lines.append(f"skipped {away} only in the cloud: download them to index them")
     lines += skipped_lines(report.skipped, report.links, report.left_alone, report.own)
-    lines.append(f"index: {printable(str(engine.index_folder))} (model {printable(model)})")
+    if is_new and _is_empty(report):
+        lines.append("no index was made")
+    else:
+        lines.append(f"index: {printable(str(engine.index_folder))} (model {printable(model)})")
     if report.former_model:
         former = printable(report.former_model)
         lines.append(f"the index has changed its model; before, it was {former}")

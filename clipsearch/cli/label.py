@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -26,7 +27,8 @@ from clipsearch.cli.options import (
     print0_option,
     prompt_options,
 )
-from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, progress_bar, say
+from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, remark, say
+from clipsearch.cli.progress import progress_bar
 from clipsearch.errors import SidecarError
 from clipsearch.render.json_output import labels_to_json
 from clipsearch.render.tables import LabelsTable
@@ -36,6 +38,7 @@ from clipsearch.types import Condition, all_of
 if TYPE_CHECKING:
     from clipsearch.render.gallery import LabelledPhotos
 
+_LIKELY = 0.5  # as likely right as wrong; what people are shown
 LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 labels: see benchmarks/measure_labels.py
 
 
@@ -57,7 +60,8 @@ class LabelOptions:
     min_probability: float | None = option(
         "--min-probability",
         "P",
-        f"Only labels this likely, and only photos with one. Default: 0; with --write-sidecar, --paths or -0, {LEAST}.",
+        f"Only labels this likely, and only photos with one. Default: {_LIKELY}; with --json, --jsonl or --html, 0; with "
+        f"--write-sidecar, --paths or -0, {LEAST}.",
         LOOK_FOR,
         type=click.FloatRange(0, 1),
     )
@@ -90,7 +94,14 @@ class LabelOptions:
         """The least probability of a label."""
         if self.min_probability is not None:
             return self.min_probability
-        return LEAST if self.write_sidecar or self.paths or self.print0 else 0.0
+        if self.write_sidecar or self.paths or self.print0:
+            return LEAST
+        return _LIKELY if self.is_table else 0.0
+
+    @property
+    def is_table(self) -> bool:
+        """Whether a table for people is all that is made."""
+        return not (self.as_json or self.as_jsonl or self.paths or self.print0 or self.html)
 
 
 @command(headings={LOOK_FOR: "Which labels"})
@@ -107,8 +118,9 @@ def label(
     clipsearch label --label giraffe -0 | xargs -0 ls -l
     clipsearch label --labels labels.txt --html labels.html
 
-    "probability" compares the labels of a photo with each other: it sums to 1, so one label is likely even if none suits.
-    "match" is the probability that any of them suits, compared with everyday scenes. --min-probability is about the product.
+    "match" is the probability that any of the labels suits, compared with everyday scenes. "share" compares the labels of a
+    photo with each other: it sums to 1, so one is high even if none suits. JSON calls it "probability". --min-probability is
+    about the product of both.
 
     --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
     no photo, and nothing else in a sidecar. Exit status 3: some could not be written.
@@ -154,6 +166,8 @@ def label(
                         if not options.write_sidecar and not page:
                             raise
                         output_failed = error  # sidecars and the page are still completed
+    if options.is_table and not options.write_sidecar and sidecars.others and options.min_probability is None:
+        remark(f"{counted(sidecars.others, 'photo')} without a likely label; --min-probability 0 shows all")
     if options.html is not None and page:
         write_html(page.gallery(name), options.html, options.force)
     if not name:
@@ -200,7 +214,7 @@ class _Sidecars:
         finally:
             counts = f"{counted(self.written, 'sidecar')} written, {self.unchanged:,} had it all"
             others = f"{counted(self.others, 'photo')} without a label this likely"
-            note(f"{counts}, {len(self.failures):,} failed; {others}{rest}")
+            remark(f"{counts}, {len(self.failures):,} failed; {others}{rest}")
 
 
 def _printer(texts: Sequence[str], options: LabelOptions) -> Callable[[dict[str, Any]], None]:
@@ -209,7 +223,8 @@ def _printer(texts: Sequence[str], options: LabelOptions) -> Callable[[dict[str,
         return lambda value: print_paths([value["path"]], b"\0" if options.print0 else b"\n")
     if options.as_jsonl:
         return print_json
-    table = LabelsTable(texts, options.top_labels, current_folder())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    table = LabelsTable(texts, options.top_labels, current_folder(), width)
     if sys.stdout.isatty():
         say(table.heading())
     return lambda value: say(table.line(value))

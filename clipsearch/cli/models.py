@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from functools import partial
 
 import click
 
 from clipsearch.cli.command import Option, argument, command, verbosity_options
+from clipsearch.cli.complete import complete_model
 from clipsearch.cli.options import json_option
-from clipsearch.cli.output import ProgressBar, print_report, say
+from clipsearch.cli.output import print_report, say
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.tables import models_table
 from clipsearch.render.text import printable
 
@@ -29,7 +33,8 @@ def models(measure: bool = False, as_json: bool = False) -> None:
     if measure:
         _measure()
     rows = model_rows()
-    print_report(as_json, {"models": rows}, models_table(rows))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print_report(as_json, {"models": rows}, models_table(rows, width))
 
 
 def _measure() -> None:
@@ -40,7 +45,7 @@ def _measure() -> None:
 
 
 @command()
-def pull(model: str = argument("model", metavar="ID")) -> None:
+def pull(model: str = argument("model", metavar="ID", shell_complete=complete_model)) -> None:
     """Download a checkpoint before it is needed. After an interruption, run it again to continue.
 
     \b

@@ -11,7 +11,8 @@ import click
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
-from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.cli.output import print_report
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.text import human_bytes
 
 if TYPE_CHECKING:

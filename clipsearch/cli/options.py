@@ -4,32 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
-from clipsearch.cli.command import LOOK_FOR, ORDER, OTHER, OUTPUT, WHERE, WHICH_PHOTOS, flag, gathered, grouped, option
+from clipsearch._internal.commands import command as shown_command
+from clipsearch.cli.command import (
+    LOOK_FOR,
+    ORDER,
+    OTHER,
+    OUTPUT,
+    WHERE,
+    WHICH_PHOTOS,
+    Once,
+    flag,
+    gathered,
+    grouped,
+    option,
+)
+from clipsearch.cli.complete import (
+    complete_device,
+    complete_folder,
+    complete_index,
+    complete_model,
+    complete_text_model,
+)
 from clipsearch.types import Condition, Query, Term
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
 POSITIVE = click.IntRange(1)
-_INDEX = "The index, or its photo folder. Default: the nearest at or above"
-
-
-def complete_folder(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    """Have the shell complete a folder."""
-    from click.shell_completion import CompletionItem
-
-    return [CompletionItem(word, type="dir")]
-
-
-def complete_file(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    """Have the shell complete a file or folder."""
-    from click.shell_completion import CompletionItem
-
-    return [CompletionItem(word, type="file")]
+_INDEX = "An index or its photo folder. Default: the nearest at or above"
 
 
 class _OneFolder(click.types.StringParamType):
@@ -41,7 +44,9 @@ class _OneFolder(click.types.StringParamType):
 
 
 def _index_option(text: str, names: str = "--index index_folder", **more: Any) -> Any:
-    return option(names, "DIR", text, WHERE, envvar="CLIPSEARCH_INDEX", shell_complete=complete_folder, **more)
+    advice = f"One index can hold several folders: {shown_command('index', 'PHOTOS', 'MORE', index='DIR')}"
+    kind: dict[str, Any] = more or {"cls": Once, "advice": advice}
+    return option(names, "DIR", text, WHERE, envvar="CLIPSEARCH_INDEX", shell_complete=complete_index, **kind)
 
 
 def count_option(names: str, default: int, help: str, heading: str, least: int = 1) -> Any:
@@ -51,10 +56,16 @@ def count_option(names: str, default: int, help: str, heading: str, least: int =
 
 def model_option(text: str = "The index's model, if it has moved.") -> Any:
     """--model, and what it chooses."""
-    return option("--model", "NAME|PATH", text, WHERE)
+    return option("--model", "NAME|PATH", text, WHERE, shell_complete=complete_model)
 
 
-text_model_option = option("--text-model", "MODEL", "Another model for texts, remembered; none forgets it.", WHERE)
+text_model_option = option(
+    "--text-model",
+    "MODEL",
+    "Another model for texts, kept until it is none.",
+    WHERE,
+    shell_complete=complete_text_model,
+)
 
 
 def folder_option(text: str, heading: str = OTHER) -> Any:
@@ -62,22 +73,27 @@ def folder_option(text: str, heading: str = OTHER) -> Any:
     return option("--in folder", "FOLDER", text, heading, shell_complete=complete_folder)
 
 
-index_option = _index_option(f"{_INDEX} this folder, then the one used last.")
+index_option = _index_option(f"{_INDEX} this folder, or that used last.")
 indexes_option = _index_option(
-    f"{_INDEX} this folder, then the one used last. Repeatable: searched as one.",
+    "An index or photo folder; repeatable. Default: nearest at or above here, or that used last.",
     "--index index_folders",
     multiple=True,
     type=_OneFolder(),
 )
 new_index_option = _index_option(f"{_INDEX} the first folder, then a new one in it.")
 device_option = option(
-    "--device", "NAME", "Run the model on auto (default), cpu, cuda, mps, ...", WHERE, default="auto"
+    "--device",
+    "NAME",
+    "Run the model on auto (default), cpu, cuda or mps.",
+    WHERE,
+    default="auto",
+    shell_complete=complete_device,
 )
 jobs_option = option("--jobs", "N", "Photos decoded at once. Default: one a core.", type=POSITIVE)
 prune_option = flag("--prune", "Confirm that photos which are gone leave, however many.")
 json_option = flag("--json as_json", "Print one JSON object.", OUTPUT)
-paths_option = flag("--paths", "Print only the paths, one a line.", OUTPUT)
-print0_option = flag("-0 --print0", "Print only the paths, each ended by a NUL.", OUTPUT)
+paths_option = flag("--paths", "Print only paths: a line each, or ended by NULs.", OUTPUT)
+print0_option = flag("-0 --print0", heading=OUTPUT)
 
 _order = partial(option, heading=ORDER)
 
@@ -93,21 +109,21 @@ class SearchOptions:
         "--min-score", "S", "Only photos with at least this cosine score.", WHICH_PHOTOS, type=click.FloatRange(-1, 1)
     )
     diverse: bool = flag("--diverse", "Leave out near-copies of better photos.", WHICH_PHOTOS)
-    one_per_shot: bool = flag("--one-per-shot", "One file of RAW+JPEG or a burst. Default for people.", WHICH_PHOTOS)
+    one_per_shot: bool = flag("--one-per-shot", "One file of RAW+JPEG or a burst. People get that.", WHICH_PHOTOS)
     every_file: bool = flag("--every-file", "Every file of a shot. Default for programs.", WHICH_PHOTOS)
-    all_moments: bool = flag("--all-moments", "Every moment of a film, every page; every file too.", WHICH_PHOTOS)
+    all_moments: bool = flag("--all-moments", "Every moment of a film, every page of a file.", WHICH_PHOTOS)
     keep_own: bool = flag("--keep-own", "Keep the query's own image and its copies.", WHICH_PHOTOS)
     top_k: int = count_option("-k --top-k", 10, "How many photos to show.", ORDER)
-    page: int = _order("--page", "N", "Page number, starting at 1.", type=POSITIVE, default=1)
-    offset: int = _order("--offset", "N", "Skip this many photos first.", type=click.IntRange(0), default=0)
+    page: int = _order("--page", "N", "Page number, starting at 1, or photos to skip.", type=POSITIVE, default=1)
+    offset: int = _order("--offset", "N", type=click.IntRange(0), default=0)
     sort: Literal["score", "date", "oldest", "name"] = _order(
         "--sort",
         "ORDER",
-        "score (best first, the default), date (newest first), oldest or name.",
+        "score (default), date (newest), oldest or name.",
         type=click.Choice(["score", "date", "oldest", "name"]),
         default="score",
     )
-    exact: bool = flag("--exact", "Search every photo, also after `clipsearch optimize`.", WHERE)
+    exact: bool = flag("--exact", "Search every photo, also in an optimized index.", WHERE)
 
     def query(
         self, terms: tuple[Term, ...], filters: tuple[Condition, ...], *, for_people: bool, **others: Any

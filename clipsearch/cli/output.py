@@ -115,6 +115,12 @@ def note(text: str) -> None:
     say_aside(f"clipsearch: {lines}\n")
 
 
+def remark(text: str) -> None:
+    """A note that -q leaves out: nothing has gone wrong."""
+    if not _quiet:
+        note(text)
+
+
 def say_aside(text: str) -> None:
     """Write text for people to standard error, unchanged; if that fails, drop it."""
     with contextlib.suppress(OSError, ValueError):
@@ -166,48 +172,6 @@ def current_folder() -> str:
         return os.getcwd()
     except OSError:
         return ""
-
-
-def progress_bar(**options: Any) -> Any:
-    """A tqdm bar on standard error that goes away when done. -q hides it, and so does a pipe. `options` are tqdm's."""
-    from tqdm import tqdm
-
-    return tqdm(**{"disable": _quiet or None, "leave": False, "dynamic_ncols": True, **options})
-
-
-class ProgressBar:
-    """One bar at a time: a new one for each stage, drawn once there is something to do."""
-
-    def __init__(self, unit: str = " photos", **options: Any) -> None:
-        self._options = {"unit": unit, **options}
-        self._stage = ""
-        self._bar: Any = None
-
-    def show(self, done: int, total: int, *, failed: int = 0, stage: str = "", unit: str = "") -> None:
-        """`done` of `total` units of a stage are finished; the total may grow."""
-        if stage != self._stage:
-            self.close()
-            self._stage = stage
-        if not total and not stage:
-            return
-        if self._bar is None:
-            self._bar = progress_bar(desc=stage or None, **{**self._options, "unit": unit or self._options["unit"]})
-        self._bar.total = total or None
-        if failed:
-            self._bar.set_postfix(failed=failed, refresh=False)
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _is_open(number: int) -> bool:

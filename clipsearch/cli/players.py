@@ -11,7 +11,7 @@ import sys
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.programs import started
 from clipsearch.cli.files import open_in_viewer
-from clipsearch.cli.output import note
+from clipsearch.cli.output import remark
 from clipsearch.images.file_types import is_video_name
 from clipsearch.types import ImageRecord
 
@@ -53,7 +53,7 @@ def open_photo(record: ImageRecord) -> str | None:
 def note_film(path: str) -> None:
     """If a picture to search by is a film, say which of its pictures is meant."""
     if is_video_name(path):
-        note(f"{path} is a film: its first picture is searched. To search by another moment, save that as a picture")
+        remark(f"{path} is a film: its first picture is searched. To search by another moment, save that as a picture")
 
 
 def _play(path: str, second: float) -> bool:

@@ -34,7 +34,7 @@ def _never_a_value(word: str) -> bool:
 preview_option = option(
     "--preview",
     "[=HOW]",
-    "Draw the photos; HOW: kitty, iterm2, sixel or blocks.",
+    "Draw photos; HOW: kitty, iterm2, sixel or blocks.",
     OUTPUT,
     cls=OptionalValue,
     bare="auto",

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from clipsearch.cli.backend import store_option
 from clipsearch.cli.choose_index import index_to_write
 from clipsearch.cli.command import WHERE, command, option
-from clipsearch.cli.options import complete_folder, json_option, prune_option
-from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.cli.complete import complete_folder
+from clipsearch.cli.options import json_option, prune_option
+from clipsearch.cli.output import print_report
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.push import transfer_texts
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.render.text import printable

@@ -9,7 +9,8 @@ from clipsearch.cli.backend import store_option
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import command, flag
 from clipsearch.cli.options import index_option, json_option, prune_option
-from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.cli.output import print_report
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.render.text import counted, joined_counts, printable
 

@@ -18,15 +18,16 @@ from clipsearch._internal import commands
 from clipsearch._internal.atomic_files import cannot_write
 from clipsearch.cli.backend import Backend, backend_options
 from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, Command, argument, command, flag, gathered, option
+from clipsearch.cli.complete import complete_file
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.options import SearchOptions, complete_file, prompt_options, search_options
-from clipsearch.cli.output import note, say
+from clipsearch.cli.options import SearchOptions, prompt_options, search_options
+from clipsearch.cli.output import note, remark, say
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import ClipsearchError, ImageError, QueryError
 from clipsearch.images.file_types import is_image_name
-from clipsearch.query.language import parse_terms, split_words
+from clipsearch.query.language import parse_terms, shell_words, split_words
 from clipsearch.render.text import printable
 from clipsearch.types import Below, Condition, Query, Term, Test, literal_glob
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.query.hits import Hits
 
-_part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR)
+_part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR, shell_complete=complete_file)
 _photo = partial(option, multiple=True, metavar="PHOTO", heading=LOOK_FOR, shell_complete=complete_file)
 _MARKS = re.compile(r"\s*[+-]\d+(?:\s+[+-]\d+)*\s*")  # "+2 -5": the ranks of hits that are right or wrong
 
@@ -44,20 +45,20 @@ _MARKS = re.compile(r"\s*[+-]\d+(?:\s+[+-]\d+)*\s*")  # "+2 -5": the ranks of hi
 class QueryOptions:
     """What to look for, and how well a photo must match it."""
 
-    words: tuple[str, ...] = argument("words", nargs=-1, metavar="PART [+|- PART]...")
-    likes: tuple[str, ...] = _part("--like likes", help="The same as + PART; repeatable.")
-    unlikes: tuple[str, ...] = _part("--unlike unlikes", help="The same as - PART; repeatable.")
-    right: tuple[str, ...] = _photo("--right", help="An earlier hit, path or id, that is right; repeatable.")
-    wrong: tuple[str, ...] = _photo("--wrong", help="One that is wrong: fewer like it; repeatable.")
+    words: tuple[str, ...] = argument("words", nargs=-1, metavar="PART [+|- PART]...", shell_complete=complete_file)
+    likes: tuple[str, ...] = _part("--like likes", help="The same as + PART, and as - PART; repeatable.")
+    unlikes: tuple[str, ...] = _part("--unlike unlikes")
+    right: tuple[str, ...] = _photo("--right", help="An earlier hit (path, id) that is right, or wrong.")
+    wrong: tuple[str, ...] = _photo("--wrong")
     prompts: tuple[str, ...] = prompt_options("texts")
     smart: bool = flag("--smart", "Read dates, places and people in the text.", LOOK_FOR)
-    hybrid: bool = flag("--hybrid", "Also look for the words in titles, keywords and texts.", LOOK_FOR)
+    hybrid: bool = flag("--hybrid", "Also look for the words in the photos' texts.", LOOK_FOR)
     allow_url: bool = flag("--allow-url", "Download a PART that is a web address.", LOOK_FOR)
     relevant: bool = flag("--relevant", "Only photos that match: --min-match 0.5.", WHICH_PHOTOS)
     min_match: float | None = option(
         "--min-match",
         "P",
-        "Only photos that match with at least this probability.",
+        "Only photos with at least this match, 0 to 1.",
         WHICH_PHOTOS,
         type=click.FloatRange(0, 1),
     )
@@ -82,8 +83,11 @@ class _QueryCommand(Command):
     """The `query` command. For an unknown option such as `-people`, it explains how a query leaves people out."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the options and words."""
+        """Read the options and words. A text may begin with a minus and a space, which no option does."""
         given = list(args)
+        end = args.index("--") if "--" in args else len(args)
+        signed = [word for arg in args[:end] for word in (("-", arg[2:]) if arg.startswith("- ") else (arg,))]
+        args = signed + args[end:]
         try:
             return super().parse_args(ctx, args)
         except (click.NoSuchOption, click.BadParameter) as error:
@@ -106,14 +110,12 @@ def query(
 
     \b
     clipsearch query "a dog on a beach"
-    clipsearch query giraffe.jpg -k 5
-    clipsearch query "a cat" + "2:on a sofa" - people
+    clipsearch query giraffe.jpg + "2:snow" - people -k 5
     clipsearch query "mountains" --taken 2019..2024 --orientation landscape
     clipsearch query "a red car" -0 -k 20 | xargs -0 ls -l
     clipsearch query - --json < queries.txt
 
-    A PART is a text or an image file. Put spaces around + and -. 2:PART counts it twice. Filters alone list photos. A line
-    has rank, score, match (how likely it is right), date and path. More: clipsearch help query-language.
+    A PART is a text or an image file; 2:PART counts it twice. Filters alone list photos. More: clipsearch help query-language.
     """
     question = search.query(
         (),
@@ -135,11 +137,27 @@ def query(
                 question = _marked(engine, question, wanted)
                 return _answer_lines(engine, question, search.top_k, results, pictures)
         if wanted.parts:
-            question = replace(question, terms=parse_terms(wanted.parts, pictures.picture))
+            question = replace(question, terms=_terms(wanted.parts, pictures))
         with backend.opened(results) as engine:
             question = _marked(engine, question, wanted)
             text = " ".join(wanted.parts) or _filter_text(question)
             return show(engine.search(question, search.top_k), results, text)
+
+
+def _terms(parts: tuple[str, ...], pictures: _Pictures) -> tuple[Term, ...]:
+    """The terms of a command line. A note says how they were read if there are signs within an argument."""
+    terms = parse_terms(shell_words(parts, os.path.isfile), pictures.picture)
+    signs = {"+", "-"}
+    inside = [part for part in parts if part not in signs and not os.path.isfile(part)]
+    if signed := next((part for part in inside if signs.intersection(split_words(part))), None):
+        read = ", ".join(f"{'without' if term.weight < 0 else 'with'} {_shown(term)}" for term in terms)
+        literal = commands.quoted(f'"{signed}"')
+        remark(f"note: + and - in a text are signs, also in quotes of the shell: {read}. To search for them: {literal}")
+    return terms
+
+
+def _shown(term: Term) -> str:
+    return f'"{term.content}"' if isinstance(term.content, str) else str(term.content)
 
 
 def _filter_text(question: Query) -> str:
@@ -193,7 +211,7 @@ def _answer_lines(
 
     A line like "+2 -5" marks hits of the last answer as right or wrong, and asks again.
     """
-    refused, status, first = False, int(ExitStatus.OK), True
+    refused, status, first, found = False, int(ExitStatus.OK), True, False
     asked: Query = question
     hits: Hits | None = None
     for line in sys.stdin.buffer:
@@ -209,14 +227,15 @@ def _answer_lines(
                 words = [text] if os.path.isfile(text) else split_words(text)
                 asked = replace(question, terms=parse_terms(words, pictures.picture))
             hits = engine.search(asked, top_k)
-            status = max(status, show(hits, results, text, first=first))
+            found = found or bool(hits)
+            status = max(status, show(hits, replace(results, fail_if_none=False), text, first=first))
             first = False
         except (QueryError, ImageError) as error:  # only this line is wrong
             refused = True
             note(str(error))
     if refused:
         raise ClipsearchError("some queries could not be answered; see above")
-    return status
+    return status if found or not results.fail_if_none else max(status, ExitStatus.ERROR)
 
 
 def _is_path(text: str) -> bool:

@@ -8,7 +8,8 @@ from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.cli.output import print_report
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.verify import damages_text, first_lines
 
 

@@ -14,9 +14,10 @@ import click
 
 from clipsearch._internal.commands import command
 from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
+from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, open_in_viewer, put_into, write_html
-from clipsearch.cli.options import complete_folder, paths_option, print0_option
+from clipsearch.cli.options import paths_option, print0_option
 from clipsearch.cli.output import (
     current_folder,
     note,
@@ -24,6 +25,7 @@ from clipsearch.cli.output import (
     print_json,
     print_json_text,
     print_paths,
+    remark,
     say,
     say_aside,
 )
@@ -36,6 +38,8 @@ from clipsearch.render.tables import hits_table
 from clipsearch.render.text import counted, short_path
 
 _FEW_PATHS = 3  # of copies of one picture, that are named
+
+_LIMITS = {"best-match": "--min-match", "best-score": "--min-score"}
 
 _FORMATS = {"json": "--json", "jsonl": "--jsonl", "csv": "--csv", "paths": "--paths", "print0": "-0"}
 _folder = partial(
@@ -50,21 +54,22 @@ class ResultOptions:
     group_by: Literal["folder", "day"] | None = option(
         "--group-by", "KIND", "Put photos of one folder or day together.", ORDER, type=click.Choice(["folder", "day"])
     )
-    json: bool = flag("--json", "Print one JSON object.", OUTPUT)
-    jsonl: bool = flag("--jsonl", "Print one JSON object for each photo.", OUTPUT)
-    csv: bool = flag("--csv", "Print comma-separated values, after a line of names.", OUTPUT)
+    json: bool = flag("--json", "Print one JSON object, or one for each photo.", OUTPUT)
+    jsonl: bool = flag("--jsonl", heading=OUTPUT)
+    csv: bool = flag("--csv", "Print comma-separated values and their names.", OUTPUT)
     paths: bool = paths_option
     print0: bool = print0_option
     preview: Preview | None = preview_option
     explain: bool = flag("--explain", "Say how the query was understood, and timings.", OUTPUT)
     open: bool = flag("--open", "Open the best photo, or the file written.", OUTPUT)
-    copy_to: str | None = _folder("--copy-to", help="Copy the photos there; never overwrites.")
-    link_to: str | None = _folder("--link-to", help="Make symbolic links to the photos there.")
+    copy_to: str | None = _folder("--copy-to", help="Copy, or link, the photos there; never overwrites.")
+    link_to: str | None = _folder("--link-to")
     contact_sheet: str | None = option(
         "--contact-sheet", "FILE", "Write thumbnails to a .jpg, .png or .pdf file.", OUTPUT, type=click.Path()
     )
     html: str | None = html_option
     force: bool = force_option("--contact-sheet and --html")
+    fail_if_none: bool = flag("--fail-if-none", "Exit status 1 if no photo is found, as grep does.", OUTPUT)
 
     def __post_init__(self) -> None:
         flags = [flag for name, flag in _FORMATS.items() if getattr(self, name)]
@@ -95,6 +100,8 @@ result_options = gathered("results", ResultOptions)
 def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) -> int:
     """Print hits, and write, copy, link and open what the options ask for. Returns 3 if a photo was not copied or linked.
 
+    With --fail-if-none, returns 1 if there are no hits.
+
     `query` is what the user typed. `first` is False for all but the first answer of a run: they get no heading.
     ClipsearchError if something cannot be made at all.
     """
@@ -103,7 +110,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         if folder is None:
             continue
         done, failures = put_into(folder, dict.fromkeys(hit.path for hit in hits), link=link)
-        note(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
+        remark(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
         for path, reason in failures:
             note(f"{path}: {reason}")
             status = ExitStatus.SOME_FAILED
@@ -111,20 +118,22 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         from clipsearch.render.contact_sheet import save_contact_sheet
 
         pages = save_contact_sheet(hits, options.contact_sheet, query, force=options.force)
-        note(f"wrote {options.contact_sheet}" + (f", {pages} pages" if pages > 1 else ""))
+        remark(f"wrote {options.contact_sheet}" + (f", {pages} pages" if pages > 1 else ""))
     if options.html is not None:
         from clipsearch.render.gallery import hits_gallery
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
     if understood := hits.explanation.understood:
-        note(f"understood: {understood}" if understood.facts else "no date, place or person was found in the text")
+        nothing = 'no date, place, person or "without" was found in the text'
+        remark(f"understood: {understood}" if understood.facts else nothing)
     for text in _notes(hits):
-        note(text)
+        remark(text)
     # Printed last, because a full or closed output must not prevent the files above.
     _print(hits, options, query, first)
     if not hits:
         explanation = hits.explanation
-        note("no photo was found" if explanation.images else f"the index at {explanation.index} holds no photos")
+        remark(_nothing_found(hits) if explanation.images else f"the index at {explanation.index} holds no photos")
+        status = max(status, ExitStatus.ERROR) if options.fail_if_none else status
     if options.explain and options.format != "json":
         from clipsearch.render.explain import explain_text
 
@@ -145,7 +154,7 @@ def _notes(hits: Hits) -> Iterator[str]:
         others = len(paths) - _FEW_PATHS
         also = f" and {counted(others, 'more copy')} (--keep-own lists all)" if others > 0 else ""
         yield f"this photo is here: {', '.join(paths[:_FEW_PATHS])}{also}"
-    yield from map(_note_text, hits.explanation.notes)
+    yield from (_note_text(about) for about in hits.explanation.notes if about.code not in _LIMITS)
 
 
 def _note_text(about: QueryNote) -> str:
@@ -157,11 +166,24 @@ def _note_text(about: QueryNote) -> str:
     if about.code == "minus":
         rest, _, word = about.value.rpartition(" - ")
         return f"{about.message}. To leave it out: `{command('query', rest, '-', word)}`"
+    if about.code == "plus":
+        rest, _, word = about.value.rpartition(" + ")
+        return f"{about.message}. To make it a part of its own: `{command('query', rest, '+', word)}`"
+    if about.code == "negation":
+        return f"{about.message}. To subtract it: `{command('query', about.value)}`, or add --smart"
     if about.code == "places":
         return f"{about.message}. For one of them: `{command('query', '--place', about.value)}`"
-    if about.code in ("unknown", "longer"):
+    if about.code in ("unknown", "longer", "values"):
         return about.message
     return f"{about.message}; to change the model of the index to it: `{command('index', '--model', about.value)}`"
+
+
+def _nothing_found(hits: Hits) -> str:
+    """That no photo was found, and the limit that would show the best one."""
+    for about in hits.explanation.notes:
+        if about.code in _LIMITS:
+            return f"no photo was found: {about.message}; {_LIMITS[about.code]} {about.value} shows it"
+    return "no photo was found"
 
 
 def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:

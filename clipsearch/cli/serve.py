@@ -14,7 +14,7 @@ from clipsearch.cli.choose_index import index_to_serve
 from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
-from clipsearch.cli.output import OutputFailed, note, say
+from clipsearch.cli.output import OutputFailed, note, remark, say
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def serve(
         if offered:
             content = f"there is no index yet; the page offers to index the photos in {offered}"
         else:
-            note(f"loading the index at {folder} and its model")
+            remark(f"loading the index at {folder} and its model")
             fingerprint, images = service.load()
             content = f"{images:,} photos, model {fingerprint.model}" if fingerprint else "no photos yet"
             remember_index(folder)
@@ -85,7 +85,7 @@ def serve(
                 say(f"{address}\n")
             except OutputFailed as error:  # for example, in the background: its options tell the address
                 note(f"{error}. The address is {address}")
-            note(f"{content}; Ctrl-C stops")
+            remark(f"{content}; Ctrl-C stops")
             if sessions:
                 _tell_how_to_sign_in(sessions, address_of(listener, host, for_others=True))
             if watch and not offered:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from clipsearch.cli.backend import Backend, backend_options
 from clipsearch.cli.command import argument, command
+from clipsearch.cli.complete import complete_file
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.options import SearchOptions, complete_file, search_options
+from clipsearch.cli.options import SearchOptions, search_options
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import QueryError

@@ -83,7 +83,12 @@ def _headline(report: Stats) -> tuple[str, str]:
         return photos, "nothing to count"
     time = f", {report.first[:10]} to {report.last[:10]}" if report.first and report.last else ""
     date, place = report.with_date / report.images, report.with_place / report.images
-    return photos + time, f"{date:.0%} with a date, {place:.0%} with a place"
+    facts = f"{date:.0%} with a date, {place:.0%} with a place"
+    if report.texts_read:
+        facts += f", {report.with_text / report.images:.0%} with text in the picture"
+        if left := report.images - report.texts_read:
+            facts += f" ({left:,} not read yet)"
+    return photos + time, facts
 
 
 def _chart(breakdown: Breakdown, *, fill: bool) -> Chart:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.backend import server_option, server_to_ask, store_option, store_to_ask
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from clipsearch.indexing.status import RootStatus, Status
     from clipsearch.milvus.store import StoreStatus
     from clipsearch.store.approximate.index import ApproximateStatus
+
+
+_LEAST_WIDTH = 30  # columns that a line has, however narrow a terminal is
 
 
 @command()
@@ -52,7 +58,22 @@ def status(
 
 
 def _text(lines: list[tuple[str, str]]) -> str:
-    return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
+    """A line for each fact; on a terminal that is narrower, several, with all words of a path or command in one piece."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if width is None:
+        return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
+    wrapped = (
+        wrap(
+            printable(text),
+            max(width, _LEAST_WIDTH),
+            initial_indent=f"{name:<8} ",
+            subsequent_indent=" " * 9,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, text in lines
+    )
+    return "".join(f"{line}\n" for lines in wrapped for line in lines)
 
 
 def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:

@@ -11,7 +11,8 @@ from clipsearch.cli.command import command
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import ProgressBar, print_report
+from clipsearch.cli.output import print_report
+from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.text import counted, human_bytes, printable
 
 if TYPE_CHECKING:

@@ -442,7 +442,7 @@ def _search_result(query: str, hits: Hits) -> SearchResult:
 
 def _note_text(about: QueryNote) -> str:
     """A note on a query, with the parameter that may help."""
-    parameters = {"file-name": "name", "minus": "query", "places": "place"}
+    parameters = {"file-name": "name", "minus": "query", "plus": "query", "negation": "query", "places": "place"}
     if about.code not in parameters or not about.value:
         return about.message
     return f"{about.message}. Try {parameters[about.code]}={json.dumps(about.value, ensure_ascii=False)}"

@@ -23,6 +23,7 @@ from clipsearch.milvus.filters import FilterTranslator, asks_for_places, both, c
 from clipsearch.milvus.manifest import Manifest
 from clipsearch.milvus.rows import CATALOG_NAMES, FIELDS, VECTOR, catalog_value, checked_vector, picture_id
 from clipsearch.milvus.table import Table
+from clipsearch.store.file_tables import Listed
 from clipsearch.store.filters import require_shallow
 from clipsearch.store.memory_catalog import MemoryCatalog
 from clipsearch.store.path_lookup import PathLookup
@@ -290,6 +291,10 @@ class MilvusStore:
         manifest = self.manifest
         expression = both(manifest.files, f'content == "{bytes.fromhex(content_hash).hex()}"')
         return sorted(row["image_id"] for row in self.table.query(expression, ("image_id",), after=manifest.after))
+
+    def values_of(self, field: Listed) -> list[str]:
+        """Nothing: to list values, Milvus would have to send every row."""
+        return []
 
     @_at_one_state
     def browse(

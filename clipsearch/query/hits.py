@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, overload
 
 from clipsearch.errors import ClipsearchError
 from clipsearch.query.understood import Understood
@@ -13,19 +13,25 @@ from clipsearch.types import Hit, ImageRecord, Query
 if TYPE_CHECKING:
     import pandas
 
+NoteCode: TypeAlias = Literal[
+    "file-name", "minus", "plus", "negation", "unread", "marks", "unknown", "longer", "places", "values", "best-match",
+    "best-score",
+]  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class QueryNote:
     """Why an answer may surprise, as a sentence for people.
 
     `code` and `value` are for programs: "file-name" and a glob for the filter by name, or "" if no photo has such a name;
-    "minus" and the query that was probably meant; "unread" and a recommended model that reads many languages, or ""; "marks"
-    and "", if marked photos are gone; "unknown" and the field that photos lack, if no photo meets the filters; "longer" and a
-    glob, if only longer keywords or names have the words; "places" and a longer name, if photos are from several places
-    of one name.
+    "minus", "plus" or "negation" and the query that was probably meant; "unread" and a recommended model that reads many
+    languages, or ""; "marks" and "", if marked photos are gone; "unknown" and the field that photos lack, if no photo meets the
+    filters; "longer" and a glob, if only longer keywords or names have the words; "places" and a longer name, if photos are
+    from several places of one name; "values" and the nearest value that photos do have, if none has the value of a filter;
+    "best-match" or "best-score" and the limit that shows the best photo, if a limit leaves nothing.
     """
 
-    code: Literal["file-name", "minus", "unread", "marks", "unknown", "longer", "places"]
+    code: NoteCode
     message: str
     value: str
 

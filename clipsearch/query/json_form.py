@@ -24,7 +24,7 @@ def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dic
     """
     return {
         **{field.name: value for field in fields(query) if (value := getattr(query, field.name)) != field.default},
-        "terms": [_term_to_json(term, upload, smart=query.smart) for term in query.terms],
+        "terms": [_term_to_json(term, upload) for term in query.terms],
         "filters": [condition_to_json(condition) for condition in query.filters],
         "top_k": top_k,
     }
@@ -57,9 +57,9 @@ def _condition_to_json(condition: Condition) -> dict[str, Any]:
     return {key: [_condition_to_json(part) for part in condition.conditions]}
 
 
-def _term_to_json(term: Term, upload: Callable[[Term], str], *, smart: bool) -> dict[str, Any]:
+def _term_to_json(term: Term, upload: Callable[[Term], str]) -> dict[str, Any]:
     if isinstance(term.content, str):
-        literal = {"literal": True} if smart and term.literal else {}
+        literal = {"literal": True} if term.literal else {}
         return {"text": term.content, "weight": term.weight, **literal}
     import numpy as np  # not for a text query
 

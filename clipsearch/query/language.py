@@ -45,6 +45,34 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def shell_words(arguments: Sequence[str], is_whole: Callable[[str], bool]) -> list[str]:
+    """The words of arguments as a shell gives them: each is read in the language above, so quotes of the shell do not count.
+
+    An argument that `is_whole`, such as the name of a file, is one word; it gets the argument without its weight.
+    """
+    words: list[str] = []
+    for argument in arguments:
+        words += [argument] if is_whole(_WEIGHT.sub("", argument, count=1)) else split_words(argument)
+    return words
+
+
+def terms_text(terms: Sequence[Term]) -> str:
+    """Terms in the language above; those that are no text are "a picture". `parse_terms` reads texts back as they were."""
+    words: list[str] = []
+    for term in terms:
+        weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}:"
+        words += ["-" if term.weight < 0 else "+", weight + _term_text(term, bool(weight))]
+    return " ".join(words[words[:1] == ["+"] :])
+
+
+def _term_text(term: Term, has_weight: bool) -> str:
+    if not isinstance(term.content, str):
+        return "a picture"
+    text = term.content
+    is_plain = not ({"+", "-"} & set(text.split()) or _WEIGHT.match(text) or (has_weight and text[:1].isdigit()))
+    return text if (is_plain and not term.literal) or '"' in text else f'"{text}"'
+
+
 def parse_terms(
     words: Sequence[str], picture: Callable[[str], str | os.PathLike[str] | Image] = lambda word: word
 ) -> tuple[Term, ...]:

@@ -6,9 +6,11 @@ that are gone; and about facts that photos lack, and places that share a name.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.other_languages import words_of_other_languages
@@ -16,10 +18,15 @@ from clipsearch.encoders.recommended import languages_of, multilingual_model
 from clipsearch.encoders.unread import unread_words
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.hits import QueryNote
+from clipsearch.query.language import terms_text
+from clipsearch.query.negation import languages_read, negations_of, without_negations
+from clipsearch.query.unmet import unmet
 from clipsearch.query.vector_store import SelectionT, VectorStore
+from clipsearch.render.text import cosine, percent
 from clipsearch.types import All, Condition, Either, Field, Hit, Known, Located, Near, Not, Query, Test, literal_glob
 
-_MINUS_WORD = re.compile(r"(?:^|(?<=\s))-(?=[^\W\d_]{2})(\S+)")
+_SIGN_WORD = re.compile(r"(?:^|(?<=\s))([-+\u2212\u2013\u2014])(?=[^\W\d_]{2})(\S+)")
+_DASH = re.compile(r"(?<=\s)[\u2212\u2013\u2014](?=\s)")  # what many editors make of a minus
 _CAMERA_NAME = re.compile(r"[\w()-]*(?:\d{4}|[_-]\d{3})[\w()-]*")  # IMG_0004, P1010023, 20230412_123456, 0004
 _NAMES: dict[Field, str] = {"taken": "date", "place": "place", "latitude": "place", "camera": "camera"}
 """The facts that many photos lack, and what people call them."""
@@ -34,10 +41,30 @@ def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) 
     for term in query.terms:
         if isinstance(term.content, str):
             text = term.content.strip()
-            notes += filter(None, (_file_name(text, store), _minus(text), _unread(text, encoder)))
+            about_signs = () if term.literal else (_sign(text),)
+            notes += filter(None, (_file_name(text, store), *about_signs, _unread(text, encoder)))
+    if denied := _denied(query, encoder):
+        notes.append(denied)
     if gone := _gone_marks(query, store):
         notes.append(gone)
     return tuple(notes)
+
+
+def limit_notes(query: Query, unlimited: Sequence[Hit]) -> list[QueryNote]:
+    """If the limits of a query leave nothing of some hits: the best of them, and a limit that shows it."""
+    matches = [hit.match for hit in unlimited if hit.match is not None]
+    best_match, best_score = max(matches, default=1.0), max((hit.score for hit in unlimited), default=1.0)
+    if query.min_match is not None and best_match < query.min_match:
+        return [QueryNote("best-match", f"the best match is {percent(best_match)}", _limit_below(best_match))]
+    if query.min_score is not None and best_score < query.min_score:
+        return [QueryNote("best-score", f"the best score is {cosine(best_score)}", _limit_below(best_score))]
+    return []
+
+
+def _limit_below(value: float) -> str:
+    """A round number that is not above a value, and not far below."""
+    step = 0.1 if value >= 0.2 else 0.01 if value >= 0.02 else 0.0001
+    return f"{math.floor(value / step + 1e-9) * step:.2g}"
 
 
 def _gone_marks(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:
@@ -59,9 +86,11 @@ def filter_notes(
     if considered:
         notes = [_several_places(leaf, hits) for leaf in leaves if isinstance(leaf, Located)]
     if not considered and (images := len(store)):
-        fields = {field: None for leaf in leaves if (field := _needed_fact(leaf))}
+        longer = {leaf: note for leaf in leaves if isinstance(leaf, Test) and (note := _longer(leaf, store))}
+        values = unmet([leaf for leaf in leaves if leaf not in longer], store)
+        fields = {field: None for leaf in leaves if (field := _needed_fact(leaf)) and field not in values}
         notes = [_unknown(field, images - len(store.select(Known(field))), images) for field in fields]
-        notes += [_longer(leaf, store) for leaf in leaves if isinstance(leaf, Test)]
+        notes += [*longer.values(), *values.values()]
     return tuple(dict.fromkeys(note for note in notes if note))
 
 
@@ -138,13 +167,30 @@ def _file_name(text: str, store: VectorStore[SelectionT]) -> QueryNote | None:
     return QueryNote("file-name", message, glob if count else "")
 
 
-def _minus(text: str) -> QueryNote | None:
-    match = _MINUS_WORD.search(text)
+def _sign(text: str) -> QueryNote | None:
+    """If a sign was searched as a word, because it is not a sign or has no space after it, the query that was meant."""
+    if (dash := _DASH.search(text)) and (after := text[dash.end() :].strip()):
+        message = f"{dash[0]} was searched as a word, because it is a dash and not a minus"
+        return QueryNote("minus", message, f"{text[: dash.start()].strip()} - {after}")
+    match = _SIGN_WORD.search(text)
     rest = "" if match is None else " ".join((text[: match.start()] + text[match.end() :]).split())
     if match is None or not rest:
         return None
-    message = f"{match[0]} was searched as a word, because no space follows its minus"
-    return QueryNote("minus", message, f"{rest} - {match[1]}")
+    code: Literal["minus", "plus"] = "plus" if match[1] == "+" else "minus"
+    message = f"{match[0]} was searched as a word, because no space follows its {code}"
+    return QueryNote(code, message, f"{rest} {'+' if code == 'plus' else '-'} {match[2]}")
+
+
+def _denied(query: Query, encoder: Encoder) -> QueryNote | None:
+    """If a text denies something in a language that the model reads, the query that subtracts it."""
+    languages = languages_read(encoder.spec.text_model or encoder.spec.fingerprint.model)
+    found = [denial for term in query.terms for denial in negations_of(term, languages)]
+    if not found:
+        return None
+    what = " and ".join(f'"{text}"' for text in dict.fromkeys(text for denial in found for text in denial.denied))
+    message = f'models take no notice of "{found[0].cue}": photos of {what} are among the best, so no match is given'
+    texts = [term for term in query.terms if isinstance(term.content, str)]
+    return QueryNote("negation", message, terms_text(without_negations(texts, languages)))
 
 
 def _unread(text: str, encoder: Encoder) -> QueryNote | None:

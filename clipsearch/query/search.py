@@ -20,7 +20,8 @@ from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.hybrid import DEPTH, Fusion, fused, searched_words
 from clipsearch.query.language import EMPTY
-from clipsearch.query.notes import filter_notes, query_notes
+from clipsearch.query.negation import denies
+from clipsearch.query.notes import filter_notes, limit_notes, query_notes
 from clipsearch.query.null_scores import NullScores
 from clipsearch.query.relevance import REACH, RELEVANT, RIVALS, length, match
 from clipsearch.query.shots import Shot, first_shots, gathered
@@ -89,6 +90,11 @@ class _EmbeddedSearch:
     def is_chosen(self) -> bool:
         """Whether hits are left out because of their content, not only because of their rank."""
         return self.query.diverse or self.query.min_match is not None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a limit may have left nothing on the first page."""
+        return not self.query.offset and (self.query.min_match, self.query.min_score) != (None, None)
 
     @property
     def depth(self) -> int:
@@ -229,6 +235,11 @@ def _answers(
                 ((ranking, best),) = _rankings(store, [search], selections)
                 hits, likely = _hits(store, embedder, search, ranking, best)
             considered = images if selection is None else len(selection)
+            unlimited: list[Hit] = []
+            if not hits and search.is_limited:
+                without = replace(search.query, min_match=None, min_score=None, diverse=False)
+                everything = replace(search, top_k=len(ranking) or 1, query=without)
+                unlimited, _ = _hits(store, embedder, everything, ranking, best)
             explanation = Explanation(
                 model=spec.fingerprint.model,
                 index=store.name,
@@ -240,6 +251,7 @@ def _answers(
                 notes=(
                     *query_notes(search.query, store, encoder),
                     *filter_notes(search.query, store, hits, considered),
+                    *limit_notes(search.query, unlimited),
                 ),
                 own_photos=_own_photos(store, search.embedded.own),
                 words=_words(search.query, spec),
@@ -320,6 +332,8 @@ def _hits(
     counted, too.
     """
     query = search.query
+    if denies(query, embedder.encoder.spec):  # "without people" finds people, so nothing is likely
+        best = []
     is_whole = len(ranking) < search.depth
     fusion = Fusion(ranking)
     if query.hybrid:

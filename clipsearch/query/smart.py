@@ -1,6 +1,7 @@
 """Turn facts in a query's texts into filters: "beach last summer" looks for a beach among the photos of last summer.
 
-Only texts that are wanted are read, and no text in double quotes. What is not certain stays text.
+What a text denies is subtracted, "a beach without people", and a fact that it denies must not hold, "not in Italy". Only texts
+that are wanted are read, and no text in double quotes. What is not certain stays text.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from clipsearch.query.language import terms_text
+from clipsearch.query.negation import GAP, LANGUAGES, Language, Negation, negations, subtracted
 from clipsearch.query.spoken_dates import EveryYear, SpokenDate, folded, spoken_dates
 from clipsearch.query.spoken_names import FindPlaces, SpokenName, spoken_names
 from clipsearch.query.understood import Fact, FactKind, Understood
-from clipsearch.types import Condition, Either, Located, Query, Term, Test
+from clipsearch.types import All, Condition, Either, Known, Located, Not, Query, Term, Test
 
 _FEW = 3  # alternatives that are named
 _OR = ("or", "oder", "ou", "o", "u")
-_GAP = "\0"  # in place of a fact, while the rest of a text is tidied
 _AND = "and|or|und|oder|et|ou|y|e|o"
-_BETWEEN_GAPS = re.compile(rf"{_GAP}(?:\s*(?:,|\b(?:{_AND})\b)\s*|\s+)(?={_GAP})", re.IGNORECASE)
-_AT_START = re.compile(rf"^(?:[\s,;.:{_GAP}]|(?:{_AND}|with|mit|avec|con)\b)+", re.IGNORECASE)
+_BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|\b(?:{_AND})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
+_AT_START = re.compile(rf"^(?:[\s,;.:{GAP}]|(?:{_AND}|with|mit|avec|con)\b)+", re.IGNORECASE)
 _AT_END = re.compile(
-    rf"(?:[\s,;.:{_GAP}]|\b(?:{_AND}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{_GAP}]*$))+$",
+    rf"(?:[\s,;.:{GAP}]|\b(?:{_AND}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",
     re.IGNORECASE,
 )
 _ONLY_PHOTOS = re.compile(
@@ -40,17 +42,22 @@ class _Found:
     kind: FactKind
     words: str
     meaning: str
-    condition: Condition
+    condition: Condition | None = None  # None if it is a term that is subtracted
     is_every_year: bool = False
+    is_denied: bool = False  # the photo must be known not to have it
 
 
 def understand(
-    query: Query, today: date, find_places: FindPlaces = lambda name: (), people: Collection[str] = ()
+    query: Query,
+    today: date,
+    find_places: FindPlaces = lambda name: (),
+    people: Collection[str] = (),
+    languages: Collection[Language] = LANGUAGES,
 ) -> tuple[Query, Understood]:
     """The query with the facts in its texts as filters, and what was understood. Weights and other terms stay as they are.
 
-    `find_places` and `people` are the places and people of the index. If nothing is left to look for, the photos that meet the
-    filters are listed, so limits of scores are dropped.
+    `find_places` and `people` are the places and people of the index. What is denied is understood in some `languages`. If
+    nothing is left to look for, the photos that meet the filters are listed, so limits of scores are dropped.
     """
     facts: list[_Found] = []
     terms: list[Term] = []
@@ -58,21 +65,52 @@ def understand(
         if not isinstance(term.content, str) or term.weight <= 0 or term.literal:
             terms.append(term)
             continue
-        text = unicodedata.normalize("NFC", " ".join(term.content.replace(_GAP, " ").split()))
+        text = unicodedata.normalize("NFC", " ".join(term.content.replace(GAP, " ").split()))
         dates = spoken_dates(text, today)
         names = spoken_names(_blanked(text, dates), find_places, people)
-        facts += [*_place_facts(text, names), *_person_facts(text, names), *_date_facts(text, dates)]
-        if not (dates or names):
+        denials = negations(_blanked(text, [*dates, *names]), languages)
+        gaps = {gap for denial in denials for gap in denial.gaps}
+        facts += _facts(
+            text,
+            [spoken for spoken in dates if spoken.start not in gaps],
+            [name for name in names if name.start not in gaps],
+        )
+        denied = _facts(
+            text,
+            [spoken for spoken in dates if spoken.start in gaps],
+            [name for name in names if name.start in gaps],
+        )
+        facts += map(_denied, denied)
+        facts += [
+            _Found("without", text[denial.start : denial.end], what) for denial in denials for what in denial.denied
+        ]
+        if not (dates or names or denials):
             terms.append(term)
-        elif rest := _without(text, [*dates, *names]):
+            continue
+        facts_and_names: list[SpokenDate | SpokenName] = [*dates, *names]
+        if rest := _without(text, [*(part for part in facts_and_names if part.start not in gaps), *denials]):
             terms.append(replace(term, content=rest))
+        terms += subtracted(term, denials)
     facts = _merged(facts)
-    conditions = [fact.condition for fact in facts]
+    conditions = [fact.condition for fact in facts if fact.condition is not None]
     understood = replace(query, terms=tuple(terms), filters=(*query.filters, *conditions), smart=False)
     if not terms:
         understood = replace(understood, min_score=None, min_match=None, diverse=False, right=(), wrong=())
     said = tuple(Fact(fact.kind, fact.words, fact.meaning) for fact in facts)
-    return understood, Understood(said, _looking_for(terms))
+    return understood, Understood(said, terms_text(terms))
+
+
+def _facts(text: str, dates: Sequence[SpokenDate], names: Sequence[SpokenName]) -> list[_Found]:
+    return [*_place_facts(text, names), *_person_facts(text, names), *_date_facts(text, dates)]
+
+
+def _denied(fact: _Found) -> _Found:
+    """The opposite of a fact. A photo must have a date or a place that is another; people are known only by their names."""
+    assert fact.condition is not None
+    condition: Condition = Not(fact.condition)
+    if fact.kind != "person":
+        condition = All((Known("taken" if fact.kind == "taken" else "place"), condition))
+    return replace(fact, meaning=f"not {fact.meaning}", condition=condition, is_denied=True)
 
 
 def _date_facts(text: str, dates: Sequence[SpokenDate]) -> list[_Found]:
@@ -144,39 +182,34 @@ def _merged(facts: Sequence[_Found]) -> list[_Found]:
     """Two dates or places are alternatives, and become one fact. But "in August" and "2018" must both hold, and all people."""
     groups: dict[object, list[_Found]] = {}
     for fact in facts:
-        key = (fact.kind, fact.condition if fact.kind == "person" else fact.is_every_year)
+        is_single = fact.kind in ("person", "without") or fact.is_denied  # all of these must hold
+        key = (fact.kind, (fact.condition, fact.meaning) if is_single else fact.is_every_year)
         groups.setdefault(key, []).append(fact)
-    return [group[0] if len(group) == 1 or group[0].kind == "person" else _either(group) for group in groups.values()]
+    return [
+        group[0] if len(group) == 1 or group[0].kind in ("person", "without") else _either(group)
+        for group in groups.values()
+    ]
 
 
 def _either(facts: Sequence[_Found]) -> _Found:
     words, meaning = (" or ".join(getattr(fact, name) for fact in facts) for name in ("words", "meaning"))
-    return replace(facts[0], words=words, meaning=meaning, condition=Either(tuple(fact.condition for fact in facts)))
+    conditions = tuple(fact.condition for fact in facts if fact.condition is not None)
+    return replace(facts[0], words=words, meaning=meaning, condition=Either(conditions))
 
 
-def _blanked(text: str, dates: Sequence[SpokenDate]) -> str:
-    """A text of the same length without its dates."""
-    for spoken in dates:
-        text = f"{text[: spoken.start]}{_GAP * (spoken.end - spoken.start)}{text[spoken.end :]}"
+def _blanked(text: str, parts: Sequence[SpokenDate | SpokenName]) -> str:
+    """A text of the same length without its dates or names."""
+    for spoken in parts:
+        text = f"{text[: spoken.start]}{GAP * (spoken.end - spoken.start)}{text[spoken.end :]}"
     return text
 
 
-def _without(text: str, parts: Sequence[SpokenDate | SpokenName]) -> str:
+def _without(text: str, parts: Sequence[SpokenDate | SpokenName | Negation]) -> str:
     """What is left of a text without its facts, and without words that only joined them; "" if it is only "photos of"."""
     for part in sorted(parts, key=lambda part: -part.start):
-        text = f"{text[: part.start]}{_GAP}{text[part.end :]}"
+        text = f"{text[: part.start]}{GAP}{text[part.end :]}"
     text = _BETWEEN_GAPS.sub("", text)
     text = _AT_END.sub("", _AT_START.sub("", text))
-    text = " ".join(text.replace(_GAP, " ").split())
+    text = " ".join(text.replace(GAP, " ").split())
     text = re.sub(r" (?=[,;.])", "", text)
     return "" if _ONLY_PHOTOS.fullmatch(text) else text
-
-
-def _looking_for(terms: Sequence[Term]) -> str:
-    """The terms in the query language, for people."""
-    words: list[str] = []
-    for term in terms:
-        weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}:"
-        content = term.content if isinstance(term.content, str) else "a picture"
-        words += ["-" if term.weight < 0 else "+", f"{weight}{content}"]
-    return " ".join(words[words[:1] == ["+"] :])

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-FactKind: TypeAlias = Literal["place", "person", "taken"]
+FactKind: TypeAlias = Literal["place", "person", "taken", "without"]
+"""`without` is what a text denies, which is subtracted; the others became filters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A part of a sentence that became a filter: `words` as the user typed them, and what they mean, for people."""
+    """A part of a sentence that became a filter, or is subtracted: `words` as typed, and what they mean, for people."""
 
     kind: FactKind
     words: str  # "last summer"

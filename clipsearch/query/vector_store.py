@@ -9,6 +9,7 @@ from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Or
 
 if TYPE_CHECKING:
     from clipsearch.store.approximate.info import ApproximateInfo
+    from clipsearch.store.file_tables import Listed
 
 _T = TypeVar("_T")
 
@@ -109,6 +110,9 @@ class VectorStore(Protocol[SelectionT]):
 
     def vectors(self, ids: Sequence[int]) -> Embeddings:
         """The unit vectors (n, dim) of some pictures, in their order. KeyError if one does not exist."""
+
+    def values_of(self, field: Listed) -> list[str]:
+        """The values that photos have of a fact, the most frequent first; folders as paths. None if it does not list them."""
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for the pictures that exist."""

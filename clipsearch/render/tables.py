@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 from clipsearch.render.failure_advice import advice_for, age_of
@@ -128,16 +129,23 @@ def _styled(text: str, style: str, colours: bool) -> str:
 
 
 class LabelsTable:
-    """Labels of photos. Column widths depend only on the labels, so that lines can be printed one by one."""
+    """Labels of photos. Column widths depend only on the labels, so that lines can be printed one by one.
 
-    def __init__(self, labels: Sequence[str], count: int, relative_to: str) -> None:
+    If a line would take more than `width` terminal cells, the labels of a photo stand on a line of their own.
+    """
+
+    def __init__(self, labels: Sequence[str], count: int, relative_to: str, width: int | None = None) -> None:
         self._width = min(max((columns(printable(label)) for label in labels), default=0), _LABEL_WIDTH)
         self._count = min(count, len(labels))
         self._relative_to = relative_to
+        room = 0 if width is None else width - len("match  ") - self._count * (self._width + 9)
+        self._line_width = width if room < _LEAST_ROOM else None
 
     def heading(self) -> str:
-        """The names of the columns."""
-        return "match  " + pad("label", self._count * (self._width + 9)) + "photo\n"
+        """The names of the columns: the match of all labels together, and the share of each."""
+        if self._line_width is not None:
+            return ""
+        return "match  " + (pad("label", self._width) + "  share  ") * self._count + "photo\n"
 
     def line(self, photo: dict[str, Any]) -> str:
         """One photo, as `labels_to_json` gives it: its match, its labels with their probabilities, its path."""
@@ -147,7 +155,14 @@ class LabelsTable:
         ]
         cells += [" " * (self._width + 9)] * (self._count - len(cells))
         path = printable(short_path(photo["path"], self._relative_to))
+        if self._line_width is not None:
+            return self._two_lines(photo, path, self._line_width)
         return f"{photo['match']:.3f}  {''.join(cells)}{path}\n"
+
+    def _two_lines(self, photo: dict[str, Any], path: str, width: int) -> str:
+        shares = ", ".join(f"{printable(item['label'])} {item['probability']:.3f}" for item in photo["labels"])
+        labels = f"  match {photo['match']:.3f}: {shares}"
+        return f"{shorten(path, width)}\n{shorten(labels, width)}\n"
 
 
 def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
@@ -186,8 +201,8 @@ def zero_shot_table(result: dict[str, Any]) -> str:
     )
 
 
-def models_table(rows: Sequence[dict[str, Any]]) -> str:
-    """The models to choose from, with what the columns mean."""
+def models_table(rows: Sequence[dict[str, Any]], terminal: int | None = None) -> str:
+    """The models to choose from, with what the columns mean. On a `terminal` that is too narrow, each has a paragraph."""
     from clipsearch.encoders.recommended import REFERENCE_MODEL  # the start of other commands does without it
 
     width = max(len(row["model"]) for row in rows)
@@ -198,9 +213,10 @@ def models_table(rows: Sequence[dict[str, Any]]) -> str:
         f"{row['licence']:<19}  {row['good_for']}"
         for row in rows
     ]
+    if terminal is not None and max(map(len, lines)) > terminal:
+        lines = [line for row in rows for line in _model_lines(row, terminal)]
     is_measured = any(row["photos_per_second"] for row in rows)
-    lines += [
-        "",
+    about = [
         f"New indexes use {next(row['model'] for row in rows if row['is_default'])}, if it is here or the hub answers.",
         f"speed: pictures a second, compared with {REFERENCE_MODEL}; ~ is estimated by the arithmetic"
         + ("." if is_measured else ", and `clipsearch models --measure` measures it here."),
@@ -208,7 +224,16 @@ def models_table(rows: Sequence[dict[str, Any]]) -> str:
         "German: the mean of the recalls at 1, 5 and 10 on Crossmodal-3600, in percent.",
         "Sources, and what runs each model: docs/models.md.",
     ]
+    lines += ["", *(about if terminal is None else [part for line in about for part in wrap(line, terminal)])]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _model_lines(row: dict[str, Any], width: int) -> list[str]:
+    """A model as a paragraph: its name, and what the table says of it."""
+    here = "here" if row["available"] else f"not here, {human_bytes(row['bytes'])}"
+    values = f"speed {_speed(row)}, recall {_percent(row['recall_coco'])}, German {_percent(row['recall_german'])}"
+    about = f"{row['good_for']}; {here}; {values}; {row['licence']}"
+    return [row["model"], *wrap(about, width, initial_indent="  ", subsequent_indent="  ")]
 
 
 def _speed(row: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import NEXT, PREVIOUS, has_catalog
 from clipsearch.store.database import CHECKED
 from clipsearch.store.fact_table import FOLDED, how_texts_are_made
-from clipsearch.store.file_tables import Countable, TextColumn, Totals
+from clipsearch.store.file_tables import Countable, Listed, TextColumn, Totals
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
@@ -321,6 +321,16 @@ class Collection:
         if value == "folder" and not {root_id for root_id, *_ in counts} <= self._catalog.roots().keys():
             raise self._damaged("it has photos in a folder that it does not know")
         return counts
+
+    def values_of(self, field: Listed) -> list[str]:
+        """The values that photos have of a fact, the most frequent first. Folders are absolute paths."""
+        counts = sorted(self.count_by(field), key=lambda row: -row[-1])
+        if field != "folder":
+            return [value for value, _ in counts]
+        roots = self.roots()
+        return [
+            os.path.join(roots[root_id], *filter(None, os.fsdecode(folder).split("/"))) for root_id, folder, _ in counts
+        ]
 
     def count_of(self, condition: Condition | None = None) -> int:
         """How many images meet a condition, or are there."""

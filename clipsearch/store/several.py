@@ -16,7 +16,7 @@ from clipsearch._internal.commands import command
 from clipsearch.errors import ModelMismatch
 from clipsearch.store.approximate.info import ApproximateInfo
 from clipsearch.store.collection import Collection
-from clipsearch.store.file_tables import Countable
+from clipsearch.store.file_tables import Countable, Listed
 from clipsearch.types import Condition, Embeddings, Fingerprint, Ids, ImageRecord, Order, Scores
 
 ID_STEP = 1 << 40
@@ -179,6 +179,10 @@ class SeveralCollections:
             for *key, count in member.count_by(value):
                 counts[tuple(key)] += count
         return [(*key, counts[key]) for key in sorted(counts)]
+
+    def values_of(self, field: Listed) -> list[str]:
+        """The values that photos have of a fact, those of the first index before others; folders as absolute paths."""
+        return list(dict.fromkeys(value for member in self._members for value in member.values_of(field)))
 
     def _copies(self) -> tuple[Ids, ...]:
         """For each index the images, int64 (n,), ascending, that an index before it has: the same path, or equal content."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.architecture.test_import_rule import HEAVY
 from tests.cli.running import run_here
+from tests.conftest import give_facts, index_with_colours
 
 
 def completed(shell, line, word, **more):
@@ -49,7 +50,12 @@ def test_commands_and_options_are_completed_without_importing_anything_heavy():
 
 def test_folders_and_choices_are_completed():
     assert completed("bash", "clipsearch index --index ", "3")[0] == ["dir,"]
-    assert completed("bash", "clipsearch query --sort ", "3")[0] == ["plain,score", "plain,date", "plain,name"]
+    assert completed("bash", "clipsearch query --sort ", "3")[0] == [
+        "plain,score",
+        "plain,date",
+        "plain,oldest",
+        "plain,name",
+    ]
 
 
 def test_powershell_is_told_kind_text_and_help():
@@ -57,4 +63,22 @@ def test_powershell_is_told_kind_text_and_help():
     assert [line.split("\t")[:2] for line in lines] == [["plain", "stats"], ["plain", "status"]]
     assert completed("powershell", "clipsearch index --index ", "")[0] == ["dir\t\t"]
     lines, _ = completed("powershell", "clipsearch query --sort ", "")
-    assert [line.split("\t")[1] for line in lines] == ["score", "date", "name"]
+    assert [line.split("\t")[1] for line in lines] == ["score", "date", "oldest", "name"]
+
+
+def test_models_files_and_values_of_the_index_are_completed(five_photos, tmp_path):
+    folder = shutil.copytree(five_photos, tmp_path / "photos")
+    assert index_with_colours(folder).failed == 0
+    give_facts(folder / ".clipsearch", "red.jpg", camera="Canon EOS 70D")
+    give_facts(folder / ".clipsearch", "blue.jpg", camera="NIKON D90")
+    lines, modules = completed("bash", "clipsearch query --model mi", "3")
+    assert lines == ["plain,mini"] and not modules & {"torch", "openvino", "faiss"}
+    assert completed("zsh", "clipsearch models pull google/siglip2-base-patch32", "3")[0][1].startswith(
+        "google/siglip2"
+    )
+    assert completed("bash", "clipsearch query re", "2")[0] == ["file,re"]
+    index = f"--index {folder}"
+    assert completed("bash", f"clipsearch query {index} --camera ca", "5")[0] == ["plain,Canon\\ EOS\\ 70D"]
+    assert completed("fish", f"clipsearch query {index} --camera ", "")[0] == ["plain,Canon EOS 70D", "plain,NIKON D90"]
+    assert "plain,jpeg" in completed("bash", f"clipsearch stats {index} --format ", "5")[0]
+    assert completed("bash", "clipsearch help exit", "2")[0] == ["plain,exit-statuses"]

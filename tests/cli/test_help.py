@@ -21,7 +21,7 @@ def help_of(*arguments, cwd):
 
 def test_the_help_of_query_is_grouped_and_fits_two_screens(tmp_path):
     lines = help_of("query", cwd=tmp_path).splitlines()
-    assert len(lines) <= 90 and max(map(len, lines)) <= 80
+    assert len(lines) <= 80 and max(map(len, lines)) <= 80
     assert [line[:-1] for line in lines if re.fullmatch(r"[A-Z][a-z ]+:", line)] == GROUPS
     assert lines.index('  clipsearch query "a dog on a beach"') < 8  # examples come first
 

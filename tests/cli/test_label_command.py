@@ -30,7 +30,7 @@ def clipsearch(capsys, indexed_photos, encoder, monkeypatch):
 
 
 def test_a_table_with_the_likeliest_labels_of_every_photo(clipsearch):
-    status, output, errors = clipsearch("label", *RED_BLUE, "--label", "yellow", "-k", "2")
+    status, output, errors = clipsearch("label", *RED_BLUE, "--label", "yellow", "-k", "2", "--min-probability", "0")
     assert (status, errors) == (0, "")
     rows = {line.split()[-1]: line.split() for line in output.splitlines()}
     assert set(rows) == {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "trip/grey.png"}
@@ -69,9 +69,16 @@ def test_prompts_are_flags(clipsearch):
 
 
 def test_a_folder_limits_the_photos(clipsearch, photos):
-    assert [line.split()[-1] for line in clipsearch("label", *RED_BLUE, "--in", photos / "trip")[1].splitlines()] == [
-        "trip/grey.png"
-    ]
+    output = clipsearch("label", *RED_BLUE, "--in", photos / "trip", "--min-probability", "0")[1]
+    assert [line.split()[-1] for line in output.splitlines()] == ["trip/grey.png"]
+
+
+def test_people_are_shown_likely_labels_and_told_of_the_others(clipsearch):
+    status, output, errors = clipsearch("label", *RED_BLUE)
+    shown = {line.split()[-1] for line in output.splitlines()}
+    assert {"red.jpg", "blue.jpg"} <= shown and "trip/grey.png" not in shown
+    others = f"clipsearch: {5 - len(shown)} photos without a likely label; --min-probability 0 shows all\n"
+    assert (status, errors) == (0, others)
 
 
 def test_paths_are_of_photos_that_show_a_label(clipsearch, photos):

@@ -154,5 +154,5 @@ def test_smart_turns_a_date_into_a_filter_and_says_so(album):
     assert (
         status == 0
         and output.startswith(b"1 ")
-        and errors == "clipsearch: no date, place or person was found in the text\n"
+        and errors == 'clipsearch: no date, place, person or "without" was found in the text\n'
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import QueryError
-from clipsearch.query.language import parse_query, parse_terms
+from clipsearch.query.language import parse_query, parse_terms, shell_words
 from clipsearch.types import Query, Term
 
 
@@ -57,3 +57,23 @@ def test_pictures_embeddings_and_queries_stay_what_they_are():
     assert parse_query(Path("a.jpg")).terms == (Term(Path("a.jpg")),)
     query = Query((Term("a + b"),))
     assert parse_query(query) is query
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["a dog - grass"],
+        ["a", "dog", "-", "grass"],
+        ["a dog", "- grass"],
+        ['"salt + pepper" - 2:snow'],
+        ['"salt + pepper"', "-", "2:snow"],
+        ['a 12" pizza'],
+    ],
+)
+def test_a_text_means_the_same_as_one_argument_or_several(arguments):
+    assert parse_terms(shell_words(arguments, lambda name: False)) == parse_query(" ".join(arguments)).terms
+
+
+def test_an_argument_that_is_the_name_of_a_file_stays_whole():
+    words = shell_words(["2:me - you.jpg", "+", "a - b"], lambda name: name == "me - you.jpg")
+    assert words == ["2:me - you.jpg", "+", "a", "-", "b"]

@@ -13,7 +13,7 @@ from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.recommended import find_entry
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import named, parse_where
+from clipsearch.query.filters import chosen, named, parse_where
 from clipsearch.types import Query, Term, Test
 from tests.conftest import give_facts, names, save_photo, shared
 
@@ -77,7 +77,21 @@ def test_a_minus_without_a_space_says_what_was_probably_meant(engine, text, mean
     assert notes(engine, text) == [("minus", meant)]
 
 
-@pytest.mark.parametrize("text", ["a t-shirt", "-people", "at -5 degrees", "red - green", "one -- two"])
+@pytest.mark.parametrize(
+    ("text", "code", "meant"),
+    [
+        ("a dog +snow", "plus", "a dog + snow"),
+        ("a dog \u2013 people", "minus", "a dog - people"),
+        ("a dog \u2212people", "minus", "a dog - people"),
+    ],
+)
+def test_other_signs_that_were_searched_as_words_are_told_too(engine, text, code, meant):
+    assert notes(engine, text) == [(code, meant)]
+
+
+@pytest.mark.parametrize(
+    "text", ["a t-shirt", "-people", "at -5 degrees", "red - green", "one -- two", "C++", '"a dog -people"']
+)
 def test_other_minus_signs_are_left_alone(engine, text):
     assert notes(engine, text) == []
 
@@ -232,4 +246,40 @@ def test_a_name_that_photos_have_in_a_longer_one_is_told(engine):
     for filters, value in ((Test("person", "=", "Anna"), "*Anna*"), (Test("keyword", "=", "york"), "*york*")):
         (note,) = engine.search(Query((), (filters,)), 3).explanation.notes
         assert (note.code, note.value) == ("longer", value) and f'"{value}"' in note.message
-    assert engine.search(Query((), (Test("person", "=", "Bo"),)), 3).explanation.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("filters", "message", "value"),
+    [
+        ({"camera": "cannon"}, 'no camera is called "cannon"; there are Canon EOS 70D and NIKON D90', "Canon EOS 70D"),
+        ({"people": ["Bo"]}, 'no photo shows "Bo"; there is Anna Schmidt', "Anna Schmidt"),
+        ({"keywords": ["snw"]}, 'no photo has the keyword "snw"; there is snow', "snow"),
+        ({"format": "bmp"}, "no photo has the format BMP; there are JPEG and PNG", "JPEG"),
+        ({"format": "raw"}, "no photo has one of these formats; there are JPEG and PNG", "JPEG"),
+    ],
+)
+def test_a_value_that_no_photo_has_is_told_with_those_that_photos_have(engine, filters, message, value):
+    engine.index()
+    give_facts(engine.index_folder, "red.jpg", people=("Anna Schmidt",), keywords=("snow",), camera="Canon EOS 70D")
+    give_facts(engine.index_folder, "blue.jpg", camera="NIKON D90")
+    (note,) = engine.search(Query((Term("red"),), chosen(**filters)), 3).explanation.notes
+    assert (note.code, note.message, note.value) == ("values", message, value)
+
+
+def test_a_folder_without_photos_is_told_with_one_that_has_some(engine, photos):
+    engine.index()
+    (note,) = engine.search(Query((), chosen(folders=[photos / "tripp"])), 3).explanation.notes
+    assert note.message == f"no photo is below {photos / 'tripp'}; there is {photos / 'trip'}"
+
+
+def test_a_limit_that_leaves_nothing_is_told_with_one_that_shows_the_best(engine):
+    hits = engine.search(Query((Term("red"),), min_score=1.0))
+    (note,) = hits.explanation.notes
+    assert (
+        hits == [] and note.code == "best-score" and engine.search(Query((Term("red"),), min_score=float(note.value)))
+    )
+    for terms in ((Term("dog"),), (Term("dog"), Term("a beach"))):
+        hits = engine.search(Query(terms, min_match=0.5))
+        (note,) = hits.explanation.notes
+        assert hits == [] and note.code == "best-match" and 0 < float(note.value) < 0.5
+        assert engine.search(Query(terms, min_match=float(note.value)))

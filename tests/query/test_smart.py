@@ -38,7 +38,7 @@ def understood(text, **fields):
         ("beach 2018 + boats", "taken: 2018, looking for: beach + boats"),
         ("a dog on a beach", "looking for: a dog on a beach"),
         ("a dog - people in 2019", "looking for: a dog - people in 2019"),
-        ('"beach 2019"', "looking for: beach 2019"),
+        ('"beach 2019"', 'looking for: "beach 2019"'),
     ],
 )
 def test_what_was_understood_is_said_in_one_line(text, summary):

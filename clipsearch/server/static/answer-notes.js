@@ -51,6 +51,8 @@ function note({ code, message, value }) {
 /** @param {string} code @param {string} value @returns {[string, Partial<Search>]} what its button says and does */
 function action(code, value) {
   if (code === "file-name") return ["Show photos of this name", { q: "", name: value, minMatch: 0 }];
-  if (code === "minus") return ["Leave it out", { q: value }];
+  if (code === "minus" || code === "negation") return ["Leave it out", { q: value }];
+  if (code === "plus") return ["Make it a part of its own", { q: value }];
+  if (code === "best-match") return ["Show it", { minMatch: Number(value) }];
   return ["", {}];
 }

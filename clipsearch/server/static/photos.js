@@ -8,7 +8,7 @@ import { filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
 /** @typedef {import("./understood.js").Understood} Understood */
 /**
  * @typedef {object} AnswerNote why an answer may surprise; `value` is a filter by name, or the query that was probably meant
- * @property {"file-name" | "minus" | "unread" | "marks" | "unknown" | "longer" | "places"} code
+ * @property {"file-name" | "minus" | "plus" | "negation" | "unread" | "marks" | "unknown" | "longer" | "places"} code
  * @property {string} message
  * @property {string} value
  */

@@ -6,10 +6,10 @@ import { formatTerms, parseTerms } from "./language.js";
 import { photos } from "./photos.js";
 import { changeSearch, currentSearch } from "./state.js";
 
-/** @typedef {{kind: "taken" | "place" | "person", words: string, meaning: string}} Fact */
+/** @typedef {{kind: "taken" | "place" | "person" | "without", words: string, meaning: string}} Fact */
 /** @typedef {{text: string, facts: Fact[]}} Understood */
 
-const WORDS = { taken: "taken", place: "in", person: "with" };
+const WORDS = { taken: "taken", place: "in", person: "with", without: "without" };
 
 export function setUpUnderstood() {
   photos.addEventListener("shown", render);

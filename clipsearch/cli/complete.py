@@ -1,0 +1,101 @@
+"""What a shell completes: files, folders, indexes, models, and values that the photos of an index have."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from clipsearch.store.file_tables import Listed
+
+Complete: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def complete_folder(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Have the shell complete a folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, type="dir")]
+
+
+def complete_file(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Have the shell complete a file or folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, type="file")]
+
+
+def complete_index(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """Folders; before a letter is typed, also the index used last, which may be far from the current folder."""
+    from clipsearch.cli.find_index import last_used_index
+
+    last = None if word else last_used_index()
+    return [*(_items([str(last)], word) if last else []), *complete_folder(context, parameter, word)]
+
+
+def complete_model(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """The recommended models; or a folder, if no model begins so."""
+    from clipsearch.encoders.recommended import MINI, MODELS
+
+    names = _items([MINI, *(entry.model for entry in MODELS)], word)
+    return names or complete_folder(context, parameter, word)
+
+
+def complete_text_model(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """The models that encode texts for the pictures of another."""
+    from clipsearch.encoders.text_models import TEXT_MODELS
+
+    names = _items(["none", *(entry.model for entry in TEXT_MODELS)], word)
+    return names or complete_folder(context, parameter, word)
+
+
+def complete_device(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """The usual devices."""
+    return _items(_DEVICES, word)
+
+
+def complete_orientation(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """The orientations of a picture."""
+    return _items(("landscape", "portrait", "square"), word)
+
+
+def complete_value(field: Listed, more: Sequence[str] = ()) -> Complete:
+    """The values that the photos of the index have of a fact, the most frequent first, and some `more`."""
+
+    def complete(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+        return _items([*_values(context, field), *more], word)
+
+    return complete
+
+
+def _values(context: click.Context, field: Listed) -> list[str]:
+    """Nothing if there is no index, or it cannot be read: a message would spoil the line that is being typed."""
+    from clipsearch.cli.find_index import find_index
+    from clipsearch.errors import ClipsearchError
+    from clipsearch.store.collection import Collection
+
+    with contextlib.suppress(ClipsearchError, OSError):
+        several = context.params.get("index_folders") or (None,)
+        given = several[0] or context.params.get("index_folder") or os.environ.get("CLIPSEARCH_INDEX")
+        with Collection(Path(find_index(given))) as collection:
+            values = collection.values_of(field)
+        return [value.lower() for value in values] if field == "format" else values
+    return []
+
+
+def _items(values: Iterable[str], word: str) -> list[CompletionItem]:
+    """Those that begin with a word, in any case. Bash takes what it gets as it is, so blanks are escaped for it."""
+    from click.shell_completion import CompletionItem
+
+    is_bash = os.environ.get("_CLIPSEARCH_COMPLETE", "").startswith("bash")
+    begun = [value for value in values if value.casefold().startswith(word.casefold()) and value.isprintable()]
+    return [CompletionItem(value.replace(" ", "\\ ") if is_bash else value) for value in begun]

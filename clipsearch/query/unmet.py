@@ -1,0 +1,70 @@
+"""Why no photo meets a filter: values that no photo has, with those that photos do have."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from clipsearch.query.hits import QueryNote
+from clipsearch.query.vector_store import SelectionT, VectorStore
+from clipsearch.types import Below, Condition, Test
+
+if TYPE_CHECKING:
+    from clipsearch.store.file_tables import Listed
+
+_NO: dict[Listed, str] = {
+    "camera": 'no camera is called "{}"',
+    "format": "no photo has the format {}",
+    "keyword": 'no photo has the keyword "{}"',
+    "person": 'no photo shows "{}"',
+}
+_MOST = 3  # values that are named
+_CLASS = re.compile(r"\[(.)\]")  # "[*]", a wildcard that is meant literally
+
+
+def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[str, QueryNote]:
+    """A note for each fact, or folder, of which the conditions name a value that no photo has. It names the nearest values."""
+    notes: dict[str, QueryNote] = {}
+    wanted: dict[Listed, list[str]] = {}
+    for leaf in leaves:
+        if isinstance(leaf, Below) and not len(store.select(leaf)):
+            notes[leaf.folder] = _no_folder(leaf.folder, store)
+        elif not isinstance(leaf, Test) or leaf.operator not in ("=", "~") or leaf.field not in _NO:
+            continue
+        elif not len(store.select(leaf)):
+            wanted.setdefault(leaf.field, []).append(_CLASS.sub(r"\1", str(leaf.value).strip("*")))
+    for field, values in wanted.items():
+        known = store.values_of(field)
+        if known and not (field == "format" and len(values) > 1 and any(value in known for value in values)):
+            named = _nearest(values[0], known)
+            what = _NO[field].format(values[0]) if len(values) == 1 else f"no photo has one of these {field}s"
+            notes[field] = QueryNote("values", f"{what}; there {_listed(named, known)}", named[0])
+    return notes
+
+
+def _no_folder(folder: str, store: VectorStore[SelectionT]) -> QueryNote:
+    known = store.values_of("folder")
+    beside = [path for path in known if os.path.dirname(path) == os.path.dirname(folder)]
+    named = _nearest(folder, beside or known)
+    others = f"; there {_listed(named, beside or known)}" if named else ""
+    return QueryNote("values", f"no photo is below {folder}{others}", named[0] if named else "")
+
+
+def _nearest(value: str, known: Sequence[str]) -> list[str]:
+    """The values that are most like one, then the most frequent ones."""
+    folded = {other.casefold(): other for other in reversed(known)}
+    words = {word: other for other in reversed(known) for word in other.casefold().split()}
+    close = [folded[name] for name in difflib.get_close_matches(value.casefold(), folded, _MOST, 0.6)]
+    close += [words[word] for word in difflib.get_close_matches(value.casefold(), words, _MOST, 0.7)]
+    return list(dict.fromkeys([*close, *known]))[:_MOST]
+
+
+def _listed(named: Sequence[str], known: Sequence[str]) -> str:
+    """The values that are named, and how many more there are: "are JPEG, PNG and 2 more"."""
+    more = [f"{len(known) - len(named):,} more"] if len(known) > len(named) else []
+    *most, last = [*named, *more]
+    names = f"{', '.join(most)} and {last}" if most else last
+    return f"{'is' if len(known) == 1 else 'are'} {names}"

@@ -1,0 +1,132 @@
+"""What a command line means, and what is said if the answer may surprise: signs, denied words, limits, values, two indexes."""
+
+import json
+import shutil
+
+import pytest
+
+from clipsearch.cli.find_index import remember_index
+from tests.cli.running import run_here
+from tests.conftest import index_with_colours
+
+
+@pytest.fixture(scope="module")
+def indexed_folder(five_photos, tmp_path_factory):
+    folder = shutil.copytree(five_photos, tmp_path_factory.mktemp("asking") / "photos")
+    assert index_with_colours(folder).failed == 0
+    return folder
+
+
+@pytest.fixture
+def ask(indexed_folder, encoder):
+    """`clipsearch ...` in the photos' folder: (exit status, output, errors)."""
+
+    def run(*arguments, **environment):
+        status, output, errors = run_here(*arguments, cwd=indexed_folder, **environment)
+        return status, output.decode(), errors
+
+    return run
+
+
+def terms_of(ask, *arguments):
+    status, output, errors = ask("query", *arguments, "--json", "--explain")
+    assert status == 0, errors
+    return [(term["content"], term["weight"]) for term in json.loads(output)["explanation"]["terms"]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("red - 2:blue",), ("red", "-", "2:blue"), ("red", "- 2:blue"), ("--like", "red - 2:blue")],
+)
+def test_one_string_is_read_as_several_arguments_are(ask, arguments):
+    assert terms_of(ask, *arguments) == [("red", 1.0), ("blue", -2.0)]
+
+
+def test_a_text_may_begin_with_a_minus(ask):
+    assert terms_of(ask, "- blue") == [("blue", -1.0)]
+
+
+def test_signs_within_an_argument_are_told_with_how_to_search_for_them(ask):
+    errors = ask("query", "red - blue", "-k", "1")[2]
+    assert 'with "red", without "blue"' in errors and "'\"red - blue\"'" in errors and errors.count("\n") == 1
+    assert terms_of(ask, '"red - blue"') == [("red - blue", 1.0)]
+    assert ask("query", "red", "-", "blue", "-k", "1")[2] == ""
+    assert ask("query", "red - blue", "-k", "1", "-q")[2] == ""
+
+
+def test_an_argument_that_names_a_file_stays_whole(ask, indexed_folder, tmp_path):
+    shutil.copy(indexed_folder / "red.jpg", tmp_path / "me - you.jpg")
+    assert terms_of(ask, tmp_path / "me - you.jpg") == [(str(tmp_path / "me - you.jpg"), 1.0)]
+
+
+def test_what_a_text_denies_is_offered_and_with_smart_done(ask):
+    status, output, errors = ask("query", "red without blue", "-k", "1")
+    assert status == 0 and "%" not in output
+    assert '`clipsearch query "red - blue"`, or add --smart' in errors
+    status, output, errors = ask("query", "--smart", "red without blue", "-k", "1")
+    assert output.endswith("red.jpg\n") and "%" in output
+    assert errors == "clipsearch: understood: without: blue, looking for: red - blue\n"
+
+
+def test_nothing_found_is_explained_and_may_fail(ask):
+    status, output, errors = ask("query", "red", "--min-score", "1")
+    assert (status, output) == (0, "") and "no photo was found: the best score is" in errors
+    limit = errors.split("--min-score ")[1].split()[0]
+    assert ask("query", "red", "--min-score", limit)[1]
+    status, _, errors = ask("query", "red", "--format", "bmp", "--fail-if-none")
+    assert status == 1 and "no photo has the format BMP; there are JPEG and PNG\n" in errors
+    assert ask("query", "red", "--fail-if-none", "-k", "1")[0] == 0
+    assert ask("query", "red", "--format", "bmp", "-q")[1:] == ("", "")
+
+
+@pytest.mark.parametrize("command", [["serve"], ["stats"], ["index"]])
+def test_two_indexes_are_refused_and_not_the_first_one_ignored(ask, command, tmp_path):
+    status, output, errors = ask(*command, "--index", tmp_path, "--index", ".")
+    assert status == 1 and output == ""
+    assert f"`{command[0]}` takes one --index, and here are 2. One index can hold several folders" in errors
+
+
+def test_an_index_from_the_environment_may_have_blanks_in_its_name(ask, indexed_folder, tmp_path):
+    folder = shutil.copytree(indexed_folder, tmp_path / "my photos")
+    value = json.loads(ask("status", "--quick", "--json", CLIPSEARCH_INDEX=folder)[1])
+    assert value["index"] == str(folder / ".clipsearch")
+
+
+@pytest.mark.parametrize("place", ["inside", "elsewhere", "there"])
+def test_a_folder_without_photos_leaves_no_index(tmp_path, encoder, place):
+    photos, index = tmp_path / "empty", tmp_path / "index"
+    photos.mkdir()
+    (photos / "notes.txt").write_text("no photo")
+    if place == "there":
+        index.mkdir()
+        (index / "mine.txt").write_text("keep")
+    before = sorted(tmp_path.rglob("*"))
+    where = [] if place == "inside" else ["--index", index]
+    status, output, errors = run_here("index", photos, *where, "--model", "mini", cwd=tmp_path)
+    assert (status, errors) == (0, "") and b"no photos found" in output and b"no index was made\n" in output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_rows_that_do_not_fit_are_summed_up(ask, indexed_folder, tmp_path):
+    lines = [json.loads(line) for line in _exported(ask, tmp_path).read_text().splitlines()]
+    for line in lines:
+        line["path"] = str(tmp_path / "elsewhere" / line["path"].rpartition("/")[2])
+    file = tmp_path / "moved.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    status, _, errors = ask("import", file)
+    assert status == 3 and errors.count("\n") == 1 and errors.startswith("clipsearch: 5 rows: ")
+
+
+def _exported(ask, tmp_path):
+    assert ask("export", tmp_path / "photos.jsonl")[0] == 0
+    return tmp_path / "photos.jsonl"
+
+
+def test_without_a_command_the_next_ones_are_named(ask, indexed_folder, tmp_path):
+    status, output, errors = ask()
+    assert (status, errors) == (0, "") and output.startswith("5 photos in the index at ")
+    assert 'clipsearch query "a dog on a beach"' in output and "clipsearch serve" in output
+    status, output, _ = run_here(cwd=tmp_path)
+    assert status == 0 and b"Nothing is indexed yet" in output and output.count(b"\n") == 5
+    remember_index(indexed_folder / ".clipsearch")
+    assert f"--index {indexed_folder}/.clipsearch" in run_here(cwd=tmp_path)[1].decode()

@@ -1,0 +1,119 @@
+"""What a sentence denies: found in four languages, subtracted by a smart query, and never shown as likely."""
+
+from datetime import date, datetime
+
+import pytest
+
+from clipsearch.query.language import parse_query, parse_terms, split_words, terms_text
+from clipsearch.query.negation import languages_read, without_negations
+from clipsearch.query.smart import understand
+from clipsearch.types import Query, Term
+from tests.conftest import give_facts, names
+from tests.query.test_spoken_names import PEOPLE, find_places
+
+TODAY = date(2026, 11, 29)
+
+
+def meant(text, *languages):
+    terms = without_negations(parse_query(text).terms, *languages)
+    return terms_text(terms)
+
+
+@pytest.mark.parametrize(
+    ("text", "subtracted"),
+    [
+        ("a beach without people", "a beach - people"),
+        ("no people", "- people"),
+        ("a dog not on grass", "a dog - grass"),
+        ("a dog that is not black", "a dog - black"),
+        ("a beach without people and dogs at sunset", "a beach at sunset - people - dogs"),
+        ("a street with no cars in the rain", "a street in the rain - cars"),
+        ("a kitchen, no people, no animals", "a kitchen - people - animals"),
+        ("a house that doesn't have a garden", "a house - a garden"),
+        ("without people and with a dog", "a dog - people"),
+        ("a car without wheels but with a roof", "a car with a roof - wheels"),
+        ("nobody on the beach", "on the beach - people"),
+        ("there are no clouds", "- clouds"),
+        ("2:snow without people + 'tis", "2:snow - 2:people + 'tis"),
+        ("ein Strand ohne Menschen und ohne Hunde", "ein Strand - Menschen - Hunde"),
+        ("ein Hund, nicht auf Gras", "ein Hund - Gras"),
+        ("kein Hund im Schnee", "im Schnee - Hund"),
+        ("une plage sans personnes", "une plage - personnes"),
+        ("pas d'arbres dans la rue", "dans la rue - arbres"),
+        ("una playa sin gente", "una playa - gente"),
+        ("no hay gente en la playa", "en la playa - gente"),
+    ],
+)
+def test_what_is_denied_is_subtracted(text, subtracted):
+    assert meant(text) == subtracted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a dog",
+        "a no smoking sign",
+        "no parking",
+        "forget me not",
+        "a house not far from the sea",
+        "not only dogs",
+        "Dr. No",
+        "no. 5",
+        "whether or not",
+        "without",
+        "Pas de Calais",
+        "sans serif",
+        "sin city",
+        '"a beach without people"',
+        "a knot in a rope",
+        "- dogs without a leash",
+    ],
+)
+def test_other_words_deny_nothing(text):
+    assert meant(text) == terms_text(parse_query(text).terms)
+
+
+def test_only_languages_that_the_model_reads_count():
+    assert languages_read("mini") == ("English",)
+    assert meant("ein Strand ohne Menschen", languages_read("mini")) == "ein Strand ohne Menschen"
+    assert "Spanish" in languages_read("google/siglip2-base-patch16-224")
+
+
+@pytest.mark.parametrize(
+    "text", ["a dog + 2:snow - people", '"salt + pepper" - "2:1"', '3:"2 dogs" + x', '- "a - b"', "a t-shirt"]
+)
+def test_terms_become_the_text_that_they_were(text):
+    terms = parse_terms(split_words(text))
+    again = parse_terms(split_words(terms_text(terms)))
+    assert [(term.content, term.weight) for term in again] == [(term.content, term.weight) for term in terms]
+
+
+def understood(text):
+    return understand(parse_query(text), TODAY, find_places, PEOPLE)
+
+
+def test_a_smart_query_subtracts_and_says_so():
+    query, said = understood("a beach without people last summer")
+    assert [(term.content, term.weight) for term in query.terms] == [("a beach", 1), ("people", -1)]
+    assert str(said) == "taken: 2026-06..2026-08, without: people, looking for: a beach - people"
+
+
+def test_a_fact_that_is_denied_must_not_hold(engine, photos):
+    query, said = understood("a beach not in Italy")
+    assert said.text == "a beach" and [fact.meaning for fact in said.facts] == ["not Italy"]
+    give_facts(engine.index_folder, "red.jpg", taken_at=datetime(2018, 7, 1))
+    give_facts(engine.index_folder, "blue.jpg", taken_at=datetime(2019, 7, 1))
+    query, _ = understood("not in 2018")
+    assert names(engine.search(query)) == ["blue.jpg"]
+    query, said = understood("a beach without Ben")
+    assert [fact.meaning for fact in said.facts] == ["not Ben"] and said.text == "a beach"
+
+
+def test_what_is_denied_is_never_shown_as_likely(engine):
+    hits = engine.search("red without blue", 5)
+    assert hits and {hit.match for hit in hits} == {None}
+    (note,) = hits.explanation.notes
+    assert (note.code, note.value) == ("negation", "red - blue") and '"without"' in note.message
+    assert engine.search(Query((Term("red without blue"),), min_match=0.5)) == []
+    assert {hit.match for hit in engine.search('"red without blue"', 5)} != {None}
+    assert names(engine.search(Query((Term("red without blue"),), smart=True), 1)) == ["red.jpg"]
