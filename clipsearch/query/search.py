@@ -206,6 +206,11 @@ def _require_sensible(query: Query) -> None:
         raise QueryError("marked photos change a search; say what to look for, too")
     if query.min_match is not None and not (query.terms and _is_text(query)):
         raise QueryError("only texts have a match; leave `relevant` and `min_match` out when you search with a picture")
+    if query.min_match is not None and not _has_match(query):
+        raise QueryError(
+            "photos have a match with what you look for, and this query only says what to leave out; add a text, "
+            "or leave `relevant` and `min_match` out"
+        )
 
 
 def _answers(
@@ -309,7 +314,7 @@ def _rankings(
         nearest = store.search(vectors, depth, selection, left_out, exact=exact, all_moments=all_moments)
         for position, ranking in zip(positions, nearest, strict=True):
             query, terms = searches[position].query, searches[position].embedded.terms
-            if ranking and _is_text(query):
+            if ranking and _has_match(query):
                 inside = whole = store.best_scores(terms, REACH, exact=is_exact)
                 if selection is not None and any(length(str(term.content)) > 0 for term in query.terms):
                     inside = store.best_scores(terms, RIVALS, selection, exact=is_exact)
@@ -404,6 +409,11 @@ def _matching(
 
 def _is_text(query: Query) -> bool:
     return all(isinstance(term.content, str) for term in query.terms)
+
+
+def _has_match(query: Query) -> bool:
+    """Whether hits have a match: a query of texts alone does, if one of them is wanted. Nearly any photo lacks some thing."""
+    return _is_text(query) and any(term.weight > 0 for term in query.terms)
 
 
 def _matches(

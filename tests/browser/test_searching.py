@@ -138,6 +138,16 @@ def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
     assert shown(page) != alone
 
 
+def test_a_query_that_only_leaves_something_out_is_not_judged(page):
+    """Nearly every photo lacks a thing, so 99% on each would say nothing."""
+    search(page, "- people")
+    page.wait_for_selector("#photos .photo")
+    assert page.locator("#match-likely").is_disabled()
+    assert "%" not in page.locator("#photos").inner_text()
+    search(page, "a cat - people")
+    page.wait_for_selector("#match-likely:enabled")
+
+
 def test_a_picture_that_is_indexed_is_found_first(page):
     with answered(page, "/api/search"):
         page.evaluate(picture_event("drop", "kitten.jpg"))

@@ -203,6 +203,15 @@ def test_a_match_is_a_probability_told_for_texts_only(engine, photos):
     assert all(hit.match <= of.match for hit in without for of in hits if of.path == hit.path)
 
 
+def test_a_query_that_only_leaves_something_out_has_no_match(engine):
+    """Almost every photo lacks a thing, so a probability near 1 for each would say nothing."""
+    only_without = (Term("people", -1), Term("dogs", -0.5))
+    assert [hit.match for hit in engine.search(Query(only_without), 5)] == [None] * 5
+    assert all(hit.match is not None for hit in engine.search(Query((Term("red"), *only_without)), 5))
+    with pytest.raises(QueryError, match="only says what to leave out"):
+        engine.search(Query(only_without, min_match=0.5))
+
+
 DESCRIPTION = "a red picture with nothing else in it than red from edge to edge"
 
 

@@ -3,7 +3,7 @@
  * work.
  */
 
-import { finished } from "./language.js";
+import { finished, parseTerms } from "./language.js";
 import { decodePairs, encodePairs } from "./url.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
@@ -240,7 +240,7 @@ export function wordPairs(search) {
 export const shotPairs = (search) => search.everyFile || search.allMoments ? [] : [["one_per_shot", "true"]];
 
 /** Whether the server knows how likely a photo matches this search. @param {Search} search */
-export const canJudge = (search) => finished(search.q) !== "" && !search.pictures.length;
+export const canJudge = (search) => !search.pictures.length && parseTerms(search.q).some((term) => !term.negative);
 
 /** @param {Search} search @returns {Pair[]} */
 function picturePairs(search) {

@@ -10,7 +10,7 @@ const THRESHOLDS = [
   [LIKELY, "Likely", "Only photos that probably show this: a match of at least 50%, or all of the words in their texts"],
   [0.9, "Certain", "Only photos that almost certainly show this: a match of at least 90%, or all of the words in their texts"],
 ];
-const UNKNOWN = "Matches are known for words only, not for pictures";
+const UNKNOWN = "Matches are known only for words that you look for";
 
 /** A least match in words: "likely", "certain"; "with a match of at least 70%" for what only an address has. @param {number} minMatch */
 export function matchWords(minMatch) {
