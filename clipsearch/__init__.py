@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from clipsearch.query.understood import Understood
     from clipsearch.types import (
         All,
+        Among,
         Below,
         Condition,
         Contains,
@@ -83,10 +84,12 @@ if TYPE_CHECKING:
         Query,
         Term,
         Test,
+        Within,
     )
 
 __all__ = [
     "All",
+    "Among",
     "Below",
     "CancelToken",
     "Cancelled",
@@ -138,6 +141,7 @@ __all__ = [
     "Test",
     "Understood",
     "WalkRules",
+    "Within",
     "load_encoder",
     "parse_where",
 ]

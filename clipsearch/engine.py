@@ -19,7 +19,7 @@ from clipsearch.query.null_scores import keep_null_scores
 from clipsearch.searcher import Searcher, in_turn
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Failure, IndexPreview, Progress, StageProgress
+from clipsearch.types import Among, Condition, Failure, Hit, IndexPreview, Progress, StageProgress
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.analysis.duplicates import Duplicates
     from clipsearch.analysis.labels import LabelledImage
     from clipsearch.analysis.optimization import OptimizeReport
-    from clipsearch.analysis.statistics import By, Stats
+    from clipsearch.analysis.statistics import By, Stats, ValueCount
     from clipsearch.distributed.indexing import ClusterReport
     from clipsearch.encoders.base import Encoder
     from clipsearch.indexing.apply import IndexProgress, SyncReport
@@ -378,6 +378,28 @@ class SearchEngine(Searcher):
         from clipsearch.analysis.statistics import USUAL_BY, count_photos
 
         return count_photos(self._collection(), by or USUAL_BY, condition, top=top, depth=depth)
+
+    @in_turn
+    def count_values(
+        self, by: Sequence[By], condition: Condition | None = None, *, top: int = 10, depth: int = 1
+    ) -> tuple[int, dict[By, tuple[ValueCount, ...]]]:
+        """Only the counts of `stats`, which is faster: how many photos there are, and for each property its values."""
+        from clipsearch.analysis.statistics import count_values
+
+        return count_values(self._collection(), by, condition, top=top, depth=depth)
+
+    @in_turn
+    def among(self, hits: Iterable[Hit]) -> Among:
+        """The files of hits, as a condition."""
+        return Among(tuple(self._collection().files_of([hit.record.image_id for hit in hits])))
+
+    @in_turn
+    def positions(self, condition: Condition | None = None, most: int = -1) -> list[tuple[int, float, float]]:
+        """Where photos were taken: the id, the latitude and the longitude of each, in degrees, newest photo first.
+
+        Those that meet `condition` and have a position; `most` of them, or all.
+        """
+        return self._collection().positions(condition, most)
 
     # -- in and out
 

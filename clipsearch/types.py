@@ -350,10 +350,37 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """Taken within a rectangle of a map (degrees, WGS 84), edges included.
+
+    If `west` is above `east`, it crosses the date line.
+    """
+
+    south: float
+    west: float
+    north: float
+    east: float
+
+    def __post_init__(self) -> None:
+        """QueryError for a rectangle that is not on the earth."""
+        require_number("south", self.south, -90, 90)
+        require_number("north", self.north, self.south, 90)
+        for name, edge in (("west", self.west), ("east", self.east)):
+            require_number(name, edge, -180, 180)
+
+
+@dataclass(frozen=True, slots=True)
 class Located:
     """Taken in any of some places, which are named by codes of the gazetteer. "FR/11" has all places within that region."""
 
     codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """One of some photos, by their ids in this index."""
+
+    ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +404,7 @@ class Not:
     condition: Condition
 
 
-Condition: TypeAlias = Test | Known | Below | Contains | Near | Located | All | Either | Not
+Condition: TypeAlias = Test | Known | Below | Contains | Near | Within | Located | Among | All | Either | Not
 """Which photos count: a test of a fact, or a tree of conditions. `parse_where` makes one of a text."""
 
 

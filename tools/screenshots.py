@@ -50,6 +50,8 @@ def filters(page: Page, address: str) -> None:
     if page.locator("#filters").is_hidden():
         page.click("#toggle-filters")
     else:
+        if not page.is_visible("#toggle-map"):  # on a phone it is in the menu
+            page.click("#open-more")
         page.click("#toggle-map")
         page.wait_for_selector(".mark, .map-note:not(:empty)")
     page.wait_for_selector("#filters .facet-list")

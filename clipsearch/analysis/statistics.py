@@ -86,27 +86,47 @@ def count_photos(
         return Stats(**asdict(totals), texts_read=read, with_text=read - empty, breakdowns=breakdowns)
 
 
+def count_values(
+    collection: Collection, by: Sequence[By], condition: Condition | None = None, *, top: int = 10, depth: int = 1
+) -> tuple[int, dict[By, tuple[ValueCount, ...]]]:
+    """How many photos meet a condition, or are there, and how many of them have each value: the counts of `count_photos`.
+
+    It is faster, since it neither counts the photos without a value nor computes totals.
+    """
+    with collection.reading():
+        shown = {prop: _shown(prop, _counts(collection, prop, condition, depth), top)[0] for prop in by}
+        return collection.count_of(condition), {prop: _value_counts(pairs) for prop, pairs in shown.items()}
+
+
 def _breakdown(
     collection: Collection, by: By, condition: Condition | None, images: int, top: int, depth: int
 ) -> Breakdown:
-    if by == "folder":
-        counts = _by_folder(collection, condition, depth)
-    elif by == "orientation" or by == "megapixels":
-        shapes = collection.count_by("shape", condition)
-        name = _orientation if by == "orientation" else _megapixels
-        counts = _sum_by_value((name(width, height), count) for width, height, count in shapes)
-    elif by == "rating":
-        counts = {str(stars): count for stars, count in collection.count_by(by, condition)}
-    elif by == "place" or by == "region" or by == "country":
-        counts = _sum_by_value(
-            (_place_name(code, by), count) for code, count in collection.count_by("place", condition)
-        )
-    else:
-        counts = dict(collection.count_by(by, condition))
+    counts = _counts(collection, by, condition, depth)
     if by == "keyword" or by == "person":
         known = collection.count_of(all_of([Known(by), *([condition] if condition else [])])) if counts else 0
     else:
         known = sum(counts.values())
+    shown, rest = _shown(by, counts, top)
+    return Breakdown(by, _value_counts(shown), len(rest), sum(count for _, count in rest), images - known)
+
+
+def _counts(collection: Collection, by: By, condition: Condition | None, depth: int) -> dict[str, int]:
+    """How many of the photos that meet a condition have each value."""
+    if by == "folder":
+        return _by_folder(collection, condition, depth)
+    if by == "orientation" or by == "megapixels":
+        shapes = collection.count_by("shape", condition)
+        name = _orientation if by == "orientation" else _megapixels
+        return _sum_by_value((name(width, height), count) for width, height, count in shapes)
+    if by == "rating":
+        return {str(stars): count for stars, count in collection.count_by(by, condition)}
+    if by == "place" or by == "region" or by == "country":
+        return _sum_by_value((_place_name(code, by), count) for code, count in collection.count_by("place", condition))
+    return dict(collection.count_by(by, condition))
+
+
+def _shown(by: By, counts: dict[str, int], top: int) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Values with their counts in the order of a Breakdown: those that it has, and the others."""
     if by == "megapixels":
         ordered = [(name, counts[name]) for name in _MEGAPIXEL_NAMES if name in counts]
     elif by == "rating":
@@ -115,11 +135,12 @@ def _breakdown(
         ordered = sorted(counts.items())
     else:
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = ordered if by in _IN_ORDER else ordered[:top]
-    rest = ordered[len(shown) :]
-    return Breakdown(
-        by, tuple(ValueCount(*item) for item in shown), len(rest), sum(count for _, count in rest), images - known
-    )
+    count = len(ordered) if by in _IN_ORDER else top
+    return ordered[:count], ordered[count:]
+
+
+def _value_counts(pairs: Iterable[tuple[str, int]]) -> tuple[ValueCount, ...]:
+    return tuple(ValueCount(value, images) for value, images in pairs)
 
 
 def _by_folder(collection: Collection, condition: Condition | None, depth: int) -> dict[str, int]:

@@ -38,6 +38,9 @@ def serve(
     allow_below: tuple[str, ...] = option(
         "--allow-below", "FOLDER", "Let the page add folders below this one. Repeatable.", multiple=True
     ),
+    map_tiles: str | None = option(
+        "--map-tiles", "URL", "Your own tile server for the map: http://localhost:8080/{z}/{x}/{y}.png."
+    ),
     no_open: bool = flag("--no-open", "Do not open the browser."),
     watch: bool = flag("--watch", "Index again whenever something changes in the indexed folders."),
 ) -> None:
@@ -53,6 +56,7 @@ def serve(
     try:
         from clipsearch.indexing.watch import require_watchfiles
         from clipsearch.server.app import make_app
+        from clipsearch.server.map_tiles import tile_origin
         from clipsearch.server.middleware.access import check_exposure
         from clipsearch.server.service import Service
         from clipsearch.server.sessions import Sessions
@@ -61,6 +65,8 @@ def serve(
         raise ClipsearchError("serve needs a web framework: pip install 'clipsearch[web]'") from error
 
     check_exposure(host, token)
+    if map_tiles is not None:
+        tile_origin(map_tiles)
     if watch:
         require_watchfiles()
     folder, offered = index_to_serve(index_folder)
@@ -68,7 +74,7 @@ def serve(
     listener = listen(host, port)
     address = address_of(listener, host)
     port = listener.getsockname()[1]
-    service = Service(folder, model=model, device=device, offered=offered, allowed=allowed)
+    service = Service(folder, model=model, device=device, offered=offered, allowed=allowed, map_tiles=map_tiles)
     try:
         if offered:
             content = f"there is no index yet; the page offers to index the photos in {offered}"

@@ -9,15 +9,18 @@ The file is opened when it is first needed. Its data are from GeoNames (CC BY 4.
 from clipsearch.gazetteer.data import VERSION
 from clipsearch.gazetteer.nearest import CITY_KM, COUNTRY_KM, nearest, nearest_many, place_of
 from clipsearch.gazetteer.place_names import Place, PlaceName, find, label, names, near_spellings, texts
+from clipsearch.gazetteer.rectangle import MapName, largest_within
 
 __all__ = [
     "CITY_KM",
     "COUNTRY_KM",
     "VERSION",
+    "MapName",
     "Place",
     "PlaceName",
     "find",
     "label",
+    "largest_within",
     "names",
     "near_spellings",
     "nearest",

@@ -19,7 +19,22 @@ from decimal import Decimal
 from clipsearch.errors import QueryError
 from clipsearch.store.filters import FolderLookup, box_around, composed
 from clipsearch.store.memory_catalog import matching_values
-from clipsearch.types import All, Below, Condition, Contains, Either, Field, Known, Located, Near, Not, Test, literals
+from clipsearch.types import (
+    All,
+    Among,
+    Below,
+    Condition,
+    Contains,
+    Either,
+    Field,
+    Known,
+    Located,
+    Near,
+    Not,
+    Test,
+    Within,
+    literals,
+)
 
 EVERYTHING, NOTHING = "row > 0", "row < 0"  # photos' rows have numbers above 0
 FIRST_PICTURE = "row_check >= 0"
@@ -39,6 +54,9 @@ _ONLY_IN_AN_INDEX: frozenset[Field] = frozenset(
 _NOT_IN_STORES = (
     "a vector database has no keywords, people, ratings, titles or texts of the photos; leave `store` out, and search the "
     "index itself for them"
+)
+_NOT_BY_NUMBER = (
+    "a vector database has its own numbers for photos; leave --store out, and search the index itself for these photos"
 )
 _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `shape`
 _OTHER_LETTERS = re.compile("[^\\x00-\\x7f]+")
@@ -83,7 +101,7 @@ class FilterTranslator:
             return leaf
         return FilterExpression(f"not ({leaf.text})") if leaf.exact else FilterExpression(EVERYTHING, False)
 
-    def _leaf(self, condition: Test | Known | Below | Contains | Near | Located) -> FilterExpression:
+    def _leaf(self, condition: Test | Known | Below | Contains | Near | Within | Located | Among) -> FilterExpression:
         condition = _require_in_stores(condition)
         if isinstance(condition, Located) or condition == Known("place"):
             return FilterExpression(_known("latitude"), False)
@@ -94,6 +112,8 @@ class FilterTranslator:
             return FilterExpression(" or ".join(places) or NOTHING)
         if isinstance(condition, Near):
             return FilterExpression(_box(condition), False)
+        if isinstance(condition, Within):
+            return FilterExpression(_within(condition))
         if condition.field in self._values:
             return self._one_of(condition)
         if condition.field == "caption":  # a photo without one meets no test of it
@@ -158,9 +178,11 @@ def asks_for_places(condition: Condition) -> bool:
 
 
 def _require_in_stores(
-    condition: Test | Known | Below | Contains | Near | Located,
-) -> Test | Known | Below | Near | Located:
+    condition: Test | Known | Below | Contains | Near | Within | Located | Among,
+) -> Test | Known | Below | Near | Within | Located:
     """The condition itself. QueryError if it is about what only an index has of a photo."""
+    if isinstance(condition, Among):
+        raise QueryError(_NOT_BY_NUMBER)
     is_fact = isinstance(condition, (Test, Known)) and condition.field in _ONLY_IN_AN_INDEX
     if isinstance(condition, Contains) or is_fact:
         raise QueryError(_NOT_IN_STORES)
@@ -174,7 +196,7 @@ def columns_of(condition: Condition) -> set[str]:
     if isinstance(condition, (All, Either)):
         return {column for part in condition.conditions for column in columns_of(part)}
     condition = _require_in_stores(condition)
-    if isinstance(condition, (Near, Located)) or condition == Known("place"):
+    if isinstance(condition, (Near, Within, Located)) or condition == Known("place"):
         return {"latitude", "longitude"}
     if isinstance(condition, Below):
         return {"folder"}
@@ -261,6 +283,15 @@ def _integer(test: Test) -> str:
         "=": f"{column} == {least}" if equal else NOTHING,
         "!=": f"{column} != {least}" if equal else EVERYTHING,
     }[test.operator]
+
+
+def _within(box: Within) -> str:
+    """The rectangle itself."""
+    text = f"{_known('latitude')} and latitude >= {_decimal(box.south)} and latitude <= {_decimal(box.north)}"
+    west, east = f"longitude >= {_decimal(box.west)}", f"longitude <= {_decimal(box.east)}"
+    if box.west <= box.east:
+        return f"{text} and {west} and {east}"
+    return f"{text} and ({west} or {east})"
 
 
 def _box(near: Near) -> str:

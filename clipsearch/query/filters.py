@@ -2,7 +2,8 @@
 
     expression := all { "or" all }
     all        := test { "and" test }
-    test       := "not" test | "(" expression ")" | FIELD "is" ["not"] "known" | FIELD OPERATOR VALUE | "contains" VALUE
+    test       := "not" test | "(" expression ")" | FIELD "is" ["not"] "known" | FIELD OPERATOR VALUE | WORD VALUE
+    WORD       := "contains" | "near" | "within"
     OPERATOR   := = | != | < | <= | > | >= | ~
     VALUE      := a word, or anything between quotes, 'so' or "so"
 
@@ -39,6 +40,7 @@ from clipsearch.types import (
     Not,
     Operator,
     Test,
+    Within,
     literal_glob,
 )
 
@@ -68,7 +70,7 @@ def chosen(
     """The usual filters as conditions that must all hold.
 
     In any of the folders, with any of the names, in any of the places, with all of the keywords and people, and so on. `texts`
-    are taken, after, before, camera, near, rating, text, orientation, format and where, each None if it is not wanted.
+    are taken, after, before, camera, near, within, rating, text, orientation, format and where, each None if it is not wanted.
     """
     alternatives = tuple(map(in_folder, folders)), tuple(map(named, names)), tuple(map(taken_at, places))
     conditions: list[Condition] = [Either(either) for either in alternatives if either]
@@ -131,6 +133,25 @@ def taken_near(text: str) -> Condition:
             f"{text!r} is not a place: latitudes go from -90 to 90, longitudes from -180 to 180, and KM is above 0"
         )
     return Near(latitude, longitude, km)
+
+
+def taken_within(text: str) -> Within:
+    """SOUTH,WEST,NORTH,EAST in degrees: a rectangle of a map, which crosses the date line if WEST is above EAST."""
+    try:
+        south, west, north, east = (float(part) for part in text.split(","))
+    except ValueError:
+        raise QueryError(f"{text!r} is not a rectangle; give SOUTH,WEST,NORTH,EAST in degrees") from None
+    return rectangle(south, west, north, east)
+
+
+def rectangle(south: float, west: float, north: float, east: float) -> Within:
+    """A rectangle of a map, in degrees. QueryError if there is none with these edges."""
+    if not (-90 <= south <= north <= 90 and abs(west) <= 180 and abs(east) <= 180):
+        raise QueryError(
+            f"{south:g},{west:g},{north:g},{east:g} is not a rectangle: latitudes go from -90 to 90, the southern one first, "
+            "and longitudes from -180 to 180"
+        )
+    return Within(south, west, north, east)
 
 
 def taken_at(name: str) -> Condition:
@@ -209,6 +230,7 @@ _READERS: dict[str, Callable[[str], Condition]] = {
     "before": taken_before,
     "camera": taken_by,
     "near": taken_near,
+    "within": taken_within,
     "rating": rated,
     "text": containing,
     "orientation": oriented,
@@ -284,6 +306,10 @@ def _taken_within(start: str, end: str) -> Condition:
     return All((Test("taken", ">=", start), Test("taken", "<", end)))
 
 
+_WORDS: dict[str, Callable[[str], Condition]] = {"contains": containing, "near": taken_near, "within": taken_within}
+"""Tests of an expression that have a word in place of a field and an operator."""
+
+
 class _Parser:
     """Recursive descent over the tokens of an expression."""
 
@@ -329,8 +355,8 @@ class _Parser:
             if not self._skip(")", "sign"):
                 self._fail("a bracket is not closed")
             return inside
-        if self._next_is_contains():
-            return self._contains()
+        if reader := self._reader_of_word():
+            return self._of_word(reader)
         kind, field, position = self._take("a field")
         field = field.lower()
         if kind != "word" or field not in _FIELDS:
@@ -350,15 +376,16 @@ class _Parser:
             self._fail(problem, position)
         return _test(field, operator, value[1:-1] if kind == "quoted" else value)
 
-    def _next_is_contains(self) -> bool:
-        return self._tokens[self._next][:2] == ("word", "contains")
+    def _reader_of_word(self) -> Callable[[str], Condition] | None:
+        kind, word, _ = self._tokens[self._next]
+        return _WORDS.get(word.lower()) if kind == "word" else None
 
-    def _contains(self) -> Condition:
-        self._next += 1
+    def _of_word(self, reader: Callable[[str], Condition]) -> Condition:
+        _, word, _ = self._take("a word")
         kind, value, position = self._take("a text")
         if kind == "sign":
-            self._fail("after contains comes a text; put it between quotes if it has signs or spaces", position)
-        return containing(value[1:-1] if kind == "quoted" else value)
+            self._fail(f"after {word} comes a text; put it between quotes if it has signs or spaces", position)
+        return reader(value[1:-1] if kind == "quoted" else value)
 
     def _take(self, expected: str) -> tuple[str, str, int]:
         token = self._tokens[self._next]

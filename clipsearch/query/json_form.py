@@ -2,7 +2,8 @@
 
 An object with Query's fields and `top_k`. A term is {"text" | "embedding" | "image" | "upload" | "id": ..., "weight": 1.0}; a
 condition is {"field", "operator", "value"}, {"known": field}, {"below": folder}, {"contains": words},
-{"near": {"latitude", "longitude", "km"}}, {"located": [code, ...]},
+{"near": {"latitude", "longitude", "km"}}, {"within": {"south", "west", "north", "east"}}, {"located": [code, ...]},
+{"among": [id, ...]},
 {"all": [condition, ...]}, {"any": [condition, ...]} or {"not": condition}.
 """
 
@@ -13,7 +14,21 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from clipsearch.errors import QueryError
-from clipsearch.types import All, Below, Condition, Contains, Known, Located, Near, Not, Query, Term, Test
+from clipsearch.types import (
+    All,
+    Among,
+    Below,
+    Condition,
+    Contains,
+    Known,
+    Located,
+    Near,
+    Not,
+    Query,
+    Term,
+    Test,
+    Within,
+)
 
 
 def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
@@ -51,6 +66,10 @@ def _condition_to_json(condition: Condition) -> dict[str, Any]:
         return {"located": list(condition.codes)}
     if isinstance(condition, Near):
         return {"near": asdict(condition)}
+    if isinstance(condition, Within):
+        return {"within": asdict(condition)}
+    if isinstance(condition, Among):
+        return {"among": list(condition.ids)}
     if isinstance(condition, Not):
         return {"not": _condition_to_json(condition.condition)}
     key = "all" if isinstance(condition, All) else "any"

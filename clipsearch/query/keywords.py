@@ -47,6 +47,7 @@ class SearchKeywords(TypedDict, total=False):
     camera: str | None  # a part of the camera's name
     place: str | Sequence[str] | None  # a city, region or country, or any of several
     near: str | tuple[float, float] | tuple[float, float, float] | None  # latitude, longitude in degrees; km (or 1)
+    within: str | tuple[float, float, float, float] | None  # south, west, north and east of a rectangle of a map
     keyword: str | Sequence[str] | None  # a keyword, or all of several
     person: str | Sequence[str] | None  # a person, or all of several
     rating: int | str | tuple[int, int] | None  # stars: 5, "4..", or from the first to the second
@@ -187,6 +188,14 @@ def _near(value: Any) -> Condition:
     return filters.taken_near(_text(value))
 
 
+def _within(value: Any) -> Condition:
+    if isinstance(value, (tuple, list)):
+        for number in value:
+            require_number("each of south, west, north and east", number)
+        value = ",".join(str(float(number)) for number in value)
+    return filters.taken_within(_text(value))
+
+
 def _at_least(field: Field) -> Callable[[Any], Condition]:
     def read(value: Any) -> Condition:
         require_number("it", value)
@@ -214,6 +223,7 @@ _OF_ONE: dict[str, Callable[[Any], Condition]] = {
     "before": lambda value: filters.taken_before(_time(value)),
     "camera": _of_text(filters.taken_by),
     "near": _near,
+    "within": _within,
     "rating": lambda value: filters.rated(_range(_stars, value)),
     "text": _of_text(filters.containing),
     "min_width": _at_least("width"),

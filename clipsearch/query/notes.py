@@ -23,7 +23,21 @@ from clipsearch.query.negation import languages_read, negations_of, without_nega
 from clipsearch.query.unmet import unmet
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import cosine, percent
-from clipsearch.types import All, Condition, Either, Field, Hit, Known, Located, Near, Not, Query, Test, literal_glob
+from clipsearch.types import (
+    All,
+    Condition,
+    Either,
+    Field,
+    Hit,
+    Known,
+    Located,
+    Near,
+    Not,
+    Query,
+    Test,
+    Within,
+    literal_glob,
+)
 
 _SIGN_WORD = re.compile(r"(?:^|(?<=\s))([-+\u2212\u2013\u2014])(?=[^\W\d_]{2})(\S+)")
 _DASH = re.compile(r"(?<=\s)[\u2212\u2013\u2014](?=\s)")  # what many editors make of a minus
@@ -107,7 +121,7 @@ def _needed_fact(leaf: Condition) -> Field | None:
     """The fact without which no photo meets a condition, if many photos lack it."""
     if isinstance(leaf, Located):
         return "place"
-    if isinstance(leaf, Near) or (isinstance(leaf, Test) and leaf.field in ("latitude", "longitude")):
+    if isinstance(leaf, (Near, Within)) or (isinstance(leaf, Test) and leaf.field in ("latitude", "longitude")):
         return "latitude"
     return leaf.field if isinstance(leaf, Test) and leaf.field in _NAMES else None
 

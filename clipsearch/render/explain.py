@@ -9,7 +9,22 @@ from typing import Any
 import numpy as np
 
 from clipsearch.render.text import human_bytes, printable
-from clipsearch.types import All, Below, Condition, Contains, Either, Known, Located, Near, Not, Query, Term, Test
+from clipsearch.types import (
+    All,
+    Among,
+    Below,
+    Condition,
+    Contains,
+    Either,
+    Known,
+    Located,
+    Near,
+    Not,
+    Query,
+    Term,
+    Test,
+    Within,
+)
 
 _MOST_PLACES = 3  # that are named, of those that share a name
 _LIMITS = (
@@ -92,6 +107,10 @@ def condition_text(condition: Condition) -> str:
         return _place_text(condition)
     if isinstance(condition, Near):
         return f"within {condition.km:g} km of {condition.latitude:g},{condition.longitude:g}"
+    if isinstance(condition, Within):
+        return f"within {condition.south:g},{condition.west:g},{condition.north:g},{condition.east:g}"
+    if isinstance(condition, Among):
+        return f"among {len(condition.ids):,} chosen photos"
     if isinstance(condition, Not):
         return f"not {_bracketed(condition.condition)}"
     word = " and " if isinstance(condition, All) else " or "

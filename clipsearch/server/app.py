@@ -11,10 +11,12 @@ from starlette.types import ASGIApp
 
 from clipsearch import __version__
 from clipsearch.server.errors import RequestError, handle_errors
+from clipsearch.server.map_tiles import tile_origin
 from clipsearch.server.metrics import MeasuredRequests
 from clipsearch.server.middleware.access import AccessControl
 from clipsearch.server.middleware.head_requests import answer_head
 from clipsearch.server.parameters import REPEATABLE
+from clipsearch.server.routes.counts import count_routes
 from clipsearch.server.routes.downloads import download_routes
 from clipsearch.server.routes.index import index_routes
 from clipsearch.server.routes.page import metrics_routes, page_routes
@@ -68,13 +70,15 @@ def make_app(service: Service, *, host: str, port: int, sessions: Sessions | Non
         dependencies=[Depends(_check_repeated), *([Depends(_BEARER)] if sessions else [])],
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    makers = (search_routes, picture_routes, download_routes, metrics_routes, page_routes)
+    makers = (search_routes, count_routes, picture_routes, download_routes, metrics_routes, page_routes)
     routers = [make(service) for make in makers]
     routers += [index_routes(service, sessions), session_routes(sessions)]
     for router in routers:
         app.include_router(router)
     handle_errors(app, [route for router in routers for route in router.routes], service.index_folder)
-    return MeasuredRequests(AccessControl(answer_head(app), host=host, port=port, sessions=sessions), service.metrics)
+    pictures_from = None if service.map_tiles is None else tile_origin(service.map_tiles)
+    access = AccessControl(answer_head(app), host=host, port=port, sessions=sessions, pictures_from=pictures_from)
+    return MeasuredRequests(access, service.metrics)
 
 
 def _check_repeated(request: Request) -> None:

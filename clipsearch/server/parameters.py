@@ -17,6 +17,7 @@ from clipsearch.render.grouping import GroupBy
 from clipsearch.server.search_body import (
     LONGEST_VALUE,
     MOST_HITS,
+    MOST_MARKS,
     HitChoice,
     Id,
     Probability,
@@ -29,6 +30,13 @@ from clipsearch.types import Condition, Order
 PICTURE = r"^(?:(\d{1,6}(?:\.\d{1,6})?):)?(?:([1-9]\d{0,17})|upload:([A-Za-z0-9_-]{1,64}))$"
 """A picture in a query: its weight, and either an indexed photo's id or an upload's token."""
 
+MOST_COUNTED = 5000
+"""The most hits of a search that are counted: for these, four times as many photos are read."""
+
+Facet = Literal[
+    "year", "month", "camera", "folder", "format", "orientation", "keyword", "person", "rating", "source",
+    "place", "region", "country",
+]  # fmt: skip
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Word = Annotated[str, StringConstraints(max_length=300)]
 FolderPath = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
@@ -70,6 +78,12 @@ class FilterParameters(StrictParameters):
     camera: Word | None = Field(None, description="Taken by a camera whose name contains this.", examples=["canon"])
     near: Word | None = Field(
         None, description="Taken near `LATITUDE,LONGITUDE[,KM]`; within 1 km by default.", examples=["48.14,11.58,50"]
+    )
+    within: Word | None = Field(
+        None,
+        description="Taken in this rectangle of a map: `SOUTH,WEST,NORTH,EAST` in degrees. It crosses the date line if "
+        "`WEST` is above `EAST`.",
+        examples=["47.2,10.9,48.4,13.1"],
     )
     place: list[Word] = Field(
         [],
@@ -193,9 +207,28 @@ class BrowseParameters(FilterParameters):
     )
 
 
-class FacetParameters(FilterParameters):
+class CountParameters(FilterParameters):
+    """Which photos count: those that meet the filters; with a query, only those that it finds."""
+
+    q: Text | None = Field(None, description="Only hits of this search, as in `/api/search`.", examples=["a dog"])
+    like: list[Picture] = Field([], max_length=50, description="Likewise.", examples=[["17"]])
+    unlike: list[Picture] = Field([], max_length=50, description="Likewise.", examples=[["23"]])
+    right: list[Id] = Field([], max_length=MOST_MARKS, description="Likewise.", examples=[[17]])
+    wrong: list[Id] = Field([], max_length=MOST_MARKS, description="Likewise.", examples=[[23]])
+    hybrid: bool = Field(False, description="Of a search that also looks for the words in photos' texts.")
+    smart: bool = Field(False, description="Of a search that turns facts in the texts into filters.")
+    min_match: Probability | None = Field(
+        None, description="Only hits with at least this probability of being right.", examples=[0.5]
+    )
+    nearest: int = Field(1000, ge=1, le=MOST_COUNTED, description="Only so many of the best hits.")
+
+
+class FacetParameters(CountParameters):
     """Counts."""
 
+    by: list[Facet] = Field(
+        [], max_length=20, description="Only by these properties; all by default.", examples=[["year", "camera"]]
+    )
     top: int = Field(50, ge=1, le=1000, description="How many cameras, folders, formats, keywords and people at most.")
     depth: int = Field(1, ge=0, le=20, description="How many levels of folders are counted separately.")
 
@@ -206,12 +239,17 @@ class DuplicatesParameters(FilterParameters):
     only_exact: bool = Field(False, description="Only files with the same bytes, which decodes nothing.")
 
 
-class PlaceParameters(FilterParameters):
+class PlaceParameters(CountParameters):
     """Where photos were taken."""
 
-    q: Text | None = Field(None, description="Only of the first 1000 hits of this search.")
-    hybrid: bool = Field(False, description="Of a search that also looks for the words in photos' texts.")
-    smart: bool = Field(False, description="Of a search that turns facts in the texts into filters.")
+
+class MapParameters(StrictParameters):
+    """A part of a map."""
+
+    within: Word = Field(
+        description="The rectangle `SOUTH,WEST,NORTH,EAST` in degrees. It crosses the date line if `WEST` is above `EAST`.",
+        examples=["47.2,10.9,48.4,13.1"],
+    )
 
 
 def _as_int(text: object) -> object:
@@ -227,7 +265,7 @@ class ThumbnailSize(StrictParameters):
     )
 
 
-REPEATABLE = frozenset({"in", "name", "place", "keyword", "person", "like", "unlike", "right", "wrong", "prompt"})
+REPEATABLE = frozenset({"in", "name", "place", "keyword", "person", "like", "unlike", "right", "wrong", "prompt", "by"})
 _MODELS = (
     SearchParameters,
     SimilarParameters,
@@ -235,6 +273,7 @@ _MODELS = (
     FacetParameters,
     PlaceParameters,
     DuplicatesParameters,
+    MapParameters,
     ThumbnailSize,
 )
 NAMES = sorted({field.alias or name for model in _MODELS for name, field in model.model_fields.items()})

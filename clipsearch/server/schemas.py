@@ -260,9 +260,29 @@ class PhotoPlace(BaseModel):
 
 
 class PlacesAnswer(BaseModel):
-    """At most 5000 places."""
+    """At most 20,000 places, and how many photos have one."""
 
     places: list[PhotoPlace]
+    images: int
+
+
+class MapName(BaseModel):
+    """A city, its middle in degrees, and how many live there; 0 if that is not known."""
+
+    name: str = Field(examples=["Munich"])
+    latitude: float
+    longitude: float
+    population: int
+
+
+class MapAnswer(BaseModel):
+    """What a part of a map shows."""
+
+    names: list[MapName]
+    tiles: str | None = Field(
+        description="The address of the user's own map tiles, if the server was started with `--map-tiles`.",
+        examples=["http://localhost:8080/{z}/{x}/{y}.png"],
+    )
 
 
 _STATUS_TYPES = {**get_type_hints(Status), "stale": int | None}

@@ -25,13 +25,14 @@ from clipsearch import types
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import containing, place_test
+from clipsearch.query.filters import containing, place_test, rectangle
 
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
 MOST_TERMS = 100
 MOST_MARKS = 100  # right ones, and as many wrong ones
 MOST_CONDITIONS = 1000  # in one list
+MOST_CHOSEN = 100_000  # photos in a condition that names them
 MOST_VALUES = 8192  # of an embedding
 LONGEST_VALUE = 4096  # characters; Linux's PATH_MAX
 
@@ -82,6 +83,15 @@ class Circle(Strict):
     km: float = Field(gt=0, allow_inf_nan=False, examples=[50])
 
 
+class Rectangle(Strict):
+    """A rectangle of a map, in degrees. It crosses the date line if `west` is above `east`."""
+
+    south: float = Field(ge=-90, le=90, allow_inf_nan=False, examples=[47.2])
+    west: float = Field(ge=-180, le=180, allow_inf_nan=False, examples=[10.9])
+    north: float = Field(ge=-90, le=90, allow_inf_nan=False, examples=[48.4])
+    east: float = Field(ge=-180, le=180, allow_inf_nan=False, examples=[13.1])
+
+
 class ConditionObject(Strict):
     """A filter: `field`, `operator` and `value`; or one of the other fields."""
 
@@ -98,8 +108,12 @@ class ConditionObject(Strict):
         None, description='Its texts have all of these words and "phrases"; `word*` stands for any ending.'
     )
     near: Circle | None = Field(None, description="Taken there.")
+    within: Rectangle | None = Field(None, description="Taken in this part of a map.")
     located: Annotated[list[PlaceCode], Field(max_length=MOST_CONDITIONS)] | None = Field(
         None, description="Taken in any of these places: `FR/11/2988507` is a city, `FR/11` a region, `FR` a country."
+    )
+    among: Annotated[list[Id], Field(max_length=MOST_CHOSEN)] | None = Field(
+        None, description="One of these photos, by their ids.", examples=[[12, 17]]
     )
     all: Conditions | None = Field(None, description="All of these hold.")
     any: Conditions | None = Field(None, description="At least one of these holds.")
@@ -137,6 +151,10 @@ class ConditionObject(Strict):
                 return types.Near(near.latitude, near.longitude, near.km)
             case {"located": codes} if len(given) == 1:
                 return types.Located(tuple(codes))
+            case {"within": box} if len(given) == 1:
+                return rectangle(box.south, box.west, box.north, box.east)
+            case {"among": ids} if len(given) == 1:
+                return types.Among(tuple(ids))
             case {"all": parts} if len(given) == 1:
                 return types.All(tuple(part.condition for part in parts))
             case {"any": parts} if len(given) == 1:
@@ -144,7 +162,8 @@ class ConditionObject(Strict):
             case {"not_": part} if len(given) == 1:
                 return types.Not(part.condition)
         raise QueryError(
-            "a filter has either field, operator and value, or one of known, below, contains, near, located, all, any and not"
+            "a filter has either field, operator and value, or one of known, below, contains, near, within, located, "
+            "among, all, any and not"
         )
 
 

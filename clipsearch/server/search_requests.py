@@ -17,7 +17,7 @@ from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.render.grouping import GroupBy
 from clipsearch.server.errors import RequestError
-from clipsearch.server.parameters import PICTURE, HitParameters, SearchParameters, SimilarParameters
+from clipsearch.server.parameters import PICTURE, CountParameters, HitParameters, SearchParameters, SimilarParameters
 from clipsearch.server.search_body import SearchBody, TermObject
 from clipsearch.server.uploads import KEPT_FOR, Upload, Uploads
 from clipsearch.types import Query, Term
@@ -63,16 +63,39 @@ def search_from_parameters(search: SearchParameters, query_string: bytes) -> Sea
     """The parameters of GET /api/search. QueryError if they ask for nothing."""
     if search.q is None and not (search.like or search.unlike):
         raise QueryError("say what to look for, with q or like; /api/images has all photos")
+    terms, words = _terms(search)
+    prompts = (*search.prompt, *(ENSEMBLE if search.ensemble else ()))
+    min_match = RELEVANT if search.relevant and search.min_match is None else search.min_match
+    more = {"prompts": prompts, "min_match": min_match, "smart": search.smart, "hybrid": search.hybrid}
+    return _request(search, query_string, terms, " ".join(words), **more)
+
+
+def counted_search(counted: CountParameters, query_string: bytes) -> SearchRequest | None:
+    """The search whose hits are counted; None if all photos count that meet the filters. QueryError as a search."""
+    terms, words = _terms(counted)
+    if not terms:
+        return None
+    query = Query(
+        (),
+        counted.conditions(query_string),
+        right=tuple(counted.right),
+        wrong=tuple(counted.wrong),
+        hybrid=counted.hybrid,
+        smart=counted.smart,
+        min_match=counted.min_match,
+    )
+    return SearchRequest(query, tuple(terms), counted.nearest, " ".join(words))
+
+
+def _terms(search: SearchParameters | CountParameters) -> tuple[list[RequestTerm], list[str]]:
+    """The terms of a search by texts and pictures, and how it is written."""
     terms: list[RequestTerm] = list(parse_terms(split_words(search.q))) if search.q is not None else []
     words = [search.q] if search.q is not None else []
     for sign, word, pictures in ((1, "+", search.like), (-1, "-", search.unlike)):
         for picture in pictures:
             terms.append(_picture_term(picture, sign))
             words += [word, picture]
-    prompts = (*search.prompt, *(ENSEMBLE if search.ensemble else ()))
-    min_match = RELEVANT if search.relevant and search.min_match is None else search.min_match
-    more = {"prompts": prompts, "min_match": min_match, "smart": search.smart, "hybrid": search.hybrid}
-    return _request(search, query_string, terms, " ".join(words), **more)
+    return terms, words
 
 
 def similar_from_parameters(similar: SimilarParameters, query_string: bytes) -> SearchRequest:

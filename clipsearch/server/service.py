@@ -35,8 +35,11 @@ class Service:
     If there is no index yet, it is made once a client asks for the `offered` photo folder. Clients may add folders below those
     that are `allowed`.
 
-    Four threads read the index, so that quick requests do not wait for slow ones: `searches` has the model, `lookups` reads
-    single photos, `counts` does what takes longer, and `analyses` what may take minutes.
+    Five threads read the index, so that quick requests do not wait for slow ones: `searches` has the model, `lookups` reads
+    single photos, `counts` does what takes longer, `facets` counts by keyword and the like, and `analyses` does what may take
+    minutes.
+
+    `map_tiles` is the address of the user's own tiles for the map: "http://localhost:8080/{z}/{x}/{y}.png".
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Service:
         device: str = "auto",
         offered: Path | None = None,
         allowed: Sequence[Path] = (),
+        map_tiles: str | None = None,
     ) -> None:
         def make_engine() -> SearchEngine:
             return SearchEngine(index_folder, model=model, device=device)
@@ -59,6 +63,8 @@ class Service:
         self.lookups = EngineThread(make_engine, "lookups")
         self.counts = EngineThread(make_engine, "counts")
         self.analyses = EngineThread(make_engine, "analyses")
+        self.facets = EngineThread(make_engine, "facets")
+        self.map_tiles = map_tiles
         self.pictures = Pictures(ThumbnailCache(), self.metrics.thumbnail)
         self.uploads = Uploads()  # only the thread of `searches` uses it
         self.downloads = Downloads()
@@ -89,7 +95,7 @@ class Service:
         """Stop."""
         self.jobs.close()
         self.pictures.close()
-        for thread in (self.searches, self.lookups, self.counts, self.analyses):
+        for thread in (self.searches, self.lookups, self.counts, self.facets, self.analyses):
             thread.close()
 
     async def answer(self, request: Request, work: Awaitable[_T]) -> _T:
@@ -113,6 +119,10 @@ class Service:
     async def read(self, request: Request, work: Callable[[SearchEngine], _T]) -> _T:
         """The result of a function of the engine that may take long; dropped as by `answer`."""
         return await self.answer(request, self.counts.run(work))
+
+    async def read_facets(self, request: Request, work: Callable[[SearchEngine], _T]) -> _T:
+        """The result of a function of the engine that counts by value; photos are listed meanwhile."""
+        return await self.answer(request, self.facets.run(work))
 
     async def embed_file(self, request: Request, path: str) -> Upload:
         """A picture's file as an upload: decoded in another process, and embedded in the thread that has the model.

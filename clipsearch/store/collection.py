@@ -336,6 +336,15 @@ class Collection:
         """How many images meet a condition, or are there."""
         return self._catalog.images.count_of(condition, self.places)
 
+    def files_of(self, ids: Sequence[int]) -> list[int]:
+        """The files of some pictures, each once, by the ids that stand for them."""
+        files = self._index.at_one_state(lambda snapshot: snapshot.file_ids.files_of(np.array(ids, np.int64)))
+        return list(dict.fromkeys(files.tolist()))
+
+    def positions(self, condition: Condition | None = None, most: int = -1) -> list[tuple[int, float, float]]:
+        """(id, latitude, longitude) of the images that meet a condition and have a position, newest first: `most`, or all."""
+        return self._catalog.images.positions(condition, self.places, most)
+
     def totals(self, condition: Condition | None = None) -> Totals:
         """Totals over the images that meet a condition, or over all."""
         return self._catalog.images.totals(condition, self.places)

@@ -43,7 +43,7 @@ from clipsearch.store.rows import (
     record_of,
     vector_checks_of,
 )
-from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, moment, octets, text, whole
+from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, moment, number, octets, text, whole
 from clipsearch.types import LONGEST_CAPTION, Condition, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
@@ -434,6 +434,18 @@ class ImageTable(FileTable):
         page = f"LIMIT {int(count)} OFFSET {int(offset)}"
         rows = self._select("image_id", condition, folders, f"ORDER BY {_ORDERS[order]} {page}")
         return [image_id for (image_id,) in rows]
+
+    def positions(
+        self, condition: Condition | None, folders: FolderLookup, most: int
+    ) -> list[tuple[int, float, float]]:
+        """(image_id, latitude, longitude) of those that have a position, newest first; `most` of them, or all if it is -1."""
+        rest = f"AND latitude IS NOT NULL AND longitude IS NOT NULL ORDER BY image_id DESC LIMIT {int(most)}"
+        rows = self._select("image_id, latitude, longitude", condition, folders, rest)
+        with as_written("the catalog's table of images (latitude, longitude)"):
+            return [
+                (whole(image_id, 1, MOST_IDS), number(north, -90, 90), number(east, -180, 180))
+                for image_id, north, east in rows
+            ]
 
     def names(self) -> tuple[bytes, Ids]:
         """Every image's file name, as "/a/b/c/" in lower case as SQLite has it, and their ids, int64 (n,)."""

@@ -12,7 +12,22 @@ from unicodedata import normalize
 
 from clipsearch.errors import QueryError
 from clipsearch.store.full_text import expression, phrases
-from clipsearch.types import NUMBERS, All, Below, Condition, Contains, Either, Known, Located, Near, Not, Test, literals
+from clipsearch.types import (
+    NUMBERS,
+    All,
+    Among,
+    Below,
+    Condition,
+    Contains,
+    Either,
+    Known,
+    Located,
+    Near,
+    Not,
+    Test,
+    Within,
+    literals,
+)
 
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""
@@ -62,6 +77,10 @@ def to_sql(condition: Condition, folders: FolderLookup) -> Sql:
         return _joined("OR", [below(root_id, folder) for root_id, folder in folders(condition.folder)], "0")
     if isinstance(condition, Located):
         return _joined("OR", [_located(code) for code in condition.codes], "0")
+    if isinstance(condition, Among):
+        return "image_id IN (SELECT value FROM json_each(?))", [f"[{','.join(map(str, condition.ids))}]"]
+    if isinstance(condition, Within):
+        return _within(condition)
     return _near(condition)
 
 
@@ -294,6 +313,16 @@ def box_around(near: Near) -> tuple[float, float, tuple[float, float] | None]:
         if west >= -180 and east <= 180:
             return south, north, (west, east)
     return south, north, None
+
+
+def _within(box: Within) -> Sql:
+    sides = (
+        "longitude BETWEEN ? AND ?"
+        if box.west <= box.east
+        else "(longitude BETWEEN ? AND 180 OR longitude BETWEEN -180 AND ?)"
+    )
+    sql = f"latitude BETWEEN ? AND ? AND {sides} AND latitude IS NOT NULL AND longitude IS NOT NULL"
+    return sql, [box.south, box.north, box.west, box.east]
 
 
 def _near(near: Near) -> Sql:

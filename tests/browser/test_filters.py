@@ -1,6 +1,9 @@
-"""The filter panel and the map."""
+"""The filter panel."""
 
+import json
 import re
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -138,34 +141,42 @@ def test_on_a_phone_the_filters_come_over_the_photos(new_page, address):
         page.locator("#filters").get_by_role("button", name=re.compile("^WEBP")).click()
     page.keyboard.press("Escape")
     page.wait_for_selector("#filters", state="hidden")
-    page.wait_for_function("document.activeElement.id === 'toggle-filters'")
+    page.wait_for_function("() => document.activeElement.id === 'toggle-filters'")
     assert page.evaluate("document.documentElement.scrollWidth <= 320")
     assert len(shown(page)) == 3
 
 
-def test_the_map_shows_places_and_filters_by_them(page):
-    page.click("#toggle-map")
-    page.wait_for_selector(".mark")
-    assert page.locator(".map-note").inner_text() == "4 photos with a location"
-    assert sum(int(text) for text in page.locator(".mark").all_inner_texts()) == 4
-    with answered(page):
-        page.get_by_role("button", name="2 photos taken here").click()
-    assert shown(page) == ["wave.jpg", "rio.jpg"]
-    assert "near=" in page.url
-    page.get_by_label("All locations").click()
-    page.wait_for_function("() => [...document.querySelectorAll('.mark')].length >= 3")
-    drawn = page.evaluate(
-        "() => { const canvas = document.querySelector('#map canvas');"
-        " const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
-        " return data.some((value, i) => i % 4 === 3 && value > 0); }"
+def test_counts_follow_the_query(page, filters):
+    total = sum(int(text) for text in filters.locator("[data-key^=format] .count").all_inner_texts())
+    with page.expect_response(lambda response: "/api/facets" in response.url and "q=a+giraffe" in response.url):
+        page.fill("#query", "a giraffe")
+    page.wait_for_function("() => document.querySelector('#filters .counted')?.textContent.startsWith('Counts are of')")
+    address, words = page.url.split("/?")[0], "q=a+giraffe&hybrid=true&smart=true&min_match=0.5"
+    likely = json.load(urlopen(f"{address}/api/search?{words}&top_k=1000"))
+    page.wait_for_function(
+        "(wanted) => [...document.querySelectorAll('#filters [data-key^=format] .count')]"
+        ".reduce((sum, one) => sum + Number(one.textContent), 0) === wanted",
+        arg=len(likely["hits"]),
     )
-    assert drawn
+    assert 0 < len(likely["hits"]) < total
 
 
-def test_the_map_is_moved_by_keys(page):
-    page.click("#toggle-map")
-    page.wait_for_selector(".mark")
-    page.locator("#map").focus()
-    before = page.locator(".mark").first.bounding_box()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("(x) => document.querySelector('.mark').getBoundingClientRect().x !== x", arg=before["x"])
+def test_only_the_facets_that_are_shown_are_counted_and_slow_ones_hold_nobody(new_page, address):
+    page = new_page()
+    asked, held = [], []
+
+    def hold(route):
+        asked.append(set(parse_qs(urlsplit(route.request.url).query)["by"]))
+        if "keyword" in route.request.url:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/facets?*", hold)
+    page.goto(address)
+    page.wait_for_selector("#filters [data-key^=format]")
+    assert page.locator("#filters [data-key^=keyword]").count() == 0
+    quick = {"year", "month", "folder", "camera", "format", "orientation", "rating", "place", "country"}
+    assert asked == [quick, {"keyword", "person"}]
+    held[0].continue_()
+    page.wait_for_selector("#filters [data-key^=keyword]")

@@ -32,6 +32,47 @@ def test_clicks_ranges_and_keys_select(page):
     assert page.locator(".photo.picked").count() == 0
 
 
+def test_only_what_is_selected_looks_so(page):
+    cards = page.locator(".photo")
+    cards.nth(1).hover()
+    cards.nth(1).locator(".pick").click()
+    page.mouse.move(5, 5)
+    colours = "(one) => { const mark = getComputedStyle(one, '::before'); return [mark.color, mark.backgroundColor]; }"
+    (picked, picked_paper), (unpicked, unpicked_paper) = (
+        cards.nth(number).locator(".pick").evaluate(colours) for number in (1, 2)
+    )
+    assert picked_paper != unpicked_paper and picked != unpicked
+    assert unpicked.endswith(", 0)")  # its check mark is transparent
+
+
+def test_the_mouse_drags_from_a_check_mark_over_more_photos(page):
+    cards = page.locator(".photo")
+    cards.nth(1).hover()
+    start, end = cards.nth(1).locator(".pick").bounding_box(), cards.nth(4).bounding_box()
+    page.mouse.move(start["x"] + 10, start["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(end["x"] + 30, end["y"] + 40, steps=4)
+    page.mouse.up()
+    assert page.locator(".photo.picked").count() == 4 and page.locator("#viewer").is_hidden()
+    cards.nth(6).locator(".open").click(modifiers=["Shift"])  # on the photo itself, while others are selected
+    assert page.locator("#selection-count").inner_text() == "6 photos selected"
+    cards.nth(8).locator(".open").click(modifiers=["Control"])
+    assert page.locator("#selection-count").inner_text() == "7 photos selected"
+
+
+def test_what_is_selected_off_the_screen_is_said_and_shown(page):
+    page.locator(".photo .open").first.focus()
+    page.keyboard.press("x")
+    assert page.locator("#selection-away").is_hidden()
+    search(page, "a guitar")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_function("() => document.querySelector('#selection-away').textContent === '1 not on the screen'")
+    page.click("#selection-away")
+    page.locator("#panel .strip button").click()
+    page.wait_for_selector("#panel", state="hidden")
+    page.wait_for_function("() => document.querySelector('#selection-away').hidden")
+
+
 def test_paths_are_copied_and_lists_downloaded(page, album):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     search(page, "a guitar")

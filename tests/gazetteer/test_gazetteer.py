@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-from clipsearch.gazetteer import CITY_KM, COUNTRY_KM, find, names, near_spellings, nearest, nearest_many, texts
+from clipsearch.gazetteer import (
+    CITY_KM,
+    COUNTRY_KM,
+    find,
+    largest_within,
+    names,
+    near_spellings,
+    nearest,
+    nearest_many,
+    texts,
+)
 from clipsearch.gazetteer.data import UNITS_A_DEGREE, gazetteer
 from clipsearch.gazetteer.folding import fold
 
@@ -191,3 +201,28 @@ def test_importing_the_gazetteer_opens_no_file() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "0"
     )
+
+
+def test_the_largest_places_of_a_rectangle_are_spread_over_it():
+    everywhere = largest_within(-90, -180, 90, 180, 60)
+    assert len(everywhere) == 60 and everywhere[0].population > 1e7
+    assert [place.population for place in everywhere] == sorted(
+        (place.population for place in everywhere), reverse=True
+    )
+    for continent in (
+        (0, -20, 72, 40),
+        (-35, 10, 15, 50),
+        (10, -130, 60, -60),
+        (-45, 110, -10, 155),
+        (-55, -80, 10, -35),
+    ):
+        inside = [
+            place
+            for place in everywhere
+            if continent[0] <= place.latitude <= continent[2] and continent[1] <= place.longitude <= continent[3]
+        ]
+        assert inside, continent
+    assert largest_within(47, 11, 48.5, 12, 5)[0].name == "Munich"
+    assert largest_within(-0.5, -30.5, 0.5, -29.5, 5) == []  # the Atlantic
+    around = largest_within(-19, 179, -16, -179, 9)
+    assert around and all(abs(place.longitude) > 178.9 for place in around)

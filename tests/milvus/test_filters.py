@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from clipsearch.errors import QueryError
 from clipsearch.milvus.filters import EVERYTHING, NOTHING, FilterTranslator, both, text_key
-from clipsearch.types import All, Below, Either, Known, Near, Not, Test
+from clipsearch.types import All, Among, Below, Either, Known, Near, Not, Test, Within
 from tests.store.test_filters import LEAVES
 
 ATTACKS = [
@@ -95,6 +96,10 @@ def test_what_milvus_cannot_express_becomes_a_wider_expression():
     )
     assert translate(Not(Known("caption"))).exact and translate(Test("caption", "!=", "a dog")).exact
     assert not translate(Near(48, 11, 5)).exact
+    assert translate(Within(-1, 170, 1e-7, -170)).text.endswith("(longitude >= 170.0 or longitude <= -170.0)")
+    assert translate(Not(Within(1, 2, 3, 4))).exact
+    with pytest.raises(QueryError, match="search the index itself"):
+        translate(Among((1, 2)))
     assert not translate(Test("camera", "=", "x"), cameras=None).exact
     assert translate(Test("camera", "~", "*CANON*")).text == f'camera in ["{text_key("Canon")}"]'
     assert (

@@ -15,8 +15,9 @@ from clipsearch.query.filters import (
     taken_from,
     taken_in,
     taken_near,
+    taken_within,
 )
-from clipsearch.types import All, Below, Either, Known, Near, Not, Test
+from clipsearch.types import All, Below, Either, Known, Near, Not, Test, Within
 
 JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024-08-01T00:00:00")))
 
@@ -105,6 +106,23 @@ def test_single_filters(tmp_path, monkeypatch):
     assert parse_where("format != raw") == Not(of_format("raw"))
     assert of_format(".TIF") == of_format("tiff") == Test("format", "=", "TIFF")
     assert oriented("Portrait") == Test("orientation", "=", "portrait")
+
+
+def test_a_rectangle_of_a_map():
+    assert taken_within("47,10,48.5,12") == Within(47, 10, 48.5, 12)
+    assert taken_within("-20,170,0,-170") == Within(-20, 170, 0, -170)  # over the date line
+    for text in ("here", "1,2,3", "48,10,47,12", "0,0,91,1", "0,-181,1,1", "nan,0,1,1", "0,0,1,1,1"):
+        with pytest.raises(QueryError, match="is not a rectangle"):
+            taken_within(text)
+
+
+def test_an_expression_takes_places_of_a_map():
+    assert parse_where("near 48.1,11.6,20 or not within '47, 10, 48.5, 12'") == Either(
+        (Near(48.1, 11.6, 20), Not(Within(47, 10, 48.5, 12)))
+    )
+    for text in ("within", "near =", "within 1,2", "near here"):
+        with pytest.raises(QueryError):
+            parse_where(text)
 
 
 @pytest.mark.parametrize("text", ["here", "1", "91,0", "0,181", "0,0,0", "0,0,-1", "nan,0", "0,0,inf", "1,2,3,4"])

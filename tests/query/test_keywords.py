@@ -73,6 +73,7 @@ def test_a_query_is_parsed_with_keywords():
         ({"before": 2020, "camera": "Canon"}, {"camera": "Canon", "before": "2020"}),
         ({"near": (48.2, 16.4)}, {"near": "48.2,16.4"}),
         ({"near": (48.2, 16.4, 5)}, {"near": "48.2,16.4,5"}),
+        ({"within": (48, 16, 49, 17)}, {"within": "48,16,49,17"}),
         ({"rating": 4}, {"rating": "4"}),
         ({"rating": (2, 4)}, {"rating": "2..4"}),
         ({"in_": Path("/a")}, {"folders": ["/a"]}),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from clipsearch.query.filters import parse_where
 from clipsearch.render.explain import condition_text, explain_text
-from clipsearch.types import All, Below, Either, Known, Near, Not, Query, Term, Test
+from clipsearch.types import All, Among, Below, Either, Known, Near, Not, Query, Term, Test, Within
 from tests.render.support import answer
 
 
@@ -55,6 +55,7 @@ def test_hostile_texts_take_one_line():
     [
         Test("camera", "~", "*canon eos*"),
         Test("size", ">", 5e6),
+        Within(-20, 170.5, 1e-7, -170),
         All((Known("taken"), Not(Either((Test("format", "=", "PNG"), Test("width", "<", 100.0)))))),
         Either((All((Test("name", "~", "a's*"), Test("height", "=", 30.0))), Not(Known("camera")))),
     ],
@@ -65,3 +66,4 @@ def test_a_condition_is_said_as_where_would_read_it(condition):
 
 def test_places_are_said_in_words():
     assert condition_text(Near(48.137, 11.575, 5)) == "within 5 km of 48.137,11.575"
+    assert condition_text(Among((3, 4))) == "among 2 chosen photos"

@@ -19,9 +19,11 @@ from clipsearch import SearchEngine
 from clipsearch.client import is_loopback
 from clipsearch.errors import ClipsearchError
 from clipsearch.server.app import make_app
+from clipsearch.server.map_tiles import tile_origin
 from clipsearch.server.middleware import access
 from clipsearch.server.middleware.access import AccessControl, check_exposure
 from clipsearch.server.routes import page as page_routes
+from clipsearch.server.service import Service
 from clipsearch.server.sessions import Sessions
 from tests.conftest import save_photo, shared
 from tests.server.conftest import ADDRESS, MAY_CHANGE, ids, serving
@@ -511,3 +513,26 @@ def test_an_index_from_elsewhere_cannot_show_other_files(client, engine, photos)
     for address in (f"/api/images/{number}/file", f"/api/thumbnails/{number}"):
         answer = client.get(address)
         assert answer.status_code in (404, 503) and "root:" not in answer.text
+
+
+# -- the user's own map tiles
+
+
+def test_only_a_server_with_map_tiles_lets_the_page_show_them(client, engine):
+    assert "img-src 'self' blob: data:;" in client.get("/").headers["content-security-policy"]
+    service = Service(engine.index_folder, map_tiles="http://localhost:8080/{z}/{x}/{y}.png")
+    app = make_app(service, host="127.0.0.1", port=8100)
+    with TestClient(app, base_url=ADDRESS) as other:
+        policy = other.get("/").headers["content-security-policy"]
+        assert "img-src 'self' http://localhost:8080 blob: data:;" in policy and policy.count("http") == 1
+        assert other.get("/api/map?within=0,0,1,1").json()["tiles"] == "http://localhost:8080/{z}/{x}/{y}.png"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "tiles", "ftp://a/{z}/{x}/{y}", "http://a/{z}/{x}", "http://a;script-src *//{z}/{x}/{y}", "http://a b/{z}/{x}/{y}",
+     "http://u@a/{z}/{x}/{y}", "http://a:99999999/{z}/{x}/{y}", "javascript:{z}{x}{y}", "http:///{z}/{x}/{y}", "http://*/{z}/{x}/{y}"],
+)  # fmt: skip
+def test_an_address_that_is_not_one_of_tiles_is_refused(address):
+    with pytest.raises(ClipsearchError, match="not an address of map tiles"):
+        tile_origin(address)

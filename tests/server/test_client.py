@@ -22,7 +22,7 @@ from clipsearch.cli import cli
 from clipsearch.client import Client
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.filters import chosen
-from clipsearch.types import All, Below, Either, Known, Located, Near, Not, Test
+from clipsearch.types import All, Among, Below, Either, Known, Located, Near, Not, Test, Within
 from tests.conftest import PHOTOS, give_captions, save_pages, save_photo
 from tests.server.conftest import serving
 
@@ -352,6 +352,8 @@ def same_answers(engine, client, query):
         (Not(Located(("FR/11", "US"))),),
         (Not(Below(str(PHOTOS))),),
         (Either((Below(str(PHOTOS)), Known("caption"))), Near(1, 2, 20000), Near(1, 3, 20000)),
+        (Not(Within(-20, 170, 20, -170)), *chosen(within="-90,-180,90,180")),
+        (Not(Among((1, 2, 99))),),
         (Not(Test("camera", "=", "both ' and \"")),),
         (Test("taken", "<", "2024"),),
         (Not(Below("/caf\udce9")), Test("name", "~", "*\udce9*")),

@@ -60,6 +60,7 @@ def test_answers_have_the_keys_that_are_described(client, engine, photos, descri
         ("/api/desktop", "/api/desktop"),
         ("/api/facets", "/api/facets"),
         ("/api/places", "/api/places"),
+        ("/api/map", "/api/map?within=47,10,49,13"),
         ("/api/status", "/api/status"),
         ("/api/failures", "/api/failures"),
         ("/api/saved-searches", "/api/saved-searches"),

@@ -14,8 +14,9 @@ from clipsearch import SearchEngine
 from clipsearch._internal.commands import quoted
 from clipsearch.cli import cli
 from clipsearch.server.app import make_app
+from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
-from tests.conftest import give_captions, give_facts, save_photo
+from tests.conftest import give_captions, give_facts, save_pages, save_photo
 from tests.server.conftest import found_names, ids
 
 
@@ -142,6 +143,48 @@ def test_facets_count_keywords_people_ratings_and_sources_of_dates(client, engin
     assert client.get("/api/facets?keyword=sky&top=1").json()["facets"]["keyword"] == [{"value": "Sea", "images": 1}]
 
 
+def test_facets_count_only_what_is_asked_for(client, engine, monkeypatch):
+    give_facts(engine.index_folder, "red.jpg", keywords=("Sea", "Sky"))
+    counted = []
+    real = Collection.count_by
+    monkeypatch.setattr(
+        Collection, "count_by", lambda self, value, *rest: counted.append(value) or real(self, value, *rest)
+    )
+    answer = client.get("/api/facets?by=format&by=orientation").json()
+    assert list(answer["facets"]) == ["format", "orientation"] and answer["images"] == 5
+    assert counted == ["format", "shape"]
+    assert list(client.get("/api/facets?by=keyword").json()["facets"]["keyword"]) == [
+        {"value": "Sea", "images": 1},
+        {"value": "Sky", "images": 1},
+    ]
+
+
+def test_counts_are_those_of_the_hits(client, engine, photos):
+    save_pages(photos / "pages.tif", "blue", "red")  # the second page is the hit, and the file counts
+    engine.index()
+    search = {"q": "red", "min_match": 0.5}
+    hits = client.get("/api/search", params={**search, "top_k": 100}).json()["hits"]
+    facets = client.get("/api/facets", params={**search, "by": ["format", "folder"]}).json()
+    assert facets["images"] == len(hits) > 0
+    assert sum(count["images"] for count in facets["facets"]["format"]) == len(hits)
+    assert client.get("/api/facets?q=red&nearest=2").json()["images"] == 2
+    number = ids(client)["red.jpg"]
+    assert client.get(f"/api/facets?like={number}&nearest=1").json()["images"] == 1
+    assert client.get("/api/facets?q=red&format=tiff&by=format").json()["facets"]["format"] == [
+        {"value": "TIFF", "images": 1}
+    ]
+
+
+def test_a_map_has_the_largest_places_and_no_tiles(client):
+    answer = client.get("/api/map?within=47,10,49,13").json()
+    names = [place["name"] for place in answer["names"]]
+    assert names[0] == "Munich" and "Augsburg" in names and len(names) <= 120 and answer["tiles"] is None
+    assert all(47 <= place["latitude"] <= 49 and 10 <= place["longitude"] <= 13 for place in answer["names"])
+    fiji = client.get("/api/map?within=-20,176,-15,-173").json()["names"]
+    assert "Suva" in [place["name"] for place in fiji] and {place["longitude"] > 0 for place in fiji} == {True, False}
+    assert client.get("/api/map?within=2,1,1,2").status_code == 400 and client.get("/api/map").status_code == 422
+
+
 def test_a_list_has_one_photo_for_each_shot_if_that_is_wanted(client, engine, photos):
     for name, colour in (("IMG_1.png", "red"), ("IMG_1.jpg", "blue"), ("IMG_1-edited.jpg", "green")):
         save_photo(photos / name, colour, note=name)
@@ -170,8 +213,10 @@ def test_places_are_those_of_the_filters_or_of_a_search(client, engine, photos):
     number = ids(client)["munich.jpg"]
     (place,) = client.get("/api/places").json()["places"]
     assert place["id"] == number and place["latitude"] == pytest.approx(48 + 8 / 60) and place["longitude"] == 11.5
-    assert client.get("/api/places?q=red").json() == {"places": [place]}
-    assert client.get("/api/places?format=png").json() == {"places": []}
+    assert client.get("/api/places?q=red").json() == {"places": [place], "images": 1}
+    assert client.get("/api/places?format=png").json() == {"places": [], "images": 0}
+    assert client.get("/api/places?within=48,11,49,12").json()["places"] == [place]
+    assert client.get("/api/places?within=48,12,49,11").json()["places"] == []  # the other way round the world
     photo = client.get(f"/api/images/{number}").json()
     assert photo["gps"] == [place["latitude"], place["longitude"]] and photo["exif"]["gps"] == photo["gps"]
 

@@ -15,7 +15,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.filters import km_between
 from clipsearch.store.memory_catalog import MemoryCatalog
 from clipsearch.store.rows import Place
-from clipsearch.types import All, Below, Either, ImageFile, ImageInfo, Known, Near, Not, Test
+from clipsearch.types import All, Among, Below, Either, ImageFile, ImageInfo, Known, Near, Not, Test, Within
 from tests.store.support import random_units, writer
 
 CAMERAS = [None, "Canon EOS 5D", "canon powershot", "NIKON D90", "Pixel 7 [main]"]
@@ -57,6 +57,12 @@ def holds(condition, record, root):
         return not holds(condition.condition, record, root)
     if isinstance(condition, Below):
         return Path(record.file.path).is_relative_to(condition.folder) and record.file.path != condition.folder
+    if isinstance(condition, Within):
+        if record.info.gps is None:
+            return False
+        (latitude, longitude), (west, east) = record.info.gps, (condition.west, condition.east)
+        beside = west <= longitude <= east if west <= east else longitude >= west or longitude <= east
+        return condition.south <= latitude <= condition.north and beside
     if isinstance(condition, Near):
         gps = record.info.gps
         return gps is not None and km_between(*gps, condition.latitude, condition.longitude) <= condition.km
@@ -98,6 +104,7 @@ LEAVES = [
     Test("size", "<", 5000), Test("taken", ">=", "2024-01-01T00:00:00"), Test("taken", "<", "2023-12-31T12:00:00"),
     Known("taken"), Test("orientation", "=", "Portrait"), Test("latitude", ">", 0), Test("longitude", "<=", -10.5),
     Known("latitude"), Near(0, 0, 5000), Near(80, 179, 3000), Near(-60, -170, 4000), Near(48, 11, 1), Near(10, 100, 20015.2),
+    Within(-20, -30, 40, 50), Within(-60, 150, 60, -150), Within(-90, -180, 90, 180), Within(10, 20, 10, 20),
     Test("caption", "~", "*dog*"), Test("caption", "=", "TWO dogs"), Test("caption", "!=", "two dogs"), Known("caption"),
     Test("caption", "~", "*KÄFER*"), Test("caption", "~", "*[[]rot]"), Test("caption", "~", "100%*"),
 ]  # fmt: skip
@@ -136,6 +143,25 @@ def test_conditions_within_conditions(index):
         assert ids == expected
         sizes.add(len(ids))
     assert len(sizes) > 20
+
+
+def test_photos_are_chosen_by_their_ids(index):
+    with Collection(index) as collection:
+        every = collection.ids().tolist()
+        assert collection.ids(Among(tuple(every[5:40:3]))).tolist() == every[5:40:3]
+        assert collection.ids(All((Among((every[0], 10**12)), Not(Among((every[1],)))))).tolist() == every[:1]
+        assert collection.ids(Among(())).tolist() == []
+        assert sum(count for _, count in collection.count_by("format", Among(tuple(every[:70])))) == 70
+
+
+def test_positions_are_those_of_the_photos_that_have_one(index):
+    with Collection(index) as collection:
+        records = {record.image_id: record.info.gps for record in collection.all_records() if record.info.gps}
+        positions = collection.positions()
+        assert {image_id: (north, east) for image_id, north, east in positions} == records
+        assert [image_id for image_id, *_ in collection.positions(Within(0, -180, 90, 180), 5)] == [
+            image_id for image_id in sorted(records, reverse=True) if records[image_id][0] >= 0
+        ][:5]
 
 
 @contextmanager

@@ -69,10 +69,25 @@ def check_exposure(host: str, token: str | None) -> None:
 
 
 class AccessControl:
-    """ASGI middleware around an application that listens at `host` and `port`."""
+    """ASGI middleware around an application that listens at `host` and `port`.
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int, sessions: Sessions | None = None) -> None:
+    The page may show pictures of the server itself, and of `pictures_from`, an origin, if there is one.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        sessions: Sessions | None = None,
+        pictures_from: str | None = None,
+    ) -> None:
         check_exposure(host, sessions.token if sessions else None)
+        self._headers = dict(_HEADERS)
+        if pictures_from is not None:
+            policy = "Content-Security-Policy"
+            self._headers[policy] = _HEADERS[policy].replace("img-src 'self'", f"img-src 'self' {pictures_from}")
         self._app = app
         self._port = port
         self._sessions = sessions
@@ -94,7 +109,7 @@ class AccessControl:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     headers[name] = value
             await send(message)
 

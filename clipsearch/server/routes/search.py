@@ -1,10 +1,9 @@
-"""Finding photos: searches, browsing, counts, places."""
+"""Finding photos: searches, and browsing."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
@@ -12,26 +11,22 @@ from starlette.responses import Response
 
 from clipsearch import types
 from clipsearch._internal.cancel import CancelToken
-from clipsearch.analysis.statistics import By
 from clipsearch.engine import SearchEngine
-from clipsearch.query.hits import Hits
-from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.matching_words import found_in, wanted_phrases
 from clipsearch.render.json_output import found_in_to_json, hits_to_json, photo_to_json, shot_to_json
 from clipsearch.server import schemas
+from clipsearch.server.counted_photos import hits_of
 from clipsearch.server.errors import RequestError
 from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import (
     BrowseParameters,
     DuplicatesParameters,
-    FacetParameters,
     NoParameters,
-    PlaceParameters,
     SearchParameters,
     SimilarParameters,
 )
 from clipsearch.server.schemas import error_responses, json_response
-from clipsearch.server.search_body import MOST_HITS, SearchBody
+from clipsearch.server.search_body import SearchBody
 from clipsearch.server.search_requests import (
     SearchRequest,
     search_from_body,
@@ -39,15 +34,9 @@ from clipsearch.server.search_requests import (
     similar_from_parameters,
 )
 from clipsearch.server.service import Service
-from clipsearch.server.workers import SearchTask
 from clipsearch.store.full_text import Phrase
-from clipsearch.types import Known, all_of
+from clipsearch.types import all_of
 
-MOST_PLACES = 5000
-_FACETS: tuple[By, ...] = (
-    "year", "month", "camera", "folder", "format", "orientation", "keyword", "person", "rating", "source",
-    "place", "region", "country",
-)  # fmt: skip
 _BAD_QUERY = error_responses({400: "The query asks for nothing, or cannot be understood."})
 _NO_PICTURE = error_responses({404: "There is no such photo or upload."})
 _BAD_BODY = error_responses(
@@ -61,15 +50,11 @@ _BAD_BODY = error_responses(
 
 
 def search_routes(service: Service) -> APIRouter:
-    """/api/search, /api/similar, /api/images, /api/facets, /api/places, /api/duplicates."""
+    """/api/search, /api/similar, /api/images, /api/duplicates."""
     router = APIRouter(prefix="/api", tags=["photos"])
 
-    async def hits_of(request: Request, search: SearchRequest) -> Hits:
-        task = SearchTask(lambda engine: search.resolved(engine, service.uploads), search.top_k)
-        return await service.answer(request, service.searches.run(task))
-
     async def respond(request: Request, search: SearchRequest, start: float) -> Response:
-        hits = await hits_of(request, search)
+        hits = await hits_of(service, request, search)
         origin = hits.explanation
         answer = hits_to_json(
             hits,
@@ -136,19 +121,6 @@ def search_routes(service: Service) -> APIRouter:
             }
         )
 
-    @router.get("/facets", response_model=schemas.FacetsAnswer, responses=_BAD_QUERY)
-    async def facets(request: Request, parameters: Annotated[FacetParameters, Query()]) -> Response:
-        """How many photos there are by year, camera, folder, place, keyword and so on.
-
-        A photo with several keywords or people counts for each. `source` is where the date was read, and `place` a city.
-        """
-        condition = all_of(parameters.conditions(request.scope["query_string"]))
-        stats = await service.read(
-            request, lambda engine: engine.stats(_FACETS, condition, top=parameters.top, depth=parameters.depth)
-        )
-        counts = {breakdown.by: [asdict(count) for count in breakdown.counts] for breakdown in stats.breakdowns}
-        return json_response({"images": stats.images, "facets": counts})
-
     @router.get("/duplicates", response_model=schemas.DuplicatesAnswer, responses=_BAD_QUERY)
     async def duplicates(request: Request, parameters: Annotated[DuplicatesParameters, Query()]) -> Response:
         """Photos that are copies of each other, in groups. It may take minutes, and stops if the client leaves.
@@ -165,23 +137,6 @@ def search_routes(service: Service) -> APIRouter:
             return json_response(await service.answer(request, service.analyses.run(find)))
         finally:
             cancel.cancel()
-
-    @router.get("/places", response_model=schemas.PlacesAnswer, responses=_BAD_QUERY)
-    async def places(request: Request, parameters: Annotated[PlaceParameters, Query()]) -> Response:
-        """Where photos were taken: those of a search, or all that meet the filters, at most 5000."""
-        filters = parameters.conditions(request.scope["query_string"])
-        if parameters.q is None:
-            with_place = all_of((*filters, Known("latitude")))
-            records, _ = await service.read(request, lambda engine: engine.browse(with_place, top_k=MOST_PLACES))
-        else:
-            terms = parse_terms(split_words(parameters.q))
-            query = types.Query((), filters, hybrid=parameters.hybrid, smart=parameters.smart)
-            hits = await hits_of(request, SearchRequest(query, terms, MOST_HITS, parameters.q))
-            records = [hit.record for hit in hits]
-        points = [(record.image_id, record.info.gps) for record in records]
-        return json_response(
-            {"places": [{"id": image_id, "latitude": gps[0], "longitude": gps[1]} for image_id, gps in points if gps]}
-        )
 
     return router
 

@@ -6,6 +6,8 @@ import { changes, changeSearch, currentSearch, isFiltered, withoutFilters } from
 
 /** @typedef {import("./state.js").Search} Search */
 
+const KM_A_DEGREE = 111.195;
+
 export function setUpFilterChips() {
   changes.addEventListener("search", render);
   render();
@@ -32,6 +34,7 @@ function chipsOf(search) {
   const add = (change, text) => chips.push({ text, change: /** @type {any} */ (change) });
   if (search.from || search.to) add({ from: "", to: "" }, period(search.from, search.to));
   if (search.camera) add({ camera: "" }, visible(search.camera));
+  if (search.within) add({ within: "" }, area(search.within));
   if (search.near) add({ near: "" }, surroundings(search.near));
   for (const [list, word] of /** @type {const} */ ([["places", "in"], ["keywords", "keyword"], ["people", "with"]])) {
     for (const value of search[list]) add({ [list]: search[list].filter((other) => other !== value) }, `${word} ${visible(value.replace(/\[([*?[])\]/g, "$1"))}`);
@@ -50,6 +53,15 @@ function chipsOf(search) {
 function period(from, to) {
   if (from === to) return from;
   return from && to ? `${from} to ${to}` : from ? `since ${from}` : `until ${to}`;
+}
+
+/** @param {string} within */
+function area(within) {
+  const [south, west, north, east] = within.split(",").map(Number);
+  const high = (north - south) * KM_A_DEGREE;
+  const wide = (east < west ? east - west + 360 : east - west) * KM_A_DEGREE * Math.cos(((south + north) / 360) * Math.PI);
+  const round = (/** @type {number} */ km) => (km < 1 ? `${Math.max(1, Math.round(km * 1000))} m` : `${count(km < 10 ? Math.round(km * 10) / 10 : Math.round(km))} km`);
+  return `area of ${round(wide)} × ${round(high)}`;
 }
 
 /** @param {string} near */

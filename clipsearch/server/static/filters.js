@@ -3,17 +3,19 @@
 import { ApiError, connection, sentence, ServerGone } from "./api.js";
 import { datesSection } from "./date-filter.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
-import { countsFor, forgetCounts as forget } from "./facet-counts.js";
+import { countPhotos, countsOf, forgetCounts as forget, QUICK, SLOW } from "./facet-counts.js";
 import { folderTree } from "./folder-filter.js";
 import { count, starSigns, starsText, visible } from "./format.js";
 import { photos } from "./photos.js";
-import { changes, changeSearch, currentSearch, EMPTY, filtersOf, literal } from "./state.js";
+import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isQuery, literal } from "./state.js";
 
 /** @typedef {import("./state.js").Search} Search */
 /** @typedef {import("./facet-counts.js").Count} Count */
 /** @typedef {import("./facet-counts.js").Facets} Facets */
 
 const TEXTS = /** @type {const} */ (["text", "name", "where"]);
+const PAUSE = 200; // milliseconds until the hits of what is typed are counted
+const GRACE = 150; // milliseconds that the quick counts wait for the slow ones
 const SHOWN = 8; // cameras, keywords or people, before "more" is clicked
 const LISTS = /** @type {const} */ ({ country: "places", place: "places", keyword: "keywords", person: "people" });
 
@@ -21,6 +23,11 @@ const panel = byId("filters");
 const body = element("div", { class: "facets" });
 /** @type {{parameter: string, values: string, message: string} | null} a filter that the server cannot read */
 let wrong = null;
+/** @type {Facets | null} the counts that are shown */
+let shown = null;
+let whatCounts = ""; // of a query
+let requests = 0;
+let waiting = 0;
 /** @type {Set<string>} facets of which all values are shown */
 const unfolded = new Set();
 
@@ -35,8 +42,17 @@ panel.append(
   ),
 );
 panel.addEventListener("close", () => byId("toggle-filters").setAttribute("aria-expanded", "false"));
-changes.addEventListener("search", refresh);
-photos.addEventListener("shown", () => panel.open && !panel.querySelector(".facet-list") && refresh());
+changes.addEventListener("search", () => {
+  if (!panel.open) return;
+  if (shown) render(); // what is chosen is shown at once, the counts follow
+  if (!isQuery(currentSearch())) refresh();
+});
+photos.addEventListener("shown", () => {
+  if (!panel.open) return;
+  if (!shown) refresh();
+  else if (isQuery(currentSearch())) waitAndRefresh();
+});
+photos.addEventListener("failed", () => panel.open && isQuery(currentSearch()) && refresh());
 connection.addEventListener("back", () => panel.open && refresh());
 
 /**
@@ -61,44 +77,82 @@ export function forgetCounts() {
   refresh();
 }
 
+/** While the user types, photos come first. */
+function waitAndRefresh() {
+  clearTimeout(waiting);
+  waiting = setTimeout(refresh, PAUSE);
+}
+
 async function refresh() {
   if (!panel.open) return;
+  const mine = ++requests;
   const whole = currentSearch();
   if (wrong && valuesOf(whole, wrong.parameter) !== wrong.values) wrong = null;
   const search = wrong ? { ...whole, ...Object.fromEntries(filtersOf(wrong.parameter).map((name) => [name, EMPTY[name]])) } : whole;
   try {
-    // each filter's values are counted without the filter itself, so that another value can be chosen
-    const [dates, folders, cameras, formats, orientations, ratings, places, all] = await Promise.all([
-      countsWithout(search, "from", "to"), countsWithout(search, "folders"), countsWithout(search, "camera"),
-      countsWithout(search, "format"), countsWithout(search, "orientation"), countsWithout(search, "rating"),
-      countsWithout(search, "places"), countsWithout(search), // of keywords and people, all that are chosen must be there
-    ]);
-    if (whole !== currentSearch()) return;
-    keepingFocus(panel, () => {
-      body.replaceChildren(...[
-        wrong && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, sentence(wrong.message)),
-        datesSection(dates.year, dates.month, whole),
-        section("Folders", folderTree(folders.folder, search.folders, refresh)),
-        places.country.length > 1 && section("Countries", severalChoices("country", places.country)),
-        places.place.length > 0 && section("Places", severalChoices("place", places.place)),
-        all.person.length > 0 && section("People", severalChoices("person", all.person)),
-        all.keyword.length > 0 && section("Keywords", severalChoices("keyword", all.keyword)),
-        ratings.rating.length > 0 && section("Rating", ratingChoices(ratings.rating)),
-        section("Camera", choices("camera", cameras.camera)),
-        section("Shape", choices("orientation", orientations.orientation)),
-        section("Format", choices("format", formats.format)),
-      ].filter((part) => part !== false));
-      for (const name of TEXTS) showText(name, whole[name]);
-    });
+    const query = await whatIsCounted(search);
+    const slow = countsOf(search, query, SLOW);
+    const quick = countsOf(search, query, QUICK);
+    const late = slow.then(() => true, () => true);
+    const facets = await quick;
+    const isLate = !(await Promise.race([late, new Promise((resolve) => setTimeout(resolve, GRACE, false))]));
+    if (isLate && mine === requests) show(facets); // the others follow, and what is below them moves
+    const all = { ...facets, ...(await slow) };
+    if (mine === requests) show(all);
   } catch (error) {
-    if (whole !== currentSearch() || error instanceof ServerGone) return; // the banner says why, and what is shown stays
+    if (mine !== requests || error instanceof ServerGone) return; // the banner says why, and what is shown stays
     if (error instanceof ApiError && error.parameter && error.parameter !== wrong?.parameter) {
       wrong = { parameter: error.parameter, values: valuesOf(whole, error.parameter), message: error.message };
       await refresh(); // counts without it
     } else {
+      shown = null;
       body.replaceChildren(element("p", { class: "soft" }, sentence(/** @type {Error} */ (error).message)));
     }
   }
+}
+
+/**
+ * The parameters of the query whose hits are counted; none if it finds nothing likely, as then all photos are shown.
+ * @param {Readonly<Search>} search @returns {Promise<import("./url.js").Pair[]>}
+ */
+async function whatIsCounted(search) {
+  const pairs = countPairs(search);
+  whatCounts = "";
+  if (!pairs.length) return pairs;
+  const { images } = await countPhotos([...filterPairs(search), ...pairs], ["format"]);
+  if (!canJudge(search)) whatCounts = `Counts are of the ${count(images)} nearest photos.`;
+  else if (images) whatCounts = `Counts are of ${count(images)} likely match${images === 1 ? "" : "es"}.`;
+  else whatCounts = "No photo is a likely match: counts are of all.";
+  return images ? pairs : [];
+}
+
+/** @param {Facets} facets */
+function show(facets) {
+  shown = { ...shown, ...facets };
+  render();
+}
+
+function render() {
+  if (!shown) return;
+  const search = currentSearch();
+  const { year, month, folder, camera, format, orientation, rating, place, country, keyword = [], person = [] } = shown;
+  keepingFocus(panel, () => {
+    body.replaceChildren(...[
+      wrong && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, sentence(wrong.message)),
+      whatCounts !== "" && element("p", { class: "soft counted", role: "status" }, whatCounts),
+      datesSection(year, month, search),
+      section("Folders", folderTree(folder, search.folders, render)),
+      country.length > 1 && section("Countries", severalChoices("country", country)),
+      place.length > 0 && section("Places", severalChoices("place", place)),
+      person.length > 0 && section("People", severalChoices("person", person)),
+      keyword.length > 0 && section("Keywords", severalChoices("keyword", keyword)),
+      rating.length > 0 && section("Rating", ratingChoices(rating)),
+      section("Camera", choices("camera", camera)),
+      section("Shape", choices("orientation", orientation)),
+      section("Format", choices("format", format)),
+    ].filter((part) => part !== false && part !== null));
+    for (const name of TEXTS) showText(name, search[name]);
+  });
 }
 
 /** What was chosen or typed for a filter, to compare. @param {Readonly<Search>} search @param {string} parameter */
@@ -128,9 +182,6 @@ export function editText(beside, name) {
   if (!panel.open) toggleFilters(beside, true);
   textInput(name).focus();
 }
-
-/** @param {Readonly<Search>} search @param {...keyof Search} names @returns {Promise<Facets>} */
-const countsWithout = (search, ...names) => countsFor({ ...search, ...Object.fromEntries(names.map((name) => [name, EMPTY[name]])) });
 
 /** @param {string} title @param {HTMLElement} content */
 function section(title, content) {
@@ -183,7 +234,7 @@ function valueList(name, counts, isChosen, choose) {
     choice(name, value, images, isChosen(value), () => choose(value), element("bdi", {}, visible(value)))));
   if (shown.length < counts.length) {
     list.append(element("li", {}, element("button", {
-      type: "button", class: "link", "data-key": `${name} more`, onclick: () => (unfolded.add(name), refresh()),
+      type: "button", class: "link", "data-key": `${name} more`, onclick: () => (unfolded.add(name), render()),
     }, `${count(counts.length - shown.length)} more`)));
   }
   if (!counts.length) list.append(element("li", { class: "soft" }, "None"));

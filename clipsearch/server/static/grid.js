@@ -94,6 +94,32 @@ export class Grid {
     return this.#room.contains(document.activeElement);
   }
 
+  /** The index of a card; -1 if it is gone. @param {Element} element */
+  indexOf(element) {
+    return [...this.#cards.values()].find(({ card }) => card.element === element)?.index ?? -1;
+  }
+
+  /** The photo at a point of the window, or nearest to it; -1 if there are none. @param {number} x @param {number} y pixels */
+  indexAt(x, y) {
+    const { rows, boxes } = this.layout;
+    const room = this.#room.getBoundingClientRect();
+    const row = rows[Math.min(rowAt(rows, y - room.top), rows.length - 1)];
+    if (!row) return -1;
+    let index = row.first;
+    while (index + 1 < row.end && boxes[index].left + boxes[index].width < x - room.left) index++;
+    return index;
+  }
+
+  /** The photos that are on the screen, at least by a part. */
+  get onScreen() {
+    const { rows } = this.layout;
+    const top = scrollY - this.#top;
+    const header = Math.max(0, /** @type {HTMLElement} */ (document.querySelector("header")).getBoundingClientRect().bottom);
+    const [first, last] = [rows[rowAt(rows, top + header)], rows[Math.min(rowAt(rows, top + innerHeight), rows.length - 1)]];
+    if (!first || !last) return [];
+    return this.photos.slice(first.first, last.top < top + innerHeight ? last.end : last.first).filter(Boolean);
+  }
+
   /** Where the first row begins in the page, in pixels. */
   get #top() {
     return this.#room.getBoundingClientRect().top + scrollY;

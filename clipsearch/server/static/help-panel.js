@@ -1,4 +1,4 @@
-/** Help: how to search, and what the keys do. */
+/** Help: how to search, and what fingers and keys do. */
 
 import { element } from "./dom.js";
 import { openPanel } from "./panel.js";
@@ -10,6 +10,12 @@ const SEARCHES = [
   ['"salt + pepper"', "in quotes, + and - are plain text"],
 ];
 const PICTURES = "Drop, paste or choose a picture to search by it, alone or with words. Drag a photo from the rows to add it to the search. Nothing leaves this server.";
+const PICTURES_BY_TOUCH = "Choose or take a picture to search by it, alone or with words. Nothing leaves this server.";
+const TOUCHES = [
+  ["Tap", "open a photo; while photos are selected, select or leave it out"], ["Hold", "select; drag on for more, and to the edge to scroll"],
+  ["Swipe", "in a photo: left and right to the next one, down to close it"], ["Two fingers", "zoom a photo or the map"],
+  ["Tap twice", "zoom in, and out again"], ["Scroll up", "brings the search box back"],
+];
 const KEYS = [
   ["/", "search"], ["↓", "go from the search box to the photos"], ["Alt + ↓", "recent searches and ideas"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
   ["x", "select"], ["Shift + arrows or click", "select a range"], ["Ctrl + A", "select all"], ["m", "more like this"], ["r", "right: more like it, in this search"], ["w", "wrong: fewer like it, and not this one"], ["f", "filters"],
@@ -17,13 +23,16 @@ const KEYS = [
 ];
 
 export function openHelp() {
+  const withTouch = matchMedia("(any-pointer: coarse)").matches;
+  const withKeys = matchMedia("(any-hover: hover)").matches || !withTouch; // a phone has neither a mouse nor keys
   openPanel("Help",
-    element("h3", {}, "Searching"), table(SEARCHES, "code"), element("p", {}, PICTURES),
-    element("h3", {}, "Keys"), table(KEYS, "kbd"),
+    element("h3", {}, "Searching"), table(SEARCHES, "code"), element("p", {}, withKeys ? PICTURES : PICTURES_BY_TOUCH),
+    ...(withTouch ? [element("h3", {}, "Touch"), table(TOUCHES, "strong")] : []),
+    ...(withKeys ? [element("h3", {}, "Keys"), table(KEYS, "kbd")] : []),
   );
 }
 
-/** @param {string[][]} rows @param {"code" | "kbd"} kind */
+/** @param {string[][]} rows @param {"code" | "kbd" | "strong"} kind */
 function table(rows, kind) {
   return element("dl", { class: "facts" }, ...rows.flatMap(([example, meaning]) => [element("dt", {}, element(kind, {}, example)), element("dd", {}, meaning)]));
 }

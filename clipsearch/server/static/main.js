@@ -9,10 +9,12 @@ import { setUpMarks, toggleMark } from "./marks.js";
 import { announce, explainEmpty, proposeIdeas, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
 import { setUpQueryPictures } from "./query-pictures.js";
+import { setUpDragSelect } from "./drag-select.js";
+import { setUpHeaderHiding } from "./header-hiding.js";
 import { setUpAnswerNotes } from "./answer-notes.js";
 import { setUpFilterChips } from "./filter-chips.js";
 import { setUpSearchBox } from "./search-box.js";
-import { selection, setUpSelectionBar } from "./selection.js";
+import { selection, setUpSelectedElsewhere, setUpSelectionBar } from "./selection.js";
 import { setUpSelectAll } from "./select-all.js";
 import { setUpShortcuts } from "./shortcuts.js";
 import * as state from "./state.js";
@@ -205,6 +207,9 @@ function setUpPanels() {
   open("open-saved", async () => (await import("./saved-searches.js")).openSavedSearches());
   open("open-library", async () => (await import("./index-panel.js")).openIndexPanel());
   open("open-help", async () => (await import("./help-panel.js")).openHelp());
+  byId("start-selecting").addEventListener("click", () => selection.start());
+  byId("all-photos").addEventListener("click", () => state.newSearch({}));
+  byId("more-tools").addEventListener("click", () => byId("more-tools").matches(":popover-open") && byId("more-tools").hidePopover());
 }
 
 function setUpPhotos() {
@@ -246,6 +251,9 @@ setUpUnderstood();
 setUpToolbar((scale) => grid.rescale(scale));
 setUpSelectionBar();
 setUpSelectAll();
+setUpSelectedElsewhere(grid);
+setUpDragSelect(byId("photos"), grid);
+setUpHeaderHiding();
 setUpGridKeys(byId("photos"), grid, similar, mark);
 setUpMarks();
 setUpQueryPictures();

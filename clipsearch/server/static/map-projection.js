@@ -1,6 +1,8 @@
 /** The world as a square of side 1 (spherical Mercator, EPSG:3857), and clusters of places in it. */
 
-const EARTH = 6371; // kilometres, as in the server's distances
+const EARTH = 6378137; // metres, the radius of the projection
+const DIGITS = 6; // of degrees: a tenth of a metre
+const ROOM = 0.00002; // degrees, two metres
 const HIGHEST = 85.0511; // degrees; beyond it the square ends
 
 /** @param {number} longitude */
@@ -18,16 +20,47 @@ export const toLongitude = (x) => (x - Math.floor(x) - 0.5) * 360;
 /** @param {number} y */
 export const toLatitude = (y) => (Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180) / Math.PI;
 
+/** Metres that a pixel of the middle of a view is wide. @param {{y: number, size: number}} view */
+export const metresAPixel = ({ y, size }) => (2 * Math.PI * EARTH * Math.cos((toLatitude(y) * Math.PI) / 180)) / size;
+
 /**
- * Kilometres between two places along a great circle (haversine).
- * @param {{latitude: number, longitude: number}} a @param {{latitude: number, longitude: number}} b
+ * Where some x of the square begin and end. If that is shorter, it goes over the square's edge, and the end is above 1.
+ * @param {number[]} xs @returns {[number, number]}
  */
-export function distance(a, b) {
-  const radians = Math.PI / 180;
-  const [dLat, dLon] = [(b.latitude - a.latitude) * radians, (b.longitude - a.longitude) * radians];
-  const h = Math.sin(dLat / 2) ** 2 + Math.cos(a.latitude * radians) * Math.cos(b.latitude * radians) * Math.sin(dLon / 2) ** 2;
-  return 2 * EARTH * Math.asin(Math.min(1, Math.sqrt(h)));
+export function spanOf(xs) {
+  const sorted = [...xs].sort((a, b) => a - b);
+  let [left, right] = [sorted[0], sorted[sorted.length - 1]];
+  for (let i = 1; i < sorted.length; i++) {
+    if (sorted[i - 1] + 1 - sorted[i] < right - left) [left, right] = [sorted[i], sorted[i - 1] + 1];
+  }
+  return [left, right];
 }
+
+/**
+ * What a view shows, as the filter `within` has it: "SOUTH,WEST,NORTH,EAST" in degrees.
+ * @param {{x: number, y: number, size: number}} view @param {number} width @param {number} height pixels
+ */
+export function visibleBox({ x, y, size }, width, height) {
+  const half = { x: width / size / 2, y: height / size / 2 };
+  const [west, east] = half.x >= 0.5 ? [-180, 180] : [toLongitude(x - half.x), toLongitude(x + half.x)];
+  const south = y + half.y >= 1 ? -90 : toLatitude(y + half.y);
+  const north = y - half.y <= 0 ? 90 : toLatitude(y - half.y);
+  return boxText(south, west, north, east);
+}
+
+/**
+ * The smallest rectangle around some places, with a little room, as the filter `within` has it.
+ * @param {Place[]} places
+ */
+export function boxAround(places) {
+  const latitudes = places.map((place) => place.latitude);
+  const [left, right] = spanOf(places.map((place) => toX(place.longitude)));
+  const room = ROOM / 360;
+  return boxText(Math.max(-90, Math.min(...latitudes) - ROOM), toLongitude(left - room), Math.min(90, Math.max(...latitudes) + ROOM), toLongitude(right + room));
+}
+
+/** @param {number} south @param {number} west @param {number} north @param {number} east */
+const boxText = (south, west, north, east) => [south, west, north, east].map((edge) => Number(edge.toFixed(DIGITS))).join(",");
 
 /** @typedef {{id: number, latitude: number, longitude: number}} Place in degrees */
 /** @typedef {{x: number, y: number, places: Place[]}} Cluster of places, with its middle in the square */

@@ -1,40 +1,63 @@
 /** A map of where the photos were taken. It comes with the page, so no other server learns of the places. */
 
-import { ask } from "./api.js";
-import { byId, element, iconButton, keepingFocus } from "./dom.js";
+import { ask, thumbnailUrl } from "./api.js";
+import { byId, element, iconButton } from "./dom.js";
 import { count, counted } from "./format.js";
 import { onGestures } from "./gestures.js";
-import { LAND, LAND_SCALE } from "./map-outlines.js";
+import { outlinesOf } from "./map-land.js";
+import { tilesAddress, wantNames, writeNames } from "./map-names.js";
+import { boxAround, clustersOf, metresAPixel, spanOf, toX, toY, visibleBox } from "./map-projection.js";
+import { drawTiles } from "./map-tiles.js";
+import { photoStrip } from "./photo-strip.js";
 import { photos } from "./photos.js";
-import { clustersOf, distance, toLatitude, toLongitude, toX, toY } from "./map-projection.js";
-import { changes, changeSearch, currentSearch, filterPairs, wordPairs } from "./state.js";
+import { canJudge, changes, changeSearch, countPairs, currentSearch, filterPairs, isQuery, openPhoto } from "./state.js";
 
 /** @typedef {import("./map-projection.js").Place} Place */
+/** @typedef {import("./map-projection.js").Cluster} Cluster */
 
-const APART = 52; // pixels between clusters
-const FARTHEST_IN = 2 ** 22; // pixels that the world may be wide
-const NEAREST_FIT = 5; // widths of the panel that the world may be by itself: the land is coarse
+const APART = 60; // pixels between clusters
+const FARTHEST_IN = 2 ** 28; // pixels that the world may be wide: 15 centimetres each
+const NEAREST_FIT = 8000; // widths of the panel that the world may be by itself: five kilometres are seen
+const SPREAD_FROM = 2 ** 25; // pixels; from here on, photos of one spot are spread around it
+const MOST_SPREAD = 24;
 const MARGIN = 0.2; // around all places, of their extent
+const BAR = 110; // pixels that the scale bar may be long
 
 const panel = byId("map");
 const canvas = element("canvas", {});
 const marks = element("div", { class: "marks" });
 const note = element("p", { class: "map-note", role: "status" });
-panel.append(canvas, marks, note, element("div", { class: "map-tools" },
+const bar = element("p", { class: "map-scale", "aria-hidden": "true" });
+const strip = element("div", { class: "map-strip", role: "group", "aria-label": "Photos taken here", hidden: true });
+panel.append(canvas, marks, note, bar, element("div", { class: "map-tools" },
   iconButton("plus", "Nearer", () => zoom(2)), iconButton("minus", "Farther", () => zoom(0.5)), iconButton("fit", "All locations", () => fit(places)),
-), element("button", { type: "button", class: "here", onclick: chooseView }, "Only this area"));
+), element("button", { type: "button", class: "here", onclick: chooseView }, "Only this area"), strip);
 
 /** The visible part: its middle in the square of the projection, and the width of the whole world in pixels. */
 const view = { x: 0.5, y: 0.42, size: 600 };
 /** @type {Place[]} */
 let places = [];
+/** @type {{places: Place[], size: number, clusters: Cluster[]}} the clusters of a size of the world; moving the map does not change them */
+let clustered = { places, size: 0, clusters: [] };
+/** @type {Map<string, HTMLElement>} the marks on the map, by what they stand for */
+const shown = new Map();
 let requests = 0;
 let waiting = 0;
-const land = outline();
 
 onGestures(panel, { pan: (dx, dy) => move(-dx, -dy), zoom });
+for (const gesture of ["pointerdown", "wheel"]) strip.addEventListener(gesture, (event) => event.stopPropagation()); // it scrolls by itself
 panel.tabIndex = 0;
+panel.addEventListener("dblclick", (/** @type {MouseEvent} */ event) => {
+  if (/** @type {Element} */ (event.target).closest("button, .map-strip")) return;
+  const box = panel.getBoundingClientRect();
+  zoom(2, event.clientX - box.left, event.clientY - box.top);
+});
 panel.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  if (event.key === "Escape" && !strip.hidden) {
+    event.stopPropagation();
+    closeStrip();
+    return;
+  }
   if (event.target !== panel) return;
   /** @type {Record<string, () => void>} */
   const acts = { ArrowLeft: () => move(-80, 0), ArrowRight: () => move(80, 0), ArrowUp: () => move(0, -80), ArrowDown: () => move(0, 80), "+": () => zoom(2), "=": () => zoom(2), "-": () => zoom(0.5), 0: () => fit(places) };
@@ -45,8 +68,8 @@ panel.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
 new ResizeObserver(draw).observe(panel);
 new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-changes.addEventListener("search", () => refresh({ keepView: true }));
 photos.addEventListener("shown", () => refresh({ keepView: true }));
+changes.addEventListener("search", draw);
 
 export function toggleMap() {
   panel.hidden = !panel.hidden;
@@ -60,11 +83,12 @@ async function refresh({ keepView }) {
   const mine = ++requests;
   const search = currentSearch();
   try {
-    const answer = await ask("/api/places", { pairs: [...wordPairs(search), ...filterPairs({ ...search, near: "" })] });
+    const answer = await ask("/api/places", { pairs: [...countPairs(search), ...filterPairs({ ...search, near: "", within: "" })] });
     if (mine !== requests) return;
     const hadNone = places.length === 0;
     places = answer.places;
-    note.textContent = places.length ? `${counted(places.length)} with a location` : "None of these photos has a location";
+    note.textContent = summary(answer.images);
+    closeStrip();
     if (!keepView || hadNone) fit(places);
     else draw();
   } catch (error) {
@@ -72,21 +96,29 @@ async function refresh({ keepView }) {
   }
 }
 
+/** What the marks stand for. @param {number} images that have a location */
+function summary(images) {
+  const search = currentSearch();
+  const things = canJudge(search) ? "likely matches" : isQuery(search) ? "nearest photos" : "photos";
+  if (!images) return `None of the ${things} has a location`;
+  const newest = places.length < images ? `, the newest ${count(places.length)} are shown` : "";
+  return `${isQuery(search) ? `${count(images)} of the ${things}` : counted(images)} with a location${newest}`;
+}
+
 /**
  * Show some places, or the whole world if there are none.
- * @param {Place[]} shown @param {number} [nearest] how many widths of the panel the world may then be
+ * @param {Place[]} wanted @param {number} [nearest] pixels that the world may then be wide
  */
-function fit(shown, nearest = NEAREST_FIT) {
+function fit(wanted, nearest = panel.clientWidth * NEAREST_FIT) {
   const { clientWidth: width, clientHeight: height } = panel;
   if (!width) return;
-  const xs = shown.map((place) => toX(place.longitude));
-  const ys = shown.map((place) => toY(place.latitude));
-  const [left, right] = xs.length ? [Math.min(...xs), Math.max(...xs)] : [0, 1];
-  const [top, bottom] = ys.length ? [Math.min(...ys), Math.max(...ys)] : [0.12, 0.75];
-  view.x = (left + right) / 2;
+  const ys = wanted.map((place) => toY(place.latitude));
+  const [left, right] = wanted.length ? spanOf(wanted.map((place) => toX(place.longitude))) : [0, 1];
+  const [top, bottom] = wanted.length ? [Math.min(...ys), Math.max(...ys)] : [0.12, 0.75];
+  view.x = ((left + right) / 2) % 1;
   view.y = (top + bottom) / 2;
   const size = Math.min(width / ((right - left) * (1 + 2 * MARGIN)), height / ((bottom - top) * (1 + 2 * MARGIN)));
-  view.size = Math.max(Math.min(size, width * nearest), Math.max(height, width / 2));
+  view.size = Math.max(Math.min(size, nearest), Math.max(height, width / 2));
   draw();
 }
 
@@ -102,7 +134,7 @@ function zoom(factor, x = panel.clientWidth / 2, y = panel.clientHeight / 2) {
   const before = view.size;
   view.size = Math.max(Math.min(panel.clientHeight, panel.clientWidth) / 1.5, Math.min(view.size * factor, FARTHEST_IN));
   const [dx, dy] = [x - panel.clientWidth / 2, y - panel.clientHeight / 2];
-  view.x += dx / before - dx / view.size;
+  view.x = (view.x + dx / before - dx / view.size + 1) % 1;
   view.y += dy / before - dy / view.size;
   draw();
 }
@@ -111,87 +143,163 @@ function draw() {
   waiting ||= requestAnimationFrame(() => {
     waiting = 0;
     if (panel.hidden) return;
-    drawLand();
-    placeMarks();
+    const legs = placeMarks();
+    drawLand(legs);
+    drawScale();
+    wantNames(view, panel.clientWidth, panel.clientHeight, draw);
   });
 }
 
-function drawLand() {
+/** @param {{x: number, y: number, toX: number, toY: number}[]} legs lines from a spot to the photos that are spread around it */
+function drawLand(legs) {
   const { clientWidth: width, clientHeight: height } = panel;
   canvas.width = width * devicePixelRatio;
   canvas.height = height * devicePixelRatio;
   const context = canvas.getContext("2d");
   if (!context) return;
-  const { color, outlineColor } = getComputedStyle(canvas);
-  const scale = view.size * devicePixelRatio;
-  context.fillStyle = color;
-  context.strokeStyle = outlineColor;
-  const half = width / view.size / 2;
-  for (let round = Math.floor(view.x - half) - 1; round <= view.x + half + 1; round++) { // land may reach beyond its own round
-    context.setTransform(scale, 0, 0, scale, (round - view.x) * scale + canvas.width / 2, canvas.height / 2 - view.y * scale);
-    context.lineWidth = 1 / view.size;
+  context.scale(devicePixelRatio, devicePixelRatio);
+  // a canvas cannot read the page's colours by name, so its own properties carry them
+  const { color, outlineColor, borderTopColor, caretColor, columnRuleColor } = getComputedStyle(canvas);
+  const tiles = tilesAddress();
+  if (tiles) {
+    drawTiles(context, view, width, height, tiles, draw);
+  } else {
+    const { land, borders } = outlinesOf(view, width, height, draw);
+    context.fillStyle = color;
+    context.strokeStyle = outlineColor;
     context.fill(land);
     context.stroke(land);
+    context.strokeStyle = borderTopColor;
+    context.setLineDash([4, 3]);
+    context.stroke(borders);
+    context.setLineDash([]);
+    writeNames(context, view, width, height, { ink: caretColor, paper: color }, takenBoxes());
   }
+  context.lineWidth = 2;
+  context.strokeStyle = columnRuleColor;
+  context.beginPath();
+  for (const leg of legs) {
+    context.moveTo(leg.x, leg.y);
+    context.lineTo(leg.toX, leg.toY);
+  }
+  context.stroke();
+  drawChosen(context);
 }
 
-/** The clusters as buttons over the map. */
+/** The rectangle that the photos are filtered by. @param {CanvasRenderingContext2D} context */
+function drawChosen(context) {
+  const { within } = currentSearch();
+  if (!within) return;
+  const [south, west, north, east] = within.split(",").map(Number);
+  const left = toX(west) - view.x;
+  const x = (left - Math.round(left)) * view.size + panel.clientWidth / 2;
+  const y = (toY(north) - view.y) * view.size + panel.clientHeight / 2;
+  context.strokeRect(x, y, (((toX(east) - toX(west)) % 1) + 1) % 1 * view.size, (toY(south) - toY(north)) * view.size);
+}
+
+/** A bar of a round length. */
+function drawScale() {
+  const metres = metresAPixel(view) * BAR;
+  const power = 10 ** Math.floor(Math.log10(metres));
+  const round = [5, 2, 1].map((times) => times * power).find((length) => length <= metres) ?? power;
+  bar.textContent = round >= 1000 ? `${count(round / 1000)} km` : `${round >= 1 ? round : round.toFixed(1)} m`;
+  bar.style.width = `${(round / metres) * BAR}px`;
+}
+
+/** What names may not be written on: the marks and the buttons. */
+function takenBoxes() {
+  const { left, top } = panel.getBoundingClientRect();
+  return [...panel.querySelectorAll(".mark, .map-tools, .here, .map-note, .map-scale, .map-strip:not([hidden])")].map((node) => {
+    const box = node.getBoundingClientRect();
+    return { left: box.left - left, right: box.right - left, top: box.top - top, bottom: box.bottom - top };
+  });
+}
+
+/**
+ * The clusters as buttons over the map. Those that stay are only moved, so that they keep the focus and their picture.
+ * @returns {{x: number, y: number, toX: number, toY: number}[]} the lines to photos that are spread around their spot
+ */
 function placeMarks() {
   const { clientWidth: width, clientHeight: height } = panel;
-  const near = currentSearch().near;
-  keepingFocus(marks, () => marks.replaceChildren(...clustersOf(places, view.size, APART).flatMap((cluster) => {
+  if (clustered.places !== places || clustered.size !== view.size) clustered = { places, size: view.size, clusters: clustersOf(places, view.size, APART) };
+  const unused = new Set(shown.keys());
+  const legs = [];
+  for (const cluster of clustered.clusters) {
     const x = (cluster.x - view.x - Math.round(cluster.x - view.x)) * view.size + width / 2;
     const y = (cluster.y - view.y) * view.size + height / 2;
-    if (x < -APART || x > width + APART || y < -APART || y > height + APART) return [];
-    const around = surroundings(cluster.places);
-    const mark = element("button", {
-      type: "button", class: "mark", "data-key": around, "aria-pressed": String(near === around),
-      "aria-label": `${counted(cluster.places.length)} taken here: show only these`,
-      onclick: () => choose(cluster.places, near === around ? "" : around),
-    }, count(cluster.places.length));
-    mark.style.translate = `calc(${x}px - 50%) calc(${y}px - 50%)`;
-    return [mark];
-  })));
-}
-
-/** Show only the photos of a cluster, and look at it closer; or all again. @param {Place[]} shown @param {string} near */
-function choose(shown, near) {
-  changeSearch({ near });
-  if (near) fit(shown, NEAREST_FIT * 16);
-}
-
-/** LATITUDE,LONGITUDE,KM of a circle that holds some places. @param {Place[]} shown */
-function surroundings(shown) {
-  const latitude = shown.reduce((sum, place) => sum + place.latitude, 0) / shown.length;
-  const longitude = shown.reduce((sum, place) => sum + place.longitude, 0) / shown.length;
-  const km = Math.max(...shown.map((place) => distance(place, { latitude, longitude }))) * 1.01 + 0.1;
-  return `${latitude.toFixed(5)},${longitude.toFixed(5)},${km.toFixed(1)}`;
-}
-
-/** Filter by the visible area, as a circle. */
-function chooseView() {
-  const half = { x: panel.clientWidth / view.size / 2, y: panel.clientHeight / view.size / 2 };
-  const middle = { latitude: toLatitude(view.y), longitude: toLongitude(view.x) };
-  const side = { latitude: middle.latitude, longitude: middle.longitude + Math.min(half.x, 0.5) * 360 };
-  const above = { latitude: toLatitude(Math.max(0, view.y - half.y)), longitude: middle.longitude };
-  const km = Math.max(0.1, Math.min(distance(middle, side), distance(middle, above)) * 1.2);
-  changeSearch({ near: `${middle.latitude.toFixed(5)},${middle.longitude.toFixed(5)},${km.toFixed(1)}` });
-}
-
-/** The land as one path in the square of the projection. */
-function outline() {
-  const path = new Path2D();
-  for (const ring of LAND) {
-    let x = 0;
-    let y = 0;
-    for (let i = 0; i < ring.length; i += 2) {
-      x += ring[i];
-      y += ring[i + 1];
-      const [px, py] = [toX(x / LAND_SCALE), toY(y / LAND_SCALE)];
-      if (i) path.lineTo(px, py);
-      else path.moveTo(px, py);
-    }
-    path.closePath();
+    if (x < -APART || x > width + APART || y < -APART || y > height + APART) continue;
+    const isSpread = cluster.places.length > 1 && cluster.places.length <= MOST_SPREAD && view.size >= SPREAD_FROM && isOneSpot(cluster.places);
+    const members = isSpread ? cluster.places.map((place) => [place]) : [cluster.places];
+    members.forEach((group, i) => {
+      const away = isSpread ? around(i, members.length) : { x: 0, y: 0 };
+      if (isSpread) legs.push({ x, y, toX: x + away.x, toY: y + away.y });
+      const key = `${group[0].id} ${group.length}`;
+      unused.delete(key);
+      const mark = shown.get(key) ?? addMark(key, group);
+      mark.style.translate = `calc(${x + away.x}px - 50%) calc(${y + away.y}px - 50%)`;
+    });
   }
-  return path;
+  for (const key of unused) {
+    shown.get(key)?.remove();
+    shown.delete(key);
+  }
+  return legs;
+}
+
+/** @param {string} key @param {Place[]} group */
+function addMark(key, group) {
+  const mark = element("button", {
+    type: "button", class: group.length > 1 ? "mark several" : "mark", "data-key": key, "aria-label": `${counted(group.length)} taken here`, onclick: () => openStrip(group),
+  }, element("img", { alt: "", src: thumbnailUrl(group[0].id, 256), decoding: "async" }), group.length > 1 && element("span", { class: "number" }, count(group.length)));
+  shown.set(key, mark);
+  marks.append(mark);
+  return mark;
+}
+
+/** Where a photo goes that is spread around its spot, in pixels: on rings of six, twelve and so on. @param {number} i @param {number} all */
+function around(i, all) {
+  let [ring, first] = [1, 0];
+  while (i >= first + 6 * ring) first += 6 * ring++;
+  const angle = ((i - first) / Math.min(6 * ring, all - first)) * 2 * Math.PI - Math.PI / 2;
+  return { x: Math.cos(angle) * ring * APART, y: Math.sin(angle) * ring * APART };
+}
+
+/** Whether places stay one cluster, however near the map is looked at. @param {Place[]} group */
+function isOneSpot(group) {
+  const [left, right] = spanOf(group.map((place) => toX(place.longitude)));
+  const ys = group.map((place) => toY(place.latitude));
+  return Math.max(right - left, Math.max(...ys) - Math.min(...ys)) * FARTHEST_IN < APART;
+}
+
+/** The photos of a mark, side by side. @param {Place[]} group */
+function openStrip(group) {
+  const canZoom = view.size < (isOneSpot(group) ? SPREAD_FROM : FARTHEST_IN) && group.length > 1;
+  const focused = document.activeElement;
+  strip.replaceChildren(
+    element("div", { class: "map-strip-head" },
+      element("strong", {}, counted(group.length)),
+      canZoom && element("button", { type: "button", onclick: () => (closeStrip(), fit(group, isOneSpot(group) ? 2 * SPREAD_FROM : FARTHEST_IN)) }, "Zoom in"),
+      element("button", { type: "button", onclick: () => changeSearch({ within: boxAround(group), near: "" }) }, "Only these"),
+      iconButton("close", "Close", () => {
+        closeStrip();
+        if (focused instanceof HTMLElement && focused.isConnected) focused.focus();
+      }),
+    ),
+    photoStrip(group, openPhoto),
+  );
+  strip.hidden = false;
+  /** @type {HTMLElement | null} */ (strip.querySelector(".strip button"))?.focus({ preventScroll: true });
+  draw();
+}
+
+function closeStrip() {
+  if (strip.hidden) return;
+  strip.hidden = true;
+  strip.replaceChildren();
+  draw();
+}
+
+/** Filter by what is seen, exactly. */
+function chooseView() {
+  changeSearch({ within: visibleBox(view, panel.clientWidth, panel.clientHeight), near: "" });
 }

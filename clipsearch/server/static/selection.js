@@ -1,7 +1,7 @@
 /** The selected photos, and the bar with what can be done with them. */
 
 import { byId } from "./dom.js";
-import { counted } from "./format.js";
+import { count, counted } from "./format.js";
 import { announce } from "./messages.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -10,6 +10,18 @@ import { announce } from "./messages.js";
 export const selection = new (class extends EventTarget {
   /** @type {Map<number, Photo>} in the order of selecting */
   #chosen = new Map();
+  #started = false; // by the button, before a photo is selected
+
+  /** Whether a tap selects. */
+  get isActive() {
+    return this.#started || this.size > 0;
+  }
+
+  /** Let taps select, although nothing is selected yet. */
+  start() {
+    this.#started = true;
+    this.dispatchEvent(new Event("change"));
+  }
 
   get size() {
     return this.#chosen.size;
@@ -37,7 +49,14 @@ export const selection = new (class extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** Select these and no others. @param {Photo[]} photos */
+  set(photos) {
+    this.#chosen = new Map(photos.map((photo) => [photo.id, photo]));
+    this.dispatchEvent(new Event("change"));
+  }
+
   clear() {
+    this.#started = false;
     this.#chosen.clear();
     this.dispatchEvent(new Event("change"));
   }
@@ -46,8 +65,8 @@ export const selection = new (class extends EventTarget {
 export function setUpSelectionBar() {
   const bar = byId("selection");
   selection.addEventListener("change", () => {
-    bar.hidden = selection.size === 0;
-    document.documentElement.classList.toggle("selecting", selection.size > 0);
+    bar.hidden = !selection.isActive;
+    document.documentElement.classList.toggle("selecting", selection.isActive);
     byId("selection-count").textContent = `${counted(selection.size)} selected`;
   });
   byId("selection-clear").addEventListener("click", () => selection.clear());
@@ -59,5 +78,33 @@ export function setUpSelectionBar() {
   byId("selection-download").addEventListener("click", async () => {
     const { openDownloadPanel } = await import("./download-panel.js");
     openDownloadPanel(selection.photos);
+  });
+}
+
+/**
+ * Say how many of the selected photos are not on the screen, and show them if that is wanted.
+ * @param {import("./grid.js").Grid} grid
+ */
+export function setUpSelectedElsewhere(grid) {
+  const away = byId("selection-away");
+  let waiting = 0;
+  const elsewhere = () => {
+    const here = new Set(grid.onScreen.map((photo) => photo.id));
+    return selection.photos.filter((photo) => !here.has(photo.id));
+  };
+  const update = () => {
+    waiting ||= requestAnimationFrame(() => {
+      waiting = 0;
+      if (!selection.isActive) return;
+      const number = elsewhere().length;
+      away.hidden = number === 0;
+      away.textContent = `${count(number)} not on the screen`;
+    });
+  };
+  selection.addEventListener("change", update);
+  for (const event of ["scroll", "resize"]) addEventListener(event, update, { passive: true });
+  away.addEventListener("click", async () => {
+    const { openSelectionPanel } = await import("./selection-panel.js");
+    openSelectionPanel(elsewhere(), grid);
   });
 }

@@ -23,6 +23,7 @@ import { decodePairs, encodePairs } from "./url.js";
  * @property {string} to likewise, included
  * @property {string} camera
  * @property {string} near LATITUDE,LONGITUDE,KM
+ * @property {string} within SOUTH,WEST,NORTH,EAST, a rectangle of the map
  * @property {string[]} places names of cities, regions or countries; photos were taken in one of them
  * @property {string[]} keywords photos have all of them
  * @property {string[]} people likewise
@@ -43,16 +44,17 @@ import { decodePairs, encodePairs } from "./url.js";
 
 /** @type {Readonly<Search>} */
 export const EMPTY = Object.freeze({
-  q: "", pictures: [], right: [], wrong: [], folders: [], from: "", to: "", camera: "", near: "", places: [], keywords: [], people: [], rating: "", text: "",
+  q: "", pictures: [], right: [], wrong: [], folders: [], from: "", to: "", camera: "", near: "", within: "", places: [], keywords: [], people: [], rating: "", text: "",
   orientation: "", format: "", name: "", where: "", others: [], minMatch: 0, everyFile: false, allMoments: false, byMeaning: false,
   asTyped: false, sort: "",
 });
 
-const FILTER_TEXTS = /** @type {const} */ (["camera", "near", "rating", "text", "orientation", "format", "name", "where"]);
+const FILTER_TEXTS = /** @type {const} */ (["camera", "near", "within", "rating", "text", "orientation", "format", "name", "where"]);
 const TEXTS = /** @type {const} */ (["q", "sort", ...FILTER_TEXTS]);
 const FILTERS = /** @type {const} */ (["folders", "from", "to", "places", "keywords", "people", ...FILTER_TEXTS, "others"]);
 /** Parameters that may be repeated, and the lists of a search that they are in. */
 const LISTS = /** @type {const} */ ([["in", "folders"], ["place", "places"], ["keyword", "keywords"], ["person", "people"]]);
+export const NEAREST_COUNTED = 100; // of a search with pictures, whose matches are not known
 const OTHERS = ["before", "min_width", "min_height"];
 const ID = /^[1-9]\d{0,17}$/; // of a photo
 /** The match from which on a photo is a likely one: what "relevant=true" means in addresses and to the server. */
@@ -234,6 +236,17 @@ export function wordPairs(search) {
   if (!search.byMeaning) pairs.push(["hybrid", "true"]);
   if (!search.asTyped) pairs.push(["smart", "true"]);
   return pairs;
+}
+
+/**
+ * Which photos are counted, as parameters beside the filters: the likely matches of words; if there are pictures, the nearest
+ * photos; without a query all.
+ * @param {Search} search @returns {Pair[]}
+ */
+export function countPairs(search) {
+  if (!isQuery(search)) return [];
+  const pairs = [...wordPairs(search), ...picturePairs(search), ...markPairs(search)];
+  return canJudge(search) ? [...pairs, ["min_match", String(Math.max(search.minMatch, LIKELY))], ["nearest", "5000"]] : [...pairs, ["nearest", String(NEAREST_COUNTED)]];
 }
 
 /** Whether the files of a shot are one photo, as parameters. @param {Search} search @returns {Pair[]} */

@@ -1,0 +1,218 @@
+"""The map: places of photos, names of places, and the filter by what is seen."""
+
+import http.server
+import json
+import threading
+import zlib
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from tests.browser.conftest import answered, search, serving, shown
+
+pytestmark = pytest.mark.long
+
+TOWN = (48.1374, 11.5755)
+
+
+def photo_ids(address):
+    return [photo["id"] for photo in json.load(urlopen(f"{address}/api/images?top_k=30"))["images"]]
+
+
+@pytest.fixture
+def map_of(page, address):
+    """A function that opens the map with photos at some points, of as many photos as there are points."""
+
+    ids = photo_ids(address)
+
+    def open_map(points):
+        page.route(
+            "**/api/places*",
+            lambda route: route.fulfill(
+                json={
+                    "places": [
+                        {"id": number, "latitude": y, "longitude": x}
+                        for number, (y, x) in zip(ids, points, strict=False)
+                    ],
+                    "images": len(points),
+                }
+            ),
+        )
+        page.click("#toggle-map")
+        page.wait_for_selector(".mark")
+        return page.locator("#map")
+
+    return open_map
+
+
+def test_the_map_shows_places_and_filters_by_them(page):
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark")
+    assert page.locator(".map-note").inner_text() == "4 photos with a location"
+    with page.expect_response(
+        lambda response: "/static/map-outlines.bin" in response.url
+    ):  # they can be seen from here on
+        page.get_by_role("button", name="2 photos taken here").click()
+        page.get_by_role("button", name="Zoom in").click()
+    page.wait_for_function("() => document.querySelectorAll('.mark').length === 2")
+    page.get_by_label("All locations").click()
+    page.get_by_role("button", name="2 photos taken here").click()
+    assert page.locator(".map-strip li").count() == 2
+    with answered(page):
+        page.get_by_role("button", name="Only these").click()
+    assert shown(page) == ["wave.jpg", "rio.jpg"]
+    assert "within=" in page.url
+    drawn = page.evaluate(
+        "() => { const canvas = document.querySelector('#map canvas');"
+        " const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
+        " return data.some((value, i) => i % 4 === 3 && value > 0); }"
+    )
+    assert drawn
+
+
+def test_the_map_is_moved_by_keys(page):
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark")
+    page.locator("#map").focus()
+    before = page.locator(".mark").first.bounding_box()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(x) => document.querySelector('.mark').getBoundingClientRect().x !== x", arg=before["x"])
+
+
+def test_photos_of_a_town_separate_and_those_of_one_spot_are_spread(map_of, page, address):
+    north, east = TOWN
+    town = [(north + 0.0004 * row, east + 0.0006 * column) for row in range(3) for column in range(3)]
+    the_map = map_of([*town, (north, east), (40.71, -74.0)])  # two at one spot, and another continent
+    the_map.get_by_role("button", name="10 photos taken here").click()
+    the_map.get_by_role("button", name="Zoom in").click()
+    page.wait_for_function("() => document.querySelectorAll('.mark:not(.several)').length === 10")
+    assert the_map.locator(".map-scale").inner_text() == "20 m"
+    ids = photo_ids(address)
+    same = {mark.get_attribute("data-key"): mark.bounding_box() for mark in page.locator(".mark").all()}
+    assert abs(same[f"{ids[0]} 1"]["y"] - same[f"{ids[9]} 1"]["y"]) > 100  # above and below their spot
+    box = page.locator("#map").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    for _ in range(12):  # as near as it goes, and the outlines can still be drawn
+        page.mouse.wheel(0, -500)
+    assert page.locator(".map-scale").inner_text() in ("10 m", "5 m")
+
+
+def test_a_mark_opens_a_strip_whose_photos_open(page):
+    page.click("#toggle-map")
+    page.get_by_role("button", name="2 photos taken here").click()
+    page.wait_for_function("() => document.activeElement.closest('.map-strip')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    page.get_by_label("Photos taken here").get_by_label("Close").click()
+    assert page.locator(".map-strip").is_hidden() and page.locator(".mark").count() >= 3
+
+
+def test_only_this_area_is_what_is_seen(page, address):
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark")
+    for _ in range(2):
+        page.get_by_label("Nearer").click()
+    page.wait_for_function("() => document.querySelectorAll('.mark').length < 4")
+    with answered(page):
+        page.get_by_role("button", name="Only this area").click()
+    (within,) = parse_qs(urlsplit(page.url).query)["within"]
+    corners = page.evaluate(
+        "async (within) => { const { toX, toY } = await import('/static/map-projection.js');"
+        " const [south, west, north, east] = within.split(',').map(Number);"
+        " return [toX(west), toY(north), toX(east), toY(south)]; }",
+        within,
+    )
+    box = page.locator("#map").bounding_box()
+    assert (corners[2] - corners[0]) / (corners[3] - corners[1]) == pytest.approx(
+        box["width"] / box["height"], rel=1e-3
+    )
+    considered = json.load(urlopen(f"{address}/api/images?within={within}&top_k=9"))["considered"]
+    assert considered == len(shown(page)) < 4
+    chip = page.locator("#filter-chips button").first
+    assert chip.inner_text().startswith("area of ") and " km \u00d7 " in chip.inner_text()
+    with answered(page):
+        chip.click()
+    assert "within" not in page.url
+
+
+def test_an_area_over_the_date_line(map_of, page):
+    the_map = map_of([(-17.7, 179.5), (-17.8, -179.6), (-18.1, 178.4)])
+    page.wait_for_function("() => document.querySelectorAll('.mark').length === 3")
+    with answered(page):
+        the_map.get_by_role("button", name="Only this area").click()
+    south, west, north, east = map(float, parse_qs(urlsplit(page.url).query)["within"][0].split(","))
+    assert south < -18.1 and north > -17.7 and 170 < west < 178.4 and -179.6 < east < -170
+
+
+def test_the_map_counts_the_hits_of_a_query(page):
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark")
+    with page.expect_response(
+        lambda response: "/api/places" in response.url and "min_match=0.5" in response.url
+    ) as answer:
+        search(page, "a pagoda")
+    images = answer.value.json()["images"]
+    assert images < 4
+    expected = (
+        f"{images} of the likely matches with a location" if images else "None of the likely matches has a location"
+    )
+    page.wait_for_function("(text) => document.querySelector('.map-note').textContent === text", arg=expected)
+
+
+def test_names_of_places_are_asked_for_what_is_seen(map_of, page):
+    with page.expect_response(lambda response: "/api/map?" in response.url and "47." in response.url) as answer:
+        map_of([(48.1, 11.5), (47.8, 12.2)])
+    assert {"Munich", "Rosenheim"} <= {place["name"] for place in answer.value.json()["names"]}
+    assert answer.value.json()["tiles"] is None
+
+
+def test_the_users_own_tiles_are_shown_if_the_server_names_them(new_page, album):
+    asked = []
+
+    class Tiles(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.end_headers()
+            self.wfile.write(one_pixel(200, 30, 30))
+
+        def log_message(self, *arguments):
+            pass
+
+    tiles = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tiles)
+    threading.Thread(target=tiles.serve_forever, daemon=True).start()
+    template = f"http://127.0.0.1:{tiles.server_port}/{{z}}/{{x}}/{{y}}.png"
+    try:
+        with serving(album / ".clipsearch", "--map-tiles", template) as (_, address):
+            page = new_page(viewport={"width": 900, "height": 600})
+            page.goto(address)
+            with page.expect_response(lambda response: str(tiles.server_port) in response.url):
+                page.click("#toggle-map")
+            page.wait_for_selector(".mark")
+            page.close()
+    finally:
+        tiles.shutdown()
+        tiles.server_close()
+    assert asked and all(path.count("/") == 3 and path.endswith(".png") for path in asked)
+
+
+def one_pixel(red, green, blue):
+    """A PNG of one pixel."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+    header = (1).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"IDAT", zlib.compress(bytes([0, red, green, blue]))),
+            chunk(b"IEND", b""),
+        )
+    )

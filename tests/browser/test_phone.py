@@ -1,0 +1,158 @@
+"""The page on a phone: one row that leaves, chips that scroll, and selecting by touch."""
+
+import pytest
+
+from tests.browser.conftest import answered
+
+pytestmark = pytest.mark.long
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture
+def phone(new_page, address):
+    page = new_page(**PHONE)
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+    return page
+
+
+class Finger:
+    """A finger on the screen of a page."""
+
+    def __init__(self, page):
+        self._devtools = page.context.new_cdp_session(page)
+
+    def _send(self, kind, *points):
+        touches = [{"x": x, "y": y} for x, y in points]
+        self._devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    def down(self, x, y):
+        self._send("touchStart", (x, y))
+
+    def move(self, x, y):
+        self._send("touchMove", (x, y))
+
+    def up(self):
+        self._send("touchEnd")
+
+
+def middle(page, number):
+    box = page.locator(".photo").nth(number).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def hold(page, finger, number):
+    """Hold a photo until it is selected."""
+    finger.down(*middle(page, number))
+    page.wait_for_selector("html.selecting")
+
+
+def selected(page):
+    return page.locator(".photo.picked").count()
+
+
+def test_photos_begin_high_and_nothing_is_cut(phone):
+    assert phone.evaluate("document.querySelector('#photos').getBoundingClientRect().top") <= 112
+    phone.goto(f"{phone.url}?q=a+dog&taken=2016&orientation=landscape&camera=testing+camera")
+    phone.wait_for_selector(".photo.loaded")
+    assert phone.evaluate("document.querySelector('#photos').getBoundingClientRect().top") <= 112 + 8
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    toolbar = phone.locator(".toolbar")
+    assert toolbar.evaluate(
+        "(one) => one.scrollWidth > one.clientWidth && one.scrollHeight <= one.clientHeight"
+    )  # one line
+    whole = phone.locator(".filter-chip").evaluate_all(
+        "(all) => all.map((one) => one.scrollWidth <= one.clientWidth + 1)"
+    )
+    assert len(whole) >= 3 and all(whole)
+
+
+def test_the_row_leaves_while_scrolling_down_and_comes_back(phone):
+    bottom = "document.querySelector('header').getBoundingClientRect().bottom"
+    assert phone.evaluate(bottom) <= 60
+    phone.evaluate("scrollTo(0, 400)")
+    phone.wait_for_function(f"() => {bottom} <= 1")
+    phone.evaluate("scrollBy(0, -60)")
+    phone.wait_for_function(f"() => {bottom} > 50")
+    phone.locator("#query").focus()
+    phone.evaluate("scrollBy(0, 200)")
+    phone.wait_for_timeout(100)
+    assert not phone.evaluate("document.documentElement.classList.contains('header-away')")  # it is in use
+
+
+def test_the_menu_has_what_the_row_has_no_room_for(phone):
+    assert phone.locator("#toggle-map").is_hidden()
+    phone.click("#open-more")
+    assert phone.locator("#more-tools button").evaluate_all("(all) => all.every((one) => one.checkVisibility())")
+    phone.click("#open-help")
+    phone.wait_for_selector("#panel[open]")
+    text = phone.locator("#panel").inner_text()
+    assert "Hold" in text and "Ctrl" not in text and phone.locator("#panel kbd").count() == 0
+    assert phone.locator("#more-tools").is_hidden()
+
+
+def test_a_held_finger_selects_and_a_dragged_one_selects_on(phone):
+    finger = Finger(phone)
+    assert phone.locator(".photo .pick").first.is_hidden()  # nothing lies on the photos
+    hold(phone, finger, 1)
+    assert selected(phone) == 1
+    finger.move(*middle(phone, 4))
+    phone.wait_for_function("() => document.querySelectorAll('.photo.picked').length === 4")
+    finger.move(*middle(phone, 2))
+    phone.wait_for_function("() => document.querySelectorAll('.photo.picked').length === 2")
+    finger.up()
+    assert phone.locator("#viewer").is_hidden()
+    phone.locator(".photo .open").nth(5).tap()  # now a tap selects
+    phone.wait_for_function("() => document.querySelectorAll('.photo.picked').length === 3")
+    hold(phone, finger, 5)
+    phone.wait_for_function("() => document.querySelectorAll('.photo.picked').length === 2")  # it was selected
+    finger.up()
+    phone.click("#selection-clear")
+    assert selected(phone) == 0
+
+
+def test_a_finger_that_moves_scrolls_and_selects_nothing(phone):
+    finger = Finger(phone)
+    x, y = middle(phone, 4)
+    finger.down(x, y)
+    for step in range(1, 8):
+        finger.move(x, y - 25 * step)
+    finger.up()
+    phone.wait_for_function("() => scrollY > 50")
+    phone.wait_for_timeout(500)
+    assert selected(phone) == 0 and phone.locator("#selection").is_hidden()
+
+
+def test_dragging_to_the_edge_scrolls_on(phone):
+    finger = Finger(phone)
+    hold(phone, finger, 0)
+    finger.move(200, 600)
+    finger.move(200, 830)
+    phone.wait_for_function("() => scrollY > 300")
+    finger.up()
+    stays = phone.evaluate("scrollY")
+    phone.wait_for_timeout(100)
+    assert phone.evaluate("scrollY") == pytest.approx(stays, abs=30)
+    away = phone.locator("#selection-away")
+    phone.wait_for_function("() => !document.querySelector('#selection-away').hidden")
+    number = int(away.inner_text().split()[0])
+    assert away.inner_text() == f"{number} not on the screen"
+    away.click()
+    phone.wait_for_selector("#panel[open]")
+    pictures = phone.locator("#panel .strip button")
+    assert pictures.count() == number
+    pictures.first.click()
+    phone.wait_for_selector("#panel", state="hidden")
+    phone.wait_for_function("() => scrollY < 100")  # the photos move to the one that was chosen
+
+
+def test_selecting_can_begin_without_a_long_press(phone):
+    phone.click("#open-more")
+    phone.click("#start-selecting")
+    assert phone.locator("#selection-count").inner_text() == "0 photos selected"
+    phone.locator(".photo .open").first.tap()
+    assert selected(phone) == 1 and phone.locator("#viewer").is_hidden()
+    with answered(phone, "/api/search"):
+        phone.fill("#query", "a guitar")
+    assert phone.locator("#selection-count").inner_text() == "1 photo selected"
