@@ -37,11 +37,12 @@ LIMIT = f"{MOST_BYTES // 1024**2} MB"
 
 _TOO_LARGE = f"the request is too large; send at most {LIMIT}"
 _TOO_SLOW = "the request took too long to arrive; send it again"
-_SIGN_IN_PAGE = Path(__file__).parents[1] / "static" / "sign-in.html"
+_SIGN_IN_PAGE = Path(__file__).parents[1] / "sign_in" / "page.html"
 _FOR_ALL = frozenset(  # what the page for signing in needs; none of it says anything of the photos
     {
         "/api/session",
-        *(f"/static/{name}" for name in ("sign-in.js", "sign-in.css", "base.css", "before-paint.js", "icon.svg")),
+        *("/sign-in/sign-in.js", "/sign-in/sign-in.css"),
+        *("/static/base.css", "/static/before-paint.js", "/static/icon.svg"),
     }
 )
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")

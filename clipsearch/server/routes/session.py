@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, Field, StringConstraints
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from clipsearch.server import schemas
 from clipsearch.server.errors import RequestError
@@ -14,6 +15,9 @@ from clipsearch.server.parameters import NoParameters
 from clipsearch.server.schemas import error_responses, json_response
 from clipsearch.server.search_body import Strict
 from clipsearch.server.sessions import LIFETIME, Sessions
+
+_FOLDER = Path(__file__).parents[1] / "sign_in"
+_FILES = {"sign-in.js": "text/javascript; charset=utf-8", "sign-in.css": "text/css; charset=utf-8"}
 
 
 class SignIn(Strict):
@@ -32,19 +36,19 @@ class SessionAnswer(BaseModel):
 
 
 def session_routes(sessions: Sessions | None) -> APIRouter:
-    """/api/session. It answers browsers that have not signed in, too."""
-    router = APIRouter(prefix="/api", tags=["session"])
+    """/api/session, and the files of the page for signing in. They answer browsers that have not signed in, too."""
+    router = APIRouter(tags=["session"])
 
     def respond(signed_in: bool) -> Response:
         return json_response({"signed_in": signed_in, "needed": sessions is not None})
 
-    @router.get("/session", response_model=SessionAnswer)
+    @router.get("/api/session", response_model=SessionAnswer)
     async def session(request: Request, parameters: NoParameters) -> Response:
         """Whether this browser is signed in."""
         return respond(sessions is None or sessions.admits(request.headers))
 
     @router.post(
-        "/session",
+        "/api/session",
         response_model=SessionAnswer,
         responses=error_responses({400: "The body is not JSON.", 403: "The token is wrong, or the code was used."}),
     )
@@ -64,12 +68,18 @@ def session_routes(sessions: Sessions | None) -> APIRouter:
         )
         return answer
 
-    @router.delete("/session", response_model=SessionAnswer)
+    @router.delete("/api/session", response_model=SessionAnswer)
     async def sign_out(client: schemas.ClientHeader, parameters: NoParameters) -> Response:
         """Sign this browser out. Its cookie is removed; to end all sessions, give the server another token."""
         answer = respond(sessions is None)
         if sessions is not None:
             answer.delete_cookie(sessions.cookie, path="/", httponly=True, samesite="strict")
         return answer
+
+    @router.get("/sign-in/{name}", include_in_schema=False)
+    async def sign_in_file(name: str) -> Response:
+        if name not in _FILES:
+            raise RequestError(404, "not-found", "there is no such file")
+        return FileResponse(_FOLDER / name, headers={"Cache-Control": "no-cache"}, media_type=_FILES[name])
 
     return router

@@ -16,7 +16,7 @@ import { openPanel } from "./panel.js";
  * @property {number} updated
  * @property {number} removed
  * @property {number} failed
- * @property {"starting" | "looking" | "model" | "photos"} stage
+ * @property {"looking" | "model" | "photos"} stage
  * @property {number} [rate] files a second
  * @property {number} [seconds_left]
  * @property {string} [error]
@@ -78,7 +78,7 @@ export async function explainNoPhotos() {
     explainEmpty("These photos are not indexed yet", {
       text: "clipsearch looks at each photo once, on this machine. The first ones can be found after a few seconds.",
       code: visible(offered),
-      actions: [{ label: "Index these photos", act: () => openIndexPanel().then(() => command("POST", [offered])).catch(say) }],
+      actions: [{ label: "Index these photos", isMain: true, act: () => openIndexPanel().then(() => command("POST", [offered])).catch(say) }],
       symbol: "folder",
     });
     return;
@@ -157,7 +157,7 @@ function show(job) {
   button.title = running ? `Indexing: ${summary(job)}` : "The index: folders, new photos, failures";
   const hadFocus = progress.contains(document.activeElement);
   progress.replaceChildren(
-    running ? element("progress", { "aria-label": "Indexing", ...(job.total ? { max: String(job.total), value: String(job.done) } : {}) }) : "",
+    running ? element("progress", { "aria-label": "Indexing", ...(job.total && job.stage === "photos" ? { max: String(job.total), value: String(job.done) } : {}) }) : "",
     element("p", { role: job.state === "running" ? null : "status" }, summary(job)), // a screen reader does not read every step
     running
       ? element("button", { type: "button", onclick: () => command("DELETE").catch(say) }, "Stop indexing")
@@ -170,7 +170,7 @@ function show(job) {
 function summary({ state, stage, done, total, rate, seconds_left: left, added, updated, removed, failed, error }) {
   const found = [[added, "added"], [updated, "updated"], [removed, "removed"], [failed, "failed"]].filter(([n]) => n).map(([n, what]) => `${count(Number(n))} ${what}`).join(", ");
   switch (state) {
-    case "idle": return `Looks through ${indexedFolders.length === 1 ? visible(indexedFolders[0]) : counted(indexedFolders.length, "folder")} for new, changed and deleted photos.`;
+    case "idle": return indexedFolders.length === 0 ? "" : `Looks through ${indexedFolders.length === 1 ? visible(indexedFolders[0]) : counted(indexedFolders.length, "folder")} for new, changed and deleted photos.`;
     case "running":
       if (!total || stage === "looking") return "Looking for what has changed…";
       if (stage === "model") return `${counted(total)} to read. Loading the model…`;

@@ -54,7 +54,7 @@ export function proposeIdeas(buttons) {
 /**
  * Explain in place of the photos why there are none; without a title, remove the explanation.
  * @param {string} [title]
- * @param {{text?: string, code?: string, actions?: {label: string, act: () => void}[], symbol?: string}} [more]
+ * @param {{text?: string, code?: string, actions?: {label: string, act: () => void, isMain?: boolean}[], symbol?: string}} [more]
  */
 export function explainEmpty(title, { text, code, actions = [], symbol = "search" } = {}) {
   const empty = byId("empty");
@@ -66,6 +66,6 @@ export function explainEmpty(title, { text, code, actions = [], symbol = "search
     element("h2", {}, title),
     ...(text ? [element("p", {}, text)] : []),
     ...(code ? [element("p", {}, element("code", {}, code))] : []),
-    element("div", { class: "actions" }, ...actions.map(({ label, act }) => element("button", { type: "button", onclick: act }, label))),
+    element("div", { class: "actions" }, ...actions.map(({ label, act, isMain }) => element("button", { type: "button", class: isMain ? "primary" : null, onclick: act }, label))),
   );
 }
