@@ -1,9 +1,15 @@
 """Fixtures of all tests: photos of plain colours, an encoder that knows colours, and an empty home."""
 
+import os
+
+# Before numpy and faiss read them. Several tests run at once on each core: threads that wait for each other by spinning took
+# most of the time of searches.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 import functools
 import gc
 import itertools
-import os
 import shutil
 import signal
 from dataclasses import replace
