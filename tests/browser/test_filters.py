@@ -15,6 +15,7 @@ pytestmark = pytest.mark.long
 @pytest.fixture
 def filters(page):
     page.wait_for_selector("#filters .facet-list")
+    assert "null" not in page.locator("#filters").inner_text()
     return page.locator("#filters")
 
 

@@ -139,6 +139,17 @@ def test_a_card_shows_the_match_of_the_newest_query_only(page):
     assert page.locator(".photo .caption span").count() == 0
 
 
+def test_the_viewer_shows_the_match_of_the_newest_query_only(page):
+    search(page, "a giraffe")
+    page.locator('.photo .open[aria-label^="giraffe.jpg"]').click()
+    page.wait_for_selector("#viewer[open] .match")
+    before = page.locator("#viewer .match").inner_text()
+    change = "import('/static/state.js').then(({ changeSearch, currentSearch, openPhoto, openPhotoId }) => {"
+    with answered(page, "q=a+cup"):  # as going back by several steps does
+        page.evaluate(f"{change} const id = openPhotoId(); changeSearch({{ q: 'a cup' }}); openPhoto(id); }})")
+    page.wait_for_function("(before) => document.querySelector('#viewer .match').innerText !== before", arg=before)
+
+
 STATUS = "() => document.querySelector('#status').textContent"
 
 

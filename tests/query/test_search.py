@@ -173,6 +173,11 @@ def test_sorting_orders_the_hits_and_chooses_none(engine, photos):
     assert {hit.path: hit.rank for hit in by_name} == {hit.path: hit.rank for hit in best}
     by_date = engine.search(Query((Term("red"),), sort="date"), 3)
     assert [hit.record.info.taken_at for hit in by_date] == [datetime(2024, 2, 1, 10), datetime(2024, 1, 1, 10), None]
+    oldest = engine.search(Query((Term("red"),), sort="oldest"), 3)
+    assert [hit.record.info.taken_at for hit in oldest] == [datetime(2024, 1, 1, 10), datetime(2024, 2, 1, 10), None]
+    listed = engine.search(Query((), (Test("width", ">", 1),), sort="oldest"), 3)
+    assert names(listed[:2]) == ["dated red.jpg", "dated yellow.jpg"] and listed[2].record.info.taken_at is None
+    assert [record.file.name for record in engine.browse(sort="oldest", top_k=2)[0]] == names(listed[:2])
 
 
 def test_prompts_are_put_around_texts_and_their_mean_counts(engine, encoder):

@@ -138,7 +138,7 @@ function render() {
   const { year, month, folder, camera, format, orientation, rating, place, country, keyword = [], person = [] } = shown;
   keepingFocus(panel, () => {
     body.replaceChildren(...[
-      wrong && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, sentence(wrong.message)),
+      wrong !== null && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, sentence(wrong.message)),
       whatCounts !== "" && element("p", { class: "soft counted", role: "status" }, whatCounts),
       datesSection(year, month, search),
       section("Folders", folderTree(folder, search.folders, render)),

@@ -33,7 +33,8 @@
 
 const NARROWEST = 0.5; // of width / height; narrower and wider photos are cropped to these in the rows
 const WIDEST = 2.6;
-const TALLEST = 1.4; // of the wanted height, for a row that would not be full otherwise
+const TALLEST = 1.6; // of the wanted height, for a row that would not be full otherwise
+const LOW_COST = 1.5; // how much worse a low row is than a high one
 const BALANCED = 3; // rows at the end of a group whose photos are spread evenly, so that the last row is full, too
 
 /**
@@ -118,10 +119,10 @@ function balanced(ratios, first, end, room) {
     best[to - first] = { cost: Infinity, from: first };
     for (let from = to - 1; from >= first; from--) {
       const stretch = fullHeight(ratios, from, to, room) / room.rowHeight;
-      const unfilled = stretch > TALLEST ? 1 - 1 / stretch : 0;
-      const cost = best[from - first].cost + (unfilled ? 1 + unfilled : Math.log(stretch) ** 2);
+      const oddness = stretch > TALLEST ? 2 - 1 / stretch : Math.log(stretch) ** 2 * (stretch < 1 ? LOW_COST : 1);
+      const cost = best[from - first].cost + oddness * (to - from);
       if (cost < best[to - first].cost) best[to - first] = { cost, from };
-      if (stretch < 1 / TALLEST) break; // with more photos the row would be lower still
+      if (stretch < 1 / TALLEST) break; // with more photos, the row would be lower still
     }
   }
   const ends = [];

@@ -77,14 +77,15 @@ export const viewer = {
     around = neighbours;
     previous.disabled = !around.before;
     next.disabled = !around.after;
-    if (shown?.id !== photo.id || !dialog.open) {
+    const isOther = shown?.id !== photo.id || !dialog.open;
+    if (isOther || shown !== photo) { // the same photo of a newer answer has another match
       shown = photo;
       title.textContent = photoTitle(photo);
       const hadFocus = facts.contains(document.activeElement);
       facts.replaceChildren(photoFacts(photo));
       facts.scrollTop = 0;
       if (hadFocus) facts.focus({ preventScroll: true }); // its button is gone
-      showPicture(photo);
+      if (isOther) showPicture(photo);
       showPicked();
       showMarks();
     }
