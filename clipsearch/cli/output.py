@@ -127,6 +127,13 @@ def say_aside(text: str) -> None:
         _echo(text, sys.stderr)
 
 
+def say_at_once(text: str) -> None:
+    """Write text to standard error from a signal handler, which may have interrupted another write; -q hides it."""
+    if not _quiet:
+        with contextlib.suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), text.encode())
+
+
 def print_json(value: Any) -> None:
     """Write a value as one line of JSON: in UTF-8, or for other encodings in ASCII, which every reader takes."""
     from clipsearch.render.json_output import json_line

@@ -240,7 +240,8 @@ def _answer_lines(
 
 def _is_path(text: str) -> bool:
     """Whether a text is written like a path."""
-    return text in (".", "..", "~") or text.startswith(("/", "./", "../", "~/")) or (os.sep != "/" and os.sep in text)
+    ends = text.startswith(("/", "./", "../", "~/")) or text.endswith("/")
+    return text in (".", "..", "~") or ends or (os.sep != "/" and os.sep in text)
 
 
 def _is_folder(text: str) -> bool:
@@ -263,7 +264,7 @@ class _Pictures:
         if os.path.isfile(text):
             note_film(text)
             return Path(text)
-        if _is_folder(text):
+        if _is_folder(text) or (is_image_name(Path(text).name) and os.path.isdir(text)):
             raise QueryError(
                 f"{text} is a folder; to search only there, add what to look for: "
                 f"{commands.command('query', 'a dog', '--in', text)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from clipsearch._internal.commands import command as shown_command
 from clipsearch.cli.backend import Backend, backend_options
 from clipsearch.cli.command import argument, command
 from clipsearch.cli.complete import complete_file
@@ -34,6 +35,9 @@ def similar(
     """
     for image in images:
         if not os.path.isfile(image):
+            if image.lower().startswith(("http://", "https://")):
+                by_url = shown_command("query", image, "--allow-url")
+                raise QueryError(f"{image} is a web address; to search by the picture there: {by_url}")
             is_folder = os.path.isdir(image)
             raise QueryError(f"{image} is a folder; give a picture" if is_folder else f"there is no file {image}")
         note_film(image)

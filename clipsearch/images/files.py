@@ -64,6 +64,8 @@ def open_regular(path: str) -> tuple[IO[bytes], os.stat_result]:
         descriptor = os.open(opened_as(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         stream = open(descriptor, "rb")  # noqa: SIM115  # the caller closes it
         state = os.fstat(descriptor)
+    except IsADirectoryError as error:
+        raise ImageError("a folder, and not a picture") from error
     except OSError as error:
         raise access_error(path, error) from error
     if not stat.S_ISREG(state.st_mode):

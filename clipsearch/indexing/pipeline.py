@@ -24,7 +24,7 @@ from clipsearch.types import Embeddings, Failure, ImageFile, ImageInfo
 _AHEAD_PER_CORE = 8  # pictures that are encoded, or wait for it; more gain nothing
 _FIRST_BATCH = 8  # pictures: the first are found soon
 _PIECE_PER_CORE = 4  # pictures of one call; more make no model on a CPU faster, and cancelling waits for two calls
-_PATIENCE = 0.5  # seconds that cancelling waits for the model
+_PATIENCE = 0.2  # seconds that cancelling waits for the model
 _LOOK = 0.1  # seconds between two looks at the cancel token
 _ENCODED_AT_ONCE = 2  # batches, so that no core idles at the end of one
 

@@ -1,11 +1,20 @@
 """What a command line means, and what is said if the answer may surprise: signs, denied words, limits, values, two indexes."""
 
+import io
 import json
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
 from clipsearch.cli.find_index import remember_index
+from clipsearch.cli.progress import ProgressBar
+from clipsearch.cli.status import _text
+from clipsearch.encoders.registry import model_rows
+from clipsearch.engine import SearchEngine
+from clipsearch.errors import ImageError
+from clipsearch.render.tables import LabelsTable, models_table
 from tests.cli.running import run_here
 from tests.conftest import index_with_colours
 
@@ -57,6 +66,28 @@ def test_signs_within_an_argument_are_told_with_how_to_search_for_them(ask):
 def test_an_argument_that_names_a_file_stays_whole(ask, indexed_folder, tmp_path):
     shutil.copy(indexed_folder / "red.jpg", tmp_path / "me - you.jpg")
     assert terms_of(ask, tmp_path / "me - you.jpg") == [(str(tmp_path / "me - you.jpg"), 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_picture"),
+    [("picture", True), ("notes.txt", False), ("folder.jpg", False), ("gone.jpg", False), ("gone/", False)],
+)
+def test_similar_query_and_python_agree_on_what_is_a_picture(ask, indexed_folder, tmp_path, name, is_picture):
+    shutil.copy(indexed_folder / "red.jpg", tmp_path / "picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "folder.jpg").mkdir()
+    path = f"{tmp_path}/{name}"
+    assert [ask(command, path)[0] for command in ("similar", "query")] == [0 if is_picture else 1] * 2
+    with SearchEngine.open(indexed_folder) as engine:
+        if is_picture:
+            assert engine.search(Path(path))
+        else:
+            with pytest.raises(ImageError):
+                engine.search(Path(path))
+
+
+def test_similar_says_how_to_search_by_a_web_address(ask):
+    assert "clipsearch query https://example.org/a.jpg --allow-url" in ask("similar", "https://example.org/a.jpg")[2]
 
 
 def test_what_a_text_denies_is_offered_and_with_smart_done(ask):
@@ -130,3 +161,63 @@ def test_without_a_command_the_next_ones_are_named(ask, indexed_folder, tmp_path
     assert status == 0 and b"Nothing is indexed yet" in output and output.count(b"\n") == 5
     remember_index(indexed_folder / ".clipsearch")
     assert f"--index {indexed_folder}/.clipsearch" in run_here(cwd=tmp_path)[1].decode()
+
+
+def lines_of_a_terminal(columns, write, monkeypatch, stream="stdout"):
+    """What `write` prints if a terminal with so many columns is there."""
+    taken = io.StringIO()
+    taken.isatty = lambda: True
+    taken.fileno = lambda: 1
+    monkeypatch.setattr(sys, stream, taken)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    write()
+    return taken.getvalue()
+
+
+def test_tables_fit_a_narrow_terminal():
+    rows = model_rows()
+    ids = {row["model"] for row in rows}
+    lines = models_table(rows, 40).splitlines()
+    assert all(len(line) <= 40 or line in ids for line in lines) and ids <= set(lines)
+    table = LabelsTable(["cat", "a cup of coffee"], 2, "/photos", 40)
+    labels = [{"label": "cat", "probability": 0.9}, {"label": "a cup of coffee", "probability": 0.1}]
+    photo = {"path": "/photos/a/long/way/to/this/one/and/on/photo.jpg", "match": 0.8, "labels": labels}
+    assert table.heading() == "" and [len(line) <= 40 for line in table.line(photo).splitlines()] == [True, True]
+    wide = LabelsTable(["cat"], 1, "/photos", 100)
+    assert wide.heading().split() == ["match", "label", "share", "photo"]
+
+
+def test_status_keeps_paths_and_commands_whole_on_a_narrow_terminal(monkeypatch):
+    text = "/a/path/that/is/longer/than/a/terminal/of/forty/columns/.clipsearch (264 kB, 2 segments)"
+    printed = lines_of_a_terminal(40, lambda: sys.stdout.write(_text([("index", text), ("photos", "5")])), monkeypatch)
+    assert text.split()[0] in printed and "\n         (264 kB, 2 segments)\nphotos   5\n" in printed
+
+
+def test_progress_on_a_narrow_terminal_fits_and_does_not_count_the_loading_of_the_model(monkeypatch):
+    def write():
+        with ProgressBar() as bar:
+            bar.show(0, 10_000)
+            bar._bar.start_t -= 3600  # it took an hour until the first photo was done
+            bar.show(1, 10_000)
+            bar._bar.start_t -= 1
+            bar._bar.last_print_t = 0
+            bar.show(101, 10_000, failed=3)
+
+    printed = lines_of_a_terminal(40, write, monkeypatch, "stderr")
+    drawn = [line for line in printed.split("\r") if "/" in line]
+    assert drawn[-1].strip() == "1% 101/10000, 01:38 left, failed=3"
+    assert max(map(len, drawn)) <= 40
+
+
+def test_in_a_pipe_progress_is_a_line_every_half_minute(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("clipsearch.cli.progress.time.monotonic", lambda: now[0])
+    with ProgressBar() as bar:
+        for second in range(100):
+            now[0] = float(second)
+            bar.show(20 * second, 20_000)
+    assert capsys.readouterr().err == (
+        "clipsearch: 600 of 20,000 photos, about 16 min left\n"
+        "clipsearch: 1,200 of 20,000 photos, about 16 min left\n"
+        "clipsearch: 1,800 of 20,000 photos, about 15 min left\n"
+    )

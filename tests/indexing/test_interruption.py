@@ -67,10 +67,17 @@ def interrupted(folder, press, batch_size=None):
     return encoder, let_go
 
 
+@posix
+def test_the_first_ctrl_c_is_answered_in_words_before_the_work_ends(capfd):
+    with interruptible() as cancel, cancel.listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert cancel.wait(10) and "clipsearch: stopping; what is done is kept\n" in capfd.readouterr().err
+
+
 def once(let_go, answered):
     time.sleep(0.5)  # wait until the third batch waits for its turn
     os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(0.3)
+    time.sleep(0.05)
     let_go.set()
 
 
