@@ -20,6 +20,7 @@ from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.keywords import SearchKeywords, make_queries, make_query
 from clipsearch.query.negation import languages_read
+from clipsearch.query.outline import MOST_OUTLINED, Outline, listed_file, outline
 from clipsearch.query.search import list_photos, search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
@@ -236,9 +237,35 @@ class Searcher:
         return shots_of_page(lambda start, count: source.browse(condition, sort, start, count), offset, top_k)
 
     @in_turn
+    def outline(
+        self, condition: Condition | None = None, *, sort: Order = "date", one_per_shot: bool = False
+    ) -> Outline:
+        """The whole list that `browse` has in pages, or `browse_shots`: each photo's id, shape and day. At most 100,000.
+
+        It looks at all files for those of one shot, so a shot whose files are far apart in the list is one, too.
+        """
+        _require_page(0, 1, sort)
+        source = self._source()
+        if isinstance(source, Collection):
+            files, considered = source.listed(condition, sort, MOST_OUTLINED)
+        else:
+            records, considered = source.browse(condition, sort, 0, MOST_OUTLINED)
+            files = list(map(listed_file, records))
+        return outline(files, considered, one_per_shot=one_per_shot)
+
+    @in_turn
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """Look up photos by id: image_id → record. Ids that are not in the index are left out."""
         return self._source().records(ids)
+
+    @in_turn
+    def placeholders(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """Blurred pictures of photos: image_id → the pixels of a BMP of 4 x 3, 36 bytes, for those that have one.
+
+        Only an index has them; several indexes together and stores have none.
+        """
+        source = self._source()
+        return source.placeholders(ids) if isinstance(source, Collection) else {}
 
     @in_turn
     def same_content(self, content_hash: str) -> list[int]:

@@ -206,6 +206,19 @@ _JOINERS = "\u200c\u200d"  # unprintable by themselves, but Persian and emoji ne
 
 
 @dataclass(frozen=True, slots=True)
+class ListedFile:
+    """What the layout of a list needs to know of a file."""
+
+    image_id: int
+    folder: str  # of its root, and below it; for comparing only
+    name: str
+    width: int
+    height: int
+    taken_at: datetime | None
+    camera: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """An indexed picture. A file with several pictures has an id for each; the first id stands for the file, too."""
 

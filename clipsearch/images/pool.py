@@ -69,9 +69,13 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class Decoded(FileFacts):
-    """A file's pictures at the requested size: `pixels` is uint8 (n, height, width, 3), with one for each of `info.moments`."""
+    """A file's pictures at the requested size: `pixels` is uint8 (n, height, width, 3), with one for each of `info.moments`.
+
+    For a model, `placeholders` has one for each, too.
+    """
 
     pixels: NDArray[np.uint8]
+    placeholders: tuple[bytes, ...] = ()
 
     @property
     def picture(self) -> NDArray[np.uint8]:
@@ -377,7 +381,8 @@ class _Worker:
             return answer
         header, pixels = answer
         array = np.frombuffer(pixels, np.uint8).reshape(*header["shape"], 3)
-        return Decoded(_as_read(file, header, data), _info(header["info"]), array)
+        placeholders = tuple(map(bytes.fromhex, header.get("placeholders", ())))
+        return Decoded(_as_read(file, header, data), _info(header["info"]), array, placeholders)
 
     def read_facts(self, file: ImageFile, data: bytes | None = None) -> FileFacts | Failure | None:
         """The facts about one file, or about the picture in `data`; None if the process died while it was starting."""

@@ -35,6 +35,7 @@ from clipsearch.images.file_types import (
 from clipsearch.images.files import ReadLimits, read_bytes, read_start
 from clipsearch.images.jpeg import has_all_headers
 from clipsearch.images.memory import TOO_MUCH, limit_memory
+from clipsearch.images.placeholders import placeholder
 from clipsearch.images.preprocess import fit_for_reading, fit_into, minimum_size, resize_and_crop
 from clipsearch.images.reader import decode_image, decode_pictures, read_facts
 from clipsearch.types import Box, ImageFile, ImageInfo, PixelSpec, TextSpec
@@ -44,6 +45,8 @@ if TYPE_CHECKING:  # with numpy and OpenCV, which other processes do without
 
 LARGE = 64 * 1024**2
 """Bytes of a decoded picture from which the process asks for memory. A whole 12-megapixel photo takes 48 MB."""
+
+_PLACEHOLDER = "clipsearch placeholder"  # the key in a picture's `info`, which moves with it
 
 LENGTH = struct.Struct("<I")
 AT = struct.Struct("<d")
@@ -122,7 +125,11 @@ class _Decoding:
                 pictures = []
             pixels = b"".join(picture.tobytes() for picture in pictures)
             height, width = (pictures[0].height, pictures[0].width) if pictures else (0, 0)
-            return {**_header(info, file), "shape": [len(pictures), height, width]}, pixels
+            header = {**_header(info, file), "shape": [len(pictures), height, width]}
+            small = [picture.info[_PLACEHOLDER] for picture in pictures if _PLACEHOLDER in picture.info]
+            if len(small) == len(pictures):
+                header["placeholders"] = [pixels.hex() for pixels in small]
+            return header, pixels
 
         return _answer(decode)
 
@@ -194,7 +201,10 @@ class _Decoding:
             return fit_into(picture, self.spec)
         if isinstance(self.spec, TextSpec):
             return fit_for_reading(picture, self.spec)
-        return resize_and_crop(picture, self.spec)
+        small = placeholder(picture)  # of the whole picture, which the model may get only a part of
+        sized = resize_and_crop(picture, self.spec)
+        sized.info[_PLACEHOLDER] = small
+        return sized
 
 
 def _header(info: ImageInfo, file: ImageFile) -> dict[str, Any]:

@@ -423,7 +423,9 @@ class _Reconciler:
             before = self._raw_thumbnails.get(self._image_at(place) or 0)
             if before:
                 info = replace(info, caption=before.info.caption)
-            image_id = self.collection.add(place, embedded.file, info, embedded.vectors, sources.key)
+            image_id = self.collection.add(
+                place, embedded.file, info, embedded.vectors, sources.key, embedded.placeholders
+            )
             if info.content_hash in self._outdated:
                 self._outdated.discard(info.content_hash)
                 self._read_again[info.content_hash] = image_id

@@ -36,6 +36,7 @@ class Embedded:
     file: ImageFile
     info: ImageInfo
     vectors: Embeddings | None
+    placeholders: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -194,6 +195,6 @@ def _next_outcomes(running: deque[_Batch], cancel: CancelToken) -> list[Embedded
         elif vectors is not None and not np.isfinite(vectors).all():
             outcomes.append(Failure(item.file, "the model gives no embedding for this picture"))
         else:
-            outcomes.append(Embedded(item.file, item.info, vectors))
+            outcomes.append(Embedded(item.file, item.info, vectors, item.placeholders))
     running.popleft()
     return outcomes

@@ -59,14 +59,20 @@ def shot_name(name: str) -> str:
 
 def gathered(records: Sequence[ImageRecord]) -> list[list[int]]:
     """The positions of each shot's files among some records. Shots, and the files of each, are in the records' order."""
+    return gathered_files([
+        (*os.path.split(record.file.path), record.info.camera, record.info.taken_at) for record in records
+    ])  # fmt: skip
+
+
+def gathered_files(files: Sequence[tuple[str, str, str | None, datetime | None]]) -> list[list[int]]:
+    """The positions of each shot's files among some files: (folder, name, camera, time)."""
     shots: list[list[int]] = []
     shot_of: dict[int, list[int]] = {}
     by_name: dict[tuple[str, str], list[int]] = {}
     by_time: dict[tuple[str, str, int], list[int]] = {}
-    seconds = [_seconds(record) for record in records]
-    for position, record in enumerate(records):
-        folder, name = os.path.split(record.file.path)
-        second, camera = seconds[position], record.info.camera
+    seconds = [_seconds(taken) for *_, taken in files]
+    for position, (folder, name, camera, _) in enumerate(files):
+        second = seconds[position]
         named = by_name.setdefault((folder, shot_name(name)), [])
         relatives = [other for other in named if _can_share_a_name(second, seconds[other])]
         if second is not None and camera:
@@ -110,7 +116,6 @@ def _can_share_a_name(second: int | None, other: int | None) -> bool:
     return second is None or other is None or abs(second - other) <= SAME_NAME_SECONDS
 
 
-def _seconds(record: ImageRecord) -> int | None:
+def _seconds(taken: datetime | None) -> int | None:
     """The camera's clock in seconds, without its zone, since not every file of a shot has one; None if it is not known."""
-    taken = record.info.taken_at
     return None if taken is None else int((taken.replace(tzinfo=None) - datetime.min).total_seconds())

@@ -29,6 +29,7 @@ class Metrics:
         def histogram(name: str, description: str, buckets: Sequence[float], *labels: str) -> Histogram:
             return Histogram(f"clipsearch_{name}", description, labels, buckets=buckets, registry=registry)
 
+        self.asked_at = time.perf_counter()  # when a request last came or was answered
         self.requests = counter("http_requests", "Requests answered.", "route", "method", "status")
         self.seconds = histogram(
             "http_request_seconds", "From the start of a request to the end of its response.", _SECONDS, "route"
@@ -70,6 +71,7 @@ class MeasuredRequests:
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 0
+        self._metrics.asked_at = start
 
         async def counting_send(message: Message) -> None:
             nonlocal status
@@ -80,6 +82,7 @@ class MeasuredRequests:
         try:
             await self._app(scope, receive, counting_send)
         finally:
+            self._metrics.asked_at = time.perf_counter()
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"  # a client must not make up labels
             self._metrics.requests.labels(route, method, status).inc()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import chosen
@@ -37,6 +37,9 @@ Facet = Literal[
     "year", "month", "camera", "folder", "format", "orientation", "keyword", "person", "rating", "source",
     "place", "region", "country",
 ]  # fmt: skip
+MOST_IDS = 200
+"""Photos that are named in one request."""
+
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Word = Annotated[str, StringConstraints(max_length=300)]
 FolderPath = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
@@ -194,17 +197,22 @@ class SimilarParameters(HitParameters):
     upload: Token | None = Field(None, description="An uploaded picture's token.")
 
 
-class BrowseParameters(FilterParameters):
-    """Photos without a query."""
+class OutlineParameters(FilterParameters):
+    """A whole list of photos without a query."""
 
-    top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
-    offset: int = Field(0, ge=0, le=1_000_000_000, description="Skip this many of the first photos.")
     sort: Order = Field("date", description="`date` is newest first. Photos without a date come last.")
     one_per_shot: bool = Field(
         False,
         description="One photo for each shot, with the shot's other files in `others`. `top_k` and `offset` still count files: "
         "a shot is on the page of its first file, and a page may have fewer photos than `top_k`, or none.",
     )
+
+
+class BrowseParameters(OutlineParameters):
+    """Photos without a query."""
+
+    top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
+    offset: int = Field(0, ge=0, le=1_000_000_000, description="Skip this many of the first photos.")
 
 
 class CountParameters(FilterParameters):
@@ -265,6 +273,31 @@ class ThumbnailSize(StrictParameters):
     )
 
 
+def _require_few(ids: str) -> str:
+    """The ids, or ValueError if they are too many."""
+    if ids.count(",") >= MOST_IDS:
+        raise ValueError(f"at most {MOST_IDS} ids can be given at once")
+    return ids
+
+
+class PhotoIds(StrictParameters):
+    """Which photos."""
+
+    ids: Annotated[
+        str,
+        StringConstraints(pattern=r"^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17})*$", max_length=19 * MOST_IDS),
+        AfterValidator(_require_few),
+    ] = Field(description=f"Their ids, with commas between them, at most {MOST_IDS}.", examples=["12,17"])
+
+    def numbers(self) -> list[int]:
+        """The ids, each once, in order."""
+        return list(dict.fromkeys(map(int, self.ids.split(","))))
+
+
+class ThumbnailBatch(ThumbnailSize, PhotoIds):
+    """Which thumbnails."""
+
+
 REPEATABLE = frozenset({"in", "name", "place", "keyword", "person", "like", "unlike", "right", "wrong", "prompt", "by"})
 _MODELS = (
     SearchParameters,
@@ -274,6 +307,6 @@ _MODELS = (
     PlaceParameters,
     DuplicatesParameters,
     MapParameters,
-    ThumbnailSize,
+    ThumbnailBatch,
 )
 NAMES = sorted({field.alias or name for model in _MODELS for name, field in model.model_fields.items()})

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -89,7 +89,7 @@ class Pictures:
 
         A cached picture is returned even if the photo's file has gone.
         """
-        name = f"{cache_key(record)}-{side}.{kind.rpartition('/')[2]}"
+        name = _name(record, side, kind)
         future, waiting = self._in_progress.get(name, (None, 0))
         if future is None:
             future = self._threads.submit(self._find_or_make, record, side, kind, name)
@@ -102,6 +102,30 @@ class Pictures:
                 self._in_progress[name] = future, waiting - 1
             else:
                 future.cancel()  # has an effect only if it has not started
+
+    async def cached(self, records: Sequence[ImageRecord], side: int) -> dict[int, bytes]:
+        """image_id → the picture that `smaller` returns, of those that are in the cache. They are read in one go."""
+
+        def read() -> dict[int, bytes]:
+            found = ((record.image_id, self._cache.get(_name(record, side, "image/webp"))) for record in records)
+            return {image_id: data for image_id, data in found if data is not None}
+
+        cached = await self._in_thread(read)
+        for _ in cached:
+            self._count_lookup("hit")
+        return cached
+
+    async def uncached(self, records: Sequence[ImageRecord], side: int) -> list[ImageRecord]:
+        """The records whose pictures are not in the cache, in order."""
+
+        def missing() -> list[ImageRecord]:
+            return [record for record in records if not self._cache.has(_name(record, side, "image/webp"))]
+
+        return await self._in_thread(missing)
+
+    async def has_room(self) -> bool:
+        """Whether the cache takes more pictures without removing others."""
+        return await self._in_thread(lambda: self._cache.has_room)
 
     async def original(self, record: ImageRecord) -> tuple[bytes, str]:
         """A photo's own bytes and media type if browsers show it, else a JPEG made of it, or of its page. ImageError."""
@@ -170,6 +194,11 @@ class _Decoders:
             self._closed = True
         for pool in self._pools.values():
             pool.close()
+
+
+def _name(record: ImageRecord, side: int, kind: PictureType) -> str:
+    """The name of a smaller picture in the cache."""
+    return f"{cache_key(record)}-{side}.{kind.rpartition('/')[2]}"
 
 
 def cache_key(record: ImageRecord) -> str:

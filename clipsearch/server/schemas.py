@@ -31,6 +31,15 @@ ClientHeader = Annotated[
 ]
 
 
+Placeholder = Annotated[
+    str | None,
+    Field(
+        description="A blurred picture, if the index has one: the pixels of a BMP of 4 x 3 with 24 bits each, in base64.",
+        examples=["gICA" * 12],
+    ),
+]
+
+
 class ErrorText(BaseModel):
     """What went wrong."""
 
@@ -130,6 +139,7 @@ class HitAnswer(Photo):
     )
     found_by: list[FoundBy] | None = Field(None, description="With `hybrid`: what has found it.")
     found_in: FoundWords | None = Field(None, description="With `text` or `hybrid`: words of its texts.")
+    placeholder: Placeholder = None
 
 
 class FactAnswer(BaseModel):
@@ -170,6 +180,7 @@ class ListedPhoto(Photo):
         None, description="With `one_per_shot`, if there are any: files of the same shot."
     )
     found_in: FoundWords | None = Field(None, description="With `text`: words of its texts.")
+    placeholder: Placeholder = None
 
 
 class BrowseAnswer(BaseModel):
@@ -183,6 +194,30 @@ class KnownPhoto(Photo):
     """A photo of the index that an uploaded picture is."""
 
     exact: bool = Field(description="It has the same bytes; else it only looks the same.")
+
+
+class PhotosAnswer(BaseModel):
+    """Photos by their ids."""
+
+    images: list[ListedPhoto]
+
+
+class OutlineAnswer(BaseModel):
+    """A whole list of photos, at most 100,000. `ids` and `shapes` have a value for each photo, in the order of the list."""
+
+    ids: list[int]
+    shapes: list[int] = Field(description="A hundred times width / height.", examples=[[150, 75]])
+    days: list[tuple[str | None, int]] = Field(
+        description="When they were taken, by the cameras' clocks: a day, and how many photos of the list follow with it.",
+        examples=[[["2024-07-15", 12], [None, 3]]],
+    )
+    colours: str = Field(
+        description="Their mean colours, three hexadecimal digits each: red, green, blue.", examples=["8cf777"]
+    )
+    others: dict[str, list[int]] = Field(
+        description="With `one_per_shot`: the ids of a shot's other files, by the photo's position from 0."
+    )
+    considered: int = Field(description="The number of files in the whole list.")
 
 
 class UploadAnswer(BaseModel):

@@ -168,6 +168,10 @@ class Service:
             raise RequestError(404, "no-such-photo", f"there is no photo {image_id} in the index")
         return records[image_id]
 
+    async def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
+        """Photos of the index by id. Those that it does not have are left out."""
+        return await self.lookups.run(lambda engine: engine.records(ids))
+
     async def version(self) -> tuple[object, int]:
         """A value that changes when the index gets a commit, or is replaced by another."""
         return await self.lookups.run(lambda engine: (catalog_identity(engine.index_folder), engine.version))

@@ -39,6 +39,15 @@ class ThumbnailCache:
                 self._size = sum(size for _, size, _ in self._files())
             return self._size
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more can be kept without removing others soon."""
+        return self.size < self._most_bytes * _KEPT
+
+    def has(self, name: str) -> bool:
+        """Whether `get` would find a thumbnail. Its time of last use stays."""
+        return self._path(name).is_file()
+
     def get(self, name: str) -> bytes | None:
         """A thumbnail, or None. Names are hexadecimal digests with a suffix."""
         path = self._path(name)

@@ -214,7 +214,13 @@ class Catalog:
         files = {"images": self.images, "failures": self.failures}
         columns = files[table].todays_columns if table in files else "*"
         last, step = -(1 << 62), 1
-        by_number = table in ("images", "facts", "roots", "segments")  # only these have row numbers to continue from
+        by_number = table in (
+            "images",
+            "facts",
+            "placeholders",
+            "roots",
+            "segments",
+        )  # only these have row numbers to continue from
         while step < 1 << 48:
             try:
                 where = f"rowid > {last} ORDER BY rowid" if by_number else "1"

@@ -45,6 +45,7 @@ from clipsearch.types import (
     ImageFile,
     ImageInfo,
     ImageRecord,
+    ListedFile,
     Order,
     Scores,
 )
@@ -353,6 +354,10 @@ class Collection:
         """image_id → record, for those that exist."""
         return self._catalog.images.records(ids, self.roots())
 
+    def placeholders(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """image_id → its placeholder, of those that have one: the bytes that `images.placeholders` makes."""
+        return self._catalog.images.placeholders.of(ids)
+
     def all_records(self) -> Iterator[ImageRecord]:
         """Every image, in the order of its path."""
         return self._catalog.images.all_records(self.roots())
@@ -423,6 +428,15 @@ class Collection:
             ids = self._catalog.images.page(condition, self.places, order, offset, count)
             records = self.records(ids)
             files = [replace(records[image_id], moment=None) for image_id in ids]
+            return files, self._catalog.images.count_of(condition, self.places)
+
+        return self.at_one_state(read)
+
+    def listed(self, condition: Condition | None, order: Order, count: int) -> tuple[list[ListedFile], int]:
+        """What the layout of a list needs of its first `count` files, and how many files it has."""
+
+        def read() -> tuple[list[ListedFile], int]:
+            files = self._catalog.images.listed(condition, self.places, order, count)
             return files, self._catalog.images.count_of(condition, self.places)
 
         return self.at_one_state(read)
@@ -751,6 +765,7 @@ class Collection:
         here already. Files have to come in the order of their ids.
         """
         with self._staging() as catalog:
+            catalog.images.placeholders.remove([*vector_checks_of(tuple(row))])
             catalog.restore("images", [row])
             catalog.images.name_place(row[0])
             catalog.remove_tombstones(vector_checks_of(tuple(row)))
@@ -760,12 +775,19 @@ class Collection:
     # -- writing
 
     def add(
-        self, place: Place, file: ImageFile, info: ImageInfo, vectors: NDArray[np.float32], facts_from: str = ""
+        self,
+        place: Place,
+        file: ImageFile,
+        info: ImageInfo,
+        vectors: NDArray[np.float32],
+        facts_from: str = "",
+        placeholders: Sequence[bytes] = (),
     ) -> int:
         """Stage a file with the unit vectors of its pictures; its id. It replaces what was known of the file.
 
         `vectors` is (n, dim), with a row for each of `info.moments`, or (dim,) for a file with one picture. `facts_from` names
-        what the facts in `info` were read from; "" if the next run of `index` is to read them.
+        what the facts in `info` were read from; "" if the next run of `index` is to read them. `placeholders` has one for each
+        row of `vectors`; without them, the file gets those of another with its content, if there is one.
         """
         stored = np.ascontiguousarray(np.atleast_2d(vectors), np.float32)
         if len(stored) != max(len(info.moments), 1) or len(info.moments) > MOST_MOMENTS:
@@ -776,6 +798,11 @@ class Collection:
             self.discard(place)
             file_id = catalog.images.add(place, file, info, list(map(vector_check, stored)))
             catalog.images.facts.put(file_id, info, facts_from)
+            if len(placeholders) == len(stored):
+                for image_id, pixels in enumerate(placeholders, file_id):
+                    catalog.images.placeholders.put(image_id, pixels)
+            else:
+                catalog.images.placeholders.copy(file_id, len(stored))
             for image_id, vector in enumerate(stored, file_id):
                 self._staged.add(image_id, vector, catalog)
         return file_id

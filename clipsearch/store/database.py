@@ -22,13 +22,25 @@ from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
 from clipsearch.store.validation import WHAT_TO_DO, require_own_files
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 _APPLICATION_ID = 0x434C4950  # "CLIP"
 _ROWS = 1000  # fetched at once
 _LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH, a constant of sqlite3 from Python 3.11 on
 _Columns: TypeAlias = dict[str, list[tuple[Any, ...]]]  # table → name, type and place in the primary key of each column
 _OWN_TABLES = frozenset(
-    {"meta", "roots", "images", "failures", "segments", "tombstones", "compact", "facts", "tags", "image_tags"}
+    {
+        "meta",
+        "roots",
+        "images",
+        "failures",
+        "segments",
+        "tombstones",
+        "compact",
+        "facts",
+        "tags",
+        "image_tags",
+        "placeholders",
+    }
     | {f"full_text_{name}" for name in ("data", "idx", "docsize", "config")}  # where SQLite keeps the full-text table
 )
 _PATIENCE = 30  # seconds to wait for another process's transaction
@@ -117,7 +129,12 @@ CREATE TABLE tags (
 CREATE TABLE image_tags (tag_id INTEGER NOT NULL, image_id INTEGER NOT NULL, PRIMARY KEY (tag_id, image_id)) WITHOUT ROWID;
 {_FULL_TEXT};
 """
-_MIGRATIONS = {1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS, 5: _CAUSES, 6: _MOMENTS, 7: _FACTS}
+_PLACEHOLDERS = (
+    "CREATE TABLE placeholders (image_id INTEGER PRIMARY KEY, pixels BLOB NOT NULL, row_check INTEGER NOT NULL);"
+)
+_MIGRATIONS = {
+    1: _COMPACT, 2: _FILTERS, 3: _CHECKS, 4: _CAPTIONS, 5: _CAUSES, 6: _MOMENTS, 7: _FACTS, 8: _PLACEHOLDERS
+}  # fmt: skip
 """What brings a catalog of one format version to the next. Readers manage with any of them."""
 
 

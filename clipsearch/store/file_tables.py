@@ -19,6 +19,7 @@ from clipsearch.store.fact_table import CountableFact, FactTable, is_fact
 from clipsearch.store.file_ids import FileIds
 from clipsearch.store.filters import FolderLookup, Sql, below, require_shallow, to_sql, without_later
 from clipsearch.store.full_text import Phrase, words
+from clipsearch.store.placeholder_table import PlaceholderTable
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
     IMAGE_COLUMNS,
@@ -44,7 +45,17 @@ from clipsearch.store.rows import (
     vector_checks_of,
 )
 from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, moment, number, octets, text, whole
-from clipsearch.types import LONGEST_CAPTION, Condition, Failure, Ids, ImageFile, ImageInfo, ImageRecord, Order
+from clipsearch.types import (
+    LONGEST_CAPTION,
+    Condition,
+    Failure,
+    Ids,
+    ImageFile,
+    ImageInfo,
+    ImageRecord,
+    ListedFile,
+    Order,
+)
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000
@@ -182,6 +193,7 @@ class ImageTable(FileTable):
         self._has_moments = database.version >= 7
         super().__init__(database, "images", columns, todays_columns, image_check)
         self.facts = FactTable(database)
+        self.placeholders = PlaceholderTable(database)
 
     def set_facts(self, image_id: int, info: ImageInfo, read_from: str | None) -> None:
         """Replace the facts of an image: those of `FactTable`, and when, where and by which camera it was taken."""
@@ -290,6 +302,7 @@ class ImageTable(FileTable):
         ids = [(image_id,) for image_id in self.all_ids(files)]
         self._db.executemany("INSERT OR IGNORE INTO tombstones VALUES (?)", ids)
         self.facts.remove(files)
+        self.placeholders.remove([image_id for (image_id,) in ids])
         self._db.executemany("DELETE FROM images WHERE image_id = ?", [(file_id,) for file_id in files])
 
     def all_ids(self, files: Sequence[int]) -> list[int]:
@@ -445,6 +458,24 @@ class ImageTable(FileTable):
             return [
                 (whole(image_id, 1, MOST_IDS), number(north, -90, 90), number(east, -180, 180))
                 for image_id, north, east in rows
+            ]
+
+    def listed(self, condition: Condition | None, folders: FolderLookup, order: Order, count: int) -> list[ListedFile]:
+        """The first of the images that meet a condition, or of all, in some order: what their layout needs."""
+        columns = "image_id, root_id, folder, name, width, height, taken_at, camera"
+        rows = self._select(columns, condition, folders, f"ORDER BY {_ORDERS[order]} LIMIT {int(count)}")
+        with as_written("the catalog's table of images"):
+            return [
+                ListedFile(
+                    whole(image_id, 1, MOST_IDS),
+                    f"{root_id}/{os.fsdecode(octets(folder))}",
+                    os.fsdecode(octets(name)),
+                    _edge(width),
+                    _edge(height),
+                    None if taken_at is None else moment(taken_at),
+                    None if camera is None else text(camera),
+                )
+                for image_id, root_id, folder, name, width, height, taken_at, camera in rows
             ]
 
     def names(self) -> tuple[bytes, Ids]:

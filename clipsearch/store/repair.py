@@ -21,6 +21,7 @@ from clipsearch.store.catalog_file import CATALOG, REPAIRED
 from clipsearch.store.database import CHECKED
 from clipsearch.store.fact_table import is_plausible_row
 from clipsearch.store.lock import WriterLock, telling_unwritable
+from clipsearch.store.placeholder_table import is_sound_placeholder
 from clipsearch.store.rows import (
     failure_check,
     failure_of,
@@ -82,6 +83,7 @@ class _Salvaged:
     text_model: str | None
     images: dict[int, _Row] = field(default_factory=dict)
     facts: list[_Row] = field(default_factory=list)  # others are read again by the next run of `index`
+    placeholders: list[_Row] = field(default_factory=list)
     failures: list[_Row] = field(default_factory=list)
     segments: list[SegmentInfo] = field(default_factory=list)
     last_id: int = 0
@@ -110,6 +112,7 @@ def _salvage(folder: Path) -> _Salvaged:
                 if is_sound(row):
                     salvaged.images[row[0]] = row
             salvaged.facts = list(catalog.salvage("facts"))
+            salvaged.placeholders = list(catalog.salvage("placeholders"))
             salvaged.failures = list(catalog.salvage("failures"))
             salvaged.segments = [] if "segments" in damaged else _read_or([], catalog.segments)
             return salvaged
@@ -166,6 +169,8 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         new.restore("images", living.values())
         new.restore("facts", (row for row in salvaged.facts if row[0] in living and is_plausible_row(row)))
         new.derive_facts()
+        sound = (row for row in salvaged.placeholders if row[0] in living_ids and is_sound_placeholder(row))
+        new.restore("placeholders", sound)
         new.restore("failures", (row for row in salvaged.failures if _is_failure(row, roots)))
         new.never_reuse("images", max([salvaged.last_id, *map(_plausible_id, stored | all_checks.keys())]))
         for info in segments:

@@ -100,6 +100,9 @@ class _Verification:
                 yield Damage(CATALOG, problem)
         for where, what in self._catalog.images.facts.problems():
             yield Damage(f"{CATALOG}, {where}", what)
+        ids = self._catalog.images.file_ids().expanded(self._catalog.images.ids(None, lambda folder: ()))
+        for where, what in self._catalog.images.placeholders.problems(set(ids.tolist())):
+            yield Damage(f"{CATALOG}, {where}", what)
 
     def _vector_damages(self, infos: list[SegmentInfo], known: Ids) -> Iterator[Damage]:
         total = sum(info.size + (info.compact.size if info.compact else 0) for info in infos)

@@ -1,11 +1,14 @@
 """Fixtures for tests of the page: a real server on a real index, and a Chromium."""
 
+import itertools
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -214,6 +217,46 @@ def serving(index_folder, *arguments, port=0, index=True):
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+def show_made_up(page, photos=()):
+    """Answer the page's requests about photos that no server has. All have the same thumbnail."""
+    picture = (PHOTOS / "cat.png").read_bytes()
+
+    def asked(route):
+        return {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}
+
+    def page_of(route):
+        offset, top_k = int(asked(route)["offset"]), int(asked(route)["top_k"])
+        route.fulfill(json={"images": photos[offset : offset + top_k], "considered": len(photos)})
+
+    def outline(route):
+        days = [photo["taken_at"] and photo["taken_at"][:10] for photo in photos]
+        answer = {
+            "ids": [photo["id"] for photo in photos],
+            "shapes": [round(100 * photo["width"] / photo["height"]) for photo in photos],
+            "days": [[day, len(list(same))] for day, same in itertools.groupby(days)],
+            "colours": "888" * len(photos),
+            "others": {},
+            "considered": len(photos),
+        }
+        route.fulfill(json=answer)
+
+    def of_ids(route):
+        ids = asked(route)["ids"].split(",")
+        route.fulfill(json={"images": [photo for photo in photos if str(photo["id"]) in ids]})
+
+    def thumbnails(route):
+        ids = map(int, asked(route)["ids"].split(","))
+        body = b"".join(struct.pack("<QI", number, len(picture)) + picture for number in ids)
+        route.fulfill(body=body, content_type="application/octet-stream")
+
+    if photos:
+        page.route("**/api/images?*", page_of)
+        page.route("**/api/outline*", outline)
+        page.route("**/api/photos?*", of_ids)
+    page.route("**/api/thumbnails?*", thumbnails)
+    page.route("**/api/thumbnails/*", lambda route: route.fulfill(body=picture, content_type="image/png"))
 
 
 def shown(page):

@@ -3,12 +3,10 @@
 import re
 from collections import Counter
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.conftest import answered, search, shown
-from tests.conftest import PHOTOS
+from tests.browser.conftest import answered, search, show_made_up, shown
 
 WIDTHS = {390: 844, 820: 1180, 1440: 900, 3840: 2160}
 HEADINGS = "() => [...document.querySelectorAll('.group')].map((one) => one.textContent)"
@@ -27,14 +25,7 @@ def made_up(dates, sizes=((400, 300), (300, 400), (640, 360))):
 
 def open_with(page, address, photos):
     """Open the page on photos that no server has."""
-
-    def answer(route):
-        asked = parse_qs(urlsplit(route.request.url).query)
-        offset, top_k = int(asked["offset"][0]), int(asked["top_k"][0])
-        route.fulfill(json={"images": photos[offset : offset + top_k], "considered": len(photos)})
-
-    page.route("**/api/images*", answer)
-    page.route("**/api/thumbnails/*", lambda route: route.fulfill(path=PHOTOS / "cat.png"))
+    show_made_up(page, photos)
     page.goto(address)
     page.wait_for_selector(".photo.loaded")
 
@@ -226,7 +217,7 @@ def test_no_likely_match_is_alone_in_a_row_also_with_several_terms(page, matches
         "explanation": {"likely": sum((match or 0) >= 0.5 for match in matches), "more_likely": False},
     }  # fmt: skip
     page.route("**/api/search*", lambda route: route.fulfill(json=answer))
-    page.route("**/api/thumbnails/*", lambda route: route.fulfill(path=PHOTOS / "cat.png"))
+    show_made_up(page)
     search(page, "a dog + snow")
     assert page.evaluate(HEADINGS) == headings
     tops = page.locator(".photo").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")

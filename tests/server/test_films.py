@@ -187,7 +187,7 @@ def test_a_film_that_is_sent_to_search_by_is_searched_by_its_first_picture(clien
 
 
 def test_the_page_and_the_server_know_the_same_formats_of_films(client):
-    script = client.get("/static/format.js").text
+    script = client.get("/static/app.js").text
     names = script.partition("FILMS = new Set([")[2].partition("]")[0]
     assert sorted(name.strip(' "') for name in names.split(",")) == sorted(FILM_TYPES)
 

@@ -125,6 +125,8 @@ def mended(folder: Path) -> None:
 def downgrade(folder: Path, version: int) -> None:
     """Turn an index into one of an older format."""
     with closing(sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)) as database:
+        if version < 9:
+            database.execute("DROP TABLE placeholders")
         if version < 8:
             for table in ("full_text", "facts", "tags", "image_tags"):
                 database.execute(f"DROP TABLE {table}")

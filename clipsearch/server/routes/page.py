@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from clipsearch.server.bundles import FIRST, LATER, STYLES, bundles, entrance
 from clipsearch.server.errors import RequestError
 from clipsearch.server.metrics import CONTENT_TYPE
 from clipsearch.server.parameters import NoParameters
@@ -64,18 +66,28 @@ def metrics_routes(service: Service) -> APIRouter:
 
 def _static(request: Request, name: str) -> Response:
     files = {path.name: path for path in _FOLDER.iterdir() if path.suffix in _TYPES}  # no other can be requested
-    file = files.get(name)
-    if file is None:
+    if name in (FIRST, LATER, STYLES):
+        text = bundles(_FOLDER)[name]
+    elif name in files:
+        text = entrance(name, files[name].read_text(encoding="utf-8"))
+    else:
         raise RequestError(404, "not-found", "there is no such file")
-    data = file.read_bytes()
+    data, compressed, tag = _packed(text)
     headers = {  # a weak tag, since the compressed file has the same
-        "ETag": f'W/"{hashlib.sha256(data).hexdigest()[:32]}"',
+        "ETag": f'W/"{tag}"',
         "Cache-Control": "no-cache",
         "Vary": "Accept-Encoding",
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        data = gzip.compress(data, 6, mtime=0)
+        data = compressed
         headers["Content-Encoding"] = "gzip"
-    return Response(data, headers={**headers, "Content-Type": _TYPES[file.suffix]})
+    return Response(data, headers={**headers, "Content-Type": _TYPES[Path(name).suffix]})
+
+
+@lru_cache(maxsize=64)
+def _packed(text: str) -> tuple[bytes, bytes, str]:
+    """A text as bytes, compressed, and with a digest of it."""
+    data = text.encode()
+    return data, gzip.compress(data, 6, mtime=0), hashlib.sha256(data).hexdigest()[:32]

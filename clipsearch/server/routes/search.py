@@ -25,6 +25,7 @@ from clipsearch.server.parameters import (
     SearchParameters,
     SimilarParameters,
 )
+from clipsearch.server.placeholders import with_placeholders
 from clipsearch.server.schemas import error_responses, json_response
 from clipsearch.server.search_body import SearchBody
 from clipsearch.server.search_requests import (
@@ -66,6 +67,7 @@ def search_routes(service: Service) -> APIRouter:
             explanation=hits.explain() if search.explain else None,
             exact=search.exact,
         )
+        answer["hits"] = await with_placeholders(service, answer["hits"])
         seconds = time.perf_counter() - start
         timing = {"Server-Timing": f"search;dur={1000 * seconds:.2f}"}
         return json_response({**answer, "considered": origin.considered, "seconds": round(seconds, 6)}, headers=timing)
@@ -107,19 +109,11 @@ def search_routes(service: Service) -> APIRouter:
         page: dict[str, Any] = {"sort": parameters.sort, "offset": parameters.offset, "top_k": parameters.top_k}
         if parameters.one_per_shot:
             shots, considered = await service.read(request, lambda engine: engine.browse_shots(condition, **page))
-            return json_response(
-                {
-                    "images": [{**shot_to_json(shot), **_found_in(shot[0], wanted)} for shot in shots],
-                    "considered": considered,
-                }
-            )
+            listed = [{**shot_to_json(shot), **_found_in(shot[0], wanted)} for shot in shots]
+            return json_response({"images": await with_placeholders(service, listed), "considered": considered})
         records, considered = await service.read(request, lambda engine: engine.browse(condition, **page))
-        return json_response(
-            {
-                "images": [{**photo_to_json(record), **_found_in(record, wanted)} for record in records],
-                "considered": considered,
-            }
-        )
+        listed = [{**photo_to_json(record), **_found_in(record, wanted)} for record in records]
+        return json_response({"images": await with_placeholders(service, listed), "considered": considered})
 
     @router.get("/duplicates", response_model=schemas.DuplicatesAnswer, responses=_BAD_QUERY)
     async def duplicates(request: Request, parameters: Annotated[DuplicatesParameters, Query()]) -> Response:

@@ -33,6 +33,8 @@ import { encodePairs } from "./url.js";
  * @property {number} [score]
  * @property {number | null} [match]
  * @property {Photo[]} [others] files of the same shot, best first
+ * @property {string} [placeholder] a blurred picture: the pixels of a BMP of 4 x 3, in base64
+ * @property {{colour: string, others: number[]}} [sketch] if only its shape and its day are known: its colour, and ids of others of its shot
  */
 
 /** An error response; `message` is a sentence for people. */

@@ -1,10 +1,11 @@
 /** The rows of photos. Only those near the screen are in the document, so a long list costs as little as a short one. */
 
-import { drawCard, makeCard, placeCard } from "./photo-card.js";
+import { drawCard, makeCard, placeCard, showThumbnail } from "./photo-card.js";
 import { element } from "./dom.js";
 import { isMarked } from "./marks.js";
 import { layOut, rowAt } from "./row-layout.js";
 import { selection } from "./selection.js";
+import { thumbnails } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./photo-card.js").Card} Card */
@@ -38,7 +39,8 @@ export class Grid {
   /**
    * @param {HTMLElement} room
    * @param {{open: (index: number) => void, pick: (index: number, event: MouseEvent) => void, similar: (photo: Photo) => void,
-   *   mark: (photo: Photo, mark: "right" | "wrong") => void, nearEnd: () => void}} acts
+   *   mark: (photo: Photo, mark: "right" | "wrong") => void, nearEnd: () => void, near: (photos: Photo[]) => void,
+   *   laidOut: () => void}} acts `near` gets the photos near the screen, the nearest first
    */
   constructor(room, acts) {
     this.#room = room;
@@ -63,7 +65,14 @@ export class Grid {
     this.#total = total;
     this.#isOpen = isOpen;
     if (!isMore) this.current = this.anchor = 0;
-    this.#layOut();
+    if (isMore) this.#keepingPlace(() => this.#layOut());
+    else this.#layOut();
+  }
+
+  /** Draw photos of which more is known now. @param {Photo[]} photos as many as before, in the same places */
+  redraw(photos) {
+    this.photos = photos;
+    this.#redraw();
   }
 
   /** @param {number} scale */
@@ -121,7 +130,7 @@ export class Grid {
   }
 
   /** Where the first row begins in the page, in pixels. */
-  get #top() {
+  get top() {
     return this.#room.getBoundingClientRect().top + scrollY;
   }
 
@@ -132,6 +141,7 @@ export class Grid {
     this.layout = layOut(this.photos, this.#groups, { width: this.#width, rowHeight, gap: GAP, heading }, { isOpen: this.#isOpen });
     this.#room.style.height = `${this.layout.height}px`;
     this.#render();
+    this.#acts.laidOut();
   }
 
   #resized() {
@@ -141,10 +151,10 @@ export class Grid {
 
   /** Lay out anew, with the photo at the top of the screen staying there. @param {() => void} change */
   #keepingPlace(change) {
-    const row = this.layout.rows[rowAt(this.layout.rows, scrollY - this.#top)];
+    const row = this.layout.rows[rowAt(this.layout.rows, scrollY - this.top)];
     const before = row && this.layout.boxes[row.first].top;
     change();
-    const wasBelow = row && scrollY > this.#top;
+    const wasBelow = row && scrollY > this.top;
     if (wasBelow) scrollBy({ top: this.layout.boxes[row.first].top - before, behavior: "instant" });
   }
 
@@ -158,7 +168,7 @@ export class Grid {
   /** Add the cards near the screen to the document, and remove the others. */
   #render() {
     const { rows, boxes } = this.layout;
-    const top = scrollY - this.#top;
+    const top = scrollY - this.top;
     const first = rows[rowAt(rows, top - innerHeight * AHEAD)]?.first ?? boxes.length;
     const last = rows[rowAt(rows, top + innerHeight * (1 + AHEAD))]?.end ?? boxes.length;
     const wanted = new Set();
@@ -181,7 +191,21 @@ export class Grid {
         before = node;
       }
     }
+    this.#fill(top + innerHeight / 2);
     if (top + innerHeight * 3 > this.layout.height && boxes.length) this.#acts.nearEnd();
+  }
+
+  /** Ask for the thumbnails and for what is known of the photos, those nearest to a height first. @param {number} middle */
+  #fill(middle) {
+    const entries = [...this.#cards.values()].map((entry) => {
+      const { top, height } = this.layout.boxes[entry.index];
+      return { ...entry, away: Math.abs(top + height / 2 - middle) };
+    }).sort((a, b) => a.away - b.away);
+    thumbnails.want(entries.filter(({ card }) => card.wanted > card.size).map(({ card, index }) => {
+      const size = card.wanted;
+      return { id: this.photos[index].id, size, show: (url) => showThumbnail(card, size, url) };
+    }));
+    this.#acts.near(entries.map(({ index }) => this.photos[index]));
   }
 
   /** The card of a photo, in its place. @param {number} index @returns {Card} */
@@ -259,7 +283,7 @@ export class Grid {
     if (!box) return;
     const heading = this.layout.headings.length ? this.#heading : 0;
     const header = /** @type {HTMLElement} */ (document.querySelector("header")).offsetHeight + heading + GAP;
-    const top = this.#top + box.top;
+    const top = this.top + box.top;
     if (top < scrollY + header) scrollTo({ top: top - header, behavior: "instant" });
     else if (top + box.height > scrollY + innerHeight - GAP) scrollTo({ top: top + box.height - innerHeight + GAP, behavior: "instant" });
   }

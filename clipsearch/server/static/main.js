@@ -14,20 +14,24 @@ import { setUpHeaderHiding } from "./header-hiding.js";
 import { setUpAnswerNotes } from "./answer-notes.js";
 import { setUpFilterChips } from "./filter-chips.js";
 import { setUpSearchBox } from "./search-box.js";
+import { Scrubber } from "./scrubber.js";
 import { selection, setUpSelectedElsewhere, setUpSelectionBar } from "./selection.js";
 import { setUpSelectAll } from "./select-all.js";
 import { setUpShortcuts } from "./shortcuts.js";
 import * as state from "./state.js";
 import { setUpQueryTerms } from "./query-terms.js";
 import { setUpThemeSwitch } from "./theme-switch.js";
+import { thumbnails } from "./thumbnails.js";
 import { setUpToolbar } from "./toolbar.js";
 import { setUpUnderstood } from "./understood.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
+const AROUND = 30; // photos before and after the one in the viewer, for its strip
 const WIDE = matchMedia("(min-width: 75rem)"); // wide enough for the filters beside the photos
 
 const similar = (/** @type {Photo} */ photo) => state.newSearch({ pictures: [{ source: String(photo.id), weight: 1 }] });
+const scrubber = new Scrubber(() => grid.top);
 const grid = new Grid(byId("photos"), {
   open: (index) => {
     grid.moveTo(index);
@@ -42,6 +46,8 @@ const grid = new Grid(byId("photos"), {
   similar,
   mark,
   nearEnd: () => photos.more(),
+  near: (near) => photos.details.want(near),
+  laidOut: () => scrubber.show(grid.photos, grid.layout, isByDate()),
 });
 
 /** Mark a photo and search again. The keyboard stays at its place in the rows. @param {Photo} photo @param {"right" | "wrong"} kind */
@@ -75,6 +81,11 @@ function showPhotos(isMore = false) {
   grid.show(photos.list, headingsOf(photos.list, photos.search, { likely: photos.likely, isOpen }), { total: isOpen ? photos.considered : photos.list.length, isMore, isOpen });
   if (photos.list.length) explainEmpty();
   else explainNothing();
+}
+
+/** Whether all photos are there, in the order of their dates. */
+function isByDate() {
+  return photos.complete && photos.search !== null && !state.isQuery(photos.search) && photos.search.sort !== "name";
 }
 
 /** Explain why there are no photos: nothing is indexed, or nothing matches. */
@@ -176,6 +187,10 @@ async function showInViewer(viewer, id) {
   const index = photos.list.findIndex((photo) => photo.id === id);
   if (index >= 0) {
     grid.moveTo(index, { focus: false });
+    if (photos.list[index].sketch) {
+      await photos.whole(index - AROUND, index + AROUND + 1);
+      if (state.openPhotoId() !== id) return;
+    }
     viewer.show(photos.list[index], {
       before: photos.list[index - 1],
       after: photos.list[index + 1],
@@ -222,6 +237,7 @@ function setUpPhotos() {
     showPhotos(true);
     if (state.openPhotoId() !== null) showPhoto();
   });
+  photos.addEventListener("details", () => grid.redraw(photos.list));
   photos.addEventListener("failed", (event) => explainError(/** @type {CustomEvent} */ (event).detail));
   photos.addEventListener("busy", () => byId("progress").classList.add("busy"));
   photos.addEventListener("idle", () => byId("progress").classList.remove("busy"));
@@ -239,6 +255,7 @@ function goOn() {
 
 /** Search again after the index has changed, unless that would move photos that the user is looking at. */
 function indexChanged() {
+  thumbnails.forget(); // another index may have taken its place, with other photos under the same ids
   if (scrollY < 200 && state.openPhotoId() === null && !selection.size) search({ again: true });
   else announce("The index has changed.", { label: "Show", act: () => search({ again: true }) });
 }

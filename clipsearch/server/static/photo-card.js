@@ -1,8 +1,8 @@
 /** One photo in the rows. A card is drawn whole from what it shows, so nothing of an older answer can stay. */
 
-import { thumbnailUrl } from "./api.js";
 import { element, icon, iconButton } from "./dom.js";
 import { day, fileName, isFilm, markedParts, momentText, percent, photoTitle } from "./format.js";
+import { placeholderImage } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -23,7 +23,8 @@ import { day, fileName, isFilm, markedParts, momentText, percent, photoTitle } f
  * @property {HTMLImageElement} image
  * @property {HTMLButtonElement[]} tools that the pointer or the focus brings up
  * @property {Shown | null} shown
- * @property {256 | 512 | 1024 | 0} size of the thumbnail it shows
+ * @property {import("./thumbnails.js").Size | 0} size of the thumbnail it shows
+ * @property {import("./thumbnails.js").Size} wanted size of the thumbnail that is large enough for it
  */
 
 /**
@@ -33,12 +34,12 @@ import { day, fileName, isFilm, markedParts, momentText, percent, photoTitle } f
  * @returns {Card}
  */
 export function makeCard(photo, acts) {
-  const image = element("img", { alt: "", decoding: "async", loading: "lazy" });
+  const image = element("img", { alt: "", decoding: "async" });
   const button = element("button", { type: "button", class: "open", onclick: acts.open }, image);
   const pick = element("button", { type: "button", class: "pick", tabindex: "-1", onclick: acts.pick });
   const node = element("div", { class: "photo", draggable: "true" }, button, pick);
   /** @type {Card} */
-  const card = { element: node, button, pick, image, tools: [], shown: null, size: 0 };
+  const card = { element: node, button, pick, image, tools: [], shown: null, size: 0, wanted: 256 };
   const addDetails = () => { // only when the pointer or the focus is on it, since most cards are scrolled past
     if (card.tools.length) return;
     card.tools = [
@@ -69,7 +70,9 @@ export function drawCard(card, wanted) {
 
 /** @param {Card} card @param {Shown} wanted */
 function draw(card, wanted) {
-  const { photo, isPicked, isMarked, isCurrent } = (card.shown = wanted);
+  const { photo, isPicked, isMarked, isCurrent } = wanted;
+  if (card.shown?.photo !== photo) drawPlaceholder(card.image, photo);
+  card.shown = wanted;
   const { element: node, button, pick, image, tools } = card;
   const name = fileName(photo.path);
   node.classList.toggle("picked", isPicked);
@@ -89,6 +92,12 @@ function draw(card, wanted) {
   }
   if (tools.length) button.append(...details(photo));
   node.append(...badges(photo));
+}
+
+/** What is seen until the thumbnail is there. @param {HTMLImageElement} image @param {Photo} photo */
+function drawPlaceholder({ style }, photo) {
+  style.backgroundColor = photo.sketch?.colour ?? "";
+  style.backgroundImage = placeholderImage(photo);
 }
 
 /** The words that were found, and the caption. @param {Photo} photo */
@@ -121,7 +130,7 @@ function cardLabel({ photo, index, total, isMarked }) {
 }
 
 /**
- * Move a card to its place, and load a thumbnail that is large enough for it.
+ * Move a card to its place, and find out which thumbnail is large enough for it.
  * @param {Card} card @param {Photo} photo @param {import("./row-layout.js").Box} box
  */
 export function placeCard(card, photo, box) {
@@ -131,8 +140,12 @@ export function placeCard(card, photo, box) {
   style.height = `${box.height}px`;
   const shown = Math.max(box.width, box.height, (photo.width / photo.height) * box.height) * devicePixelRatio;
   const size = shown <= 256 * 1.15 ? 256 : shown <= 512 * 1.15 ? 512 : 1024; // a slightly small thumbnail looks the same
-  if (size > card.size) {
-    card.size = size;
-    card.image.src = thumbnailUrl(photo.id, size);
-  }
+  if (size > card.wanted) card.wanted = size;
+}
+
+/** @param {Card} card @param {import("./thumbnails.js").Size} size @param {string | null} url null if there is no thumbnail */
+export function showThumbnail(card, size, url) {
+  card.size = size;
+  if (url) card.image.src = url;
+  else card.image.dispatchEvent(new Event("error"));
 }

@@ -1,6 +1,7 @@
 /** The photos of the current search, page by page. A newer search always wins over an older answer. */
 
 import { ask, isAbort } from "./api.js";
+import { Details, sketches, whole } from "./outline.js";
 import { filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -15,6 +16,7 @@ import { filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
 
 const PAGE = 60;
 export const MOST_AT_ONCE = 1000; // the server's own limit
+const MOST_OUTLINED = 100_000; // the server's own limit; a longer list goes on page by page
 const SORTED = 300; // how many of the best are sorted by date or name
 
 /**
@@ -30,7 +32,7 @@ export function requestFor(search, offset, size) {
   return { path: querying ? "/api/search" : "/api/images", pairs };
 }
 
-/** Events: "shown" (other photos), "more" (photos added), "failed" (detail: the error, and whether it was the first page), "busy", "idle". */
+/** Events: "shown" (other photos), "more" (photos added), "details" (photos in place of sketches), "failed" (detail: the error, and whether it was the first page), "busy", "idle". */
 export const photos = new (class extends EventTarget {
   /** @type {Photo[]} */
   list = [];
@@ -49,8 +51,12 @@ export const photos = new (class extends EventTarget {
   moreLikely = false; // whether there may be more
   complete = false; // whether `list` has all photos
   reached = 0; // how many hits, or files of all photos, were asked for; a list of shots may have fewer
+  /** What is near the screen becomes more than sketches. */
+  details = new Details((found) => this.#complete(found));
   #running = new AbortController();
   #loading = false;
+  /** @type {Map<number, number>} the places of sketches in `list`, by id */
+  #places = new Map();
 
   /**
    * Load the first photos of a search in place of the last one's.
@@ -61,10 +67,12 @@ export const photos = new (class extends EventTarget {
     this.#running.abort();
     const running = (this.#running = new AbortController());
     const bySort = isQuery(search) && search.sort !== "" && search.sort !== "score";
-    const size = bySort ? SORTED : Math.min(Math.max(wanted, PAGE), MOST_AT_ONCE);
-    const answer = await this.#ask(search, 0, size, running);
+    const goesBack = !isQuery(search) && wanted > PAGE; // to a place that may be anywhere in the list
+    const size = bySort ? SORTED : goesBack ? PAGE : Math.min(Math.max(wanted, PAGE), MOST_AT_ONCE);
+    const [answer, list] = await Promise.all([this.#ask(search, 0, size, running), goesBack && this.#outline(search, running)]);
     if (!answer) return;
     this.list = answer.found;
+    this.#places.clear();
     this.search = search;
     this.considered = answer.considered;
     this.seconds = answer.seconds;
@@ -75,14 +83,62 @@ export const photos = new (class extends EventTarget {
     this.moreLikely = answer.moreLikely;
     this.reached = size;
     this.complete = bySort || this.#isLast(answer, size);
+    if (list && !this.complete) this.#takeOutline(list);
     this.dispatchEvent(new Event("shown"));
+    if (this.complete || isQuery(search) || list) return;
+    const outline = await this.#outline(search, running);
+    if (!outline || this.complete) return;
+    this.#takeOutline(outline);
+    this.dispatchEvent(new Event("more"));
+  }
+
+  /** The photos in some places of `list`, of which more than a sketch is known then. @param {number} first @param {number} end */
+  async whole(first, end) {
+    this.#complete((await whole(this.list.slice(Math.max(0, first), end))).filter(({ sketch }) => !sketch));
+  }
+
+  /**
+   * All photos of a search; null if the server does not answer, or a newer search has started. The pages then come one by one.
+   * @param {Readonly<Search>} search @param {AbortController} running
+   * @returns {Promise<import("./outline.js").Outline | null>}
+   */
+  async #outline(search, running) {
+    const pairs = requestFor(search, 0, 0).pairs.filter(([name]) => name !== "top_k" && name !== "offset");
+    try {
+      const outline = await ask("/api/outline", { pairs, signal: running.signal });
+      return running === this.#running ? outline : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {import("./outline.js").Outline} outline */
+  #takeOutline(outline) {
+    this.list = sketches(outline, this.list);
+    this.#places = new Map(this.list.map(({ id }, place) => [id, place]));
+    this.considered = outline.considered;
+    this.reached = Math.min(outline.considered, MOST_OUTLINED);
+    this.complete = outline.considered <= MOST_OUTLINED;
+  }
+
+  /** @param {Photo[]} found in place of their sketches */
+  #complete(found) {
+    let changed = false;
+    for (const photo of found) {
+      const place = this.#places.get(photo.id);
+      if (place === undefined || !this.list[place].sketch) continue;
+      if (!changed) this.list = [...this.list];
+      this.list[place] = photo;
+      changed = true;
+    }
+    if (changed) this.dispatchEvent(new Event("details"));
   }
 
   /** Load the next page, unless there is none or it is being loaded. */
   async more() {
     if (this.complete || this.#loading || !this.search) return;
     const answer = await this.#ask(this.search, isQuery(this.search) ? this.list.length : this.reached, PAGE, this.#running);
-    if (!answer) return;
+    if (!answer || this.complete) return; // the outline may have come meanwhile
     this.reached += PAGE;
     const known = new Set(this.list.map((photo) => photo.id)); // the index may have changed between two pages
     this.list = this.list.concat(answer.found.filter((photo) => !known.has(photo.id)));

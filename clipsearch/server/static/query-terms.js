@@ -24,8 +24,12 @@ export function setUpQueryTerms() {
 
 function render() {
   const list = byId("terms");
-  const parts = [...pictureParts(), ...textParts()];
-  list.hidden = parts.length === 0;
+  const pictures = pictureParts();
+  const texts = textParts();
+  const parts = [...pictures, ...texts];
+  // One plain text is in the search box already, and the photos stay where they are while it is typed.
+  const isPlain = !pictures.length && texts.length === 1 && texts[0].weight === 1 && !texts[0].negative;
+  list.hidden = parts.length === 0 || (isPlain && !currentSearch().right.length && !currentSearch().wrong.length);
   keepingFocus(list, () => list.replaceChildren(...parts.map(chip), ...markChips(), adder("and", "plus", " + "), adder("without", "minus", " - ")));
 }
 

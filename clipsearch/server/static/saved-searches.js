@@ -5,6 +5,7 @@ import { copyText } from "./clipboard.js";
 import { element, icon, iconButton } from "./dom.js";
 import { counted, visible } from "./format.js";
 import { announce } from "./messages.js";
+import { whole } from "./outline.js";
 import { closePanel, openPanel } from "./panel.js";
 import { photos } from "./photos.js";
 import { currentSearch, fromPairs, isFiltered, isQuery, LIKELY, newSearch, toPairs } from "./state.js";
@@ -56,7 +57,7 @@ function shareActions() {
   if (!found.length) return [];
   const copy = async () => announce((await copyText(location.href)) ? "Address copied. It opens this search on a machine that reaches this server." : "The browser does not allow copying here.");
   const share = () => navigator.share({ title: document.title, url: location.href }).catch(() => {}); // closing the sheet is no error
-  const take = async () => (await import("./download-panel.js")).openDownloadPanel(found, search.q || "photos");
+  const take = async () => (await import("./download-panel.js")).openDownloadPanel(await whole(found), search.q || "photos");
   return [
     element("h3", {}, "Share what is shown"),
     element("div", { class: "inline-form" },

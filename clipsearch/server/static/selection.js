@@ -3,6 +3,7 @@
 import { byId } from "./dom.js";
 import { count, counted } from "./format.js";
 import { announce } from "./messages.js";
+import { whole } from "./outline.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -72,12 +73,12 @@ export function setUpSelectionBar() {
   byId("selection-clear").addEventListener("click", () => selection.clear());
   byId("selection-copy").addEventListener("click", async () => {
     const { copyText } = await import("./clipboard.js");
-    const copied = await copyText(selection.photos.map((photo) => photo.path).join("\n"));
+    const copied = await copyText((await whole(selection.photos)).map((photo) => photo.path).join("\n"));
     announce(copied ? `${counted(selection.size, "path")} copied.` : "The browser does not allow copying here.");
   });
   byId("selection-download").addEventListener("click", async () => {
     const { openDownloadPanel } = await import("./download-panel.js");
-    openDownloadPanel(selection.photos);
+    openDownloadPanel(await whole(selection.photos));
   });
 }
 

@@ -31,7 +31,7 @@ export function setUpToolbar(rescale) {
     allMoments.checked = search.allMoments;
     allMoments.closest("label").hidden = !search.allMoments && !photos.list.some((photo) => photo.moment);
     everyFile.checked = search.everyFile;
-    everyFile.closest("label").hidden = search.allMoments || (!search.everyFile && !photos.list.some((photo) => photo.others));
+    everyFile.closest("label").hidden = search.allMoments || (!search.everyFile && !photos.list.some((photo) => photo.others || photo.sketch?.others.length));
   };
   sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isQuery(currentSearch()) ? "score" : "date") ? "" : sort.value }));
   hybrid.addEventListener("change", () => changeSearch({ byMeaning: !hybrid.checked }));

@@ -1,0 +1,208 @@
+"""A long list: the full height at once, thumbnails in few requests and the visible ones first, and the strip of months."""
+
+import re
+from datetime import datetime, timedelta
+from hashlib import sha256
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsearch import load_encoder
+from clipsearch.images.placeholders import placeholder
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from clipsearch.types import ImageFile, ImageInfo
+from tests.browser.conftest import serving
+
+COUNT = 600
+FIRST = datetime(2019, 1, 1, 12)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """The address of a server with 600 photos, 120 a year from 2019 to 2023. Nothing is embedded: they have random vectors."""
+    folder = tmp_path_factory.mktemp("many")
+    chance = np.random.default_rng(0)
+    fingerprint = load_encoder("mini").spec.fingerprint
+    vectors = chance.standard_normal((COUNT, fingerprint.dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    with Collection(folder / ".clipsearch", writable=True) as collection:
+        collection.require(fingerprint)
+        root_id = collection.add_root(str(folder), {})
+        for number, vector in enumerate(vectors):
+            picture = Image.new("RGB", (60, 40) if number % 3 else (40, 60), (number % 256, number // 3, 90))
+            path = folder / f"{number:03}.png"
+            picture.save(path, compress_level=1)
+            state, data = path.stat(), path.read_bytes()
+            taken = FIRST + timedelta(days=365.25 * number / 120)
+            info = ImageInfo(*picture.size, "PNG", sha256(data).hexdigest(), taken)
+            file = ImageFile(str(path), state.st_size, state.st_mtime_ns)
+            collection.add(Place(root_id, "", path.name), file, info, vector, placeholders=[placeholder(picture)])
+        collection.commit()
+    with serving(folder / ".clipsearch") as (_, address):
+        yield address
+
+
+@pytest.fixture
+def long_page(new_page, many):
+    """The page after it has learnt of all photos. `asked` has the requests so far."""
+    page = new_page()
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(many)
+    page.wait_for_selector(".photo.loaded")
+    page.wait_for_selector("#scrubber:not([hidden])", state="attached")
+    yield page
+    page.close()
+
+
+def on_screen(page):
+    """The ids of the photos on the screen, and whether each has something to show."""
+    return page.evaluate("""async () => {
+        const {photos} = await import("/static/photos.js");
+        return [...document.querySelectorAll(".photo")].flatMap((tile) => {
+            const {top, bottom} = tile.getBoundingClientRect();
+            if (bottom <= 0 || top >= innerHeight) return [];
+            const number = Number(/, (\\d+) of/.exec(tile.querySelector(".open").getAttribute("aria-label"))[1]);
+            const {backgroundImage, backgroundColor} = tile.querySelector("img").style;
+            const shows = tile.classList.contains("loaded") || Boolean(backgroundImage || backgroundColor);
+            return [[photos.list[number - 1].id, shows]];
+        });
+    }""")
+
+
+def ids_of(url):
+    return [int(number) for number in parse_qs(urlsplit(url).query)["ids"][0].split(",")]
+
+
+def go_to(page, share):
+    """Scroll, and wait until the cards there are in the document."""
+    page.evaluate(
+        """async (share) => {
+            scrollTo({top: share * document.documentElement.scrollHeight, behavior: "instant"});
+            for (let i = 0; i < 2; i++) await new Promise((done) => requestAnimationFrame(done));
+        }""",
+        share,
+    )
+
+
+def test_the_first_page_takes_few_requests(long_page):
+    asked = [url for url in long_page.asked if not url.startswith("blob:")]
+    assert len(asked) <= 15, asked
+
+
+def test_the_last_photo_is_reached_at_once_and_only_what_is_near_is_fetched(long_page):
+    height = long_page.evaluate("document.documentElement.scrollHeight")
+    go_to(long_page, 1)
+    last = long_page.locator(f".photo .open[aria-label*='{COUNT} of {COUNT}']")
+    last.wait_for()
+    assert long_page.evaluate("document.documentElement.scrollHeight") == height
+    long_page.locator(f".photo .open[aria-label^='000.png, {COUNT} of {COUNT}']").wait_for()
+    details = [url for url in long_page.asked if "/api/photos?" in url]
+    assert 0 < len({number for url in details for number in ids_of(url)}) <= 200
+    assert not [url for url in long_page.asked if "offset=60" in url]
+
+
+def test_a_photo_that_was_only_a_place_opens_in_the_viewer(long_page):
+    go_to(long_page, 0.5)
+    tile = long_page.locator(".photo .open").nth(30)
+    number = re.search(r"(\d+) of", tile.get_attribute("aria-label")).group(1)
+    tile.click()
+    long_page.wait_for_selector("#viewer[open]")
+    name = f"{COUNT - int(number):03}.png"
+    long_page.locator("#viewer").get_by_text(name).first.wait_for()
+
+
+def test_tiles_are_never_empty_while_the_thumbnails_come(long_page):
+    long_page.route("**/api/thumbnails?**", lambda route: None)  # no answer
+    go_to(long_page, 0.6)
+    long_page.wait_for_timeout(100)
+    tiles = on_screen(long_page)
+    assert tiles and all(shows for _, shows in tiles)
+    long_page.locator(".photo img[style*='data:image/bmp']").first.wait_for()
+
+
+def test_thumbnails_that_left_the_screen_are_cancelled_and_visible_ones_come_first(long_page):
+    waiting, failed = [], []
+    long_page.route("**/api/thumbnails?**", lambda route: waiting.append(route))
+    long_page.on("requestfailed", lambda request: failed.append(request.url))
+    go_to(long_page, 0.3)
+    long_page.wait_for_timeout(300)
+    first = [route.request.url for route in waiting]
+    go_to(long_page, 0.8)
+    long_page.wait_for_timeout(300)
+    assert first and set(first) <= set(failed)
+    later = [route.request.url for route in waiting if route.request.url not in first]
+    visible = {number for number, _ in on_screen(long_page)}
+    assert set(ids_of(later[0])[: len(visible) // 2]) <= visible
+
+
+def test_the_strip_of_months_goes_anywhere_by_keyboard(long_page):
+    strip = long_page.get_by_role("slider", name="Date")
+    strip.focus()
+    assert strip.get_attribute("aria-valuetext") == "December 2023"
+    for key, month in (
+        ("ArrowDown", "November 2023"), ("PageDown", "December 2022"), ("End", "January 2019"), ("PageUp", "December 2020"),
+        ("Home", "December 2023"),
+    ):  # fmt: skip
+        long_page.keyboard.press(key)
+        long_page.wait_for_function("(month) => document.querySelector('#scrubber').ariaValueText === month", arg=month)
+    assert long_page.evaluate("scrollY") == 0
+
+
+@pytest.mark.parametrize("touch", [False, True])
+def test_the_strip_of_months_goes_anywhere_by_pointer(new_page, many, touch):
+    options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True} if touch else {}
+    page = new_page(**options)
+    page.goto(many)
+    page.wait_for_selector(".photo.loaded")
+    strip = page.locator("#scrubber")
+    strip.wait_for(state="attached")
+    page.wait_for_function("() => !document.querySelector('#scrubber').hidden")
+    page.evaluate("scrollTo(0, 50)")  # on a phone the strip is there while the page scrolls
+    page.wait_for_function("() => document.querySelector('#scrubber').matches('.moving')")
+    box = strip.bounding_box()
+    x, middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    if touch:
+        client = page.context.new_cdp_session(page)
+        client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": box["y"] + 20}]})
+        client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": middle}]})
+    else:
+        page.mouse.move(x, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(x, middle)
+    page.wait_for_function("() => /2021$/.test(document.querySelector('#scrubber .bubble').textContent)")
+    assert page.locator("#scrubber .bubble").evaluate("(bubble) => getComputedStyle(bubble).visibility") == "visible"
+    if touch:
+        client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    else:
+        page.mouse.up()
+    assert page.locator("#scrubber.dragging").count() == 0
+
+
+def test_there_is_no_strip_in_an_order_without_dates(new_page, many):
+    page = new_page()
+    for address in (f"{many}/?sort=name", f"{many}/?q=a+dog"):
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        assert page.locator("#scrubber").is_hidden()
+
+
+def test_photos_stay_where_they_are_when_the_first_letter_is_typed(new_page, many):
+    page = new_page(viewport={"width": 1440, "height": 900})
+    page.add_init_script(
+        "window.moved = 0;"
+        "const add = (list) => { for (const one of list.getEntries()) window.moved += one.value; };"
+        "new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true })"
+    )
+    page.goto(many)
+    page.wait_for_selector(".photo.loaded")
+    page.wait_for_selector("#filters .facet-list")
+    page.wait_for_timeout(300)
+    before = page.evaluate("window.moved")
+    with page.expect_response(lambda response: "/api/search" in response.url):
+        page.type("#query", "d")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.moved") == before
