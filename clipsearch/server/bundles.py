@@ -51,13 +51,13 @@ def exports(source: str) -> list[str]:
     return [name for _, name in _EXPORT.findall(source)]
 
 
-def entrance(name: str, source: str) -> str:
+def entrance(name: str, source: bytes) -> bytes:
     """A file by its own address. A module is the one inside the bundles, since a second copy would have a state of its own."""
-    names = exports(source) if is_module(name) else []
+    names = exports(source.decode()) if is_module(name) else []
     if not names:
         return source
     imports = f'import {{ need }} from "./{FIRST}";\nimport "./{LATER}";\n'
-    return f'{imports}export const {{ {", ".join(names)} }} = need("{name}");\n'
+    return f'{imports}export const {{ {", ".join(names)} }} = need("{name}");\n'.encode()
 
 
 @lru_cache(maxsize=1)

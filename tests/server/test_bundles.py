@@ -49,10 +49,10 @@ def test_all_style_sheets_are_in_one_file():
 
 
 def test_a_module_by_its_own_address_is_the_one_of_the_bundle():
-    text = entrance("photos.js", MODULES["photos.js"])
+    text = entrance("photos.js", MODULES["photos.js"].encode()).decode()
     names = exports(MODULES["photos.js"])
     assert "photos" in names and f'export const {{ {", ".join(names)} }} = need("photos.js");' in text
-    assert entrance("base.css", "a {}") == "a {}"
+    assert entrance("base.css", b"a {}") == b"a {}" and entrance("land.bin", b"\xff") == b"\xff"
 
 
 @pytest.mark.parametrize(

@@ -67,12 +67,12 @@ def metrics_routes(service: Service) -> APIRouter:
 def _static(request: Request, name: str) -> Response:
     files = {path.name: path for path in _FOLDER.iterdir() if path.suffix in _TYPES}  # no other can be requested
     if name in (FIRST, LATER, STYLES):
-        text = bundles(_FOLDER)[name]
+        data = bundles(_FOLDER)[name].encode()
     elif name in files:
-        text = entrance(name, files[name].read_text(encoding="utf-8"))
+        data = entrance(name, files[name].read_bytes())
     else:
         raise RequestError(404, "not-found", "there is no such file")
-    data, compressed, tag = _packed(text)
+    compressed, tag = _packed(data)
     headers = {  # a weak tag, since the compressed file has the same
         "ETag": f'W/"{tag}"',
         "Cache-Control": "no-cache",
@@ -87,7 +87,6 @@ def _static(request: Request, name: str) -> Response:
 
 
 @lru_cache(maxsize=64)
-def _packed(text: str) -> tuple[bytes, bytes, str]:
-    """A text as bytes, compressed, and with a digest of it."""
-    data = text.encode()
-    return data, gzip.compress(data, 6, mtime=0), hashlib.sha256(data).hexdigest()[:32]
+def _packed(data: bytes) -> tuple[bytes, str]:
+    """A file, compressed, and a digest of it."""
+    return gzip.compress(data, 6, mtime=0), hashlib.sha256(data).hexdigest()[:32]
