@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch._internal.commands import INDEX_FOLDER
-from clipsearch._internal.paths import is_remote
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing import roots
@@ -19,7 +18,16 @@ from clipsearch.query.null_scores import keep_null_scores
 from clipsearch.searcher import Searcher, in_turn
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
-from clipsearch.types import Among, Condition, Failure, Hit, IndexPreview, Progress, StageProgress
+from clipsearch.types import (
+    Among,
+    Condition,
+    Failure,
+    Hit,
+    IndexPreview,
+    Progress,
+    StageProgress,
+    require_condition,
+)
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -167,6 +175,7 @@ class SearchEngine(Searcher):
         """
         from clipsearch.indexing.apply import index_folders
         from clipsearch.indexing.plan import SyncOptions
+        from clipsearch.indexing.texts import read_new_texts, reads_text
 
         start = time.monotonic()
         limits = limits or ReadLimits()
@@ -185,8 +194,9 @@ class SearchEngine(Searcher):
                 if not report.interrupted and (report.added or report.updated or collection.null_scores is None):
                     keep_null_scores(collection, partial(self._model.for_texts, collection))
                 report.next_model = collection.successor_model
-        if not report.interrupted:
-            self._read_texts(report, read_text, options, text_progress, cancel, on_busy)
+        if not report.interrupted and (read_text or reads_text(self._collection())):
+            with self._writing((), on_busy) as (collection, _):
+                read_new_texts(collection, report, read_text, options, text_progress, cancel)
         report.seconds = time.monotonic() - start
         return report
 
@@ -338,6 +348,7 @@ class SearchEngine(Searcher):
         """
         from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 
+        require_condition(condition)
         collection, texts = self._collection(), check_labels(labels)
         if collection.fingerprint is None:
             return (image for image in list[LabelledImage]())
@@ -364,6 +375,7 @@ class SearchEngine(Searcher):
         """
         from clipsearch.analysis.duplicates import find_duplicates
 
+        require_condition(condition)
         return find_duplicates(self._collection(), condition, exact_only, least_cosine, jobs, progress, cancel)
 
     @in_turn
@@ -377,6 +389,7 @@ class SearchEngine(Searcher):
         """
         from clipsearch.analysis.statistics import USUAL_BY, count_photos
 
+        require_condition(condition)
         return count_photos(self._collection(), by or USUAL_BY, condition, top=top, depth=depth)
 
     @in_turn
@@ -469,6 +482,7 @@ class SearchEngine(Searcher):
         """
         from clipsearch.transfer.export import export
 
+        require_condition(condition)
         collection = self._collection()
         return export(collection, out, format, condition, relative_to, embeddings, force, progress, cancel)
 
@@ -523,32 +537,6 @@ class SearchEngine(Searcher):
         """The model that was named, if the index has photos and is of another model; else None."""
         return None if self._is_new() else self._model.other_than(self._collection().fingerprint)
 
-    def _read_texts(
-        self,
-        report: SyncReport,
-        read_text: bool | None,
-        options: SyncOptions,
-        progress: Progress | None,
-        cancel: CancelToken | None,
-        on_busy: OnBusy | None,
-    ) -> None:
-        """Read the text in photos, if the index is to, and add to the report of a run what came of it."""
-        from clipsearch.indexing.texts import READ_TEXT, read_texts, reads_text
-
-        remembered = reads_text(self._collection())
-        if not remembered and not read_text:
-            return
-        with self._writing((), on_busy) as (collection, _):
-            if read_text is not None and read_text != remembered:
-                collection.remember(READ_TEXT, "yes" if read_text else None)
-                collection.publish()
-            if read_text is False:
-                return
-            texts = read_texts(collection, options.limits, options.jobs, progress, cancel)
-        report.read, report.with_text = texts.read, texts.with_text
-        report.not_read, report.not_read_reason = texts.failed, texts.reason
-        report.interrupted, report.left = texts.interrupted, texts.left
-
     def _change_model(
         self,
         folders: Sequence[str | os.PathLike[str]],
@@ -584,11 +572,7 @@ class SearchEngine(Searcher):
         `remote` also files and URLs.
         """
         if self._is_new():
-            for source in sources:
-                if not remote:
-                    roots.require_folder(roots.absolute(source))
-                elif not is_remote(os.fspath(source)) and not os.path.exists(os.path.expanduser(source)):
-                    raise ClipsearchError(f"there is no {source}")
+            roots.require_sources(sources, remote=remote)
             self._model.for_new_index()
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             fingerprint = collection.fingerprint

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 from clipsearch._internal.arguments import require_one_of
 from clipsearch._internal.commands import command
 from clipsearch.encoders import PRECISIONS
+from clipsearch.encoders.base import NO_TEXT_MODEL
 from clipsearch.errors import ClipsearchError, ModelError, QueryError
 from clipsearch.milvus.address import StoreAddress
 from clipsearch.query.embed import QueryEmbedder
@@ -24,7 +25,7 @@ from clipsearch.query.outline import MOST_OUTLINED, Outline, listed_file, outlin
 from clipsearch.query.search import list_photos, search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Content, ImageRecord, Located, Order, Query, Term
+from clipsearch.types import Condition, Content, ImageRecord, Located, Order, Query, Term, require_condition
 
 if TYPE_CHECKING:  # a text query needs neither Pillow, pymilvus nor threads
     from concurrent.futures import ThreadPoolExecutor
@@ -201,7 +202,8 @@ class Searcher:
         from clipsearch.query.smart import understand  # not for other queries
 
         wanted, today = make_query(query, {}, stacklevel=4), today or date.today()
-        languages = languages_read(self._source().text_model or (self.model_name or ""))
+        texts = self._source().text_model if self._model.text_model is None else self._model.text_model
+        languages = languages_read((self.model_name or "") if texts in (None, NO_TEXT_MODEL) else str(texts))
         if not isinstance(self._place, (Path, tuple)):
             return understand(wanted, today, languages=languages)
         index: Collection | SeveralCollections = (
@@ -219,7 +221,7 @@ class Searcher:
         Returns them, and how many there are in all. `condition` limits the photos that count. QueryError for a `top_k`
         below 1 or a negative offset.
         """
-        _require_page(offset, top_k, sort)
+        _require_page(condition, offset, top_k, sort)
         return self._source().browse(condition, sort, offset, top_k)
 
     @in_turn
@@ -232,7 +234,7 @@ class Searcher:
         the page of its first file. So a page may have fewer than `top_k` shots, or none. Returns the shots and the number of
         files in all.
         """
-        _require_page(offset, top_k, sort)
+        _require_page(condition, offset, top_k, sort)
         source = self._source()
         return shots_of_page(lambda start, count: source.browse(condition, sort, start, count), offset, top_k)
 
@@ -392,7 +394,8 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
     return [place for place in find(name) if len(index.select(Located((place.code,))))]
 
 
-def _require_page(offset: int, top_k: int, sort: Order) -> None:
+def _require_page(condition: Condition | None, offset: int, top_k: int, sort: Order) -> None:
+    require_condition(condition)
     require_one_of("sort", sort, get_args(Order))
     if top_k < 1 or offset < 0:
         raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")

@@ -421,6 +421,14 @@ Condition: TypeAlias = Test | Known | Below | Contains | Near | Within | Located
 """Which photos count: a test of a fact, or a tree of conditions. `parse_where` makes one of a text."""
 
 
+def require_condition(condition: object) -> None:
+    """Raise QueryError unless it is a Condition or None."""
+    if condition is not None and not isinstance(condition, get_args(Condition)):
+        raise QueryError(
+            f"condition must be a Condition, not {short(condition)}; parse_where(text) makes one of a text"
+        )
+
+
 def all_of(conditions: Sequence[Condition]) -> Condition | None:
     """One condition that needs all of them; None if there are no conditions."""
     return All(tuple(conditions)) if conditions else None

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from clipsearch import Query, SearchEngine
-from clipsearch.errors import ModelError, QueryError
+from clipsearch.errors import ClipsearchError, ModelError, QueryError
 from tests.conftest import COLOURS, names
 
 
@@ -111,6 +111,32 @@ def test_wrong_values_fail_when_the_engine_is_made(tmp_path):
         SearchEngine.open(tmp_path).search("red", "5")
     with pytest.raises(QueryError, match="sort must be one of 'date', 'oldest' or 'name'"):
         SearchEngine.open(tmp_path).browse(sort="score")
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (
+            lambda engine: engine.browse("width > 3"),
+            r"condition must be a Condition, not 'width > 3'; parse_where\(text\)",
+        ),
+        (lambda engine: engine.stats(condition="width > 3"), "condition must be a Condition"),
+        (lambda engine: engine.label(["red"], condition="width > 3"), "condition must be a Condition"),
+        (lambda engine: engine.duplicates("width > 3"), "condition must be a Condition"),
+        (lambda engine: engine.export("x.npy", condition="width > 3"), "condition must be a Condition"),
+        (lambda engine: engine.stats(by=["colour"]), "by must be one of 'year', .*, not 'colour'"),
+        (lambda engine: engine.search_many(3), "queries must be a list of queries"),
+        (lambda engine: engine.index(rules="*.jpg"), r"rules must be WalkRules, not '\*.jpg'"),
+    ],
+)
+def test_wrong_values_are_refused_in_words_of_python(engine, ask, message):
+    with pytest.raises(ClipsearchError, match=message):
+        ask(engine)
+
+
+def test_texts_of_an_encoder_are_strings(encoder):
+    with pytest.raises(TypeError, match="texts are a list of strings, and 3 is none"):
+        encoder.encode_texts(["a", 3])
 
 
 def test_an_engine_and_an_encoder_say_what_they_are(tmp_path, encoder):

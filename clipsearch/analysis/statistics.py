@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
+from clipsearch._internal.arguments import require_one_of
 from clipsearch.store.collection import Collection
 from clipsearch.store.file_tables import Totals
 from clipsearch.types import Condition, Known, Test, all_of
@@ -77,6 +78,8 @@ def count_photos(
     Folders are counted `depth` levels below each indexed folder (0: the indexed folders themselves), including everything
     below them. Photos above that level count for the folder they are in. All counts are of one committed state.
     """
+    for name in by:
+        require_one_of("by", name, ALL_BY)
     with collection.reading():
         totals = collection.totals(condition)
         breakdowns = tuple(_breakdown(collection, prop, condition, totals.images, top, depth) for prop in by)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.arguments import short
 from clipsearch.encoders.pictures import Picture, prepared, require_several
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ClipsearchWarning, ModelError, QueryError
@@ -88,7 +89,7 @@ class Encoder(ABC):
         return vectors
 
     def encode_images(
-        self, images: Iterable[Picture], *, batch_size: int = 32, progress: Progress | None = None
+        self, images: Iterable[Picture], *, batch_size: int = 8, progress: Progress | None = None
     ) -> Embeddings:
         """Unit vectors (n, dim) of pictures: files (str or Path), PIL images, arrays, or the bytes of a picture's file.
 
@@ -130,6 +131,8 @@ def stripped_texts(texts: Sequence[str]) -> list[str]:
     """Texts without white space around them. Raises QueryError for a text that is empty or not valid Unicode."""
     if isinstance(texts, str):
         raise TypeError("texts are a list of strings, not one string")
+    if wrong := [text for text in texts if not isinstance(text, str)]:
+        raise TypeError(f"texts are a list of strings, and {short(wrong[0])} is none")
     stripped = [text.strip() for text in texts]
     if not all(stripped):
         raise QueryError("the text is empty; describe the photo you are looking for")

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_elsewhere, is_remote
-from clipsearch.errors import SyncRefused
+from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.images.file_types import is_image_name, missing_decoder, suffix_of
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.own_pictures import is_own_picture
@@ -56,6 +56,11 @@ class SyncOptions:
     limits: ReadLimits = field(default_factory=ReadLimits)
     newest_first: bool = False
     date_from_files: bool | None = None  # whether photos without a date get that of their file; None: as the index says
+
+    def __post_init__(self) -> None:
+        """ClipsearchError for rules that are none."""
+        if not isinstance(self.rules, (WalkRules, type(None))):
+            raise ClipsearchError(f"rules must be WalkRules, not {self.rules!r}")
 
     def is_due(self, failure: KnownFailure) -> bool:
         """Whether this run tries an unchanged failed file again. Files that are indexed as they are do not count."""

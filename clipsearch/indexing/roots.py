@@ -148,6 +148,15 @@ def require_folder(folder: str) -> None:
         raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
 
 
+def require_sources(sources: Sequence[str | os.PathLike[str]], *, remote: bool) -> None:
+    """Raise ClipsearchError unless all are folders on this machine; with `remote`, files and URLs will do, too."""
+    for source in sources:
+        if not remote:
+            require_folder(absolute(source))
+        elif not is_remote(os.fspath(source)) and not os.path.exists(os.path.expanduser(source)):
+            raise ClipsearchError(f"there is no {source}")
+
+
 def _did_you_mean(path: Path) -> str:
     """A suggestion for a mistyped folder: the one beside it with the most similar name; "" if there is none."""
     above = path.parent

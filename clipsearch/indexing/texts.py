@@ -21,6 +21,8 @@ from clipsearch.types import Failure, ImageFile, ImageRecord, Known, Not, Progre
 
 if TYPE_CHECKING:  # decoders are imported only if there are photos to read
     from clipsearch.images.pool import Decoded
+    from clipsearch.indexing.apply import SyncReport
+    from clipsearch.indexing.plan import SyncOptions
 
 READ_TEXT = "read text"
 """The key in an index's `meta` that is there if the text in its photos is read."""
@@ -57,6 +59,29 @@ class TextCounts:
 def reads_text(collection: Collection) -> bool:
     """Whether the index was told to read the text in its photos."""
     return collection.meta(READ_TEXT) is not None
+
+
+def read_new_texts(
+    collection: Collection,
+    report: SyncReport,
+    read_text: bool | None,
+    options: SyncOptions,
+    progress: Progress | None,
+    cancel: CancelToken | None,
+) -> None:
+    """After a run, read the text in its photos, and add to its report what came of it.
+
+    The index remembers `read_text`; False only has it forget that.
+    """
+    if read_text is not None and read_text != reads_text(collection):
+        collection.remember(READ_TEXT, "yes" if read_text else None)
+        collection.publish()
+    if read_text is False:
+        return
+    texts = read_texts(collection, options.limits, options.jobs, progress, cancel)
+    report.read, report.with_text = texts.read, texts.with_text
+    report.not_read, report.not_read_reason = texts.failed, texts.reason
+    report.interrupted, report.left = texts.interrupted, texts.left
 
 
 def count_texts(collection: Collection) -> TextCounts:

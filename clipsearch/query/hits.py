@@ -83,9 +83,13 @@ class Hits(list[Hit]):
 
     def __repr__(self) -> str:
         """The number of hits, the query and the first names."""
+        from clipsearch.render.explain import condition_text
+
+        parts = [f"{term.content!r}" if isinstance(term.content, str) else f"{term!r}" for term in self.query.terms]
+        parts += map(condition_text, self.query.filters)
         names = [f"{hit.record.file.name} {hit.score:.3f}" for hit in self[:_FEW]]
         more = ", ..." if len(self) > _FEW else ""
-        return f"<Hits: {len(self)} for {self.query!r}: {', '.join(names)}{more}>"
+        return f"<Hits: {len(self)} for {' and '.join(parts)}: {', '.join(names)}{more}>"
 
     def explain(self) -> dict[str, Any]:
         """The query and how the answer came about, in the values that JSON has."""

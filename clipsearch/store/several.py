@@ -161,13 +161,19 @@ class SeveralCollections:
             total = 0
             for number, (member, copies) in enumerate(zip(self._members, self._copies(), strict=True)):
                 known = set(copies.tolist())
-                listed, images = member.browse(condition, order, 0, offset + count + len(known))
+                wanted = taken = offset + count
+                while True:
+                    listed, images = member.browse(condition, order, 0, taken)
+                    own = [record for record in listed if record.image_id not in known]
+                    if len(own) >= wanted or len(listed) < taken:
+                        break
+                    taken *= 2
                 if known and condition:
                     images = len(np.setdiff1d(member.select(condition), copies, assume_unique=True))
                 elif known:
                     images -= len(known)
                 total += images
-                records += [self._renumbered(number, record) for record in listed if record.image_id not in known]
+                records += [self._renumbered(number, record) for record in own[:wanted]]
             return _in_order(records, order)[offset : offset + count], total
 
         return self.at_one_state(read)
