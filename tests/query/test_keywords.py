@@ -196,7 +196,7 @@ def test_a_query_shows_what_is_not_usual():
 def test_hits_say_what_they_are_and_a_part_of_them_is_hits(engine):
     hits = engine.search("red", 5)
     assert repr(hits).startswith("<Hits: 5 for 'red': red.jpg 1.000, ") and repr(hits).endswith(", ...>")
-    assert repr(engine.search("red", where="format = png")) == "<Hits: 1 for 'red' and format = PNG: grey.png 0.596>"
+    assert repr(engine.search("red", where="format = png")) == "<Hits: 1 for 'red' and format = PNG: grey.png 0.681>"
     assert isinstance(hits[:3], Hits) and len(hits[:3]) == 3 and hits[:3].query is hits.query
     assert isinstance(hits[::-1], Hits) and hits[-1] is hits[::-1][0]
     assert repr(hits[0]).startswith(f"<Hit 1: {hits[0].path}, score=1.000, match=")
