@@ -246,7 +246,7 @@ class Searcher:
 
         It looks at all files for those of one shot, so a shot whose files are far apart in the list is one, too.
         """
-        _require_page(0, 1, sort)
+        _require_page(condition, 0, 1, sort)
         source = self._source()
         if isinstance(source, Collection):
             files, considered = source.listed(condition, sort, MOST_OUTLINED)
