@@ -122,7 +122,7 @@ export class Grid {
   /** The photos that are on the screen, at least by a part. */
   get onScreen() {
     const { rows } = this.layout;
-    const top = scrollY - this.#top;
+    const top = scrollY - this.top;
     const header = Math.max(0, /** @type {HTMLElement} */ (document.querySelector("header")).getBoundingClientRect().bottom);
     const [first, last] = [rows[rowAt(rows, top + header)], rows[Math.min(rowAt(rows, top + innerHeight), rows.length - 1)]];
     if (!first || !last) return [];
