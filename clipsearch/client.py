@@ -172,6 +172,15 @@ class Client:
         answer = self._json("GET", "/api/facets", _filters(filters))["facets"]
         return {by: {count["value"]: count["images"] for count in counts} for by, counts in answer.items()}
 
+    def albums(self) -> dict[str, list[int]]:
+        """The albums, favourites first: their names and the ids of their photos."""
+        return {album["name"]: album["ids"] for album in self._json("GET", "/api/albums")["albums"]}
+
+    def change_album(self, name: str, *, add: Sequence[int] = (), remove: Sequence[int] = ()) -> list[int]:
+        """Add photos to an album, which is made if there is none, or take some out; returns the ids of its photos."""
+        body = {"add": list(add), "remove": list(remove)}
+        return list(self._json("POST", f"/api/albums/{quote(name, safe='')}", body=body)["ids"])
+
     def duplicates(self, filters: Sequence[Condition] = (), *, exact_only: bool = False) -> dict[str, Any]:
         """Photos that are copies of each other: "groups", each with "best" and "copies", and "copies", "bytes", "failures".
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.milvus.pull import PullReport
     from clipsearch.milvus.push import PushReport
     from clipsearch.searcher import Place
+    from clipsearch.store.albums import Albums
     from clipsearch.store.approximate.info import Kind
     from clipsearch.store.lock import OnBusy
     from clipsearch.transfer.export import ExportReport
@@ -131,6 +132,20 @@ class SearchEngine(Searcher):
                 )
             indexes.append(_index_of(folder))
         return cls(indexes, model=model, device=device, precision=precision, text_model=text_model)
+
+    # -- albums
+
+    @property
+    def albums(self) -> Albums:
+        """Favourites and albums: lists of photos in a file inside the index's folder."""
+        from clipsearch.store.albums import Albums
+
+        return Albums(self.index_folder)
+
+    @in_turn
+    def album(self, name: str) -> Among:
+        """An album as a condition: its photos that are in the index now. QueryError if there is none of this name."""
+        return Among(tuple(self._collection().ids_of_files(self.albums.members(name))), name)
 
     # -- the index
 

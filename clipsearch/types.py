@@ -391,9 +391,10 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """One of some photos, by their ids in this index."""
+    """One of some photos, by their ids in this index. `album` is what they are from, for people to read."""
 
     ids: tuple[int, ...]
+    album: str = ""
 
 
 @dataclass(frozen=True, slots=True)

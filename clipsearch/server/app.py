@@ -16,6 +16,7 @@ from clipsearch.server.metrics import MeasuredRequests
 from clipsearch.server.middleware.access import AccessControl
 from clipsearch.server.middleware.head_requests import answer_head
 from clipsearch.server.parameters import REPEATABLE
+from clipsearch.server.routes.albums import album_routes
 from clipsearch.server.routes.counts import count_routes
 from clipsearch.server.routes.downloads import download_routes
 from clipsearch.server.routes.grid import grid_routes
@@ -71,7 +72,7 @@ def make_app(service: Service, *, host: str, port: int, sessions: Sessions | Non
         dependencies=[Depends(_check_repeated), *([Depends(_BEARER)] if sessions else [])],
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    makers = (search_routes, grid_routes, count_routes, picture_routes, download_routes, metrics_routes, page_routes)
+    makers = (search_routes, grid_routes, count_routes, picture_routes, album_routes, download_routes, metrics_routes, page_routes)
     routers = [make(service) for make in makers]
     routers += [index_routes(service, sessions), session_routes(sessions)]
     for router in routers:

@@ -26,7 +26,7 @@ async def counted_photos(service: Service, request: Request, parameters: CountPa
     query_string = request.scope["query_string"]
     search = counted_search(parameters, query_string)
     if search is None:
-        return all_of(parameters.conditions(query_string))
+        return all_of(await service.filters(request, parameters))
     is_limited = search.query.min_match is not None
     hits = await hits_of(service, request, search, min(_FEW, search.top_k) if is_limited else None)
     if is_limited and len(hits) == _FEW < search.top_k:

@@ -109,6 +109,9 @@ class FilterParameters(StrictParameters):
     where: Text | None = Field(
         None, description="An expression, as for `--where`.", examples=["size > 5MB and not camera ~ '*canon*'"]
     )
+    album: Word | None = Field(
+        None, description="In this album; `Favourites` is that of the hearts.", examples=["Italy"]
+    )
     filters: Annotated[str, StringConstraints(max_length=100_000)] | None = Field(
         None,
         description="More filters that must all hold, as a JSON list: the `filters` of `POST /api/search`.",
@@ -126,7 +129,15 @@ class FilterParameters(StrictParameters):
             folders, names = ([value for key, value in exact if key == wanted] for wanted in ("in", "name"))
         for folder in folders:
             require_absolute(folder)
-        same_names = FilterParameters.model_fields.keys() - {"in_", "name", "place", "keyword", "person", "filters"}
+        same_names = FilterParameters.model_fields.keys() - {
+            "in_",
+            "name",
+            "place",
+            "keyword",
+            "person",
+            "album",
+            "filters",
+        }
         given = {name: getattr(self, name) for name in same_names}
         lists: dict[str, Any] = {
             "folders": folders,

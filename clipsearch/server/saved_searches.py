@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,10 @@ import platformdirs
 
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.untrusted_files import read_json
-from clipsearch.errors import CollectionBusy
-from clipsearch.store.lock import WriterLock
+from clipsearch.store.lock import locked_briefly
 
 MOST = 1000
 _MOST_BYTES = 100_000_000
-_PATIENCE = 5.0  # seconds to wait for another server, which needs milliseconds
 
 
 class SavedSearches:
@@ -59,21 +55,9 @@ class SavedSearches:
             self._write(searches)
             return True
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other servers from changing the file. CollectionBusy if one of them does so for long."""
+    def _locked(self) -> AbstractContextManager[None]:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        end = time.monotonic() + _PATIENCE
-
-        def wait(busy: CollectionBusy) -> bool:
-            time.sleep(0.01)
-            return time.monotonic() < end
-
-        lock = WriterLock(self._file.with_suffix(".lock"), wait)
-        try:
-            yield
-        finally:
-            lock.release()
+        return locked_briefly(self._file)
 
     def _write(self, searches: dict[str, dict[str, Any]]) -> None:
         with replacing([self._file], force=True) as (unfinished,):

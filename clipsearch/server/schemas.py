@@ -279,6 +279,19 @@ class DuplicatesAnswer(BaseModel):
     failures: list[NotCompared]
 
 
+class AlbumAnswer(BaseModel):
+    """An album and its photos that are in the index now, in the order in which they were added."""
+
+    name: str = Field(examples=["Italy"])
+    ids: list[int] = Field(examples=[[12, 7]])
+
+
+class AlbumsAnswer(BaseModel):
+    """All albums."""
+
+    albums: list[AlbumAnswer]
+
+
 class FacetsAnswer(BaseModel):
     """Counts by year, month, camera, folder, format, orientation, keyword, person, rating, source, place and country."""
 

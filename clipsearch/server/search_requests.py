@@ -48,6 +48,7 @@ class SearchRequest:
     explain: bool = False
     exact: bool = False  # every digit of scores
     group_by: GroupBy | None = None
+    album: str | None = None
 
     def resolved(self, engine: SearchEngine, uploads: Uploads) -> Query:
         """The Query. RequestError if there is no such photo or upload."""
@@ -56,7 +57,8 @@ class SearchRequest:
             resolved, same = _picture(engine, term, uploads) if isinstance(term, PictureTerm) else (term, ())
             terms.append(resolved)
             own += same
-        return replace(self.query, terms=tuple(terms), own=tuple(own))
+        filters = self.query.filters if self.album is None else (*self.query.filters, engine.album(self.album))
+        return replace(self.query, terms=tuple(terms), own=tuple(own), filters=filters)
 
 
 def search_from_parameters(search: SearchParameters, query_string: bytes) -> SearchRequest:
@@ -84,7 +86,7 @@ def counted_search(counted: CountParameters, query_string: bytes) -> SearchReque
         smart=counted.smart,
         min_match=counted.min_match,
     )
-    return SearchRequest(query, tuple(terms), counted.nearest, " ".join(words))
+    return SearchRequest(query, tuple(terms), counted.nearest, " ".join(words), album=counted.album)
 
 
 def _terms(search: SearchParameters | CountParameters) -> tuple[list[RequestTerm], list[str]]:
@@ -127,7 +129,9 @@ def _request(
     choice: HitParameters, query_string: bytes, terms: Sequence[RequestTerm], text: str, **more: Any
 ) -> SearchRequest:
     query = choice.query(choice.conditions(query_string), exact=not choice.approximate, **more)
-    return SearchRequest(query, tuple(terms), choice.top_k, text, choice.explain, choice.exact, choice.group_by)
+    return SearchRequest(
+        query, tuple(terms), choice.top_k, text, choice.explain, choice.exact, choice.group_by, choice.album
+    )
 
 
 def _picture_term(text: str, sign: int) -> PictureTerm:

@@ -18,13 +18,14 @@ from clipsearch.server.folders import Folders
 from clipsearch.server.jobs import IndexJobs
 from clipsearch.server.known_photos import candidates, looking_the_same, same_bytes
 from clipsearch.server.metrics import Metrics
+from clipsearch.server.parameters import FilterParameters
 from clipsearch.server.pictures import Pictures
 from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.server.uploads import Upload, Uploads, received
 from clipsearch.server.workers import EngineThread, SearchThread
 from clipsearch.store.catalog_file import catalog_identity, has_catalog
-from clipsearch.types import Fingerprint, ImageRecord
+from clipsearch.types import Condition, Fingerprint, ImageRecord
 
 _T = TypeVar("_T")
 
@@ -160,6 +161,13 @@ class Service:
 
         async with received(parts()) as path:
             return await self.embed_file(request, path)
+
+    async def filters(self, request: Request, parameters: FilterParameters) -> tuple[Condition, ...]:
+        """The conditions of a request that must all hold, its album among them. QueryError if there is no such album."""
+        conditions, album = parameters.conditions(request.scope["query_string"]), parameters.album
+        return (
+            conditions if album is None else (*conditions, await self.lookups.run(lambda engine: engine.album(album)))
+        )
 
     async def record(self, image_id: int) -> ImageRecord:
         """A photo of the index. RequestError if there is none with this id."""

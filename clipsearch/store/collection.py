@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -270,6 +270,20 @@ class Collection:
     def known_file(self, place: Place) -> KnownFile | None:
         """What is known of a file. An image comes first, if an image and a failure are known."""
         return self._catalog.file_at(place)
+
+    def ids_of_files(self, files: Iterable[tuple[str, str]]) -> list[int]:
+        """The images of files, in their order: those at a path, or else those of a content hash. Others are left out."""
+        with self.reading():
+            lookup = PathLookup(self.roots(), self._catalog)
+            found = []
+            for path, digest in files:
+                place = lookup.place(path)
+                known = self._catalog.file_at(place) if place else None
+                if known and known.image_id is not None:
+                    found.append(known.image_id)
+                elif digest:  # it may have been moved or renamed
+                    found += self.same_content(digest, 1)
+            return list(dict.fromkeys(found))
 
     def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
         """Name → what is known of the failures in a folder. Folders below it do not count."""

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,9 @@ _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 OnBusy: TypeAlias = Callable[[CollectionBusy], bool]
 """Called with the error each time that the lock is taken; True to try again."""
+
+
+_PATIENCE = 5.0  # seconds to wait for another writer of a small file, which needs milliseconds
 
 
 class WriterLock:
@@ -93,3 +97,19 @@ def _holder(path: Path) -> str:
         return f" (pid {int(about['pid'])} since {about['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+@contextlib.contextmanager
+def locked_briefly(file: Path) -> Iterator[None]:
+    """Keep other programs from changing a small file. CollectionBusy if one of them does so for long."""
+    end = time.monotonic() + _PATIENCE
+
+    def wait(busy: CollectionBusy) -> bool:
+        time.sleep(0.01)
+        return time.monotonic() < end
+
+    lock = WriterLock(file.with_suffix(".lock"), wait)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -160,3 +160,38 @@ def test_a_search_is_shared_by_its_address_and_as_a_gallery(page):
         page.get_by_role("button", name="A gallery").click()
     assert download.value.suggested_filename == "a guitar.html"
     assert "<title>a guitar</title>" in download.value.path().read_text("utf-8")
+
+
+def test_favourites_and_albums_are_filled_opened_and_removed(page):
+    _, second, third = shown(page)[:3]
+    page.locator(".photo .open").first.click()
+    page.wait_for_selector("#viewer[open] img.full")
+    page.keyboard.press("h")
+    page.wait_for_selector("#viewer [aria-label='Favourite (h)'][aria-pressed='true']")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    for card in page.locator(".photo").all()[1:3]:
+        card.hover()
+        card.locator(".pick").click()
+    page.click("#selection-album")
+    page.get_by_label("Name of a new album").fill("Two <b>")
+    page.get_by_role("button", name="Make it").click()
+    page.wait_for_function("() => document.querySelector('#note').textContent.includes('2 photos added')")
+    page.keyboard.press("Escape")
+    page.click("#open-saved")
+    with answered(page):
+        page.get_by_role("button", name="Two <b>").first.click()
+    assert sorted(shown(page)) == sorted([second, third]) and "album=Two+" in page.url
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    assert page.locator("#filter-chips").inner_text().startswith("album Two <b>")
+    page.locator(".photo").first.hover()
+    page.locator(".photo .pick").first.click()
+    page.click("#selection-album")
+    with answered(page):
+        page.get_by_role("button", name="Take it out").click()
+    assert len(shown(page)) == 1
+    page.click("#open-saved")
+    for name in ("Favourites", "Two <b>"):
+        page.get_by_label(f"Remove the album {name}").click()
+        page.locator("#panel").get_by_role("button", name=name).first.wait_for(state="detached")

@@ -104,7 +104,7 @@ def search_routes(service: Service) -> APIRouter:
     @router.get("/images", response_model=schemas.BrowseAnswer, responses=_BAD_QUERY)
     async def images(request: Request, parameters: Annotated[BrowseParameters, Query()]) -> Response:
         """Photos without a query."""
-        filters = parameters.conditions(request.scope["query_string"])
+        filters = await service.filters(request, parameters)
         condition, wanted = all_of(filters), wanted_phrases(filters)
         page: dict[str, Any] = {"sort": parameters.sort, "offset": parameters.offset, "top_k": parameters.top_k}
         if parameters.one_per_shot:
@@ -121,7 +121,7 @@ def search_routes(service: Service) -> APIRouter:
 
         Nothing is deleted, here or elsewhere.
         """
-        condition, cancel = all_of(parameters.conditions(request.scope["query_string"])), CancelToken()
+        condition, cancel = all_of(await service.filters(request, parameters)), CancelToken()
 
         def find(engine: SearchEngine) -> dict[str, Any]:
             report = engine.duplicates(condition, exact_only=parameters.only_exact, cancel=cancel)

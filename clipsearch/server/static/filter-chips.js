@@ -41,6 +41,7 @@ function chipsOf(search) {
   }
   if (search.rating) add({ rating: "" }, starsText(search.rating));
   if (search.text) add({ text: "" }, `has the words ${visible(search.text)}`);
+  if (search.album) add({ album: "" }, `album ${visible(search.album)}`);
   if (search.orientation) add({ orientation: "" }, search.orientation);
   if (search.format) add({ format: "" }, search.format.toUpperCase());
   if (search.name) add({ name: "" }, `name ${visible(search.name)}`);

@@ -1,5 +1,6 @@
 /** Saved searches. The server keeps them for each index. */
 
+import { albumList } from "./albums-panel.js";
 import { ask } from "./api.js";
 import { copyText } from "./clipboard.js";
 import { element, icon, iconButton } from "./dom.js";
@@ -24,7 +25,7 @@ export async function openSavedSearches() {
 async function show() {
   try {
     const { searches } = await ask("/api/saved-searches");
-    openPanel("Saved searches", saveForm(), list(searches), ...shareActions());
+    openPanel("Saved searches", saveForm(), list(searches), ...await albumList(show), ...shareActions());
   } catch (error) {
     openPanel("Saved searches", element("p", {}, /** @type {Error} */ (error).message));
   }

@@ -76,6 +76,10 @@ export function setUpSelectionBar() {
     const copied = await copyText((await whole(selection.photos)).map((photo) => photo.path).join("\n"));
     announce(copied ? `${counted(selection.size, "path")} copied.` : "The browser does not allow copying here.");
   });
+  byId("selection-album").addEventListener("click", async () => {
+    const { openAlbumChooser } = await import("./albums-panel.js");
+    openAlbumChooser(selection.photos);
+  });
   byId("selection-download").addEventListener("click", async () => {
     const { openDownloadPanel } = await import("./download-panel.js");
     openDownloadPanel(await whole(selection.photos));

@@ -32,6 +32,7 @@ import { decodePairs, encodePairs } from "./url.js";
  * @property {string} orientation
  * @property {string} format
  * @property {string} name a glob that file names must fit
+ * @property {string} album photos are in it
  * @property {string} where an expression, as for --where
  * @property {Pair[]} others filters that the page has no field for, as an address may have them
  * @property {number} minMatch only photos with at least this match, a probability; 0 is any
@@ -45,11 +46,11 @@ import { decodePairs, encodePairs } from "./url.js";
 /** @type {Readonly<Search>} */
 export const EMPTY = Object.freeze({
   q: "", pictures: [], right: [], wrong: [], folders: [], from: "", to: "", camera: "", near: "", within: "", places: [], keywords: [], people: [], rating: "", text: "",
-  orientation: "", format: "", name: "", where: "", others: [], minMatch: 0, everyFile: false, allMoments: false, byMeaning: false,
+  orientation: "", format: "", name: "", album: "", where: "", others: [], minMatch: 0, everyFile: false, allMoments: false, byMeaning: false,
   asTyped: false, sort: "",
 });
 
-const FILTER_TEXTS = /** @type {const} */ (["camera", "near", "within", "rating", "text", "orientation", "format", "name", "where"]);
+const FILTER_TEXTS = /** @type {const} */ (["camera", "near", "within", "rating", "text", "orientation", "format", "name", "album", "where"]);
 const TEXTS = /** @type {const} */ (["q", "sort", ...FILTER_TEXTS]);
 const FILTERS = /** @type {const} */ (["folders", "from", "to", "places", "keywords", "people", ...FILTER_TEXTS, "others"]);
 /** Parameters that may be repeated, and the lists of a search that they are in. */

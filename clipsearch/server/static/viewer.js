@@ -1,5 +1,6 @@
 /** The viewer: one photo, as large as the window, with its facts. */
 
+import { albums, FAVOURITES, toggleFavourite } from "./albums.js";
 import { fileUrl, thumbnailUrl } from "./api.js";
 import { byId, element, icon, iconButton } from "./dom.js";
 import { filmPlayer, playOrPause, stopFilms } from "./film-player.js";
@@ -32,6 +33,7 @@ const next = iconButton("right", "Next photo", () => void step(1), { class: "ico
 const pick = iconButton("check", "Select this photo", () => shown && selection.toggle(shown), { "aria-pressed": "false" });
 const right = iconButton("right-mark", "Right: more like it (r)", () => shown && around.mark(shown, "right"), { "aria-pressed": "false" });
 const wrong = iconButton("wrong-mark", "Wrong: fewer like it (w)", () => shown && around.mark(shown, "wrong"), { "aria-pressed": "false" });
+const heart = iconButton("heart", "Favourite (h)", () => shown && toggleFavourite(shown), { "aria-pressed": "false" });
 const info = iconButton("info", "About this photo (i)", () => showFacts(!dialog.classList.contains("with-facts")), { "aria-controls": "photo-facts" });
 const more = iconButton("more", "More", showMenu, { "aria-expanded": "false", "aria-controls": "viewer-menu" });
 const swipe = new Swipe(stage, frame, (direction) => (direction < 0 ? around.before : around.after));
@@ -56,7 +58,7 @@ dialog.append(
     element("div", { class: "viewer-bar" }, iconButton("close", "Close (Esc)", closePhoto), title),
     element("div", { class: "viewer-tools" },
       iconButton("minus", "Zoom out (-)", () => zoom.by(1 / 1.5), { class: "icon-button zoomer" }),
-      iconButton("plus", "Zoom in (+)", () => zoom.by(1.5), { class: "icon-button zoomer" }), pick, right, wrong,
+      iconButton("plus", "Zoom in (+)", () => zoom.by(1.5), { class: "icon-button zoomer" }), heart, pick, right, wrong,
       element("button", { type: "button", class: "icon-button labelled", "aria-label": "More like this", onclick: () => shown && around.similar(shown) }, icon("similar"), element("span", {}, "More like this")),
       iconButton("download", "Download (d)", () => shown && downloadPhoto(shown)), info, more)),
   main, filmstrip.element, facts, menu,
@@ -69,6 +71,8 @@ dialog.addEventListener("cancel", (/** @type {Event} */ event) => {
 });
 dialog.addEventListener("keydown", onKey);
 selection.addEventListener("change", showPicked);
+albums.addEventListener("change", showFavourite);
+albums.load().catch(() => {}); // without them, no heart is filled
 showFacts(localStorage.getItem("clipsearch-facts") !== "closed" && matchMedia("(min-width: 60rem)").matches, false);
 
 export const viewer = {
@@ -87,6 +91,7 @@ export const viewer = {
       if (hadFocus) facts.focus({ preventScroll: true }); // its button is gone
       if (isOther) showPicture(photo);
       showPicked();
+      showFavourite();
       showMarks();
     }
     if (!dialog.open) {
@@ -131,6 +136,10 @@ function showPicture(photo) {
 
 function showPicked() {
   if (shown) pick.setAttribute("aria-pressed", String(selection.has(shown)));
+}
+
+function showFavourite() {
+  if (shown) heart.setAttribute("aria-pressed", String(albums.has(FAVOURITES, shown)));
 }
 
 /** Photos that were searched for can be marked. */
@@ -188,7 +197,7 @@ function onKey(event) {
   /** @type {Record<string, () => void>} */
   const always = {
     "+": () => zoom.by(1.5), "=": () => zoom.by(1.5), "-": () => zoom.by(1 / 1.5), 0: () => zoom.reset(), i: () => info.click(),
-    x: () => pick.click(), r: () => right.click(), w: () => wrong.click(), m: () => shown && around.similar(shown), PageUp: () => step(-1), PageDown: () => step(1),
+    h: () => heart.click(), x: () => pick.click(), r: () => right.click(), w: () => wrong.click(), m: () => shown && around.similar(shown), PageUp: () => step(-1), PageDown: () => step(1),
     k: () => film && playOrPause(film), s: () => (slideshow.isRunning ? slideshow.stop() : slideshow.start()), " ": () => slideshow.pause(),
     c: () => shown && copyPicture(shown), d: () => shown && downloadPhoto(shown), o: () => shown && openInTab(shown),
   };

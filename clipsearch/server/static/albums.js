@@ -1,0 +1,87 @@
+/** Favourites and albums. The server keeps them in a file beside the index; they are loaded when they are first needed. */
+
+import { ask } from "./api.js";
+import { count, counted, visible } from "./format.js";
+import { announce } from "./messages.js";
+
+/** @typedef {import("./api.js").Photo} Photo */
+
+export const FAVOURITES = "Favourites";
+
+/** Fires "change" when an album has changed, or the albums have been loaded. */
+export const albums = new (class extends EventTarget {
+  /** @type {Map<string, Set<number>>} ids of photos by the album's name */
+  #ids = new Map();
+  /** @type {Promise<void> | null} */
+  #loading = null;
+
+  /** Load the albums, unless they are there. */
+  load() {
+    this.#loading ??= this.reload().catch((error) => {
+      this.#loading = null;
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  async reload() {
+    const answer = await ask("/api/albums");
+    this.#ids = new Map(answer.albums.map((/** @type {{name: string, ids: number[]}} */ { name, ids }) => [name, new Set(ids)]));
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Their names and numbers of photos, favourites first. @returns {[string, number][]} */
+  get list() {
+    return [...this.#ids].map(([name, ids]) => [name, ids.size]);
+  }
+
+  /** @param {string} name @param {Photo} photo */
+  has(name, photo) {
+    return this.#ids.get(name)?.has(photo.id) ?? false;
+  }
+
+  /** @param {string} name @param {Photo[]} photos */
+  async add(name, photos) {
+    await this.#change(name, { add: photos.map((photo) => photo.id) });
+  }
+
+  /** @param {string} name @param {Photo[]} photos */
+  async takeOut(name, photos) {
+    await this.#change(name, { remove: photos.map((photo) => photo.id) });
+  }
+
+  /** Remove an album; its photos stay. @param {string} name */
+  async remove(name) {
+    await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "DELETE" });
+    this.#ids.delete(name);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {string} name @param {{add?: number[], remove?: number[]}} body */
+  async #change(name, body) {
+    const { ids } = await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "POST", body });
+    this.#ids.set(name, new Set(ids));
+    this.dispatchEvent(new Event("change"));
+  }
+})();
+
+/** Make a photo a favourite, or take that back, and say so. @param {Photo} photo */
+export async function toggleFavourite(photo) {
+  try {
+    await albums.load();
+    const is = albums.has(FAVOURITES, photo);
+    await (is ? albums.takeOut(FAVOURITES, [photo]) : albums.add(FAVOURITES, [photo]));
+    announce(is ? "No favourite any more." : "Added to the favourites.");
+  } catch (error) {
+    announce(/** @type {Error} */ (error).message);
+  }
+}
+
+/** @param {string} name @param {number} size */
+export const albumText = (name, size) => `${visible(name)}, ${counted(size)}`;
+
+/** @param {string} name @param {Photo[]} photos */
+export async function addToAlbum(name, photos) {
+  await albums.add(name, photos);
+  announce(photos.length === 1 ? `Added to ${visible(name)}.` : `${count(photos.length)} photos added to ${visible(name)}.`);
+}

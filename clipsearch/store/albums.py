@@ -1,0 +1,123 @@
+"""Favourites and albums: lists of photos in a file of our own inside the index's folder. No photo is changed.
+
+Photos are kept by their paths below the folder that holds the index, so that both can be moved together, and by their content,
+so that a photo that was renamed is found again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.untrusted_files import read_json
+from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.store.lock import locked_briefly
+from clipsearch.types import ImageRecord
+
+FAVOURITES = "Favourites"
+"""The album that the heart fills."""
+
+ALBUMS_FILE = "albums.json"
+MOST_ALBUMS = 1000
+MOST_PHOTOS = 10_000
+"""Photos in one album."""
+
+LONGEST_NAME = 200
+_MOST_BYTES = 500_000_000
+
+Member: TypeAlias = "tuple[str, str]"
+"""A photo's absolute path and the sha256 of its file."""
+
+
+class Albums:
+    """The albums of one index. Every method reads the file, so that several programs agree."""
+
+    def __init__(self, index_folder: Path) -> None:
+        self._file = index_folder / ALBUMS_FILE
+        self._above = os.path.abspath(index_folder.parent)
+
+    def names(self) -> list[str]:
+        """The names of the albums: favourites first, the others sorted."""
+        return sorted(self._read(), key=lambda name: (name != FAVOURITES, name.casefold(), name))
+
+    def members(self, name: str) -> list[Member]:
+        """The photos of an album, in the order in which they were added. QueryError if there is none of this name."""
+        albums = self._read()
+        if name == FAVOURITES:
+            albums.setdefault(name, {})
+        if name not in albums:
+            known = ", ".join(sorted(albums)[:10]) or "none yet"
+            raise QueryError(f"there is no album {name!r}; there are: {known}")
+        return [(os.path.normpath(os.path.join(self._above, path)), digest) for path, digest in albums[name].items()]
+
+    def add(self, name: str, photos: Iterable[ImageRecord]) -> int:
+        """Add photos to an album, which is made if there is none; returns how many it has. ClipsearchError if it is full."""
+        if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+            raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
+        with locked_briefly(self._file):
+            albums = self._read()
+            if name not in albums and len(albums) >= MOST_ALBUMS:
+                raise ClipsearchError(f"there are {MOST_ALBUMS:,} albums already; remove one first")
+            album = albums.setdefault(name, {})
+            album.update((self._stored(record.file.path), record.info.content_hash) for record in photos)
+            if len(album) > MOST_PHOTOS:
+                raise ClipsearchError(f"an album has at most {MOST_PHOTOS:,} photos; begin another one")
+            self._write(albums)
+            return len(album)
+
+    def take_out(self, name: str, photos: Sequence[ImageRecord]) -> int:
+        """Take photos out of an album; returns how many it has left."""
+        with locked_briefly(self._file):
+            albums = self._read()
+            paths = {self._stored(record.file.path) for record in photos}
+            hashes = {record.info.content_hash for record in photos}
+            albums[name] = {
+                path: digest
+                for path, digest in albums.get(name, {}).items()
+                if path not in paths and not (digest in hashes and self._is_gone(path))
+            }
+            self._write(albums)
+            return len(albums[name])
+
+    def remove(self, name: str) -> bool:
+        """Remove an album, but none of its photos; False if there is none of this name."""
+        with locked_briefly(self._file):
+            albums = self._read()
+            if albums.pop(name, None) is None:
+                return False
+            self._write(albums)
+            return True
+
+    def _stored(self, path: str) -> str:
+        """A path as the file has it: relative to the folder that holds the index, if it is below that."""
+        below = os.path.join(self._above, "")
+        return path[len(below) :].replace(os.sep, "/") if path.startswith(below) else path
+
+    def _is_gone(self, stored: str) -> bool:
+        return not os.path.lexists(os.path.join(self._above, stored))
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        """Album → path → sha256. A file that is missing counts as empty; one that is damaged is refused, so that it is kept."""
+        try:
+            albums = read_json(self._file, _MOST_BYTES)["albums"]
+            return {
+                str(name): {str(path): str(digest) for path, digest in album.items()} for name, album in albums.items()
+            }
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ClipsearchError(f"{self._file} is damaged; move it away, or mend it by hand") from error
+
+    def _write(self, albums: dict[str, dict[str, str]]) -> None:
+        with replacing([self._file], force=True) as (unfinished,):
+            unfinished.write_text(json.dumps({"albums": albums}, indent=1), "ascii")
+
+
+def playlist(paths: Iterable[str]) -> bytes:
+    """Paths as an extended M3U list in UTF-8, one a line. Bytes of names that are not UTF-8 stay as they are."""
+    lines = ["#EXTM3U", *(path for path in paths if "\n" not in path and "\r" not in path)]
+    return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")

@@ -1,0 +1,40 @@
+"""Favourites and albums over HTTP."""
+
+from tests.server.conftest import found_names, ids
+
+
+def test_an_album_is_filled_searched_listed_and_removed(client, photos):
+    number = ids(client)
+    answer = client.post("/api/albums/a%20b", json={"add": [number["red.jpg"], number["blue.jpg"], 999]})
+    assert answer.json() == {"name": "a b", "ids": [number["red.jpg"], number["blue.jpg"]]}
+    assert (
+        client.get("/api/albums").json()["albums"] == [answer.json()]
+        and client.get("/api/albums/a b").status_code == 200
+    )
+    assert found_names(client.get("/api/search?q=blue&album=a b")) == ["blue.jpg", "red.jpg"]
+    assert found_names(client.get(f"/api/similar?id={number['blue.jpg']}&album=a b")) == ["red.jpg"]
+    assert client.get("/api/images?album=a b").json()["considered"] == 2
+    assert client.get("/api/facets?album=a b").json()["images"] == 2
+    assert client.get("/api/images?album=a b&name=red*").json()["considered"] == 1
+    body = {"terms": [{"text": "blue"}], "filters": [{"among": [number["red.jpg"]]}]}
+    assert found_names(client.post("/api/search", json=body)) == ["red.jpg"]
+    listed = client.get("/api/albums/a b/playlist")
+    assert listed.text.splitlines() == ["#EXTM3U", str(photos / "red.jpg"), str(photos / "blue.jpg")]
+    assert listed.headers["content-disposition"].startswith('attachment; filename="a b.m3u8"')
+    left = client.post("/api/albums/a b", json={"remove": [number["red.jpg"]]})
+    assert left.json()["ids"] == [number["blue.jpg"]]
+    assert client.delete("/api/albums/a b").status_code == 204 and (photos / "blue.jpg").exists()
+    assert client.delete("/api/albums/a b").status_code == 404
+
+
+def test_an_album_that_is_not_there_is_said_to_be(client):
+    for address in ("/api/albums/x", "/api/albums/x/playlist"):
+        answer = client.get(address)
+        assert answer.status_code == 404 and answer.json()["error"]["code"] == "no-such-album"
+    answer = client.get("/api/images?album=x")
+    assert answer.status_code == 400 and "there is no album" in answer.json()["error"]["message"]
+    assert client.get("/api/albums/Favourites").json() == {"name": "Favourites", "ids": []}
+    assert client.post("/api/albums/%0A", json={}).status_code in (200, 400, 404)
+    assert client.post("/api/albums/%0A", json={"add": [1]}).status_code in (400, 404)
+    del client.headers["Clipsearch-Client"]
+    assert client.post("/api/albums/x", json={"add": [1]}).status_code == 403

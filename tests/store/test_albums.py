@@ -1,0 +1,79 @@
+"""Favourites and albums in their file."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from clipsearch import SearchEngine
+from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.query.json_form import condition_to_json
+from clipsearch.render.explain import condition_text
+from clipsearch.store import albums as albums_module
+from clipsearch.store.albums import ALBUMS_FILE, FAVOURITES, playlist
+from clipsearch.types import All, Among, Not, Test
+from tests.conftest import names
+
+
+def records(engine, *wanted):
+    return [record for record in engine.browse(sort="name")[0] if record.file.name in wanted]
+
+
+def in_album(engine, name):
+    return {record.file.name for record in engine.browse(engine.album(name))[0]}
+
+
+def test_photos_are_added_searched_and_taken_out(engine):
+    albums = engine.albums
+    assert albums.names() == [] and engine.album(FAVOURITES).ids == ()
+    assert albums.add("Warm", records(engine, "red.jpg", "yellow.jpg")) == 2
+    assert albums.add("Warm", records(engine, "red.jpg")) == 2
+    albums.add(FAVOURITES, records(engine, "blue.jpg"))
+    assert albums.names() == [FAVOURITES, "Warm"]
+    assert in_album(engine, "Warm") == {"red.jpg", "yellow.jpg"}
+    assert names(engine.search("blue", 5)) != names(engine.search("blue", 5)[:2])
+    warm = engine.album("Warm")
+    assert engine.browse(All((Not(warm), Test("name", "~", "*.jpg"))))[1] == 2
+    assert condition_text(warm) == "in the album Warm" and condition_to_json(warm) == {"among": list(warm.ids)}
+    assert engine.browse(Among(()))[1] == 0
+    assert albums.take_out("Warm", records(engine, "red.jpg")) == 1
+    assert albums.remove("Warm") and not albums.remove("Warm")
+    with pytest.raises(QueryError, match="no album 'Warm'; there are: Favourites"):
+        engine.album("Warm")
+
+
+def test_albums_survive_indexing_renaming_and_moving(engine, indexed_photos, tmp_path, encoder):
+    folder = engine.index_folder.parent
+    engine.albums.add("Warm", records(engine, "red.jpg", "grey.png"))
+    stored = json.loads((engine.index_folder / ALBUMS_FILE).read_text())
+    assert set(stored["albums"]["Warm"]) == {"red.jpg", "trip/grey.png"}
+    os.rename(folder / "red.jpg", folder / "crimson.jpg")
+    engine.index()
+    assert in_album(engine, "Warm") == {"crimson.jpg", "grey.png"}
+    assert engine.albums.take_out("Warm", records(engine, "crimson.jpg")) == 1
+    engine.close()
+    shutil.move(folder, tmp_path / "elsewhere")
+    with SearchEngine.open(tmp_path / "elsewhere") as moved:
+        moved.index()
+        assert in_album(moved, "Warm") == {"grey.png"}
+
+
+def test_what_is_no_album_is_refused(engine, monkeypatch):
+    albums, photos = engine.albums, records(engine, "red.jpg", "blue.jpg")
+    for name in ("", " ", "a\nb", "x" * 201):
+        with pytest.raises(QueryError, match="album's name"):
+            albums.add(name, photos)
+    monkeypatch.setattr(albums_module, "MOST_PHOTOS", 1)
+    with pytest.raises(ClipsearchError, match="at most 1 photos"):
+        albums.add("Warm", photos)
+    monkeypatch.setattr(albums_module, "MOST_ALBUMS", 0)
+    with pytest.raises(ClipsearchError, match="0 albums already"):
+        albums.add("Warm", photos[:1])
+    (engine.index_folder / ALBUMS_FILE).write_text("{")
+    with pytest.raises(ClipsearchError, match="damaged"):
+        albums.names()
+
+
+def test_a_playlist_keeps_names_that_are_not_utf_8_and_no_line_breaks():
+    assert playlist(["/a/b.jpg", "/a/\udcff.jpg", "/a/two\nlines.jpg"]) == b"#EXTM3U\n/a/b.jpg\n/a/\xff.jpg\n"
