@@ -36,6 +36,7 @@ _COMMANDS = {
     "mcp": ("mcp.mcp", "Let an assistant search: the Model Context Protocol."),
     "label": ("label.label", "Say which of your labels suits each photo."),
     "duplicates": ("duplicates.duplicates", "Find photos that are copies of each other."),
+    "albums": ("albums.albums", "The favourites and albums of the page, and their photos' paths."),
     "stats": ("stats.stats", "Count the photos by year, camera, folder, format."),
     "status": ("status.status", "What is indexed, by which model, and whether it is up to date."),
     "failures": ("failures.failures", "The files that could not be indexed, and why."),

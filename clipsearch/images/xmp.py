@@ -1,4 +1,4 @@
-"""Write keywords into a photo's XMP sidecar, where photo managers look for them. The photo itself is never opened.
+"""Write keywords and stars into a photo's XMP sidecar, where photo managers look for them. The photo itself is never opened.
 
 The sidecar of photo.jpg is photo.jpg.xmp, as in darktable, digiKam and Immich. Adobe's name, photo.xmp, would be shared by a
 JPEG and its raw file, and Adobe's programs keep the keywords of a JPEG inside it anyway. Keywords go to dc:subject, which all
@@ -37,6 +37,7 @@ _LEVELS = {
     "http://www.digikam.org/ns/1.0/ TagsList": "/",
 }
 _LISTS = (_SUBJECT, *_LEVELS)
+_RATING = "http://ns.adobe.com/xap/1.0/ Rating"
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0
 _START_TAG = re.compile(rb"<([^\s<>/]+)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _STRANGE = "its sidecar has keywords in a form that is not understood"
@@ -60,18 +61,32 @@ def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
     for keyword in keywords:
         if _FORBIDDEN.search(keyword):
             raise SidecarError(f"the keyword {keyword!r} has characters that XML cannot hold")
-    photo = opened_as(photo)
-    path = sidecar_path(photo)
-    try:
-        if not os.path.isfile(photo):
-            raise SidecarError("the photo is not there any more")
-        before, content = _read(path)
-        changed = with_keywords(content, keywords)
-        if changed != content:
-            _replace(path, changed, before)
-    except OSError as error:
-        raise SidecarError(f"its sidecar cannot be written: {error.strerror or error}") from error
-    return changed != content
+    return _change(photo, lambda content: with_keywords(content, keywords))
+
+
+def add_rating(photo: str, stars: int) -> bool:
+    """Give a photo 1 to 5 stars in its sidecar; returns whether it was written. A rating that is there is kept.
+
+    Writes, and raises SidecarError, as `add_keywords` does.
+    """
+    return _change(photo, lambda content: with_rating(content, stars))
+
+
+def with_rating(content: bytes, stars: int) -> bytes:
+    """A sidecar's bytes with a rating added, or `content` itself if it has one. SidecarError if adding is not safe."""
+    layout = _SidecarLayout(content)
+    if layout.has_rating:
+        return content
+    offset = layout.end_of_list(content)
+    namespace, name = _RATING.split()
+    return (
+        content[:offset]
+        + (
+            f'  <rdf:Description xmlns:rdf="{_RDF}" xmlns:xmp="{namespace}" rdf:about={quoteattr(layout.about)} '
+            f'xmp:{name}="{stars}"/>\n'
+        ).encode()
+        + content[offset:]
+    )
 
 
 def with_keywords(content: bytes, keywords: Sequence[str]) -> bytes:
@@ -87,8 +102,7 @@ def with_keywords(content: bytes, keywords: Sequence[str]) -> bytes:
         if words:
             replacements.append(keyword_list.with_items(content, words))
     if _SUBJECT not in layout.lists and new:
-        line = content.rfind(b"\n", 0, layout.end_of_rdf) + 1
-        offset = line if content[line : layout.end_of_rdf].isspace() else layout.end_of_rdf
+        offset = layout.end_of_list(content)
         replacements.append((offset, offset, _description(layout.about, new)))
     for start, end, text in sorted(replacements, reverse=True):
         content = content[:start] + text + content[end:]
@@ -124,6 +138,7 @@ class _SidecarLayout:
         self._content = content
         self.lists: dict[str, _KeywordList] = {}
         self.end_of_rdf = -1
+        self.has_rating = False
         self._rdf_is_one_tag = False
         self.about = ""
         self._stack: list[str] = []
@@ -147,6 +162,11 @@ class _SidecarLayout:
         if self.end_of_rdf < 0:
             raise SidecarError("its sidecar holds no XMP")
 
+    def end_of_list(self, content: bytes) -> int:
+        """Where a further rdf:Description goes: before the line of the end tag of rdf:RDF."""
+        line = content.rfind(b"\n", 0, self.end_of_rdf) + 1
+        return line if content[line : self.end_of_rdf].isspace() else self.end_of_rdf
+
     def keywords(self) -> set[str]:
         """The keywords of dc:subject, casefolded."""
         return {item.casefold() for item in self.lists[_SUBJECT].items} if _SUBJECT in self.lists else set()
@@ -163,9 +183,12 @@ class _SidecarLayout:
         inside = self._stack[-1] if self._stack else ""
         if inside == f"{_RDF} RDF" and full == f"{_RDF} Description" and self.end_of_rdf < 0:
             values = {_split(key)[0]: value for key, value in attributes.items()}
+            self.has_rating = self.has_rating or _RATING in values
             if any(name in values for name in _LISTS):
                 raise SidecarError(_STRANGE)
             self.about = self.about or values.get(f"{_RDF} about", values.get("about", ""))
+        elif full == _RATING:
+            self.has_rating = True
         elif full in _LISTS and self._stack[-2:] == [f"{_RDF} RDF", f"{_RDF} Description"]:
             if full in self.lists:
                 raise SidecarError("its sidecar has the same list of keywords twice")
@@ -213,6 +236,22 @@ def _description(about: str, keywords: Sequence[str]) -> bytes:
         f'  <rdf:Description xmlns:rdf="{_RDF}" xmlns:dc="{_SUBJECT.split()[0]}" rdf:about={quoteattr(about)}>\n'
         f"   <dc:subject>\n    <rdf:Bag>\n{items}    </rdf:Bag>\n   </dc:subject>\n  </rdf:Description>\n"
     ).encode()
+
+
+def _change(photo: str, changed: Callable[[bytes], bytes]) -> bool:
+    """Write what a function makes of a photo's sidecar, if that is something else; whether it was written. SidecarError."""
+    photo = opened_as(photo)
+    path = sidecar_path(photo)
+    try:
+        if not os.path.isfile(photo):
+            raise SidecarError("the photo is not there any more")
+        before, content = _read(path)
+        new = changed(content)
+        if new != content:
+            _replace(path, new, before)
+    except OSError as error:
+        raise SidecarError(f"its sidecar cannot be written: {error.strerror or error}") from error
+    return new != content
 
 
 def _read(path: str) -> tuple[os.stat_result | None, bytes]:

@@ -9,7 +9,7 @@ import pytest
 
 from clipsearch.errors import SidecarError
 from clipsearch.images import xmp
-from clipsearch.images.xmp import add_keywords, sidecar_path, with_keywords
+from clipsearch.images.xmp import add_keywords, add_rating, sidecar_path, with_keywords, with_rating
 from tests.conftest import save_photo
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -282,3 +282,23 @@ def test_a_name_too_long_for_a_sidecar_is_told(tmp_path):
     photo = save_photo(tmp_path / ("n" * 251 + ".jpg"))
     with pytest.raises(SidecarError, match="cannot be written"):
         add_keywords(str(photo), ["cat"])
+
+
+def test_a_rating_is_added_only_where_there_is_none(tmp_path):
+    assert with_rating(DARKTABLE, 5) == DARKTABLE  # it has 4
+    changed = with_rating(ADOBE, 3)
+    start, end = ADOBE.split(b"</r:RDF>")
+    assert changed.startswith(start) and changed.endswith(b"</r:RDF>" + end) and with_rating(changed, 5) == changed
+    rated = ElementTree.fromstring(changed).find(f".//{RDF}Description[@{{http://ns.adobe.com/xap/1.0/}}Rating]")
+    assert rated.get("{http://ns.adobe.com/xap/1.0/}Rating") == "3" and rated.get(f"{RDF}about") == "uuid:<1>"
+    as_element = ADOBE.replace(
+        b'crs:Exposure="+0.50"/>',
+        b'xmlns:xmp="http://ns.adobe.com/xap/1.0/"><xmp:Rating>2</xmp:Rating></r:Description>',
+    )
+    assert with_rating(as_element, 5) == as_element
+    save_photo(tmp_path / "a.jpg")
+    before = (tmp_path / "a.jpg").read_bytes()
+    assert add_rating(str(tmp_path / "a.jpg"), 4) and not add_rating(str(tmp_path / "a.jpg"), 5)
+    assert (tmp_path / "a.jpg").read_bytes() == before
+    with pytest.raises(SidecarError, match="not there"):
+        add_rating(str(tmp_path / "gone.jpg"), 4)

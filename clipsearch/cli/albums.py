@@ -1,0 +1,103 @@
+"""`clipsearch albums`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from clipsearch._internal.atomic_files import replacing
+from clipsearch.cli.choose_index import open_engine
+from clipsearch.cli.command import OUTPUT, argument, command, option
+from clipsearch.cli.exit_status import ended
+from clipsearch.cli.files import force_option
+from clipsearch.cli.options import index_option, json_option, print0_option
+from clipsearch.cli.output import note, print_json, print_paths, print_report
+from clipsearch.errors import SidecarError
+from clipsearch.render.json_output import photo_to_json
+from clipsearch.render.text import counted, printable
+
+
+@command()
+def albums(
+    name: str | None = argument("name", required=False, metavar="[ALBUM]"),
+    m3u: str | None = option(
+        "--m3u", "FILE", "Write the photos' paths as a list, which players and scripts read.", OUTPUT, type=click.Path()
+    ),
+    write_rating: int | None = option(
+        "--write-rating",
+        "STARS",
+        "Give the photos 1 to 5 stars in photo.jpg.xmp.",
+        OUTPUT,
+        type=click.IntRange(1, 5),
+    ),
+    force: bool = force_option("--m3u"),
+    index_folder: str | None = index_option,
+    as_json: bool = json_option,
+    print0: bool = print0_option,
+) -> int:
+    """The albums that were made on the page, and the paths of the photos in one.
+
+    \b
+    clipsearch albums
+    clipsearch albums Favourites
+    clipsearch albums Favourites --m3u favourites.m3u8
+    clipsearch albums Favourites --write-rating 5
+
+    `Favourites` is the album of the hearts. Photos that are not in the index are left out.
+
+    --write-rating makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Lightroom and others. It changes
+    no photo, and no rating that a sidecar has already. Exit status 3: some could not be written.
+    """
+    if name is None:
+        if m3u or write_rating or print0:
+            raise click.UsageError("say which album: clipsearch albums ALBUM --m3u FILE")
+        return _list(index_folder, as_json)
+    with open_engine(index_folder) as engine:
+        ids = engine.album(name).ids
+        records = engine.records(ids)
+    photos = [records[number] for number in ids if number in records]
+    paths = [record.file.path for record in photos]
+    if m3u is not None:
+        from clipsearch.store.albums import playlist
+
+        with replacing([Path(m3u)], force=force) as (unfinished,):
+            unfinished.write_bytes(playlist(paths))
+        note(f"wrote {m3u}, with {counted(len(paths), 'photo')}")
+    if write_rating is not None:
+        return ended(_rate(paths, write_rating))
+    if as_json:
+        print_json({"index": str(engine.index_folder), "album": name, "photos": list(map(photo_to_json, photos))})
+    elif m3u is None:
+        print_paths(paths, b"\0" if print0 else b"\n")
+    return 0
+
+
+def _list(index_folder: str | None, as_json: bool) -> int:
+    with open_engine(index_folder) as engine:
+        counts = {name: len(engine.album(name).ids) for name in engine.albums.names()}
+    value = {
+        "index": str(engine.index_folder),
+        "albums": [{"name": name, "photos": count} for name, count in counts.items()],
+    }
+    width = max(map(len, map(printable, counts)), default=0)
+    text = "".join(f"{printable(name):<{width}}  {counted(count, 'photo')}\n" for name, count in counts.items())
+    print_report(as_json, value, text or "no albums yet; the page makes them: clipsearch serve\n")
+    return 0
+
+
+def _rate(paths: Sequence[str], stars: int) -> list[str]:
+    """Write stars into the sidecars of photos, and sum up; the photos that failed."""
+    from clipsearch.images.xmp import add_rating
+
+    written, failed = 0, list[str]()
+    for path in paths:
+        try:
+            written += add_rating(path, stars)
+        except SidecarError as error:
+            failed.append(path)
+            note(f"{path}: {error}")
+    kept = len(paths) - written - len(failed)
+    note(f"{counted(written, 'sidecar')} written, {kept:,} had a rating, {len(failed):,} failed")
+    return failed

@@ -1,0 +1,39 @@
+"""`clipsearch albums` as users run it."""
+
+import json
+
+from tests.cli.running import run_here
+
+
+def test_albums_are_listed_written_and_rated(engine, photos):
+    red, blue = (record for record in engine.browse(sort="name")[0] if record.file.name in ("blue.jpg", "red.jpg"))
+    cwd = engine.index_folder.parent
+    assert b"no albums yet" in run_here("albums", cwd=cwd)[1]
+    engine.albums.add("Two colours", [red, blue])
+    assert run_here("albums", cwd=cwd)[1].decode().split() == ["Two", "colours", "2", "photos"]
+    paths = [record.file.path for record in (red, blue)]
+    assert run_here("albums", "Two colours", cwd=cwd)[1].decode().splitlines() == paths
+    assert run_here("albums", "Two colours", "-0", cwd=cwd)[1].decode() == "".join(f"{path}\0" for path in paths)
+    answer = json.loads(run_here("albums", "Two colours", "--json", cwd=cwd)[1])
+    assert [photo["path"] for photo in answer["photos"]] == paths
+    assert json.loads(run_here("albums", "--json", cwd=cwd)[1])["albums"] == [{"name": "Two colours", "photos": 2}]
+    assert run_here("albums", "Two colours", "--m3u", "list.m3u8", cwd=cwd)[:2] == (0, b"")
+    assert (cwd / "list.m3u8").read_text().splitlines() == ["#EXTM3U", *paths]
+    assert run_here("albums", "Two colours", "--m3u", "list.m3u8", cwd=cwd)[0] == 1
+    status, _, errors = run_here("albums", "Two colours", "--write-rating", "5", cwd=cwd)
+    assert status == 0 and "2 sidecars written, 0 had a rating" in errors
+    assert 'xmp:Rating="5"' in (cwd / "red.jpg.xmp").read_text()
+    assert "0 sidecars written, 2 had a rating" in run_here("albums", "Two colours", "--write-rating", "4", cwd=cwd)[2]
+    (cwd / "blue.jpg.xmp").write_text("no XML")
+    status, _, errors = run_here("albums", "Two colours", "--write-rating", "5", cwd=cwd)
+    assert status == 3 and "1 failed" in errors
+    engine.index()
+    assert {record.file.name for record in engine.browse()[0] if record.info.rating == 5} == {"red.jpg"}
+
+
+def test_an_album_that_is_not_there_and_one_that_is_not_named(engine):
+    cwd = engine.index_folder.parent
+    status, _, errors = run_here("albums", "Italy", cwd=cwd)
+    assert status != 0 and "there is no album 'Italy'" in errors
+    assert run_here("albums", "--m3u", "x.m3u8", cwd=cwd)[0] == 1
+    assert run_here("albums", "Favourites", cwd=cwd)[:2] == (0, b"")
