@@ -72,7 +72,16 @@ def make_app(service: Service, *, host: str, port: int, sessions: Sessions | Non
         dependencies=[Depends(_check_repeated), *([Depends(_BEARER)] if sessions else [])],
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    makers = (search_routes, grid_routes, count_routes, picture_routes, album_routes, download_routes, metrics_routes, page_routes)
+    makers = (
+        search_routes,
+        grid_routes,
+        count_routes,
+        picture_routes,
+        album_routes,
+        download_routes,
+        metrics_routes,
+        page_routes,
+    )
     routers = [make(service) for make in makers]
     routers += [index_routes(service, sessions), session_routes(sessions)]
     for router in routers:

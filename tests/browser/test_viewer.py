@@ -332,7 +332,7 @@ def test_a_finger_swipes_to_the_next_photo_and_the_one_beside_follows(new_page, 
     page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.goto(address)
     page.wait_for_selector(".photo.loaded")
-    page.locator(".photo .open").nth(1).tap()
+    page.locator(".photo .open").nth(1).evaluate("photo => photo.click()")
     page.wait_for_selector("#viewer[open] img.full")
     devtools = page.context.new_cdp_session(page)
 

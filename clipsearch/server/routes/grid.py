@@ -43,7 +43,7 @@ def grid_routes(service: Service) -> APIRouter:
     async def outlined(request: Request, parameters: Annotated[OutlineParameters, Query()]) -> Response:
         """What a page needs to lay out the whole list of `/api/images`: a few bytes for each photo."""
         query = request.scope["query_string"]
-        condition = all_of(parameters.conditions(query))
+        condition = all_of(await service.filters(request, parameters))
 
         def read(engine: SearchEngine) -> bytes:
             whole = engine.outline(condition, sort=parameters.sort, one_per_shot=parameters.one_per_shot)
@@ -58,7 +58,7 @@ def grid_routes(service: Service) -> APIRouter:
             }
             return gzip.compress(json_line(answer).encode(), 3, mtime=0)
 
-        key = (await service.version(), query)
+        key = (await service.version(), query, condition)  # an album changes without the index
         data = kept.get(key)
         if data is None:
             data = kept[key] = await service.read(request, read)

@@ -70,7 +70,7 @@ export class Filmstrip {
 
   /** @param {Photo} photo */
   #button(photo) {
-    const title = photoTitle(photo);
+    const title = photo.sketch ? "Photo" : photoTitle(photo);
     return element("button", { type: "button", tabindex: "-1", "aria-label": title, title, onclick: () => this.#open(photo) },
       element("img", { src: thumbnailUrl(photo.id, 256), alt: "", loading: "lazy", decoding: "async" }));
   }

@@ -15,6 +15,7 @@ import { matchWords } from "./threshold.js";
 /** @typedef {import("./url.js").Pair} Pair */
 /** @typedef {Record<string, string | number | boolean | string[]>} Parameters */
 
+const MOST_FILES = 10_000; // in one download
 const REPEATED = ["like", "unlike", "right", "wrong", "in", "name", "place", "keyword", "person"];
 
 export async function openSavedSearches() {
@@ -54,7 +55,7 @@ function saveForm() {
 /** Giving the search to others, as an address or as files. */
 function shareActions() {
   const search = currentSearch();
-  const found = photos.list.filter((photo) => photo);
+  const found = photos.list.slice(0, MOST_FILES);
   if (!found.length) return [];
   const copy = async () => announce((await copyText(location.href)) ? "Address copied. It opens this search on a machine that reaches this server." : "The browser does not allow copying here.");
   const share = () => navigator.share({ title: document.title, url: location.href }).catch(() => {}); // closing the sheet is no error
