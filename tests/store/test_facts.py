@@ -24,7 +24,7 @@ ANNA = ImageInfo(
     description="Train ticket and \"coffee\"", keywords=("Sea", "New York"), people=("Anna Müller", "Bo"), rating=4,
     label="Red", place="FR/11/2988507", text="GLEIS 9 東京タワー",
 )  # fmt: skip
-BO = ImageInfo(4, 3, "JPEG", "bb", caption="dog on a beach", keywords=("sea", "Dog"), people=("Bo",), rating=2)
+BO = ImageInfo(4, 3, "JPEG", "bb", caption="dog on a beach", keywords=("sea", "Dog"), people=("Bo",), rating=2, text="")
 PLAIN = ImageInfo(4, 3, "JPEG", "cc")
 INFOS = {"anna.jpg": ANNA, "bo.jpg": BO, "plain.jpg": PLAIN}
 
@@ -80,6 +80,7 @@ def test_facts_come_back_as_they_were_given(index):
         ("text ~ 'gleis*'", ["anna"]),
         ("source = exif", ["anna"]),
         ("keyword is known", ["anna", "bo"]),
+        ("text is known", ["anna"]),
         ("description is known or caption is known", ["anna", "bo"]),
         ("contains 'train tick*'", ["anna"]),
         ("contains malaga and rating = 4", ["anna"]),
