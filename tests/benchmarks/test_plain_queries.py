@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from measure_plain import OLD, PLAIN, judge, read_judgements, read_photos, read_queries, table
+from measure_plain import OLD, PLAIN, judge, probe_table, probed, read_judgements, read_photos, read_queries, table
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -34,3 +34,23 @@ def test_precision_counts_the_right_among_the_first_five():
     assert [(row.right, row.wrong) for row in judged] == [(2, ("b", "d", "e")), (0, tuple("gfedc"))]
     lines = [line.split() for line in table(judged)]
     assert lines[2] == ["all", "1", "0.400", "0.600", "0.67"]
+
+
+def test_a_classifier_finds_what_the_vectors_of_photos_show():
+    random = np.random.default_rng(0)
+    right = np.arange(60) < 12
+    vectors = random.normal(size=(60, 8)) + 3 * np.outer(right, np.eye(8)[0])
+    scores = probed(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), right)
+    assert right[np.argsort(-scores)[:5]].all()
+    assert not right[np.argsort(-probed(np.tile(np.eye(8)[0], (60, 1)), right))[:5]].all()
+
+
+def test_texts_and_classifiers_are_compared_where_five_photos_are_right():
+    names, known = list("abcdefg"), {"first": frozenset("abcde"), "second": frozenset("a")}
+    queries = {"first": "thing", "second": "thing"}
+    text, probe = (
+        judge(names, np.array([row, row], float), queries, known)
+        for row in ([1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1])
+    )
+    lines = [line.split() for line in probe_table(text, probe)]
+    assert lines[1:] == [["thing", "1", "0.600", "1.000", "1.000"], ["all", "1", "0.600", "1.000", "1.000"]]
