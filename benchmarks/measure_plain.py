@@ -183,7 +183,7 @@ def main() -> None:
     print("\n".join(table(judged)))
     if options.probe:
         rights = [np.array([name in known[query] for name in names]) for query in queries]
-        scores = np.stack([probed(pictures, right) for right in rights])
+        scores = np.stack([probed(pictures, right) if right.sum() >= FIRST else 0.0 * right for right in rights])
         print("\n".join(["", *probe_table(judged, judge(names, scores, queries, known))]))
 
 
