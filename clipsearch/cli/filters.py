@@ -27,8 +27,8 @@ _OPTIONS = {
     "before": _which("--before", "DATE"),
     "camera": _of_camera("--camera", "TEXT", "Only by a camera whose name contains this."),
     "places": _which("--place places", "NAME", "Only in this city, region or country; repeatable.", multiple=True),
-    "near": _which("--near", "LAT,LON[,KM]", "Only taken within KM (or 1 km) of this point."),
-    "within": _which("--within", "S,W,N,E", "Only taken in this rectangle of a map, in degrees."),
+    "near": _which("--near", "PLACE", "Only near LAT,LON[,KM] (1 km), within S,W,N,E of a map."),
+    "within": _which("--within", "PLACE"),
     "keywords": _keyword(
         "--keyword keywords", "NAME", "Only with this keyword, this person; repeatable.", multiple=True
     ),

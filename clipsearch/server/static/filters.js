@@ -91,8 +91,8 @@ async function refresh() {
   const search = wrong ? { ...whole, ...Object.fromEntries(filtersOf(wrong.parameter).map((name) => [name, EMPTY[name]])) } : whole;
   try {
     const query = await whatIsCounted(search);
+    const quick = countsOf(search, query, QUICK); // first, since the server counts one after the other
     const slow = countsOf(search, query, SLOW);
-    const quick = countsOf(search, query, QUICK);
     const late = slow.then(() => true, () => true);
     const facets = await quick;
     const isLate = !(await Promise.race([late, new Promise((resolve) => setTimeout(resolve, GRACE, false))]));
