@@ -27,7 +27,7 @@ _OPTIONS = {
     "before": _which("--before", "DATE"),
     "camera": _of_camera("--camera", "TEXT", "Only by a camera whose name contains this."),
     "places": _which("--place places", "NAME", "Only in this city, region or country; repeatable.", multiple=True),
-    "near": _which("--near", "PLACE", "Only near LAT,LON[,KM] (1 km), within S,W,N,E of a map."),
+    "near": _which("--near", "PLACE", "Only near LAT,LON[,KM], within S,W,N,E of a map."),
     "within": _which("--within", "PLACE"),
     "keywords": _keyword(
         "--keyword keywords", "NAME", "Only with this keyword, this person; repeatable.", multiple=True

@@ -59,9 +59,7 @@ def test_photos_begin_high_and_nothing_is_cut(phone):
     assert phone.evaluate("document.querySelector('#photos').getBoundingClientRect().top") <= 112 + 8
     assert phone.evaluate("document.documentElement.scrollWidth") == 390
     toolbar = phone.locator(".toolbar")
-    assert toolbar.evaluate(
-        "(one) => one.scrollWidth > one.clientWidth && one.clientHeight < 50"
-    )  # one line
+    assert toolbar.evaluate("(one) => one.scrollWidth > one.clientWidth && one.clientHeight < 50")  # one line
     whole = phone.locator(".filter-chip").evaluate_all(
         "(all) => all.map((one) => one.scrollWidth <= one.clientWidth + 1)"
     )
