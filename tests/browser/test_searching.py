@@ -381,6 +381,25 @@ def test_dates_in_the_words_are_chips_that_become_words_again(page):
     assert not page.get_by_label("Dates and names").is_checked() and understood.is_hidden()
 
 
+def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
+    search(page, "a beach without people")
+    understood = page.locator("#understood")
+    assert understood.inner_text().split("\n")[:2] == ["Understood:", "without people"]
+    assert "looking for a beach - people" in understood.inner_text() and page.locator("#answer-notes").is_hidden()
+    with answered(page, "/api/search"):
+        understood.get_by_role("button", name="without people").click()
+    assert page.input_value("#query") == '"a beach without people"'
+    with answered(page, "/api/search"):
+        page.get_by_label("Dates and names").click()
+    with answered(page, "/api/search"):
+        page.fill("#query", "a beach without people")
+    assert 'photos of "people" are among the best' in page.locator("#answer-notes p").inner_text()
+    assert not any("%" in text for text in page.locator(".photo").all_inner_texts())
+    with answered(page, "/api/search"):
+        page.locator("#answer-notes").get_by_role("button", name="Leave it out").click()
+    assert page.input_value("#query") == "a beach - people"
+
+
 @pytest.mark.parametrize(
     ("query", "words", "is_only", "expected"),
     [

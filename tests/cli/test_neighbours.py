@@ -103,10 +103,22 @@ def test_counts_are_bars_that_fit(clipsearch_process, indexed):
 
 def test_counts_as_json(indexed):
     value = json.loads(run_here("stats", "--by", "folder", "--by", "format", "--top", "1", "--json", cwd=indexed)[1])
-    assert list(value) == ["index", "images", "bytes", "with_date", "with_place", "first", "last", "by"]
+    totals = ["images", "bytes", "with_date", "with_place", "first", "last", "texts_read", "with_text"]
+    assert list(value) == ["index", *totals, "by"]
     assert value["by"]["format"]["counts"] == [{"value": "JPEG", "images": 4}]
     assert value["by"]["folder"]["counts"] == [{"value": str(indexed), "images": 2}]
     assert (value["by"]["folder"]["other_values"], value["by"]["folder"]["other_images"]) == (1, 2)
+
+
+def test_counts_say_in_how_many_photos_text_was_read(indexed):
+    assert b"text in the picture" not in run_here("stats", cwd=indexed)[1]
+    some, another = [path.name for path in indexed.rglob("*.jpg")][:2]
+    give_facts(indexed / ".clipsearch", some, text="EXIT")
+    give_facts(indexed / ".clipsearch", another, text="")
+    output = run_here("stats", cwd=indexed)[1].decode()
+    assert "25% with text in the picture (2 not read yet)" in output
+    value = json.loads(run_here("stats", "--json", cwd=indexed)[1])
+    assert (value["texts_read"], value["with_text"]) == (2, 1)
 
 
 def test_counts_of_facts_have_names_for_people(indexed):
