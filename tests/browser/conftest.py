@@ -1,5 +1,6 @@
 """Fixtures for tests of the page: a real server on a real index, and a Chromium."""
 
+import io
 import itertools
 import os
 import shutil
@@ -221,7 +222,9 @@ def serving(index_folder, *arguments, port=0, index=True):
 
 def show_made_up(page, photos=()):
     """Answer the page's requests about photos that no server has. All have the same thumbnail."""
-    picture = (PHOTOS / "cat.png").read_bytes()
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(stream, "PNG")
+    picture = stream.getvalue()
 
     def asked(route):
         return {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}

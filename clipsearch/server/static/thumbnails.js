@@ -14,7 +14,7 @@ import { connection } from "./api.js";
  */
 
 const MOST_REQUESTS = 3; // at once; browsers have six connections to a server
-const BATCH = 24; // photos of a request
+const BATCH = 48; // photos of a request
 const PAUSE = 40; // milliseconds between two looks at what is wanted, or fast scrolling would start a request a frame
 const AGAIN = 1000; // milliseconds after which a failed request is sent again
 const MOST_BYTES = 96e6; // of pictures kept; the server has all of them on its disk
