@@ -28,7 +28,7 @@ const modules = {};
 const loaded = {};
 export const register = (more) => Object.assign(modules, more);
 export const need = (name) => (loaded[name] ??= modules[name]());
-const load = async (name) => {
+export const load = async (name) => {
   if (!modules[name]) await import("./panels.js");
   return need(name);
 };
@@ -68,7 +68,7 @@ def _bundles(folder: Path, state: tuple[tuple[str, int], ...]) -> dict[str, str]
     later = [name for name in names if name not in first]
     return {
         FIRST: f'{_NEED}{_registered(first, sources)}need("{_START}");\n',
-        LATER: f'import {{ need, register }} from "./{FIRST}";\n{_registered(later, sources)}',
+        LATER: f'import {{ load, need, register }} from "./{FIRST}";\n{_registered(later, sources)}',
         STYLES: "\n".join(f"/* {name} */\n{(folder / name).read_text(encoding='utf-8')}" for name in STYLE_SHEETS),
     }
 

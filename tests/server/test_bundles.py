@@ -27,7 +27,7 @@ def test_modules_get_each_other_from_the_bundles():
             re.findall(r"^.*\bimport\b.*$", code, re.MULTILINE)
             == {
                 FIRST: [f'  if (!modules[name]) await import("./{LATER}");'],
-                LATER: [f'import {{ need, register }} from "./{FIRST}";'],
+                LATER: [f'import {{ load, need, register }} from "./{FIRST}";'],
             }[name]
         )
         assert set(re.findall(r'(?:need|load)\("([^"]+)"\)', code)) <= MODULES.keys()
