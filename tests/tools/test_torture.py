@@ -23,7 +23,7 @@ def lab(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("kind", "rounds"),
-    [("kill", 6), ("fault", 8), ("syscall", 5), ("full", 4), ("read-only", 2), ("power", 1), ("trouble", 1)],
+    [("kill", 3), ("fault", 4), ("syscall", 2), ("full", 2), ("read-only", 1), ("power", 1), ("trouble", 1)],
 )
 def test_nothing_committed_is_lost(lab, kind, rounds):
     if kind in ("syscall", "power") and not syscalls.available():
