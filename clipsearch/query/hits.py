@@ -53,9 +53,7 @@ class Explanation:
     text_model: str = ""  # the other model that encoded the texts, if there is one
     understood: Understood | None = None  # of a `smart` query
     text_words: str = ""  # what a `hybrid` query looks for in photos' texts
-    likely: int | None = (
-        None  # how many hits the same query has with a `min_match` of RELEVANT; None if it is not known
-    )
+    likely: int | None = None  # photos with the query's `min_match`, or RELEVANT if it has none; None if not counted
     more_likely: bool = False  # whether even the last of the photos that were counted match, so that there may be more
 
 

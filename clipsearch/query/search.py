@@ -55,7 +55,7 @@ _Best: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class _Likely:
-    """How many photos of a ranking have a match of RELEVANT or more, and whether more of them may come after the ranking."""
+    """How many photos of a ranking match well enough, and whether more of them may come after the ranking."""
 
     count: int
     is_least: bool
@@ -366,10 +366,11 @@ def _hits(
     rows = _matching(matches, records, fusion, query.min_match)
     likely = None
     if is_counted:
-        matching = _matching(matches, records, fusion, RELEVANT)
+        least = RELEVANT if query.min_match is None else query.min_match
+        matching = _matching(matches, records, fusion, least)
         count = len(gathered([records[row] for row in matching])) if search.is_one_per_shot else len(matching)
         lowest = np.argsort(own_scores)[:_LAST]
-        is_least = not is_whole and any((matches[row] or 0.0) >= RELEVANT for row in lowest.tolist())
+        is_least = not is_whole and any((matches[row] or 0.0) >= least for row in lowest.tolist())
         likely = _Likely(count, is_least)
     others: dict[int, tuple[ImageRecord, ...]] = {}
     if search.is_one_per_shot:

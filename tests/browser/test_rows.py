@@ -244,6 +244,39 @@ def test_all_photos_are_selected_also_those_that_are_not_loaded(new_page, addres
     assert page.locator("#selection-all").is_enabled()
 
 
+def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected(page):
+    every = hits([0.95] * 700)
+    requested = []
+
+    def answer(route):
+        asked = parse_qs(urlsplit(route.request.url).query)
+        offset, top_k = int(asked["offset"][0]), int(asked["top_k"][0])
+        requested.append(top_k)
+        explanation = {"likely": 700, "more_likely": False}
+        route.fulfill(
+            json={
+                "hits": every[offset : offset + top_k],
+                "considered": 900,
+                "seconds": 0.01,
+                "explanation": explanation,
+            }
+        )
+
+    page.route("**/api/search*", answer)
+    page.route("**/api/thumbnails/*", lambda route: route.fulfill(path=PHOTOS / "cat.png"))
+    search(page, "a dog")
+    assert page.evaluate(STATUS) == "About 700 likely, 900 ranked"
+    with answered(page, "sort=oldest"):
+        page.select_option("#sort", "oldest")
+    assert page.evaluate(STATUS) == "About 700 likely, the best 300 of 900 photos"
+    pick(page, "certain")
+    assert page.evaluate(STATUS) == "700 of 900 photos certain" and requested[-1] == 300
+    pick_first(page)
+    assert page.locator("#selection-all").inner_text() == "Select all 700"
+    page.click("#selection-all")
+    page.wait_for_function("() => document.querySelector('#selection-count').textContent.startsWith('700 photos')")
+
+
 def test_all_likely_photos_of_a_search_are_selected(page):
     search(page, "a giraffe")
     likely = int(re.search(r"About (\d+) likely", page.evaluate(STATUS))[1])

@@ -34,6 +34,8 @@ def test_as_many_are_likely_as_relevant_finds(colours):
     for text, hybrid in itertools.product(texts, [False, True]):
         query = Query(parse_terms(split_words(text)), hybrid=hybrid, one_per_shot=True)
         found = colours.search(replace(query, min_match=RELEVANT), 100)
+        most = replace(query, min_match=0.9)
+        assert likely(most, colours) == (len(colours.search(most, 100)), False)
         assert likely(query, colours) == (len(found), False) == (found.explanation.likely, False), (text, hybrid)
     files, shots = (likely(Query((Term("red"),), one_per_shot=flag), colours)[0] for flag in (False, True))
     assert 0 < shots < files

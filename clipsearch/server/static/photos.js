@@ -32,6 +32,9 @@ export function requestFor(search, offset, size) {
   return { path: querying ? "/api/search" : "/api/images", pairs };
 }
 
+/** @param {Readonly<Search>} search */
+const isSorted = ({ sort }) => sort !== "" && sort !== "score";
+
 /** Events: "shown" (other photos), "more" (photos added), "details" (photos in place of sketches), "failed" (detail: the error, and whether it was the first page), "busy", "idle". */
 export const photos = new (class extends EventTarget {
   /** @type {Photo[]} */
@@ -49,7 +52,7 @@ export const photos = new (class extends EventTarget {
   /** @type {number | null} */
   likely = null; // how many photos match well, as far as the server has counted them
   moreLikely = false; // whether there may be more
-  complete = false; // whether `list` has all photos
+  complete = false; // whether `list` has all photos that are shown
   reached = 0; // how many hits, or files of all photos, were asked for; a list of shots may have fewer
   /** What is near the screen becomes more than sketches. */
   details = new Details((found) => this.#complete(found));
@@ -57,6 +60,11 @@ export const photos = new (class extends EventTarget {
   #loading = false;
   /** @type {Map<number, number>} the places of sketches in `list`, by id */
   #places = new Map();
+
+  /** Whether `list` has all photos of the search: sorted ones are only the best. */
+  get hasAll() {
+    return this.complete && !(this.search && isQuery(this.search) && isSorted(this.search) && this.list.length >= SORTED);
+  }
 
   /**
    * Load the first photos of a search in place of the last one's.
@@ -66,7 +74,7 @@ export const photos = new (class extends EventTarget {
   async start(search, wanted = PAGE) {
     this.#running.abort();
     const running = (this.#running = new AbortController());
-    const bySort = isQuery(search) && search.sort !== "" && search.sort !== "score";
+    const bySort = isQuery(search) && isSorted(search);
     const goesBack = !isQuery(search) && wanted > PAGE; // to a place that may be anywhere in the list
     const size = bySort ? SORTED : goesBack ? PAGE : Math.min(Math.max(wanted, PAGE), MOST_AT_ONCE);
     const [answer, list] = await Promise.all([this.#ask(search, 0, size, running), goesBack && this.#outline(search, running)]);

@@ -14,9 +14,12 @@ let running = new AbortController();
 
 /** What is selected, in words, and the search that finds it; null if the loaded photos are all that can be meant. */
 function whole() {
-  const { search, likely, moreLikely, list, complete } = photos;
+  const { search, likely, moreLikely, list } = photos;
   if (!search || !isQuery(search)) return { label: "Select all", search };
-  if (canJudge(search) && search.minMatch) return { label: complete ? `Select all ${count(list.length)}` : "Select all", search };
+  if (canJudge(search) && search.minMatch) {
+    const number = photos.hasAll ? list.length : moreLikely ? null : likely;
+    return { label: number === null ? "Select all" : `Select all ${count(number)}`, search };
+  }
   if (canJudge(search) && likely) {
     return { label: `Select all ${moreLikely ? "" : `${count(likely)} `}likely`, search: { ...search, minMatch: LIKELY } };
   }
@@ -34,7 +37,7 @@ export function setUpSelectAll() {
 
 export async function selectAll() {
   const { search } = whole();
-  if (!search || (photos.complete && search === photos.search)) {
+  if (!search || (photos.hasAll && search === photos.search)) {
     selection.add(photos.list);
     return;
   }

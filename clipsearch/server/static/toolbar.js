@@ -60,12 +60,12 @@ function showStatus() {
 
 /** How many photos there are, and how many of them are likely matches. @param {Readonly<Search>} search */
 function summary(search) {
-  const { list, considered, complete } = photos;
+  const { list, considered, hasAll } = photos;
   if (!isQuery(search)) return counted(considered);
   const all = counted(considered);
-  const shown = `${count(list.length)}${complete ? "" : " and more"}`;
   if (search.minMatch && canJudge(search)) {
-    return search.minMatch === LIKELY && !complete && photos.likely ? sentence(`${likely()} of ${all}`) : `${shown} of ${all} ${matchWords(search.minMatch)}`;
+    const isExact = hasAll || (photos.likely !== null && !photos.moreLikely);
+    return `${isExact ? "" : "At least "}${count(hasAll ? list.length : photos.likely ?? list.length)} of ${all} ${matchWords(search.minMatch)}`;
   }
   const isPart = search.sort && search.sort !== "score" && list.length < considered;
   const ranked = isPart ? `the best ${count(list.length)} of ${all}` : `${count(considered)} ranked`;
@@ -78,8 +78,8 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** "about 12 likely"; null if it is not known. */
 function likely() {
-  const { list, complete } = photos;
+  const { list, hasAll } = photos;
   if (photos.likely !== null) return photos.likely ? `${photos.moreLikely ? "at least" : "about"} ${count(photos.likely)} likely` : "none likely";
   const loaded = list.filter(({ match }) => (match ?? 0) >= LIKELY).length;
-  return complete ? `about ${count(loaded)} likely` : loaded ? `at least ${count(loaded)} likely` : null;
+  return hasAll ? `about ${count(loaded)} likely` : loaded ? `at least ${count(loaded)} likely` : null;
 }
