@@ -3,10 +3,12 @@
 import re
 from collections import Counter
 from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.browser.conftest import answered, search, show_made_up, shown
+from tests.conftest import PHOTOS
 
 WIDTHS = {390: 844, 820: 1180, 1440: 900, 3840: 2160}
 HEADINGS = "() => [...document.querySelectorAll('.group')].map((one) => one.textContent)"
