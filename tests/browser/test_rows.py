@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.browser.conftest import answered, search, show_made_up, shown
-from tests.conftest import PHOTOS
 
 WIDTHS = {390: 844, 820: 1180, 1440: 900, 3840: 2160}
 HEADINGS = "() => [...document.querySelectorAll('.group')].map((one) => one.textContent)"
@@ -254,18 +253,11 @@ def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected
         asked = parse_qs(urlsplit(route.request.url).query)
         offset, top_k = int(asked["offset"][0]), int(asked["top_k"][0])
         requested.append(top_k)
-        explanation = {"likely": 700, "more_likely": False}
-        route.fulfill(
-            json={
-                "hits": every[offset : offset + top_k],
-                "considered": 900,
-                "seconds": 0.01,
-                "explanation": explanation,
-            }
-        )
+        found = {"hits": every[offset : offset + top_k], "considered": 900, "seconds": 0.01}
+        route.fulfill(json={**found, "explanation": {"likely": 700, "more_likely": False}})
 
+    show_made_up(page)
     page.route("**/api/search*", answer)
-    page.route("**/api/thumbnails/*", lambda route: route.fulfill(path=PHOTOS / "cat.png"))
     search(page, "a dog")
     assert page.evaluate(STATUS) == "About 700 likely, 900 ranked"
     with answered(page, "sort=oldest"):
