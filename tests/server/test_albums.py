@@ -28,6 +28,16 @@ def test_an_album_is_filled_searched_listed_and_removed(client, photos):
     assert client.delete("/api/albums/a b").status_code == 404
 
 
+def test_a_name_may_have_slashes(client):
+    number = ids(client)["red.jpg"]
+    answer = client.post("/api/albums/Italy%2F2016%20%C3%BC%3F%23", json={"add": [number]})
+    assert answer.json() == {"name": "Italy/2016 ü?#", "ids": [number]}
+    assert client.get("/api/albums/Italy%2F2016%20%C3%BC%3F%23").json() == answer.json()
+    listed = client.get("/api/albums/Italy%2F2016%20%C3%BC%3F%23/playlist")
+    assert listed.text.startswith("#EXTM3U") and "Italy_2016" in listed.headers["content-disposition"]
+    assert client.get("/api/images", params={"album": answer.json()["name"]}).json()["considered"] == 1
+
+
 def test_an_album_that_is_not_there_is_said_to_be(client):
     for address in ("/api/albums/x", "/api/albums/x/playlist"):
         answer = client.get(address)
@@ -35,7 +45,7 @@ def test_an_album_that_is_not_there_is_said_to_be(client):
     answer = client.get("/api/images?album=x")
     assert answer.status_code == 400 and "there is no album" in answer.json()["error"]["message"]
     assert client.get("/api/albums/Favourites").json() == {"name": "Favourites", "ids": []}
-    assert client.post("/api/albums/%0A", json={}).status_code in (200, 400, 404)
-    assert client.post("/api/albums/%0A", json={"add": [1]}).status_code in (400, 404)
+    for name in ("%0A", "a%0Ab", "%20"):
+        assert client.post(f"/api/albums/{name}", json={"add": [1]}).status_code in (400, 404, 422), name
     del client.headers["Clipsearch-Client"]
     assert client.post("/api/albums/x", json={"add": [1]}).status_code == 403

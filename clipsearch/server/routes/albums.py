@@ -44,13 +44,8 @@ def album_routes(service: Service) -> APIRouter:
 
         return json_response({"albums": await service.read(request, read)})
 
-    @router.get("/albums/{name}", response_model=schemas.AlbumAnswer, responses=_NO_ALBUM)
-    async def album(request: Request, name: _Name, parameters: NoParameters) -> Response:
-        """An album. To search in it: the parameter `album`."""
-        return json_response({"name": name, "ids": await ids_of(request, name)})
-
     @router.get(
-        "/albums/{name}/playlist",
+        "/albums/{name:path}/playlist",
         response_class=Response,
         responses={**file_responses("The list.", "audio/x-mpegurl", schema={"type": "string"}), **_NO_ALBUM},
     )
@@ -65,10 +60,20 @@ def album_routes(service: Service) -> APIRouter:
         }
         return Response(text, headers=headers, media_type="audio/x-mpegurl")
 
+    @router.get("/albums/{name:path}", response_model=schemas.AlbumAnswer, responses=_NO_ALBUM)
+    async def album(request: Request, name: _Name, parameters: NoParameters) -> Response:
+        """An album. To search in it: the parameter `album`."""
+        return json_response({"name": name, "ids": await ids_of(request, name)})
+
     @router.post(
-        "/albums/{name}",
+        "/albums/{name:path}",
         response_model=schemas.AlbumAnswer,
-        responses=error_responses({400: "The body is not JSON, or the name or the number of photos is not possible."}),
+        responses=error_responses(
+            {
+                400: "The body is not JSON, or the name is not possible.",
+                404: "A name cannot have a line break in it.",
+            }
+        ),
     )
     async def change(
         request: Request,
@@ -89,7 +94,7 @@ def album_routes(service: Service) -> APIRouter:
 
         return json_response({"name": name, "ids": await service.lookups.run(write)})
 
-    @router.delete("/albums/{name}", status_code=204, responses=_NO_ALBUM)
+    @router.delete("/albums/{name:path}", status_code=204, responses=_NO_ALBUM)
     async def remove(name: _Name, client: schemas.ClientHeader, parameters: NoParameters) -> Response:
         """Remove an album, but none of its photos."""
         if not await service.lookups.run(lambda engine: engine.albums.remove(name)):
