@@ -28,17 +28,20 @@ const input = /** @type {HTMLInputElement} */ (byId("query"));
 const list = /** @type {HTMLElement} */ (byId("suggestions"));
 /** @type {Suggestion[]} */
 let shown = [];
+let turn = 0; // of the list; an answer that comes after the list was closed is not shown
 let active = -1; // which suggestion the arrow keys are at
 
 /** Show what fits the words in the search box; for an empty one, recent searches and ideas. */
 export async function suggest() {
   const typed = input.value;
+  const own = ++turn;
   const found = typed.trim() ? await matches(typed) : [...recent(""), ...(await ideas()).slice(0, MOST)];
-  if (input.value !== typed || document.activeElement !== input) return;
+  if (own !== turn || input.value !== typed || document.activeElement !== input) return;
   show(found);
 }
 
 export function closeSuggestions() {
+  turn++;
   show([]);
 }
 
