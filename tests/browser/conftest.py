@@ -178,9 +178,9 @@ def environment():
     return {**os.environ, "HF_HUB_OFFLINE": "1"}
 
 
-def index(folder, model="mini"):
+def index(folder, *options, model="mini"):
     run = subprocess.run(
-        [sys.executable, "-m", "clipsearch", "index", str(folder), "--model", str(model), "-q"],
+        [sys.executable, "-m", "clipsearch", "index", str(folder), "--model", str(model), "-q", *options],
         capture_output=True,
         text=True,
         env=environment(),

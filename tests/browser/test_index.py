@@ -92,8 +92,10 @@ def test_indexing_is_followed_and_cancelled(new_page, address):
 
 
 def test_an_index_without_photos_says_so(new_page, tmp_path):
-    (tmp_path / "none").mkdir()
+    save_photo(tmp_path / "none" / "red.jpg", "red")
     index(tmp_path / "none")
+    (tmp_path / "none" / "red.jpg").unlink()
+    index(tmp_path / "none", "--prune")
     with serving(tmp_path / "none" / ".clipsearch") as (_, address):
         page = new_page()
         page.goto(address)
