@@ -9,6 +9,7 @@ import numpy as np
 from clipsearch.gazetteer.data import UNITS_A_DEGREE, gazetteer
 
 _COLUMNS, _ROWS = 8, 6
+_MANY, _LARGE = 10_000, 100_000  # of so many cities, only those with so many inhabitants are looked at
 _OF_A_CELL = 4  # the most cities of one of the cells that a rectangle is divided into
 
 
@@ -33,6 +34,8 @@ def largest_within(south: float, west: float, north: float, east: float, most: i
     left, right = (round(edge * UNITS_A_DEGREE) for edge in (west, east))
     beside = (longitude >= left) & (longitude <= right) if left <= right else (longitude >= left) | (longitude <= right)
     rows = np.flatnonzero((latitude >= low) & (latitude <= high) & beside)
+    if len(rows) > _MANY:
+        rows = rows[places.array("population")[rows] >= _LARGE]
     population = places.array("population")[rows].astype(np.int64)
     width, turn = right - left if left <= right else right - left + 360 * UNITS_A_DEGREE, 360 * UNITS_A_DEGREE
     column = (longitude[rows].astype(np.int64) - left) % turn * _COLUMNS // (width + 1)

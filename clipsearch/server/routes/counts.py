@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, get_args
 
@@ -61,7 +62,7 @@ def count_routes(service: Service) -> APIRouter:
         from clipsearch.gazetteer import largest_within  # most sessions need no map
 
         box = taken_within(parameters.within)
-        cities = largest_within(box.south, box.west, box.north, box.east, _MOST_NAMES)
+        cities = await asyncio.to_thread(largest_within, box.south, box.west, box.north, box.east, _MOST_NAMES)
         return json_response({"names": [asdict(city) for city in cities], "tiles": service.map_tiles})
 
     return router
